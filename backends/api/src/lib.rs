@@ -1,0 +1,37 @@
+//! What a storage backend of Towpath implements.
+//!
+//! A migration reads from a [`Source`] and writes into a [`Sink`]. Both are a
+//! [`Tree`]: a root, and beneath it files and directories that can be listed
+//! and looked at. A backend's crate depends on this crate alone; the engine
+//! knows backends only through these traits.
+//!
+//! Paths are bytes relative to the root ([`RelPath`]), never strings: a name
+//! that is not valid UTF-8 is a name like any other.
+//!
+//! Features:
+//! - `mock`: [`mock`], mockall mocks of the traits, for tests of code that uses them;
+//! - `conformance`: [`conformance`], the suite that every backend must pass.
+
+mod error;
+mod metadata;
+mod path;
+mod sink;
+mod source;
+mod tree;
+
+#[cfg(feature = "conformance")]
+pub mod conformance;
+#[cfg(feature = "mock")]
+pub mod mock;
+
+pub use error::{Error, ErrorKind, Result};
+pub use metadata::{Entry, Kind, Metadata, Times, Timestamp};
+pub use path::{InvalidPath, RelPath};
+pub use sink::{FileWriter, Sink};
+pub use source::{FileReader, Source, WholeFile};
+pub use tree::{Capabilities, EntryStream, Identity, Tree};
+
+// Re-exported so that a backend's crate writes `#[towpath_backend::async_trait]`
+// and takes its blocks' type from here, with the versions that fit.
+pub use async_trait::async_trait;
+pub use bytes::Bytes;

@@ -1,0 +1,85 @@
+//! Mocks of the traits (mockall).
+//!
+//! [`Source::read_whole`] and [`Sink::write_whole`] are not mocked: they go the
+//! default way, through `open` and `create`, so that expectations on readers and
+//! writers hold for files of any size.
+
+// mockall writes the mocks' methods; the traits document them.
+#![allow(missing_docs)]
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::{
+    Capabilities, EntryStream, FileReader, FileWriter, Identity, Metadata, RelPath, Result, Sink, Source, Times, Tree,
+};
+
+mockall::mock! {
+    /// A mocked [`crate::Source`].
+    pub Source {}
+
+    #[async_trait]
+    impl Tree for Source {
+        fn root(&self) -> &[u8];
+        fn capabilities(&self) -> Capabilities;
+        fn locate(&self, local: &Path) -> Option<RelPath>;
+        async fn identity(&self) -> Result<Identity>;
+        async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream>;
+        async fn metadata(&self, path: &RelPath) -> Result<Metadata>;
+    }
+
+    #[async_trait]
+    impl Source for Source {
+        async fn open(&self, path: &RelPath) -> Result<Box<dyn FileReader>>;
+    }
+}
+
+mockall::mock! {
+    /// A mocked [`crate::Sink`].
+    pub Sink {}
+
+    #[async_trait]
+    impl Tree for Sink {
+        fn root(&self) -> &[u8];
+        fn capabilities(&self) -> Capabilities;
+        fn locate(&self, local: &Path) -> Option<RelPath>;
+        async fn identity(&self) -> Result<Identity>;
+        async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream>;
+        async fn metadata(&self, path: &RelPath) -> Result<Metadata>;
+    }
+
+    #[async_trait]
+    impl Sink for Sink {
+        async fn create(&self, path: &RelPath, metadata: &Metadata) -> Result<Box<dyn FileWriter>>;
+        async fn create_dir(&self, path: &RelPath) -> Result<()>;
+        async fn create_symlink(&self, path: &RelPath, target: &[u8]) -> Result<()>;
+        async fn set_times(&self, path: &RelPath, times: &Times) -> Result<()>;
+        async fn remove_file(&self, path: &RelPath) -> Result<()>;
+        async fn remove_dir(&self, path: &RelPath) -> Result<()>;
+        async fn flush(&self) -> Result<()>;
+    }
+}
+
+mockall::mock! {
+    /// A mocked [`crate::FileReader`].
+    pub FileReader {}
+
+    #[async_trait]
+    impl FileReader for FileReader {
+        async fn metadata(&mut self) -> Result<Metadata>;
+        async fn read_at(&mut self, offset: u64, length_bytes: usize, buffer: Vec<u8>) -> Result<Vec<u8>>;
+    }
+}
+
+mockall::mock! {
+    /// A mocked [`crate::FileWriter`].
+    pub FileWriter {}
+
+    #[async_trait]
+    impl FileWriter for FileWriter {
+        async fn write_at(&mut self, offset: u64, data: Bytes) -> Result<()>;
+        async fn finish(self: Box<Self>, times: &Times) -> Result<Metadata>;
+    }
+}

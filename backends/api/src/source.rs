@@ -1,0 +1,56 @@
+//! Where a migration reads from.
+
+use async_trait::async_trait;
+
+use crate::{Metadata, RelPath, Result, Tree};
+
+/// A tree that files are read from.
+#[async_trait]
+pub trait Source: Tree {
+    /// Opens a regular file for reading, following no link.
+    ///
+    /// # Errors
+    /// If it is missing, not a regular file, or may not be read.
+    async fn open(&self, path: &RelPath) -> Result<Box<dyn FileReader>>;
+
+    /// Reads a file of at most `limit_bytes` in one call, for backends that
+    /// can do so with fewer round trips than [`Source::open`] and its reader.
+    ///
+    /// Appends the content to `buffer` (no more than `limit_bytes`) and tells the
+    /// metadata as they were when reading ended. A longer file is cut there;
+    /// its metadata tell.
+    ///
+    /// # Errors
+    /// As [`Source::open`] and [`FileReader::read_at`].
+    async fn read_whole(&self, path: &RelPath, limit_bytes: usize, buffer: Vec<u8>) -> Result<WholeFile> {
+        let mut reader = self.open(path).await?;
+        let data = reader.read_at(0, limit_bytes, buffer).await?;
+        Ok(WholeFile { data, metadata: reader.metadata().await? })
+    }
+}
+
+/// What [`Source::read_whole`] read.
+#[derive(Debug)]
+pub struct WholeFile {
+    /// The buffer that was given, with the content behind what it held.
+    pub data: Vec<u8>,
+    /// The file's metadata when reading ended.
+    pub metadata: Metadata,
+}
+
+/// An open file of a source.
+#[async_trait]
+pub trait FileReader: Send {
+    /// The open file's metadata as they are now.
+    ///
+    /// # Errors
+    /// If they cannot be had.
+    async fn metadata(&mut self) -> Result<Metadata>;
+
+    /// Reads up to `length_bytes` from `offset` and appends them to `buffer`,
+    /// which comes back. Fewer bytes mean the end of the file.
+    ///
+    /// # Errors
+    /// If reading fails; the buffer is then lost.
+    async fn read_at(&mut self, offset: u64, length_bytes: usize, buffer: Vec<u8>) -> Result<Vec<u8>>;
+}

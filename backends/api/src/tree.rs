@@ -1,0 +1,90 @@
+//! What source and sink have in common: a root that can be listed.
+
+use std::fmt;
+use std::path::Path;
+use std::pin::Pin;
+
+use async_trait::async_trait;
+use futures_core::Stream;
+
+use crate::{Entry, Metadata, RelPath, Result};
+
+/// A listing under way: pages of entries, in no order, ending after the first error.
+///
+/// Pages, so that one hop between threads serves many entries; a page holds at
+/// most about a thousand, so that a directory of ten million stays small in memory.
+pub type EntryStream = Pin<Box<dyn Stream<Item = Result<Vec<Entry>>> + Send>>;
+
+/// Which tree this is: equal if and only if it is the same root of the same storage.
+///
+/// An unmounted share shows an empty folder of another filesystem: its identity
+/// differs, and nothing is concluded from its emptiness.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Identity(String);
+
+impl Identity {
+    /// An identity from a text that stays the same across restarts and mounts.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text, to be kept and compared later.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a tree's storage can keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// The step of its mtimes: 1 on ext4, 100 on SMB, 2,000,000,000 on FAT.
+    pub mtime_precision_ns: u64,
+    /// Whether mtimes can be set. Where not, a sink's mtimes say nothing and only sizes are compared.
+    pub sets_mtime: bool,
+    /// Whether it holds symbolic links.
+    pub symlinks: bool,
+}
+
+/// A root and what lies beneath it.
+#[async_trait]
+pub trait Tree: Send + Sync {
+    /// The root as users name it: a full path or a URL, without a closing `/`
+    /// (but for `/` itself).
+    fn root(&self) -> &[u8];
+
+    /// What its storage can keep.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Where the file `local` of this machine lies inside this tree, if it does.
+    ///
+    /// The engine asks it for its own database and log, and leaves them alone.
+    fn locate(&self, local: &Path) -> Option<RelPath> {
+        let _ = local;
+        None
+    }
+
+    /// Which tree this is, asked anew each time.
+    ///
+    /// # Errors
+    /// If the root cannot be looked at.
+    async fn identity(&self) -> Result<Identity>;
+
+    /// Lists a directory. Symbolic links are entries, never followed.
+    ///
+    /// # Errors
+    /// If it cannot be opened, is missing, or is not a directory. An error while
+    /// reading it is the last item of the stream.
+    async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream>;
+
+    /// Looks at one name, without following a link.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::NotFound`] if and only if it does not exist.
+    async fn metadata(&self, path: &RelPath) -> Result<Metadata>;
+}

@@ -1,1 +1,55 @@
-//! x
+//! Towpath migrates huge file trees from one storage to another, within a
+//! bandwidth limit, and proves afterwards what it did.
+//!
+//! This crate is the engine and its façade, [`Migration`]; the program
+//! `towpath` is built on it and on nothing else. A migration reads from any
+//! [`Source`] and writes into any [`Sink`]: mounted paths are the crate
+//! `towpath-local`; a backend of your own depends on `towpath-backend` alone.
+//!
+//! ```no_run
+//! # async fn example(source: impl towpath::Source + 'static, sink: impl towpath::Sink + 'static) -> towpath::Result<()> {
+//! use towpath::{Event, Migration, Options};
+//!
+//! let mut migration = Migration::builder()
+//!     .source(source)
+//!     .sink(sink)
+//!     .database("backlog.db")
+//!     .audit_log("audit.jsonl")
+//!     .options(Options { bandwidth_limit_bytes_per_s: Some(20 << 20), ..Options::default() })
+//!     .build()?;
+//! let mut events = migration.events();
+//! let listener = tokio::spawn(async move {
+//!     while let Some(event) = events.next().await {
+//!         if let Event::Failed { error, .. } = event {
+//!             println!("{error}");
+//!         }
+//!     }
+//! });
+//! let report = migration.run().await?;
+//! println!("all in sync: {}", report.all_in_sync());
+//! # let _ = listener.await;
+//! # Ok(())
+//! # }
+//! ```
+
+#[cfg(feature = "cli")]
+pub mod cli;
+
+mod checksum;
+mod error;
+mod event;
+mod migration;
+mod options;
+mod pace;
+mod progress;
+mod report;
+
+pub use checksum::{Algorithm, FileHash, Hasher};
+pub use error::{Error, Result};
+pub use event::{Counts, Event, EventStream, FilePaths, ScanReason, Side, Totals};
+pub use migration::{Builder, Migration};
+pub use options::Options;
+pub use progress::{CurrentFile, Estimate, Estimator, Phase, Progress, Snapshot};
+pub use report::{Outcome, Report};
+pub use tokio_util::sync::CancellationToken;
+pub use towpath_backend::{Sink, Source};

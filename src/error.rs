@@ -1,0 +1,52 @@
+//! Why a migration could not run, or had to stop.
+
+use std::path::PathBuf;
+
+use thiserror::Error as ThisError;
+
+/// The result of running a migration.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a migration could not run, or had to stop before its end.
+///
+/// What concerns single files is not here: those are [`crate::Event::Failed`],
+/// and the run goes on.
+#[derive(Debug, ThisError)]
+#[non_exhaustive]
+pub enum Error {
+    /// An option is out of bounds, or something is missing.
+    #[error("{0}")]
+    Config(String),
+    /// The database could not be used.
+    #[error("database {}: {problem}", .path.display())]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// The audit log could not be written.
+    #[error("log file {}: {problem}", .path.display())]
+    AuditLog {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A whole side failed: its root cannot be looked at, or it is full.
+    #[error("{0}")]
+    Backend(String),
+    /// A guard refused to go on, because going on could do harm.
+    #[error("{0}")]
+    Refused(String),
+    /// A part of the engine ended when it should not have.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+impl Error {
+    /// Whether a safety guard refused, rather than something failing.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused(_))
+    }
+}

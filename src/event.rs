@@ -1,0 +1,198 @@
+//! What a migration tells while it runs. The engine never prints: it emits these.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::sync::mpsc;
+use tokio_stream::Stream;
+
+use crate::checksum::{Algorithm, FileHash};
+
+/// One of the two trees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// Read from.
+    Source,
+    /// Written into.
+    Sink,
+}
+
+impl std::fmt::Display for Side {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Source => "source",
+            Self::Sink => "destination",
+        })
+    }
+}
+
+/// A number of files and their bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Files.
+    pub files: u64,
+    /// Bytes of their content.
+    pub bytes: u64,
+}
+
+/// What a scan found on one side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Regular files.
+    pub files: u64,
+    /// Directories, the root not among them.
+    pub dirs: u64,
+    /// Bytes of the files' content.
+    pub bytes: u64,
+}
+
+/// Why a run scans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScanReason {
+    /// The database is new.
+    FirstRun,
+    /// The last run left nothing to do.
+    BacklogEmpty,
+    /// The last scan did not come to its end.
+    Interrupted,
+    /// It was asked for.
+    Requested,
+}
+
+/// The two full paths of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilePaths {
+    /// In the source, bytes as they are.
+    pub source: Vec<u8>,
+    /// In the sink, bytes as they are.
+    pub dest: Vec<u8>,
+}
+
+/// Something happened.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// Both trees are being walked.
+    ScanStarted {
+        /// Why.
+        reason: ScanReason,
+    },
+    /// A directory could not be read; what lies below stays as it was recorded.
+    Unreadable {
+        /// Whose directory.
+        side: Side,
+        /// Its full path.
+        path: Vec<u8>,
+        /// Why not.
+        error: String,
+    },
+    /// Something in the source is of a kind that is not copied.
+    Skipped {
+        /// Where it is, and where it would go.
+        paths: FilePaths,
+        /// Why.
+        reason: String,
+    },
+    /// Both trees have been walked, and the backlog is complete.
+    ScanFinished {
+        /// What the source holds.
+        source: Counts,
+        /// What the sink holds.
+        sink: Counts,
+        /// What is to be sent.
+        pending: Totals,
+    },
+    /// The backlog of an earlier run is taken up; nothing is scanned.
+    Resuming {
+        /// What is to be sent.
+        pending: Totals,
+    },
+    /// A pass over the backlog begins: the first sends everything, later ones
+    /// try again what changed or failed for a while.
+    PassStarted {
+        /// 1, 2, …
+        pass: u32,
+        /// Files still pending.
+        pending: Totals,
+    },
+    /// A file is at the sink, durable and recorded.
+    Synced {
+        /// The file.
+        paths: FilePaths,
+        /// Its size.
+        size_bytes: u64,
+        /// The algorithm of `hash`.
+        algorithm: Algorithm,
+        /// The checksum of its content.
+        hash: FileHash,
+    },
+    /// A file will be tried again in a later pass.
+    WillRetry {
+        /// The file.
+        paths: FilePaths,
+        /// What happened.
+        reason: String,
+    },
+    /// A file was not transferred in this run; it stays in the backlog.
+    Failed {
+        /// The file.
+        paths: FilePaths,
+        /// Why.
+        error: String,
+    },
+    /// A file of the backlog no longer exists in the source.
+    Vanished {
+        /// The file.
+        paths: FilePaths,
+    },
+    /// Something a user should know that stops nothing.
+    Warning {
+        /// What.
+        message: String,
+    },
+    /// The run was told to stop, and is bringing what is under way to a safe state.
+    Stopping,
+}
+
+/// The events of one migration, in order.
+///
+/// The channel behind it is bounded: while it is held and not read, the engine waits.
+#[derive(Debug)]
+pub struct EventStream(mpsc::Receiver<Event>);
+
+impl Stream for EventStream {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.0.poll_recv(context)
+    }
+}
+
+impl EventStream {
+    /// The next event; `None` once the migration has ended.
+    pub async fn next(&mut self) -> Option<Event> {
+        self.0.recv().await
+    }
+}
+
+/// Where the engine sends its events. Without a listener they go nowhere.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Emitter(Option<mpsc::Sender<Event>>);
+
+impl Emitter {
+    /// Events that may wait to be read before the engine waits.
+    const CAPACITY: usize = 1024;
+
+    /// An emitter and the stream that hears it.
+    pub(crate) fn with_stream() -> (Self, EventStream) {
+        let (sender, receiver) = mpsc::channel(Self::CAPACITY);
+        (Self(Some(sender)), EventStream(receiver))
+    }
+
+    /// Sends `event`, waiting for room; a listener that went away is no error.
+    pub(crate) async fn emit(&self, event: Event) {
+        if let Some(sender) = &self.0 {
+            let _gone = sender.send(event).await;
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Where a migration stands: counters the engine keeps and anyone may look at.
+
+mod estimate;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
+use towpath_backend::RelPath;
+
+use crate::event::{Counts, Side, Totals};
+
+pub use estimate::{Estimate, Estimator};
+
+/// What a migration is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// Opening the database and looking at the roots.
+    #[default]
+    Starting,
+    /// Walking both trees.
+    Scanning,
+    /// Sending files.
+    Transferring,
+    /// Done, or stopped.
+    Ended,
+}
+
+/// A file under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CurrentFile {
+    /// Its path in both trees.
+    pub path: RelPath,
+    /// Its size.
+    pub size_bytes: u64,
+    /// How much of it the sink has taken.
+    pub written_bytes: u64,
+}
+
+/// Where a migration stood at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// What it was doing.
+    pub phase: Phase,
+    /// What the scan has found in the source so far (or found, when the backlog was made).
+    pub source: Counts,
+    /// What the scan has found in the sink so far.
+    pub sink: Counts,
+    /// Files to be sent: so far, while scanning; still, while transferring.
+    pub pending: Totals,
+    /// Files made durable by this run.
+    pub synced: Totals,
+    /// Files given up in this run.
+    pub failed_files: u64,
+    /// Bytes read by this run, files under way included.
+    pub read_bytes: u64,
+    /// Bytes written by this run, files under way included.
+    pub written_bytes: u64,
+    /// Files under way, by lane.
+    pub current: Vec<CurrentFile>,
+}
+
+impl Snapshot {
+    /// All of the source that is in sync, earlier runs included.
+    pub fn in_sync_in_all(&self) -> Totals {
+        Totals {
+            files: self.source.files.saturating_sub(self.pending.files),
+            bytes: self.source.bytes.saturating_sub(self.pending.bytes),
+        }
+    }
+}
+
+/// A handle on the counters of one migration; clones look at the same ones.
+#[derive(Clone, Debug, Default)]
+pub struct Progress(Arc<Counters>);
+
+#[derive(Debug, Default)]
+struct Counters {
+    phase: AtomicU8,
+    source: SideCounters,
+    sink: SideCounters,
+    pending: TotalsCounter,
+    synced: TotalsCounter,
+    failed_files: AtomicU64,
+    read_bytes: AtomicU64,
+    written_bytes: AtomicU64,
+    lanes: Mutex<Vec<Option<Arc<LaneFile>>>>,
+}
+
+#[derive(Debug, Default)]
+struct SideCounters {
+    files: AtomicU64,
+    dirs: AtomicU64,
+    bytes: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct TotalsCounter {
+    files: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl TotalsCounter {
+    fn get(&self) -> Totals {
+        Totals { files: self.files.load(Relaxed), bytes: self.bytes.load(Relaxed) }
+    }
+
+    fn set(&self, totals: Totals) {
+        self.files.store(totals.files, Relaxed);
+        self.bytes.store(totals.bytes, Relaxed);
+    }
+}
+
+impl SideCounters {
+    fn get(&self) -> Counts {
+        Counts { files: self.files.load(Relaxed), dirs: self.dirs.load(Relaxed), bytes: self.bytes.load(Relaxed) }
+    }
+
+    fn set(&self, counts: Counts) {
+        self.files.store(counts.files, Relaxed);
+        self.dirs.store(counts.dirs, Relaxed);
+        self.bytes.store(counts.bytes, Relaxed);
+    }
+}
+
+/// A lane's file under way, as the lane's writer counts it.
+#[derive(Debug)]
+pub(crate) struct LaneFile {
+    path: RelPath,
+    size_bytes: u64,
+    written_bytes: AtomicU64,
+}
+
+impl Progress {
+    /// The counters as they are now.
+    pub fn snapshot(&self) -> Snapshot {
+        let counters = &*self.0;
+        let lanes = counters.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = lanes
+            .iter()
+            .flatten()
+            .map(|file| CurrentFile {
+                path: file.path.clone(),
+                size_bytes: file.size_bytes,
+                written_bytes: file.written_bytes.load(Relaxed),
+            })
+            .collect();
+        Snapshot {
+            phase: match counters.phase.load(Relaxed) {
+                0 => Phase::Starting,
+                1 => Phase::Scanning,
+                2 => Phase::Transferring,
+                _ => Phase::Ended,
+            },
+            source: counters.source.get(),
+            sink: counters.sink.get(),
+            pending: counters.pending.get(),
+            synced: counters.synced.get(),
+            failed_files: counters.failed_files.load(Relaxed),
+            read_bytes: counters.read_bytes.load(Relaxed),
+            written_bytes: counters.written_bytes.load(Relaxed),
+            current,
+        }
+    }
+
+    pub(crate) fn set_phase(&self, phase: Phase) {
+        self.0.phase.store(
+            match phase {
+                Phase::Starting => 0,
+                Phase::Scanning => 1,
+                Phase::Transferring => 2,
+                Phase::Ended => 3,
+            },
+            Relaxed,
+        );
+    }
+
+    pub(crate) fn set_counts(&self, side: Side, counts: Counts) {
+        self.side(side).set(counts);
+    }
+
+    pub(crate) fn add_counts(&self, side: Side, found: Counts) {
+        let counters = self.side(side);
+        counters.files.fetch_add(found.files, Relaxed);
+        counters.dirs.fetch_add(found.dirs, Relaxed);
+        counters.bytes.fetch_add(found.bytes, Relaxed);
+    }
+
+    pub(crate) fn counts(&self, side: Side) -> Counts {
+        self.side(side).get()
+    }
+
+    fn side(&self, side: Side) -> &SideCounters {
+        match side {
+            Side::Source => &self.0.source,
+            Side::Sink => &self.0.sink,
+        }
+    }
+
+    pub(crate) fn set_pending(&self, pending: Totals) {
+        self.0.pending.set(pending);
+    }
+
+    pub(crate) fn set_synced(&self, synced: Totals) {
+        self.0.synced.set(synced);
+    }
+
+    pub(crate) fn add_failed(&self) {
+        self.0.failed_files.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn add_read(&self, bytes: u64) {
+        self.0.read_bytes.fetch_add(bytes, Relaxed);
+    }
+
+    /// A lane takes up a file. The guard counts what is written, and clears the lane when dropped.
+    pub(crate) fn start_file(&self, lane: usize, path: &RelPath, size_bytes: u64) -> CurrentGuard {
+        let file = Arc::new(LaneFile { path: path.clone(), size_bytes, written_bytes: AtomicU64::new(0) });
+        self.set_lane(lane, Some(Arc::clone(&file)));
+        CurrentGuard { progress: self.clone(), lane, file }
+    }
+
+    fn set_lane(&self, lane: usize, file: Option<Arc<LaneFile>>) {
+        let mut lanes = self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        if lanes.len() <= lane {
+            lanes.resize(lane + 1, None);
+        }
+        lanes[lane] = file;
+    }
+}
+
+/// Counts one file under way.
+#[derive(Debug)]
+pub(crate) struct CurrentGuard {
+    progress: Progress,
+    lane: usize,
+    file: Arc<LaneFile>,
+}
+
+impl CurrentGuard {
+    /// `bytes` more were written.
+    pub(crate) fn add_written(&self, bytes: u64) {
+        self.file.written_bytes.fetch_add(bytes, Relaxed);
+        self.progress.0.written_bytes.fetch_add(bytes, Relaxed);
+    }
+}
+
+impl Drop for CurrentGuard {
+    fn drop(&mut self) {
+        self.progress.set_lane(self.lane, None);
+    }
+}

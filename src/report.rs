@@ -1,0 +1,54 @@
+//! How a run ended.
+
+use std::time::Duration;
+
+use crate::event::{Counts, Totals};
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It came to its end.
+    Finished,
+    /// It was told to stop; what was finished is recorded.
+    Stopped,
+}
+
+/// What a run did, and what is left.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Whether it came to its end.
+    pub outcome: Outcome,
+    /// Whether it scanned the trees, or took up an earlier backlog.
+    pub scanned: bool,
+    /// What the source holds, by the scan that made the backlog.
+    pub source: Counts,
+    /// Files sent and made durable by this run.
+    pub synced: Totals,
+    /// Files still to be sent, failed ones among them.
+    pub pending: Totals,
+    /// Files that could not be sent in this run.
+    pub failed_files: u64,
+    /// Files that no longer exist in the source, dropped from the backlog.
+    pub vanished_files: u64,
+    /// Names in the source of a kind that is not copied.
+    pub skipped_files: u64,
+    /// Directories that could not be read, so that nothing is known of what lies below.
+    pub unreadable_dirs: u64,
+    /// Bytes read from the source by this run.
+    pub read_bytes: u64,
+    /// Bytes written to the sink by this run.
+    pub written_bytes: u64,
+    /// How long the run took.
+    pub duration: Duration,
+}
+
+impl Report {
+    /// Whether every file of the source is known to be at the sink.
+    pub fn all_in_sync(&self) -> bool {
+        self.outcome == Outcome::Finished
+            && self.pending.files == 0
+            && self.failed_files == 0
+            && self.skipped_files == 0
+            && self.unreadable_dirs == 0
+    }
+}

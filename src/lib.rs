@@ -35,14 +35,18 @@
 #[cfg(feature = "cli")]
 pub mod cli;
 
+mod audit;
 mod checksum;
 mod error;
 mod event;
 mod migration;
 mod options;
 mod pace;
+mod pipeline;
 mod progress;
 mod report;
+mod scan;
+mod state;
 
 pub use checksum::{Algorithm, FileHash, Hasher};
 pub use error::{Error, Result};

@@ -1,16 +1,23 @@
 //! The façade: what to migrate, how, and the run itself.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
-use towpath_backend::{Sink, Source};
+use towpath_backend::{Identity, RelPath, Sink, Source, Tree};
 
+use crate::audit::AuditLog;
 use crate::error::{Error, Result};
-use crate::event::{Emitter, EventStream};
+use crate::event::{Emitter, Event, EventStream, ScanReason, Side};
 use crate::options::Options;
-use crate::progress::Progress;
-use crate::report::Report;
+use crate::pace::Pace;
+use crate::pipeline::{self, Pool, Shared, Tally};
+use crate::progress::{Phase, Progress};
+use crate::report::{Outcome, Report};
+use crate::scan::Scan;
+use crate::state::{self, Backlog, Plan, Roots, RunEnd, State};
 
 /// Collects what a migration needs.
 #[derive(Default)]
@@ -111,8 +118,8 @@ impl Migration {
     /// # Errors
     /// [`Error::Database`] or [`Error::AuditLog`], with what to do.
     pub fn check_files(database: &Path, audit_log: &Path) -> Result<()> {
-        let _ = (database, audit_log);
-        Ok(())
+        AuditLog::open(audit_log)?;
+        state::check_file(database)
     }
 
     /// The events of this migration, in order. To be called once, before
@@ -142,6 +149,170 @@ impl Migration {
     /// If it cannot start or go on; failures of single files are in the report
     /// and in the events.
     pub async fn run(self) -> Result<Report> {
-        Err(Error::Internal("not here yet".to_owned()))
+        let started = Instant::now();
+        let log = AuditLog::open(&self.audit_log)?;
+        let roots = Roots { source: self.source.root().to_vec(), sink: self.sink.root().to_vec() };
+        let (state, thread) = State::open(self.database.clone(), &roots, log)?;
+        let progress = self.progress.clone();
+        let result = self.run_with(state).await;
+        progress.set_phase(Phase::Ended);
+        let closed = thread.join().await;
+        let report = result?;
+        closed?;
+        Ok(Report { duration: started.elapsed(), ..report })
+    }
+
+    async fn run_with(self, state: State) -> Result<Report> {
+        let identities = self.identities().await?;
+        let start = state.begin_run(self.options.rescan).await?;
+        let result = self.run_plan(&state, start.run, start.plan, identities).await;
+        let end = match &result {
+            Ok(report) if report.outcome == Outcome::Finished => RunEnd::Finished,
+            Ok(_) => RunEnd::Stopped,
+            Err(_) => RunEnd::Failed,
+        };
+        let ended = state.end_run(start.run, end).await;
+        let report = result?;
+        ended?;
+        Ok(report)
+    }
+
+    async fn identities(&self) -> Result<[Identity; 2]> {
+        let failed = |side: Side, error| Error::Backend(format!("the {side} cannot be looked at: {error}"));
+        let source = self.source.identity().await.map_err(|error| failed(Side::Source, error))?;
+        let sink = self.sink.identity().await.map_err(|error| failed(Side::Sink, error))?;
+        Ok([source, sink])
+    }
+
+    async fn run_plan(&self, state: &State, run: i64, plan: Plan, identities: [Identity; 2]) -> Result<Report> {
+        let (scanned, backlog) = match plan {
+            Plan::Resume(backlog) => {
+                self.check_same_trees(&backlog, &identities)?;
+                (false, Some(self.resume(backlog).await))
+            }
+            Plan::Scan(reason) => (true, self.scan(state, run, reason, &identities).await?),
+        };
+        let Some(backlog) = backlog else {
+            return Ok(self.report(Outcome::Stopped, scanned, &Backlog::default(), Tally::default()));
+        };
+        let tally = self.transfer(state, run, &backlog, identities).await?;
+        let outcome = if self.cancellation.is_cancelled() { Outcome::Stopped } else { Outcome::Finished };
+        Ok(self.report(outcome, scanned, &backlog, tally))
+    }
+
+    /// A backlog is that of the trees that were scanned, and of no others that
+    /// happen to be mounted in their places.
+    fn check_same_trees(&self, backlog: &Backlog, identities: &[Identity; 2]) -> Result<()> {
+        let sides = [(Side::Source, self.source.root()), (Side::Sink, self.sink.root())];
+        for (((side, root), recorded), now) in sides.into_iter().zip(&backlog.identities).zip(identities) {
+            if recorded.as_deref().is_some_and(|recorded| recorded != now.as_str()) {
+                return Err(Error::Refused(format!(
+                    "the {side} {} is not the tree that was scanned (then: {}; now: {now}): is it mounted? \
+                     If it is the right one, run again with --rescan",
+                    String::from_utf8_lossy(root),
+                    recorded.as_deref().unwrap_or_default(),
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    async fn resume(&self, backlog: Backlog) -> Backlog {
+        self.progress.set_counts(Side::Source, backlog.source);
+        self.progress.set_counts(Side::Sink, backlog.sink);
+        self.progress.set_pending(backlog.pending);
+        self.emitter.emit(Event::Resuming { pending: backlog.pending }).await;
+        backlog
+    }
+
+    async fn scan(
+        &self,
+        state: &State,
+        run: i64,
+        reason: ScanReason,
+        identities: &[Identity; 2],
+    ) -> Result<Option<Backlog>> {
+        self.progress.set_phase(Phase::Scanning);
+        self.emitter.emit(Event::ScanStarted { reason }).await;
+        state.begin_scan(run, self.tolerance_ns()).await?;
+        let scan = Scan {
+            source: Arc::clone(&self.source),
+            sink: Arc::clone(&self.sink),
+            identities: identities.clone(),
+            own_files: [self.own_files(&*self.source), self.own_files(&*self.sink)],
+            walkers: self.options.walkers,
+            state: state.clone(),
+            progress: self.progress.clone(),
+            emitter: self.emitter.clone(),
+            cancellation: self.cancellation.clone(),
+        };
+        scan.run().await
+    }
+
+    async fn transfer(&self, state: &State, run: i64, backlog: &Backlog, identities: [Identity; 2]) -> Result<Tally> {
+        self.progress.set_phase(Phase::Transferring);
+        state.begin_transfer(run).await?;
+        let limit = self.options.bandwidth_limit_bytes_per_s;
+        let shared = Arc::new(Shared {
+            source: Arc::clone(&self.source),
+            sink: Arc::clone(&self.sink),
+            options: self.options.clone(),
+            progress: self.progress.clone(),
+            emitter: self.emitter.clone(),
+            state: state.clone(),
+            identities,
+            tolerance_ns: self.tolerance_ns(),
+            stop: self.cancellation.child_token(),
+            pool: Pool::new(self.options.queue_capacity),
+            read_pace: Pace::new(limit),
+            write_pace: Pace::new(limit),
+        });
+        let (tally, result) = pipeline::run(shared, backlog.pending).await;
+        result.map(|()| tally)
+    }
+
+    /// mtimes that differ by no more count as equal: by less than the coarser
+    /// side can tell apart.
+    fn tolerance_ns(&self) -> u64 {
+        if !self.sink.capabilities().sets_mtime {
+            return u64::MAX;
+        }
+        match self.options.modify_window {
+            Some(window) => u64::try_from(window.as_nanos()).unwrap_or(u64::MAX),
+            None => {
+                let coarser =
+                    self.source.capabilities().mtime_precision_ns.max(self.sink.capabilities().mtime_precision_ns);
+                coarser.saturating_sub(1)
+            }
+        }
+    }
+
+    /// Where the database, its companions and the log lie inside `tree`.
+    fn own_files(&self, tree: &(impl Tree + ?Sized)) -> HashSet<RelPath> {
+        let companions = ["-wal", "-shm", "-journal"].map(|suffix| {
+            let mut path = self.database.clone().into_os_string();
+            path.push(suffix);
+            PathBuf::from(path)
+        });
+        let own = [&self.database, &self.audit_log].into_iter().chain(&companions);
+        own.filter_map(|path| tree.locate(path)).collect()
+    }
+
+    fn report(&self, outcome: Outcome, scanned: bool, backlog: &Backlog, tally: Tally) -> Report {
+        let done = self.progress.snapshot();
+        Report {
+            outcome,
+            scanned,
+            source: backlog.source,
+            synced: tally.synced,
+            pending: tally.pending,
+            failed_files: tally.failed_files,
+            vanished_files: tally.vanished_files,
+            skipped_files: backlog.skipped,
+            unreadable_dirs: backlog.unreadable,
+            read_bytes: done.read_bytes,
+            written_bytes: done.written_bytes,
+            duration: Duration::ZERO,
+        }
     }
 }

@@ -38,7 +38,11 @@ impl Options {
     /// One line that names the value and its bounds.
     pub fn check(&self) -> Result<(), String> {
         let within = |name: &str, value: usize, max: usize| {
-            if (1..=max).contains(&value) { Ok(()) } else { Err(format!("{name} must be from 1 to {max}, not {value}")) }
+            if (1..=max).contains(&value) {
+                Ok(())
+            } else {
+                Err(format!("{name} must be from 1 to {max}, not {value}"))
+            }
         };
         within("block size", self.block_size_bytes, Self::MAX_BLOCK_SIZE_BYTES)?;
         within("queue capacity", self.queue_capacity, 100_000)?;

@@ -1,1 +1,201 @@
-//! x
+//! The bandwidth limit: bytes pass in small steps, each at its time.
+//!
+//! Two parts work together. A leaky bucket, refilled every
+//! [`REFILL_INTERVAL`], bounds the rate over any stretch of time. Its tokens
+//! come in lumps, which is a burst to the others on the link; so the steps
+//! that it lets through are also spaced evenly on a schedule of their own.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use leaky_bucket::RateLimiter;
+use tokio::time::{Instant, sleep_until};
+
+/// How often the bucket is refilled. Its timer loses up to 1 ms at each refill
+/// (it counts in whole milliseconds), so that the rate it lets through lies
+/// within 1 % below the one it was given.
+const REFILL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The spacing aims this far below the limit, so that the jitter of timers and
+/// threads, and a step that ends just inside a second, stay below it.
+const SPACING_SHARE: f64 = 0.985;
+
+/// How far the spacing may run behind and catch up: more than the jitter of a
+/// timer, far less than a burst that others would notice.
+const CATCH_UP: Duration = Duration::from_millis(5);
+
+/// The largest step without a limit: large enough to cost nothing, small enough
+/// for write-back to start soon and for a stop to be quick.
+const UNLIMITED_STEP_BYTES: usize = 1 << 20;
+
+/// One direction's limit, shared by all lanes.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    step_bytes: usize,
+    limit: Option<Limit>,
+}
+
+#[derive(Debug)]
+struct Limit {
+    bucket: RateLimiter,
+    bytes_per_s: f64,
+    /// When the next step may pass.
+    next: Mutex<Instant>,
+}
+
+impl Pace {
+    /// A pace of `limit_bytes_per_s`, or of no limit at all.
+    pub(crate) fn new(limit_bytes_per_s: Option<u64>) -> Self {
+        Self { step_bytes: step_bytes(limit_bytes_per_s), limit: limit_bytes_per_s.map(Limit::new) }
+    }
+
+    /// The most bytes to be passed at once.
+    pub(crate) fn step_bytes(&self) -> usize {
+        self.step_bytes
+    }
+
+    /// Returns when `bytes`, at most one step, may pass.
+    ///
+    /// Dropped while waiting, it passes nothing.
+    pub(crate) async fn pass(&self, bytes: usize) {
+        debug_assert!(bytes <= self.step_bytes, "more than a step at once is a burst");
+        if let Some(limit) = &self.limit {
+            limit.bucket.acquire(bytes).await;
+            let at = limit.reserve(Instant::now(), bytes);
+            sleep_until(at).await;
+        }
+    }
+}
+
+impl Limit {
+    fn new(bytes_per_s: u64) -> Self {
+        let per_refill = bytes_per_s as f64 * REFILL_INTERVAL.as_secs_f64();
+        let refill = (per_refill as usize).max(1);
+        let bucket =
+            RateLimiter::builder().max(refill).initial(refill).refill(refill).interval(REFILL_INTERVAL).build();
+        Self { bucket, bytes_per_s: bytes_per_s as f64 * SPACING_SHARE, next: Mutex::new(Instant::now()) }
+    }
+
+    /// Takes the next place in the schedule for `bytes`.
+    fn reserve(&self, now: Instant, bytes: usize) -> Instant {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = now.checked_sub(CATCH_UP).map_or(*next, |earliest| (*next).max(earliest));
+        *next = at + Duration::from_secs_f64(bytes as f64 / self.bytes_per_s);
+        at
+    }
+}
+
+/// A step small enough that one more or less in a second is below 1 % of the
+/// limit, and from 64 to 256 KiB where the limit allows.
+fn step_bytes(limit_bytes_per_s: Option<u64>) -> usize {
+    let Some(limit) = limit_bytes_per_s else { return UNLIMITED_STEP_BYTES };
+    let step = usize::try_from(limit / 128).unwrap_or(usize::MAX).min(256 << 10);
+    if step >= 64 << 10 {
+        return step;
+    }
+    // Below 8 MiB/s steps of 64 KiB would be lumps; below 256 KiB/s they shrink
+    // further, down to a page.
+    step.max(4 << 10).min(64 << 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::sync::Arc;
+
+    /// When each step passed, and its size, for `lanes` lanes that take turns.
+    async fn passes(limit: u64, lanes: usize, seconds: u64, think: Duration) -> Vec<(Duration, usize)> {
+        let pace = Arc::new(Pace::new(Some(limit)));
+        let start = Instant::now();
+        let end = start + Duration::from_secs(seconds);
+        let tasks: Vec<_> = (0..lanes)
+            .map(|_| {
+                let pace = Arc::clone(&pace);
+                tokio::spawn(async move {
+                    let mut passed = Vec::new();
+                    while Instant::now() < end {
+                        pace.pass(pace.step_bytes()).await;
+                        passed.push((start.elapsed(), pace.step_bytes()));
+                        tokio::time::sleep(think).await;
+                    }
+                    passed
+                })
+            })
+            .collect();
+        let mut all = Vec::new();
+        for task in tasks {
+            all.extend(task.await.unwrap());
+        }
+        all.sort();
+        all
+    }
+
+    /// The most bytes in any window of one second.
+    fn busiest_second(passes: &[(Duration, usize)]) -> usize {
+        let mut worst = 0;
+        for (i, (from, _)) in passes.iter().enumerate() {
+            let within = passes[i..].iter().take_while(|(at, _)| *at < *from + Duration::from_secs(1));
+            worst = worst.max(within.map(|(_, bytes)| bytes).sum());
+        }
+        worst
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn no_second_holds_more_than_the_limit(limit in 64u64 << 10..200 << 20, lanes in 1usize..5) {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
+            let passes = runtime.block_on(passes(limit, lanes, 6, Duration::ZERO));
+            let worst = busiest_second(&passes) as f64;
+            // A step more or less: 4 KiB of 64 KiB/s is more than 2 %.
+            let step = step_bytes(Some(limit)) as f64;
+            prop_assert!(worst <= (limit as f64 * 1.005) + step, "{worst} in a second, limit {limit}");
+        }
+
+        #[test]
+        fn steps_are_fine_at_every_limit(limit in 1024u64..1 << 40) {
+            let step = step_bytes(Some(limit));
+            prop_assert!((4 << 10..=256 << 10).contains(&step));
+            if limit >= 512 << 10 {
+                prop_assert!(step as f64 <= limit as f64 * 0.01);
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_mean_is_within_three_percent_below_the_limit() {
+        for limit in [256 << 10, 5 << 20, 20 << 20, 100 << 20] {
+            let passes = passes(limit, 3, 20, Duration::ZERO).await;
+            let last = passes.last().unwrap().0.as_secs_f64();
+            let mean = passes.iter().map(|(_, bytes)| *bytes).sum::<usize>() as f64 / last;
+            let share = mean / limit as f64;
+            assert!((0.97..=1.0).contains(&share), "{share} of {limit}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stall_is_not_made_up_for() {
+        let limit = 8 << 20;
+        let pace = Pace::new(Some(limit));
+        pace.pass(pace.step_bytes()).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let start = Instant::now();
+        let mut bytes = 0;
+        while start.elapsed() < Duration::from_millis(100) {
+            pace.pass(pace.step_bytes()).await;
+            bytes += pace.step_bytes();
+        }
+        assert!(bytes as f64 <= limit as f64 * 0.1 * 1.15, "{bytes} in 100 ms");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_limit_nothing_waits() {
+        let pace = Pace::new(None);
+        let start = Instant::now();
+        for _ in 0..1000 {
+            pace.pass(pace.step_bytes()).await;
+        }
+        assert_eq!(start.elapsed(), Duration::ZERO);
+    }
+}

@@ -50,13 +50,12 @@ impl Estimator {
             self.samples.clear();
             return Estimate::default();
         }
-        let sample = Sample {
-            at: now,
-            written_bytes: snapshot.written_bytes,
-            remaining_work: remaining_work(snapshot),
-        };
-        let bandwidth = self.rate_since(now, Self::BANDWIDTH_WINDOW, |s| sample.written_bytes.saturating_sub(s.written_bytes));
-        let work_rate = self.rate_since(now, Self::BACKLOG_WINDOW, |s| s.remaining_work.saturating_sub(sample.remaining_work));
+        let sample =
+            Sample { at: now, written_bytes: snapshot.written_bytes, remaining_work: remaining_work(snapshot) };
+        let bandwidth =
+            self.rate_since(now, Self::BANDWIDTH_WINDOW, |s| sample.written_bytes.saturating_sub(s.written_bytes));
+        let work_rate =
+            self.rate_since(now, Self::BACKLOG_WINDOW, |s| s.remaining_work.saturating_sub(sample.remaining_work));
         self.keep(sample);
         Estimate {
             bandwidth_bytes_per_s: bandwidth as u64,

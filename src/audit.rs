@@ -1,0 +1,181 @@
+//! The audit log: one line of JSON for each file and its outcome.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Result};
+use crate::event::FilePaths;
+
+/// One line, about one file.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    pub(crate) time: jiff::Timestamp,
+    /// `synced`, `failed`, …
+    pub(crate) status: &'static str,
+    pub(crate) paths: FilePaths,
+    pub(crate) size_bytes: Option<u64>,
+    /// Algorithm and digits.
+    pub(crate) checksum: Option<(&'static str, String)>,
+    pub(crate) error: Option<String>,
+}
+
+impl Line {
+    /// A line about now.
+    pub(crate) fn now(status: &'static str, paths: FilePaths) -> Self {
+        Self { time: jiff::Timestamp::now(), status, paths, size_bytes: None, checksum: None, error: None }
+    }
+
+    /// Adds the line, with its newline, to `text`.
+    ///
+    /// Every line has the same fields, null where there is nothing to say. A
+    /// path that is not UTF-8 comes with U+FFFD in place of the wrong bytes, and
+    /// once more, whole, in hexadecimal.
+    pub(crate) fn write(&self, text: &mut Vec<u8>) {
+        let mut line = Map::new();
+        let mut put = |key: &str, value: Value| drop(line.insert(key.to_owned(), value));
+        put("time", self.time.to_string().into());
+        put("status", self.status.into());
+        for (key, path) in [("source", &self.paths.source), ("dest", &self.paths.dest)] {
+            put(key, String::from_utf8_lossy(path).into());
+            if std::str::from_utf8(path).is_err() {
+                put(&format!("{key}_bytes"), hex(path).into());
+            }
+        }
+        put("size", self.size_bytes.into());
+        put("algorithm", self.checksum.as_ref().map(|(algorithm, _)| *algorithm).into());
+        put("checksum", self.checksum.as_ref().map(|(_, digits)| digits.as_str()).into());
+        put("error", self.error.as_deref().into());
+        text.extend_from_slice(Value::Object(line).to_string().as_bytes());
+        text.push(b'\n');
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
+        let _never_fails = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// The log, open for appending.
+#[derive(Debug)]
+pub(crate) struct AuditLog {
+    file: File,
+    path: PathBuf,
+}
+
+impl AuditLog {
+    /// Opens the log, making it and its folder if missing.
+    ///
+    /// # Errors
+    /// [`Error::AuditLog`] if it cannot be written.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let failed = |problem: String| Error::AuditLog { path: path.to_owned(), problem };
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(|error| failed(format!("cannot make its folder: {error}")))?;
+        }
+        let file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(|error| failed(format!("cannot be written: {error}")))?;
+        let kind = file.metadata().map_err(|error| failed(error.to_string()))?;
+        if !kind.is_file() {
+            return Err(failed("is not a regular file".to_owned()));
+        }
+        Ok(Self { file, path: path.to_owned() })
+    }
+
+    fn failed(&self, error: &std::io::Error) -> Error {
+        Error::AuditLog { path: self.path.clone(), problem: format!("cannot be written: {error}") }
+    }
+
+    /// How long it is, in bytes.
+    pub(crate) fn length(&self) -> Result<u64> {
+        self.file.metadata().map(|metadata| metadata.len()).map_err(|error| self.failed(&error))
+    }
+
+    /// Adds whole lines.
+    pub(crate) fn append(&mut self, lines: &[u8]) -> Result<()> {
+        self.file.write_all(lines).map_err(|error| self.failed(&error))
+    }
+
+    /// Returns once all lines survive a power cut.
+    pub(crate) fn sync(&mut self) -> Result<()> {
+        self.file.sync_data().map_err(|error| self.failed(&error))
+    }
+
+    /// Adds what is missing of `lines`, which were being appended at `length`
+    /// when the process was cut off. In a log that was exchanged since, all of them.
+    pub(crate) fn complete(&mut self, length: u64, lines: &[u8]) -> Result<()> {
+        let mut there = Vec::new();
+        let read = |file: &mut File, there: &mut Vec<u8>| {
+            file.seek(SeekFrom::Start(length))?;
+            file.take(lines.len() as u64).read_to_end(there)
+        };
+        read(&mut self.file, &mut there).map_err(|error| self.failed(&error))?;
+        let missing = lines.strip_prefix(&there[..]).unwrap_or(lines);
+        self.append(missing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(source: &[u8]) -> Line {
+        let paths = FilePaths { source: source.to_vec(), dest: b"/new/a".to_vec() };
+        Line { time: jiff::Timestamp::UNIX_EPOCH, ..Line::now("synced", paths) }
+    }
+
+    fn text(line: &Line) -> String {
+        let mut text = Vec::new();
+        line.write(&mut text);
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn a_line_has_every_field_and_one_newline() {
+        let mut line = line(b"/old/a\nb");
+        line.size_bytes = Some(3);
+        line.checksum = Some(("md5", "00ff".to_owned()));
+        insta::assert_snapshot!(text(&line).trim_end(), @r#"{"algorithm":"md5","checksum":"00ff","dest":"/new/a","error":null,"size":3,"source":"/old/a\nb","status":"synced","time":"1970-01-01T00:00:00Z"}"#);
+        assert_eq!(text(&line).matches('\n').count(), 1);
+    }
+
+    #[test]
+    fn names_that_are_not_utf8_are_kept_whole_in_hexadecimal() {
+        let value: Value = serde_json::from_str(&text(&line(b"/old/\xff"))).unwrap();
+        assert_eq!(value["source"], "/old/\u{fffd}");
+        assert_eq!(value["source_bytes"], "2f6f6c642fff");
+        assert_eq!(value.get("dest_bytes"), None);
+    }
+
+    #[test]
+    fn lines_cut_off_at_any_byte_are_completed_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let (before, lines) = (b"{\"old\":1}\n", b"{\"a\":1}\n{\"b\":2}\n");
+        for cut in 0..=lines.len() {
+            let path = folder.path().join(cut.to_string());
+            std::fs::write(&path, [&before[..], &lines[..cut]].concat()).unwrap();
+            AuditLog::open(&path).unwrap().complete(before.len() as u64, lines).unwrap();
+            assert_eq!(std::fs::read(&path).unwrap(), [&before[..], &lines[..]].concat(), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_log_that_was_exchanged_gets_the_lines_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        std::fs::write(&path, "short\n").unwrap();
+        AuditLog::open(&path).unwrap().complete(1000, b"{\"a\":1}\n").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "short\n{\"a\":1}\n");
+    }
+}

@@ -1,0 +1,238 @@
+//! From files that are written to rows that say so: in batches, each behind one flush.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
+use towpath_backend::{Kind, Metadata, Tree};
+
+use super::Shared;
+use super::task::{Ended, Ending, Task};
+use crate::audit::Line;
+use crate::error::{Error, Result};
+use crate::event::{Event, Side, Totals};
+use crate::state::{Outcome, Verdict};
+
+/// Most files of one batch.
+const BATCH_FILES: usize = 4096;
+/// Longest time that a finished file waits for its batch to fill.
+const BATCH_TIME: Duration = Duration::from_secs(1);
+/// The last pass: what has not succeeded by then has failed.
+pub(crate) const LAST_TURN: u32 = 3;
+
+/// What became of the files of a run so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) synced: Totals,
+    pub(crate) pending: Totals,
+    pub(crate) failed_files: u64,
+    pub(crate) vanished_files: u64,
+}
+
+/// Records the files of one pass.
+pub(crate) struct Committer {
+    pub(crate) shared: Arc<Shared>,
+    /// The pass under way.
+    pub(crate) turn: u32,
+    pub(crate) tally: Tally,
+}
+
+impl Committer {
+    /// Takes endings until the lanes are gone; returns the tally, with the
+    /// error that stopped the run if there was one.
+    pub(crate) async fn run(mut self, mut endings: mpsc::Receiver<Ended>) -> (Tally, Result<()>) {
+        let mut result = Ok(());
+        while let Some(first) = endings.recv().await {
+            let batch = fill(first, &mut endings).await;
+            if result.is_err() {
+                // The lanes are stopping; what they still deliver stays pending.
+                continue;
+            }
+            if let Err(error) = self.commit(batch).await {
+                self.shared.stop.cancel();
+                result = Err(error);
+            }
+        }
+        (self.tally, result)
+    }
+
+    async fn commit(&mut self, batch: Vec<Ended>) -> Result<()> {
+        if batch.iter().any(|ended| matches!(ended.ending, Ending::Written { .. })) {
+            self.flush().await?;
+        }
+        let mut outcomes = Vec::with_capacity(batch.len());
+        let mut events = Vec::with_capacity(batch.len());
+        let mut fatal = Ok(());
+        for ended in batch {
+            match self.judge(&ended).await {
+                Ok(Some((verdict, event))) => {
+                    let line = line_of(&event, &ended.task);
+                    self.count(&ended.task.metadata, &verdict);
+                    outcomes.push(Outcome { key: ended.task.key.clone(), verdict, line });
+                    events.push(event);
+                }
+                Ok(None) => {}
+                Err(error) => fatal = fatal.and(Err(error)),
+            }
+        }
+        self.shared.state.record(outcomes).await?;
+        self.shared.progress.set_pending(self.tally.pending);
+        self.shared.progress.set_synced(self.tally.synced);
+        for event in events {
+            self.shared.emitter.emit(event).await;
+        }
+        fatal
+    }
+
+    async fn flush(&self) -> Result<()> {
+        self.shared.sink.flush().await.map_err(|error| sink_cannot_flush(&self.shared, &error))
+    }
+
+    /// What an ending means for the file's row, and what to tell. `None`: the
+    /// row stays as it is.
+    async fn judge(&mut self, ended: &Ended) -> Result<Option<(Verdict, Event)>> {
+        let paths = self.shared.paths(&ended.task.path);
+        Ok(Some(match &ended.ending {
+            Ending::Stopped => return Ok(None),
+            Ending::Written { hash } => {
+                self.compare_with_recorded(ended, hash.as_str()).await;
+                let algorithm = self.shared.options.checksum;
+                let metadata = ended.task.metadata;
+                let verdict = Verdict::Synced { metadata, hash: hash.as_str().to_owned(), algorithm: algorithm.name() };
+                (verdict, Event::Synced { paths, size_bytes: metadata.size_bytes, algorithm, hash: hash.clone() })
+            }
+            Ending::Changed { now } => self.again(ended, Some(*now), "it changed while it was being sent"),
+            Ending::Vanished => {
+                self.check_identity(Side::Source).await?;
+                (Verdict::Vanished, Event::Vanished { paths })
+            }
+            Ending::Failed(failure) => {
+                if failure.concerns_all() {
+                    return Err(sink_is_full(&self.shared, &failure.error));
+                }
+                let text = format!("{}: {}", failure.side, failure.error);
+                if failure.error.is_temporary() {
+                    self.check_identity(failure.side).await?;
+                    self.again(ended, None, &text)
+                } else {
+                    (Verdict::Failed { metadata: None }, Event::Failed { paths, error: text })
+                }
+            }
+        }))
+    }
+
+    /// Another turn, if there is one left.
+    fn again(&self, ended: &Ended, metadata: Option<Metadata>, reason: &str) -> (Verdict, Event) {
+        let paths = self.shared.paths(&ended.task.path);
+        if self.turn < LAST_TURN {
+            let verdict = Verdict::Retry { turn: self.turn + 1, metadata };
+            return (verdict, Event::WillRetry { paths, reason: reason.to_owned() });
+        }
+        let error = format!("{reason}, {} times; giving up for this run", LAST_TURN + 1);
+        (Verdict::Failed { metadata }, Event::Failed { paths, error })
+    }
+
+    /// Checks that a tree is still the one that was scanned: of another one's
+    /// state nothing is to be concluded.
+    async fn check_identity(&self, side: Side) -> Result<()> {
+        let (tree, expected): (&dyn Tree, _) = match side {
+            Side::Source => (&*self.shared.source, &self.shared.identities[0]),
+            Side::Sink => (&*self.shared.sink, &self.shared.identities[1]),
+        };
+        let root = String::from_utf8_lossy(tree.root()).into_owned();
+        match tree.identity().await {
+            Ok(identity) if identity == *expected => Ok(()),
+            Ok(_) => Err(Error::Refused(format!(
+                "the {side} {root} is no longer the tree that was scanned (unmounted, or another one mounted over \
+                 it?); nothing was concluded from what is there now"
+            ))),
+            Err(error) => Err(Error::Backend(format!("the {side} {root} is gone: {error}"))),
+        }
+    }
+
+    /// Content that differs under the same size and time: worth a word.
+    async fn compare_with_recorded(&self, ended: &Ended, hash: &str) {
+        let Some((digits, algorithm)) = &ended.task.recorded else { return };
+        if algorithm == self.shared.options.checksum.name() && digits != hash {
+            let message = format!(
+                "{}: its content changed while its size and mtime did not ({algorithm} was {digits}, is {hash}); \
+                 the new content was sent",
+                String::from_utf8_lossy(&self.shared.paths(&ended.task.path).source)
+            );
+            self.shared.emitter.emit(Event::Warning { message }).await;
+        }
+    }
+
+    fn count(&mut self, metadata: &Metadata, verdict: &Verdict) {
+        let bytes = metadata.size_bytes;
+        let tally = &mut self.tally;
+        let mut done = || {
+            tally.pending.files = tally.pending.files.saturating_sub(1);
+            tally.pending.bytes = tally.pending.bytes.saturating_sub(bytes);
+        };
+        match verdict {
+            Verdict::Synced { .. } => {
+                done();
+                tally.synced.files += 1;
+                tally.synced.bytes += bytes;
+            }
+            Verdict::Vanished => {
+                done();
+                tally.vanished_files += 1;
+            }
+            Verdict::Retry { metadata: now, .. } | Verdict::Failed { metadata: now } => {
+                if let Some(now) = now.filter(|now| now.kind == Kind::File) {
+                    tally.pending.bytes = tally.pending.bytes.saturating_sub(bytes) + now.size_bytes;
+                }
+            }
+        }
+        if matches!(verdict, Verdict::Failed { .. }) {
+            tally.failed_files += 1;
+            self.shared.progress.add_failed();
+        }
+    }
+}
+
+/// The error of a sink that takes nothing more from anyone.
+pub(super) fn sink_is_full(shared: &Shared, error: &towpath_backend::Error) -> Error {
+    Error::Backend(format!(
+        "the destination {} cannot take more: {error}; what is finished is recorded: \
+         make room and run the same command again",
+        String::from_utf8_lossy(shared.sink.root()),
+    ))
+}
+
+/// The error of a sink whose files may not survive a power cut.
+pub(super) fn sink_cannot_flush(shared: &Shared, error: &towpath_backend::Error) -> Error {
+    Error::Backend(format!(
+        "the destination {} could not make files durable, so they stay pending: {error}",
+        String::from_utf8_lossy(shared.sink.root())
+    ))
+}
+
+/// A batch: `first` and what follows it soon.
+async fn fill(first: Ended, endings: &mut mpsc::Receiver<Ended>) -> Vec<Ended> {
+    let deadline = Instant::now() + BATCH_TIME;
+    let mut batch = vec![first];
+    while batch.len() < BATCH_FILES {
+        match timeout_at(deadline, endings.recv()).await {
+            Ok(Some(ended)) => batch.push(ended),
+            Ok(None) | Err(_) => break,
+        }
+    }
+    batch
+}
+
+/// The line of the log for an outcome; a file that is tried again has none yet.
+fn line_of(event: &Event, task: &Task) -> Option<Line> {
+    let line = match event {
+        Event::Synced { paths, algorithm, hash, .. } => {
+            Line { checksum: Some((algorithm.name(), hash.as_str().to_owned())), ..Line::now("synced", paths.clone()) }
+        }
+        Event::Vanished { paths } => Line::now("vanished", paths.clone()),
+        Event::Failed { paths, error } => Line { error: Some(error.clone()), ..Line::now("failed", paths.clone()) },
+        _ => return None,
+    };
+    Some(Line { size_bytes: Some(task.metadata.size_bytes), ..line })
+}

@@ -1,0 +1,202 @@
+//! The reader of a lane: takes files, and feeds their blocks into the lane's queue.
+
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, mpsc};
+use towpath_backend::{ErrorKind, FileReader, Kind, Metadata};
+
+use super::Shared;
+use super::block::Block;
+use super::hash::HashStage;
+use super::pool::Slot;
+use super::task::{Ending, Failure, Task, is_unchanged};
+use crate::checksum::{FileHash, Hasher};
+
+/// What travels through a lane's queue.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// The blocks that follow belong to this file.
+    Begin(Arc<Task>),
+    /// A block of it.
+    Block(Block),
+    /// No more blocks of it come; this is why.
+    Abandon(Ending),
+}
+
+/// Reads files until there are none left or the run is stopped.
+pub(crate) async fn run(shared: Arc<Shared>, tasks: Arc<Mutex<mpsc::Receiver<Task>>>, queue: mpsc::Sender<Message>) {
+    while let Some(task) = next(&shared, &tasks).await {
+        let task = Arc::new(task);
+        if queue.send(Message::Begin(Arc::clone(&task))).await.is_err() {
+            return;
+        }
+        let reader = Reading { shared: &shared, task: &task, queue: &queue };
+        if let Err(ending) = reader.read().await
+            && queue.send(Message::Abandon(ending)).await.is_err()
+        {
+            return;
+        }
+    }
+}
+
+/// The next file; `None` when there is none left or the run is stopped.
+async fn next(shared: &Shared, tasks: &Mutex<mpsc::Receiver<Task>>) -> Option<Task> {
+    let take = async { tasks.lock().await.recv().await };
+    tokio::select! {
+        biased;
+        () = shared.stop.cancelled() => None,
+        task = take => task,
+    }
+}
+
+/// One file being read. Its steps end early with the file's ending.
+struct Reading<'a> {
+    shared: &'a Shared,
+    task: &'a Task,
+    queue: &'a mpsc::Sender<Message>,
+}
+
+type Step<T> = Result<T, Ending>;
+
+impl Reading<'_> {
+    async fn read(&self) -> Step<()> {
+        let size = self.task.metadata.size_bytes;
+        let step = self.shared.read_pace.step_bytes().min(self.shared.options.block_size_bytes);
+        match usize::try_from(size) {
+            Ok(size) if size <= step && size <= SMALL_BYTES => self.read_small(size).await,
+            _ => self.read_large().await,
+        }
+    }
+
+    /// A file of one step: read, hashed and sent at once.
+    async fn read_small(&self, size: usize) -> Step<()> {
+        let mut slot = self.slot().await?;
+        self.pace(size).await?;
+        let buffer = std::mem::take(&mut slot.buffer);
+        let source = &self.shared.source;
+        let whole = source.read_whole(&self.task.path, size, buffer).await.map_err(|e| self.failed(e))?;
+        slot.buffer = whole.data;
+        self.shared.progress.add_read(slot.buffer.len() as u64);
+        self.check(&whole.metadata, slot.buffer.len() as u64)?;
+        let hash = Hasher::hash(self.shared.options.checksum, &slot.buffer);
+        self.send(slot, 0, Some(hash)).await
+    }
+
+    async fn read_large(&self) -> Step<()> {
+        let mut file = self.shared.source.open(&self.task.path).await.map_err(|e| self.failed(e))?;
+        let size = self.task.metadata.size_bytes;
+        let now = file.metadata().await.map_err(|e| self.failed(e))?;
+        self.check(&now, size)?;
+        let stage = HashStage::start(self.shared.options.checksum, self.shared.options.queue_capacity);
+        let block_size = self.shared.options.block_size_bytes as u64;
+        let mut offset = 0;
+        loop {
+            let length = block_size.min(size - offset);
+            let slot = self.read_block(&mut *file, offset, length).await?;
+            let data = slot.into_bytes();
+            stage.add(data.clone()).await;
+            let end = offset + data.len() as u64;
+            if (data.len() as u64) < length || end == size {
+                let now = file.metadata().await.map_err(|e| self.failed(e))?;
+                self.check(&now, end)?;
+                let hash = stage.finish().await.ok_or(Ending::Stopped)?;
+                return self.send_block(data, offset, Some(hash)).await;
+            }
+            self.send_block(data, offset, None).await?;
+            offset = end;
+        }
+    }
+
+    /// Reads one block in paced steps. Shorter than `length` means the file ends there.
+    async fn read_block(&self, file: &mut dyn FileReader, offset: u64, length: u64) -> Step<Slot> {
+        let mut slot = self.slot().await?;
+        // A block fits memory: its size is bounded by the options.
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        slot.buffer.reserve_exact(length);
+        while slot.buffer.len() < length {
+            let step = self.shared.read_pace.step_bytes().min(length - slot.buffer.len());
+            self.pace(step).await?;
+            let before = slot.buffer.len();
+            let buffer = std::mem::take(&mut slot.buffer);
+            let at = offset + before as u64;
+            slot.buffer = file.read_at(at, step, buffer).await.map_err(|e| self.failed(e))?;
+            let read = slot.buffer.len() - before;
+            self.shared.progress.add_read(read as u64);
+            if read < step {
+                break;
+            }
+        }
+        Ok(slot)
+    }
+
+    async fn send(&self, slot: Slot, offset: u64, hash: Option<FileHash>) -> Step<()> {
+        self.send_block(slot.into_bytes(), offset, hash).await
+    }
+
+    async fn send_block(&self, data: bytes::Bytes, offset: u64, file_hash: Option<FileHash>) -> Step<()> {
+        let metadata = &self.task.metadata;
+        let block = Block {
+            data,
+            offset,
+            destination_path: self.task.path.clone(),
+            atime: metadata.accessed,
+            mtime: metadata.modified,
+            ctime: metadata.changed,
+            permissions: metadata.permissions,
+            is_last_block: file_hash.is_some(),
+            file_hash,
+        };
+        self.unless_stopped(self.queue.send(Message::Block(block))).await?.map_err(|_| Ending::Stopped)
+    }
+
+    async fn slot(&self) -> Step<Slot> {
+        self.unless_stopped(self.shared.pool.slot()).await
+    }
+
+    async fn pace(&self, bytes: usize) -> Step<()> {
+        self.unless_stopped(self.shared.read_pace.pass(bytes)).await
+    }
+
+    /// Waits for `future`, but no longer than the run goes on and the writer wants more.
+    async fn unless_stopped<T>(&self, future: impl Future<Output = T>) -> Step<T> {
+        tokio::select! {
+            biased;
+            () = self.shared.stop.cancelled() => Err(Ending::Stopped),
+            // The writer has its own ending to tell.
+            () = self.task.given_up.cancelled() => Err(Ending::Stopped),
+            value = future => Ok(value),
+        }
+    }
+
+    /// Ends the file's way here if it is not the file of the backlog any more.
+    fn check(&self, now: &Metadata, read_bytes: u64) -> Step<()> {
+        if now.kind != Kind::File {
+            return Err(Ending::Vanished);
+        }
+        if !is_unchanged(&self.task.metadata, now) {
+            return Err(Ending::Changed { now: *now });
+        }
+        if read_bytes != now.size_bytes {
+            // Shorter than the source says it is: not the content that it stands for.
+            let error = towpath_backend::Error::new(
+                ErrorKind::Other,
+                "read",
+                &self.task.path,
+                format!("ended after {read_bytes} of {} bytes", now.size_bytes),
+            );
+            return Err(Ending::Failed(Failure::source(error.with_temporary(true))));
+        }
+        Ok(())
+    }
+
+    fn failed(&self, error: towpath_backend::Error) -> Ending {
+        match error.kind() {
+            ErrorKind::NotFound => Ending::Vanished,
+            _ => Ending::Failed(Failure::source(error)),
+        }
+    }
+}
+
+/// The largest file that is read, hashed and written in one call each: up to
+/// here a further hop between threads would cost more than it overlaps.
+pub(super) const SMALL_BYTES: usize = 256 << 10;

@@ -1,0 +1,109 @@
+//! Walks both trees side by side, and fills the backlog.
+//!
+//! Each side has walkers of its own, several directories at a time, and neither
+//! side waits for the other. What they find streams into the database, which
+//! decides where the two listings meet; memory grows with neither tree.
+
+mod queue;
+mod walker;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use towpath_backend::{Identity, RelPath, Sink, Source, Tree};
+
+use crate::error::{Error, Result};
+use crate::event::{Counts, Emitter, Event, Side};
+use crate::progress::Progress;
+use crate::state::{Backlog, Found, State};
+use queue::DirQueue;
+use walker::Walk;
+
+/// Memory for directories that wait for a walker, on each side.
+const QUEUE_BYTES: usize = 8 << 20;
+
+/// What a scan needs.
+pub(crate) struct Scan {
+    pub(crate) source: Arc<dyn Source>,
+    pub(crate) sink: Arc<dyn Sink>,
+    pub(crate) identities: [Identity; 2],
+    /// This migration's own files inside the source, and inside the sink.
+    pub(crate) own_files: [HashSet<RelPath>; 2],
+    /// Walkers of each side.
+    pub(crate) walkers: usize,
+    pub(crate) state: State,
+    pub(crate) progress: Progress,
+    pub(crate) emitter: Emitter,
+    pub(crate) cancellation: CancellationToken,
+}
+
+impl Scan {
+    /// Walks both trees to their end; `None` if it was told to stop before.
+    ///
+    /// The scan must have been begun in the database.
+    pub(crate) async fn run(self) -> Result<Option<Backlog>> {
+        // Stops the walkers of both sides, when told to or when one fails.
+        let stop = self.cancellation.child_token();
+        for side in [Side::Source, Side::Sink] {
+            self.progress.set_counts(side, Counts::default());
+        }
+        let mut walkers = JoinSet::new();
+        for side in [Side::Source, Side::Sink] {
+            let walk = Arc::new(self.walk(side, stop.clone()));
+            walk.queue.push(vec![RelPath::root()]).await?;
+            for _ in 0..self.walkers {
+                walkers.spawn(walker::run(Arc::clone(&walk)));
+            }
+        }
+        let mut found = Found::default();
+        let mut result = Ok(());
+        while let Some(joined) = walkers.join_next().await {
+            match joined {
+                Ok(Ok(missed)) => {
+                    found.skipped += missed.skipped;
+                    found.unreadable += missed.unreadable;
+                }
+                Ok(Err(error)) => result = result.and(Err(error)),
+                Err(_) => result = result.and(Err(Error::Internal("a walker panicked".to_owned()))),
+            }
+        }
+        result?;
+        if stop.is_cancelled() {
+            return Ok(None);
+        }
+        self.finish(found).await.map(Some)
+    }
+
+    fn walk(&self, side: Side, stop: CancellationToken) -> Walk {
+        let [source_own, sink_own] = self.own_files.clone();
+        let (tree, identity, own, taken): (Arc<dyn Tree>, _, _, _) = match side {
+            Side::Source => (self.source.clone(), &self.identities[0], source_own, sink_own),
+            Side::Sink => (self.sink.clone(), &self.identities[1], sink_own, source_own),
+        };
+        Walk {
+            side,
+            tree,
+            roots: [self.source.root().to_vec(), self.sink.root().to_vec()],
+            identity: identity.clone(),
+            own,
+            taken,
+            queue: DirQueue::new(side, self.state.clone(), QUEUE_BYTES),
+            state: self.state.clone(),
+            progress: self.progress.clone(),
+            emitter: self.emitter.clone(),
+            stop,
+        }
+    }
+
+    async fn finish(&self, mut found: Found) -> Result<Backlog> {
+        found.source = self.progress.counts(Side::Source);
+        found.sink = self.progress.counts(Side::Sink);
+        let backlog = self.state.finish_scan(found, self.identities.clone()).await?;
+        self.progress.set_pending(backlog.pending);
+        let (source, sink, pending) = (backlog.source, backlog.sink, backlog.pending);
+        self.emitter.emit(Event::ScanFinished { source, sink, pending }).await;
+        Ok(backlog)
+    }
+}

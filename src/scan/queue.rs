@@ -1,0 +1,134 @@
+//! Directories still to be walked: the latest first, bounded in memory.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use towpath_backend::RelPath;
+
+use crate::error::Result;
+use crate::event::Side;
+use crate::state::State;
+
+/// One side's queue, shared by its walkers.
+///
+/// The latest directory goes first, which keeps the queue about as long as the
+/// tree is deep. A directory of ten million directories would not fit: what
+/// exceeds the bound waits in the database.
+pub(super) struct DirQueue {
+    side: Side,
+    state: State,
+    max_bytes: usize,
+    inner: Mutex<Inner>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Inner {
+    dirs: Vec<RelPath>,
+    bytes: usize,
+    /// Directories in the database.
+    spilled: usize,
+    /// Directories taken and not done.
+    under_way: usize,
+    /// A walker is bringing directories back from the database.
+    refilling: bool,
+}
+
+/// What a directory costs in memory beside its name.
+const ENTRY_BYTES: usize = 64;
+/// Directories brought back from the database at once.
+const REFILL_DIRS: usize = 1024;
+
+impl DirQueue {
+    pub(super) fn new(side: Side, state: State, max_bytes: usize) -> Self {
+        Self { side, state, max_bytes, inner: Mutex::default(), changed: Notify::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds directories, in the database if there is no room.
+    pub(super) async fn push(&self, dirs: Vec<RelPath>) -> Result<()> {
+        let mut overflow = Vec::new();
+        {
+            let mut inner = self.lock();
+            for dir in dirs {
+                let bytes = ENTRY_BYTES + dir.as_bytes().len();
+                if inner.bytes + bytes <= self.max_bytes {
+                    inner.bytes += bytes;
+                    inner.dirs.push(dir);
+                } else {
+                    overflow.push(dir);
+                }
+            }
+        }
+        if !overflow.is_empty() {
+            let count = overflow.len();
+            self.state.push_walk_queue(self.side, overflow).await?;
+            self.lock().spilled += count;
+        }
+        self.changed.notify_waiters();
+        Ok(())
+    }
+
+    /// Takes a directory, waiting for one; `None` once all are done. Each taken
+    /// directory must be [`Self::done`].
+    pub(super) async fn pop(&self) -> Result<Option<RelPath>> {
+        loop {
+            // Listens before it looks, so that no change in between is missed.
+            let changed = self.changed.notified();
+            match self.try_pop() {
+                Popped::Dir(dir) => return Ok(Some(dir)),
+                Popped::AllDone => return Ok(None),
+                Popped::Refill => self.refill().await?,
+                Popped::Wait => changed.await,
+            }
+        }
+    }
+
+    fn try_pop(&self) -> Popped {
+        let mut inner = self.lock();
+        if let Some(dir) = inner.dirs.pop() {
+            inner.bytes = inner.bytes.saturating_sub(ENTRY_BYTES + dir.as_bytes().len());
+            inner.under_way += 1;
+            Popped::Dir(dir)
+        } else if inner.refilling {
+            Popped::Wait
+        } else if inner.spilled > 0 {
+            inner.refilling = true;
+            Popped::Refill
+        } else if inner.under_way > 0 {
+            Popped::Wait
+        } else {
+            Popped::AllDone
+        }
+    }
+
+    async fn refill(&self) -> Result<()> {
+        let dirs = self.state.pop_walk_queue(self.side, REFILL_DIRS).await;
+        let mut inner = self.lock();
+        inner.refilling = false;
+        for dir in dirs? {
+            inner.spilled = inner.spilled.saturating_sub(1);
+            inner.bytes += ENTRY_BYTES + dir.as_bytes().len();
+            inner.dirs.push(dir);
+        }
+        drop(inner);
+        self.changed.notify_waiters();
+        Ok(())
+    }
+
+    /// A taken directory has been walked, and its own directories pushed.
+    pub(super) fn done(&self) {
+        self.lock().under_way -= 1;
+        self.changed.notify_waiters();
+    }
+}
+
+enum Popped {
+    Dir(RelPath),
+    Refill,
+    Wait,
+    AllDone,
+}

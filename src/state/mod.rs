@@ -1,0 +1,114 @@
+//! What is remembered across runs: a SQLite database, written by one thread.
+//!
+//! [`State`] is the handle that the engine's tasks share. Each call is a job
+//! for the database's thread; jobs share transactions, which are committed when
+//! no job waits, when they have grown large, or when a job asks for it.
+
+mod backlog;
+mod db;
+mod open;
+mod run;
+mod scan;
+mod value;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::audit::AuditLog;
+use crate::error::{Error, Result};
+use db::Db;
+
+pub(crate) use backlog::{FileKey, MissingDir, Outcome, Pending, Verdict};
+pub(crate) use open::{Roots, check_file};
+pub(crate) use run::{Backlog, Plan, RunEnd};
+pub(crate) use scan::Found;
+
+type Job = Box<dyn FnOnce(&mut Db) + Send>;
+
+/// Jobs that may wait for the database's thread; more callers than that wait themselves.
+const QUEUE_CAPACITY: usize = 64;
+
+/// A handle on the database; clones share it.
+#[derive(Clone)]
+pub(crate) struct State {
+    jobs: mpsc::Sender<Job>,
+    path: Arc<PathBuf>,
+}
+
+/// The database's thread; it ends once all handles are gone.
+pub(crate) struct StateThread(thread::JoinHandle<()>);
+
+impl State {
+    /// Opens or makes the database of these trees, and starts its thread.
+    ///
+    /// # Errors
+    /// [`Error::Database`] if it cannot be used, [`Error::Refused`] if it belongs to other trees.
+    pub(crate) fn open(path: PathBuf, roots: &Roots, log: AuditLog) -> Result<(Self, StateThread)> {
+        let mut db = Db::new(open::open(&path, roots)?, log, path.clone());
+        db.complete_log()?;
+        let (jobs, mut waiting) = mpsc::channel::<Job>(QUEUE_CAPACITY);
+        let thread = thread::Builder::new()
+            .name("towpath-state".to_owned())
+            .spawn(move || work(&mut db, &mut waiting))
+            .map_err(|error| Error::Internal(format!("cannot start the database's thread: {error}")))?;
+        Ok((Self { jobs, path: Arc::new(path) }, StateThread(thread)))
+    }
+
+    /// Runs `job` on the database's thread, inside a transaction that may be
+    /// committed later than its return.
+    async fn call<T: Send + 'static>(&self, job: impl FnOnce(&mut Db) -> Result<T> + Send + 'static) -> Result<T> {
+        let (reply, answer) = oneshot::channel();
+        let job: Job = Box::new(move |db| {
+            let result = db.in_transaction(job);
+            let _caller_gone = reply.send(result);
+        });
+        let ended = || Error::Database { path: self.path.to_path_buf(), problem: "its thread has ended".to_owned() };
+        self.jobs.send(job).await.map_err(|_| ended())?;
+        answer.await.map_err(|_| ended())?
+    }
+
+    /// As [`Self::call`], but what was done is committed when it returns.
+    async fn commit<T: Send + 'static>(&self, job: impl FnOnce(&mut Db) -> Result<T> + Send + 'static) -> Result<T> {
+        self.call(move |db| {
+            let value = job(db)?;
+            db.commit()?;
+            Ok(value)
+        })
+        .await
+    }
+}
+
+impl StateThread {
+    /// Waits until everything is committed and the database is closed. All
+    /// handles must be gone.
+    pub(crate) async fn join(self) -> Result<()> {
+        let joined = tokio::task::spawn_blocking(move || self.0.join()).await;
+        match joined {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(Error::Internal("the database's thread panicked".to_owned())),
+        }
+    }
+}
+
+fn work(db: &mut Db, waiting: &mut mpsc::Receiver<Job>) {
+    loop {
+        let job = match waiting.try_recv() {
+            Ok(job) => job,
+            Err(_) => {
+                // Nobody waits: a good moment to commit. An error shows again at the next job.
+                if let Err(error) = db.commit() {
+                    tracing::error!(%error, "commit");
+                }
+                match waiting.blocking_recv() {
+                    Some(job) => job,
+                    None => break,
+                }
+            }
+        };
+        job(db);
+    }
+    db.close();
+}

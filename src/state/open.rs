@@ -1,0 +1,231 @@
+//! Opening the database: whose it is, who else has it open, and whether it is whole.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::Read as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::value::Name;
+use crate::error::{Error, Result};
+
+/// "Towp": marks a SQLite file as a database of this program.
+const APPLICATION_ID: i32 = 0x546f_7770;
+/// The schema that this version writes.
+const SCHEMA_VERSION: i32 = 1;
+const SCHEMA: &str = include_str!("schema.sql");
+/// A smaller database is checked as a whole when it is opened.
+const QUICK_CHECK_BYTES: u64 = 64 << 20;
+
+/// The two roots a database belongs to.
+pub(crate) struct Roots {
+    pub(crate) source: Vec<u8>,
+    pub(crate) sink: Vec<u8>,
+}
+
+/// A database that may be used.
+pub(super) struct Opened {
+    pub(super) connection: Connection,
+    pub(super) lock: File,
+    /// Made just now.
+    pub(super) fresh: bool,
+}
+
+/// Checks that a database can be at `path`, and makes its folder. An existing
+/// file is left as it is, and looked at when it is opened.
+pub(crate) fn check_file(path: &Path) -> Result<()> {
+    lock(path).map(drop)
+}
+
+/// Opens the database at `path`, or makes it.
+pub(super) fn open(path: &Path, roots: &Roots) -> Result<Opened> {
+    let lock = lock(path)?;
+    let fresh = is_fresh(path, &lock)?;
+    let failed = |error: rusqlite::Error| Error::Database { path: path.to_owned(), problem: describe(&error) };
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    let fresh = fresh || is_unfinished(&connection).map_err(failed)?;
+    if fresh {
+        make(&connection, roots).map_err(failed)?;
+    } else {
+        check_whole(path, &connection)?;
+        check_version(path, &connection)?;
+        check_roots(path, &connection, roots)?;
+    }
+    set_up(&connection).map_err(failed)?;
+    Ok(Opened { connection, lock, fresh })
+}
+
+fn set_up(connection: &Connection) -> rusqlite::Result<()> {
+    // WAL with NORMAL: a power cut may take back the last transactions, never
+    // tear one; what is taken back is sent again.
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "normal")?;
+    connection.pragma_update(None, "cache_size", -16_384)?; // KiB
+    connection.pragma_update(None, "temp_store", "file")?;
+    connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    connection.busy_timeout(std::time::Duration::from_secs(30))
+}
+
+/// Opens the file and locks it against other processes of this program.
+fn lock(path: &Path) -> Result<File> {
+    let failed = |problem: String| Error::Database { path: path.to_owned(), problem };
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|e| failed(format!("cannot make its folder: {e}")))?;
+    }
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(|error| failed(format!("cannot be opened: {error}")))?;
+    if let Some(filesystem) = network_filesystem(&file) {
+        return Err(failed(format!(
+            "lies on {filesystem}, where locks and power cuts can damage it; give a path on a local disk with --database"
+        )));
+    }
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(failed("is in use by another towpath process; wait for it to end, or stop it".to_owned()))
+        }
+        Err(TryLockError::Error(error)) => Err(failed(format!("cannot be locked: {error}"))),
+    }
+}
+
+fn network_filesystem(file: &File) -> Option<&'static str> {
+    let magic = rustix::fs::fstatfs(file).ok()?.f_type;
+    // The numbers of statfs(2).
+    match u32::try_from(magic & 0xffff_ffff).ok()? {
+        0x6969 => Some("NFS"),
+        0x517b | 0xff53_4d42 | 0xfe53_4d42 => Some("SMB"),
+        _ => None,
+    }
+}
+
+/// Whether the file is empty. One that is not must be SQLite's.
+fn is_fresh(path: &Path, mut file: &File) -> Result<bool> {
+    let mut header = Vec::with_capacity(16);
+    file.by_ref()
+        .take(16)
+        .read_to_end(&mut header)
+        .map_err(|error| Error::Database { path: path.to_owned(), problem: format!("cannot be read: {error}") })?;
+    if header.is_empty() {
+        return Ok(true);
+    }
+    if header == b"SQLite format 3\0" {
+        return Ok(false);
+    }
+    Err(not_ours(path))
+}
+
+/// Whether a process was cut off between making the file and its tables.
+fn is_unfinished(connection: &Connection) -> rusqlite::Result<bool> {
+    let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    Ok(version == 0 && tables == 0)
+}
+
+fn make(connection: &Connection, roots: &Roots) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    connection.execute_batch(SCHEMA)?;
+    for (side, root) in [(0, &roots.source), (1, &roots.sink)] {
+        let mut prefix = root.clone();
+        if !prefix.ends_with(b"/") {
+            prefix.push(b'/');
+        }
+        connection.execute(
+            "INSERT INTO tree(side, root, prefix) VALUES (?1, ?2, ?3)",
+            rusqlite::params![side, Name(root), Name(&prefix)],
+        )?;
+    }
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    connection.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    connection.execute_batch("COMMIT")
+}
+
+fn check_whole(path: &Path, connection: &Connection) -> Result<()> {
+    let length = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    if length > QUICK_CHECK_BYTES {
+        // It would take minutes; a damaged page is found when it is used.
+        return Ok(());
+    }
+    let verdict: rusqlite::Result<String> = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
+    match verdict {
+        Ok(verdict) if verdict == "ok" => Ok(()),
+        Ok(verdict) => Err(Error::Database { path: path.to_owned(), problem: damaged(&verdict) }),
+        Err(error) => Err(Error::Database { path: path.to_owned(), problem: describe(&error) }),
+    }
+}
+
+fn check_version(path: &Path, connection: &Connection) -> Result<()> {
+    let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    let read = || Ok((number("application_id")?, number("user_version")?));
+    let (application, version) = read()
+        .map_err(|error: rusqlite::Error| Error::Database { path: path.to_owned(), problem: describe(&error) })?;
+    if application != APPLICATION_ID {
+        return Err(not_ours(path));
+    }
+    if version > SCHEMA_VERSION {
+        return Err(Error::Database {
+            path: path.to_owned(),
+            problem: format!(
+                "was made by a newer version of towpath (schema {version}; this one knows {SCHEMA_VERSION}); \
+                 use that version, or another --database"
+            ),
+        });
+    }
+    Ok(())
+}
+
+fn check_roots(path: &Path, connection: &Connection, roots: &Roots) -> Result<()> {
+    let root = |side: i32| {
+        connection.query_row("SELECT root FROM tree WHERE side = ?1", [side], |row| super::value::bytes(row, 0))
+    };
+    let read = || Ok((root(0)?, root(1)?));
+    let (source, sink) = read()
+        .map_err(|error: rusqlite::Error| Error::Database { path: path.to_owned(), problem: describe(&error) })?;
+    if source == roots.source && sink == roots.sink {
+        return Ok(());
+    }
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Err(Error::Refused(format!(
+        "database {} belongs to the migration {} -> {}, not to {} -> {}; give another --database",
+        path.display(),
+        text(&source),
+        text(&sink),
+        text(&roots.source),
+        text(&roots.sink),
+    )))
+}
+
+fn not_ours(path: &Path) -> Error {
+    Error::Database {
+        path: path.to_owned(),
+        problem: "is not a database of towpath, or is damaged at its start; it was left as it is: \
+                  move it away, or give another --database"
+            .to_owned(),
+    }
+}
+
+fn damaged(detail: &str) -> String {
+    format!("is damaged ({detail}); it was left as it is: restore it, or move it away to start with a new scan")
+}
+
+/// What an error of SQLite means, and what to do.
+pub(super) fn describe(error: &rusqlite::Error) -> String {
+    use rusqlite::ErrorCode;
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => damaged(&error.to_string()),
+        Some(ErrorCode::DiskFull) => format!("its disk is full ({error}); make room and run the same command again"),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            format!("is locked by another program ({error}); close it and run the same command again")
+        }
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,151 @@
+//! Runs: what the last ones left, and how this one ended.
+
+use rusqlite::params;
+
+use super::State;
+use super::db::Db;
+use super::value::{signed, unsigned};
+use crate::error::Result;
+use crate::event::{Counts, ScanReason, Totals};
+
+/// What a run finds when it starts.
+#[derive(Debug)]
+pub(crate) struct RunStart {
+    /// This run's number.
+    pub(crate) run: i64,
+    /// Why both trees must be scanned, or the backlog that makes it needless.
+    pub(crate) plan: Plan,
+}
+
+/// Scan or resume.
+#[derive(Debug)]
+pub(crate) enum Plan {
+    Scan(ScanReason),
+    Resume(Backlog),
+}
+
+/// What an earlier scan left to do.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Backlog {
+    pub(crate) pending: Totals,
+    pub(crate) source: Counts,
+    pub(crate) sink: Counts,
+    pub(crate) skipped: u64,
+    pub(crate) unreadable: u64,
+    /// The identities of source and sink when they were scanned.
+    pub(crate) identities: [Option<String>; 2],
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RunEnd {
+    Finished,
+    Stopped,
+    Failed,
+}
+
+impl State {
+    /// Records a new run and tells what it has to do.
+    pub(crate) async fn begin_run(&self, rescan: bool) -> Result<RunStart> {
+        self.commit(move |db| db.begin_run(rescan)).await
+    }
+
+    /// From here until [`Self::end_run`] files are under way: a run that is cut
+    /// off in between may leave files that look complete and are not.
+    pub(crate) async fn begin_transfer(&self, run: i64) -> Result<()> {
+        self.commit(move |db| db.execute("UPDATE run SET transferring = 1 WHERE id = ?1", [run]).map(drop)).await
+    }
+
+    /// Records how the run ended; all that it wrote must have been flushed,
+    /// unless it failed.
+    pub(crate) async fn end_run(&self, run: i64, end: RunEnd) -> Result<()> {
+        self.commit(move |db| db.end_run(run, end)).await
+    }
+}
+
+/// Now, in nanoseconds since 1970.
+pub(super) fn now_ns() -> i64 {
+    i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX)
+}
+
+impl Db {
+    fn begin_run(&mut self, rescan: bool) -> Result<RunStart> {
+        let cut_off = self.row("SELECT 1 FROM run WHERE transferring = 1 LIMIT 1", [], |_| Ok(()))?.is_some();
+        if cut_off {
+            self.execute("UPDATE distrust SET value = 1", [])?;
+            self.execute("UPDATE run SET transferring = 0 WHERE transferring = 1", [])?;
+        }
+        self.execute("UPDATE file SET turn = 0 WHERE status = 0 AND turn > 0", [])?;
+        let plan = self.plan(rescan)?;
+        self.execute("INSERT INTO run(started) VALUES (?1)", [now_ns()])?;
+        Ok(RunStart { run: self.connection.last_insert_rowid(), plan })
+    }
+
+    fn plan(&self, rescan: bool) -> Result<Plan> {
+        if self.fresh {
+            return Ok(Plan::Scan(ScanReason::FirstRun));
+        }
+        let last = self.row("SELECT finished IS NOT NULL FROM scan ORDER BY id DESC LIMIT 1", [], |row| row.get(0))?;
+        match last {
+            None => return Ok(Plan::Scan(ScanReason::FirstRun)),
+            Some(false) => return Ok(Plan::Scan(ScanReason::Interrupted)),
+            Some(true) => {}
+        }
+        if rescan {
+            return Ok(Plan::Scan(ScanReason::Requested));
+        }
+        let backlog = self.backlog()?;
+        let missing_dirs = self.row("SELECT 1 FROM dir WHERE missing = 1 LIMIT 1", [], |_| Ok(()))?.is_some();
+        if backlog.pending.files == 0 && !missing_dirs {
+            return Ok(Plan::Scan(ScanReason::BacklogEmpty));
+        }
+        Ok(Plan::Resume(backlog))
+    }
+
+    /// The backlog of the last scan, which must be complete.
+    pub(super) fn backlog(&self) -> Result<Backlog> {
+        let mut backlog = self
+            .row(
+                "SELECT source_files, source_dirs, source_bytes, sink_files, sink_dirs, sink_bytes, skipped, unreadable
+                 FROM scan ORDER BY id DESC LIMIT 1",
+                [],
+                |row| {
+                    let n = |index| row.get(index).map(unsigned);
+                    Ok(Backlog {
+                        source: Counts { files: n(0)?, dirs: n(1)?, bytes: n(2)? },
+                        sink: Counts { files: n(3)?, dirs: n(4)?, bytes: n(5)? },
+                        skipped: n(6)?,
+                        unreadable: n(7)?,
+                        ..Backlog::default()
+                    })
+                },
+            )?
+            .unwrap_or_default();
+        backlog.pending = self.pending()?;
+        for (side, identity) in backlog.identities.iter_mut().enumerate() {
+            *identity = self
+                .row("SELECT identity FROM tree WHERE side = ?1", [signed(side as u64)], |row| row.get(0))?
+                .flatten();
+        }
+        Ok(backlog)
+    }
+
+    fn end_run(&mut self, run: i64, end: RunEnd) -> Result<()> {
+        let outcome = match end {
+            RunEnd::Finished => "finished",
+            RunEnd::Stopped => "stopped",
+            RunEnd::Failed => "failed",
+        };
+        // What a failed run had under way stays under suspicion.
+        let clean = end != RunEnd::Failed;
+        self.execute(
+            "UPDATE run SET finished = ?2, outcome = ?3, transferring = CASE WHEN ?4 THEN 0 ELSE transferring END
+             WHERE id = ?1",
+            params![run, now_ns(), outcome, clean],
+        )?;
+        if clean {
+            self.execute("DELETE FROM outbox", [])?;
+        }
+        self.log.sync()
+    }
+}

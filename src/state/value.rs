@@ -1,0 +1,41 @@
+//! Names as SQLite keeps them: TEXT where they are valid UTF-8, else BLOB.
+
+use rusqlite::Row;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use towpath_backend::RelPath;
+
+/// Bytes of a name or path, as a parameter of a statement.
+pub(super) struct Name<'a>(pub(super) &'a [u8]);
+
+impl rusqlite::ToSql for Name<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match std::str::from_utf8(self.0) {
+            Ok(text) => ValueRef::Text(text.as_bytes()),
+            Err(_) => ValueRef::Blob(self.0),
+        }))
+    }
+}
+
+/// The bytes of column `index`, whichever way they are kept.
+pub(super) fn bytes(row: &Row<'_>, index: usize) -> rusqlite::Result<Vec<u8>> {
+    match row.get_ref(index)? {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Ok(bytes.to_vec()),
+        other => Err(rusqlite::Error::InvalidColumnType(index, "name".to_owned(), other.data_type())),
+    }
+}
+
+/// The path in column `index`.
+pub(super) fn path(row: &Row<'_>, index: usize) -> rusqlite::Result<RelPath> {
+    RelPath::new(bytes(row, index)?)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(index, rusqlite::types::Type::Text, Box::new(error)))
+}
+
+/// Sizes and counts: SQLite has no unsigned 64 bit numbers.
+pub(super) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// The way back of [`signed`].
+pub(super) fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}

@@ -1,0 +1,208 @@
+//! Mocked trees that hold files in memory, for tests to bend.
+
+#![allow(dead_code, clippy::unwrap_used, missing_docs)]
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use towpath::{Event, Migration, Options, Report};
+use towpath_backend::mock::{MockFileReader, MockFileWriter, MockSink, MockSource};
+use towpath_backend::{
+    Capabilities, Entry, EntryStream, Error, ErrorKind, Identity, Kind, Metadata, RelPath, Timestamp,
+};
+
+pub const MTIME: Timestamp = Timestamp(1_700_000_000_000_000_007);
+
+pub fn metadata(kind: Kind, size_bytes: usize) -> Metadata {
+    Metadata {
+        kind,
+        size_bytes: size_bytes as u64,
+        modified: MTIME,
+        accessed: Some(Timestamp(5)),
+        changed: Some(Timestamp(6)),
+        created: None,
+        permissions: Some(0o640),
+    }
+}
+
+pub fn path(text: &str) -> RelPath {
+    RelPath::new(text).unwrap()
+}
+
+pub fn error(kind: ErrorKind, operation: &'static str, at: &RelPath) -> Error {
+    Error::new(kind, operation, at, "made by the test")
+}
+
+pub fn capabilities() -> Capabilities {
+    Capabilities { mtime_precision_ns: 1, sets_mtime: true, symlinks: true }
+}
+
+fn page(entries: Vec<Entry>) -> EntryStream {
+    Box::pin(tokio_stream::iter([Ok(entries)]))
+}
+
+/// What happened, in order, on both sides.
+pub type Journal = Arc<Mutex<Vec<String>>>;
+
+pub fn note(journal: &Journal, text: impl Into<String>) {
+    journal.lock().unwrap().push(text.into());
+}
+
+/// A source with these files in its root, but for `open`.
+pub fn listing(files: &[(&str, usize)]) -> MockSource {
+    let mut source = MockSource::new();
+    source.expect_root().return_const(b"/old".to_vec());
+    source.expect_capabilities().return_const(capabilities());
+    source.expect_locate().return_const(None);
+    source.expect_identity().returning(|| Ok(Identity::new("old")));
+    let entries: Vec<_> = files
+        .iter()
+        .map(|(name, size)| Entry { name: name.as_bytes().to_vec(), metadata: metadata(Kind::File, *size) })
+        .collect();
+    source.expect_read_dir().returning(move |_| Ok(page(entries.clone())));
+    source
+}
+
+/// A reader of a file of `size` sevens.
+pub fn sevens(size: usize, journal: &Journal) -> MockFileReader {
+    let mut reader = MockFileReader::new();
+    let noted = Arc::clone(journal);
+    reader.expect_metadata().returning(move || {
+        note(&noted, "stat");
+        Ok(metadata(Kind::File, size))
+    });
+    let noted = Arc::clone(journal);
+    reader.expect_read_at().returning(move |offset, length, mut buffer| {
+        note(&noted, format!("read {offset}+{length}"));
+        let end = size.min(offset as usize + length);
+        buffer.resize(buffer.len() + (end - offset as usize), 7);
+        Ok(buffer)
+    });
+    reader
+}
+
+/// A source of files of sevens.
+pub fn source(files: &'static [(&'static str, usize)], journal: &Journal) -> MockSource {
+    let mut source = listing(files);
+    let sizes: BTreeMap<_, _> = files.iter().map(|(name, size)| (path(name), *size)).collect();
+    let journal = Arc::clone(journal);
+    source.expect_open().returning(move |path| {
+        note(&journal, format!("open {path}"));
+        Ok(Box::new(sevens(sizes[path], &journal)))
+    });
+    source
+}
+
+/// An empty sink, but for `create` and `flush`.
+pub fn empty_sink() -> MockSink {
+    let mut sink = MockSink::new();
+    sink.expect_root().return_const(b"/new".to_vec());
+    sink.expect_capabilities().return_const(capabilities());
+    sink.expect_locate().return_const(None);
+    sink.expect_identity().returning(|| Ok(Identity::new("new")));
+    sink.expect_read_dir().returning(|_| Ok(page(Vec::new())));
+    sink
+}
+
+/// A writer that takes everything.
+pub fn willing_writer(journal: &Journal) -> MockFileWriter {
+    let mut writer = MockFileWriter::new();
+    let written = Arc::new(Mutex::new(0));
+    let (noted, counted) = (Arc::clone(journal), Arc::clone(&written));
+    writer.expect_write_at().returning(move |offset, data| {
+        note(&noted, format!("write {offset}+{}", data.len()));
+        *counted.lock().unwrap() += data.len();
+        Ok(())
+    });
+    let noted = Arc::clone(journal);
+    writer.expect_finish().returning(move |times| {
+        note(&noted, "finish");
+        let mut metadata = metadata(Kind::File, *written.lock().unwrap());
+        metadata.modified = times.modified;
+        Ok(metadata)
+    });
+    writer
+}
+
+/// A sink that takes everything.
+pub fn willing_sink(journal: &Journal) -> MockSink {
+    let mut sink = empty_sink();
+    let noted = Arc::clone(journal);
+    sink.expect_create().returning(move |path, _| {
+        note(&noted, format!("create {path}"));
+        Ok(Box::new(willing_writer(&noted)))
+    });
+    let noted = Arc::clone(journal);
+    sink.expect_flush().returning(move || {
+        note(&noted, "flush");
+        Ok(())
+    });
+    sink
+}
+
+/// A folder for the database and the log, and ways to run and look.
+pub struct Bench {
+    folder: tempfile::TempDir,
+    pub options: Options,
+}
+
+pub struct Ran {
+    pub result: towpath::Result<Report>,
+    pub events: Vec<Event>,
+}
+
+impl Bench {
+    pub fn new(options: Options) -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), options }
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.folder.path().join("backlog.db")
+    }
+
+    pub fn log_lines(&self) -> Vec<serde_json::Value> {
+        let text = std::fs::read_to_string(self.folder.path().join("audit.jsonl")).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    pub fn migration(&self, source: MockSource, sink: MockSink) -> Migration {
+        Migration::builder()
+            .source(source)
+            .sink(sink)
+            .database(self.database())
+            .audit_log(self.folder.path().join("audit.jsonl"))
+            .options(self.options.clone())
+            .build()
+            .unwrap()
+    }
+
+    pub async fn run(&self, source: MockSource, sink: MockSink) -> Ran {
+        run(self.migration(source, sink)).await
+    }
+
+    /// Name and status of each row, in order.
+    pub fn rows(&self) -> Vec<(String, String)> {
+        rows(&self.database())
+    }
+}
+
+pub fn rows(database: &std::path::Path) -> Vec<(String, String)> {
+    let connection = rusqlite::Connection::open(database).unwrap();
+    let mut statement = connection.prepare("SELECT source_path, status FROM files ORDER BY 1").unwrap();
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    rows.map(Result::unwrap).collect()
+}
+
+pub async fn run(mut migration: Migration) -> Ran {
+    let mut stream = migration.events();
+    let listener = tokio::spawn(async move {
+        let mut events = Vec::new();
+        while let Some(event) = stream.next().await {
+            events.push(event);
+        }
+        events
+    });
+    let result = migration.run().await;
+    Ran { result, events: listener.await.unwrap() }
+}

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
+use crate::checksum::Checksum;
 use crate::error::{Error, Result};
 use crate::event::FilePaths;
 
@@ -18,8 +19,7 @@ pub(crate) struct Line {
     pub(crate) status: &'static str,
     pub(crate) paths: FilePaths,
     pub(crate) size_bytes: Option<u64>,
-    /// Algorithm and digits.
-    pub(crate) checksum: Option<(&'static str, String)>,
+    pub(crate) checksum: Option<Checksum>,
     pub(crate) error: Option<String>,
 }
 
@@ -46,8 +46,8 @@ impl Line {
             }
         }
         put("size", self.size_bytes.into());
-        put("algorithm", self.checksum.as_ref().map(|(algorithm, _)| *algorithm).into());
-        put("checksum", self.checksum.as_ref().map(|(_, digits)| digits.as_str()).into());
+        put("algorithm", self.checksum.as_ref().map(|checksum| checksum.algorithm.name()).into());
+        put("checksum", self.checksum.as_ref().map(|checksum| checksum.hash.as_str()).into());
         put("error", self.error.as_deref().into());
         text.extend_from_slice(Value::Object(line).to_string().as_bytes());
         text.push(b'\n');
@@ -129,6 +129,7 @@ impl AuditLog {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checksum::{Algorithm, Hasher};
 
     fn line(source: &[u8]) -> Line {
         let paths = FilePaths { source: source.to_vec(), dest: b"/new/a".to_vec() };
@@ -145,8 +146,8 @@ mod tests {
     fn a_line_has_every_field_and_one_newline() {
         let mut line = line(b"/old/a\nb");
         line.size_bytes = Some(3);
-        line.checksum = Some(("md5", "00ff".to_owned()));
-        insta::assert_snapshot!(text(&line).trim_end(), @r#"{"algorithm":"md5","checksum":"00ff","dest":"/new/a","error":null,"size":3,"source":"/old/a\nb","status":"synced","time":"1970-01-01T00:00:00Z"}"#);
+        line.checksum = Some(Checksum { algorithm: Algorithm::Md5, hash: Hasher::hash(Algorithm::Md5, b"abc") });
+        insta::assert_snapshot!(text(&line).trim_end(), @r#"{"algorithm":"md5","checksum":"900150983cd24fb0d6963f7d28e17f72","dest":"/new/a","error":null,"size":3,"source":"/old/a\nb","status":"synced","time":"1970-01-01T00:00:00Z"}"#);
         assert_eq!(text(&line).matches('\n').count(), 1);
     }
 

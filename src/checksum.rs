@@ -72,6 +72,15 @@ impl fmt::Display for FileHash {
     }
 }
 
+/// A file's checksum, and how it was computed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Checksum {
+    /// The algorithm.
+    pub algorithm: Algorithm,
+    /// The digits.
+    pub hash: FileHash,
+}
+
 /// A checksum under way.
 pub struct Hasher(Box<dyn DynDigest + Send>);
 

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
 
-use crate::checksum::{Algorithm, FileHash};
+use crate::checksum::Checksum;
 
 /// One of the two trees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -121,10 +121,8 @@ pub enum Event {
         paths: FilePaths,
         /// Its size.
         size_bytes: u64,
-        /// The algorithm of `hash`.
-        algorithm: Algorithm,
-        /// The checksum of its content.
-        hash: FileHash,
+        /// The checksum of its content, if one was asked for.
+        checksum: Option<Checksum>,
     },
     /// A file will be tried again in a later pass.
     WillRetry {

@@ -48,7 +48,7 @@ mod report;
 mod scan;
 mod state;
 
-pub use checksum::{Algorithm, FileHash, Hasher};
+pub use checksum::{Algorithm, Checksum, FileHash, Hasher};
 pub use error::{Error, Result};
 pub use event::{Counts, Event, EventStream, FilePaths, ScanReason, Side, Totals};
 pub use migration::{Builder, Migration};

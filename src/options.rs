@@ -9,8 +9,8 @@ use crate::checksum::Algorithm;
 pub struct Options {
     /// Limit for reading and, separately, for writing; `None` for no limit.
     pub bandwidth_limit_bytes_per_s: Option<u64>,
-    /// The checksum computed while reading.
-    pub checksum: Algorithm,
+    /// The checksum computed while reading; `None` leaves files without proof.
+    pub checksum: Option<Algorithm>,
     /// Size of a block of the queue.
     pub block_size_bytes: usize,
     /// Number of block slots, shared by all lanes: bounds the memory.
@@ -61,7 +61,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             bandwidth_limit_bytes_per_s: None,
-            checksum: Algorithm::default(),
+            checksum: Some(Algorithm::default()),
             block_size_bytes: 5 << 20,
             queue_capacity: 20,
             lanes: 8,

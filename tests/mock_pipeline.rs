@@ -129,8 +129,7 @@ fn assert_only_bad_failed(bench: &Bench, ran: &Ran, reason: &str) {
     assert_eq!((report.failed_files, report.synced.files, report.all_in_sync()), (1, 1, false));
     let statuses = [("/old/bad", "pending"), ("/old/good", "synced")];
     assert_eq!(bench.rows(), statuses.map(|(name, status)| (name.to_owned(), status.to_owned())));
-    let failures: Vec<_> =
-        bench.log_lines().into_iter().filter(|line| line["status"] == "failed").collect();
+    let failures: Vec<_> = bench.log_lines().into_iter().filter(|line| line["status"] == "failed").collect();
     assert_eq!(failures.len(), 1, "{failures:?}");
     assert!(failures[0]["error"].as_str().unwrap().contains(reason), "{failures:?}");
     assert!(ran.events.iter().any(|event| matches!(event, Event::Failed { paths, .. } if paths.source == b"/old/bad")));
@@ -162,7 +161,11 @@ async fn a_file_whose_reading_fails_in_its_middle_fails_alone() {
         let mut reader = MockFileReader::new();
         reader.expect_metadata().returning(|| Ok(metadata(Kind::File, 2 * BLOCK)));
         reader.expect_read_at().returning(|offset, length, buffer| {
-            if offset == 0 { Ok([buffer, vec![7; length]].concat()) } else { Err(error(ErrorKind::Other, "read", &path("bad"))) }
+            if offset == 0 {
+                Ok([buffer, vec![7; length]].concat())
+            } else {
+                Err(error(ErrorKind::Other, "read", &path("bad")))
+            }
         });
         Some(reader)
     };
@@ -448,6 +451,7 @@ async fn a_directory_that_cannot_be_read_is_told_and_the_rest_goes_on() {
     let ran = bench.run(source, sink).await;
     let report = ran.result.unwrap();
     assert_eq!((report.synced.files, report.unreadable_dirs, report.all_in_sync()), (1, 1, false));
-    let told = |event: &Event| matches!(event, Event::Unreadable { side: Side::Source, path, .. } if path == b"/old/secret");
+    let told =
+        |event: &Event| matches!(event, Event::Unreadable { side: Side::Source, path, .. } if path == b"/old/secret");
     assert!(ran.events.iter().any(told));
 }

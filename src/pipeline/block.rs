@@ -21,8 +21,10 @@ pub(crate) struct Block {
     /// POSIX: it is carried for sinks of other kinds.
     pub(crate) atime: Option<Timestamp>,
     pub(crate) mtime: Timestamp,
+    #[expect(dead_code, reason = "part of a block; no sink that exists can set it")]
     pub(crate) ctime: Option<Timestamp>,
     /// The source's permission bits: recorded, not applied.
+    #[expect(dead_code, reason = "part of a block; never applied")]
     pub(crate) permissions: Option<u32>,
     /// Whether the file ends with this block.
     pub(crate) is_last_block: bool,

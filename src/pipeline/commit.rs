@@ -10,6 +10,7 @@ use towpath_backend::{Kind, Metadata, Tree};
 use super::Shared;
 use super::task::{Ended, Ending, Task};
 use crate::audit::Line;
+use crate::checksum::Checksum;
 use crate::error::{Error, Result};
 use crate::event::{Event, Side, Totals};
 use crate::state::{Outcome, Verdict};
@@ -96,11 +97,12 @@ impl Committer {
         Ok(Some(match &ended.ending {
             Ending::Stopped => return Ok(None),
             Ending::Written { hash } => {
-                self.compare_with_recorded(ended, hash.as_str()).await;
-                let algorithm = self.shared.options.checksum;
+                let checksum = self.shared.options.checksum.zip(hash.clone());
+                let checksum = checksum.map(|(algorithm, hash)| Checksum { algorithm, hash });
+                self.compare_with_recorded(ended, checksum.as_ref()).await;
                 let metadata = ended.task.metadata;
-                let verdict = Verdict::Synced { metadata, hash: hash.as_str().to_owned(), algorithm: algorithm.name() };
-                (verdict, Event::Synced { paths, size_bytes: metadata.size_bytes, algorithm, hash: hash.clone() })
+                let verdict = Verdict::Synced { metadata, checksum: checksum.clone() };
+                (verdict, Event::Synced { paths, size_bytes: metadata.size_bytes, checksum })
             }
             Ending::Changed { now } => self.again(ended, Some(*now), "it changed while it was being sent"),
             Ending::Vanished => {
@@ -152,9 +154,12 @@ impl Committer {
     }
 
     /// Content that differs under the same size and time: worth a word.
-    async fn compare_with_recorded(&self, ended: &Ended, hash: &str) {
-        let Some((digits, algorithm)) = &ended.task.recorded else { return };
-        if algorithm == self.shared.options.checksum.name() && digits != hash {
+    async fn compare_with_recorded(&self, ended: &Ended, checksum: Option<&Checksum>) {
+        let (Some((digits, algorithm)), Some(Checksum { algorithm: now, hash })) = (&ended.task.recorded, checksum)
+        else {
+            return;
+        };
+        if algorithm == now.name() && digits != hash.as_str() {
             let message = format!(
                 "{}: its content changed while its size and mtime did not ({algorithm} was {digits}, is {hash}); \
                  the new content was sent",
@@ -227,8 +232,8 @@ async fn fill(first: Ended, endings: &mut mpsc::Receiver<Ended>) -> Vec<Ended> {
 /// The line of the log for an outcome; a file that is tried again has none yet.
 fn line_of(event: &Event, task: &Task) -> Option<Line> {
     let line = match event {
-        Event::Synced { paths, algorithm, hash, .. } => {
-            Line { checksum: Some((algorithm.name(), hash.as_str().to_owned())), ..Line::now("synced", paths.clone()) }
+        Event::Synced { paths, checksum, .. } => {
+            Line { checksum: checksum.clone(), ..Line::now("synced", paths.clone()) }
         }
         Event::Vanished { paths } => Line::now("vanished", paths.clone()),
         Event::Failed { paths, error } => Line { error: Some(error.clone()), ..Line::now("failed", paths.clone()) },

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::{Mutex, mpsc};
 use towpath_backend::{ErrorKind, FileReader, Kind, Metadata};
 
@@ -78,8 +79,8 @@ impl Reading<'_> {
         slot.buffer = whole.data;
         self.shared.progress.add_read(slot.buffer.len() as u64);
         self.check(&whole.metadata, slot.buffer.len() as u64)?;
-        let hash = Hasher::hash(self.shared.options.checksum, &slot.buffer);
-        self.send(slot, 0, Some(hash)).await
+        let hash = self.shared.options.checksum.map(|algorithm| Hasher::hash(algorithm, &slot.buffer));
+        self.send(slot.into_bytes(), 0, true, hash).await
     }
 
     async fn read_large(&self) -> Step<()> {
@@ -87,22 +88,25 @@ impl Reading<'_> {
         let size = self.task.metadata.size_bytes;
         let now = file.metadata().await.map_err(|e| self.failed(e))?;
         self.check(&now, size)?;
-        let stage = HashStage::start(self.shared.options.checksum, self.shared.options.queue_capacity);
+        let slots = self.shared.options.queue_capacity;
+        let stage = self.shared.options.checksum.map(|algorithm| HashStage::start(algorithm, slots));
         let block_size = self.shared.options.block_size_bytes as u64;
         let mut offset = 0;
         loop {
             let length = block_size.min(size - offset);
             let slot = self.read_block(&mut *file, offset, length).await?;
             let data = slot.into_bytes();
-            stage.add(data.clone()).await;
+            if let Some(stage) = &stage {
+                stage.add(data.clone()).await;
+            }
             let end = offset + data.len() as u64;
             if (data.len() as u64) < length || end == size {
                 let now = file.metadata().await.map_err(|e| self.failed(e))?;
                 self.check(&now, end)?;
-                let hash = stage.finish().await.ok_or(Ending::Stopped)?;
-                return self.send_block(data, offset, Some(hash)).await;
+                let hash = self.hash(stage).await?;
+                return self.send(data, offset, true, hash).await;
             }
-            self.send_block(data, offset, None).await?;
+            self.send(data, offset, false, None).await?;
             offset = end;
         }
     }
@@ -129,11 +133,17 @@ impl Reading<'_> {
         Ok(slot)
     }
 
-    async fn send(&self, slot: Slot, offset: u64, hash: Option<FileHash>) -> Step<()> {
-        self.send_block(slot.into_bytes(), offset, hash).await
+    /// The checksum of all that was read, once the hash stage has caught up.
+    async fn hash(&self, stage: Option<HashStage>) -> Step<Option<FileHash>> {
+        let Some(stage) = stage else { return Ok(None) };
+        let hash = self.unless_stopped(stage.finish()).await?;
+        hash.map(Some).ok_or_else(|| {
+            let error = towpath_backend::Error::new(ErrorKind::Other, "hash", &self.task.path, "the hash stage ended");
+            Ending::Failed(Failure::source(error))
+        })
     }
 
-    async fn send_block(&self, data: bytes::Bytes, offset: u64, file_hash: Option<FileHash>) -> Step<()> {
+    async fn send(&self, data: Bytes, offset: u64, is_last_block: bool, file_hash: Option<FileHash>) -> Step<()> {
         let metadata = &self.task.metadata;
         let block = Block {
             data,
@@ -143,7 +153,7 @@ impl Reading<'_> {
             mtime: metadata.modified,
             ctime: metadata.changed,
             permissions: metadata.permissions,
-            is_last_block: file_hash.is_some(),
+            is_last_block,
             file_hash,
         };
         self.unless_stopped(self.queue.send(Message::Block(block))).await?.map_err(|_| Ending::Stopped)

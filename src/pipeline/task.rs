@@ -32,8 +32,9 @@ impl Task {
 /// How a file's way through the lane ended.
 #[derive(Debug)]
 pub(crate) enum Ending {
-    /// The sink has it all, as it said at the close; it is not yet durable.
-    Written { hash: FileHash },
+    /// The sink has it all, as it said at the close; it is not yet durable. The
+    /// checksum is of what was read, if one was asked for.
+    Written { hash: Option<FileHash> },
     /// It changed since the backlog was made: these are its metadata now.
     Changed { now: Metadata },
     /// The source does not have it any more.

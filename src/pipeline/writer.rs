@@ -60,7 +60,7 @@ impl Writing {
         if self.failed.is_none() {
             let hash = block.file_hash.take();
             match self.write(shared, block).await {
-                Ok(()) => return hash.map(|hash| Ending::Written { hash }),
+                Ok(()) => return last.then_some(Ending::Written { hash }),
                 Err(ending) => {
                     self.file = None;
                     self.failed = Some(ending);

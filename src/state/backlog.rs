@@ -7,6 +7,7 @@ use super::State;
 use super::db::Db;
 use super::value::{Name, bytes, path, signed, unsigned};
 use crate::audit::Line;
+use crate::checksum::Checksum;
 use crate::error::Result;
 
 /// A file that is given up for this run is out of every pass's turn.
@@ -48,7 +49,7 @@ pub(crate) struct Outcome {
 #[derive(Debug)]
 pub(crate) enum Verdict {
     /// At the sink and durable, as these metadata say, with this checksum.
-    Synced { metadata: Metadata, hash: String, algorithm: &'static str },
+    Synced { metadata: Metadata, checksum: Option<Checksum> },
     /// To be sent in the pass of this number, with its new metadata if they changed.
     Retry { turn: u32, metadata: Option<Metadata> },
     /// Not to be sent again in this run.
@@ -115,11 +116,6 @@ impl State {
         })
         .await
     }
-
-    /// What is still pending.
-    pub(crate) async fn pending(&self) -> Result<crate::event::Totals> {
-        self.call(|db| db.pending()).await
-    }
 }
 
 impl Db {
@@ -171,7 +167,9 @@ impl Db {
     fn record_verdict(&self, key: &FileKey, verdict: &Verdict) -> Result<()> {
         let name = Name(&key.name);
         match verdict {
-            Verdict::Synced { metadata, hash, algorithm } => {
+            Verdict::Synced { metadata, checksum } => {
+                let hash = checksum.as_ref().map(|checksum| checksum.hash.as_str());
+                let algorithm = checksum.as_ref().map(|checksum| checksum.algorithm.name());
                 self.set_metadata(key, metadata)?;
                 self.execute(
                     "UPDATE file SET status = 1, suspect = 0, turn = 0, hash = ?3, algorithm = ?4

@@ -1,1 +1,30 @@
-//! x
+//! Towpath's backend for mounted paths: NFS, SMB and local disks, on Linux.
+//!
+//! Everything below a root is reached through the root's handle, with
+//! `openat2` and without following links, so that no link, present or swapped
+//! in while a migration runs, leads outside. Names are bytes, and paths may be
+//! longer than `PATH_MAX`.
+//!
+//! Written data start on their way to the storage at once, within a bounded
+//! window, and leave the page cache behind the copy: see [`writeback`].
+//!
+//! The times that can be set on POSIX are mtime and atime. ctime cannot; nor
+//! can the creation time on the file systems this backend knows (a kernel
+//! client for SMB that let it be set would carry it here, in `LocalWriter::finish`).
+
+mod filesystem;
+mod listing;
+mod overlap;
+mod precision;
+mod reader;
+mod resolve;
+mod root;
+mod sink;
+mod source;
+mod writeback;
+mod writer;
+
+pub use overlap::{Overlap, overlap};
+pub use root::OpenError;
+pub use sink::LocalSink;
+pub use source::LocalSource;

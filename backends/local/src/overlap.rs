@@ -1,0 +1,89 @@
+//! Whether two trees lie in one another: such a migration would never end.
+
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+/// How two trees overlap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overlap {
+    /// They are the same directory.
+    Same,
+    /// The destination lies inside the source.
+    SinkInSource,
+    /// The source lies inside the destination.
+    SourceInSink,
+}
+
+/// How `source` and `sink` overlap, if they do. The sink may be missing, the
+/// directory above it not.
+///
+/// Looks at the directories themselves (device and inode), so that links and
+/// bind mounts do not deceive it.
+///
+/// # Errors
+/// If one of them cannot be looked at.
+pub fn overlap(source: &Path, sink: &Path) -> io::Result<Option<Overlap>> {
+    let (source, sink) = (source.canonicalize()?, canonical(sink)?);
+    let chains = (chain(&source)?, chain(&sink)?);
+    Ok(match (chains.0.first(), chains.1.first()) {
+        (Some(source), Some(sink)) if source.is_some() && source == sink => Some(Overlap::Same),
+        (Some(source), _) if source.is_some() && chains.1.contains(source) => Some(Overlap::SinkInSource),
+        (_, Some(sink)) if sink.is_some() && chains.0.contains(sink) => Some(Overlap::SourceInSink),
+        _ => None,
+    })
+}
+
+/// The canonical path of a directory whose last component may be missing.
+fn canonical(path: &Path) -> io::Result<PathBuf> {
+    match path.canonicalize() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let absolute = std::path::absolute(path)?;
+            match (absolute.parent(), absolute.file_name()) {
+                (Some(parent), Some(name)) => Ok(parent.canonicalize()?.join(name)),
+                _ => Err(error),
+            }
+        }
+        result => result,
+    }
+}
+
+/// Device and inode of a directory and of all above it; `None` for one that is missing.
+fn chain(path: &Path) -> io::Result<Vec<Option<(u64, u64)>>> {
+    path.ancestors()
+        .map(|dir| match dir.metadata() {
+            Ok(metadata) => Ok(Some((metadata.dev(), metadata.ino()))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trees_in_one_another_are_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, inner, b) = (folder.path().join("a"), folder.path().join("a/inner"), folder.path().join("b"));
+        std::fs::create_dir_all(&inner).unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&a, &link).unwrap();
+        let check = |source: &Path, sink: &Path| overlap(source, sink).unwrap();
+        assert_eq!(check(&a, &a), Some(Overlap::Same));
+        assert_eq!(check(&a, &link), Some(Overlap::Same));
+        assert_eq!(check(&a, &inner), Some(Overlap::SinkInSource));
+        assert_eq!(check(&a, &a.join("missing")), Some(Overlap::SinkInSource));
+        assert_eq!(check(&inner, &link), Some(Overlap::SourceInSink));
+        assert_eq!(check(&a, &b), None);
+    }
+
+    #[test]
+    fn a_name_that_only_begins_alike_is_another_tree() {
+        let folder = tempfile::tempdir().unwrap();
+        let (old, older) = (folder.path().join("old"), folder.path().join("older"));
+        std::fs::create_dir_all(&old).unwrap();
+        assert_eq!(overlap(&old, &older).unwrap(), None);
+    }
+}

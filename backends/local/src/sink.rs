@@ -1,0 +1,167 @@
+//! A mounted tree to write into.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustix::fs::{AtFlags, Mode, Timespec, Timestamps, UTIME_OMIT, mkdirat, symlinkat, syncfs, unlinkat, utimensat};
+use rustix::io::Errno;
+use towpath_backend::{
+    Bytes, Capabilities, EntryStream, FileWriter, Identity, Metadata, RelPath, Result, Sink, Times, Timestamp, Tree,
+    async_trait,
+};
+
+use crate::precision;
+use crate::resolve::Dir;
+use crate::root::{self, OpenError, Root, blocking};
+use crate::writer::{self, LocalWriter};
+
+/// A mounted tree to write into.
+#[derive(Debug)]
+pub struct LocalSink {
+    root: Arc<Root>,
+    mtime_precision_ns: u64,
+}
+
+impl LocalSink {
+    /// Opens the directory at `path` and finds out how finely it keeps times,
+    /// with a file that goes away again. A missing directory is made if the one
+    /// above it exists.
+    ///
+    /// # Errors
+    /// If it cannot be made, read or written.
+    pub fn open(path: &Path) -> std::result::Result<Self, OpenError> {
+        Self::check(path)?;
+        match std::fs::create_dir(path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(OpenError::io(path, &error)),
+            _ => {}
+        }
+        let root = Root::open(path)?;
+        let mtime_precision_ns =
+            precision::probe(&root).map_err(|error| OpenError::new(path, format!("cannot be written: {error}")))?;
+        Ok(Self { root: Arc::new(root), mtime_precision_ns })
+    }
+
+    /// Checks that `path` is a directory, or could be made one, and changes nothing.
+    ///
+    /// # Errors
+    /// If it is something else, or the directory above it does not exist.
+    pub fn check(path: &Path) -> std::result::Result<(), OpenError> {
+        match std::fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => Ok(()),
+            Ok(_) => Err(OpenError::new(path, "is not a directory")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let above = std::path::absolute(path).ok().and_then(|path| path.parent().map(Path::to_owned));
+                if above.is_some_and(|above| above.is_dir()) && !path.is_symlink() {
+                    return Ok(());
+                }
+                Err(OpenError::new(path, "does not exist, nor does the directory above it"))
+            }
+            Err(error) => Err(OpenError::io(path, &error)),
+        }
+    }
+}
+
+#[async_trait]
+impl Tree for LocalSink {
+    fn root(&self) -> &[u8] {
+        self.root.bytes()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { mtime_precision_ns: self.mtime_precision_ns, sets_mtime: true, symlinks: true }
+    }
+
+    fn locate(&self, local: &Path) -> Option<RelPath> {
+        self.root.locate(local)
+    }
+
+    async fn identity(&self) -> Result<Identity> {
+        root::identity(&self.root).await
+    }
+
+    async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream> {
+        root::read_dir(&self.root, dir).await
+    }
+
+    async fn metadata(&self, path: &RelPath) -> Result<Metadata> {
+        root::metadata(&self.root, path).await
+    }
+}
+
+impl LocalSink {
+    /// Runs `change` on the directory that holds `path` and its name there.
+    async fn change(
+        &self,
+        operation: &'static str,
+        path: &RelPath,
+        change: impl FnOnce(&Dir<'_>, &OsStr) -> rustix::io::Result<()> + Send + 'static,
+    ) -> Result<()> {
+        let (root, at) = (Arc::clone(&self.root), path.clone());
+        let work = move || {
+            let (dir, name) = root.resolver.parent(&at)?;
+            Ok(change(&dir, name)?)
+        };
+        blocking(operation, path, work).await
+    }
+}
+
+#[async_trait]
+impl Sink for LocalSink {
+    async fn create(&self, path: &RelPath, _metadata: &Metadata) -> Result<Box<dyn FileWriter>> {
+        let (root, at) = (Arc::clone(&self.root), path.clone());
+        let file = blocking("create", path, move || writer::create(&root, &at)).await?;
+        Ok(Box::new(LocalWriter::new(file, path.clone(), self.root.filesystem)))
+    }
+
+    /// Create, write, set times, look, close: one hop and five system calls.
+    async fn write_whole(&self, path: &RelPath, data: Bytes, metadata: &Metadata) -> Result<Metadata> {
+        let (root, at, times) = (Arc::clone(&self.root), path.clone(), metadata.times());
+        let write = move || {
+            let file = writer::create(&root, &at)?;
+            writer::write_all(&file, &data, 0)?;
+            writer::finish(file, &times, root.filesystem)
+        };
+        blocking("write", path, write).await
+    }
+
+    async fn create_dir(&self, path: &RelPath) -> Result<()> {
+        if path.is_root() {
+            return Err(towpath_backend::Error::from_io("create directory", path, Errno::EXIST.into()));
+        }
+        let make = |dir: &Dir<'_>, name: &OsStr| mkdirat(dir, name, Mode::from_raw_mode(0o777));
+        self.change("create directory", path, make).await
+    }
+
+    async fn create_symlink(&self, path: &RelPath, target: &[u8]) -> Result<()> {
+        let target = OsStr::from_bytes(target).to_owned();
+        self.change("create link", path, move |dir, name| symlinkat(&target, dir, name)).await
+    }
+
+    async fn set_times(&self, path: &RelPath, times: &Times) -> Result<()> {
+        let omit = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
+        let spec = |time: Timestamp| Timespec { tv_sec: time.seconds(), tv_nsec: time.subsec_nanoseconds().into() };
+        let times =
+            Timestamps { last_access: times.accessed.map_or(omit, spec), last_modification: spec(times.modified) };
+        if path.is_root() {
+            let root = Arc::clone(&self.root);
+            return blocking("set times", path, move || Ok(rustix::fs::futimens(root.resolver.root(), &times)?)).await;
+        }
+        self.change("set times", path, move |dir, name| utimensat(dir, name, &times, AtFlags::SYMLINK_NOFOLLOW)).await
+    }
+
+    async fn remove_file(&self, path: &RelPath) -> Result<()> {
+        self.change("remove", path, |dir, name| unlinkat(dir, name, AtFlags::empty())).await
+    }
+
+    async fn remove_dir(&self, path: &RelPath) -> Result<()> {
+        self.change("remove directory", path, |dir, name| unlinkat(dir, name, AtFlags::REMOVEDIR)).await
+    }
+
+    async fn flush(&self) -> Result<()> {
+        let root = Arc::clone(&self.root);
+        blocking("flush", &RelPath::root(), move || Ok(syncfs(root.resolver.root())?)).await
+    }
+}

@@ -1,0 +1,142 @@
+//! Writes a file: data, write-back, times, and a close that is checked.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+
+use filetime::FileTime;
+use rustix::fs::{Mode, OFlags, fdatasync, ftruncate};
+use rustix::io::{Errno, pwrite};
+use towpath_backend::{Bytes, Error, FileWriter, Kind, Metadata, RelPath, Result, Times, Timestamp, async_trait};
+
+use crate::filesystem::FileSystem;
+use crate::root::{Root, blocking, metadata_of_open};
+use crate::writeback::WriteBack;
+
+/// Tries to make or open a file that others make and remove at that moment.
+const MAX_TRIES: u32 = 10;
+
+/// Makes the file, or opens the one that is there and cuts it to nothing.
+///
+/// A link or FIFO in its place is neither followed nor waited for. Modes are
+/// those of the umask: the source's permissions are not applied, so that a
+/// read-only file stays writable here.
+pub(crate) fn create(root: &Root, path: &RelPath) -> io::Result<File> {
+    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+    for _ in 0..MAX_TRIES {
+        // Most files of a migration are new: nothing to look at, nothing to cut.
+        match root.resolver.open(path, flags | OFlags::CREATE | OFlags::EXCL, Mode::from_raw_mode(0o666)) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            result => return Ok(File::from(result?)),
+        }
+        match root.resolver.open(path, flags, Mode::empty()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            // ENXIO: a FIFO without a reader, or a socket.
+            Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => return Err(not_a_file()),
+            result => return cut(File::from(result?)),
+        }
+    }
+    Err(Errno::AGAIN.into())
+}
+
+fn cut(file: File) -> io::Result<File> {
+    let metadata = metadata_of_open(&file)?;
+    if metadata.kind != Kind::File {
+        return Err(not_a_file());
+    }
+    if metadata.size_bytes > 0 {
+        ftruncate(&file, 0)?;
+    }
+    Ok(file)
+}
+
+fn not_a_file() -> io::Error {
+    io::Error::new(io::ErrorKind::AlreadyExists, "what has its name is not a regular file; remove it")
+}
+
+/// Writes all of `data` at `offset`.
+pub(crate) fn write_all(file: &File, mut data: &[u8], mut offset: u64) -> io::Result<()> {
+    while !data.is_empty() {
+        match pwrite(file, data, offset) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                data = &data[written..];
+                offset += written as u64;
+            }
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Sets the times, looks, and closes: what the file is now.
+pub(crate) fn finish(file: File, times: &Times, filesystem: FileSystem) -> io::Result<Metadata> {
+    if filesystem.is_remote() {
+        // The server sets the mtime when data arrive: they must be there before
+        // the times. And what went wrong on the way shows here.
+        fdatasync(&file)?;
+    }
+    set_times(&file, times)?;
+    let metadata = metadata_of_open(&file)?;
+    close(file)?;
+    Ok(metadata)
+}
+
+fn set_times(file: &File, times: &Times) -> io::Result<()> {
+    let time = |time: Timestamp| FileTime::from_unix_time(time.seconds(), time.subsec_nanoseconds());
+    filetime::set_file_handle_times(file, times.accessed.map(time), Some(time(times.modified)))
+}
+
+/// NFS and SMB report a full disk, an exceeded quota or a lost connection here;
+/// dropping the file would swallow it.
+fn close(file: File) -> io::Result<()> {
+    nix::unistd::close(OwnedFd::from(file)).map_err(io::Error::from)
+}
+
+/// A file of a mounted tree, open for writing.
+pub(crate) struct LocalWriter {
+    open: Option<Open>,
+    path: RelPath,
+    filesystem: FileSystem,
+}
+
+/// What travels to the thread that writes, and back.
+struct Open {
+    file: File,
+    write_back: WriteBack,
+}
+
+impl LocalWriter {
+    pub(crate) fn new(file: File, path: RelPath, filesystem: FileSystem) -> Self {
+        Self { open: Some(Open { file, write_back: WriteBack::default() }), path, filesystem }
+    }
+
+    fn take(&mut self, operation: &'static str) -> Result<Open> {
+        let failed = || Error::from_io(operation, &self.path, io::Error::other("an earlier write failed"));
+        self.open.take().ok_or_else(failed)
+    }
+}
+
+#[async_trait]
+impl FileWriter for LocalWriter {
+    async fn write_at(&mut self, offset: u64, data: Bytes) -> Result<()> {
+        let mut open = self.take("write")?;
+        let to_memory = self.filesystem.is_memory();
+        let write = move || {
+            write_all(&open.file, &data, offset)?;
+            if !to_memory {
+                open.write_back.written(&open.file, offset, data.len() as u64)?;
+            }
+            Ok(open)
+        };
+        self.open = Some(blocking("write", &self.path, write).await?);
+        Ok(())
+    }
+
+    async fn finish(mut self: Box<Self>, times: &Times) -> Result<Metadata> {
+        let open = self.take("close")?;
+        let (times, filesystem) = (*times, self.filesystem);
+        blocking("close", &self.path, move || finish(open.file, &times, filesystem)).await
+    }
+}

@@ -147,7 +147,7 @@ mod tests {
         let mut line = line(b"/old/a\nb");
         line.size_bytes = Some(3);
         line.checksum = Some(Checksum { algorithm: Algorithm::Md5, hash: Hasher::hash(Algorithm::Md5, b"abc") });
-        insta::assert_snapshot!(text(&line).trim_end(), @r#"{"algorithm":"md5","checksum":"900150983cd24fb0d6963f7d28e17f72","dest":"/new/a","error":null,"size":3,"source":"/old/a\nb","status":"synced","time":"1970-01-01T00:00:00Z"}"#);
+        insta::assert_snapshot!(text(&line).trim_end(), @r#"{"time":"1970-01-01T00:00:00Z","status":"synced","source":"/old/a\nb","dest":"/new/a","size":3,"algorithm":"md5","checksum":"900150983cd24fb0d6963f7d28e17f72","error":null}"#);
         assert_eq!(text(&line).matches('\n').count(), 1);
     }
 

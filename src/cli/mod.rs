@@ -1,1 +1,37 @@
-//! x
+//! The program `towpath`: arguments, console, signals, exit status.
+//!
+//! Uses the library through its façade alone, and is the only place that prints.
+
+mod args;
+mod console;
+mod format;
+mod output;
+mod paths;
+mod signals;
+mod size;
+mod sync;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Arguments, Command};
+
+/// Runs the program with the arguments of this process.
+pub fn main() -> ExitCode {
+    let Arguments { command: Command::Sync(arguments) } = Arguments::parse();
+    let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+    match runtime {
+        Ok(runtime) => {
+            let status = runtime.block_on(sync::run(*arguments));
+            // A thread that hangs in a dead mount must not keep the program from ending.
+            runtime.shutdown_background();
+            ExitCode::from(status)
+        }
+        Err(error) => {
+            output::error(&format!("cannot start: {error}"));
+            ExitCode::from(sync::COULD_NOT_RUN)
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The command line: each option is declared here, once.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::styling::Styles;
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use super::size::{parse_duration, parse_positive_size, parse_rate};
+use crate::{Algorithm, Options};
+
+/// Migrates huge file trees between mounted shares, within a bandwidth limit,
+/// and proves afterwards what it did.
+#[derive(Debug, Parser)]
+#[command(name = "towpath", version, max_term_width = 100, styles = Styles::plain())]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    Sync(Box<SyncArguments>),
+}
+
+/// Brings DEST in sync with SOURCE: sends every file that DEST lacks, or has
+/// with another size or mtime.
+///
+/// What is to be done is kept in a database, so that the same command takes up
+/// an interrupted migration where it stopped, without looking through the trees
+/// again. Every file ends with a line in the log: sent with its checksum, or
+/// failed with the reason. Nothing is ever deleted from DEST.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+EXAMPLE
+  towpath sync /mnt/old /mnt/new --bwlimit 20M
+
+  Stop it with Ctrl-C, or lose the machine: the same command goes on.
+
+SIZES AND RATES
+  K, M, G, T (or KiB, MiB, …) are powers of 1024; KB, MB, GB, TB of 1000.
+
+EXIT STATUS
+  0 all in sync; 1 could not run; 2 wrong usage; 3 finished, but some files are not in sync;
+  4 a safety guard refused; 129, 130, 143 stopped by a signal, with the state saved.")]
+pub(super) struct SyncArguments {
+    /// The tree to read from: any mounted directory
+    pub(super) source: PathBuf,
+
+    /// The tree to write into: a mounted directory, made if only its last part is missing
+    pub(super) dest: PathBuf,
+
+    /// The most to read, and the most to write, per second (for example 20M); without it as
+    /// fast as it goes
+    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
+    pub(super) bwlimit: Option<u64>,
+
+    /// The checksum to compute while reading: md5, sha1, sha256 or blake2b
+    #[arg(long, value_name = "ALGORITHM", default_value_t)]
+    pub(super) checksum: Algorithm,
+
+    /// The database that remembers what is done; on a local disk [default: a file for this pair
+    /// of trees in ~/.local/state/towpath]
+    #[arg(long, value_name = "FILE")]
+    pub(super) database: Option<PathBuf>,
+
+    /// The log that gets a line of JSON for each file [default: beside the default database]
+    #[arg(long, value_name = "FILE")]
+    pub(super) log_file: Option<PathBuf>,
+
+    /// Look through both trees even if a backlog from an earlier run is at hand
+    #[arg(long)]
+    pub(super) rescan: bool,
+
+    /// mtimes that differ by no more are the same (for example 2s) [default: as precise as the
+    /// coarser of the two file systems]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(super) modify_window: Option<Duration>,
+
+    /// Files under way at the same time
+    #[arg(long, value_name = "N", default_value_t = Options::default().lanes)]
+    pub(super) lanes: usize,
+
+    /// Directories read at the same time, on each side
+    #[arg(long, value_name = "N", default_value_t = Options::default().walkers)]
+    pub(super) walkers: usize,
+
+    /// Size of the blocks that files are cut into
+    #[arg(long, value_name = "SIZE", default_value = "5M", value_parser = parse_positive_size)]
+    pub(super) block_size: usize,
+
+    /// Blocks held in memory between reading and writing: queue capacity x block size bounds
+    /// the memory
+    #[arg(long, value_name = "N", default_value_t = Options::default().queue_capacity)]
+    pub(super) queue_capacity: usize,
+
+    /// Print only errors
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+
+    /// Print each file that was sent; twice: also what the engine does
+    #[arg(short, long, action = ArgAction::Count)]
+    pub(super) verbose: u8,
+
+    /// Time between lines of progress when the output is no terminal
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
+    pub(super) progress_interval: Duration,
+}
+
+impl SyncArguments {
+    /// What the engine is told.
+    pub(super) fn options(&self) -> Options {
+        Options {
+            bandwidth_limit_bytes_per_s: self.bwlimit,
+            checksum: Some(self.checksum),
+            block_size_bytes: self.block_size,
+            queue_capacity: self.queue_capacity,
+            lanes: self.lanes,
+            walkers: self.walkers,
+            modify_window: self.modify_window,
+            rescan: self.rescan,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_library() {
+        let Command::Sync(arguments) = Arguments::parse_from(["towpath", "sync", "a", "b"]).command;
+        let (given, default) = (arguments.options(), Options::default());
+        assert_eq!(format!("{given:?}"), format!("{default:?}"));
+    }
+}

@@ -1,0 +1,55 @@
+//! Lines at the foot of a terminal that are drawn anew again and again.
+
+use std::cell::RefCell;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+/// Some lines of text at the foot of the terminal.
+pub(super) struct Bars {
+    screen: MultiProgress,
+    lines: RefCell<Vec<ProgressBar>>,
+}
+
+impl Bars {
+    pub(super) fn new() -> Self {
+        Self { screen: MultiProgress::new(), lines: RefCell::default() }
+    }
+
+    /// How many characters fit a line.
+    pub(super) fn width(&self) -> usize {
+        let width = rustix::termios::tcgetwinsize(std::io::stderr()).map_or(0, |size| size.ws_col);
+        if width == 0 { 80 } else { usize::from(width) }
+    }
+
+    /// Shows these lines in place of the last ones.
+    pub(super) fn draw(&self, texts: &[String]) {
+        let mut lines = self.lines.borrow_mut();
+        while lines.len() < texts.len() {
+            let line = self.screen.add(ProgressBar::new_spinner());
+            // The default style has a spinner; without a template there is nothing to fail.
+            if let Ok(style) = ProgressStyle::with_template("{msg}") {
+                line.set_style(style);
+            }
+            lines.push(line);
+        }
+        for line in lines.drain(texts.len()..) {
+            line.finish_and_clear();
+            self.screen.remove(&line);
+        }
+        for (line, text) in lines.iter().zip(texts) {
+            line.set_message(text.clone());
+            line.tick();
+        }
+    }
+
+    /// Prints above the lines.
+    pub(super) fn suspend(&self, print: impl FnOnce()) {
+        self.screen.suspend(print);
+    }
+
+    /// Takes the lines away.
+    pub(super) fn clear(&self) {
+        self.draw(&[]);
+        let _terminal_gone = self.screen.clear();
+    }
+}

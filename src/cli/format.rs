@@ -1,0 +1,127 @@
+//! Sizes, rates, times and names for people.
+
+use std::time::Duration;
+
+/// A size with one digit behind the point: `1.5 GiB`.
+pub(super) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut value = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    // 1023.95 would be shown as 1024.0.
+    while value >= 1023.95 && unit < UNITS.len() - 1 {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS[unit])
+}
+
+/// A rate: `20.0 MiB/s`.
+pub(super) fn rate(bytes_per_s: u64) -> String {
+    format!("{}/s", size(bytes_per_s))
+}
+
+/// A number with its thousands apart: `1,234,567`.
+pub(super) fn number(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A time: `4.2 s` below a minute, then `04:12`, `3:04:12`, `21d 03:04:12`.
+pub(super) fn duration(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (minutes, hours, days) = (seconds / 60 % 60, seconds / 3600 % 24, seconds / 86_400);
+    match seconds {
+        0..60 => format!("{:.1} s", time.as_secs_f64()),
+        60..3600 => format!("{minutes:02}:{:02}", seconds % 60),
+        3600..86_400 => format!("{hours}:{minutes:02}:{:02}", seconds % 60),
+        _ => format!("{days}d {hours:02}:{minutes:02}:{:02}", seconds % 60),
+    }
+}
+
+/// A path on one line: what could move the cursor or is not UTF-8 is escaped.
+pub(super) fn path(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            if c.is_control()
+                || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            {
+                text.extend(c.escape_default());
+            } else {
+                text.push(c);
+            }
+        }
+        for byte in chunk.invalid() {
+            text.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    text
+}
+
+/// The end of a path, in at most `width` characters.
+pub(super) fn short_path(bytes: &[u8], width: usize) -> String {
+    let text = path(bytes);
+    let length = text.chars().count();
+    if length <= width {
+        return text;
+    }
+    let tail: String = text.chars().skip(length + 1 - width.max(1)).collect();
+    format!("…{tail}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_short() {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (1536, "1.5 KiB"),
+            ((1 << 20) - 1, "1.0 MiB"),
+            (5 << 30, "5.0 GiB"),
+            (u64::MAX, "16.0 EiB"),
+        ] {
+            assert_eq!(size(bytes), text);
+        }
+        assert_eq!(rate(20 << 20), "20.0 MiB/s");
+    }
+
+    #[test]
+    fn numbers_have_their_thousands_apart() {
+        for (n, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(number(n), text);
+        }
+    }
+
+    #[test]
+    fn times_grow_from_seconds_to_weeks() {
+        for (seconds, text) in [(4.2, "4.2 s"), (61.0, "01:01"), (3600.0, "1:00:00"), (1_825_452.0, "21d 03:04:12")] {
+            assert_eq!(duration(Duration::from_secs_f64(seconds)), text);
+        }
+    }
+
+    #[test]
+    fn names_cannot_command_the_terminal() {
+        assert_eq!(path(b"a\nb\x1b[2J\xff\xc3\xa9"), "a\\nb\\u{1b}[2J\\xff\u{e9}");
+        assert_eq!(path("evil\u{202e}txt".as_bytes()), "evil\\u{202e}txt");
+    }
+
+    #[test]
+    fn long_paths_keep_their_end() {
+        assert_eq!(short_path(b"abcdefgh", 8), "abcdefgh");
+        assert_eq!(short_path(b"abcdefgh", 4), "…fgh");
+    }
+}

@@ -1,0 +1,20 @@
+//! All that the program writes goes through here.
+//!
+//! A reader that goes away (`towpath … | head`) ends the output, not the migration.
+
+use std::io::Write as _;
+
+/// A line to standard output.
+pub(super) fn line(text: &str) {
+    let _closed_pipe = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// A line to standard error.
+pub(super) fn note(text: &str) {
+    let _closed_pipe = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// An error, with the program's name.
+pub(super) fn error(text: &str) {
+    note(&format!("towpath: {text}"));
+}

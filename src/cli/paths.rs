@@ -1,0 +1,117 @@
+//! Where database and log lie by default: named after the pair of trees.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+/// Database and log of the migration from `source` to `sink`, where they are
+/// not given. The same pair has the same files, from whatever folder and by
+/// whatever link it is named.
+pub(super) struct StateFiles {
+    pub(super) database: PathBuf,
+    pub(super) log: PathBuf,
+}
+
+/// Picks both files.
+pub(super) fn state_files(
+    source: &Path,
+    sink: &Path,
+    database: Option<&Path>,
+    log: Option<&Path>,
+) -> Result<StateFiles, String> {
+    if let (Some(database), Some(log)) = (database, log) {
+        return Ok(StateFiles { database: database.to_owned(), log: log.to_owned() });
+    }
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let folder = state_folder(variable("XDG_STATE_HOME"), variable("HOME"))?;
+    make_private(&folder).map_err(|error| format!("cannot make the folder {}: {error}", folder.display()))?;
+    let name = pair_name(&canonical(source), &canonical(sink));
+    let file = |given: Option<&Path>, suffix: &str| {
+        given.map_or_else(|| folder.join(format!("{name}.{suffix}")), Path::to_owned)
+    };
+    Ok(StateFiles { database: file(database, "db"), log: file(log, "log") })
+}
+
+/// The XDG base directory specification: a relative path there is ignored.
+fn state_folder(xdg_state_home: Option<OsString>, home: Option<OsString>) -> Result<PathBuf, String> {
+    let xdg = xdg_state_home.map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = xdg.or_else(|| home.map(|home| PathBuf::from(home).join(".local/state")));
+    base.map(|base| base.join("towpath")).ok_or_else(|| {
+        "neither XDG_STATE_HOME nor HOME is set: say where to keep the state with --database and --log-file".to_owned()
+    })
+}
+
+fn make_private(folder: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// The canonical path, of a tree whose last component may not exist yet.
+fn canonical(path: &Path) -> PathBuf {
+    let absolute = || std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    path.canonicalize().unwrap_or_else(|_| {
+        let absolute = absolute();
+        match (absolute.parent().map(Path::canonicalize), absolute.file_name()) {
+            (Some(Ok(parent)), Some(name)) => parent.join(name),
+            _ => absolute,
+        }
+    })
+}
+
+/// Readable at its start, and different for every pair.
+fn pair_name(source: &Path, sink: &Path) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(source.as_os_str().as_bytes());
+    // No path holds this byte: two pairs never run together.
+    hasher.update([0]);
+    hasher.update(sink.as_os_str().as_bytes());
+    let digest = hasher.finalize();
+    let hex: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    format!("{}-to-{}-{hex}", readable(source), readable(sink))
+}
+
+/// The last component, in letters that are at home in every shell.
+fn readable(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let plain: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).take(24).collect();
+    if plain.is_empty() { "root".to_owned() } else { plain }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pair_has_one_name_however_it_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let (old, link) = (folder.path().join("old"), folder.path().join("link"));
+        std::fs::create_dir(&old).unwrap();
+        std::os::unix::fs::symlink(&old, &link).unwrap();
+        let new = folder.path().join("new");
+        let before = pair_name(&canonical(&old), &canonical(&new));
+        std::fs::create_dir(&new).unwrap();
+        assert_eq!(before, pair_name(&canonical(&link), &canonical(&folder.path().join("old/../new"))));
+        assert!(before.starts_with("old-to-new-"), "{before}");
+    }
+
+    #[test]
+    fn pairs_differ_by_either_side_and_by_direction() {
+        let name = |a: &str, b: &str| pair_name(Path::new(a), Path::new(b));
+        let names = [name("/a/x", "/b/x"), name("/b/x", "/a/x"), name("/a/x", "/c/x"), name("/c/x", "/b/x")];
+        for (i, one) in names.iter().enumerate() {
+            assert!(!names[i + 1..].contains(one), "{names:?}");
+        }
+    }
+
+    #[test]
+    fn the_folder_follows_the_specification() {
+        let folder = |xdg: Option<&str>, home: Option<&str>| state_folder(xdg.map(Into::into), home.map(Into::into));
+        assert_eq!(folder(Some("/x"), Some("/h")), Ok("/x/towpath".into()));
+        assert_eq!(folder(Some("relative"), Some("/h")), Ok("/h/.local/state/towpath".into()));
+        assert_eq!(folder(None, Some("/h")), Ok("/h/.local/state/towpath".into()));
+        assert!(folder(None, None).unwrap_err().contains("--database"));
+    }
+}

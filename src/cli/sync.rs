@@ -1,0 +1,112 @@
+//! `towpath sync`: checks everything, then runs the migration.
+
+use towpath_local::{LocalSink, LocalSource, Overlap, overlap};
+
+use super::args::SyncArguments;
+use super::console::Console;
+use super::paths::{StateFiles, state_files};
+use super::signals::{self, Received};
+use super::{console, format, output};
+use crate::{Error, Migration, Outcome, Report};
+
+const ALL_IN_SYNC: u8 = 0;
+pub(super) const COULD_NOT_RUN: u8 = 1;
+const WRONG_USAGE: u8 = 2;
+const NOT_ALL_IN_SYNC: u8 = 3;
+const REFUSED: u8 = 4;
+
+/// Why it cannot run: the exit status, and one line.
+struct Refusal(u8, String);
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        let status = match &error {
+            Error::Config(_) => WRONG_USAGE,
+            error if error.is_refusal() => REFUSED,
+            _ => COULD_NOT_RUN,
+        };
+        Self(status, error.to_string())
+    }
+}
+
+/// Runs it; tells the exit status.
+pub(super) async fn run(arguments: SyncArguments) -> u8 {
+    if arguments.verbose > 1 {
+        let filter = tracing_subscriber::EnvFilter::new("towpath=debug");
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    }
+    match try_run(&arguments).await {
+        Ok(status) => status,
+        Err(Refusal(status, problem)) => {
+            output::error(&problem);
+            status
+        }
+    }
+}
+
+async fn try_run(arguments: &SyncArguments) -> Result<u8, Refusal> {
+    let (source, files) = check(arguments)?;
+    // From here on things are touched: the destination is made and probed.
+    let sink =
+        LocalSink::open(&arguments.dest).map_err(|error| Refusal(COULD_NOT_RUN, format!("destination {error}")))?;
+    let mut migration = Migration::builder()
+        .source(source)
+        .sink(sink)
+        .database(&files.database)
+        .audit_log(&files.log)
+        .options(arguments.options())
+        .build()?;
+    let received = signals::listen(migration.cancellation(), arguments.quiet)
+        .map_err(|error| Refusal(COULD_NOT_RUN, format!("cannot listen to signals: {error}")))?;
+    if !arguments.quiet {
+        output::line(&format!("database {}", files.database.display()));
+        output::line(&format!("log      {}", files.log.display()));
+    }
+    let console = Console::new(arguments, migration.progress());
+    let events = migration.events();
+    let console = tokio::spawn(console.listen(events));
+    let result = migration.run().await;
+    let _ended = console.await;
+    let report = result?;
+    if !arguments.quiet {
+        output::line(&console::summary(&report));
+    }
+    Ok(status_of(&report, &received))
+}
+
+/// Checks all that can be checked before anything is touched.
+fn check(arguments: &SyncArguments) -> Result<(LocalSource, StateFiles), Refusal> {
+    arguments.options().check().map_err(|problem| Refusal(WRONG_USAGE, problem))?;
+    let (source, dest) = (&arguments.source, &arguments.dest);
+    let opened = LocalSource::open(source).map_err(|error| Refusal(COULD_NOT_RUN, format!("source {error}")))?;
+    LocalSink::check(dest).map_err(|error| Refusal(COULD_NOT_RUN, format!("destination {error}")))?;
+    let overlapping = overlap(source, dest).map_err(|error| Refusal(COULD_NOT_RUN, error.to_string()))?;
+    if let Some(overlapping) = overlapping {
+        let (source, dest) = (source.display(), dest.display());
+        return Err(Refusal(
+            WRONG_USAGE,
+            match overlapping {
+                Overlap::Same => format!("source {source} and destination {dest} are the same directory"),
+                Overlap::SinkInSource => format!("the destination {dest} lies inside the source {source}"),
+                Overlap::SourceInSink => format!("the source {source} lies inside the destination {dest}"),
+            },
+        ));
+    }
+    let files = state_files(source, dest, arguments.database.as_deref(), arguments.log_file.as_deref())
+        .map_err(|problem| Refusal(COULD_NOT_RUN, problem))?;
+    Migration::check_files(&files.database, &files.log)?;
+    Ok((opened, files))
+}
+
+fn status_of(report: &Report, received: &Received) -> u8 {
+    match report.outcome {
+        Outcome::Stopped => received.status(),
+        Outcome::Finished if report.all_in_sync() => ALL_IN_SYNC,
+        Outcome::Finished => NOT_ALL_IN_SYNC,
+    }
+}
+
+/// The line that a resumed run begins with.
+pub(super) fn resuming(pending: crate::Totals) -> String {
+    format!("resuming: {} files, {} pending; no scan", format::number(pending.files), format::size(pending.bytes))
+}

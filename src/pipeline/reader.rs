@@ -90,7 +90,7 @@ impl Reading<'_> {
         self.check(&now, size)?;
         let slots = self.shared.options.queue_capacity;
         let stage = self.shared.options.checksum.map(|algorithm| HashStage::start(algorithm, slots));
-        let block_size = self.shared.options.block_size_bytes as u64;
+        let block_size = self.shared.read_pace.block_bytes(self.shared.options.block_size_bytes) as u64;
         let mut offset = 0;
         loop {
             let length = block_size.min(size - offset);

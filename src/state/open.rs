@@ -214,6 +214,7 @@ fn not_ours(path: &Path) -> Error {
 }
 
 fn damaged(detail: &str) -> String {
+    let detail = detail.split_whitespace().collect::<Vec<_>>().join(" ");
     format!("is damaged ({detail}); it was left as it is: restore it, or move it away to start with a new scan")
 }
 

@@ -1,0 +1,129 @@
+//! A tree arrives whole: content, times, directories; and a second run sends nothing.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+
+use common::*;
+
+#[test]
+fn a_tree_arrives_whole() {
+    let bench = Bench::new();
+    for n in 0..300u64 {
+        let path = bench.write(format!("a{}/b{}/file{n}", n % 7, n % 3), noise(n, (n * 977 % 40_000) as usize));
+        set_mtime(&path, 1_500_000_000 + n as i64, 123_456_789);
+    }
+    fs::create_dir_all(bench.source().join("empty/inner")).unwrap();
+    let ended = bench.sync(&[]).with_status(0);
+    bench.assert_same_trees();
+    assert!(ended.stdout.contains("sent 300 files"), "{}", ended.stdout);
+
+    let rows = bench.rows();
+    assert_eq!(rows.len(), 300);
+    for (name, row) in &rows {
+        let data = fs::read(bench.source().join(std::str::from_utf8(name).unwrap())).unwrap();
+        assert_eq!(row.hash.as_deref(), Some(sha256(&data).as_str()));
+        assert_eq!((row.status.as_str(), row.size as usize), ("synced", data.len()));
+    }
+    assert_eq!(bench.logged("synced").len(), 300);
+}
+
+#[test]
+fn a_second_run_sends_nothing() {
+    let bench = Bench::new();
+    for n in 0..50 {
+        bench.write(format!("d/{n}"), noise(n, 1000));
+    }
+    bench.sync(&[]).with_status(0);
+    let ctime = |n| {
+        let metadata = fs::metadata(bench.dest().join(format!("d/{n}"))).unwrap();
+        (metadata.ctime(), metadata.ctime_nsec(), metadata.ino())
+    };
+    let before: Vec<_> = (0..50).map(ctime).collect();
+    let ended = bench.sync(&[]).with_status(0);
+    assert!(ended.stdout.contains("sent 0 files"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("nothing is pending from the last run"), "{}", ended.stdout);
+    assert_eq!(before, (0..50).map(ctime).collect::<Vec<_>>());
+    assert_eq!(bench.log().len(), 50, "no second line for a file that was not sent again");
+}
+
+#[test]
+fn permissions_are_recorded_and_not_applied() {
+    let bench = Bench::new();
+    let path = bench.write("secret", "data");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
+    bench.sync(&[]).with_status(0);
+    let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    let fresh = bench.path("fresh");
+    fs::write(&fresh, "").unwrap();
+    assert_eq!(mode(bench.dest().join("secret")), mode(fresh), "as the umask makes any new file");
+    assert_eq!(bench.row("secret").permissions, Some(0o400));
+    // And so it can be written again.
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::write(&path, "longer data").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
+    bench.sync(&[]).with_status(0);
+    bench.assert_same_trees();
+}
+
+#[test]
+fn access_times_are_kept() {
+    let bench = Bench::new();
+    let path = bench.write("file", "data");
+    filetime::set_file_atime(&path, filetime::FileTime::from_unix_time(1_111_111_111, 5)).unwrap();
+    bench.sync(&[]).with_status(0);
+    let metadata = fs::metadata(bench.dest().join("file")).unwrap();
+    assert_eq!((metadata.atime(), metadata.atime_nsec()), (1_111_111_111, 5));
+}
+
+#[test]
+fn times_before_1970_are_kept() {
+    let bench = Bench::new();
+    set_mtime(&bench.write("old", "data"), -1_000_000, 250_000_000);
+    bench.sync(&[]).with_status(0);
+    bench.assert_same_trees();
+    assert_eq!(bench.row("old").modified, -1_000_000 * 1_000_000_000 + 250_000_000);
+}
+
+#[test]
+fn the_destination_and_its_own_folders_are_made() {
+    let bench = Bench::new();
+    bench.write("x/y/z/file", "data");
+    assert!(!bench.dest().exists());
+    bench.sync(&[]).with_status(0);
+    bench.assert_same_trees();
+}
+
+#[test]
+fn links_and_special_files_are_reported_and_not_opened() {
+    let bench = Bench::new();
+    bench.write("file", "data");
+    std::os::unix::fs::symlink("file", bench.source().join("link")).unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        bench.source().join("fifo"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o600),
+        0,
+    )
+    .unwrap();
+    let ended = bench.sync(&[]).with_status(3);
+    assert!(ended.stderr.contains("link") && ended.stderr.contains("fifo"), "{}", ended.stderr);
+    assert_eq!(bench.logged("skipped").len(), 2);
+    assert_eq!(fs::read_dir(bench.dest()).unwrap().count(), 1);
+}
+
+#[test]
+fn every_file_of_verbose_is_printed_with_its_checksum_and_quiet_says_nothing() {
+    let bench = Bench::new();
+    bench.write("a", "abc");
+    let ended = bench.sync(&["-v"]).with_status(0);
+    let line = format!("{} 3 {}", sha256(b"abc"), bench.dest().join("a").display());
+    assert!(ended.stdout.lines().any(|shown| shown == line), "{}", ended.stdout);
+    bench.write("b", "def");
+    let ended = bench.sync(&["--quiet"]).with_status(0);
+    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("", ""));
+}

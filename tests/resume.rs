@@ -1,0 +1,250 @@
+//! Interruptions: killed, stopped, cut off anywhere; the next run goes on.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod common;
+
+use std::fs;
+use std::time::Duration;
+
+use common::*;
+use rustix::process::Signal;
+
+#[test]
+fn killed_in_the_middle_of_a_file_the_next_run_sends_it_whole() {
+    let bench = Bench::new();
+    bench.write("large", noise(1, 6 << 20));
+    for n in 0..20 {
+        bench.write(format!("small{n}"), noise(n, 10_000));
+    }
+    let mut child = bench.start(&["--bwlimit", "1M", "--block-size", "256K"]);
+    let large = bench.dest().join("large");
+    wait_until("a part is written", || fs::metadata(&large).is_ok_and(|file| file.len() > 1 << 20));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let written = fs::metadata(&large).unwrap().len();
+    assert!(written < 6 << 20, "killed too late");
+    assert_eq!(bench.row("large").status, "pending");
+
+    let ended = bench.sync(&[]).with_status(0);
+    assert!(ended.stdout.contains("resuming: ") && ended.stdout.contains("pending; no scan"), "{}", ended.stdout);
+    bench.assert_same_trees();
+    assert_eq!(bench.row("large").hash, Some(sha256(&noise(1, 6 << 20))));
+}
+
+#[test]
+fn killed_at_many_moments_everything_arrives_and_is_logged_once() {
+    let bench = Bench::new();
+    for n in 0..3000u64 {
+        bench.write(format!("{}/{n}", n % 20), noise(n, (n * 31 % 3000) as usize));
+    }
+    let mut resumed = 0;
+    for round in 0..8 {
+        let mut child = bench.start(&["--bwlimit", "2M"]);
+        std::thread::sleep(Duration::from_millis(60 + round * 170));
+        child.kill().unwrap();
+        let said = end(child);
+        resumed += usize::from(said.stdout.contains("resuming"));
+    }
+    bench.sync(&[]).with_status(0);
+    assert!(resumed > 0, "no kill left a backlog behind");
+    bench.assert_same_trees();
+    let rows = bench.rows();
+    assert_eq!(rows.len(), 3000);
+    assert!(rows.values().all(|row| row.status == "synced" && row.hash.is_some()));
+    let synced = bench.logged("synced");
+    assert_eq!(synced.len(), 3000);
+    let twice: Vec<_> = synced.iter().filter(|(_, count)| **count != 1).collect();
+    assert!(twice.is_empty(), "lines are neither lost nor doubled: {twice:?}");
+}
+
+#[test]
+fn a_scan_that_was_cut_off_is_no_backlog() {
+    let bench = Bench::new();
+    for n in 0..4000 {
+        bench.write(format!("{}/{n}", n % 400), "");
+    }
+    let mut hit = false;
+    for attempt in 0..40 {
+        let _fresh = fs::remove_file(bench.database());
+        let mut child = bench.start(&["--walkers", "1"]);
+        std::thread::sleep(Duration::from_millis(4 + attempt * 3));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let looked = rusqlite::Connection::open(bench.database()).and_then(|database| {
+            database.query_row("SELECT finished IS NULL, (SELECT count(*) FROM file) FROM scan", [], |row| {
+                Ok((row.get::<_, bool>(0)?, row.get::<_, i64>(1)?))
+            })
+        });
+        if let Ok((true, files)) = looked {
+            assert!(files < 4000 || !bench.dest().join("0/0").exists());
+            hit = true;
+            break;
+        }
+        let _fresh = fs::remove_dir_all(bench.dest());
+    }
+    assert!(hit, "no scan was cut off in 40 attempts");
+    let ended = bench.sync(&[]).with_status(0);
+    assert!(ended.stdout.contains("the last scan was interrupted"), "{}", ended.stdout);
+    bench.assert_same_trees();
+    assert_eq!(bench.rows().len(), 4000);
+}
+
+#[test]
+fn the_first_signal_stops_cleanly_and_the_status_tells_which() {
+    for (signal, status) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let bench = Bench::new();
+        for n in 0..40 {
+            bench.write(format!("{n:02}"), noise(n, 100_000));
+        }
+        let child = bench.start(&["--bwlimit", "500K", "--lanes", "2"]);
+        wait_until("something is finished", || {
+            fs::read_to_string(bench.log_file()).is_ok_and(|log| log.lines().count() >= 2)
+        });
+        send_signal(&child, signal);
+        let ended = end(child).with_status(status);
+        assert!(ended.stdout.contains("stopped: sent"), "{}", ended.stdout);
+        let rows = bench.rows();
+        let synced: Vec<_> = rows.iter().filter(|(_, row)| row.status == "synced").map(|(name, _)| name).collect();
+        assert!(!synced.is_empty() && synced.len() < 40);
+        assert_eq!(bench.logged("synced").len(), synced.len());
+        for name in synced {
+            let name = std::str::from_utf8(name).unwrap();
+            assert_eq!(fs::read(bench.source().join(name)).unwrap(), fs::read(bench.dest().join(name)).unwrap());
+        }
+        let ended = bench.sync(&[]).with_status(0);
+        assert!(ended.stdout.contains("no scan"), "{}", ended.stdout);
+        bench.assert_same_trees();
+    }
+}
+
+#[test]
+fn the_second_signal_stops_at_once_and_loses_nothing() {
+    let bench = Bench::new();
+    for n in 0..20 {
+        bench.write(format!("{n}"), noise(n, 200_000));
+    }
+    let child = bench.start(&["--bwlimit", "300K"]);
+    wait_until("it writes", || bench.dest().join("0").exists() || bench.dest().join("1").exists());
+    send_signal(&child, Signal::INT);
+    send_signal(&child, Signal::INT);
+    std::thread::sleep(Duration::from_millis(20));
+    send_signal(&child, Signal::INT);
+    end(child).with_status(130);
+    bench.sync(&[]).with_status(0);
+    bench.assert_same_trees();
+}
+
+#[test]
+fn a_stop_during_the_scan_leaves_no_half_backlog() {
+    let bench = Bench::new();
+    for n in 0..4000 {
+        bench.write(format!("{}/{n}", n % 400), "");
+    }
+    let child = bench.start(&["--walkers", "1"]);
+    wait_until("the database is there", || bench.database().exists());
+    std::thread::sleep(Duration::from_millis(15));
+    send_signal(&child, Signal::INT);
+    let ended = end(child);
+    assert!([0, 130].contains(&ended.status), "{}", ended.stderr);
+    bench.sync(&[]).with_status(0);
+    bench.assert_same_trees();
+    assert_eq!(bench.rows().len(), 4000);
+}
+
+#[test]
+fn resuming_reads_no_directory_and_a_rescan_does() {
+    if std::process::Command::new("strace").arg("-V").output().is_err() {
+        eprintln!("SKIPPED: strace is not installed, so the system calls cannot be looked at");
+        return;
+    }
+    let bench = Bench::new();
+    for n in 0..30 {
+        bench.write(format!("d{}/{n}", n % 5), noise(n, 50_000));
+    }
+    let mut child = bench.start(&["--bwlimit", "200K"]);
+    wait_until("the transfer runs", || fs::read_dir(bench.dest()).is_ok_and(|dir| dir.count() > 0));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let listings = |options: &[&str]| {
+        let trace = bench.path("trace");
+        let mut command = std::process::Command::new("strace");
+        command.args(["-f", "-y", "-e", "trace=getdents64", "-o"]).arg(&trace);
+        let towpath = bench.command(options);
+        command.arg(towpath.get_program()).args(towpath.get_args());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let trace = fs::read_to_string(trace).unwrap();
+        let source = bench.source().to_str().unwrap().to_owned();
+        trace.lines().filter(|line| line.contains("getdents64") && line.contains(&source)).count()
+    };
+    assert_eq!(listings(&[]), 0);
+    assert!(listings(&["--rescan"]) > 0, "or the trace sees nothing at all");
+    bench.assert_same_trees();
+}
+
+#[test]
+fn what_was_under_way_at_a_crash_is_not_trusted_by_a_rescan() {
+    let bench = Bench::new();
+    bench.write("file", noise(1, 3 << 20));
+    let mut child = bench.start(&["--bwlimit", "1M"]);
+    wait_until("it writes", || bench.dest().join("file").exists());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // As a crash of the machine leaves it: size and time are there, the data are not.
+    let dest = bench.dest().join("file");
+    fs::write(&dest, vec![0; 3 << 20]).unwrap();
+    let mtime = fs::metadata(bench.source().join("file")).unwrap().modified().unwrap();
+    fs::File::options().write(true).open(&dest).unwrap().set_modified(mtime).unwrap();
+    bench.sync(&["--rescan"]).with_status(0);
+    bench.assert_same_trees();
+}
+
+#[test]
+fn another_tree_in_the_sources_place_is_refused() {
+    let bench = Bench::new();
+    bench.write("file", noise(1, 2 << 20));
+    let mut child = bench.start(&["--bwlimit", "500K"]);
+    wait_until("it writes", || bench.dest().join("file").exists());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    fs::rename(bench.source(), bench.path("elsewhere")).unwrap();
+    fs::create_dir(bench.source()).unwrap();
+    let ended = bench.sync(&[]).with_status(4);
+    assert!(ended.stderr.contains("is not the tree that was scanned"), "{}", ended.stderr);
+    assert_eq!(bench.row("file").status, "pending");
+    fs::remove_dir(bench.source()).unwrap();
+    fs::rename(bench.path("elsewhere"), bench.source()).unwrap();
+    bench.sync(&[]).with_status(0);
+    bench.assert_same_trees();
+}
+
+#[test]
+fn a_full_disk_stops_the_run_and_room_lets_it_go_on() {
+    let bench = Bench::new();
+    fs::create_dir(bench.dest()).unwrap();
+    let mount =
+        std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "none"]).arg(bench.dest()).output();
+    if !mount.is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIPPED: a small tmpfs cannot be mounted here (needs root), so no disk can be filled");
+        return;
+    }
+    struct Unmount(std::path::PathBuf);
+    impl Drop for Unmount {
+        fn drop(&mut self) {
+            let _best_effort = std::process::Command::new("umount").arg("-l").arg(&self.0).output();
+        }
+    }
+    let _unmount = Unmount(bench.dest());
+    for n in 0..4 {
+        bench.write(format!("{n}"), noise(n, 400_000));
+    }
+    let ended = bench.sync(&[]).with_status(1);
+    let said = &ended.stderr;
+    assert!(said.contains(bench.dest().to_str().unwrap()) && said.contains("make room"), "{said}");
+    assert!(bench.rows().values().any(|row| row.status == "pending"));
+    let resized = std::process::Command::new("mount").args(["-o", "remount,size=4m"]).arg(bench.dest()).output();
+    assert!(resized.unwrap().status.success());
+    bench.sync(&[]).with_status(0);
+    bench.assert_same_trees();
+}

@@ -1,0 +1,188 @@
+//! The database and the log: what is in them, who may use them, what happens to damaged ones.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod common;
+
+use std::fs;
+use std::process::Stdio;
+
+use common::*;
+
+#[test]
+fn the_files_view_has_what_was_promised() {
+    let bench = Bench::new();
+    let path = bench.write("file", "data");
+    set_mtime(&path, 1_600_000_000, 123_456_789);
+    bench.sync(&[]).with_status(0);
+    let row = bench.row("file");
+    assert!(row.is_text);
+    assert_eq!(row.dest, bench.dest().join("file").as_os_str().as_encoded_bytes());
+    assert_eq!(row.modified, 1_600_000_000_123_456_789);
+    assert!(row.changed.is_some_and(|changed| changed > row.modified));
+    if let Ok(created) = fs::metadata(&path).unwrap().created() {
+        let created = created.duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos();
+        assert_eq!(row.created.map(|ns| ns as u128), Some(created));
+    }
+    assert!(bench.count("PRAGMA user_version") > 0);
+    let connection = rusqlite::Connection::open(bench.database()).unwrap();
+    let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
+    assert_eq!(mode, "wal");
+    let types =
+        "SELECT count(*) FROM files WHERE typeof(created) IN ('integer', 'null') AND typeof(modified) = 'integer'";
+    assert_eq!(bench.count(types), 1);
+}
+
+#[test]
+fn the_log_grows_over_runs_and_has_every_field() {
+    let bench = Bench::new();
+    bench.write("one", "1");
+    bench.sync(&[]).with_status(0);
+    bench.write("two", "22");
+    bench.sync(&[]).with_status(0);
+    let log = bench.log();
+    assert_eq!(log.len(), 2);
+    let line = log[1].as_object().unwrap();
+    let fields: Vec<_> = line.keys().map(String::as_str).collect();
+    assert_eq!(fields, ["time", "status", "source", "dest", "size", "algorithm", "checksum", "error"]);
+    assert!(line["time"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok());
+    assert_eq!(line["source"], bench.source().join("two").to_str().unwrap());
+    assert_eq!(line["dest"], bench.dest().join("two").to_str().unwrap());
+    assert_eq!((&line["size"], &line["checksum"]), (&2.into(), &sha256(b"22").into()));
+    assert!(line["error"].is_null());
+}
+
+#[test]
+fn without_paths_both_lie_under_the_state_folder_and_are_found_again() {
+    let bench = Bench::new();
+    bench.write("file", "data");
+    let run = |folder: &std::path::Path| {
+        let mut command = bench.bare_command();
+        command.current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::piped());
+        end(command.spawn().unwrap()).with_status(0)
+    };
+    let first = run(&bench.path(""));
+    let second = run(std::path::Path::new("/"));
+    assert!(second.stdout.contains("sent 0 files"), "{}", second.stdout);
+    let state = bench.path("state/towpath");
+    let mut names: Vec<_> =
+        fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert!(names.len() == 2 && names[0].ends_with(".db") && names[1].ends_with(".log"), "{names:?}");
+    for name in names {
+        assert!(first.stdout.contains(state.join(&name).to_str().unwrap()), "{name}: {}", first.stdout);
+    }
+}
+
+#[test]
+fn database_and_log_inside_a_tree_are_left_alone() {
+    let bench = Bench::new();
+    bench.write("file", "data");
+    fs::create_dir(bench.dest()).unwrap();
+    for (database, log) in [(bench.source(), bench.dest()), (bench.dest(), bench.source())] {
+        let (database, log) = (database.join("state.db"), log.join("state.log"));
+        let mut command = bench.bare_command();
+        command.arg("--database").arg(&database).arg("--log-file").arg(&log);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        end(command.spawn().unwrap()).with_status(0);
+        let connection = rusqlite::Connection::open(&database).unwrap();
+        let rows: i64 = connection.query_row("SELECT count(*) FROM files", [], |row| row.get(0)).unwrap();
+        assert_eq!(rows, 1, "only the file");
+        drop(connection);
+        for root in [bench.source(), bench.dest()] {
+            let names: Vec<_> = tree(&root).into_keys().collect();
+            assert_eq!(names.len(), 2, "the file, and one of both: {names:?}");
+        }
+        fs::remove_file(database).unwrap();
+        fs::remove_file(log).unwrap();
+    }
+}
+
+#[test]
+fn a_source_file_never_overwrites_the_database() {
+    let bench = Bench::new();
+    bench.write("file", "data");
+    bench.write("state.db", "a file of the user's that happens to have the name");
+    fs::create_dir(bench.dest()).unwrap();
+    let database = bench.dest().join("state.db");
+    let mut command = bench.bare_command();
+    command.arg("--database").arg(&database).arg("--log-file").arg(bench.log_file());
+    let ended = end(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()).with_status(3);
+    assert!(ended.stderr.contains("state.db"), "{}", ended.stderr);
+    assert!(fs::read(&database).unwrap().starts_with(b"SQLite format 3"));
+}
+
+#[test]
+fn a_second_process_is_turned_away() {
+    let bench = Bench::new();
+    bench.write("file", noise(1, 2 << 20));
+    let mut first = bench.start(&["--bwlimit", "512K"]);
+    wait_until("the first run writes", || bench.dest().join("file").exists());
+    let second = bench.sync(&[]).with_status(1);
+    assert!(second.stderr.contains("in use by another towpath process"), "{}", second.stderr);
+    first.kill().unwrap();
+    first.wait().unwrap();
+    bench.sync(&[]).with_status(0);
+}
+
+#[test]
+fn the_database_of_another_pair_is_refused_with_both_named() {
+    let bench = Bench::new();
+    bench.write("file", "data");
+    bench.sync(&[]).with_status(0);
+    let other = bench.path("other");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_towpath"));
+    command.arg("sync").arg(bench.source()).arg(&other).arg("--database").arg(bench.database());
+    command.arg("--log-file").arg(bench.log_file()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let ended = end(command.spawn().unwrap()).with_status(4);
+    for path in [bench.source(), bench.dest(), other] {
+        assert!(ended.stderr.contains(path.to_str().unwrap()), "{}", ended.stderr);
+    }
+    assert_eq!(bench.rows().len(), 1);
+}
+
+#[test]
+fn a_newer_database_is_left_to_the_newer_version() {
+    let bench = Bench::new();
+    bench.write("file", "data");
+    bench.sync(&[]).with_status(0);
+    let connection = rusqlite::Connection::open(bench.database()).unwrap();
+    connection.pragma_update(None, "user_version", 999).unwrap();
+    connection.pragma_update(None, "journal_mode", "delete").unwrap();
+    drop(connection);
+    let before = fs::read(bench.database()).unwrap();
+    let ended = bench.sync(&[]).with_status(1);
+    assert!(ended.stderr.contains("newer version"), "{}", ended.stderr);
+    assert_eq!(fs::read(bench.database()).unwrap(), before);
+}
+
+#[test]
+fn damaged_databases_are_told_and_left_as_they_are() {
+    let bench = Bench::new();
+    for n in 0..2000 {
+        bench.write(format!("{n}"), "data");
+    }
+    bench.sync(&[]).with_status(0);
+    let whole = fs::read(bench.database()).unwrap();
+    let garbage = noise(9, 8192);
+    let mut torn = whole.clone();
+    torn[20_000..60_000].copy_from_slice(&noise(10, 40_000));
+    let cut = whole[..whole.len() / 2].to_vec();
+    for (what, damaged) in [("garbage", garbage), ("torn", torn), ("cut", cut)] {
+        fs::write(bench.database(), &damaged).unwrap();
+        let ended = bench.sync(&[]).with_status(1);
+        assert!(ended.stderr.contains("damaged"), "{what}: {}", ended.stderr);
+        assert_eq!(ended.stderr.lines().count(), 1, "{what}: {}", ended.stderr);
+        assert!(fs::read(bench.database()).unwrap() == damaged, "{what}: it was changed");
+    }
+}
+
+#[test]
+fn an_sqlite_file_of_another_program_is_refused() {
+    let bench = Bench::new();
+    let connection = rusqlite::Connection::open(bench.database()).unwrap();
+    connection.execute_batch("CREATE TABLE bookmarks(url TEXT); PRAGMA user_version = 1").unwrap();
+    drop(connection);
+    let ended = bench.sync(&[]).with_status(1);
+    assert!(ended.stderr.contains("not a database of towpath"), "{}", ended.stderr);
+}

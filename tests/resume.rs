@@ -1,6 +1,6 @@
 //! Interruptions: killed, stopped, cut off anywhere; the next run goes on.
 
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
 
 mod common;
 

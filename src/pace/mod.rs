@@ -102,7 +102,7 @@ fn step_bytes(limit_bytes_per_s: Option<u64>) -> usize {
     }
     // Below 8 MiB/s steps of 64 KiB would be lumps; below 256 KiB/s they shrink
     // further, down to a page.
-    step.max(4 << 10).min(64 << 10)
+    step.clamp(4 << 10, 64 << 10)
 }
 
 #[cfg(test)]

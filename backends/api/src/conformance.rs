@@ -1,1 +1,127 @@
 //! The suite that every backend must pass.
+//!
+//! A backend's crate gives a [`Fixture`]: a fresh, empty tree, seen both as a
+//! sink and as a source, so that what is written through one is read back
+//! through the other. One line in its tests makes a test of every case:
+//!
+//! ```ignore
+//! towpath_backend::conformance!(MyFixture::new());
+//! ```
+//!
+//! Cases that need what the tree cannot do ([`crate::Capabilities`]) pass at once.
+
+// A case says what is wrong by panicking, as any test does.
+#![allow(clippy::panic, clippy::unwrap_used)]
+
+mod listing;
+mod reading;
+mod removing;
+mod writing;
+
+pub use listing::*;
+pub use reading::*;
+pub use removing::*;
+pub use writing::*;
+
+use tokio_stream::StreamExt as _;
+
+use crate::{Bytes, Entry, Kind, Metadata, RelPath, Result, Sink, Source, Timestamp};
+
+/// A fresh, empty tree, seen from both sides.
+pub trait Fixture: Send + Sync {
+    /// The tree as a sink.
+    fn sink(&self) -> &dyn Sink;
+    /// The same tree as a source.
+    fn source(&self) -> &dyn Source;
+}
+
+/// Makes a `#[tokio::test]` of every case. `$fixture` makes a [`Fixture`](crate::conformance::Fixture).
+#[macro_export]
+macro_rules! conformance {
+    ($fixture:expr) => {
+        $crate::conformance!($fixture;
+            a_missing_directory_is_not_found_rather_than_empty,
+            an_empty_directory_lists_nothing,
+            a_listing_tells_kind_size_and_time,
+            every_name_of_a_large_directory_is_listed_once_in_bounded_pages,
+            a_file_is_no_directory_to_list,
+            the_root_is_a_directory_and_keeps_its_identity,
+            names_are_bytes,
+            a_missing_file_is_not_found,
+            content_of_any_size_comes_back,
+            reading_beyond_the_end_gives_what_there_is,
+            reading_appends_to_the_buffer,
+            a_whole_file_is_read_with_its_metadata,
+            a_longer_file_is_cut_at_the_limit_and_its_metadata_tell,
+            reading_does_not_change_the_file,
+            a_directory_is_not_read_as_a_file,
+            times_are_kept_to_the_precision,
+            writing_cuts_what_was_longer,
+            a_file_without_its_directory_is_not_found,
+            a_directory_in_its_place_is_not_overwritten,
+            a_whole_file_is_the_same_as_one_written_in_steps,
+            a_writer_that_is_dropped_does_no_harm,
+            flushing_keeps_everything,
+            a_directory_is_made_once,
+            times_of_directories_can_be_set,
+            links_are_listed_and_never_followed,
+            files_and_empty_directories_are_removed,
+            a_full_directory_is_not_removed,
+            removing_what_is_not_there_is_not_found,
+        );
+    };
+    ($fixture:expr; $($case:ident),* $(,)?) => {
+        $(
+            #[tokio::test]
+            async fn $case() {
+                let fixture = $fixture;
+                $crate::conformance::$case(&fixture).await;
+            }
+        )*
+    };
+}
+
+const MTIME: Timestamp = Timestamp(1_700_000_001_123_456_789);
+
+fn path(text: impl AsRef<[u8]>) -> RelPath {
+    RelPath::new(text).unwrap()
+}
+
+/// What a source would say of a file of this size.
+fn metadata(size_bytes: usize) -> Metadata {
+    Metadata {
+        kind: Kind::File,
+        size_bytes: size_bytes as u64,
+        modified: MTIME,
+        accessed: Some(Timestamp(1_600_000_000_000_000_000)),
+        changed: None,
+        created: None,
+        permissions: Some(0o400),
+    }
+}
+
+/// Bytes in which no two places look alike.
+fn content(length: usize) -> Vec<u8> {
+    (0..length as u64).map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect()
+}
+
+async fn write(fixture: &dyn Fixture, at: &RelPath, data: &[u8]) -> Metadata {
+    fixture.sink().write_whole(at, Bytes::copy_from_slice(data), &metadata(data.len())).await.unwrap()
+}
+
+async fn read(fixture: &dyn Fixture, at: &RelPath) -> Result<Vec<u8>> {
+    let mut reader = fixture.source().open(at).await?;
+    let size = reader.metadata().await?.size_bytes as usize;
+    // A byte more than there should be: the end must be the end.
+    reader.read_at(0, size + 1, Vec::new()).await
+}
+
+async fn list(fixture: &dyn Fixture, dir: &RelPath) -> Result<Vec<Entry>> {
+    let mut pages = fixture.source().read_dir(dir).await?;
+    let mut entries = Vec::new();
+    while let Some(page) = pages.next().await {
+        entries.extend(page?);
+    }
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(entries)
+}

@@ -6,7 +6,7 @@
 //! longer than `PATH_MAX`.
 //!
 //! Written data start on their way to the storage at once, within a bounded
-//! window, and leave the page cache behind the copy: see [`writeback`].
+//! window, and leave the page cache behind the copy (module `writeback`).
 //!
 //! The times that can be set on POSIX are mtime and atime. ctime cannot; nor
 //! can the creation time on the file systems this backend knows (a kernel

@@ -100,11 +100,6 @@ impl Resolver {
         }
         Err(Errno::AGAIN.into())
     }
-
-    #[cfg(test)]
-    pub(crate) fn forget_openat2(&self) {
-        self.without_openat2.store(true, Relaxed);
-    }
 }
 
 /// The same without openat2: one component after the other.
@@ -118,4 +113,40 @@ fn open_by_components(dir: BorrowedFd<'_>, path: &[u8], flags: OFlags, mode: Mod
         at = Some(openat(here, OsStr::from_bytes(name), flags, mode)?);
     }
     at.ok_or_else(|| Errno::NOENT.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// Both ways to open, on the same tree.
+    fn resolvers(root: &std::path::Path) -> [Resolver; 2] {
+        [false, true].map(|without| {
+            let fd = rustix::fs::open(root, OFlags::DIRECTORY | OFlags::RDONLY, Mode::empty()).unwrap();
+            Resolver { root: fd, without_openat2: AtomicBool::new(without) }
+        })
+    }
+
+    #[test]
+    fn with_and_without_openat2_links_are_refused_and_files_found() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("a/b")).unwrap();
+        fs::write(folder.path().join("a/b/file"), "x").unwrap();
+        std::os::unix::fs::symlink("a", folder.path().join("link")).unwrap();
+        std::os::unix::fs::symlink("b/file", folder.path().join("a/last")).unwrap();
+        for resolver in resolvers(folder.path()) {
+            let open = |path: &str| resolver.open(&RelPath::new(path).unwrap(), OFlags::RDONLY, Mode::empty());
+            assert!(open("a/b/file").is_ok() && open("").is_ok() && open("a/b").is_ok());
+            for refused in ["link/b/file", "a/last", "link"] {
+                assert!(open(refused).is_err(), "{refused}");
+            }
+            assert_eq!(open("a/missing").unwrap_err().kind(), io::ErrorKind::NotFound);
+            let path = RelPath::new("a/b/file").unwrap();
+            let (dir, name) = resolver.parent(&path).unwrap();
+            assert!(rustix::fs::statat(dir, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW).is_ok());
+            assert!(resolver.parent(&RelPath::new("link/b/file").unwrap()).is_err());
+            assert!(resolver.parent(&RelPath::root()).is_err());
+        }
+    }
 }

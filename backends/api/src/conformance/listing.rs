@@ -1,0 +1,84 @@
+//! Cases about listings and identity.
+
+use tokio_stream::StreamExt as _;
+
+use super::{Fixture, MTIME, list, path, write};
+use crate::{ErrorKind, Kind, RelPath};
+
+/// "Could not look" and "is not there" are told apart from "is empty".
+pub async fn a_missing_directory_is_not_found_rather_than_empty(fixture: &dyn Fixture) {
+    let error = list(fixture, &path("missing")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert_eq!(error.path(), &path("missing"));
+}
+
+/// An empty directory is a listing of nothing.
+pub async fn an_empty_directory_lists_nothing(fixture: &dyn Fixture) {
+    assert_eq!(list(fixture, &RelPath::root()).await.unwrap(), []);
+    fixture.sink().create_dir(&path("dir")).await.unwrap();
+    assert_eq!(list(fixture, &path("dir")).await.unwrap(), []);
+}
+
+/// Entries carry what the engine decides by.
+pub async fn a_listing_tells_kind_size_and_time(fixture: &dyn Fixture) {
+    fixture.sink().create_dir(&path("dir")).await.unwrap();
+    write(fixture, &path("file"), b"12345").await;
+    let entries = list(fixture, &RelPath::root()).await.unwrap();
+    let seen: Vec<_> = entries.iter().map(|entry| (&entry.name[..], entry.metadata.kind)).collect();
+    assert_eq!(seen, [(&b"dir"[..], Kind::Dir), (b"file", Kind::File)]);
+    let file = entries[1].metadata;
+    assert_eq!(file.size_bytes, 5);
+    let capabilities = fixture.source().capabilities();
+    if fixture.sink().capabilities().sets_mtime {
+        let precision = capabilities.mtime_precision_ns.max(fixture.sink().capabilities().mtime_precision_ns);
+        assert!(file.modified.distance_ns(MTIME) < precision, "{:?}", file.modified);
+    }
+    assert_eq!(fixture.source().metadata(&path("file")).await.unwrap().size_bytes, 5);
+}
+
+/// A large directory neither loses nor doubles a name, and never comes as one page.
+pub async fn every_name_of_a_large_directory_is_listed_once_in_bounded_pages(fixture: &dyn Fixture) {
+    for n in 0..2500 {
+        write(fixture, &path(format!("{n:05}")), b"").await;
+    }
+    let mut pages = fixture.source().read_dir(&RelPath::root()).await.unwrap();
+    let mut names = Vec::new();
+    while let Some(page) = pages.next().await {
+        let page = page.unwrap();
+        assert!(page.len() <= 1024, "a page of {}", page.len());
+        names.extend(page.into_iter().map(|entry| entry.name));
+    }
+    names.sort();
+    let expected: Vec<_> = (0..2500).map(|n| format!("{n:05}").into_bytes()).collect();
+    assert_eq!(names, expected);
+}
+
+/// Listing a file is an error.
+pub async fn a_file_is_no_directory_to_list(fixture: &dyn Fixture) {
+    write(fixture, &path("file"), b"x").await;
+    assert_eq!(list(fixture, &path("file")).await.unwrap_err().kind(), ErrorKind::NotADirectory);
+}
+
+/// The identity guards against another tree in this one's place.
+pub async fn the_root_is_a_directory_and_keeps_its_identity(fixture: &dyn Fixture) {
+    assert_eq!(fixture.source().metadata(&RelPath::root()).await.unwrap().kind, Kind::Dir);
+    let before = fixture.source().identity().await.unwrap();
+    write(fixture, &path("file"), b"x").await;
+    assert_eq!(fixture.source().identity().await.unwrap(), before);
+    assert_eq!(fixture.sink().identity().await.unwrap(), before);
+}
+
+/// No name is changed, dropped or merged.
+pub async fn names_are_bytes(fixture: &dyn Fixture) {
+    let long = "n".repeat(255);
+    let names: [&[u8]; 8] =
+        [b"with space", b"new\nline", b"-rf", b"...", b"\xff\xfe", "äö漢".as_bytes(), b"a\\b", long.as_bytes()];
+    for (n, name) in names.iter().enumerate() {
+        write(fixture, &path(name), &vec![0; n]).await;
+    }
+    let mut expected: Vec<_> = names.iter().enumerate().map(|(n, name)| (name.to_vec(), n as u64)).collect();
+    expected.sort();
+    let listed = list(fixture, &RelPath::root()).await.unwrap();
+    let seen: Vec<_> = listed.into_iter().map(|entry| (entry.name, entry.metadata.size_bytes)).collect();
+    assert_eq!(seen, expected);
+}

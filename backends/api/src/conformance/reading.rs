@@ -1,0 +1,87 @@
+//! Cases about reading.
+
+use super::{Fixture, content, path, read, write};
+use crate::{ErrorKind, Kind};
+
+/// Absence has a kind of its own, in every operation.
+pub async fn a_missing_file_is_not_found(fixture: &dyn Fixture) {
+    let (missing, source) = (path("missing"), fixture.source());
+    assert_eq!(source.metadata(&missing).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(source.open(&missing).await.map(drop).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(source.read_whole(&missing, 10, Vec::new()).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(source.metadata(&path("a/b")).await.unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+/// From nothing to several blocks, in steps that do not divide the size.
+pub async fn content_of_any_size_comes_back(fixture: &dyn Fixture) {
+    for size in [0, 1, 4095, 4096, 70_001, 3_000_001] {
+        let (at, data) = (path(format!("{size}")), content(size));
+        write(fixture, &at, &data).await;
+        assert!(read(fixture, &at).await.unwrap() == data, "{size} bytes at once");
+        let mut reader = fixture.source().open(&at).await.unwrap();
+        let mut back = Vec::new();
+        loop {
+            let part = reader.read_at(back.len() as u64, 65_537, Vec::new()).await.unwrap();
+            back.extend_from_slice(&part);
+            if part.len() < 65_537 {
+                break;
+            }
+        }
+        assert!(back == data, "{size} bytes in steps");
+    }
+}
+
+/// Fewer bytes than asked for mean the end, and none are no error.
+pub async fn reading_beyond_the_end_gives_what_there_is(fixture: &dyn Fixture) {
+    write(fixture, &path("file"), b"12345").await;
+    let mut reader = fixture.source().open(&path("file")).await.unwrap();
+    assert_eq!(reader.read_at(3, 100, Vec::new()).await.unwrap(), b"45");
+    assert_eq!(reader.read_at(5, 100, Vec::new()).await.unwrap(), b"");
+    assert_eq!(reader.read_at(500, 100, Vec::new()).await.unwrap(), b"");
+}
+
+/// A buffer comes back with what it held before, and no more than was asked for.
+pub async fn reading_appends_to_the_buffer(fixture: &dyn Fixture) {
+    write(fixture, &path("file"), b"0123456789").await;
+    let mut buffer = Vec::with_capacity(1 << 20);
+    buffer.extend_from_slice(b"before ");
+    let mut reader = fixture.source().open(&path("file")).await.unwrap();
+    assert_eq!(reader.read_at(2, 3, buffer).await.unwrap(), b"before 234");
+    let whole = fixture.source().read_whole(&path("file"), 10, b"and ".to_vec()).await.unwrap();
+    assert_eq!(whole.data, b"and 0123456789");
+}
+
+/// The short way for small files.
+pub async fn a_whole_file_is_read_with_its_metadata(fixture: &dyn Fixture) {
+    let data = content(10_000);
+    write(fixture, &path("file"), &data).await;
+    let whole = fixture.source().read_whole(&path("file"), data.len(), Vec::new()).await.unwrap();
+    assert!(whole.data == data);
+    assert_eq!((whole.metadata.kind, whole.metadata.size_bytes), (Kind::File, 10_000));
+    assert_eq!(whole.metadata.modified, fixture.source().metadata(&path("file")).await.unwrap().modified);
+}
+
+/// A file that grew since it was listed is recognised as such.
+pub async fn a_longer_file_is_cut_at_the_limit_and_its_metadata_tell(fixture: &dyn Fixture) {
+    write(fixture, &path("file"), &content(1000)).await;
+    let whole = fixture.source().read_whole(&path("file"), 10, Vec::new()).await.unwrap();
+    assert_eq!(whole.data, content(10));
+    assert_eq!(whole.metadata.size_bytes, 1000);
+}
+
+/// Or else every file would look changed when it has been read.
+pub async fn reading_does_not_change_the_file(fixture: &dyn Fixture) {
+    write(fixture, &path("file"), b"12345").await;
+    let before = fixture.source().metadata(&path("file")).await.unwrap();
+    read(fixture, &path("file")).await.unwrap();
+    let after = fixture.source().metadata(&path("file")).await.unwrap();
+    assert_eq!((before.size_bytes, before.modified), (after.size_bytes, after.modified));
+}
+
+/// A directory that took a file's place is an error, not an empty file.
+pub async fn a_directory_is_not_read_as_a_file(fixture: &dyn Fixture) {
+    fixture.sink().create_dir(&path("dir")).await.unwrap();
+    assert!(read(fixture, &path("dir")).await.is_err());
+    let whole = fixture.source().read_whole(&path("dir"), 10, Vec::new()).await;
+    assert!(!whole.is_ok_and(|whole| whole.metadata.kind == Kind::File));
+}

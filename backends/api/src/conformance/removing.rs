@@ -1,0 +1,30 @@
+//! Cases about removing.
+
+use super::{Fixture, list, path, write};
+use crate::{ErrorKind, RelPath};
+
+/// Each by its own operation.
+pub async fn files_and_empty_directories_are_removed(fixture: &dyn Fixture) {
+    let sink = fixture.sink();
+    write(fixture, &path("file"), b"x").await;
+    sink.create_dir(&path("dir")).await.unwrap();
+    assert!(sink.remove_dir(&path("file")).await.is_err());
+    assert!(sink.remove_file(&path("dir")).await.is_err());
+    sink.remove_file(&path("file")).await.unwrap();
+    sink.remove_dir(&path("dir")).await.unwrap();
+    assert_eq!(list(fixture, &RelPath::root()).await.unwrap(), []);
+}
+
+/// What holds something stays.
+pub async fn a_full_directory_is_not_removed(fixture: &dyn Fixture) {
+    fixture.sink().create_dir(&path("dir")).await.unwrap();
+    write(fixture, &path("dir/file"), b"x").await;
+    assert_eq!(fixture.sink().remove_dir(&path("dir")).await.unwrap_err().kind(), ErrorKind::NotEmpty);
+    assert_eq!(list(fixture, &path("dir")).await.unwrap().len(), 1);
+}
+
+/// Absence is told, not passed over.
+pub async fn removing_what_is_not_there_is_not_found(fixture: &dyn Fixture) {
+    assert_eq!(fixture.sink().remove_file(&path("missing")).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(fixture.sink().remove_dir(&path("missing")).await.unwrap_err().kind(), ErrorKind::NotFound);
+}

@@ -1,0 +1,125 @@
+//! Cases about writing.
+
+use super::{Bytes, Fixture, MTIME, content, list, metadata, path, read, write};
+use crate::{ErrorKind, Kind, RelPath, Times, Timestamp};
+
+/// What the sink says at the close is what it shows later.
+pub async fn times_are_kept_to_the_precision(fixture: &dyn Fixture) {
+    let capabilities = fixture.sink().capabilities();
+    if !capabilities.sets_mtime {
+        return;
+    }
+    for ns in [0, 1, 1_700_000_001_123_456_789, 1_000_000_000_000_000_000, 1_700_000_000_999_999_999] {
+        let mut given = metadata(3);
+        given.modified = Timestamp(ns);
+        let kept = fixture.sink().write_whole(&path("file"), Bytes::from_static(b"abc"), &given).await.unwrap();
+        let shown = fixture.source().metadata(&path("file")).await.unwrap();
+        assert!(kept.modified.distance_ns(given.modified) < capabilities.mtime_precision_ns, "{kept:?}");
+        assert_eq!(kept.modified, shown.modified);
+    }
+}
+
+/// Content that was longer leaves nothing behind.
+pub async fn writing_cuts_what_was_longer(fixture: &dyn Fixture) {
+    write(fixture, &path("file"), &content(100_000)).await;
+    let kept = write(fixture, &path("file"), b"short").await;
+    assert_eq!(kept.size_bytes, 5);
+    assert_eq!(read(fixture, &path("file")).await.unwrap(), b"short");
+    write(fixture, &path("file"), b"").await;
+    assert_eq!(read(fixture, &path("file")).await.unwrap(), b"");
+}
+
+/// The engine makes missing directories when it hears of them this way.
+pub async fn a_file_without_its_directory_is_not_found(fixture: &dyn Fixture) {
+    let (at, sink) = (path("missing/file"), fixture.sink());
+    assert_eq!(sink.create(&at, &metadata(1)).await.map(drop).unwrap_err().kind(), ErrorKind::NotFound);
+    let whole = sink.write_whole(&at, Bytes::from_static(b"x"), &metadata(1)).await;
+    assert_eq!(whole.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(sink.create_dir(&path("missing/too")).await.unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+/// A directory in a file's place is an error.
+pub async fn a_directory_in_its_place_is_not_overwritten(fixture: &dyn Fixture) {
+    fixture.sink().create_dir(&path("dir")).await.unwrap();
+    assert!(fixture.sink().create(&path("dir"), &metadata(1)).await.is_err());
+    assert_eq!(fixture.source().metadata(&path("dir")).await.unwrap().kind, Kind::Dir);
+}
+
+/// The short way and the long way end alike.
+pub async fn a_whole_file_is_the_same_as_one_written_in_steps(fixture: &dyn Fixture) {
+    let data = content(300_000);
+    let whole = write(fixture, &path("whole"), &data).await;
+    let mut writer = fixture.sink().create(&path("steps"), &metadata(data.len())).await.unwrap();
+    for (n, step) in data.chunks(70_000).enumerate() {
+        writer.write_at(n as u64 * 70_000, Bytes::copy_from_slice(step)).await.unwrap();
+    }
+    let steps = writer.finish(&metadata(data.len()).times()).await.unwrap();
+    assert_eq!((whole.size_bytes, whole.modified), (steps.size_bytes, steps.modified));
+    assert!(read(fixture, &path("whole")).await.unwrap() == read(fixture, &path("steps")).await.unwrap());
+}
+
+/// A transfer that stops in the middle leaves a tree that works.
+pub async fn a_writer_that_is_dropped_does_no_harm(fixture: &dyn Fixture) {
+    let mut writer = fixture.sink().create(&path("file"), &metadata(10)).await.unwrap();
+    writer.write_at(0, Bytes::from_static(b"123")).await.unwrap();
+    drop(writer);
+    write(fixture, &path("file"), b"all of it!").await;
+    assert_eq!(read(fixture, &path("file")).await.unwrap(), b"all of it!");
+}
+
+/// A flush changes nothing that can be seen.
+pub async fn flushing_keeps_everything(fixture: &dyn Fixture) {
+    let kept = write(fixture, &path("file"), b"data").await;
+    fixture.sink().flush().await.unwrap();
+    let shown = fixture.source().metadata(&path("file")).await.unwrap();
+    assert_eq!((shown.size_bytes, shown.modified), (4, kept.modified));
+}
+
+/// Making a directory that is there says so.
+pub async fn a_directory_is_made_once(fixture: &dyn Fixture) {
+    let sink = fixture.sink();
+    sink.create_dir(&path("dir")).await.unwrap();
+    assert_eq!(sink.create_dir(&path("dir")).await.unwrap_err().kind(), ErrorKind::AlreadyExists);
+    assert_eq!(sink.create_dir(&RelPath::root()).await.unwrap_err().kind(), ErrorKind::AlreadyExists);
+    write(fixture, &path("file"), b"x").await;
+    assert_eq!(sink.create_dir(&path("file")).await.unwrap_err().kind(), ErrorKind::AlreadyExists);
+}
+
+/// Directories have times too.
+pub async fn times_of_directories_can_be_set(fixture: &dyn Fixture) {
+    let capabilities = fixture.sink().capabilities();
+    if !capabilities.sets_mtime {
+        return;
+    }
+    fixture.sink().create_dir(&path("dir")).await.unwrap();
+    fixture.sink().set_times(&path("dir"), &Times { modified: MTIME, accessed: None }).await.unwrap();
+    let shown = fixture.source().metadata(&path("dir")).await.unwrap();
+    assert!(shown.modified.distance_ns(MTIME) < capabilities.mtime_precision_ns);
+}
+
+/// A link leads nobody anywhere.
+pub async fn links_are_listed_and_never_followed(fixture: &dyn Fixture) {
+    if !fixture.sink().capabilities().symlinks {
+        return;
+    }
+    let (sink, source) = (fixture.sink(), fixture.source());
+    sink.create_dir(&path("dir")).await.unwrap();
+    write(fixture, &path("dir/file"), b"behind the link").await;
+    sink.create_symlink(&path("to-dir"), b"dir").await.unwrap();
+    sink.create_symlink(&path("to-file"), b"dir/file").await.unwrap();
+    let kinds: Vec<_> =
+        list(fixture, &RelPath::root()).await.unwrap().iter().map(|entry| entry.metadata.kind).collect();
+    assert_eq!(kinds, [Kind::Dir, Kind::Symlink, Kind::Symlink]);
+    for at in ["to-file", "to-dir/file"] {
+        assert!(source.open(&path(at)).await.is_err(), "{at} was followed by open");
+        assert!(source.read_whole(&path(at), 10, Vec::new()).await.is_err(), "{at} was followed by read_whole");
+        assert!(sink.create(&path(at), &metadata(1)).await.is_err(), "{at} was followed by create");
+        let whole = sink.write_whole(&path(at), Bytes::from_static(b"x"), &metadata(1)).await;
+        assert!(whole.is_err(), "{at} was followed by write_whole");
+    }
+    assert!(list(fixture, &path("to-dir")).await.is_err());
+    assert!(source.metadata(&path("to-dir/file")).await.is_err());
+    assert!(sink.create_dir(&path("to-dir/new")).await.is_err());
+    assert!(sink.remove_file(&path("to-dir/file")).await.is_err());
+    assert_eq!(read(fixture, &path("dir/file")).await.unwrap(), b"behind the link");
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::builder::styling::Styles;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-use super::size::{parse_duration, parse_positive_size, parse_rate};
+use super::size::{parse_duration, parse_interval, parse_positive_size, parse_rate};
 use crate::{Algorithm, Options};
 
 /// Migrates huge file trees between mounted shares, within a bandwidth limit,
@@ -50,9 +50,11 @@ pub(super) struct SyncArguments {
     /// The tree to write into: a mounted directory, made if only its last part is missing
     pub(super) dest: PathBuf,
 
+    // Values of numbers may begin with a hyphen: `--bwlimit -1` is then answered
+    // with what a rate is, rather than with "unexpected argument".
     /// The most to read, and the most to write, per second (for example 20M); without it as
     /// fast as it goes
-    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
+    #[arg(long, value_name = "RATE", allow_hyphen_values = true, value_parser = parse_rate)]
     pub(super) bwlimit: Option<u64>,
 
     /// The checksum to compute while reading: md5, sha1, sha256 or blake2b
@@ -74,24 +76,24 @@ pub(super) struct SyncArguments {
 
     /// mtimes that differ by no more are the same (for example 2s) [default: as precise as the
     /// coarser of the two file systems]
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = parse_duration)]
     pub(super) modify_window: Option<Duration>,
 
     /// Files under way at the same time
-    #[arg(long, value_name = "N", default_value_t = Options::default().lanes)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, default_value_t = Options::default().lanes)]
     pub(super) lanes: usize,
 
     /// Directories read at the same time, on each side
-    #[arg(long, value_name = "N", default_value_t = Options::default().walkers)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, default_value_t = Options::default().walkers)]
     pub(super) walkers: usize,
 
     /// Size of the blocks that files are cut into
-    #[arg(long, value_name = "SIZE", default_value = "5M", value_parser = parse_positive_size)]
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, default_value = "5M", value_parser = parse_positive_size)]
     pub(super) block_size: usize,
 
     /// Blocks held in memory between reading and writing: queue capacity x block size bounds
     /// the memory
-    #[arg(long, value_name = "N", default_value_t = Options::default().queue_capacity)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, default_value_t = Options::default().queue_capacity)]
     pub(super) queue_capacity: usize,
 
     /// Print only errors
@@ -103,7 +105,7 @@ pub(super) struct SyncArguments {
     pub(super) verbose: u8,
 
     /// Time between lines of progress when the output is no terminal
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, default_value = "30s", value_parser = parse_interval)]
     pub(super) progress_interval: Duration,
 }
 

@@ -48,8 +48,9 @@ pub(super) fn duration(time: Duration) -> String {
     }
 }
 
-/// A path on one line: what could move the cursor or is not UTF-8 is escaped.
-pub(super) fn path(bytes: &[u8]) -> String {
+/// Text on one line: what could command the terminal or is not UTF-8 is escaped.
+/// Escaping twice is the same as escaping once.
+pub(super) fn escape(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
@@ -70,7 +71,7 @@ pub(super) fn path(bytes: &[u8]) -> String {
 
 /// The end of a path, in at most `width` characters.
 pub(super) fn short_path(bytes: &[u8], width: usize) -> String {
-    let text = path(bytes);
+    let text = escape(bytes);
     let length = text.chars().count();
     if length <= width {
         return text;
@@ -115,8 +116,8 @@ mod tests {
 
     #[test]
     fn names_cannot_command_the_terminal() {
-        assert_eq!(path(b"a\nb\x1b[2J\xff\xc3\xa9"), "a\\nb\\u{1b}[2J\\xff\u{e9}");
-        assert_eq!(path("evil\u{202e}txt".as_bytes()), "evil\\u{202e}txt");
+        assert_eq!(escape(b"a\nb\x1b[2J\xff\xc3\xa9"), "a\\nb\\u{1b}[2J\\xff\u{e9}");
+        assert_eq!(escape("evil\u{202e}txt".as_bytes()), "evil\\u{202e}txt");
     }
 
     #[test]

@@ -4,6 +4,8 @@
 
 use std::io::Write as _;
 
+use super::format;
+
 /// A line to standard output.
 pub(super) fn line(text: &str) {
     let _closed_pipe = writeln!(std::io::stdout().lock(), "{text}");
@@ -14,7 +16,7 @@ pub(super) fn note(text: &str) {
     let _closed_pipe = writeln!(std::io::stderr().lock(), "{text}");
 }
 
-/// An error, with the program's name.
+/// An error on one line, with the program's name.
 pub(super) fn error(text: &str) {
-    note(&format!("towpath: {text}"));
+    note(&format!("towpath: {}", format::escape(text.as_bytes())));
 }

@@ -36,12 +36,12 @@ pub(super) fn state_files(
     Ok(StateFiles { database: file(database, "db"), log: file(log, "log") })
 }
 
-/// The XDG base directory specification: a relative path there is ignored.
+/// The XDG base directory specification: relative paths are ignored.
 fn state_folder(xdg_state_home: Option<OsString>, home: Option<OsString>) -> Result<PathBuf, String> {
-    let xdg = xdg_state_home.map(PathBuf::from).filter(|path| path.is_absolute());
-    let base = xdg.or_else(|| home.map(|home| PathBuf::from(home).join(".local/state")));
+    let absolute = |value: Option<OsString>| value.map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = absolute(xdg_state_home).or_else(|| absolute(home).map(|home| home.join(".local/state")));
     base.map(|base| base.join("towpath")).ok_or_else(|| {
-        "neither XDG_STATE_HOME nor HOME is set: say where to keep the state with --database and --log-file".to_owned()
+        "neither XDG_STATE_HOME nor HOME is an absolute path: say where to keep the state with --database and --log-file".to_owned()
     })
 }
 
@@ -112,6 +112,7 @@ mod tests {
         assert_eq!(folder(Some("/x"), Some("/h")), Ok("/x/towpath".into()));
         assert_eq!(folder(Some("relative"), Some("/h")), Ok("/h/.local/state/towpath".into()));
         assert_eq!(folder(None, Some("/h")), Ok("/h/.local/state/towpath".into()));
+        assert!(folder(None, Some("relative")).is_err());
         assert!(folder(None, None).unwrap_err().contains("--database"));
     }
 }

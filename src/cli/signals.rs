@@ -6,8 +6,6 @@ use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::output;
-
 /// Exit status of a program that a signal stopped: 128 and its number.
 const SIGHUP_STATUS: u8 = 129;
 const SIGINT_STATUS: u8 = 130;
@@ -29,7 +27,7 @@ impl Received {
 
 /// Cancels `stop` at the first signal and ends the process at the second:
 /// the database is safe at any moment.
-pub(super) fn listen(stop: CancellationToken, quiet: bool) -> std::io::Result<Received> {
+pub(super) fn listen(stop: CancellationToken) -> std::io::Result<Received> {
     let mut signals = Signals {
         hangup: signal(SignalKind::hangup())?,
         interrupt: signal(SignalKind::interrupt())?,
@@ -41,9 +39,6 @@ pub(super) fn listen(stop: CancellationToken, quiet: bool) -> std::io::Result<Re
         let status = signals.next().await;
         first.0.store(status, Relaxed);
         stop.cancel();
-        if !quiet {
-            output::note("stopping: what is under way is brought to a safe state (once more to stop at once)");
-        }
         let status = signals.next().await;
         std::process::exit(status.into());
     });

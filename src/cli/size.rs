@@ -86,6 +86,18 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(number * unit_s).map_err(|_| wrong())
 }
 
+/// The time between two lines of progress.
+pub(super) fn parse_interval(text: &str) -> Result<Duration, String> {
+    const LEAST: Duration = Duration::from_millis(100);
+    const MOST: Duration = Duration::from_secs(24 * 60 * 60);
+    let interval = parse_duration(text)?;
+    if (LEAST..=MOST).contains(&interval) {
+        Ok(interval)
+    } else {
+        Err(format!("`{text}` is not from 100ms to 1440m (a day); use --quiet for no lines"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,6 +144,14 @@ mod tests {
             assert_eq!(parse_duration(text), Ok(Duration::from_millis(ms)), "{text}");
         }
         assert!(parse_duration("2 weeks").is_err() && parse_duration("-1").is_err() && parse_duration("").is_err());
+    }
+
+    #[test]
+    fn intervals_are_from_a_tenth_of_a_second_to_a_day() {
+        assert_eq!(parse_interval("30"), Ok(Duration::from_secs(30)));
+        for text in ["0", "99ms", "1441m", "1000000000000000000"] {
+            assert!(parse_interval(text).unwrap_err().contains("100ms"), "{text}");
+        }
     }
 
     proptest! {

@@ -1,5 +1,8 @@
 //! `towpath sync`: checks everything, then runs the migration.
 
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
 use towpath_local::{LocalSink, LocalSource, Overlap, overlap};
 
 use super::args::SyncArguments;
@@ -56,15 +59,17 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, Refusal> {
         .audit_log(&files.log)
         .options(arguments.options())
         .build()?;
-    let received = signals::listen(migration.cancellation(), arguments.quiet)
+    let received = signals::listen(migration.cancellation())
         .map_err(|error| Refusal(COULD_NOT_RUN, format!("cannot listen to signals: {error}")))?;
     if !arguments.quiet {
-        output::line(&format!("database {}", files.database.display()));
-        output::line(&format!("log      {}", files.log.display()));
+        output::line(&format!("database {}", shown(&files.database)));
+        output::line(&format!("log      {}", shown(&files.log)));
     }
     let console = Console::new(arguments, migration.progress());
-    let events = migration.events();
-    let console = tokio::spawn(console.listen(events));
+    let (events, stop) = (migration.events(), migration.cancellation());
+    let runtime = tokio::runtime::Handle::current();
+    // A thread of its own: a pipe or a terminal that takes no more text holds up nobody else.
+    let console = tokio::task::spawn_blocking(move || runtime.block_on(console.listen(events, stop)));
     let result = migration.run().await;
     let _ended = console.await;
     let report = result?;
@@ -106,7 +111,6 @@ fn status_of(report: &Report, received: &Received) -> u8 {
     }
 }
 
-/// The line that a resumed run begins with.
-pub(super) fn resuming(pending: crate::Totals) -> String {
-    format!("resuming: {} files, {} pending; no scan", format::number(pending.files), format::size(pending.bytes))
+fn shown(path: &Path) -> String {
+    format::escape(path.as_os_str().as_bytes())
 }

@@ -54,11 +54,11 @@ impl Pace {
         self.step_bytes
     }
 
-    /// The most bytes to be held before they are passed on: a quarter of a
+    /// The most bytes to be held before they are passed on: a sixteenth of a
     /// second's, so that the other side starts soon and keeps in step.
     pub(crate) fn block_bytes(&self, block_size_bytes: usize) -> usize {
         let Some(limit) = &self.limit else { return block_size_bytes };
-        block_size_bytes.min(self.step_bytes.max((limit.bytes_per_s / 4.0) as usize))
+        block_size_bytes.min(self.step_bytes.max((limit.bytes_per_s / 16.0) as usize))
     }
 
     /// Returns when `bytes`, at most one step, may pass.

@@ -26,8 +26,9 @@ impl Bars {
         let mut lines = self.lines.borrow_mut();
         while lines.len() < texts.len() {
             let line = self.screen.add(ProgressBar::new_spinner());
-            // The default style has a spinner; without a template there is nothing to fail.
-            if let Ok(style) = ProgressStyle::with_template("{msg}") {
+            // Cut at the terminal's last column, however wide the characters are. Were the
+            // template wrong, the default style with its spinner would do.
+            if let Ok(style) = ProgressStyle::with_template("{wide_msg}") {
                 line.set_style(style);
             }
             lines.push(line);

@@ -1,14 +1,15 @@
 //! The console: listens to the migration and shows how it gets on.
 
 mod bars;
+mod event;
 mod text;
 
 use std::collections::HashMap;
 use std::io::IsTerminal as _;
-use std::mem::{Discriminant, discriminant};
 use std::time::{Duration, Instant};
 
 use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
 
 use super::args::SyncArguments;
 use super::output;
@@ -19,8 +20,9 @@ pub(super) use text::summary;
 
 /// How often a terminal is redrawn.
 const REDRAW: Duration = Duration::from_millis(200);
-/// Lines of one kind that are shown; the log has them all.
+/// Lines of one kind that are shown: what nobody asked for must not bury the rest.
 const MAX_ALIKE: u64 = 50;
+const STOPPING: &str = "stopping: finishing what is under way; press Ctrl-C again to stop at once";
 
 /// Shows one migration.
 pub(super) struct Console {
@@ -31,33 +33,43 @@ pub(super) struct Console {
     interval: Duration,
     /// None when standard error is no terminal.
     bars: Option<Bars>,
-    shown: HashMap<Discriminant<Event>, u64>,
+    /// Lines shown of each kind that is cut short.
+    shown: HashMap<&'static str, u64>,
 }
 
 impl Console {
     pub(super) fn new(arguments: &SyncArguments, progress: Progress) -> Self {
-        let terminal = std::io::stderr().is_terminal() && !arguments.quiet;
+        // The engine's diagnostics go to the terminal by themselves, and would tear the lines at its foot.
+        let diagnostics = arguments.verbose > 1;
+        let terminal = std::io::stderr().is_terminal() && !arguments.quiet && !diagnostics;
         Self {
             progress,
             estimator: Estimator::default(),
             quiet: arguments.quiet,
             each_file: arguments.verbose > 0,
-            interval: if terminal { REDRAW } else { arguments.progress_interval.max(Duration::from_millis(100)) },
+            interval: if terminal { REDRAW } else { arguments.progress_interval },
             bars: terminal.then(Bars::new),
             shown: HashMap::new(),
         }
     }
 
     /// Shows events and progress until the migration ends.
-    pub(super) async fn listen(mut self, mut events: EventStream) {
+    pub(super) async fn listen(mut self, mut events: EventStream, stop: CancellationToken) {
         let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + self.interval, self.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut stopping = false;
         loop {
             tokio::select! {
                 event = events.next() => match event {
                     Some(event) => self.show(&event),
                     None => break,
                 },
+                () = stop.cancelled(), if !stopping => {
+                    stopping = true;
+                    if !self.quiet {
+                        self.print(true, STOPPING);
+                    }
+                }
                 _ = ticks.tick() => self.tick(),
             }
         }
@@ -79,21 +91,18 @@ impl Console {
     }
 
     fn show(&mut self, event: &Event) {
-        let Some(shown) = text::event(event, self.each_file) else { return };
+        let Some(shown) = event::shown(event, self.each_file) else { return };
         if self.quiet && !shown.is_failure {
             return;
         }
-        // Each file of -v is asked for; of what was not, a screenful is enough.
-        if !matches!(event, Event::Synced { .. }) {
-            let count = self.shown.entry(discriminant(event)).or_default();
-            *count += 1;
-            match *count {
-                n if n < MAX_ALIKE => {}
-                MAX_ALIKE => return self.print(true, "… more of this kind are in the log"),
-                _ => return,
-            }
+        let Some(rest) = shown.rest else { return self.print(shown.is_problem, &shown.text) };
+        let count = self.shown.entry(rest).or_default();
+        *count += 1;
+        match *count {
+            ..=MAX_ALIKE => self.print(true, &shown.text),
+            n if n == MAX_ALIKE + 1 => self.print(true, rest),
+            _ => {}
         }
-        self.print(shown.is_problem, &shown.text);
     }
 
     fn print(&self, is_problem: bool, text: &str) {

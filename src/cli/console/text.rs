@@ -1,69 +1,19 @@
-//! What the console says: pure functions from events and snapshots to text.
+//! Progress and outcome in words: pure functions from snapshots to text.
 
-use crate::cli::format::{duration, number, path, rate, short_path, size};
-use crate::cli::sync::resuming;
-use crate::{Counts, Estimate, Event, Outcome, Phase, Report, ScanReason, Snapshot, Totals};
+use std::cmp::Reverse;
+use std::time::Duration;
+
+use crate::cli::format::{duration, number, rate, short_path, size};
+use crate::{Counts, CurrentFile, Estimate, Outcome, Phase, Report, Snapshot, Totals};
 
 /// Files under way that are shown.
 const MAX_FILES: usize = 4;
 
-/// An event in words.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Shown {
-    pub(super) text: String,
-    /// To be shown on standard error.
-    pub(super) is_problem: bool,
-    /// To be shown even with --quiet.
-    pub(super) is_failure: bool,
-}
-
-/// An event in words; `None` if it is not to be shown.
-pub(super) fn event(event: &Event, each_file: bool) -> Option<Shown> {
-    let told = |text| Some(Shown { text, is_problem: false, is_failure: false });
-    let problem = |text| Some(Shown { text, is_problem: true, is_failure: false });
-    let failure = |text| Some(Shown { text, is_problem: true, is_failure: true });
-    match event {
-        Event::ScanStarted { reason } => told(scan_started(*reason).to_owned()),
-        Event::ScanFinished { source, sink, pending } => told(format!(
-            "scanned: source {}; destination {}; pending {}",
-            counts(source),
-            counts(sink),
-            totals(*pending)
-        )),
-        Event::Resuming { pending } => told(resuming(*pending)),
-        Event::PassStarted { pass: 1, .. } => None,
-        Event::PassStarted { pass, .. } => {
-            told(format!("trying again what changed or failed for a while (pass {pass})"))
-        }
-        Event::Synced { paths, size_bytes, checksum } if each_file => {
-            let digits = checksum.as_ref().map_or("-", |checksum| checksum.hash.as_str());
-            told(format!("{digits} {size_bytes} {}", path(&paths.dest)))
-        }
-        Event::Synced { .. } => None,
-        Event::WillRetry { paths, reason } => problem(format!("will try again: {}: {reason}", path(&paths.source))),
-        Event::Failed { paths, error } => failure(format!("failed: {}: {error}", path(&paths.source))),
-        Event::Vanished { paths } => problem(format!("vanished: {}", path(&paths.source))),
-        Event::Skipped { paths, reason } => problem(format!("skipped: {}: {reason}", path(&paths.source))),
-        Event::Unreadable { path: dir, error, .. } => failure(format!("cannot read {}: {error}", path(dir))),
-        Event::Warning { message } => problem(format!("warning: {}", path(message.as_bytes()))),
-        Event::Stopping => None,
-    }
-}
-
-fn scan_started(reason: ScanReason) -> &'static str {
-    match reason {
-        ScanReason::FirstRun => "scanning both trees",
-        ScanReason::BacklogEmpty => "scanning both trees: nothing is pending from the last run",
-        ScanReason::Interrupted => "scanning both trees: the last scan was interrupted",
-        ScanReason::Requested => "scanning both trees, as asked",
-    }
-}
-
-fn counts(counts: &Counts) -> String {
+pub(super) fn counts(counts: &Counts) -> String {
     format!("{} files, {} directories, {}", number(counts.files), number(counts.dirs), size(counts.bytes))
 }
 
-fn totals(totals: Totals) -> String {
+pub(super) fn totals(totals: Totals) -> String {
     format!("{} files, {}", number(totals.files), size(totals.bytes))
 }
 
@@ -77,12 +27,10 @@ pub(super) fn lines(snapshot: &Snapshot, estimate: &Estimate, width: usize) -> V
             format!("      pending so far {}", totals(snapshot.pending)),
         ],
         Phase::Transferring => {
-            let mut lines: Vec<_> = snapshot.current.iter().take(MAX_FILES).map(|file| current(file, width)).collect();
-            if snapshot.current.len() > MAX_FILES {
-                lines.push(format!("  and {} more", snapshot.current.len() - MAX_FILES));
-            }
-            lines.push(transfer(snapshot, estimate));
-            lines.push(session(snapshot));
+            let mut lines = current_files(snapshot, width);
+            lines.push(pace(estimate));
+            lines.push(left(snapshot));
+            lines.push(done(snapshot));
             lines
         }
     };
@@ -92,32 +40,47 @@ pub(super) fn lines(snapshot: &Snapshot, estimate: &Estimate, width: usize) -> V
     lines
 }
 
-fn current(file: &crate::CurrentFile, width: usize) -> String {
+/// The files with most left to write come first: they stay, while small ones come
+/// and go below them, and the first is the one that is foretold.
+fn current_files(snapshot: &Snapshot, width: usize) -> Vec<String> {
+    let mut files: Vec<&CurrentFile> = snapshot.current.iter().collect();
+    files.sort_by_key(|file| Reverse(file.size_bytes.saturating_sub(file.written_bytes)));
+    let mut lines: Vec<_> = files.iter().take(MAX_FILES).map(|file| current_file(file, width)).collect();
+    if files.len() > MAX_FILES {
+        lines.push(format!("  and {} more", files.len() - MAX_FILES));
+    }
+    lines
+}
+
+fn current_file(file: &CurrentFile, width: usize) -> String {
     let percent = (file.written_bytes * 100).checked_div(file.size_bytes).unwrap_or(100).min(100);
     let name = short_path(file.path.as_bytes(), width.saturating_sub(20));
     format!("  {percent:3} % {:>10}  {name}", size(file.size_bytes))
 }
 
-fn transfer(snapshot: &Snapshot, estimate: &Estimate) -> String {
-    let eta = |time: Option<std::time::Duration>| time.map_or_else(|| "unknown".to_owned(), duration);
+fn pace(estimate: &Estimate) -> String {
+    let eta = |time: Option<Duration>| time.map_or_else(|| "unknown".to_owned(), duration);
     let file = estimate.current_file.as_ref().map(|(_, time)| *time);
     format!(
-        "{}, file done in {}, all done in {}, pending {}",
+        "{}, largest file done in {}, all done in {}",
         rate(estimate.bandwidth_bytes_per_s),
         eta(file),
-        eta(estimate.backlog),
-        totals(snapshot.pending)
+        eta(estimate.backlog)
     )
 }
 
-fn session(snapshot: &Snapshot) -> String {
-    let all = snapshot.in_sync_in_all();
+fn left(snapshot: &Snapshot) -> String {
     let failed = match snapshot.failed_files {
         0 => String::new(),
-        failed => format!(", failed {}", number(failed)),
+        failed => format!(", failed {} files", number(failed)),
     };
+    format!("pending {}{failed}", totals(snapshot.pending))
+}
+
+fn done(snapshot: &Snapshot) -> String {
+    let all = snapshot.in_sync_in_all();
     format!(
-        "sent now {}; in all {} of {}, {} of {} files{failed}",
+        "sent now {}; in all {} of {}, {} of {} files",
         size(snapshot.written_bytes),
         size(all.bytes),
         size(snapshot.source.bytes),
@@ -142,7 +105,7 @@ pub(super) fn one_line(snapshot: &Snapshot, estimate: &Estimate) -> String {
                 .current_file
                 .as_ref()
                 .map_or_else(String::new, |(name, _)| format!("; now {}", short_path(name.as_bytes(), 60)));
-            format!("{}; {}{file}", transfer(snapshot, estimate), session(snapshot))
+            format!("{}, {}; {}{file}", pace(estimate), left(snapshot), done(snapshot))
         }
     }
 }
@@ -184,8 +147,6 @@ pub(in crate::cli) fn summary(report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{CurrentFile, FilePaths};
-    use std::time::Duration;
     use towpath_backend::RelPath;
 
     fn snapshot() -> Snapshot {
@@ -218,15 +179,16 @@ mod tests {
 
     #[test]
     fn a_terminal_shows_files_rate_both_times_and_both_sums() {
-        let lines: Vec<_> = lines(&snapshot(), &estimate(), 100).iter().map(|line| format!("|{line}")).collect();
+        let lines: Vec<_> = lines(&snapshot(), &estimate(), 80).iter().map(|line| format!("|{line}")).collect();
         insta::assert_snapshot!(lines.join("\n"), @r"
         |    0 %    1.0 GiB  projects/film 0\n/take.mov
         |   12 %    1.0 GiB  projects/film 1\n/take.mov
         |   25 %    1.0 GiB  projects/film 2\n/take.mov
         |   37 %    1.0 GiB  projects/film 3\n/take.mov
         |  and 2 more
-        |20.0 MiB/s, file done in 05:12, all done in 21d 03:04:12, pending 1,000,000 files, 150.0 TiB
-        |sent now 3.0 GiB; in all 50.0 TiB of 200.0 TiB, 234,567 of 1,234,567 files, failed 2
+        |20.0 MiB/s, largest file done in 05:12, all done in 21d 03:04:12
+        |pending 1,000,000 files, 150.0 TiB, failed 2 files
+        |sent now 3.0 GiB; in all 50.0 TiB of 200.0 TiB, 234,567 of 1,234,567 files
         ");
     }
 
@@ -241,6 +203,14 @@ mod tests {
     }
 
     #[test]
+    fn the_file_that_is_foretold_is_the_first_one_shown() {
+        let mut snapshot = snapshot();
+        snapshot.current.reverse();
+        let lines = lines(&snapshot, &estimate(), 80);
+        assert!(lines[0].contains("film 0"), "{lines:?}");
+    }
+
+    #[test]
     fn no_line_is_wider_than_the_terminal() {
         for width in 1..120 {
             for line in lines(&snapshot(), &estimate(), width) {
@@ -251,15 +221,7 @@ mod tests {
 
     #[test]
     fn without_a_terminal_one_line_says_it_all() {
-        insta::assert_snapshot!(one_line(&snapshot(), &estimate()), @"20.0 MiB/s, file done in 05:12, all done in 21d 03:04:12, pending 1,000,000 files, 150.0 TiB; sent now 3.0 GiB; in all 50.0 TiB of 200.0 TiB, 234,567 of 1,234,567 files, failed 2; now projects/film 0\\n/take.mov");
-    }
-
-    #[test]
-    fn failures_are_shown_even_when_quiet() {
-        let paths = FilePaths { source: b"/old/a".to_vec(), dest: b"/new/a".to_vec() };
-        let shown = event(&Event::Failed { paths: paths.clone(), error: "no".to_owned() }, false).unwrap();
-        assert_eq!((shown.text.as_str(), shown.is_failure), ("failed: /old/a: no", true));
-        assert!(!event(&Event::Vanished { paths }, false).unwrap().is_failure);
+        insta::assert_snapshot!(one_line(&snapshot(), &estimate()), @"20.0 MiB/s, largest file done in 05:12, all done in 21d 03:04:12, pending 1,000,000 files, 150.0 TiB, failed 2 files; sent now 3.0 GiB; in all 50.0 TiB of 200.0 TiB, 234,567 of 1,234,567 files; now projects/film 0\\n/take.mov");
     }
 
     #[test]

@@ -1,0 +1,157 @@
+//! Events in words, each on one line.
+
+use super::text::{counts, totals};
+use crate::cli::format::{escape, size};
+use crate::{Event, ScanReason};
+
+/// An event in words.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Shown {
+    /// One line: what came from names or from the system is escaped.
+    pub(super) text: String,
+    /// To be shown on standard error.
+    pub(super) is_problem: bool,
+    /// To be shown even with --quiet.
+    pub(super) is_failure: bool,
+    /// What stands in place of the rest once there are too many of the kind.
+    pub(super) rest: Option<&'static str>,
+}
+
+impl Shown {
+    fn told(text: impl Into<String>) -> Self {
+        Self { text: text.into(), is_problem: false, is_failure: false, rest: None }
+    }
+
+    fn problem(rest: &'static str, text: String) -> Self {
+        Self { text, is_problem: true, is_failure: false, rest: Some(rest) }
+    }
+
+    fn failure(rest: &'static str, text: String) -> Self {
+        Self { is_failure: true, ..Self::problem(rest, text) }
+    }
+}
+
+/// An event in words; `None` if it is not to be shown.
+pub(super) fn shown(event: &Event, each_file: bool) -> Option<Shown> {
+    let mut shown = match event {
+        Event::ScanStarted { reason } => Shown::told(scan_started(*reason)),
+        Event::ScanFinished { source, sink, pending } => Shown::told(format!(
+            "scanned: source {}; destination {}; pending {}",
+            counts(source),
+            counts(sink),
+            totals(*pending)
+        )),
+        // The number as it is, for those who look for this line with a program.
+        Event::Resuming { pending } => {
+            Shown::told(format!("resuming: {} files, {} pending; no scan", pending.files, size(pending.bytes)))
+        }
+        Event::PassStarted { pass: 2.., pending } => {
+            Shown::told(format!("trying again what changed or failed for a while: {}", totals(*pending)))
+        }
+        Event::Synced { paths, size_bytes, checksum } if each_file => {
+            let digits = checksum.as_ref().map_or("-", |checksum| checksum.hash.as_str());
+            Shown::told(format!("{digits} {size_bytes} {}", escape(&paths.dest)))
+        }
+        Event::PassStarted { .. } | Event::Synced { .. } | Event::Stopping => return None,
+        Event::WillRetry { .. } | Event::Warning { .. } => passing(event)?,
+        Event::Failed { .. } | Event::Vanished { .. } | Event::Skipped { .. } | Event::Unreadable { .. } => {
+            logged(event)?
+        }
+    };
+    // Reasons and errors hold names too.
+    shown.text = escape(shown.text.as_bytes());
+    Some(shown)
+}
+
+fn scan_started(reason: ScanReason) -> &'static str {
+    match reason {
+        ScanReason::FirstRun => "scanning both trees",
+        ScanReason::BacklogEmpty => "scanning both trees: nothing is pending from the last run",
+        ScanReason::Interrupted => "scanning both trees: the last scan was interrupted",
+        ScanReason::Requested => "scanning both trees, as asked",
+    }
+}
+
+/// What is said here alone.
+fn passing(event: &Event) -> Option<Shown> {
+    Some(match event {
+        Event::WillRetry { paths, reason } => Shown::problem(
+            "will try again: … and more, which are not shown",
+            format!("will try again: {}: {reason}", escape(&paths.source)),
+        ),
+        Event::Warning { message } => {
+            Shown::problem("warning: … and more, which are not shown", format!("warning: {message}"))
+        }
+        _ => return None,
+    })
+}
+
+/// What has a line in the log too, however many there are.
+fn logged(event: &Event) -> Option<Shown> {
+    Some(match event {
+        Event::Failed { paths, error } => {
+            Shown::failure("failed: … and more: see the log", format!("failed: {}: {error}", escape(&paths.source)))
+        }
+        Event::Unreadable { path, error, .. } => {
+            Shown::failure("cannot read … and more: see the log", format!("cannot read {}: {error}", escape(path)))
+        }
+        Event::Vanished { paths } => {
+            Shown::problem("vanished: … and more: see the log", format!("vanished: {}", escape(&paths.source)))
+        }
+        Event::Skipped { paths, reason } => {
+            Shown::problem("skipped: … and more: see the log", format!("skipped: {}: {reason}", escape(&paths.source)))
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{FilePaths, Totals};
+
+    fn paths(name: &[u8]) -> FilePaths {
+        FilePaths { source: [b"/old/", name].concat(), dest: [b"/new/", name].concat() }
+    }
+
+    #[test]
+    fn failures_are_shown_even_when_quiet() {
+        let failed = shown(&Event::Failed { paths: paths(b"a"), error: "no".to_owned() }, false).unwrap();
+        assert_eq!((failed.text.as_str(), failed.is_failure, failed.is_problem), ("failed: /old/a: no", true, true));
+        let vanished = shown(&Event::Vanished { paths: paths(b"a") }, false).unwrap();
+        assert!(vanished.is_problem && !vanished.is_failure);
+    }
+
+    #[test]
+    fn neither_names_nor_reasons_command_the_terminal() {
+        let (paths, error) = (paths(b"a\xff\x1b[2J"), "open a\n\x1b]0;title\x07: no".to_owned());
+        let message = error.clone();
+        for event in [
+            Event::Synced { paths: paths.clone(), size_bytes: 1, checksum: None },
+            Event::WillRetry { paths: paths.clone(), reason: error.clone() },
+            Event::Failed { paths: paths.clone(), error: error.clone() },
+            Event::Vanished { paths: paths.clone() },
+            Event::Skipped { paths: paths.clone(), reason: error.clone() },
+            Event::Unreadable { side: crate::Side::Source, path: paths.source.clone(), error },
+            Event::Warning { message },
+        ] {
+            let shown = shown(&event, true).unwrap();
+            assert!(!shown.text.contains(char::is_control), "{shown:?}");
+        }
+    }
+
+    #[test]
+    fn a_resumed_run_says_so_in_words_that_stay() {
+        let pending = Totals { files: 1_234_567, bytes: 3 << 30 };
+        let resuming = shown(&Event::Resuming { pending }, false).unwrap();
+        assert_eq!(resuming.text, "resuming: 1234567 files, 3.0 GiB pending; no scan");
+    }
+
+    #[test]
+    fn files_that_went_well_are_shown_when_asked_for() {
+        let synced = Event::Synced { paths: paths(b"a b"), size_bytes: 17, checksum: None };
+        assert_eq!(shown(&synced, false), None);
+        let shown = shown(&synced, true).unwrap();
+        assert_eq!((shown.text.as_str(), shown.is_problem, shown.rest), ("- 17 /new/a b", false, None));
+    }
+}

@@ -1,0 +1,191 @@
+#!/usr/bin/env bash
+# Migrates a made-up tree with the release build and checks everything that
+# arrived with tools that know nothing of towpath: sha256sum and its kin, and
+# python3 with its own SQLite and hashlib.
+#
+#   ./verify.sh            builds, then verifies; PASS or FAIL for each point
+#
+# Needs bash, python3, coreutils and cargo. Leaves nothing behind.
+
+set -u
+cd "$(dirname "$0")" || exit 1
+for tool in python3 sha256sum md5sum sha1sum b2sum cmp cargo; do
+    command -v "$tool" >/dev/null || { echo "FAIL: $tool is needed and not installed"; exit 1; }
+done
+cargo build --release --quiet || { echo "FAIL: the build"; exit 1; }
+towpath=${CARGO_TARGET_DIR:-target}/release/towpath
+towpath=$(realpath "$towpath")
+
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+failures=0
+
+check() { # check "what" command…: PASS if the command succeeds
+    local what=$1
+    shift
+    if "$@" >"$work/said" 2>&1; then
+        echo "PASS: $what"
+    else
+        echo "FAIL: $what"
+        sed 's/^/      /' "$work/said" | head -20
+        failures=$((failures + 1))
+    fi
+}
+
+status_of() { # status_of EXPECTED command…: succeeds if the exit status is that
+    local expected=$1 status=0
+    shift
+    "$@" || status=$?
+    [ "$status" = "$expected" ] || { echo "exit status $status instead of $expected"; return 1; }
+}
+
+make_tree() { # make_tree DIR: sizes around the block, odd names, odd times, deep and empty folders
+    python3 - "$1" <<'EOF'
+import os, random, sys
+root = os.fsencode(sys.argv[1])
+random.seed(7)
+def write(name, size):
+    path = os.path.join(root, name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as file:
+        file.write(random.randbytes(size))
+    os.utime(path, ns=(random.randrange(2 * 10**18), random.randrange(2 * 10**18)))
+block = 5 << 20
+for size in (0, 1, block - 1, block, block + 1, 3 * block + 17):
+    write(b"sizes/%d" % size, size)
+for n in range(2000):
+    write(b"many/%d/%d" % (n % 40, n), random.randrange(20000))
+for name in (b"with space", b"new\nline", b"-rf", b"\xff\xfe not utf-8", b"n" * 255, b"'\"$(x)`", "äöü 漢字".encode()):
+    write(b"names/" + name, 1000)
+write(b"/".join([b"deep"] * 100) + b"/file", 10)
+os.makedirs(os.path.join(root, b"empty/inner"))
+EOF
+}
+
+same_trees() { # same_trees A B: kinds, names, bytes and mtimes
+    python3 - "$1" "$2" <<'EOF'
+import hashlib, os, stat, sys
+def walk(root):
+    found = {}
+    for dir, dirs, files in os.walk(os.fsencode(root)):
+        for name in dirs + files:
+            path = os.path.join(dir, name)
+            info = os.lstat(path)
+            node = None
+            if stat.S_ISREG(info.st_mode):
+                node = (hashlib.sha256(open(path, "rb").read()).hexdigest(), info.st_mtime_ns)
+            found[os.path.relpath(path, os.fsencode(root))] = (stat.S_IFMT(info.st_mode), node)
+    return found
+one, other = walk(sys.argv[1]), walk(sys.argv[2])
+wrong = sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
+print(len(one), "names;", len(wrong), "differ:", wrong[:10])
+sys.exit(bool(wrong) or not one)
+EOF
+}
+
+records_agree() { # records_agree DATABASE LOG ALGORITHM SOURCE DEST: hashes, sizes, times, states, lines
+    python3 - "$@" <<'EOF'
+import hashlib, json, os, sqlite3, sys
+database, log, algorithm, source, dest = sys.argv[1:]
+connection = sqlite3.connect(database)
+connection.text_factory = bytes
+rows = list(connection.execute("SELECT source_path, dest_path, modified, hash, size, status, permissions FROM files"))
+files = [os.path.join(dir, name) for dir, _, names in os.walk(os.fsencode(source)) for name in names]
+assert sorted(row[0] for row in rows) == sorted(files), "the rows are not the files"
+digest = {}
+for path, target, modified, hash, size, status, permissions in rows:
+    info = os.stat(path)
+    data = open(target, "rb").read()
+    digest[path] = hashlib.new(algorithm, data).hexdigest()
+    assert target == os.fsencode(dest) + path[len(os.fsencode(source)):], (path, target)
+    assert (status, size, modified) == (b"synced", len(data), info.st_mtime_ns), (path, status, size, modified)
+    assert hash.decode() == digest[path], (path, hash)
+    assert permissions == info.st_mode & 0o7777, (path, permissions)
+lines = [json.loads(line) for line in open(log, encoding="utf-8")]
+seen = set()
+for line in lines:
+    path = bytes.fromhex(line["source_bytes"]) if "source_bytes" in line else os.fsencode(line["source"])
+    assert line["status"] == "synced" and line["checksum"] == digest[path], line
+    assert line["algorithm"] == {"blake2b": "blake2b"}.get(algorithm, algorithm), line
+    assert path not in seen, "twice in the log: %r" % path
+    seen.add(path)
+assert len(seen) == len(rows), "the log lacks files"
+assert connection.execute("PRAGMA integrity_check").fetchone() == (b"ok",)
+assert connection.execute("PRAGMA user_version").fetchone()[0] > 0
+EOF
+}
+
+tools_agree() { # tools_agree DATABASE TOOL DEST: the recorded hashes, checked by TOOL -c
+    python3 - "$1" >"$work/sums" <<'EOF'
+import sqlite3, sys
+for path, hash in sqlite3.connect(sys.argv[1]).execute(
+        "SELECT dest_path, hash FROM files WHERE typeof(dest_path) = 'text'"):
+    if "\n" not in path and "\\" not in path:
+        print(hash + "  " + path)
+EOF
+    [ -s "$work/sums" ] && "$2" --check --quiet "$work/sums"
+}
+
+old=$work/old new=$work/new
+sync() { # sync NAME OPTIONS…: with a database and a log of that name
+    local name=$1
+    shift
+    "$towpath" sync "$old" "$new" --database "$work/$name.db" --log-file "$work/$name.log" "$@"
+}
+make_tree "$old"
+
+for pair in sha256:sha256sum md5:md5sum sha1:sha1sum blake2b:b2sum; do
+    algorithm=${pair%:*} tool=${pair#*:}
+    rm -rf "$new"
+    check "$algorithm: the tree is migrated" status_of 0 sync "$algorithm" --checksum "$algorithm"
+    check "$algorithm: content, mtimes and folders arrived" same_trees "$old" "$new"
+    check "$algorithm: database and log agree with hashlib" \
+        records_agree "$work/$algorithm.db" "$work/$algorithm.log" "$algorithm" "$old" "$new"
+    check "$algorithm: $tool confirms the recorded hashes" tools_agree "$work/$algorithm.db" "$tool"
+done
+
+find "$new" -type f -printf '%C@ %i %p\n' | sort >"$work/before"
+lines=$(wc -l <"$work/blake2b.log")
+check "a second run ends in sync" status_of 0 sync blake2b --checksum blake2b
+find "$new" -type f -printf '%C@ %i %p\n' | sort >"$work/after"
+check "a second run touches no file" cmp "$work/before" "$work/after"
+check "a second run logs nothing" [ "$lines" = "$(wc -l <"$work/blake2b.log")" ]
+
+echo "changed" >"$old/many/1/1"
+rm "$old/many/2/2"
+check "a changed file is sent again" status_of 0 sync blake2b --checksum blake2b
+check "the changed file arrived" cmp "$old/many/1/1" "$new/many/1/1"
+check "one line more in the log" [ "$((lines + 1))" = "$(wc -l <"$work/blake2b.log")" ]
+rm "$new/many/2/2"
+
+rm -rf "$new"
+for pause in 0.2 0.5 0.4 0.8 0.3 0.9 0.6 1.0 0.25 0.7; do
+    "$towpath" sync "$old" "$new" --database "$work/killed.db" --log-file "$work/killed.log" --bwlimit 8M \
+        >>"$work/killed.out" 2>&1 &
+    sleep "$pause"
+    kill -9 $! 2>/dev/null
+    wait $! 2>/dev/null
+done
+resumed=$(grep -c "pending; no scan" "$work/killed.out")
+check "ten kill -9: later runs resumed without a scan ($resumed times)" [ "$resumed" -gt 0 ]
+check "ten kill -9: the last run ends in sync" status_of 0 sync killed
+check "ten kill -9: content, mtimes and folders arrived" same_trees "$old" "$new"
+check "ten kill -9: database and log agree with hashlib" \
+    records_agree "$work/killed.db" "$work/killed.log" sha256 "$old" "$new"
+
+rm -rf "$new"
+bytes=$(du -sb --apparent-size "$old" | cut -f1)
+started=$(date +%s%N)
+check "a limited run ends in sync" status_of 0 sync limited --bwlimit 10M
+took_ms=$((($(date +%s%N) - started) / 1000000))
+least_ms=$((bytes * 1000 / (10 << 20) * 95 / 100))
+check "a limit of 10M/s was kept: $took_ms ms, no less than $least_ms" [ "$took_ms" -ge "$least_ms" ]
+
+check "a wrong rate is refused with status 2" status_of 2 sync wrong --bwlimit 20Q
+check "a missing source is refused with status 1" status_of 1 "$towpath" sync "$work/nowhere" "$new"
+
+if [ "$failures" -gt 0 ]; then
+    echo "FAIL: $failures checks failed"
+    exit 1
+fi
+echo "PASS: all checks"

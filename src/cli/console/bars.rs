@@ -43,9 +43,14 @@ impl Bars {
         }
     }
 
-    /// Prints above the lines.
-    pub(super) fn suspend(&self, print: impl FnOnce()) {
-        self.screen.suspend(print);
+    /// Prints above the lines. (indicatif's own `suspend` panics once the terminal
+    /// is gone, and draws anew after every line, however fast they come.)
+    pub(super) fn print_above(&self, print: impl FnOnce()) {
+        let _terminal_gone = self.screen.clear();
+        print();
+        if let Some(line) = self.lines.borrow().last() {
+            line.tick();
+        }
     }
 
     /// Takes the lines away.

@@ -108,7 +108,7 @@ impl Console {
     fn print(&self, is_problem: bool, text: &str) {
         let write = || if is_problem { output::note(text) } else { output::line(text) };
         match &self.bars {
-            Some(bars) => bars.suspend(write),
+            Some(bars) => bars.print_above(write),
             None => write(),
         }
     }

@@ -148,8 +148,6 @@ pub enum Event {
         /// What.
         message: String,
     },
-    /// The run was told to stop, and is bringing what is under way to a safe state.
-    Stopping,
 }
 
 /// The events of one migration, in order.

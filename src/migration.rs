@@ -261,7 +261,7 @@ impl Migration {
             emitter: self.emitter.clone(),
             state: state.clone(),
             identities,
-            tolerance_ns: self.tolerance_ns(),
+            mtime_rounding_ns: self.mtime_rounding_ns(),
             stop: self.cancellation.child_token(),
             pool: Pool::new(self.options.queue_capacity),
             read_pace: Pace::new(limit),
@@ -271,20 +271,21 @@ impl Migration {
         result.map(|()| tally)
     }
 
-    /// mtimes that differ by no more count as equal: by less than the coarser
-    /// side can tell apart.
+    /// mtimes that differ by no more count as equal.
     fn tolerance_ns(&self) -> u64 {
-        if !self.sink.capabilities().sets_mtime {
+        match self.options.modify_window {
+            Some(window) if self.sink.capabilities().sets_mtime => u64::try_from(window.as_nanos()).unwrap_or(u64::MAX),
+            _ => self.mtime_rounding_ns(),
+        }
+    }
+
+    /// How far a time is moved on its way: by less than the coarser side can tell apart.
+    fn mtime_rounding_ns(&self) -> u64 {
+        let (source, sink) = (self.source.capabilities(), self.sink.capabilities());
+        if !sink.sets_mtime {
             return u64::MAX;
         }
-        match self.options.modify_window {
-            Some(window) => u64::try_from(window.as_nanos()).unwrap_or(u64::MAX),
-            None => {
-                let coarser =
-                    self.source.capabilities().mtime_precision_ns.max(self.sink.capabilities().mtime_precision_ns);
-                coarser.saturating_sub(1)
-            }
-        }
+        source.mtime_precision_ns.max(sink.mtime_precision_ns).saturating_sub(1)
     }
 
     /// Where the database, its companions and the log lie inside `tree`.

@@ -77,6 +77,7 @@ impl Committer {
                 Err(error) => fatal = fatal.and(Err(error)),
             }
         }
+        tracing::debug!(files = outcomes.len(), "commit");
         self.shared.state.record(outcomes).await?;
         self.shared.progress.set_pending(self.tally.pending);
         self.shared.progress.set_synced(self.tally.synced);

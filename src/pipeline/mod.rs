@@ -56,8 +56,8 @@ pub(crate) struct Shared {
     pub(crate) state: State,
     /// Which trees were scanned.
     pub(crate) identities: [Identity; 2],
-    /// mtimes that differ by no more are equal.
-    pub(crate) tolerance_ns: u64,
+    /// How far the mtime that a sink keeps may be from the one it was given.
+    pub(crate) mtime_rounding_ns: u64,
     /// Cancelled when the lanes are to stop, by the user or by an error.
     pub(crate) stop: CancellationToken,
     pub(crate) pool: Pool,
@@ -82,6 +82,7 @@ pub(crate) async fn run(shared: Arc<Shared>, pending: Totals) -> (Tally, Result<
             Ok(false) => break,
             Err(error) => return (tally, Err(error)),
         }
+        tracing::debug!(pass = turn + 1, pending = ?tally.pending, "pass");
         shared.emitter.emit(Event::PassStarted { pass: turn + 1, pending: tally.pending }).await;
         let result;
         (tally, result) = pass(&shared, turn, tally).await;

@@ -115,7 +115,7 @@ impl Writing {
         let sent = &self.task.metadata;
         let problem = if written.size_bytes != sent.size_bytes {
             format!("the destination says {} bytes, {} were written", written.size_bytes, sent.size_bytes)
-        } else if written.modified.distance_ns(sent.modified) > shared.tolerance_ns {
+        } else if written.modified.distance_ns(sent.modified) > shared.mtime_rounding_ns {
             format!("the destination did not keep the mtime: {} ns instead of {}", written.modified.0, sent.modified.0)
         } else {
             return Ok(());

@@ -132,3 +132,68 @@ enum Popped {
     Wait,
     AllDone,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::AuditLog;
+    use crate::state::Roots;
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    fn queue(folder: &std::path::Path, max_bytes: usize) -> DirQueue {
+        let roots = Roots { source: b"/old".to_vec(), sink: b"/new".to_vec() };
+        let log = AuditLog::open(&folder.join("log")).unwrap();
+        let (state, _thread) = State::open(folder.join("db"), &roots, log).unwrap();
+        DirQueue::new(Side::Source, state, max_bytes)
+    }
+
+    fn dirs(names: impl Iterator<Item = String>) -> Vec<RelPath> {
+        names.map(|name| RelPath::new(name).unwrap()).collect()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_exceeds_the_memory_comes_back_from_the_database() {
+        let folder = tempfile::tempdir().unwrap();
+        let queue = queue(folder.path(), 1000);
+        queue.push(dirs((0..5000).map(|n| n.to_string()))).await.unwrap();
+        assert!(queue.lock().bytes <= 1000 && queue.lock().spilled > 4900);
+        let mut seen = BTreeSet::new();
+        while let Some(dir) = queue.pop().await.unwrap() {
+            assert!(seen.insert(dir.to_string()), "{dir} twice");
+            queue.done();
+        }
+        assert_eq!(seen.len(), 5000);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn walkers_wait_for_each_others_directories_and_end_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let queue = Arc::new(queue(folder.path(), 300));
+        queue.push(vec![RelPath::root()]).await.unwrap();
+        let walkers: Vec<_> = (0..6)
+            .map(|_| {
+                let queue = Arc::clone(&queue);
+                tokio::spawn(async move {
+                    let mut walked = 0;
+                    while let Some(dir) = queue.pop().await.unwrap() {
+                        walked += 1;
+                        // A tree of four levels with six directories in each.
+                        if dir.components().count() < 4 {
+                            let inner = (0..6).map(|n| dir.join(n.to_string()).unwrap()).collect();
+                            tokio::task::yield_now().await;
+                            queue.push(inner).await.unwrap();
+                        }
+                        queue.done();
+                    }
+                    walked
+                })
+            })
+            .collect();
+        let mut walked = 0;
+        for walker in walkers {
+            walked += walker.await.unwrap();
+        }
+        assert_eq!(walked, 1 + 6 + 36 + 216 + 1296);
+    }
+}

@@ -58,6 +58,7 @@ impl Walk {
                 dir = self.queue.pop() => dir?,
             };
             let Some(dir) = dir else { return Ok(()) };
+            tracing::debug!(side = %self.side, %dir, "walk");
             let walked = self.walk_dir(&dir, missed).await;
             self.queue.done();
             walked?;

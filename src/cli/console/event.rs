@@ -52,7 +52,7 @@ pub(super) fn shown(event: &Event, each_file: bool) -> Option<Shown> {
             let digits = checksum.as_ref().map_or("-", |checksum| checksum.hash.as_str());
             Shown::told(format!("{digits} {size_bytes} {}", escape(&paths.dest)))
         }
-        Event::PassStarted { .. } | Event::Synced { .. } | Event::Stopping => return None,
+        Event::PassStarted { .. } | Event::Synced { .. } => return None,
         Event::WillRetry { .. } | Event::Warning { .. } => passing(event)?,
         Event::Failed { .. } | Event::Vanished { .. } | Event::Skipped { .. } | Event::Unreadable { .. } => {
             logged(event)?

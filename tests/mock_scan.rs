@@ -1,0 +1,185 @@
+//! The scan against mocked trees: what is unknown stays as it was, and sides that fail.
+
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+mod mocks;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
+
+use mocks::*;
+use towpath::{Error, Options};
+use towpath_backend::mock::MockSource;
+use towpath_backend::{Capabilities, Entry, EntryStream, ErrorKind, Identity, Kind, RelPath, Result};
+
+fn entry(name: &[u8], kind: Kind) -> Entry {
+    Entry { name: name.to_vec(), metadata: metadata(kind, 10) }
+}
+
+fn page(entries: Vec<Entry>) -> Result<EntryStream> {
+    Ok(Box::pin(tokio_stream::iter([Ok(entries)])))
+}
+
+/// A source with this listing, and files of ten sevens.
+fn source(list: impl Fn(&RelPath) -> Result<EntryStream> + Send + 'static) -> MockSource {
+    let mut source = MockSource::new();
+    source.expect_root().return_const(b"/old".to_vec());
+    source.expect_capabilities().return_const(capabilities());
+    source.expect_locate().return_const(None);
+    source.expect_identity().returning(|| Ok(Identity::new("old")));
+    source.expect_read_dir().returning(list);
+    source.expect_open().returning(|_| Ok(Box::new(sevens(10, &Journal::default()))));
+    source
+}
+
+fn sink() -> towpath_backend::mock::MockSink {
+    let mut sink = willing_sink(&Journal::default());
+    sink.expect_create_dir().returning(|_| Ok(()));
+    sink.expect_metadata().returning(|_| Ok(metadata(Kind::Dir, 0)));
+    sink
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_below_a_directory_that_cannot_be_read_stay() {
+    let bench = Bench::new(Options::default());
+    let blocked = Arc::new(AtomicBool::new(false));
+    let listing = |blocked: Arc<AtomicBool>| {
+        move |dir: &RelPath| match dir.as_bytes() {
+            b"" => page(vec![entry(b"a", Kind::Dir), entry(b"a-other", Kind::Dir), entry(b"b\xff", Kind::Dir)]),
+            b"a" | b"b\xff" if blocked.load(SeqCst) => Err(error(ErrorKind::PermissionDenied, "list", dir)),
+            b"a" | b"b\xff" => page(vec![entry(b"file", Kind::File), entry(b"deep\xfe", Kind::Dir)]),
+            b"a-other" if blocked.load(SeqCst) => page(vec![]),
+            _ => page(vec![entry(b"inner", Kind::File)]),
+        }
+    };
+    let report = bench.run(source(listing(Arc::clone(&blocked))), sink()).await.result.unwrap();
+    assert_eq!((report.synced.files, report.all_in_sync()), (5, true));
+
+    blocked.store(true, SeqCst);
+    let report = bench.run(source(listing(blocked)), sink()).await.result.unwrap();
+    assert_eq!(report.unreadable_dirs, 2);
+    // Of `a-other` it is known that its file is gone; of the others nothing is.
+    let count = rusqlite::Connection::open(bench.database())
+        .unwrap()
+        .query_row("SELECT count(*) FROM files WHERE status = 'synced'", [], |row| row.get::<_, i64>(0))
+        .unwrap();
+    assert_eq!(count, 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_that_vanished_during_the_scan_is_no_failure() {
+    let bench = Bench::new(Options::default());
+    let list = |dir: &RelPath| {
+        if dir.is_root() {
+            return page(vec![entry(b"gone", Kind::Dir), entry(b"file", Kind::File)]);
+        }
+        Err(error(ErrorKind::NotFound, "list", dir))
+    };
+    let report = bench.run(source(list), sink()).await.result.unwrap();
+    assert_eq!((report.synced.files, report.unreadable_dirs), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_root_that_cannot_be_read_ends_the_run() {
+    let bench = Bench::new(Options::default());
+    let list = |dir: &RelPath| Err(error(ErrorKind::PermissionDenied, "list", dir));
+    let text = bench.run(source(list), sink()).await.result.unwrap_err().to_string();
+    assert!(text.contains("the source cannot be read"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listing_that_breaks_off_is_an_unreadable_directory() {
+    let bench = Bench::new(Options::default());
+    let list = |dir: &RelPath| -> Result<EntryStream> {
+        if dir.is_root() {
+            return page(vec![entry(b"dir", Kind::Dir)]);
+        }
+        let broken = error(ErrorKind::Other, "list", dir);
+        Ok(Box::pin(tokio_stream::iter([Ok(vec![entry(b"first", Kind::File)]), Err(broken)])))
+    };
+    let report = bench.run(source(list), sink()).await.result.unwrap();
+    assert_eq!((report.synced.files, report.unreadable_dirs, report.all_in_sync()), (1, 1, false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_exchanged_during_the_scan_leaves_no_backlog() {
+    let bench = Bench::new(Options::default());
+    let asked = AtomicUsize::new(0);
+    let mut source = MockSource::new();
+    source.expect_root().return_const(b"/old".to_vec());
+    source.expect_capabilities().return_const(capabilities());
+    source.expect_locate().return_const(None);
+    source
+        .expect_identity()
+        .returning(move || Ok(Identity::new(if asked.fetch_add(1, SeqCst) == 0 { "old" } else { "another" })));
+    source.expect_read_dir().returning(|dir| {
+        if dir.is_root() { page(vec![entry(b"dir", Kind::Dir)]) } else { Err(error(ErrorKind::NotFound, "list", dir)) }
+    });
+    let refused = bench.run(source, sink()).await.result.unwrap_err();
+    assert!(refused.is_refusal(), "{refused}");
+    let unfinished = "SELECT count(*) FROM scan WHERE finished IS NULL";
+    let database = rusqlite::Connection::open(bench.database()).unwrap();
+    assert_eq!(database.query_row(unfinished, [], |row| row.get::<_, i64>(0)).unwrap(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_listed_twice_is_counted_once() {
+    let bench = Bench::new(Options::default());
+    let list = |_: &RelPath| page(vec![entry(b"file", Kind::File), entry(b"file", Kind::File)]);
+    let report = bench.run(source(list), sink()).await.result.unwrap();
+    assert_eq!((report.synced.files, report.pending.files), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sink_that_rounds_times_is_in_sync_and_a_second_run_sends_nothing() {
+    const TWO_SECONDS: u64 = 2_000_000_000;
+    let mut bench = Bench::new(Options { modify_window: Some(Duration::ZERO), ..Options::default() });
+    let coarse = Capabilities { mtime_precision_ns: TWO_SECONDS, ..capabilities() };
+    let rounded = towpath_backend::Timestamp(MTIME.0 - MTIME.0 % TWO_SECONDS as i64);
+    let mut sink = towpath_backend::mock::MockSink::new();
+    sink.expect_root().return_const(b"/new".to_vec());
+    sink.expect_capabilities().return_const(coarse);
+    sink.expect_locate().return_const(None);
+    sink.expect_identity().returning(|| Ok(Identity::new("new")));
+    sink.expect_read_dir().returning(|_| page(vec![]));
+    sink.expect_flush().returning(|| Ok(()));
+    sink.expect_create().returning(move |_, _| {
+        let mut writer = towpath_backend::mock::MockFileWriter::new();
+        writer.expect_write_at().returning(|_, _| Ok(()));
+        writer
+            .expect_finish()
+            .returning(move |_| Ok(towpath_backend::Metadata { modified: rounded, ..metadata(Kind::File, 10) }));
+        Ok(Box::new(writer))
+    });
+    let list = |_: &RelPath| page(vec![entry(b"file", Kind::File)]);
+    assert!(
+        bench.run(source(list), sink).await.result.unwrap().all_in_sync(),
+        "rounding is no failure, whatever the window"
+    );
+
+    let mut sink = empty_sink_of(coarse);
+    sink.expect_read_dir().returning(move |_| {
+        let metadata = towpath_backend::Metadata { modified: rounded, ..metadata(Kind::File, 10) };
+        page(vec![Entry { name: b"file".to_vec(), metadata }])
+    });
+    sink.expect_create().never();
+    bench.options = Options::default();
+    let report = bench.run(source(list), sink).await.result.unwrap();
+    assert_eq!((report.synced.files, report.all_in_sync()), (0, true));
+}
+
+fn empty_sink_of(capabilities: Capabilities) -> towpath_backend::mock::MockSink {
+    let mut sink = towpath_backend::mock::MockSink::new();
+    sink.expect_root().return_const(b"/new".to_vec());
+    sink.expect_capabilities().return_const(capabilities);
+    sink.expect_locate().return_const(None);
+    sink.expect_identity().returning(|| Ok(Identity::new("new")));
+    sink
+}
+
+#[test]
+fn what_is_missing_is_named_when_a_migration_is_built() {
+    let missing = towpath::Migration::builder().build().err().unwrap();
+    assert!(matches!(&missing, Error::Config(text) if text.contains("a source")), "{missing}");
+}

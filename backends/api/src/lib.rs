@@ -10,7 +10,7 @@
 //!
 //! Features:
 //! - `mock`: [`mock`], mockall mocks of the traits, for tests of code that uses them;
-//! - `conformance`: [`conformance`], the suite that every backend must pass.
+//! - `conformance`: [`mod@conformance`], the suite that every backend must pass.
 
 mod error;
 mod metadata;

@@ -107,8 +107,8 @@ impl Bench {
         end(self.command(options).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
-    pub fn start(&self, options: &[&str]) -> Child {
-        self.command(options).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    pub fn start(&self, options: &[&str]) -> Running {
+        Running(Some(self.command(options).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()))
     }
 
     /// All nodes below source and destination must be the same.
@@ -181,9 +181,42 @@ impl Bench {
     }
 }
 
+/// A process that does not outlive a test that fails.
+pub struct Running(Option<Child>);
+
+impl From<Child> for Running {
+    fn from(child: Child) -> Self {
+        Self(Some(child))
+    }
+}
+
+impl std::ops::Deref for Running {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        self.0.as_ref().unwrap()
+    }
+}
+
+impl std::ops::DerefMut for Running {
+    fn deref_mut(&mut self) -> &mut Child {
+        self.0.as_mut().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            // It may have ended by itself.
+            let _gone = (child.kill(), child.wait());
+        }
+    }
+}
+
 /// Waits for a process and takes what it said.
-pub fn end(child: Child) -> Ended {
+pub fn end(running: impl Into<Running>) -> Ended {
     use std::os::unix::process::ExitStatusExt as _;
+    let child = running.into().0.take().unwrap();
     let output = child.wait_with_output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     let status = output.status.code().unwrap_or_else(|| 128 + output.status.signal().unwrap());

@@ -163,7 +163,7 @@ fn resuming_reads_no_directory_and_a_rescan_does() {
         bench.write(format!("d{}/{n}", n % 5), noise(n, 50_000));
     }
     let mut child = bench.start(&["--bwlimit", "200K"]);
-    wait_until("the transfer runs", || fs::read_dir(bench.dest()).is_ok_and(|dir| dir.count() > 0));
+    wait_until("the transfer runs", || bench.has_arrivals());
     child.kill().unwrap();
     child.wait().unwrap();
     let listings = |options: &[&str]| {

@@ -124,6 +124,13 @@ impl Bench {
         connection
     }
 
+    /// Whether anything has arrived. (While the destination is being opened, a
+    /// hidden file comes and goes that finds out what it keeps.)
+    pub fn has_arrivals(&self) -> bool {
+        let visible = |entry: std::io::Result<fs::DirEntry>| !entry.unwrap().file_name().as_bytes().starts_with(b".");
+        fs::read_dir(self.dest()).is_ok_and(|mut dir| dir.any(visible))
+    }
+
     /// The rows of the `files` view, by name relative to the source.
     pub fn rows(&self) -> BTreeMap<Vec<u8>, Row> {
         let connection = self.open();

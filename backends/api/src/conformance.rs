@@ -56,6 +56,7 @@ macro_rules! conformance {
             reading_does_not_change_the_file,
             a_directory_is_not_read_as_a_file,
             times_are_kept_to_the_precision,
+            times_before_1970_are_kept_or_told,
             writing_cuts_what_was_longer,
             a_file_without_its_directory_is_not_found,
             a_directory_in_its_place_is_not_overwritten,
@@ -64,9 +65,13 @@ macro_rules! conformance {
             flushing_keeps_everything,
             a_directory_is_made_once,
             times_of_directories_can_be_set,
+            times_of_what_is_not_there_are_not_set,
             links_are_listed_and_never_followed,
+            links_are_made_once_and_have_their_own_times,
             files_and_empty_directories_are_removed,
             a_full_directory_is_not_removed,
+            a_link_is_removed_and_what_it_leads_to_stays,
+            the_root_is_not_removed,
             removing_what_is_not_there_is_not_found,
         );
     };

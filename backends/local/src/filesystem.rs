@@ -5,6 +5,8 @@ use std::os::fd::AsFd;
 
 use rustix::fs::{AtFlags, StatxFlags, fstatfs, fstatvfs, statx};
 
+use crate::mounts::Mount;
+
 /// What matters of a file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileSystem {
@@ -19,7 +21,13 @@ const SMB2: u32 = 0xfe53_4d42;
 const FUSE: u32 = 0x6573_5546;
 const CEPH: u32 = 0x00c3_6400;
 const AFS: u32 = 0x5346_414f;
+const KAFS: u32 = 0x6b41_4653;
 const V9FS: u32 = 0x0102_1997;
+const LUSTRE: u32 = 0x0bd0_0bd0;
+const GPFS: u32 = 0x4750_4653;
+const BEEGFS: u32 = 0x1983_0326;
+const PANFS: u32 = 0xaad7_aaea;
+const VBOXSF: u32 = 0x786f_4256;
 const MSDOS: u32 = 0x4d44;
 const EXFAT: u32 = 0x2011_bab0;
 const TMPFS: u32 = 0x0102_1994;
@@ -34,7 +42,17 @@ impl FileSystem {
     /// Whether writes end up on another machine, so that only a flush shows
     /// their errors, and only after a flush the times stay as they are set.
     pub(crate) fn is_remote(self) -> bool {
-        matches!(self.magic, NFS | SMB | CIFS | SMB2 | FUSE | CEPH | AFS | V9FS)
+        matches!(
+            self.magic,
+            NFS | SMB | CIFS | SMB2 | FUSE | CEPH | AFS | KAFS | V9FS | LUSTRE | GPFS | BEEGFS | PANFS | VBOXSF
+        )
+    }
+
+    /// Whether an mtime that was set through the handle that wrote the data is
+    /// shown as the time of the close for a second or so. The server has the
+    /// right one; who looks meanwhile sees a file that seems to have changed.
+    pub(crate) fn shows_the_close_as_mtime(self) -> bool {
+        matches!(self.magic, SMB | CIFS | SMB2)
     }
 
     /// Whether files live in the page cache alone: there is nothing to write back.
@@ -58,49 +76,20 @@ impl FileSystem {
 /// trees: of a share, what it is mounted from; of a disk, its number.
 pub(crate) fn identity(root: impl AsFd) -> io::Result<String> {
     let root = root.as_fd();
-    let flags = StatxFlags::INO | StatxFlags::TYPE | StatxFlags::MNT_ID;
-    let stat = statx(root, "", AtFlags::EMPTY_PATH, flags)?;
+    let inode = statx(root, "", AtFlags::EMPTY_PATH, StatxFlags::INO)?.stx_ino;
     let filesystem = FileSystem::of(root)?;
     if filesystem.is_remote()
-        && stat.stx_mask & StatxFlags::MNT_ID.bits() != 0
-        && let Some(mount) = mount_of(stat.stx_mnt_id)?
+        && let Some(mount) = Mount::of(root)?
     {
-        return Ok(format!("{mount} inode {}", stat.stx_ino));
+        return Ok(format!("{} inode {inode}", mount.name()));
     }
     let id = fstatvfs(root)?.f_fsid;
-    Ok(format!("{:x} {id:x} inode {}", filesystem.magic, stat.stx_ino))
-}
-
-/// Type, source and root of a mount, as `/proc/self/mountinfo` has them.
-fn mount_of(id: u64) -> io::Result<Option<String>> {
-    let mounts = std::fs::read("/proc/self/mountinfo")?;
-    let mounts = String::from_utf8_lossy(&mounts);
-    Ok(mounts.lines().find_map(|line| parse_mount(line, id)))
-}
-
-/// Fields as in proc(5): `36 35 98:0 /root /mount/point rw … - type source options`.
-fn parse_mount(line: &str, id: u64) -> Option<String> {
-    let (before, after) = line.split_once(" - ")?;
-    let mut before = before.split(' ');
-    if before.next()?.parse() != Ok(id) {
-        return None;
-    }
-    let root = before.nth(2)?;
-    let mut after = after.split(' ');
-    let (kind, source) = (after.next()?, after.next()?);
-    Some(format!("{kind} {source} {root}"))
+    Ok(format!("{:x} {id:x} inode {inode}", filesystem.magic))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_mount_is_known_by_its_type_source_and_root() {
-        let line = "36 35 0:98 / /mnt/new rw,noatime shared:1 - nfs4 server:/export rw,vers=4.2";
-        assert_eq!(parse_mount(line, 36).as_deref(), Some("nfs4 server:/export /"));
-        assert_eq!(parse_mount(line, 35), None);
-    }
 
     #[test]
     fn two_directories_are_two_trees_and_one_stays_one() {

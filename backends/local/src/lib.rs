@@ -8,14 +8,18 @@
 //! Written data start on their way to the storage at once, within a bounded
 //! window, and leave the page cache behind the copy (module `writeback`).
 //!
+//! An existing destination file is written in place and keeps its mode and its
+//! owner; one that may not be written is an error, not made writable.
+//!
 //! The times that can be set on POSIX are mtime and atime. ctime cannot; nor
 //! can the creation time on the file systems this backend knows (a kernel
 //! client for SMB that let it be set would carry it here, in `LocalWriter::finish`).
 
 mod filesystem;
 mod listing;
+mod mounts;
 mod overlap;
-mod precision;
+mod probe;
 mod reader;
 mod resolve;
 mod root;
@@ -23,6 +27,9 @@ mod sink;
 mod source;
 mod writeback;
 mod writer;
+
+#[cfg(test)]
+mod without_openat2;
 
 pub use overlap::{Overlap, overlap};
 pub use root::OpenError;

@@ -4,6 +4,11 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::Errno;
+
+use crate::mounts::Mount;
+
 /// How two trees overlap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overlap {
@@ -18,8 +23,9 @@ pub enum Overlap {
 /// How `source` and `sink` overlap, if they do. The sink may be missing, the
 /// directory above it not.
 ///
-/// Looks at the directories themselves (device and inode), so that links and
-/// bind mounts do not deceive it.
+/// Looks at the directories themselves (device and inode), and at where they lie
+/// in their file system or on their server, so that links, bind mounts and
+/// several mounts of one share do not deceive it.
 ///
 /// # Errors
 /// If one of them cannot be looked at.
@@ -30,8 +36,34 @@ pub fn overlap(source: &Path, sink: &Path) -> io::Result<Option<Overlap>> {
         (Some(source), Some(sink)) if source.is_some() && source == sink => Some(Overlap::Same),
         (Some(source), _) if source.is_some() && chains.1.contains(source) => Some(Overlap::SinkInSource),
         (_, Some(sink)) if sink.is_some() && chains.0.contains(sink) => Some(Overlap::SourceInSink),
-        _ => None,
+        _ => of_places(place(&source)?, place(&sink)?),
     })
+}
+
+/// A directory in its file system: that one's name, and the path in it.
+type Place = (String, PathBuf);
+
+fn of_places(source: Option<Place>, sink: Option<Place>) -> Option<Overlap> {
+    let ((source_on, source), (sink_on, sink)) = (source?, sink?);
+    match () {
+        () if source_on != sink_on => None,
+        () if source == sink => Some(Overlap::Same),
+        () if sink.starts_with(&source) => Some(Overlap::SinkInSource),
+        () if source.starts_with(&sink) => Some(Overlap::SourceInSink),
+        () => None,
+    }
+}
+
+/// Where the directory at a canonical path lies; `None` where that is not told.
+/// A missing one will lie in the one above it.
+fn place(path: &Path) -> io::Result<Option<Place>> {
+    let look = |path| open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+    let dir = match look(path) {
+        Err(Errno::NOENT) => look(path.parent().unwrap_or(path))?,
+        result => result?,
+    };
+    let mount = Mount::of(dir)?;
+    Ok(mount.and_then(|mount| mount.place(path).map(|(on, inside)| (on.to_owned(), inside))))
 }
 
 /// The canonical path of a directory whose last component may be missing.

@@ -5,32 +5,61 @@ use std::io;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
-use rustix::fs::{Advice, fadvise};
+use rustix::fs::{Advice, OFlags, fadvise};
 use rustix::io::{Errno, pread};
 use towpath_backend::{FileReader, Kind, Metadata, RelPath, Result, async_trait};
 
-use crate::root::{blocking, metadata_of_open};
+use crate::root::{Root, blocking, metadata_of_open};
+
+/// Files up to here are read with the fewest system calls, and no advice.
+const SMALL_BYTES: u64 = 1 << 20;
+/// The largest piece of page cache that only goes as a whole (a large folio).
+const FOLIO_BYTES: u64 = 2 << 20;
+
+/// Opens a file for reading; what it is shows later.
+pub(crate) fn open(root: &Root, path: &RelPath) -> io::Result<File> {
+    root.open_to_read(path, OFlags::empty()).map(File::from).map_err(|error| match root.metadata(path) {
+        // A socket, or a device that is not there, says the same as a disk that went away.
+        Ok(metadata) if metadata.kind == Kind::Other => not_a_file(),
+        _ => error,
+    })
+}
+
+/// FIFOs and devices are never read: they may have no end, or do something.
+pub(crate) fn refuse_all_but_files(metadata: &Metadata) -> io::Result<()> {
+    match metadata.kind {
+        Kind::File => Ok(()),
+        Kind::Dir => Err(Errno::ISDIR.into()),
+        Kind::Symlink | Kind::Other => Err(not_a_file()),
+    }
+}
+
+fn not_a_file() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file any more")
+}
 
 /// A file of a mounted tree, open for reading.
 pub(crate) struct LocalReader {
     file: Arc<File>,
     path: RelPath,
-    /// The page cache is all there is: nothing is to be dropped.
-    keep_pages: bool,
+    /// `None` for small files, and where the page cache is all there is.
+    trail: Option<Trail>,
 }
 
 impl LocalReader {
     /// # Errors
-    /// If it is not a regular file: a FIFO or a device is never read.
-    pub(crate) fn new(file: File, path: RelPath, keep_pages: bool) -> io::Result<Self> {
-        if metadata_of_open(&file)?.kind != Kind::File {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file any more"));
-        }
-        if !keep_pages {
+    /// If it is not a regular file.
+    pub(crate) fn open(root: &Root, path: RelPath) -> io::Result<Self> {
+        let file = open(root, &path)?;
+        let metadata = metadata_of_open(&file)?;
+        refuse_all_but_files(&metadata)?;
+        let mut trail = None;
+        if metadata.size_bytes > SMALL_BYTES && !root.filesystem.is_memory() {
             // Advice may be refused; reading works all the same.
             let _advice = fadvise(&file, 0, None, Advice::Sequential);
+            trail = Some(Trail { from: 0, size_bytes: metadata.size_bytes });
         }
-        Ok(Self { file: Arc::new(file), path, keep_pages })
+        Ok(Self { file: Arc::new(file), path, trail })
     }
 }
 
@@ -42,26 +71,51 @@ impl FileReader for LocalReader {
     }
 
     async fn read_at(&mut self, offset: u64, length_bytes: usize, mut buffer: Vec<u8>) -> Result<Vec<u8>> {
-        let (file, keep_pages) = (Arc::clone(&self.file), self.keep_pages);
+        let (file, mut trail) = (Arc::clone(&self.file), self.trail);
         let read = move || {
             let before = buffer.len();
             read_exactly(&file, offset, length_bytes, &mut buffer)?;
-            // A copy of 200 TB must not push everyone else's files out of the cache.
-            if !keep_pages && let Some(length) = NonZeroU64::new((buffer.len() - before) as u64) {
-                let _advice = fadvise(&*file, offset, Some(length), Advice::DontNeed);
+            if let Some(trail) = &mut trail {
+                trail.drop_pages(&file, offset, offset + (buffer.len() - before) as u64);
             }
-            Ok(buffer)
+            Ok((buffer, trail))
         };
-        blocking("read", &self.path, read).await
+        let buffer;
+        (buffer, self.trail) = blocking("read", &self.path, read).await?;
+        Ok(buffer)
+    }
+}
+
+/// The pages that reading leaves behind. A copy of 200 TB must not push
+/// everyone else's files out of the cache.
+#[derive(Clone, Copy, Debug)]
+struct Trail {
+    /// Where what was not dropped yet begins.
+    from: u64,
+    size_bytes: u64,
+}
+
+impl Trail {
+    /// Drops what lies behind a read from `offset` to `end`.
+    fn drop_pages(&mut self, file: &File, offset: u64, end: u64) {
+        self.from = self.from.min(offset);
+        // Whole folios, or else none would ever go; at the end of the file all that is left.
+        let until = if end >= self.size_bytes { end } else { end - end % FOLIO_BYTES };
+        if let Some(length) = NonZeroU64::new(until.saturating_sub(self.from)) {
+            let length = (end < self.size_bytes).then_some(length);
+            let _advice = fadvise(file, self.from, length, Advice::DontNeed);
+            self.from = until;
+        }
     }
 }
 
 /// Appends `length` bytes from `offset`, or fewer if the file ends before.
 pub(crate) fn read_exactly(file: &File, offset: u64, length: usize, buffer: &mut Vec<u8>) -> io::Result<()> {
+    buffer.try_reserve_exact(length)?;
     let (from, end) = (buffer.len(), buffer.len() + length);
-    buffer.reserve_exact(length);
-    // Safe code reads into initialised bytes only; filling them costs a
-    // fraction of hashing them.
+    // Safe code reads into initialised bytes, or else into all the room that a
+    // buffer has, which may be more than the limit on bandwidth lets pass.
+    // Filling them costs a fraction of hashing them.
     buffer.resize(end, 0);
     let mut at = from;
     while at < end {

@@ -4,10 +4,9 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use rustix::fs::{Mode, OFlags, ResolveFlags, openat, openat2};
-use rustix::io::Errno;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, openat, openat2, statat};
+use rustix::io::{Errno, retry_on_intr};
 use towpath_backend::RelPath;
 
 /// The longest path that one system call takes, its final NUL not counted.
@@ -16,13 +15,33 @@ const PATH_BYTES: usize = 4095;
 const MAX_TRIES: u32 = 100;
 
 const DIR: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW);
+const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
+
+/// How a path of several components is opened without following a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Strategy {
+    /// All at once: the kernel sees to it.
+    Openat2,
+    /// One component after the other.
+    ByComponents,
+}
+
+impl Strategy {
+    /// What this kernel and its sandbox allow.
+    fn of(root: BorrowedFd<'_>) -> Self {
+        match openat2(root, ".", DIR, Mode::empty(), BENEATH) {
+            // Linux before 5.6, and old sandboxes, which say EPERM to what they do not know.
+            Err(Errno::NOSYS | Errno::PERM) => Self::ByComponents,
+            _ => Self::Openat2,
+        }
+    }
+}
 
 /// Opens paths beneath one directory.
 #[derive(Debug)]
 pub(crate) struct Resolver {
     root: OwnedFd,
-    /// The kernel (before 5.6) or a sandbox does not know openat2.
-    without_openat2: AtomicBool,
+    strategy: Strategy,
 }
 
 /// A directory on the way to a path: the root itself, or one that was opened.
@@ -42,7 +61,12 @@ impl AsFd for Dir<'_> {
 
 impl Resolver {
     pub(crate) fn new(root: OwnedFd) -> Self {
-        Self { root, without_openat2: AtomicBool::new(false) }
+        let strategy = Strategy::of(root.as_fd());
+        Self::with(root, strategy)
+    }
+
+    pub(crate) fn with(root: OwnedFd, strategy: Strategy) -> Self {
+        Self { root, strategy }
     }
 
     /// The root's handle.
@@ -54,7 +78,7 @@ impl Resolver {
     pub(crate) fn open(&self, path: &RelPath, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
         let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         if path.is_root() {
-            return Ok(openat(&self.root, ".", flags, mode)?);
+            return Ok(retry_on_intr(|| openat(&self.root, ".", flags, mode))?);
         }
         let (dir, rest) = self.descend(path.as_bytes())?;
         self.open_beneath(dir.as_fd(), rest, flags, mode)
@@ -63,7 +87,9 @@ impl Resolver {
     /// The directory that holds `path`, and its name there. The root has none.
     pub(crate) fn parent<'p>(&self, path: &'p RelPath) -> io::Result<(Dir<'_>, &'p OsStr)> {
         let bytes = path.as_bytes();
-        let Some(name) = path.name() else { return Err(Errno::BUSY.into()) };
+        let Some(name) = path.name() else {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "is the root of the tree"));
+        };
         let name = OsStr::from_bytes(name);
         let Some(slash) = bytes.iter().rposition(|&b| b == b'/') else { return Ok((Dir::Root(self.root()), name)) };
         let (dir, rest) = self.descend(&bytes[..slash])?;
@@ -84,17 +110,15 @@ impl Resolver {
     }
 
     fn open_beneath(&self, dir: BorrowedFd<'_>, path: &[u8], flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
-        if self.without_openat2.load(Relaxed) {
-            return open_by_components(dir, path, flags, mode);
+        if self.strategy == Strategy::ByComponents {
+            return Ok(open_by_components(dir, path, flags, mode)?);
         }
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        // NO_SYMLINKS says ELOOP of a link at the end as well; with O_NOFOLLOW, a
+        // link where a directory is asked for would be ENOTDIR, which is less true.
+        let flags = flags.difference(OFlags::NOFOLLOW);
         for _ in 0..MAX_TRIES {
-            match openat2(dir, OsStr::from_bytes(path), flags, mode, resolve) {
+            match openat2(dir, OsStr::from_bytes(path), flags, mode, BENEATH) {
                 Err(Errno::AGAIN | Errno::INTR) => {}
-                Err(Errno::NOSYS) => {
-                    self.without_openat2.store(true, Relaxed);
-                    return open_by_components(dir, path, flags, mode);
-                }
                 result => return Ok(result?),
             }
         }
@@ -103,29 +127,42 @@ impl Resolver {
 }
 
 /// The same without openat2: one component after the other.
-fn open_by_components(dir: BorrowedFd<'_>, path: &[u8], flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
+fn open_by_components(dir: BorrowedFd<'_>, path: &[u8], flags: OFlags, mode: Mode) -> rustix::io::Result<OwnedFd> {
     let mut at: Option<OwnedFd> = None;
-    let mut names = path.split(|&b| b == b'/').peekable();
+    let mut names = path.split(|&b| b == b'/').map(OsStr::from_bytes).peekable();
     while let Some(name) = names.next() {
         let here = at.as_ref().map_or(dir, AsFd::as_fd);
         let last = names.peek().is_none();
         let (flags, mode) = if last { (flags, mode) } else { (DIR, Mode::empty()) };
-        at = Some(openat(here, OsStr::from_bytes(name), flags, mode)?);
+        let opened = match retry_on_intr(|| openat(here, name, flags, mode)) {
+            // A link where a directory is asked for: openat2 says ELOOP.
+            Err(Errno::NOTDIR) if is_link(here, name) => Err(Errno::LOOP),
+            result => result,
+        };
+        at = Some(opened?);
     }
-    at.ok_or_else(|| Errno::NOENT.into())
+    at.ok_or(Errno::NOENT)
+}
+
+fn is_link(dir: BorrowedFd<'_>, name: &OsStr) -> bool {
+    statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)
+        .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::fs;
+    use std::os::unix::fs::symlink;
 
-    /// Both ways to open, on the same tree.
-    fn resolvers(root: &std::path::Path) -> [Resolver; 2] {
-        [false, true].map(|without| {
-            let fd = rustix::fs::open(root, OFlags::DIRECTORY | OFlags::RDONLY, Mode::empty()).unwrap();
-            Resolver { root: fd, without_openat2: AtomicBool::new(without) }
-        })
+    const STRATEGIES: [Strategy; 2] = [Strategy::Openat2, Strategy::ByComponents];
+
+    fn resolver(root: &std::path::Path, strategy: Strategy) -> Resolver {
+        Resolver::with(rustix::fs::open(root, OFlags::DIRECTORY | OFlags::RDONLY, Mode::empty()).unwrap(), strategy)
+    }
+
+    fn path(text: &str) -> RelPath {
+        RelPath::new(text).unwrap()
     }
 
     #[test]
@@ -133,20 +170,46 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir_all(folder.path().join("a/b")).unwrap();
         fs::write(folder.path().join("a/b/file"), "x").unwrap();
-        std::os::unix::fs::symlink("a", folder.path().join("link")).unwrap();
-        std::os::unix::fs::symlink("b/file", folder.path().join("a/last")).unwrap();
-        for resolver in resolvers(folder.path()) {
-            let open = |path: &str| resolver.open(&RelPath::new(path).unwrap(), OFlags::RDONLY, Mode::empty());
-            assert!(open("a/b/file").is_ok() && open("").is_ok() && open("a/b").is_ok());
-            for refused in ["link/b/file", "a/last", "link"] {
-                assert!(open(refused).is_err(), "{refused}");
+        symlink("a", folder.path().join("link")).unwrap();
+        symlink("b/file", folder.path().join("a/last")).unwrap();
+        for resolver in STRATEGIES.map(|strategy| resolver(folder.path(), strategy)) {
+            let open = |at: &str, flags| resolver.open(&path(at), flags, Mode::empty());
+            let error = |at: &str, flags| open(at, flags).unwrap_err().raw_os_error().unwrap_or(0);
+            for found in ["", "a/b", "a/b/file"] {
+                assert!(open(found, OFlags::RDONLY).is_ok(), "{found}");
             }
-            assert_eq!(open("a/missing").unwrap_err().kind(), io::ErrorKind::NotFound);
-            let path = RelPath::new("a/b/file").unwrap();
-            let (dir, name) = resolver.parent(&path).unwrap();
-            assert!(rustix::fs::statat(dir, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW).is_ok());
-            assert!(resolver.parent(&RelPath::new("link/b/file").unwrap()).is_err());
+            for refused in ["link/b/file", "a/last", "link"] {
+                assert_eq!(error(refused, OFlags::RDONLY), Errno::LOOP.raw_os_error(), "{refused}");
+                assert_eq!(error(refused, OFlags::RDONLY | OFlags::DIRECTORY), Errno::LOOP.raw_os_error());
+            }
+            assert_eq!(error("a/missing", OFlags::RDONLY), Errno::NOENT.raw_os_error());
+            assert_eq!(error("a/b/file/more", OFlags::RDONLY), Errno::NOTDIR.raw_os_error());
+            let at = path("a/b/file");
+            let (dir, name) = resolver.parent(&at).unwrap();
+            assert!(statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).is_ok());
+            assert!(resolver.parent(&path("link/b/file")).is_err());
             assert!(resolver.parent(&RelPath::root()).is_err());
+        }
+    }
+
+    #[test]
+    fn paths_are_taken_in_pieces_that_fit_a_call() {
+        let folder = tempfile::tempdir().unwrap();
+        for strategy in STRATEGIES {
+            let resolver = resolver(folder.path(), strategy);
+            // Lengths on both sides of the limit and of a slash that falls on it.
+            for last in 90..=100 {
+                let long = [vec!["d".repeat(199); 20], vec!["e".repeat(last), "f".to_owned()]].concat().join("/");
+                let (_, rest) = match resolver.descend(long.as_bytes()) {
+                    Err(error) => {
+                        assert_eq!(error.kind(), io::ErrorKind::NotFound, "the directories are not there");
+                        continue;
+                    }
+                    Ok(found) => found,
+                };
+                assert!(rest.len() <= PATH_BYTES);
+            }
+            assert!(resolver.descend("n".repeat(5000).as_bytes()).is_err());
         }
     }
 }

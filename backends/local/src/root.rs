@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Statx, StatxFlags, StatxTimestamp, open, statx};
+use rustix::io::Errno;
 use towpath_backend::{EntryStream, Error, Identity, Kind, Metadata, RelPath, Result, Timestamp};
 
 use crate::filesystem::{self, FileSystem};
@@ -25,11 +27,12 @@ impl OpenError {
         Self { path: path.to_owned(), problem: problem.into() }
     }
 
-    pub(crate) fn io(path: &Path, error: &io::Error) -> Self {
+    /// What `cannot` says ("be read", "be made"), unless the error has a plainer name.
+    pub(crate) fn io(path: &Path, cannot: &str, error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::NotFound => Self::new(path, "does not exist"),
             io::ErrorKind::NotADirectory => Self::new(path, "is not a directory"),
-            _ => Self::new(path, format!("cannot be used: {error}")),
+            _ => Self::new(path, format!("cannot {cannot}: {error}")),
         }
     }
 }
@@ -49,15 +52,50 @@ pub(crate) struct Root {
     pub(crate) path: PathBuf,
     pub(crate) resolver: Resolver,
     pub(crate) filesystem: FileSystem,
+    /// The mount it lies on; 0 where the kernel does not tell.
+    mount_id: u64,
 }
 
 impl Root {
     pub(crate) fn open(path: &Path) -> std::result::Result<Self, OpenError> {
-        let canonical = path.canonicalize().map_err(|error| OpenError::io(path, &error))?;
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let fd = open(&canonical, flags, Mode::empty()).map_err(|error| OpenError::io(path, &error.into()))?;
-        let filesystem = FileSystem::of(&fd).map_err(|error| OpenError::io(path, &error))?;
-        Ok(Self { path: canonical, resolver: Resolver::new(fd), filesystem })
+        Self::with(path, Resolver::new).map_err(|error| OpenError::io(path, "be read", &error))
+    }
+
+    /// With the resolver that `resolver` makes of the root's handle.
+    pub(crate) fn with(path: &Path, resolver: impl FnOnce(OwnedFd) -> Resolver) -> io::Result<Self> {
+        let path = path.canonicalize()?;
+        let fd = open(&path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let filesystem = FileSystem::of(&fd)?;
+        let mount_id = statx(&fd, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)?.stx_mnt_id;
+        Ok(Self { path, resolver: resolver(fd), filesystem, mount_id })
+    }
+
+    /// Opens for reading. That does not touch the atime that is to be kept,
+    /// where the kernel allows it: for one's own files on a disk. Servers keep
+    /// atimes of their own. A FIFO that took the place does not block.
+    pub(crate) fn open_to_read(&self, path: &RelPath, flags: OFlags) -> io::Result<OwnedFd> {
+        let flags = flags | OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+        if !self.filesystem.is_remote() {
+            match self.resolver.open(path, flags | OFlags::NOATIME, Mode::empty()) {
+                Err(error) if error.raw_os_error() == Some(Errno::PERM.raw_os_error()) => {}
+                result => return result,
+            }
+        }
+        self.resolver.open(path, flags, Mode::empty())
+    }
+
+    pub(crate) fn metadata(&self, path: &RelPath) -> io::Result<Metadata> {
+        if path.is_root() {
+            return metadata_of_open(self.resolver.root());
+        }
+        let (dir, name) = self.resolver.parent(path)?;
+        Ok(metadata_of(&statx(dir, name, NO_FOLLOW, STATX)?))
+    }
+
+    /// Whether an open file lies on a file system that is mounted inside the
+    /// tree: a flush of the root's does not reach it.
+    pub(crate) fn is_foreign(&self, stat: &Statx) -> bool {
+        stat.stx_mnt_id != self.mount_id
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -98,32 +136,27 @@ pub(crate) async fn identity(root: &Arc<Root>) -> Result<Identity> {
 
 pub(crate) async fn read_dir(root: &Arc<Root>, dir: &RelPath) -> Result<EntryStream> {
     let (root, path) = (Arc::clone(root), dir.clone());
-    listing::list(dir, move || {
-        root.resolver.open(&path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK, Mode::empty())
-    })
-    .await
+    listing::list(dir, move || root.open_to_read(&path, OFlags::DIRECTORY)).await
 }
 
 pub(crate) async fn metadata(root: &Arc<Root>, path: &RelPath) -> Result<Metadata> {
     let (root, at) = (Arc::clone(root), path.clone());
-    let look = move || {
-        if at.is_root() {
-            return Ok(metadata_of(&statx(root.resolver.root(), "", AtFlags::EMPTY_PATH, STATX)?));
-        }
-        let (dir, name) = root.resolver.parent(&at)?;
-        Ok(metadata_of(&statx(dir, name, NO_FOLLOW, STATX)?))
-    };
-    blocking("look at", path, look).await
+    blocking("look at", path, move || root.metadata(&at)).await
 }
 
 /// What is asked of statx.
-pub(crate) const STATX: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::BTIME);
+pub(crate) const STATX: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::BTIME).union(StatxFlags::MNT_ID);
 /// Look at links themselves, and mount nothing by looking.
 pub(crate) const NO_FOLLOW: AtFlags = AtFlags::SYMLINK_NOFOLLOW.union(AtFlags::NO_AUTOMOUNT);
 
+/// Looks at an open file.
+pub(crate) fn stat_open(file: impl AsFd) -> io::Result<Statx> {
+    Ok(statx(file, "", AtFlags::EMPTY_PATH, STATX)?)
+}
+
 /// The metadata of an open file.
-pub(crate) fn metadata_of_open(file: impl std::os::fd::AsFd) -> io::Result<Metadata> {
-    Ok(metadata_of(&statx(file, "", AtFlags::EMPTY_PATH, STATX)?))
+pub(crate) fn metadata_of_open(file: impl AsFd) -> io::Result<Metadata> {
+    stat_open(file).map(|stat| metadata_of(&stat))
 }
 
 pub(crate) fn metadata_of(stat: &Statx) -> Metadata {

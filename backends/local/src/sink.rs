@@ -6,14 +6,14 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, Mode, Timespec, Timestamps, UTIME_OMIT, mkdirat, symlinkat, syncfs, unlinkat, utimensat};
+use rustix::fs::{AtFlags, Mode, mkdirat, symlinkat, syncfs, unlinkat, utimensat};
 use rustix::io::Errno;
 use towpath_backend::{
-    Bytes, Capabilities, EntryStream, FileWriter, Identity, Metadata, RelPath, Result, Sink, Times, Timestamp, Tree,
-    async_trait,
+    Bytes, Capabilities, EntryStream, Error, ErrorKind, FileWriter, Identity, Metadata, RelPath, Result, Sink, Times,
+    Tree, async_trait,
 };
 
-use crate::precision;
+use crate::probe;
 use crate::resolve::Dir;
 use crate::root::{self, OpenError, Root, blocking};
 use crate::writer::{self, LocalWriter};
@@ -22,26 +22,30 @@ use crate::writer::{self, LocalWriter};
 #[derive(Debug)]
 pub struct LocalSink {
     root: Arc<Root>,
-    mtime_precision_ns: u64,
+    capabilities: Capabilities,
 }
 
 impl LocalSink {
-    /// Opens the directory at `path` and finds out how finely it keeps times,
-    /// with a file that goes away again. A missing directory is made if the one
-    /// above it exists.
+    /// Opens the directory at `path` and finds out what it keeps (times, how
+    /// finely, links), with a file and a link that go away again. A missing
+    /// directory is made if the one above it exists.
     ///
     /// # Errors
     /// If it cannot be made, read or written.
     pub fn open(path: &Path) -> std::result::Result<Self, OpenError> {
         Self::check(path)?;
         match std::fs::create_dir(path) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(OpenError::io(path, &error)),
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(OpenError::io(path, "be made", &error));
+            }
             _ => {}
         }
-        let root = Root::open(path)?;
-        let mtime_precision_ns =
-            precision::probe(&root).map_err(|error| OpenError::new(path, format!("cannot be written: {error}")))?;
-        Ok(Self { root: Arc::new(root), mtime_precision_ns })
+        Self::of(Root::open(path)?).map_err(|error| OpenError::new(path, format!("cannot be written: {error}")))
+    }
+
+    pub(crate) fn of(root: Root) -> io::Result<Self> {
+        let capabilities = probe::capabilities(&root)?;
+        Ok(Self { root: Arc::new(root), capabilities })
     }
 
     /// Checks that `path` is a directory, or could be made one, and changes nothing.
@@ -59,7 +63,7 @@ impl LocalSink {
                 }
                 Err(OpenError::new(path, "does not exist, nor does the directory above it"))
             }
-            Err(error) => Err(OpenError::io(path, &error)),
+            Err(error) => Err(OpenError::io(path, "be looked at", &error)),
         }
     }
 }
@@ -71,7 +75,7 @@ impl Tree for LocalSink {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { mtime_precision_ns: self.mtime_precision_ns, sets_mtime: true, symlinks: true }
+        self.capabilities
     }
 
     fn locate(&self, local: &Path) -> Option<RelPath> {
@@ -97,12 +101,12 @@ impl LocalSink {
         &self,
         operation: &'static str,
         path: &RelPath,
-        change: impl FnOnce(&Dir<'_>, &OsStr) -> rustix::io::Result<()> + Send + 'static,
+        change: impl FnOnce(&Dir<'_>, &OsStr) -> io::Result<()> + Send + 'static,
     ) -> Result<()> {
         let (root, at) = (Arc::clone(&self.root), path.clone());
         let work = move || {
             let (dir, name) = root.resolver.parent(&at)?;
-            Ok(change(&dir, name)?)
+            change(&dir, name)
         };
         blocking(operation, path, work).await
     }
@@ -113,51 +117,57 @@ impl Sink for LocalSink {
     async fn create(&self, path: &RelPath, _metadata: &Metadata) -> Result<Box<dyn FileWriter>> {
         let (root, at) = (Arc::clone(&self.root), path.clone());
         let file = blocking("create", path, move || writer::create(&root, &at)).await?;
-        Ok(Box::new(LocalWriter::new(file, path.clone(), self.root.filesystem)))
+        Ok(Box::new(LocalWriter::new(file, path.clone(), Arc::clone(&self.root), self.capabilities.sets_mtime)))
     }
 
     /// Create, write, set times, look, close: one hop and five system calls.
     async fn write_whole(&self, path: &RelPath, data: Bytes, metadata: &Metadata) -> Result<Metadata> {
-        let (root, at, times) = (Arc::clone(&self.root), path.clone(), metadata.times());
+        let (root, at) = (Arc::clone(&self.root), path.clone());
+        let times = self.capabilities.sets_mtime.then(|| metadata.times());
         let write = move || {
             let file = writer::create(&root, &at)?;
             writer::write_all(&file, &data, 0)?;
-            writer::finish(file, &times, root.filesystem)
+            writer::settle(&file, &root)?;
+            writer::finish(file, &at, times.as_ref(), &root)
         };
         blocking("write", path, write).await
     }
 
     async fn create_dir(&self, path: &RelPath) -> Result<()> {
         if path.is_root() {
-            return Err(towpath_backend::Error::from_io("create directory", path, Errno::EXIST.into()));
+            return Err(Error::from_io("create directory", path, Errno::EXIST.into()));
         }
-        let make = |dir: &Dir<'_>, name: &OsStr| mkdirat(dir, name, Mode::from_raw_mode(0o777));
+        let make = |dir: &Dir<'_>, name: &OsStr| {
+            mkdirat(dir, name, Mode::from_raw_mode(0o777)).map_err(|error| writer::name_refused(error.into()))
+        };
         self.change("create directory", path, make).await
     }
 
     async fn create_symlink(&self, path: &RelPath, target: &[u8]) -> Result<()> {
+        if !self.capabilities.symlinks {
+            let cause = "the file system holds no symbolic links";
+            return Err(Error::new(ErrorKind::Unsupported, "create link", path, cause));
+        }
         let target = OsStr::from_bytes(target).to_owned();
-        self.change("create link", path, move |dir, name| symlinkat(&target, dir, name)).await
+        self.change("create link", path, move |dir, name| Ok(symlinkat(&target, dir, name)?)).await
     }
 
     async fn set_times(&self, path: &RelPath, times: &Times) -> Result<()> {
-        let omit = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
-        let spec = |time: Timestamp| Timespec { tv_sec: time.seconds(), tv_nsec: time.subsec_nanoseconds().into() };
-        let times =
-            Timestamps { last_access: times.accessed.map_or(omit, spec), last_modification: spec(times.modified) };
+        let times = writer::timestamps(times);
         if path.is_root() {
             let root = Arc::clone(&self.root);
             return blocking("set times", path, move || Ok(rustix::fs::futimens(root.resolver.root(), &times)?)).await;
         }
-        self.change("set times", path, move |dir, name| utimensat(dir, name, &times, AtFlags::SYMLINK_NOFOLLOW)).await
+        self.change("set times", path, move |dir, name| Ok(utimensat(dir, name, &times, AtFlags::SYMLINK_NOFOLLOW)?))
+            .await
     }
 
     async fn remove_file(&self, path: &RelPath) -> Result<()> {
-        self.change("remove", path, |dir, name| unlinkat(dir, name, AtFlags::empty())).await
+        self.change("remove", path, |dir, name| Ok(unlinkat(dir, name, AtFlags::empty())?)).await
     }
 
     async fn remove_dir(&self, path: &RelPath) -> Result<()> {
-        self.change("remove directory", path, |dir, name| unlinkat(dir, name, AtFlags::REMOVEDIR)).await
+        self.change("remove directory", path, |dir, name| Ok(unlinkat(dir, name, AtFlags::REMOVEDIR)?)).await
     }
 
     async fn flush(&self) -> Result<()> {

@@ -48,6 +48,11 @@ impl WriteBack {
         }
         Ok(())
     }
+
+    /// Drops what has arrived by the end; the rest leaves the cache as it ages.
+    pub(crate) fn drop_pages(&self, file: &File) {
+        let _advice = fadvise(file, self.arrived, None, Advice::DontNeed);
+    }
 }
 
 fn sync_range(file: &File, offset: u64, length: u64, flags: libc::c_uint) -> io::Result<()> {

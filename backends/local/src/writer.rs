@@ -3,14 +3,16 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use filetime::FileTime;
-use rustix::fs::{Mode, OFlags, fdatasync, ftruncate};
+use rustix::fs::{
+    AtFlags, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, fdatasync, fsync, ftruncate, statx, utimensat,
+};
 use rustix::io::{Errno, pwrite};
 use towpath_backend::{Bytes, Error, FileWriter, Kind, Metadata, RelPath, Result, Times, Timestamp, async_trait};
 
-use crate::filesystem::FileSystem;
-use crate::root::{Root, blocking, metadata_of_open};
+use crate::root::{NO_FOLLOW, Root, STATX, blocking, metadata_of, metadata_of_open, stat_open};
 use crate::writeback::WriteBack;
 
 /// Tries to make or open a file that others make and remove at that moment.
@@ -27,7 +29,7 @@ pub(crate) fn create(root: &Root, path: &RelPath) -> io::Result<File> {
         // Most files of a migration are new: nothing to look at, nothing to cut.
         match root.resolver.open(path, flags | OFlags::CREATE | OFlags::EXCL, Mode::from_raw_mode(0o666)) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            result => return Ok(File::from(result?)),
+            result => return result.map(File::from).map_err(name_refused),
         }
         match root.resolver.open(path, flags, Mode::empty()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -50,6 +52,16 @@ fn cut(file: File) -> io::Result<File> {
     Ok(file)
 }
 
+/// Making a name says EINVAL where the file system cannot hold it, such as a backslash on SMB.
+pub(crate) fn name_refused(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::InvalidInput => {
+            io::Error::new(io::ErrorKind::InvalidFilename, "the file system does not take such a name")
+        }
+        _ => error,
+    }
+}
+
 fn not_a_file() -> io::Error {
     io::Error::new(io::ErrorKind::AlreadyExists, "what has its name is not a regular file; remove it")
 }
@@ -70,20 +82,51 @@ pub(crate) fn write_all(file: &File, mut data: &[u8], mut offset: u64) -> io::Re
     Ok(())
 }
 
-/// Sets the times, looks, and closes: what the file is now.
-pub(crate) fn finish(file: File, times: &Times, filesystem: FileSystem) -> io::Result<Metadata> {
-    if filesystem.is_remote() {
+/// Brings the data to where setting the times can follow.
+pub(crate) fn settle(file: &File, root: &Root) -> io::Result<()> {
+    if root.filesystem.is_remote() {
         // The server sets the mtime when data arrive: they must be there before
         // the times. And what went wrong on the way shows here.
-        fdatasync(&file)?;
+        fdatasync(file)?;
     }
-    set_times(&file, times)?;
-    let metadata = metadata_of_open(&file)?;
-    close(file)?;
-    Ok(metadata)
+    Ok(())
 }
 
-fn set_times(file: &File, times: &Times) -> io::Result<()> {
+/// Sets the times if there are any to set, looks, and closes: what the file is now.
+pub(crate) fn finish(file: File, path: &RelPath, times: Option<&Times>, root: &Root) -> io::Result<Metadata> {
+    let after_close = root.filesystem.shows_the_close_as_mtime();
+    if !after_close {
+        set_times(&file, times)?;
+    }
+    let mut stat = stat_open(&file)?;
+    if root.is_foreign(&stat) {
+        // On a file system mounted inside the tree: flushing the root's does not
+        // reach it, and it may be a server's where the root's is a disk.
+        fsync(&file)?;
+        set_times(&file, times)?;
+        fsync(&file)?;
+        stat = stat_open(&file)?;
+    }
+    close(file)?;
+    if !after_close {
+        return Ok(metadata_of(&stat));
+    }
+    let (dir, name) = root.resolver.parent(path)?;
+    if let Some(times) = times {
+        utimensat(&dir, name, &timestamps(times), AtFlags::SYMLINK_NOFOLLOW)?;
+    }
+    Ok(metadata_of(&statx(&dir, name, NO_FOLLOW, STATX)?))
+}
+
+/// As utimensat takes them; an atime that is not known is left alone.
+pub(crate) fn timestamps(times: &Times) -> Timestamps {
+    let omit = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
+    let spec = |time: Timestamp| Timespec { tv_sec: time.seconds(), tv_nsec: time.subsec_nanoseconds().into() };
+    Timestamps { last_access: times.accessed.map_or(omit, spec), last_modification: spec(times.modified) }
+}
+
+fn set_times(file: &File, times: Option<&Times>) -> io::Result<()> {
+    let Some(times) = times else { return Ok(()) };
     let time = |time: Timestamp| FileTime::from_unix_time(time.seconds(), time.subsec_nanoseconds());
     filetime::set_file_handle_times(file, times.accessed.map(time), Some(time(times.modified)))
 }
@@ -98,7 +141,8 @@ fn close(file: File) -> io::Result<()> {
 pub(crate) struct LocalWriter {
     open: Option<Open>,
     path: RelPath,
-    filesystem: FileSystem,
+    root: Arc<Root>,
+    sets_mtime: bool,
 }
 
 /// What travels to the thread that writes, and back.
@@ -108,8 +152,8 @@ struct Open {
 }
 
 impl LocalWriter {
-    pub(crate) fn new(file: File, path: RelPath, filesystem: FileSystem) -> Self {
-        Self { open: Some(Open { file, write_back: WriteBack::default() }), path, filesystem }
+    pub(crate) fn new(file: File, path: RelPath, root: Arc<Root>, sets_mtime: bool) -> Self {
+        Self { open: Some(Open { file, write_back: WriteBack::default() }), path, root, sets_mtime }
     }
 
     fn take(&mut self, operation: &'static str) -> Result<Open> {
@@ -122,7 +166,7 @@ impl LocalWriter {
 impl FileWriter for LocalWriter {
     async fn write_at(&mut self, offset: u64, data: Bytes) -> Result<()> {
         let mut open = self.take("write")?;
-        let to_memory = self.filesystem.is_memory();
+        let to_memory = self.root.filesystem.is_memory();
         let write = move || {
             write_all(&open.file, &data, offset)?;
             if !to_memory {
@@ -136,7 +180,15 @@ impl FileWriter for LocalWriter {
 
     async fn finish(mut self: Box<Self>, times: &Times) -> Result<Metadata> {
         let open = self.take("close")?;
-        let (times, filesystem) = (*times, self.filesystem);
-        blocking("close", &self.path, move || finish(open.file, &times, filesystem)).await
+        let (root, path) = (Arc::clone(&self.root), self.path.clone());
+        let times = self.sets_mtime.then_some(*times);
+        let close = move || {
+            settle(&open.file, &root)?;
+            if !root.filesystem.is_memory() {
+                open.write_back.drop_pages(&open.file);
+            }
+            finish(open.file, &path, times.as_ref(), &root)
+        };
+        blocking("close", &self.path, close).await
     }
 }

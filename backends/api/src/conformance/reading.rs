@@ -6,7 +6,8 @@ use crate::{ErrorKind, Kind};
 /// Absence has a kind of its own, in every operation.
 pub async fn a_missing_file_is_not_found(fixture: &dyn Fixture) {
     let (missing, source) = (path("missing"), fixture.source());
-    assert_eq!(source.metadata(&missing).await.unwrap_err().kind(), ErrorKind::NotFound);
+    let error = source.metadata(&missing).await.unwrap_err();
+    assert_eq!((error.kind(), error.path(), error.is_temporary()), (ErrorKind::NotFound, &missing, false));
     assert_eq!(source.open(&missing).await.map(drop).unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(source.read_whole(&missing, 10, Vec::new()).await.unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(source.metadata(&path("a/b")).await.unwrap_err().kind(), ErrorKind::NotFound);

@@ -23,6 +23,30 @@ pub async fn a_full_directory_is_not_removed(fixture: &dyn Fixture) {
     assert_eq!(list(fixture, &path("dir")).await.unwrap().len(), 1);
 }
 
+/// A link is a file to remove, not a way to its target.
+pub async fn a_link_is_removed_and_what_it_leads_to_stays(fixture: &dyn Fixture) {
+    let sink = fixture.sink();
+    if !sink.capabilities().symlinks {
+        return;
+    }
+    sink.create_dir(&path("dir")).await.unwrap();
+    write(fixture, &path("dir/file"), b"x").await;
+    sink.create_symlink(&path("link"), b"dir").await.unwrap();
+    assert!(sink.remove_dir(&path("link")).await.is_err());
+    sink.remove_file(&path("link")).await.unwrap();
+    assert_eq!(list(fixture, &RelPath::root()).await.unwrap().len(), 1);
+    assert_eq!(list(fixture, &path("dir")).await.unwrap().len(), 1);
+}
+
+/// Whatever is deleted, the tree itself is not.
+pub async fn the_root_is_not_removed(fixture: &dyn Fixture) {
+    let root = RelPath::root();
+    let error = fixture.sink().remove_dir(&root).await.unwrap_err();
+    assert!(!error.is_temporary(), "another try would not help: {error}");
+    assert!(fixture.sink().remove_file(&root).await.is_err());
+    assert_eq!(list(fixture, &root).await.unwrap(), []);
+}
+
 /// Absence is told, not passed over.
 pub async fn removing_what_is_not_there_is_not_found(fixture: &dyn Fixture) {
     assert_eq!(fixture.sink().remove_file(&path("missing")).await.unwrap_err().kind(), ErrorKind::NotFound);

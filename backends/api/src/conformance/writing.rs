@@ -19,6 +19,22 @@ pub async fn times_are_kept_to_the_precision(fixture: &dyn Fixture) {
     }
 }
 
+/// Not every storage has such times; none may give another for it in silence.
+pub async fn times_before_1970_are_kept_or_told(fixture: &dyn Fixture) {
+    if !fixture.sink().capabilities().sets_mtime {
+        return;
+    }
+    for ns in [-1, -1_500_000_001, -86_400_000_000_000] {
+        let mut given = metadata(3);
+        given.modified = Timestamp(ns);
+        let written = fixture.sink().write_whole(&path("file"), Bytes::from_static(b"abc"), &given).await;
+        if let Ok(kept) = written {
+            let shown = fixture.source().metadata(&path("file")).await.unwrap();
+            assert_eq!(kept.modified, shown.modified);
+        }
+    }
+}
+
 /// Content that was longer leaves nothing behind.
 pub async fn writing_cuts_what_was_longer(fixture: &dyn Fixture) {
     write(fixture, &path("file"), &content(100_000)).await;
@@ -42,6 +58,7 @@ pub async fn a_file_without_its_directory_is_not_found(fixture: &dyn Fixture) {
 pub async fn a_directory_in_its_place_is_not_overwritten(fixture: &dyn Fixture) {
     fixture.sink().create_dir(&path("dir")).await.unwrap();
     assert!(fixture.sink().create(&path("dir"), &metadata(1)).await.is_err());
+    assert!(fixture.sink().write_whole(&path("dir"), Bytes::from_static(b"x"), &metadata(1)).await.is_err());
     assert_eq!(fixture.source().metadata(&path("dir")).await.unwrap().kind, Kind::Dir);
 }
 
@@ -95,6 +112,37 @@ pub async fn times_of_directories_can_be_set(fixture: &dyn Fixture) {
     fixture.sink().set_times(&path("dir"), &Times { modified: MTIME, accessed: None }).await.unwrap();
     let shown = fixture.source().metadata(&path("dir")).await.unwrap();
     assert!(shown.modified.distance_ns(MTIME) < capabilities.mtime_precision_ns);
+}
+
+/// Setting times makes nothing.
+pub async fn times_of_what_is_not_there_are_not_set(fixture: &dyn Fixture) {
+    if !fixture.sink().capabilities().sets_mtime {
+        return;
+    }
+    let set = fixture.sink().set_times(&path("missing"), &metadata(0).times()).await;
+    assert_eq!(set.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(list(fixture, &RelPath::root()).await.unwrap(), []);
+}
+
+/// A link is a thing of its own: its name is taken, and its times are not those of its target.
+pub async fn links_are_made_once_and_have_their_own_times(fixture: &dyn Fixture) {
+    let (sink, source, link) = (fixture.sink(), fixture.source(), path("link"));
+    let capabilities = sink.capabilities();
+    if !capabilities.symlinks {
+        let refused = sink.create_symlink(&link, b"file").await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Unsupported);
+        return;
+    }
+    let file = write(fixture, &path("file"), b"x").await;
+    sink.create_symlink(&link, b"file").await.unwrap();
+    assert_eq!(sink.create_symlink(&link, b"other").await.unwrap_err().kind(), ErrorKind::AlreadyExists);
+    if capabilities.sets_mtime {
+        let own = Timestamp(1_500_000_000_000_000_000);
+        sink.set_times(&link, &Times { modified: own, accessed: None }).await.unwrap();
+        let shown = source.metadata(&link).await.unwrap().modified;
+        assert!(shown.distance_ns(own) < capabilities.mtime_precision_ns);
+    }
+    assert_eq!(source.metadata(&path("file")).await.unwrap().modified, file.modified);
 }
 
 /// A link leads nobody anywhere.

@@ -1,0 +1,149 @@
+//! What shows only on file systems made for it: full disks, other precisions,
+//! mounts inside and beside a tree. Skipped, saying so, where mounting is not allowed.
+
+#![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use towpath_backend::{Bytes, ErrorKind, Kind, Metadata, RelPath, Sink, Source, Timestamp, Tree};
+use towpath_local::{LocalSink, LocalSource, Overlap, overlap};
+
+fn path(text: impl AsRef<[u8]>) -> RelPath {
+    RelPath::new(text).unwrap()
+}
+
+fn metadata(size_bytes: u64) -> Metadata {
+    Metadata {
+        kind: Kind::File,
+        size_bytes,
+        modified: Timestamp(1_600_000_000_000_000_000),
+        accessed: None,
+        changed: None,
+        created: None,
+        permissions: Some(0o400),
+    }
+}
+
+/// A mount that goes away with the test; `None` where mounting is not allowed.
+struct Mount(std::path::PathBuf);
+
+impl Mount {
+    fn new(at: &Path, arguments: &[&str]) -> Option<Self> {
+        let mounted = Command::new("mount").args(arguments).arg(at).output();
+        mounted.is_ok_and(|output| output.status.success()).then(|| Self(at.to_owned()))
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _best_effort = Command::new("umount").arg("-l").arg(&self.0).output();
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_as_such() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(_mount) = Mount::new(folder.path(), &["-t", "tmpfs", "-o", "size=64k", "none"]) else {
+        eprintln!("SKIPPED: a small tmpfs cannot be mounted here (needs root), so no disk can be filled");
+        return;
+    };
+    let sink = LocalSink::open(folder.path()).unwrap();
+    let data = Bytes::from(vec![1; 200_000]);
+    let error = sink.write_whole(&path("file"), data.clone(), &metadata(200_000)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NoSpace);
+    let mut writer = sink.create(&path("file"), &metadata(200_000)).await.unwrap();
+    assert_eq!(writer.write_at(0, data).await.unwrap_err().kind(), ErrorKind::NoSpace);
+    assert!(writer.finish(&metadata(0).times()).await.is_err(), "a failed writer does not finish");
+}
+
+#[tokio::test]
+async fn an_unmounted_tree_is_another_tree() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(mount) = Mount::new(folder.path(), &["-t", "tmpfs", "none"]) else {
+        eprintln!("SKIPPED: nothing can be mounted here (needs root), so nothing can be unmounted");
+        return;
+    };
+    let source = LocalSource::open(folder.path()).unwrap();
+    let before = source.identity().await.unwrap();
+    drop(mount);
+    assert_ne!(source.identity().await.unwrap(), before);
+}
+
+#[test]
+fn fat_keeps_two_seconds() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("image");
+    let made = Command::new("mkfs.vfat").arg("-C").arg(&image).arg("2048").output();
+    let root = folder.path().join("root");
+    fs::create_dir(&root).unwrap();
+    let mount = made
+        .is_ok_and(|output| output.status.success())
+        .then(|| Mount::new(&root, &["-o", "loop", image.to_str().unwrap()]))
+        .flatten();
+    let Some(_mount) = mount else {
+        eprintln!("SKIPPED: no FAT image can be made or mounted here (needs root and mkfs.vfat)");
+        return;
+    };
+    assert_eq!(LocalSink::open(&root).unwrap().capabilities().mtime_precision_ns, 2_000_000_000);
+}
+
+#[tokio::test]
+async fn files_on_a_mount_inside_the_tree_are_kept_with_their_times() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = folder.path().join("inner");
+    fs::create_dir(&inner).unwrap();
+    let Some(_mount) = Mount::new(&inner, &["-t", "tmpfs", "none"]) else {
+        eprintln!("SKIPPED: nothing can be mounted here (needs root), so no mount inside a tree");
+        return;
+    };
+    let (source, sink) = (LocalSource::open(folder.path()).unwrap(), LocalSink::open(folder.path()).unwrap());
+    let kept = sink.write_whole(&path("inner/file"), Bytes::from_static(b"abc"), &metadata(3)).await.unwrap();
+    assert_eq!((kept.size_bytes, kept.modified), (3, metadata(3).modified));
+    assert_eq!(source.read_whole(&path("inner/file"), 3, Vec::new()).await.unwrap().data, b"abc");
+}
+
+#[test]
+fn bind_mounts_hide_no_overlap() {
+    let folder = tempfile::tempdir().unwrap();
+    let [tree, inner, other, bound] = ["tree", "tree/inner", "other", "bound"].map(|name| folder.path().join(name));
+    for dir in [&tree, &inner, &other, &bound] {
+        fs::create_dir(dir).unwrap();
+    }
+    let bind = |what: &Path| Mount::new(&bound, &["--bind", what.to_str().unwrap()]);
+    let Some(whole) = bind(&tree) else {
+        eprintln!("SKIPPED: nothing can be mounted here (needs root), so no bind mount");
+        return;
+    };
+    let check = |source: &Path, sink: &Path| overlap(source, sink).unwrap();
+    assert_eq!(check(&tree, &bound), Some(Overlap::Same));
+    assert_eq!(check(&tree, &bound.join("missing")), Some(Overlap::SinkInSource));
+    assert_eq!(check(&bound.join("inner"), &tree), Some(Overlap::SourceInSink));
+    drop(whole);
+    let _inner = bind(&inner).unwrap();
+    assert_eq!(check(&tree, &bound), Some(Overlap::SinkInSource));
+    assert_eq!(check(&tree, &bound.join("missing")), Some(Overlap::SinkInSource));
+    assert_eq!(check(&bound, &tree), Some(Overlap::SourceInSink));
+    assert_eq!(check(&other, &bound), None);
+}
+
+#[tokio::test]
+async fn a_disk_mounted_again_is_the_same_tree() {
+    let folder = tempfile::tempdir().unwrap();
+    let [image, here, there] = ["image", "here", "there"].map(|name| folder.path().join(name));
+    fs::create_dir(&here).unwrap();
+    fs::create_dir(&there).unwrap();
+    fs::File::create(&image).unwrap().set_len(4 << 20).unwrap();
+    let made = Command::new("mkfs.ext4").arg("-q").arg(&image).output();
+    let options = ["-o", "loop", image.to_str().unwrap()];
+    let mount = made.is_ok_and(|output| output.status.success()).then(|| Mount::new(&here, &options)).flatten();
+    let Some(mount) = mount else {
+        eprintln!("SKIPPED: no ext4 image can be made or mounted here (needs root and mkfs.ext4)");
+        return;
+    };
+    let first = LocalSource::open(&here).unwrap().identity().await.unwrap();
+    drop(mount);
+    let _mount = Mount::new(&there, &options).unwrap();
+    assert_eq!(LocalSource::open(&there).unwrap().identity().await.unwrap(), first);
+}

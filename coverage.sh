@@ -39,8 +39,8 @@ command -v cargo-nextest >/dev/null && runner=nextest
 cargo llvm-cov $runner --workspace --all-features --no-report
 # The suite's cases and the mocks are tests themselves.
 ignore='(conformance|mock\.rs|/tests/)'
-cargo llvm-cov report --html --output-dir coverage --ignore-filename-regex "$ignore"
-cargo llvm-cov report --ignore-filename-regex "$ignore" >coverage/summary.txt
+cargo llvm-cov report --workspace --html --output-dir coverage --ignore-filename-regex "$ignore"
+cargo llvm-cov report --workspace --ignore-filename-regex "$ignore" >coverage/summary.txt
 sed -n '1,2p' coverage/summary.txt
 awk 'NR > 2 { print }' coverage/summary.txt
 echo "report: coverage/html/index.html"

@@ -38,7 +38,7 @@ pub struct Totals {
 /// What a scan found on one side.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Regular files.
+    /// Regular files and symbolic links.
     pub files: u64,
     /// Directories, the root not among them.
     pub dirs: u64,

@@ -52,7 +52,7 @@ pub use checksum::{Algorithm, Checksum, FileHash, Hasher};
 pub use error::{Error, Result};
 pub use event::{Counts, Event, EventStream, FilePaths, ScanReason, Side, Totals};
 pub use migration::{Builder, Migration};
-pub use options::Options;
+pub use options::{Links, Options};
 pub use progress::{CurrentFile, Estimate, Estimator, Phase, Progress, Snapshot};
 pub use report::{Outcome, Report};
 pub use tokio_util::sync::CancellationToken;

@@ -241,6 +241,7 @@ impl Migration {
             identities: identities.clone(),
             own_files: [self.own_files(&*self.source), self.own_files(&*self.sink)],
             walkers: self.options.walkers,
+            links: self.options.links,
             state: state.clone(),
             progress: self.progress.clone(),
             emitter: self.emitter.clone(),

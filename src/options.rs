@@ -4,6 +4,16 @@ use std::time::Duration;
 
 use crate::checksum::Algorithm;
 
+/// What becomes of symbolic links. They are never followed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Links {
+    /// They are made anew at the sink, with the same target.
+    #[default]
+    Copy,
+    /// They are left out.
+    Skip,
+}
+
 /// How a migration works; the defaults suit two mounts on a Gigabit link.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -22,6 +32,8 @@ pub struct Options {
     /// mtimes that differ by no more count as equal; `None`: less than the
     /// coarser precision of the two sides.
     pub modify_window: Option<Duration>,
+    /// What becomes of symbolic links.
+    pub links: Links,
     /// Scan both trees even if a backlog is at hand.
     pub rescan: bool,
 }
@@ -67,6 +79,7 @@ impl Default for Options {
             lanes: 8,
             walkers: 8,
             modify_window: None,
+            links: Links::default(),
             rescan: false,
         }
     }

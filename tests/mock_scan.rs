@@ -36,6 +36,7 @@ fn source(list: impl Fn(&RelPath) -> Result<EntryStream> + Send + 'static) -> Mo
 fn sink() -> towpath_backend::mock::MockSink {
     let mut sink = willing_sink(&Journal::default());
     sink.expect_create_dir().returning(|_| Ok(()));
+    sink.expect_set_times().returning(|_, _| Ok(()));
     sink.expect_metadata().returning(|_| Ok(metadata(Kind::Dir, 0)));
     sink
 }

@@ -7,7 +7,7 @@ use clap::builder::styling::Styles;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use super::size::{parse_duration, parse_interval, parse_positive_size, parse_rate};
-use crate::{Algorithm, Options};
+use crate::{Algorithm, Links, Options};
 
 /// Migrates huge file trees between mounted shares, within a bandwidth limit,
 /// and proves afterwards what it did.
@@ -74,6 +74,10 @@ pub(super) struct SyncArguments {
     #[arg(long)]
     pub(super) rescan: bool,
 
+    /// What becomes of symbolic links: made anew with the same target, or left out
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = LinksArgument::Copy)]
+    pub(super) links: LinksArgument,
+
     /// mtimes that differ by no more are the same (for example 2s) [default: as precise as the
     /// coarser of the two file systems]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = parse_duration)]
@@ -109,6 +113,13 @@ pub(super) struct SyncArguments {
     pub(super) progress_interval: Duration,
 }
 
+/// What `--links` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum LinksArgument {
+    Copy,
+    Skip,
+}
+
 impl SyncArguments {
     /// What the engine is told.
     pub(super) fn options(&self) -> Options {
@@ -120,6 +131,7 @@ impl SyncArguments {
             lanes: self.lanes,
             walkers: self.walkers,
             modify_window: self.modify_window,
+            links: if self.links == LinksArgument::Skip { Links::Skip } else { Links::Copy },
             rescan: self.rescan,
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
-use towpath_backend::{Kind, Metadata, Tree};
+use towpath_backend::{Metadata, Tree};
 
 use super::Shared;
 use super::task::{Ended, Ending, Task};
@@ -188,7 +188,7 @@ impl Committer {
                 tally.vanished_files += 1;
             }
             Verdict::Retry { metadata: now, .. } | Verdict::Failed { metadata: now } => {
-                if let Some(now) = now.filter(|now| now.kind == Kind::File) {
+                if let Some(now) = now {
                     tally.pending.bytes = tally.pending.bytes.saturating_sub(bytes) + now.size_bytes;
                 }
             }

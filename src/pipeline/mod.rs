@@ -22,13 +22,12 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use towpath_backend::{Identity, RelPath, Sink, Source};
 
-use crate::audit::Line;
 use crate::error::{Error, Result};
 use crate::event::{Emitter, Event, FilePaths, Totals};
 use crate::options::Options;
 use crate::pace::Pace;
 use crate::progress::Progress;
-use crate::state::{FileKey, State};
+use crate::state::{DirWork, FileKey, State};
 use commit::{Committer, LAST_TURN};
 use task::Task;
 
@@ -41,8 +40,6 @@ const PAGE_FILES: usize = 1024;
 const WAITING_FILES: usize = 1024;
 /// Endings that wait for the committer.
 const WAITING_ENDINGS: usize = 8192;
-/// Directories of one page.
-const PAGE_DIRS: usize = 1024;
 /// The pause before what changed or failed is tried again.
 const PAUSE_BEFORE_RETRY: Duration = Duration::from_secs(1);
 
@@ -73,7 +70,7 @@ impl Shared {
 }
 
 /// Sends the backlog, then tries again what changed or failed for a while, then
-/// makes the directories that no file needed.
+/// makes the directories that no file needed and sets the times of all.
 pub(crate) async fn run(shared: Arc<Shared>, pending: Totals) -> (Tally, Result<()>) {
     let mut tally = Tally { pending, ..Tally::default() };
     for turn in 0..=LAST_TURN {
@@ -90,8 +87,13 @@ pub(crate) async fn run(shared: Arc<Shared>, pending: Totals) -> (Tally, Result<
             return (tally, result);
         }
     }
-    let result = make_missing_dirs(&shared, &mut tally).await;
-    (tally, result)
+    // Making a directory changes the time of the one above: times come last.
+    for work in [DirWork::Make, DirWork::Settle] {
+        if let Err(error) = dirs::run(&shared, work, &mut tally).await {
+            return (tally, Err(error));
+        }
+    }
+    (tally, Ok(()))
 }
 
 /// Whether pass `turn` has anything to do, after the pause before a retry.
@@ -155,37 +157,5 @@ async fn dispatch(shared: &Shared, turn: u32, tasks: mpsc::Sender<Task>) -> Resu
                 sent = tasks.send(Task::new(pending)) => if sent.is_err() { return Ok(()) },
             }
         }
-    }
-}
-
-/// Makes the directories that the sink still lacks: empty ones, most of all.
-async fn make_missing_dirs(shared: &Arc<Shared>, tally: &mut Tally) -> Result<()> {
-    let mut after = 0;
-    loop {
-        let page = shared.state.missing_dirs(after, PAGE_DIRS).await?;
-        let Some(last) = page.last() else { return Ok(()) };
-        after = last.id;
-        if shared.stop.is_cancelled() {
-            return Ok(());
-        }
-        let mut made = Vec::with_capacity(page.len());
-        for (dir, result) in dirs::make_page(shared, page).await {
-            let Err(error) = result else {
-                made.push(dir.id);
-                continue;
-            };
-            let failure = task::Failure::sink(error);
-            if failure.concerns_all() {
-                return Err(commit::sink_is_full(shared, &failure.error));
-            }
-            tally.failed_files += 1;
-            shared.progress.add_failed();
-            let (paths, error) = (shared.paths(&dir.path), format!("destination: {}", failure.error));
-            let line = Line { error: Some(error.clone()), ..Line::now("failed", paths.clone()) };
-            shared.state.log(vec![line]).await?;
-            shared.emitter.emit(Event::Failed { paths, error }).await;
-        }
-        shared.sink.flush().await.map_err(|error| commit::sink_cannot_flush(shared, &error))?;
-        shared.state.dirs_made(made).await?;
     }
 }

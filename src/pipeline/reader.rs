@@ -20,6 +20,8 @@ pub(crate) enum Message {
     Begin(Arc<Task>),
     /// A block of it.
     Block(Block),
+    /// It is a symbolic link, and this is its target.
+    Link(Vec<u8>),
     /// No more blocks of it come; this is why.
     Abandon(Ending),
 }
@@ -61,12 +63,25 @@ type Step<T> = Result<T, Ending>;
 
 impl Reading<'_> {
     async fn read(&self) -> Step<()> {
+        if self.task.metadata.kind == Kind::Symlink {
+            return self.read_link().await;
+        }
         let size = self.task.metadata.size_bytes;
         let step = self.shared.read_pace.step_bytes().min(self.shared.options.block_size_bytes);
         match usize::try_from(size) {
             Ok(size) if size <= step && size <= SMALL_BYTES => self.read_small(size).await,
             _ => self.read_large().await,
         }
+    }
+
+    async fn read_link(&self) -> Step<()> {
+        let path = &self.task.path;
+        let target = self.shared.source.read_link(path).await.map_err(|e| self.failed(e))?;
+        let now = self.shared.source.metadata(path).await.map_err(|e| self.failed(e))?;
+        if !is_unchanged(&self.task.metadata, &now) {
+            return Err(Ending::Changed { now });
+        }
+        self.queue.send(Message::Link(target)).await.map_err(|_| Ending::Stopped)
     }
 
     /// A file of one step: read, hashed and sent at once.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
-use towpath_backend::{Error, ErrorKind, FileWriter, Metadata, RelPath, Times};
+use towpath_backend::{Error, ErrorKind, FileWriter, Kind, Metadata, RelPath, Times};
 
 use super::Shared;
 use super::block::Block;
@@ -29,6 +29,13 @@ pub(crate) async fn run(
             Message::Block(block) => {
                 let Some(writing) = &mut current else { continue };
                 writing.take(&shared, block).await
+            }
+            Message::Link(target) => {
+                let Some(writing) = &current else { continue };
+                Some(match link(&shared, &writing.task, &target).await {
+                    Ok(()) => Ending::Written { hash: None },
+                    Err(error) => Ending::Failed(Failure::sink(error)),
+                })
             }
             Message::Abandon(ending) => Some(ending),
         };
@@ -127,8 +134,8 @@ impl Writing {
 async fn write_whole(shared: &Shared, task: &Task, block: Block) -> towpath_backend::Result<Metadata> {
     let path = &block.destination_path;
     match shared.sink.write_whole(path, block.data.clone(), &task.metadata).await {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            make_parents(shared, path).await?;
+        Err(error) => {
+            make_way(shared, path, error).await?;
             shared.sink.write_whole(path, block.data, &task.metadata).await
         }
         result => result,
@@ -137,11 +144,39 @@ async fn write_whole(shared: &Shared, task: &Task, block: Block) -> towpath_back
 
 async fn create(shared: &Shared, task: &Task) -> towpath_backend::Result<Box<dyn FileWriter>> {
     match shared.sink.create(&task.path, &task.metadata).await {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            make_parents(shared, &task.path).await?;
+        Err(error) => {
+            make_way(shared, &task.path, error).await?;
             shared.sink.create(&task.path, &task.metadata).await
         }
         result => result,
+    }
+}
+
+/// Makes a symbolic link with its times.
+async fn link(shared: &Shared, task: &Task, target: &[u8]) -> towpath_backend::Result<()> {
+    let (sink, path) = (&shared.sink, &task.path);
+    if let Err(error) = sink.create_symlink(path, target).await {
+        make_way(shared, path, error).await?;
+        sink.create_symlink(path, target).await?;
+    }
+    match sink.set_times(path, &task.metadata.times()).await {
+        // Not every storage has times of links.
+        Err(error) if error.kind() == ErrorKind::Unsupported => Ok(()),
+        result => result,
+    }
+}
+
+/// After `error`, removes what keeps `path` from being made: missing directories
+/// are made, and a symbolic link in its place, which holds no data, is removed.
+/// Otherwise the error stays.
+async fn make_way(shared: &Shared, path: &RelPath, error: Error) -> towpath_backend::Result<()> {
+    match error.kind() {
+        ErrorKind::NotFound => make_parents(shared, path).await,
+        ErrorKind::Escapes | ErrorKind::AlreadyExists => match shared.sink.metadata(path).await {
+            Ok(metadata) if metadata.kind == Kind::Symlink => shared.sink.remove_file(path).await,
+            _ => Err(error),
+        },
+        _ => Err(error),
     }
 }
 

@@ -16,6 +16,7 @@ use towpath_backend::{Identity, RelPath, Sink, Source, Tree};
 
 use crate::error::{Error, Result};
 use crate::event::{Counts, Emitter, Event, Side};
+use crate::options::Links;
 use crate::progress::Progress;
 use crate::state::{Backlog, Found, State};
 use queue::DirQueue;
@@ -33,6 +34,7 @@ pub(crate) struct Scan {
     pub(crate) own_files: [HashSet<RelPath>; 2],
     /// Walkers of each side.
     pub(crate) walkers: usize,
+    pub(crate) links: Links,
     pub(crate) state: State,
     pub(crate) progress: Progress,
     pub(crate) emitter: Emitter,
@@ -94,6 +96,8 @@ impl Scan {
             progress: self.progress.clone(),
             emitter: self.emitter.clone(),
             stop,
+            links: self.links,
+            sink_holds_links: self.sink.capabilities().symlinks,
         }
     }
 

@@ -11,6 +11,7 @@ use super::queue::DirQueue;
 use crate::audit::Line;
 use crate::error::{Error, Result};
 use crate::event::{Counts, Emitter, Event, FilePaths, Side};
+use crate::options::Links;
 use crate::progress::Progress;
 use crate::state::State;
 
@@ -30,6 +31,10 @@ pub(super) struct Walk {
     pub(super) progress: Progress,
     pub(super) emitter: Emitter,
     pub(super) stop: CancellationToken,
+    /// What becomes of links.
+    pub(super) links: Links,
+    /// Whether the sink can hold them.
+    pub(super) sink_holds_links: bool,
 }
 
 /// What one walker could not take.
@@ -94,7 +99,7 @@ impl Walk {
                 let problem = format!("the {} lists a name that is none: {:?}", self.side, entry.name.escape_ascii());
                 return Err(Error::Backend(problem));
             };
-            if self.own.contains(&path) {
+            if self.own.contains(&path) || self.is_left_out(entry.metadata.kind) {
                 continue;
             }
             if let Some(reason) = self.reason_to_skip(&path, entry.metadata.kind) {
@@ -107,11 +112,11 @@ impl Walk {
                     counts.dirs += 1;
                     dirs.push(path);
                 }
-                Kind::File => {
+                Kind::File | Kind::Symlink => {
                     counts.files += 1;
                     counts.bytes += entry.metadata.size_bytes;
                 }
-                Kind::Symlink | Kind::Other => {}
+                Kind::Other => {}
             }
             kept.push(entry);
         }
@@ -119,6 +124,11 @@ impl Walk {
         self.progress.add_counts(self.side, counts);
         self.progress.set_pending(pending);
         self.queue.push(dirs).await
+    }
+
+    /// Whether such things were asked to be left out of the source.
+    fn is_left_out(&self, kind: Kind) -> bool {
+        self.side == Side::Source && kind == Kind::Symlink && self.links == Links::Skip
     }
 
     fn reason_to_skip(&self, path: &RelPath, kind: Kind) -> Option<String> {
@@ -130,7 +140,9 @@ impl Walk {
         }
         match kind {
             Kind::File | Kind::Dir => None,
-            Kind::Symlink | Kind::Other => Some(format!("a {kind} is not copied")),
+            Kind::Symlink if self.sink_holds_links => None,
+            Kind::Symlink => Some("the destination cannot hold a symbolic link".to_owned()),
+            Kind::Other => Some(format!("a {kind} is not copied")),
         }
     }
 

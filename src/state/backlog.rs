@@ -1,10 +1,11 @@
 //! The backlog: what is pending, page by page, and what became of it.
 
 use rusqlite::params;
-use towpath_backend::{Metadata, RelPath, Timestamp};
+use towpath_backend::{Kind, Metadata, RelPath, Times, Timestamp};
 
 use super::State;
 use super::db::Db;
+use super::scan::LINK;
 use super::value::{Name, bytes, path, signed, unsigned};
 use crate::audit::Line;
 use crate::checksum::Checksum;
@@ -58,11 +59,31 @@ pub(crate) enum Verdict {
     Vanished,
 }
 
-/// A directory to be made at the sink.
+/// A directory that the sink lacks, or whose times it is to get.
 #[derive(Clone, Debug)]
-pub(crate) struct MissingDir {
+pub(crate) struct PendingDir {
     pub(crate) id: i64,
     pub(crate) path: RelPath,
+    /// The source's; `None` if they are not known.
+    pub(crate) times: Option<Times>,
+}
+
+/// What a directory waits for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum DirWork {
+    /// To be made.
+    Make,
+    /// To get its times, once its content is there.
+    Settle,
+}
+
+impl DirWork {
+    fn column(self) -> &'static str {
+        match self {
+            Self::Make => "missing",
+            Self::Settle => "settle",
+        }
+    }
 }
 
 impl State {
@@ -94,23 +115,34 @@ impl State {
         .await
     }
 
-    /// Up to `limit` directories that the sink lacks, behind the one with id `after`.
-    pub(crate) async fn missing_dirs(&self, after: i64, limit: usize) -> Result<Vec<MissingDir>> {
+    /// Up to `limit` directories that wait for `work`, behind the one with id `after`.
+    pub(crate) async fn pending_dirs(&self, work: DirWork, after: i64, limit: usize) -> Result<Vec<PendingDir>> {
+        let column = work.column();
         self.call(move |db| {
             db.rows(
-                "SELECT id, path FROM dir WHERE missing = 1 AND id > ?1 ORDER BY id LIMIT ?2",
+                &format!(
+                    "SELECT id, path, modified, accessed FROM dir WHERE {column} = 1 AND id > ?1 ORDER BY id LIMIT ?2"
+                ),
                 [after, signed(limit as u64)],
-                |row| Ok(MissingDir { id: row.get(0)?, path: path(row, 1)? }),
+                |row| {
+                    let modified = row.get::<_, Option<i64>>(2)?.map(Timestamp);
+                    let accessed = row.get::<_, Option<i64>>(3)?.map(Timestamp);
+                    let times = modified.map(|modified| Times { modified, accessed });
+                    Ok(PendingDir { id: row.get(0)?, path: path(row, 1)?, times })
+                },
             )
         })
         .await
     }
 
-    /// Records directories that the sink has now.
-    pub(crate) async fn dirs_made(&self, ids: Vec<i64>) -> Result<()> {
+    /// Records directories for which `work` is done, and those for which it failed.
+    pub(crate) async fn dirs_done(&self, work: DirWork, done: Vec<i64>, failed: Vec<i64>) -> Result<()> {
+        let sql = format!("UPDATE dir SET {} = ?2 WHERE id = ?1", work.column());
         self.commit(move |db| {
-            for id in &ids {
-                db.execute("UPDATE dir SET missing = 0 WHERE id = ?1", [id])?;
+            for (ids, state) in [(&done, 0), (&failed, 2)] {
+                for id in ids {
+                    db.execute(&sql, [*id, state])?;
+                }
             }
             Ok(())
         })
@@ -121,8 +153,8 @@ impl State {
 impl Db {
     fn pending_page(&self, turn: u32, after: &FileKey, limit: usize) -> Result<Vec<Pending>> {
         self.rows(
-            "SELECT file.dir, file.name, dir.path, size, modified, accessed, changed, created, permissions,
-                 hash, algorithm
+            "SELECT file.dir, file.name, dir.path, size, file.modified, file.accessed, changed, created, permissions,
+                 hash, algorithm, kind
              FROM file JOIN dir ON dir.id = file.dir
              WHERE status = 0 AND turn = ?1 AND (file.dir, file.name) > (?2, ?3)
              ORDER BY file.dir, file.name LIMIT ?4",
@@ -134,7 +166,7 @@ impl Db {
                 })?;
                 let time = |index| row.get::<_, Option<i64>>(index).map(|ns| ns.map(Timestamp));
                 let metadata = Metadata {
-                    kind: towpath_backend::Kind::File,
+                    kind: if row.get::<_, i64>(11)? == LINK { Kind::Symlink } else { Kind::File },
                     size_bytes: unsigned(row.get(3)?),
                     modified: Timestamp(row.get(4)?),
                     accessed: time(5)?,

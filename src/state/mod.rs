@@ -21,7 +21,7 @@ use crate::audit::AuditLog;
 use crate::error::{Error, Result};
 use db::Db;
 
-pub(crate) use backlog::{FileKey, MissingDir, Outcome, Pending, Verdict};
+pub(crate) use backlog::{DirWork, FileKey, Outcome, Pending, PendingDir, Verdict};
 pub(crate) use open::{Roots, check_file};
 pub(crate) use run::{Backlog, Plan, RunEnd};
 pub(crate) use scan::Found;

@@ -53,7 +53,17 @@ impl State {
     /// From here until [`Self::end_run`] files are under way: a run that is cut
     /// off in between may leave files that look complete and are not.
     pub(crate) async fn begin_transfer(&self, run: i64) -> Result<()> {
-        self.commit(move |db| db.execute("UPDATE run SET transferring = 1 WHERE id = ?1", [run]).map(drop)).await
+        self.commit(move |db| {
+            // What arrives changes the time of the directory that it arrives in.
+            db.execute(
+                "UPDATE dir SET settle = 1 WHERE settle = 0 AND modified IS NOT NULL AND (
+                     id IN (SELECT dir FROM file WHERE status = 0)
+                     OR id IN (SELECT parent FROM dir WHERE missing = 1))",
+                [],
+            )?;
+            db.execute("UPDATE run SET transferring = 1 WHERE id = ?1", [run]).map(drop)
+        })
+        .await
     }
 
     /// Records how the run ended; all that it wrote must have been flushed,
@@ -77,6 +87,11 @@ impl Db {
         }
         self.execute("UPDATE file SET turn = 0 WHERE status = 0 AND turn > 0", [])?;
         let plan = self.plan(rescan)?;
+        if matches!(plan, Plan::Resume(_)) {
+            // What failed in the last run has another chance in this one.
+            self.execute("UPDATE dir SET missing = 1 WHERE missing = 2", [])?;
+            self.execute("UPDATE dir SET settle = 1 WHERE settle = 2", [])?;
+        }
         self.execute("INSERT INTO run(started) VALUES (?1)", [now_ns()])?;
         Ok(RunStart { run: self.connection.last_insert_rowid(), plan })
     }
@@ -95,8 +110,10 @@ impl Db {
             return Ok(Plan::Scan(ScanReason::Requested));
         }
         let backlog = self.backlog()?;
-        let missing_dirs = self.row("SELECT 1 FROM dir WHERE missing = 1 LIMIT 1", [], |_| Ok(()))?.is_some();
-        if backlog.pending.files == 0 && !missing_dirs {
+        let waiting = |column| {
+            self.row(&format!("SELECT 1 FROM dir WHERE {column} = 1 LIMIT 1"), [], |_| Ok(())).map(|row| row.is_some())
+        };
+        if backlog.pending.files == 0 && !waiting("missing")? && !waiting("settle")? {
             return Ok(Plan::Scan(ScanReason::BacklogEmpty));
         }
         Ok(Plan::Resume(backlog))

@@ -14,6 +14,11 @@ use super::value::{Name, path, signed};
 use crate::error::Result;
 use crate::event::{Counts, Side, Totals};
 
+/// How kinds are recorded.
+pub(super) const FILE: i64 = 0;
+pub(super) const LINK: i64 = 1;
+const OTHER: i64 = 2;
+
 /// Directories whose stale rows are removed in one step.
 const SWEEP_DIRS: i64 = 1000;
 
@@ -138,15 +143,10 @@ impl Db {
         let dir_id = self.dir_id(dir)?;
         for entry in page {
             match entry.metadata.kind {
-                Kind::Dir => self.add_dir(
-                    "INSERT INTO dir(path, source_scan, missing) VALUES (?1, ?2, 1)
-                     ON CONFLICT(path) DO UPDATE
-                     SET source_scan = excluded.source_scan, missing = sink_scan IS NOT excluded.source_scan",
-                    dir,
-                    &entry.name,
-                )?,
-                Kind::File => self.add_source_file(dir_id, &entry.name, &entry.metadata)?,
-                Kind::Symlink | Kind::Other => {}
+                Kind::Dir => self.add_source_dir(dir_id, dir, entry)?,
+                Kind::File => self.add_source_file(dir_id, FILE, &entry.name, &entry.metadata)?,
+                Kind::Symlink => self.add_source_file(dir_id, LINK, &entry.name, &entry.metadata)?,
+                Kind::Other => {}
             }
         }
         Ok(())
@@ -156,36 +156,53 @@ impl Db {
         let dir_id = self.dir_id(dir)?;
         for entry in page {
             match entry.metadata.kind {
-                Kind::Dir => self.add_dir(
-                    "INSERT INTO dir(path, sink_scan) VALUES (?1, ?2)
-                     ON CONFLICT(path) DO UPDATE SET sink_scan = excluded.sink_scan, missing = 0",
-                    dir,
-                    &entry.name,
-                )?,
+                Kind::Dir => self.add_sink_dir(dir_id, dir, entry)?,
                 _ => self.add_sink_entry(dir_id, &entry.name, &entry.metadata)?,
             }
         }
         Ok(())
     }
 
-    fn add_dir(&self, sql: &str, parent: &RelPath, name: &[u8]) -> Result<()> {
+    fn add_source_dir(&self, parent: i64, dir: &RelPath, entry: &Entry) -> Result<()> {
         // Names come from a listing: one that is no name was refused by the walker.
-        let Ok(path) = parent.join(name) else { return Ok(()) };
-        self.execute(sql, params![Name(path.as_bytes()), self.scan.id]).map(drop)
+        let Ok(path) = dir.join(&entry.name) else { return Ok(()) };
+        let accessed = entry.metadata.accessed.map(|time| time.0);
+        self.execute(
+            "INSERT INTO dir(path, source_scan, parent, modified, accessed, missing) VALUES (?1, ?2, ?3, ?4, ?5, 1)
+             ON CONFLICT(path) DO UPDATE
+             SET source_scan = excluded.source_scan, parent = excluded.parent, modified = excluded.modified,
+                 accessed = excluded.accessed, missing = sink_scan IS NOT excluded.source_scan",
+            params![Name(path.as_bytes()), self.scan.id, parent, entry.metadata.modified.0, accessed],
+        )
+        .map(drop)
     }
 
-    fn add_source_file(&mut self, dir: i64, name: &[u8], metadata: &Metadata) -> Result<()> {
+    fn add_sink_dir(&self, parent: i64, dir: &RelPath, entry: &Entry) -> Result<()> {
+        let Ok(path) = dir.join(&entry.name) else { return Ok(()) };
+        self.execute(
+            "INSERT INTO dir(path, sink_scan, parent, sink_modified) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT(path) DO UPDATE
+             SET sink_scan = excluded.sink_scan, sink_modified = excluded.sink_modified, missing = 0",
+            params![Name(path.as_bytes()), self.scan.id, parent, entry.metadata.modified.0],
+        )
+        .map(drop)
+    }
+
+    fn add_source_file(&mut self, dir: i64, kind: i64, name: &[u8], metadata: &Metadata) -> Result<()> {
         let scan = self.scan;
         // A row that this scan has already brought is left alone: a directory
         // that changes while it is read may list a name twice.
         let status = self.row(
-            "INSERT INTO file(dir, name, size, modified, accessed, changed, created, permissions, scan, status)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, EXISTS (
+            "INSERT INTO file(dir, name, size, modified, accessed, changed, created, permissions, scan, kind, status)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?12, EXISTS (
                  SELECT 1 FROM sink_entry
-                 WHERE dir = ?1 AND name = ?2 AND kind = 0 AND size = ?3 AND abs(modified - ?4) <= ?10))
+                 WHERE dir = ?1 AND name = ?2 AND kind = ?12 AND size = ?3 AND abs(modified - ?4) <= ?10))
              ON CONFLICT(dir, name) DO UPDATE SET
-                 hash = CASE WHEN size = excluded.size AND modified = excluded.modified THEN hash END,
-                 algorithm = CASE WHEN size = excluded.size AND modified = excluded.modified THEN algorithm END,
+                 hash = CASE WHEN (kind, size, modified) = (excluded.kind, excluded.size, excluded.modified)
+                     THEN hash END,
+                 algorithm = CASE WHEN (kind, size, modified) = (excluded.kind, excluded.size, excluded.modified)
+                     THEN algorithm END,
+                 kind = excluded.kind,
                  suspect = suspect OR (status = 0 AND scan = ?11),
                  status = CASE WHEN suspect OR (status = 0 AND scan = ?11) THEN 0 ELSE excluded.status END,
                  size = excluded.size, modified = excluded.modified, accessed = excluded.accessed,
@@ -205,6 +222,7 @@ impl Db {
                 scan.id,
                 scan.tolerance_ns,
                 scan.distrusted_scan,
+                kind,
             ],
             |row| row.get::<_, i64>(0),
         )?;
@@ -217,23 +235,23 @@ impl Db {
 
     fn add_sink_entry(&mut self, dir: i64, name: &[u8], metadata: &Metadata) -> Result<()> {
         let kind = match metadata.kind {
-            Kind::File => 0,
-            Kind::Symlink => 1,
-            Kind::Dir | Kind::Other => 2,
+            Kind::File => FILE,
+            Kind::Symlink => LINK,
+            Kind::Dir | Kind::Other => OTHER,
         };
         let (size, modified) = (signed(metadata.size_bytes), metadata.modified.0);
         self.execute(
             "INSERT OR REPLACE INTO sink_entry VALUES (?1, ?2, ?3, ?4, ?5)",
             params![dir, Name(name), kind, size, modified],
         )?;
-        if kind != 0 {
+        if kind == OTHER {
             return Ok(());
         }
         let matched = self.execute(
             "UPDATE file SET status = 1
              WHERE dir = ?1 AND name = ?2 AND scan = ?3 AND status = 0 AND suspect = 0
-                 AND size = ?4 AND abs(modified - ?5) <= ?6",
-            params![dir, Name(name), self.scan.id, size, modified, self.scan.tolerance_ns],
+                 AND size = ?4 AND abs(modified - ?5) <= ?6 AND kind = ?7",
+            params![dir, Name(name), self.scan.id, size, modified, self.scan.tolerance_ns, kind],
         )?;
         if matched > 0 {
             self.scan.pending.files = self.scan.pending.files.saturating_sub(1);
@@ -275,6 +293,14 @@ impl Db {
         self.execute(
             "UPDATE dir SET missing = 0 WHERE id BETWEEN ?2 AND ?3 AND source_scan IS NOT ?1 AND missing = 1",
             range,
+        )?;
+        // Setting the times waits until the content is there: what is missing or
+        // differs now, and what the transfer changes, is settled at its end.
+        self.execute(
+            "UPDATE dir SET settle = source_scan IS ?1 AND modified IS NOT NULL
+                 AND (sink_scan IS NOT ?1 OR abs(modified - sink_modified) > ?4)
+             WHERE id BETWEEN ?2 AND ?3",
+            params![self.scan.id, from, from + SWEEP_DIRS - 1, self.scan.tolerance_ns],
         )?;
         self.sweep.next_dir = from + SWEEP_DIRS;
         Ok(true)

@@ -39,14 +39,21 @@ CREATE TABLE dir(
     path ANY NOT NULL UNIQUE,               -- relative; '' is the root
     source_scan INTEGER,                    -- the last scan that saw it there
     sink_scan INTEGER,
-    missing INTEGER NOT NULL DEFAULT 0      -- 1: to be made at the sink
+    parent INTEGER,                         -- NULL: the root
+    modified INTEGER,                       -- the source's times; NULL: not known
+    accessed INTEGER,
+    sink_modified INTEGER,
+    missing INTEGER NOT NULL DEFAULT 0,     -- 1: to be made at the sink; 2: that failed in the last run
+    settle INTEGER NOT NULL DEFAULT 0       -- 1: its times are to be set; 2: that failed in the last run
 ) STRICT;
 CREATE INDEX dir_missing ON dir(id) WHERE missing = 1;
+CREATE INDEX dir_settle ON dir(id) WHERE settle = 1;
 
--- The files of the source: the backlog (status 0) and what is in sync (1).
+-- The files and links of the source: the backlog (status 0) and what is in sync (1).
 CREATE TABLE file(
     dir INTEGER NOT NULL,
     name ANY NOT NULL,
+    kind INTEGER NOT NULL,                  -- 0 file, 1 link
     size INTEGER NOT NULL,
     modified INTEGER NOT NULL,
     accessed INTEGER,

@@ -35,9 +35,9 @@ impl Ended {
 /// A file or directory as it is compared: bytes and mtime.
 #[derive(Debug, PartialEq, Eq, Clone)]
 pub enum Node {
-    Dir,
+    Dir { mtime_ns: i128 },
     File { data: Vec<u8>, mtime_ns: i128 },
-    Link(PathBuf),
+    Link { target: PathBuf, mtime_ns: i128 },
     Other,
 }
 
@@ -253,6 +253,12 @@ pub fn write(root: &Path, name: impl AsRef<[u8]>, data: impl AsRef<[u8]>) -> Pat
     path
 }
 
+/// A pipe with a name: what opens it waits for ever.
+pub fn make_fifo(path: &Path) {
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+}
+
 pub fn set_mtime(path: &Path, seconds: i64, nanoseconds: u32) {
     filetime::set_file_mtime(path, filetime::FileTime::from_unix_time(seconds, nanoseconds)).unwrap();
 }
@@ -294,9 +300,9 @@ fn collect(dir: &Path, prefix: &[u8], nodes: &mut BTreeMap<Vec<u8>, Node>) {
         let metadata = fs::symlink_metadata(&path).unwrap();
         let node = if metadata.is_dir() {
             collect(&path, &[&name[..], b"/"].concat(), nodes);
-            Node::Dir
+            Node::Dir { mtime_ns: mtime_ns(&path) }
         } else if metadata.is_symlink() {
-            Node::Link(fs::read_link(&path).unwrap())
+            Node::Link { target: fs::read_link(&path).unwrap(), mtime_ns: mtime_ns(&path) }
         } else if metadata.is_file() {
             Node::File { data: fs::read(&path).unwrap(), mtime_ns: mtime_ns(&path) }
         } else {

@@ -33,6 +33,7 @@ mockall::mock! {
     #[async_trait]
     impl Source for Source {
         async fn open(&self, path: &RelPath) -> Result<Box<dyn FileReader>>;
+        async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>>;
     }
 }
 

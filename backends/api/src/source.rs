@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::{Metadata, RelPath, Result, Tree};
+use crate::{Error, ErrorKind, Metadata, RelPath, Result, Tree};
 
 /// A tree that files are read from.
 #[async_trait]
@@ -26,6 +26,14 @@ pub trait Source: Tree {
         let mut reader = self.open(path).await?;
         let data = reader.read_at(0, limit_bytes, buffer).await?;
         Ok(WholeFile { data, metadata: reader.metadata().await? })
+    }
+
+    /// Where a symbolic link points: its bytes, as they are.
+    ///
+    /// # Errors
+    /// If it is missing or no link; [`ErrorKind::Unsupported`] where the storage has none.
+    async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>> {
+        Err(Error::new(ErrorKind::Unsupported, "read link", path, "this storage has no symbolic links"))
     }
 }
 

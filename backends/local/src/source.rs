@@ -65,6 +65,15 @@ impl Source for LocalSource {
         Ok(Box::new(blocking("open", path, move || LocalReader::open(&root, at)).await?))
     }
 
+    async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>> {
+        let (root, at) = (Arc::clone(&self.root), path.clone());
+        let read = move || {
+            let (dir, name) = root.resolver.parent(&at)?;
+            Ok(rustix::fs::readlinkat(dir, name, Vec::new())?.into_bytes())
+        };
+        blocking("read link", path, read).await
+    }
+
     /// Open, read, look, close: one hop and four system calls.
     async fn read_whole(&self, path: &RelPath, limit_bytes: usize, mut buffer: Vec<u8>) -> Result<WholeFile> {
         let (root, at) = (Arc::clone(&self.root), path.clone());

@@ -158,6 +158,9 @@ pub async fn links_are_listed_and_never_followed(fixture: &dyn Fixture) {
     let kinds: Vec<_> =
         list(fixture, &RelPath::root()).await.unwrap().iter().map(|entry| entry.metadata.kind).collect();
     assert_eq!(kinds, [Kind::Dir, Kind::Symlink, Kind::Symlink]);
+    assert_eq!(source.read_link(&path("to-file")).await.unwrap(), b"dir/file");
+    assert_eq!(source.read_link(&path("missing")).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert!(source.read_link(&path("dir/file")).await.is_err(), "a file is no link");
     for at in ["to-file", "to-dir/file"] {
         assert!(source.open(&path(at)).await.is_err(), "{at} was followed by open");
         assert!(source.read_whole(&path(at), 10, Vec::new()).await.is_err(), "{at} was followed by read_whole");

@@ -10,16 +10,8 @@ use towpath::{Algorithm, Migration, Options};
 use towpath_backend::mock::{MockFileReader, MockFileWriter, MockSink, MockSource};
 use towpath_backend::{Capabilities, Entry, EntryStream, Identity, Kind, Metadata, Timestamp};
 
-const METADATA: Metadata = Metadata {
-    kind: Kind::File,
-    size_bytes: 0,
-    modified: Timestamp(1),
-    accessed: None,
-    changed: None,
-    created: None,
-    permissions: None,
-};
-const CAPABILITIES: Capabilities = Capabilities { mtime_precision_ns: 1, sets_mtime: true, symlinks: false };
+const METADATA: Metadata = Metadata::new(Kind::File, 0, Timestamp(1));
+const CAPABILITIES: Capabilities = Capabilities::PLAIN;
 
 fn page(entries: Vec<Entry>) -> EntryStream {
     Box::pin(tokio_stream::iter([Ok(entries)]))
@@ -59,7 +51,7 @@ fn sink(size_bytes: u64) -> MockSink {
     sink.expect_create().returning(move |_, _| {
         let mut writer = MockFileWriter::new();
         writer.expect_write_at().returning(|_, _| Ok(()));
-        writer.expect_finish().returning(move |_| Ok(Metadata { size_bytes, ..METADATA }));
+        writer.expect_finish().returning(move |_, _| Ok(Metadata { size_bytes, ..METADATA }));
         Ok(Box::new(writer))
     });
     sink

@@ -20,15 +20,7 @@ use towpath_local::LocalSink;
 struct Memory(BTreeMap<RelPath, Arc<[u8]>>);
 
 fn metadata(kind: Kind, size_bytes: usize) -> Metadata {
-    Metadata {
-        kind,
-        size_bytes: size_bytes as u64,
-        modified: Timestamp(1_700_000_000_000_000_000),
-        accessed: None,
-        changed: None,
-        created: None,
-        permissions: None,
-    }
+    Metadata::new(kind, size_bytes as u64, Timestamp(1_700_000_000_000_000_000))
 }
 
 impl Memory {
@@ -44,7 +36,7 @@ impl Tree for Memory {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { mtime_precision_ns: 1, sets_mtime: true, symlinks: false }
+        Capabilities::PLAIN
     }
 
     async fn identity(&self) -> Result<Identity> {

@@ -192,7 +192,7 @@ async fn an_error_that_shows_only_at_the_close_is_a_failure() {
     let writer = |_: &Journal| {
         let mut writer = MockFileWriter::new();
         writer.expect_write_at().returning(|_, _| Ok(()));
-        writer.expect_finish().returning(|_| Err(error(ErrorKind::Other, "close", &path("bad"))));
+        writer.expect_finish().returning(|_, _| Err(error(ErrorKind::Other, "close", &path("bad"))));
         Some(writer)
     };
     let (bench, ran) = with_one_bad(good_reader, writer).await;
@@ -204,7 +204,7 @@ async fn a_sink_that_says_another_size_is_not_believed() {
     let writer = |_: &Journal| {
         let mut writer = MockFileWriter::new();
         writer.expect_write_at().returning(|_, _| Ok(()));
-        writer.expect_finish().returning(|_| Ok(metadata(Kind::File, 1)));
+        writer.expect_finish().returning(|_, _| Ok(metadata(Kind::File, 1)));
         Some(writer)
     };
     let (bench, ran) = with_one_bad(good_reader, writer).await;
@@ -331,7 +331,7 @@ async fn most_blocks_under_way(options: Options, read_time: Duration, write_time
             counted.fetch_sub(1, SeqCst);
             Ok(())
         });
-        writer.expect_finish().returning(|_| Ok(metadata(Kind::File, SIZE)));
+        writer.expect_finish().returning(|_, _| Ok(metadata(Kind::File, SIZE)));
         Ok(Box::new(writer))
     });
     sink.expect_flush().returning(|| Ok(()));

@@ -150,7 +150,7 @@ async fn a_sink_that_rounds_times_is_in_sync_and_a_second_run_sends_nothing() {
         writer.expect_write_at().returning(|_, _| Ok(()));
         writer
             .expect_finish()
-            .returning(move |_| Ok(towpath_backend::Metadata { modified: rounded, ..metadata(Kind::File, 10) }));
+            .returning(move |_, _| Ok(towpath_backend::Metadata { modified: rounded, ..metadata(Kind::File, 10) }));
         Ok(Box::new(writer))
     });
     let list = |_: &RelPath| page(vec![entry(b"file", Kind::File)]);

@@ -89,13 +89,13 @@ impl Writing {
             self.progress.add_written(length as u64);
             written
         } else {
-            let last = block.is_last_block;
+            let (last, size_bytes) = (block.is_last_block, block.offset + block.data.len() as u64);
             self.write_steps(shared, block).await?;
             if !last {
                 return Ok(());
             }
             let Some(file) = self.file.take() else { return Ok(()) };
-            file.finish(&times).await.map_err(failed)?
+            file.finish(size_bytes, &times).await.map_err(failed)?
         };
         self.check(shared, &written).map_err(failed)
     }

@@ -165,14 +165,13 @@ impl Db {
                     rusqlite::Error::FromSqlConversionFailure(1, rusqlite::types::Type::Text, Box::new(error))
                 })?;
                 let time = |index| row.get::<_, Option<i64>>(index).map(|ns| ns.map(Timestamp));
+                let kind = if row.get::<_, i64>(11)? == LINK { Kind::Symlink } else { Kind::File };
                 let metadata = Metadata {
-                    kind: if row.get::<_, i64>(11)? == LINK { Kind::Symlink } else { Kind::File },
-                    size_bytes: unsigned(row.get(3)?),
-                    modified: Timestamp(row.get(4)?),
                     accessed: time(5)?,
                     changed: time(6)?,
                     created: time(7)?,
                     permissions: row.get(8)?,
+                    ..Metadata::new(kind, unsigned(row.get(3)?), Timestamp(row.get(4)?))
                 };
                 let recorded = row.get::<_, Option<String>>(9)?.zip(row.get(10)?);
                 Ok(Pending { key, path, metadata, recorded })

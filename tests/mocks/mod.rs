@@ -16,13 +16,10 @@ pub const MTIME: Timestamp = Timestamp(1_700_000_000_000_000_007);
 
 pub fn metadata(kind: Kind, size_bytes: usize) -> Metadata {
     Metadata {
-        kind,
-        size_bytes: size_bytes as u64,
-        modified: MTIME,
         accessed: Some(Timestamp(5)),
         changed: Some(Timestamp(6)),
-        created: None,
         permissions: Some(0o640),
+        ..Metadata::new(kind, size_bytes as u64, MTIME)
     }
 }
 
@@ -35,7 +32,7 @@ pub fn error(kind: ErrorKind, operation: &'static str, at: &RelPath) -> Error {
 }
 
 pub fn capabilities() -> Capabilities {
-    Capabilities { mtime_precision_ns: 1, sets_mtime: true, symlinks: true }
+    Capabilities { symlinks: true, ..Capabilities::PLAIN }
 }
 
 fn page(entries: Vec<Entry>) -> EntryStream {
@@ -116,7 +113,7 @@ pub fn willing_writer(journal: &Journal) -> MockFileWriter {
         Ok(())
     });
     let noted = Arc::clone(journal);
-    writer.expect_finish().returning(move |times| {
+    writer.expect_finish().returning(move |_, times| {
         note(&noted, "finish");
         let mut metadata = metadata(Kind::File, *written.lock().unwrap());
         metadata.modified = times.modified;

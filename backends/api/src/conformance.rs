@@ -95,13 +95,9 @@ fn path(text: impl AsRef<[u8]>) -> RelPath {
 /// What a source would say of a file of this size.
 fn metadata(size_bytes: usize) -> Metadata {
     Metadata {
-        kind: Kind::File,
-        size_bytes: size_bytes as u64,
-        modified: MTIME,
         accessed: Some(Timestamp(1_600_000_000_000_000_000)),
-        changed: None,
-        created: None,
         permissions: Some(0o400),
+        ..Metadata::new(Kind::File, size_bytes as u64, MTIME)
     }
 }
 

@@ -14,6 +14,7 @@
 
 mod error;
 mod metadata;
+mod names;
 mod path;
 mod sink;
 mod source;
@@ -25,7 +26,8 @@ pub mod conformance;
 pub mod mock;
 
 pub use error::{Error, ErrorKind, Result};
-pub use metadata::{Entry, Kind, Metadata, Times, Timestamp};
+pub use metadata::{Attributes, Entry, FileId, Kind, Metadata, Owner, Times, Timestamp, Xattr};
+pub use names::{ByteSet, NameRules};
 pub use path::{InvalidPath, RelPath};
 pub use sink::{FileWriter, Sink};
 pub use source::{FileReader, Source, WholeFile};

@@ -55,7 +55,28 @@ impl fmt::Display for Kind {
     }
 }
 
+/// Which file it is, whatever its names: two names of one file (hard links)
+/// have the same. Says nothing about files of another storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FileId {
+    /// The file system, as its machine numbers it now; another number after a remount is no surprise.
+    pub device: u64,
+    /// The file in it.
+    pub inode: u64,
+}
+
+/// Who owns a file, in numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Owner {
+    /// The user.
+    pub user: u32,
+    /// The group.
+    pub group: u32,
+}
+
 /// What a backend knows of one file, directory or link.
+///
+/// Made by [`Metadata::new`] and struct update, so that a backend names only what it knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Metadata {
     /// File, directory, …
@@ -70,11 +91,33 @@ pub struct Metadata {
     pub changed: Option<Timestamp>,
     /// When the file came into being, where the storage tells.
     pub created: Option<Timestamp>,
-    /// Permission bits (`0o7777`), recorded and never applied.
+    /// Permission bits (`0o7777`), recorded, and applied only on request.
     pub permissions: Option<u32>,
+    /// Who owns it, where the storage tells.
+    pub owner: Option<Owner>,
+    /// Which file it is, where the storage tells.
+    pub id: Option<FileId>,
+    /// How many names the file has: more than 1 is a hard link.
+    pub names: u64,
 }
 
 impl Metadata {
+    /// What every storage knows; nothing else is known.
+    pub const fn new(kind: Kind, size_bytes: u64, modified: Timestamp) -> Self {
+        Self {
+            kind,
+            size_bytes,
+            modified,
+            accessed: None,
+            changed: None,
+            created: None,
+            permissions: None,
+            owner: None,
+            id: None,
+            names: 1,
+        }
+    }
+
     /// The times a sink can set.
     pub fn times(&self) -> Times {
         Times { modified: self.modified, accessed: self.accessed }
@@ -88,6 +131,33 @@ pub struct Times {
     pub modified: Timestamp,
     /// atime; left alone where unknown.
     pub accessed: Option<Timestamp>,
+}
+
+/// What a file carries beside content and times, and a sink applies on request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attributes {
+    /// Permission bits (`0o7777`).
+    pub permissions: Option<u32>,
+    /// User and group.
+    pub owner: Option<Owner>,
+    /// Extended attributes, ACLs among them.
+    pub xattrs: Vec<Xattr>,
+}
+
+impl Attributes {
+    /// Whether there is nothing to apply.
+    pub fn is_empty(&self) -> bool {
+        self.permissions.is_none() && self.owner.is_none() && self.xattrs.is_empty()
+    }
+}
+
+/// An extended attribute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Xattr {
+    /// Its name with its namespace, such as `user.origin`.
+    pub name: Vec<u8>,
+    /// Its value.
+    pub value: Vec<u8>,
 }
 
 /// One name in a directory.

@@ -2,7 +2,8 @@
 //!
 //! [`Source::read_whole`] and [`Sink::write_whole`] are not mocked: they go the
 //! default way, through `open` and `create`, so that expectations on readers and
-//! writers hold for files of any size.
+//! writers hold for files of any size. [`FileReader::next_data`] is not mocked
+//! either: mocked files have no holes.
 
 // mockall writes the mocks' methods; the traits document them.
 #![allow(missing_docs)]
@@ -13,7 +14,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    Capabilities, EntryStream, FileReader, FileWriter, Identity, Metadata, RelPath, Result, Sink, Source, Times, Tree,
+    Attributes, Capabilities, EntryStream, Error, FileReader, FileWriter, Identity, Metadata, RelPath, Result, Sink,
+    Source, Times, Tree, Xattr,
 };
 
 mockall::mock! {
@@ -34,6 +36,7 @@ mockall::mock! {
     impl Source for Source {
         async fn open(&self, path: &RelPath) -> Result<Box<dyn FileReader>>;
         async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>>;
+        async fn xattrs(&self, path: &RelPath) -> Result<Vec<Xattr>>;
     }
 }
 
@@ -56,9 +59,13 @@ mockall::mock! {
         async fn create(&self, path: &RelPath, metadata: &Metadata) -> Result<Box<dyn FileWriter>>;
         async fn create_dir(&self, path: &RelPath) -> Result<()>;
         async fn create_symlink(&self, path: &RelPath, target: &[u8]) -> Result<()>;
+        async fn create_hard_link(&self, existing: &RelPath, path: &RelPath) -> Result<()>;
+        async fn rename(&self, from: &RelPath, to: &RelPath) -> Result<()>;
         async fn set_times(&self, path: &RelPath, times: &Times) -> Result<()>;
+        async fn set_attributes(&self, path: &RelPath, attributes: &Attributes) -> Result<Vec<Error>>;
         async fn remove_file(&self, path: &RelPath) -> Result<()>;
         async fn remove_dir(&self, path: &RelPath) -> Result<()>;
+        async fn discard(&self, path: &RelPath) -> Result<()>;
         async fn flush(&self) -> Result<()>;
     }
 }
@@ -81,6 +88,6 @@ mockall::mock! {
     #[async_trait]
     impl FileWriter for FileWriter {
         async fn write_at(&mut self, offset: u64, data: Bytes) -> Result<()>;
-        async fn finish(self: Box<Self>, times: &Times) -> Result<Metadata>;
+        async fn finish(self: Box<Self>, size_bytes: u64, times: &Times) -> Result<Metadata>;
     }
 }

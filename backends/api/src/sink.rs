@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::{Metadata, RelPath, Result, Times, Tree};
+use crate::{Attributes, Error, ErrorKind, Metadata, RelPath, Result, Times, Tree};
 
 /// A tree that files are written into.
 #[async_trait]
@@ -27,7 +27,7 @@ pub trait Sink: Tree {
         if !data.is_empty() {
             writer.write_at(0, data).await?;
         }
-        writer.finish(&metadata.times()).await
+        writer.finish(metadata.size_bytes, &metadata.times()).await
     }
 
     /// Makes a directory.
@@ -43,11 +43,47 @@ pub trait Sink: Tree {
     /// [`crate::ErrorKind::Unsupported`] where the storage has none.
     async fn create_symlink(&self, path: &RelPath, target: &[u8]) -> Result<()>;
 
+    /// Makes `path` another name of the file `existing` (a hard link).
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::AlreadyExists`] if the name is taken,
+    /// [`crate::ErrorKind::Unsupported`] where files have one name only
+    /// ([`crate::Capabilities::hard_links`]).
+    async fn create_hard_link(&self, existing: &RelPath, path: &RelPath) -> Result<()> {
+        let _ = existing;
+        Err(unsupported("link", path, "files have one name only in this storage"))
+    }
+
+    /// Gives the file or link `from` the name `to` in one step; a file or link
+    /// that had the name is gone. If both are names of one file, `from` goes.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::IsADirectory`] or [`crate::ErrorKind::AlreadyExists`] if a
+    /// directory has the name, [`crate::ErrorKind::Unsupported`] where the storage
+    /// cannot do so ([`crate::Capabilities::renames`]).
+    async fn rename(&self, from: &RelPath, to: &RelPath) -> Result<()> {
+        let _ = from;
+        Err(unsupported("rename", to, "this storage cannot rename in one step"))
+    }
+
     /// Sets the times of a file, directory or link (of the link itself).
     ///
     /// # Errors
     /// If they cannot be set.
     async fn set_times(&self, path: &RelPath, times: &Times) -> Result<()>;
+
+    /// Applies permissions, owner and extended attributes to a file, directory or
+    /// link (of the link itself, where links have them); tells what was refused.
+    ///
+    /// # Errors
+    /// If `path` cannot be reached at all.
+    async fn set_attributes(&self, path: &RelPath, attributes: &Attributes) -> Result<Vec<Error>> {
+        Ok(if attributes.is_empty() {
+            Vec::new()
+        } else {
+            vec![unsupported("set attributes", path, "this storage has none")]
+        })
+    }
 
     /// Removes a file or a link.
     ///
@@ -61,6 +97,16 @@ pub trait Sink: Tree {
     /// [`crate::ErrorKind::NotEmpty`] if it holds anything.
     async fn remove_dir(&self, path: &RelPath) -> Result<()>;
 
+    /// Moves a file or a link out of the tree, into the place for what is
+    /// discarded, under the same path there. What was discarded under that path
+    /// before stays.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Unsupported`] without such a place.
+    async fn discard(&self, path: &RelPath) -> Result<()> {
+        Err(unsupported("discard", path, "there is no place for what is discarded"))
+    }
+
     /// Returns once all that was finished before the call survives a power cut.
     ///
     /// # Errors
@@ -68,11 +114,16 @@ pub trait Sink: Tree {
     async fn flush(&self) -> Result<()>;
 }
 
+fn unsupported(operation: &'static str, path: &RelPath, cause: &str) -> Error {
+    Error::new(ErrorKind::Unsupported, operation, path, cause)
+}
+
 /// A file of a sink being written. Dropped before [`FileWriter::finish`], it
 /// leaves what was written so far.
 #[async_trait]
 pub trait FileWriter: Send {
-    /// Writes all of `data` at `offset`. Calls come in order and without gaps.
+    /// Writes all of `data` at `offset`. Calls come in order, and without gaps
+    /// unless the sink keeps holes ([`crate::Capabilities::holes`]): then a gap is one.
     ///
     /// Returns once the bytes are on their way to the storage (write-back
     /// started), not necessarily there.
@@ -81,11 +132,12 @@ pub trait FileWriter: Send {
     /// If writing fails, possibly for bytes of an earlier call.
     async fn write_at(&mut self, offset: u64, data: Bytes) -> Result<()>;
 
-    /// Sends what is left, sets the times, closes, and tells the file's metadata
-    /// as the storage has them.
+    /// Sends what is left, makes the file `size_bytes` long (a hole may be at its
+    /// end), sets the times, closes, and tells the file's metadata as the storage
+    /// has them.
     ///
     /// # Errors
     /// Any error of writing that shows only now (NFS and SMB report a full disk at
     /// the close), or if the times cannot be set.
-    async fn finish(self: Box<Self>, times: &Times) -> Result<Metadata>;
+    async fn finish(self: Box<Self>, size_bytes: u64, times: &Times) -> Result<Metadata>;
 }

@@ -1,8 +1,10 @@
 //! Where a migration reads from.
 
+use std::ops::Range;
+
 use async_trait::async_trait;
 
-use crate::{Error, ErrorKind, Metadata, RelPath, Result, Tree};
+use crate::{Error, ErrorKind, Metadata, RelPath, Result, Tree, Xattr};
 
 /// A tree that files are read from.
 #[async_trait]
@@ -25,7 +27,7 @@ pub trait Source: Tree {
     async fn read_whole(&self, path: &RelPath, limit_bytes: usize, buffer: Vec<u8>) -> Result<WholeFile> {
         let mut reader = self.open(path).await?;
         let data = reader.read_at(0, limit_bytes, buffer).await?;
-        Ok(WholeFile { data, metadata: reader.metadata().await? })
+        Ok(WholeFile { data, metadata: reader.metadata().await?, may_have_holes: false })
     }
 
     /// Where a symbolic link points: its bytes, as they are.
@@ -34,6 +36,16 @@ pub trait Source: Tree {
     /// If it is missing or no link; [`ErrorKind::Unsupported`] where the storage has none.
     async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>> {
         Err(Error::new(ErrorKind::Unsupported, "read link", path, "this storage has no symbolic links"))
+    }
+
+    /// The extended attributes of a file, directory or link (of the link itself);
+    /// none where the storage has no such thing.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    async fn xattrs(&self, path: &RelPath) -> Result<Vec<Xattr>> {
+        let _ = path;
+        Ok(Vec::new())
     }
 }
 
@@ -44,6 +56,8 @@ pub struct WholeFile {
     pub data: Vec<u8>,
     /// The file's metadata when reading ended.
     pub metadata: Metadata,
+    /// Whether zeros in it may be holes: then [`FileReader::next_data`] tells which.
+    pub may_have_holes: bool,
 }
 
 /// An open file of a source.
@@ -61,4 +75,14 @@ pub trait FileReader: Send {
     /// # Errors
     /// If reading fails; the buffer is then lost.
     async fn read_at(&mut self, offset: u64, length_bytes: usize, buffer: Vec<u8>) -> Result<Vec<u8>>;
+
+    /// The next stretch of the file that holds data, at or behind `offset`; what
+    /// lies before it is a hole, which reads as zeros. `None`: only a hole is left.
+    /// The stretch may reach beyond the end of the file.
+    ///
+    /// # Errors
+    /// If it cannot be found out.
+    async fn next_data(&mut self, offset: u64) -> Result<Option<Range<u64>>> {
+        Ok(Some(offset..u64::MAX))
+    }
 }

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use async_trait::async_trait;
 use futures_core::Stream;
 
-use crate::{Entry, Metadata, RelPath, Result};
+use crate::{Entry, Metadata, NameRules, RelPath, Result};
 
 /// A listing under way: pages of entries, in no order, ending after the first error.
 ///
@@ -41,6 +41,8 @@ impl fmt::Display for Identity {
 }
 
 /// What a tree's storage can keep.
+///
+/// Made from [`Capabilities::PLAIN`] and struct update, so that a backend names only what it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capabilities {
     /// The step of its mtimes: 1 on ext4, 100 on SMB, 2,000,000,000 on FAT.
@@ -49,6 +51,27 @@ pub struct Capabilities {
     pub sets_mtime: bool,
     /// Whether it holds symbolic links.
     pub symlinks: bool,
+    /// Whether a file can have several names.
+    pub hard_links: bool,
+    /// Whether a name can be given to another file at once ([`crate::Sink::rename`]).
+    pub renames: bool,
+    /// Whether files have holes: stretches never written, which read as zeros and take no room.
+    pub holes: bool,
+    /// Which names it can hold, and which of them are the same to it.
+    pub names: NameRules,
+}
+
+impl Capabilities {
+    /// Files with exact times under any names, and nothing else.
+    pub const PLAIN: Self = Self {
+        mtime_precision_ns: 1,
+        sets_mtime: true,
+        symlinks: false,
+        hard_links: false,
+        renames: false,
+        holes: false,
+        names: NameRules::BYTES,
+    };
 }
 
 /// A root and what lies beneath it.

@@ -27,6 +27,7 @@ pub(crate) fn capabilities(root: &Root) -> io::Result<Capabilities> {
         mtime_precision_ns: kept.and_then(step_of).unwrap_or(1).max(known_ns),
         sets_mtime: kept.and_then(step_of).is_some(),
         symlinks: holds_links(root)?,
+        ..Capabilities::PLAIN
     })
 }
 

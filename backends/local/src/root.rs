@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Statx, StatxFlags, StatxTimestamp, open, statx};
 use rustix::io::Errno;
-use towpath_backend::{EntryStream, Error, Identity, Kind, Metadata, RelPath, Result, Timestamp};
+use towpath_backend::{EntryStream, Error, FileId, Identity, Kind, Metadata, Owner, RelPath, Result, Timestamp};
 
 use crate::filesystem::{self, FileSystem};
 use crate::listing;
@@ -162,19 +162,21 @@ pub(crate) fn metadata_of_open(file: impl AsFd) -> io::Result<Metadata> {
 pub(crate) fn metadata_of(stat: &Statx) -> Metadata {
     let time = |time: &StatxTimestamp| Timestamp::from_parts(time.tv_sec, time.tv_nsec);
     let mode = u32::from(stat.stx_mode);
+    let kind = match FileType::from_raw_mode(mode) {
+        FileType::RegularFile => Kind::File,
+        FileType::Directory => Kind::Dir,
+        FileType::Symlink => Kind::Symlink,
+        _ => Kind::Other,
+    };
     Metadata {
-        kind: match FileType::from_raw_mode(mode) {
-            FileType::RegularFile => Kind::File,
-            FileType::Directory => Kind::Dir,
-            FileType::Symlink => Kind::Symlink,
-            _ => Kind::Other,
-        },
-        size_bytes: stat.stx_size,
-        modified: time(&stat.stx_mtime),
         accessed: Some(time(&stat.stx_atime)),
         changed: Some(time(&stat.stx_ctime)),
         // Where the file system does not tell, the kernel leaves the bit unset.
         created: (stat.stx_mask & StatxFlags::BTIME.bits() != 0).then(|| time(&stat.stx_btime)),
         permissions: Some(mode & 0o7777),
+        owner: Some(Owner { user: stat.stx_uid, group: stat.stx_gid }),
+        id: Some(FileId { device: rustix::fs::makedev(stat.stx_dev_major, stat.stx_dev_minor), inode: stat.stx_ino }),
+        names: u64::from(stat.stx_nlink),
+        ..Metadata::new(kind, stat.stx_size, time(&stat.stx_mtime))
     }
 }

@@ -38,7 +38,7 @@ impl Tree for LocalSource {
 
     fn capabilities(&self) -> Capabilities {
         let mtime_precision_ns = self.root.filesystem.mtime_precision_ns();
-        Capabilities { mtime_precision_ns, sets_mtime: true, symlinks: true }
+        Capabilities { mtime_precision_ns, symlinks: true, ..Capabilities::PLAIN }
     }
 
     fn locate(&self, local: &Path) -> Option<RelPath> {
@@ -84,7 +84,7 @@ impl Source for LocalSource {
             // What it is says more than the number that reading it gave.
             refuse_all_but_files(&metadata)?;
             read?;
-            Ok(WholeFile { data: buffer, metadata })
+            Ok(WholeFile { data: buffer, metadata, may_have_holes: false })
         };
         blocking("read", path, read).await
     }

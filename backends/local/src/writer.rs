@@ -178,7 +178,7 @@ impl FileWriter for LocalWriter {
         Ok(())
     }
 
-    async fn finish(mut self: Box<Self>, times: &Times) -> Result<Metadata> {
+    async fn finish(mut self: Box<Self>, _size_bytes: u64, times: &Times) -> Result<Metadata> {
         let open = self.take("close")?;
         let (root, path) = (Arc::clone(&self.root), self.path.clone());
         let times = self.sets_mtime.then_some(*times);

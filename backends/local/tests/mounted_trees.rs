@@ -19,15 +19,8 @@ fn path(text: impl AsRef<[u8]>) -> RelPath {
 }
 
 fn metadata(size_bytes: u64) -> Metadata {
-    Metadata {
-        kind: Kind::File,
-        size_bytes,
-        modified: Timestamp(1_600_000_000_000_000_000),
-        accessed: None,
-        changed: None,
-        created: None,
-        permissions: Some(0o400),
-    }
+    let modified = Timestamp(1_600_000_000_000_000_000);
+    Metadata { permissions: Some(0o400), ..Metadata::new(Kind::File, size_bytes, modified) }
 }
 
 async fn write(sink: &LocalSink, at: &RelPath, data: &'static [u8]) -> towpath_backend::Result<Metadata> {
@@ -83,7 +76,7 @@ async fn times_before_1970_are_kept_where_the_disk_can() {
         assert_eq!(kept.modified, Timestamp(ns));
         let mut writer = sink.create(&path("steps"), &given).await.unwrap();
         writer.write_at(0, Bytes::from_static(b"x")).await.unwrap();
-        assert_eq!(writer.finish(&given.times()).await.unwrap().modified, Timestamp(ns));
+        assert_eq!(writer.finish(1, &given.times()).await.unwrap().modified, Timestamp(ns));
     }
 }
 
@@ -97,7 +90,7 @@ async fn large_files_pass_the_window_and_leave_their_pages_unharmed() {
     for (n, step) in data.chunks(70_001).enumerate() {
         writer.write_at(n as u64 * 70_001, Bytes::copy_from_slice(step)).await.unwrap();
     }
-    writer.finish(&metadata(0).times()).await.unwrap();
+    writer.finish(data.len() as u64, &metadata(0).times()).await.unwrap();
     for step in [65_536, 99_999, 3 << 20] {
         let mut reader = source.open(&path("file")).await.unwrap();
         let mut back = Vec::new();

@@ -15,15 +15,8 @@ fn path(text: impl AsRef<[u8]>) -> RelPath {
 }
 
 fn metadata(size_bytes: u64) -> Metadata {
-    Metadata {
-        kind: Kind::File,
-        size_bytes,
-        modified: Timestamp(1_600_000_000_000_000_000),
-        accessed: None,
-        changed: None,
-        created: None,
-        permissions: Some(0o400),
-    }
+    let modified = Timestamp(1_600_000_000_000_000_000);
+    Metadata { permissions: Some(0o400), ..Metadata::new(Kind::File, size_bytes, modified) }
 }
 
 /// A mount that goes away with the test; `None` where mounting is not allowed.
@@ -55,7 +48,7 @@ async fn a_full_disk_is_told_as_such() {
     assert_eq!(error.kind(), ErrorKind::NoSpace);
     let mut writer = sink.create(&path("file"), &metadata(200_000)).await.unwrap();
     assert_eq!(writer.write_at(0, data).await.unwrap_err().kind(), ErrorKind::NoSpace);
-    assert!(writer.finish(&metadata(0).times()).await.is_err(), "a failed writer does not finish");
+    assert!(writer.finish(200_000, &metadata(0).times()).await.is_err(), "a failed writer does not finish");
 }
 
 #[tokio::test]

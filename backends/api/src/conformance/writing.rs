@@ -70,7 +70,7 @@ pub async fn a_whole_file_is_the_same_as_one_written_in_steps(fixture: &dyn Fixt
     for (n, step) in data.chunks(70_000).enumerate() {
         writer.write_at(n as u64 * 70_000, Bytes::copy_from_slice(step)).await.unwrap();
     }
-    let steps = writer.finish(&metadata(data.len()).times()).await.unwrap();
+    let steps = writer.finish(data.len() as u64, &metadata(data.len()).times()).await.unwrap();
     assert_eq!((whole.size_bytes, whole.modified), (steps.size_bytes, steps.modified));
     assert!(read(fixture, &path("whole")).await.unwrap() == read(fixture, &path("steps")).await.unwrap());
 }

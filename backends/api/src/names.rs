@@ -1,0 +1,106 @@
+//! Which names a storage can hold, and which of them it takes for one.
+
+/// What a storage does with names.
+///
+/// Most take any bytes. Those that do not must be known before anything is
+/// written: of two names that are one there, the second would overwrite the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NameRules {
+    /// Names that differ only in upper and lower case are the same.
+    pub folds_case: bool,
+    /// Names that differ only in how accents are composed (Unicode normalisation) are the same.
+    pub folds_unicode: bool,
+    /// Dots and spaces at the end of a name are lost.
+    pub trims_end: bool,
+    /// Names must be valid UTF-8.
+    pub utf8_only: bool,
+    /// Bytes that no name may hold.
+    pub refused: ByteSet,
+}
+
+impl NameRules {
+    /// Names are bytes, and every byte counts.
+    pub const BYTES: Self =
+        Self { folds_case: false, folds_unicode: false, trims_end: false, utf8_only: false, refused: ByteSet::EMPTY };
+
+    /// Whether two different names can be the same.
+    pub fn folds(&self) -> bool {
+        self.folds_case || self.folds_unicode || self.trims_end
+    }
+
+    /// Why this name cannot be held, if it cannot.
+    pub fn problem(&self, name: &[u8]) -> Option<String> {
+        if let Some(byte) = name.iter().find(|byte| self.refused.contains(**byte)) {
+            return Some(format!("the destination takes no names with {:?}", char::from(*byte)));
+        }
+        if self.utf8_only && std::str::from_utf8(name).is_err() {
+            return Some("the destination takes no names that are not UTF-8".to_owned());
+        }
+        if self.trims_end && matches!(name.last(), Some(b'.' | b' ')) {
+            return Some("the destination takes no names with a dot or a space at their end".to_owned());
+        }
+        None
+    }
+}
+
+/// A set of ASCII bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ByteSet(u128);
+
+impl ByteSet {
+    /// No byte.
+    pub const EMPTY: Self = Self(0);
+
+    /// These bytes; those above 127 are left out.
+    pub const fn of(bytes: &[u8]) -> Self {
+        let (mut set, mut at) = (0, 0);
+        while at < bytes.len() {
+            if bytes[at] < 128 {
+                set |= 1 << bytes[at];
+            }
+            at += 1;
+        }
+        Self(set)
+    }
+
+    /// Whether `byte` is in it.
+    pub const fn contains(self, byte: u8) -> bool {
+        byte < 128 && self.0 & (1 << byte) != 0
+    }
+
+    /// The bytes of both.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_bytes_unless_the_storage_says_otherwise() {
+        for name in [&b"a:b"[..], b"\xff", b"dot.", b"CASE"] {
+            assert_eq!(NameRules::BYTES.problem(name), None);
+        }
+        assert!(!NameRules::BYTES.folds());
+    }
+
+    #[test]
+    fn what_cannot_be_held_is_said_why() {
+        let rules = NameRules { trims_end: true, utf8_only: true, refused: ByteSet::of(b":*"), ..NameRules::BYTES };
+        for (name, word) in [(&b"a:b"[..], "':'"), (b"\xff", "UTF-8"), (b"dot.", "dot"), (b"space ", "space")] {
+            assert!(rules.problem(name).is_some_and(|problem| problem.contains(word)), "{name:?}");
+        }
+        assert_eq!(rules.problem("a.b c".as_bytes()), None);
+        assert!(rules.folds());
+    }
+
+    #[test]
+    fn sets_hold_what_they_were_made_of() {
+        let set = ByteSet::of(b":\xff\x7f").union(ByteSet::of(b"*"));
+        let held: Vec<u8> = (0..=255).filter(|byte| set.contains(*byte)).collect();
+        assert_eq!(held, b"*:\x7f");
+    }
+}

@@ -11,13 +11,15 @@ use towpath_backend::{Identity, RelPath, Sink, Source, Tree};
 use crate::audit::AuditLog;
 use crate::error::{Error, Result};
 use crate::event::{Emitter, Event, EventStream, ScanReason, Side};
-use crate::options::Options;
+use crate::mirror;
+use crate::options::{HardLinks, Options, WriteMode};
 use crate::pace::Pace;
+use crate::part::Parts;
 use crate::pipeline::{self, Pool, Shared, Tally};
 use crate::progress::{Phase, Progress};
 use crate::report::{Outcome, Report};
 use crate::scan::Scan;
-use crate::state::{self, Backlog, Plan, Roots, RunEnd, State};
+use crate::state::{self, Backlog, Compares, Plan, Roots, RunEnd, ScanOptions, State};
 
 /// Collects what a migration needs.
 #[derive(Default)]
@@ -80,9 +82,15 @@ impl Builder {
     pub fn build(self) -> Result<Migration> {
         let missing = |what: &str| Error::Config(format!("a migration needs {what}"));
         self.options.check().map_err(Error::Config)?;
+        let source = self.source.ok_or_else(|| missing("a source"))?;
+        let sink = self.sink.ok_or_else(|| missing("a sink"))?;
+        if self.options.write_mode == WriteMode::Atomic && !sink.capabilities().renames {
+            let problem = "the destination cannot rename in one step, so files cannot be replaced atomically";
+            return Err(Error::Config(problem.to_owned()));
+        }
         Ok(Migration {
-            source: self.source.ok_or_else(|| missing("a source"))?,
-            sink: self.sink.ok_or_else(|| missing("a sink"))?,
+            source,
+            sink,
             database: self.database.ok_or_else(|| missing("a database"))?,
             audit_log: self.audit_log.ok_or_else(|| missing("an audit log"))?,
             options: self.options,
@@ -164,7 +172,8 @@ impl Migration {
 
     async fn run_with(self, state: State) -> Result<Report> {
         let identities = self.identities().await?;
-        let start = state.begin_run(self.options.rescan).await?;
+        let start = state.begin_run(self.options.rescan, self.options.settings()).await?;
+        mirror::log_cut_off(&state, self.source.root(), &*self.sink).await?;
         let result = self.run_plan(&state, start.run, start.plan, identities).await;
         let end = match &result {
             Ok(report) if report.outcome == Outcome::Finished => RunEnd::Finished,
@@ -234,7 +243,14 @@ impl Migration {
     ) -> Result<Option<Backlog>> {
         self.progress.set_phase(Phase::Scanning);
         self.emitter.emit(Event::ScanStarted { reason }).await;
-        state.begin_scan(run, self.tolerance_ns()).await?;
+        let keeps_hard_links = self.options.hard_links == HardLinks::Keep && self.sink.capabilities().hard_links;
+        let compares = Compares {
+            permissions: self.options.keep_permissions,
+            owner: self.options.keep_owner,
+            hard_links: keeps_hard_links,
+        };
+        let options = ScanOptions { tolerance_ns: self.tolerance_ns(), compares, settings: self.options.settings() };
+        state.begin_scan(run, options).await?;
         let scan = Scan {
             source: Arc::clone(&self.source),
             sink: Arc::clone(&self.sink),
@@ -242,6 +258,8 @@ impl Migration {
             own_files: [self.own_files(&*self.source), self.own_files(&*self.sink)],
             walkers: self.options.walkers,
             links: self.options.links,
+            keeps_hard_links,
+            parts: self.parts(),
             state: state.clone(),
             progress: self.progress.clone(),
             emitter: self.emitter.clone(),
@@ -263,6 +281,7 @@ impl Migration {
             state: state.clone(),
             identities,
             mtime_rounding_ns: self.mtime_rounding_ns(),
+            parts: self.parts(),
             stop: self.cancellation.child_token(),
             pool: Pool::new(self.options.queue_capacity),
             read_pace: Pace::new(limit),
@@ -270,6 +289,10 @@ impl Migration {
         });
         let (tally, result) = pipeline::run(shared, backlog.pending).await;
         result.map(|()| tally)
+    }
+
+    fn parts(&self) -> Parts {
+        Parts::of(self.source.root(), self.sink.root())
     }
 
     /// mtimes that differ by no more count as equal.
@@ -312,6 +335,11 @@ impl Migration {
             vanished_files: tally.vanished_files,
             skipped_files: backlog.skipped,
             unreadable_dirs: backlog.unreadable,
+            deleted_files: tally.deleted_files,
+            deleted_dirs: tally.deleted_dirs,
+            protected: tally.protected,
+            refused_attributes: tally.refused_attributes,
+            refusal: tally.refusal,
             read_bytes: done.read_bytes,
             written_bytes: done.written_bytes,
             duration: Duration::ZERO,

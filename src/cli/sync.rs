@@ -76,6 +76,9 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, Refusal> {
     if !arguments.quiet {
         output::line(&console::summary(&report));
     }
+    if let Some(refusal) = &report.refusal {
+        output::error(refusal);
+    }
     Ok(status_of(&report, &received))
 }
 
@@ -106,6 +109,7 @@ fn check(arguments: &SyncArguments) -> Result<(LocalSource, StateFiles), Refusal
 fn status_of(report: &Report, received: &Received) -> u8 {
     match report.outcome {
         Outcome::Stopped => received.status(),
+        Outcome::Finished if report.refusal.is_some() => REFUSED,
         Outcome::Finished if report.all_in_sync() => ALL_IN_SYNC,
         Outcome::Finished => NOT_ALL_IN_SYNC,
     }

@@ -9,6 +9,32 @@ use crate::error::Result;
 use crate::event::Side;
 use crate::state::State;
 
+/// A directory to be walked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct WalkDir {
+    pub(super) path: RelPath,
+    /// Where it is read, if a link leads elsewhere.
+    pub(super) real: Option<RelPath>,
+}
+
+impl WalkDir {
+    /// One that is read where it is.
+    pub(super) fn at(path: RelPath) -> Self {
+        Self { path, real: None }
+    }
+
+    /// Where it is read.
+    pub(super) fn read_path(&self) -> &RelPath {
+        self.real.as_ref().unwrap_or(&self.path)
+    }
+
+    /// What it costs in memory.
+    fn bytes(&self) -> usize {
+        let real = self.real.as_ref().map_or(0, |real| real.as_bytes().len());
+        ENTRY_BYTES + self.path.as_bytes().len() + real
+    }
+}
+
 /// One side's queue, shared by its walkers.
 ///
 /// The latest directory goes first, which keeps the queue about as long as the
@@ -24,7 +50,7 @@ pub(super) struct DirQueue {
 
 #[derive(Default)]
 struct Inner {
-    dirs: Vec<RelPath>,
+    dirs: Vec<WalkDir>,
     bytes: usize,
     /// Directories in the database.
     spilled: usize,
@@ -49,17 +75,17 @@ impl DirQueue {
     }
 
     /// Adds directories, in the database if there is no room.
-    pub(super) async fn push(&self, dirs: Vec<RelPath>) -> Result<()> {
+    pub(super) async fn push(&self, dirs: Vec<WalkDir>) -> Result<()> {
         let mut overflow = Vec::new();
         {
             let mut inner = self.lock();
             for dir in dirs {
-                let bytes = ENTRY_BYTES + dir.as_bytes().len();
+                let bytes = dir.bytes();
                 if inner.bytes + bytes <= self.max_bytes {
                     inner.bytes += bytes;
                     inner.dirs.push(dir);
                 } else {
-                    overflow.push(dir);
+                    overflow.push((dir.path, dir.real));
                 }
             }
         }
@@ -74,7 +100,7 @@ impl DirQueue {
 
     /// Takes a directory, waiting for one; `None` once all are done. Each taken
     /// directory must be [`Self::done`].
-    pub(super) async fn pop(&self) -> Result<Option<RelPath>> {
+    pub(super) async fn pop(&self) -> Result<Option<WalkDir>> {
         loop {
             // Listens before it looks, so that no change in between is missed.
             let changed = self.changed.notified();
@@ -90,7 +116,7 @@ impl DirQueue {
     fn try_pop(&self) -> Popped {
         let mut inner = self.lock();
         if let Some(dir) = inner.dirs.pop() {
-            inner.bytes = inner.bytes.saturating_sub(ENTRY_BYTES + dir.as_bytes().len());
+            inner.bytes = inner.bytes.saturating_sub(dir.bytes());
             inner.under_way += 1;
             Popped::Dir(dir)
         } else if inner.refilling {
@@ -109,9 +135,10 @@ impl DirQueue {
         let dirs = self.state.pop_walk_queue(self.side, REFILL_DIRS).await;
         let mut inner = self.lock();
         inner.refilling = false;
-        for dir in dirs? {
+        for (path, real) in dirs? {
+            let dir = WalkDir { path, real };
             inner.spilled = inner.spilled.saturating_sub(1);
-            inner.bytes += ENTRY_BYTES + dir.as_bytes().len();
+            inner.bytes += dir.bytes();
             inner.dirs.push(dir);
         }
         drop(inner);
@@ -127,7 +154,7 @@ impl DirQueue {
 }
 
 enum Popped {
-    Dir(RelPath),
+    Dir(WalkDir),
     Refill,
     Wait,
     AllDone,
@@ -148,8 +175,9 @@ mod tests {
         DirQueue::new(Side::Source, state, max_bytes)
     }
 
-    fn dirs(names: impl Iterator<Item = String>) -> Vec<RelPath> {
-        names.map(|name| RelPath::new(name).unwrap()).collect()
+    fn dirs(names: impl Iterator<Item = String>) -> Vec<WalkDir> {
+        let real = RelPath::new("elsewhere").unwrap();
+        names.map(|name| WalkDir { path: RelPath::new(name).unwrap(), real: Some(real.clone()) }).collect()
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -160,7 +188,8 @@ mod tests {
         assert!(queue.lock().bytes <= 1000 && queue.lock().spilled > 4900);
         let mut seen = BTreeSet::new();
         while let Some(dir) = queue.pop().await.unwrap() {
-            assert!(seen.insert(dir.to_string()), "{dir} twice");
+            assert!(seen.insert(dir.path.to_string()), "{dir:?} twice");
+            assert_eq!(dir.read_path().as_bytes(), b"elsewhere");
             queue.done();
         }
         assert_eq!(seen.len(), 5000);
@@ -170,7 +199,7 @@ mod tests {
     async fn walkers_wait_for_each_others_directories_and_end_together() {
         let folder = tempfile::tempdir().unwrap();
         let queue = Arc::new(queue(folder.path(), 300));
-        queue.push(vec![RelPath::root()]).await.unwrap();
+        queue.push(vec![WalkDir::at(RelPath::root())]).await.unwrap();
         let walkers: Vec<_> = (0..6)
             .map(|_| {
                 let queue = Arc::clone(&queue);
@@ -179,8 +208,8 @@ mod tests {
                     while let Some(dir) = queue.pop().await.unwrap() {
                         walked += 1;
                         // A tree of four levels with six directories in each.
-                        if dir.components().count() < 4 {
-                            let inner = (0..6).map(|n| dir.join(n.to_string()).unwrap()).collect();
+                        if dir.path.components().count() < 4 {
+                            let inner = (0..6).map(|n| WalkDir::at(dir.path.join(n.to_string()).unwrap())).collect();
                             tokio::task::yield_now().await;
                             queue.push(inner).await.unwrap();
                         }

@@ -5,20 +5,24 @@ use std::sync::Arc;
 
 use tokio_stream::StreamExt as _;
 use tokio_util::sync::CancellationToken;
-use towpath_backend::{Entry, ErrorKind, Identity, Kind, RelPath, Tree};
+use towpath_backend::{Entry, ErrorKind, Identity, Kind, Metadata, RelPath, Source, Tree};
 
-use super::queue::DirQueue;
+use super::follow::{Followed, follow, holds};
+use super::queue::{DirQueue, WalkDir};
 use crate::audit::Line;
 use crate::error::{Error, Result};
 use crate::event::{Counts, Emitter, Event, FilePaths, Side};
 use crate::options::Links;
+use crate::part::{Parts, Whose};
 use crate::progress::Progress;
-use crate::state::State;
+use crate::state::{Listed, Role, State};
 
 /// What the walkers of one side share.
 pub(super) struct Walk {
     pub(super) side: Side,
     pub(super) tree: Arc<dyn Tree>,
+    /// The source, whichever side is walked: it alone can say where its links lead.
+    pub(super) source: Arc<dyn Source>,
     /// Both roots, for the paths that users see.
     pub(super) roots: [Vec<u8>; 2],
     pub(super) identity: Identity,
@@ -33,6 +37,7 @@ pub(super) struct Walk {
     pub(super) stop: CancellationToken,
     /// What becomes of links.
     pub(super) links: Links,
+    pub(super) parts: Parts,
     /// Whether the sink can hold them.
     pub(super) sink_holds_links: bool,
 }
@@ -63,15 +68,15 @@ impl Walk {
                 dir = self.queue.pop() => dir?,
             };
             let Some(dir) = dir else { return Ok(()) };
-            tracing::debug!(side = %self.side, %dir, "walk");
+            tracing::debug!(side = %self.side, dir = %dir.path, "walk");
             let walked = self.walk_dir(&dir, missed).await;
             self.queue.done();
             walked?;
         }
     }
 
-    async fn walk_dir(&self, dir: &RelPath, missed: &mut Missed) -> Result<()> {
-        let mut pages = match self.tree.read_dir(dir).await {
+    async fn walk_dir(&self, dir: &WalkDir, missed: &mut Missed) -> Result<()> {
+        let mut pages = match self.tree.read_dir(dir.read_path()).await {
             Ok(pages) => pages,
             Err(error) => return self.unreadable(dir, &error, missed).await,
         };
@@ -90,51 +95,109 @@ impl Walk {
     }
 
     /// Records a page, and queues its directories.
-    async fn take(&self, dir: &RelPath, page: Vec<Entry>, missed: &mut Missed) -> Result<()> {
+    async fn take(&self, dir: &WalkDir, page: Vec<Entry>, missed: &mut Missed) -> Result<()> {
         let mut counts = Counts::default();
         let mut dirs = Vec::new();
         let mut kept = Vec::with_capacity(page.len());
         for entry in page {
-            let Ok(path) = dir.join(&entry.name) else {
+            let Ok(path) = dir.path.join(&entry.name) else {
                 let problem = format!("the {} lists a name that is none: {:?}", self.side, entry.name.escape_ascii());
                 return Err(Error::Backend(problem));
             };
-            if self.own.contains(&path) || self.is_left_out(entry.metadata.kind) {
-                continue;
-            }
-            if let Some(reason) = self.reason_to_skip(&path, entry.metadata.kind) {
-                missed.skipped += 1;
-                self.skip(&path, reason).await?;
-                continue;
-            }
-            match entry.metadata.kind {
-                Kind::Dir => {
-                    counts.dirs += 1;
-                    dirs.push(path);
+            let Some(listed) = self.decide(dir, &path, entry, missed).await? else { continue };
+            if matches!(listed.role, Role::Migrated | Role::ReadAt(_)) {
+                match listed.metadata.kind {
+                    Kind::Dir => {
+                        counts.dirs += 1;
+                        let real = if let Role::ReadAt(real) = &listed.role { Some(real.clone()) } else { None };
+                        dirs.push(WalkDir { path, real });
+                    }
+                    Kind::File | Kind::Symlink => {
+                        counts.files += 1;
+                        counts.bytes += listed.metadata.size_bytes;
+                    }
+                    Kind::Other => {}
                 }
-                Kind::File | Kind::Symlink => {
-                    counts.files += 1;
-                    counts.bytes += entry.metadata.size_bytes;
-                }
-                Kind::Other => {}
             }
-            kept.push(entry);
+            kept.push(listed);
         }
-        let pending = self.state.add_page(self.side, dir.clone(), kept).await?;
+        let pending = self.state.add_page(self.side, dir.path.clone(), kept).await?;
         self.progress.add_counts(self.side, counts);
         self.progress.set_pending(pending);
         self.queue.push(dirs).await
     }
 
-    /// Whether such things were asked to be left out of the source.
-    fn is_left_out(&self, kind: Kind) -> bool {
-        self.side == Side::Source && kind == Kind::Symlink && self.links == Links::Skip
+    /// What becomes of a name; `None` if it is as if it were not there.
+    async fn decide(&self, dir: &WalkDir, path: &RelPath, entry: Entry, missed: &mut Missed) -> Result<Option<Listed>> {
+        if self.own.contains(path) {
+            return Ok(None);
+        }
+        let Entry { name, mut metadata } = entry;
+        let mut role = match (self.parts.whose(&name), self.side) {
+            (Some(Whose::Own), Side::Sink) => Role::Leftover,
+            (Some(_), _) => return Ok(None),
+            (None, _) => Role::Migrated,
+        };
+        if self.side == Side::Source && role == Role::Migrated {
+            if let Some(real) = &dir.real {
+                role = real.join(&name).map_or(Role::NotCopied, Role::ReadAt);
+            }
+            if metadata.kind == Kind::Symlink {
+                role = self.decide_link(dir, path, &mut metadata, role, missed).await?;
+            }
+            if role != Role::NotCopied
+                && let Some(reason) = self.reason_to_skip(path, metadata.kind)
+            {
+                self.skip(path, reason, missed).await?;
+                role = Role::NotCopied;
+            }
+            if matches!(role, Role::ReadAt(_)) {
+                // A file of its own in the link's place.
+                metadata.names = 1;
+            }
+        }
+        Ok(Some(Listed { name, metadata, role }))
+    }
+
+    /// What becomes of a link of the source. If it is followed, `metadata` are those of what it leads to.
+    async fn decide_link(
+        &self,
+        dir: &WalkDir,
+        path: &RelPath,
+        metadata: &mut Metadata,
+        role: Role,
+        missed: &mut Missed,
+    ) -> Result<Role> {
+        match self.links {
+            Links::Copy => return Ok(role),
+            Links::Skip => return Ok(Role::NotCopied),
+            Links::Follow => {}
+        }
+        let link = if let Role::ReadAt(real) = &role { real } else { path };
+        let reason = match self.follow(dir, link).await {
+            Ok(Followed::To(real, found)) => {
+                *metadata = found;
+                return Ok(Role::ReadAt(real));
+            }
+            Ok(Followed::Nowhere(reason)) => reason.to_owned(),
+            Err(error) => format!("it cannot be found out where this symbolic link leads: {error}"),
+        };
+        self.skip(path, reason, missed).await?;
+        Ok(Role::NotCopied)
+    }
+
+    async fn follow(&self, dir: &WalkDir, link: &RelPath) -> towpath_backend::Result<Followed> {
+        let followed = follow(&*self.source, link).await?;
+        if let Followed::To(real, metadata) = &followed
+            && metadata.kind == Kind::Dir
+            && holds(&*self.source, real, &dir.path).await?
+        {
+            return Ok(Followed::Nowhere("a symbolic link to a directory that holds it is not followed"));
+        }
+        Ok(followed)
     }
 
     fn reason_to_skip(&self, path: &RelPath, kind: Kind) -> Option<String> {
-        if self.side == Side::Sink {
-            return None;
-        }
         if self.taken.contains(path) {
             return Some("its place at the destination is taken by this migration's own database or log".to_owned());
         }
@@ -146,7 +209,8 @@ impl Walk {
         }
     }
 
-    async fn skip(&self, path: &RelPath, reason: String) -> Result<()> {
+    async fn skip(&self, path: &RelPath, reason: String, missed: &mut Missed) -> Result<()> {
+        missed.skipped += 1;
         let paths = FilePaths { source: path.under(&self.roots[0]), dest: path.under(&self.roots[1]) };
         let line = Line { error: Some(reason.clone()), ..Line::now("skipped", paths.clone()) };
         self.state.log(vec![line]).await?;
@@ -156,12 +220,13 @@ impl Walk {
 
     /// A directory that could not be read. That it is gone is no failure, as
     /// long as the tree is the one being scanned.
-    async fn unreadable(&self, dir: &RelPath, error: &towpath_backend::Error, missed: &mut Missed) -> Result<()> {
+    async fn unreadable(&self, dir: &WalkDir, error: &towpath_backend::Error, missed: &mut Missed) -> Result<()> {
         self.check_identity(error).await?;
+        let (dir, read) = (&dir.path, dir.read_path());
         if dir.is_root() {
             return Err(Error::Backend(format!("the {} cannot be read: {error}", self.side)));
         }
-        if error.kind() == ErrorKind::NotFound && error.path() == dir {
+        if error.kind() == ErrorKind::NotFound && error.path() == read {
             return Ok(());
         }
         self.state.add_unreadable(self.side, dir.clone()).await?;

@@ -7,13 +7,14 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::upgrade::upgrade;
 use super::value::Name;
 use crate::error::{Error, Result};
 
 /// "Towp": marks a SQLite file as a database of this program.
 const APPLICATION_ID: i32 = 0x546f_7770;
 /// The schema that this version writes.
-const SCHEMA_VERSION: i32 = 1;
+const SCHEMA_VERSION: i32 = 2;
 const SCHEMA: &str = include_str!("schema.sql");
 /// A smaller database is checked as a whole when it is opened.
 const QUICK_CHECK_BYTES: u64 = 64 << 20;
@@ -51,8 +52,11 @@ pub(super) fn open(path: &Path, roots: &Roots) -> Result<Opened> {
         make(&connection, roots).map_err(failed)?;
     } else {
         check_whole(path, &connection)?;
-        check_version(path, &connection)?;
+        let version = check_version(path, &connection)?;
         check_roots(path, &connection, roots)?;
+        if version < SCHEMA_VERSION {
+            upgrade(&connection, version, SCHEMA, SCHEMA_VERSION).map_err(failed)?;
+        }
     }
     set_up(&connection).map_err(failed)?;
     Ok(Opened { connection, lock, fresh })
@@ -163,7 +167,8 @@ fn check_whole(path: &Path, connection: &Connection) -> Result<()> {
     }
 }
 
-fn check_version(path: &Path, connection: &Connection) -> Result<()> {
+/// Tells the version, if it is one that can be used or brought up to date.
+fn check_version(path: &Path, connection: &Connection) -> Result<i32> {
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let read = || Ok((number("application_id")?, number("user_version")?));
     let (application, version) = read()
@@ -180,7 +185,7 @@ fn check_version(path: &Path, connection: &Connection) -> Result<()> {
             ),
         });
     }
-    Ok(())
+    Ok(version)
 }
 
 fn check_roots(path: &Path, connection: &Connection, roots: &Roots) -> Result<()> {

@@ -45,9 +45,10 @@ pub(crate) enum RunEnd {
 }
 
 impl State {
-    /// Records a new run and tells what it has to do.
-    pub(crate) async fn begin_run(&self, rescan: bool) -> Result<RunStart> {
-        self.commit(move |db| db.begin_run(rescan)).await
+    /// Records a new run and tells what it has to do. A backlog that was made with
+    /// other `settings` is not what is asked for now.
+    pub(crate) async fn begin_run(&self, rescan: bool, settings: String) -> Result<RunStart> {
+        self.commit(move |db| db.begin_run(rescan, &settings)).await
     }
 
     /// From here until [`Self::end_run`] files are under way: a run that is cut
@@ -66,6 +67,11 @@ impl State {
         .await
     }
 
+    /// What the last scan counted in the source and in the sink.
+    pub(crate) async fn counted(&self) -> Result<(Counts, Counts)> {
+        self.call(|db| db.backlog().map(|backlog| (backlog.source, backlog.sink))).await
+    }
+
     /// Records how the run ended; all that it wrote must have been flushed,
     /// unless it failed.
     pub(crate) async fn end_run(&self, run: i64, end: RunEnd) -> Result<()> {
@@ -79,14 +85,16 @@ pub(super) fn now_ns() -> i64 {
 }
 
 impl Db {
-    fn begin_run(&mut self, rescan: bool) -> Result<RunStart> {
+    fn begin_run(&mut self, rescan: bool, settings: &str) -> Result<RunStart> {
         let cut_off = self.row("SELECT 1 FROM run WHERE transferring = 1 LIMIT 1", [], |_| Ok(()))?.is_some();
         if cut_off {
             self.execute("UPDATE distrust SET value = 1", [])?;
             self.execute("UPDATE run SET transferring = 0 WHERE transferring = 1", [])?;
         }
-        self.execute("UPDATE file SET turn = 0 WHERE status = 0 AND turn > 0", [])?;
-        let plan = self.plan(rescan)?;
+        self.execute("UPDATE file SET turn = 0 WHERE status = 0 AND work IN (0, 1, 2) AND turn > 0", [])?;
+        self.execute("UPDATE file SET failed = NULL WHERE failed IS NOT NULL", [])?;
+        self.send_orphaned_names(0)?;
+        let plan = self.plan(rescan, settings)?;
         if matches!(plan, Plan::Resume(_)) {
             // What failed in the last run has another chance in this one.
             self.execute("UPDATE dir SET missing = 1 WHERE missing = 2", [])?;
@@ -96,16 +104,20 @@ impl Db {
         Ok(RunStart { run: self.connection.last_insert_rowid(), plan })
     }
 
-    fn plan(&self, rescan: bool) -> Result<Plan> {
+    fn plan(&self, rescan: bool, settings: &str) -> Result<Plan> {
         if self.fresh {
             return Ok(Plan::Scan(ScanReason::FirstRun));
         }
-        let last = self.row("SELECT finished IS NOT NULL FROM scan ORDER BY id DESC LIMIT 1", [], |row| row.get(0))?;
-        match last {
+        let last = self.row(
+            "SELECT finished IS NOT NULL, settings = ?1 FROM scan ORDER BY id DESC LIMIT 1",
+            [settings],
+            |row| Ok((row.get::<_, bool>(0)?, row.get::<_, bool>(1)?)),
+        )?;
+        let same_settings = match last {
             None => return Ok(Plan::Scan(ScanReason::FirstRun)),
-            Some(false) => return Ok(Plan::Scan(ScanReason::Interrupted)),
-            Some(true) => {}
-        }
+            Some((false, _)) => return Ok(Plan::Scan(ScanReason::Interrupted)),
+            Some((true, same)) => same,
+        };
         if rescan {
             return Ok(Plan::Scan(ScanReason::Requested));
         }
@@ -115,6 +127,9 @@ impl Db {
         };
         if backlog.pending.files == 0 && !waiting("missing")? && !waiting("settle")? {
             return Ok(Plan::Scan(ScanReason::BacklogEmpty));
+        }
+        if !same_settings {
+            return Ok(Plan::Scan(ScanReason::OtherSettings));
         }
         Ok(Plan::Resume(backlog))
     }

@@ -1,0 +1,65 @@
+//! Deletions: announced before they happen, so that none is missing in the log.
+
+use rusqlite::params;
+use towpath_backend::{RelPath, Timestamp};
+
+use super::State;
+use super::value::{Name, path, signed, unsigned};
+use crate::audit::Line;
+use crate::error::Result;
+
+/// Something at the sink that is about to go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Deletion {
+    pub(crate) path: RelPath,
+    /// `None`: a directory.
+    pub(crate) size_bytes: Option<u64>,
+    pub(crate) modified: Timestamp,
+}
+
+impl State {
+    /// Announces deletions. Once it returns, a crash loses none of them.
+    pub(crate) async fn begin_deletions(&self, deletions: Vec<Deletion>) -> Result<()> {
+        self.commit(move |db| {
+            for Deletion { path, size_bytes, modified } in &deletions {
+                db.execute(
+                    "INSERT OR REPLACE INTO deletion VALUES (?1, ?2, ?3)",
+                    params![Name(path.as_bytes()), size_bytes.map(signed), modified.0],
+                )?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Records what became of announced deletions: the lines are of those that came about.
+    pub(crate) async fn end_deletions(&self, paths: Vec<RelPath>, lines: Vec<Line>) -> Result<()> {
+        self.call(move |db| {
+            for path in &paths {
+                db.execute("DELETE FROM deletion WHERE path = ?1", [Name(path.as_bytes())])?;
+                // What went changed the time of the directory that it was in.
+                let parent = path.parent().unwrap_or_else(RelPath::root);
+                db.execute(
+                    "UPDATE dir SET settle = 1 WHERE path = ?1 AND modified IS NOT NULL",
+                    [Name(parent.as_bytes())],
+                )?;
+            }
+            db.write_lines(&lines)
+        })
+        .await
+    }
+
+    /// Up to `limit` deletions that a run was cut off in.
+    pub(crate) async fn open_deletions(&self, limit: usize) -> Result<Vec<Deletion>> {
+        self.call(move |db| {
+            db.rows("SELECT path, size, modified FROM deletion LIMIT ?1", [signed(limit as u64)], |row| {
+                Ok(Deletion {
+                    path: path(row, 0)?,
+                    size_bytes: row.get::<_, Option<i64>>(1)?.map(unsigned),
+                    modified: Timestamp(row.get(2)?),
+                })
+            })
+        })
+        .await
+    }
+}

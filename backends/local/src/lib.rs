@@ -16,6 +16,8 @@
 //! client for SMB that let it be set would carry it here, in `LocalWriter::finish`).
 
 mod filesystem;
+mod holes;
+mod links;
 mod listing;
 mod mounts;
 mod overlap;

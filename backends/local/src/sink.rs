@@ -13,6 +13,7 @@ use towpath_backend::{
     Tree, async_trait,
 };
 
+use crate::links;
 use crate::probe;
 use crate::resolve::Dir;
 use crate::root::{self, OpenError, Root, blocking};
@@ -150,6 +151,25 @@ impl Sink for LocalSink {
         }
         let target = OsStr::from_bytes(target).to_owned();
         self.change("create link", path, move |dir, name| Ok(symlinkat(&target, dir, name)?)).await
+    }
+
+    async fn create_hard_link(&self, existing: &RelPath, path: &RelPath) -> Result<()> {
+        if !self.capabilities.hard_links {
+            let cause = "the file system gives files one name only";
+            return Err(Error::new(ErrorKind::Unsupported, "link", path, cause));
+        }
+        let (root, existing, at) = (Arc::clone(&self.root), existing.clone(), path.clone());
+        blocking("link", path, move || links::hard_link(&root, &existing, &at)).await
+    }
+
+    async fn rename(&self, from: &RelPath, to: &RelPath) -> Result<()> {
+        if !self.capabilities.renames {
+            let cause = "the file system does not rename in one step";
+            return Err(Error::new(ErrorKind::Unsupported, "rename", to, cause));
+        }
+        let (root, old, new) = (Arc::clone(&self.root), from.clone(), to.clone());
+        let names_fold = self.capabilities.names.folds();
+        blocking("rename", to, move || links::rename(&root, &old, &new, names_fold)).await
     }
 
     async fn set_times(&self, path: &RelPath, times: &Times) -> Result<()> {

@@ -51,6 +51,8 @@ macro_rules! conformance {
             a_file_is_no_directory_to_list,
             the_root_is_a_directory_and_keeps_its_identity,
             names_are_bytes,
+            names_that_are_one_are_said_to_be,
+            names_that_cannot_be_are_said_to_be,
             a_missing_file_is_not_found,
             content_of_any_size_comes_back,
             reading_beyond_the_end_gives_what_there_is,

@@ -1,5 +1,7 @@
 //! What a tree keeps of times, links, holes and names: found out with a few files, not guessed.
 
+mod names;
+
 use std::ffi::{OsStr, OsString};
 use std::io;
 
@@ -25,8 +27,8 @@ const HOLE_BYTES: u64 = 1 << 20;
 
 /// What can be kept beneath `root`.
 ///
-/// One file serves for all but its links, so that a server far away is asked
-/// few questions.
+/// One file serves for all but its links and the names, so that a server far
+/// away is asked few questions.
 ///
 /// # Errors
 /// If no file can be made there.
@@ -39,6 +41,7 @@ pub(crate) fn capabilities(root: &Root) -> io::Result<Capabilities> {
     let symlinks = holds_links(scratch, &link)?;
     let renames = renames(scratch, &file, &link)?;
     scratch.clean()?;
+    let names = names::rules(root, &scratch.name("names"))?;
     let step = kept.and_then(step_of);
     Ok(Capabilities {
         mtime_precision_ns: step.unwrap_or(1).max(root.filesystem.mtime_precision_ns()),
@@ -47,7 +50,7 @@ pub(crate) fn capabilities(root: &Root) -> io::Result<Capabilities> {
         hard_links,
         renames,
         holes,
-        ..Capabilities::PLAIN
+        names,
     })
 }
 

@@ -91,6 +91,7 @@ macro_rules! conformance {
             a_link_is_removed_and_what_it_leads_to_stays,
             the_root_is_not_removed,
             removing_what_is_not_there_is_not_found,
+            what_is_discarded_is_gone_or_nothing_happened,
         );
     };
     ($fixture:expr; $($case:ident),* $(,)?) => {

@@ -17,6 +17,7 @@
 
 mod filesystem;
 mod holes;
+mod known;
 mod links;
 mod listing;
 mod mounts;
@@ -27,6 +28,7 @@ mod resolve;
 mod root;
 mod sink;
 mod source;
+mod trash;
 mod writeback;
 mod writer;
 

@@ -107,6 +107,9 @@ fn fat_folds_case_and_refuses_what_windows_does() {
         let found = rules(&image.root());
         assert!(found.folds_case && found.trims_end, "{options}: {found:?}");
         assert_eq!(found.refused, WINDOWS.union(ByteSet::of(b"\\")), "{options}");
+        let known = LocalSink::inspect(&image.root()).unwrap().unwrap().capabilities();
+        assert!(known.names.folds_case && known.names.refused == found.refused, "{known:?}");
+        assert!(!known.symlinks && !known.hard_links && !known.holes, "{known:?}");
     }
 }
 

@@ -9,6 +9,7 @@ use rustix::fs::{AtFlags, Dir, Mode, OFlags, mkdirat, openat, statx, unlinkat};
 use rustix::io::Errno;
 use towpath_backend::{ByteSet, NameRules};
 
+use crate::known::CONTROLS;
 use crate::root::{NO_FOLLOW, Root, STATX};
 
 /// All in one, for the many file systems that take any bytes: bytes that are
@@ -21,15 +22,6 @@ const NOT_UTF8: &[u8] = b"b\xff\xfe";
 
 /// Refused by FAT, by Windows and by many servers, but not always all of them.
 const OFTEN_REFUSED: &[u8] = b":*?\"<>|\\";
-/// Refused together, or not at all.
-const CONTROLS: [u8; 31] = {
-    let (mut bytes, mut at) = ([0; 31], 0);
-    while at < bytes.len() {
-        at += 1;
-        bytes[at - 1] = at as u8;
-    }
-    bytes
-};
 /// Refused almost nowhere.
 const SELDOM_REFUSED: &[u8] = b"!#$%&'()+,;=@[]^`{}~";
 

@@ -16,6 +16,9 @@
 //! client for SMB that let it be set would carry it here, in `LocalWriter::finish`).
 
 mod filesystem;
+mod holes;
+mod known;
+mod links;
 mod listing;
 mod mounts;
 mod overlap;
@@ -25,6 +28,7 @@ mod resolve;
 mod root;
 mod sink;
 mod source;
+mod trash;
 mod writeback;
 mod writer;
 

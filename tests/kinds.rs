@@ -46,7 +46,7 @@ fn whatever_kind_a_name_had_it_gets_the_sources_and_the_log_says_what_went() {
         bench.sync(&["--write-mode", mode]).with_status(0);
         bench.assert_same_trees();
         let deleted = bench.logged("deleted");
-        for name in ["file-to-dir", "file-to-empty-dir", "file-to-link", "link-to-file"] {
+        for name in ["file-to-dir", "file-to-empty-dir", "file-to-link", "dir-to-file", "dir-to-link"] {
             assert_eq!(deleted.get(name), Some(&1), "{mode}: {name} in {deleted:?}");
         }
         let line = bench.log().into_iter().find(|line| line["status"] == "deleted" && line["size"] == 4).unwrap();

@@ -52,14 +52,24 @@ pub(crate) async fn make_way(shared: &Shared, path: &RelPath, kind: Kind, error:
         ErrorKind::NotFound => make_parents(shared, path).await,
         ErrorKind::Escapes | ErrorKind::AlreadyExists | ErrorKind::IsADirectory | ErrorKind::NotADirectory => {
             match shared.sink.metadata(path).await {
-                // One of its own kind is replaced, not deleted.
-                Ok(found) if found.kind == kind => Ok(shared.sink.remove_file(path).await?),
+                // One of its own kind is replaced, not deleted; a link holds no data.
+                Ok(found) if found.kind == kind || found.kind == Kind::Symlink => {
+                    Ok(shared.sink.remove_file(path).await?)
+                }
                 Ok(found) => remove(shared, path, &found, error).await,
                 // Something above it is no directory.
                 Err(_) => make_parents(shared, path).await,
             }
         }
         _ => Err(error.into()),
+    }
+}
+
+/// Removes a file that has the name of a link to come.
+pub(crate) async fn clear_for_link(shared: &Shared, path: &RelPath) -> Result<(), Obstacle> {
+    match shared.sink.metadata(path).await {
+        Ok(found) if found.kind == Kind::File => Ok(delete(shared, path, &found).await?),
+        _ => Ok(()),
     }
 }
 

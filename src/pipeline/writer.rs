@@ -7,7 +7,7 @@ use towpath_backend::{Attributes, Error, ErrorKind, FileWriter, Kind, Metadata, 
 
 use super::Shared;
 use super::block::Block;
-use super::obstacle::make_way;
+use super::obstacle::{clear_for_link, make_way};
 use super::reader::{Message, SMALL_BYTES};
 use super::task::{Ended, Ending, Failure, Task, Written};
 use crate::progress::CurrentGuard;
@@ -184,9 +184,14 @@ impl Writing {
     /// Gives a part that is complete its file's name.
     async fn take_place(&mut self) -> Result<(), Ending> {
         let (sink, path) = (&self.shared.sink, &self.task.path);
-        if self.is_part()
-            && let Err(error) = sink.rename(&self.at, path).await
-        {
+        if !self.is_part() {
+            return Ok(());
+        }
+        if self.task.metadata.kind == Kind::Symlink {
+            // Renaming would replace a file too, and nobody would be told what went.
+            clear_for_link(&self.shared, path).await?;
+        }
+        if let Err(error) = sink.rename(&self.at, path).await {
             make_way(&self.shared, path, Kind::File, error).await?;
             sink.rename(&self.at, path).await.map_err(failed)?;
         }

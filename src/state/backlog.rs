@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 use rusqlite::types::Type;
-use towpath_backend::{Attributes, Kind, Metadata, Owner, RelPath, Times, Timestamp};
+use towpath_backend::{Attributes, FileId, Kind, Metadata, Owner, RelPath, Times, Timestamp};
 
 use super::State;
 use super::db::Db;
@@ -241,7 +241,7 @@ impl State {
 fn columns(of: &str) -> String {
     format!(
         "file.dir, file.name, dir.path, file.kind, file.real, {of}.size, {of}.modified, {of}.accessed, {of}.changed, \
-         {of}.created, {of}.permissions, {of}.user, {of}.grp, {of}.hash, {of}.algorithm"
+         {of}.created, {of}.permissions, {of}.user, {of}.grp, {of}.hash, {of}.algorithm, {of}.device, {of}.inode"
     )
 }
 
@@ -277,7 +277,7 @@ impl Db {
             ),
             params![turn, after.dir, Name(&after.name), signed(limit as u64), Work::Name.number()],
             |row| {
-                let first = join(&path(row, 16)?, &bytes(row, 15)?)?;
+                let first = join(&path(row, 18)?, &bytes(row, 17)?)?;
                 Ok(Pending { name_of: Some(first), ..pending(row)? })
             },
         )
@@ -422,12 +422,17 @@ fn pending(row: &rusqlite::Row<'_>) -> rusqlite::Result<Pending> {
     let path = join(&path(row, 2)?, &key.name)?;
     let time = |index| row.get::<_, Option<i64>>(index).map(|ns| ns.map(Timestamp));
     let kind = if row.get::<_, i64>(3)? == LINK { Kind::Symlink } else { Kind::File };
+    let id = row.get::<_, Option<i64>>(15)?.zip(row.get::<_, Option<i64>>(16)?);
+    let id = id.map(|(device, inode)| FileId { device: device.cast_unsigned(), inode: inode.cast_unsigned() });
     let metadata = Metadata {
         accessed: time(7)?,
         changed: time(8)?,
         created: time(9)?,
         permissions: row.get(10)?,
         owner: owner(row.get(11)?, row.get(12)?),
+        id,
+        // Which file it is is kept of those with several names alone.
+        names: if id.is_some() { 2 } else { 1 },
         ..Metadata::new(kind, unsigned(row.get(5)?), Timestamp(row.get(6)?))
     };
     let recorded = row.get::<_, Option<String>>(13)?.zip(row.get(14)?);

@@ -15,6 +15,7 @@
 //! can the creation time on the file systems this backend knows (a kernel
 //! client for SMB that let it be set would carry it here, in `LocalWriter::finish`).
 
+mod attributes;
 mod filesystem;
 mod holes;
 mod known;

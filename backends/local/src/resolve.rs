@@ -96,6 +96,16 @@ impl Resolver {
         Ok((Dir::Opened(self.open_beneath(dir.as_fd(), rest, DIR, Mode::empty())?), name))
     }
 
+    /// A handle that only names what has the name, a link itself included.
+    pub(crate) fn pin(&self, path: &RelPath) -> io::Result<OwnedFd> {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        if path.is_root() {
+            return Ok(openat(&self.root, ".", flags, Mode::empty())?);
+        }
+        let (dir, name) = self.parent(path)?;
+        Ok(retry_on_intr(|| openat(&dir, name, flags, Mode::empty()))?)
+    }
+
     /// Opens directories until what is left of `path` fits one call.
     fn descend<'p>(&self, mut path: &'p [u8]) -> io::Result<(Dir<'_>, &'p [u8])> {
         let mut dir = Dir::Root(self.root());

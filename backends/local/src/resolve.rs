@@ -69,6 +69,11 @@ impl Resolver {
         Self { root, strategy }
     }
 
+    /// Another, that works as this one does.
+    pub(crate) fn like(&self, root: OwnedFd) -> Self {
+        Self::with(root, self.strategy)
+    }
+
     /// The root's handle.
     pub(crate) fn root(&self) -> BorrowedFd<'_> {
         self.root.as_fd()

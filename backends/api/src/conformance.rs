@@ -13,6 +13,7 @@
 // A case says what is wrong by panicking, as any test does.
 #![allow(clippy::panic, clippy::unwrap_used)]
 
+mod attributes;
 mod holes;
 mod linking;
 mod listing;
@@ -20,6 +21,7 @@ mod reading;
 mod removing;
 mod writing;
 
+pub use attributes::*;
 pub use holes::*;
 pub use linking::*;
 pub use listing::*;
@@ -86,6 +88,9 @@ macro_rules! conformance {
             renaming_takes_the_place_of_a_file,
             renaming_between_two_names_of_a_file_leaves_one,
             renaming_replaces_and_moves_no_directory,
+            attributes_are_applied_or_told,
+            attributes_of_what_is_not_there_are_not_set,
+            attributes_of_a_link_are_not_those_of_its_target,
             files_and_empty_directories_are_removed,
             a_full_directory_is_not_removed,
             a_link_is_removed_and_what_it_leads_to_stays,

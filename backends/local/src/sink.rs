@@ -9,10 +9,11 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, Mode, mkdirat, symlinkat, syncfs, unlinkat, utimensat};
 use rustix::io::Errno;
 use towpath_backend::{
-    Bytes, Capabilities, EntryStream, Error, ErrorKind, FileWriter, Identity, Metadata, RelPath, Result, Sink, Times,
-    Tree, async_trait,
+    Attributes, Bytes, Capabilities, EntryStream, Error, ErrorKind, FileWriter, Identity, Metadata, RelPath, Result,
+    Sink, Times, Tree, async_trait,
 };
 
+use crate::attributes;
 use crate::links;
 use crate::resolve::Dir;
 use crate::root::{self, OpenError, Root, blocking};
@@ -218,6 +219,14 @@ impl Sink for LocalSink {
         }
         self.change("set times", path, move |dir, name| Ok(utimensat(dir, name, &times, AtFlags::SYMLINK_NOFOLLOW)?))
             .await
+    }
+
+    async fn set_attributes(&self, path: &RelPath, attributes: &Attributes) -> Result<Vec<Error>> {
+        if attributes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (root, at, attributes) = (Arc::clone(&self.root), path.clone(), attributes.clone());
+        blocking("set attributes", path, move || attributes::set(&root, &at, &attributes)).await
     }
 
     async fn remove_file(&self, path: &RelPath) -> Result<()> {

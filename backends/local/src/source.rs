@@ -4,9 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use towpath_backend::{
-    Capabilities, EntryStream, FileReader, Identity, Metadata, RelPath, Result, Source, Tree, WholeFile, async_trait,
+    Capabilities, EntryStream, FileReader, Identity, Metadata, RelPath, Result, Source, Tree, WholeFile, Xattr,
+    async_trait,
 };
 
+use crate::attributes;
 use crate::holes::may_have_holes;
 use crate::reader::{self, LocalReader, read_exactly, refuse_all_but_files};
 use crate::root::{self, OpenError, Root, blocking, metadata_of, stat_open};
@@ -73,6 +75,11 @@ impl Source for LocalSource {
             Ok(rustix::fs::readlinkat(dir, name, Vec::new())?.into_bytes())
         };
         blocking("read link", path, read).await
+    }
+
+    async fn xattrs(&self, path: &RelPath) -> Result<Vec<Xattr>> {
+        let (root, at) = (Arc::clone(&self.root), path.clone());
+        blocking("read attributes", path, move || attributes::xattrs(&root, &at)).await
     }
 
     /// Open, read, look, close: one hop and four system calls.

@@ -52,7 +52,8 @@ impl Trash {
     }
 
     fn open(dir: &Path, tree: &Root) -> Result<Self, OpenError> {
-        let root = Root::open(dir)?;
+        let root = Root::with(dir, |fd| tree.resolver.like(fd));
+        let root = root.map_err(|error| OpenError::io(dir, "be read", &error))?;
         let look = |error| OpenError::io(dir, "be looked at", &error);
         match overlap(&root.path, &tree.path).map_err(look)? {
             Some(Overlap::Same) => return Err(OpenError::new(dir, "is the destination itself")),

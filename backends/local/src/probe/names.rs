@@ -130,8 +130,7 @@ impl<'a> RealFolder<'a> {
     fn new(root: &'a Root, name: &'a OsStr) -> io::Result<Self> {
         mkdirat(root.resolver.root(), name, Mode::RWXU)?;
         let mut folder = Self { root, name, dir: None, made: Vec::new() };
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        match openat(root.resolver.root(), name, flags, Mode::empty()) {
+        match folder.open() {
             Ok(dir) => folder.dir = Some(dir),
             Err(error) => {
                 let _best_effort = unlinkat(root.resolver.root(), name, AtFlags::REMOVEDIR);
@@ -139,6 +138,11 @@ impl<'a> RealFolder<'a> {
             }
         }
         Ok(folder)
+    }
+
+    fn open(&self) -> Result<OwnedFd, Errno> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        openat(self.root.resolver.root(), self.name, flags, Mode::empty())
     }
 
     fn dir(&self) -> Result<&OwnedFd, Errno> {
@@ -151,13 +155,17 @@ impl<'a> RealFolder<'a> {
             // One that another name took along is gone already.
             let _what_stays_shows_below = unlinkat(&dir, OsStr::from_bytes(&name), AtFlags::empty());
         }
+        // Some servers keep what is open.
+        drop(dir);
         let remove = || unlinkat(self.root.resolver.root(), self.name, AtFlags::REMOVEDIR);
         match remove() {
             // Names that are told otherwise than they were made.
             Err(Errno::NOTEMPTY | Errno::EXIST) => {
+                let dir = self.open()?;
                 for name in list(&dir)? {
                     unlinkat(&dir, OsStr::from_bytes(&name), AtFlags::empty())?;
                 }
+                drop(dir);
                 Ok(remove()?)
             }
             result => Ok(result?),

@@ -42,6 +42,7 @@ mod event;
 mod migration;
 mod mirror;
 mod options;
+mod own_files;
 mod pace;
 mod part;
 mod pipeline;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use towpath_backend::RelPath;
+
 use crate::checksum::Algorithm;
 
 /// What becomes of symbolic links.
@@ -104,6 +106,9 @@ pub struct Options {
     pub keep_xattrs: bool,
     /// Whether what the source does not have is deleted from the sink.
     pub mirror: Option<Mirror>,
+    /// Paths at the sink that are no part of it, such as the place for what is
+    /// discarded: left alone, and nothing is sent there.
+    pub sink_apart: Vec<RelPath>,
     /// Scan and tell what would be done ([`crate::Event::Planned`]), and change nothing at the sink.
     pub dry_run: bool,
     /// Scan both trees even if a backlog is at hand.
@@ -174,6 +179,7 @@ impl Default for Options {
             keep_owner: false,
             keep_xattrs: false,
             mirror: None,
+            sink_apart: Vec::new(),
             dry_run: false,
             rescan: false,
         }

@@ -26,6 +26,8 @@ pub(crate) enum Whose {
     Own,
     /// Another's, perhaps under way: to be left alone.
     Others,
+    /// A backend's, which goes by itself within moments, unless its process was cut off.
+    Probe,
 }
 
 impl Parts {
@@ -53,7 +55,7 @@ impl Parts {
     /// Whether `name` is that of a part, or of a backend's probe, and whose.
     pub(crate) fn whose(self, name: &[u8]) -> Option<Whose> {
         if name.starts_with(PROBE) {
-            return Some(Whose::Others);
+            return Some(Whose::Probe);
         }
         let middle = name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
         let (migration, file) = (middle.get(..8)?, middle.get(9..)?);
@@ -101,6 +103,6 @@ mod tests {
         ] {
             assert_eq!(parts.whose(name), None, "{}", name.escape_ascii());
         }
-        assert_eq!(parts.whose(b".towpath-probe-1-2-file"), Some(Whose::Others));
+        assert_eq!(parts.whose(b".towpath-probe-1-2-file"), Some(Whose::Probe));
     }
 }

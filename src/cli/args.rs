@@ -110,6 +110,11 @@ pub(super) struct SyncArguments {
     #[arg(long, value_name = "N", requires = "delete_extras", value_parser = parse_max_delete, help_heading = "Deletion")]
     pub(super) max_delete: Option<MaxDelete>,
 
+    /// Move what would be deleted into this directory, which keeps its tree; on the same file
+    /// system as DEST
+    #[arg(long, value_name = "DIR", requires = "delete_extras", help_heading = "Deletion")]
+    pub(super) trash: Option<PathBuf>,
+
     /// mtimes that differ by no more are the same (for example 2s) [default: as precise as the
     /// coarser of the two file systems]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = parse_duration)]
@@ -209,6 +214,7 @@ impl SyncArguments {
             mirror: self
                 .delete_extras
                 .then(|| Mirror { max_delete: self.max_delete.unwrap_or(MaxDelete::Default), discard: false }),
+            sink_apart: Vec::new(),
             dry_run: false,
             rescan: self.rescan,
         }

@@ -3,11 +3,12 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+use towpath_backend::Tree as _;
 use towpath_local::{LocalSink, LocalSource, Overlap, overlap};
 
 use super::args::SyncArguments;
 use super::console::Console;
-use super::paths::{StateFiles, state_files};
+use super::paths::{StateFiles, canonical, state_files};
 use super::signals::{self, Received};
 use super::{console, format, output};
 use crate::{Error, Migration, Outcome, Report};
@@ -50,14 +51,19 @@ pub(super) async fn run(arguments: SyncArguments) -> u8 {
 async fn try_run(arguments: &SyncArguments) -> Result<u8, Refusal> {
     let (source, files) = check(arguments)?;
     // From here on things are touched: the destination is made and probed.
-    let sink =
+    let mut sink =
         LocalSink::open(&arguments.dest).map_err(|error| Refusal(COULD_NOT_RUN, format!("destination {error}")))?;
+    let mut options = arguments.options();
+    if let Some(trash) = &arguments.trash {
+        sink = sink.with_trash(trash).map_err(|error| Refusal(COULD_NOT_RUN, format!("trash {error}")))?;
+        options.sink_apart.extend(sink.trash_inside());
+    }
     let mut migration = Migration::builder()
         .source(source)
         .sink(sink)
         .database(&files.database)
         .audit_log(&files.log)
-        .options(arguments.options())
+        .options(options)
         .build()?;
     let received = signals::listen(migration.cancellation())
         .map_err(|error| Refusal(COULD_NOT_RUN, format!("cannot listen to signals: {error}")))?;
@@ -102,7 +108,8 @@ fn check(arguments: &SyncArguments) -> Result<(LocalSource, StateFiles), Refusal
     }
     let files = state_files(source, dest, arguments.database.as_deref(), arguments.log_file.as_deref())
         .map_err(|problem| Refusal(COULD_NOT_RUN, problem))?;
-    Migration::check_files(&files.database, &files.log)?;
+    let sink_root = canonical(dest);
+    Migration::check_files(&files.database, &files.log, opened.root(), sink_root.as_os_str().as_bytes())?;
     Ok((opened, files))
 }
 

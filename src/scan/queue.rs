@@ -45,6 +45,10 @@ pub(super) struct DirQueue {
     state: State,
     max_bytes: usize,
     inner: Mutex<Inner>,
+    /// Held while directories go to or come from the database, until they are
+    /// counted: were some taken back before they were counted, their number would
+    /// stay, and walkers would wait for them for ever.
+    spilling: tokio::sync::Mutex<()>,
     changed: Notify,
 }
 
@@ -67,7 +71,14 @@ const REFILL_DIRS: usize = 1024;
 
 impl DirQueue {
     pub(super) fn new(side: Side, state: State, max_bytes: usize) -> Self {
-        Self { side, state, max_bytes, inner: Mutex::default(), changed: Notify::new() }
+        Self {
+            side,
+            state,
+            max_bytes,
+            inner: Mutex::default(),
+            spilling: tokio::sync::Mutex::default(),
+            changed: Notify::new(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -91,6 +102,7 @@ impl DirQueue {
         }
         if !overflow.is_empty() {
             let count = overflow.len();
+            let _counted = self.spilling.lock().await;
             self.state.push_walk_queue(self.side, overflow).await?;
             self.lock().spilled += count;
         }
@@ -132,6 +144,7 @@ impl DirQueue {
     }
 
     async fn refill(&self) -> Result<()> {
+        let _counted = self.spilling.lock().await;
         let dirs = self.state.pop_walk_queue(self.side, REFILL_DIRS).await;
         let mut inner = self.lock();
         inner.refilling = false;

@@ -135,6 +135,7 @@ impl Walk {
         let Entry { name, mut metadata } = entry;
         let mut role = match (self.parts.whose(&name), self.side) {
             (Some(Whose::Own), Side::Sink) => Role::Leftover,
+            (Some(Whose::Probe), Side::Sink) if is_old(&metadata) => Role::Leftover,
             (Some(_), _) => return Ok(None),
             (None, _) => Role::Migrated,
         };
@@ -199,7 +200,7 @@ impl Walk {
 
     fn reason_to_skip(&self, path: &RelPath, kind: Kind) -> Option<String> {
         if self.taken.contains(path) {
-            return Some("its place at the destination is taken by this migration's own database or log".to_owned());
+            return Some("its place at the destination is taken by this migration's own files".to_owned());
         }
         match kind {
             Kind::File | Kind::Dir => None,
@@ -253,4 +254,12 @@ impl Walk {
             Err(error) => Err(Error::Backend(format!("the {} {root} is gone: {error}", self.side))),
         }
     }
+}
+
+/// Whether something came into being so long ago that nobody is at work on it.
+fn is_old(metadata: &Metadata) -> bool {
+    const OLD_NS: i64 = 3_600_000_000_000;
+    let now = i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
+    // The mtime is what a probe sets at will.
+    metadata.changed.is_some_and(|changed| now.saturating_sub(changed.0) > OLD_NS)
 }

@@ -84,7 +84,9 @@ impl Db {
         }
         if let Err(error) = self.execute("COMMIT", []) {
             self.rollback();
-            self.failure = Some(Error::Database { path: self.path.clone(), problem: error.to_string() });
+            if let Error::Database { problem, .. } = &error {
+                self.failure = Some(Error::Database { path: self.path.clone(), problem: problem.clone() });
+            }
             return Err(error);
         }
         Ok(())

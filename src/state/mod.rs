@@ -30,7 +30,7 @@ pub(crate) use deletion::Deletion;
 pub(crate) use extra::{Extra, ExtraKey, SeenDir};
 pub(crate) use listing::{Listed, Role};
 pub(crate) use open::{Roots, check_file};
-pub(crate) use run::{Backlog, Plan, RunEnd};
+pub(crate) use run::{Backlog, Plan, RunEnd, RunStart};
 pub(crate) use scan::{Compares, Found, ScanOptions};
 
 type Job = Box<dyn FnOnce(&mut Db) + Send>;

@@ -33,27 +33,50 @@ pub(super) struct Opened {
     pub(super) fresh: bool,
 }
 
-/// Checks that a database can be at `path`, and makes its folder. An existing
-/// file is left as it is, and looked at when it is opened.
-pub(crate) fn check_file(path: &Path) -> Result<()> {
-    lock(path).map(drop)
+/// Checks that the database of these trees can be at `path`, and makes its folder.
+/// An existing file is looked at, and left as it is.
+pub(crate) fn check_file(path: &Path, roots: &Roots) -> Result<()> {
+    let lock = lock(path)?;
+    if is_fresh(path, &lock)? {
+        return Ok(());
+    }
+    let connection = connect(path)?;
+    if !is_unfinished(&connection).map_err(|error| failed(path, &error))? {
+        check_usable(path, &connection, roots)?;
+    }
+    Ok(())
+}
+
+fn failed(path: &Path, error: &rusqlite::Error) -> Error {
+    Error::Database { path: path.to_owned(), problem: describe(error) }
+}
+
+fn connect(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|error| failed(path, &error))?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// Checks that a database is whole, not of a newer version, and of these trees; tells its version.
+fn check_usable(path: &Path, connection: &Connection, roots: &Roots) -> Result<i32> {
+    check_whole(path, connection)?;
+    let version = check_version(path, connection)?;
+    check_roots(path, connection, roots)?;
+    Ok(version)
 }
 
 /// Opens the database at `path`, or makes it.
 pub(super) fn open(path: &Path, roots: &Roots) -> Result<Opened> {
     let lock = lock(path)?;
     let fresh = is_fresh(path, &lock)?;
-    let failed = |error: rusqlite::Error| Error::Database { path: path.to_owned(), problem: describe(&error) };
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
-    connection.set_prepared_statement_cache_capacity(64);
+    let connection = connect(path)?;
+    let failed = |error: rusqlite::Error| failed(path, &error);
     let fresh = fresh || is_unfinished(&connection).map_err(failed)?;
     if fresh {
         make(&connection, roots).map_err(failed)?;
     } else {
-        check_whole(path, &connection)?;
-        let version = check_version(path, &connection)?;
-        check_roots(path, &connection, roots)?;
+        let version = check_usable(path, &connection, roots)?;
         if version < SCHEMA_VERSION {
             upgrade(&connection, version, SCHEMA, SCHEMA_VERSION).map_err(failed)?;
         }

@@ -4,7 +4,7 @@ use rusqlite::params;
 
 use super::State;
 use super::db::Db;
-use super::value::{signed, unsigned};
+use super::value::unsigned;
 use crate::error::Result;
 use crate::event::{Counts, ScanReason, Totals};
 
@@ -15,6 +15,8 @@ pub(crate) struct RunStart {
     pub(crate) run: i64,
     /// Why both trees must be scanned, or the backlog that makes it needless.
     pub(crate) plan: Plan,
+    /// The identities of source and sink when they were last scanned to the end.
+    pub(crate) identities: [Option<String>; 2],
 }
 
 /// Scan or resume.
@@ -32,8 +34,6 @@ pub(crate) struct Backlog {
     pub(crate) sink: Counts,
     pub(crate) skipped: u64,
     pub(crate) unreadable: u64,
-    /// The identities of source and sink when they were scanned.
-    pub(crate) identities: [Option<String>; 2],
 }
 
 /// How a run ended.
@@ -101,7 +101,8 @@ impl Db {
             self.execute("UPDATE dir SET settle = 1 WHERE settle = 2", [])?;
         }
         self.execute("INSERT INTO run(started) VALUES (?1)", [now_ns()])?;
-        Ok(RunStart { run: self.connection.last_insert_rowid(), plan })
+        let run = self.connection.last_insert_rowid();
+        Ok(RunStart { run, plan, identities: self.identities()? })
     }
 
     fn plan(&self, rescan: bool, settings: &str) -> Result<Plan> {
@@ -154,12 +155,15 @@ impl Db {
             )?
             .unwrap_or_default();
         backlog.pending = self.pending()?;
-        for (side, identity) in backlog.identities.iter_mut().enumerate() {
-            *identity = self
-                .row("SELECT identity FROM tree WHERE side = ?1", [signed(side as u64)], |row| row.get(0))?
-                .flatten();
-        }
         Ok(backlog)
+    }
+
+    fn identities(&self) -> Result<[Option<String>; 2]> {
+        let identity = |side: i64| {
+            let recorded = self.row("SELECT identity FROM tree WHERE side = ?1", [side], |row| row.get(0));
+            recorded.map(Option::flatten)
+        };
+        Ok([identity(0)?, identity(1)?])
     }
 
     fn end_run(&mut self, run: i64, end: RunEnd) -> Result<()> {

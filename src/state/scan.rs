@@ -220,7 +220,8 @@ impl Db {
             return Ok(());
         }
         let range = params![from, to];
-        // The first that is in sync is what the others are compared with.
+        // One that is in sync is what the others are compared with: better one that has
+        // several names at the sink, too.
         self.execute(
             "UPDATE file SET status = 0, work = 1
              WHERE dir BETWEEN ?1 AND ?2 AND device IS NOT NULL AND status = 1
@@ -230,7 +231,7 @@ impl Db {
                       LEFT JOIN sink_entry AS there ON there.dir = first.dir AND there.name = first.name
                       LEFT JOIN sink_entry AS mine ON mine.dir = file.dir AND mine.name = file.name
                       WHERE first.device = file.device AND first.inode = file.inode AND first.status = 1
-                      ORDER BY first.dir, first.name LIMIT 1)",
+                      ORDER BY there.device IS NULL, first.dir, first.name LIMIT 1)",
             range,
         )?;
         self.execute(

@@ -297,5 +297,6 @@ fn deletion_that_is_killed_goes_on_and_every_deletion_is_logged_once() {
     bench.assert_same_trees();
     let deleted = bench.logged("deleted");
     assert_eq!(deleted.len(), 5000 + 11, "each file and directory has its line");
-    assert!(deleted.values().all(|times| *times == 1), "and no more than one");
+    let doubled: Vec<_> = deleted.iter().filter(|(_, times)| **times != 1).collect();
+    assert!(doubled.is_empty(), "and no more than one: {} {:?}", doubled.len(), &doubled[..doubled.len().min(5)]);
 }

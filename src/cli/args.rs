@@ -211,9 +211,10 @@ impl SyncArguments {
             keep_permissions: self.perms,
             keep_owner: self.owner,
             keep_xattrs: self.xattrs,
-            mirror: self
-                .delete_extras
-                .then(|| Mirror { max_delete: self.max_delete.unwrap_or(MaxDelete::Default), discard: false }),
+            mirror: self.delete_extras.then(|| Mirror {
+                max_delete: self.max_delete.unwrap_or(MaxDelete::Default),
+                discard: self.trash.is_some(),
+            }),
             sink_apart: Vec::new(),
             dry_run: false,
             rescan: self.rescan,

@@ -6,7 +6,7 @@ use crate::audit::Line;
 use crate::error::Result;
 use crate::event::FilePaths;
 use crate::pipeline::Shared;
-use crate::state::{Deletion, State};
+use crate::state::{Deletion, EndedDeletions, State};
 
 /// Rows looked at in one step.
 const PAGE: usize = 256;
@@ -18,16 +18,18 @@ pub(crate) async fn log_cut_off(state: &State, source_root: &[u8], sink: &dyn Si
         if page.is_empty() {
             return Ok(());
         }
-        let mut lines = Vec::new();
-        for deletion in &page {
+        let mut ended = EndedDeletions::default();
+        for deletion in page {
             match sink.metadata(&deletion.path).await {
                 Err(error) if error.kind() == ErrorKind::NotFound => {
-                    lines.push(line(deletion, source_root, sink.root()));
+                    ended.lines.push(line(&deletion, source_root, sink.root()));
+                    ended.gone.push(deletion.path.clone());
                 }
                 _ => {}
             }
+            ended.announced.push(deletion.path);
         }
-        state.end_deletions(page.into_iter().map(|deletion| deletion.path).collect(), lines).await?;
+        state.end_deletions(ended).await?;
     }
 }
 

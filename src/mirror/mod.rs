@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Side};
 use crate::options::Mirror;
 use crate::pipeline::{Shared, Tally, deletion_line};
-use crate::state::{Deletion, Extra, ExtraKey};
+use crate::state::{Deletion, EndedDeletions, Extra, ExtraKey};
 use absence::{Absence, look_for};
 
 pub(crate) use cut_off::{log_cut_off, remove_leftovers};
@@ -58,9 +58,12 @@ async fn delete_batch(shared: &Arc<Shared>, extras: Vec<Extra>, tally: &mut Tall
         shared.check_identity(side).await?;
     }
     let deletions: Vec<_> = extras.iter().map(announced).collect();
-    let paths = deletions.iter().map(|deletion| deletion.path.clone()).collect();
+    let mut ended = EndedDeletions {
+        announced: deletions.iter().map(|deletion| deletion.path.clone()).collect(),
+        ..EndedDeletions::default()
+    };
     shared.state.begin_deletions(deletions).await?;
-    let (mut lines, mut events, mut result) = (Vec::new(), Vec::new(), Ok(()));
+    let (mut events, mut result) = (Vec::new(), Ok(()));
     let mut under_way = JoinSet::new();
     let mut extras = extras.into_iter();
     loop {
@@ -73,11 +76,12 @@ async fn delete_batch(shared: &Arc<Shared>, extras: Vec<Extra>, tally: &mut Tall
         let Some(joined) = under_way.join_next().await else { break };
         match joined {
             Ok((deletion, Ok(Fate::Deleted))) => {
-                lines.push(deletion_line(shared, &deletion));
+                ended.lines.push(deletion_line(shared, &deletion));
                 tally.deleted_files += 1;
                 events.push(deleted(shared, &deletion));
+                ended.gone.push(deletion.path);
             }
-            Ok((_, Ok(Fate::Gone))) => {}
+            Ok((deletion, Ok(Fate::Gone))) => ended.gone.push(deletion.path),
             Ok((deletion, Ok(Fate::Protected(reason)))) => {
                 tally.protected += 1;
                 events.push(Event::Protected { paths: shared.paths(&deletion.path), reason });
@@ -86,7 +90,7 @@ async fn delete_batch(shared: &Arc<Shared>, extras: Vec<Extra>, tally: &mut Tall
             Err(_) => result = result.and(Err(Error::Internal("a task of the deletion panicked".to_owned()))),
         }
     }
-    shared.state.end_deletions(paths, lines).await?;
+    shared.state.end_deletions(ended).await?;
     for event in events {
         shared.emitter.emit(event).await;
     }
@@ -165,23 +169,25 @@ async fn delete_dirs(shared: &Arc<Shared>, tally: &mut Tally) -> Result<()> {
         for side in Side::BOTH {
             shared.check_identity(side).await?;
         }
-        let (mut lines, mut announced) = (Vec::new(), Vec::new());
-        let mut result = Ok(());
+        let (mut ended, mut result) = (EndedDeletions::default(), Ok(()));
         for dir in page {
             if shared.stop.is_cancelled() {
                 break;
             }
             match delete_dir(shared, &dir, tally).await {
-                Ok(Some(deletion)) => lines.push(deletion_line(shared, &deletion)),
+                Ok(Some(deletion)) => {
+                    ended.lines.push(deletion_line(shared, &deletion));
+                    ended.gone.push(dir.clone());
+                }
                 Ok(None) => {}
                 Err(error) => result = Err(error),
             }
-            announced.push(dir);
+            ended.announced.push(dir);
             if result.is_err() {
                 break;
             }
         }
-        shared.state.end_deletions(announced, lines).await?;
+        shared.state.end_deletions(ended).await?;
         result?;
         if shared.stop.is_cancelled() {
             return Ok(());

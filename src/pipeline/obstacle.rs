@@ -10,7 +10,7 @@ use super::Shared;
 use super::task::{Ending, Failure};
 use crate::audit::Line;
 use crate::event::Event;
-use crate::state::Deletion;
+use crate::state::{Deletion, EndedDeletions};
 
 /// Why something is still in the way.
 #[derive(Debug)]
@@ -142,8 +142,12 @@ async fn delete(shared: &Shared, path: &RelPath, found: &Metadata) -> Result<(),
     let database = |error: crate::Error| BackendError::new(ErrorKind::Other, "record", path, error);
     shared.state.begin_deletions(vec![deletion.clone()]).await.map_err(database)?;
     let deleted = shared.delete(&deletion).await;
-    let lines = if deleted.is_ok() { vec![line(shared, &deletion)] } else { Vec::new() };
-    shared.state.end_deletions(vec![path.clone()], lines).await.map_err(database)?;
+    let mut ended = EndedDeletions { announced: vec![path.clone()], ..EndedDeletions::default() };
+    if deleted.is_ok() {
+        ended.lines.push(line(shared, &deletion));
+        ended.gone.push(path.clone());
+    }
+    shared.state.end_deletions(ended).await.map_err(database)?;
     deleted?;
     shared.emitter.emit(Event::Deleted { paths: shared.paths(path), size_bytes: deletion.size_bytes }).await;
     Ok(())

@@ -4,6 +4,7 @@ use rusqlite::params;
 use towpath_backend::{RelPath, Timestamp};
 
 use super::State;
+use super::db::Db;
 use super::value::{Name, path, signed, unsigned};
 use crate::audit::Line;
 use crate::error::Result;
@@ -15,6 +16,17 @@ pub(crate) struct Deletion {
     /// `None`: a directory.
     pub(crate) size_bytes: Option<u64>,
     pub(crate) modified: Timestamp,
+}
+
+/// What became of announced deletions.
+#[derive(Debug, Default)]
+pub(crate) struct EndedDeletions {
+    /// All of them.
+    pub(crate) announced: Vec<RelPath>,
+    /// Those that are not at the sink any more.
+    pub(crate) gone: Vec<RelPath>,
+    /// Lines of those that were deleted.
+    pub(crate) lines: Vec<Line>,
 }
 
 impl State {
@@ -32,19 +44,17 @@ impl State {
         .await
     }
 
-    /// Records what became of announced deletions: the lines are of those that came about.
-    pub(crate) async fn end_deletions(&self, paths: Vec<RelPath>, lines: Vec<Line>) -> Result<()> {
+    /// Records what became of announced deletions: which of them are gone, and the
+    /// lines of those that were deleted.
+    pub(crate) async fn end_deletions(&self, ended: EndedDeletions) -> Result<()> {
         self.call(move |db| {
-            for path in &paths {
+            for path in &ended.announced {
                 db.execute("DELETE FROM deletion WHERE path = ?1", [Name(path.as_bytes())])?;
-                // What went changed the time of the directory that it was in.
-                let parent = path.parent().unwrap_or_else(RelPath::root);
-                db.execute(
-                    "UPDATE dir SET settle = 1 WHERE path = ?1 AND modified IS NOT NULL",
-                    [Name(parent.as_bytes())],
-                )?;
             }
-            db.write_lines(&lines)
+            for path in &ended.gone {
+                db.forget_at_sink(path)?;
+            }
+            db.write_lines(&ended.lines)
         })
         .await
     }
@@ -61,5 +71,20 @@ impl State {
             })
         })
         .await
+    }
+}
+
+impl Db {
+    /// The sink does not have `path` any more: it is no candidate again, and the
+    /// time of the directory that it was in is to be set anew.
+    fn forget_at_sink(&self, path: &RelPath) -> Result<()> {
+        let parent = path.parent().unwrap_or_else(RelPath::root);
+        let (parent, name) = (Name(parent.as_bytes()), Name(path.name().unwrap_or_default()));
+        self.execute(
+            "DELETE FROM sink_entry WHERE dir = (SELECT id FROM dir WHERE path = ?1) AND name = ?2",
+            params![parent, name],
+        )?;
+        self.execute("UPDATE dir SET sink_scan = NULL WHERE path = ?1", [Name(path.as_bytes())])?;
+        self.execute("UPDATE dir SET settle = 1 WHERE path = ?1 AND modified IS NOT NULL", [parent]).map(drop)
     }
 }

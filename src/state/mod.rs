@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 use db::Db;
 
 pub(crate) use backlog::{DirWork, FileKey, Outcome, Pending, PendingDir, Verdict, Work};
-pub(crate) use deletion::Deletion;
+pub(crate) use deletion::{Deletion, EndedDeletions};
 pub(crate) use extra::{Extra, ExtraKey, SeenDir};
 pub(crate) use listing::{Listed, Role};
 pub(crate) use open::{Roots, check_file};

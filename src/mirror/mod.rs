@@ -22,6 +22,7 @@ use crate::state::{Deletion, EndedDeletions, Extra, ExtraKey};
 use absence::{Absence, look_for};
 
 pub(crate) use cut_off::{log_cut_off, remove_leftovers};
+pub(crate) use guard::within_bounds;
 
 /// Extras announced and deleted together; between two batches the trees are looked at anew.
 const BATCH: usize = 256;

@@ -95,7 +95,7 @@ impl State {
     pub(crate) async fn begin_extras(&self) -> Result<()> {
         self.commit(|db| {
             db.execute("DELETE FROM protected", [])?;
-            db.execute("INSERT OR IGNORE INTO protected SELECT path FROM unreadable WHERE side = 0", [])?;
+            db.execute("INSERT OR IGNORE INTO protected SELECT path FROM unreadable WHERE side IN (0, 2)", [])?;
             db.execute(
                 "INSERT OR IGNORE INTO protected SELECT path FROM dir
                  WHERE id IN (SELECT dir FROM file WHERE failed = 0)",

@@ -1,0 +1,45 @@
+# netlab: rate=100mbit delay=0.25ms memory=3G timeout=600
+# Reading and writing at the same time: 96 MiB over a link that carries them in 8.05 s each way.
+#
+# The time is the one until everything is on the servers. A tool that reads and writes in turn cannot be
+# faster than twice the wire's time.
+
+WIRE=$(python3 -c 'print(96 * 2**20 * 8 / 100e6)')
+
+times() { python3 -c "print(round($(value seconds_on_servers) / $WIRE, 3))"; }
+
+compare() { # SET
+    empty
+    measure_towpath "$1" "$1"
+    check "$1: times the wire's" "$(times)" "<=" 1.20
+    # The peers say the same each time: once is enough where time is short.
+    [ -z "$SHORT" ] || [ "$1" = four ] || return 0
+    empty
+    measure "$1" "cp -a" -- cp -a "/mnt/src/$1" /mnt/dst/
+    if have rsync rsync; then
+        empty
+        measure "$1" rsync -- rsync -a --inplace -W "/mnt/src/$1" /mnt/dst/
+    fi
+    if [ -z "$SHORT" ] && have rclone rclone; then
+        empty
+        measure "$1" rclone -- rclone copy "/mnt/src/$1" "/mnt/dst/$1"
+    fi
+}
+
+# Each 96 MiB.
+files /srv/a/four 4 $((24 << 20))
+compare four
+rm -r /srv/a/four
+
+files /srv/a/mixed/64M 1 $((64 << 20))
+files /srv/a/mixed/16M 1 $((16 << 20))
+files /srv/a/mixed/4M 2 $((4 << 20))
+files /srv/a/mixed/1M 4 $((1 << 20))
+files /srv/a/mixed/256K 8 $((256 << 10))
+files /srv/a/mixed/64K 24 $((64 << 10))
+files /srv/a/mixed/4K 128 $((4 << 10))
+compare mixed
+rm -r /srv/a/mixed
+
+files /srv/a/one 1 $((96 << 20))
+compare one

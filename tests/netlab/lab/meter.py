@@ -1,10 +1,11 @@
 """Runs a command and measures it: time, what the link carried, requests, another user's latency.
 
-meter.py RECORDS CASE TOOL [--limit BYTES_PER_S] [--user DIR] [--apart RECEIVED SENT] [--timeout S] [--note FIELD=NUMBER]
+meter.py RECORDS CASE TOOL [--limit BYTES_PER_S] [--user DIR] [--apart RECEIVED SENT] [--timeout S] [--wire S]
          -- COMMAND…
 
 --user DIR   meanwhile another user reads small files from DIR, and notes how long each took
 --apart      bytes per second of the link that are that user's, and not the command's
+--wire       the seconds that the link alone needs
 --limit      what the rates are told as multiples of
 """
 
@@ -126,7 +127,7 @@ def arguments():
     parser.add_argument("--user")
     parser.add_argument("--apart", nargs=2, type=float, default=(0.0, 0.0))
     parser.add_argument("--timeout", type=float, default=180)
-    parser.add_argument("--note", action="append", default=[], help="FIELD=NUMBER for the record")
+    parser.add_argument("--wire", type=float)
     return parser.parse_args(sys.argv[1:split]), sys.argv[split + 1 :]
 
 
@@ -185,9 +186,8 @@ def main():
             record[f"user_p{share}_ms"] = round(percentile(user.latencies_ms, share / 100), 2)
         record["user_max_ms"] = round(max(user.latencies_ms), 2)
         record["user_reads"] = len(user.latencies_ms)
-    for note in given.note:
-        field, number = note.split("=")
-        record[field] = float(number)
+    if given.wire:
+        record["times_wire"] = round((on_servers - start) / given.wire, 3)
     records.append(given.records, record)
     print(f"  {given.case}: {given.tool} {record['seconds_on_servers']:.2f} s" + (f", exit status {status}" if status else ""),
           flush=True)

@@ -6,23 +6,22 @@
 
 WIRE=$(python3 -c 'print(96 * 2**20 * 8 / 100e6)')
 
-times() { python3 -c "print(round($(value seconds_on_servers) / $WIRE, 3))"; }
 
 compare() { # SET
     empty
-    measure_towpath "$1" "$1"
-    check "$1: times the wire's" "$(times)" "<=" 1.20
+    measure_towpath "$1" "$1" -- --wire "$WIRE"
+    check "$1: times the wire's" "$(value times_wire)" "<=" 1.20
     # The peers say the same each time: once is enough where time is short.
     [ -z "$SHORT" ] || [ "$1" = four ] || return 0
     empty
-    measure "$1" "cp -a" -- cp -a "/mnt/src/$1" /mnt/dst/
+    measure "$1" "cp -a" --wire "$WIRE" -- cp -a "/mnt/src/$1" /mnt/dst/
     if have rsync rsync; then
         empty
-        measure "$1" rsync -- rsync -a --inplace -W "/mnt/src/$1" /mnt/dst/
+        measure "$1" rsync --wire "$WIRE" -- rsync -a --inplace -W "/mnt/src/$1" /mnt/dst/
     fi
     if [ -z "$SHORT" ] && have rclone rclone; then
         empty
-        measure "$1" rclone -- rclone copy "/mnt/src/$1" "/mnt/dst/$1"
+        measure "$1" rclone --wire "$WIRE" -- rclone copy "/mnt/src/$1" "/mnt/dst/$1"
     fi
 }
 

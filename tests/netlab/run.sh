@@ -43,7 +43,7 @@ for name in "${scenarios[@]}"; do
     [ -f "$here/scenarios/$name.sh" ] || { echo "no such scenario: $name" >&2 && exit 2; }
 done
 
-PATH=$PATH:/usr/sbin:/sbin
+export PYTHONDONTWRITEBYTECODE=1 PATH=$PATH:/usr/sbin:/sbin
 # COMMAND PACKAGE …: the first package that is missing, if one is.
 missing() {
     while [ $# -gt 0 ]; do

@@ -4,6 +4,7 @@ PATH=/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
 here=$(dirname "$0")
 mount -t proc proc /proc
+# shellcheck disable=SC2013
 for word in $(cat /proc/cmdline); do
     case $word in netlab=*) job=${word#netlab=} ;; esac
 done

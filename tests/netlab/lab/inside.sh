@@ -4,7 +4,7 @@
 #   inside.sh LAB JOB       (folders as seen from inside)
 set -u
 LAB=$1 JOB=$2
-export LAB JOB PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8
+export LAB JOB PYTHONDONTWRITEBYTECODE=1 PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8
 exec >>"$JOB/said" 2>&1 </dev/null
 
 power_off() {
@@ -41,7 +41,7 @@ share_up a "$SOURCE_PROTOCOL" /mnt/src "$MOUNT_OPTIONS" || give_up "mount of a"
 share_up b "$DEST_PROTOCOL" /mnt/dst "$MOUNT_OPTIONS" || give_up "mount of b"
 # The first write waits for the server's grace period; nobody wants to measure that.
 for mount in /mnt/src /mnt/dst; do
-    echo >"$mount/.first" && rm "$mount/.first" || give_up "$mount cannot be written"
+    { echo >"$mount/.first" && rm "$mount/.first"; } || give_up "$mount cannot be written"
 done
 keep_tools_in_memory
 

@@ -5,6 +5,7 @@
 #   empty                              the same, and nothing at the destination
 #   measure CASE TOOL [OPTION…] -- COMMAND…    runs and measures it; see meter.py
 #   value FIELD                        a number of the last measurement
+#   note FIELD NUMBER                  adds one to it
 #   check WHAT VALUE OPERATOR BOUND    a bound that is to hold; the scenario goes on
 #   measure_towpath CASE FOLDER [OPTION…] [-- METER_OPTION…]   towpath from /mnt/src/FOLDER to /mnt/dst/FOLDER
 #   have TOOL                          whether a peer is there; a skipped row where not
@@ -50,6 +51,7 @@ empty() {
 files() { python3 "$LAB/files.py" "$@"; }
 measure() { python3 "$LAB/meter.py" "$JOB/records" "$@"; }
 value() { python3 "$LAB/records.py" value "$JOB/records" "$1"; }
+note() { python3 "$LAB/records.py" note "$JOB/records" "$@"; }
 check() { python3 "$LAB/records.py" check "$JOB/records" "$@"; }
 skip() { python3 "$LAB/records.py" skip "$JOB/records" "$@"; }
 

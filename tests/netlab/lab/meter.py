@@ -1,11 +1,12 @@
 """Runs a command and measures it: time, what the link carried, requests, another user's latency.
 
 meter.py RECORDS CASE TOOL [--limit BYTES_PER_S] [--user DIR] [--apart RECEIVED SENT] [--timeout S] [--wire S]
-         -- COMMAND…
+         [--files NUMBER] -- COMMAND…
 
 --user DIR   meanwhile another user reads small files from DIR, and notes how long each took
 --apart      bytes per second of the link that are that user's, and not the command's
 --wire       the seconds that the link alone needs
+--files      how many files there are, for the requests of each
 --limit      what the rates are told as multiples of
 """
 
@@ -128,6 +129,7 @@ def arguments():
     parser.add_argument("--apart", nargs=2, type=float, default=(0.0, 0.0))
     parser.add_argument("--timeout", type=float, default=180)
     parser.add_argument("--wire", type=float)
+    parser.add_argument("--files", type=int)
     return parser.parse_args(sys.argv[1:split]), sys.argv[split + 1 :]
 
 
@@ -186,6 +188,8 @@ def main():
             record[f"user_p{share}_ms"] = round(percentile(user.latencies_ms, share / 100), 2)
         record["user_max_ms"] = round(max(user.latencies_ms), 2)
         record["user_reads"] = len(user.latencies_ms)
+    if given.files:
+        record["requests_per_file"] = round(record["requests_total"] / given.files, 2)
     if given.wire:
         record["times_wire"] = round((on_servers - start) / given.wire, 3)
     records.append(given.records, record)

@@ -1,6 +1,7 @@
 """The records of a lab: one line of JSON for each measurement, check or skip.
 
 records.py value FILE FIELD                     a number of the last measurement
+records.py note FILE FIELD NUMBER               adds to the last measurement
 records.py check FILE WHAT VALUE OPERATOR BOUND
 records.py skip FILE WHAT WHY
 """
@@ -27,6 +28,13 @@ def value(path, field):
     print(last[field])
 
 
+def note(path, field, number):
+    lines = read(path)
+    [line for line in lines if line["type"] == "measurement"][-1][field] = float(number)
+    with open(path, "w", encoding="utf-8") as out:
+        out.writelines(json.dumps(line) + "\n" for line in lines)
+
+
 def check(path, what, measured, symbol, bound):
     holds = OPERATORS[symbol](float(measured), float(bound))
     append(path, {"type": "check", "what": what, "value": float(measured), "operator": symbol,
@@ -41,4 +49,4 @@ def skip(path, what, why):
 
 if __name__ == "__main__":
     verb, *arguments = sys.argv[1:]
-    {"value": value, "check": check, "skip": skip}[verb](*arguments)
+    {"value": value, "note": note, "check": check, "skip": skip}[verb](*arguments)

@@ -148,8 +148,8 @@ def run(command, timeout):
 def main():
     given, command = arguments()
     requests, cpu = operations.count(), busy()
-    link = Link()
     user = User(given.user) if given.user else None
+    link = Link()
     link.start()
     if user:
         user.start()

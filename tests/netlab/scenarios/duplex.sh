@@ -11,11 +11,11 @@ compare() { # SET
     empty
     measure_towpath "$1" "$1" -- --wire "$WIRE"
     check "$1: times the wire's" "$(value times_wire)" "<=" 1.20
-    # The peers say the same each time: once is enough where time is short.
-    [ -z "$SHORT" ] || [ "$1" = four ] || return 0
+    # In short, one peer and one set tell that the lab is sound.
+    [ -z "$SHORT" ] || [ "$1 $PROTOCOL" = "four nfs4" ] || return 0
     empty
     measure "$1" "cp -a" --wire "$WIRE" -- cp -a "/mnt/src/$1" /mnt/dst/
-    if have rsync rsync; then
+    if [ -z "$SHORT" ] && have rsync rsync; then
         empty
         measure "$1" rsync --wire "$WIRE" -- rsync -a --inplace -W "/mnt/src/$1" /mnt/dst/
     fi
@@ -30,6 +30,8 @@ files /srv/a/four 4 $((24 << 20))
 compare four
 rm -r /srv/a/four
 
+if [ "$SHORT $PROTOCOL" = "1 smb" ]; then return 0; fi
+
 files /srv/a/mixed/64M 1 $((64 << 20))
 files /srv/a/mixed/16M 1 $((16 << 20))
 files /srv/a/mixed/4M 2 $((4 << 20))
@@ -40,5 +42,6 @@ files /srv/a/mixed/4K 128 $((4 << 10))
 compare mixed
 rm -r /srv/a/mixed
 
+[ -z "$SHORT" ] || return 0
 files /srv/a/one 1 $((96 << 20))
 compare one

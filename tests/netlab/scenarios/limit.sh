@@ -50,12 +50,19 @@ if [ -z "$SHORT" ]; then
     fi
 fi
 
-# The same files again, older and with other content at the destination.
+files /srv/a/little 2 $((3 * MI / 2))
+empty
+alone 256K little 256K $((256 << 10))
+
+[ -z "$SHORT" ] || return 0
+
+# The same files, older and with other content at the destination.
+empty
+cp -r /srv/a/large /srv/b/
 find /srv/b/large -type f | while read -r file; do
     head -c $((24 * MI)) /dev/zero >"$file"
     touch -d 2001-01-01 "$file"
 done
-rm -rf "$STATE" && mkdir "$STATE"
 alone "5M overwriting" large 5M $((5 * MI))
 rm -r /srv/a/large
 
@@ -63,12 +70,6 @@ files /srv/a/small 640 $((64 << 10)) 100
 empty
 alone "5M small files" small 5M $((5 * MI))
 rm -r /srv/a/small
-
-files /srv/a/little 2 $((3 * MI / 2))
-empty
-alone 256K little 256K $((256 << 10))
-
-[ -z "$SHORT" ] || return 0
 
 files /srv/a/middle 2 $((5 * MI))
 empty

@@ -24,6 +24,8 @@ import records
 PERIOD = 0.1
 USER_PERIOD = 0.03
 OUTPUT = "/tmp/output"
+# The times of the machine that all this runs on, which may have other things to do.
+MACHINE = "/host/proc/stat"
 
 
 class Link(threading.Thread):
@@ -112,8 +114,9 @@ def flow(samples, column, apart, limit):
     }
 
 
-def busy():
-    with open("/proc/stat", encoding="ascii") as file:
+def busy(stat="/proc/stat"):
+    """All processors' time until now, and the idle part of it."""
+    with open(stat, encoding="ascii") as file:
         times = list(map(int, file.readline().split()[1:9]))
     return sum(times), times[3] + times[4]
 
@@ -133,6 +136,10 @@ def arguments():
     return parser.parse_args(sys.argv[1:split]), sys.argv[split + 1 :]
 
 
+def busy_share(before, after):
+    return round(1 - (after[1] - before[1]) / max(1, after[0] - before[0]), 3)
+
+
 def run(command, timeout):
     """Returns the exit status; 124 if it did not end in time."""
     with open(OUTPUT, "wb") as out:
@@ -147,7 +154,7 @@ def run(command, timeout):
 
 def main():
     given, command = arguments()
-    requests, cpu = operations.count(), busy()
+    requests, inside, machine = operations.count(), busy(), busy(MACHINE)
     user = User(given.user) if given.user else None
     link = Link()
     link.start()
@@ -162,7 +169,7 @@ def main():
         user.end()
     time.sleep(0.2)
     link.end()
-    cpu = [after - before for after, before in zip(busy(), cpu)]
+    inside, machine = busy_share(inside, busy()), busy_share(machine, busy(MACHINE))
     record = {
         "type": "measurement",
         "case": given.case,
@@ -173,7 +180,8 @@ def main():
         "seconds_on_servers": round(on_servers - start, 3),
         "received_bytes": link.samples[-1][1] - link.samples[0][1],
         "sent_bytes": link.samples[-1][2] - link.samples[0][2],
-        "cpu_busy": round(1 - cpu[1] / max(1, cpu[0]), 3),
+        "cpu_busy": inside,
+        "machine_busy": machine,
         "requests": operations.difference(requests, operations.count()),
         "timeline": [[round(t - start, 3), rx, tx] for t, rx, tx in link.samples],
     }

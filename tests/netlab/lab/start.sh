@@ -32,7 +32,7 @@ trap 'exit 130' INT TERM HUP
 [ -d /dev/shm ] && export TMPDIR=/dev/shm
 : >"$job/said"
 # Ahead of what else the machine does, where that is allowed: its one processor is what the lab has least of.
-nice -n -10 timeout -k 5 "$seconds" linux.uml mem="$memory" rootfstype=hostfs rootflags=/ ro init="$here/init.sh" \
+nice -n -20 timeout -k 5 "$seconds" linux.uml mem="$memory" rootfstype=hostfs rootflags=/ ro init="$here/init.sh" \
     con=null con0=null,fd:1 quiet random.trust_cpu=on netlab="$job" last=1 </dev/null >"$job/console" 2>&1 &
 kernel=$!
 tail -n +1 -f --pid="$kernel" -s 0.3 "$job/said" &

@@ -99,6 +99,9 @@ protocols_of() { # NAME
     fi
 }
 
+# Until now: the time of all processors, and what of it they were idle, in ticks.
+processors() { awk '/^cpu / { print $2 + $3 + $4 + $5 + $6 + $7 + $8 + $9, $5 + $6 }' /proc/stat; }
+
 run_lab() { # NAME PROTOCOL
     local name=$1 source=${2%:*} dest=${2#*:} job lacking
     job=$work/$name-${2/:/-}
@@ -118,11 +121,14 @@ run_lab() { # NAME PROTOCOL
         printf 'SCENARIO=%q TOWPATH=%q\n' "/host$here/scenarios/$name.sh" "/host$work/towpath"
     } >"$job/settings"
     echo "$name over $2"
-    local start=$SECONDS status=0
+    local start=$SECONDS status=0 before
+    before=$(processors)
     "$here/lab/start.sh" "$job" "$(asked "$name" timeout 600)" "$(asked "$name" memory 3G)" &
     lab=$!
     wait "$lab" || status=$?
     lab=
+    echo "$before $(processors)" |
+        awk '{ printf "{\"type\": \"machine\", \"busy\": %.3f}\n", 1 - ($4 - $2) / ($3 - $1 + 1) }' >>"$job/records"
     if [ "$status" -ne 0 ]; then
         echo "  FAILED: exit status $status"
         printf '{"type": "failure", "what": "the lab ended with status %s"}\n' "$status" >>"$job/records"

@@ -24,8 +24,6 @@ import records
 PERIOD = 0.1
 USER_PERIOD = 0.03
 OUTPUT = "/tmp/output"
-# The times of the machine that all this runs on, which may have other things to do.
-MACHINE = "/host/proc/stat"
 
 
 class Link(threading.Thread):
@@ -114,9 +112,9 @@ def flow(samples, column, apart, limit):
     }
 
 
-def busy(stat="/proc/stat"):
-    """All processors' time until now, and the idle part of it."""
-    with open(stat, encoding="ascii") as file:
+def busy():
+    """The processor's time until now, and the idle part of it."""
+    with open("/proc/stat", encoding="ascii") as file:
         times = list(map(int, file.readline().split()[1:9]))
     return sum(times), times[3] + times[4]
 
@@ -154,7 +152,7 @@ def run(command, timeout):
 
 def main():
     given, command = arguments()
-    requests, inside, machine = operations.count(), busy(), busy(MACHINE)
+    requests, processor = operations.count(), busy()
     user = User(given.user) if given.user else None
     link = Link()
     link.start()
@@ -169,7 +167,7 @@ def main():
         user.end()
     time.sleep(0.2)
     link.end()
-    inside, machine = busy_share(inside, busy()), busy_share(machine, busy(MACHINE))
+    processor = busy_share(processor, busy())
     record = {
         "type": "measurement",
         "case": given.case,
@@ -180,8 +178,7 @@ def main():
         "seconds_on_servers": round(on_servers - start, 3),
         "received_bytes": link.samples[-1][1] - link.samples[0][1],
         "sent_bytes": link.samples[-1][2] - link.samples[0][2],
-        "cpu_busy": inside,
-        "machine_busy": machine,
+        "cpu_busy": processor,
         "requests": operations.difference(requests, operations.count()),
         "timeline": [[round(t - start, 3), rx, tx] for t, rx, tx in link.samples],
     }

@@ -15,13 +15,11 @@ import records
 MIB = 1 << 20
 
 BUSY = ("processor inside busy", "cpu_busy", "{:.0%}")
-# Of all processors; what the lab itself takes is part of it.
-MACHINE_BUSY = ("machine busy", "machine_busy", "{:.0%}")
 
 # The columns of a scenario's table after case and tool: heading, field, and how the field is written.
 COLUMNS = {
     "duplex": [("s", "seconds_on_servers", "{:.2f}"), ("times the wire's", "times_wire", "{:.2f}"),
-               BUSY, MACHINE_BUSY],
+               BUSY],
     "limit": [
         ("s", "seconds_on_servers", "{:.1f}"),
         ("received, most in 1 s", "received_max_1s_of_limit", "{:.2f}"),
@@ -32,7 +30,6 @@ COLUMNS = {
         ("mean", "sent_mean_of_limit", "{:.2f}"),
         ("user's p50, ms", "user_p50_ms", "{:.1f}"),
         ("p99, ms", "user_p99_ms", "{:.1f}"),
-        MACHINE_BUSY,
     ],
     "cache": [("s", "seconds_on_servers", "{:.1f}"), ("hot file still cached", "hot_share", "{:.0%}"),
               ("cached of the copied, MiB", "left_mib", "{:.0f}")],
@@ -44,7 +41,6 @@ DEFAULT = [
     ("requests", "requests_total", "{:.0f}"),
     ("for each file", "requests_per_file", "{:.2f}"),
     BUSY,
-    MACHINE_BUSY,
 ]
 
 
@@ -138,7 +134,10 @@ def markdown(about, labs):
     text.append(table(["what", "value"], [[name.replace("_", " "), str(value)] for name, value in about.items()]))
     for scenario in dict.fromkeys(lab["scenario"] for lab in labs):
         mine = [lab for lab in labs if lab["scenario"] == scenario]
-        text.append(f"## {scenario}\n\nLink {mine[0]['rate']}, delay {mine[0]['delay']}.\n")
+        loads = [f"{record['busy']:.0%} ({lab['protocol']})" for lab in mine for record in lab["records"]
+                 if record["type"] == "machine"]
+        text.append(f"## {scenario}\n\nLink {mine[0]['rate']}, delay {mine[0]['delay']}. The machine's processors were "
+                    f"busy, the lab included: {', '.join(loads)}.\n")
         columns = COLUMNS.get(scenario, DEFAULT)
         headings, rows = shown(columns, [row for lab in mine for row in rows_of(lab, columns)])
         text.append(table(headings, rows))

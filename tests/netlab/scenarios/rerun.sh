@@ -35,7 +35,7 @@ again "at once"
 cold
 again "with cold caches"
 sleep 4
-again "--rescan" --rescan
+again "with --rescan" --rescan
 # Without the database, it is only the trees that can tell.
 rm -rf "$STATE" && mkdir "$STATE"
 cold

@@ -43,6 +43,7 @@ nfs*)
     try "rsize=wsize=64K" rsize=65536,wsize=65536
     try actimeo=60 actimeo=60
     try noac noac
+    try write=eager write=eager
     away "hard" ""
     away "soft,timeo=30,retrans=2" soft,timeo=30,retrans=2
     ;;

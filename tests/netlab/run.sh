@@ -37,8 +37,8 @@ done
 
 scenarios=("$@")
 if [ $# -eq 0 ]; then
-    scenarios=(duplex limit small rerun cache)
-    [ -n "$short" ] || scenarios+=(scan)
+    scenarios=(duplex limit small rerun)
+    [ -n "$short" ] || scenarios+=(scan cache)
 fi
 for name in "${scenarios[@]}"; do
     [ -f "$here/scenarios/$name.sh" ] || { echo "no such scenario: $name" >&2 && exit 2; }

@@ -242,6 +242,8 @@ impl Migration {
             own_files: [self.own_files(&*self.source), self.own_files(&*self.sink)],
             walkers: self.options.walkers,
             links: self.options.links,
+            filter: self.options.filter.clone(),
+            delete_excluded: self.options.delete_excluded,
             state: state.clone(),
             progress: self.progress.clone(),
             emitter: self.emitter.clone(),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::checksum::Algorithm;
+use crate::filter::Filter;
 
 /// What becomes of symbolic links. They are never followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,6 +35,11 @@ pub struct Options {
     pub modify_window: Option<Duration>,
     /// What becomes of symbolic links.
     pub links: Links,
+    /// What is left out.
+    pub filter: Filter,
+    /// Where files of the sink are deleted: whether those that the filter
+    /// excludes go too, rather than being left alone.
+    pub delete_excluded: bool,
     /// Scan both trees even if a backlog is at hand.
     pub rescan: bool,
 }
@@ -60,6 +66,7 @@ impl Options {
         within("queue capacity", self.queue_capacity, 100_000)?;
         within("number of lanes", self.lanes, 1024)?;
         within("number of walkers", self.walkers, 1024)?;
+        self.filter.check()?;
         match self.bandwidth_limit_bytes_per_s {
             Some(limit) if limit < Self::MIN_LIMIT_BYTES_PER_S => {
                 Err(format!("bandwidth limit must be at least {} bytes/s, not {limit}", Self::MIN_LIMIT_BYTES_PER_S))
@@ -80,6 +87,8 @@ impl Default for Options {
             walkers: 8,
             modify_window: None,
             links: Links::default(),
+            filter: Filter::default(),
+            delete_excluded: false,
             rescan: false,
         }
     }

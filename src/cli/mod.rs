@@ -4,10 +4,12 @@
 
 mod args;
 mod console;
+mod filters;
 mod format;
 mod output;
 mod paths;
 mod signals;
+mod since;
 mod size;
 mod sync;
 

@@ -10,7 +10,7 @@ use super::console::Console;
 use super::paths::{StateFiles, state_files};
 use super::signals::{self, Received};
 use super::{console, format, output};
-use crate::{Error, Migration, Outcome, Report};
+use crate::{Error, Migration, Options, Outcome, Report};
 
 const ALL_IN_SYNC: u8 = 0;
 pub(super) const COULD_NOT_RUN: u8 = 1;
@@ -48,7 +48,7 @@ pub(super) async fn run(arguments: SyncArguments) -> u8 {
 }
 
 async fn try_run(arguments: &SyncArguments) -> Result<u8, Refusal> {
-    let (source, files) = check(arguments)?;
+    let (source, files, options) = check(arguments)?;
     // From here on things are touched: the destination is made and probed.
     let sink =
         LocalSink::open(&arguments.dest).map_err(|error| Refusal(COULD_NOT_RUN, format!("destination {error}")))?;
@@ -57,7 +57,7 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, Refusal> {
         .sink(sink)
         .database(&files.database)
         .audit_log(&files.log)
-        .options(arguments.options())
+        .options(options)
         .build()?;
     let received = signals::listen(migration.cancellation())
         .map_err(|error| Refusal(COULD_NOT_RUN, format!("cannot listen to signals: {error}")))?;
@@ -80,8 +80,10 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, Refusal> {
 }
 
 /// Checks all that can be checked before anything is touched.
-fn check(arguments: &SyncArguments) -> Result<(LocalSource, StateFiles), Refusal> {
-    arguments.options().check().map_err(|problem| Refusal(WRONG_USAGE, problem))?;
+fn check(arguments: &SyncArguments) -> Result<(LocalSource, StateFiles, Options), Refusal> {
+    let wrong_usage = |problem| Refusal(WRONG_USAGE, problem);
+    let options = arguments.options().map_err(wrong_usage)?;
+    options.check().map_err(wrong_usage)?;
     let (source, dest) = (&arguments.source, &arguments.dest);
     let opened = LocalSource::open(source).map_err(|error| Refusal(COULD_NOT_RUN, format!("source {error}")))?;
     LocalSink::check(dest).map_err(|error| Refusal(COULD_NOT_RUN, format!("destination {error}")))?;
@@ -100,7 +102,7 @@ fn check(arguments: &SyncArguments) -> Result<(LocalSource, StateFiles), Refusal
     let files = state_files(source, dest, arguments.database.as_deref(), arguments.log_file.as_deref())
         .map_err(|problem| Refusal(COULD_NOT_RUN, problem))?;
     Migration::check_files(&files.database, &files.log)?;
-    Ok((opened, files))
+    Ok((opened, files, options))
 }
 
 fn status_of(report: &Report, received: &Received) -> u8 {

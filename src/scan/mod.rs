@@ -16,6 +16,7 @@ use towpath_backend::{Identity, RelPath, Sink, Source, Tree};
 
 use crate::error::{Error, Result};
 use crate::event::{Counts, Emitter, Event, Side};
+use crate::filter::Filter;
 use crate::options::Links;
 use crate::progress::Progress;
 use crate::state::{Backlog, Found, State};
@@ -35,6 +36,8 @@ pub(crate) struct Scan {
     /// Walkers of each side.
     pub(crate) walkers: usize,
     pub(crate) links: Links,
+    pub(crate) filter: Filter,
+    pub(crate) delete_excluded: bool,
     pub(crate) state: State,
     pub(crate) progress: Progress,
     pub(crate) emitter: Emitter,
@@ -53,7 +56,11 @@ impl Scan {
         }
         let mut walkers = JoinSet::new();
         for side in [Side::Source, Side::Sink] {
-            let walk = Arc::new(self.walk(side, stop.clone()));
+            let mut walk = self.walk(side, stop.clone());
+            if self.filter.one_file_system {
+                walk.stay_on_the_roots_device().await?;
+            }
+            let walk = Arc::new(walk);
             walk.queue.push(vec![RelPath::root()]).await?;
             for _ in 0..self.walkers {
                 walkers.spawn(walker::run(Arc::clone(&walk)));
@@ -98,6 +105,9 @@ impl Scan {
             stop,
             links: self.links,
             sink_holds_links: self.sink.capabilities().symlinks,
+            filter: self.filter.clone(),
+            delete_excluded: self.delete_excluded,
+            only_device: None,
         }
     }
 

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use tokio_stream::StreamExt as _;
 use tokio_util::sync::CancellationToken;
-use towpath_backend::{Entry, ErrorKind, Identity, Kind, RelPath, Tree};
+use towpath_backend::{Entry, ErrorKind, Identity, Kind, Metadata, RelPath, Tree};
 
 use super::queue::DirQueue;
 use crate::audit::Line;
 use crate::error::{Error, Result};
 use crate::event::{Counts, Emitter, Event, FilePaths, Side};
+use crate::filter::Filter;
 use crate::options::Links;
 use crate::progress::Progress;
 use crate::state::State;
@@ -35,6 +36,11 @@ pub(super) struct Walk {
     pub(super) links: Links,
     /// Whether the sink can hold them.
     pub(super) sink_holds_links: bool,
+    pub(super) filter: Filter,
+    /// Whether what the filter excludes is looked at in the sink.
+    pub(super) delete_excluded: bool,
+    /// The file system that is not left, if there is one.
+    pub(super) only_device: Option<u64>,
 }
 
 /// What one walker could not take.
@@ -55,6 +61,14 @@ pub(super) async fn run(walk: Arc<Walk>) -> Result<Missed> {
 }
 
 impl Walk {
+    /// Directories of other file systems than the root's are not entered from now on.
+    pub(super) async fn stay_on_the_roots_device(&mut self) -> Result<()> {
+        let failed = |error| Error::Backend(format!("the {} cannot be looked at: {error}", self.side));
+        let root = self.tree.metadata(&RelPath::root()).await.map_err(failed)?;
+        self.only_device = root.id.map(|id| id.device);
+        Ok(())
+    }
+
     async fn work(&self, missed: &mut Missed) -> Result<()> {
         loop {
             let dir = tokio::select! {
@@ -94,23 +108,31 @@ impl Walk {
         let mut counts = Counts::default();
         let mut dirs = Vec::new();
         let mut kept = Vec::with_capacity(page.len());
+        let mut left_out = Vec::new();
         for entry in page {
             let Ok(path) = dir.join(&entry.name) else {
                 let problem = format!("the {} lists a name that is none: {:?}", self.side, entry.name.escape_ascii());
                 return Err(Error::Backend(problem));
             };
-            if self.own.contains(&path) || self.is_left_out(entry.metadata.kind) {
+            let kind = entry.metadata.kind;
+            if self.own.contains(&path) || self.is_left_out(kind) || self.is_excluded(&path, kind) {
                 continue;
             }
-            if let Some(reason) = self.reason_to_skip(&path, entry.metadata.kind) {
+            if self.side == Side::Source && self.filter.leaves_out(&entry.metadata).is_some() {
+                left_out.push(entry);
+                continue;
+            }
+            if let Some(reason) = self.reason_to_skip(&path, kind) {
                 missed.skipped += 1;
                 self.skip(&path, reason).await?;
                 continue;
             }
-            match entry.metadata.kind {
+            match kind {
                 Kind::Dir => {
                     counts.dirs += 1;
-                    dirs.push(path);
+                    if self.is_entered(&entry.metadata) {
+                        dirs.push(path);
+                    }
                 }
                 Kind::File | Kind::Symlink => {
                     counts.files += 1;
@@ -120,6 +142,7 @@ impl Walk {
             }
             kept.push(entry);
         }
+        self.leave_out(dir, &left_out);
         let pending = self.state.add_page(self.side, dir.clone(), kept).await?;
         self.progress.add_counts(self.side, counts);
         self.progress.set_pending(pending);
@@ -129,6 +152,30 @@ impl Walk {
     /// Whether such things were asked to be left out of the source.
     fn is_left_out(&self, kind: Kind) -> bool {
         self.side == Side::Source && kind == Kind::Symlink && self.links == Links::Skip
+    }
+
+    /// What the filter excludes is known on neither side, so that nothing can happen to it.
+    fn is_excluded(&self, path: &RelPath, kind: Kind) -> bool {
+        let counts_here = self.side == Side::Source || !self.delete_excluded;
+        counts_here && self.filter.excludes(path, kind == Kind::Dir)
+    }
+
+    /// Whether a directory lies where the walk is to stay; one of which that is
+    /// unknown does.
+    fn is_entered(&self, dir: &Metadata) -> bool {
+        match (self.only_device, dir.id) {
+            (Some(only), Some(id)) => id.device == only,
+            _ => true,
+        }
+    }
+
+    /// Files of `dir` in the source that its size or time limits keep from
+    /// being sent: their names exist all the same.
+    fn leave_out(&self, dir: &RelPath, files: &[Entry]) {
+        for file in files {
+            let name = String::from_utf8_lossy(&file.name);
+            tracing::debug!(%dir, %name, reason = self.filter.leaves_out(&file.metadata), "left out");
+        }
     }
 
     fn reason_to_skip(&self, path: &RelPath, kind: Kind) -> Option<String> {

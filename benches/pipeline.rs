@@ -24,6 +24,7 @@ fn source(files: usize, size_bytes: u64) -> MockSource {
     source.expect_capabilities().return_const(CAPABILITIES);
     source.expect_locate().return_const(None);
     source.expect_identity().returning(|| Ok(Identity::new("source")));
+    source.expect_metadata().returning(|_| Ok(Metadata { kind: Kind::Dir, ..METADATA }));
     source.expect_read_dir().returning(move |_| {
         Ok(page((0..files).map(|n| Entry { name: n.to_string().into_bytes(), metadata }).collect()))
     });
@@ -46,6 +47,8 @@ fn sink(size_bytes: u64) -> MockSink {
     sink.expect_capabilities().return_const(CAPABILITIES);
     sink.expect_locate().return_const(None);
     sink.expect_identity().returning(|| Ok(Identity::new("sink")));
+    sink.expect_set_times().returning(|_, _| Ok(()));
+    sink.expect_metadata().returning(|_| Ok(Metadata { kind: Kind::Dir, ..METADATA }));
     sink.expect_read_dir().returning(|_| Ok(page(Vec::new())));
     sink.expect_flush().returning(|| Ok(()));
     sink.expect_create().returning(move |_, _| {

@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
+use towpath_backend::Timestamp;
 
 use crate::checksum::Checksum;
 use crate::error::{Error, Result};
@@ -21,17 +22,31 @@ pub(crate) struct Line {
     pub(crate) size_bytes: Option<u64>,
     pub(crate) checksum: Option<Checksum>,
     pub(crate) error: Option<String>,
+    /// Of what was deleted: when its content was last changed.
+    pub(crate) modified: Option<Timestamp>,
+    /// The full path, in the sink, of the file that it was made another name of.
+    pub(crate) hard_link: Option<Vec<u8>>,
 }
 
 impl Line {
     /// A line about now.
     pub(crate) fn now(status: &'static str, paths: FilePaths) -> Self {
-        Self { time: jiff::Timestamp::now(), status, paths, size_bytes: None, checksum: None, error: None }
+        Self {
+            time: jiff::Timestamp::now(),
+            status,
+            paths,
+            size_bytes: None,
+            checksum: None,
+            error: None,
+            modified: None,
+            hard_link: None,
+        }
     }
 
     /// Adds the line, with its newline, to `text`.
     ///
-    /// Every line has the same fields, null where there is nothing to say. A
+    /// Every line has the same fields, null where there is nothing to say; what
+    /// was deleted has its mtime too, and another name of a file the first. A
     /// path that is not UTF-8 comes with U+FFFD in place of the wrong bytes, and
     /// once more, whole, in hexadecimal.
     pub(crate) fn write(&self, text: &mut Vec<u8>) {
@@ -49,9 +64,21 @@ impl Line {
         put("algorithm", self.checksum.as_ref().map(|checksum| checksum.algorithm.name()).into());
         put("checksum", self.checksum.as_ref().map(|checksum| checksum.hash.as_str()).into());
         put("error", self.error.as_deref().into());
+        if let Some(modified) = self.modified {
+            put("mtime", rfc3339(modified).into());
+        }
+        if let Some(path) = &self.hard_link {
+            put("hard_link", String::from_utf8_lossy(path).into());
+        }
         text.extend_from_slice(Value::Object(line).to_string().as_bytes());
         text.push(b'\n');
     }
+}
+
+/// A file's time as RFC 3339 writes it; out of its range (years 0 to 9999) in seconds.
+fn rfc3339(time: Timestamp) -> String {
+    jiff::Timestamp::from_nanosecond(time.0.into())
+        .map_or_else(|_| format!("@{}", time.seconds()), |time| time.to_string())
 }
 
 fn hex(bytes: &[u8]) -> String {

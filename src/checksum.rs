@@ -64,6 +64,11 @@ impl FileHash {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The one that these digits were recorded for.
+    pub(crate) fn recorded(digits: String) -> Self {
+        Self(digits)
+    }
 }
 
 impl fmt::Display for FileHash {

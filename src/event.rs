@@ -17,6 +17,18 @@ pub enum Side {
     Sink,
 }
 
+impl Side {
+    pub(crate) const BOTH: [Self; 2] = [Self::Source, Self::Sink];
+
+    /// Its place where both sides lie side by side.
+    pub(crate) fn index(self) -> usize {
+        match self {
+            Self::Source => 0,
+            Self::Sink => 1,
+        }
+    }
+}
+
 impl std::fmt::Display for Side {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
@@ -55,6 +67,8 @@ pub enum ScanReason {
     BacklogEmpty,
     /// The last scan did not come to its end.
     Interrupted,
+    /// The last scan was made with other filters, or other options that decide what is migrated.
+    OtherSettings,
     /// It was asked for.
     Requested,
 }
@@ -102,6 +116,11 @@ pub enum Event {
         /// What is to be sent.
         pending: Totals,
     },
+    /// Names of files that have several become files of their own.
+    HardLinksCopied {
+        /// Those whose file has another name already, and the bytes that this costs.
+        names: Totals,
+    },
     /// The backlog of an earlier run is taken up; nothing is scanned.
     Resuming {
         /// What is to be sent.
@@ -123,6 +142,35 @@ pub enum Event {
         size_bytes: u64,
         /// The checksum of its content, if one was asked for.
         checksum: Option<Checksum>,
+        /// The file, by its full path in the sink, that it was made another name of:
+        /// nothing was sent.
+        hard_link_to: Option<Vec<u8>>,
+    },
+    /// Permissions or owner of a file in sync were applied.
+    Settled {
+        /// The file.
+        paths: FilePaths,
+    },
+    /// The sink did not take an attribute of a file or directory that is in sync otherwise.
+    Refused {
+        /// The file.
+        paths: FilePaths,
+        /// Which attribute, and why.
+        error: String,
+    },
+    /// Something at the sink was deleted, or moved where deleted things go.
+    Deleted {
+        /// Where it was.
+        paths: FilePaths,
+        /// Its size; `None` for a directory.
+        size_bytes: Option<u64>,
+    },
+    /// Something at the sink that the source does not have was left, to be safe.
+    Protected {
+        /// Where it is.
+        paths: FilePaths,
+        /// Why.
+        reason: String,
     },
     /// A file will be tried again in a later pass.
     WillRetry {

@@ -6,18 +6,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
-use towpath_backend::{Identity, RelPath, Sink, Source, Tree};
+use towpath_backend::{Identity, RelPath, Sink, Source};
 
 use crate::audit::AuditLog;
 use crate::error::{Error, Result};
 use crate::event::{Emitter, Event, EventStream, ScanReason, Side};
-use crate::options::Options;
+use crate::mirror;
+use crate::options::{HardLinks, Options, WriteMode};
+use crate::own_files;
 use crate::pace::Pace;
+use crate::part::Parts;
 use crate::pipeline::{self, Pool, Shared, Tally};
 use crate::progress::{Phase, Progress};
 use crate::report::{Outcome, Report};
 use crate::scan::Scan;
-use crate::state::{self, Backlog, Plan, Roots, RunEnd, State};
+use crate::state::{self, Backlog, Compares, Plan, Roots, RunEnd, RunStart, ScanOptions, State};
 
 /// Collects what a migration needs.
 #[derive(Default)]
@@ -80,9 +83,15 @@ impl Builder {
     pub fn build(self) -> Result<Migration> {
         let missing = |what: &str| Error::Config(format!("a migration needs {what}"));
         self.options.check().map_err(Error::Config)?;
+        let source = self.source.ok_or_else(|| missing("a source"))?;
+        let sink = self.sink.ok_or_else(|| missing("a sink"))?;
+        if self.options.write_mode == WriteMode::Atomic && !sink.capabilities().renames {
+            let problem = "the destination cannot rename in one step, so files cannot be replaced atomically";
+            return Err(Error::Config(problem.to_owned()));
+        }
         Ok(Migration {
-            source: self.source.ok_or_else(|| missing("a source"))?,
-            sink: self.sink.ok_or_else(|| missing("a sink"))?,
+            source,
+            sink,
             database: self.database.ok_or_else(|| missing("a database"))?,
             audit_log: self.audit_log.ok_or_else(|| missing("an audit log"))?,
             options: self.options,
@@ -111,15 +120,18 @@ impl Migration {
         Builder::default()
     }
 
-    /// Checks that database and log can be opened, before anything else is done.
+    /// Checks that database and log can be used for a migration between trees with
+    /// these roots ([`Tree::root`]), before anything else is done.
     ///
     /// Makes missing folders and the log; leaves an existing database as it is.
     ///
     /// # Errors
-    /// [`Error::Database`] or [`Error::AuditLog`], with what to do.
-    pub fn check_files(database: &Path, audit_log: &Path) -> Result<()> {
-        AuditLog::open(audit_log)?;
-        state::check_file(database)
+    /// [`Error::Database`] or [`Error::AuditLog`], with what to do;
+    /// [`Error::Refused`] if the database belongs to other trees.
+    pub fn check_files(database: &Path, audit_log: &Path, source_root: &[u8], sink_root: &[u8]) -> Result<()> {
+        own_files::check_apart(database, audit_log)?;
+        state::check_file(database, &Roots { source: source_root.to_vec(), sink: sink_root.to_vec() })?;
+        AuditLog::open(audit_log).map(drop)
     }
 
     /// The events of this migration, in order. To be called once, before
@@ -164,14 +176,16 @@ impl Migration {
 
     async fn run_with(self, state: State) -> Result<Report> {
         let identities = self.identities().await?;
-        let start = state.begin_run(self.options.rescan).await?;
-        let result = self.run_plan(&state, start.run, start.plan, identities).await;
+        let start = state.begin_run(self.options.rescan, self.options.settings()).await?;
+        mirror::log_cut_off(&state, self.source.root(), &*self.sink).await?;
+        let run = start.run;
+        let result = self.run_plan(&state, start, identities).await;
         let end = match &result {
             Ok(report) if report.outcome == Outcome::Finished => RunEnd::Finished,
             Ok(_) => RunEnd::Stopped,
             Err(_) => RunEnd::Failed,
         };
-        let ended = state.end_run(start.run, end).await;
+        let ended = state.end_run(run, end).await;
         let report = result?;
         ended?;
         Ok(report)
@@ -184,27 +198,29 @@ impl Migration {
         Ok([source, sink])
     }
 
-    async fn run_plan(&self, state: &State, run: i64, plan: Plan, identities: [Identity; 2]) -> Result<Report> {
-        let (scanned, backlog) = match plan {
-            Plan::Resume(backlog) => {
-                self.check_same_trees(&backlog, &identities)?;
-                (false, Some(self.resume(backlog).await))
-            }
-            Plan::Scan(reason) => (true, self.scan(state, run, reason, &identities).await?),
+    async fn run_plan(&self, state: &State, start: RunStart, identities: [Identity; 2]) -> Result<Report> {
+        // Whoever asks for a new scan says that these are the right trees.
+        if !matches!(start.plan, Plan::Scan(ScanReason::Requested)) {
+            self.check_same_trees(&start.identities, &identities)?;
+        }
+        let (scanned, backlog) = match start.plan {
+            Plan::Resume(backlog) => (false, Some(self.resume(backlog).await)),
+            Plan::Scan(reason) => (true, self.scan(state, start.run, reason, &identities).await?),
         };
         let Some(backlog) = backlog else {
             return Ok(self.report(Outcome::Stopped, scanned, &Backlog::default(), Tally::default()));
         };
-        let tally = self.transfer(state, run, &backlog, identities).await?;
+        let tally = self.transfer(state, start.run, &backlog, identities).await?;
         let outcome = if self.cancellation.is_cancelled() { Outcome::Stopped } else { Outcome::Finished };
         Ok(self.report(outcome, scanned, &backlog, tally))
     }
 
-    /// A backlog is that of the trees that were scanned, and of no others that
-    /// happen to be mounted in their places.
-    fn check_same_trees(&self, backlog: &Backlog, identities: &[Identity; 2]) -> Result<()> {
+    /// What is recorded is of the trees that were scanned, and of no others that
+    /// happen to be mounted in their places: of an empty folder where the source
+    /// was nothing is concluded, and into one where the sink was nothing is written.
+    fn check_same_trees(&self, recorded: &[Option<String>; 2], identities: &[Identity; 2]) -> Result<()> {
         let sides = [(Side::Source, self.source.root()), (Side::Sink, self.sink.root())];
-        for (((side, root), recorded), now) in sides.into_iter().zip(&backlog.identities).zip(identities) {
+        for (((side, root), recorded), now) in sides.into_iter().zip(recorded).zip(identities) {
             if recorded.as_deref().is_some_and(|recorded| recorded != now.as_str()) {
                 return Err(Error::Refused(format!(
                     "the {side} {} is not the tree that was scanned (then: {}; now: {now}): is it mounted? \
@@ -234,14 +250,23 @@ impl Migration {
     ) -> Result<Option<Backlog>> {
         self.progress.set_phase(Phase::Scanning);
         self.emitter.emit(Event::ScanStarted { reason }).await;
-        state.begin_scan(run, self.tolerance_ns()).await?;
+        let keeps_hard_links = self.options.hard_links == HardLinks::Keep && self.sink.capabilities().hard_links;
+        let compares = Compares {
+            permissions: self.options.keep_permissions,
+            owner: self.options.keep_owner,
+            hard_links: keeps_hard_links,
+        };
+        let options = ScanOptions { tolerance_ns: self.tolerance_ns(), compares, settings: self.options.settings() };
+        state.begin_scan(run, options).await?;
         let scan = Scan {
             source: Arc::clone(&self.source),
             sink: Arc::clone(&self.sink),
             identities: identities.clone(),
-            own_files: [self.own_files(&*self.source), self.own_files(&*self.sink)],
+            own_files: self.own_files(),
             walkers: self.options.walkers,
             links: self.options.links,
+            keeps_hard_links,
+            parts: self.parts(),
             filter: self.options.filter.clone(),
             delete_excluded: self.options.delete_excluded,
             state: state.clone(),
@@ -265,6 +290,7 @@ impl Migration {
             state: state.clone(),
             identities,
             mtime_rounding_ns: self.mtime_rounding_ns(),
+            parts: self.parts(),
             stop: self.cancellation.child_token(),
             pool: Pool::new(self.options.queue_capacity),
             read_pace: Pace::new(limit),
@@ -272,6 +298,18 @@ impl Migration {
         });
         let (tally, result) = pipeline::run(shared, backlog.pending).await;
         result.map(|()| tally)
+    }
+
+    /// What is left alone inside the source, and inside the sink.
+    fn own_files(&self) -> [HashSet<RelPath>; 2] {
+        let source = own_files::inside(&*self.source, &self.database, &self.audit_log);
+        let mut sink = own_files::inside(&*self.sink, &self.database, &self.audit_log);
+        sink.extend(self.options.sink_apart.iter().cloned());
+        [source, sink]
+    }
+
+    fn parts(&self) -> Parts {
+        Parts::of(self.source.root(), self.sink.root())
     }
 
     /// mtimes that differ by no more count as equal.
@@ -291,17 +329,6 @@ impl Migration {
         source.mtime_precision_ns.max(sink.mtime_precision_ns).saturating_sub(1)
     }
 
-    /// Where the database, its companions and the log lie inside `tree`.
-    fn own_files(&self, tree: &(impl Tree + ?Sized)) -> HashSet<RelPath> {
-        let companions = ["-wal", "-shm", "-journal"].map(|suffix| {
-            let mut path = self.database.clone().into_os_string();
-            path.push(suffix);
-            PathBuf::from(path)
-        });
-        let own = [&self.database, &self.audit_log].into_iter().chain(&companions);
-        own.filter_map(|path| tree.locate(path)).collect()
-    }
-
     fn report(&self, outcome: Outcome, scanned: bool, backlog: &Backlog, tally: Tally) -> Report {
         let done = self.progress.snapshot();
         Report {
@@ -314,6 +341,11 @@ impl Migration {
             vanished_files: tally.vanished_files,
             skipped_files: backlog.skipped,
             unreadable_dirs: backlog.unreadable,
+            deleted_files: tally.deleted_files,
+            deleted_dirs: tally.deleted_dirs,
+            protected: tally.protected,
+            refused_attributes: tally.refused_attributes,
+            refusal: tally.refusal,
             read_bytes: done.read_bytes,
             written_bytes: done.written_bytes,
             duration: Duration::ZERO,

@@ -2,17 +2,77 @@
 
 use std::time::Duration;
 
+use towpath_backend::RelPath;
+
 use crate::checksum::Algorithm;
 use crate::filter::Filter;
 
-/// What becomes of symbolic links. They are never followed.
+/// What becomes of symbolic links.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Links {
-    /// They are made anew at the sink, with the same target.
+    /// They are made anew at the sink, with the same target, and never followed.
     #[default]
     Copy,
     /// They are left out.
     Skip,
+    /// What they lead to is copied in their place, unless it lies outside the
+    /// source or holds the link itself.
+    Follow,
+}
+
+/// What becomes of files that have several names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HardLinks {
+    /// They have several names at the sink too, where it can: the content is sent once.
+    #[default]
+    Keep,
+    /// Each name becomes a file of its own.
+    Copy,
+}
+
+/// How a file at the sink is replaced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WriteMode {
+    /// It is cut to nothing and written anew: no room is needed beside it, and it
+    /// is incomplete until it is done.
+    #[default]
+    InPlace,
+    /// It is written under a hidden name in the same directory, which is then
+    /// renamed: the old content stays until the new one is complete.
+    Atomic,
+}
+
+/// The most extra files that may be deleted in one run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MaxDelete {
+    /// So many.
+    Files(u64),
+    /// So many of each hundred of the sink's files.
+    Percent(u8),
+    /// Ten of each hundred of the sink's files, and at least a hundred.
+    Default,
+}
+
+impl MaxDelete {
+    /// The number it comes to, with so many files at the sink.
+    pub fn files(self, sink_files: u64) -> u64 {
+        let percent =
+            |percent: u64| u64::try_from(u128::from(sink_files) * u128::from(percent) / 100).unwrap_or(u64::MAX);
+        match self {
+            Self::Files(files) => files,
+            Self::Percent(of) => percent(of.into()),
+            Self::Default => percent(10).max(100),
+        }
+    }
+}
+
+/// How the sink is made to hold nothing that the source does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mirror {
+    /// More extra files than this, and nothing is deleted.
+    pub max_delete: MaxDelete,
+    /// Extra files are moved to the sink's place for them ([`towpath_backend::Sink::discard`]).
+    pub discard: bool,
 }
 
 /// How a migration works; the defaults suit two mounts on a Gigabit link.
@@ -35,10 +95,27 @@ pub struct Options {
     pub modify_window: Option<Duration>,
     /// What becomes of symbolic links.
     pub links: Links,
+    /// What becomes of files that have several names.
+    pub hard_links: HardLinks,
+    /// How a file at the sink is replaced.
+    pub write_mode: WriteMode,
+    /// Whether files and directories get the source's permissions.
+    pub keep_permissions: bool,
+    /// Whether files, directories and links get the source's user and group.
+    pub keep_owner: bool,
+    /// Whether what is sent gets the source's extended attributes and ACLs.
+    pub keep_xattrs: bool,
+    /// Whether what the source does not have is deleted from the sink.
+    pub mirror: Option<Mirror>,
+    /// Paths at the sink that are no part of it, such as the place for what is
+    /// discarded: left alone, and nothing is sent there.
+    pub sink_apart: Vec<RelPath>,
+    /// Scan and tell what would be done ([`crate::Event::Planned`]), and change nothing at the sink.
+    pub dry_run: bool,
     /// What is left out.
     pub filter: Filter,
-    /// Where files of the sink are deleted: whether those that the filter
-    /// excludes go too, rather than being left alone.
+    /// Whether a mirror deletes from the sink also what the rules of the filter
+    /// exclude, even if the source has it; else that is left alone.
     pub delete_excluded: bool,
     /// Scan both trees even if a backlog is at hand.
     pub rescan: bool,
@@ -76,6 +153,27 @@ impl Options {
     }
 }
 
+impl Options {
+    /// What decides which rows the backlog has, in a text that can be compared:
+    /// a backlog that was made otherwise is not what is asked for.
+    pub(crate) fn settings(&self) -> String {
+        let excluded = if self.delete_excluded { "delete-excluded\n" } else { "" };
+        format!(
+            "links {:?}, hard links {:?}, permissions {}, owner {}\n{}{excluded}",
+            self.links,
+            self.hard_links,
+            self.keep_permissions,
+            self.keep_owner,
+            self.filter.fingerprint()
+        )
+    }
+
+    /// Whether anything beside content and times is applied at the sink.
+    pub(crate) fn keeps_attributes(&self) -> bool {
+        self.keep_permissions || self.keep_owner || self.keep_xattrs
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -87,6 +185,14 @@ impl Default for Options {
             walkers: 8,
             modify_window: None,
             links: Links::default(),
+            hard_links: HardLinks::default(),
+            write_mode: WriteMode::default(),
+            keep_permissions: false,
+            keep_owner: false,
+            keep_xattrs: false,
+            mirror: None,
+            sink_apart: Vec::new(),
+            dry_run: false,
             filter: Filter::default(),
             delete_excluded: false,
             rescan: false,
@@ -101,6 +207,21 @@ mod tests {
     #[test]
     fn the_defaults_are_within_bounds() {
         assert_eq!(Options::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn the_most_that_may_be_deleted_grows_with_the_tree() {
+        for (most, sink_files, files) in [
+            (MaxDelete::Default, 0, 100),
+            (MaxDelete::Default, 999, 100),
+            (MaxDelete::Default, 5000, 500),
+            (MaxDelete::Percent(100), 7, 7),
+            (MaxDelete::Percent(50), 7, 3),
+            (MaxDelete::Percent(100), u64::MAX, u64::MAX),
+            (MaxDelete::Files(3), 5000, 3),
+        ] {
+            assert_eq!(most.files(sink_files), files, "{most:?} of {sink_files}");
+        }
     }
 
     #[test]

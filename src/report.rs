@@ -34,6 +34,16 @@ pub struct Report {
     pub skipped_files: u64,
     /// Directories that could not be read, so that nothing is known of what lies below.
     pub unreadable_dirs: u64,
+    /// Files and links deleted from the sink, or moved where deleted things go.
+    pub deleted_files: u64,
+    /// Emptied directories removed from the sink.
+    pub deleted_dirs: u64,
+    /// What the source does not have and was left at the sink, to be safe.
+    pub protected: u64,
+    /// Permissions, owners and extended attributes that the sink did not take.
+    pub refused_attributes: u64,
+    /// Why a guard kept anything, or anything more, from being deleted.
+    pub refusal: Option<String>,
     /// Bytes read from the source by this run.
     pub read_bytes: u64,
     /// Bytes written to the sink by this run.
@@ -50,5 +60,6 @@ impl Report {
             && self.failed_files == 0
             && self.skipped_files == 0
             && self.unreadable_dirs == 0
+            && self.refusal.is_none()
     }
 }

@@ -145,7 +145,7 @@ fn names_and_errors_cannot_command_the_terminal() {
     let bench = Bench::new();
     let name = "a\x1b[2J\nb";
     bench.write(name, "data");
-    fs::create_dir_all(bench.dest().join(name)).unwrap();
+    fs::create_dir_all(bench.dest().join(name).join("full")).unwrap();
     let ended = bench.sync(&["--quiet"]).with_status(3);
     assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
     assert!(ended.stderr.starts_with("failed: ") && !ended.stderr.contains('\x1b'), "{:?}", ended.stderr);
@@ -180,7 +180,7 @@ fn the_summary_tells_what_is_left_and_how_to_go_on() {
     let bench = Bench::new();
     bench.write("blocked", "data");
     bench.write("fine", "data");
-    fs::create_dir_all(bench.dest().join("blocked")).unwrap();
+    write(&bench.dest(), "blocked/inner", "");
     let ended = bench.sync(&[]).with_status(3);
     for part in ["sent 1 files, 4 B", "1 of 2 files in sync", "1 failed", "1 files, 4 B pending: the same command"] {
         assert!(ended.stdout.contains(part), "{part}: {}", ended.stdout);

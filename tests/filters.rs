@@ -141,19 +141,60 @@ fn files_that_are_no_newer_are_left_out() {
 }
 
 #[test]
-fn what_is_excluded_stays_at_the_destination_unseen_unless_it_is_to_be_deleted() {
+fn what_is_excluded_stays_at_the_destination_unless_it_is_to_be_deleted() {
     let bench = Bench::new();
     bench.write("a", "1");
-    write(&bench.dest(), "old.tmp", "2");
-    write(&bench.dest(), "cache/file", "3");
-    write(&bench.dest(), "other", "4");
-    let options = ["--exclude=*.tmp", "--exclude=cache"];
+    bench.write("cache/file", "2");
+    write(&bench.dest(), "old.tmp", "3");
+    write(&bench.dest(), "cache/file", "4");
+    write(&bench.dest(), "gone/b.tmp", "5");
+    write(&bench.dest(), "gone/extra", "6");
+    let options = ["--exclude=*.tmp", "--exclude=cache", "--delete-extras"];
     let ended = bench.sync(&options).with_status(0);
-    assert!(ended.stdout.contains("destination 1 files, 0 directories"), "{}", ended.stdout);
-    assert_eq!(arrived(&bench), ["a", "cache", "cache/file", "old.tmp", "other"]);
+    assert!(ended.stdout.contains("destination 1 files, 1 directories"), "{}", ended.stdout);
+    assert_eq!(arrived(&bench), ["a", "cache", "cache/file", "gone", "gone/b.tmp", "old.tmp"]);
 
-    let ended = bench.sync(&[options[0], options[1], "--delete-excluded"]).with_status(0);
-    assert!(ended.stdout.contains("destination 4 files, 1 directories"), "{}", ended.stdout);
+    bench.sync(&[&options[..], &["--delete-excluded"]].concat()).with_status(0);
+    assert_eq!(arrived(&bench), ["a"]);
+}
+
+#[test]
+fn what_the_limits_leave_out_of_the_source_stays_at_the_destination() {
+    let bench = Bench::new();
+    bench.write("large", noise(1, 2000));
+    bench.write("small", "1");
+    bench.sync(&[]).with_status(0);
+    write(&bench.dest(), "extra", noise(1, 2000));
+    bench.sync(&["--max-size=1K", "--delete-extras", "--delete-excluded"]).with_status(0);
+    assert_eq!(arrived(&bench), ["large", "small"]);
+    assert_eq!(bench.rows().into_keys().collect::<Vec<_>>(), [b"small".to_vec()]);
+}
+
+#[test]
+fn a_backlog_made_with_other_filters_is_not_taken_up() {
+    let bench = Bench::new();
+    bench.write("a", "1");
+    bench.write("blocked", "2");
+    write(&bench.dest(), "blocked/in the way", "3");
+    bench.sync(&["--newer-than=30d"]).with_status(3);
+    let ended = bench.sync(&["--newer-than=30d"]).with_status(3);
+    assert!(ended.stdout.contains("resuming: 1 files"), "the same age is the same filter: {}", ended.stdout);
+    let ended = bench.sync(&["--exclude=blocked"]).with_status(0);
+    assert!(ended.stdout.contains("scanned: source 1 files"), "{}", ended.stdout);
+}
+
+#[test]
+fn a_link_that_is_followed_is_filtered_as_what_it_leads_to() {
+    let bench = Bench::new();
+    bench.write("dir/file", "12");
+    for (link, target) in [("to dir", "dir"), ("to file", "dir/file"), ("nowhere", "missing")] {
+        std::os::unix::fs::symlink(target, bench.source().join(link)).unwrap();
+    }
+    let options = ["--links=follow", "--exclude=/to*/", "--exclude=nowhere"];
+    bench.sync(&options).with_status(0);
+    assert_eq!(arrived(&bench), ["dir", "dir/file", "to file"]);
+    bench.sync(&[&options[..], &["--min-size=3"]].concat()).with_status(0);
+    assert_eq!(bench.rows().len(), 0);
 }
 
 #[test]

@@ -163,32 +163,6 @@ fn links_can_be_left_out() {
 }
 
 #[test]
-fn a_link_in_a_files_place_makes_way_and_its_target_stays() {
-    let bench = Bench::new();
-    let precious = bench.path("precious");
-    fs::write(&precious, "outside").unwrap();
-    fs::create_dir(bench.dest()).unwrap();
-    bench.write("small", "data");
-    bench.write("large", noise(1, 600_000));
-    std::os::unix::fs::symlink("elsewhere", bench.source().join("link")).unwrap();
-    for name in ["small", "large", "link"] {
-        std::os::unix::fs::symlink(&precious, bench.dest().join(name)).unwrap();
-    }
-    bench.sync(&[]).with_status(0);
-    bench.assert_same_trees();
-    assert_eq!(fs::read(&precious).unwrap(), b"outside");
-}
-
-#[test]
-fn a_file_in_a_links_place_is_not_removed() {
-    let bench = Bench::new();
-    std::os::unix::fs::symlink("elsewhere", bench.source().join("name")).unwrap();
-    write(&bench.dest(), "name", "data");
-    bench.sync(&[]).with_status(3);
-    assert_eq!(fs::read(bench.dest().join("name")).unwrap(), b"data");
-}
-
-#[test]
 fn special_files_are_reported_and_not_opened() {
     let bench = Bench::new();
     bench.write("file", "data");

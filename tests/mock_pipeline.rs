@@ -38,7 +38,9 @@ async fn a_file_is_read_written_and_closed_in_order() {
     let ran = bench.run(source(&[("a", 2 * BLOCK + 5)], &journal), willing_sink(&journal)).await;
     assert!(ran.result.unwrap().all_in_sync());
     let reads = ["open a", "stat", "read 0+1048576", "read 1048576+1048576", "read 2097152+5", "stat"];
-    let writes = ["create a", "write 0+1048576", "write 1048576+1048576", "write 2097152+5", "finish", "flush"];
+    // The second flush is that of the directories' times.
+    let writes =
+        ["create a", "write 0+1048576", "write 1048576+1048576", "write 2097152+5", "finish", "flush", "flush"];
     let seen = journal.lock().unwrap().clone();
     for expected in [&reads[..], &writes[..]] {
         let ours: Vec<_> = seen.iter().filter(|line| expected.contains(&line.as_str())).map(String::as_str).collect();
@@ -289,6 +291,7 @@ async fn missing_directories_are_made_and_the_file_is_tried_again() {
     // The listing has a directory `d`, and every directory has a file `a`; `d` itself holds no other.
     let mut source = towpath_backend::mock::MockSource::new();
     source.expect_root().return_const(b"/old".to_vec());
+    source.expect_metadata().withf(towpath_backend::RelPath::is_root).returning(|_| Ok(metadata(Kind::Dir, 0)));
     source.expect_capabilities().return_const(capabilities());
     source.expect_locate().return_const(None);
     source.expect_identity().returning(|| Ok(towpath_backend::Identity::new("old")));
@@ -393,6 +396,7 @@ async fn a_source_that_became_another_tree_is_not_believed_about_missing_files()
     let bench = Bench::new(one_lane());
     let mut source = towpath_backend::mock::MockSource::new();
     source.expect_root().return_const(b"/old".to_vec());
+    source.expect_metadata().withf(towpath_backend::RelPath::is_root).returning(|_| Ok(metadata(Kind::Dir, 0)));
     source.expect_capabilities().return_const(capabilities());
     source.expect_locate().return_const(None);
     let asked = AtomicUsize::new(0);
@@ -420,6 +424,7 @@ async fn a_backlog_is_not_taken_up_on_another_tree() {
 
     let mut other = towpath_backend::mock::MockSource::new();
     other.expect_root().return_const(b"/old".to_vec());
+    other.expect_metadata().withf(towpath_backend::RelPath::is_root).returning(|_| Ok(metadata(Kind::Dir, 0)));
     other.expect_capabilities().return_const(capabilities());
     other.expect_locate().return_const(None);
     other.expect_identity().returning(|| Ok(towpath_backend::Identity::new("an empty mount point")));
@@ -433,6 +438,7 @@ async fn a_directory_that_cannot_be_read_is_told_and_the_rest_goes_on() {
     let bench = Bench::new(one_lane());
     let mut source = towpath_backend::mock::MockSource::new();
     source.expect_root().return_const(b"/old".to_vec());
+    source.expect_metadata().withf(towpath_backend::RelPath::is_root).returning(|_| Ok(metadata(Kind::Dir, 0)));
     source.expect_capabilities().return_const(capabilities());
     source.expect_locate().return_const(None);
     source.expect_identity().returning(|| Ok(towpath_backend::Identity::new("old")));

@@ -28,6 +28,7 @@ fn source(list: impl Fn(&RelPath) -> Result<EntryStream> + Send + 'static) -> Mo
     source.expect_capabilities().return_const(capabilities());
     source.expect_locate().return_const(None);
     source.expect_identity().returning(|| Ok(Identity::new("old")));
+    source.expect_metadata().withf(RelPath::is_root).returning(|_| Ok(metadata(Kind::Dir, 0)));
     source.expect_read_dir().returning(list);
     source.expect_open().returning(|_| Ok(Box::new(sevens(10, &Journal::default()))));
     source
@@ -36,7 +37,6 @@ fn source(list: impl Fn(&RelPath) -> Result<EntryStream> + Send + 'static) -> Mo
 fn sink() -> towpath_backend::mock::MockSink {
     let mut sink = willing_sink(&Journal::default());
     sink.expect_create_dir().returning(|_| Ok(()));
-    sink.expect_set_times().returning(|_, _| Ok(()));
     sink.expect_metadata().returning(|_| Ok(metadata(Kind::Dir, 0)));
     sink
 }
@@ -114,6 +114,7 @@ async fn a_source_exchanged_during_the_scan_leaves_no_backlog() {
     source
         .expect_identity()
         .returning(move || Ok(Identity::new(if asked.fetch_add(1, SeqCst) == 0 { "old" } else { "another" })));
+    source.expect_metadata().withf(RelPath::is_root).returning(|_| Ok(metadata(Kind::Dir, 0)));
     source.expect_read_dir().returning(|dir| {
         if dir.is_root() { page(vec![entry(b"dir", Kind::Dir)]) } else { Err(error(ErrorKind::NotFound, "list", dir)) }
     });
@@ -143,6 +144,8 @@ async fn a_sink_that_rounds_times_is_in_sync_and_a_second_run_sends_nothing() {
     sink.expect_capabilities().return_const(coarse);
     sink.expect_locate().return_const(None);
     sink.expect_identity().returning(|| Ok(Identity::new("new")));
+    sink.expect_set_times().returning(|_, _| Ok(()));
+    sink.expect_metadata().withf(RelPath::is_root).returning(|_| Ok(metadata(Kind::Dir, 0)));
     sink.expect_read_dir().returning(|_| page(vec![]));
     sink.expect_flush().returning(|| Ok(()));
     sink.expect_create().returning(move |_, _| {
@@ -176,6 +179,8 @@ fn empty_sink_of(capabilities: Capabilities) -> towpath_backend::mock::MockSink 
     sink.expect_capabilities().return_const(capabilities);
     sink.expect_locate().return_const(None);
     sink.expect_identity().returning(|| Ok(Identity::new("new")));
+    sink.expect_set_times().returning(|_, _| Ok(()));
+    sink.expect_metadata().withf(RelPath::is_root).returning(|_| Ok(metadata(Kind::Dir, 0)));
     sink
 }
 

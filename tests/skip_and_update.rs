@@ -74,9 +74,9 @@ fn a_recorded_hash_outlives_a_lost_destination_and_not_a_changed_source() {
     fs::remove_file(bench.dest().join("lost")).unwrap();
     fs::remove_file(bench.dest().join("changed")).unwrap();
     bench.write("changed", "changed");
-    // Directories in their places: the scan decides, and sending fails.
-    fs::create_dir(bench.dest().join("lost")).unwrap();
-    fs::create_dir(bench.dest().join("changed")).unwrap();
+    // Full directories in their places: the scan decides, and sending fails.
+    write(&bench.dest(), "lost/full", "");
+    write(&bench.dest(), "changed/full", "");
     bench.sync(&[]).with_status(3);
     let (lost, changed) = (bench.row("lost"), bench.row("changed"));
     assert_eq!((lost.status.as_str(), lost.hash), ("pending", Some(sha256(b"lost at the destination"))));
@@ -100,29 +100,20 @@ fn a_directory_in_a_files_place_fails_that_file_alone() {
     let bench = Bench::new();
     bench.write("blocked", "data");
     bench.write("fine", "data");
-    fs::create_dir_all(bench.dest().join("blocked")).unwrap();
+    write(&bench.dest(), "blocked/inner", "precious");
     let ended = bench.sync(&[]).with_status(3);
-    assert!(ended.stderr.contains("blocked"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("blocked") && ended.stderr.contains("--delete-extras"), "{}", ended.stderr);
+    assert_eq!(fs::read(bench.dest().join("blocked/inner")).unwrap(), b"precious");
     assert_eq!(bench.row("blocked").status, "pending");
     assert_eq!(bench.row("fine").status, "synced");
     let failed: Vec<_> = bench.log().into_iter().filter(|line| line["status"] == "failed").collect();
     assert_eq!(failed.len(), 1);
     assert!(failed[0]["error"].as_str().unwrap().contains("destination"), "{failed:?}");
 
-    fs::remove_dir(bench.dest().join("blocked")).unwrap();
+    fs::remove_dir_all(bench.dest().join("blocked")).unwrap();
     let ended = bench.sync(&[]).with_status(0);
     assert!(ended.stdout.contains("resuming: 1 files"), "{}", ended.stdout);
     bench.assert_same_trees();
-}
-
-#[test]
-fn a_file_in_a_directorys_place_is_reported() {
-    let bench = Bench::new();
-    fs::create_dir(bench.source().join("dir")).unwrap();
-    write(&bench.dest(), "dir", "a file");
-    let ended = bench.sync(&[]).with_status(3);
-    assert!(ended.stderr.contains("in its place"), "{}", ended.stderr);
-    assert_eq!(fs::read(bench.dest().join("dir")).unwrap(), b"a file");
 }
 
 #[test]

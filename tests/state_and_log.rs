@@ -99,6 +99,84 @@ fn database_and_log_inside_a_tree_are_left_alone() {
 }
 
 #[test]
+fn database_and_log_behind_links_are_left_alone_too() {
+    let bench = Bench::new();
+    bench.write("file", "data");
+    for name in ["hidden.db", "hidden.log"] {
+        let link = bench.path(format!("link-to-{name}"));
+        std::os::unix::fs::symlink(bench.source().join(name), link).unwrap();
+    }
+    let mut command = bench.bare_command();
+    command.arg("--database").arg(bench.path("link-to-hidden.db"));
+    command.arg("--log-file").arg(bench.path("link-to-hidden.log"));
+    end(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()).with_status(0);
+    assert_eq!(tree(&bench.dest()).into_keys().collect::<Vec<_>>(), [b"file".to_vec()]);
+}
+
+#[test]
+fn the_log_cannot_be_the_database() {
+    let bench = Bench::new();
+    bench.write("file", "data");
+    for log in ["state", "state-wal"] {
+        let mut command = bench.bare_command();
+        command.arg("--database").arg(bench.path("state")).arg("--log-file").arg(bench.path(log));
+        let ended = end(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()).with_status(1);
+        assert!(ended.stderr.contains("give another --log-file"), "{}", ended.stderr);
+        assert!(!bench.dest().exists() && !bench.path(log).exists(), "nothing is touched");
+    }
+}
+
+#[test]
+fn a_refused_run_touches_neither_tree() {
+    let bench = Bench::new();
+    bench.write("file", "data");
+    bench.sync(&[]).with_status(0);
+    for root in [bench.source(), bench.dest()] {
+        set_mtime(&root, 1_500_000_000, 7);
+    }
+    let mut swapped = std::process::Command::new(env!("CARGO_BIN_EXE_towpath"));
+    swapped.arg("sync").arg(bench.dest()).arg(bench.source()).arg("--database").arg(bench.database());
+    swapped.arg("--log-file").arg(bench.path("new.log")).stdout(Stdio::piped()).stderr(Stdio::piped());
+    end(swapped.spawn().unwrap()).with_status(4);
+    let connection = rusqlite::Connection::open(bench.database()).unwrap();
+    connection.pragma_update(None, "user_version", 999).unwrap();
+    drop(connection);
+    bench.sync(&[]).with_status(1);
+    for root in [bench.source(), bench.dest()] {
+        assert_eq!(mtime_ns(&root), 1_500_000_000_000_000_007);
+    }
+    assert!(!bench.path("new.log").exists());
+}
+
+#[test]
+fn a_database_of_the_first_version_is_brought_up_to_date() {
+    let bench = Bench::new();
+    bench.write("dir/file", "data");
+    let connection = rusqlite::Connection::open(bench.database()).unwrap();
+    connection.execute_batch(include_str!("schema-1.sql")).unwrap();
+    let root = |path: std::path::PathBuf| path.to_str().unwrap().to_owned();
+    for (side, path) in [(0, root(bench.source())), (1, root(bench.dest()))] {
+        let values = rusqlite::params![side, path, format!("{path}/")];
+        connection.execute("INSERT INTO tree(side, root, prefix) VALUES (?1, ?2, ?3)", values).unwrap();
+    }
+    connection
+        .execute_batch(
+            "INSERT INTO run(id, started, finished, outcome) VALUES (1, 1, 2, 'finished');
+             INSERT INTO scan(id, run, started, finished) VALUES (1, 1, 1, 2);
+             INSERT INTO dir(id, path) VALUES (1, '');
+             INSERT INTO file(dir, name, size, modified, status, scan) VALUES (1, 'gone', 4, 5, 0, 1);
+             PRAGMA application_id = 0x546f7770; PRAGMA user_version = 1",
+        )
+        .unwrap();
+    drop(connection);
+    let ended = bench.sync(&[]).with_status(0);
+    assert!(ended.stdout.contains("scanning both trees"), "{}", ended.stdout);
+    assert_eq!(bench.rows().into_keys().collect::<Vec<_>>(), [b"dir/file".to_vec()]);
+    assert_eq!(bench.count("SELECT user_version FROM pragma_user_version"), 2);
+    bench.assert_same_trees();
+}
+
+#[test]
 fn a_source_file_never_overwrites_the_database() {
     let bench = Bench::new();
     bench.write("file", "data");

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::styling::Styles;
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::filters::FilterArguments;
 use super::size::{parse_duration, parse_interval, parse_positive_size, parse_rate};
-use crate::{Algorithm, Links, Options};
+use crate::{Algorithm, HardLinks, Links, MaxDelete, Mirror, Options, WriteMode};
 
 /// Migrates huge file trees between mounted shares, within a bandwidth limit,
 /// and proves afterwards what it did.
@@ -30,7 +30,7 @@ pub(super) enum Command {
 /// What is to be done is kept in a database, so that the same command takes up
 /// an interrupted migration where it stopped, without looking through the trees
 /// again. Every file ends with a line in the log: sent with its checksum, or
-/// failed with the reason. Nothing is ever deleted from DEST.
+/// failed with the reason. Nothing is deleted from DEST unless --delete-extras asks for it.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 EXAMPLE
@@ -75,9 +75,46 @@ pub(super) struct SyncArguments {
     #[arg(long)]
     pub(super) rescan: bool,
 
-    /// What becomes of symbolic links: made anew with the same target, or left out
-    #[arg(long, value_name = "WHAT", value_enum, default_value_t = LinksArgument::Copy)]
+    /// What becomes of symbolic links: made anew with the same target, left out, or what they lead
+    /// to copied in their place (never from outside the source)
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = LinksArgument::Copy, help_heading = "What arrives")]
     pub(super) links: LinksArgument,
+
+    /// What becomes of files with several names: these are kept where the destination can, or each
+    /// becomes a file of its own
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = HardLinksArgument::Keep, help_heading = "What arrives")]
+    pub(super) hard_links: HardLinksArgument,
+
+    /// Apply the source's permissions
+    #[arg(long, help_heading = "What arrives")]
+    pub(super) perms: bool,
+
+    /// Apply the source's user and group
+    #[arg(long, help_heading = "What arrives")]
+    pub(super) owner: bool,
+
+    /// Keep extended attributes and ACLs of what is sent
+    #[arg(long, help_heading = "What arrives")]
+    pub(super) xattrs: bool,
+
+    /// How a file at DEST is replaced: written over, or written beside it under a hidden name and
+    /// then renamed
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = WriteModeArgument::Inplace, help_heading = "What arrives")]
+    pub(super) write_mode: WriteModeArgument,
+
+    /// Delete from DEST what SOURCE does not have, after everything was sent
+    #[arg(long, help_heading = "Deletion")]
+    pub(super) delete_extras: bool,
+
+    /// The most files to delete, as a number or in percent of DEST's files; if there are more,
+    /// none is deleted [default: 10%, and at least 100]
+    #[arg(long, value_name = "N", requires = "delete_extras", value_parser = parse_max_delete, help_heading = "Deletion")]
+    pub(super) max_delete: Option<MaxDelete>,
+
+    /// Move what would be deleted into this directory, which keeps its tree; on the same file
+    /// system as DEST
+    #[arg(long, value_name = "DIR", requires = "delete_extras", help_heading = "Deletion")]
+    pub(super) trash: Option<PathBuf>,
 
     /// mtimes that differ by no more are the same (for example 2s) [default: as precise as the
     /// coarser of the two file systems]
@@ -118,10 +155,37 @@ pub(super) struct SyncArguments {
 }
 
 /// What `--links` takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum LinksArgument {
     Copy,
     Skip,
+    Follow,
+}
+
+/// What `--hard-links` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum HardLinksArgument {
+    Keep,
+    Copy,
+}
+
+/// What `--write-mode` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum WriteModeArgument {
+    Inplace,
+    Atomic,
+}
+
+/// What `--max-delete` takes: `500`, `5%`.
+fn parse_max_delete(text: &str) -> Result<MaxDelete, String> {
+    let wrong = || format!("`{text}` is neither a number of files, such as 500, nor a percentage from 0% to 100%");
+    match text.strip_suffix('%') {
+        Some(percent) => match percent.parse() {
+            Ok(percent @ 0..=100) => Ok(MaxDelete::Percent(percent)),
+            _ => Err(wrong()),
+        },
+        None => text.parse().map(MaxDelete::Files).map_err(|_| wrong()),
+    }
 }
 
 impl SyncArguments {
@@ -138,7 +202,28 @@ impl SyncArguments {
             lanes: self.lanes,
             walkers: self.walkers,
             modify_window: self.modify_window,
-            links: if self.links == LinksArgument::Skip { Links::Skip } else { Links::Copy },
+            links: match self.links {
+                LinksArgument::Copy => Links::Copy,
+                LinksArgument::Skip => Links::Skip,
+                LinksArgument::Follow => Links::Follow,
+            },
+            hard_links: match self.hard_links {
+                HardLinksArgument::Keep => HardLinks::Keep,
+                HardLinksArgument::Copy => HardLinks::Copy,
+            },
+            write_mode: match self.write_mode {
+                WriteModeArgument::Inplace => WriteMode::InPlace,
+                WriteModeArgument::Atomic => WriteMode::Atomic,
+            },
+            keep_permissions: self.perms,
+            keep_owner: self.owner,
+            keep_xattrs: self.xattrs,
+            mirror: self.delete_extras.then(|| Mirror {
+                max_delete: self.max_delete.unwrap_or(MaxDelete::Default),
+                discard: self.trash.is_some(),
+            }),
+            sink_apart: Vec::new(),
+            dry_run: false,
             filter: self.filters.filter()?,
             delete_excluded: self.filters.delete_excluded,
             rescan: self.rescan,
@@ -154,6 +239,15 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_most_to_delete_is_a_number_or_a_share() {
+        assert_eq!(parse_max_delete("500"), Ok(MaxDelete::Files(500)));
+        assert_eq!(parse_max_delete("5%"), Ok(MaxDelete::Percent(5)));
+        for wrong in ["", "%", "101%", "-1", "5.5%", "many", "1K"] {
+            assert!(parse_max_delete(wrong).is_err_and(|problem| problem.contains(wrong)), "{wrong}");
+        }
     }
 
     #[test]

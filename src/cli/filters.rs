@@ -37,9 +37,9 @@ pub(super) struct FilterArguments {
     #[arg(short = 'x', long, help_heading = HEADING)]
     one_file_system: bool,
 
-    /// Where files are deleted from DEST, delete also those that the patterns exclude; without
-    /// it they are left alone
-    #[arg(long, help_heading = HEADING)]
+    /// With --delete-extras: delete from DEST also what the patterns exclude, even if SOURCE has
+    /// it; without it that is left alone
+    #[arg(long, requires = "delete_extras", help_heading = HEADING)]
     pub(super) delete_excluded: bool,
 }
 

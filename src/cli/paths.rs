@@ -50,7 +50,7 @@ fn make_private(folder: &Path) -> io::Result<()> {
 }
 
 /// The canonical path, of a tree whose last component may not exist yet.
-fn canonical(path: &Path) -> PathBuf {
+pub(super) fn canonical(path: &Path) -> PathBuf {
     let absolute = || std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     path.canonicalize().unwrap_or_else(|_| {
         let absolute = absolute();

@@ -3,11 +3,12 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+use towpath_backend::Tree as _;
 use towpath_local::{LocalSink, LocalSource, Overlap, overlap};
 
 use super::args::SyncArguments;
 use super::console::Console;
-use super::paths::{StateFiles, state_files};
+use super::paths::{StateFiles, canonical, state_files};
 use super::signals::{self, Received};
 use super::{console, format, output};
 use crate::{Error, Migration, Options, Outcome, Report};
@@ -48,10 +49,14 @@ pub(super) async fn run(arguments: SyncArguments) -> u8 {
 }
 
 async fn try_run(arguments: &SyncArguments) -> Result<u8, Refusal> {
-    let (source, files, options) = check(arguments)?;
+    let (source, files, mut options) = check(arguments)?;
     // From here on things are touched: the destination is made and probed.
-    let sink =
+    let mut sink =
         LocalSink::open(&arguments.dest).map_err(|error| Refusal(COULD_NOT_RUN, format!("destination {error}")))?;
+    if let Some(trash) = &arguments.trash {
+        sink = sink.with_trash(trash).map_err(|error| Refusal(COULD_NOT_RUN, format!("trash {error}")))?;
+        options.sink_apart.extend(sink.trash_inside());
+    }
     let mut migration = Migration::builder()
         .source(source)
         .sink(sink)
@@ -75,6 +80,9 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, Refusal> {
     let report = result?;
     if !arguments.quiet {
         output::line(&console::summary(&report));
+    }
+    if let Some(refusal) = &report.refusal {
+        output::error(refusal);
     }
     Ok(status_of(&report, &received))
 }
@@ -101,13 +109,15 @@ fn check(arguments: &SyncArguments) -> Result<(LocalSource, StateFiles, Options)
     }
     let files = state_files(source, dest, arguments.database.as_deref(), arguments.log_file.as_deref())
         .map_err(|problem| Refusal(COULD_NOT_RUN, problem))?;
-    Migration::check_files(&files.database, &files.log)?;
+    let sink_root = canonical(dest);
+    Migration::check_files(&files.database, &files.log, opened.root(), sink_root.as_os_str().as_bytes())?;
     Ok((opened, files, options))
 }
 
 fn status_of(report: &Report, received: &Received) -> u8 {
     match report.outcome {
         Outcome::Stopped => received.status(),
+        Outcome::Finished if report.refusal.is_some() => REFUSED,
         Outcome::Finished if report.all_in_sync() => ALL_IN_SYNC,
         Outcome::Finished => NOT_ALL_IN_SYNC,
     }

@@ -15,7 +15,7 @@ pub(crate) struct Block {
     pub(crate) data: Bytes,
     /// Where they belong in the file.
     pub(crate) offset: u64,
-    /// The file, in the sink.
+    /// Where the sink is to have it: the file, or the part that becomes it.
     pub(crate) destination_path: RelPath,
     /// The source's times, set after the last block. ctime cannot be set on
     /// POSIX: it is carried for sinks of other kinds.

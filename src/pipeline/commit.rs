@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
-use towpath_backend::{Metadata, Tree};
+use towpath_backend::Metadata;
 
 use super::Shared;
-use super::task::{Ended, Ending, Task};
+use super::task::{Ended, Ending, Job, Task, Written};
 use crate::audit::Line;
-use crate::checksum::Checksum;
+use crate::checksum::{Checksum, FileHash};
 use crate::error::{Error, Result};
-use crate::event::{Event, Side, Totals};
+use crate::event::{Event, FilePaths, Side, Totals};
 use crate::state::{Outcome, Verdict};
 
 /// Most files of one batch.
@@ -23,12 +23,22 @@ const BATCH_TIME: Duration = Duration::from_secs(1);
 pub(crate) const LAST_TURN: u32 = 3;
 
 /// What became of the files of a run so far.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) synced: Totals,
     pub(crate) pending: Totals,
     pub(crate) failed_files: u64,
     pub(crate) vanished_files: u64,
+    /// Attributes that the sink did not take.
+    pub(crate) refused_attributes: u64,
+    /// Files and links deleted at the sink, or moved where deleted things go.
+    pub(crate) deleted_files: u64,
+    /// Emptied directories removed at the sink.
+    pub(crate) deleted_dirs: u64,
+    /// Extra files, links and directories that were not deleted, to be safe.
+    pub(crate) protected: u64,
+    /// Why nothing, or nothing more, was deleted.
+    pub(crate) refusal: Option<String>,
 }
 
 /// Records the files of one pass.
@@ -59,7 +69,7 @@ impl Committer {
     }
 
     async fn commit(&mut self, batch: Vec<Ended>) -> Result<()> {
-        if batch.iter().any(|ended| matches!(ended.ending, Ending::Written { .. })) {
+        if batch.iter().any(|ended| matches!(ended.ending, Ending::Written(_))) {
             self.flush().await?;
         }
         let mut outcomes = Vec::with_capacity(batch.len());
@@ -68,10 +78,13 @@ impl Committer {
         for ended in batch {
             match self.judge(&ended).await {
                 Ok(Some((verdict, event))) => {
-                    let line = line_of(&event, &ended.task);
-                    self.count(&ended.task.metadata, &verdict);
-                    outcomes.push(Outcome { key: ended.task.key.clone(), verdict, line });
-                    events.push(event);
+                    let refused = self.refused(&ended);
+                    let lines =
+                        refused.iter().chain([&event]).filter_map(|event| line_of(event, &ended.task)).collect();
+                    self.count(&ended.task, &verdict);
+                    outcomes.push(Outcome { key: ended.task.key.clone(), verdict, lines });
+                    events.extend(refused);
+                    events.extend([event]);
                 }
                 Ok(None) => {}
                 Err(error) => fatal = fatal.and(Err(error)),
@@ -97,17 +110,26 @@ impl Committer {
         let paths = self.shared.paths(&ended.task.path);
         Ok(Some(match &ended.ending {
             Ending::Stopped => return Ok(None),
-            Ending::Written { hash } => {
-                let checksum = self.shared.options.checksum.zip(hash.clone());
-                let checksum = checksum.map(|(algorithm, hash)| Checksum { algorithm, hash });
-                self.compare_with_recorded(ended, checksum.as_ref()).await;
-                let metadata = ended.task.metadata;
-                let verdict = Verdict::Synced { metadata, checksum: checksum.clone() };
-                (verdict, Event::Synced { paths, size_bytes: metadata.size_bytes, checksum })
+            Ending::Written(written) => self.written(ended, written, paths).await,
+            Ending::Changed { now } => {
+                self.again(ended, Side::Source, Some(*now), "it changed while it was being sent")
             }
-            Ending::Changed { now } => self.again(ended, Some(*now), "it changed while it was being sent"),
+            Ending::NoSuchName(error) => {
+                // A file of its own, with no others like it.
+                let metadata = Metadata { names: 1, ..ended.task.metadata };
+                let reason = format!("it cannot be a hard link at the destination, so it is copied: {error}");
+                self.again(ended, Side::Sink, Some(metadata), &reason)
+            }
+            Ending::Blocked(_) if self.shared.options.mirror.is_some() && self.turn <= LAST_TURN => {
+                let reason = "a directory is in its place, and may go with what the source does not have".to_owned();
+                (Verdict::Blocked, Event::WillRetry { paths, reason })
+            }
+            Ending::Blocked(error) => {
+                let error = format!("{}: {error}", Side::Sink);
+                (Verdict::Failed { side: Side::Sink, metadata: None }, Event::Failed { paths, error })
+            }
             Ending::Vanished => {
-                self.check_identity(Side::Source).await?;
+                self.shared.check_identity(Side::Source).await?;
                 (Verdict::Vanished, Event::Vanished { paths })
             }
             Ending::Failed(failure) => {
@@ -116,42 +138,52 @@ impl Committer {
                 }
                 let text = format!("{}: {}", failure.side, failure.error);
                 if failure.error.is_temporary() {
-                    self.check_identity(failure.side).await?;
-                    self.again(ended, None, &text)
+                    self.shared.check_identity(failure.side).await?;
+                    self.again(ended, failure.side, None, &text)
                 } else {
-                    (Verdict::Failed { metadata: None }, Event::Failed { paths, error: text })
+                    let verdict = Verdict::Failed { side: failure.side, metadata: None };
+                    (verdict, Event::Failed { paths, error: text })
                 }
             }
         }))
     }
 
+    async fn written(&self, ended: &Ended, written: &Written, paths: FilePaths) -> (Verdict, Event) {
+        let (task, metadata) = (&ended.task, ended.task.metadata);
+        let (checksum, hard_link_to) = match &task.job {
+            Job::Attributes => return (Verdict::Settled, Event::Settled { paths }),
+            Job::Name(of) => (recorded(task), Some(self.shared.paths(of).dest)),
+            Job::Content => {
+                let checksum = self.shared.options.checksum.zip(written.hash.clone());
+                let checksum = checksum.map(|(algorithm, hash)| Checksum { algorithm, hash });
+                self.compare_with_recorded(ended, checksum.as_ref()).await;
+                (checksum, None)
+            }
+        };
+        let verdict = Verdict::Synced { metadata, checksum: checksum.clone() };
+        (verdict, Event::Synced { paths, size_bytes: metadata.size_bytes, checksum, hard_link_to })
+    }
+
+    /// What the sink did not take beside content and times: counted, and no failure.
+    fn refused(&mut self, ended: &Ended) -> Vec<Event> {
+        let Ending::Written(written) = &ended.ending else { return Vec::new() };
+        self.tally.refused_attributes += written.refused.len() as u64;
+        let told = |error: &towpath_backend::Error| Event::Refused {
+            paths: self.shared.paths(&ended.task.path),
+            error: error.to_string(),
+        };
+        written.refused.iter().map(told).collect()
+    }
+
     /// Another turn, if there is one left.
-    fn again(&self, ended: &Ended, metadata: Option<Metadata>, reason: &str) -> (Verdict, Event) {
+    fn again(&self, ended: &Ended, side: Side, metadata: Option<Metadata>, reason: &str) -> (Verdict, Event) {
         let paths = self.shared.paths(&ended.task.path);
         if self.turn < LAST_TURN {
             let verdict = Verdict::Retry { turn: self.turn + 1, metadata };
             return (verdict, Event::WillRetry { paths, reason: reason.to_owned() });
         }
         let error = format!("{reason}, {} times; giving up for this run", LAST_TURN + 1);
-        (Verdict::Failed { metadata }, Event::Failed { paths, error })
-    }
-
-    /// Checks that a tree is still the one that was scanned: of another one's
-    /// state nothing is to be concluded.
-    async fn check_identity(&self, side: Side) -> Result<()> {
-        let (tree, expected): (&dyn Tree, _) = match side {
-            Side::Source => (&*self.shared.source, &self.shared.identities[0]),
-            Side::Sink => (&*self.shared.sink, &self.shared.identities[1]),
-        };
-        let root = String::from_utf8_lossy(tree.root()).into_owned();
-        match tree.identity().await {
-            Ok(identity) if identity == *expected => Ok(()),
-            Ok(_) => Err(Error::Refused(format!(
-                "the {side} {root} is no longer the tree that was scanned (unmounted, or another one mounted over \
-                 it?); nothing was concluded from what is there now"
-            ))),
-            Err(error) => Err(Error::Backend(format!("the {side} {root} is gone: {error}"))),
-        }
+        (Verdict::Failed { side, metadata }, Event::Failed { paths, error })
     }
 
     /// Content that differs under the same size and time: worth a word.
@@ -170,8 +202,9 @@ impl Committer {
         }
     }
 
-    fn count(&mut self, metadata: &Metadata, verdict: &Verdict) {
-        let bytes = metadata.size_bytes;
+    fn count(&mut self, task: &Task, verdict: &Verdict) {
+        // Of what is not sent, the bytes are not pending either.
+        let bytes = if matches!(task.job, Job::Content) { task.metadata.size_bytes } else { 0 };
         let tally = &mut self.tally;
         let mut done = || {
             tally.pending.files = tally.pending.files.saturating_sub(1);
@@ -183,21 +216,29 @@ impl Committer {
                 tally.synced.files += 1;
                 tally.synced.bytes += bytes;
             }
+            Verdict::Settled => done(),
             Verdict::Vanished => {
                 done();
                 tally.vanished_files += 1;
             }
-            Verdict::Retry { metadata: now, .. } | Verdict::Failed { metadata: now } => {
+            Verdict::Retry { metadata: now, .. } | Verdict::Failed { metadata: now, .. } => {
                 if let Some(now) = now {
                     tally.pending.bytes = tally.pending.bytes.saturating_sub(bytes) + now.size_bytes;
                 }
             }
+            Verdict::Blocked => {}
         }
         if matches!(verdict, Verdict::Failed { .. }) {
             tally.failed_files += 1;
             self.shared.progress.add_failed();
         }
     }
+}
+
+/// The checksum that was recorded for this very content.
+fn recorded(task: &Task) -> Option<Checksum> {
+    let (digits, algorithm) = task.recorded.as_ref()?;
+    Some(Checksum { algorithm: algorithm.parse().ok()?, hash: FileHash::recorded(digits.clone()) })
 }
 
 /// The error of a sink that takes nothing more from anyone.
@@ -233,9 +274,11 @@ async fn fill(first: Ended, endings: &mut mpsc::Receiver<Ended>) -> Vec<Ended> {
 /// The line of the log for an outcome; a file that is tried again has none yet.
 fn line_of(event: &Event, task: &Task) -> Option<Line> {
     let line = match event {
-        Event::Synced { paths, checksum, .. } => {
-            Line { checksum: checksum.clone(), ..Line::now("synced", paths.clone()) }
+        Event::Synced { paths, checksum, hard_link_to, .. } => {
+            Line { checksum: checksum.clone(), hard_link: hard_link_to.clone(), ..Line::now("synced", paths.clone()) }
         }
+        Event::Settled { paths } => Line::now("settled", paths.clone()),
+        Event::Refused { paths, error } => Line { error: Some(error.clone()), ..Line::now("refused", paths.clone()) },
         Event::Vanished { paths } => Line::now("vanished", paths.clone()),
         Event::Failed { paths, error } => Line { error: Some(error.clone()), ..Line::now("failed", paths.clone()) },
         _ => return None,

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
-use towpath_backend::{Error as BackendError, ErrorKind, Kind, RelPath, Sink};
+use towpath_backend::{Attributes, Error as BackendError, ErrorKind, Kind, RelPath};
 
 use super::Shared;
 use super::commit::{self, Tally};
+use super::obstacle::make_dir;
 use super::task::Failure;
 use crate::audit::Line;
 use crate::error::Error;
@@ -15,32 +16,6 @@ use crate::state::{DirWork, PendingDir};
 
 /// Directories of one page.
 const PAGE_DIRS: usize = 1024;
-
-/// Makes `dir` and all directories above it that are missing.
-pub(super) async fn make_all(sink: &dyn Sink, dir: &RelPath) -> Result<(), BackendError> {
-    // Upwards to one that is there, then down again.
-    let mut missing = vec![dir.clone()];
-    while let Some(path) = missing.last() {
-        if path.is_root() {
-            missing.pop();
-            continue;
-        }
-        match sink.create_dir(path).await {
-            Ok(()) => drop(missing.pop()),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => drop(missing.pop()),
-            Err(error) if error.kind() == ErrorKind::NotFound && missing.len() <= MAX_DEPTH => match path.parent() {
-                Some(parent) if !parent.is_root() => missing.push(parent),
-                _ => return Err(error),
-            },
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
-/// No path has more components than this: were the sink to say "not found" for
-/// ever, the climb would end here.
-const MAX_DEPTH: usize = 100_000;
 
 /// Makes directories that the sink still lacks, or sets the times of those whose
 /// content has arrived, a page of them side by side.
@@ -56,7 +31,13 @@ pub(super) async fn run(shared: &Arc<Shared>, work: DirWork, tally: &mut Tally) 
         let (mut done, mut failed) = (Vec::with_capacity(page.len()), Vec::new());
         for (dir, result) in work_on_page(shared, work, page).await? {
             match result {
-                Ok(()) => done.push(dir.id),
+                Ok(refused) => {
+                    tally.refused_attributes += refused.len() as u64;
+                    for error in refused {
+                        refuse(shared, &dir, &error).await?;
+                    }
+                    done.push(dir.id);
+                }
                 Err(error) => {
                     report(shared, &dir, error, tally).await?;
                     failed.push(dir.id);
@@ -82,7 +63,16 @@ async fn report(shared: &Shared, dir: &PendingDir, error: BackendError, tally: &
     Ok(())
 }
 
-type Done = (PendingDir, Result<(), BackendError>);
+async fn refuse(shared: &Shared, dir: &PendingDir, error: &BackendError) -> Result<(), Error> {
+    let (paths, error) = (shared.paths(&dir.path), error.to_string());
+    let line = Line { error: Some(error.clone()), ..Line::now("refused", paths.clone()) };
+    shared.state.log(vec![line]).await?;
+    shared.emitter.emit(Event::Refused { paths, error }).await;
+    Ok(())
+}
+
+/// A directory, and what was refused or failed.
+type Done = (PendingDir, Result<Vec<BackendError>, BackendError>);
 
 async fn work_on_page(shared: &Arc<Shared>, work: DirWork, page: Vec<PendingDir>) -> Result<Vec<Done>, Error> {
     let panicked = |_| Error::Internal("a task for directories panicked".to_owned());
@@ -97,8 +87,8 @@ async fn work_on_page(shared: &Arc<Shared>, work: DirWork, page: Vec<PendingDir>
         let shared = Arc::clone(shared);
         under_way.spawn(async move {
             let result = match work {
-                DirWork::Make => make_checked(&*shared.sink, &dir.path).await,
-                DirWork::Settle => settle(&*shared.sink, &dir).await,
+                DirWork::Make => make_checked(&shared, &dir.path).await.map(|()| Vec::new()),
+                DirWork::Settle => settle(&shared, &dir).await,
             };
             (dir, result)
         });
@@ -110,9 +100,9 @@ async fn work_on_page(shared: &Arc<Shared>, work: DirWork, page: Vec<PendingDir>
 }
 
 /// Makes a directory, and checks that what has its name is one.
-async fn make_checked(sink: &dyn Sink, dir: &RelPath) -> Result<(), BackendError> {
-    make_all(sink, dir).await?;
-    match sink.metadata(dir).await?.kind {
+async fn make_checked(shared: &Shared, dir: &RelPath) -> Result<(), BackendError> {
+    make_dir(shared, dir).await?;
+    match shared.sink.metadata(dir).await?.kind {
         Kind::Dir => Ok(()),
         kind => Err(BackendError::new(
             ErrorKind::AlreadyExists,
@@ -123,12 +113,28 @@ async fn make_checked(sink: &dyn Sink, dir: &RelPath) -> Result<(), BackendError
     }
 }
 
-/// Sets a directory's times.
-async fn settle(sink: &dyn Sink, dir: &PendingDir) -> Result<(), BackendError> {
-    let (true, Some(times)) = (sink.capabilities().sets_mtime, &dir.times) else { return Ok(()) };
-    match sink.set_times(&dir.path, times).await {
+/// Applies a directory's attributes, and sets its times; tells what was refused.
+async fn settle(shared: &Shared, dir: &PendingDir) -> Result<Vec<BackendError>, BackendError> {
+    match apply(shared, dir).await {
         // That it could not be made was told before.
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(()),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(Vec::new()),
         result => result,
     }
+}
+
+async fn apply(shared: &Shared, dir: &PendingDir) -> Result<Vec<BackendError>, BackendError> {
+    let (options, mut attributes) = (&shared.options, Attributes::default());
+    attributes.permissions = dir.attributes.permissions.filter(|_| options.keep_permissions);
+    attributes.owner = dir.attributes.owner.filter(|_| options.keep_owner);
+    if options.keep_xattrs {
+        attributes.xattrs = shared.source.xattrs(&dir.read_path).await?;
+    }
+    let mut refused = Vec::new();
+    if !attributes.is_empty() {
+        refused = shared.sink.set_attributes(&dir.path, &attributes).await?;
+    }
+    if let (true, Some(times)) = (shared.sink.capabilities().sets_mtime, &dir.times) {
+        shared.sink.set_times(&dir.path, times).await?;
+    }
+    Ok(refused)
 }

@@ -9,8 +9,10 @@ mod block;
 mod commit;
 mod dirs;
 mod hash;
+mod obstacle;
 mod pool;
 mod reader;
+mod shared;
 mod task;
 mod writer;
 
@@ -19,20 +21,19 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
-use towpath_backend::{Identity, RelPath, Sink, Source};
 
+use crate::audit::Line;
 use crate::error::{Error, Result};
-use crate::event::{Emitter, Event, FilePaths, Totals};
-use crate::options::Options;
-use crate::pace::Pace;
-use crate::progress::Progress;
-use crate::state::{DirWork, FileKey, State};
+use crate::event::{Event, Totals};
+use crate::mirror;
+use crate::state::{DirWork, FileKey, Work};
 use commit::{Committer, LAST_TURN};
 use task::Task;
 
 pub(crate) use commit::Tally;
+pub(crate) use obstacle::line as deletion_line;
 pub(crate) use pool::Pool;
+pub(crate) use shared::Shared;
 
 /// Files of one page of the backlog.
 const PAGE_FILES: usize = 1024;
@@ -43,62 +44,52 @@ const WAITING_ENDINGS: usize = 8192;
 /// The pause before what changed or failed is tried again.
 const PAUSE_BEFORE_RETRY: Duration = Duration::from_secs(1);
 
-/// What the tasks of a transfer share.
-pub(crate) struct Shared {
-    pub(crate) source: Arc<dyn Source>,
-    pub(crate) sink: Arc<dyn Sink>,
-    pub(crate) options: Options,
-    pub(crate) progress: Progress,
-    pub(crate) emitter: Emitter,
-    pub(crate) state: State,
-    /// Which trees were scanned.
-    pub(crate) identities: [Identity; 2],
-    /// How far the mtime that a sink keeps may be from the one it was given.
-    pub(crate) mtime_rounding_ns: u64,
-    /// Cancelled when the lanes are to stop, by the user or by an error.
-    pub(crate) stop: CancellationToken,
-    pub(crate) pool: Pool,
-    pub(crate) read_pace: Pace,
-    pub(crate) write_pace: Pace,
-}
-
-impl Shared {
-    /// The full paths of a file, as users see them.
-    pub(crate) fn paths(&self, path: &RelPath) -> FilePaths {
-        FilePaths { source: path.under(self.source.root()), dest: path.under(self.sink.root()) }
-    }
-}
-
 /// Sends the backlog, then tries again what changed or failed for a while, then
-/// makes the directories that no file needed and sets the times of all.
+/// deletes what the source does not have if asked to, then makes the
+/// directories that no file needed and sets the times of all.
 pub(crate) async fn run(shared: Arc<Shared>, pending: Totals) -> (Tally, Result<()>) {
     let mut tally = Tally { pending, ..Tally::default() };
+    let result = phases(&shared, &mut tally).await;
+    (tally, result)
+}
+
+async fn phases(shared: &Arc<Shared>, tally: &mut Tally) -> Result<()> {
+    mirror::remove_leftovers(shared).await?;
     for turn in 0..=LAST_TURN {
-        match begins(&shared, turn).await {
-            Ok(true) => {}
-            Ok(false) => break,
-            Err(error) => return (tally, Err(error)),
+        if !begins(shared, turn).await? {
+            break;
         }
-        tracing::debug!(pass = turn + 1, pending = ?tally.pending, "pass");
-        shared.emitter.emit(Event::PassStarted { pass: turn + 1, pending: tally.pending }).await;
-        let result;
-        (tally, result) = pass(&shared, turn, tally).await;
-        if result.is_err() || shared.stop.is_cancelled() {
-            return (tally, result);
+        turn_pass(shared, turn, tally).await?;
+    }
+    if shared.stop.is_cancelled() {
+        return Ok(());
+    }
+    give_up_names(shared, tally).await?;
+    if let Some(mirror) = shared.options.mirror {
+        match mirror::run(shared, mirror, tally).await {
+            // What was sent is sent all the same.
+            Err(Error::Refused(reason)) => tally.refusal = Some(reason),
+            result => result?,
+        }
+        if shared.state.unblock(LAST_TURN + 1).await? && !shared.stop.is_cancelled() {
+            turn_pass(shared, LAST_TURN + 1, tally).await?;
         }
     }
     // Making a directory changes the time of the one above: times come last.
     for work in [DirWork::Make, DirWork::Settle] {
-        if let Err(error) = dirs::run(&shared, work, &mut tally).await {
-            return (tally, Err(error));
-        }
+        dirs::run(shared, work, tally).await?;
     }
-    (tally, Ok(()))
+    Ok(())
 }
 
 /// Whether pass `turn` has anything to do, after the pause before a retry.
 async fn begins(shared: &Shared, turn: u32) -> Result<bool> {
-    if !shared.state.has_turn(turn).await? {
+    shared.state.begin_names(turn).await?;
+    let mut has_work = false;
+    for work in Work::ALL {
+        has_work |= shared.state.has_turn(work, turn).await?;
+    }
+    if !has_work {
         return Ok(false);
     }
     if turn > 0 {
@@ -110,8 +101,43 @@ async fn begins(shared: &Shared, turn: u32) -> Result<bool> {
     Ok(!shared.stop.is_cancelled())
 }
 
-/// Sends the files of one turn over all lanes.
-async fn pass(shared: &Arc<Shared>, turn: u32, tally: Tally) -> (Tally, Result<()>) {
+/// Does all the work of one turn. Names come after the content that they name.
+async fn turn_pass(shared: &Arc<Shared>, turn: u32, tally: &mut Tally) -> Result<()> {
+    tracing::debug!(pass = turn + 1, pending = ?tally.pending, "pass");
+    shared.emitter.emit(Event::PassStarted { pass: turn + 1, pending: tally.pending }).await;
+    for work in Work::ALL {
+        if shared.stop.is_cancelled() || !shared.state.has_turn(work, turn).await? {
+            continue;
+        }
+        let result;
+        (*tally, result) = pass(shared, work, turn, tally.clone()).await;
+        result?;
+    }
+    Ok(())
+}
+
+/// Reports the names whose file did not arrive.
+async fn give_up_names(shared: &Shared, tally: &mut Tally) -> Result<()> {
+    loop {
+        let names = shared.state.give_up_names(PAGE_FILES).await?;
+        if names.is_empty() {
+            return Ok(());
+        }
+        for path in names {
+            let paths = shared.paths(&path);
+            let error = "the file that it is another name of (hard link) was not sent".to_owned();
+            tally.failed_files += 1;
+            shared.progress.add_failed();
+            let line = Line { error: Some(error.clone()), ..Line::now("failed", paths.clone()) };
+            shared.state.log(vec![line]).await?;
+            shared.emitter.emit(Event::Failed { paths, error }).await;
+        }
+    }
+}
+
+/// Does one kind of work of one turn over all lanes.
+async fn pass(shared: &Arc<Shared>, work: Work, turn: u32, tally: Tally) -> (Tally, Result<()>) {
+    let before = tally.clone();
     let (tasks_in, tasks) = mpsc::channel(WAITING_FILES);
     let tasks = Arc::new(Mutex::new(tasks));
     let (endings_in, endings) = mpsc::channel(WAITING_ENDINGS);
@@ -125,23 +151,23 @@ async fn pass(shared: &Arc<Shared>, turn: u32, tally: Tally) -> (Tally, Result<(
     drop((tasks, endings_in));
     let committer = Committer { shared: Arc::clone(shared), turn, tally };
     let committer = tokio::spawn(committer.run(endings));
-    let dispatched = dispatch(shared, turn, tasks_in).await;
+    let dispatched = dispatch(shared, work, turn, tasks_in).await;
     let mut panicked = false;
     while let Some(joined) = lanes.join_next().await {
         panicked |= joined.is_err();
     }
     let Ok((tally, committed)) = committer.await else {
-        return (tally, Err(Error::Internal("the committer panicked".to_owned())));
+        return (before, Err(Error::Internal("the committer panicked".to_owned())));
     };
     let lanes = if panicked { Err(Error::Internal("a lane panicked".to_owned())) } else { Ok(()) };
     (tally, committed.and(dispatched).and(lanes))
 }
 
 /// Pages through the backlog and hands out its files.
-async fn dispatch(shared: &Shared, turn: u32, tasks: mpsc::Sender<Task>) -> Result<()> {
+async fn dispatch(shared: &Shared, work: Work, turn: u32, tasks: mpsc::Sender<Task>) -> Result<()> {
     let mut after = FileKey::first();
     loop {
-        let page = match shared.state.pending_page(turn, after.clone(), PAGE_FILES).await {
+        let page = match shared.state.pending_page(work, turn, after.clone(), PAGE_FILES).await {
             Ok(page) => page,
             Err(error) => {
                 shared.stop.cancel();
@@ -154,7 +180,7 @@ async fn dispatch(shared: &Shared, turn: u32, tasks: mpsc::Sender<Task>) -> Resu
             tokio::select! {
                 biased;
                 () = shared.stop.cancelled() => return Ok(()),
-                sent = tasks.send(Task::new(pending)) => if sent.is_err() { return Ok(()) },
+                sent = tasks.send(Task::new(work, pending)) => if sent.is_err() { return Ok(()) },
             }
         }
     }

@@ -1,16 +1,17 @@
 //! The reader of a lane: takes files, and feeds their blocks into the lane's queue.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::{Mutex, mpsc};
-use towpath_backend::{ErrorKind, FileReader, Kind, Metadata};
+use towpath_backend::{Attributes, ErrorKind, FileReader, Kind, Metadata, RelPath};
 
 use super::Shared;
 use super::block::Block;
 use super::hash::HashStage;
 use super::pool::Slot;
-use super::task::{Ending, Failure, Task, is_unchanged};
+use super::task::{Ending, Failure, Job, Task, is_unchanged};
 use crate::checksum::{FileHash, Hasher};
 
 /// What travels through a lane's queue.
@@ -20,8 +21,14 @@ pub(crate) enum Message {
     Begin(Arc<Task>),
     /// A block of it.
     Block(Block),
+    /// What is to be applied to it beside its content and times.
+    Attributes(Attributes),
     /// It is a symbolic link, and this is its target.
     Link(Vec<u8>),
+    /// It is another name of this one.
+    Name(RelPath),
+    /// Nothing but its attributes is to be applied.
+    NoContent,
     /// No more blocks of it come; this is why.
     Abandon(Ending),
 }
@@ -63,6 +70,12 @@ type Step<T> = Result<T, Ending>;
 
 impl Reading<'_> {
     async fn read(&self) -> Step<()> {
+        match &self.task.job {
+            Job::Content => {}
+            Job::Name(of) => return self.check_name(of).await,
+            Job::Attributes => return self.check_attributes().await,
+        }
+        self.send_attributes().await?;
         if self.task.metadata.kind == Kind::Symlink {
             return self.read_link().await;
         }
@@ -75,13 +88,46 @@ impl Reading<'_> {
     }
 
     async fn read_link(&self) -> Step<()> {
-        let path = &self.task.path;
+        let path = &self.task.read_path;
         let target = self.shared.source.read_link(path).await.map_err(|e| self.failed(e))?;
-        let now = self.shared.source.metadata(path).await.map_err(|e| self.failed(e))?;
-        if !is_unchanged(&self.task.metadata, &now) {
+        self.check(&self.look(path).await?)?;
+        self.tell(Message::Link(target)).await
+    }
+
+    /// Sees that `of`, whose content the sink has, is still the same file under another name.
+    async fn check_name(&self, of: &RelPath) -> Step<()> {
+        let now = self.look(&self.task.read_path).await?;
+        self.check(&now)?;
+        let first = self.look(of).await;
+        if !first.is_ok_and(|first| first.id.is_some() && first.id == now.id) {
             return Err(Ending::Changed { now });
         }
-        self.queue.send(Message::Link(target)).await.map_err(|_| Ending::Stopped)
+        self.tell(Message::Name(of.clone())).await
+    }
+
+    async fn check_attributes(&self) -> Step<()> {
+        self.check(&self.look(&self.task.read_path).await?)?;
+        self.send_attributes().await?;
+        self.tell(Message::NoContent).await
+    }
+
+    /// Sends what is to be applied beside content and times, before the content.
+    async fn send_attributes(&self) -> Step<()> {
+        let options = &self.shared.options;
+        if !options.keeps_attributes() {
+            return Ok(());
+        }
+        let metadata = &self.task.metadata;
+        let mut attributes = Attributes {
+            // Links have no permissions of their own.
+            permissions: metadata.permissions.filter(|_| options.keep_permissions && metadata.kind != Kind::Symlink),
+            owner: metadata.owner.filter(|_| options.keep_owner),
+            xattrs: Vec::new(),
+        };
+        if options.keep_xattrs {
+            attributes.xattrs = self.shared.source.xattrs(&self.task.read_path).await.map_err(|e| self.failed(e))?;
+        }
+        self.tell(Message::Attributes(attributes)).await
     }
 
     /// A file of one step: read, hashed and sent at once.
@@ -90,25 +136,39 @@ impl Reading<'_> {
         self.pace(size).await?;
         let buffer = std::mem::take(&mut slot.buffer);
         let source = &self.shared.source;
-        let whole = source.read_whole(&self.task.path, size, buffer).await.map_err(|e| self.failed(e))?;
+        let whole = source.read_whole(&self.task.read_path, size, buffer).await.map_err(|e| self.failed(e))?;
         slot.buffer = whole.data;
         self.shared.progress.add_read(slot.buffer.len() as u64);
-        self.check(&whole.metadata, slot.buffer.len() as u64)?;
+        self.check_whole(&whole.metadata, slot.buffer.len() as u64)?;
+        if whole.may_have_holes && self.shared.keeps_holes() {
+            drop(slot);
+            return self.read_large().await;
+        }
         let hash = self.shared.options.checksum.map(|algorithm| Hasher::hash(algorithm, &slot.buffer));
         self.send(slot.into_bytes(), 0, true, hash).await
     }
 
     async fn read_large(&self) -> Step<()> {
-        let mut file = self.shared.source.open(&self.task.path).await.map_err(|e| self.failed(e))?;
+        let mut file = self.shared.source.open(&self.task.read_path).await.map_err(|e| self.failed(e))?;
         let size = self.task.metadata.size_bytes;
         let now = file.metadata().await.map_err(|e| self.failed(e))?;
-        self.check(&now, size)?;
+        self.check_whole(&now, size)?;
         let slots = self.shared.options.queue_capacity;
         let stage = self.shared.options.checksum.map(|algorithm| HashStage::start(algorithm, slots));
         let block_size = self.shared.read_pace.block_bytes(self.shared.options.block_size_bytes) as u64;
-        let mut offset = 0;
+        // Without holes all is one stretch of data.
+        let (mut offset, mut data_end) = (0, if self.shared.keeps_holes() { 0 } else { size });
         loop {
-            let length = block_size.min(size - offset);
+            if offset == data_end && offset < size {
+                let data = self.next_data(&mut *file, offset).await?;
+                if let Some(stage) = &stage
+                    && data.start > offset
+                {
+                    stage.add_zeros(data.start - offset).await;
+                }
+                (offset, data_end) = (data.start, data.end);
+            }
+            let length = block_size.min(data_end - offset);
             let slot = self.read_block(&mut *file, offset, length).await?;
             let data = slot.into_bytes();
             if let Some(stage) = &stage {
@@ -117,13 +177,22 @@ impl Reading<'_> {
             let end = offset + data.len() as u64;
             if (data.len() as u64) < length || end == size {
                 let now = file.metadata().await.map_err(|e| self.failed(e))?;
-                self.check(&now, end)?;
+                self.check_whole(&now, end)?;
                 let hash = self.hash(stage).await?;
                 return self.send(data, offset, true, hash).await;
             }
             self.send(data, offset, false, None).await?;
             offset = end;
         }
+    }
+
+    /// The next stretch of data inside the file; an empty one at its end if only a hole is left.
+    async fn next_data(&self, file: &mut dyn FileReader, offset: u64) -> Step<Range<u64>> {
+        let size = self.task.metadata.size_bytes;
+        let found = file.next_data(offset).await.map_err(|e| self.failed(e))?;
+        let data = found.map_or(size..size, |data| data.start.clamp(offset, size)..data.end.min(size));
+        // Data that end where they begin would be looked for for ever.
+        Ok(if data.start < size && data.is_empty() { offset..size } else { data })
     }
 
     /// Reads one block in paced steps. Shorter than `length` means the file ends there.
@@ -163,7 +232,7 @@ impl Reading<'_> {
         let block = Block {
             data,
             offset,
-            destination_path: self.task.path.clone(),
+            destination_path: self.shared.destination_path(&self.task.path),
             atime: metadata.accessed,
             mtime: metadata.modified,
             ctime: metadata.changed,
@@ -193,14 +262,33 @@ impl Reading<'_> {
         }
     }
 
+    async fn look(&self, path: &RelPath) -> Step<Metadata> {
+        self.shared.source.metadata(path).await.map_err(|e| self.failed(e))
+    }
+
+    async fn tell(&self, message: Message) -> Step<()> {
+        self.queue.send(message).await.map_err(|_| Ending::Stopped)
+    }
+
     /// Ends the file's way here if it is not the file of the backlog any more.
-    fn check(&self, now: &Metadata, read_bytes: u64) -> Step<()> {
-        if now.kind != Kind::File {
+    fn check(&self, now: &Metadata) -> Step<()> {
+        if !matches!(now.kind, Kind::File | Kind::Symlink) {
             return Err(Ending::Vanished);
         }
         if !is_unchanged(&self.task.metadata, now) {
-            return Err(Ending::Changed { now: *now });
+            let mut now = *now;
+            if self.task.read_path != self.task.path {
+                // What a link leads to is a file of its own in the link's place.
+                now.names = 1;
+            }
+            return Err(Ending::Changed { now });
         }
+        Ok(())
+    }
+
+    /// The same, and whether all of it was read.
+    fn check_whole(&self, now: &Metadata, read_bytes: u64) -> Step<()> {
+        self.check(now)?;
         if read_bytes != now.size_bytes {
             // Shorter than the source says it is: not the content that it stands for.
             let error = towpath_backend::Error::new(

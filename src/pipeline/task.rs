@@ -6,37 +6,60 @@ use tokio_util::sync::CancellationToken;
 use towpath_backend::{Error, ErrorKind, Metadata, RelPath};
 
 use crate::checksum::FileHash;
-use crate::state::{FileKey, Pending};
+use crate::event::Side;
+use crate::state::{FileKey, Pending, Work};
 
 /// A file to be sent.
 #[derive(Debug)]
 pub(crate) struct Task {
     pub(crate) key: FileKey,
     pub(crate) path: RelPath,
+    /// Where the source has it: elsewhere, if a link leads there.
+    pub(crate) read_path: RelPath,
     /// As the backlog has them.
     pub(crate) metadata: Metadata,
     /// The checksum recorded for this content, with its algorithm's name.
     pub(crate) recorded: Option<(String, String)>,
+    pub(crate) job: Job,
     /// Cancelled by the writer that failed: the rest need not be read.
     pub(crate) given_up: CancellationToken,
 }
 
+/// What is to be done for a file.
+#[derive(Debug)]
+pub(crate) enum Job {
+    /// Send its content; of a link, its target.
+    Content,
+    /// Make it another name of this one, which is in sync.
+    Name(RelPath),
+    /// Apply its attributes, and nothing else.
+    Attributes,
+}
+
 impl Task {
     /// The task that a row of the backlog asks for.
-    pub(crate) fn new(pending: Pending) -> Self {
-        let Pending { key, path, metadata, recorded } = pending;
-        Self { key, path, metadata, recorded, given_up: CancellationToken::new() }
+    pub(crate) fn new(work: Work, pending: Pending) -> Self {
+        let Pending { key, path, read_path, metadata, recorded, name_of } = pending;
+        let job = match (work, name_of) {
+            (Work::Name, Some(name_of)) => Job::Name(name_of),
+            (Work::Attributes, _) => Job::Attributes,
+            _ => Job::Content,
+        };
+        Self { key, path, read_path, metadata, recorded, job, given_up: CancellationToken::new() }
     }
 }
 
 /// How a file's way through the lane ended.
 #[derive(Debug)]
 pub(crate) enum Ending {
-    /// The sink has it all, as it said at the close; it is not yet durable. The
-    /// checksum is of what was read, if one was asked for.
-    Written { hash: Option<FileHash> },
+    /// The sink has it all, as it said at the close; it is not yet durable.
+    Written(Written),
     /// It changed since the backlog was made: these are its metadata now.
     Changed { now: Metadata },
+    /// It cannot be another name of a file at the sink: it is to be sent as a file of its own.
+    NoSuchName(Error),
+    /// A directory with content is in its place.
+    Blocked(Error),
     /// The source does not have it any more.
     Vanished,
     /// The source or the sink failed.
@@ -45,25 +68,34 @@ pub(crate) enum Ending {
     Stopped,
 }
 
+/// What the sink has got.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    /// The checksum of what was read, if one was asked for.
+    pub(crate) hash: Option<FileHash>,
+    /// Attributes that the sink refused.
+    pub(crate) refused: Vec<Error>,
+}
+
 /// What failed, and on which side.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    pub(crate) side: crate::event::Side,
+    pub(crate) side: Side,
     pub(crate) error: Error,
 }
 
 impl Failure {
     pub(crate) fn source(error: Error) -> Self {
-        Self { side: crate::event::Side::Source, error }
+        Self { side: Side::Source, error }
     }
 
     pub(crate) fn sink(error: Error) -> Self {
-        Self { side: crate::event::Side::Sink, error }
+        Self { side: Side::Sink, error }
     }
 
     /// Whether every other file would fail alike: no use to go on.
     pub(crate) fn concerns_all(&self) -> bool {
-        self.side == crate::event::Side::Sink && matches!(self.error.kind(), ErrorKind::NoSpace | ErrorKind::ReadOnly)
+        self.side == Side::Sink && matches!(self.error.kind(), ErrorKind::NoSpace | ErrorKind::ReadOnly)
     }
 }
 

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
-use towpath_backend::{Error, ErrorKind, FileWriter, Kind, Metadata, RelPath, Times};
+use towpath_backend::{Attributes, Error, ErrorKind, FileWriter, Kind, Metadata, RelPath, Times};
 
 use super::Shared;
 use super::block::Block;
+use super::obstacle::{clear_for_link, make_way};
 use super::reader::{Message, SMALL_BYTES};
-use super::task::{Ended, Ending, Failure, Task};
+use super::task::{Ended, Ending, Failure, Task, Written};
 use crate::progress::CurrentGuard;
 
 /// Writes blocks until the reader ends.
@@ -20,54 +21,69 @@ pub(crate) async fn run(
 ) {
     let mut current: Option<Writing> = None;
     while let Some(message) = queue.recv().await {
-        let ended = match message {
-            Message::Begin(task) => {
-                let progress = shared.progress.start_file(lane, &task.path, task.metadata.size_bytes);
-                current = Some(Writing { task, file: None, failed: None, progress });
-                continue;
-            }
-            Message::Block(block) => {
-                let Some(writing) = &mut current else { continue };
-                writing.take(&shared, block).await
-            }
-            Message::Link(target) => {
-                let Some(writing) = &current else { continue };
-                Some(match link(&shared, &writing.task, &target).await {
-                    Ok(()) => Ending::Written { hash: None },
-                    Err(error) => Ending::Failed(Failure::sink(error)),
-                })
-            }
-            Message::Abandon(ending) => Some(ending),
-        };
-        if let Some(ending) = ended
+        if let Message::Begin(task) = message {
+            let progress = shared.progress.start_file(lane, &task.path, task.metadata.size_bytes);
+            current = Some(Writing::new(Arc::clone(&shared), task, progress));
+            continue;
+        }
+        let Some(writing) = &mut current else { continue };
+        if let Some(ending) = writing.take(message).await
             && let Some(writing) = current.take()
+            && endings.send(writing.end(ending).await).await.is_err()
         {
-            // An earlier failure of this side is the cause of all that followed.
-            let ending = writing.failed.unwrap_or(ending);
-            if endings.send(Ended { task: writing.task, ending }).await.is_err() {
-                return;
-            }
+            return;
         }
     }
 }
 
 /// One file being written.
 struct Writing {
+    shared: Arc<Shared>,
     task: Arc<Task>,
+    /// Where it is written: its own path, or that of its part.
+    at: RelPath,
     file: Option<Box<dyn FileWriter>>,
+    attributes: Attributes,
+    /// Up to here it is written.
+    position: u64,
     /// How it failed; blocks that still come are dropped.
     failed: Option<Ending>,
     progress: CurrentGuard,
 }
 
 impl Writing {
-    /// Takes a block; tells the file's ending with its last one.
-    async fn take(&mut self, shared: &Shared, mut block: Block) -> Option<Ending> {
+    fn new(shared: Arc<Shared>, task: Arc<Task>, progress: CurrentGuard) -> Self {
+        let at = shared.destination_path(&task.path);
+        Self { shared, task, at, file: None, attributes: Attributes::default(), position: 0, failed: None, progress }
+    }
+
+    /// Takes a message; tells the file's ending with its last one.
+    async fn take(&mut self, message: Message) -> Option<Ending> {
+        let done = match message {
+            Message::Begin(_) => return None,
+            Message::Attributes(attributes) => {
+                self.attributes = attributes;
+                return None;
+            }
+            Message::Block(block) => return self.take_block(block).await,
+            Message::Link(target) => self.link(&target).await,
+            Message::Name(of) => self.name(&of).await,
+            Message::NoContent => Ok(()),
+            Message::Abandon(ending) => return Some(ending),
+        };
+        Some(match done {
+            Ok(()) => self.settle(Written::default()).await,
+            Err(ending) => ending,
+        })
+    }
+
+    async fn take_block(&mut self, mut block: Block) -> Option<Ending> {
         let last = block.is_last_block;
         if self.failed.is_none() {
             let hash = block.file_hash.take();
-            match self.write(shared, block).await {
-                Ok(()) => return last.then_some(Ending::Written { hash }),
+            match self.write(block).await {
+                Ok(()) if last => return Some(self.settle(Written { hash, ..Written::default() }).await),
+                Ok(()) => return None,
                 Err(ending) => {
                     self.file = None;
                     self.failed = Some(ending);
@@ -78,51 +94,145 @@ impl Writing {
         last.then_some(Ending::Stopped)
     }
 
-    async fn write(&mut self, shared: &Shared, block: Block) -> Result<(), Ending> {
-        let failed = |error| Ending::Failed(Failure::sink(error));
-        let times = Times { modified: block.mtime, accessed: block.atime };
-        let whole = block.offset == 0 && block.is_last_block;
-        let written = if whole && block.data.len() <= shared.write_pace.step_bytes().min(SMALL_BYTES) {
-            pace(shared, block.data.len()).await?;
-            let length = block.data.len();
-            let written = write_whole(shared, &self.task, block).await.map_err(failed)?;
-            self.progress.add_written(length as u64);
+    /// Applies what a file has beside content and times, once these are there.
+    async fn settle(&mut self, written: Written) -> Ending {
+        if self.attributes.is_empty() {
+            return Ending::Written(written);
+        }
+        match self.shared.sink.set_attributes(&self.task.path, &self.attributes).await {
+            Ok(refused) => Ending::Written(Written { refused, ..written }),
+            Err(error) => failed(error),
+        }
+    }
+
+    /// The file and how it ended. A part of a file that failed does not stay.
+    async fn end(self, ending: Ending) -> Ended {
+        let (is_part, Self { shared, task, at, file, failed, .. }) = (self.is_part(), self);
+        drop(file);
+        // An earlier failure of this side is the cause of all that followed.
+        let ending = failed.unwrap_or(ending);
+        if is_part && !matches!(ending, Ending::Written(_) | Ending::Stopped) {
+            // What cannot be removed now is a leftover for the next scan.
+            let _best_effort = shared.sink.remove_file(&at).await;
+        }
+        Ended { task, ending }
+    }
+
+    async fn write(&mut self, block: Block) -> Result<(), Ending> {
+        let (times, last) = (Times { modified: block.mtime, accessed: block.atime }, block.is_last_block);
+        let end = block.offset + block.data.len() as u64;
+        let whole = block.offset == 0 && last;
+        let written = if whole && block.data.len() <= self.shared.write_pace.step_bytes().min(SMALL_BYTES) {
+            pace(&self.shared, block.data.len()).await?;
+            let written = self.write_whole(block).await?;
+            self.progress.add_written(end);
             written
         } else {
-            let (last, size_bytes) = (block.is_last_block, block.offset + block.data.len() as u64);
-            self.write_steps(shared, block).await?;
+            self.write_steps(block).await?;
             if !last {
                 return Ok(());
             }
             let Some(file) = self.file.take() else { return Ok(()) };
-            file.finish(size_bytes, &times).await.map_err(failed)?
+            file.finish(end, &times).await.map_err(failed)?
         };
-        self.check(shared, &written).map_err(failed)
+        self.position = end;
+        self.check(&written).map_err(failed)?;
+        self.take_place().await
     }
 
-    async fn write_steps(&mut self, shared: &Shared, block: Block) -> Result<(), Ending> {
-        let failed = |error| Ending::Failed(Failure::sink(error));
+    fn is_part(&self) -> bool {
+        self.at != self.task.path
+    }
+
+    async fn write_steps(&mut self, block: Block) -> Result<(), Ending> {
         if self.file.is_none() {
-            self.file = Some(create(shared, &self.task).await.map_err(failed)?);
+            self.file = Some(self.create(&block.destination_path).await?);
         }
+        // A block that does not follow the last one follows a hole.
+        self.progress.skip(block.offset.saturating_sub(self.position));
         let Some(file) = &mut self.file else { return Ok(()) };
         let mut from = 0;
         while from < block.data.len() {
-            let to = block.data.len().min(from + shared.write_pace.step_bytes());
-            pace(shared, to - from).await?;
+            let to = block.data.len().min(from + self.shared.write_pace.step_bytes());
+            pace(&self.shared, to - from).await?;
             file.write_at(block.offset + from as u64, block.data.slice(from..to)).await.map_err(failed)?;
             self.progress.add_written((to - from) as u64);
             from = to;
         }
+        self.position = block.offset + block.data.len() as u64;
         Ok(())
     }
 
+    async fn create(&mut self, at: &RelPath) -> Result<Box<dyn FileWriter>, Ending> {
+        let (sink, metadata) = (&self.shared.sink, &self.task.metadata);
+        match sink.create(at, metadata).await {
+            Err(error) => make_way(&self.shared, at, Kind::File, error).await?,
+            Ok(file) => return Ok(file),
+        }
+        sink.create(at, metadata).await.map_err(failed)
+    }
+
+    async fn write_whole(&mut self, block: Block) -> Result<Metadata, Ending> {
+        let (sink, at, metadata) = (&self.shared.sink, &block.destination_path, &self.task.metadata);
+        match sink.write_whole(at, block.data.clone(), metadata).await {
+            Err(error) => make_way(&self.shared, at, Kind::File, error).await?,
+            Ok(written) => return Ok(written),
+        }
+        sink.write_whole(at, block.data, metadata).await.map_err(failed)
+    }
+
+    /// Gives a part that is complete its file's name.
+    async fn take_place(&mut self) -> Result<(), Ending> {
+        let (sink, path) = (&self.shared.sink, &self.task.path);
+        if !self.is_part() {
+            return Ok(());
+        }
+        if self.task.metadata.kind == Kind::Symlink {
+            // Renaming would replace a file too, and nobody would be told what went.
+            clear_for_link(&self.shared, path).await?;
+        }
+        if let Err(error) = sink.rename(&self.at, path).await {
+            make_way(&self.shared, path, Kind::File, error).await?;
+            sink.rename(&self.at, path).await.map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Makes a symbolic link with its times.
+    async fn link(&mut self, target: &[u8]) -> Result<(), Ending> {
+        let sink = &self.shared.sink;
+        if let Err(error) = sink.create_symlink(&self.at, target).await {
+            make_way(&self.shared, &self.at, Kind::Symlink, error).await?;
+            sink.create_symlink(&self.at, target).await.map_err(failed)?;
+        }
+        match sink.set_times(&self.at, &self.task.metadata.times()).await {
+            // Not every storage has times of links.
+            Err(error) if error.kind() == ErrorKind::Unsupported => {}
+            result => result.map_err(failed)?,
+        }
+        self.take_place().await
+    }
+
+    /// Makes the path another name of a file that is there.
+    async fn name(&mut self, of: &RelPath) -> Result<(), Ending> {
+        let sink = &self.shared.sink;
+        if let Err(error) = sink.create_hard_link(of, &self.at).await {
+            use ErrorKind::{AlreadyExists, Escapes, NotADirectory, NotFound};
+            if !matches!(error.kind(), AlreadyExists | NotFound | NotADirectory | Escapes) {
+                return Err(not_nameable(error));
+            }
+            make_way(&self.shared, &self.at, Kind::File, error).await?;
+            sink.create_hard_link(of, &self.at).await.map_err(not_nameable)?;
+        }
+        self.take_place().await
+    }
+
     /// Checks that the sink has what was sent, as it says itself.
-    fn check(&self, shared: &Shared, written: &Metadata) -> towpath_backend::Result<()> {
+    fn check(&self, written: &Metadata) -> towpath_backend::Result<()> {
         let sent = &self.task.metadata;
         let problem = if written.size_bytes != sent.size_bytes {
             format!("the destination says {} bytes, {} were written", written.size_bytes, sent.size_bytes)
-        } else if written.modified.distance_ns(sent.modified) > shared.mtime_rounding_ns {
+        } else if written.modified.distance_ns(sent.modified) > self.shared.mtime_rounding_ns {
             format!("the destination did not keep the mtime: {} ns instead of {}", written.modified.0, sent.modified.0)
         } else {
             return Ok(());
@@ -131,52 +241,16 @@ impl Writing {
     }
 }
 
-async fn write_whole(shared: &Shared, task: &Task, block: Block) -> towpath_backend::Result<Metadata> {
-    let path = &block.destination_path;
-    match shared.sink.write_whole(path, block.data.clone(), &task.metadata).await {
-        Err(error) => {
-            make_way(shared, path, error).await?;
-            shared.sink.write_whole(path, block.data, &task.metadata).await
-        }
-        result => result,
-    }
+fn failed(error: Error) -> Ending {
+    Ending::Failed(Failure::sink(error))
 }
 
-async fn create(shared: &Shared, task: &Task) -> towpath_backend::Result<Box<dyn FileWriter>> {
-    match shared.sink.create(&task.path, &task.metadata).await {
-        Err(error) => {
-            make_way(shared, &task.path, error).await?;
-            shared.sink.create(&task.path, &task.metadata).await
-        }
-        result => result,
-    }
-}
-
-/// Makes a symbolic link with its times.
-async fn link(shared: &Shared, task: &Task, target: &[u8]) -> towpath_backend::Result<()> {
-    let (sink, path) = (&shared.sink, &task.path);
-    if let Err(error) = sink.create_symlink(path, target).await {
-        make_way(shared, path, error).await?;
-        sink.create_symlink(path, target).await?;
-    }
-    match sink.set_times(path, &task.metadata.times()).await {
-        // Not every storage has times of links.
-        Err(error) if error.kind() == ErrorKind::Unsupported => Ok(()),
-        result => result,
-    }
-}
-
-/// After `error`, removes what keeps `path` from being made: missing directories
-/// are made, and a symbolic link in its place, which holds no data, is removed.
-/// Otherwise the error stays.
-async fn make_way(shared: &Shared, path: &RelPath, error: Error) -> towpath_backend::Result<()> {
+/// That another name cannot be made is no reason not to have the file.
+fn not_nameable(error: Error) -> Ending {
     match error.kind() {
-        ErrorKind::NotFound => make_parents(shared, path).await,
-        ErrorKind::Escapes | ErrorKind::AlreadyExists => match shared.sink.metadata(path).await {
-            Ok(metadata) if metadata.kind == Kind::Symlink => shared.sink.remove_file(path).await,
-            _ => Err(error),
-        },
-        _ => Err(error),
+        ErrorKind::NoSpace | ErrorKind::ReadOnly | ErrorKind::Unavailable => failed(error),
+        _ if error.is_temporary() => failed(error),
+        _ => Ending::NoSuchName(error),
     }
 }
 
@@ -186,13 +260,5 @@ async fn pace(shared: &Shared, bytes: usize) -> Result<(), Ending> {
         biased;
         () = shared.stop.cancelled() => Err(Ending::Stopped),
         () = shared.write_pace.pass(bytes) => Ok(()),
-    }
-}
-
-/// Makes the directories above `path` that are missing.
-async fn make_parents(shared: &Shared, path: &RelPath) -> towpath_backend::Result<()> {
-    match path.parent() {
-        Some(parent) => super::dirs::make_all(&*shared.sink, &parent).await,
-        None => Ok(()),
     }
 }

@@ -243,6 +243,11 @@ impl CurrentGuard {
         self.file.written_bytes.fetch_add(bytes, Relaxed);
         self.progress.0.written_bytes.fetch_add(bytes, Relaxed);
     }
+
+    /// `bytes` more are a hole, which nobody writes.
+    pub(crate) fn skip(&self, bytes: u64) {
+        self.file.written_bytes.fetch_add(bytes, Relaxed);
+    }
 }
 
 impl Drop for CurrentGuard {

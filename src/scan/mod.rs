@@ -4,6 +4,7 @@
 //! side waits for the other. What they find streams into the database, which
 //! decides where the two listings meet; memory grows with neither tree.
 
+mod follow;
 mod queue;
 mod walker;
 
@@ -18,9 +19,10 @@ use crate::error::{Error, Result};
 use crate::event::{Counts, Emitter, Event, Side};
 use crate::filter::Filter;
 use crate::options::Links;
+use crate::part::Parts;
 use crate::progress::Progress;
 use crate::state::{Backlog, Found, State};
-use queue::DirQueue;
+use queue::{DirQueue, WalkDir};
 use walker::Walk;
 
 /// Memory for directories that wait for a walker, on each side.
@@ -38,6 +40,8 @@ pub(crate) struct Scan {
     pub(crate) links: Links,
     pub(crate) filter: Filter,
     pub(crate) delete_excluded: bool,
+    pub(crate) keeps_hard_links: bool,
+    pub(crate) parts: Parts,
     pub(crate) state: State,
     pub(crate) progress: Progress,
     pub(crate) emitter: Emitter,
@@ -57,11 +61,9 @@ impl Scan {
         let mut walkers = JoinSet::new();
         for side in [Side::Source, Side::Sink] {
             let mut walk = self.walk(side, stop.clone());
-            if self.filter.one_file_system {
-                walk.stay_on_the_roots_device().await?;
-            }
+            self.add_root(&mut walk).await?;
             let walk = Arc::new(walk);
-            walk.queue.push(vec![RelPath::root()]).await?;
+            walk.queue.push(vec![WalkDir::at(RelPath::root())]).await?;
             for _ in 0..self.walkers {
                 walkers.spawn(walker::run(Arc::clone(&walk)));
             }
@@ -85,6 +87,16 @@ impl Scan {
         self.finish(found).await.map(Some)
     }
 
+    /// Records what no listing brings: the root itself.
+    async fn add_root(&self, walk: &mut Walk) -> Result<()> {
+        let failed = |error| Error::Backend(format!("the {} cannot be looked at: {error}", walk.side));
+        let metadata = walk.tree.metadata(&RelPath::root()).await.map_err(failed)?;
+        if self.filter.one_file_system {
+            walk.only_device = metadata.id.map(|id| id.device);
+        }
+        self.state.add_root(walk.side, metadata).await
+    }
+
     fn walk(&self, side: Side, stop: CancellationToken) -> Walk {
         let [source_own, sink_own] = self.own_files.clone();
         let (tree, identity, own, taken): (Arc<dyn Tree>, _, _, _) = match side {
@@ -94,6 +106,7 @@ impl Scan {
         Walk {
             side,
             tree,
+            source: Arc::clone(&self.source),
             roots: [self.source.root().to_vec(), self.sink.root().to_vec()],
             identity: identity.clone(),
             own,
@@ -104,6 +117,7 @@ impl Scan {
             emitter: self.emitter.clone(),
             stop,
             links: self.links,
+            parts: self.parts,
             sink_holds_links: self.sink.capabilities().symlinks,
             filter: self.filter.clone(),
             delete_excluded: self.delete_excluded,
@@ -118,6 +132,12 @@ impl Scan {
         self.progress.set_pending(backlog.pending);
         let (source, sink, pending) = (backlog.source, backlog.sink, backlog.pending);
         self.emitter.emit(Event::ScanFinished { source, sink, pending }).await;
+        if !self.keeps_hard_links {
+            let names = self.state.further_names().await?;
+            if names.files > 0 {
+                self.emitter.emit(Event::HardLinksCopied { names }).await;
+            }
+        }
         Ok(backlog)
     }
 }

@@ -9,6 +9,32 @@ use crate::error::Result;
 use crate::event::Side;
 use crate::state::State;
 
+/// A directory to be walked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct WalkDir {
+    pub(super) path: RelPath,
+    /// Where it is read, if a link leads elsewhere.
+    pub(super) real: Option<RelPath>,
+}
+
+impl WalkDir {
+    /// One that is read where it is.
+    pub(super) fn at(path: RelPath) -> Self {
+        Self { path, real: None }
+    }
+
+    /// Where it is read.
+    pub(super) fn read_path(&self) -> &RelPath {
+        self.real.as_ref().unwrap_or(&self.path)
+    }
+
+    /// What it costs in memory.
+    fn bytes(&self) -> usize {
+        let real = self.real.as_ref().map_or(0, |real| real.as_bytes().len());
+        ENTRY_BYTES + self.path.as_bytes().len() + real
+    }
+}
+
 /// One side's queue, shared by its walkers.
 ///
 /// The latest directory goes first, which keeps the queue about as long as the
@@ -19,12 +45,16 @@ pub(super) struct DirQueue {
     state: State,
     max_bytes: usize,
     inner: Mutex<Inner>,
+    /// Held while directories go to or come from the database, until they are
+    /// counted: were some taken back before they were counted, their number would
+    /// stay, and walkers would wait for them for ever.
+    spilling: tokio::sync::Mutex<()>,
     changed: Notify,
 }
 
 #[derive(Default)]
 struct Inner {
-    dirs: Vec<RelPath>,
+    dirs: Vec<WalkDir>,
     bytes: usize,
     /// Directories in the database.
     spilled: usize,
@@ -41,7 +71,14 @@ const REFILL_DIRS: usize = 1024;
 
 impl DirQueue {
     pub(super) fn new(side: Side, state: State, max_bytes: usize) -> Self {
-        Self { side, state, max_bytes, inner: Mutex::default(), changed: Notify::new() }
+        Self {
+            side,
+            state,
+            max_bytes,
+            inner: Mutex::default(),
+            spilling: tokio::sync::Mutex::default(),
+            changed: Notify::new(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -49,22 +86,23 @@ impl DirQueue {
     }
 
     /// Adds directories, in the database if there is no room.
-    pub(super) async fn push(&self, dirs: Vec<RelPath>) -> Result<()> {
+    pub(super) async fn push(&self, dirs: Vec<WalkDir>) -> Result<()> {
         let mut overflow = Vec::new();
         {
             let mut inner = self.lock();
             for dir in dirs {
-                let bytes = ENTRY_BYTES + dir.as_bytes().len();
+                let bytes = dir.bytes();
                 if inner.bytes + bytes <= self.max_bytes {
                     inner.bytes += bytes;
                     inner.dirs.push(dir);
                 } else {
-                    overflow.push(dir);
+                    overflow.push((dir.path, dir.real));
                 }
             }
         }
         if !overflow.is_empty() {
             let count = overflow.len();
+            let _counted = self.spilling.lock().await;
             self.state.push_walk_queue(self.side, overflow).await?;
             self.lock().spilled += count;
         }
@@ -74,7 +112,7 @@ impl DirQueue {
 
     /// Takes a directory, waiting for one; `None` once all are done. Each taken
     /// directory must be [`Self::done`].
-    pub(super) async fn pop(&self) -> Result<Option<RelPath>> {
+    pub(super) async fn pop(&self) -> Result<Option<WalkDir>> {
         loop {
             // Listens before it looks, so that no change in between is missed.
             let changed = self.changed.notified();
@@ -90,7 +128,7 @@ impl DirQueue {
     fn try_pop(&self) -> Popped {
         let mut inner = self.lock();
         if let Some(dir) = inner.dirs.pop() {
-            inner.bytes = inner.bytes.saturating_sub(ENTRY_BYTES + dir.as_bytes().len());
+            inner.bytes = inner.bytes.saturating_sub(dir.bytes());
             inner.under_way += 1;
             Popped::Dir(dir)
         } else if inner.refilling {
@@ -106,12 +144,14 @@ impl DirQueue {
     }
 
     async fn refill(&self) -> Result<()> {
+        let _counted = self.spilling.lock().await;
         let dirs = self.state.pop_walk_queue(self.side, REFILL_DIRS).await;
         let mut inner = self.lock();
         inner.refilling = false;
-        for dir in dirs? {
+        for (path, real) in dirs? {
+            let dir = WalkDir { path, real };
             inner.spilled = inner.spilled.saturating_sub(1);
-            inner.bytes += ENTRY_BYTES + dir.as_bytes().len();
+            inner.bytes += dir.bytes();
             inner.dirs.push(dir);
         }
         drop(inner);
@@ -127,7 +167,7 @@ impl DirQueue {
 }
 
 enum Popped {
-    Dir(RelPath),
+    Dir(WalkDir),
     Refill,
     Wait,
     AllDone,
@@ -148,8 +188,9 @@ mod tests {
         DirQueue::new(Side::Source, state, max_bytes)
     }
 
-    fn dirs(names: impl Iterator<Item = String>) -> Vec<RelPath> {
-        names.map(|name| RelPath::new(name).unwrap()).collect()
+    fn dirs(names: impl Iterator<Item = String>) -> Vec<WalkDir> {
+        let real = RelPath::new("elsewhere").unwrap();
+        names.map(|name| WalkDir { path: RelPath::new(name).unwrap(), real: Some(real.clone()) }).collect()
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -160,7 +201,8 @@ mod tests {
         assert!(queue.lock().bytes <= 1000 && queue.lock().spilled > 4900);
         let mut seen = BTreeSet::new();
         while let Some(dir) = queue.pop().await.unwrap() {
-            assert!(seen.insert(dir.to_string()), "{dir} twice");
+            assert!(seen.insert(dir.path.to_string()), "{dir:?} twice");
+            assert_eq!(dir.read_path().as_bytes(), b"elsewhere");
             queue.done();
         }
         assert_eq!(seen.len(), 5000);
@@ -170,7 +212,7 @@ mod tests {
     async fn walkers_wait_for_each_others_directories_and_end_together() {
         let folder = tempfile::tempdir().unwrap();
         let queue = Arc::new(queue(folder.path(), 300));
-        queue.push(vec![RelPath::root()]).await.unwrap();
+        queue.push(vec![WalkDir::at(RelPath::root())]).await.unwrap();
         let walkers: Vec<_> = (0..6)
             .map(|_| {
                 let queue = Arc::clone(&queue);
@@ -179,8 +221,8 @@ mod tests {
                     while let Some(dir) = queue.pop().await.unwrap() {
                         walked += 1;
                         // A tree of four levels with six directories in each.
-                        if dir.components().count() < 4 {
-                            let inner = (0..6).map(|n| dir.join(n.to_string()).unwrap()).collect();
+                        if dir.path.components().count() < 4 {
+                            let inner = (0..6).map(|n| WalkDir::at(dir.path.join(n.to_string()).unwrap())).collect();
                             tokio::task::yield_now().await;
                             queue.push(inner).await.unwrap();
                         }

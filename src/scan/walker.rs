@@ -5,21 +5,25 @@ use std::sync::Arc;
 
 use tokio_stream::StreamExt as _;
 use tokio_util::sync::CancellationToken;
-use towpath_backend::{Entry, ErrorKind, Identity, Kind, Metadata, RelPath, Tree};
+use towpath_backend::{Entry, ErrorKind, Identity, Kind, Metadata, RelPath, Source, Tree};
 
-use super::queue::DirQueue;
+use super::follow::{Followed, follow, holds};
+use super::queue::{DirQueue, WalkDir};
 use crate::audit::Line;
 use crate::error::{Error, Result};
 use crate::event::{Counts, Emitter, Event, FilePaths, Side};
 use crate::filter::Filter;
 use crate::options::Links;
+use crate::part::{Parts, Whose};
 use crate::progress::Progress;
-use crate::state::State;
+use crate::state::{Listed, Role, State};
 
 /// What the walkers of one side share.
 pub(super) struct Walk {
     pub(super) side: Side,
     pub(super) tree: Arc<dyn Tree>,
+    /// The source, whichever side is walked: it alone can say where its links lead.
+    pub(super) source: Arc<dyn Source>,
     /// Both roots, for the paths that users see.
     pub(super) roots: [Vec<u8>; 2],
     pub(super) identity: Identity,
@@ -34,6 +38,7 @@ pub(super) struct Walk {
     pub(super) stop: CancellationToken,
     /// What becomes of links.
     pub(super) links: Links,
+    pub(super) parts: Parts,
     /// Whether the sink can hold them.
     pub(super) sink_holds_links: bool,
     pub(super) filter: Filter,
@@ -61,14 +66,6 @@ pub(super) async fn run(walk: Arc<Walk>) -> Result<Missed> {
 }
 
 impl Walk {
-    /// Directories of other file systems than the root's are not entered from now on.
-    pub(super) async fn stay_on_the_roots_device(&mut self) -> Result<()> {
-        let failed = |error| Error::Backend(format!("the {} cannot be looked at: {error}", self.side));
-        let root = self.tree.metadata(&RelPath::root()).await.map_err(failed)?;
-        self.only_device = root.id.map(|id| id.device);
-        Ok(())
-    }
-
     async fn work(&self, missed: &mut Missed) -> Result<()> {
         loop {
             let dir = tokio::select! {
@@ -77,15 +74,15 @@ impl Walk {
                 dir = self.queue.pop() => dir?,
             };
             let Some(dir) = dir else { return Ok(()) };
-            tracing::debug!(side = %self.side, %dir, "walk");
+            tracing::debug!(side = %self.side, dir = %dir.path, "walk");
             let walked = self.walk_dir(&dir, missed).await;
             self.queue.done();
             walked?;
         }
     }
 
-    async fn walk_dir(&self, dir: &RelPath, missed: &mut Missed) -> Result<()> {
-        let mut pages = match self.tree.read_dir(dir).await {
+    async fn walk_dir(&self, dir: &WalkDir, missed: &mut Missed) -> Result<()> {
+        let mut pages = match self.tree.read_dir(dir.read_path()).await {
             Ok(pages) => pages,
             Err(error) => return self.unreadable(dir, &error, missed).await,
         };
@@ -104,60 +101,136 @@ impl Walk {
     }
 
     /// Records a page, and queues its directories.
-    async fn take(&self, dir: &RelPath, page: Vec<Entry>, missed: &mut Missed) -> Result<()> {
+    async fn take(&self, dir: &WalkDir, page: Vec<Entry>, missed: &mut Missed) -> Result<()> {
         let mut counts = Counts::default();
         let mut dirs = Vec::new();
         let mut kept = Vec::with_capacity(page.len());
-        let mut left_out = Vec::new();
         for entry in page {
-            let Ok(path) = dir.join(&entry.name) else {
+            let Ok(path) = dir.path.join(&entry.name) else {
                 let problem = format!("the {} lists a name that is none: {:?}", self.side, entry.name.escape_ascii());
                 return Err(Error::Backend(problem));
             };
-            let kind = entry.metadata.kind;
-            if self.own.contains(&path) || self.is_left_out(kind) || self.is_excluded(&path, kind) {
-                continue;
-            }
-            if self.side == Side::Source && self.filter.leaves_out(&entry.metadata).is_some() {
-                left_out.push(entry);
-                continue;
-            }
-            if let Some(reason) = self.reason_to_skip(&path, kind) {
-                missed.skipped += 1;
-                self.skip(&path, reason).await?;
-                continue;
-            }
-            match kind {
-                Kind::Dir => {
-                    counts.dirs += 1;
-                    if self.is_entered(&entry.metadata) {
-                        dirs.push(path);
+            let Some(listed) = self.decide(dir, &path, entry, missed).await? else { continue };
+            if matches!(listed.role, Role::Migrated | Role::ReadAt(_)) {
+                match listed.metadata.kind {
+                    Kind::Dir => {
+                        counts.dirs += 1;
+                        if self.is_entered(&listed.metadata) {
+                            let real = if let Role::ReadAt(real) = &listed.role { Some(real.clone()) } else { None };
+                            dirs.push(WalkDir { path, real });
+                        }
                     }
+                    Kind::File | Kind::Symlink => {
+                        counts.files += 1;
+                        counts.bytes += listed.metadata.size_bytes;
+                    }
+                    Kind::Other => {}
                 }
-                Kind::File | Kind::Symlink => {
-                    counts.files += 1;
-                    counts.bytes += entry.metadata.size_bytes;
-                }
-                Kind::Other => {}
             }
-            kept.push(entry);
+            kept.push(listed);
         }
-        self.leave_out(dir, &left_out);
-        let pending = self.state.add_page(self.side, dir.clone(), kept).await?;
+        let pending = self.state.add_page(self.side, dir.path.clone(), kept).await?;
         self.progress.add_counts(self.side, counts);
         self.progress.set_pending(pending);
         self.queue.push(dirs).await
     }
 
-    /// Whether such things were asked to be left out of the source.
-    fn is_left_out(&self, kind: Kind) -> bool {
-        self.side == Side::Source && kind == Kind::Symlink && self.links == Links::Skip
+    /// What becomes of a name; `None` if it is as if it were not there.
+    async fn decide(&self, dir: &WalkDir, path: &RelPath, entry: Entry, missed: &mut Missed) -> Result<Option<Listed>> {
+        if self.own.contains(path) {
+            return Ok(None);
+        }
+        let Entry { name, mut metadata } = entry;
+        let mut role = match (self.parts.whose(&name), self.side) {
+            (Some(Whose::Own), Side::Sink) => Role::Leftover,
+            (Some(Whose::Probe), Side::Sink) if is_old(&metadata) => Role::Leftover,
+            (Some(_), _) => return Ok(None),
+            (None, _) if self.is_excluded(path, metadata.kind) => return Ok(None),
+            (None, _) => Role::Migrated,
+        };
+        if self.side == Side::Source && role == Role::Migrated {
+            if let Some(real) = &dir.real {
+                role = real.join(&name).map_or(Role::NotCopied, Role::ReadAt);
+            }
+            if metadata.kind == Kind::Symlink {
+                role = self.decide_link(dir, path, &mut metadata, role, missed).await?;
+                // Only now is it known whether a directory comes in the link's place.
+                if role != Role::NotCopied && self.is_excluded(path, metadata.kind) {
+                    return Ok(None);
+                }
+            }
+            if role != Role::NotCopied
+                && let Some(reason) = self.filter.leaves_out(&metadata)
+            {
+                tracing::debug!(%path, reason, "left out");
+                role = Role::NotCopied;
+            }
+            if role != Role::NotCopied
+                && let Some(reason) = self.reason_to_skip(path, metadata.kind)
+            {
+                self.skip(path, reason, missed).await?;
+                role = Role::NotCopied;
+            }
+            if matches!(role, Role::ReadAt(_)) {
+                // A file of its own in the link's place.
+                metadata.names = 1;
+            }
+        }
+        Ok(Some(Listed { name, metadata, role }))
+    }
+
+    /// What becomes of a link of the source. If it is followed, `metadata` are those of what it leads to.
+    async fn decide_link(
+        &self,
+        dir: &WalkDir,
+        path: &RelPath,
+        metadata: &mut Metadata,
+        role: Role,
+        missed: &mut Missed,
+    ) -> Result<Role> {
+        match self.links {
+            Links::Copy => return Ok(role),
+            Links::Skip => return Ok(Role::NotCopied),
+            Links::Follow => {}
+        }
+        let link = if let Role::ReadAt(real) = &role { real } else { path };
+        let reason = match self.follow(dir, link).await {
+            Ok(Followed::To(real, found)) => {
+                *metadata = found;
+                return Ok(Role::ReadAt(real));
+            }
+            Ok(Followed::Nowhere(reason)) => reason.to_owned(),
+            Err(error) => format!("it cannot be found out where this symbolic link leads: {error}"),
+        };
+        self.skip(path, reason, missed).await?;
+        Ok(Role::NotCopied)
+    }
+
+    async fn follow(&self, dir: &WalkDir, link: &RelPath) -> towpath_backend::Result<Followed> {
+        let followed = follow(&*self.source, link).await?;
+        if let Followed::To(real, metadata) = &followed
+            && metadata.kind == Kind::Dir
+            && holds(&*self.source, real, &dir.path).await?
+        {
+            return Ok(Followed::Nowhere("a symbolic link to a directory that holds it is not followed"));
+        }
+        Ok(followed)
     }
 
     /// What the filter excludes is known on neither side, so that nothing can happen to it.
     fn is_excluded(&self, path: &RelPath, kind: Kind) -> bool {
-        let counts_here = self.side == Side::Source || !self.delete_excluded;
-        counts_here && self.filter.excludes(path, kind == Kind::Dir)
+        if self.side == Side::Sink && self.delete_excluded {
+            return false;
+        }
+        let excludes = |is_dir| self.filter.excludes(path, is_dir);
+        match kind {
+            Kind::Dir => excludes(true),
+            // Whatever a link leads to.
+            Kind::Symlink if self.side == Side::Source && self.links == Links::Follow => {
+                excludes(false) && excludes(true)
+            }
+            _ => excludes(false),
+        }
     }
 
     /// Whether a directory lies where the walk is to stay; one of which that is
@@ -169,21 +242,9 @@ impl Walk {
         }
     }
 
-    /// Files of `dir` in the source that its size or time limits keep from
-    /// being sent: their names exist all the same.
-    fn leave_out(&self, dir: &RelPath, files: &[Entry]) {
-        for file in files {
-            let name = String::from_utf8_lossy(&file.name);
-            tracing::debug!(%dir, %name, reason = self.filter.leaves_out(&file.metadata), "left out");
-        }
-    }
-
     fn reason_to_skip(&self, path: &RelPath, kind: Kind) -> Option<String> {
-        if self.side == Side::Sink {
-            return None;
-        }
         if self.taken.contains(path) {
-            return Some("its place at the destination is taken by this migration's own database or log".to_owned());
+            return Some("its place at the destination is taken by this migration's own files".to_owned());
         }
         match kind {
             Kind::File | Kind::Dir => None,
@@ -193,7 +254,8 @@ impl Walk {
         }
     }
 
-    async fn skip(&self, path: &RelPath, reason: String) -> Result<()> {
+    async fn skip(&self, path: &RelPath, reason: String, missed: &mut Missed) -> Result<()> {
+        missed.skipped += 1;
         let paths = FilePaths { source: path.under(&self.roots[0]), dest: path.under(&self.roots[1]) };
         let line = Line { error: Some(reason.clone()), ..Line::now("skipped", paths.clone()) };
         self.state.log(vec![line]).await?;
@@ -203,12 +265,13 @@ impl Walk {
 
     /// A directory that could not be read. That it is gone is no failure, as
     /// long as the tree is the one being scanned.
-    async fn unreadable(&self, dir: &RelPath, error: &towpath_backend::Error, missed: &mut Missed) -> Result<()> {
+    async fn unreadable(&self, dir: &WalkDir, error: &towpath_backend::Error, missed: &mut Missed) -> Result<()> {
         self.check_identity(error).await?;
+        let (dir, read) = (&dir.path, dir.read_path());
         if dir.is_root() {
             return Err(Error::Backend(format!("the {} cannot be read: {error}", self.side)));
         }
-        if error.kind() == ErrorKind::NotFound && error.path() == dir {
+        if error.kind() == ErrorKind::NotFound && error.path() == read {
             return Ok(());
         }
         self.state.add_unreadable(self.side, dir.clone()).await?;
@@ -235,4 +298,12 @@ impl Walk {
             Err(error) => Err(Error::Backend(format!("the {} {root} is gone: {error}", self.side))),
         }
     }
+}
+
+/// Whether something came into being so long ago that nobody is at work on it.
+fn is_old(metadata: &Metadata) -> bool {
+    const OLD_NS: i64 = 3_600_000_000_000;
+    let now = i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
+    // The mtime is what a probe sets at will.
+    metadata.changed.is_some_and(|changed| now.saturating_sub(changed.0) > OLD_NS)
 }

@@ -1,18 +1,23 @@
 //! The backlog: what is pending, page by page, and what became of it.
 
 use rusqlite::params;
-use towpath_backend::{Kind, Metadata, RelPath, Times, Timestamp};
+use rusqlite::types::Type;
+use towpath_backend::{Attributes, FileId, Kind, Metadata, Owner, RelPath, Times, Timestamp};
 
 use super::State;
 use super::db::Db;
-use super::scan::LINK;
-use super::value::{Name, bytes, path, signed, unsigned};
+use super::listing::{LINK, bits, several_names};
+use super::scan::number;
+use super::value::{Name, bytes, optional_path, path, signed, unsigned};
 use crate::audit::Line;
 use crate::checksum::Checksum;
 use crate::error::Result;
+use crate::event::Side;
 
 /// A file that is given up for this run is out of every pass's turn.
 const NO_TURN: u32 = u32::MAX >> 1;
+/// Nor has one that a directory is in the way of, until that is gone.
+const BLOCKED: u32 = NO_TURN - 1;
 
 /// The key of a file's row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,17 +38,44 @@ impl FileKey {
 pub(crate) struct Pending {
     pub(crate) key: FileKey,
     pub(crate) path: RelPath,
+    /// Where the source has it: elsewhere, if a link leads there.
+    pub(crate) read_path: RelPath,
     pub(crate) metadata: Metadata,
     /// The checksum recorded for this very content, and its algorithm.
     pub(crate) recorded: Option<(String, String)>,
+    /// The name in sync that it is to be another name of.
+    pub(crate) name_of: Option<RelPath>,
 }
 
-/// What became of a row of the backlog, and the line of the log that says so.
+/// What a pending row waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// Its content is to be sent.
+    Content,
+    /// It is another name of a file that is sent once.
+    Name,
+    /// Content and times are there; permissions or owner are not.
+    Attributes,
+}
+
+impl Work {
+    pub(crate) const ALL: [Self; 3] = [Self::Content, Self::Name, Self::Attributes];
+
+    fn number(self) -> i64 {
+        match self {
+            Self::Content => 0,
+            Self::Name => 1,
+            Self::Attributes => 2,
+        }
+    }
+}
+
+/// What became of a row of the backlog, and the lines of the log that say so.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) key: FileKey,
     pub(crate) verdict: Verdict,
-    pub(crate) line: Option<Line>,
+    pub(crate) lines: Vec<Line>,
 }
 
 /// What became of a file.
@@ -51,10 +83,14 @@ pub(crate) struct Outcome {
 pub(crate) enum Verdict {
     /// At the sink and durable, as these metadata say, with this checksum.
     Synced { metadata: Metadata, checksum: Option<Checksum> },
+    /// The same, and its content was not touched: the recorded checksum stays.
+    Settled,
     /// To be sent in the pass of this number, with its new metadata if they changed.
     Retry { turn: u32, metadata: Option<Metadata> },
     /// Not to be sent again in this run.
-    Failed { metadata: Option<Metadata> },
+    Failed { side: Side, metadata: Option<Metadata> },
+    /// A directory with content is in its place: once that is gone, it has another chance.
+    Blocked,
     /// No longer in the source.
     Vanished,
 }
@@ -64,8 +100,12 @@ pub(crate) enum Verdict {
 pub(crate) struct PendingDir {
     pub(crate) id: i64,
     pub(crate) path: RelPath,
+    /// Where the source has it: elsewhere, if a link leads there.
+    pub(crate) read_path: RelPath,
     /// The source's; `None` if they are not known.
     pub(crate) times: Option<Times>,
+    /// Permissions and owner, as the source has them.
+    pub(crate) attributes: Attributes,
 }
 
 /// What a directory waits for.
@@ -87,14 +127,50 @@ impl DirWork {
 }
 
 impl State {
-    /// Up to `limit` files of pass `turn`, in order, behind `after`.
-    pub(crate) async fn pending_page(&self, turn: u32, after: FileKey, limit: usize) -> Result<Vec<Pending>> {
-        self.call(move |db| db.pending_page(turn, &after, limit)).await
+    /// Up to `limit` rows of pass `turn` that wait for `work`, in order, behind `after`.
+    pub(crate) async fn pending_page(
+        &self,
+        work: Work,
+        turn: u32,
+        after: FileKey,
+        limit: usize,
+    ) -> Result<Vec<Pending>> {
+        self.call(move |db| match work {
+            Work::Name => db.pending_names(turn, &after, limit),
+            _ => db.pending_page(work, turn, &after, limit),
+        })
+        .await
     }
 
-    /// Whether pass `turn` has anything to send.
-    pub(crate) async fn has_turn(&self, turn: u32) -> Result<bool> {
-        Ok(!self.pending_page(turn, FileKey::first(), 1).await?.is_empty())
+    /// Whether pass `turn` has any `work`.
+    pub(crate) async fn has_turn(&self, work: Work, turn: u32) -> Result<bool> {
+        Ok(!self.pending_page(work, turn, FileKey::first(), 1).await?.is_empty())
+    }
+
+    /// Gives all names that still wait for their file their turn in pass `turn`.
+    /// Where no name of a file is in sync nor waits for its content to be sent,
+    /// its first name will, in the pass that follows.
+    pub(crate) async fn begin_names(&self, turn: u32) -> Result<()> {
+        self.call(move |db| {
+            db.send_orphaned_names(turn + 1)?;
+            db.execute("UPDATE file SET turn = ?1 WHERE status = 0 AND work = 1 AND turn < ?1", [turn]).map(drop)
+        })
+        .await
+    }
+
+    /// Takes up to `limit` names that still wait for their file out of this run.
+    pub(crate) async fn give_up_names(&self, limit: usize) -> Result<Vec<RelPath>> {
+        self.call(move |db| db.give_up_names(limit)).await
+    }
+
+    /// What was blocked by a directory has another chance in pass `turn`; tells
+    /// whether there is any.
+    pub(crate) async fn unblock(&self, turn: u32) -> Result<bool> {
+        self.call(move |db| {
+            let unblocked = db.execute("UPDATE file SET turn = ?2 WHERE status = 0 AND turn = ?1", [BLOCKED, turn])?;
+            Ok(unblocked > 0)
+        })
+        .await
     }
 
     /// Records outcomes and their lines: all of them, or none. What is
@@ -121,14 +197,25 @@ impl State {
         self.call(move |db| {
             db.rows(
                 &format!(
-                    "SELECT id, path, modified, accessed FROM dir WHERE {column} = 1 AND id > ?1 ORDER BY id LIMIT ?2"
+                    "SELECT id, path, modified, accessed, real, permissions, user, grp FROM dir
+                     WHERE {column} = 1 AND id > ?1 ORDER BY id LIMIT ?2"
                 ),
                 [after, signed(limit as u64)],
                 |row| {
                     let modified = row.get::<_, Option<i64>>(2)?.map(Timestamp);
                     let accessed = row.get::<_, Option<i64>>(3)?.map(Timestamp);
-                    let times = modified.map(|modified| Times { modified, accessed });
-                    Ok(PendingDir { id: row.get(0)?, path: path(row, 1)?, times })
+                    let path = path(row, 1)?;
+                    Ok(PendingDir {
+                        id: row.get(0)?,
+                        read_path: optional_path(row, 4)?.unwrap_or_else(|| path.clone()),
+                        path,
+                        times: modified.map(|modified| Times { modified, accessed }),
+                        attributes: Attributes {
+                            permissions: row.get(5)?,
+                            owner: owner(row.get(6)?, row.get(7)?),
+                            xattrs: Vec::new(),
+                        },
+                    })
                 },
             )
         })
@@ -150,33 +237,79 @@ impl State {
     }
 }
 
+/// The columns of a pending row, with the metadata and the checksum of `of`.
+fn columns(of: &str) -> String {
+    format!(
+        "file.dir, file.name, dir.path, file.kind, file.real, {of}.size, {of}.modified, {of}.accessed, {of}.changed, \
+         {of}.created, {of}.permissions, {of}.user, {of}.grp, {of}.hash, {of}.algorithm, {of}.device, {of}.inode"
+    )
+}
+
 impl Db {
-    fn pending_page(&self, turn: u32, after: &FileKey, limit: usize) -> Result<Vec<Pending>> {
+    fn pending_page(&self, work: Work, turn: u32, after: &FileKey, limit: usize) -> Result<Vec<Pending>> {
         self.rows(
-            "SELECT file.dir, file.name, dir.path, size, file.modified, file.accessed, changed, created, permissions,
-                 hash, algorithm, kind
-             FROM file JOIN dir ON dir.id = file.dir
-             WHERE status = 0 AND turn = ?1 AND (file.dir, file.name) > (?2, ?3)
-             ORDER BY file.dir, file.name LIMIT ?4",
-            params![turn, after.dir, Name(&after.name), signed(limit as u64)],
+            &format!(
+                "SELECT {} FROM file JOIN dir ON dir.id = file.dir
+                 WHERE status = 0 AND work = ?5 AND turn = ?1 AND (file.dir, file.name) > (?2, ?3)
+                 ORDER BY file.dir, file.name LIMIT ?4",
+                columns("file")
+            ),
+            params![turn, after.dir, Name(&after.name), signed(limit as u64), work.number()],
+            pending,
+        )
+    }
+
+    /// Names whose file is in sync under another name. What is known of the file is known by that one.
+    fn pending_names(&self, turn: u32, after: &FileKey, limit: usize) -> Result<Vec<Pending>> {
+        self.rows(
+            &format!(
+                "SELECT {}, first.name, first_dir.path
+                 FROM file JOIN dir ON dir.id = file.dir
+                 JOIN file AS first ON (first.dir, first.name) = (
+                     SELECT dir, name FROM file AS synced
+                     WHERE synced.device = file.device AND synced.inode = file.inode AND synced.status = 1
+                     ORDER BY dir, name LIMIT 1)
+                 JOIN dir AS first_dir ON first_dir.id = first.dir
+                 WHERE file.status = 0 AND file.work = ?5 AND file.turn = ?1
+                     AND (file.dir, file.name) > (?2, ?3)
+                 ORDER BY file.dir, file.name LIMIT ?4",
+                columns("first")
+            ),
+            params![turn, after.dir, Name(&after.name), signed(limit as u64), Work::Name.number()],
             |row| {
-                let key = FileKey { dir: row.get(0)?, name: bytes(row, 1)? };
-                let path = path(row, 2)?.join(&key.name).map_err(|error| {
-                    rusqlite::Error::FromSqlConversionFailure(1, rusqlite::types::Type::Text, Box::new(error))
-                })?;
-                let time = |index| row.get::<_, Option<i64>>(index).map(|ns| ns.map(Timestamp));
-                let kind = if row.get::<_, i64>(11)? == LINK { Kind::Symlink } else { Kind::File };
-                let metadata = Metadata {
-                    accessed: time(5)?,
-                    changed: time(6)?,
-                    created: time(7)?,
-                    permissions: row.get(8)?,
-                    ..Metadata::new(kind, unsigned(row.get(3)?), Timestamp(row.get(4)?))
-                };
-                let recorded = row.get::<_, Option<String>>(9)?.zip(row.get(10)?);
-                Ok(Pending { key, path, metadata, recorded })
+                let first = join(&path(row, 18)?, &bytes(row, 17)?)?;
+                Ok(Pending { name_of: Some(first), ..pending(row)? })
             },
         )
+    }
+
+    pub(super) fn send_orphaned_names(&self, turn: u32) -> Result<()> {
+        self.execute(
+            "UPDATE file SET work = 0, turn = ?1
+             WHERE status = 0 AND work = 1 AND turn < ?2 AND NOT EXISTS (
+                 SELECT 1 FROM file AS other
+                 WHERE other.device = file.device AND other.inode = file.inode
+                     AND (other.status = 1 OR other.work = 0 OR (other.dir, other.name) < (file.dir, file.name)))",
+            [turn, BLOCKED],
+        )
+        .map(drop)
+    }
+
+    fn give_up_names(&self, limit: usize) -> Result<Vec<RelPath>> {
+        let names = self.rows(
+            "SELECT file.dir, name, path FROM file JOIN dir ON dir.id = file.dir
+             WHERE status = 0 AND work = 1 AND turn < ?1 LIMIT ?2",
+            params![BLOCKED, signed(limit as u64)],
+            |row| {
+                let key = FileKey { dir: row.get(0)?, name: bytes(row, 1)? };
+                let path = join(&path(row, 2)?, &key.name)?;
+                Ok((key, path))
+            },
+        )?;
+        for (key, _) in &names {
+            self.set_turn(key, NO_TURN, None)?;
+        }
+        Ok(names.into_iter().map(|(_, path)| path).collect())
     }
 
     /// Rows and log go together: the lines are kept in the transaction until
@@ -185,9 +318,16 @@ impl Db {
         let mut lines = Vec::new();
         for outcome in outcomes {
             self.record_verdict(&outcome.key, &outcome.verdict)?;
-            if let Some(line) = &outcome.line {
-                line.write(&mut lines);
-            }
+            lines.extend(outcome.lines.iter().cloned());
+        }
+        self.write_lines(&lines)
+    }
+
+    /// Commits, and writes lines that belong to what was committed.
+    pub(super) fn write_lines(&mut self, written: &[Line]) -> Result<()> {
+        let mut lines = Vec::new();
+        for line in written {
+            line.write(&mut lines);
         }
         let log_length = signed(self.log.length()?);
         self.execute("INSERT OR REPLACE INTO outbox VALUES (1, ?1, ?2)", params![log_length, lines])?;
@@ -203,13 +343,22 @@ impl Db {
                 let algorithm = checksum.as_ref().map(|checksum| checksum.algorithm.name());
                 self.set_metadata(key, metadata)?;
                 self.execute(
-                    "UPDATE file SET status = 1, suspect = 0, turn = 0, hash = ?3, algorithm = ?4
+                    "UPDATE file SET status = 1, suspect = 0, work = 0, turn = 0, failed = NULL, hash = ?3, algorithm = ?4
                      WHERE dir = ?1 AND name = ?2",
                     params![key.dir, name, hash, algorithm],
                 )?;
             }
             Verdict::Retry { turn, metadata } => self.set_turn(key, *turn, metadata.as_ref())?,
-            Verdict::Failed { metadata } => self.set_turn(key, NO_TURN, metadata.as_ref())?,
+            Verdict::Failed { side, metadata } => {
+                self.set_turn(key, NO_TURN, metadata.as_ref())?;
+                let values = params![key.dir, name, number(*side)];
+                self.execute("UPDATE file SET failed = ?3 WHERE dir = ?1 AND name = ?2", values)?;
+            }
+            Verdict::Blocked => self.set_turn(key, BLOCKED, None)?,
+            Verdict::Settled => {
+                let sql = "UPDATE file SET status = 1, work = 0, turn = 0, failed = NULL WHERE dir = ?1 AND name = ?2";
+                self.execute(sql, params![key.dir, name])?;
+            }
             Verdict::Vanished => {
                 self.execute("DELETE FROM file WHERE dir = ?1 AND name = ?2", params![key.dir, name])?;
             }
@@ -221,7 +370,7 @@ impl Db {
         if let Some(metadata) = metadata {
             self.set_metadata(key, metadata)?;
             // Other metadata are other content: the recorded checksum is not its own.
-            let forget = "UPDATE file SET hash = NULL, algorithm = NULL WHERE dir = ?1 AND name = ?2";
+            let forget = "UPDATE file SET hash = NULL, algorithm = NULL, work = 0 WHERE dir = ?1 AND name = ?2";
             self.execute(forget, params![key.dir, Name(&key.name)])?;
         }
         self.execute(
@@ -232,8 +381,10 @@ impl Db {
     }
 
     fn set_metadata(&self, key: &FileKey, metadata: &Metadata) -> Result<()> {
+        let id = several_names(metadata);
         self.execute(
-            "UPDATE file SET size = ?3, modified = ?4, accessed = ?5, changed = ?6, created = ?7, permissions = ?8
+            "UPDATE file SET size = ?3, modified = ?4, accessed = ?5, changed = ?6, created = ?7, permissions = ?8,
+                 user = ?9, grp = ?10, device = ?11, inode = ?12
              WHERE dir = ?1 AND name = ?2",
             params![
                 key.dir,
@@ -244,6 +395,10 @@ impl Db {
                 metadata.changed.map(|time| time.0),
                 metadata.created.map(|time| time.0),
                 metadata.permissions,
+                metadata.owner.map(|owner| owner.user),
+                metadata.owner.map(|owner| owner.group),
+                id.map(|id| bits(id.device)),
+                id.map(|id| bits(id.inode)),
             ],
         )
         .map(drop)
@@ -260,4 +415,35 @@ impl Db {
         }
         Ok(())
     }
+}
+
+fn pending(row: &rusqlite::Row<'_>) -> rusqlite::Result<Pending> {
+    let key = FileKey { dir: row.get(0)?, name: bytes(row, 1)? };
+    let path = join(&path(row, 2)?, &key.name)?;
+    let time = |index| row.get::<_, Option<i64>>(index).map(|ns| ns.map(Timestamp));
+    let kind = if row.get::<_, i64>(3)? == LINK { Kind::Symlink } else { Kind::File };
+    let id = row.get::<_, Option<i64>>(15)?.zip(row.get::<_, Option<i64>>(16)?);
+    let id = id.map(|(device, inode)| FileId { device: device.cast_unsigned(), inode: inode.cast_unsigned() });
+    let metadata = Metadata {
+        accessed: time(7)?,
+        changed: time(8)?,
+        created: time(9)?,
+        permissions: row.get(10)?,
+        owner: owner(row.get(11)?, row.get(12)?),
+        id,
+        // Which file it is is kept of those with several names alone.
+        names: if id.is_some() { 2 } else { 1 },
+        ..Metadata::new(kind, unsigned(row.get(5)?), Timestamp(row.get(6)?))
+    };
+    let recorded = row.get::<_, Option<String>>(13)?.zip(row.get(14)?);
+    let read_path = optional_path(row, 4)?.unwrap_or_else(|| path.clone());
+    Ok(Pending { key, path, read_path, metadata, recorded, name_of: None })
+}
+
+fn join(dir: &RelPath, name: &[u8]) -> rusqlite::Result<RelPath> {
+    dir.join(name).map_err(|error| rusqlite::Error::FromSqlConversionFailure(1, Type::Text, Box::new(error)))
+}
+
+fn owner(user: Option<u32>, group: Option<u32>) -> Option<Owner> {
+    user.zip(group).map(|(user, group)| Owner { user, group })
 }

@@ -22,8 +22,6 @@ pub(super) struct Db {
     pub(super) fresh: bool,
     /// What the scan under way has found to be pending so far.
     pub(super) scan: super::scan::Scan,
-    /// How far the removal of stale rows has come.
-    pub(super) sweep: super::scan::Sweep,
     path: PathBuf,
     changes_at_begin: Option<u64>,
     /// A commit failed outside any job; the next job hears of it.
@@ -38,7 +36,6 @@ impl Db {
             fresh: opened.fresh,
             log,
             scan: super::scan::Scan::default(),
-            sweep: super::scan::Sweep::default(),
             path,
             changes_at_begin: None,
             failure: None,
@@ -87,7 +84,9 @@ impl Db {
         }
         if let Err(error) = self.execute("COMMIT", []) {
             self.rollback();
-            self.failure = Some(Error::Database { path: self.path.clone(), problem: error.to_string() });
+            if let Error::Database { problem, .. } = &error {
+                self.failure = Some(Error::Database { path: self.path.clone(), problem: problem.clone() });
+            }
             return Err(error);
         }
         Ok(())
@@ -145,9 +144,10 @@ impl Db {
 
     /// What is pending, counted from the rows.
     pub(super) fn pending(&self) -> Result<Totals> {
-        let totals = self.row("SELECT count(*), total(size) FROM file WHERE status = 0", [], |row| {
-            Ok(Totals { files: super::value::unsigned(row.get(0)?), bytes: row.get::<_, f64>(1)? as u64 })
-        })?;
+        let totals =
+            self.row("SELECT count(*), total(size) FILTER (WHERE work = 0) FROM file WHERE status = 0", [], |row| {
+                Ok(Totals { files: super::value::unsigned(row.get(0)?), bytes: row.get::<_, f64>(1)? as u64 })
+            })?;
         Ok(totals.unwrap_or_default())
     }
 }

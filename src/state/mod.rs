@@ -6,9 +6,13 @@
 
 mod backlog;
 mod db;
+mod deletion;
+mod extra;
+mod listing;
 mod open;
 mod run;
 mod scan;
+mod upgrade;
 mod value;
 
 use std::path::PathBuf;
@@ -21,10 +25,13 @@ use crate::audit::AuditLog;
 use crate::error::{Error, Result};
 use db::Db;
 
-pub(crate) use backlog::{DirWork, FileKey, Outcome, Pending, PendingDir, Verdict};
+pub(crate) use backlog::{DirWork, FileKey, Outcome, Pending, PendingDir, Verdict, Work};
+pub(crate) use deletion::{Deletion, EndedDeletions};
+pub(crate) use extra::{Extra, ExtraKey, SeenDir};
+pub(crate) use listing::{Listed, Role};
 pub(crate) use open::{Roots, check_file};
-pub(crate) use run::{Backlog, Plan, RunEnd};
-pub(crate) use scan::Found;
+pub(crate) use run::{Backlog, Plan, RunEnd, RunStart};
+pub(crate) use scan::{Compares, Found, ScanOptions};
 
 type Job = Box<dyn FnOnce(&mut Db) + Send>;
 

@@ -7,13 +7,14 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::upgrade::upgrade;
 use super::value::Name;
 use crate::error::{Error, Result};
 
 /// "Towp": marks a SQLite file as a database of this program.
 const APPLICATION_ID: i32 = 0x546f_7770;
 /// The schema that this version writes.
-const SCHEMA_VERSION: i32 = 1;
+const SCHEMA_VERSION: i32 = 2;
 const SCHEMA: &str = include_str!("schema.sql");
 /// A smaller database is checked as a whole when it is opened.
 const QUICK_CHECK_BYTES: u64 = 64 << 20;
@@ -32,27 +33,53 @@ pub(super) struct Opened {
     pub(super) fresh: bool,
 }
 
-/// Checks that a database can be at `path`, and makes its folder. An existing
-/// file is left as it is, and looked at when it is opened.
-pub(crate) fn check_file(path: &Path) -> Result<()> {
-    lock(path).map(drop)
+/// Checks that the database of these trees can be at `path`, and makes its folder.
+/// An existing file is looked at, and left as it is.
+pub(crate) fn check_file(path: &Path, roots: &Roots) -> Result<()> {
+    let lock = lock(path)?;
+    if is_fresh(path, &lock)? {
+        return Ok(());
+    }
+    let connection = connect(path)?;
+    if !is_unfinished(&connection).map_err(|error| failed(path, &error))? {
+        check_usable(path, &connection, roots)?;
+    }
+    Ok(())
+}
+
+fn failed(path: &Path, error: &rusqlite::Error) -> Error {
+    Error::Database { path: path.to_owned(), problem: describe(error) }
+}
+
+fn connect(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|error| failed(path, &error))?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// Checks that a database is whole, not of a newer version, and of these trees; tells its version.
+fn check_usable(path: &Path, connection: &Connection, roots: &Roots) -> Result<i32> {
+    check_whole(path, connection)?;
+    let version = check_version(path, connection)?;
+    check_roots(path, connection, roots)?;
+    Ok(version)
 }
 
 /// Opens the database at `path`, or makes it.
 pub(super) fn open(path: &Path, roots: &Roots) -> Result<Opened> {
     let lock = lock(path)?;
     let fresh = is_fresh(path, &lock)?;
-    let failed = |error: rusqlite::Error| Error::Database { path: path.to_owned(), problem: describe(&error) };
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
-    connection.set_prepared_statement_cache_capacity(64);
+    let connection = connect(path)?;
+    let failed = |error: rusqlite::Error| failed(path, &error);
     let fresh = fresh || is_unfinished(&connection).map_err(failed)?;
     if fresh {
         make(&connection, roots).map_err(failed)?;
     } else {
-        check_whole(path, &connection)?;
-        check_version(path, &connection)?;
-        check_roots(path, &connection, roots)?;
+        let version = check_usable(path, &connection, roots)?;
+        if version < SCHEMA_VERSION {
+            upgrade(&connection, version, SCHEMA, SCHEMA_VERSION).map_err(failed)?;
+        }
     }
     set_up(&connection).map_err(failed)?;
     Ok(Opened { connection, lock, fresh })
@@ -163,7 +190,8 @@ fn check_whole(path: &Path, connection: &Connection) -> Result<()> {
     }
 }
 
-fn check_version(path: &Path, connection: &Connection) -> Result<()> {
+/// Tells the version, if it is one that can be used or brought up to date.
+fn check_version(path: &Path, connection: &Connection) -> Result<i32> {
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let read = || Ok((number("application_id")?, number("user_version")?));
     let (application, version) = read()
@@ -180,7 +208,7 @@ fn check_version(path: &Path, connection: &Connection) -> Result<()> {
             ),
         });
     }
-    Ok(())
+    Ok(version)
 }
 
 fn check_roots(path: &Path, connection: &Connection, roots: &Roots) -> Result<()> {

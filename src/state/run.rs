@@ -4,7 +4,7 @@ use rusqlite::params;
 
 use super::State;
 use super::db::Db;
-use super::value::{signed, unsigned};
+use super::value::unsigned;
 use crate::error::Result;
 use crate::event::{Counts, ScanReason, Totals};
 
@@ -15,6 +15,8 @@ pub(crate) struct RunStart {
     pub(crate) run: i64,
     /// Why both trees must be scanned, or the backlog that makes it needless.
     pub(crate) plan: Plan,
+    /// The identities of source and sink when they were last scanned to the end.
+    pub(crate) identities: [Option<String>; 2],
 }
 
 /// Scan or resume.
@@ -32,8 +34,6 @@ pub(crate) struct Backlog {
     pub(crate) sink: Counts,
     pub(crate) skipped: u64,
     pub(crate) unreadable: u64,
-    /// The identities of source and sink when they were scanned.
-    pub(crate) identities: [Option<String>; 2],
 }
 
 /// How a run ended.
@@ -45,9 +45,10 @@ pub(crate) enum RunEnd {
 }
 
 impl State {
-    /// Records a new run and tells what it has to do.
-    pub(crate) async fn begin_run(&self, rescan: bool) -> Result<RunStart> {
-        self.commit(move |db| db.begin_run(rescan)).await
+    /// Records a new run and tells what it has to do. A backlog that was made with
+    /// other `settings` is not what is asked for now.
+    pub(crate) async fn begin_run(&self, rescan: bool, settings: String) -> Result<RunStart> {
+        self.commit(move |db| db.begin_run(rescan, &settings)).await
     }
 
     /// From here until [`Self::end_run`] files are under way: a run that is cut
@@ -66,6 +67,11 @@ impl State {
         .await
     }
 
+    /// What the last scan counted in the source and in the sink.
+    pub(crate) async fn counted(&self) -> Result<(Counts, Counts)> {
+        self.call(|db| db.backlog().map(|backlog| (backlog.source, backlog.sink))).await
+    }
+
     /// Records how the run ended; all that it wrote must have been flushed,
     /// unless it failed.
     pub(crate) async fn end_run(&self, run: i64, end: RunEnd) -> Result<()> {
@@ -79,33 +85,40 @@ pub(super) fn now_ns() -> i64 {
 }
 
 impl Db {
-    fn begin_run(&mut self, rescan: bool) -> Result<RunStart> {
+    fn begin_run(&mut self, rescan: bool, settings: &str) -> Result<RunStart> {
         let cut_off = self.row("SELECT 1 FROM run WHERE transferring = 1 LIMIT 1", [], |_| Ok(()))?.is_some();
         if cut_off {
             self.execute("UPDATE distrust SET value = 1", [])?;
             self.execute("UPDATE run SET transferring = 0 WHERE transferring = 1", [])?;
         }
-        self.execute("UPDATE file SET turn = 0 WHERE status = 0 AND turn > 0", [])?;
-        let plan = self.plan(rescan)?;
+        self.execute("UPDATE file SET turn = 0 WHERE status = 0 AND work IN (0, 1, 2) AND turn > 0", [])?;
+        self.execute("UPDATE file SET failed = NULL WHERE failed IS NOT NULL", [])?;
+        self.send_orphaned_names(0)?;
+        let plan = self.plan(rescan, settings)?;
         if matches!(plan, Plan::Resume(_)) {
             // What failed in the last run has another chance in this one.
             self.execute("UPDATE dir SET missing = 1 WHERE missing = 2", [])?;
             self.execute("UPDATE dir SET settle = 1 WHERE settle = 2", [])?;
         }
         self.execute("INSERT INTO run(started) VALUES (?1)", [now_ns()])?;
-        Ok(RunStart { run: self.connection.last_insert_rowid(), plan })
+        let run = self.connection.last_insert_rowid();
+        Ok(RunStart { run, plan, identities: self.identities()? })
     }
 
-    fn plan(&self, rescan: bool) -> Result<Plan> {
+    fn plan(&self, rescan: bool, settings: &str) -> Result<Plan> {
         if self.fresh {
             return Ok(Plan::Scan(ScanReason::FirstRun));
         }
-        let last = self.row("SELECT finished IS NOT NULL FROM scan ORDER BY id DESC LIMIT 1", [], |row| row.get(0))?;
-        match last {
+        let last = self.row(
+            "SELECT finished IS NOT NULL, settings = ?1 FROM scan ORDER BY id DESC LIMIT 1",
+            [settings],
+            |row| Ok((row.get::<_, bool>(0)?, row.get::<_, bool>(1)?)),
+        )?;
+        let same_settings = match last {
             None => return Ok(Plan::Scan(ScanReason::FirstRun)),
-            Some(false) => return Ok(Plan::Scan(ScanReason::Interrupted)),
-            Some(true) => {}
-        }
+            Some((false, _)) => return Ok(Plan::Scan(ScanReason::Interrupted)),
+            Some((true, same)) => same,
+        };
         if rescan {
             return Ok(Plan::Scan(ScanReason::Requested));
         }
@@ -115,6 +128,9 @@ impl Db {
         };
         if backlog.pending.files == 0 && !waiting("missing")? && !waiting("settle")? {
             return Ok(Plan::Scan(ScanReason::BacklogEmpty));
+        }
+        if !same_settings {
+            return Ok(Plan::Scan(ScanReason::OtherSettings));
         }
         Ok(Plan::Resume(backlog))
     }
@@ -139,12 +155,15 @@ impl Db {
             )?
             .unwrap_or_default();
         backlog.pending = self.pending()?;
-        for (side, identity) in backlog.identities.iter_mut().enumerate() {
-            *identity = self
-                .row("SELECT identity FROM tree WHERE side = ?1", [signed(side as u64)], |row| row.get(0))?
-                .flatten();
-        }
         Ok(backlog)
+    }
+
+    fn identities(&self) -> Result<[Option<String>; 2]> {
+        let identity = |side: i64| {
+            let recorded = self.row("SELECT identity FROM tree WHERE side = ?1", [side], |row| row.get(0));
+            recorded.map(Option::flatten)
+        };
+        Ok([identity(0)?, identity(1)?])
     }
 
     fn end_run(&mut self, run: i64, end: RunEnd) -> Result<()> {

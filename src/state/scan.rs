@@ -1,36 +1,48 @@
-//! Both listings on their way into the database, and the decision where they meet.
-//!
-//! A file of the source is `synced` if the sink has a file of its size and time
-//! under its name, else `pending`. Whichever listing brings the name second
-//! decides, so that the backlog is known exactly while the scan still runs.
+//! A scan from its beginning to its end: what it leaves behind is the backlog.
 
 use rusqlite::params;
-use towpath_backend::{Entry, Identity, Kind, Metadata, RelPath};
+use towpath_backend::{Identity, RelPath};
 
 use super::State;
 use super::db::Db;
 use super::run::{Backlog, now_ns};
-use super::value::{Name, path, signed};
+use super::value::{Name, optional_path, path, signed, unsigned};
 use crate::error::Result;
 use crate::event::{Counts, Side, Totals};
 
-/// How kinds are recorded.
-pub(super) const FILE: i64 = 0;
-pub(super) const LINK: i64 = 1;
-const OTHER: i64 = 2;
-
-/// Directories whose stale rows are removed in one step.
+/// Directories whose rows are looked over in one step.
 const SWEEP_DIRS: i64 = 1000;
 
 /// What a scan keeps in mind between its pages.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Scan {
-    id: i64,
+    pub(super) id: i64,
     /// Times that differ by no more are equal.
-    tolerance_ns: i64,
+    pub(super) tolerance_ns: i64,
     /// Rows that were pending at this scan may have been cut off. 0: none.
-    distrusted_scan: i64,
-    pending: Totals,
+    pub(super) distrusted_scan: i64,
+    pub(super) pending: Totals,
+    /// The devices of both roots, where they are known.
+    pub(super) devices: [Option<u64>; 2],
+    compares: Compares,
+}
+
+/// What a scan compares beside kind, size and time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Compares {
+    pub(crate) permissions: bool,
+    pub(crate) owner: bool,
+    /// Whether names of one file are to be names of one file at the sink.
+    pub(crate) hard_links: bool,
+}
+
+/// What a scan is told.
+#[derive(Clone, Debug)]
+pub(crate) struct ScanOptions {
+    pub(crate) tolerance_ns: u64,
+    pub(crate) compares: Compares,
+    /// What decides which files are migrated, in a text that can be compared.
+    pub(crate) settings: String,
 }
 
 /// What a finished scan found.
@@ -44,20 +56,8 @@ pub(crate) struct Found {
 
 impl State {
     /// Begins a scan: nothing that an earlier scan found at the sink counts any more.
-    pub(crate) async fn begin_scan(&self, run: i64, tolerance_ns: u64) -> Result<()> {
-        self.commit(move |db| db.begin_scan(run, tolerance_ns)).await
-    }
-
-    /// Records a page of a directory's listing; tells what is pending so far.
-    pub(crate) async fn add_page(&self, side: Side, dir: RelPath, page: Vec<Entry>) -> Result<Totals> {
-        self.call(move |db| {
-            match side {
-                Side::Source => db.add_source_page(&dir, &page)?,
-                Side::Sink => db.add_sink_page(&dir, &page)?,
-            }
-            Ok(db.scan.pending)
-        })
-        .await
+    pub(crate) async fn begin_scan(&self, run: i64, options: ScanOptions) -> Result<()> {
+        self.commit(move |db| db.begin_scan(run, &options)).await
     }
 
     /// Records that a directory could not be read: what lies below is unknown.
@@ -69,12 +69,13 @@ impl State {
         .await
     }
 
-    /// Keeps directories that the walkers' memory has no room for.
-    pub(crate) async fn push_walk_queue(&self, side: Side, dirs: Vec<RelPath>) -> Result<()> {
+    /// Keeps directories, with where they are read, that the walkers' memory has no room for.
+    pub(crate) async fn push_walk_queue(&self, side: Side, dirs: Vec<(RelPath, Option<RelPath>)>) -> Result<()> {
         self.call(move |db| {
-            for dir in &dirs {
-                let values = params![number(side), Name(dir.as_bytes())];
-                db.execute("INSERT INTO walk_queue(side, path) VALUES (?1, ?2)", values)?;
+            for (dir, real) in &dirs {
+                let real = real.as_ref().map(|real| Name(real.as_bytes()));
+                let values = params![number(side), Name(dir.as_bytes()), real];
+                db.execute("INSERT INTO walk_queue(side, path, real) VALUES (?1, ?2, ?3)", values)?;
             }
             Ok(())
         })
@@ -82,208 +83,101 @@ impl State {
     }
 
     /// Takes back up to `limit` of them, the latest first.
-    pub(crate) async fn pop_walk_queue(&self, side: Side, limit: usize) -> Result<Vec<RelPath>> {
+    pub(crate) async fn pop_walk_queue(&self, side: Side, limit: usize) -> Result<Vec<(RelPath, Option<RelPath>)>> {
         self.call(move |db| db.pop_walk_queue(side, limit)).await
     }
 
     /// Completes the scan: rows of files that no longer exist go, and the
     /// backlog is what is pending now.
     pub(crate) async fn finish_scan(&self, found: Found, identities: [Identity; 2]) -> Result<Backlog> {
-        loop {
-            let after = self.call(|db| db.sweep_some()).await?;
-            if !after {
-                break;
+        self.call(Db::protect_unknown).await?;
+        // The names of one file lie in any directories: all rows must be as they are before names are compared.
+        for step in [Db::sweep, Db::compare_names] {
+            let mut from = 0;
+            while self.call(move |db| db.dirs_from(from, step)).await? {
+                from += SWEEP_DIRS;
             }
         }
         self.commit(move |db| db.finish_scan(&found, &identities)).await
     }
 }
 
-fn number(side: Side) -> i64 {
-    match side {
-        Side::Source => 0,
-        Side::Sink => 1,
+impl State {
+    /// Names of the source whose file has another name before them.
+    pub(crate) async fn further_names(&self) -> Result<Totals> {
+        self.call(|db| {
+            let totals = db.row(
+                "SELECT count(*), total(size) FROM file
+                 WHERE device IS NOT NULL AND EXISTS (
+                     SELECT 1 FROM file AS first
+                     WHERE first.device = file.device AND first.inode = file.inode
+                         AND (first.dir, first.name) < (file.dir, file.name))",
+                [],
+                |row| Ok(Totals { files: unsigned(row.get(0)?), bytes: row.get::<_, f64>(1)? as u64 }),
+            )?;
+            Ok(totals.unwrap_or_default())
+        })
+        .await
     }
 }
 
+pub(super) fn number(side: Side) -> i64 {
+    signed(side.index() as u64)
+}
+
 impl Db {
-    fn begin_scan(&mut self, run: i64, tolerance_ns: u64) -> Result<()> {
+    fn begin_scan(&mut self, run: i64, options: &ScanOptions) -> Result<()> {
         let distrusted = self.row(
             "SELECT id FROM scan WHERE finished IS NOT NULL AND (SELECT value FROM distrust) ORDER BY id DESC LIMIT 1",
             [],
             |row| row.get(0),
         )?;
-        for table in ["sink_entry", "walk_queue", "unreadable"] {
+        for table in ["sink_entry", "source_other", "leftover", "walk_queue", "unreadable"] {
             self.execute(&format!("DELETE FROM {table}"), [])?;
         }
-        self.execute("INSERT INTO scan(run, started) VALUES (?1, ?2)", [run, now_ns()])?;
+        self.execute(
+            "INSERT INTO scan(run, started, settings) VALUES (?1, ?2, ?3)",
+            params![run, now_ns(), options.settings],
+        )?;
         let id = self.connection.last_insert_rowid();
         self.scan = Scan {
             id,
-            tolerance_ns: signed(tolerance_ns),
+            tolerance_ns: signed(options.tolerance_ns),
             distrusted_scan: distrusted.unwrap_or(0),
             pending: Totals::default(),
+            devices: [None; 2],
+            compares: options.compares,
         };
         self.execute("INSERT OR IGNORE INTO dir(path) VALUES ('')", [])?;
-        self.execute("UPDATE dir SET source_scan = ?1, sink_scan = ?1, missing = 0 WHERE path = ''", [id])?;
-        self.sweep = Sweep::default();
-        Ok(())
+        self.execute("UPDATE dir SET source_scan = ?1, sink_scan = ?1, missing = 0 WHERE path = ''", [id]).map(drop)
     }
 
-    fn dir_id(&self, dir: &RelPath) -> Result<i64> {
-        let found = self.row("SELECT id FROM dir WHERE path = ?1", [Name(dir.as_bytes())], |row| row.get(0))?;
-        if let Some(id) = found {
-            return Ok(id);
-        }
-        self.execute("INSERT INTO dir(path) VALUES (?1)", [Name(dir.as_bytes())])?;
-        Ok(self.connection.last_insert_rowid())
-    }
-
-    fn add_source_page(&mut self, dir: &RelPath, page: &[Entry]) -> Result<()> {
-        let dir_id = self.dir_id(dir)?;
-        for entry in page {
-            match entry.metadata.kind {
-                Kind::Dir => self.add_source_dir(dir_id, dir, entry)?,
-                Kind::File => self.add_source_file(dir_id, FILE, &entry.name, &entry.metadata)?,
-                Kind::Symlink => self.add_source_file(dir_id, LINK, &entry.name, &entry.metadata)?,
-                Kind::Other => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn add_sink_page(&mut self, dir: &RelPath, page: &[Entry]) -> Result<()> {
-        let dir_id = self.dir_id(dir)?;
-        for entry in page {
-            match entry.metadata.kind {
-                Kind::Dir => self.add_sink_dir(dir_id, dir, entry)?,
-                _ => self.add_sink_entry(dir_id, &entry.name, &entry.metadata)?,
-            }
-        }
-        Ok(())
-    }
-
-    fn add_source_dir(&self, parent: i64, dir: &RelPath, entry: &Entry) -> Result<()> {
-        // Names come from a listing: one that is no name was refused by the walker.
-        let Ok(path) = dir.join(&entry.name) else { return Ok(()) };
-        let accessed = entry.metadata.accessed.map(|time| time.0);
-        self.execute(
-            "INSERT INTO dir(path, source_scan, parent, modified, accessed, missing) VALUES (?1, ?2, ?3, ?4, ?5, 1)
-             ON CONFLICT(path) DO UPDATE
-             SET source_scan = excluded.source_scan, parent = excluded.parent, modified = excluded.modified,
-                 accessed = excluded.accessed, missing = sink_scan IS NOT excluded.source_scan",
-            params![Name(path.as_bytes()), self.scan.id, parent, entry.metadata.modified.0, accessed],
-        )
-        .map(drop)
-    }
-
-    fn add_sink_dir(&self, parent: i64, dir: &RelPath, entry: &Entry) -> Result<()> {
-        let Ok(path) = dir.join(&entry.name) else { return Ok(()) };
-        self.execute(
-            "INSERT INTO dir(path, sink_scan, parent, sink_modified) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT(path) DO UPDATE
-             SET sink_scan = excluded.sink_scan, sink_modified = excluded.sink_modified, missing = 0",
-            params![Name(path.as_bytes()), self.scan.id, parent, entry.metadata.modified.0],
-        )
-        .map(drop)
-    }
-
-    fn add_source_file(&mut self, dir: i64, kind: i64, name: &[u8], metadata: &Metadata) -> Result<()> {
-        let scan = self.scan;
-        // A row that this scan has already brought is left alone: a directory
-        // that changes while it is read may list a name twice.
-        let status = self.row(
-            "INSERT INTO file(dir, name, size, modified, accessed, changed, created, permissions, scan, kind, status)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?12, EXISTS (
-                 SELECT 1 FROM sink_entry
-                 WHERE dir = ?1 AND name = ?2 AND kind = ?12 AND size = ?3 AND abs(modified - ?4) <= ?10))
-             ON CONFLICT(dir, name) DO UPDATE SET
-                 hash = CASE WHEN (kind, size, modified) = (excluded.kind, excluded.size, excluded.modified)
-                     THEN hash END,
-                 algorithm = CASE WHEN (kind, size, modified) = (excluded.kind, excluded.size, excluded.modified)
-                     THEN algorithm END,
-                 kind = excluded.kind,
-                 suspect = suspect OR (status = 0 AND scan = ?11),
-                 status = CASE WHEN suspect OR (status = 0 AND scan = ?11) THEN 0 ELSE excluded.status END,
-                 size = excluded.size, modified = excluded.modified, accessed = excluded.accessed,
-                 changed = excluded.changed, created = excluded.created, permissions = excluded.permissions,
-                 turn = 0, scan = excluded.scan
-             WHERE scan <> excluded.scan
-             RETURNING status",
-            params![
-                dir,
-                Name(name),
-                signed(metadata.size_bytes),
-                metadata.modified.0,
-                metadata.accessed.map(|time| time.0),
-                metadata.changed.map(|time| time.0),
-                metadata.created.map(|time| time.0),
-                metadata.permissions,
-                scan.id,
-                scan.tolerance_ns,
-                scan.distrusted_scan,
-                kind,
-            ],
-            |row| row.get::<_, i64>(0),
-        )?;
-        if status == Some(0) {
-            self.scan.pending.files += 1;
-            self.scan.pending.bytes += metadata.size_bytes;
-        }
-        Ok(())
-    }
-
-    fn add_sink_entry(&mut self, dir: i64, name: &[u8], metadata: &Metadata) -> Result<()> {
-        let kind = match metadata.kind {
-            Kind::File => FILE,
-            Kind::Symlink => LINK,
-            Kind::Dir | Kind::Other => OTHER,
-        };
-        let (size, modified) = (signed(metadata.size_bytes), metadata.modified.0);
-        self.execute(
-            "INSERT OR REPLACE INTO sink_entry VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![dir, Name(name), kind, size, modified],
-        )?;
-        if kind == OTHER {
-            return Ok(());
-        }
-        let matched = self.execute(
-            "UPDATE file SET status = 1
-             WHERE dir = ?1 AND name = ?2 AND scan = ?3 AND status = 0 AND suspect = 0
-                 AND size = ?4 AND abs(modified - ?5) <= ?6 AND kind = ?7",
-            params![dir, Name(name), self.scan.id, size, modified, self.scan.tolerance_ns, kind],
-        )?;
-        if matched > 0 {
-            self.scan.pending.files = self.scan.pending.files.saturating_sub(1);
-            self.scan.pending.bytes = self.scan.pending.bytes.saturating_sub(metadata.size_bytes);
-        }
-        Ok(())
-    }
-
-    fn pop_walk_queue(&mut self, side: Side, limit: usize) -> Result<Vec<RelPath>> {
+    fn pop_walk_queue(&mut self, side: Side, limit: usize) -> Result<Vec<(RelPath, Option<RelPath>)>> {
         let taken = self.rows(
-            "SELECT id, path FROM walk_queue WHERE side = ?1 ORDER BY id DESC LIMIT ?2",
+            "SELECT id, path, real FROM walk_queue WHERE side = ?1 ORDER BY id DESC LIMIT ?2",
             params![number(side), signed(limit as u64)],
-            |row| Ok((row.get::<_, i64>(0)?, path(row, 1)?)),
+            |row| Ok((row.get::<_, i64>(0)?, (path(row, 1)?, optional_path(row, 2)?))),
         )?;
         for (id, _) in &taken {
             self.execute("DELETE FROM walk_queue WHERE id = ?1", [id])?;
         }
-        Ok(taken.into_iter().map(|(_, path)| path).collect())
+        Ok(taken.into_iter().map(|(_, dir)| dir).collect())
     }
 
-    /// Removes stale rows of some directories; tells whether there may be more.
-    fn sweep_some(&mut self) -> Result<bool> {
-        if !self.sweep.protected {
-            self.protect_unknown()?;
-            self.sweep.protected = true;
-        }
-        let from = self.sweep.next_dir;
-        let last = self.row("SELECT max(id) FROM dir", [], |row| row.get::<_, Option<i64>>(0))?.flatten().unwrap_or(0);
-        if from > last {
+    /// Does `step` for some directories from number `from` on; tells whether there may be more.
+    fn dirs_from(&mut self, from: i64, step: fn(&mut Self, i64, i64) -> Result<()>) -> Result<bool> {
+        let last = self.row("SELECT max(id) FROM dir", [], |row| row.get::<_, Option<i64>>(0))?.flatten();
+        if last.is_none_or(|last| from > last) {
             return Ok(false);
         }
-        let range = params![self.scan.id, from, from + SWEEP_DIRS - 1];
+        step(self, from, from + SWEEP_DIRS - 1)?;
+        Ok(true)
+    }
+
+    /// Removes stale rows, and decides what the listings' meeting left open.
+    fn sweep(&mut self, from: i64, to: i64) -> Result<()> {
+        let Scan { id, tolerance_ns, compares, .. } = self.scan;
+        let range = params![id, from, to];
         self.execute("DELETE FROM file WHERE dir BETWEEN ?2 AND ?3 AND scan <> ?1", range)?;
         self.execute(
             "DELETE FROM dir WHERE id BETWEEN ?2 AND ?3 AND source_scan IS NOT ?1 AND sink_scan IS NOT ?1
@@ -297,13 +191,59 @@ impl Db {
         // Setting the times waits until the content is there: what is missing or
         // differs now, and what the transfer changes, is settled at its end.
         self.execute(
-            "UPDATE dir SET settle = source_scan IS ?1 AND modified IS NOT NULL
-                 AND (sink_scan IS NOT ?1 OR abs(modified - sink_modified) > ?4)
+            "UPDATE dir SET settle = source_scan IS ?1 AND modified IS NOT NULL AND (
+                 sink_scan IS NOT ?1 OR abs(modified - sink_modified) > ?4
+                 OR (?5 AND permissions IS NOT sink_permissions)
+                 OR (?6 AND (user IS NOT sink_user OR grp IS NOT sink_grp)))
              WHERE id BETWEEN ?2 AND ?3",
-            params![self.scan.id, from, from + SWEEP_DIRS - 1, self.scan.tolerance_ns],
+            params![id, from, to, tolerance_ns, compares.permissions, compares.owner],
         )?;
-        self.sweep.next_dir = from + SWEEP_DIRS;
-        Ok(true)
+        if !(compares.permissions || compares.owner) {
+            return Ok(());
+        }
+        self.execute(
+            "UPDATE file SET status = 0, work = 2
+             WHERE dir BETWEEN ?1 AND ?2 AND status = 1 AND EXISTS (
+                 SELECT 1 FROM sink_entry AS there
+                 WHERE there.dir = file.dir AND there.name = file.name AND (
+                     (?3 AND file.kind = 0 AND there.permissions IS NOT file.permissions)
+                     OR (?4 AND (there.user IS NOT file.user OR there.grp IS NOT file.grp))))",
+            params![from, to, compares.permissions, compares.owner],
+        )
+        .map(drop)
+    }
+
+    /// Of the names of one file, one is sent and the others are made names of it,
+    /// unless they are so already.
+    fn compare_names(&mut self, from: i64, to: i64) -> Result<()> {
+        if !self.scan.compares.hard_links {
+            return Ok(());
+        }
+        let range = params![from, to];
+        // One that is in sync is what the others are compared with: better one that has
+        // several names at the sink, too.
+        self.execute(
+            "UPDATE file SET status = 0, work = 1
+             WHERE dir BETWEEN ?1 AND ?2 AND device IS NOT NULL AND status = 1
+                 AND (SELECT (there.device, there.inode) IS NOT (mine.device, mine.inode)
+                          OR (there.device IS NULL AND (first.dir, first.name) <> (file.dir, file.name))
+                      FROM file AS first
+                      LEFT JOIN sink_entry AS there ON there.dir = first.dir AND there.name = first.name
+                      LEFT JOIN sink_entry AS mine ON mine.dir = file.dir AND mine.name = file.name
+                      WHERE first.device = file.device AND first.inode = file.inode AND first.status = 1
+                      ORDER BY there.device IS NULL, first.dir, first.name LIMIT 1)",
+            range,
+        )?;
+        self.execute(
+            "UPDATE file SET work = 1
+             WHERE dir BETWEEN ?1 AND ?2 AND device IS NOT NULL AND status = 0 AND work = 0
+                 AND EXISTS (
+                     SELECT 1 FROM file AS first
+                     WHERE first.device = file.device AND first.inode = file.inode
+                         AND (first.status = 1 OR (first.dir, first.name) < (file.dir, file.name)))",
+            range,
+        )
+        .map(drop)
     }
 
     /// Rows below a directory of the source that could not be read stay as they are.
@@ -341,13 +281,6 @@ impl Db {
         self.fresh = false;
         self.backlog()
     }
-}
-
-/// How far the removal of stale rows has come.
-#[derive(Debug, Default)]
-pub(super) struct Sweep {
-    protected: bool,
-    next_dir: i64,
 }
 
 /// The range of paths below `dir`: from `dir/` to `dir0`, the byte after `/`.

@@ -1,8 +1,8 @@
--- Version 1. Names and paths are TEXT where they are valid UTF-8, else BLOB;
+-- Version 2. Names and paths are TEXT where they are valid UTF-8, else BLOB;
 -- times are nanoseconds since 1970.
 
 -- The two trees this database belongs to. prefix: the root and a closing slash.
-CREATE TABLE tree(
+CREATE TABLE IF NOT EXISTS tree(
     side INTEGER PRIMARY KEY,               -- 0 source, 1 sink
     root ANY NOT NULL,
     prefix ANY NOT NULL,
@@ -10,7 +10,7 @@ CREATE TABLE tree(
 ) STRICT;
 
 -- One row for each run; finished is NULL for one that was cut off.
-CREATE TABLE run(
+CREATE TABLE IF NOT EXISTS run(
     id INTEGER PRIMARY KEY,
     started INTEGER NOT NULL,
     finished INTEGER,
@@ -19,7 +19,7 @@ CREATE TABLE run(
 ) STRICT;
 
 -- One row for each scan; finished is NULL for one that is no backlog.
-CREATE TABLE scan(
+CREATE TABLE IF NOT EXISTS scan(
     id INTEGER PRIMARY KEY,
     run INTEGER NOT NULL REFERENCES run(id),
     started INTEGER NOT NULL,
@@ -31,29 +31,38 @@ CREATE TABLE scan(
     sink_dirs INTEGER NOT NULL DEFAULT 0,
     sink_bytes INTEGER NOT NULL DEFAULT 0,
     skipped INTEGER NOT NULL DEFAULT 0,     -- names of a kind that is not copied
-    unreadable INTEGER NOT NULL DEFAULT 0   -- directories of the source
+    unreadable INTEGER NOT NULL DEFAULT 0,  -- directories of the source
+    settings TEXT NOT NULL DEFAULT ''       -- filters and the like: others make another backlog
 ) STRICT;
 
-CREATE TABLE dir(
+CREATE TABLE IF NOT EXISTS dir(
     id INTEGER PRIMARY KEY,
     path ANY NOT NULL UNIQUE,               -- relative; '' is the root
     source_scan INTEGER,                    -- the last scan that saw it there
     sink_scan INTEGER,
-    parent INTEGER,                         -- NULL: the root
-    modified INTEGER,                       -- the source's times; NULL: not known
-    accessed INTEGER,
-    sink_modified INTEGER,
     missing INTEGER NOT NULL DEFAULT 0,     -- 1: to be made at the sink; 2: that failed in the last run
+    parent INTEGER,                         -- NULL: the root, or not known
+    real ANY,                               -- where it is read, if links lead elsewhere
+    inode INTEGER,                          -- the source's; NULL: not known
+    foreign_device INTEGER,                 -- 1: it lies on another device than the source's root
+    modified INTEGER,                       -- the source's; NULL: not known
+    accessed INTEGER,
+    permissions INTEGER,
+    user INTEGER,
+    grp INTEGER,
+    sink_modified INTEGER,
+    sink_permissions INTEGER,
+    sink_user INTEGER,
+    sink_grp INTEGER,
     settle INTEGER NOT NULL DEFAULT 0       -- 1: its times are to be set; 2: that failed in the last run
 ) STRICT;
-CREATE INDEX dir_missing ON dir(id) WHERE missing = 1;
-CREATE INDEX dir_settle ON dir(id) WHERE settle = 1;
+CREATE INDEX IF NOT EXISTS dir_missing ON dir(id) WHERE missing = 1;
+CREATE INDEX IF NOT EXISTS dir_settle ON dir(id) WHERE settle = 1;
 
 -- The files and links of the source: the backlog (status 0) and what is in sync (1).
-CREATE TABLE file(
+CREATE TABLE IF NOT EXISTS file(
     dir INTEGER NOT NULL,
     name ANY NOT NULL,
-    kind INTEGER NOT NULL,                  -- 0 file, 1 link
     size INTEGER NOT NULL,
     modified INTEGER NOT NULL,
     accessed INTEGER,
@@ -66,52 +75,92 @@ CREATE TABLE file(
     turn INTEGER NOT NULL DEFAULT 0,        -- the pass of this run that sends it
     suspect INTEGER NOT NULL DEFAULT 0,     -- 1: was under way when a run was cut off
     scan INTEGER NOT NULL,                  -- the last scan that saw it
+    kind INTEGER NOT NULL DEFAULT 0,        -- 0 file, 1 link
+    work INTEGER NOT NULL DEFAULT 0,        -- if pending: 0 content, 1 another name of a file, 2 attributes alone
+    real ANY,                               -- where it is read, if a link leads elsewhere
+    user INTEGER,
+    grp INTEGER,
+    device INTEGER,                         -- of a file with several names: which file it is
+    inode INTEGER,
+    failed INTEGER,                         -- the side that failed in this run
     PRIMARY KEY (dir, name)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX file_pending ON file(turn, dir, name, size) WHERE status = 0;
+CREATE INDEX IF NOT EXISTS file_pending ON file(work, turn, dir, name, size) WHERE status = 0;
+CREATE INDEX IF NOT EXISTS file_names ON file(device, inode, dir, name, status, work) WHERE device IS NOT NULL;
+CREATE INDEX IF NOT EXISTS file_failed ON file(dir) WHERE failed IS NOT NULL;
 
--- What the scan under way has found at the sink, directories apart.
-CREATE TABLE sink_entry(
+-- Names of the source that are not copied: of another kind, or left out by a filter.
+CREATE TABLE IF NOT EXISTS source_other(
+    dir INTEGER NOT NULL,
+    name ANY NOT NULL,
+    PRIMARY KEY (dir, name)
+) STRICT, WITHOUT ROWID;
+
+-- What the last scan found at the sink, directories apart.
+CREATE TABLE IF NOT EXISTS sink_entry(
     dir INTEGER NOT NULL,
     name ANY NOT NULL,
     kind INTEGER NOT NULL,                  -- 0 file, 1 link, 2 other
     size INTEGER NOT NULL,
     modified INTEGER NOT NULL,
+    permissions INTEGER,
+    user INTEGER,
+    grp INTEGER,
+    device INTEGER,                         -- of a file with several names
+    inode INTEGER,
     PRIMARY KEY (dir, name)
 ) STRICT, WITHOUT ROWID;
 
--- Directories that the scan under way could not read.
-CREATE TABLE unreadable(
+-- Unfinished files of an earlier run at the sink, to be removed.
+CREATE TABLE IF NOT EXISTS leftover(
+    path ANY PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+
+-- Directories that the scan could not read.
+CREATE TABLE IF NOT EXISTS unreadable(
     side INTEGER NOT NULL,
     path ANY NOT NULL,
     PRIMARY KEY (side, path)
 ) STRICT, WITHOUT ROWID;
 
+-- Directories below which nothing may be deleted at the sink.
+CREATE TABLE IF NOT EXISTS protected(
+    path ANY PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+
 -- Directories still to be walked that do not fit the walkers' memory.
-CREATE TABLE walk_queue(
+CREATE TABLE IF NOT EXISTS walk_queue(
     id INTEGER PRIMARY KEY,
     side INTEGER NOT NULL,
-    path ANY NOT NULL
+    path ANY NOT NULL,
+    real ANY
 ) STRICT;
-CREATE INDEX walk_queue_side ON walk_queue(side, id);
+CREATE INDEX IF NOT EXISTS walk_queue_side ON walk_queue(side, id);
+
+-- Deletions under way: were they cut off, the next run finds out which came about.
+CREATE TABLE IF NOT EXISTS deletion(
+    path ANY PRIMARY KEY,                   -- relative
+    size INTEGER,                           -- NULL: a directory
+    modified INTEGER
+) STRICT, WITHOUT ROWID;
 
 -- Lines of the audit log that belong to the last transaction: were they cut
 -- off on their way into the log, the next run completes them.
-CREATE TABLE outbox(
+CREATE TABLE IF NOT EXISTS outbox(
     id INTEGER PRIMARY KEY CHECK (id = 1),
     log_length INTEGER NOT NULL,
     lines BLOB NOT NULL
 ) STRICT;
 
 -- Whether files pending at the last complete scan may have been cut off.
-CREATE TABLE distrust(
+CREATE TABLE IF NOT EXISTS distrust(
     id INTEGER PRIMARY KEY CHECK (id = 1),
     value INTEGER NOT NULL
 ) STRICT;
-INSERT INTO distrust VALUES (1, 0);
+INSERT OR IGNORE INTO distrust VALUES (1, 0);
 
 -- What others read. Full paths; status in words.
-CREATE VIEW files(source_path, dest_path, created, changed, modified, permissions, hash, size, status, algorithm) AS
+CREATE VIEW IF NOT EXISTS files(source_path, dest_path, created, changed, modified, permissions, hash, size, status, algorithm) AS
 SELECT
     CASE WHEN typeof(source.root) = 'blob' OR raw THEN CAST(source.prefix || path AS BLOB) ELSE source.prefix || path END,
     CASE WHEN typeof(sink.root) = 'blob' OR raw THEN CAST(sink.prefix || path AS BLOB) ELSE sink.prefix || path END,

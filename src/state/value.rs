@@ -30,6 +30,11 @@ pub(super) fn path(row: &Row<'_>, index: usize) -> rusqlite::Result<RelPath> {
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(index, rusqlite::types::Type::Text, Box::new(error)))
 }
 
+/// The path in column `index`, if there is one.
+pub(super) fn optional_path(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<RelPath>> {
+    if row.get_ref(index)? == ValueRef::Null { Ok(None) } else { path(row, index).map(Some) }
+}
+
 /// Sizes and counts: SQLite has no unsigned 64 bit numbers.
 pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)

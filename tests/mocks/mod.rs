@@ -53,6 +53,7 @@ pub fn listing(files: &[(&str, usize)]) -> MockSource {
     source.expect_capabilities().return_const(capabilities());
     source.expect_locate().return_const(None);
     source.expect_identity().returning(|| Ok(Identity::new("old")));
+    source.expect_metadata().withf(RelPath::is_root).returning(|_| Ok(metadata(Kind::Dir, 0)));
     let entries: Vec<_> = files
         .iter()
         .map(|(name, size)| Entry { name: name.as_bytes().to_vec(), metadata: metadata(Kind::File, *size) })
@@ -98,6 +99,8 @@ pub fn empty_sink() -> MockSink {
     sink.expect_capabilities().return_const(capabilities());
     sink.expect_locate().return_const(None);
     sink.expect_identity().returning(|| Ok(Identity::new("new")));
+    sink.expect_set_times().returning(|_, _| Ok(()));
+    sink.expect_metadata().withf(RelPath::is_root).returning(|_| Ok(metadata(Kind::Dir, 0)));
     sink.expect_read_dir().returning(|_| Ok(page(Vec::new())));
     sink
 }

@@ -13,11 +13,17 @@
 // A case says what is wrong by panicking, as any test does.
 #![allow(clippy::panic, clippy::unwrap_used)]
 
+mod attributes;
+mod holes;
+mod linking;
 mod listing;
 mod reading;
 mod removing;
 mod writing;
 
+pub use attributes::*;
+pub use holes::*;
+pub use linking::*;
 pub use listing::*;
 pub use reading::*;
 pub use removing::*;
@@ -47,6 +53,8 @@ macro_rules! conformance {
             a_file_is_no_directory_to_list,
             the_root_is_a_directory_and_keeps_its_identity,
             names_are_bytes,
+            names_that_are_one_are_said_to_be,
+            names_that_cannot_be_are_said_to_be,
             a_missing_file_is_not_found,
             content_of_any_size_comes_back,
             reading_beyond_the_end_gives_what_there_is,
@@ -68,11 +76,27 @@ macro_rules! conformance {
             times_of_what_is_not_there_are_not_set,
             links_are_listed_and_never_followed,
             links_are_made_once_and_have_their_own_times,
+            gaps_read_as_zeros_and_the_data_between_are_found,
+            a_hole_at_the_end_gives_the_file_its_length,
+            a_file_of_one_hole_holds_no_data,
+            more_than_the_size_is_not_finished,
+            files_without_holes_are_all_data,
+            a_hard_link_is_another_name_of_the_file,
+            a_hard_link_takes_no_name_and_needs_its_file,
+            writing_under_one_name_leaves_the_others_alone,
+            a_renamed_file_keeps_its_content_and_time,
+            renaming_takes_the_place_of_a_file,
+            renaming_between_two_names_of_a_file_leaves_one,
+            renaming_replaces_and_moves_no_directory,
+            attributes_are_applied_or_told,
+            attributes_of_what_is_not_there_are_not_set,
+            attributes_of_a_link_are_not_those_of_its_target,
             files_and_empty_directories_are_removed,
             a_full_directory_is_not_removed,
             a_link_is_removed_and_what_it_leads_to_stays,
             the_root_is_not_removed,
             removing_what_is_not_there_is_not_found,
+            what_is_discarded_is_gone_or_nothing_happened,
         );
     };
     ($fixture:expr; $($case:ident),* $(,)?) => {

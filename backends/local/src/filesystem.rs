@@ -30,8 +30,23 @@ const PANFS: u32 = 0xaad7_aaea;
 const VBOXSF: u32 = 0x786f_4256;
 const MSDOS: u32 = 0x4d44;
 const EXFAT: u32 = 0x2011_bab0;
+const NTFS: u32 = 0x5346_544e;
+const NTFS3: u32 = 0x7366_746e;
+const HFS_PLUS: u32 = 0x482b;
 const TMPFS: u32 = 0x0102_1994;
 const RAMFS: u32 = 0x8584_58f6;
+
+/// Which names file systems are known to take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Names {
+    /// Any bytes, as most do.
+    Bytes,
+    /// FAT and exFAT, which have neither links nor holes.
+    Fat,
+    Ntfs,
+    Smb,
+    Hfs,
+}
 
 impl FileSystem {
     pub(crate) fn of(file: impl AsFd) -> io::Result<Self> {
@@ -60,13 +75,25 @@ impl FileSystem {
         matches!(self.magic, TMPFS | RAMFS)
     }
 
+    /// What it is known to do with names.
+    pub(crate) fn names(self) -> Names {
+        match self.magic {
+            MSDOS | EXFAT => Names::Fat,
+            NTFS | NTFS3 => Names::Ntfs,
+            SMB | CIFS | SMB2 => Names::Smb,
+            HFS_PLUS => Names::Hfs,
+            _ => Names::Bytes,
+        }
+    }
+
     /// The step of mtimes that the file system is known for. A client's cache
     /// may show finer ones than its server keeps.
     pub(crate) fn mtime_precision_ns(self) -> u64 {
         match self.magic {
             MSDOS => 2_000_000_000,
             EXFAT => 10_000_000,
-            SMB | CIFS | SMB2 => 100,
+            SMB | CIFS | SMB2 | NTFS | NTFS3 => 100,
+            HFS_PLUS => 1_000_000_000,
             _ => 1,
         }
     }

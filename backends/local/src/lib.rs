@@ -8,14 +8,27 @@
 //! Written data start on their way to the storage at once, within a bounded
 //! window, and leave the page cache behind the copy (module `writeback`).
 //!
+//! Holes stay holes: where a file takes less room than it is long, the kernel
+//! tells where its data are, and only those are written (module `holes`).
+//!
 //! An existing destination file is written in place and keeps its mode and its
-//! owner; one that may not be written is an error, not made writable.
+//! owner; one that may not be written is an error, not made writable. One with
+//! several names (hard links) is made anew under the name that is written, with
+//! no more permissions than it had, so that the others keep their content.
+//!
+//! What a destination keeps is found out with a few hidden files that go away
+//! again (module `probe`): times, links, renames, holes, and what it does with
+//! names. A destination that is only inspected is known by its type.
 //!
 //! The times that can be set on POSIX are mtime and atime. ctime cannot; nor
 //! can the creation time on the file systems this backend knows (a kernel
 //! client for SMB that let it be set would carry it here, in `LocalWriter::finish`).
 
+mod attributes;
 mod filesystem;
+mod holes;
+mod known;
+mod links;
 mod listing;
 mod mounts;
 mod overlap;
@@ -25,9 +38,12 @@ mod resolve;
 mod root;
 mod sink;
 mod source;
+mod trash;
 mod writeback;
 mod writer;
 
+#[cfg(test)]
+mod races;
 #[cfg(test)]
 mod without_openat2;
 

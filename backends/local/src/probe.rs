@@ -1,12 +1,18 @@
-//! What a tree keeps of times and links: found out with a file and a link, not guessed.
+//! What a tree keeps of times, links, holes and names: found out with a few files, not guessed.
 
-use std::ffi::OsString;
+mod names;
+
+use std::ffi::{OsStr, OsString};
 use std::io;
 
-use rustix::fs::{AtFlags, Mode, OFlags, Timespec, Timestamps, futimens, openat, statx, symlinkat, unlinkat};
+use rustix::fs::{
+    AtFlags, Mode, OFlags, Timespec, Timestamps, ftruncate, futimens, linkat, openat, renameat, statx, symlinkat,
+    unlinkat,
+};
 use rustix::io::Errno;
 use towpath_backend::{Capabilities, Timestamp};
 
+use crate::holes::may_have_holes;
 use crate::root::{NO_FOLLOW, Root, STATX, metadata_of};
 
 /// The steps that file systems have, the coarsest first.
@@ -16,38 +22,109 @@ const STEPS_NS: [u64; 7] = [2_000_000_000, 1_000_000_000, 10_000_000, 1_000_000,
 const ODD: Timespec = Timespec { tv_sec: 1_000_000_001, tv_nsec: 123_456_789 };
 const ODD_NS: Timestamp = Timestamp(1_000_000_001_123_456_789);
 
+/// A hole larger than the blocks that file systems give at once.
+const HOLE_BYTES: u64 = 1 << 20;
+
 /// What can be kept beneath `root`.
+///
+/// One file serves for all but its links and the names, so that a server far
+/// away is asked few questions.
 ///
 /// # Errors
 /// If no file can be made there.
 pub(crate) fn capabilities(root: &Root) -> io::Result<Capabilities> {
-    let kept = kept_mtime(root)?;
-    let known_ns = root.filesystem.mtime_precision_ns();
+    let scratch = &mut Scratch::new(root);
+    let file = scratch.name("file");
+    let Looks { kept, holes } = looks(scratch, &file)?;
+    let hard_links = takes_second_name(scratch, &file)?;
+    let link = scratch.name("link");
+    let symlinks = holds_links(scratch, &link)?;
+    let renames = renames(scratch, &file, &link)?;
+    scratch.clean()?;
+    let names = names::rules(root, &scratch.name("names"))?;
+    let step = kept.and_then(step_of);
     Ok(Capabilities {
-        mtime_precision_ns: kept.and_then(step_of).unwrap_or(1).max(known_ns),
-        sets_mtime: kept.and_then(step_of).is_some(),
-        symlinks: holds_links(root)?,
-        ..Capabilities::PLAIN
+        mtime_precision_ns: step.unwrap_or(1).max(root.filesystem.mtime_precision_ns()),
+        sets_mtime: step.is_some(),
+        symlinks,
+        hard_links,
+        renames,
+        holes,
+        names,
     })
 }
 
-/// What becomes of an odd mtime; `None` if it cannot be set.
-fn kept_mtime(root: &Root) -> io::Result<Option<Timestamp>> {
-    let (dir, name) = (root.resolver.root(), probe_name("file"));
+/// Names in the root that go away again, whatever happens.
+struct Scratch<'a> {
+    root: &'a Root,
+    stem: String,
+    made: Vec<OsString>,
+}
+
+impl<'a> Scratch<'a> {
+    fn new(root: &'a Root) -> Self {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let stem = format!(".towpath-probe-{}-{}-", std::process::id(), now.as_nanos());
+        Self { root, stem, made: Vec::new() }
+    }
+
+    /// A hidden name that nobody else has.
+    fn name(&self, of: &str) -> OsString {
+        format!("{}{of}", self.stem).into()
+    }
+
+    fn made(&mut self, name: &OsStr) {
+        self.made.push(name.to_owned());
+    }
+
+    /// Removes all that was made; the first error tells, the rest is tried all the same.
+    fn clean(&mut self) -> io::Result<()> {
+        let mut result = Ok(());
+        for name in self.made.drain(..) {
+            match unlinkat(self.root.resolver.root(), &name, AtFlags::empty()) {
+                // Renamed to another.
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(error) => result = result.and(Err(error.into())),
+            }
+        }
+        result
+    }
+}
+
+impl Drop for Scratch<'_> {
+    fn drop(&mut self) {
+        let _best_effort = self.clean();
+    }
+}
+
+/// What one file showed.
+struct Looks {
+    /// What became of an odd mtime; `None` if it cannot be set.
+    kept: Option<Timestamp>,
+    /// Whether the file is longer than the room it takes.
+    holes: bool,
+}
+
+/// Makes a file of nothing but a hole and with an odd mtime, and looks at it.
+fn looks(scratch: &mut Scratch<'_>, name: &OsStr) -> io::Result<Looks> {
+    let dir = scratch.root.resolver.root();
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let file = openat(dir, &name, flags, Mode::from_raw_mode(0o600))?;
+    let file = openat(dir, name, flags, Mode::from_raw_mode(0o600))?;
+    scratch.made(name);
+    // Where there are no holes it may be refused, or the disk be full.
+    let grown = ftruncate(&file, HOLE_BYTES).is_ok();
     let set = futimens(&file, &Timestamps { last_access: ODD, last_modification: ODD });
     // A closed file's times are more likely to be the server's.
     drop(file);
-    let kept = statx(dir, &name, NO_FOLLOW, STATX);
-    unlinkat(dir, &name, AtFlags::empty())?;
-    match set {
-        Err(error) if is_inability(error) => Ok(None),
+    let stat = statx(dir, name, NO_FOLLOW, STATX);
+    let kept = match set {
+        Err(error) if is_inability(error) => None,
         set => {
             set?;
-            Ok(Some(metadata_of(&kept?).modified))
+            Some(metadata_of(stat.as_ref().map_err(|error| *error)?).modified)
         }
-    }
+    };
+    Ok(Looks { kept, holes: grown && stat.is_ok_and(|stat| may_have_holes(&stat)) })
 }
 
 /// The coarsest step of what came back; `None` if it is another time altogether.
@@ -57,25 +134,45 @@ fn step_of(kept: Timestamp) -> Option<u64> {
     STEPS_NS.into_iter().find(divides).filter(|_| is_near)
 }
 
-fn holds_links(root: &Root) -> io::Result<bool> {
-    let (dir, name) = (root.resolver.root(), probe_name("link"));
-    match symlinkat("nowhere", dir, &name) {
-        Ok(()) => unlinkat(dir, &name, AtFlags::empty())?,
+fn takes_second_name(scratch: &mut Scratch<'_>, file: &OsStr) -> io::Result<bool> {
+    let (dir, second) = (scratch.root.resolver.root(), scratch.name("name"));
+    match linkat(dir, file, dir, &second, AtFlags::empty()) {
+        // It must go before the file is renamed.
+        Ok(()) => unlinkat(dir, &second, AtFlags::empty())?,
         Err(error) if is_inability(error) => return Ok(false),
         Err(error) => return Err(error.into()),
     }
     Ok(true)
 }
 
-/// Whether a file system that lets files be made says that it cannot do this.
-fn is_inability(error: Errno) -> bool {
-    matches!(error, Errno::PERM | Errno::ACCESS | Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL)
+fn holds_links(scratch: &mut Scratch<'_>, link: &OsStr) -> io::Result<bool> {
+    match symlinkat("nowhere", scratch.root.resolver.root(), link) {
+        Ok(()) => scratch.made(link),
+        Err(error) if is_inability(error) => return Ok(false),
+        Err(error) => return Err(error.into()),
+    }
+    Ok(true)
 }
 
-/// A hidden name that nobody else has.
-fn probe_name(of: &str) -> OsString {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    format!(".towpath-probe-{}-{}-{of}", std::process::id(), now.as_nanos()).into()
+/// Whether the file takes the name of the link, if there is one, and its place.
+fn renames(scratch: &mut Scratch<'_>, file: &OsStr, link: &OsStr) -> io::Result<bool> {
+    let dir = scratch.root.resolver.root();
+    match renameat(dir, file, dir, link) {
+        Ok(()) => {
+            scratch.made = vec![link.to_owned()];
+            Ok(true)
+        }
+        Err(error) if is_inability(error) || error == Errno::EXIST => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether a file system that lets files be made says that it cannot do this.
+fn is_inability(error: Errno) -> bool {
+    matches!(
+        error,
+        Errno::PERM | Errno::ACCESS | Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL | Errno::MLINK | Errno::XDEV
+    )
 }
 
 #[cfg(test)]
@@ -104,6 +201,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let found = capabilities(&Root::open(folder.path()).unwrap()).unwrap();
         assert!(STEPS_NS.contains(&found.mtime_precision_ns) && found.sets_mtime && found.symlinks, "{found:?}");
+        assert!(found.hard_links && found.renames && found.holes, "{found:?}");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

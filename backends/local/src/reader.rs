@@ -3,13 +3,15 @@
 use std::fs::File;
 use std::io;
 use std::num::NonZeroU64;
+use std::ops::Range;
 use std::sync::Arc;
 
 use rustix::fs::{Advice, OFlags, fadvise};
 use rustix::io::{Errno, pread};
 use towpath_backend::{FileReader, Kind, Metadata, RelPath, Result, async_trait};
 
-use crate::root::{Root, blocking, metadata_of_open};
+use crate::holes;
+use crate::root::{Root, blocking, metadata_of, metadata_of_open, stat_open};
 
 /// Files up to here are read with the fewest system calls, and no advice.
 const SMALL_BYTES: u64 = 1 << 20;
@@ -44,6 +46,8 @@ pub(crate) struct LocalReader {
     path: RelPath,
     /// `None` for small files, and where the page cache is all there is.
     trail: Option<Trail>,
+    /// Whether the file takes less room than it is long.
+    may_have_holes: bool,
 }
 
 impl LocalReader {
@@ -51,7 +55,8 @@ impl LocalReader {
     /// If it is not a regular file.
     pub(crate) fn open(root: &Root, path: RelPath) -> io::Result<Self> {
         let file = open(root, &path)?;
-        let metadata = metadata_of_open(&file)?;
+        let stat = stat_open(&file)?;
+        let metadata = metadata_of(&stat);
         refuse_all_but_files(&metadata)?;
         let mut trail = None;
         if metadata.size_bytes > SMALL_BYTES && !root.filesystem.is_memory() {
@@ -59,7 +64,7 @@ impl LocalReader {
             let _advice = fadvise(&file, 0, None, Advice::Sequential);
             trail = Some(Trail { from: 0, size_bytes: metadata.size_bytes });
         }
-        Ok(Self { file: Arc::new(file), path, trail })
+        Ok(Self { file: Arc::new(file), path, trail, may_have_holes: holes::may_have_holes(&stat) })
     }
 }
 
@@ -84,6 +89,21 @@ impl FileReader for LocalReader {
         (buffer, self.trail) = blocking("read", &self.path, read).await?;
         Ok(buffer)
     }
+
+    async fn next_data(&mut self, offset: u64) -> Result<Option<Range<u64>>> {
+        if !self.may_have_holes {
+            return Ok(Some(offset..u64::MAX));
+        }
+        let (file, trail) = (Arc::clone(&self.file), self.trail);
+        let find = move || {
+            let data = holes::next_data(&file, offset)?;
+            if let (None, Some(trail)) = (&data, trail) {
+                trail.drop_rest(&file);
+            }
+            Ok(data)
+        };
+        blocking("look for data", &self.path, find).await
+    }
 }
 
 /// The pages that reading leaves behind. A copy of 200 TB must not push
@@ -96,7 +116,8 @@ struct Trail {
 }
 
 impl Trail {
-    /// Drops what lies behind a read from `offset` to `end`.
+    /// Drops what lies behind a read from `offset` to `end`. Holes that were
+    /// passed over have no pages, and dropping none costs nothing.
     fn drop_pages(&mut self, file: &File, offset: u64, end: u64) {
         self.from = self.from.min(offset);
         // Whole folios, or else none would ever go; at the end of the file all that is left.
@@ -106,6 +127,11 @@ impl Trail {
             let _advice = fadvise(file, self.from, length, Advice::DontNeed);
             self.from = until;
         }
+    }
+
+    /// Drops all that is left, when the rest of the file is a hole that nobody reads.
+    fn drop_rest(self, file: &File) {
+        let _advice = fadvise(file, self.from, None, Advice::DontNeed);
     }
 }
 

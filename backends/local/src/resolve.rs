@@ -69,6 +69,11 @@ impl Resolver {
         Self { root, strategy }
     }
 
+    /// Another, that works as this one does.
+    pub(crate) fn like(&self, root: OwnedFd) -> Self {
+        Self::with(root, self.strategy)
+    }
+
     /// The root's handle.
     pub(crate) fn root(&self) -> BorrowedFd<'_> {
         self.root.as_fd()
@@ -94,6 +99,16 @@ impl Resolver {
         let Some(slash) = bytes.iter().rposition(|&b| b == b'/') else { return Ok((Dir::Root(self.root()), name)) };
         let (dir, rest) = self.descend(&bytes[..slash])?;
         Ok((Dir::Opened(self.open_beneath(dir.as_fd(), rest, DIR, Mode::empty())?), name))
+    }
+
+    /// A handle that only names what has the name, a link itself included.
+    pub(crate) fn pin(&self, path: &RelPath) -> io::Result<OwnedFd> {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        if path.is_root() {
+            return Ok(openat(&self.root, ".", flags, Mode::empty())?);
+        }
+        let (dir, name) = self.parent(path)?;
+        Ok(retry_on_intr(|| openat(&dir, name, flags, Mode::empty()))?)
     }
 
     /// Opens directories until what is left of `path` fits one call.

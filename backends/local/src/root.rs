@@ -53,7 +53,7 @@ pub(crate) struct Root {
     pub(crate) resolver: Resolver,
     pub(crate) filesystem: FileSystem,
     /// The mount it lies on; 0 where the kernel does not tell.
-    mount_id: u64,
+    pub(crate) mount_id: u64,
 }
 
 impl Root {

@@ -9,20 +9,26 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, Mode, mkdirat, symlinkat, syncfs, unlinkat, utimensat};
 use rustix::io::Errno;
 use towpath_backend::{
-    Bytes, Capabilities, EntryStream, Error, ErrorKind, FileWriter, Identity, Metadata, RelPath, Result, Sink, Times,
-    Tree, async_trait,
+    Attributes, Bytes, Capabilities, EntryStream, Error, ErrorKind, FileWriter, Identity, Metadata, RelPath, Result,
+    Sink, Times, Tree, async_trait,
 };
 
-use crate::probe;
+use crate::attributes;
+use crate::links;
 use crate::resolve::Dir;
 use crate::root::{self, OpenError, Root, blocking};
+use crate::trash::{self, Trash};
 use crate::writer::{self, LocalWriter};
+use crate::{known, probe};
 
 /// A mounted tree to write into.
 #[derive(Debug)]
 pub struct LocalSink {
     root: Arc<Root>,
     capabilities: Capabilities,
+    /// Nothing may be written: it was opened to be looked at.
+    inspected: bool,
+    trash: Option<Trash>,
 }
 
 impl LocalSink {
@@ -45,7 +51,41 @@ impl LocalSink {
 
     pub(crate) fn of(root: Root) -> io::Result<Self> {
         let capabilities = probe::capabilities(&root)?;
-        Ok(Self { root: Arc::new(root), capabilities })
+        Ok(Self { root: Arc::new(root), capabilities, inspected: false, trash: None })
+    }
+
+    /// Opens the directory at `path` to be looked at, and writes nothing: what it
+    /// keeps is what file systems of its type are known for. `None` if it does not
+    /// exist yet, and could be made.
+    ///
+    /// # Errors
+    /// As [`LocalSink::check`], or if it cannot be read.
+    pub fn inspect(path: &Path) -> std::result::Result<Option<Self>, OpenError> {
+        Self::check(path)?;
+        if !path.exists() {
+            return Ok(None);
+        }
+        let root = Root::open(path)?;
+        let capabilities = known::capabilities(&root);
+        Ok(Some(Self { root: Arc::new(root), capabilities, inspected: true, trash: None }))
+    }
+
+    /// With a place for what is discarded ([`Sink::discard`]): the directory `dir`
+    /// on the same file system, made if it is missing and the one above it exists.
+    /// A tree that is only inspected makes none; it tells where it would lie.
+    ///
+    /// # Errors
+    /// If it cannot be made or read, lies on another file system (nothing can be
+    /// moved there at once), or is or holds the tree itself.
+    pub fn with_trash(mut self, dir: &Path) -> std::result::Result<Self, OpenError> {
+        self.trash = Some(Trash::at(dir, &self.root, !self.inspected)?);
+        Ok(self)
+    }
+
+    /// Where the place for what is discarded lies in this tree, if it lies in it:
+    /// what is there is no part of what the tree holds.
+    pub fn trash_inside(&self) -> Option<RelPath> {
+        self.trash.as_ref().and_then(Trash::inside)
     }
 
     /// Checks that `path` is a directory, or could be made one, and changes nothing.
@@ -152,6 +192,25 @@ impl Sink for LocalSink {
         self.change("create link", path, move |dir, name| Ok(symlinkat(&target, dir, name)?)).await
     }
 
+    async fn create_hard_link(&self, existing: &RelPath, path: &RelPath) -> Result<()> {
+        if !self.capabilities.hard_links {
+            let cause = "the file system gives files one name only";
+            return Err(Error::new(ErrorKind::Unsupported, "link", path, cause));
+        }
+        let (root, existing, at) = (Arc::clone(&self.root), existing.clone(), path.clone());
+        blocking("link", path, move || links::hard_link(&root, &existing, &at)).await
+    }
+
+    async fn rename(&self, from: &RelPath, to: &RelPath) -> Result<()> {
+        if !self.capabilities.renames {
+            let cause = "the file system does not rename in one step";
+            return Err(Error::new(ErrorKind::Unsupported, "rename", to, cause));
+        }
+        let (root, old, new) = (Arc::clone(&self.root), from.clone(), to.clone());
+        let names_fold = self.capabilities.names.folds();
+        blocking("rename", to, move || links::rename(&root, &old, &new, names_fold)).await
+    }
+
     async fn set_times(&self, path: &RelPath, times: &Times) -> Result<()> {
         let times = writer::timestamps(times);
         if path.is_root() {
@@ -162,12 +221,32 @@ impl Sink for LocalSink {
             .await
     }
 
+    async fn set_attributes(&self, path: &RelPath, attributes: &Attributes) -> Result<Vec<Error>> {
+        if attributes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (root, at, attributes) = (Arc::clone(&self.root), path.clone(), attributes.clone());
+        blocking("set attributes", path, move || attributes::set(&root, &at, &attributes)).await
+    }
+
     async fn remove_file(&self, path: &RelPath) -> Result<()> {
         self.change("remove", path, |dir, name| Ok(unlinkat(dir, name, AtFlags::empty())?)).await
     }
 
     async fn remove_dir(&self, path: &RelPath) -> Result<()> {
         self.change("remove directory", path, |dir, name| Ok(unlinkat(dir, name, AtFlags::REMOVEDIR)?)).await
+    }
+
+    async fn discard(&self, path: &RelPath) -> Result<()> {
+        let Some(place) = self.trash.as_ref().and_then(Trash::root) else {
+            let cause = "there is no place for what is discarded";
+            return Err(Error::new(ErrorKind::Unsupported, "discard", path, cause));
+        };
+        if self.trash_inside().is_some_and(|inside| trash::holds(&inside, path)) {
+            return Err(Error::new(ErrorKind::Unsupported, "discard", path, "was discarded before"));
+        }
+        let (root, at) = (Arc::clone(&self.root), path.clone());
+        blocking("discard", path, move || trash::discard(&root, &place, &at)).await
     }
 
     async fn flush(&self) -> Result<()> {

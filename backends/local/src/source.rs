@@ -4,11 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use towpath_backend::{
-    Capabilities, EntryStream, FileReader, Identity, Metadata, RelPath, Result, Source, Tree, WholeFile, async_trait,
+    Capabilities, EntryStream, FileReader, Identity, Metadata, RelPath, Result, Source, Tree, WholeFile, Xattr,
+    async_trait,
 };
 
+use crate::attributes;
+use crate::holes::may_have_holes;
 use crate::reader::{self, LocalReader, read_exactly, refuse_all_but_files};
-use crate::root::{self, OpenError, Root, blocking, metadata_of_open};
+use crate::root::{self, OpenError, Root, blocking, metadata_of, stat_open};
 
 /// A mounted tree to read from.
 #[derive(Debug)]
@@ -38,7 +41,7 @@ impl Tree for LocalSource {
 
     fn capabilities(&self) -> Capabilities {
         let mtime_precision_ns = self.root.filesystem.mtime_precision_ns();
-        Capabilities { mtime_precision_ns, symlinks: true, ..Capabilities::PLAIN }
+        Capabilities { mtime_precision_ns, symlinks: true, hard_links: true, holes: true, ..Capabilities::PLAIN }
     }
 
     fn locate(&self, local: &Path) -> Option<RelPath> {
@@ -74,17 +77,23 @@ impl Source for LocalSource {
         blocking("read link", path, read).await
     }
 
+    async fn xattrs(&self, path: &RelPath) -> Result<Vec<Xattr>> {
+        let (root, at) = (Arc::clone(&self.root), path.clone());
+        blocking("read attributes", path, move || attributes::xattrs(&root, &at)).await
+    }
+
     /// Open, read, look, close: one hop and four system calls.
     async fn read_whole(&self, path: &RelPath, limit_bytes: usize, mut buffer: Vec<u8>) -> Result<WholeFile> {
         let (root, at) = (Arc::clone(&self.root), path.clone());
         let read = move || {
             let file = reader::open(&root, &at)?;
             let read = read_exactly(&file, 0, limit_bytes, &mut buffer);
-            let metadata = metadata_of_open(&file)?;
+            let stat = stat_open(&file)?;
+            let metadata = metadata_of(&stat);
             // What it is says more than the number that reading it gave.
             refuse_all_but_files(&metadata)?;
             read?;
-            Ok(WholeFile { data: buffer, metadata, may_have_holes: false })
+            Ok(WholeFile { data: buffer, metadata, may_have_holes: may_have_holes(&stat) })
         };
         blocking("read", path, read).await
     }

@@ -9,9 +9,11 @@
 // The one place with unsafe code: no safe crate offers sync_file_range.
 #![allow(unsafe_code)]
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::num::NonZeroU64;
+use std::ops::Range;
 use std::os::fd::AsRawFd as _;
 
 use rustix::fs::{Advice, fadvise};
@@ -22,11 +24,17 @@ const WINDOW_BYTES: u64 = 8 << 20;
 /// What is waited for at once.
 const DRAIN_BYTES: u64 = 2 << 20;
 
-/// The write-back of one file that is written from its start to its end.
+/// Stretches of one file on their way at a time, however small: a bound for what is kept of them.
+const MAX_STRETCHES: usize = 1024;
+
+/// The write-back of one file that is written from its start to its end, with
+/// holes left out: what lies between two stretches costs nothing.
 #[derive(Debug, Default)]
 pub(crate) struct WriteBack {
-    /// Up to here the bytes have arrived.
-    arrived: u64,
+    /// What was started and has not arrived for sure, the oldest first.
+    under_way: VecDeque<Range<u64>>,
+    /// The bytes in it.
+    bytes: u64,
 }
 
 impl WriteBack {
@@ -37,21 +45,53 @@ impl WriteBack {
     /// Errors of writing that show only now, such as a full disk.
     pub(crate) fn written(&mut self, file: &File, offset: u64, length: u64) -> io::Result<()> {
         sync_range(file, offset, length, libc::SYNC_FILE_RANGE_WRITE)?;
-        let end = offset + length;
-        while end - self.arrived.min(end) > WINDOW_BYTES {
+        self.started(offset..offset.saturating_add(length));
+        while let Some(arriving) = self.next_to_wait_for() {
             let wait =
                 libc::SYNC_FILE_RANGE_WAIT_BEFORE | libc::SYNC_FILE_RANGE_WRITE | libc::SYNC_FILE_RANGE_WAIT_AFTER;
-            sync_range(file, self.arrived, DRAIN_BYTES, wait)?;
+            let length = arriving.end - arriving.start;
+            sync_range(file, arriving.start, length, wait)?;
             // Advice may be refused; nothing depends on it.
-            let _advice = fadvise(file, self.arrived, NonZeroU64::new(DRAIN_BYTES), Advice::DontNeed);
-            self.arrived += DRAIN_BYTES;
+            let _advice = fadvise(file, arriving.start, NonZeroU64::new(length), Advice::DontNeed);
         }
         Ok(())
     }
 
     /// Drops what has arrived by the end; the rest leaves the cache as it ages.
     pub(crate) fn drop_pages(&self, file: &File) {
-        let _advice = fadvise(file, self.arrived, None, Advice::DontNeed);
+        if let Some(first) = self.under_way.front() {
+            let _advice = fadvise(file, first.start, None, Advice::DontNeed);
+        }
+    }
+
+    /// Notes a stretch. A gap smaller than what is waited for at once is taken
+    /// along, so that small holes do not make many small waits.
+    fn started(&mut self, stretch: Range<u64>) {
+        match self.under_way.back_mut() {
+            Some(last) if last.start <= stretch.start && stretch.start.saturating_sub(last.end) < DRAIN_BYTES => {
+                self.bytes += stretch.end.saturating_sub(last.end);
+                last.end = last.end.max(stretch.end);
+            }
+            _ => {
+                self.bytes += stretch.end - stretch.start;
+                self.under_way.push_back(stretch);
+            }
+        }
+    }
+
+    /// Takes the oldest piece if the window is more than full.
+    fn next_to_wait_for(&mut self) -> Option<Range<u64>> {
+        if self.bytes <= WINDOW_BYTES && self.under_way.len() <= MAX_STRETCHES {
+            return None;
+        }
+        let first = self.under_way.front_mut()?;
+        let piece = first.start..first.end.min(first.start + DRAIN_BYTES);
+        first.start = piece.end;
+        self.bytes -= piece.end - piece.start;
+        if first.is_empty() {
+            self.under_way.pop_front();
+        }
+        Some(piece)
     }
 }
 
@@ -69,5 +109,48 @@ fn sync_range(file: &File, offset: u64, length: u64, flags: libc::c_uint) -> io:
         // Not every file system has it: then the kernel writes back when it likes.
         Some(libc::ENOSYS | libc::EINVAL | libc::ESPIPE | libc::EOPNOTSUPP) => Ok(()),
         _ => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is waited for when these stretches are written.
+    fn waits(write_back: &mut WriteBack, stretches: impl IntoIterator<Item = Range<u64>>) -> Vec<Range<u64>> {
+        let mut waits = Vec::new();
+        for stretch in stretches {
+            write_back.started(stretch);
+            waits.extend(std::iter::from_fn(|| write_back.next_to_wait_for()));
+            assert!(write_back.bytes <= WINDOW_BYTES && write_back.under_way.len() <= MAX_STRETCHES);
+        }
+        waits
+    }
+
+    #[test]
+    fn no_more_than_the_window_is_under_way_and_the_oldest_goes_first() {
+        let mut write_back = WriteBack::default();
+        let step = 1 << 20;
+        let waited = waits(&mut write_back, (0..20).map(|n| n * step..(n + 1) * step));
+        assert_eq!(waited, (0..6).map(|n| n * DRAIN_BYTES..(n + 1) * DRAIN_BYTES).collect::<Vec<_>>());
+        assert_eq!(write_back.under_way.front(), Some(&(6 * DRAIN_BYTES..20 * step)));
+    }
+
+    #[test]
+    fn a_hole_of_a_terabyte_costs_nothing() {
+        let (mut write_back, far) = (WriteBack::default(), 1 << 40);
+        assert_eq!(waits(&mut write_back, [0..4096, far..far + 4096]), []);
+        let full = std::iter::once(far + (1 << 30)..far + (1 << 30) + WINDOW_BYTES);
+        assert_eq!(waits(&mut write_back, full), [0..4096, far..far + 4096]);
+    }
+
+    #[test]
+    fn many_small_stretches_are_bounded_too() {
+        let mut write_back = WriteBack::default();
+        let waited = waits(&mut write_back, (0..5000).map(|n| n << 30..(n << 30) + 1));
+        assert_eq!(waited.len(), 5000 - MAX_STRETCHES);
+        let close_by =
+            waits(&mut write_back, (0..100).map(|n| (5000 << 30) + n * 8192..(5000 << 30) + n * 8192 + 4096));
+        assert_eq!(close_by.len(), 1, "small gaps make no stretches of their own");
     }
 }

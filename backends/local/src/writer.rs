@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use filetime::FileTime;
 use rustix::fs::{
-    AtFlags, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, fdatasync, fsync, ftruncate, statx, utimensat,
+    AtFlags, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, fdatasync, fsync, ftruncate, statx, unlinkat, utimensat,
 };
 use rustix::io::{Errno, pwrite};
 use towpath_backend::{Bytes, Error, FileWriter, Kind, Metadata, RelPath, Result, Times, Timestamp, async_trait};
@@ -18,38 +18,45 @@ use crate::writeback::WriteBack;
 /// Tries to make or open a file that others make and remove at that moment.
 const MAX_TRIES: u32 = 10;
 
-/// Makes the file, or opens the one that is there and cuts it to nothing.
+/// Makes the file, or opens the one that is there and cuts it to nothing. A
+/// file with several names is left to its other names, and made anew under this
+/// one: what is written here must not change what they show.
 ///
 /// A link or FIFO in its place is neither followed nor waited for. Modes are
 /// those of the umask: the source's permissions are not applied, so that a
 /// read-only file stays writable here.
 pub(crate) fn create(root: &Root, path: &RelPath) -> io::Result<File> {
     let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let mut mode = Mode::from_raw_mode(0o666);
     for _ in 0..MAX_TRIES {
         // Most files of a migration are new: nothing to look at, nothing to cut.
-        match root.resolver.open(path, flags | OFlags::CREATE | OFlags::EXCL, Mode::from_raw_mode(0o666)) {
+        match root.resolver.open(path, flags | OFlags::CREATE | OFlags::EXCL, mode) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             result => return result.map(File::from).map_err(name_refused),
         }
-        match root.resolver.open(path, flags, Mode::empty()) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        let file = match root.resolver.open(path, flags, Mode::empty()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             // ENXIO: a FIFO without a reader, or a socket.
             Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => return Err(not_a_file()),
-            result => return cut(File::from(result?)),
+            result => File::from(result?),
+        };
+        let metadata = metadata_of_open(&file)?;
+        if metadata.kind != Kind::File {
+            return Err(not_a_file());
         }
+        if metadata.names > 1 {
+            let (dir, name) = root.resolver.parent(path)?;
+            unlinkat(dir, name, AtFlags::empty())?;
+            // Who could not read the old file shall not read the new one.
+            mode = Mode::from_raw_mode(metadata.permissions.unwrap_or(0o600) & 0o777);
+            continue;
+        }
+        if metadata.size_bytes > 0 {
+            ftruncate(&file, 0)?;
+        }
+        return Ok(file);
     }
     Err(Errno::AGAIN.into())
-}
-
-fn cut(file: File) -> io::Result<File> {
-    let metadata = metadata_of_open(&file)?;
-    if metadata.kind != Kind::File {
-        return Err(not_a_file());
-    }
-    if metadata.size_bytes > 0 {
-        ftruncate(&file, 0)?;
-    }
-    Ok(file)
 }
 
 /// Making a name says EINVAL where the file system cannot hold it, such as a backslash on SMB.
@@ -149,11 +156,28 @@ pub(crate) struct LocalWriter {
 struct Open {
     file: File,
     write_back: WriteBack,
+    /// How long the file is by what was written.
+    size_bytes: u64,
+}
+
+impl Open {
+    /// Makes the file as long as it shall be; what is missing at its end is a hole.
+    fn extend(&self, size_bytes: u64) -> io::Result<()> {
+        if self.size_bytes > size_bytes {
+            let problem = format!("{} bytes were written of a file of {size_bytes}", self.size_bytes);
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+        }
+        if self.size_bytes < size_bytes {
+            ftruncate(&self.file, size_bytes)?;
+        }
+        Ok(())
+    }
 }
 
 impl LocalWriter {
     pub(crate) fn new(file: File, path: RelPath, root: Arc<Root>, sets_mtime: bool) -> Self {
-        Self { open: Some(Open { file, write_back: WriteBack::default() }), path, root, sets_mtime }
+        let open = Open { file, write_back: WriteBack::default(), size_bytes: 0 };
+        Self { open: Some(open), path, root, sets_mtime }
     }
 
     fn take(&mut self, operation: &'static str) -> Result<Open> {
@@ -169,6 +193,7 @@ impl FileWriter for LocalWriter {
         let to_memory = self.root.filesystem.is_memory();
         let write = move || {
             write_all(&open.file, &data, offset)?;
+            open.size_bytes = open.size_bytes.max(offset + data.len() as u64);
             if !to_memory {
                 open.write_back.written(&open.file, offset, data.len() as u64)?;
             }
@@ -178,11 +203,12 @@ impl FileWriter for LocalWriter {
         Ok(())
     }
 
-    async fn finish(mut self: Box<Self>, _size_bytes: u64, times: &Times) -> Result<Metadata> {
+    async fn finish(mut self: Box<Self>, size_bytes: u64, times: &Times) -> Result<Metadata> {
         let open = self.take("close")?;
         let (root, path) = (Arc::clone(&self.root), self.path.clone());
         let times = self.sets_mtime.then_some(*times);
         let close = move || {
+            open.extend(size_bytes)?;
             settle(&open.file, &root)?;
             if !root.filesystem.is_memory() {
                 open.write_back.drop_pages(&open.file);

@@ -4,9 +4,6 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -206,50 +203,4 @@ fn roots_that_cannot_be_are_told_in_one_line() {
     assert!(told(LocalSink::open(&file).unwrap_err()).ends_with("file is not a directory"));
     assert!(told(LocalSink::open(&folder.path().join("a/b")).unwrap_err()).contains("above it"));
     assert!(!folder.path().join("a").exists());
-}
-
-/// Swaps a directory for a link to the outside and back, as fast as it can.
-fn race(root: &Path, outside: &Path, stop: &AtomicBool) {
-    let (dir, aside) = (root.join("dir"), root.join("aside"));
-    while !stop.load(Relaxed) {
-        fs::rename(&dir, &aside).unwrap();
-        symlink(outside, &dir).unwrap();
-        fs::remove_file(&dir).unwrap();
-        fs::rename(&aside, &dir).unwrap();
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_link_swapped_in_leads_nobody_outside() {
-    let folder = tempfile::tempdir().unwrap();
-    let (root, outside) = (folder.path().join("root"), folder.path().join("outside"));
-    fs::create_dir_all(root.join("dir")).unwrap();
-    fs::create_dir(&outside).unwrap();
-    fs::write(outside.join("file"), "secret").unwrap();
-    fs::write(root.join("dir/file"), "inside").unwrap();
-    let (source, sink) = (LocalSource::open(&root).unwrap(), LocalSink::open(&root).unwrap());
-    let stop = Arc::new(AtomicBool::new(false));
-    let racer = {
-        let (root, outside, stop) = (root.clone(), outside.clone(), Arc::clone(&stop));
-        std::thread::spawn(move || race(&root, &outside, &stop))
-    };
-    let (mut inside, mut refused) = (0, 0);
-    for n in 0..3000 {
-        match source.read_whole(&path("dir/file"), 100, Vec::new()).await {
-            Ok(whole) => {
-                assert_eq!(whole.data, b"inside");
-                inside += 1;
-            }
-            Err(_) => refused += 1,
-        }
-        let _may_fail = write(&sink, &path(format!("dir/new{}", n % 10)), b"x").await;
-        let _may_fail = sink.remove_file(&path("dir/gone")).await;
-        let _may_fail = sink.create_dir(&path("dir/made")).await;
-    }
-    stop.store(true, Relaxed);
-    racer.join().unwrap();
-    assert!(inside > 0 && refused > 0, "the race was never met: {inside} inside, {refused} refused");
-    let names: Vec<_> = fs::read_dir(&outside).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(names, ["file"]);
-    assert_eq!(fs::read(outside.join("file")).unwrap(), b"secret");
 }

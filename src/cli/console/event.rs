@@ -41,6 +41,14 @@ pub(super) fn shown(event: &Event, each_file: bool) -> Option<Shown> {
             counts(sink),
             totals(*pending)
         )),
+        Event::HardLinksCopied { names } => Shown {
+            is_problem: true,
+            ..Shown::told(format!(
+                "note: {} names of files that have several (hard links) become files of their own: {} more",
+                names.files,
+                size(names.bytes)
+            ))
+        },
         // The number as it is, for those who look for this line with a program.
         Event::Resuming { pending } => {
             Shown::told(format!("resuming: {} files, {} pending; no scan", pending.files, size(pending.bytes)))
@@ -48,15 +56,24 @@ pub(super) fn shown(event: &Event, each_file: bool) -> Option<Shown> {
         Event::PassStarted { pass: 2.., pending } => {
             Shown::told(format!("trying again what changed or failed for a while: {}", totals(*pending)))
         }
-        Event::Synced { paths, size_bytes, checksum } if each_file => {
+        Event::Synced { paths, hard_link_to: Some(file), .. } if each_file => {
+            Shown::told(format!("= {} {}", escape(file), escape(&paths.dest)))
+        }
+        Event::Synced { paths, size_bytes, checksum, .. } if each_file => {
             let digits = checksum.as_ref().map_or("-", |checksum| checksum.hash.as_str());
             Shown::told(format!("{digits} {size_bytes} {}", escape(&paths.dest)))
         }
-        Event::PassStarted { .. } | Event::Synced { .. } => return None,
-        Event::WillRetry { .. } | Event::Warning { .. } => passing(event)?,
-        Event::Failed { .. } | Event::Vanished { .. } | Event::Skipped { .. } | Event::Unreadable { .. } => {
-            logged(event)?
+        Event::Settled { paths } if each_file => Shown::told(format!("attributes {}", escape(&paths.dest))),
+        Event::Deleted { paths, .. } if each_file => Shown::told(format!("deleted {}", escape(&paths.dest))),
+        Event::PassStarted { .. } | Event::Synced { .. } | Event::Settled { .. } | Event::Deleted { .. } => {
+            return None;
         }
+        Event::WillRetry { .. } | Event::Warning { .. } | Event::Protected { .. } => passing(event)?,
+        Event::Failed { .. }
+        | Event::Vanished { .. }
+        | Event::Skipped { .. }
+        | Event::Unreadable { .. }
+        | Event::Refused { .. } => logged(event)?,
     };
     // Reasons and errors hold names too.
     shown.text = escape(shown.text.as_bytes());
@@ -68,6 +85,7 @@ fn scan_started(reason: ScanReason) -> &'static str {
         ScanReason::FirstRun => "scanning both trees",
         ScanReason::BacklogEmpty => "scanning both trees: nothing is pending from the last run",
         ScanReason::Interrupted => "scanning both trees: the last scan was interrupted",
+        ScanReason::OtherSettings => "scanning both trees: the backlog was made with other filters or options",
         ScanReason::Requested => "scanning both trees, as asked",
     }
 }
@@ -82,6 +100,10 @@ fn passing(event: &Event) -> Option<Shown> {
         Event::Warning { message } => {
             Shown::problem("warning: … and more, which are not shown", format!("warning: {message}"))
         }
+        Event::Protected { paths, reason } => Shown::problem(
+            "not deleted: … and more, which are not shown",
+            format!("not deleted: {}: {reason}", escape(&paths.dest)),
+        ),
         _ => return None,
     })
 }
@@ -97,6 +119,9 @@ fn logged(event: &Event) -> Option<Shown> {
         }
         Event::Vanished { paths } => {
             Shown::problem("vanished: … and more: see the log", format!("vanished: {}", escape(&paths.source)))
+        }
+        Event::Refused { paths, error } => {
+            Shown::problem("refused: … and more: see the log", format!("refused: {}: {error}", escape(&paths.dest)))
         }
         Event::Skipped { paths, reason } => {
             Shown::problem("skipped: … and more: see the log", format!("skipped: {}: {reason}", escape(&paths.source)))
@@ -127,11 +152,21 @@ mod tests {
         let (paths, error) = (paths(b"a\xff\x1b[2J"), "open a\n\x1b]0;title\x07: no".to_owned());
         let message = error.clone();
         for event in [
-            Event::Synced { paths: paths.clone(), size_bytes: 1, checksum: None },
+            Event::Synced { paths: paths.clone(), size_bytes: 1, checksum: None, hard_link_to: None },
             Event::WillRetry { paths: paths.clone(), reason: error.clone() },
             Event::Failed { paths: paths.clone(), error: error.clone() },
             Event::Vanished { paths: paths.clone() },
             Event::Skipped { paths: paths.clone(), reason: error.clone() },
+            Event::Refused { paths: paths.clone(), error: error.clone() },
+            Event::Protected { paths: paths.clone(), reason: error.clone() },
+            Event::Deleted { paths: paths.clone(), size_bytes: None },
+            Event::Settled { paths: paths.clone() },
+            Event::Synced {
+                paths: paths.clone(),
+                size_bytes: 1,
+                checksum: None,
+                hard_link_to: Some(paths.dest.clone()),
+            },
             Event::Unreadable { side: crate::Side::Source, path: paths.source.clone(), error },
             Event::Warning { message },
         ] {
@@ -149,7 +184,7 @@ mod tests {
 
     #[test]
     fn files_that_went_well_are_shown_when_asked_for() {
-        let synced = Event::Synced { paths: paths(b"a b"), size_bytes: 17, checksum: None };
+        let synced = Event::Synced { paths: paths(b"a b"), size_bytes: 17, checksum: None, hard_link_to: None };
         assert_eq!(shown(&synced, false), None);
         let shown = shown(&synced, true).unwrap();
         assert_eq!((shown.text.as_str(), shown.is_problem, shown.rest), ("- 17 /new/a b", false, None));

@@ -130,6 +130,10 @@ pub(in crate::cli) fn summary(report: &Report) -> String {
         (report.vanished_files, "vanished from the source"),
         (report.skipped_files, "skipped, of a kind that is not copied"),
         (report.unreadable_dirs, "directories could not be read"),
+        (report.refused_attributes, "attributes (permissions, owners, …) not taken by the destination"),
+        (report.deleted_files, "deleted that the source does not have"),
+        (report.deleted_dirs, "emptied directories removed"),
+        (report.protected, "that the source does not have left, to be safe"),
     ] {
         if count > 0 {
             text += &format!("\n  {} {what}", number(count));
@@ -236,6 +240,11 @@ mod tests {
             vanished_files: 1,
             skipped_files: 2,
             unreadable_dirs: 0,
+            deleted_files: 7,
+            deleted_dirs: 3,
+            protected: 1,
+            refused_attributes: 2,
+            refusal: None,
             read_bytes: 500,
             written_bytes: 400,
             duration: Duration::from_secs(2),
@@ -245,6 +254,10 @@ mod tests {
           1 failed
           1 vanished from the source
           2 skipped, of a kind that is not copied
+          2 attributes (permissions, owners, …) not taken by the destination
+          7 deleted that the source does not have
+          3 emptied directories removed
+          1 that the source does not have left, to be safe
           5 files, 500 B pending: the same command goes on with them; with --rescan it looks at the trees again first
         ");
     }

@@ -85,3 +85,28 @@ pub async fn names_are_bytes(fixture: &dyn Fixture) {
     let seen: Vec<_> = listed.into_iter().map(|entry| (entry.name, entry.metadata.size_bytes)).collect();
     assert_eq!(seen, expected);
 }
+
+/// Of two names that the rules call different neither shows the other's file.
+pub async fn names_that_are_one_are_said_to_be(fixture: &dyn Fixture) {
+    let rules = fixture.sink().capabilities().names;
+    let pairs = [("Case", "cASE", rules.folds_case), ("\u{e9}", "e\u{301}", rules.folds_unicode)];
+    for (name, twin, folds) in pairs {
+        write(fixture, &path(name), b"x").await;
+        let found = fixture.source().metadata(&path(twin)).await.is_ok();
+        assert_eq!(found, folds, "{name:?} and {twin:?}");
+    }
+}
+
+/// A name that the rules let pass comes back as it was.
+pub async fn names_that_cannot_be_are_said_to_be(fixture: &dyn Fixture) {
+    let rules = fixture.sink().capabilities().names;
+    let names: [&[u8]; 12] =
+        [b"a:b", b"a*b", b"a?b", b"a\"b", b"a<b", b"a>b", b"a|b", b"a\\b", b"a\x01b", b"dot.", b"space ", b"\xff"];
+    let mut expected: Vec<_> = names.into_iter().filter(|name| rules.problem(name).is_none()).collect();
+    for name in &expected {
+        write(fixture, &path(name), b"").await;
+    }
+    expected.sort_unstable();
+    let listed = list(fixture, &RelPath::root()).await.unwrap();
+    assert_eq!(listed.iter().map(|entry| &entry.name[..]).collect::<Vec<_>>(), expected);
+}

@@ -52,3 +52,18 @@ pub async fn removing_what_is_not_there_is_not_found(fixture: &dyn Fixture) {
     assert_eq!(fixture.sink().remove_file(&path("missing")).await.unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(fixture.sink().remove_dir(&path("missing")).await.unwrap_err().kind(), ErrorKind::NotFound);
 }
+
+/// What is discarded is gone from the tree; what cannot be is still there.
+pub async fn what_is_discarded_is_gone_or_nothing_happened(fixture: &dyn Fixture) {
+    let sink = fixture.sink();
+    sink.create_dir(&path("dir")).await.unwrap();
+    write(fixture, &path("dir/file"), b"x").await;
+    let left = match sink.discard(&path("dir/file")).await {
+        Ok(()) => 0,
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+            1
+        }
+    };
+    assert_eq!(list(fixture, &path("dir")).await.unwrap().len(), left);
+}

@@ -1,0 +1,116 @@
+//! Owner, permissions and extended attributes.
+//!
+//! All go through a handle that only names what it holds (`O_PATH`): it is
+//! opened without following a link, needs no right to read and does nothing to a
+//! device, and what is swapped in under the name afterwards is not reached. Such
+//! a handle is refused by calls such as `fgetxattr`; `/proc/self/fd/N` leads the
+//! calls that take a path to exactly what the handle holds, a link itself
+//! included, and no further.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+
+use rustix::buffer::spare_capacity;
+use rustix::fs::{AtFlags, Gid, Mode, Uid, XattrFlags, chmod, chownat, getxattr, listxattr, setxattr};
+use rustix::io::Errno;
+use towpath_backend::{Attributes, Error, ErrorKind, Kind, Owner, RelPath, Xattr};
+
+use crate::root::{Root, metadata_of_open};
+
+/// The kernel's limit for the names, and for each value.
+const MAX_BYTES: usize = 65_536;
+const SETUID_SETGID: u32 = 0o6000;
+
+/// All extended attributes of a file, directory or link, in no order; none where
+/// the file system has none.
+pub(crate) fn xattrs(root: &Root, path: &RelPath) -> io::Result<Vec<Xattr>> {
+    let file = root.resolver.pin(path)?;
+    let at = proc_path(&file);
+    let mut names = Vec::with_capacity(MAX_BYTES);
+    match listxattr(&at, spare_capacity(&mut names)) {
+        Ok(_) => {}
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(Vec::new()),
+        Err(error) => return Err(through_proc(error)),
+    }
+    let mut found = Vec::new();
+    let mut value = Vec::with_capacity(if names.is_empty() { 0 } else { MAX_BYTES });
+    for name in names.split(|&b| b == 0).filter(|name| !name.is_empty()) {
+        value.clear();
+        match getxattr(&at, OsStr::from_bytes(name), spare_capacity(&mut value)) {
+            Ok(_) => found.push(Xattr { name: name.to_vec(), value: value.clone() }),
+            // Removed since they were listed, or listed for others only.
+            Err(Errno::NODATA | Errno::OPNOTSUPP) => {}
+            Err(error) => return Err(through_proc(error)),
+        }
+    }
+    Ok(found)
+}
+
+/// Applies what is given; tells what was refused.
+///
+/// The owner first: a new one clears setuid, setgid and capabilities. Then
+/// `user.` attributes, which permissions may forbid to set. Then permissions, and
+/// behind them the other attributes: an ACL holds the permissions too, and more.
+pub(crate) fn set(root: &Root, path: &RelPath, attributes: &Attributes) -> io::Result<Vec<Error>> {
+    let file = root.resolver.pin(path)?;
+    let now = metadata_of_open(&file)?;
+    let mut refused = Vec::new();
+    let mut owner_is_right = true;
+    let new_owner = attributes.owner.filter(|owner| now.owner != Some(*owner));
+    if let Some(owner) = new_owner
+        && let Err(error) = set_owner(&file, owner)
+    {
+        owner_is_right = false;
+        refused.push(Error::from_io("set owner", path, error.into()));
+    }
+    let (of_users, others): (Vec<_>, Vec<_>) =
+        attributes.xattrs.iter().partition(|xattr| xattr.name.starts_with(b"user."));
+    set_xattrs(&file, path, &of_users, &mut refused);
+    // A link has no permissions of its own.
+    if let Some(mut permissions) = attributes.permissions.filter(|_| now.kind != Kind::Symlink) {
+        if !owner_is_right && permissions & SETUID_SETGID != 0 {
+            permissions &= !SETUID_SETGID;
+            let cause = "setuid and setgid are not set for another owner";
+            refused.push(Error::new(ErrorKind::PermissionDenied, "set permissions", path, cause));
+        }
+        let is_set = new_owner.is_none() && now.permissions == Some(permissions);
+        if !is_set && let Err(error) = chmod(proc_path(&file), Mode::from_raw_mode(permissions & 0o7777)) {
+            refused.push(Error::from_io("set permissions", path, through_proc(error)));
+        }
+    }
+    set_xattrs(&file, path, &others, &mut refused);
+    Ok(refused)
+}
+
+fn set_owner(file: &OwnedFd, owner: Owner) -> Result<(), Errno> {
+    // All ones mean "leave it alone" to the system: no owner is called so.
+    let user = (owner.user != u32::MAX).then(|| Uid::from_raw(owner.user));
+    let group = (owner.group != u32::MAX).then(|| Gid::from_raw(owner.group));
+    chownat(file, "", user, group, AtFlags::EMPTY_PATH)
+}
+
+fn set_xattrs(file: &OwnedFd, path: &RelPath, xattrs: &[&Xattr], refused: &mut Vec<Error>) {
+    for xattr in xattrs {
+        let set = setxattr(proc_path(file), OsStr::from_bytes(&xattr.name), &xattr.value, XattrFlags::empty());
+        if let Err(error) = set.map_err(through_proc) {
+            let error = Error::from_io("set attribute", path, error);
+            let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            let named = format!("{}: {cause}", String::from_utf8_lossy(&xattr.name));
+            refused.push(Error::new(error.kind(), "set attribute", path, named).with_temporary(error.is_temporary()));
+        }
+    }
+}
+
+fn proc_path(file: &OwnedFd) -> String {
+    format!("/proc/self/fd/{}", file.as_raw_fd())
+}
+
+/// What is missing is `/proc`: an open handle's file is there.
+fn through_proc(error: Errno) -> io::Error {
+    match error {
+        Errno::NOENT | Errno::NOTDIR => io::Error::other("/proc is not mounted"),
+        _ => error.into(),
+    }
+}

@@ -1,0 +1,174 @@
+//! Owners, permissions and extended attributes of mounted trees. What needs root
+//! is skipped without, saying so.
+
+#![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown, symlink};
+use std::path::Path;
+use std::process::Command;
+
+use towpath_backend::{Attributes, ErrorKind, Owner, RelPath, Sink, Source, Xattr};
+use towpath_local::{LocalSink, LocalSource};
+
+fn path(text: impl AsRef<[u8]>) -> RelPath {
+    RelPath::new(text).unwrap()
+}
+
+fn xattr(name: &str, value: &[u8]) -> Xattr {
+    Xattr { name: name.as_bytes().to_vec(), value: value.to_vec() }
+}
+
+fn open(folder: &Path) -> (LocalSource, LocalSink) {
+    (LocalSource::open(folder).unwrap(), LocalSink::open(folder).unwrap())
+}
+
+fn is_root() -> bool {
+    let is_root = rustix::process::geteuid().is_root();
+    if !is_root {
+        eprintln!("SKIPPED: giving files to others needs root");
+    }
+    is_root
+}
+
+#[tokio::test]
+async fn everything_is_kept_that_root_may_set() {
+    if !is_root() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (source, sink) = open(folder.path());
+    fs::write(folder.path().join("file"), "x").unwrap();
+    // An ACL that lets user 1234 read: version 2, then owner, user, group, mask and others.
+    let entries: [(u16, u16, u32); 5] =
+        [(1, 6, u32::MAX), (2, 4, 1234), (4, 0, u32::MAX), (0x10, 4, u32::MAX), (0x20, 0, u32::MAX)];
+    let mut acl = 2_u32.to_le_bytes().to_vec();
+    for (tag, rights, id) in entries {
+        acl.extend(tag.to_le_bytes().into_iter().chain(rights.to_le_bytes()).chain(id.to_le_bytes()));
+    }
+    let given = Attributes {
+        permissions: Some(0o6640),
+        owner: Some(Owner { user: 1234, group: 5678 }),
+        xattrs: vec![
+            xattr("user.empty", b""),
+            xattr("user.large", &[7; 2000]),
+            xattr("trusted.origin", b"here"),
+            xattr("system.posix_acl_access", &acl),
+        ],
+    };
+    for _again in 0..2 {
+        let refused = sink.set_attributes(&path("file"), &given).await.unwrap();
+        assert!(refused.is_empty(), "{refused:?}");
+        let shown = fs::metadata(folder.path().join("file")).unwrap();
+        assert_eq!((shown.uid(), shown.gid(), shown.mode() & 0o7777), (1234, 5678, 0o6640));
+        let mut found = source.xattrs(&path("file")).await.unwrap();
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut expected = given.xattrs.clone();
+        expected.sort_by(|a, b| a.name.cmp(&b.name));
+        assert_eq!(found, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_link_gets_an_owner_of_its_own_and_no_permissions() {
+    if !is_root() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (source, sink) = open(folder.path());
+    let outside = tempfile::NamedTempFile::new().unwrap();
+    let mode = fs::metadata(outside.path()).unwrap().mode();
+    symlink(outside.path(), folder.path().join("link")).unwrap();
+    let given = Attributes {
+        permissions: Some(0o7777),
+        owner: Some(Owner { user: 1234, group: u32::MAX }),
+        xattrs: vec![xattr("trusted.of-the-link", b"x"), xattr("user.none", b"x")],
+    };
+    let refused = sink.set_attributes(&path("link"), &given).await.unwrap();
+    assert_eq!(refused.len(), 1, "links have no user attributes: {refused:?}");
+    assert!(refused[0].to_string().starts_with("set attribute link: user.none: "), "{}", refused[0]);
+    let link = fs::symlink_metadata(folder.path().join("link")).unwrap();
+    assert_eq!((link.uid(), link.gid()), (1234, 0));
+    assert_eq!(source.xattrs(&path("link")).await.unwrap(), [xattr("trusted.of-the-link", b"x")]);
+    let target = fs::metadata(outside.path()).unwrap();
+    assert_eq!((target.uid(), target.mode()), (0, mode));
+}
+
+#[tokio::test]
+async fn what_is_refused_is_told_one_by_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, sink) = open(folder.path());
+    fs::write(folder.path().join("file"), "x").unwrap();
+    let given = Attributes {
+        permissions: Some(0o600),
+        owner: None,
+        xattrs: vec![xattr("nonsense", b"x"), xattr("user.kept", b"x"), xattr("user.too-large", &[0; 70_000])],
+    };
+    let refused = sink.set_attributes(&path("file"), &given).await.unwrap();
+    let told: Vec<_> = refused.iter().map(ToString::to_string).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].starts_with("set attribute file: user.too-large: "), "{told:?}");
+    assert!(told[1].starts_with("set attribute file: nonsense: "), "{told:?}");
+    assert_eq!(fs::metadata(folder.path().join("file")).unwrap().mode() & 0o7777, 0o600);
+    let lost = sink.set_attributes(&path("missing"), &given).await.unwrap_err();
+    assert_eq!(lost.kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn files_that_may_not_be_opened_have_attributes_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, sink) = open(folder.path());
+    fs::write(folder.path().join("file"), "x").unwrap();
+    fs::set_permissions(folder.path().join("file"), fs::Permissions::from_mode(0o000)).unwrap();
+    assert_eq!(source.xattrs(&path("file")).await.unwrap(), []);
+    let given = Attributes { permissions: Some(0o400), ..Attributes::default() };
+    assert!(sink.set_attributes(&path("file"), &given).await.unwrap().is_empty());
+    assert_eq!(fs::metadata(folder.path().join("file")).unwrap().mode() & 0o7777, 0o400);
+    // The root of a tree is a directory like any other.
+    let given = Attributes { permissions: Some(0o751), ..Attributes::default() };
+    assert!(sink.set_attributes(&RelPath::root(), &given).await.unwrap().is_empty());
+    assert_eq!(fs::metadata(folder.path()).unwrap().mode() & 0o7777, 0o751);
+}
+
+/// A read-only file takes its attributes from its owner, who is nobody special.
+/// Runs itself again as such a user, if it is root.
+#[tokio::test]
+async fn an_owner_without_privileges_sets_attributes_and_no_wrong_setuid() {
+    const ENV: &str = "TOWPATH_TEST_UNPRIVILEGED";
+    let name = "an_owner_without_privileges_sets_attributes_and_no_wrong_setuid";
+    if std::env::var_os(ENV).is_none() && is_root() {
+        let folder = tempfile::tempdir_in(std::env::temp_dir()).unwrap();
+        let test = folder.path().join("test");
+        fs::copy(std::env::current_exe().unwrap(), &test).unwrap();
+        for at in [folder.path(), &test] {
+            lchown(at, Some(65_534), Some(65_534)).unwrap();
+        }
+        let mut again = Command::new("setpriv");
+        again.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&test);
+        let Ok(output) = again.args(["--exact", name]).env(ENV, "1").current_dir(folder.path()).output() else {
+            eprintln!("SKIPPED: no user can be changed to here (needs setpriv)");
+            return;
+        };
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && told.contains("1 passed"), "{told}");
+        return;
+    }
+    if rustix::process::geteuid().is_root() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (source, sink) = open(folder.path());
+    fs::write(folder.path().join("file"), "x").unwrap();
+    let given = Attributes {
+        permissions: Some(0o4444),
+        owner: Some(Owner { user: 0, group: 0 }),
+        xattrs: vec![xattr("user.kept", b"x"), xattr("trusted.not", b"x")],
+    };
+    let refused = sink.set_attributes(&path("file"), &given).await.unwrap();
+    let operations: Vec<_> = refused.iter().map(|error| (error.operation(), error.kind())).collect();
+    let denied = ErrorKind::PermissionDenied;
+    let expected = [("set owner", denied), ("set permissions", denied), ("set attribute", denied)];
+    assert_eq!(operations, expected, "{refused:?}");
+    assert_eq!(fs::metadata(folder.path().join("file")).unwrap().mode() & 0o7777, 0o444);
+    assert_eq!(source.xattrs(&path("file")).await.unwrap(), [xattr("user.kept", b"x")]);
+}

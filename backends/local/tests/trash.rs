@@ -1,0 +1,160 @@
+//! A place for what is discarded, and a destination that is only looked at.
+
+#![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use towpath_backend::{ErrorKind, NameRules, RelPath, Sink, Tree};
+use towpath_local::LocalSink;
+
+fn path(text: impl AsRef<[u8]>) -> RelPath {
+    RelPath::new(text).unwrap()
+}
+
+/// A folder with a tree and a place for its trash.
+fn tree() -> (tempfile::TempDir, PathBuf, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, trash) = (folder.path().join("root"), folder.path().join("trash"));
+    fs::create_dir(&root).unwrap();
+    (folder, root, trash)
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn what_is_discarded_keeps_its_path_and_replaces_nothing() {
+    let (_folder, root, trash) = tree();
+    let sink = LocalSink::open(&root).unwrap().with_trash(&trash).unwrap();
+    for n in 0..3 {
+        fs::create_dir_all(root.join("a/b")).unwrap();
+        fs::write(root.join("a/b/file"), format!("{n}")).unwrap();
+        sink.discard(&path("a/b/file")).await.unwrap();
+        assert!(!root.join("a/b/file").exists());
+    }
+    assert_eq!(names(&trash.join("a/b")), ["file", "file~1", "file~2"]);
+    for (n, name) in ["file", "file~1", "file~2"].iter().enumerate() {
+        assert_eq!(fs::read_to_string(trash.join("a/b").join(name)).unwrap(), n.to_string());
+    }
+    assert_eq!(fs::metadata(&trash).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(fs::metadata(trash.join("a")).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(sink.trash_inside(), None);
+}
+
+#[tokio::test]
+async fn links_are_discarded_themselves_and_lead_nowhere_in_the_trash() {
+    let (folder, root, trash) = tree();
+    let outside = folder.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    let sink = LocalSink::open(&root).unwrap().with_trash(&trash).unwrap();
+    symlink(&outside, root.join("name")).unwrap();
+    sink.discard(&path("name")).await.unwrap();
+    assert_eq!(fs::read_link(trash.join("name")).unwrap(), outside);
+    // Then a file below a directory of that name, and a file of the directory's name.
+    fs::create_dir(root.join("name")).unwrap();
+    fs::write(root.join("name/file"), "inside").unwrap();
+    sink.discard(&path("name/file")).await.unwrap();
+    fs::remove_dir(root.join("name")).unwrap();
+    fs::write(root.join("name"), "file").unwrap();
+    sink.discard(&path("name")).await.unwrap();
+    assert_eq!(names(&trash), ["name", "name~1", "name~2"]);
+    assert_eq!(fs::read(trash.join("name~1/file")).unwrap(), b"inside");
+    assert_eq!(names(&outside), [""; 0]);
+}
+
+#[tokio::test]
+async fn directories_and_what_is_not_there_are_not_discarded() {
+    let (_folder, root, trash) = tree();
+    let sink = LocalSink::open(&root).unwrap();
+    fs::write(root.join("file"), "").unwrap();
+    assert_eq!(sink.discard(&path("file")).await.unwrap_err().kind(), ErrorKind::Unsupported);
+    let sink = sink.with_trash(&trash).unwrap();
+    fs::create_dir(root.join("dir")).unwrap();
+    assert_eq!(sink.discard(&path("dir")).await.unwrap_err().kind(), ErrorKind::IsADirectory);
+    assert_eq!(sink.discard(&path("missing")).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(sink.discard(&path("no/file")).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert!(sink.discard(&RelPath::root()).await.is_err());
+    assert_eq!((names(&root), names(&trash)), (vec!["dir".to_owned(), "file".to_owned()], vec![]));
+}
+
+#[tokio::test]
+async fn a_trash_in_the_tree_is_told_and_not_discarded_itself() {
+    let (_folder, root, _) = tree();
+    let sink = LocalSink::open(&root).unwrap().with_trash(&root.join(".trash")).unwrap();
+    assert_eq!(sink.trash_inside(), Some(path(".trash")));
+    fs::write(root.join("file"), "").unwrap();
+    sink.discard(&path("file")).await.unwrap();
+    assert_eq!(sink.discard(&path(".trash/file")).await.unwrap_err().kind(), ErrorKind::Unsupported);
+    assert!(root.join(".trash/file").exists());
+}
+
+#[test]
+fn no_trash_where_nothing_can_be_moved_or_the_tree_would_be_in_it() {
+    let (folder, root, _) = tree();
+    let refused = |dir: &Path| LocalSink::open(&root).unwrap().with_trash(dir).unwrap_err().to_string();
+    assert!(refused(&root).ends_with("is the destination itself"));
+    assert!(refused(folder.path()).ends_with("holds the destination"));
+    assert!(refused(&folder.path().join("a/b")).ends_with("does not exist"));
+    fs::write(folder.path().join("file"), "").unwrap();
+    assert!(refused(&folder.path().join("file")).ends_with("is not a directory"));
+    let Ok(other) = tempfile::tempdir_in("/dev/shm") else {
+        eprintln!("SKIPPED: nothing can be written in /dev/shm, which is another file system");
+        return;
+    };
+    let made = other.path().join("trash");
+    assert!(refused(&made).contains("not on the file system"));
+    assert!(!made.exists(), "made for nothing");
+    assert!(refused(other.path()).contains("not on the file system"));
+}
+
+#[test]
+fn no_trash_behind_another_mount_of_the_same_disk() {
+    let (folder, root, trash) = tree();
+    fs::create_dir(&trash).unwrap();
+    let bound = folder.path().join("bound");
+    fs::create_dir(&bound).unwrap();
+    let mounted = Command::new("mount").arg("--bind").arg(&trash).arg(&bound).output();
+    if !mounted.is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIPPED: nothing can be mounted here (needs root), so no bind mount");
+        return;
+    }
+    let refused = LocalSink::open(&root).unwrap().with_trash(&bound);
+    Command::new("umount").arg("-l").arg(&bound).output().unwrap();
+    assert!(refused.unwrap_err().to_string().contains("not on the file system"));
+}
+
+#[test]
+fn a_tree_that_is_inspected_is_not_touched() {
+    let (_folder, root, trash) = tree();
+    let long_ago = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_500_000_000);
+    fs::File::open(&root).unwrap().set_modified(long_ago).unwrap();
+    let inspect = || LocalSink::inspect(&root).unwrap().unwrap();
+    let inspected = inspect().capabilities();
+    assert_eq!(inspected.names, NameRules::BYTES);
+    assert_eq!(inspect().with_trash(&root.join("trash")).unwrap().trash_inside(), Some(path("trash")));
+    assert_eq!(inspect().with_trash(&trash).unwrap().trash_inside(), None);
+    assert!(inspect().with_trash(&root).is_err());
+    assert!(!trash.exists() && names(&root).is_empty());
+    let modified = || fs::metadata(&root).unwrap().modified().unwrap();
+    assert_eq!(modified(), long_ago);
+    let probed = LocalSink::open(&root).unwrap().capabilities();
+    assert_eq!(inspected, probed, "what disks are known for is what they show");
+    assert_ne!(modified(), long_ago, "the probe would have shown");
+}
+
+#[test]
+fn a_tree_that_is_not_there_yet_is_none_if_it_could_be_made() {
+    let (folder, root, _) = tree();
+    assert!(LocalSink::inspect(&root.join("new")).unwrap().is_none());
+    assert!(LocalSink::inspect(&root.join("new/deep")).unwrap_err().to_string().contains("above it"));
+    fs::write(folder.path().join("file"), "").unwrap();
+    assert!(LocalSink::inspect(&folder.path().join("file")).unwrap_err().to_string().ends_with("is not a directory"));
+    assert!(names(&root).is_empty());
+}

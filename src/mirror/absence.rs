@@ -1,0 +1,71 @@
+//! Whether the source surely does not have something, found out now.
+
+use towpath_backend::{ErrorKind, Kind, RelPath};
+
+use crate::error::Result;
+use crate::options::Links;
+use crate::pipeline::Shared;
+use crate::state::SeenDir;
+
+/// What looking for a path in the source tells.
+#[derive(Debug)]
+pub(super) enum Absence {
+    /// It is not there.
+    Certain,
+    /// It is there.
+    Present,
+    /// It could not be found out, and why.
+    Unknown(String),
+}
+
+/// Looks for `path` in the source.
+///
+/// From the nearest directory that the scan saw in the source downwards: that
+/// directory must still be the same one (a file system that was unmounted inside
+/// the tree leaves another in its place), and of what lies below it each part is
+/// looked at until one is missing, or is a file or link, which holds nothing.
+pub(super) async fn look_for(shared: &Shared, path: &RelPath) -> Result<Absence> {
+    let Some(seen) = shared.state.nearest_seen_dir(path.clone()).await? else {
+        return Ok(Absence::Unknown("the scan saw no directory of the source above it".to_owned()));
+    };
+    let mut below = Vec::new();
+    let mut at = seen.read_path.clone();
+    for name in path.components().skip(seen.path.components().count()) {
+        // Names of a path are names.
+        let Ok(next) = at.join(name) else { return Ok(Absence::Unknown("it has no name".to_owned())) };
+        at = next;
+        below.push(at.clone());
+    }
+    Ok(match look_at_each(shared, &seen, &below).await {
+        Ok(absence) => absence,
+        Err(error) => Absence::Unknown(format!("the source could not be looked at: {error}")),
+    })
+}
+
+async fn look_at_each(shared: &Shared, seen: &SeenDir, below: &[RelPath]) -> towpath_backend::Result<Absence> {
+    for (n, at) in below.iter().enumerate() {
+        match shared.source.metadata(at).await {
+            Ok(_) if n + 1 == below.len() => return Ok(Absence::Present),
+            Ok(found) => match found.kind {
+                Kind::Dir => {}
+                Kind::File => return confirm(shared, seen).await,
+                Kind::Symlink if shared.options.links == Links::Copy => return confirm(shared, seen).await,
+                kind => return Ok(Absence::Unknown(format!("the source has a {kind} above it"))),
+            },
+            Err(error) if error.kind() == ErrorKind::NotFound => return confirm(shared, seen).await,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Absence::Present)
+}
+
+/// Absence counts only in the directory that the scan saw.
+async fn confirm(shared: &Shared, seen: &SeenDir) -> towpath_backend::Result<Absence> {
+    let root = shared.source.metadata(&RelPath::root()).await?;
+    let now = shared.source.metadata(&seen.read_path).await?;
+    Ok(if now.kind == Kind::Dir && seen.is(now.id, root.id.map(|id| id.device)) {
+        Absence::Certain
+    } else {
+        Absence::Unknown(format!("{} is another directory than the scan saw in the source", seen.path))
+    })
+}

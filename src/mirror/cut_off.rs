@@ -1,0 +1,58 @@
+//! What a run that was cut off left behind at the sink.
+
+use towpath_backend::{ErrorKind, Sink};
+
+use crate::audit::Line;
+use crate::error::Result;
+use crate::event::FilePaths;
+use crate::pipeline::Shared;
+use crate::state::{Deletion, EndedDeletions, State};
+
+/// Rows looked at in one step.
+const PAGE: usize = 256;
+
+/// Deletions that a run was cut off in come into the log, if they came about.
+pub(crate) async fn log_cut_off(state: &State, source_root: &[u8], sink: &dyn Sink) -> Result<()> {
+    loop {
+        let page = state.open_deletions(PAGE).await?;
+        if page.is_empty() {
+            return Ok(());
+        }
+        let mut ended = EndedDeletions::default();
+        for deletion in page {
+            match sink.metadata(&deletion.path).await {
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    ended.lines.push(line(&deletion, source_root, sink.root()));
+                    ended.gone.push(deletion.path.clone());
+                }
+                _ => {}
+            }
+            ended.announced.push(deletion.path);
+        }
+        state.end_deletions(ended).await?;
+    }
+}
+
+fn line(deletion: &Deletion, source_root: &[u8], sink_root: &[u8]) -> Line {
+    let path = &deletion.path;
+    let paths = FilePaths { source: path.under(source_root), dest: path.under(sink_root) };
+    Line { size_bytes: deletion.size_bytes, modified: Some(deletion.modified), ..Line::now("deleted", paths) }
+}
+
+/// Removes the unfinished files that the scan found.
+pub(crate) async fn remove_leftovers(shared: &Shared) -> Result<()> {
+    loop {
+        let page = shared.state.take_leftovers(PAGE).await?;
+        if page.is_empty() || shared.stop.is_cancelled() {
+            return Ok(());
+        }
+        for path in page {
+            match shared.sink.remove_file(&path).await {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                // It harms nobody, and the next scan finds it again.
+                Err(error) => tracing::warn!(%error, "unfinished file"),
+            }
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! The guards before the first deletion.
+
+use crate::error::{Error, Result};
+use crate::event::Side;
+use crate::options::Mirror;
+use crate::pipeline::Shared;
+
+/// Checks that both trees are those that were scanned, that the source is not
+/// empty, and that no more is to be deleted than may be.
+///
+/// # Errors
+/// [`Error::Refused`], with the figures and how to go on.
+pub(super) async fn check(shared: &Shared, mirror: Mirror) -> Result<()> {
+    for side in Side::BOTH {
+        shared.check_identity(side).await?;
+    }
+    let extras = shared.state.count_extras().await?;
+    let (source, sink) = shared.state.counted().await?;
+    if extras.files == 0 && extras.dirs == 0 {
+        return Ok(());
+    }
+    let dest = String::from_utf8_lossy(shared.sink.root()).into_owned();
+    if source.files == 0 {
+        return Err(Error::Refused(format!(
+            "the source {} holds no file, and the destination {dest} has {} files that would be deleted: nothing was \
+             deleted. Is the source mounted? An empty source is never mirrored; if it is meant to be empty, empty the \
+             destination by hand",
+            String::from_utf8_lossy(shared.source.root()),
+            extras.files,
+        )));
+    }
+    let most = mirror.max_delete.files(sink.files);
+    if extras.files > most || extras.dirs > most {
+        return Err(Error::Refused(format!(
+            "{} files and {} directories of the destination {dest}, which has {} files, are not in the source; more \
+             than {most} may not be deleted: nothing was deleted. Look at them with --dry-run, then allow them with \
+             --max-delete {}",
+            extras.files,
+            extras.dirs,
+            sink.files,
+            extras.files.max(extras.dirs),
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,247 @@
+//! Deletes from the sink what the source does not have, and nothing by mistake.
+//!
+//! It runs after a complete scan and a transfer that came to its end. Nothing
+//! goes on the scan's word alone: each candidate is looked for in the source
+//! again, and looked at in the sink again, right before it goes. "Could not
+//! look" is never "is not there", and what is in doubt stays.
+
+mod absence;
+mod cut_off;
+mod guard;
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+use towpath_backend::{ErrorKind, Kind, RelPath};
+
+use crate::error::{Error, Result};
+use crate::event::{Event, Side};
+use crate::options::Mirror;
+use crate::pipeline::{Shared, Tally, deletion_line};
+use crate::state::{Deletion, EndedDeletions, Extra, ExtraKey};
+use absence::{Absence, look_for};
+
+pub(crate) use cut_off::{log_cut_off, remove_leftovers};
+
+/// Extras announced and deleted together; between two batches the trees are looked at anew.
+const BATCH: usize = 256;
+
+/// Deletes what the source does not have.
+///
+/// # Errors
+/// [`Error::Refused`] if a guard refuses: nothing, or nothing more, was deleted.
+pub(crate) async fn run(shared: &Arc<Shared>, mirror: Mirror, tally: &mut Tally) -> Result<()> {
+    shared.state.begin_extras().await?;
+    guard::check(shared, mirror).await?;
+    delete_files(shared, tally).await?;
+    delete_dirs(shared, tally).await
+}
+
+async fn delete_files(shared: &Arc<Shared>, tally: &mut Tally) -> Result<()> {
+    let mut next = Some(ExtraKey::first());
+    while let Some(after) = next {
+        if shared.stop.is_cancelled() {
+            return Ok(());
+        }
+        let page = shared.state.extra_files(after, BATCH).await?;
+        next = page.next;
+        tally.protected += page.protected;
+        if !page.extras.is_empty() {
+            delete_batch(shared, page.extras, tally).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn delete_batch(shared: &Arc<Shared>, extras: Vec<Extra>, tally: &mut Tally) -> Result<()> {
+    for side in Side::BOTH {
+        shared.check_identity(side).await?;
+    }
+    let deletions: Vec<_> = extras.iter().map(announced).collect();
+    let mut ended = EndedDeletions {
+        announced: deletions.iter().map(|deletion| deletion.path.clone()).collect(),
+        ..EndedDeletions::default()
+    };
+    shared.state.begin_deletions(deletions).await?;
+    let (mut events, mut result) = (Vec::new(), Ok(()));
+    let mut under_way = JoinSet::new();
+    let mut extras = extras.into_iter();
+    loop {
+        // After an error nothing more is begun; what is under way is still recorded.
+        while under_way.len() < shared.options.lanes && result.is_ok() && !shared.stop.is_cancelled() {
+            let Some(extra) = extras.next() else { break };
+            let shared = Arc::clone(shared);
+            under_way.spawn(async move { delete_one(&shared, extra).await });
+        }
+        let Some(joined) = under_way.join_next().await else { break };
+        match joined {
+            Ok((deletion, Ok(Fate::Deleted))) => {
+                ended.lines.push(deletion_line(shared, &deletion));
+                tally.deleted_files += 1;
+                events.push(deleted(shared, &deletion));
+                ended.gone.push(deletion.path);
+            }
+            Ok((deletion, Ok(Fate::Gone))) => ended.gone.push(deletion.path),
+            Ok((deletion, Ok(Fate::Protected(reason)))) => {
+                tally.protected += 1;
+                events.push(Event::Protected { paths: shared.paths(&deletion.path), reason });
+            }
+            Ok((_, Err(error))) => result = result.and(Err(error)),
+            Err(_) => result = result.and(Err(Error::Internal("a task of the deletion panicked".to_owned()))),
+        }
+    }
+    shared.state.end_deletions(ended).await?;
+    for event in events {
+        shared.emitter.emit(event).await;
+    }
+    result
+}
+
+/// What became of a candidate.
+enum Fate {
+    Deleted,
+    /// It was not there any more.
+    Gone,
+    /// It stays, and why.
+    Protected(String),
+}
+
+async fn delete_one(shared: &Shared, extra: Extra) -> (Deletion, Result<Fate>) {
+    let deletion = announced(&extra);
+    let fate = judge_and_delete(shared, &extra, &deletion).await;
+    (deletion, fate)
+}
+
+async fn judge_and_delete(shared: &Shared, extra: &Extra, deletion: &Deletion) -> Result<Fate> {
+    if let Some(fate) = changed_since(shared, extra).await {
+        return Ok(fate);
+    }
+    if let Some(fate) = still_there(shared, &extra.path, extra.metadata.kind).await? {
+        return Ok(fate);
+    }
+    match shared.delete(deletion).await {
+        Ok(()) => Ok(Fate::Deleted),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Fate::Gone),
+        Err(error) => {
+            shared.check_identity(Side::Sink).await?;
+            Ok(Fate::Protected(format!("it could not be deleted: {error}")))
+        }
+    }
+}
+
+/// Looks at an extra file again: one that changed since the scan is somebody's work.
+async fn changed_since(shared: &Shared, extra: &Extra) -> Option<Fate> {
+    let seen = &extra.metadata;
+    match shared.sink.metadata(&extra.path).await {
+        Ok(now) => {
+            let same = now.kind == seen.kind && now.size_bytes == seen.size_bytes && now.modified == seen.modified;
+            (!same).then(|| Fate::Protected("it changed since the scan".to_owned()))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Some(Fate::Gone),
+        Err(error) => Some(Fate::Protected(format!("it could not be looked at: {error}"))),
+    }
+}
+
+/// Looks for a candidate in the source; `None` if it is surely not there.
+async fn still_there(shared: &Shared, path: &RelPath, kind: Kind) -> Result<Option<Fate>> {
+    if shared.state.is_protected(path.clone()).await? {
+        return Ok(Some(Fate::Protected("the source could not be looked at nearby".to_owned())));
+    }
+    let options = &shared.options;
+    if options.delete_excluded && options.filter.excludes_with_parents(path, kind == Kind::Dir) {
+        // It is to go whether the source has it or not.
+        return Ok(None);
+    }
+    Ok(match look_for(shared, path).await? {
+        Absence::Certain => None,
+        Absence::Present => Some(Fate::Protected("the source has it now".to_owned())),
+        Absence::Unknown(reason) => {
+            // Whatever kept it from being seen may hide its neighbours too.
+            shared.state.protect(path.parent().unwrap_or_else(RelPath::root)).await?;
+            shared.check_identity(Side::Source).await?;
+            Some(Fate::Protected(reason))
+        }
+    })
+}
+
+/// Removes directories that the source does not have and that are empty by now.
+async fn delete_dirs(shared: &Arc<Shared>, tally: &mut Tally) -> Result<()> {
+    let mut before = None;
+    loop {
+        let page = shared.state.extra_dirs(before, BATCH).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        before = Some(last.clone());
+        for side in Side::BOTH {
+            shared.check_identity(side).await?;
+        }
+        let (mut ended, mut result) = (EndedDeletions::default(), Ok(()));
+        for dir in page {
+            if shared.stop.is_cancelled() {
+                break;
+            }
+            match delete_dir(shared, &dir, tally).await {
+                Ok(Some(deletion)) => {
+                    ended.lines.push(deletion_line(shared, &deletion));
+                    ended.gone.push(dir.clone());
+                }
+                Ok(None) => {}
+                Err(error) => result = Err(error),
+            }
+            ended.announced.push(dir);
+            if result.is_err() {
+                break;
+            }
+        }
+        shared.state.end_deletions(ended).await?;
+        result?;
+        if shared.stop.is_cancelled() {
+            return Ok(());
+        }
+    }
+}
+
+/// One directory, after all that was in it: tells what was removed.
+async fn delete_dir(shared: &Shared, dir: &RelPath, tally: &mut Tally) -> Result<Option<Deletion>> {
+    let modified = match shared.sink.metadata(dir).await {
+        Ok(found) if found.kind == Kind::Dir => found.modified,
+        // Gone, or somebody's work.
+        _ => return Ok(None),
+    };
+    if let Some(fate) = still_there(shared, dir, Kind::Dir).await? {
+        if let Fate::Protected(reason) = fate {
+            tally.protected += 1;
+            shared.emitter.emit(Event::Protected { paths: shared.paths(dir), reason }).await;
+        }
+        return Ok(None);
+    }
+    let deletion = Deletion { path: dir.clone(), size_bytes: None, modified };
+    shared.state.begin_deletions(vec![deletion.clone()]).await?;
+    match shared.delete(&deletion).await {
+        Ok(()) => {
+            tally.deleted_dirs += 1;
+            shared.emitter.emit(deleted(shared, &deletion)).await;
+            Ok(Some(deletion))
+        }
+        // What is in it was protected, and told, or came later.
+        Err(error) if matches!(error.kind(), ErrorKind::NotEmpty | ErrorKind::NotFound) => Ok(None),
+        Err(error) => {
+            shared.check_identity(Side::Sink).await?;
+            tally.protected += 1;
+            let reason = format!("it could not be removed: {error}");
+            shared.emitter.emit(Event::Protected { paths: shared.paths(dir), reason }).await;
+            Ok(None)
+        }
+    }
+}
+
+fn announced(extra: &Extra) -> Deletion {
+    Deletion {
+        path: extra.path.clone(),
+        size_bytes: Some(extra.metadata.size_bytes),
+        modified: extra.metadata.modified,
+    }
+}
+
+fn deleted(shared: &Shared, deletion: &Deletion) -> Event {
+    Event::Deleted { paths: shared.paths(&deletion.path), size_bytes: deletion.size_bytes }
+}

@@ -1,0 +1,163 @@
+//! What is in the way of a file, link or directory at the sink, and how it goes.
+//!
+//! A name whose kind changed is replaced as a file's old content is: what the
+//! source has there now is what the sink is to have. A directory goes only if
+//! it is empty, and what is neither file, link nor directory stays.
+
+use towpath_backend::{Error as BackendError, ErrorKind, Kind, Metadata, RelPath};
+
+use super::Shared;
+use super::task::{Ending, Failure};
+use crate::audit::Line;
+use crate::event::Event;
+use crate::state::{Deletion, EndedDeletions};
+
+/// Why something is still in the way.
+#[derive(Debug)]
+pub(crate) enum Obstacle {
+    /// A directory with content.
+    FullDir(BackendError),
+    /// Anything else.
+    Error(BackendError),
+}
+
+impl From<BackendError> for Obstacle {
+    fn from(error: BackendError) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl From<Obstacle> for Ending {
+    fn from(obstacle: Obstacle) -> Self {
+        match obstacle {
+            Obstacle::FullDir(error) => Self::Blocked(error),
+            Obstacle::Error(error) => Self::Failed(Failure::sink(error)),
+        }
+    }
+}
+
+impl From<Obstacle> for BackendError {
+    fn from(obstacle: Obstacle) -> Self {
+        match obstacle {
+            Obstacle::FullDir(error) | Obstacle::Error(error) => error,
+        }
+    }
+}
+
+/// After making a file or link (`kind`) at `path` failed with `error`: makes the
+/// directories above it that are missing, and removes what has its name. If
+/// nothing could be done, the error stays.
+pub(crate) async fn make_way(shared: &Shared, path: &RelPath, kind: Kind, error: BackendError) -> Result<(), Obstacle> {
+    match error.kind() {
+        ErrorKind::NotFound => make_parents(shared, path).await,
+        ErrorKind::Escapes | ErrorKind::AlreadyExists | ErrorKind::IsADirectory | ErrorKind::NotADirectory => {
+            match shared.sink.metadata(path).await {
+                // One of its own kind is replaced, not deleted; a link holds no data.
+                Ok(found) if found.kind == kind || found.kind == Kind::Symlink => {
+                    Ok(shared.sink.remove_file(path).await?)
+                }
+                Ok(found) => remove(shared, path, &found, error).await,
+                // Something above it is no directory.
+                Err(_) => make_parents(shared, path).await,
+            }
+        }
+        _ => Err(error.into()),
+    }
+}
+
+/// Removes a file that has the name of a link to come.
+pub(crate) async fn clear_for_link(shared: &Shared, path: &RelPath) -> Result<(), Obstacle> {
+    match shared.sink.metadata(path).await {
+        Ok(found) if found.kind == Kind::File => Ok(delete(shared, path, &found).await?),
+        _ => Ok(()),
+    }
+}
+
+/// Makes the directories above `path`, and removes what is in their way.
+async fn make_parents(shared: &Shared, path: &RelPath) -> Result<(), Obstacle> {
+    match path.parent() {
+        Some(parent) => make_dir(shared, &parent).await,
+        None => Ok(()),
+    }
+}
+
+/// No path has more components than this: were the sink to say "not found" for
+/// ever, the climb would end here.
+const MAX_DEPTH: usize = 100_000;
+
+/// Makes `dir` and all directories above it that are missing, and removes what
+/// is in their way.
+pub(crate) async fn make_dir(shared: &Shared, dir: &RelPath) -> Result<(), Obstacle> {
+    // Upwards to one that is there, then down again.
+    let mut missing = vec![dir.clone()];
+    while let Some(path) = missing.last() {
+        if path.is_root() {
+            missing.pop();
+            continue;
+        }
+        match shared.sink.create_dir(path).await {
+            Ok(()) => drop(missing.pop()),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                let found = shared.sink.metadata(path).await?;
+                if found.kind != Kind::Dir {
+                    remove(shared, path, &found, error).await?;
+                    shared.sink.create_dir(path).await?;
+                }
+                missing.pop();
+            }
+            Err(error) => {
+                let climbs =
+                    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::Escapes);
+                match path.parent().filter(|parent| climbs && !parent.is_root() && missing.len() <= MAX_DEPTH) {
+                    Some(parent) => missing.push(parent),
+                    None => return Err(error.into()),
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removes what is at `path`, if it may go.
+async fn remove(shared: &Shared, path: &RelPath, found: &Metadata, error: BackendError) -> Result<(), Obstacle> {
+    match found.kind {
+        Kind::Other => Err(error.into()),
+        Kind::Dir => match delete(shared, path, found).await {
+            Err(error) if error.kind() == ErrorKind::NotEmpty => {
+                let cause = "a directory with content is in its place; empty it, or let --delete-extras do so";
+                Err(Obstacle::FullDir(BackendError::new(ErrorKind::NotEmpty, "replace", path, cause)))
+            }
+            result => Ok(result?),
+        },
+        Kind::File | Kind::Symlink => Ok(delete(shared, path, found).await?),
+    }
+}
+
+/// Deletes what is at `path`, or moves it where deleted things go; announced
+/// before, and logged.
+async fn delete(shared: &Shared, path: &RelPath, found: &Metadata) -> Result<(), BackendError> {
+    let is_dir = found.kind == Kind::Dir;
+    let deletion =
+        Deletion { path: path.clone(), size_bytes: (!is_dir).then_some(found.size_bytes), modified: found.modified };
+    let database = |error: crate::Error| BackendError::new(ErrorKind::Other, "record", path, error);
+    shared.state.begin_deletions(vec![deletion.clone()]).await.map_err(database)?;
+    let deleted = shared.delete(&deletion).await;
+    let mut ended = EndedDeletions { announced: vec![path.clone()], ..EndedDeletions::default() };
+    if deleted.is_ok() {
+        ended.lines.push(line(shared, &deletion));
+        ended.gone.push(path.clone());
+    }
+    shared.state.end_deletions(ended).await.map_err(database)?;
+    deleted?;
+    shared.emitter.emit(Event::Deleted { paths: shared.paths(path), size_bytes: deletion.size_bytes }).await;
+    Ok(())
+}
+
+/// The line of the log for a deletion.
+pub(crate) fn line(shared: &Shared, deletion: &Deletion) -> Line {
+    Line {
+        size_bytes: deletion.size_bytes,
+        modified: Some(deletion.modified),
+        ..Line::now("deleted", shared.paths(&deletion.path))
+    }
+}

@@ -1,0 +1,86 @@
+//! What the tasks of a transfer share.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use towpath_backend::{Identity, RelPath, Sink, Source, Tree};
+
+use super::Pool;
+use crate::error::{Error, Result};
+use crate::event::{Emitter, FilePaths, Side};
+use crate::options::{Options, WriteMode};
+use crate::pace::Pace;
+use crate::part::Parts;
+use crate::progress::Progress;
+use crate::state::{Deletion, State};
+
+/// What the tasks of a transfer share.
+pub(crate) struct Shared {
+    pub(crate) source: Arc<dyn Source>,
+    pub(crate) sink: Arc<dyn Sink>,
+    pub(crate) options: Options,
+    pub(crate) progress: Progress,
+    pub(crate) emitter: Emitter,
+    pub(crate) state: State,
+    /// Which trees were scanned.
+    pub(crate) identities: [Identity; 2],
+    /// How far the mtime that a sink keeps may be from the one it was given.
+    pub(crate) mtime_rounding_ns: u64,
+    pub(crate) parts: Parts,
+    /// Cancelled when the lanes are to stop, by the user or by an error.
+    pub(crate) stop: CancellationToken,
+    pub(crate) pool: Pool,
+    pub(crate) read_pace: Pace,
+    pub(crate) write_pace: Pace,
+}
+
+impl Shared {
+    /// The full paths of a file, as users see them.
+    pub(crate) fn paths(&self, path: &RelPath) -> FilePaths {
+        FilePaths { source: path.under(self.source.root()), dest: path.under(self.sink.root()) }
+    }
+
+    /// Where a file is written: under its own name, or that of its part.
+    pub(crate) fn destination_path(&self, path: &RelPath) -> RelPath {
+        let part = match self.options.write_mode {
+            WriteMode::Atomic => self.parts.part(path),
+            WriteMode::InPlace => None,
+        };
+        part.unwrap_or_else(|| path.clone())
+    }
+
+    /// Whether holes of files are left out rather than sent.
+    pub(crate) fn keeps_holes(&self) -> bool {
+        self.sink.capabilities().holes
+    }
+
+    /// Deletes something at the sink, or moves it where deleted things go.
+    pub(crate) async fn delete(&self, deletion: &Deletion) -> towpath_backend::Result<()> {
+        let path = &deletion.path;
+        if deletion.size_bytes.is_none() {
+            return self.sink.remove_dir(path).await;
+        }
+        match self.options.mirror {
+            Some(mirror) if mirror.discard => self.sink.discard(path).await,
+            _ => self.sink.remove_file(path).await,
+        }
+    }
+
+    /// Checks that a tree is still the one that was scanned: of another one's
+    /// state nothing is to be concluded.
+    pub(crate) async fn check_identity(&self, side: Side) -> Result<()> {
+        let tree: &dyn Tree = match side {
+            Side::Source => &*self.source,
+            Side::Sink => &*self.sink,
+        };
+        let root = String::from_utf8_lossy(tree.root()).into_owned();
+        match tree.identity().await {
+            Ok(identity) if identity == self.identities[side.index()] => Ok(()),
+            Ok(_) => Err(Error::Refused(format!(
+                "the {side} {root} is no longer the tree that was scanned (unmounted, or another one mounted over \
+                 it?); nothing was concluded from what is there now"
+            ))),
+            Err(error) => Err(Error::Backend(format!("the {side} {root} is gone: {error}"))),
+        }
+    }
+}

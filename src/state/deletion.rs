@@ -1,0 +1,90 @@
+//! Deletions: announced before they happen, so that none is missing in the log.
+
+use rusqlite::params;
+use towpath_backend::{RelPath, Timestamp};
+
+use super::State;
+use super::db::Db;
+use super::value::{Name, path, signed, unsigned};
+use crate::audit::Line;
+use crate::error::Result;
+
+/// Something at the sink that is about to go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Deletion {
+    pub(crate) path: RelPath,
+    /// `None`: a directory.
+    pub(crate) size_bytes: Option<u64>,
+    pub(crate) modified: Timestamp,
+}
+
+/// What became of announced deletions.
+#[derive(Debug, Default)]
+pub(crate) struct EndedDeletions {
+    /// All of them.
+    pub(crate) announced: Vec<RelPath>,
+    /// Those that are not at the sink any more.
+    pub(crate) gone: Vec<RelPath>,
+    /// Lines of those that were deleted.
+    pub(crate) lines: Vec<Line>,
+}
+
+impl State {
+    /// Announces deletions. Once it returns, a crash loses none of them.
+    pub(crate) async fn begin_deletions(&self, deletions: Vec<Deletion>) -> Result<()> {
+        self.commit(move |db| {
+            for Deletion { path, size_bytes, modified } in &deletions {
+                db.execute(
+                    "INSERT OR REPLACE INTO deletion VALUES (?1, ?2, ?3)",
+                    params![Name(path.as_bytes()), size_bytes.map(signed), modified.0],
+                )?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Records what became of announced deletions: which of them are gone, and the
+    /// lines of those that were deleted.
+    pub(crate) async fn end_deletions(&self, ended: EndedDeletions) -> Result<()> {
+        self.call(move |db| {
+            for path in &ended.announced {
+                db.execute("DELETE FROM deletion WHERE path = ?1", [Name(path.as_bytes())])?;
+            }
+            for path in &ended.gone {
+                db.forget_at_sink(path)?;
+            }
+            db.write_lines(&ended.lines)
+        })
+        .await
+    }
+
+    /// Up to `limit` deletions that a run was cut off in.
+    pub(crate) async fn open_deletions(&self, limit: usize) -> Result<Vec<Deletion>> {
+        self.call(move |db| {
+            db.rows("SELECT path, size, modified FROM deletion LIMIT ?1", [signed(limit as u64)], |row| {
+                Ok(Deletion {
+                    path: path(row, 0)?,
+                    size_bytes: row.get::<_, Option<i64>>(1)?.map(unsigned),
+                    modified: Timestamp(row.get(2)?),
+                })
+            })
+        })
+        .await
+    }
+}
+
+impl Db {
+    /// The sink does not have `path` any more: it is no candidate again, and the
+    /// time of the directory that it was in is to be set anew.
+    fn forget_at_sink(&self, path: &RelPath) -> Result<()> {
+        let parent = path.parent().unwrap_or_else(RelPath::root);
+        let (parent, name) = (Name(parent.as_bytes()), Name(path.name().unwrap_or_default()));
+        self.execute(
+            "DELETE FROM sink_entry WHERE dir = (SELECT id FROM dir WHERE path = ?1) AND name = ?2",
+            params![parent, name],
+        )?;
+        self.execute("UPDATE dir SET sink_scan = NULL WHERE path = ?1", [Name(path.as_bytes())])?;
+        self.execute("UPDATE dir SET settle = 1 WHERE path = ?1 AND modified IS NOT NULL", [parent]).map(drop)
+    }
+}

@@ -1,0 +1,302 @@
+//! Deleting what the source does not have, and every way in which it must not.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, missing_docs)]
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
+use std::process::Command;
+
+use common::*;
+
+const MIRROR: &[&str] = &["--delete-extras"];
+
+/// A bench whose trees are in sync, with `files` files.
+fn in_sync(files: usize) -> Bench {
+    let bench = Bench::new();
+    for n in 0..files {
+        bench.write(format!("dir/{n}"), "data");
+    }
+    bench.sync(&[]).with_status(0);
+    bench
+}
+
+fn extra(bench: &Bench, name: &str) {
+    set_mtime(&write(&bench.dest(), name, "extra"), 1_500_000_000, 0);
+}
+
+#[test]
+fn extras_go_when_asked_for_and_the_log_says_which() {
+    let bench = in_sync(3);
+    for name in ["file", "dir/file", "only/here/file", "only/too"] {
+        extra(&bench, name);
+    }
+    symlink("dir/0", bench.dest().join("link")).unwrap();
+    fs::create_dir_all(bench.dest().join("empty/inner")).unwrap();
+    bench.sync(&[]).with_status(0);
+    assert!(bench.dest().join("only/here/file").exists(), "not unless asked for");
+
+    let ended = bench.sync(MIRROR).with_status(0);
+    bench.assert_same_trees();
+    assert!(ended.stdout.contains("5 deleted that the source does not have"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("4 emptied directories removed"), "{}", ended.stdout);
+    let names: Vec<_> = bench.logged("deleted").into_keys().collect();
+    let expected =
+        ["dir/file", "empty", "empty/inner", "file", "link", "only", "only/here", "only/here/file", "only/too"];
+    assert_eq!(names, expected);
+    let line = bench.log().into_iter().find(|line| line["dest"].as_str().unwrap().ends_with("only/too")).unwrap();
+    assert_eq!((line["size"].as_u64(), line["mtime"].as_str()), (Some(5), Some("2017-07-14T02:40:00Z")));
+}
+
+#[test]
+fn special_files_at_the_destination_stay() {
+    let bench = in_sync(3);
+    fs::create_dir(bench.dest().join("extra")).unwrap();
+    make_fifo(&bench.dest().join("extra/fifo"));
+    extra(&bench, "extra/file");
+    bench.sync(MIRROR).with_status(0);
+    assert_eq!(tree(&bench.dest())[&b"extra/fifo"[..]], Node::Other);
+    assert!(!bench.dest().join("extra/file").exists());
+}
+
+#[test]
+fn an_empty_source_is_never_mirrored() {
+    let bench = in_sync(3);
+    fs::remove_dir_all(bench.source().join("dir")).unwrap();
+    let ended = bench.sync(&["--delete-extras", "--max-delete", "100%"]).with_status(4);
+    assert!(ended.stderr.contains("holds no file"), "{}", ended.stderr);
+    assert_eq!(fs::read_dir(bench.dest().join("dir")).unwrap().count(), 3);
+    assert!(bench.logged("deleted").is_empty());
+}
+
+#[test]
+fn more_than_may_go_and_nothing_goes() {
+    let bench = in_sync(20);
+    for n in 0..101 {
+        extra(&bench, &format!("extra/{n}"));
+    }
+    bench.write("new", "sent all the same");
+    let ended = bench.sync(MIRROR).with_status(4);
+    assert!(ended.stderr.contains("101 files") && ended.stderr.contains("--max-delete 101"), "{}", ended.stderr);
+    assert!(ended.stdout.contains("sent 1 files"), "{}", ended.stdout);
+    assert_eq!(fs::read_dir(bench.dest().join("extra")).unwrap().count(), 101);
+    assert!(bench.logged("deleted").is_empty());
+    assert_eq!(fs::read(bench.dest().join("new")).unwrap(), b"sent all the same");
+    for (most, status) in [("100", 4), ("50%", 4), ("101", 0)] {
+        bench.sync(&["--delete-extras", "--max-delete", most]).with_status(status);
+    }
+    bench.assert_same_trees();
+}
+
+#[test]
+fn hundreds_of_empty_directories_are_guarded_too() {
+    let bench = in_sync(3);
+    for n in 0..101 {
+        fs::create_dir_all(bench.dest().join(format!("extra/{n}"))).unwrap();
+    }
+    bench.sync(MIRROR).with_status(4);
+    assert_eq!(fs::read_dir(bench.dest().join("extra")).unwrap().count(), 101);
+}
+
+#[test]
+fn below_a_directory_that_cannot_be_read_nothing_is_deleted() {
+    if rustix::process::geteuid().is_root() {
+        eprintln!("SKIPPED: root reads every directory; the mocked trees cover it");
+        return;
+    }
+    let bench = in_sync(3);
+    extra(&bench, "dir/extra");
+    fs::set_permissions(bench.source().join("dir"), fs::Permissions::from_mode(0o0)).unwrap();
+    bench.sync(MIRROR).with_status(3);
+    fs::set_permissions(bench.source().join("dir"), fs::Permissions::from_mode(0o755)).unwrap();
+    assert!(bench.dest().join("dir/extra").exists());
+}
+
+#[test]
+fn what_blocked_a_file_goes_and_the_file_arrives_in_the_same_run() {
+    let bench = in_sync(3);
+    bench.write("name", "a file now");
+    symlink("target", bench.source().join("link")).unwrap();
+    extra(&bench, "name/was/a/directory");
+    extra(&bench, "link/was/too");
+    bench.sync(MIRROR).with_status(0);
+    bench.assert_same_trees();
+    assert!(bench.logged("deleted").contains_key("name/was/a/directory"));
+}
+
+#[test]
+fn discarded_files_are_kept_where_they_are_told_to_go() {
+    let bench = in_sync(3);
+    for trash in [bench.path("trash"), bench.dest().join(".trash")] {
+        for round in ["first", "second"] {
+            extra(&bench, "only/here/file");
+            extra(&bench, "dir/extra");
+            fs::write(bench.dest().join("dir/extra"), round).unwrap();
+            let trash = trash.to_str().unwrap();
+            bench.sync(&["--delete-extras", "--trash", trash]).with_status(0);
+            assert!(!bench.dest().join("only").exists() && !bench.dest().join("dir/extra").exists());
+        }
+        assert_eq!(fs::read(trash.join("only/here/file")).unwrap(), b"extra");
+        assert_eq!(fs::read(trash.join("dir/extra")).unwrap(), b"first");
+        assert_eq!(fs::read(trash.join("dir/extra~1")).unwrap(), b"second");
+    }
+}
+
+#[test]
+fn a_trash_on_another_file_system_is_refused_before_anything_is_touched() {
+    let bench = in_sync(3);
+    extra(&bench, "extra");
+    let elsewhere = tempfile::tempdir_in("/dev/shm").unwrap();
+    let ended = bench.sync(&["--delete-extras", "--trash", elsewhere.path().join("trash").to_str().unwrap()]);
+    let ended = ended.with_status(1);
+    assert!(ended.stderr.contains("file system"), "{}", ended.stderr);
+    assert!(bench.dest().join("extra").exists());
+}
+
+/// A mount that goes away with the test; `None` where mounting is not allowed.
+struct Mount(std::path::PathBuf);
+
+impl Mount {
+    fn tmpfs(at: &Path) -> Option<Self> {
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "none"]).arg(at).output();
+        let mounted = mounted.is_ok_and(|output| output.status.success()).then(|| Self(at.to_owned()));
+        if mounted.is_none() {
+            eprintln!("SKIPPED: nothing can be mounted here (needs root), so nothing can be unmounted");
+        }
+        mounted
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _best_effort = Command::new("umount").arg("-l").arg(&self.0).output();
+    }
+}
+
+#[test]
+fn an_unmounted_source_or_destination_is_refused_by_a_finished_migration_too() {
+    for unmounted in ["old", "new"] {
+        let bench = Bench::new();
+        fs::create_dir(bench.dest()).unwrap();
+        let Some(mount) = Mount::tmpfs(&bench.path(unmounted)) else { return };
+        for n in 0..3 {
+            bench.write(format!("dir/{n}"), "data");
+        }
+        bench.sync(&[]).with_status(0);
+        drop(mount);
+        for options in [&[][..], MIRROR] {
+            let ended = bench.sync(options).with_status(4);
+            assert!(ended.stderr.contains("is not the tree that was scanned"), "{}", ended.stderr);
+        }
+        assert_eq!(bench.rows().len(), 3, "nothing was concluded");
+        let untouched = fs::read_dir(bench.path(unmounted)).unwrap().count();
+        assert_eq!(untouched, 0, "nothing was written into the empty folder");
+    }
+}
+
+#[test]
+fn a_source_unmounted_while_files_are_sent_costs_nothing() {
+    let bench = Bench::new();
+    let Some(mount) = Mount::tmpfs(&bench.source()) else { return };
+    bench.write("dir/large", noise(1, 3 << 20));
+    fs::create_dir(bench.dest()).unwrap();
+    for n in 0..30 {
+        extra(&bench, &format!("dir/extra {n}"));
+    }
+    let run = bench.start(&["--delete-extras", "--bwlimit", "1M"]);
+    wait_until("the file is under way", || bench.dest().join("dir/large").exists());
+    drop(mount);
+    let ended = end(run).with_status(4);
+    assert!(ended.stderr.contains("no longer the tree that was scanned"), "{}", ended.stderr);
+    assert_eq!(fs::read_dir(bench.dest().join("dir")).unwrap().count(), 31);
+}
+
+#[test]
+fn a_file_system_unmounted_inside_the_source_costs_nothing() {
+    let bench = Bench::new();
+    fs::create_dir(bench.source().join("inner")).unwrap();
+    let Some(mount) = Mount::tmpfs(&bench.source().join("inner")) else { return };
+    bench.write("inner/file", "data");
+    bench.write("large", noise(1, 3 << 20));
+    fs::create_dir(bench.dest()).unwrap();
+    extra(&bench, "inner/extra");
+    extra(&bench, "extra");
+    let run = bench.start(&["--delete-extras", "--bwlimit", "1M", "--lanes", "1"]);
+    wait_until("the file is under way", || bench.dest().join("large").exists());
+    drop(mount);
+    let ended = end(run).with_status(0);
+    assert!(ended.stderr.contains("another directory than the scan saw"), "{}", ended.stderr);
+    assert!(bench.dest().join("inner/extra").exists(), "the folder beneath the mount says nothing of it");
+    assert!(!bench.dest().join("extra").exists(), "the rest is mirrored");
+}
+
+#[test]
+fn a_file_that_appears_in_the_source_before_its_turn_stays() {
+    let bench = in_sync(3);
+    bench.write("large", noise(1, 3 << 20));
+    extra(&bench, "late");
+    extra(&bench, "extra");
+    let run = bench.start(&["--delete-extras", "--bwlimit", "1M"]);
+    wait_until("the file is under way", || bench.dest().join("large").exists());
+    bench.write("late", "it came during the run");
+    let ended = end(run).with_status(0);
+    assert!(ended.stderr.contains("the source has it now"), "{}", ended.stderr);
+    assert!(bench.dest().join("late").exists() && !bench.dest().join("extra").exists());
+}
+
+#[test]
+fn an_extra_that_somebody_works_on_stays() {
+    let bench = in_sync(3);
+    bench.write("large", noise(1, 3 << 20));
+    extra(&bench, "busy");
+    let run = bench.start(&["--delete-extras", "--bwlimit", "1M"]);
+    wait_until("the file is under way", || bench.dest().join("large").exists());
+    fs::write(bench.dest().join("busy"), "somebody's work").unwrap();
+    let ended = end(run).with_status(0);
+    assert!(ended.stderr.contains("changed since the scan"), "{}", ended.stderr);
+    assert_eq!(fs::read(bench.dest().join("busy")).unwrap(), b"somebody's work");
+}
+
+#[test]
+fn an_interrupted_transfer_deletes_nothing() {
+    let bench = in_sync(3);
+    bench.write("large", noise(1, 3 << 20));
+    extra(&bench, "extra");
+    let run = bench.start(&["--delete-extras", "--bwlimit", "1M"]);
+    wait_until("the file is under way", || bench.dest().join("large").exists());
+    send_signal(&run, rustix::process::Signal::INT);
+    end(run).with_status(130);
+    assert!(bench.dest().join("extra").exists());
+    // The resumed run deletes what the scan found, and looks again before it does.
+    let ended = bench.sync(MIRROR).with_status(0);
+    assert!(ended.stdout.contains("no scan"), "{}", ended.stdout);
+    bench.assert_same_trees();
+}
+
+#[test]
+fn deletion_that_is_killed_goes_on_and_every_deletion_is_logged_once() {
+    let bench = in_sync(50);
+    for n in 0..5000 {
+        extra(&bench, &format!("extra/{}/{n}", n % 10));
+    }
+    let options = ["--delete-extras", "--max-delete", "100%"];
+    for round in 0..20 {
+        let mut run = bench.start(&options);
+        let left = || fs::read_dir(bench.dest().join("extra")).map_or(0, Iterator::count);
+        // At another moment in each round: in the scan, in the middle, near the end.
+        std::thread::sleep(std::time::Duration::from_millis(30 + 17 * round));
+        run.kill().unwrap();
+        run.wait().unwrap();
+        if left() == 0 {
+            break;
+        }
+    }
+    bench.sync(&options).with_status(0);
+    bench.assert_same_trees();
+    let deleted = bench.logged("deleted");
+    assert_eq!(deleted.len(), 5000 + 11, "each file and directory has its line");
+    let doubled: Vec<_> = deleted.iter().filter(|(_, times)| **times != 1).collect();
+    assert!(doubled.is_empty(), "and no more than one: {} {:?}", doubled.len(), &doubled[..doubled.len().min(5)]);
+}

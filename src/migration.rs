@@ -294,6 +294,8 @@ impl Migration {
             links: self.options.links,
             keeps_hard_links,
             parts: self.parts(),
+            filter: self.options.filter.clone(),
+            delete_excluded: self.options.delete_excluded,
             state: state.clone(),
             progress: self.progress.clone(),
             emitter: self.emitter.clone(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use towpath_backend::RelPath;
 
 use crate::checksum::Algorithm;
+use crate::filter::Filter;
 
 /// What becomes of symbolic links.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -111,6 +112,11 @@ pub struct Options {
     pub sink_apart: Vec<RelPath>,
     /// Scan and tell what would be done ([`crate::Event::Planned`]), and change nothing at the sink.
     pub dry_run: bool,
+    /// What is left out.
+    pub filter: Filter,
+    /// Whether a mirror deletes from the sink also what the rules of the filter
+    /// exclude, even if the source has it; else that is left alone.
+    pub delete_excluded: bool,
     /// Scan both trees even if a backlog is at hand.
     pub rescan: bool,
 }
@@ -137,6 +143,7 @@ impl Options {
         within("queue capacity", self.queue_capacity, 100_000)?;
         within("number of lanes", self.lanes, 1024)?;
         within("number of walkers", self.walkers, 1024)?;
+        self.filter.check()?;
         match self.bandwidth_limit_bytes_per_s {
             Some(limit) if limit < Self::MIN_LIMIT_BYTES_PER_S => {
                 Err(format!("bandwidth limit must be at least {} bytes/s, not {limit}", Self::MIN_LIMIT_BYTES_PER_S))
@@ -150,9 +157,14 @@ impl Options {
     /// What decides which rows the backlog has, in a text that can be compared:
     /// a backlog that was made otherwise is not what is asked for.
     pub(crate) fn settings(&self) -> String {
+        let excluded = if self.delete_excluded { "delete-excluded\n" } else { "" };
         format!(
-            "links {:?}, hard links {:?}, permissions {}, owner {}",
-            self.links, self.hard_links, self.keep_permissions, self.keep_owner
+            "links {:?}, hard links {:?}, permissions {}, owner {}\n{}{excluded}",
+            self.links,
+            self.hard_links,
+            self.keep_permissions,
+            self.keep_owner,
+            self.filter.fingerprint()
         )
     }
 
@@ -181,6 +193,8 @@ impl Default for Options {
             mirror: None,
             sink_apart: Vec::new(),
             dry_run: false,
+            filter: Filter::default(),
+            delete_excluded: false,
             rescan: false,
         }
     }

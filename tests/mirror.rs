@@ -233,6 +233,34 @@ fn a_file_system_unmounted_inside_the_source_costs_nothing() {
 }
 
 #[test]
+fn below_a_file_system_that_is_not_entered_nothing_is_deleted() {
+    let bench = in_sync(3);
+    fs::create_dir(bench.source().join("inner")).unwrap();
+    let Some(_mount) = Mount::tmpfs(&bench.source().join("inner")) else { return };
+    extra(&bench, "inner/extra");
+    extra(&bench, "extra");
+    bench.sync(&["--delete-extras", "--one-file-system"]).with_status(0);
+    assert!(bench.dest().join("inner/extra").exists() && !bench.dest().join("extra").exists());
+}
+
+#[test]
+fn what_the_filters_exclude_stays_unless_it_is_to_go() {
+    let bench = in_sync(3);
+    bench.write("a.tmp", "in the source too");
+    extra(&bench, "a.tmp");
+    extra(&bench, "only.tmp");
+    extra(&bench, "only/deep.tmp");
+    extra(&bench, "only/extra");
+    let options = ["--delete-extras", "--exclude", "*.tmp"];
+    bench.sync(&options).with_status(0);
+    let left: Vec<_> = tree(&bench.dest()).into_keys().map(|name| String::from_utf8(name).unwrap()).collect();
+    assert_eq!(left, ["a.tmp", "dir", "dir/0", "dir/1", "dir/2", "only", "only.tmp", "only/deep.tmp"]);
+    bench.sync(&[&options[..], &["--delete-excluded"]].concat()).with_status(0);
+    let left: Vec<_> = tree(&bench.dest()).into_keys().map(|name| String::from_utf8(name).unwrap()).collect();
+    assert_eq!(left, ["dir", "dir/0", "dir/1", "dir/2"]);
+}
+
+#[test]
 fn a_file_that_appears_in_the_source_before_its_turn_stays() {
     let bench = in_sync(3);
     bench.write("large", noise(1, 3 << 20));

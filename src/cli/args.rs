@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::builder::styling::Styles;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use super::filters::FilterArguments;
 use super::size::{parse_duration, parse_interval, parse_positive_size, parse_rate};
 use crate::{Algorithm, HardLinks, Links, MaxDelete, Mirror, Options, WriteMode};
 
@@ -156,6 +157,9 @@ pub(super) struct SyncArguments {
     /// Time between lines of progress when the output is no terminal
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, default_value = "30s", value_parser = parse_interval)]
     pub(super) progress_interval: Duration,
+
+    #[command(flatten)]
+    pub(super) filters: FilterArguments,
 }
 
 /// What `--format` takes.
@@ -201,8 +205,11 @@ fn parse_max_delete(text: &str) -> Result<MaxDelete, String> {
 
 impl SyncArguments {
     /// What the engine is told.
-    pub(super) fn options(&self) -> Options {
-        Options {
+    ///
+    /// # Errors
+    /// One line that names the option whose value cannot be used.
+    pub(super) fn options(&self) -> Result<Options, String> {
+        Ok(Options {
             bandwidth_limit_bytes_per_s: self.bwlimit,
             checksum: Some(self.checksum),
             block_size_bytes: self.block_size,
@@ -232,8 +239,10 @@ impl SyncArguments {
             }),
             sink_apart: Vec::new(),
             dry_run: false,
+            filter: self.filters.filter()?,
+            delete_excluded: self.filters.delete_excluded,
             rescan: self.rescan,
-        }
+        })
     }
 }
 
@@ -259,7 +268,7 @@ mod tests {
     #[test]
     fn defaults_are_those_of_the_library() {
         let Command::Sync(arguments) = Arguments::parse_from(["towpath", "sync", "a", "b"]).command;
-        let (given, default) = (arguments.options(), Options::default());
+        let (given, default) = (arguments.options().unwrap(), Options::default());
         assert_eq!(format!("{given:?}"), format!("{default:?}"));
     }
 }

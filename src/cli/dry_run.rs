@@ -14,18 +14,22 @@ use super::paths::{StateFiles, canonical};
 use super::sync::{COULD_NOT_RUN, NOT_ALL_IN_SYNC, REFUSED, Refusal};
 use super::{output, signals};
 use crate::own_files;
-use crate::{Event, FilePaths, Migration, Outcome, Planned, Report, Sink};
+use crate::{Event, FilePaths, Migration, Options, Outcome, Planned, Report, Sink};
 
 /// Runs it. What is found out is kept beside the database and goes again: an
 /// unfinished migration's backlog stays as it is.
-pub(super) async fn run(arguments: &SyncArguments, source: LocalSource, files: &StateFiles) -> Result<u8, Refusal> {
+pub(super) async fn run(
+    arguments: &SyncArguments,
+    mut options: Options,
+    source: LocalSource,
+    files: &StateFiles,
+) -> Result<u8, Refusal> {
     let folder = files.database.parent().filter(|folder| !folder.as_os_str().is_empty());
     let scratch = tempfile::Builder::new()
         .prefix("towpath-dry-run-")
         .tempdir_in(folder.unwrap_or_else(|| std::path::Path::new(".")))
         .map_err(|error| Refusal(COULD_NOT_RUN, format!("no room for the dry run's database: {error}")))?;
     let failed = |error: &towpath_local::OpenError| Refusal(COULD_NOT_RUN, format!("destination {error}"));
-    let mut options = arguments.options();
     options.dry_run = true;
     let sink: Box<dyn Sink> = match LocalSink::inspect(&arguments.dest).map_err(|error| failed(&error))? {
         Some(mut sink) => {

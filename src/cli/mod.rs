@@ -6,10 +6,12 @@ mod absent;
 mod args;
 mod console;
 mod dry_run;
+mod filters;
 mod format;
 mod output;
 mod paths;
 mod signals;
+mod since;
 mod size;
 mod sync;
 

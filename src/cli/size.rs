@@ -71,15 +71,17 @@ pub(super) fn parse_rate(text: &str) -> Result<u64, String> {
     }
 }
 
-/// A time: seconds, or with `ms`, `s`, `m`.
+/// A time: seconds, or with `ms`, `s`, `m`, `h`, `d`.
 pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is not a time: use seconds, or a number with ms, s or m");
+    let wrong = || format!("`{text}` is not a time: use seconds, or a number with ms, s, m, h or d");
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, suffix) = text.split_at(end);
     let unit_s = match suffix {
         "ms" => 0.001,
         "" | "s" => 1.0,
         "m" | "min" => 60.0,
+        "h" => 3600.0,
+        "d" => 86400.0,
         _ => return Err(wrong()),
     };
     let number: f64 = number.parse().map_err(|_| wrong())?;
@@ -140,7 +142,15 @@ mod tests {
 
     #[test]
     fn times_have_units() {
-        for (text, ms) in [("2", 2000), ("0", 0), ("100ms", 100), ("1.5s", 1500), ("2m", 120_000)] {
+        for (text, ms) in [
+            ("2", 2000),
+            ("0", 0),
+            ("100ms", 100),
+            ("1.5s", 1500),
+            ("2m", 120_000),
+            ("1.5h", 5_400_000),
+            ("1d", 86_400_000),
+        ] {
             assert_eq!(parse_duration(text), Ok(Duration::from_millis(ms)), "{text}");
         }
         assert!(parse_duration("2 weeks").is_err() && parse_duration("-1").is_err() && parse_duration("").is_err());

@@ -11,7 +11,7 @@ use super::console::Console;
 use super::paths::{StateFiles, canonical, state_files};
 use super::signals::{self, Received};
 use super::{console, dry_run, format, output};
-use crate::{Error, Migration, Outcome, Report};
+use crate::{Error, Migration, Options, Outcome, Report};
 
 const ALL_IN_SYNC: u8 = 0;
 pub(super) const COULD_NOT_RUN: u8 = 1;
@@ -49,14 +49,13 @@ pub(super) async fn run(arguments: SyncArguments) -> u8 {
 }
 
 async fn try_run(arguments: &SyncArguments) -> Result<u8, Refusal> {
-    let (source, files) = check(arguments)?;
+    let (source, files, mut options) = check(arguments)?;
     if arguments.dry_run {
-        return dry_run::run(arguments, source, &files).await;
+        return dry_run::run(arguments, options, source, &files).await;
     }
     // From here on things are touched: the destination is made and probed.
     let mut sink =
         LocalSink::open(&arguments.dest).map_err(|error| Refusal(COULD_NOT_RUN, format!("destination {error}")))?;
-    let mut options = arguments.options();
     if let Some(trash) = &arguments.trash {
         sink = sink.with_trash(trash).map_err(|error| Refusal(COULD_NOT_RUN, format!("trash {error}")))?;
         options.sink_apart.extend(sink.trash_inside());
@@ -92,8 +91,10 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, Refusal> {
 }
 
 /// Checks all that can be checked before anything is touched.
-fn check(arguments: &SyncArguments) -> Result<(LocalSource, StateFiles), Refusal> {
-    arguments.options().check().map_err(|problem| Refusal(WRONG_USAGE, problem))?;
+fn check(arguments: &SyncArguments) -> Result<(LocalSource, StateFiles, Options), Refusal> {
+    let wrong_usage = |problem| Refusal(WRONG_USAGE, problem);
+    let options = arguments.options().map_err(wrong_usage)?;
+    options.check().map_err(wrong_usage)?;
     let (source, dest) = (&arguments.source, &arguments.dest);
     let opened = LocalSource::open(source).map_err(|error| Refusal(COULD_NOT_RUN, format!("source {error}")))?;
     LocalSink::check(dest).map_err(|error| Refusal(COULD_NOT_RUN, format!("destination {error}")))?;
@@ -113,11 +114,11 @@ fn check(arguments: &SyncArguments) -> Result<(LocalSource, StateFiles), Refusal
         .map_err(|problem| Refusal(COULD_NOT_RUN, problem))?;
     if arguments.dry_run {
         // It keeps its own, and may run beside the real one.
-        return Ok((opened, files));
+        return Ok((opened, files, options));
     }
     let sink_root = canonical(dest);
     Migration::check_files(&files.database, &files.log, opened.root(), sink_root.as_os_str().as_bytes())?;
-    Ok((opened, files))
+    Ok((opened, files, options))
 }
 
 fn status_of(report: &Report, received: &Received) -> u8 {

@@ -117,7 +117,7 @@ async fn judge_and_delete(shared: &Shared, extra: &Extra, deletion: &Deletion) -
     if let Some(fate) = changed_since(shared, extra).await {
         return Ok(fate);
     }
-    if let Some(fate) = still_there(shared, &extra.path).await? {
+    if let Some(fate) = still_there(shared, &extra.path, extra.metadata.kind).await? {
         return Ok(fate);
     }
     match shared.delete(deletion).await {
@@ -144,9 +144,14 @@ async fn changed_since(shared: &Shared, extra: &Extra) -> Option<Fate> {
 }
 
 /// Looks for a candidate in the source; `None` if it is surely not there.
-async fn still_there(shared: &Shared, path: &RelPath) -> Result<Option<Fate>> {
+async fn still_there(shared: &Shared, path: &RelPath, kind: Kind) -> Result<Option<Fate>> {
     if shared.state.is_protected(path.clone()).await? {
         return Ok(Some(Fate::Protected("the source could not be looked at nearby".to_owned())));
+    }
+    let options = &shared.options;
+    if options.delete_excluded && options.filter.excludes_with_parents(path, kind == Kind::Dir) {
+        // It is to go whether the source has it or not.
+        return Ok(None);
     }
     Ok(match look_for(shared, path).await? {
         Absence::Certain => None,
@@ -203,7 +208,7 @@ async fn delete_dir(shared: &Shared, dir: &RelPath, tally: &mut Tally) -> Result
         // Gone, or somebody's work.
         _ => return Ok(None),
     };
-    if let Some(fate) = still_there(shared, dir).await? {
+    if let Some(fate) = still_there(shared, dir, Kind::Dir).await? {
         if let Fate::Protected(reason) = fate {
             tally.protected += 1;
             shared.emitter.emit(Event::Protected { paths: shared.paths(dir), reason }).await;

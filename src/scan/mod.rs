@@ -17,6 +17,7 @@ use towpath_backend::{Identity, RelPath, Sink, Source, Tree};
 
 use crate::error::{Error, Result};
 use crate::event::{Counts, Emitter, Event, Side};
+use crate::filter::Filter;
 use crate::options::Links;
 use crate::part::Parts;
 use crate::progress::Progress;
@@ -37,6 +38,8 @@ pub(crate) struct Scan {
     /// Walkers of each side.
     pub(crate) walkers: usize,
     pub(crate) links: Links,
+    pub(crate) filter: Filter,
+    pub(crate) delete_excluded: bool,
     pub(crate) keeps_hard_links: bool,
     pub(crate) parts: Parts,
     pub(crate) state: State,
@@ -57,8 +60,9 @@ impl Scan {
         }
         let mut walkers = JoinSet::new();
         for side in [Side::Source, Side::Sink] {
-            let walk = Arc::new(self.walk(side, stop.clone()));
-            self.add_root(&walk).await?;
+            let mut walk = self.walk(side, stop.clone());
+            self.add_root(&mut walk).await?;
+            let walk = Arc::new(walk);
             walk.queue.push(vec![WalkDir::at(RelPath::root())]).await?;
             for _ in 0..self.walkers {
                 walkers.spawn(walker::run(Arc::clone(&walk)));
@@ -84,9 +88,12 @@ impl Scan {
     }
 
     /// Records what no listing brings: the root itself.
-    async fn add_root(&self, walk: &Walk) -> Result<()> {
+    async fn add_root(&self, walk: &mut Walk) -> Result<()> {
         let failed = |error| Error::Backend(format!("the {} cannot be looked at: {error}", walk.side));
         let metadata = walk.tree.metadata(&RelPath::root()).await.map_err(failed)?;
+        if self.filter.one_file_system {
+            walk.only_device = metadata.id.map(|id| id.device);
+        }
         self.state.add_root(walk.side, metadata).await
     }
 
@@ -112,6 +119,9 @@ impl Scan {
             links: self.links,
             parts: self.parts,
             sink_holds_links: self.sink.capabilities().symlinks,
+            filter: self.filter.clone(),
+            delete_excluded: self.delete_excluded,
+            only_device: None,
         }
     }
 

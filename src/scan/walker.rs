@@ -12,6 +12,7 @@ use super::queue::{DirQueue, WalkDir};
 use crate::audit::Line;
 use crate::error::{Error, Result};
 use crate::event::{Counts, Emitter, Event, FilePaths, Side};
+use crate::filter::Filter;
 use crate::options::Links;
 use crate::part::{Parts, Whose};
 use crate::progress::Progress;
@@ -40,6 +41,11 @@ pub(super) struct Walk {
     pub(super) parts: Parts,
     /// Whether the sink can hold them.
     pub(super) sink_holds_links: bool,
+    pub(super) filter: Filter,
+    /// Whether what the filter excludes is looked at in the sink.
+    pub(super) delete_excluded: bool,
+    /// The file system that is not left, if there is one.
+    pub(super) only_device: Option<u64>,
 }
 
 /// What one walker could not take.
@@ -109,8 +115,13 @@ impl Walk {
                 match listed.metadata.kind {
                     Kind::Dir => {
                         counts.dirs += 1;
-                        let real = if let Role::ReadAt(real) = &listed.role { Some(real.clone()) } else { None };
-                        dirs.push(WalkDir { path, real });
+                        if self.is_entered(&listed.metadata) {
+                            let real = if let Role::ReadAt(real) = &listed.role { Some(real.clone()) } else { None };
+                            dirs.push(WalkDir { path, real });
+                        } else {
+                            // Of what it holds nothing is known.
+                            self.state.leave_alone(path).await?;
+                        }
                     }
                     Kind::File | Kind::Symlink => {
                         counts.files += 1;
@@ -137,6 +148,7 @@ impl Walk {
             (Some(Whose::Own), Side::Sink) => Role::Leftover,
             (Some(Whose::Probe), Side::Sink) if is_old(&metadata) => Role::Leftover,
             (Some(_), _) => return Ok(None),
+            (None, _) if self.is_excluded(path, metadata.kind) => return Ok(None),
             (None, _) => Role::Migrated,
         };
         if self.side == Side::Source && role == Role::Migrated {
@@ -145,6 +157,16 @@ impl Walk {
             }
             if metadata.kind == Kind::Symlink {
                 role = self.decide_link(dir, path, &mut metadata, role, missed).await?;
+                // Only now is it known whether a directory comes in the link's place.
+                if role != Role::NotCopied && self.is_excluded(path, metadata.kind) {
+                    return Ok(None);
+                }
+            }
+            if role != Role::NotCopied
+                && let Some(reason) = self.filter.leaves_out(&metadata)
+            {
+                tracing::debug!(%path, reason, "left out");
+                role = Role::NotCopied;
             }
             if role != Role::NotCopied
                 && let Some(reason) = self.reason_to_skip(path, metadata.kind)
@@ -196,6 +218,31 @@ impl Walk {
             return Ok(Followed::Nowhere("a symbolic link to a directory that holds it is not followed"));
         }
         Ok(followed)
+    }
+
+    /// What the filter excludes is known on neither side, so that nothing can happen to it.
+    fn is_excluded(&self, path: &RelPath, kind: Kind) -> bool {
+        if self.side == Side::Sink && self.delete_excluded {
+            return false;
+        }
+        let excludes = |is_dir| self.filter.excludes(path, is_dir);
+        match kind {
+            Kind::Dir => excludes(true),
+            // Whatever a link leads to.
+            Kind::Symlink if self.side == Side::Source && self.links == Links::Follow => {
+                excludes(false) && excludes(true)
+            }
+            _ => excludes(false),
+        }
+    }
+
+    /// Whether a directory lies where the walk is to stay; one of which that is
+    /// unknown does.
+    fn is_entered(&self, dir: &Metadata) -> bool {
+        match (self.only_device, dir.id) {
+            (Some(only), Some(id)) => id.device == only,
+            _ => true,
+        }
     }
 
     fn reason_to_skip(&self, path: &RelPath, kind: Kind) -> Option<String> {

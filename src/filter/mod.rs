@@ -1,0 +1,112 @@
+//! What is left out of a migration: by name, size, time and file system.
+
+mod glob;
+mod rules;
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use towpath_backend::{Kind, Metadata, RelPath, Timestamp};
+
+pub use rules::{BadPattern, Rule, Rules};
+
+/// What a migration leaves out; by default nothing.
+///
+/// What the rules exclude is left alone on both sides: not sent, and not looked
+/// at in the sink. Nothing below an excluded directory can be included again.
+///
+/// ```
+/// use towpath::{Filter, Rule, Rules};
+///
+/// let rules = Rules::new([Rule::exclude("*.tmp")?, Rule::exclude("/cache/")?, Rule::include("keep.tmp")?])?;
+/// let filter = Filter { rules, max_size_bytes: Some(1 << 30), ..Filter::default() };
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Which paths are excluded.
+    pub rules: Rules,
+    /// Larger files are left out.
+    pub max_size_bytes: Option<u64>,
+    /// Smaller files are left out.
+    pub min_size_bytes: Option<u64>,
+    /// Files are left out whose mtime is not later.
+    pub newer_than: Option<Timestamp>,
+    /// The age that [`Self::newer_than`] was reckoned from, if it was told as
+    /// one: the same age tomorrow is the same filter.
+    pub newer_than_age: Option<Duration>,
+    /// Directories on which another file system is mounted are not entered.
+    pub one_file_system: bool,
+}
+
+impl Filter {
+    /// Whether everything passes.
+    pub fn is_empty(&self) -> bool {
+        self.fingerprint().is_empty()
+    }
+
+    /// Whether the rules exclude `path` itself. Who walks does not enter a
+    /// directory that is excluded, and need not ask for what lies below.
+    pub fn excludes(&self, path: &RelPath, is_dir: bool) -> bool {
+        self.rules.exclude(path, is_dir)
+    }
+
+    /// Whether the rules exclude `path` or a directory above it.
+    pub fn excludes_with_parents(&self, path: &RelPath, is_dir: bool) -> bool {
+        let mut parents = std::iter::successors(path.parent(), RelPath::parent);
+        self.excludes(path, is_dir) || parents.any(|parent| self.excludes(&parent, true))
+    }
+
+    /// Why a file of this size and time is left out; `None` if it is not, and
+    /// for all that is no regular file.
+    pub fn leaves_out(&self, metadata: &Metadata) -> Option<&'static str> {
+        if metadata.kind != Kind::File {
+            return None;
+        }
+        if self.max_size_bytes.is_some_and(|max| metadata.size_bytes > max) {
+            Some("it is larger than the largest size that is sent")
+        } else if self.min_size_bytes.is_some_and(|min| metadata.size_bytes < min) {
+            Some("it is smaller than the smallest size that is sent")
+        } else if self.newer_than.is_some_and(|time| metadata.modified <= time) {
+            Some("it is older than what is sent")
+        } else {
+            None
+        }
+    }
+
+    /// All that is left out, as text: the same if and only if the filters are
+    /// the same, to be kept with a scan. Empty if everything passes.
+    pub fn fingerprint(&self) -> String {
+        let mut text: String = self.rules.iter().map(Rule::line).collect();
+        let mut line = |name: &str, value: Option<i128>| {
+            if let Some(value) = value {
+                // Writing into a text does not fail.
+                let _written = writeln!(text, "{name} {value}");
+            }
+        };
+        line("max-size", self.max_size_bytes.map(i128::from));
+        line("min-size", self.min_size_bytes.map(i128::from));
+        match (self.newer_than, self.newer_than_age) {
+            (Some(_), Some(age)) => line("newer-than-age", i128::try_from(age.as_nanos()).ok()),
+            (time, _) => line("newer-than", time.map(|time| i128::from(time.0))),
+        }
+        line("one-file-system", self.one_file_system.then_some(1));
+        text
+    }
+
+    /// Checks that the limits leave something over.
+    ///
+    /// # Errors
+    /// One line that names them.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        match (self.min_size_bytes, self.max_size_bytes) {
+            (Some(min), Some(max)) if min > max => {
+                Err(format!("min size {min} is larger than max size {max}: no file would be sent"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,211 @@
+//! Rules in their order: patterns that exclude, and patterns that include again.
+
+use regex::bytes::{RegexSet, RegexSetBuilder};
+use thiserror::Error as ThisError;
+use towpath_backend::RelPath;
+
+use super::glob::Glob;
+
+/// Memory that the compiled rules may take: tens of thousands of patterns.
+const MAX_COMPILED_BYTES: usize = 256 << 20;
+
+/// Why a pattern cannot be used, on one line.
+#[derive(Clone, Debug, PartialEq, Eq, ThisError)]
+#[error("{}pattern `{}` {problem}", .line.map(|line| format!("line {line}: ")).unwrap_or_default(), String::from_utf8_lossy(.pattern))]
+pub struct BadPattern {
+    /// The line it stands in, counted from 1, if it comes from a list.
+    pub line: Option<usize>,
+    /// The pattern.
+    pub pattern: Vec<u8>,
+    /// What is wrong with it.
+    pub problem: &'static str,
+}
+
+/// A pattern, and what becomes of the paths it matches.
+///
+/// Patterns have the syntax of a `.gitignore` and are bytes, as names are:
+/// `*` and `?` stay within a directory, a part `**` goes across directories,
+/// `[a-z]` is one of these; with a `/` at the start or in the middle a pattern
+/// begins at the root of the tree, with none it matches in every directory; a
+/// `/` at the end matches directories only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    pattern: Vec<u8>,
+    includes: bool,
+    glob: Glob,
+}
+
+impl Rule {
+    /// A rule that leaves out what `pattern` matches.
+    ///
+    /// # Errors
+    /// [`BadPattern`] for one that can match nothing, and for one that begins
+    /// with `!`, which would mean the opposite in a `.gitignore`.
+    pub fn exclude(pattern: impl AsRef<[u8]>) -> Result<Self, BadPattern> {
+        Self::single(pattern.as_ref(), false)
+    }
+
+    /// A rule that takes in what `pattern` matches, although an earlier rule excludes it.
+    ///
+    /// # Errors
+    /// As for [`Self::exclude`].
+    pub fn include(pattern: impl AsRef<[u8]>) -> Result<Self, BadPattern> {
+        Self::single(pattern.as_ref(), true)
+    }
+
+    /// The rules of a text like that of a `.gitignore`: a pattern in each line,
+    /// to be excluded, or included after a `!`; `#` begins a comment.
+    ///
+    /// # Errors
+    /// [`BadPattern`] with the number of the line.
+    pub fn list(text: &[u8]) -> Result<Vec<Self>, BadPattern> {
+        // What some editors put before a text.
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+        let lines = text.split(|&byte| byte == b'\n').enumerate();
+        let rules = lines.filter_map(|(before, line)| {
+            let line = without_trailing_spaces(line.strip_suffix(b"\r").unwrap_or(line));
+            if line.is_empty() || line.starts_with(b"#") {
+                return None;
+            }
+            let rule = match line.strip_prefix(b"!") {
+                Some(pattern) => Self::parse(pattern, true),
+                None => Self::parse(line, false),
+            };
+            Some(rule.map_err(|bad| BadPattern { line: Some(before + 1), pattern: line.to_vec(), ..bad }))
+        });
+        rules.collect()
+    }
+
+    fn single(pattern: &[u8], includes: bool) -> Result<Self, BadPattern> {
+        if pattern.starts_with(b"!") {
+            let problem = r"begins with `!`, which only a list of patterns knows; write `\!` for a name that does";
+            return Err(BadPattern { line: None, pattern: pattern.to_vec(), problem });
+        }
+        Self::parse(pattern, includes)
+    }
+
+    fn parse(pattern: &[u8], includes: bool) -> Result<Self, BadPattern> {
+        let pattern = pattern.to_vec();
+        match Glob::parse(&pattern) {
+            Ok(glob) => Ok(Self { pattern, includes, glob }),
+            Err(problem) => Err(BadPattern { line: None, pattern, problem }),
+        }
+    }
+
+    /// The rule as a line of text: `- *.tmp`, `+ /keep`.
+    pub(super) fn line(&self) -> String {
+        format!("{} {}\n", if self.includes { '+' } else { '-' }, self.pattern.escape_ascii())
+    }
+}
+
+/// Spaces at the end of a line do not count, but for one after a `\`.
+fn without_trailing_spaces(line: &[u8]) -> &[u8] {
+    let end = line.iter().rposition(|&byte| byte != b' ').map_or(0, |last| last + 1);
+    let backslashes = line[..end].iter().rev().take_while(|&&byte| byte == b'\\').count();
+    let is_escaped = backslashes % 2 == 1 && end < line.len();
+    &line[..end + usize::from(is_escaped)]
+}
+
+/// Rules in their order: the last one that matches a path decides.
+///
+/// Without rules everything passes.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    rules: Vec<Rule>,
+    /// Those whose patterns match names, and those that match paths. Apart,
+    /// as one set of both is slow once there are thousands.
+    names: Patterns,
+    paths: Patterns,
+}
+
+impl Rules {
+    /// Puts rules together.
+    ///
+    /// # Errors
+    /// One line, if there are more than memory should be spent on.
+    pub fn new(rules: impl IntoIterator<Item = Rule>) -> Result<Self, String> {
+        let rules: Vec<_> = rules.into_iter().collect();
+        Ok(Self { names: Patterns::of(&rules, true)?, paths: Patterns::of(&rules, false)?, rules })
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// The rules.
+    pub fn iter(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter()
+    }
+
+    /// Whether the last rule that matches `path` itself excludes it.
+    pub(super) fn exclude(&self, path: &RelPath, is_dir: bool) -> bool {
+        // The root has no name, and always passes.
+        let Some(name) = path.name().filter(|_| !self.is_empty()) else { return false };
+        let applies = |index: usize| self.rules.get(index).is_some_and(|rule| is_dir || !rule.glob.only_dirs);
+        let last = self.names.last(name, applies).max(self.paths.last(path.as_bytes(), applies));
+        last.and_then(|index| self.rules.get(index)).is_some_and(|rule| !rule.includes)
+    }
+}
+
+/// Patterns that are matched at once.
+#[derive(Clone, Debug, Default)]
+struct Patterns {
+    set: RegexSet,
+    /// Where each stands among the rules.
+    indices: Vec<usize>,
+}
+
+impl Patterns {
+    /// Those of `rules` that match names, or those that match paths.
+    fn of(rules: &[Rule], names: bool) -> Result<Self, String> {
+        let (indices, regexes): (Vec<_>, Vec<_>) = rules
+            .iter()
+            .enumerate()
+            .filter(|(_, rule)| rule.glob.is_name == names)
+            .map(|(index, rule)| (index, &rule.glob.regex))
+            .unzip();
+        let set = RegexSetBuilder::new(regexes)
+            .size_limit(MAX_COMPILED_BYTES)
+            .build()
+            .map_err(|_| format!("{} patterns to exclude and include are too many", rules.len()))?;
+        Ok(Self { set, indices })
+    }
+
+    /// The last of the rules that match `text`, among those that apply.
+    fn last(&self, text: &[u8], applies: impl Fn(usize) -> bool) -> Option<usize> {
+        let matching = self.set.matches(text);
+        matching.iter().rev().filter_map(|nth| self.indices.get(nth).copied()).find(|&index| applies(index))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_has_comments_blank_lines_and_includes() {
+        let list = b"\xef\xbb\xbf# comment\n\n   \n*.tmp  \r\n!keep.tmp\n\\#a\n\\!b\nspace\\ \n- c\n -d\ne";
+        let lines: String = Rule::list(list).unwrap().iter().map(Rule::line).collect();
+        assert_eq!(lines, "- *.tmp\n+ keep.tmp\n- \\\\#a\n- \\\\!b\n- space\\\\ \n- - c\n-  -d\n- e\n");
+    }
+
+    #[test]
+    fn a_bad_line_is_named() {
+        let bad = Rule::list(b"a\n# b\n![c\n").unwrap_err();
+        assert_eq!(bad.to_string(), "line 3: pattern `![c` has a `[` without its `]`");
+        assert!(Rule::list(b"!\n").unwrap_err().to_string().contains("line 1: pattern `!` is empty"));
+    }
+
+    #[test]
+    fn a_single_pattern_knows_no_marks() {
+        for rule in [Rule::exclude, Rule::include] {
+            let bad = rule("!a").unwrap_err();
+            assert!(bad.to_string().starts_with("pattern `!a` begins with `!`"), "{bad}");
+            assert!(rule("").is_err());
+        }
+        let rules = Rules::new([Rule::exclude("#a").unwrap(), Rule::exclude("b ").unwrap()]).unwrap();
+        let excludes = |name: &str| rules.exclude(&RelPath::new(name).unwrap(), false);
+        assert!(excludes("#a") && excludes("b ") && !excludes("b"));
+    }
+}

@@ -1,0 +1,170 @@
+//! Tests of whole filters: order, limits, fingerprints, any names and patterns.
+
+use super::*;
+use proptest::prelude::*;
+
+fn path(text: impl AsRef<[u8]>) -> RelPath {
+    RelPath::new(text).unwrap()
+}
+
+fn filter(list: &[u8]) -> Filter {
+    Filter { rules: Rules::new(Rule::list(list).unwrap()).unwrap(), ..Filter::default() }
+}
+
+#[test]
+fn the_last_rule_that_matches_decides() {
+    let reversed = filter(b"!keep.tmp\n*.tmp");
+    let filter = filter(b"*.tmp\n!keep.tmp\n/a/keep.tmp");
+    let excludes = |name: &str| filter.excludes(&path(name), false);
+    assert!(excludes("x.tmp") && excludes("b/x.tmp") && excludes("a/keep.tmp"));
+    assert!(!excludes("keep.tmp") && !excludes("b/keep.tmp") && !excludes("other"));
+    assert!(reversed.excludes(&path("keep.tmp"), false));
+}
+
+#[test]
+fn a_slash_at_the_end_is_for_directories() {
+    let filter = filter(b"*\n!*/\nkeep/");
+    assert!(filter.excludes(&path("a"), false) && !filter.excludes(&path("a"), true));
+    assert!(filter.excludes(&path("keep"), true) && filter.excludes(&path("keep"), false));
+}
+
+#[test]
+fn what_lies_below_an_excluded_directory_is_excluded_with_its_parents() {
+    let filter = filter(b"/a/b/\n!keep");
+    assert!(!filter.excludes(&path("a/b/keep"), false));
+    assert!(filter.excludes_with_parents(&path("a/b/keep"), false));
+    assert!(filter.excludes_with_parents(&path("a/b/c/d"), false));
+    assert!(!filter.excludes_with_parents(&path("a/keep"), false));
+    assert!(!filter.excludes_with_parents(&path("a/b"), false), "no directory");
+}
+
+#[test]
+fn the_root_is_never_excluded() {
+    let filter = filter(b"*\n**\n/**");
+    assert!(!filter.excludes_with_parents(&RelPath::root(), true));
+}
+
+#[test]
+fn limits_are_for_regular_files_and_take_their_bounds_in() {
+    let filter = Filter {
+        max_size_bytes: Some(10),
+        min_size_bytes: Some(5),
+        newer_than: Some(Timestamp(100)),
+        ..Filter::default()
+    };
+    let file = |size, time| filter.leaves_out(&Metadata::new(Kind::File, size, Timestamp(time)));
+    assert_eq!((file(5, 101), file(10, 101)), (None, None));
+    assert!(file(4, 101).unwrap().contains("smaller"));
+    assert!(file(11, 101).unwrap().contains("larger"));
+    assert!(file(7, 100).unwrap().contains("older"));
+    for kind in [Kind::Dir, Kind::Symlink, Kind::Other] {
+        assert_eq!(filter.leaves_out(&Metadata::new(kind, 4096, Timestamp(0))), None);
+    }
+}
+
+#[test]
+fn limits_that_leave_nothing_are_named() {
+    let check = |min, max| Filter { min_size_bytes: Some(min), max_size_bytes: Some(max), ..Filter::default() }.check();
+    assert_eq!(check(5, 5), Ok(()));
+    assert!(check(6, 5).unwrap_err().contains("min size 6"));
+}
+
+#[test]
+fn a_fingerprint_tells_filters_apart() {
+    let age = Some(Duration::from_secs(60));
+    let differing = [
+        Filter::default(),
+        filter(b"a\nb"),
+        filter(b"b\na"),
+        filter(b"a\n!b"),
+        filter(b"a\\nb"),
+        Filter { max_size_bytes: Some(1), ..Filter::default() },
+        Filter { min_size_bytes: Some(1), ..Filter::default() },
+        Filter { newer_than: Some(Timestamp(1)), ..Filter::default() },
+        Filter { newer_than: Some(Timestamp(1)), newer_than_age: age, ..Filter::default() },
+        Filter { one_file_system: true, ..Filter::default() },
+    ];
+    let texts: std::collections::BTreeSet<_> = differing.iter().map(Filter::fingerprint).collect();
+    assert_eq!(texts.len(), differing.len(), "{texts:?}");
+    assert!(differing[0].is_empty() && differing[1..].iter().all(|filter| !filter.is_empty()));
+    let tomorrow = Filter { newer_than: Some(Timestamp(2)), newer_than_age: age, ..Filter::default() };
+    assert_eq!(tomorrow.fingerprint(), differing[8].fingerprint());
+}
+
+/// Any bytes, with a liking for those that mean something.
+fn bytes() -> impl Strategy<Value = Vec<u8>> {
+    let byte = prop_oneof![3 => any::<u8>(), 5 => prop::sample::select(b"ab*?[]!^-\\/#. :\n\xff".to_vec())];
+    prop::collection::vec(byte, 0..16)
+}
+
+fn paths() -> impl Strategy<Value = RelPath> {
+    let names = prop::collection::vec("[ab.*\\[\\\\]{1,3}", 1..4);
+    let likely = names.prop_filter_map("no path", |names| RelPath::new(names.join("/")).ok());
+    let unlikely = bytes().prop_filter_map("no path", |bytes| RelPath::new(bytes).ok());
+    prop_oneof![likely, unlikely].prop_filter("the root", |path| !path.is_root())
+}
+
+/// `name` as a pattern that matches this name alone.
+fn escaped(name: &[u8]) -> Vec<u8> {
+    name.iter().flat_map(|&byte| if byte == b'/' { vec![byte] } else { vec![b'\\', byte] }).collect()
+}
+
+proptest! {
+    #[test]
+    fn any_pattern_is_taken_or_refused_on_one_line(pattern in bytes(), path in paths(), is_dir: bool) {
+        match Rule::exclude(&pattern) {
+            Ok(rule) => {
+                let _either = Filter { rules: Rules::new([rule]).unwrap(), ..Filter::default() }.excludes(&path, is_dir);
+            }
+            Err(bad) => prop_assert!(bad.to_string().starts_with("pattern `"), "{}", bad),
+        }
+    }
+
+    #[test]
+    fn any_list_is_taken_or_refused(list in bytes()) {
+        if let Err(bad) = Rule::list(&list) {
+            prop_assert!(bad.line.is_some());
+        }
+    }
+
+    #[test]
+    fn a_name_made_plain_matches_itself_alone(path in paths(), other in paths()) {
+        let pattern = [b"/", &escaped(path.as_bytes())[..]].concat();
+        let filter = Filter { rules: Rules::new([Rule::exclude(pattern).unwrap()]).unwrap(), ..Filter::default() };
+        prop_assert!(filter.excludes(&path, false));
+        prop_assert_eq!(filter.excludes(&other, false), path == other);
+    }
+
+    #[test]
+    fn a_name_without_a_slash_matches_in_every_directory(name in paths(), above in paths()) {
+        let pattern = escaped(name.name().unwrap());
+        let filter = Filter { rules: Rules::new([Rule::exclude(pattern).unwrap()]).unwrap(), ..Filter::default() };
+        prop_assert!(filter.excludes(&name, false));
+        prop_assert!(filter.excludes(&above.join(name.name().unwrap()).unwrap(), false));
+        prop_assert!(filter.excludes_with_parents(&name.join("x").unwrap(), false));
+    }
+
+    #[test]
+    fn of_rules_that_match_the_last_decides(includes in prop::collection::vec(any::<bool>(), 1..6), path in paths()) {
+        let rules = includes.iter().map(|&includes| if includes { Rule::include("*") } else { Rule::exclude("*") });
+        let rules = Rules::new(rules.map(Result::unwrap)).unwrap();
+        let filter = Filter { rules, ..Filter::default() };
+        prop_assert_eq!(filter.excludes(&path, false), includes.last() == Some(&false));
+    }
+
+    #[test]
+    fn many_rules_decide_as_the_last_of_those_that_match_alone(
+        patterns in prop::collection::vec((bytes(), any::<bool>()), 0..6),
+        path in paths(),
+        is_dir: bool,
+    ) {
+        let usable: Vec<_> = patterns.into_iter().filter(|(pattern, _)| Rule::exclude(pattern).is_ok()).collect();
+        let rule = |(pattern, includes): &(Vec<u8>, bool)| {
+            if *includes { Rule::include(pattern) } else { Rule::exclude(pattern) }.unwrap()
+        };
+        let alone = |pattern: &[u8]| Rules::new([Rule::exclude(pattern).unwrap()]).unwrap().exclude(&path, is_dir);
+        let last = usable.iter().rfind(|(pattern, _)| alone(pattern));
+        let all = Rules::new(usable.iter().map(rule)).unwrap();
+        prop_assert_eq!(all.exclude(&path, is_dir), last.is_some_and(|(_, includes)| !includes));
+    }
+}

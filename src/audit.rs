@@ -55,10 +55,7 @@ impl Line {
         put("time", self.time.to_string().into());
         put("status", self.status.into());
         for (key, path) in [("source", &self.paths.source), ("dest", &self.paths.dest)] {
-            put(key, String::from_utf8_lossy(path).into());
-            if std::str::from_utf8(path).is_err() {
-                put(&format!("{key}_bytes"), hex(path).into());
-            }
+            put_path(key, path, &mut put);
         }
         put("size", self.size_bytes.into());
         put("algorithm", self.checksum.as_ref().map(|checksum| checksum.algorithm.name()).into());
@@ -72,6 +69,14 @@ impl Line {
         }
         text.extend_from_slice(Value::Object(line).to_string().as_bytes());
         text.push(b'\n');
+    }
+}
+
+/// Puts a path under `key`; one that is not UTF-8 once more, whole, in hexadecimal.
+pub(crate) fn put_path(key: &str, path: &[u8], mut put: impl FnMut(&str, Value)) {
+    put(key, String::from_utf8_lossy(path).into());
+    if std::str::from_utf8(path).is_err() {
+        put(&format!("{key}_bytes"), hex(path).into());
     }
 }
 

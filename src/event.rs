@@ -82,6 +82,40 @@ pub struct FilePaths {
     pub dest: Vec<u8>,
 }
 
+/// What a run would do to a file or directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Send its content, or a link's target.
+    Send,
+    /// Make it another name of a file.
+    Link,
+    /// Apply permissions or owner, and nothing else.
+    SetAttributes,
+    /// Nothing: it cannot be had at the sink.
+    Fail,
+    /// Make a directory.
+    MakeDir,
+    /// Delete a file or link from the sink.
+    Delete,
+    /// Remove an emptied directory from the sink.
+    DeleteDir,
+}
+
+impl Action {
+    /// The word for it in texts and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Send => "send",
+            Self::Link => "link",
+            Self::SetAttributes => "attributes",
+            Self::Fail => "fail",
+            Self::MakeDir => "mkdir",
+            Self::Delete => "delete",
+            Self::DeleteDir => "rmdir",
+        }
+    }
+}
+
 /// Something happened.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -190,6 +224,17 @@ pub enum Event {
     Vanished {
         /// The file.
         paths: FilePaths,
+    },
+    /// A dry run: a real one would do this.
+    Planned {
+        /// What.
+        action: Action,
+        /// To what.
+        paths: FilePaths,
+        /// Its size; `None` for a directory.
+        size_bytes: Option<u64>,
+        /// Why.
+        reason: String,
     },
     /// Something a user should know that stops nothing.
     Warning {

@@ -17,6 +17,7 @@ use crate::own_files;
 use crate::pace::Pace;
 use crate::part::Parts;
 use crate::pipeline::{self, Pool, Shared, Tally};
+use crate::plan as dry_run;
 use crate::progress::{Phase, Progress};
 use crate::report::{Outcome, Report};
 use crate::scan::Scan;
@@ -29,6 +30,7 @@ pub struct Builder {
     sink: Option<Arc<dyn Sink>>,
     database: Option<PathBuf>,
     audit_log: Option<PathBuf>,
+    left_alone: Vec<PathBuf>,
     options: Options,
     cancellation: CancellationToken,
 }
@@ -45,6 +47,21 @@ impl Builder {
     #[must_use]
     pub fn sink(mut self, sink: impl Sink + 'static) -> Self {
         self.sink = Some(Arc::new(sink));
+        self
+    }
+
+    /// The same, for a sink that was chosen at run time.
+    #[must_use]
+    pub fn boxed_sink(mut self, sink: Box<dyn Sink>) -> Self {
+        self.sink = Some(Arc::from(sink));
+        self
+    }
+
+    /// Files of this machine that are no part of either tree, should they lie
+    /// inside one, as the database and the log of this migration are none.
+    #[must_use]
+    pub fn leave_alone(mut self, files: impl IntoIterator<Item = impl AsRef<Path>>) -> Self {
+        self.left_alone.extend(files.into_iter().map(|file| file.as_ref().to_owned()));
         self
     }
 
@@ -94,6 +111,7 @@ impl Builder {
             sink,
             database: self.database.ok_or_else(|| missing("a database"))?,
             audit_log: self.audit_log.ok_or_else(|| missing("an audit log"))?,
+            left_alone: self.left_alone,
             options: self.options,
             cancellation: self.cancellation,
             emitter: Emitter::default(),
@@ -108,6 +126,7 @@ pub struct Migration {
     sink: Arc<dyn Sink>,
     database: PathBuf,
     audit_log: PathBuf,
+    left_alone: Vec<PathBuf>,
     options: Options,
     cancellation: CancellationToken,
     emitter: Emitter,
@@ -210,6 +229,9 @@ impl Migration {
         let Some(backlog) = backlog else {
             return Ok(self.report(Outcome::Stopped, scanned, &Backlog::default(), Tally::default()));
         };
+        if self.options.dry_run {
+            return self.plan(state, &backlog).await;
+        }
         let tally = self.transfer(state, start.run, &backlog, identities).await?;
         let outcome = if self.cancellation.is_cancelled() { Outcome::Stopped } else { Outcome::Finished };
         Ok(self.report(outcome, scanned, &backlog, tally))
@@ -256,7 +278,12 @@ impl Migration {
             owner: self.options.keep_owner,
             hard_links: keeps_hard_links,
         };
-        let options = ScanOptions { tolerance_ns: self.tolerance_ns(), compares, settings: self.options.settings() };
+        let options = ScanOptions {
+            tolerance_ns: self.tolerance_ns(),
+            compares,
+            names: self.sink.capabilities().names,
+            settings: self.options.settings(),
+        };
         state.begin_scan(run, options).await?;
         let scan = Scan {
             source: Arc::clone(&self.source),
@@ -275,6 +302,23 @@ impl Migration {
             cancellation: self.cancellation.clone(),
         };
         scan.run().await
+    }
+
+    /// Tells what would be done.
+    async fn plan(&self, state: &State, backlog: &Backlog) -> Result<Report> {
+        let plan = dry_run::Plan {
+            source: &*self.source,
+            sink: &*self.sink,
+            state,
+            emitter: &self.emitter,
+            cancellation: &self.cancellation,
+            mirror: self.options.mirror,
+            one_file_system: self.options.filter.one_file_system,
+        };
+        let (planned, refusal) = plan.tell().await?;
+        let outcome = if self.cancellation.is_cancelled() { Outcome::Stopped } else { Outcome::Finished };
+        let tally = Tally { pending: backlog.pending, refusal, ..Tally::default() };
+        Ok(Report { planned: Some(planned), ..self.report(outcome, true, backlog, tally) })
     }
 
     async fn transfer(&self, state: &State, run: i64, backlog: &Backlog, identities: [Identity; 2]) -> Result<Tally> {
@@ -302,8 +346,11 @@ impl Migration {
 
     /// What is left alone inside the source, and inside the sink.
     fn own_files(&self) -> [HashSet<RelPath>; 2] {
-        let source = own_files::inside(&*self.source, &self.database, &self.audit_log);
-        let mut sink = own_files::inside(&*self.sink, &self.database, &self.audit_log);
+        let mut files = own_files::of_database(&self.database);
+        files.push(self.audit_log.clone());
+        files.extend(self.left_alone.iter().cloned());
+        let source = own_files::inside(&*self.source, &files);
+        let mut sink = own_files::inside(&*self.sink, &files);
         sink.extend(self.options.sink_apart.iter().cloned());
         [source, sink]
     }
@@ -345,6 +392,7 @@ impl Migration {
             deleted_dirs: tally.deleted_dirs,
             protected: tally.protected,
             refused_attributes: tally.refused_attributes,
+            planned: None,
             refusal: tally.refusal,
             read_bytes: done.read_bytes,
             written_bytes: done.written_bytes,

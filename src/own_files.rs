@@ -8,16 +8,24 @@ use towpath_backend::{RelPath, Tree};
 
 use crate::error::{Error, Result};
 
-/// Where the database, its companions and the log lie inside `tree`: where they
-/// are named, and where links lead from there.
-pub(crate) fn inside(tree: &(impl Tree + ?Sized), database: &Path, audit_log: &Path) -> HashSet<RelPath> {
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let databases = [database.to_owned(), real(database)];
-    let own = databases.iter().flat_map(|path| with_companions(path)).chain([audit_log.to_owned(), real(audit_log)]);
-    own.filter_map(|path| tree.locate(&path)).collect()
+/// Where these files lie inside `tree`: where they are named, and where links lead from there.
+pub(crate) fn inside(tree: &(impl Tree + ?Sized), files: &[PathBuf]) -> HashSet<RelPath> {
+    let real = files.iter().filter_map(|file| real(file));
+    files.iter().cloned().chain(real).filter_map(|file| tree.locate(&file)).collect()
 }
 
-/// The database, and the files that SQLite keeps beside it.
+/// Where links lead from `file`, which may be missing, its folder not.
+fn real(file: &Path) -> Option<PathBuf> {
+    file.canonicalize().ok().or_else(|| Some(file.parent()?.canonicalize().ok()?.join(file.file_name()?)))
+}
+
+/// A database, by its name and by where links lead from there, and what SQLite keeps beside it.
+pub(crate) fn of_database(database: &Path) -> Vec<PathBuf> {
+    let real = real(database).unwrap_or_else(|| database.to_owned());
+    [with_companions(database), with_companions(&real)].concat()
+}
+
+/// A database, and what SQLite keeps beside it.
 fn with_companions(database: &Path) -> Vec<PathBuf> {
     let named = |suffix: &str| {
         let mut path = database.as_os_str().to_owned();

@@ -13,6 +13,27 @@ pub enum Outcome {
     Stopped,
 }
 
+/// What a run would do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Planned {
+    /// Files and links to be sent.
+    pub sent: Totals,
+    /// Names to be made of files that are there, or are sent under another name.
+    pub linked_files: u64,
+    /// Files that get permissions or an owner alone.
+    pub settled_files: u64,
+    /// Files that cannot be had at the sink.
+    pub failing_files: u64,
+    /// Directories to be made.
+    pub made_dirs: u64,
+    /// Files and links to be deleted from the sink.
+    pub deleted_files: u64,
+    /// Directories to be removed from the sink.
+    pub deleted_dirs: u64,
+    /// Extra files that would be left, to be safe.
+    pub protected: u64,
+}
+
 /// What a run did, and what is left.
 #[derive(Clone, Debug)]
 pub struct Report {
@@ -42,6 +63,8 @@ pub struct Report {
     pub protected: u64,
     /// Permissions, owners and extended attributes that the sink did not take.
     pub refused_attributes: u64,
+    /// What a run would do, if this was a dry run.
+    pub planned: Option<Planned>,
     /// Why a guard kept anything, or anything more, from being deleted.
     pub refusal: Option<String>,
     /// Bytes read from the source by this run.

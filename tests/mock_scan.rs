@@ -9,9 +9,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use mocks::*;
-use towpath::{Error, Options};
-use towpath_backend::mock::MockSource;
-use towpath_backend::{Capabilities, Entry, EntryStream, ErrorKind, Identity, Kind, RelPath, Result};
+use towpath::{Error, Event, MaxDelete, Mirror, Options};
+use towpath_backend::mock::{MockSink, MockSource};
+use towpath_backend::{
+    ByteSet, Capabilities, Entry, EntryStream, ErrorKind, Identity, Kind, NameRules, RelPath, Result,
+};
 
 fn entry(name: &[u8], kind: Kind) -> Entry {
     Entry { name: name.to_vec(), metadata: metadata(kind, 10) }
@@ -34,7 +36,7 @@ fn source(list: impl Fn(&RelPath) -> Result<EntryStream> + Send + 'static) -> Mo
     source
 }
 
-fn sink() -> towpath_backend::mock::MockSink {
+fn sink() -> MockSink {
     let mut sink = willing_sink(&Journal::default());
     sink.expect_create_dir().returning(|_| Ok(()));
     sink.expect_metadata().returning(|_| Ok(metadata(Kind::Dir, 0)));
@@ -139,7 +141,7 @@ async fn a_sink_that_rounds_times_is_in_sync_and_a_second_run_sends_nothing() {
     let mut bench = Bench::new(Options { modify_window: Some(Duration::ZERO), ..Options::default() });
     let coarse = Capabilities { mtime_precision_ns: TWO_SECONDS, ..capabilities() };
     let rounded = towpath_backend::Timestamp(MTIME.0 - MTIME.0 % TWO_SECONDS as i64);
-    let mut sink = towpath_backend::mock::MockSink::new();
+    let mut sink = MockSink::new();
     sink.expect_root().return_const(b"/new".to_vec());
     sink.expect_capabilities().return_const(coarse);
     sink.expect_locate().return_const(None);
@@ -173,8 +175,8 @@ async fn a_sink_that_rounds_times_is_in_sync_and_a_second_run_sends_nothing() {
     assert_eq!((report.synced.files, report.all_in_sync()), (0, true));
 }
 
-fn empty_sink_of(capabilities: Capabilities) -> towpath_backend::mock::MockSink {
-    let mut sink = towpath_backend::mock::MockSink::new();
+fn empty_sink_of(capabilities: Capabilities) -> MockSink {
+    let mut sink = MockSink::new();
     sink.expect_root().return_const(b"/new".to_vec());
     sink.expect_capabilities().return_const(capabilities);
     sink.expect_locate().return_const(None);
@@ -188,4 +190,108 @@ fn empty_sink_of(capabilities: Capabilities) -> towpath_backend::mock::MockSink 
 fn what_is_missing_is_named_when_a_migration_is_built() {
     let missing = towpath::Migration::builder().build().err().unwrap();
     assert!(matches!(&missing, Error::Config(text) if text.contains("a source")), "{missing}");
+}
+
+/// A sink with these rules of names and this listing, that takes whatever it may be given.
+fn sink_with(names: NameRules, list: impl Fn(&RelPath) -> Result<EntryStream> + Send + 'static) -> MockSink {
+    let mut sink = empty_sink_of(Capabilities { names, symlinks: true, ..Capabilities::PLAIN });
+    sink.expect_read_dir().returning(list);
+    sink.expect_flush().returning(|| Ok(()));
+    sink.expect_create_dir().returning(|_| Ok(()));
+    sink.expect_set_times().returning(|_, _| Ok(()));
+    sink.expect_metadata().returning(|_| Ok(metadata(Kind::Dir, 0)));
+    sink
+}
+
+/// Creates that are allowed, by name; any other is a failure of the test.
+fn allow(sink: &mut MockSink, names: &'static [&'static str]) {
+    let journal = Journal::default();
+    sink.expect_create().returning(move |path, _| {
+        assert!(names.contains(&path.to_string().as_str()), "{path} was written");
+        Ok(Box::new(willing_writer(&journal)))
+    });
+}
+
+fn failures(ran: &Ran) -> Vec<String> {
+    let told = |event: &Event| match event {
+        Event::Failed { paths, error } => Some(format!("{}: {error}", String::from_utf8_lossy(&paths.source))),
+        _ => None,
+    };
+    ran.events.iter().filter_map(told).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_names_that_are_one_to_the_sink_never_become_one_file() {
+    let rules = NameRules { folds_case: true, ..NameRules::BYTES };
+    let list = |dir: &RelPath| match dir.as_bytes() {
+        b"" => page(vec![
+            entry(b"README", Kind::File),
+            entry(b"readme", Kind::File),
+            entry(b"alone", Kind::File),
+            entry(b"Dir", Kind::Dir),
+            entry(b"dir", Kind::Dir),
+        ]),
+        _ => page(vec![entry(b"inner", Kind::File)]),
+    };
+    let mut sink = sink_with(rules, |_| page(vec![]));
+    allow(&mut sink, &["README", "alone", "Dir/inner"]);
+    let ran = Bench::new(Options::default()).run(source(list), sink).await;
+    let report = ran.result.as_ref().unwrap();
+    assert_eq!((report.synced.files, report.failed_files, report.all_in_sync()), (3, 2, false));
+    let failures = failures(&ran);
+    assert!(failures.iter().any(|text| text.contains("/old/readme: ") && text.contains("README")), "{failures:?}");
+    assert!(failures.iter().any(|text| text.contains("/old/dir/inner: ")), "{failures:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_the_sink_spells_otherwise_is_neither_overwritten_nor_deleted() {
+    let rules = NameRules { folds_case: true, folds_unicode: true, ..NameRules::BYTES };
+    let list = |_: &RelPath| page(vec![entry(b"readme", Kind::File), entry("caf\u{e9}".as_bytes(), Kind::File)]);
+    let there = |_: &RelPath| page(vec![entry(b"README", Kind::File), entry("cafe\u{301}".as_bytes(), Kind::File)]);
+    let mut sink = sink_with(rules, there);
+    allow(&mut sink, &[]);
+    sink.expect_remove_file().never();
+    let mirror = Some(Mirror { max_delete: MaxDelete::Percent(100), discard: false });
+    let ran = Bench::new(Options { mirror, ..Options::default() }).run(source(list), sink).await;
+    let report = ran.result.as_ref().unwrap();
+    assert_eq!((report.synced.files, report.failed_files, report.deleted_files), (0, 2, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_spelling_that_the_sink_has_is_the_right_one() {
+    let rules = NameRules { folds_case: true, ..NameRules::BYTES };
+    let list = |_: &RelPath| page(vec![entry(b"README", Kind::File), entry(b"readme", Kind::File)]);
+    let mut sink = sink_with(rules, |_| page(vec![entry(b"readme", Kind::File)]));
+    allow(&mut sink, &[]);
+    let ran = Bench::new(Options::default()).run(source(list), sink).await;
+    let failures = failures(&ran);
+    assert!(failures.len() == 1 && failures[0].contains("/old/README"), "{failures:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_the_sink_does_not_take_are_reported_before_they_are_tried() {
+    let refused = ByteSet::of(b":");
+    let rules = NameRules { refused, trims_end: true, utf8_only: true, ..NameRules::BYTES };
+    let list = |dir: &RelPath| match dir.as_bytes() {
+        b"" => page(vec![
+            entry(b"a:b", Kind::File),
+            entry(b"dot.", Kind::File),
+            entry(b"\xff", Kind::File),
+            entry(b"fine", Kind::File),
+            entry(b"c:", Kind::Dir),
+        ]),
+        _ => page(vec![entry(b"inner", Kind::File)]),
+    };
+    let mut sink = sink_with(rules, |_| page(vec![]));
+    allow(&mut sink, &["fine"]);
+    let bench = Bench::new(Options::default());
+    let ran = bench.run(source(list), sink).await;
+    assert_eq!(ran.result.as_ref().unwrap().failed_files, 4);
+    assert!(
+        failures(&ran).iter().any(|text| text.contains("c:/inner") && text.contains("':'")),
+        "{:?}",
+        failures(&ran)
+    );
+    let failed = bench.log_lines().into_iter().filter(|line| line["status"] == "failed").count();
+    assert_eq!(failed, 4, "each has its line");
 }

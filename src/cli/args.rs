@@ -116,6 +116,14 @@ pub(super) struct SyncArguments {
     #[arg(long, value_name = "DIR", requires = "delete_extras", help_heading = "Deletion")]
     pub(super) trash: Option<PathBuf>,
 
+    /// Scan, list what would be done and why, and change nothing at DEST
+    #[arg(short = 'n', long)]
+    pub(super) dry_run: bool,
+
+    /// How --dry-run lists it: lines for people, or a JSON object a line
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text, requires = "dry_run")]
+    pub(super) format: Format,
+
     /// mtimes that differ by no more are the same (for example 2s) [default: as precise as the
     /// coarser of the two file systems]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = parse_duration)]
@@ -152,6 +160,13 @@ pub(super) struct SyncArguments {
 
     #[command(flatten)]
     pub(super) filters: FilterArguments,
+}
+
+/// What `--format` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    Text,
+    Json,
 }
 
 /// What `--links` takes.

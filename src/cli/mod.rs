@@ -2,8 +2,10 @@
 //!
 //! Uses the library through its façade alone, and is the only place that prints.
 
+mod absent;
 mod args;
 mod console;
+mod dry_run;
 mod filters;
 mod format;
 mod output;

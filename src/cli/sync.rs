@@ -10,17 +10,17 @@ use super::args::SyncArguments;
 use super::console::Console;
 use super::paths::{StateFiles, canonical, state_files};
 use super::signals::{self, Received};
-use super::{console, format, output};
+use super::{console, dry_run, format, output};
 use crate::{Error, Migration, Options, Outcome, Report};
 
 const ALL_IN_SYNC: u8 = 0;
 pub(super) const COULD_NOT_RUN: u8 = 1;
 const WRONG_USAGE: u8 = 2;
-const NOT_ALL_IN_SYNC: u8 = 3;
-const REFUSED: u8 = 4;
+pub(super) const NOT_ALL_IN_SYNC: u8 = 3;
+pub(super) const REFUSED: u8 = 4;
 
 /// Why it cannot run: the exit status, and one line.
-struct Refusal(u8, String);
+pub(super) struct Refusal(pub(super) u8, pub(super) String);
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
@@ -50,6 +50,9 @@ pub(super) async fn run(arguments: SyncArguments) -> u8 {
 
 async fn try_run(arguments: &SyncArguments) -> Result<u8, Refusal> {
     let (source, files, mut options) = check(arguments)?;
+    if arguments.dry_run {
+        return dry_run::run(arguments, options, source, &files).await;
+    }
     // From here on things are touched: the destination is made and probed.
     let mut sink =
         LocalSink::open(&arguments.dest).map_err(|error| Refusal(COULD_NOT_RUN, format!("destination {error}")))?;
@@ -109,6 +112,10 @@ fn check(arguments: &SyncArguments) -> Result<(LocalSource, StateFiles, Options)
     }
     let files = state_files(source, dest, arguments.database.as_deref(), arguments.log_file.as_deref())
         .map_err(|problem| Refusal(COULD_NOT_RUN, problem))?;
+    if arguments.dry_run {
+        // It keeps its own, and may run beside the real one.
+        return Ok((opened, files, options));
+    }
     let sink_root = canonical(dest);
     Migration::check_files(&files.database, &files.log, opened.root(), sink_root.as_os_str().as_bytes())?;
     Ok((opened, files, options))

@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::event::Side;
 use crate::options::Mirror;
 use crate::pipeline::Shared;
+use crate::state::State;
 
 /// Checks that both trees are those that were scanned, that the source is not
 /// empty, and that no more is to be deleted than may be.
@@ -14,18 +15,23 @@ pub(super) async fn check(shared: &Shared, mirror: Mirror) -> Result<()> {
     for side in Side::BOTH {
         shared.check_identity(side).await?;
     }
-    let extras = shared.state.count_extras().await?;
-    let (source, sink) = shared.state.counted().await?;
+    within_bounds(&shared.state, shared.source.root(), shared.sink.root(), mirror).await
+}
+
+/// Checks that the source is not empty, and that no more is to be deleted than may be.
+pub(crate) async fn within_bounds(state: &State, source_root: &[u8], sink_root: &[u8], mirror: Mirror) -> Result<()> {
+    let extras = state.count_extras().await?;
+    let (source, sink) = state.counted().await?;
     if extras.files == 0 && extras.dirs == 0 {
         return Ok(());
     }
-    let dest = String::from_utf8_lossy(shared.sink.root()).into_owned();
+    let dest = String::from_utf8_lossy(sink_root);
     if source.files == 0 {
         return Err(Error::Refused(format!(
             "the source {} holds no file, and the destination {dest} has {} files that would be deleted: nothing was \
              deleted. Is the source mounted? An empty source is never mirrored; if it is meant to be empty, empty the \
              destination by hand",
-            String::from_utf8_lossy(shared.source.root()),
+            String::from_utf8_lossy(source_root),
             extras.files,
         )));
     }

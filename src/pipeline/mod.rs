@@ -21,10 +21,11 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
+use towpath_backend::RelPath;
 
 use crate::audit::Line;
 use crate::error::{Error, Result};
-use crate::event::{Event, Totals};
+use crate::event::{Event, Side, Totals};
 use crate::mirror;
 use crate::state::{DirWork, FileKey, Work};
 use commit::{Committer, LAST_TURN};
@@ -65,6 +66,7 @@ async fn phases(shared: &Arc<Shared>, tally: &mut Tally) -> Result<()> {
         return Ok(());
     }
     give_up_names(shared, tally).await?;
+    tell_impossible(shared, tally).await?;
     if let Some(mirror) = shared.options.mirror {
         match mirror::run(shared, mirror, tally).await {
             // What was sent is sent all the same.
@@ -124,15 +126,34 @@ async fn give_up_names(shared: &Shared, tally: &mut Tally) -> Result<()> {
             return Ok(());
         }
         for path in names {
-            let paths = shared.paths(&path);
             let error = "the file that it is another name of (hard link) was not sent".to_owned();
-            tally.failed_files += 1;
-            shared.progress.add_failed();
-            let line = Line { error: Some(error.clone()), ..Line::now("failed", paths.clone()) };
-            shared.state.log(vec![line]).await?;
-            shared.emitter.emit(Event::Failed { paths, error }).await;
+            fail(shared, tally, &path, error).await?;
         }
     }
+}
+
+/// Reports the files whose names the sink cannot hold.
+async fn tell_impossible(shared: &Shared, tally: &mut Tally) -> Result<()> {
+    let mut after = (-1, Vec::new());
+    loop {
+        let page = shared.state.impossible(after, PAGE_FILES).await?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        after = last.clone();
+        for (_, file) in page {
+            fail(shared, tally, &file.path, format!("{}: {}", Side::Sink, file.problem)).await?;
+        }
+    }
+}
+
+/// Reports a file that is not sent in this run.
+async fn fail(shared: &Shared, tally: &mut Tally, path: &RelPath, error: String) -> Result<()> {
+    let paths = shared.paths(path);
+    tally.failed_files += 1;
+    shared.progress.add_failed();
+    let line = Line { error: Some(error.clone()), ..Line::now("failed", paths.clone()) };
+    shared.state.log(vec![line]).await?;
+    shared.emitter.emit(Event::Failed { paths, error }).await;
+    Ok(())
 }
 
 /// Does one kind of work of one turn over all lanes.

@@ -22,8 +22,8 @@ const BLOCKED: u32 = NO_TURN - 1;
 /// The key of a file's row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FileKey {
-    dir: i64,
-    name: Vec<u8>,
+    pub(super) dir: i64,
+    pub(super) name: Vec<u8>,
 }
 
 impl FileKey {
@@ -440,7 +440,7 @@ fn pending(row: &rusqlite::Row<'_>) -> rusqlite::Result<Pending> {
     Ok(Pending { key, path, read_path, metadata, recorded, name_of: None })
 }
 
-fn join(dir: &RelPath, name: &[u8]) -> rusqlite::Result<RelPath> {
+pub(super) fn join(dir: &RelPath, name: &[u8]) -> rusqlite::Result<RelPath> {
     dir.join(name).map_err(|error| rusqlite::Error::FromSqlConversionFailure(1, Type::Text, Box::new(error)))
 }
 

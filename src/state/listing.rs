@@ -126,7 +126,7 @@ impl Db {
              SET source_scan = excluded.source_scan, parent = excluded.parent, real = excluded.real,
                  inode = excluded.inode, foreign_device = excluded.foreign_device, modified = excluded.modified,
                  accessed = excluded.accessed, permissions = excluded.permissions, user = excluded.user,
-                 grp = excluded.grp, missing = sink_scan IS NOT excluded.source_scan",
+                 grp = excluded.grp, problem = NULL, missing = sink_scan IS NOT excluded.source_scan",
             params![
                 Name(path.as_bytes()),
                 self.scan.id,
@@ -187,7 +187,7 @@ impl Db {
                  changed = excluded.changed, created = excluded.created, permissions = excluded.permissions,
                  kind = excluded.kind, real = excluded.real, user = excluded.user, grp = excluded.grp,
                  device = excluded.device, inode = excluded.inode,
-                 work = 0, turn = 0, failed = NULL, scan = excluded.scan
+                 work = 0, turn = 0, failed = NULL, problem = NULL, scan = excluded.scan
              WHERE scan <> excluded.scan
              RETURNING status",
             params![

@@ -1,7 +1,7 @@
 //! A scan from its beginning to its end: what it leaves behind is the backlog.
 
 use rusqlite::params;
-use towpath_backend::{Identity, RelPath};
+use towpath_backend::{Identity, NameRules, RelPath};
 
 use super::State;
 use super::db::Db;
@@ -14,7 +14,7 @@ use crate::event::{Counts, Side, Totals};
 const SWEEP_DIRS: i64 = 1000;
 
 /// What a scan keeps in mind between its pages.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Scan {
     pub(super) id: i64,
     /// Times that differ by no more are equal.
@@ -24,7 +24,22 @@ pub(super) struct Scan {
     pub(super) pending: Totals,
     /// The devices of both roots, where they are known.
     pub(super) devices: [Option<u64>; 2],
+    pub(super) names: NameRules,
     compares: Compares,
+}
+
+impl Default for Scan {
+    fn default() -> Self {
+        Self {
+            id: 0,
+            tolerance_ns: 0,
+            distrusted_scan: 0,
+            pending: Totals::default(),
+            devices: [None; 2],
+            names: NameRules::BYTES,
+            compares: Compares::default(),
+        }
+    }
 }
 
 /// What a scan compares beside kind, size and time.
@@ -41,6 +56,8 @@ pub(crate) struct Compares {
 pub(crate) struct ScanOptions {
     pub(crate) tolerance_ns: u64,
     pub(crate) compares: Compares,
+    /// What the sink does with names.
+    pub(crate) names: NameRules,
     /// What decides which files are migrated, in a text that can be compared.
     pub(crate) settings: String,
 }
@@ -92,12 +109,13 @@ impl State {
     pub(crate) async fn finish_scan(&self, found: Found, identities: [Identity; 2]) -> Result<Backlog> {
         self.call(Db::protect_unknown).await?;
         // The names of one file lie in any directories: all rows must be as they are before names are compared.
-        for step in [Db::sweep, Db::compare_names] {
+        for step in [Db::sweep, Db::compare_names, Db::judge_names] {
             let mut from = 0;
             while self.call(move |db| db.dirs_from(from, step)).await? {
                 from += SWEEP_DIRS;
             }
         }
+        self.call(Db::give_up_impossible).await?;
         self.commit(move |db| db.finish_scan(&found, &identities)).await
     }
 }
@@ -146,8 +164,10 @@ impl Db {
             distrusted_scan: distrusted.unwrap_or(0),
             pending: Totals::default(),
             devices: [None; 2],
+            names: options.names,
             compares: options.compares,
         };
+        self.know_names(options.names)?;
         self.execute("INSERT OR IGNORE INTO dir(path) VALUES ('')", [])?;
         self.execute("UPDATE dir SET source_scan = ?1, sink_scan = ?1, missing = 0 WHERE path = ''", [id]).map(drop)
     }
@@ -284,7 +304,7 @@ impl Db {
 }
 
 /// The range of paths below `dir`: from `dir/` to `dir0`, the byte after `/`.
-fn subtree(dir: &RelPath) -> (Vec<u8>, Vec<u8>) {
+pub(super) fn subtree(dir: &RelPath) -> (Vec<u8>, Vec<u8>) {
     if dir.is_root() {
         return (Vec::new(), vec![0xff]);
     }

@@ -54,10 +54,12 @@ CREATE TABLE IF NOT EXISTS dir(
     sink_permissions INTEGER,
     sink_user INTEGER,
     sink_grp INTEGER,
-    settle INTEGER NOT NULL DEFAULT 0       -- 1: its times are to be set; 2: that failed in the last run
+    settle INTEGER NOT NULL DEFAULT 0,      -- 1: its times are to be set; 2: that failed in the last run
+    problem TEXT                            -- why the sink cannot hold it
 ) STRICT;
 CREATE INDEX IF NOT EXISTS dir_missing ON dir(id) WHERE missing = 1;
 CREATE INDEX IF NOT EXISTS dir_settle ON dir(id) WHERE settle = 1;
+CREATE INDEX IF NOT EXISTS dir_parent ON dir(parent);
 
 -- The files and links of the source: the backlog (status 0) and what is in sync (1).
 CREATE TABLE IF NOT EXISTS file(
@@ -76,7 +78,9 @@ CREATE TABLE IF NOT EXISTS file(
     suspect INTEGER NOT NULL DEFAULT 0,     -- 1: was under way when a run was cut off
     scan INTEGER NOT NULL,                  -- the last scan that saw it
     kind INTEGER NOT NULL DEFAULT 0,        -- 0 file, 1 link
-    work INTEGER NOT NULL DEFAULT 0,        -- if pending: 0 content, 1 another name of a file, 2 attributes alone
+    work INTEGER NOT NULL DEFAULT 0,        -- if pending: 0 content, 1 another name of a file, 2 attributes alone,
+                                            -- 3 nothing, since the sink cannot hold it
+    problem TEXT,                           -- why not
     real ANY,                               -- where it is read, if a link leads elsewhere
     user INTEGER,
     grp INTEGER,
@@ -116,7 +120,8 @@ CREATE TABLE IF NOT EXISTS leftover(
     path ANY PRIMARY KEY
 ) STRICT, WITHOUT ROWID;
 
--- Directories that the scan could not read.
+-- Directories that the scan could not read, and directories of the sink (side 2)
+-- that it takes for others of the source.
 CREATE TABLE IF NOT EXISTS unreadable(
     side INTEGER NOT NULL,
     path ANY NOT NULL,

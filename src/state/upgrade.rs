@@ -20,6 +20,8 @@ const FROM_1: &str = "
     ALTER TABLE dir ADD COLUMN sink_user INTEGER;
     ALTER TABLE dir ADD COLUMN sink_grp INTEGER;
     ALTER TABLE dir ADD COLUMN settle INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE dir ADD COLUMN problem TEXT;
+    ALTER TABLE file ADD COLUMN problem TEXT;
     DROP VIEW files;
     DROP INDEX file_pending;
     ALTER TABLE file ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;

@@ -65,9 +65,12 @@ pub(super) fn shown(event: &Event, each_file: bool) -> Option<Shown> {
         }
         Event::Settled { paths } if each_file => Shown::told(format!("attributes {}", escape(&paths.dest))),
         Event::Deleted { paths, .. } if each_file => Shown::told(format!("deleted {}", escape(&paths.dest))),
-        Event::PassStarted { .. } | Event::Synced { .. } | Event::Settled { .. } | Event::Deleted { .. } => {
-            return None;
-        }
+        // What is planned has lines of its own.
+        Event::PassStarted { .. }
+        | Event::Synced { .. }
+        | Event::Settled { .. }
+        | Event::Deleted { .. }
+        | Event::Planned { .. } => return None,
         Event::WillRetry { .. } | Event::Warning { .. } | Event::Protected { .. } => passing(event)?,
         Event::Failed { .. }
         | Event::Vanished { .. }

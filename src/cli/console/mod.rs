@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use super::args::SyncArguments;
+use super::args::{Format, SyncArguments};
+use super::dry_run::planned_line;
 use super::output;
 use crate::{Estimator, Event, EventStream, Progress};
 use bars::Bars;
@@ -29,6 +30,8 @@ pub(super) struct Console {
     progress: Progress,
     estimator: Estimator,
     quiet: bool,
+    /// How planned steps are written.
+    format: Format,
     each_file: bool,
     interval: Duration,
     /// None when standard error is no terminal.
@@ -41,11 +44,13 @@ impl Console {
     pub(super) fn new(arguments: &SyncArguments, progress: Progress) -> Self {
         // The engine's diagnostics go to the terminal by themselves, and would tear the lines at its foot.
         let diagnostics = arguments.verbose > 1;
-        let terminal = std::io::stderr().is_terminal() && !arguments.quiet && !diagnostics;
+        let terminal = std::io::stderr().is_terminal() && !arguments.quiet && !arguments.dry_run && !diagnostics;
         Self {
             progress,
             estimator: Estimator::default(),
-            quiet: arguments.quiet,
+            // Nothing but JSON where a program reads.
+            quiet: arguments.quiet || arguments.format == Format::Json,
+            format: arguments.format,
             each_file: arguments.verbose > 0,
             interval: if terminal { REDRAW } else { arguments.progress_interval },
             bars: terminal.then(Bars::new),
@@ -91,6 +96,9 @@ impl Console {
     }
 
     fn show(&mut self, event: &Event) {
+        if let Some(line) = planned_line(event, self.format) {
+            return self.print(false, &line);
+        }
         let Some(shown) = event::shown(event, self.each_file) else { return };
         if self.quiet && !shown.is_failure {
             return;

@@ -244,6 +244,7 @@ mod tests {
             deleted_dirs: 3,
             protected: 1,
             refused_attributes: 2,
+            planned: None,
             refusal: None,
             read_bytes: 500,
             written_bytes: 400,

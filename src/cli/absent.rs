@@ -1,0 +1,80 @@
+//! A destination that does not exist yet, for a dry run: an empty tree that takes nothing.
+
+use towpath_backend::{
+    Capabilities, EntryStream, Error, ErrorKind, FileWriter, Identity, Kind, Metadata, RelPath, Result, Sink, Times,
+    Timestamp, Tree, async_trait,
+};
+
+/// The tree that would be made.
+pub(super) struct Absent {
+    root: Vec<u8>,
+    capabilities: Capabilities,
+}
+
+impl Absent {
+    /// At `root`, on a storage that can keep so much.
+    pub(super) fn new(root: Vec<u8>, capabilities: Capabilities) -> Self {
+        Self { root, capabilities }
+    }
+}
+
+#[async_trait]
+impl Tree for Absent {
+    fn root(&self) -> &[u8] {
+        &self.root
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.capabilities
+    }
+
+    async fn identity(&self) -> Result<Identity> {
+        Ok(Identity::new("not there yet"))
+    }
+
+    async fn read_dir(&self, _dir: &RelPath) -> Result<EntryStream> {
+        Ok(Box::pin(tokio_stream::empty()))
+    }
+
+    async fn metadata(&self, path: &RelPath) -> Result<Metadata> {
+        if path.is_root() {
+            return Ok(Metadata::new(Kind::Dir, 0, Timestamp(0)));
+        }
+        Err(Error::new(ErrorKind::NotFound, "look at", path, "the destination does not exist yet"))
+    }
+}
+
+fn refused(operation: &'static str, path: &RelPath) -> Error {
+    Error::new(ErrorKind::Unsupported, operation, path, "a dry run writes nothing")
+}
+
+#[async_trait]
+impl Sink for Absent {
+    async fn create(&self, path: &RelPath, _metadata: &Metadata) -> Result<Box<dyn FileWriter>> {
+        Err(refused("create", path))
+    }
+
+    async fn create_dir(&self, path: &RelPath) -> Result<()> {
+        Err(refused("create directory", path))
+    }
+
+    async fn create_symlink(&self, path: &RelPath, _target: &[u8]) -> Result<()> {
+        Err(refused("create link", path))
+    }
+
+    async fn set_times(&self, path: &RelPath, _times: &Times) -> Result<()> {
+        Err(refused("set times", path))
+    }
+
+    async fn remove_file(&self, path: &RelPath) -> Result<()> {
+        Err(refused("remove", path))
+    }
+
+    async fn remove_dir(&self, path: &RelPath) -> Result<()> {
+        Err(refused("remove directory", path))
+    }
+
+    async fn flush(&self) -> Result<()> {
+        Ok(())
+    }
+}

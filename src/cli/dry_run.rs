@@ -1,0 +1,195 @@
+//! `towpath sync --dry-run`: scans both trees and tells what would be done.
+
+use std::os::unix::ffi::OsStrExt as _;
+
+use serde_json::{Value, json};
+use towpath_backend::Tree as _;
+use towpath_local::{LocalSink, LocalSource};
+
+use super::absent::Absent;
+use super::args::{Format, SyncArguments};
+use super::console::Console;
+use super::format::{duration, escape, size};
+use super::paths::{StateFiles, canonical};
+use super::sync::{COULD_NOT_RUN, NOT_ALL_IN_SYNC, REFUSED, Refusal};
+use super::{output, signals};
+use crate::own_files;
+use crate::{Event, FilePaths, Migration, Options, Outcome, Planned, Report, Sink};
+
+/// Runs it. What is found out is kept beside the database and goes again: an
+/// unfinished migration's backlog stays as it is.
+pub(super) async fn run(
+    arguments: &SyncArguments,
+    mut options: Options,
+    source: LocalSource,
+    files: &StateFiles,
+) -> Result<u8, Refusal> {
+    let folder = files.database.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let scratch = tempfile::Builder::new()
+        .prefix("towpath-dry-run-")
+        .tempdir_in(folder.unwrap_or_else(|| std::path::Path::new(".")))
+        .map_err(|error| Refusal(COULD_NOT_RUN, format!("no room for the dry run's database: {error}")))?;
+    let failed = |error: &towpath_local::OpenError| Refusal(COULD_NOT_RUN, format!("destination {error}"));
+    options.dry_run = true;
+    let sink: Box<dyn Sink> = match LocalSink::inspect(&arguments.dest).map_err(|error| failed(&error))? {
+        Some(mut sink) => {
+            if let Some(trash) = &arguments.trash {
+                sink = sink.with_trash(trash).map_err(|error| Refusal(COULD_NOT_RUN, format!("trash {error}")))?;
+                options.sink_apart.extend(sink.trash_inside());
+            }
+            Box::new(sink)
+        }
+        None => {
+            let root = canonical(&arguments.dest);
+            let above = root.parent().map(LocalSink::inspect).transpose().map_err(|error| failed(&error))?.flatten();
+            let capabilities = above.map_or(source.capabilities(), |above| above.capabilities());
+            Box::new(Absent::new(root.as_os_str().as_bytes().to_vec(), capabilities))
+        }
+    };
+    let mut migration = Migration::builder()
+        .source(source)
+        .boxed_sink(sink)
+        .database(scratch.path().join("backlog.db"))
+        .audit_log(scratch.path().join("audit.jsonl"))
+        .leave_alone(own_files::of_database(&files.database))
+        .leave_alone([&files.log])
+        .options(options)
+        .build()?;
+    let received = signals::listen(migration.cancellation())
+        .map_err(|error| Refusal(COULD_NOT_RUN, format!("cannot listen to signals: {error}")))?;
+    let console = Console::new(arguments, migration.progress());
+    let (events, stop) = (migration.events(), migration.cancellation());
+    let runtime = tokio::runtime::Handle::current();
+    let console = tokio::task::spawn_blocking(move || runtime.block_on(console.listen(events, stop)));
+    let result = migration.run().await;
+    let _ended = console.await;
+    let report = result?;
+    if let Some(planned) = &report.planned {
+        tell_sums(arguments, planned);
+    }
+    if let Some(refusal) = &report.refusal {
+        output::error(refusal);
+    }
+    Ok(match report.outcome {
+        Outcome::Stopped => received.status(),
+        Outcome::Finished => status_of(&report),
+    })
+}
+
+/// As the real run would end, as far as that can be told.
+fn status_of(report: &Report) -> u8 {
+    let failing = report.planned.is_some_and(|planned| planned.failing_files > 0);
+    if report.refusal.is_some() {
+        REFUSED
+    } else if failing || report.skipped_files > 0 || report.unreadable_dirs > 0 {
+        NOT_ALL_IN_SYNC
+    } else {
+        0
+    }
+}
+
+fn tell_sums(arguments: &SyncArguments, planned: &Planned) {
+    let seconds = arguments.bwlimit.map(|limit| planned.sent.bytes.div_ceil(limit.max(1)));
+    if arguments.format == Format::Json {
+        output::line(
+            &json!({
+                "action": "total",
+                "send": planned.sent.files,
+                "bytes": planned.sent.bytes,
+                "link": planned.linked_files,
+                "attributes": planned.settled_files,
+                "fail": planned.failing_files,
+                "mkdir": planned.made_dirs,
+                "delete": planned.deleted_files,
+                "rmdir": planned.deleted_dirs,
+                "protected": planned.protected,
+                "seconds_at_bwlimit": seconds,
+            })
+            .to_string(),
+        );
+    } else if !arguments.quiet {
+        output::line(&sums(planned, seconds));
+    }
+}
+
+fn sums(planned: &Planned, seconds: Option<u64>) -> String {
+    let mut text = format!("would send {} files, {}", planned.sent.files, size(planned.sent.bytes));
+    if let Some(seconds) = seconds {
+        text += &format!(", in {} at the given limit", duration(std::time::Duration::from_secs(seconds)));
+    }
+    for (count, what) in [
+        (planned.linked_files, "more names of files (hard links)"),
+        (planned.settled_files, "files to get permissions or an owner alone"),
+        (planned.made_dirs, "directories to make that no file makes"),
+        (planned.deleted_files, "files to delete"),
+        (planned.deleted_dirs, "directories to remove"),
+        (planned.protected, "extra files to leave, to be safe"),
+        (planned.failing_files, "files that would fail"),
+    ] {
+        if count > 0 {
+            text += &format!("\n  {count} {what}");
+        }
+    }
+    text + "\nnothing was changed"
+}
+
+/// A planned step on one line; `None` for other events.
+pub(super) fn planned_line(event: &Event, format: Format) -> Option<String> {
+    let Event::Planned { action, paths, size_bytes, reason } = event else { return None };
+    if format == Format::Text {
+        let size = size_bytes.map_or_else(|| "-".to_owned(), |bytes| bytes.to_string());
+        return Some(format!(
+            "{:<10} {size:>12}  {}  ({})",
+            action.name(),
+            escape(&paths.dest),
+            escape(reason.as_bytes())
+        ));
+    }
+    let mut line = serde_json::Map::new();
+    line.insert("action".to_owned(), action.name().into());
+    put_paths(&mut line, paths);
+    line.insert("size".to_owned(), (*size_bytes).into());
+    line.insert("reason".to_owned(), reason.as_str().into());
+    Some(Value::Object(line).to_string())
+}
+
+fn put_paths(line: &mut serde_json::Map<String, Value>, paths: &FilePaths) {
+    for (key, path) in [("source", &paths.source), ("dest", &paths.dest)] {
+        crate::audit::put_path(key, path, |key, value| drop(line.insert(key.to_owned(), value)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Action, Totals};
+
+    fn planned(name: &[u8]) -> Event {
+        let paths = FilePaths { source: [b"/old/", name].concat(), dest: [b"/new/", name].concat() };
+        Event::Planned { action: Action::Send, paths, size_bytes: Some(17), reason: "size differs".to_owned() }
+    }
+
+    #[test]
+    fn a_step_is_one_line_whatever_its_name() {
+        let line = planned_line(&planned(b"a\n\x1b"), Format::Text).unwrap();
+        assert_eq!(line, "send                 17  /new/a\\n\\u{1b}  (size differs)");
+        let line = planned_line(&planned(b"\xff"), Format::Json).unwrap();
+        insta::assert_snapshot!(line, @r#"{"action":"send","source":"/old/�","source_bytes":"2f6f6c642fff","dest":"/new/�","dest_bytes":"2f6e65772fff","size":17,"reason":"size differs"}"#);
+    }
+
+    #[test]
+    fn the_sums_say_how_long_it_would_take() {
+        let planned = Planned {
+            sent: Totals { files: 3, bytes: 7200 << 20 },
+            deleted_files: 2,
+            failing_files: 1,
+            ..Planned::default()
+        };
+        insta::assert_snapshot!(sums(&planned, Some(3600)), @"
+        would send 3 files, 7.0 GiB, in 1:00:00 at the given limit
+          2 files to delete
+          1 files that would fail
+        nothing was changed
+        ");
+    }
+}

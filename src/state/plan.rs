@@ -1,0 +1,84 @@
+//! What a run would do, and why: read from the rows after a scan, for a dry run.
+
+use rusqlite::params;
+use towpath_backend::RelPath;
+
+use super::State;
+use super::backlog::{FileKey, join};
+use super::names::IMPOSSIBLE;
+use super::value::{Name, bytes, path, signed, unsigned};
+use crate::error::Result;
+
+/// A file that would be worked on.
+#[derive(Debug)]
+pub(crate) struct PlannedFile {
+    pub(crate) key: FileKey,
+    pub(crate) path: RelPath,
+    pub(crate) size_bytes: u64,
+    pub(crate) what: PlannedWork,
+    pub(crate) reason: String,
+}
+
+/// What would be done to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PlannedWork {
+    Send,
+    Link,
+    Attributes,
+    /// Nothing: it would fail.
+    Fail,
+}
+
+impl State {
+    /// Up to `limit` pending files behind `after`, with the reason for each.
+    pub(crate) async fn planned_files(&self, after: FileKey, limit: usize) -> Result<Vec<PlannedFile>> {
+        self.call(move |db| {
+            db.rows(
+                "SELECT file.dir, file.name, dir.path, file.size, file.work,
+                     CASE
+                         WHEN file.work = 3 THEN file.problem
+                         WHEN file.work = 2 THEN 'permissions or owner differ'
+                         WHEN file.work = 1 THEN 'another name of a file'
+                         WHEN there.kind IS NULL THEN 'missing'
+                         WHEN there.kind <> file.kind THEN 'of another kind'
+                         WHEN there.size <> file.size THEN 'size differs'
+                         WHEN abs(there.modified - file.modified) > ?4 THEN 'mtime differs'
+                         ELSE 'under way when a run was cut off'
+                     END,
+                     EXISTS (
+                         SELECT 1 FROM dir AS twin WHERE twin.sink_scan = ?5 AND twin.path = CASE
+                             WHEN dir.path = '' THEN file.name
+                             WHEN typeof(dir.path) = 'blob' OR typeof(file.name) = 'blob'
+                                 THEN CAST(dir.path || '/' || file.name AS BLOB)
+                             ELSE dir.path || '/' || file.name END)
+                 FROM file JOIN dir ON dir.id = file.dir
+                 LEFT JOIN sink_entry AS there ON there.dir = file.dir AND there.name = file.name
+                 WHERE status = 0 AND (file.dir, file.name) > (?1, ?2)
+                 ORDER BY file.dir, file.name LIMIT ?3",
+                params![after.dir, Name(&after.name), signed(limit as u64), db.scan.tolerance_ns, db.scan.id],
+                |row| {
+                    let key = FileKey { dir: row.get(0)?, name: bytes(row, 1)? };
+                    let what = match row.get::<_, i64>(4)? {
+                        0 => PlannedWork::Send,
+                        1 => PlannedWork::Link,
+                        IMPOSSIBLE => PlannedWork::Fail,
+                        _ => PlannedWork::Attributes,
+                    };
+                    let dir_there: bool = row.get(6)?;
+                    Ok(PlannedFile {
+                        path: join(&path(row, 2)?, &key.name)?,
+                        key,
+                        size_bytes: unsigned(row.get(3)?),
+                        what,
+                        reason: if dir_there && what != PlannedWork::Fail {
+                            "a directory is in its place".to_owned()
+                        } else {
+                            row.get::<_, Option<String>>(5)?.unwrap_or_default()
+                        },
+                    })
+                },
+            )
+        })
+        .await
+    }
+}

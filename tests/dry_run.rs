@@ -1,0 +1,110 @@
+//! A dry run: everything is told, with the reason, and nothing is touched.
+
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use common::*;
+
+fn planned(ended: &Ended) -> BTreeMap<(String, String), serde_json::Value> {
+    let lines = ended.stdout.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    lines
+        .map(|line| {
+            let name = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
+            let dest = name("dest").rsplit_once("/new/").map_or(String::new(), |(_, name)| name.to_owned());
+            ((name("action"), dest), line)
+        })
+        .collect()
+}
+
+#[test]
+fn every_step_is_told_with_its_reason_and_nothing_is_touched() {
+    let bench = Bench::new();
+    for name in ["same", "longer", "later", "dir/kind", "blocked"] {
+        bench.write(name, "data");
+    }
+    bench.sync(&[]).with_status(0);
+    bench.write("longer", "longer data");
+    set_mtime(&bench.source().join("later"), 1_600_000_000, 0);
+    fs::remove_file(bench.source().join("dir/kind")).unwrap();
+    symlink("target", bench.source().join("dir/kind")).unwrap();
+    let missing = bench.write("missing \u{7}", "data");
+    fs::hard_link(&missing, bench.source().join("name")).unwrap();
+    fs::create_dir_all(bench.source().join("empty")).unwrap();
+    fs::remove_file(bench.dest().join("blocked")).unwrap();
+    write(&bench.dest(), "blocked/inner", "extra");
+    write(&bench.dest(), "extra dir/extra", "extra");
+    set_mtime(&bench.dest(), 1_500_000_000, 3);
+    let before = (tree(&bench.dest()), mtime_ns(&bench.dest()), fs::read(bench.log_file()).unwrap());
+    let rows = bench.rows().len();
+
+    let ended = bench.sync(&["--dry-run", "--format", "json", "--delete-extras", "--bwlimit", "1K"]).with_status(0);
+    let lines = planned(&ended);
+    let reason = |action: &str, name: &str| {
+        let line = lines.get(&(action.to_owned(), name.to_owned()));
+        line.unwrap_or_else(|| panic!("{action} {name}: {}", ended.stdout))["reason"].as_str().unwrap().to_owned()
+    };
+    for (action, name, expected) in [
+        ("send", "longer", "size differs"),
+        ("send", "later", "mtime differs"),
+        ("send", "dir/kind", "of another kind"),
+        ("send", "missing \u{7}", "missing"),
+        ("send", "blocked", "a directory is in its place"),
+        ("link", "name", "another name of a file"),
+        ("mkdir", "empty", "missing"),
+        ("delete", "blocked/inner", "not in the source"),
+        ("delete", "extra dir/extra", "not in the source"),
+        ("rmdir", "extra dir", "not in the source"),
+    ] {
+        assert_eq!(reason(action, name), expected, "{action} {name}");
+    }
+    let total = &lines[&("total".to_owned(), String::new())];
+    assert_eq!((total["send"].as_u64(), total["delete"].as_u64(), total["link"].as_u64()), (Some(5), Some(2), Some(1)));
+    assert_eq!(total["seconds_at_bwlimit"], 1);
+    assert!(!lines.keys().any(|(_, name)| name == "same"));
+
+    let after = (tree(&bench.dest()), mtime_ns(&bench.dest()), fs::read(bench.log_file()).unwrap());
+    assert_eq!(before, after);
+    assert_eq!(bench.rows().len(), rows, "the backlog stays as it was");
+    let left = fs::read_dir(bench.path(""))
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("towpath-dry-run"));
+    assert_eq!(left.count(), 0);
+
+    let text = bench.sync(&["-n", "--delete-extras"]).with_status(0);
+    assert!(text.stdout.contains("missing \\u{7}  (missing)"), "{}", text.stdout);
+    assert!(
+        text.stdout.contains("would send 5 files") && text.stdout.contains("nothing was changed"),
+        "{}",
+        text.stdout
+    );
+
+    // What was told is what is done.
+    bench.sync(&["--delete-extras"]).with_status(0);
+    bench.assert_same_trees();
+}
+
+#[test]
+fn a_destination_that_does_not_exist_is_not_made() {
+    let bench = Bench::new();
+    bench.write("dir/file", "data");
+    let ended = bench.sync(&["--dry-run"]).with_status(0);
+    assert!(ended.stdout.contains("would send 1 files, 4 B"), "{}", ended.stdout);
+    assert!(!bench.dest().exists() && !bench.log_file().exists());
+}
+
+#[test]
+fn a_guard_that_would_refuse_is_told_with_what_it_would_refuse() {
+    let bench = Bench::new();
+    bench.write("file", "data");
+    for n in 0..101 {
+        write(&bench.dest(), format!("{n}"), "extra");
+    }
+    let ended = bench.sync(&["--dry-run", "--delete-extras"]).with_status(4);
+    assert!(ended.stderr.contains("--max-delete 101"), "{}", ended.stderr);
+    assert!(ended.stdout.contains("101 files to delete"), "{}", ended.stdout);
+}

@@ -1,0 +1,75 @@
+# What a scenario may use. Source me.
+#
+#   files DIR COUNT BYTES [PER_DIR]    makes files on a server, such as /srv/a/tree
+#   cold                               forgets every cached page, name and attribute
+#   empty                              the same, and nothing at the destination
+#   measure CASE TOOL [OPTION…] -- COMMAND…    runs and measures it; see meter.py
+#   value FIELD                        a number of the last measurement
+#   note FIELD NUMBER                  adds one to it
+#   check WHAT VALUE OPERATOR BOUND    a bound that is to hold; the scenario goes on
+#   measure_towpath CASE FOLDER [OPTION…] [-- METER_OPTION…]   towpath from /mnt/src/FOLDER to /mnt/dst/FOLDER
+#   have TOOL                          whether a peer is there; a skipped row where not
+#   cable_out a|b, cable_in a|b        see network.sh
+#
+# PROTOCOL, SHORT (1 or empty), LAB and JOB are set. Server a's files are in /srv/a and seen at /mnt/src,
+# b's in /srv/b and seen at /mnt/dst.
+
+STATE=/tmp/state
+
+# From the host's disk, every tool would start slowly after `cold`; from memory all start alike.
+keep_tools_in_memory() {
+    local tool
+    cp "$TOWPATH" /usr/local/bin/towpath
+    for tool in cp rsync rclone fpart fpsync; do
+        tool=$(command -v "$tool") && [ "$(dirname "$tool")" != /usr/local/bin ] && cp "$tool" /usr/local/bin/
+    done
+    return 0
+}
+
+# Their libraries are read again before the clock starts.
+warm_tools() {
+    local tool
+    for tool in "cp --version" "rsync --version" "rclone version" "towpath --version" "python3 --version"; do
+        $tool >/dev/null 2>&1 || true
+    done
+}
+
+cold() {
+    sync
+    echo 3 >/proc/sys/vm/drop_caches
+    warm_tools
+    sleep 0.3
+}
+
+empty() {
+    find /srv/b -mindepth 1 -delete
+    rm -rf "$STATE"
+    mkdir -p "$STATE"
+    cold
+}
+
+files() { python3 "$LAB/files.py" "$@"; }
+measure() { python3 "$LAB/meter.py" "$JOB/records" "$@"; }
+value() { python3 "$LAB/records.py" value "$JOB/records" "$1"; }
+note() { python3 "$LAB/records.py" note "$JOB/records" "$@"; }
+check() { python3 "$LAB/records.py" check "$JOB/records" "$@"; }
+skip() { python3 "$LAB/records.py" skip "$JOB/records" "$@"; }
+
+have() {
+    command -v "$1" >/dev/null && return
+    skip "$1" "needs package $2"
+    return 1
+}
+
+# Measured like any other, and then compared by the servers' own files: a fast copy that is wrong is none.
+measure_towpath() { # CASE FOLDER OPTION… [-- METER_OPTION…]
+    local case=$1 folder=$2
+    shift 2
+    local options=() meter=()
+    while [ $# -gt 0 ] && [ "$1" != -- ]; do options+=("$1") && shift; done
+    [ $# -eq 0 ] || { shift && meter=("$@"); }
+    measure "$case" towpath ${meter[@]+"${meter[@]}"} -- towpath sync "/mnt/src/$folder" "/mnt/dst/$folder" \
+        --database "$STATE/db" --log-file "$STATE/log" ${options[@]+"${options[@]}"}
+    check "$case: exit status" "$(value status)" = 0
+    check "$case: files that differ" "$(diff -rq "/srv/a/$folder" "/srv/b/$folder" | wc -l)" = 0
+}

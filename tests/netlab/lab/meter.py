@@ -1,0 +1,209 @@
+"""Runs a command and measures it: time, what the link carried, requests, another user's latency.
+
+meter.py RECORDS CASE TOOL [--limit BYTES_PER_S] [--user DIR] [--apart RECEIVED SENT] [--timeout S] [--wire S]
+         [--files NUMBER] -- COMMAND…
+
+--user DIR   meanwhile another user reads small files from DIR, and notes how long each took
+--apart      bytes per second of the link that are that user's, and not the command's
+--wire       the seconds that the link alone needs
+--files      how many files there are, for the requests of each
+--limit      what the rates are told as multiples of
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+
+import operations
+import records
+
+PERIOD = 0.1
+USER_PERIOD = 0.03
+OUTPUT = "/tmp/output"
+
+
+class Link(threading.Thread):
+    """What the link has carried, every 100 ms."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.samples = [self.sample()]
+        self.ended = threading.Event()
+
+    @staticmethod
+    def sample():
+        """The time, and the bytes received and sent until then."""
+        while True:
+            before = time.monotonic()
+            with open("/proc/net/dev", encoding="ascii") as file:
+                words = re.search(r"uplink:(.*)", file.read())[1].split()
+            after = time.monotonic()
+            # One that was interrupted in the middle does not know its time.
+            if after - before < 0.004:
+                return (before + after) / 2, int(words[0]), int(words[8])
+
+    def run(self):
+        due = time.monotonic() + PERIOD
+        while not self.ended.wait(max(0.0, due - time.monotonic())):
+            self.samples.append(self.sample())
+            due += PERIOD
+
+    def end(self):
+        self.ended.set()
+        self.join()
+        self.samples.append(self.sample())
+
+
+class User(threading.Thread):
+    """Someone else, who opens and reads small files that are not cached."""
+
+    def __init__(self, folder):
+        super().__init__(daemon=True)
+        self.paths = [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
+        self.latencies_ms = []
+        self.ended = threading.Event()
+
+    def run(self):
+        for path in self.paths * 100:
+            start = time.monotonic()
+            fd = os.open(path, os.O_RDONLY)
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.pread(fd, 4096, 0)
+            os.close(fd)
+            took = time.monotonic() - start
+            self.latencies_ms.append(took * 1e3)
+            if self.ended.wait(max(0.0, USER_PERIOD - took)):
+                return
+
+    def end(self):
+        self.ended.set()
+        self.join()
+
+
+def percentile(values, share):
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
+def rates(samples, column, steps):
+    """Bytes per second over every stretch of `steps` periods."""
+    return [
+        (b[column] - a[column]) / (b[0] - a[0])
+        for a, b in zip(samples, samples[steps:])
+        # A period that began late makes the one before longer: the time is what was measured, not what was meant.
+        if b[0] - a[0] > 0.7 * steps * PERIOD
+    ]
+
+
+def flow(samples, column, apart, limit):
+    """The busiest 100 ms and second, and the mean of the time in which something flowed."""
+    fine = [rate - apart for rate in rates(samples, column, 1)] or [0.0]
+    seconds = [rate - apart for rate in rates(samples, column, 10)] or fine
+    threshold = 0.25 * (limit or max(fine))
+    active = [i for i, rate in enumerate(fine) if rate > threshold]
+    inner = fine[active[0] + 1 : active[-1]] if len(active) > 2 else fine
+    return {
+        "max_100ms": max(fine),
+        "max_1s": max(seconds),
+        "mean": sum(inner) / max(1, len(inner)),
+    }
+
+
+def busy():
+    """The processor's time until now, and the idle part of it."""
+    with open("/proc/stat", encoding="ascii") as file:
+        times = list(map(int, file.readline().split()[1:9]))
+    return sum(times), times[3] + times[4]
+
+
+def arguments():
+    split = sys.argv.index("--")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("records")
+    parser.add_argument("case")
+    parser.add_argument("tool")
+    parser.add_argument("--limit", type=float)
+    parser.add_argument("--user")
+    parser.add_argument("--apart", nargs=2, type=float, default=(0.0, 0.0))
+    parser.add_argument("--timeout", type=float, default=180)
+    parser.add_argument("--wire", type=float)
+    parser.add_argument("--files", type=int)
+    return parser.parse_args(sys.argv[1:split]), sys.argv[split + 1 :]
+
+
+def busy_share(before, after):
+    return round(1 - (after[1] - before[1]) / max(1, after[0] - before[0]), 3)
+
+
+def run(command, timeout):
+    """Returns the exit status; 124 if it did not end in time."""
+    with open(OUTPUT, "wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            return process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, 9)
+            process.wait()
+            return 124
+
+
+def main():
+    given, command = arguments()
+    requests, processor = operations.count(), busy()
+    user = User(given.user) if given.user else None
+    link = Link()
+    link.start()
+    if user:
+        user.start()
+    start = time.monotonic()
+    status = run(command, given.timeout)
+    ended = time.monotonic()
+    os.sync()
+    on_servers = time.monotonic()
+    if user:
+        user.end()
+    time.sleep(0.2)
+    link.end()
+    processor = busy_share(processor, busy())
+    record = {
+        "type": "measurement",
+        "case": given.case,
+        "tool": given.tool,
+        "command": " ".join(command),
+        "status": status,
+        "seconds": round(ended - start, 3),
+        "seconds_on_servers": round(on_servers - start, 3),
+        "received_bytes": link.samples[-1][1] - link.samples[0][1],
+        "sent_bytes": link.samples[-1][2] - link.samples[0][2],
+        "cpu_busy": processor,
+        "requests": operations.difference(requests, operations.count()),
+        "timeline": [[round(t - start, 3), rx, tx] for t, rx, tx in link.samples],
+    }
+    record["requests_total"] = sum(sum(side.values()) for side in record["requests"].values())
+    for column, name, apart in ((1, "received", given.apart[0]), (2, "sent", given.apart[1])):
+        for what, rate in flow(link.samples, column, apart, given.limit).items():
+            record[f"{name}_{what}"] = round(rate)
+            if given.limit:
+                record[f"{name}_{what}_of_limit"] = round(rate / given.limit, 3)
+    if user:
+        for share in (50, 90, 99):
+            record[f"user_p{share}_ms"] = round(percentile(user.latencies_ms, share / 100), 2)
+        record["user_max_ms"] = round(max(user.latencies_ms), 2)
+        record["user_reads"] = len(user.latencies_ms)
+    if given.files:
+        record["requests_per_file"] = round(record["requests_total"] / given.files, 2)
+    if given.wire:
+        record["times_wire"] = round((on_servers - start) / given.wire, 3)
+    records.append(given.records, record)
+    print(f"  {given.case}: {given.tool} {record['seconds_on_servers']:.2f} s" + (f", exit status {status}" if status else ""),
+          flush=True)
+    if status:
+        with open(OUTPUT, encoding="utf-8", errors="replace") as out:
+            print("".join("    " + line for line in out.readlines()[-8:]), flush=True)
+
+
+if __name__ == "__main__":
+    main()

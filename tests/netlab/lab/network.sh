@@ -1,0 +1,52 @@
+# The network inside: a client and two servers, and one link that all of the client's bytes pass.
+#
+#   client --uplink--trunk-- switch --port-a-- server-a (10.20.1.1)
+#                            \-port-b-- server-b (10.20.2.1)
+#
+# The uplink is shaped in both directions; the delay lies on each server's way back.
+# Source me.
+
+UPLINK=uplink
+
+inside_of() { ip netns exec "$@"; }
+
+# Packets as they are on a cable: without this the kernel hands 64 KiB around in one piece,
+# which no limit can divide and no counter shows as what it would be on a wire.
+plain_packets() { ethtool -K "$1" gro off gso off tso off >/dev/null 2>&1; } # DEVICE
+
+network_up() { # RATE DELAY
+    local rate=$1 delay=$2 side number module
+    for module in veth sch_tbf sch_netem sch_fq_codel; do modprobe "$module" || return 1; done
+    ip link set lo up
+    ip netns add switch
+    ip link add "$UPLINK" type veth peer name trunk netns switch
+    ip addr add 10.20.0.1/24 dev "$UPLINK"
+    ip link set "$UPLINK" up
+    plain_packets "$UPLINK"
+    inside_of switch ip addr add 10.20.0.254/24 dev trunk
+    inside_of switch ip link set trunk up
+    inside_of switch sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
+    ip netns exec switch ethtool -K trunk gro off gso off tso off >/dev/null 2>&1
+    number=0
+    for side in a b; do
+        number=$((number + 1))
+        ip netns add "server-$side"
+        ip link add "port-$side" netns switch type veth peer name eth0 netns "server-$side"
+        inside_of switch ip addr add "10.20.$number.254/24" dev "port-$side"
+        inside_of switch ip link set "port-$side" up
+        inside_of "server-$side" ip link set lo up
+        inside_of "server-$side" ip addr add "10.20.$number.1/24" dev eth0
+        inside_of "server-$side" ip link set eth0 up
+        inside_of "server-$side" ip route add default via "10.20.$number.254"
+        inside_of "server-$side" ethtool -K eth0 gro off gso off tso off >/dev/null 2>&1
+        [ "$delay" = 0 ] || inside_of "server-$side" tc qdisc add dev eth0 root netem delay "$delay" limit 20000 || return 1
+    done
+    ip route add default via 10.20.0.254
+    # A client queues fairly, a switch has a short queue and drops: that is what one meets.
+    tc qdisc add dev "$UPLINK" root handle 1: tbf rate "$rate" burst 64kb latency 100ms &&
+        tc qdisc add dev "$UPLINK" parent 1:1 fq_codel &&
+        inside_of switch tc qdisc add dev trunk root tbf rate "$rate" burst 64kb latency 20ms
+}
+
+cable_out() { inside_of switch ip link set "port-$1" down; } # a|b: nothing reaches that server ...
+cable_in() { inside_of switch ip link set "port-$1" up; }    # ... until now

@@ -1,0 +1,146 @@
+#!/usr/bin/env bash
+# Runs towpath and its peers against real NFS and SMB mounts, on this machine alone, and checks what is promised.
+#
+#   run.sh [OPTION…] [SCENARIO…]     all scenarios of scenarios/, or those named
+#
+#   --short                fewer cases, for each change: less than 8 minutes
+#   --protocols LIST       of "nfs4 nfs3 smb"; also "SOURCE:DEST", such as "nfs4:smb"
+#   --mount-options LIST   on top of the defaults, for both mounts
+#   --towpath FILE         a program that is there, instead of building it
+#   --keep                 leaves the folder with each lab's console and records
+#
+# Results: target/netlab/results.md and results.json. Exit status: 0 all bounds hold, or the lab cannot run here
+# (SKIPPED); 1 a bound is missed or a lab failed; 2 wrong usage.
+set -eu
+here=$(dirname "$(readlink -f "$0")")
+root=$(readlink -f "$here/../..")
+results=$root/target/netlab
+short='' chosen='' mount_options='' towpath='' keep=''
+
+usage() {
+    sed -n '2,/^set -eu/{/^set -eu/d;s/^# \{0,1\}//;p}' "$0"
+    exit "$1"
+}
+while [ $# -gt 0 ]; do
+    case $1 in
+    --short) short=1 ;;
+    --keep) keep=1 ;;
+    --protocols) chosen=${2?} && shift ;;
+    --mount-options) mount_options=${2?} && shift ;;
+    --towpath) towpath=$(readlink -f "${2?}") && shift ;;
+    -h | --help) usage 0 ;;
+    -*) usage 2 >&2 ;;
+    *) break ;;
+    esac
+    shift
+done
+
+scenarios=("$@")
+if [ $# -eq 0 ]; then
+    scenarios=(duplex limit small rerun)
+    [ -n "$short" ] || scenarios+=(scan cache)
+fi
+for name in "${scenarios[@]}"; do
+    [ -f "$here/scenarios/$name.sh" ] || { echo "no such scenario: $name" >&2 && exit 2; }
+done
+
+export PYTHONDONTWRITEBYTECODE=1 PATH=$PATH:/usr/sbin:/sbin
+# COMMAND PACKAGE …: the first package that is missing, if one is.
+missing() {
+    while [ $# -gt 0 ]; do
+        command -v "$1" >/dev/null || { echo "$2" && return; }
+        shift 2
+    done
+}
+missing_for() { # PROTOCOL
+    case $1 in
+    nfs*) missing rpc.nfsd nfs-kernel-server mount.nfs nfs-common rpcbind rpcbind ;;
+    smb) missing smbd samba mount.cifs cifs-utils ;;
+    *) echo "no such protocol: $1" >&2 && exit 2 ;;
+    esac
+}
+lacking=$(missing linux.uml user-mode-linux ip iproute2 ethtool ethtool modprobe kmod python3 python3)
+if [ -n "$lacking" ]; then
+    echo "SKIPPED: the network lab needs package $lacking"
+    exit 0
+fi
+
+if [ -z "$towpath" ]; then
+    (cd "$root" && cargo build --release --quiet)
+    towpath=${CARGO_TARGET_DIR:-$root/target}/release/towpath
+fi
+
+mkdir -p "$results"
+work=$(mktemp -d)
+lab=
+clean() {
+    [ -z "$lab" ] || kill "$lab" 2>/dev/null || true
+    [ -z "$lab" ] || wait "$lab" 2>/dev/null || true
+    [ -n "$keep" ] || rm -rf "$work"
+}
+trap clean EXIT
+trap 'exit 130' INT TERM HUP
+# The program as it is now: it may be built anew while this runs.
+cp "$towpath" "$work/towpath"
+
+# What a scenario asks of its lab stands in its first line.
+asked() { # NAME WORD DEFAULT
+    local found
+    found=$(sed -n "1s/.*[ ]$2=\([^ ]*\).*/\1/p" "$here/scenarios/$1.sh")
+    echo "${found:-$3}"
+}
+protocols_of() { # NAME
+    if [ -n "$chosen" ]; then
+        echo "$chosen"
+    elif [ -n "$short" ]; then
+        asked "$1" short nfs4,smb | tr , ' '
+    else
+        asked "$1" protocols nfs4,nfs3,smb | tr , ' '
+    fi
+}
+
+# Until now: the time of all processors, and what of it they were idle, in ticks.
+processors() { awk '/^cpu / { print $2 + $3 + $4 + $5 + $6 + $7 + $8 + $9, $5 + $6 }' /proc/stat; }
+
+run_lab() { # NAME PROTOCOL
+    local name=$1 source=${2%:*} dest=${2#*:} job lacking
+    job=$work/$name-${2/:/-}
+    mkdir "$job"
+    printf '{"type": "lab", "scenario": "%s", "protocol": "%s", "rate": "%s", "delay": "%s"}\n' \
+        "$name" "$2" "$(asked "$name" rate 1gbit)" "$(asked "$name" delay 0.5ms)" >"$job/records"
+    for lacking in "$(missing_for "$source")" "$(missing_for "$dest")"; do
+        [ -z "$lacking" ] && continue
+        echo "SKIPPED: $name over $2 needs package $lacking"
+        printf '{"type": "skip", "what": "all", "why": "needs package %s"}\n' "$lacking" >>"$job/records"
+        return 0
+    done
+    {
+        printf 'PROTOCOL=%q SOURCE_PROTOCOL=%q DEST_PROTOCOL=%q\n' "$2" "$source" "$dest"
+        printf 'RATE=%q DELAY=%q MOUNT_OPTIONS=%q SHORT=%q\n' \
+            "$(asked "$name" rate 1gbit)" "$(asked "$name" delay 0.5ms)" "$mount_options" "$short"
+        printf 'SCENARIO=%q TOWPATH=%q\n' "/host$here/scenarios/$name.sh" "/host$work/towpath"
+    } >"$job/settings"
+    echo "$name over $2"
+    local start=$SECONDS status=0 before
+    before=$(processors)
+    "$here/lab/start.sh" "$job" "$(asked "$name" timeout 600)" "$(asked "$name" memory 3G)" &
+    lab=$!
+    wait "$lab" || status=$?
+    lab=
+    echo "$before $(processors)" |
+        awk '{ printf "{\"type\": \"machine\", \"busy\": %.3f}\n", 1 - ($4 - $2) / ($3 - $1 + 1) }' >>"$job/records"
+    if [ "$status" -ne 0 ]; then
+        echo "  FAILED: exit status $status"
+        printf '{"type": "failure", "what": "the lab ended with status %s"}\n' "$status" >>"$job/records"
+    fi
+    echo "  ($((SECONDS - start)) s)"
+}
+
+for name in "${scenarios[@]}"; do
+    for protocol in $(protocols_of "$name"); do
+        run_lab "$name" "$protocol"
+        cat "$work/$name-${protocol/:/-}/records" >>"$work/records"
+    done
+done
+echo
+python3 "$here/lab/report.py" "$work/records" "$results" "$work/towpath" "$here/run.sh${short:+ --short}"

@@ -1,0 +1,89 @@
+# netlab: rate=200mbit delay=0.25ms memory=3G timeout=900
+# A bandwidth limit that holds on the wire, in every second and nearly in every tenth, and what others feel.
+#
+# Measured are all bytes that the link carries, with all headers; the limit is on the files' bytes. What the other
+# user's reads take is measured first, on the idle link, and taken off.
+
+MI=$((1 << 20))
+
+# What holds on the wire of a run with this limit. With small files, much on the wire is not the files' bytes.
+bounds() { # CASE [--no-mean]
+    local direction
+    for direction in received sent; do
+        check "$1: $direction in 1 s, of the limit" "$(value ${direction}_max_1s_of_limit)" "<=" 1.10
+        check "$1: $direction in 100 ms, of the limit" "$(value ${direction}_max_100ms_of_limit)" "<=" 1.30
+        [ "${2:-}" = --no-mean ] || check "$1: $direction on average, of the limit" "$(value ${direction}_mean_of_limit)" ">=" 0.97
+    done
+}
+
+alone() { # CASE FOLDER LIMIT BYTES_PER_S
+    cold
+    measure_towpath "$1" "$2" --bwlimit "$3" -- --limit "$4"
+    bounds "$1"
+}
+
+# Another user, first alone, then beside each tool.
+files /srv/a/others 2000 4096
+files /srv/a/large 2 $((24 * MI))
+empty
+measure idle nobody --user /mnt/src/others -- sleep 12
+idle_p99=$(value user_p99_ms)
+apart="$(value received_mean) $(value sent_mean)"
+
+empty
+# shellcheck disable=SC2086
+measure_towpath "5M beside a user" large --bwlimit 5M -- --limit $((5 * MI)) --user /mnt/src/others --apart $apart
+bounds "5M beside a user"
+check "5M beside a user: the user's p99, ms" "$(value user_p99_ms)" "<=" "$(python3 -c "print(2 * $idle_p99)")"
+if [ -z "$SHORT" ]; then
+    if have rsync rsync; then
+        empty
+        # shellcheck disable=SC2086
+        measure "5M beside a user" rsync --limit $((5 * MI)) --user /mnt/src/others --apart $apart -- \
+            rsync -a --inplace -W --bwlimit=5M /mnt/src/large /mnt/dst/
+    fi
+    if have rclone rclone; then
+        empty
+        # shellcheck disable=SC2086
+        measure "5M beside a user" rclone --limit $((5 * MI)) --user /mnt/src/others --apart $apart -- \
+            rclone copy --bwlimit 5M /mnt/src/large /mnt/dst/large
+    fi
+fi
+
+files /srv/a/little 2 $((3 * MI / 2))
+empty
+alone 256K little 256K $((256 << 10))
+
+[ -z "$SHORT" ] || return 0
+
+# The same files, older and with other content at the destination.
+empty
+cp -r /srv/a/large /srv/b/
+find /srv/b/large -type f | while read -r file; do
+    head -c $((24 * MI)) /dev/zero >"$file"
+    touch -d 2001-01-01 "$file"
+done
+alone "5M overwriting" large 5M $((5 * MI))
+rm -r /srv/a/large
+
+files /srv/a/small 640 $((64 << 10)) 100
+empty
+alone "5M small files" small 5M $((5 * MI))
+rm -r /srv/a/small
+
+files /srv/a/middle 2 $((5 * MI))
+empty
+alone 1M middle 1M $MI
+
+files /srv/a/much 4 $((40 * MI))
+empty
+alone 20M much 20M $((20 * MI))
+rm -r /srv/a/much
+
+# The destination is away for 5 s: what was held up must not come as a burst.
+files /srv/a/held 2 $((20 * MI))
+empty
+(sleep 3; cable_out b; sleep 5; cable_in b) &
+measure_towpath "5M with a stall" held --bwlimit 5M -- --limit $((5 * MI))
+wait $!
+bounds "5M with a stall" --no-mean

@@ -1,0 +1,42 @@
+# netlab: rate=1gbit delay=0.25ms memory=3G timeout=300 protocols=nfs4,nfs3,smb,nfs4:smb,smb:nfs4 short=nfs4:smb
+# A second run sends nothing: whatever a protocol does to times and sizes, a file that was sent counts as sent.
+
+files /srv/a/tree/small 200 3001 50
+files /srv/a/tree/large 3 $((3 << 20))
+files /srv/a/tree/none 1 0
+# Times that try a protocol: before 1970, after 2038, whole seconds, now.
+number=0
+for time in 1969-12-31T12:00:00Z 2039-03-01T01:02:03.999999999Z 2020-01-01 now; do
+    number=$((number + 1))
+    echo "$time" >"/srv/a/tree/time-$number"
+    touch -d "$time" "/srv/a/tree/time-$number"
+done
+
+nothing_sent() { # CASE
+    local sent
+    sent=$(grep -c '"status":"synced"' "$STATE/log" || true)
+    check "$1: files sent" "$sent" = 0
+    check "$1: files in the server's tree that it wrote" \
+        "$(find /srv/b/tree -type f -newercm /tmp/before | wc -l)" = 0
+}
+again() { # CASE OPTION…
+    local case=$1
+    shift
+    : >"$STATE/log"
+    touch /tmp/before
+    measure_towpath "$case" tree "$@"
+    nothing_sent "$case"
+}
+
+empty
+measure_towpath first tree
+check "first: files sent" "$(grep -c '"status":"synced"' "$STATE/log")" = 208
+again "at once"
+cold
+again "with cold caches"
+sleep 4
+again "with --rescan" --rescan
+# Without the database, it is only the trees that can tell.
+rm -rf "$STATE" && mkdir "$STATE"
+cold
+again "without the database"

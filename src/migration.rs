@@ -140,7 +140,7 @@ impl Migration {
     }
 
     /// Checks that database and log can be used for a migration between trees with
-    /// these roots ([`Tree::root`]), before anything else is done.
+    /// these roots ([`towpath_backend::Tree::root`]), before anything else is done.
     ///
     /// Makes missing folders and the log; leaves an existing database as it is.
     ///

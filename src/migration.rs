@@ -140,7 +140,7 @@ impl Migration {
     }
 
     /// Checks that database and log can be used for a migration between trees with
-    /// these roots ([`Tree::root`]), before anything else is done.
+    /// these roots ([`towpath_backend::Tree::root`]), before anything else is done.
     ///
     /// Makes missing folders and the log; leaves an existing database as it is.
     ///
@@ -313,6 +313,7 @@ impl Migration {
             emitter: &self.emitter,
             cancellation: &self.cancellation,
             mirror: self.options.mirror,
+            one_file_system: self.options.filter.one_file_system,
         };
         let (planned, refusal) = plan.tell().await?;
         let outcome = if self.cancellation.is_cancelled() { Outcome::Stopped } else { Outcome::Finished };

@@ -21,6 +21,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) emitter: &'a Emitter,
     pub(crate) cancellation: &'a CancellationToken,
     pub(crate) mirror: Option<Mirror>,
+    pub(crate) one_file_system: bool,
 }
 
 impl Plan<'_> {
@@ -78,7 +79,7 @@ impl Plan<'_> {
     }
 
     async fn extras(&self, mirror: Mirror, planned: &mut Planned) -> Result<Option<String>> {
-        self.state.begin_extras().await?;
+        self.state.begin_extras(self.one_file_system).await?;
         let refusal = match within_bounds(self.state, self.source.root(), self.sink.root(), mirror).await {
             Err(Error::Refused(reason)) => Some(reason),
             result => {

@@ -150,6 +150,8 @@ fn what_is_excluded_stays_at_the_destination_unless_it_is_to_be_deleted() {
     write(&bench.dest(), "gone/b.tmp", "5");
     write(&bench.dest(), "gone/extra", "6");
     let options = ["--exclude=*.tmp", "--exclude=cache", "--delete-extras"];
+    let dry = bench.sync(&[&options[..], &["--dry-run"]].concat()).with_status(0);
+    assert!(dry.stdout.contains("1 files to delete"), "{}", dry.stdout);
     let ended = bench.sync(&options).with_status(0);
     assert!(ended.stdout.contains("destination 1 files, 1 directories"), "{}", ended.stdout);
     assert_eq!(arrived(&bench), ["a", "cache", "cache/file", "gone", "gone/b.tmp", "old.tmp"]);
@@ -242,6 +244,11 @@ fn other_file_systems_are_made_as_directories_and_not_entered() {
 
     let ended = bench.sync(&[]).with_status(0);
     assert!(ended.stdout.contains("destination 2 files, 3 directories"), "{}", ended.stdout);
+    assert!(bench.dest().join("dir/inner/hidden").exists());
+
+    // What is not looked at in the source is no extra.
+    fs::remove_file(inner.join("hidden")).unwrap();
+    bench.sync(&["-x", "--delete-extras"]).with_status(0);
     assert!(bench.dest().join("dir/inner/hidden").exists());
 }
 

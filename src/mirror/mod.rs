@@ -32,7 +32,7 @@ const BATCH: usize = 256;
 /// # Errors
 /// [`Error::Refused`] if a guard refuses: nothing, or nothing more, was deleted.
 pub(crate) async fn run(shared: &Arc<Shared>, mirror: Mirror, tally: &mut Tally) -> Result<()> {
-    shared.state.begin_extras().await?;
+    shared.state.begin_extras(shared.options.filter.one_file_system).await?;
     guard::check(shared, mirror).await?;
     delete_files(shared, tally).await?;
     delete_dirs(shared, tally).await

@@ -91,10 +91,16 @@ const PAGE: usize = 1000;
 
 impl State {
     /// Begins to look for extras: what lies below a directory of the source that
-    /// could not be read, or beside a file that could not, is protected.
-    pub(crate) async fn begin_extras(&self) -> Result<()> {
-        self.commit(|db| {
+    /// could not be read, or beside a file that could not, is protected. So is what
+    /// lies below one of another file system, if such were not entered.
+    pub(crate) async fn begin_extras(&self, one_file_system: bool) -> Result<()> {
+        self.commit(move |db| {
             db.execute("DELETE FROM protected", [])?;
+            db.execute(
+                "INSERT OR IGNORE INTO protected SELECT path FROM dir
+                 WHERE ?1 AND foreign_device = 1 AND source_scan = (SELECT max(id) FROM scan)",
+                [one_file_system],
+            )?;
             db.execute("INSERT OR IGNORE INTO protected SELECT path FROM unreadable WHERE side IN (0, 2)", [])?;
             db.execute(
                 "INSERT OR IGNORE INTO protected SELECT path FROM dir

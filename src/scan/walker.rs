@@ -118,9 +118,6 @@ impl Walk {
                         if self.is_entered(&listed.metadata) {
                             let real = if let Role::ReadAt(real) = &listed.role { Some(real.clone()) } else { None };
                             dirs.push(WalkDir { path, real });
-                        } else {
-                            // Of what it holds nothing is known.
-                            self.state.leave_alone(path).await?;
                         }
                     }
                     Kind::File | Kind::Symlink => {

@@ -86,14 +86,6 @@ impl State {
         .await
     }
 
-    /// Records that what the sink has below `dir` is no business of this migration.
-    pub(crate) async fn leave_alone(&self, dir: RelPath) -> Result<()> {
-        self.call(move |db| {
-            db.execute("INSERT OR IGNORE INTO unreadable VALUES (2, ?1)", [Name(dir.as_bytes())]).map(drop)
-        })
-        .await
-    }
-
     /// Keeps directories, with where they are read, that the walkers' memory has no room for.
     pub(crate) async fn push_walk_queue(&self, side: Side, dirs: Vec<(RelPath, Option<RelPath>)>) -> Result<()> {
         self.call(move |db| {

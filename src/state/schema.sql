@@ -120,9 +120,8 @@ CREATE TABLE IF NOT EXISTS leftover(
     path ANY PRIMARY KEY
 ) STRICT, WITHOUT ROWID;
 
--- Directories that the scan could not read, and (side 2) directories of the sink
--- that are left alone: it takes them for others of the source, or the source's
--- was not entered.
+-- Directories that the scan could not read, and directories of the sink (side 2)
+-- that it takes for others of the source.
 CREATE TABLE IF NOT EXISTS unreadable(
     side INTEGER NOT NULL,
     path ANY NOT NULL,

@@ -294,4 +294,10 @@ async fn names_that_the_sink_does_not_take_are_reported_before_they_are_tried() 
     );
     let failed = bench.log_lines().into_iter().filter(|line| line["status"] == "failed").count();
     assert_eq!(failed, 4, "each has its line");
+
+    // They are no backlog that keeps new files from being found.
+    let mut sink = sink_with(rules, |_| page(vec![entry(b"fine", Kind::File)]));
+    allow(&mut sink, &[]);
+    let again = bench.run(source(list), sink).await;
+    assert!(again.result.unwrap().scanned);
 }

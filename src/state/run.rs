@@ -126,7 +126,10 @@ impl Db {
         let waiting = |column| {
             self.row(&format!("SELECT 1 FROM dir WHERE {column} = 1 LIMIT 1"), [], |_| Ok(())).map(|row| row.is_some())
         };
-        if backlog.pending.files == 0 && !waiting("missing")? && !waiting("settle")? {
+        // What cannot be had at the sink is no work: it would keep new files from being found for ever.
+        let possible = "SELECT 1 FROM file WHERE status = 0 AND work IN (0, 1, 2) LIMIT 1";
+        let has_files = self.row(possible, [], |_| Ok(()))?.is_some();
+        if !has_files && !waiting("missing")? && !waiting("settle")? {
             return Ok(Plan::Scan(ScanReason::BacklogEmpty));
         }
         if !same_settings {

@@ -28,6 +28,9 @@ const CATCH_UP: Duration = Duration::from_millis(5);
 /// for write-back to start soon and for a stop to be quick.
 const UNLIMITED_STEP_BYTES: usize = 1 << 20;
 
+/// Network mounts send whole pages.
+const PAGE_BYTES: usize = 4 << 10;
+
 /// One direction's limit, shared by all lanes.
 #[derive(Debug)]
 pub(crate) struct Pace {
@@ -54,11 +57,19 @@ impl Pace {
         self.step_bytes
     }
 
-    /// The most bytes to be held before they are passed on: a sixteenth of a
-    /// second's, so that the other side starts soon and keeps in step.
+    /// Whether there is a limit.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.limit.is_some()
+    }
+
+    /// The most bytes to be held before they are passed on: about a sixteenth of a
+    /// second's, so that the other side starts soon and keeps in step. Whole steps:
+    /// a block that ends within a page has that page sent twice on a network mount.
     pub(crate) fn block_bytes(&self, block_size_bytes: usize) -> usize {
         let Some(limit) = &self.limit else { return block_size_bytes };
-        block_size_bytes.min(self.step_bytes.max((limit.bytes_per_s / 16.0) as usize))
+        let steps = ((limit.bytes_per_s / 16.0) as usize / self.step_bytes).max(1);
+        let most_steps = (block_size_bytes / self.step_bytes).max(1);
+        block_size_bytes.min(steps.min(most_steps) * self.step_bytes)
     }
 
     /// Returns when `bytes`, at most one step, may pass.
@@ -93,16 +104,11 @@ impl Limit {
 }
 
 /// A step small enough that one more or less in a second is below 1 % of the
-/// limit, and from 64 to 256 KiB where the limit allows.
+/// limit, from a page to 256 KiB, in whole pages.
 fn step_bytes(limit_bytes_per_s: Option<u64>) -> usize {
     let Some(limit) = limit_bytes_per_s else { return UNLIMITED_STEP_BYTES };
-    let step = usize::try_from(limit / 128).unwrap_or(usize::MAX).min(256 << 10);
-    if step >= 64 << 10 {
-        return step;
-    }
-    // Below 8 MiB/s steps of 64 KiB would be lumps; below 256 KiB/s they shrink
-    // further, down to a page.
-    step.clamp(4 << 10, 64 << 10)
+    let step = usize::try_from(limit / 128).unwrap_or(usize::MAX).clamp(PAGE_BYTES, 256 << 10);
+    step - step % PAGE_BYTES
 }
 
 #[cfg(test)]
@@ -163,9 +169,24 @@ mod tests {
         #[test]
         fn steps_are_fine_at_every_limit(limit in 1024u64..1 << 40) {
             let step = step_bytes(Some(limit));
-            prop_assert!((4 << 10..=256 << 10).contains(&step));
+            prop_assert!((PAGE_BYTES..=256 << 10).contains(&step));
+            prop_assert_eq!(step % PAGE_BYTES, 0);
+            let pace = Pace { step_bytes: step, limit: None };
+            prop_assert_eq!(pace.block_bytes(5 << 20), 5 << 20, "without a limit as it is given");
             if limit >= 512 << 10 {
                 prop_assert!(step as f64 <= limit as f64 * 0.01);
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn blocks_are_whole_steps_and_a_small_part_of_a_second() {
+        for limit in [4 << 10, 256 << 10, 1 << 20, 5 << 20, 20 << 20, 100 << 20, 1 << 30] {
+            let pace = Pace::new(Some(limit));
+            for block_size in [1, 4096, 5000, 1 << 20, 5 << 20, 64 << 20] {
+                let block = pace.block_bytes(block_size);
+                assert!(block <= block_size && (block.is_multiple_of(pace.step_bytes()) || block == block_size));
+                assert!(block <= pace.step_bytes().max(limit as usize / 16), "{block} of {limit} in a second");
             }
         }
     }

@@ -155,7 +155,11 @@ impl Reading<'_> {
         self.check_whole(&now, size)?;
         let slots = self.shared.options.queue_capacity;
         let stage = self.shared.options.checksum.map(|algorithm| HashStage::start(algorithm, slots));
+        if self.shared.read_pace.is_limited() {
+            file.forbid_readahead();
+        }
         let block_size = self.shared.read_pace.block_bytes(self.shared.options.block_size_bytes) as u64;
+        let mut this_block = block_size.min(FIRST_BLOCK_BYTES);
         // Without holes all is one stretch of data.
         let (mut offset, mut data_end) = (0, if self.shared.keeps_holes() { 0 } else { size });
         loop {
@@ -168,7 +172,8 @@ impl Reading<'_> {
                 }
                 (offset, data_end) = (data.start, data.end);
             }
-            let length = block_size.min(data_end - offset);
+            let length = this_block.min(data_end - offset);
+            this_block = block_size.min(this_block * 2);
             let slot = self.read_block(&mut *file, offset, length).await?;
             let data = slot.into_bytes();
             if let Some(stage) = &stage {
@@ -309,6 +314,10 @@ impl Reading<'_> {
         }
     }
 }
+
+/// The first block of a file is no larger than this, and each that follows up to
+/// twice the one before: the writer need not wait for a whole block to begin.
+const FIRST_BLOCK_BYTES: u64 = 256 << 10;
 
 /// The largest file that is read, hashed and written in one call each: up to
 /// here a further hop between threads would cost more than it overlaps.

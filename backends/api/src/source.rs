@@ -76,6 +76,12 @@ pub trait FileReader: Send {
     /// If reading fails; the buffer is then lost.
     async fn read_at(&mut self, offset: u64, length_bytes: usize, buffer: Vec<u8>) -> Result<Vec<u8>>;
 
+    /// From now on no byte is to come from the storage that is not asked for: the
+    /// reads are paced, and what a cache fetches ahead would break the limit.
+    ///
+    /// By default nothing changes: right where nothing is fetched ahead.
+    fn forbid_readahead(&mut self) {}
+
     /// The next stretch of the file that holds data, at or behind `offset`; what
     /// lies before it is a hole, which reads as zeros. `None`: only a hole is left.
     /// The stretch may reach beyond the end of the file.

@@ -24,6 +24,11 @@ const WINDOW_BYTES: u64 = 8 << 20;
 /// What is waited for at once.
 const DRAIN_BYTES: u64 = 2 << 20;
 
+/// No less is started at once, but for the first of a file.
+const MIN_START_BYTES: u64 = 16 << 10;
+/// No more is gathered before it is started.
+const MAX_START_BYTES: u64 = 2 << 20;
+
 /// Stretches of one file on their way at a time, however small: a bound for what is kept of them.
 const MAX_STRETCHES: usize = 1024;
 
@@ -35,6 +40,8 @@ pub(crate) struct WriteBack {
     under_way: VecDeque<Range<u64>>,
     /// The bytes in it.
     bytes: u64,
+    /// What was written and not started yet; the close starts it at the latest.
+    waiting: Option<Range<u64>>,
 }
 
 impl WriteBack {
@@ -44,8 +51,9 @@ impl WriteBack {
     /// # Errors
     /// Errors of writing that show only now, such as a full disk.
     pub(crate) fn written(&mut self, file: &File, offset: u64, length: u64) -> io::Result<()> {
-        sync_range(file, offset, length, libc::SYNC_FILE_RANGE_WRITE)?;
-        self.started(offset..offset.saturating_add(length));
+        let Some(start) = self.gather(offset..offset.saturating_add(length)) else { return Ok(()) };
+        sync_range(file, start.start, start.end - start.start, libc::SYNC_FILE_RANGE_WRITE)?;
+        self.started(start);
         while let Some(arriving) = self.next_to_wait_for() {
             let wait =
                 libc::SYNC_FILE_RANGE_WAIT_BEFORE | libc::SYNC_FILE_RANGE_WRITE | libc::SYNC_FILE_RANGE_WAIT_AFTER;
@@ -55,6 +63,27 @@ impl WriteBack {
             let _advice = fadvise(file, arriving.start, NonZeroU64::new(length), Advice::DontNeed);
         }
         Ok(())
+    }
+
+    /// Adds what was just written to what waits to be started; tells what is to be
+    /// started now.
+    ///
+    /// Each start costs a request of its own on NFS (a COMMIT), so that two writes
+    /// are started together, and small ones more. The first of a file goes at once.
+    fn gather(&mut self, written: Range<u64>) -> Option<Range<u64>> {
+        let length = written.end - written.start;
+        let waiting = match self.waiting.take() {
+            // What lies between is a hole: nothing to be sent.
+            Some(waiting) if waiting.end == written.start => waiting.start..written.end,
+            Some(waiting) => waiting.start..written.end.max(waiting.end),
+            None => written,
+        };
+        let enough = length.saturating_mul(2).clamp(MIN_START_BYTES, MAX_START_BYTES);
+        if self.under_way.is_empty() || waiting.end - waiting.start >= enough {
+            return Some(waiting);
+        }
+        self.waiting = Some(waiting);
+        None
     }
 
     /// Drops what has arrived by the end; the rest leaves the cache as it ages.

@@ -26,19 +26,15 @@ const MAX_TRIES: u32 = 10;
 /// those of the umask: the source's permissions are not applied, so that a
 /// read-only file stays writable here.
 pub(crate) fn create(root: &Root, path: &RelPath) -> io::Result<File> {
-    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
     let mut mode = Mode::from_raw_mode(0o666);
     for _ in 0..MAX_TRIES {
-        // Most files of a migration are new: nothing to look at, nothing to cut.
-        match root.resolver.open(path, flags | OFlags::CREATE | OFlags::EXCL, mode) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            result => return result.map(File::from).map_err(name_refused),
-        }
-        let file = match root.resolver.open(path, flags, Mode::empty()) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+        let file = match open_or_make(root, path, mode) {
+            Ok(Opened::Fresh(file)) => return Ok(file),
+            Ok(Opened::There(file)) => file,
+            Ok(Opened::Gone) => continue,
             // ENXIO: a FIFO without a reader, or a socket.
             Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => return Err(not_a_file()),
-            result => File::from(result?),
+            Err(error) => return Err(name_refused(error)),
         };
         let metadata = metadata_of_open(&file)?;
         if metadata.kind != Kind::File {
@@ -57,6 +53,33 @@ pub(crate) fn create(root: &Root, path: &RelPath) -> io::Result<File> {
         return Ok(file);
     }
     Err(Errno::AGAIN.into())
+}
+
+/// What opening or making a file came to.
+enum Opened {
+    /// It was made just now: nothing to look at, nothing to cut.
+    Fresh(File),
+    /// It may have been there.
+    There(File),
+    /// It was there, and went in between.
+    Gone,
+}
+
+fn open_or_make(root: &Root, path: &RelPath, mode: Mode) -> io::Result<Opened> {
+    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let open = |flags, mode| root.resolver.open(path, flags, mode).map(File::from);
+    if root.filesystem.is_remote() {
+        // To make it exclusively would cost NFS one request more, under the directory's lock.
+        return open(flags | OFlags::CREATE, mode).map(Opened::There);
+    }
+    match open(flags | OFlags::CREATE | OFlags::EXCL, mode) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        result => return result.map(Opened::Fresh),
+    }
+    match open(flags, Mode::empty()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Opened::Gone),
+        result => result.map(Opened::There),
+    }
 }
 
 /// Making a name says EINVAL where the file system cannot hold it, such as a backslash on SMB.

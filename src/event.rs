@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
+use tokio_util::sync::CancellationToken;
 
 use crate::checksum::Checksum;
 
@@ -266,22 +267,32 @@ impl EventStream {
 
 /// Where the engine sends its events. Without a listener they go nowhere.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Emitter(Option<mpsc::Sender<Event>>);
+pub(crate) struct Emitter(Option<Listener>);
+
+#[derive(Clone, Debug)]
+struct Listener {
+    events: mpsc::Sender<Event>,
+    stop: CancellationToken,
+}
 
 impl Emitter {
     /// Events that may wait to be read before the engine waits.
     const CAPACITY: usize = 1024;
 
     /// An emitter and the stream that hears it.
-    pub(crate) fn with_stream() -> (Self, EventStream) {
-        let (sender, receiver) = mpsc::channel(Self::CAPACITY);
-        (Self(Some(sender)), EventStream(receiver))
+    /// Once `stop` is cancelled, a listener that does not listen is not waited for.
+    pub(crate) fn with_stream(stop: CancellationToken) -> (Self, EventStream) {
+        let (events, receiver) = mpsc::channel(Self::CAPACITY);
+        (Self(Some(Listener { events, stop })), EventStream(receiver))
     }
 
     /// Sends `event`, waiting for room; a listener that went away is no error.
     pub(crate) async fn emit(&self, event: Event) {
-        if let Some(sender) = &self.0 {
-            let _gone = sender.send(event).await;
+        let Some(Listener { events, stop }) = &self.0 else { return };
+        tokio::select! {
+            biased;
+            _gone = events.send(event) => {}
+            () = stop.cancelled() => {}
         }
     }
 }

@@ -156,7 +156,7 @@ impl Migration {
     /// The events of this migration, in order. To be called once, before
     /// [`Self::run`], and read while it runs: the engine waits for a reader that lags.
     pub fn events(&mut self) -> EventStream {
-        let (emitter, stream) = Emitter::with_stream();
+        let (emitter, stream) = Emitter::with_stream(self.cancellation.clone());
         self.emitter = emitter;
         stream
     }
@@ -196,7 +196,6 @@ impl Migration {
     async fn run_with(self, state: State) -> Result<Report> {
         let identities = self.identities().await?;
         let start = state.begin_run(self.options.rescan, self.options.settings()).await?;
-        mirror::log_cut_off(&state, self.source.root(), &*self.sink).await?;
         let run = start.run;
         let result = self.run_plan(&state, start, identities).await;
         let end = match &result {
@@ -221,6 +220,10 @@ impl Migration {
         // Whoever asks for a new scan says that these are the right trees.
         if !matches!(start.plan, Plan::Scan(ScanReason::Requested)) {
             self.check_same_trees(&start.identities, &identities)?;
+        }
+        if start.identities[Side::Sink.index()].as_deref().is_none_or(|then| then == identities[1].as_str()) {
+            // Of another tree's emptiness nothing is to be concluded.
+            mirror::log_cut_off(state, self.source.root(), &*self.sink).await?;
         }
         let (scanned, backlog) = match start.plan {
             Plan::Resume(backlog) => (false, Some(self.resume(backlog).await)),
@@ -281,6 +284,7 @@ impl Migration {
         let options = ScanOptions {
             tolerance_ns: self.tolerance_ns(),
             compares,
+            believes: reason == ScanReason::Requested,
             names: self.sink.capabilities().names,
             settings: self.options.settings(),
         };
@@ -335,6 +339,7 @@ impl Migration {
             identities,
             mtime_rounding_ns: self.mtime_rounding_ns(),
             parts: self.parts(),
+            clearing: tokio::sync::Mutex::default(),
             stop: self.cancellation.child_token(),
             pool: Pool::new(self.options.queue_capacity),
             read_pace: Pace::new(limit),

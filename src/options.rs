@@ -159,11 +159,12 @@ impl Options {
     pub(crate) fn settings(&self) -> String {
         let excluded = if self.delete_excluded { "delete-excluded\n" } else { "" };
         format!(
-            "links {:?}, hard links {:?}, permissions {}, owner {}\n{}{excluded}",
+            "links {:?}, hard links {:?}, permissions {}, owner {}, apart {:?}\n{}{excluded}",
             self.links,
             self.hard_links,
             self.keep_permissions,
             self.keep_owner,
+            self.sink_apart,
             self.filter.fingerprint()
         )
     }

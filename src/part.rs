@@ -54,8 +54,11 @@ impl Parts {
 
     /// Whether `name` is that of a part, or of a backend's probe, and whose.
     pub(crate) fn whose(self, name: &[u8]) -> Option<Whose> {
-        if name.starts_with(PROBE) {
-            return Some(Whose::Probe);
+        if let Some(rest) = name.strip_prefix(PROBE) {
+            let mut parts = rest.splitn(3, |&b| b == b'-');
+            let mut number =
+                || parts.next().is_some_and(|part| !part.is_empty() && part.iter().all(u8::is_ascii_digit));
+            return (number() && number()).then_some(Whose::Probe);
         }
         let middle = name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
         let (migration, file) = (middle.get(..8)?, middle.get(9..)?);
@@ -99,6 +102,8 @@ mod tests {
             b".towpath-0123456789abcdef.part",
             b".towpath-01234567_0123456789abcdef.part",
             b"file.part",
+            b".towpath-probe-of-mine",
+            b".towpath-probe-12-mine",
             b"",
         ] {
             assert_eq!(parts.whose(name), None, "{}", name.escape_ascii());

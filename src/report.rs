@@ -76,13 +76,15 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether every file of the source is known to be at the sink.
+    /// Whether every file of the source is known to be at the sink, and of a mirror
+    /// also nothing else.
     pub fn all_in_sync(&self) -> bool {
         self.outcome == Outcome::Finished
             && self.pending.files == 0
             && self.failed_files == 0
             && self.skipped_files == 0
             && self.unreadable_dirs == 0
+            && self.protected == 0
             && self.refusal.is_none()
     }
 }

@@ -93,3 +93,28 @@ fn a_file_that_vanishes_is_reported_and_forgotten() {
     assert_eq!(bench.rows().len(), 31 - vanished.len());
     assert!(bench.rows().values().all(|row| row.status == "synced"));
 }
+
+#[test]
+fn a_file_that_became_something_else_since_the_scan_is_no_lasting_failure() {
+    let bench = Bench::new();
+    for name in ["to-link", "to-dir"] {
+        bench.write(name, noise(1, 100_000));
+    }
+    std::os::unix::fs::symlink("target", bench.source().join("to-file")).unwrap();
+    bench.write("first", noise(2, 2 << 20));
+    let mut run = bench.start(&["--bwlimit", "1M", "--lanes", "1"]);
+    wait_until("the first is under way", || bench.dest().join("first").exists());
+    run.kill().unwrap();
+    run.wait().unwrap();
+    for name in ["to-link", "to-dir", "to-file"] {
+        fs::remove_file(bench.source().join(name)).unwrap();
+    }
+    std::os::unix::fs::symlink("target", bench.source().join("to-link")).unwrap();
+    bench.write("to-dir/inner", "data");
+    bench.write("to-file", "a file now");
+    let ended = bench.sync(&[]).with_status(0);
+    assert!(ended.stdout.contains("no scan"), "{}", ended.stdout);
+    // What lies in the directory is found by the next scan.
+    bench.sync(&[]).with_status(0);
+    bench.assert_same_trees();
+}

@@ -221,3 +221,16 @@ fn another_pairs_database_is_a_refusal_even_when_quiet() {
     assert!(ended.stderr.starts_with("towpath: ") && ended.stderr.contains("third"), "{}", ended.stderr);
     assert_eq!(ended.stderr.lines().count(), 1);
 }
+
+#[test]
+fn a_reader_that_does_not_read_holds_nobody_once_a_signal_came() {
+    let bench = Bench::new();
+    for n in 0..3000 {
+        bench.write(format!("{}/{n}", "a long name ".repeat(15)), "data");
+    }
+    let mut run = bench.start(&["-v"]);
+    // The pipe is full soon, and nobody takes anything out of it.
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    send_signal(&run, Signal::TERM);
+    wait_until("it ends", || run.try_wait().unwrap().is_some());
+}

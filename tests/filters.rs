@@ -248,8 +248,10 @@ fn other_file_systems_are_made_as_directories_and_not_entered() {
 
     // What is not looked at in the source is no extra.
     fs::remove_file(inner.join("hidden")).unwrap();
-    bench.sync(&["-x", "--delete-extras"]).with_status(0);
+    let ended = bench.sync(&["-x", "--delete-extras"]).with_status(3);
     assert!(bench.dest().join("dir/inner/hidden").exists());
+    // A place where something is mounted cannot be removed.
+    assert!(ended.stderr.contains("new/outer: it could not be removed"), "{}", ended.stderr);
 }
 
 #[test]

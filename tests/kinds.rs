@@ -260,7 +260,7 @@ fn left_over_parts_of_a_run_go_with_the_next_scan() {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_towpath"));
     command.arg("sync").arg(bench.dest()).arg(&other).arg("--database").arg(bench.path("other.db"));
     command.arg("--log-file").arg(bench.path("other.log"));
-    assert!(command.status().unwrap().success());
+    assert_eq!(command.status().unwrap().code(), Some(3), "and says so");
     assert!(!other.join("dir").join(&left).exists());
     bench.sync(&["--rescan"]).with_status(0);
     bench.assert_same_trees();

@@ -37,16 +37,19 @@ async fn a_file_is_read_written_and_closed_in_order() {
     let size = 2 * BLOCK + 5;
     let ran = bench.run(source(&[("a", 2 * BLOCK + 5)], &journal), willing_sink(&journal)).await;
     assert!(ran.result.unwrap().all_in_sync());
-    let reads = ["open a", "stat", "read 0+1048576", "read 1048576+1048576", "read 2097152+5", "stat"];
+    // Blocks grow, so that the writer begins soon.
+    let blocks = ["0+262144", "262144+524288", "786432+1048576", "1835008+262149"];
+    let [reads, writes] = ["read", "write"].map(|verb| blocks.map(|block| format!("{verb} {block}")));
+    let reads = [&["open a".to_owned(), "stat".to_owned()][..], &reads, &["stat".to_owned()]].concat();
     // The second flush is that of the directories' times.
-    let writes =
-        ["create a", "write 0+1048576", "write 1048576+1048576", "write 2097152+5", "finish", "flush", "flush"];
+    let ends = ["finish", "flush", "flush"].map(str::to_owned);
+    let writes = [&["create a".to_owned()][..], &writes, &ends].concat();
     let seen = journal.lock().unwrap().clone();
     for expected in [&reads[..], &writes[..]] {
-        let ours: Vec<_> = seen.iter().filter(|line| expected.contains(&line.as_str())).map(String::as_str).collect();
+        let ours: Vec<_> = seen.iter().filter(|line| expected.contains(line)).cloned().collect();
         assert_eq!(ours, expected);
     }
-    assert!(position(&journal, "read 2097152+5") < position(&journal, "finish"));
+    assert!(position(&journal, "read 1835008+262149") < position(&journal, "finish"));
     let line = &bench.log_lines()[0];
     assert_eq!((&line["status"], line["size"].as_u64()), (&"synced".into(), Some(size as u64)));
 }

@@ -12,7 +12,7 @@ use super::console::Console;
 use super::format::{duration, escape, size};
 use super::paths::{StateFiles, canonical};
 use super::sync::{COULD_NOT_RUN, NOT_ALL_IN_SYNC, REFUSED, Refusal};
-use super::{output, signals};
+use super::{console, output, signals};
 use crate::own_files;
 use crate::{Event, FilePaths, Migration, Options, Outcome, Planned, Report, Sink};
 
@@ -62,8 +62,11 @@ pub(super) async fn run(
     let runtime = tokio::runtime::Handle::current();
     let console = tokio::task::spawn_blocking(move || runtime.block_on(console.listen(events, stop)));
     let result = migration.run().await;
-    let _ended = console.await;
+    let can_tell = console::wait_for(console, &received).await;
     let report = result?;
+    if !can_tell {
+        return Ok(received.status());
+    }
     if let Some(planned) = &report.planned {
         tell_sums(arguments, planned);
     }

@@ -16,6 +16,11 @@ const SIGTERM_STATUS: u8 = 143;
 pub(super) struct Received(Arc<AtomicU8>);
 
 impl Received {
+    /// Whether a signal came.
+    pub(super) fn any(&self) -> bool {
+        self.0.load(Relaxed) != 0
+    }
+
     /// The exit status of the first signal, or that of SIGINT if none came.
     pub(super) fn status(&self) -> u8 {
         match self.0.load(Relaxed) {

@@ -79,8 +79,11 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, Refusal> {
     // A thread of its own: a pipe or a terminal that takes no more text holds up nobody else.
     let console = tokio::task::spawn_blocking(move || runtime.block_on(console.listen(events, stop)));
     let result = migration.run().await;
-    let _ended = console.await;
+    let can_tell = console::wait_for(console, &received).await;
     let report = result?;
+    if !can_tell {
+        return Ok(status_of(&report, &received));
+    }
     if !arguments.quiet {
         output::line(&console::summary(&report));
     }
@@ -109,6 +112,12 @@ fn check(arguments: &SyncArguments) -> Result<(LocalSource, StateFiles, Options)
                 Overlap::SourceInSink => format!("the source {source} lies inside the destination {dest}"),
             },
         ));
+    }
+    if let Some(trash) = &arguments.trash
+        && canonical(trash).starts_with(canonical(source))
+    {
+        let problem = format!("trash {} lies inside the source, which is never written to", trash.display());
+        return Err(Refusal(WRONG_USAGE, problem));
     }
     let files = state_files(source, dest, arguments.database.as_deref(), arguments.log_file.as_deref())
         .map_err(|problem| Refusal(COULD_NOT_RUN, problem))?;

@@ -12,8 +12,8 @@ use crate::state::SeenDir;
 pub(super) enum Absence {
     /// It is not there.
     Certain,
-    /// It is there.
-    Present,
+    /// It is there, as a thing of this kind.
+    Present(Kind),
     /// It could not be found out, and why.
     Unknown(String),
 }
@@ -42,10 +42,23 @@ pub(super) async fn look_for(shared: &Shared, path: &RelPath) -> Result<Absence>
     })
 }
 
+/// Whether a file that the source was said not to have is surely absent: `None`,
+/// or why that is in doubt.
+pub(crate) async fn confirm_absence(shared: &Shared, path: &RelPath) -> Result<Option<String>> {
+    let Some(seen) = shared.state.nearest_seen_dir(path.clone()).await? else { return Ok(None) };
+    Ok(match confirm(shared, &seen).await {
+        Ok(Absence::Unknown(reason)) => Some(reason),
+        // That its directory went too is an answer.
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => Some(format!("its directory could not be looked at: {error}")),
+        Ok(_) => None,
+    })
+}
+
 async fn look_at_each(shared: &Shared, seen: &SeenDir, below: &[RelPath]) -> towpath_backend::Result<Absence> {
     for (n, at) in below.iter().enumerate() {
         match shared.source.metadata(at).await {
-            Ok(_) if n + 1 == below.len() => return Ok(Absence::Present),
+            Ok(found) if n + 1 == below.len() => return Ok(Absence::Present(found.kind)),
             Ok(found) => match found.kind {
                 Kind::Dir => {}
                 Kind::File => return confirm(shared, seen).await,
@@ -56,14 +69,14 @@ async fn look_at_each(shared: &Shared, seen: &SeenDir, below: &[RelPath]) -> tow
             Err(error) => return Err(error),
         }
     }
-    Ok(Absence::Present)
+    Ok(Absence::Present(Kind::Dir))
 }
 
 /// Absence counts only in the directory that the scan saw.
 async fn confirm(shared: &Shared, seen: &SeenDir) -> towpath_backend::Result<Absence> {
     let root = shared.source.metadata(&RelPath::root()).await?;
     let now = shared.source.metadata(&seen.read_path).await?;
-    Ok(if now.kind == Kind::Dir && seen.is(now.id, root.id.map(|id| id.device)) {
+    Ok(if now.kind == Kind::Dir && seen.is(&now, root.id.map(|id| id.device)) {
         Absence::Certain
     } else {
         Absence::Unknown(format!("{} is another directory than the scan saw in the source", seen.path))

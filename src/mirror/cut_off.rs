@@ -1,6 +1,6 @@
 //! What a run that was cut off left behind at the sink.
 
-use towpath_backend::{ErrorKind, Sink};
+use towpath_backend::{ErrorKind, RelPath, Sink};
 
 use crate::audit::Line;
 use crate::error::Result;
@@ -13,19 +13,21 @@ const PAGE: usize = 256;
 
 /// Deletions that a run was cut off in come into the log, if they came about.
 pub(crate) async fn log_cut_off(state: &State, source_root: &[u8], sink: &dyn Sink) -> Result<()> {
+    let mut after = RelPath::root();
     loop {
-        let page = state.open_deletions(PAGE).await?;
-        if page.is_empty() {
-            return Ok(());
-        }
+        let page = state.open_deletions(after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = last.path.clone();
         let mut ended = EndedDeletions::default();
         for deletion in page {
             match sink.metadata(&deletion.path).await {
+                Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     ended.lines.push(line(&deletion, source_root, sink.root()));
                     ended.gone.push(deletion.path.clone());
                 }
-                _ => {}
+                // It cannot be told now: the next run looks again.
+                Err(_) => continue,
             }
             ended.announced.push(deletion.path);
         }

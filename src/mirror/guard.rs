@@ -1,5 +1,8 @@
 //! The guards before the first deletion.
 
+use tokio_stream::StreamExt as _;
+use towpath_backend::RelPath;
+
 use crate::error::{Error, Result};
 use crate::event::Side;
 use crate::options::Mirror;
@@ -15,7 +18,23 @@ pub(super) async fn check(shared: &Shared, mirror: Mirror) -> Result<()> {
     for side in Side::BOTH {
         shared.check_identity(side).await?;
     }
-    within_bounds(&shared.state, shared.source.root(), shared.sink.root(), mirror).await
+    within_bounds(&shared.state, shared.source.root(), shared.sink.root(), mirror).await?;
+    still_holds_something(shared).await
+}
+
+/// Checks that the source was not emptied since the scan.
+async fn still_holds_something(shared: &Shared) -> Result<()> {
+    let root = String::from_utf8_lossy(shared.source.root()).into_owned();
+    let failed = |error| Error::Backend(format!("the source {root} cannot be read: {error}"));
+    let mut pages = shared.source.read_dir(&RelPath::root()).await.map_err(failed)?;
+    while let Some(page) = pages.next().await {
+        if !page.map_err(failed)?.is_empty() {
+            return Ok(());
+        }
+    }
+    Err(Error::Refused(format!(
+        "the source {root} is empty, and was not when it was scanned: nothing was deleted. Is it mounted?"
+    )))
 }
 
 /// Checks that the source is not empty, and that no more is to be deleted than may be.

@@ -21,6 +21,7 @@ use crate::pipeline::{Shared, Tally, deletion_line};
 use crate::state::{Deletion, EndedDeletions, Extra, ExtraKey};
 use absence::{Absence, look_for};
 
+pub(crate) use absence::confirm_absence;
 pub(crate) use cut_off::{log_cut_off, remove_leftovers};
 pub(crate) use guard::within_bounds;
 
@@ -155,7 +156,9 @@ async fn still_there(shared: &Shared, path: &RelPath, kind: Kind) -> Result<Opti
     }
     Ok(match look_for(shared, path).await? {
         Absence::Certain => None,
-        Absence::Present => Some(Fate::Protected("the source has it now".to_owned())),
+        // It gives way to what the source has there now, in that one's turn.
+        Absence::Present(found) if kind == Kind::Dir && found != Kind::Dir => Some(Fate::Gone),
+        Absence::Present(_) => Some(Fate::Protected("the source has it now".to_owned())),
         Absence::Unknown(reason) => {
             // Whatever kept it from being seen may hide its neighbours too.
             shared.state.protect(path.parent().unwrap_or_else(RelPath::root)).await?;

@@ -13,6 +13,7 @@ use crate::audit::Line;
 use crate::checksum::{Checksum, FileHash};
 use crate::error::{Error, Result};
 use crate::event::{Event, FilePaths, Side, Totals};
+use crate::mirror;
 use crate::state::{Outcome, Verdict};
 
 /// Most files of one batch.
@@ -71,6 +72,8 @@ impl Committer {
     async fn commit(&mut self, batch: Vec<Ended>) -> Result<()> {
         if batch.iter().any(|ended| matches!(ended.ending, Ending::Written(_))) {
             self.flush().await?;
+            // What was written beneath the mount point of a sink that went is not at the sink.
+            self.shared.check_identity(Side::Sink).await?;
         }
         let mut outcomes = Vec::with_capacity(batch.len());
         let mut events = Vec::with_capacity(batch.len());
@@ -130,7 +133,14 @@ impl Committer {
             }
             Ending::Vanished => {
                 self.shared.check_identity(Side::Source).await?;
-                (Verdict::Vanished, Event::Vanished { paths })
+                match mirror::confirm_absence(&self.shared, &ended.task.path).await? {
+                    None => (Verdict::Vanished, Event::Vanished { paths }),
+                    Some(reason) => {
+                        let error = format!("{}: it is not there, but {reason}", Side::Source);
+                        let verdict = Verdict::Failed { side: Side::Source, metadata: None };
+                        (verdict, Event::Failed { paths, error })
+                    }
+                }
             }
             Ending::Failed(failure) => {
                 if failure.concerns_all() {

@@ -51,24 +51,30 @@ pub(crate) async fn make_way(shared: &Shared, path: &RelPath, kind: Kind, error:
     match error.kind() {
         ErrorKind::NotFound => make_parents(shared, path).await,
         ErrorKind::Escapes | ErrorKind::AlreadyExists | ErrorKind::IsADirectory | ErrorKind::NotADirectory => {
+            let clearing = shared.clearing.lock().await;
             match shared.sink.metadata(path).await {
-                // One of its own kind is replaced, not deleted; a link holds no data.
-                Ok(found) if found.kind == kind || found.kind == Kind::Symlink => {
-                    Ok(shared.sink.remove_file(path).await?)
-                }
+                // One of its own kind is replaced, not deleted.
+                Ok(found) if found.kind == kind => Ok(shared.sink.remove_file(path).await?),
                 Ok(found) => remove(shared, path, &found, error).await,
                 // Something above it is no directory.
-                Err(_) => make_parents(shared, path).await,
+                Err(_) => {
+                    drop(clearing);
+                    make_parents(shared, path).await
+                }
             }
         }
         _ => Err(error.into()),
     }
 }
 
-/// Removes a file that has the name of a link to come.
-pub(crate) async fn clear_for_link(shared: &Shared, path: &RelPath) -> Result<(), Obstacle> {
+/// Removes what the scan saw under a name where something of another kind is to come.
+pub(crate) async fn clear_other_kind(shared: &Shared, path: &RelPath, kind: Kind) -> Result<(), Obstacle> {
+    let _clearing = shared.clearing.lock().await;
     match shared.sink.metadata(path).await {
-        Ok(found) if found.kind == Kind::File => Ok(delete(shared, path, &found).await?),
+        Ok(found) if found.kind != kind => {
+            let cause = format!("a {} is in its place; remove it", found.kind);
+            remove(shared, path, &found, BackendError::new(ErrorKind::AlreadyExists, "replace", path, cause)).await
+        }
         _ => Ok(()),
     }
 }
@@ -98,11 +104,7 @@ pub(crate) async fn make_dir(shared: &Shared, dir: &RelPath) -> Result<(), Obsta
         match shared.sink.create_dir(path).await {
             Ok(()) => drop(missing.pop()),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                let found = shared.sink.metadata(path).await?;
-                if found.kind != Kind::Dir {
-                    remove(shared, path, &found, error).await?;
-                    shared.sink.create_dir(path).await?;
-                }
+                replace_by_dir(shared, path, error).await?;
                 missing.pop();
             }
             Err(error) => {
@@ -116,6 +118,24 @@ pub(crate) async fn make_dir(shared: &Shared, dir: &RelPath) -> Result<(), Obsta
         }
     }
     Ok(())
+}
+
+/// Makes a directory where something has its name, unless that is one.
+async fn replace_by_dir(shared: &Shared, path: &RelPath, error: BackendError) -> Result<(), Obstacle> {
+    let _clearing = shared.clearing.lock().await;
+    let found = shared.sink.metadata(path).await?;
+    if found.kind == Kind::Dir {
+        return Ok(());
+    }
+    remove(shared, path, &found, error).await?;
+    match shared.sink.create_dir(path).await {
+        // Another lane on its way to the same directory was faster.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => match shared.sink.metadata(path).await?.kind {
+            Kind::Dir => Ok(()),
+            _ => Err(error.into()),
+        },
+        result => Ok(result?),
+    }
 }
 
 /// Removes what is at `path`, if it may go.

@@ -13,6 +13,7 @@ use super::hash::HashStage;
 use super::pool::Slot;
 use super::task::{Ending, Failure, Job, Task, is_unchanged};
 use crate::checksum::{FileHash, Hasher};
+use crate::event::Side;
 
 /// What travels through a lane's queue.
 #[derive(Debug)]
@@ -70,6 +71,19 @@ type Step<T> = Result<T, Ending>;
 
 impl Reading<'_> {
     async fn read(&self) -> Step<()> {
+        match self.read_job().await {
+            // A file that became a link or a directory fails in many ways to be read as one.
+            Err(Ending::Failed(failure)) if failure.side == Side::Source && !failure.error.is_temporary() => {
+                match self.shared.source.metadata(&self.task.read_path).await {
+                    Ok(now) if now.kind != self.task.metadata.kind => self.check(&now),
+                    _ => Err(Ending::Failed(failure)),
+                }
+            }
+            result => result,
+        }
+    }
+
+    async fn read_job(&self) -> Step<()> {
         match &self.task.job {
             Job::Content => {}
             Job::Name(of) => return self.check_name(of).await,

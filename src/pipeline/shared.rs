@@ -27,6 +27,10 @@ pub(crate) struct Shared {
     /// How far the mtime that a sink keeps may be from the one it was given.
     pub(crate) mtime_rounding_ns: u64,
     pub(crate) parts: Parts,
+    /// Held while something in the way at the sink is looked at, removed and
+    /// replaced: two lanes on the way to one directory must not remove what the
+    /// other has just made.
+    pub(crate) clearing: tokio::sync::Mutex<()>,
     /// Cancelled when the lanes are to stop, by the user or by an error.
     pub(crate) stop: CancellationToken,
     pub(crate) pool: Pool,

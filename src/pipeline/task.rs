@@ -21,6 +21,8 @@ pub(crate) struct Task {
     /// The checksum recorded for this content, with its algorithm's name.
     pub(crate) recorded: Option<(String, String)>,
     pub(crate) job: Job,
+    /// The scan saw something of another kind in its place at the sink.
+    pub(crate) replaces_other_kind: bool,
     /// Cancelled by the writer that failed: the rest need not be read.
     pub(crate) given_up: CancellationToken,
 }
@@ -39,13 +41,14 @@ pub(crate) enum Job {
 impl Task {
     /// The task that a row of the backlog asks for.
     pub(crate) fn new(work: Work, pending: Pending) -> Self {
-        let Pending { key, path, read_path, metadata, recorded, name_of } = pending;
+        let Pending { key, path, read_path, metadata, recorded, name_of, replaces_other_kind } = pending;
         let job = match (work, name_of) {
             (Work::Name, Some(name_of)) => Job::Name(name_of),
             (Work::Attributes, _) => Job::Attributes,
             _ => Job::Content,
         };
-        Self { key, path, read_path, metadata, recorded, job, given_up: CancellationToken::new() }
+        let given_up = CancellationToken::new();
+        Self { key, path, read_path, metadata, recorded, job, replaces_other_kind, given_up }
     }
 }
 

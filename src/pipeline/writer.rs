@@ -7,7 +7,7 @@ use towpath_backend::{Attributes, Error, ErrorKind, FileWriter, Kind, Metadata, 
 
 use super::Shared;
 use super::block::Block;
-use super::obstacle::{clear_for_link, make_way};
+use super::obstacle::{clear_other_kind, make_way};
 use super::reader::{Message, SMALL_BYTES};
 use super::task::{Ended, Ending, Failure, Task, Written};
 use crate::progress::CurrentGuard;
@@ -187,9 +187,9 @@ impl Writing {
         if !self.is_part() {
             return Ok(());
         }
-        if self.task.metadata.kind == Kind::Symlink {
-            // Renaming would replace a file too, and nobody would be told what went.
-            clear_for_link(&self.shared, path).await?;
+        if self.task.replaces_other_kind {
+            // Renaming would replace it too, and nobody would be told what went.
+            clear_other_kind(&self.shared, path, self.task.metadata.kind).await?;
         }
         if let Err(error) = sink.rename(&self.at, path).await {
             make_way(&self.shared, path, Kind::File, error).await?;

@@ -15,8 +15,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use towpath_backend::{Identity, RelPath, Sink, Source, Tree};
 
+use crate::audit::Line;
 use crate::error::{Error, Result};
-use crate::event::{Counts, Emitter, Event, Side};
+use crate::event::{Counts, Emitter, Event, FilePaths, Side};
 use crate::filter::Filter;
 use crate::options::Links;
 use crate::part::Parts;
@@ -125,9 +126,24 @@ impl Scan {
         }
     }
 
+    async fn tell_exchanged(&self, dir: &RelPath) -> Result<()> {
+        let error = "the file system that was mounted here is not there, or is another one: what is recorded of it \
+                     stays; if that is as it should be, run again with --rescan"
+            .to_owned();
+        let paths = FilePaths { source: dir.under(self.source.root()), dest: dir.under(self.sink.root()) };
+        let line = Line { error: Some(error.clone()), ..Line::now("unreadable", paths.clone()) };
+        self.state.log(vec![line]).await?;
+        self.emitter.emit(Event::Unreadable { side: Side::Source, path: paths.source, error }).await;
+        Ok(())
+    }
+
     async fn finish(&self, mut found: Found) -> Result<Backlog> {
         found.source = self.progress.counts(Side::Source);
         found.sink = self.progress.counts(Side::Sink);
+        for dir in self.state.exchanged_dirs().await? {
+            found.unreadable += 1;
+            self.tell_exchanged(&dir).await?;
+        }
         let backlog = self.state.finish_scan(found, self.identities.clone()).await?;
         self.progress.set_pending(backlog.pending);
         let (source, sink, pending) = (backlog.source, backlog.sink, backlog.pending);

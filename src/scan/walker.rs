@@ -143,8 +143,12 @@ impl Walk {
         let Entry { name, mut metadata } = entry;
         let mut role = match (self.parts.whose(&name), self.side) {
             (Some(Whose::Own), Side::Sink) => Role::Leftover,
-            (Some(Whose::Probe), Side::Sink) if is_old(&metadata) => Role::Leftover,
-            (Some(_), _) => return Ok(None),
+            (Some(Whose::Probe), Side::Sink) if dir.path.is_root() && is_old(&metadata) => Role::Leftover,
+            (Some(_), Side::Sink) => return Ok(None),
+            (Some(_), Side::Source) => {
+                self.skip(path, "an unfinished file of another migration is not copied".to_owned(), missed).await?;
+                return Ok(Some(Listed { name, metadata, role: Role::NotCopied }));
+            }
             (None, _) if self.is_excluded(path, metadata.kind) => return Ok(None),
             (None, _) => Role::Migrated,
         };

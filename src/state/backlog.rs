@@ -6,7 +6,7 @@ use towpath_backend::{Attributes, FileId, Kind, Metadata, Owner, RelPath, Times,
 
 use super::State;
 use super::db::Db;
-use super::listing::{LINK, bits, several_names};
+use super::listing::{FILE, LINK, bits, several_names};
 use super::scan::number;
 use super::value::{Name, bytes, optional_path, path, signed, unsigned};
 use crate::audit::Line;
@@ -45,6 +45,8 @@ pub(crate) struct Pending {
     pub(crate) recorded: Option<(String, String)>,
     /// The name in sync that it is to be another name of.
     pub(crate) name_of: Option<RelPath>,
+    /// The scan saw something of another kind in its place at the sink.
+    pub(crate) replaces_other_kind: bool,
 }
 
 /// What a pending row waits for.
@@ -241,7 +243,9 @@ impl State {
 fn columns(of: &str) -> String {
     format!(
         "file.dir, file.name, dir.path, file.kind, file.real, {of}.size, {of}.modified, {of}.accessed, {of}.changed, \
-         {of}.created, {of}.permissions, {of}.user, {of}.grp, {of}.hash, {of}.algorithm, {of}.device, {of}.inode"
+         {of}.created, {of}.permissions, {of}.user, {of}.grp, {of}.hash, {of}.algorithm, {of}.device, {of}.inode, \
+         EXISTS (SELECT 1 FROM sink_entry AS there
+             WHERE there.dir = file.dir AND there.name = file.name AND there.kind <> file.kind)"
     )
 }
 
@@ -277,7 +281,7 @@ impl Db {
             ),
             params![turn, after.dir, Name(&after.name), signed(limit as u64), Work::Name.number()],
             |row| {
-                let first = join(&path(row, 18)?, &bytes(row, 17)?)?;
+                let first = join(&path(row, 19)?, &bytes(row, 18)?)?;
                 Ok(Pending { name_of: Some(first), ..pending(row)? })
             },
         )
@@ -360,6 +364,9 @@ impl Db {
                 self.execute(sql, params![key.dir, name])?;
             }
             Verdict::Vanished => {
+                // What went during the run is no extra in the same run.
+                let sql = "INSERT OR IGNORE INTO source_other VALUES (?1, ?2)";
+                self.execute(sql, params![key.dir, name])?;
                 self.execute("DELETE FROM file WHERE dir = ?1 AND name = ?2", params![key.dir, name])?;
             }
         }
@@ -384,7 +391,7 @@ impl Db {
         let id = several_names(metadata);
         self.execute(
             "UPDATE file SET size = ?3, modified = ?4, accessed = ?5, changed = ?6, created = ?7, permissions = ?8,
-                 user = ?9, grp = ?10, device = ?11, inode = ?12
+                 user = ?9, grp = ?10, device = ?11, inode = ?12, kind = ?13
              WHERE dir = ?1 AND name = ?2",
             params![
                 key.dir,
@@ -399,6 +406,7 @@ impl Db {
                 metadata.owner.map(|owner| owner.group),
                 id.map(|id| bits(id.device)),
                 id.map(|id| bits(id.inode)),
+                if metadata.kind == Kind::Symlink { LINK } else { FILE },
             ],
         )
         .map(drop)
@@ -437,7 +445,8 @@ fn pending(row: &rusqlite::Row<'_>) -> rusqlite::Result<Pending> {
     };
     let recorded = row.get::<_, Option<String>>(13)?.zip(row.get(14)?);
     let read_path = optional_path(row, 4)?.unwrap_or_else(|| path.clone());
-    Ok(Pending { key, path, read_path, metadata, recorded, name_of: None })
+    let replaces_other_kind = row.get(17)?;
+    Ok(Pending { key, path, read_path, metadata, recorded, name_of: None, replaces_other_kind })
 }
 
 pub(super) fn join(dir: &RelPath, name: &[u8]) -> rusqlite::Result<RelPath> {

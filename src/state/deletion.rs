@@ -59,10 +59,11 @@ impl State {
         .await
     }
 
-    /// Up to `limit` deletions that a run was cut off in.
-    pub(crate) async fn open_deletions(&self, limit: usize) -> Result<Vec<Deletion>> {
+    /// Up to `limit` deletions that a run was cut off in, behind the path `after`.
+    pub(crate) async fn open_deletions(&self, after: RelPath, limit: usize) -> Result<Vec<Deletion>> {
         self.call(move |db| {
-            db.rows("SELECT path, size, modified FROM deletion LIMIT ?1", [signed(limit as u64)], |row| {
+            let sql = "SELECT path, size, modified FROM deletion WHERE path > ?1 ORDER BY path LIMIT ?2";
+            db.rows(sql, params![Name(after.as_bytes()), signed(limit as u64)], |row| {
                 Ok(Deletion {
                     path: path(row, 0)?,
                     size_bytes: row.get::<_, Option<i64>>(1)?.map(unsigned),

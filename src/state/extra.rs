@@ -1,11 +1,11 @@
 //! What the sink has and the source does not, and what must not be touched of it.
 
 use rusqlite::params;
-use towpath_backend::{FileId, Kind, Metadata, RelPath, Timestamp};
+use towpath_backend::{Kind, Metadata, RelPath, Timestamp};
 
 use super::State;
 use super::db::Db;
-use super::listing::{FILE, bits};
+use super::listing::{FILE, bits, foreign_device};
 use super::value::{Name, bytes, optional_path, path, signed, unsigned};
 use crate::error::Result;
 
@@ -55,14 +55,19 @@ pub(crate) struct SeenDir {
     pub(crate) read_path: RelPath,
     pub(crate) path: RelPath,
     inode: Option<i64>,
-    foreign_device: Option<bool>,
+    foreign_device: Option<i64>,
+    born: Option<i64>,
 }
 
 impl SeenDir {
-    /// Whether a directory with this id, in a tree whose root lies on `root_device`, is this one.
-    pub(crate) fn is(&self, id: Option<FileId>, root_device: Option<u64>) -> bool {
-        let now = id.map(|id| (bits(id.inode), Some(id.device) != root_device));
-        now.map(|now| now.0) == self.inode && now.map(|now| now.1) == self.foreign_device
+    /// Whether a directory that is there now, in a tree whose root lies on
+    /// `root_device`, is this one. Roots of file systems have the same numbers
+    /// everywhere, and devices get theirs again: when it came into being tells more.
+    pub(crate) fn is(&self, now: &Metadata, root_device: Option<u64>) -> bool {
+        let born = now.created.map(|time| time.0);
+        now.id.map(|id| bits(id.inode)) == self.inode
+            && foreign_device(now.id, root_device) == self.foreign_device
+            && (self.born.is_none() || born == self.born)
     }
 }
 
@@ -97,13 +102,13 @@ impl State {
         self.commit(move |db| {
             db.execute("DELETE FROM protected", [])?;
             db.execute(
-                "INSERT OR IGNORE INTO protected SELECT path FROM dir
-                 WHERE ?1 AND foreign_device = 1 AND source_scan = (SELECT max(id) FROM scan)",
+                "INSERT OR IGNORE INTO protected SELECT path, 1 FROM dir
+                 WHERE ?1 AND foreign_device <> 0 AND source_scan = (SELECT max(id) FROM scan)",
                 [one_file_system],
             )?;
-            db.execute("INSERT OR IGNORE INTO protected SELECT path FROM unreadable WHERE side IN (0, 2)", [])?;
+            db.execute("INSERT OR IGNORE INTO protected SELECT path, 0 FROM unreadable WHERE side IN (0, 2, 3)", [])?;
             db.execute(
-                "INSERT OR IGNORE INTO protected SELECT path FROM dir
+                "INSERT OR IGNORE INTO protected SELECT path, 0 FROM dir
                  WHERE id IN (SELECT dir FROM file WHERE failed = 0)",
                 [],
             )
@@ -114,13 +119,15 @@ impl State {
 
     /// Protects everything below `dir` from now on.
     pub(crate) async fn protect(&self, dir: RelPath) -> Result<()> {
-        self.call(move |db| db.execute("INSERT OR IGNORE INTO protected VALUES (?1)", [Name(dir.as_bytes())]).map(drop))
-            .await
+        self.call(move |db| {
+            db.execute("INSERT OR IGNORE INTO protected VALUES (?1, 0)", [Name(dir.as_bytes())]).map(drop)
+        })
+        .await
     }
 
     /// Whether nothing below `dir` may be deleted.
     pub(crate) async fn is_protected(&self, dir: RelPath) -> Result<bool> {
-        self.call(move |db| db.is_protected(&dir)).await
+        self.call(move |db| Ok(db.protection(&dir)?.is_some())).await
     }
 
     /// Counts the extras that are not protected.
@@ -172,14 +179,14 @@ impl State {
             let mut dir = at.parent();
             while let Some(at) = dir {
                 let seen = db.row(
-                    "SELECT real, inode, foreign_device FROM dir
+                    "SELECT real, inode, foreign_device, born FROM dir
                      WHERE path = ?1 AND source_scan = (SELECT max(id) FROM scan)",
                     [Name(at.as_bytes())],
-                    |row| Ok((optional_path(row, 0)?, row.get(1)?, row.get(2)?)),
+                    |row| Ok((optional_path(row, 0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
                 )?;
-                if let Some((real, inode, foreign_device)) = seen {
+                if let Some((real, inode, foreign_device, born)) = seen {
                     let read_path = real.unwrap_or_else(|| at.clone());
-                    return Ok(Some(SeenDir { read_path, path: at, inode, foreign_device }));
+                    return Ok(Some(SeenDir { read_path, path: at, inode, foreign_device, born }));
                 }
                 dir = at.parent();
             }
@@ -202,16 +209,18 @@ impl State {
 }
 
 impl Db {
-    fn is_protected(&self, dir: &RelPath) -> Result<bool> {
+    /// Whether `dir` is protected, and then whether that was asked for.
+    fn protection(&self, dir: &RelPath) -> Result<Option<bool>> {
         let mut at = Some(dir.clone());
         while let Some(dir) = at {
-            let found = self.row("SELECT 1 FROM protected WHERE path = ?1", [Name(dir.as_bytes())], |_| Ok(()))?;
-            if found.is_some() {
-                return Ok(true);
+            let asked =
+                self.row("SELECT asked FROM protected WHERE path = ?1", [Name(dir.as_bytes())], |row| row.get(0))?;
+            if asked.is_some() {
+                return Ok(asked);
             }
             at = dir.parent();
         }
-        Ok(false)
+        Ok(None)
     }
 
     fn extra_files(&self, after: &ExtraKey, limit: usize) -> Result<Extras> {
@@ -229,15 +238,15 @@ impl Db {
             },
         )?;
         let mut page = Extras { next: rows.last().map(|(key, ..)| key.clone()), ..Extras::default() };
-        let mut last: Option<(i64, bool)> = None;
+        let mut last: Option<(i64, Option<bool>)> = None;
         for (key, dir, metadata) in rows {
-            let protected = match last {
-                Some((id, protected)) if id == key.dir => protected,
-                _ => self.is_protected(&dir)?,
+            let protection = match last {
+                Some((id, protection)) if id == key.dir => protection,
+                _ => self.protection(&dir)?,
             };
-            last = Some((key.dir, protected));
-            if protected {
-                page.protected += 1;
+            last = Some((key.dir, protection));
+            if let Some(asked) = protection {
+                page.protected += u64::from(!asked);
             } else if let Ok(path) = dir.join(&key.name) {
                 page.extras.push(Extra { path, metadata });
             }

@@ -117,16 +117,26 @@ impl Db {
         real: Option<&RelPath>,
         metadata: &Metadata,
     ) -> Result<()> {
-        let foreign = metadata.id.map(|id| Some(id.device) != self.scan.devices[Side::Source.index()]);
+        let foreign = foreign_device(metadata.id, self.scan.devices[Side::Source.index()]);
+        if self.is_another_file_system(path, metadata, foreign)? {
+            // The file system that was in its place is not there: of its files this says
+            // nothing. What is recorded stays until somebody asks for a new scan.
+            return self.execute("INSERT OR IGNORE INTO unreadable VALUES (3, ?1)", [Name(path.as_bytes())]).and_then(
+                |_| {
+                    let sql = "UPDATE dir SET source_scan = ?2, missing = 0 WHERE path = ?1";
+                    self.execute(sql, params![Name(path.as_bytes()), self.scan.id]).map(drop)
+                },
+            );
+        }
         self.execute(
             "INSERT INTO dir(path, source_scan, parent, real, inode, foreign_device, modified, accessed, permissions,
-                 user, grp, missing)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 1)
+                 user, grp, born, missing)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 1)
              ON CONFLICT(path) DO UPDATE
              SET source_scan = excluded.source_scan, parent = excluded.parent, real = excluded.real,
                  inode = excluded.inode, foreign_device = excluded.foreign_device, modified = excluded.modified,
                  accessed = excluded.accessed, permissions = excluded.permissions, user = excluded.user,
-                 grp = excluded.grp, problem = NULL, missing = sink_scan IS NOT excluded.source_scan",
+                 grp = excluded.grp, born = excluded.born, problem = NULL, missing = sink_scan IS NOT excluded.source_scan",
             params![
                 Name(path.as_bytes()),
                 self.scan.id,
@@ -139,9 +149,29 @@ impl Db {
                 metadata.permissions,
                 metadata.owner.map(|owner| owner.user),
                 metadata.owner.map(|owner| owner.group),
+                metadata.created.map(|time| time.0),
             ],
         )
         .map(drop)
+    }
+
+    /// Whether a directory was the root of a file system mounted there when it was
+    /// last seen, and now is not, or is that of another.
+    fn is_another_file_system(&self, path: &RelPath, now: &Metadata, foreign: Option<i64>) -> Result<bool> {
+        if self.scan.believes {
+            return Ok(false);
+        }
+        let before = self.row(
+            "SELECT inode, born FROM dir WHERE path = ?1 AND foreign_device <> 0
+                 AND foreign_device IS NOT (SELECT above.foreign_device FROM dir AS above WHERE above.id = dir.parent)",
+            [Name(path.as_bytes())],
+            |row| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?)),
+        )?;
+        // Numbers of devices change with each mount; that there is one does not.
+        let (inode, born) = (now.id.map(|id| bits(id.inode)), now.created.map(|time| time.0));
+        Ok(before.is_some_and(|(then, born_then)| {
+            then != inode || foreign == Some(0) || (born_then.is_some() && born_then != born)
+        }))
     }
 
     fn add_sink_dir(&self, parent: Option<i64>, path: &RelPath, metadata: &Metadata) -> Result<()> {
@@ -255,6 +285,12 @@ impl Db {
         }
         Ok(())
     }
+}
+
+/// The device of something that lies on another one than its tree's root; 0: it lies on that one.
+pub(super) fn foreign_device(id: Option<FileId>, root_device: Option<u64>) -> Option<i64> {
+    let id = id?;
+    Some(if Some(id.device) == root_device { 0 } else { bits(id.device) })
 }
 
 /// Which file it is, if it has several names: others need not be told apart.

@@ -25,6 +25,8 @@ pub(super) struct Scan {
     /// The devices of both roots, where they are known.
     pub(super) devices: [Option<u64>; 2],
     pub(super) names: NameRules,
+    /// Whoever asked for it says that the trees are as they should be, with all that is mounted in them.
+    pub(super) believes: bool,
     compares: Compares,
 }
 
@@ -37,6 +39,7 @@ impl Default for Scan {
             pending: Totals::default(),
             devices: [None; 2],
             names: NameRules::BYTES,
+            believes: false,
             compares: Compares::default(),
         }
     }
@@ -56,6 +59,8 @@ pub(crate) struct Compares {
 pub(crate) struct ScanOptions {
     pub(crate) tolerance_ns: u64,
     pub(crate) compares: Compares,
+    /// Whether file systems that are no longer mounted in the source are believed to be gone.
+    pub(crate) believes: bool,
     /// What the sink does with names.
     pub(crate) names: NameRules,
     /// What decides which files are migrated, in a text that can be compared.
@@ -84,6 +89,11 @@ impl State {
                 .map(drop)
         })
         .await
+    }
+
+    /// Directories of the source in which a file system was mounted that is not there now.
+    pub(crate) async fn exchanged_dirs(&self) -> Result<Vec<RelPath>> {
+        self.call(|db| db.rows("SELECT path FROM unreadable WHERE side = 3", [], |row| path(row, 0))).await
     }
 
     /// Keeps directories, with where they are read, that the walkers' memory has no room for.
@@ -165,6 +175,7 @@ impl Db {
             pending: Totals::default(),
             devices: [None; 2],
             names: options.names,
+            believes: options.believes,
             compares: options.compares,
         };
         self.know_names(options.names)?;
@@ -268,7 +279,7 @@ impl Db {
 
     /// Rows below a directory of the source that could not be read stay as they are.
     fn protect_unknown(&mut self) -> Result<()> {
-        let dirs = self.rows("SELECT path FROM unreadable WHERE side = 0", [], |row| path(row, 0))?;
+        let dirs = self.rows("SELECT path FROM unreadable WHERE side IN (0, 3)", [], |row| path(row, 0))?;
         for dir in dirs {
             let (first, end) = subtree(&dir);
             self.execute(

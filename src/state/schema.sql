@@ -44,7 +44,8 @@ CREATE TABLE IF NOT EXISTS dir(
     parent INTEGER,                         -- NULL: the root, or not known
     real ANY,                               -- where it is read, if links lead elsewhere
     inode INTEGER,                          -- the source's; NULL: not known
-    foreign_device INTEGER,                 -- 1: it lies on another device than the source's root
+    foreign_device INTEGER,                 -- its device, if that is not the one of the source's root; else 0
+    born INTEGER,                           -- when it came into being, where the source tells
     modified INTEGER,                       -- the source's; NULL: not known
     accessed INTEGER,
     permissions INTEGER,
@@ -120,8 +121,9 @@ CREATE TABLE IF NOT EXISTS leftover(
     path ANY PRIMARY KEY
 ) STRICT, WITHOUT ROWID;
 
--- Directories that the scan could not read, and directories of the sink (side 2)
--- that it takes for others of the source.
+-- Directories that the scan could not read; directories of the sink (side 2) that
+-- it takes for others of the source; and directories of the source (side 3) in
+-- which a file system was mounted that is not there now.
 CREATE TABLE IF NOT EXISTS unreadable(
     side INTEGER NOT NULL,
     path ANY NOT NULL,
@@ -130,7 +132,8 @@ CREATE TABLE IF NOT EXISTS unreadable(
 
 -- Directories below which nothing may be deleted at the sink.
 CREATE TABLE IF NOT EXISTS protected(
-    path ANY PRIMARY KEY
+    path ANY PRIMARY KEY,
+    asked INTEGER NOT NULL                  -- 1: by an option; 0: to be safe
 ) STRICT, WITHOUT ROWID;
 
 -- Directories still to be walked that do not fit the walkers' memory.

@@ -10,6 +10,7 @@ const FROM_1: &str = "
     ALTER TABLE dir ADD COLUMN real ANY;
     ALTER TABLE dir ADD COLUMN inode INTEGER;
     ALTER TABLE dir ADD COLUMN foreign_device INTEGER;
+    ALTER TABLE dir ADD COLUMN born INTEGER;
     ALTER TABLE dir ADD COLUMN modified INTEGER;
     ALTER TABLE dir ADD COLUMN accessed INTEGER;
     ALTER TABLE dir ADD COLUMN permissions INTEGER;
@@ -22,6 +23,7 @@ const FROM_1: &str = "
     ALTER TABLE dir ADD COLUMN settle INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE dir ADD COLUMN problem TEXT;
     ALTER TABLE file ADD COLUMN problem TEXT;
+    UPDATE tree SET identity = NULL;
     DROP VIEW files;
     DROP INDEX file_pending;
     ALTER TABLE file ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;

@@ -103,7 +103,8 @@ impl FileSystem {
 /// trees: of a share, what it is mounted from; of a disk, its number.
 pub(crate) fn identity(root: impl AsFd) -> io::Result<String> {
     let root = root.as_fd();
-    let inode = statx(root, "", AtFlags::EMPTY_PATH, StatxFlags::INO)?.stx_ino;
+    let stat = statx(root, "", AtFlags::EMPTY_PATH, StatxFlags::INO | StatxFlags::BTIME)?;
+    let inode = stat.stx_ino;
     let filesystem = FileSystem::of(root)?;
     if filesystem.is_remote()
         && let Some(mount) = Mount::of(root)?
@@ -111,7 +112,13 @@ pub(crate) fn identity(root: impl AsFd) -> io::Result<String> {
         return Ok(format!("{} inode {inode}", mount.name()));
     }
     let id = fstatvfs(root)?.f_fsid;
-    Ok(format!("{:x} {id:x} inode {inode}", filesystem.magic))
+    // A directory that is removed and made anew often gets the same inode.
+    let born = if stat.stx_mask & StatxFlags::BTIME.bits() == 0 {
+        String::new()
+    } else {
+        format!(" born {}.{:09}", stat.stx_btime.tv_sec, stat.stx_btime.tv_nsec)
+    };
+    Ok(format!("{:x} {id:x} inode {inode}{born}", filesystem.magic))
 }
 
 #[cfg(test)]

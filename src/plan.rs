@@ -40,7 +40,7 @@ impl Plan<'_> {
     async fn files(&self, planned: &mut Planned) -> Result<()> {
         let mut after = FileKey::first();
         loop {
-            let page = self.state.planned_files(after, PAGE).await?;
+            let page = self.state.planned_files(after, PAGE, self.mirror.is_some()).await?;
             let Some(last) = page.last() else { return Ok(()) };
             if self.cancellation.is_cancelled() {
                 return Ok(());

@@ -108,3 +108,28 @@ fn a_guard_that_would_refuse_is_told_with_what_it_would_refuse() {
     assert!(ended.stderr.contains("--max-delete 101"), "{}", ended.stderr);
     assert!(ended.stdout.contains("101 files to delete"), "{}", ended.stdout);
 }
+
+#[test]
+fn a_full_directory_in_a_files_place_is_told_as_the_failure_that_it_is() {
+    let bench = Bench::new();
+    bench.write("name", "data");
+    write(&bench.dest(), "name/inner", "precious");
+    let ended = bench.sync(&["--dry-run"]).with_status(3);
+    assert!(ended.stdout.contains("1 files that would fail"), "{}", ended.stdout);
+    bench.sync(&["--dry-run", "--delete-extras"]).with_status(0);
+}
+
+#[test]
+fn with_the_database_in_a_tree_that_is_not_touched_either() {
+    let bench = Bench::new();
+    bench.write("file", "data");
+    fs::create_dir(bench.dest()).unwrap();
+    set_mtime(&bench.dest(), 1_500_000_000, 3);
+    let mut command = bench.bare_command();
+    command.arg("--database").arg(bench.dest().join("state.db")).arg("--log-file").arg(bench.log_file());
+    command.args(["--dry-run", "--delete-extras"]);
+    let ended = end(command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap());
+    let ended = ended.with_status(0);
+    assert!(!ended.stdout.contains("remove"), "{}", ended.stdout);
+    assert_eq!(mtime_ns(&bench.dest()), 1_500_000_000_000_000_003);
+}

@@ -290,3 +290,47 @@ fn permissions_are_applied_when_asked_for_even_where_nothing_is_sent() {
     bench.sync(&["--perms"]).with_status(0);
     assert_eq!(mode(&bench.dest().join("dir/new")), 0o600);
 }
+
+#[test]
+fn a_file_that_is_parted_from_its_other_names_is_parted_at_the_destination_too() {
+    let bench = Bench::new();
+    let first = bench.write("first", "data");
+    fs::hard_link(&first, bench.source().join("second")).unwrap();
+    bench.sync(&[]).with_status(0);
+    assert_eq!(fs::metadata(bench.dest().join("first")).unwrap().nlink(), 2);
+    // The same content and time, and a file of its own.
+    let second = bench.source().join("second");
+    let times = fs::metadata(&first).unwrap();
+    fs::remove_file(&second).unwrap();
+    fs::write(&second, "data").unwrap();
+    set_mtime(&second, times.mtime(), times.mtime_nsec() as u32);
+    bench.sync(&[]).with_status(0);
+    bench.assert_same_trees();
+    assert_eq!(fs::metadata(bench.dest().join("first")).unwrap().nlink(), 1);
+    let again = bench.sync(&[]).with_status(0);
+    assert!(again.stdout.contains("sent 0 files"), "{}", again.stdout);
+}
+
+#[test]
+fn private_files_are_private_while_they_are_written() {
+    use std::os::unix::fs::PermissionsExt as _;
+    for mode in ["inplace", "atomic"] {
+        let bench = Bench::new();
+        let file = bench.write("key", noise(1, 3 << 20));
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        let mut run = bench.start(&["--perms", "--bwlimit", "2M", "--write-mode", mode]);
+        let arriving = || {
+            fs::read_dir(bench.dest()).ok().and_then(|mut dir| {
+                dir.find(|entry| {
+                    let name = entry.as_ref().unwrap().file_name();
+                    !name.to_string_lossy().starts_with(".towpath-probe")
+                })
+            })
+        };
+        wait_until("it is under way", || arriving().is_some());
+        let path = arriving().unwrap().unwrap().path();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o077, 0, "{mode}: {}", path.display());
+        run.kill().unwrap();
+        run.wait().unwrap();
+    }
+}

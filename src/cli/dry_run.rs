@@ -1,6 +1,7 @@
 //! `towpath sync --dry-run`: scans both trees and tells what would be done.
 
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use towpath_backend::Tree as _;
@@ -24,10 +25,9 @@ pub(super) async fn run(
     source: LocalSource,
     files: &StateFiles,
 ) -> Result<u8, Refusal> {
-    let folder = files.database.parent().filter(|folder| !folder.as_os_str().is_empty());
     let scratch = tempfile::Builder::new()
         .prefix("towpath-dry-run-")
-        .tempdir_in(folder.unwrap_or_else(|| std::path::Path::new(".")))
+        .tempdir_in(scratch_folder(arguments, &files.database))
         .map_err(|error| Refusal(COULD_NOT_RUN, format!("no room for the dry run's database: {error}")))?;
     let failed = |error: &towpath_local::OpenError| Refusal(COULD_NOT_RUN, format!("destination {error}"));
     options.dry_run = true;
@@ -77,6 +77,14 @@ pub(super) async fn run(
         Outcome::Stopped => received.status(),
         Outcome::Finished => status_of(&report),
     })
+}
+
+/// Where the dry run's database goes: beside the real one, unless that lies in a
+/// tree, which is not to be touched.
+fn scratch_folder(arguments: &SyncArguments, database: &Path) -> PathBuf {
+    let folder = canonical(database).parent().map_or_else(std::env::temp_dir, Path::to_owned);
+    let in_a_tree = [&arguments.source, &arguments.dest].iter().any(|root| folder.starts_with(canonical(root)));
+    if in_a_tree { std::env::temp_dir() } else { folder }
 }
 
 /// As the real run would end, as far as that can be told.

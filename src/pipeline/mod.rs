@@ -65,8 +65,6 @@ async fn phases(shared: &Arc<Shared>, tally: &mut Tally) -> Result<()> {
     if shared.stop.is_cancelled() {
         return Ok(());
     }
-    give_up_names(shared, tally).await?;
-    tell_impossible(shared, tally).await?;
     if let Some(mirror) = shared.options.mirror {
         match mirror::run(shared, mirror, tally).await {
             // What was sent is sent all the same.
@@ -74,9 +72,15 @@ async fn phases(shared: &Arc<Shared>, tally: &mut Tally) -> Result<()> {
             result => result?,
         }
         if shared.state.unblock(LAST_TURN + 1).await? && !shared.stop.is_cancelled() {
+            shared.state.begin_names(LAST_TURN + 1).await?;
             turn_pass(shared, LAST_TURN + 1, tally).await?;
         }
     }
+    if shared.stop.is_cancelled() {
+        return Ok(());
+    }
+    give_up_names(shared, tally).await?;
+    tell_impossible(shared, tally).await?;
     // Making a directory changes the time of the one above: times come last.
     for work in [DirWork::Make, DirWork::Settle] {
         dirs::run(shared, work, tally).await?;

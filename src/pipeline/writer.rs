@@ -68,11 +68,14 @@ impl Writing {
             Message::Block(block) => return self.take_block(block).await,
             Message::Link(target) => self.link(&target).await,
             Message::Name(of) => self.name(&of).await,
-            Message::NoContent => Ok(()),
+            Message::NoContent => {
+                let path = self.task.path.clone();
+                self.apply_attributes(&path).await
+            }
             Message::Abandon(ending) => return Some(ending),
         };
         Some(match done {
-            Ok(()) => self.settle(Written::default()).await,
+            Ok(refused) => Ending::Written(Written { refused, ..Written::default() }),
             Err(ending) => ending,
         })
     }
@@ -82,8 +85,8 @@ impl Writing {
         if self.failed.is_none() {
             let hash = block.file_hash.take();
             match self.write(block).await {
-                Ok(()) if last => return Some(self.settle(Written { hash, ..Written::default() }).await),
-                Ok(()) => return None,
+                Ok(Some(refused)) => return Some(Ending::Written(Written { hash, refused })),
+                Ok(None) => return None,
                 Err(ending) => {
                     self.file = None;
                     self.failed = Some(ending);
@@ -94,15 +97,13 @@ impl Writing {
         last.then_some(Ending::Stopped)
     }
 
-    /// Applies what a file has beside content and times, once these are there.
-    async fn settle(&mut self, written: Written) -> Ending {
+    /// Applies what a file has beside content and times, once these are there; tells
+    /// what was refused.
+    async fn apply_attributes(&mut self, at: &RelPath) -> Result<Vec<Error>, Ending> {
         if self.attributes.is_empty() {
-            return Ending::Written(written);
+            return Ok(Vec::new());
         }
-        match self.shared.sink.set_attributes(&self.task.path, &self.attributes).await {
-            Ok(refused) => Ending::Written(Written { refused, ..written }),
-            Err(error) => failed(error),
-        }
+        self.shared.sink.set_attributes(at, &self.attributes).await.map_err(failed)
     }
 
     /// The file and how it ended. A part of a file that failed does not stay.
@@ -118,7 +119,8 @@ impl Writing {
         Ended { task, ending }
     }
 
-    async fn write(&mut self, block: Block) -> Result<(), Ending> {
+    /// Writes a block; of the last one it tells which attributes were refused.
+    async fn write(&mut self, block: Block) -> Result<Option<Vec<Error>>, Ending> {
         let (times, last) = (Times { modified: block.mtime, accessed: block.atime }, block.is_last_block);
         let end = block.offset + block.data.len() as u64;
         let whole = block.offset == 0 && last;
@@ -130,14 +132,22 @@ impl Writing {
         } else {
             self.write_steps(block).await?;
             if !last {
-                return Ok(());
+                return Ok(None);
             }
-            let Some(file) = self.file.take() else { return Ok(()) };
+            let Some(file) = self.file.take() else { return Ok(None) };
             file.finish(end, &times).await.map_err(failed)?
         };
         self.position = end;
         self.check(&written).map_err(failed)?;
-        self.take_place().await
+        self.complete().await.map(Some)
+    }
+
+    /// Makes what was written the file that it is to be; tells what was refused.
+    async fn complete(&mut self) -> Result<Vec<Error>, Ending> {
+        let at = self.at.clone();
+        let refused = self.apply_attributes(&at).await?;
+        self.take_place().await?;
+        Ok(refused)
     }
 
     fn is_part(&self) -> bool {
@@ -163,8 +173,15 @@ impl Writing {
         Ok(())
     }
 
+    /// What the sink is told of a file that it makes: permissions only if they are kept.
+    fn hint(&self) -> Metadata {
+        let metadata = self.task.metadata;
+        let permissions = metadata.permissions.filter(|_| self.shared.options.keep_permissions);
+        Metadata { permissions, ..metadata }
+    }
+
     async fn create(&mut self, at: &RelPath) -> Result<Box<dyn FileWriter>, Ending> {
-        let (sink, metadata) = (&self.shared.sink, &self.task.metadata);
+        let (sink, metadata) = (&self.shared.sink, &self.hint());
         match sink.create(at, metadata).await {
             Err(error) => make_way(&self.shared, at, Kind::File, error).await?,
             Ok(file) => return Ok(file),
@@ -173,7 +190,7 @@ impl Writing {
     }
 
     async fn write_whole(&mut self, block: Block) -> Result<Metadata, Ending> {
-        let (sink, at, metadata) = (&self.shared.sink, &block.destination_path, &self.task.metadata);
+        let (sink, at, metadata) = (&self.shared.sink, &block.destination_path, &self.hint());
         match sink.write_whole(at, block.data.clone(), metadata).await {
             Err(error) => make_way(&self.shared, at, Kind::File, error).await?,
             Ok(written) => return Ok(written),
@@ -199,7 +216,7 @@ impl Writing {
     }
 
     /// Makes a symbolic link with its times.
-    async fn link(&mut self, target: &[u8]) -> Result<(), Ending> {
+    async fn link(&mut self, target: &[u8]) -> Result<Vec<Error>, Ending> {
         let sink = &self.shared.sink;
         if let Err(error) = sink.create_symlink(&self.at, target).await {
             make_way(&self.shared, &self.at, Kind::Symlink, error).await?;
@@ -210,11 +227,11 @@ impl Writing {
             Err(error) if error.kind() == ErrorKind::Unsupported => {}
             result => result.map_err(failed)?,
         }
-        self.take_place().await
+        self.complete().await
     }
 
     /// Makes the path another name of a file that is there.
-    async fn name(&mut self, of: &RelPath) -> Result<(), Ending> {
+    async fn name(&mut self, of: &RelPath) -> Result<Vec<Error>, Ending> {
         let sink = &self.shared.sink;
         if let Err(error) = sink.create_hard_link(of, &self.at).await {
             use ErrorKind::{AlreadyExists, Escapes, NotADirectory, NotFound};
@@ -224,7 +241,8 @@ impl Writing {
             make_way(&self.shared, &self.at, Kind::File, error).await?;
             sink.create_hard_link(of, &self.at).await.map_err(not_nameable)?;
         }
-        self.take_place().await
+        self.take_place().await?;
+        Ok(Vec::new())
     }
 
     /// Checks that the sink has what was sent, as it says itself.

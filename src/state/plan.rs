@@ -30,8 +30,9 @@ pub(crate) enum PlannedWork {
 }
 
 impl State {
-    /// Up to `limit` pending files behind `after`, with the reason for each.
-    pub(crate) async fn planned_files(&self, after: FileKey, limit: usize) -> Result<Vec<PlannedFile>> {
+    /// Up to `limit` pending files behind `after`, with the reason for each. A full
+    /// directory in a file's place goes with a `mirror` only.
+    pub(crate) async fn planned_files(&self, after: FileKey, limit: usize, mirror: bool) -> Result<Vec<PlannedFile>> {
         self.call(move |db| {
             db.rows(
                 "SELECT file.dir, file.name, dir.path, file.size, file.work,
@@ -45,12 +46,13 @@ impl State {
                          WHEN abs(there.modified - file.modified) > ?4 THEN 'mtime differs'
                          ELSE 'under way when a run was cut off'
                      END,
-                     EXISTS (
-                         SELECT 1 FROM dir AS twin WHERE twin.sink_scan = ?5 AND twin.path = CASE
-                             WHEN dir.path = '' THEN file.name
-                             WHEN typeof(dir.path) = 'blob' OR typeof(file.name) = 'blob'
-                                 THEN CAST(dir.path || '/' || file.name AS BLOB)
-                             ELSE dir.path || '/' || file.name END)
+                     (SELECT EXISTS (SELECT 1 FROM sink_entry AS inner WHERE inner.dir = twin.id)
+                             OR EXISTS (SELECT 1 FROM dir AS below WHERE below.parent = twin.id AND below.sink_scan = ?5)
+                      FROM dir AS twin WHERE twin.sink_scan = ?5 AND twin.path = CASE
+                          WHEN dir.path = '' THEN file.name
+                          WHEN typeof(dir.path) = 'blob' OR typeof(file.name) = 'blob'
+                              THEN CAST(dir.path || '/' || file.name AS BLOB)
+                          ELSE dir.path || '/' || file.name END)
                  FROM file JOIN dir ON dir.id = file.dir
                  LEFT JOIN sink_entry AS there ON there.dir = file.dir AND there.name = file.name
                  WHERE status = 0 AND (file.dir, file.name) > (?1, ?2)
@@ -64,18 +66,16 @@ impl State {
                         IMPOSSIBLE => PlannedWork::Fail,
                         _ => PlannedWork::Attributes,
                     };
-                    let dir_there: bool = row.get(6)?;
-                    Ok(PlannedFile {
-                        path: join(&path(row, 2)?, &key.name)?,
-                        key,
-                        size_bytes: unsigned(row.get(3)?),
-                        what,
-                        reason: if dir_there && what != PlannedWork::Fail {
-                            "a directory is in its place".to_owned()
-                        } else {
-                            row.get::<_, Option<String>>(5)?.unwrap_or_default()
-                        },
-                    })
+                    // NULL: no directory is in its place; otherwise whether it is full.
+                    let (what, reason) = match row.get::<_, Option<bool>>(6)? {
+                        Some(true) if !mirror => {
+                            (PlannedWork::Fail, "a directory with content is in its place".to_owned())
+                        }
+                        Some(_) if what != PlannedWork::Fail => (what, "a directory is in its place".to_owned()),
+                        _ => (what, row.get::<_, Option<String>>(5)?.unwrap_or_default()),
+                    };
+                    let path = join(&path(row, 2)?, &key.name)?;
+                    Ok(PlannedFile { path, key, size_bytes: unsigned(row.get(3)?), what, reason })
                 },
             )
         })

@@ -251,6 +251,19 @@ impl Db {
             return Ok(());
         }
         let range = params![from, to];
+        // Names of one file at the sink that are files of their own in the source.
+        self.execute(
+            "UPDATE file SET status = 0
+             WHERE dir BETWEEN ?1 AND ?2 AND status = 1 AND kind = 0 AND EXISTS (
+                 SELECT 1 FROM sink_entry AS mine
+                 JOIN sink_entry AS other ON other.device = mine.device AND other.inode = mine.inode
+                     AND (other.dir, other.name) <> (mine.dir, mine.name)
+                 JOIN file AS twin ON twin.dir = other.dir AND twin.name = other.name
+                 WHERE mine.dir = file.dir AND mine.name = file.name AND mine.device IS NOT NULL
+                     AND (file.device IS NULL OR twin.device IS NULL
+                         OR (file.device, file.inode) <> (twin.device, twin.inode)))",
+            range,
+        )?;
         // One that is in sync is what the others are compared with: better one that has
         // several names at the sink, too.
         self.execute(

@@ -116,6 +116,8 @@ CREATE TABLE IF NOT EXISTS sink_entry(
     PRIMARY KEY (dir, name)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX IF NOT EXISTS sink_names ON sink_entry(device, inode) WHERE device IS NOT NULL;
+
 -- Unfinished files of an earlier run at the sink, to be removed.
 CREATE TABLE IF NOT EXISTS leftover(
     path ANY PRIMARY KEY

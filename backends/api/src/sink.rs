@@ -9,7 +9,8 @@ use crate::{Attributes, Error, ErrorKind, Metadata, RelPath, Result, Times, Tree
 #[async_trait]
 pub trait Sink: Tree {
     /// Opens the file for writing from its start, making it or cutting it to nothing,
-    /// following no link. `metadata` are the source's, as a hint (size) and nothing more.
+    /// following no link. `metadata` are the source's, as a hint (size), and nothing
+    /// more. If they tell permissions, a new file is open to nobody else from its start.
     ///
     /// # Errors
     /// [`crate::ErrorKind::NotFound`] if its directory is missing; otherwise if it

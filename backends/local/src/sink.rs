@@ -154,9 +154,9 @@ impl LocalSink {
 
 #[async_trait]
 impl Sink for LocalSink {
-    async fn create(&self, path: &RelPath, _metadata: &Metadata) -> Result<Box<dyn FileWriter>> {
-        let (root, at) = (Arc::clone(&self.root), path.clone());
-        let file = blocking("create", path, move || writer::create(&root, &at)).await?;
+    async fn create(&self, path: &RelPath, metadata: &Metadata) -> Result<Box<dyn FileWriter>> {
+        let (root, at, permissions) = (Arc::clone(&self.root), path.clone(), metadata.permissions);
+        let file = blocking("create", path, move || writer::create(&root, &at, permissions)).await?;
         Ok(Box::new(LocalWriter::new(file, path.clone(), Arc::clone(&self.root), self.capabilities.sets_mtime)))
     }
 
@@ -164,8 +164,9 @@ impl Sink for LocalSink {
     async fn write_whole(&self, path: &RelPath, data: Bytes, metadata: &Metadata) -> Result<Metadata> {
         let (root, at) = (Arc::clone(&self.root), path.clone());
         let times = self.capabilities.sets_mtime.then(|| metadata.times());
+        let permissions = metadata.permissions;
         let write = move || {
-            let file = writer::create(&root, &at)?;
+            let file = writer::create(&root, &at, permissions)?;
             writer::write_all(&file, &data, 0)?;
             writer::settle(&file, &root)?;
             writer::finish(file, &at, times.as_ref(), &root)

@@ -23,10 +23,11 @@ const MAX_TRIES: u32 = 10;
 /// one: what is written here must not change what they show.
 ///
 /// A link or FIFO in its place is neither followed nor waited for. Modes are
-/// those of the umask: the source's permissions are not applied, so that a
-/// read-only file stays writable here.
-pub(crate) fn create(root: &Root, path: &RelPath) -> io::Result<File> {
-    let mut mode = Mode::from_raw_mode(0o666);
+/// those of the umask, and no more than `permissions` if there are any: a
+/// read-only file stays writable for its owner.
+pub(crate) fn create(root: &Root, path: &RelPath, permissions: Option<u32>) -> io::Result<File> {
+    // Who may not read the source's file shall not read this one while it is written.
+    let mut mode = permissions.map_or(Mode::from_raw_mode(0o666), |bits| Mode::from_raw_mode(bits & 0o666 | 0o600));
     for _ in 0..MAX_TRIES {
         let file = match open_or_make(root, path, mode) {
             Ok(Opened::Fresh(file)) => return Ok(file),

@@ -9,11 +9,11 @@ use towpath_local::{LocalSink, LocalSource};
 
 use super::absent::Absent;
 use super::args::{Format, SyncArguments};
-use super::console::Console;
 use super::format::{duration, escape, size};
+use super::output;
 use super::paths::{StateFiles, canonical};
 use super::sync::{COULD_NOT_RUN, NOT_ALL_IN_SYNC, REFUSED, Refusal};
-use super::{console, output, signals};
+use super::watch::{Watched, watch};
 use crate::own_files;
 use crate::{Event, FilePaths, Migration, Options, Outcome, Planned, Report, Sink};
 
@@ -46,7 +46,7 @@ pub(super) async fn run(
             Box::new(Absent::new(root.as_os_str().as_bytes().to_vec(), capabilities))
         }
     };
-    let mut migration = Migration::builder()
+    let migration = Migration::builder()
         .source(source)
         .boxed_sink(sink)
         .database(scratch.path().join("backlog.db"))
@@ -55,23 +55,14 @@ pub(super) async fn run(
         .leave_alone([&files.log])
         .options(options)
         .build()?;
-    let received = signals::listen(migration.cancellation())
-        .map_err(|error| Refusal(COULD_NOT_RUN, format!("cannot listen to signals: {error}")))?;
-    let console = Console::new(arguments, migration.progress());
-    let (events, stop) = (migration.events(), migration.cancellation());
-    let runtime = tokio::runtime::Handle::current();
-    let console = tokio::task::spawn_blocking(move || runtime.block_on(console.listen(events, stop)));
-    let result = migration.run().await;
-    let can_tell = console::wait_for(console, &received).await;
-    let report = result?;
-    if !can_tell {
-        return Ok(received.status());
-    }
-    if let Some(planned) = &report.planned {
-        tell_sums(arguments, planned);
-    }
-    if let Some(refusal) = &report.refusal {
-        output::error(refusal);
+    let Watched { report, received, can_tell } = watch(arguments, migration).await?;
+    if can_tell {
+        if let Some(planned) = &report.planned {
+            tell_sums(arguments, planned);
+        }
+        if let Some(refusal) = &report.refusal {
+            output::error(refusal);
+        }
     }
     Ok(match report.outcome {
         Outcome::Stopped => received.status(),

@@ -14,6 +14,7 @@ mod signals;
 mod since;
 mod size;
 mod sync;
+mod watch;
 
 use std::process::ExitCode;
 

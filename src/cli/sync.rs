@@ -7,9 +7,9 @@ use towpath_backend::Tree as _;
 use towpath_local::{LocalSink, LocalSource, Overlap, overlap};
 
 use super::args::SyncArguments;
-use super::console::Console;
 use super::paths::{StateFiles, canonical, state_files};
-use super::signals::{self, Received};
+use super::signals::Received;
+use super::watch::{Watched, watch};
 use super::{console, dry_run, format, output};
 use crate::{Error, Migration, Options, Outcome, Report};
 
@@ -60,35 +60,25 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, Refusal> {
         sink = sink.with_trash(trash).map_err(|error| Refusal(COULD_NOT_RUN, format!("trash {error}")))?;
         options.sink_apart.extend(sink.trash_inside());
     }
-    let mut migration = Migration::builder()
+    let migration = Migration::builder()
         .source(source)
         .sink(sink)
         .database(&files.database)
         .audit_log(&files.log)
         .options(options)
         .build()?;
-    let received = signals::listen(migration.cancellation())
-        .map_err(|error| Refusal(COULD_NOT_RUN, format!("cannot listen to signals: {error}")))?;
     if !arguments.quiet {
         output::line(&format!("database {}", shown(&files.database)));
         output::line(&format!("log      {}", shown(&files.log)));
     }
-    let console = Console::new(arguments, migration.progress());
-    let (events, stop) = (migration.events(), migration.cancellation());
-    let runtime = tokio::runtime::Handle::current();
-    // A thread of its own: a pipe or a terminal that takes no more text holds up nobody else.
-    let console = tokio::task::spawn_blocking(move || runtime.block_on(console.listen(events, stop)));
-    let result = migration.run().await;
-    let can_tell = console::wait_for(console, &received).await;
-    let report = result?;
-    if !can_tell {
-        return Ok(status_of(&report, &received));
-    }
-    if !arguments.quiet {
-        output::line(&console::summary(&report));
-    }
-    if let Some(refusal) = &report.refusal {
-        output::error(refusal);
+    let Watched { report, received, can_tell } = watch(arguments, migration).await?;
+    if can_tell {
+        if !arguments.quiet {
+            output::line(&console::summary(&report));
+        }
+        if let Some(refusal) = &report.refusal {
+            output::error(refusal);
+        }
     }
     Ok(status_of(&report, &received))
 }

@@ -55,12 +55,7 @@ async fn report(shared: &Shared, dir: &PendingDir, error: BackendError, tally: &
         return Err(commit::sink_is_full(shared, &failure.error));
     }
     tally.failed_files += 1;
-    shared.progress.add_failed();
-    let (paths, error) = (shared.paths(&dir.path), format!("destination: {}", failure.error));
-    let line = Line { error: Some(error.clone()), ..Line::now("failed", paths.clone()) };
-    shared.state.log(vec![line]).await?;
-    shared.emitter.emit(Event::Failed { paths, error }).await;
-    Ok(())
+    shared.tell_failed(&dir.path, format!("destination: {}", failure.error)).await
 }
 
 async fn refuse(shared: &Shared, dir: &PendingDir, error: &BackendError) -> Result<(), Error> {

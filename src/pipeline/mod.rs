@@ -21,9 +21,7 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
-use towpath_backend::RelPath;
 
-use crate::audit::Line;
 use crate::error::{Error, Result};
 use crate::event::{Event, Side, Totals};
 use crate::mirror;
@@ -131,7 +129,8 @@ async fn give_up_names(shared: &Shared, tally: &mut Tally) -> Result<()> {
         }
         for path in names {
             let error = "the file that it is another name of (hard link) was not sent".to_owned();
-            fail(shared, tally, &path, error).await?;
+            tally.failed_files += 1;
+            shared.tell_failed(&path, error).await?;
         }
     }
 }
@@ -144,20 +143,10 @@ async fn tell_impossible(shared: &Shared, tally: &mut Tally) -> Result<()> {
         let Some((last, _)) = page.last() else { return Ok(()) };
         after = last.clone();
         for (_, file) in page {
-            fail(shared, tally, &file.path, format!("{}: {}", Side::Sink, file.problem)).await?;
+            tally.failed_files += 1;
+            shared.tell_failed(&file.path, format!("{}: {}", Side::Sink, file.problem)).await?;
         }
     }
-}
-
-/// Reports a file that is not sent in this run.
-async fn fail(shared: &Shared, tally: &mut Tally, path: &RelPath, error: String) -> Result<()> {
-    let paths = shared.paths(path);
-    tally.failed_files += 1;
-    shared.progress.add_failed();
-    let line = Line { error: Some(error.clone()), ..Line::now("failed", paths.clone()) };
-    shared.state.log(vec![line]).await?;
-    shared.emitter.emit(Event::Failed { paths, error }).await;
-    Ok(())
 }
 
 /// Does one kind of work of one turn over all lanes.

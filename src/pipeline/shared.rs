@@ -6,8 +6,9 @@ use tokio_util::sync::CancellationToken;
 use towpath_backend::{Identity, RelPath, Sink, Source, Tree};
 
 use super::Pool;
+use crate::audit::Line;
 use crate::error::{Error, Result};
-use crate::event::{Emitter, FilePaths, Side};
+use crate::event::{Emitter, Event, FilePaths, Side};
 use crate::options::{Options, WriteMode};
 use crate::pace::Pace;
 use crate::part::Parts;
@@ -68,6 +69,16 @@ impl Shared {
             Some(mirror) if mirror.discard => self.sink.discard(path).await,
             _ => self.sink.remove_file(path).await,
         }
+    }
+
+    /// Reports a file or directory that is given up in this run, where no row's verdict does.
+    pub(crate) async fn tell_failed(&self, path: &RelPath, error: String) -> Result<()> {
+        self.progress.add_failed();
+        let paths = self.paths(path);
+        let line = Line { error: Some(error.clone()), ..Line::now("failed", paths.clone()) };
+        self.state.log(vec![line]).await?;
+        self.emitter.emit(Event::Failed { paths, error }).await;
+        Ok(())
     }
 
     /// Checks that a tree is still the one that was scanned: of another one's

@@ -8,14 +8,12 @@ use std::collections::HashMap;
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
-use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::args::{Format, SyncArguments};
 use super::dry_run::planned_line;
 use super::output;
-use super::signals::Received;
 use crate::{Estimator, Event, EventStream, Progress};
 use bars::Bars;
 
@@ -40,16 +38,6 @@ pub(super) struct Console {
     bars: Option<Bars>,
     /// Lines shown of each kind that is cut short.
     shown: HashMap<&'static str, u64>,
-}
-
-/// Waits until the console has shown everything; after a signal no longer than a
-/// moment: a pipe that nobody reads would hold the program for ever. Tells
-/// whether anything more can be shown.
-pub(super) async fn wait_for(console: JoinHandle<()>, received: &Received) -> bool {
-    if !received.any() {
-        return console.await.is_ok();
-    }
-    tokio::time::timeout(Duration::from_secs(1), console).await.is_ok()
 }
 
 impl Console {

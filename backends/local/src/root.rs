@@ -123,6 +123,22 @@ pub(crate) async fn blocking<T: Send + 'static>(
     }
 }
 
+impl Root {
+    /// Runs the work on a small file. In a file system that lives in memory nothing
+    /// is waited for, and the way to another thread and back costs more than the work.
+    pub(crate) async fn run_short<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        path: &RelPath,
+        work: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        if self.filesystem.is_memory() {
+            return work().map_err(|error| Error::from_io(operation, path, error));
+        }
+        blocking(operation, path, work).await
+    }
+}
+
 /// The root looked up anew by its path: the handle that is held would show an
 /// unmounted share as if it were still there.
 pub(crate) async fn identity(root: &Arc<Root>) -> Result<Identity> {

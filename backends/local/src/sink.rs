@@ -171,7 +171,7 @@ impl Sink for LocalSink {
             writer::settle(&file, &root)?;
             writer::finish(file, &at, times.as_ref(), &root)
         };
-        blocking("write", path, write).await
+        self.root.run_short("write", path, write).await
     }
 
     async fn create_dir(&self, path: &RelPath) -> Result<()> {

@@ -95,6 +95,6 @@ impl Source for LocalSource {
             read?;
             Ok(WholeFile { data: buffer, metadata, may_have_holes: may_have_holes(&stat) })
         };
-        blocking("read", path, read).await
+        self.root.run_short("read", path, read).await
     }
 }

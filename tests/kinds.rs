@@ -334,3 +334,23 @@ fn private_files_are_private_while_they_are_written() {
         run.wait().unwrap();
     }
 }
+
+#[test]
+fn attributes_that_the_source_took_away_go_with_the_next_content() {
+    let bench = Bench::new();
+    let file = bench.write("file", "one");
+    let set = |name: &str| rustix::fs::setxattr(&file, name, b"value", rustix::fs::XattrFlags::empty());
+    if set("user.kept").is_err() {
+        eprintln!("SKIPPED: the temporary folder's file system has no extended attributes of users");
+        return;
+    }
+    set("user.gone").unwrap();
+    bench.sync(&["--xattrs"]).with_status(0);
+    rustix::fs::removexattr(&file, "user.gone").unwrap();
+    bench.write("file", "other");
+    bench.sync(&["--xattrs"]).with_status(0);
+    let mut value = [0_u8; 16];
+    let there = bench.dest().join("file");
+    assert!(rustix::fs::getxattr(&there, "user.kept", &mut value[..]).is_ok());
+    assert!(rustix::fs::getxattr(&there, "user.gone", &mut value[..]).is_err());
+}

@@ -123,6 +123,7 @@ async fn apply(shared: &Shared, dir: &PendingDir) -> Result<Vec<BackendError>, B
     attributes.owner = dir.attributes.owner.filter(|_| options.keep_owner);
     if options.keep_xattrs {
         attributes.xattrs = shared.source.xattrs(&dir.read_path).await?;
+        attributes.removes_others = true;
     }
     let mut refused = Vec::new();
     if !attributes.is_empty() {

@@ -137,6 +137,7 @@ impl Reading<'_> {
             permissions: metadata.permissions.filter(|_| options.keep_permissions && metadata.kind != Kind::Symlink),
             owner: metadata.owner.filter(|_| options.keep_owner),
             xattrs: Vec::new(),
+            removes_others: options.keep_xattrs,
         };
         if options.keep_xattrs {
             attributes.xattrs = self.shared.source.xattrs(&self.task.read_path).await.map_err(|e| self.failed(e))?;

@@ -215,7 +215,7 @@ impl State {
                         attributes: Attributes {
                             permissions: row.get(5)?,
                             owner: owner(row.get(6)?, row.get(7)?),
-                            xattrs: Vec::new(),
+                            ..Attributes::default()
                         },
                     })
                 },

@@ -142,12 +142,15 @@ pub struct Attributes {
     pub owner: Option<Owner>,
     /// Extended attributes, ACLs among them.
     pub xattrs: Vec<Xattr>,
+    /// Whether users' attributes and ACLs that are not among these go: what the
+    /// source's file does not grant, a file that is written over must not either.
+    pub removes_others: bool,
 }
 
 impl Attributes {
     /// Whether there is nothing to apply.
     pub fn is_empty(&self) -> bool {
-        self.permissions.is_none() && self.owner.is_none() && self.xattrs.is_empty()
+        self.permissions.is_none() && self.owner.is_none() && self.xattrs.is_empty() && !self.removes_others
     }
 }
 

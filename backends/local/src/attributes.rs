@@ -13,7 +13,7 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 
 use rustix::buffer::spare_capacity;
-use rustix::fs::{AtFlags, Gid, Mode, Uid, XattrFlags, chmod, chownat, getxattr, listxattr, setxattr};
+use rustix::fs::{AtFlags, Gid, Mode, Uid, XattrFlags, chmod, chownat, getxattr, listxattr, removexattr, setxattr};
 use rustix::io::Errno;
 use towpath_backend::{Attributes, Error, ErrorKind, Kind, Owner, RelPath, Xattr};
 
@@ -27,25 +27,45 @@ const SETUID_SETGID: u32 = 0o6000;
 /// the file system has none.
 pub(crate) fn xattrs(root: &Root, path: &RelPath) -> io::Result<Vec<Xattr>> {
     let file = root.resolver.pin(path)?;
-    let at = proc_path(&file);
-    let mut names = Vec::with_capacity(MAX_BYTES);
-    match listxattr(&at, spare_capacity(&mut names)) {
-        Ok(_) => {}
-        Err(Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(Vec::new()),
-        Err(error) => return Err(through_proc(error)),
-    }
+    let names = names(&file)?;
     let mut found = Vec::new();
     let mut value = Vec::with_capacity(if names.is_empty() { 0 } else { MAX_BYTES });
-    for name in names.split(|&b| b == 0).filter(|name| !name.is_empty()) {
+    for name in names {
         value.clear();
-        match getxattr(&at, OsStr::from_bytes(name), spare_capacity(&mut value)) {
-            Ok(_) => found.push(Xattr { name: name.to_vec(), value: value.clone() }),
+        match getxattr(proc_path(&file), OsStr::from_bytes(&name), spare_capacity(&mut value)) {
+            Ok(_) => found.push(Xattr { name, value: value.clone() }),
             // Removed since they were listed, or listed for others only.
             Err(Errno::NODATA | Errno::OPNOTSUPP) => {}
             Err(error) => return Err(through_proc(error)),
         }
     }
     Ok(found)
+}
+
+/// The names of all extended attributes; none where the file system has none.
+fn names(file: &OwnedFd) -> io::Result<Vec<Vec<u8>>> {
+    let mut names = Vec::with_capacity(MAX_BYTES);
+    match listxattr(proc_path(file), spare_capacity(&mut names)) {
+        Ok(_) => {}
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(Vec::new()),
+        Err(error) => return Err(through_proc(error)),
+    }
+    Ok(names.split(|&b| b == 0).filter(|name| !name.is_empty()).map(<[u8]>::to_vec).collect())
+}
+
+/// Removes users' attributes and ACLs that are not among `kept`.
+fn remove_others(file: &OwnedFd, path: &RelPath, kept: &[Xattr], refused: &mut Vec<Error>) -> io::Result<()> {
+    let goes = |name: &[u8]| {
+        (name.starts_with(b"user.") || name.starts_with(b"system.posix_acl_"))
+            && !kept.iter().any(|xattr| xattr.name == name)
+    };
+    for name in names(file)?.iter().filter(|name| goes(name)) {
+        match removexattr(proc_path(file), OsStr::from_bytes(name)) {
+            Ok(()) | Err(Errno::NODATA) => {}
+            Err(error) => refused.push(not_taken(path, name, error)),
+        }
+    }
+    Ok(())
 }
 
 /// Applies what is given; tells what was refused.
@@ -64,6 +84,9 @@ pub(crate) fn set(root: &Root, path: &RelPath, attributes: &Attributes) -> io::R
     {
         owner_is_right = false;
         refused.push(Error::from_io("set owner", path, error.into()));
+    }
+    if attributes.removes_others {
+        remove_others(&file, path, &attributes.xattrs, &mut refused)?;
     }
     let (of_users, others): (Vec<_>, Vec<_>) =
         attributes.xattrs.iter().partition(|xattr| xattr.name.starts_with(b"user."));
@@ -94,13 +117,18 @@ fn set_owner(file: &OwnedFd, owner: Owner) -> Result<(), Errno> {
 fn set_xattrs(file: &OwnedFd, path: &RelPath, xattrs: &[&Xattr], refused: &mut Vec<Error>) {
     for xattr in xattrs {
         let set = setxattr(proc_path(file), OsStr::from_bytes(&xattr.name), &xattr.value, XattrFlags::empty());
-        if let Err(error) = set.map_err(through_proc) {
-            let error = Error::from_io("set attribute", path, error);
-            let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-            let named = format!("{}: {cause}", String::from_utf8_lossy(&xattr.name));
-            refused.push(Error::new(error.kind(), "set attribute", path, named).with_temporary(error.is_temporary()));
+        if let Err(error) = set {
+            refused.push(not_taken(path, &xattr.name, error));
         }
     }
+}
+
+/// That an attribute of this name was refused.
+fn not_taken(path: &RelPath, name: &[u8], error: Errno) -> Error {
+    let error = Error::from_io("set attribute", path, through_proc(error));
+    let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+    let named = format!("{}: {cause}", String::from_utf8_lossy(name));
+    Error::new(error.kind(), "set attribute", path, named).with_temporary(error.is_temporary())
 }
 
 fn proc_path(file: &OwnedFd) -> String {

@@ -134,6 +134,7 @@ async fn write_all(sink: &LocalSink, root: &Path, n: u64) -> Vec<bool> {
         permissions: Some(0o600 + u32::try_from(n % 64).unwrap()),
         owner: Some(Owner { user: 1000 + u32::try_from(n % 2).unwrap(), group: 1000 }),
         xattrs: vec![Xattr { name: b"user.new".to_vec(), value: n.to_string().into_bytes() }],
+        ..Attributes::default()
     };
     // What is removed, renamed and discarded comes back, through whichever name its directory has now.
     for dir in ["top/dir", "top/aside"] {

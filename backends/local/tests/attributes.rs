@@ -55,6 +55,7 @@ async fn everything_is_kept_that_root_may_set() {
             xattr("trusted.origin", b"here"),
             xattr("system.posix_acl_access", &acl),
         ],
+        removes_others: false,
     };
     for _again in 0..2 {
         let refused = sink.set_attributes(&path("file"), &given).await.unwrap();
@@ -83,6 +84,7 @@ async fn a_link_gets_an_owner_of_its_own_and_no_permissions() {
         permissions: Some(0o7777),
         owner: Some(Owner { user: 1234, group: u32::MAX }),
         xattrs: vec![xattr("trusted.of-the-link", b"x"), xattr("user.none", b"x")],
+        ..Attributes::default()
     };
     let refused = sink.set_attributes(&path("link"), &given).await.unwrap();
     assert_eq!(refused.len(), 1, "links have no user attributes: {refused:?}");
@@ -103,6 +105,7 @@ async fn what_is_refused_is_told_one_by_one() {
         permissions: Some(0o600),
         owner: None,
         xattrs: vec![xattr("nonsense", b"x"), xattr("user.kept", b"x"), xattr("user.too-large", &[0; 70_000])],
+        removes_others: false,
     };
     let refused = sink.set_attributes(&path("file"), &given).await.unwrap();
     let told: Vec<_> = refused.iter().map(ToString::to_string).collect();
@@ -163,6 +166,7 @@ async fn an_owner_without_privileges_sets_attributes_and_no_wrong_setuid() {
         permissions: Some(0o4444),
         owner: Some(Owner { user: 0, group: 0 }),
         xattrs: vec![xattr("user.kept", b"x"), xattr("trusted.not", b"x")],
+        ..Attributes::default()
     };
     let refused = sink.set_attributes(&path("file"), &given).await.unwrap();
     let operations: Vec<_> = refused.iter().map(|error| (error.operation(), error.kind())).collect();

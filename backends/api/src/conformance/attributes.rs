@@ -12,7 +12,12 @@ pub async fn attributes_are_applied_or_told(fixture: &dyn Fixture) {
         let at = path(at);
         let before = source.metadata(&at).await.unwrap();
         let xattr = Xattr { name: b"user.towpath".to_vec(), value: b"a\0value\xff".to_vec() };
-        let given = Attributes { permissions: Some(permissions), owner: before.owner, xattrs: vec![xattr.clone()] };
+        let given = Attributes {
+            permissions: Some(permissions),
+            owner: before.owner,
+            xattrs: vec![xattr.clone()],
+            ..Attributes::default()
+        };
         let refused = sink.set_attributes(&at, &given).await.unwrap();
         if refused.is_empty() {
             let shown = source.metadata(&at).await.unwrap();
@@ -44,10 +49,11 @@ pub async fn attributes_of_a_link_are_not_those_of_its_target(fixture: &dyn Fixt
     }
     write(fixture, &path("file"), b"x").await;
     let xattr = |value: &[u8]| vec![Xattr { name: b"user.towpath".to_vec(), value: value.to_vec() }];
-    let own = Attributes { permissions: Some(0o640), owner: None, xattrs: xattr(b"own") };
+    let own = Attributes { permissions: Some(0o640), owner: None, xattrs: xattr(b"own"), ..Attributes::default() };
     let is_kept = sink.set_attributes(&path("file"), &own).await.unwrap().is_empty();
     sink.create_symlink(&path("link"), b"file").await.unwrap();
-    let other = Attributes { permissions: Some(0o777), owner: None, xattrs: xattr(b"the link's") };
+    let other =
+        Attributes { permissions: Some(0o777), owner: None, xattrs: xattr(b"the link's"), ..Attributes::default() };
     let _a_link_may_have_none = sink.set_attributes(&path("link"), &other).await.unwrap();
     assert!(source.xattrs(&path("link")).await.unwrap().iter().all(|xattr| xattr.value != b"own"));
     if is_kept {

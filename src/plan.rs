@@ -8,7 +8,7 @@ use crate::event::{Action, Emitter, Event, FilePaths};
 use crate::mirror::within_bounds;
 use crate::options::Mirror;
 use crate::report::Planned;
-use crate::state::{DirWork, ExtraKey, FileKey, PlannedWork, State};
+use crate::state::{DirWork, ExtraKey, FileKey, GivesWay, PlannedWork, State};
 
 /// Rows read at once.
 const PAGE: usize = 1024;
@@ -47,6 +47,15 @@ impl Plan<'_> {
             }
             after = last.key.clone();
             for file in page {
+                match file.gives_way {
+                    Some(GivesWay::File(size_bytes)) => self.way_for_other(&file.path, size_bytes, planned).await,
+                    // With a mirror it is among the directories that the source does not have.
+                    Some(GivesWay::Dir) if self.mirror.is_none() => {
+                        planned.deleted_dirs += 1;
+                        self.emit(Action::DeleteDir, &file.path, None, "it gives way to a file".to_owned()).await;
+                    }
+                    _ => {}
+                }
                 let (action, count) = match file.what {
                     PlannedWork::Send => {
                         planned.sent.bytes += file.size_bytes;
@@ -72,6 +81,9 @@ impl Plan<'_> {
             }
             after = last.id;
             for dir in page {
+                if let Some(size_bytes) = self.state.file_in_place_of(dir.path.clone()).await? {
+                    self.way_for_other(&dir.path, size_bytes, planned).await;
+                }
                 planned.made_dirs += 1;
                 self.emit(Action::MakeDir, &dir.path, None, "missing".to_owned()).await;
             }
@@ -111,6 +123,12 @@ impl Plan<'_> {
             }
         }
         Ok(refusal)
+    }
+
+    async fn way_for_other(&self, path: &RelPath, size_bytes: u64, planned: &mut Planned) {
+        planned.deleted_files += 1;
+        let reason = "it gives way to what the source has there".to_owned();
+        self.emit(Action::Delete, path, Some(size_bytes), reason).await;
     }
 
     async fn emit(&self, action: Action, path: &RelPath, size_bytes: Option<u64>, reason: String) {

@@ -56,14 +56,16 @@ fn every_step_is_told_with_its_reason_and_nothing_is_touched() {
         ("send", "blocked", "a directory is in its place"),
         ("link", "name", "another name of a file"),
         ("mkdir", "empty", "missing"),
+        ("delete", "dir/kind", "it gives way to what the source has there"),
         ("delete", "blocked/inner", "not in the source"),
+        ("rmdir", "blocked", "not in the source"),
         ("delete", "extra dir/extra", "not in the source"),
         ("rmdir", "extra dir", "not in the source"),
     ] {
         assert_eq!(reason(action, name), expected, "{action} {name}");
     }
     let total = &lines[&("total".to_owned(), String::new())];
-    assert_eq!((total["send"].as_u64(), total["delete"].as_u64(), total["link"].as_u64()), (Some(5), Some(2), Some(1)));
+    assert_eq!((total["send"].as_u64(), total["delete"].as_u64(), total["link"].as_u64()), (Some(5), Some(3), Some(1)));
     assert_eq!(total["seconds_at_bwlimit"], 1);
     assert!(!lines.keys().any(|(_, name)| name == "same"));
 
@@ -132,4 +134,20 @@ fn with_the_database_in_a_tree_that_is_not_touched_either() {
     let ended = ended.with_status(0);
     assert!(!ended.stdout.contains("remove"), "{}", ended.stdout);
     assert_eq!(mtime_ns(&bench.dest()), 1_500_000_000_000_000_003);
+}
+
+#[test]
+fn what_gives_way_is_told_without_a_mirror_too() {
+    let bench = Bench::new();
+    bench.write("dir/file", "data");
+    bench.write("name", "data");
+    write(&bench.dest(), "dir", "a file");
+    fs::create_dir(bench.dest().join("name")).unwrap();
+    let lines = planned(&bench.sync(&["--dry-run", "--format", "json"]).with_status(0));
+    for step in [("delete", "dir"), ("rmdir", "name"), ("send", "name"), ("mkdir", "dir")] {
+        assert!(lines.contains_key(&(step.0.to_owned(), step.1.to_owned())), "{step:?}: {lines:?}");
+    }
+    bench.sync(&[]).with_status(0);
+    bench.assert_same_trees();
+    assert_eq!(bench.logged("deleted").into_keys().collect::<Vec<_>>(), ["dir", "name"]);
 }

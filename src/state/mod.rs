@@ -32,7 +32,7 @@ pub(crate) use deletion::{Deletion, EndedDeletions};
 pub(crate) use extra::{Extra, ExtraKey, SeenDir};
 pub(crate) use listing::{Listed, Role};
 pub(crate) use open::{Roots, check_file};
-pub(crate) use plan::PlannedWork;
+pub(crate) use plan::{GivesWay, PlannedWork};
 pub(crate) use run::{Backlog, Plan, RunEnd, RunStart};
 pub(crate) use scan::{Compares, Found, ScanOptions};
 

@@ -17,6 +17,17 @@ pub(crate) struct PlannedFile {
     pub(crate) size_bytes: u64,
     pub(crate) what: PlannedWork,
     pub(crate) reason: String,
+    /// What goes to make room for it.
+    pub(crate) gives_way: Option<GivesWay>,
+}
+
+/// What is in the place of a file at the sink, and goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GivesWay {
+    /// A file of this size, or a link.
+    File(u64),
+    /// A directory: empty, or emptied before.
+    Dir,
 }
 
 /// What would be done to it.
@@ -30,6 +41,18 @@ pub(crate) enum PlannedWork {
 }
 
 impl State {
+    /// The size of the file or link of the sink in whose place a directory is to be.
+    pub(crate) async fn file_in_place_of(&self, dir: RelPath) -> Result<Option<u64>> {
+        self.call(move |db| {
+            let parent = dir.parent().unwrap_or_else(RelPath::root);
+            let name = Name(dir.name().unwrap_or_default());
+            let sql = "SELECT size FROM sink_entry WHERE dir = (SELECT id FROM dir WHERE path = ?1) AND name = ?2
+                 AND kind IN (0, 1)";
+            db.row(sql, params![Name(parent.as_bytes()), name], |row| row.get(0).map(unsigned))
+        })
+        .await
+    }
+
     /// Up to `limit` pending files behind `after`, with the reason for each. A full
     /// directory in a file's place goes with a `mirror` only.
     pub(crate) async fn planned_files(&self, after: FileKey, limit: usize, mirror: bool) -> Result<Vec<PlannedFile>> {
@@ -52,7 +75,8 @@ impl State {
                           WHEN dir.path = '' THEN file.name
                           WHEN typeof(dir.path) = 'blob' OR typeof(file.name) = 'blob'
                               THEN CAST(dir.path || '/' || file.name AS BLOB)
-                          ELSE dir.path || '/' || file.name END)
+                          ELSE dir.path || '/' || file.name END),
+                     CASE WHEN there.kind IN (0, 1) AND there.kind <> file.kind THEN there.size END
                  FROM file JOIN dir ON dir.id = file.dir
                  LEFT JOIN sink_entry AS there ON there.dir = file.dir AND there.name = file.name
                  WHERE status = 0 AND (file.dir, file.name) > (?1, ?2)
@@ -67,15 +91,19 @@ impl State {
                         _ => PlannedWork::Attributes,
                     };
                     // NULL: no directory is in its place; otherwise whether it is full.
-                    let (what, reason) = match row.get::<_, Option<bool>>(6)? {
+                    let dir_there = row.get::<_, Option<bool>>(6)?;
+                    let (what, reason) = match dir_there {
                         Some(true) if !mirror => {
                             (PlannedWork::Fail, "a directory with content is in its place".to_owned())
                         }
                         Some(_) if what != PlannedWork::Fail => (what, "a directory is in its place".to_owned()),
                         _ => (what, row.get::<_, Option<String>>(5)?.unwrap_or_default()),
                     };
+                    let file_there = row.get::<_, Option<i64>>(7)?.map(|size| GivesWay::File(unsigned(size)));
+                    let gives_way = file_there.or(dir_there.map(|_| GivesWay::Dir));
+                    let gives_way = gives_way.filter(|_| what != PlannedWork::Fail);
                     let path = join(&path(row, 2)?, &key.name)?;
-                    Ok(PlannedFile { path, key, size_bytes: unsigned(row.get(3)?), what, reason })
+                    Ok(PlannedFile { path, key, size_bytes: unsigned(row.get(3)?), what, reason, gives_way })
                 },
             )
         })

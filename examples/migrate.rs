@@ -12,7 +12,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use towpath::{Event, Migration, Options};
+use towpath::{Bandwidth, Event, Migration, Options};
 use towpath_local::{LocalSink, LocalSource};
 
 #[tokio::main]
@@ -28,7 +28,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .sink(LocalSink::open(Path::new(&sink))?)
         .database(state.join("backlog.db"))
         .audit_log(state.join("audit.jsonl"))
-        .options(Options { bandwidth_limit_bytes_per_s: Some(50 << 20), ..Options::default() })
+        .options(Options { bandwidth: Bandwidth::Limit(50 << 20), ..Options::default() })
         .build()?;
 
     let stop = migration.cancellation();

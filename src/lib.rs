@@ -8,14 +8,14 @@
 //!
 //! ```no_run
 //! # async fn example(source: impl towpath::Source + 'static, sink: impl towpath::Sink + 'static) -> towpath::Result<()> {
-//! use towpath::{Event, Migration, Options};
+//! use towpath::{Bandwidth, Event, Migration, Options};
 //!
 //! let mut migration = Migration::builder()
 //!     .source(source)
 //!     .sink(sink)
 //!     .database("backlog.db")
 //!     .audit_log("audit.jsonl")
-//!     .options(Options { bandwidth_limit_bytes_per_s: Some(20 << 20), ..Options::default() })
+//!     .options(Options { bandwidth: Bandwidth::Limit(20 << 20), ..Options::default() })
 //!     .build()?;
 //! let mut events = migration.events();
 //! let listener = tokio::spawn(async move {
@@ -58,8 +58,8 @@ pub use error::{Error, Result};
 pub use event::{Action, Counts, Event, EventStream, FilePaths, ScanReason, Side, Totals};
 pub use filter::{BadPattern, Filter, Rule, Rules};
 pub use migration::{Builder, Migration};
-pub use options::{HardLinks, Links, MaxDelete, Mirror, Options, WriteMode};
-pub use progress::{CurrentFile, Estimate, Estimator, Phase, Progress, Snapshot};
+pub use options::{Bandwidth, HardLinks, Links, MaxDelete, Mirror, Options, WriteMode};
+pub use progress::{CurrentFile, Estimate, Estimator, Followed, Phase, Progress, Snapshot};
 pub use report::{Outcome, Planned, Report};
 pub use tokio_util::sync::CancellationToken;
 pub use towpath_backend::{Sink, Source, Timestamp};

@@ -14,7 +14,7 @@ use crate::event::{Emitter, Event, EventStream, ScanReason, Side};
 use crate::mirror;
 use crate::options::{HardLinks, Options, WriteMode};
 use crate::own_files;
-use crate::pace::Pace;
+use crate::pace::{self, Paces};
 use crate::part::Parts;
 use crate::pipeline::{self, Pool, Shared, Tally};
 use crate::plan as dry_run;
@@ -106,7 +106,9 @@ impl Builder {
             let problem = "the destination cannot rename in one step, so files cannot be replaced atomically";
             return Err(Error::Config(problem.to_owned()));
         }
+        let over_network = source.capabilities().over_network || sink.capabilities().over_network;
         Ok(Migration {
+            paces: Paces::new(&self.options, over_network),
             source,
             sink,
             database: self.database.ok_or_else(|| missing("a database"))?,
@@ -131,6 +133,7 @@ pub struct Migration {
     cancellation: CancellationToken,
     emitter: Emitter,
     progress: Progress,
+    paces: Arc<Paces>,
 }
 
 impl Migration {
@@ -197,7 +200,7 @@ impl Migration {
         let identities = self.identities().await?;
         let start = state.begin_run(self.options.rescan, self.options.settings()).await?;
         let run = start.run;
-        let result = self.run_plan(&state, start, identities).await;
+        let result = self.run_following(&state, start, identities).await;
         let end = match &result {
             Ok(report) if report.outcome == Outcome::Finished => RunEnd::Finished,
             Ok(_) => RunEnd::Stopped,
@@ -207,6 +210,15 @@ impl Migration {
         let report = result?;
         ended?;
         Ok(report)
+    }
+
+    /// Runs it while the limit follows the others on the link, if that was asked for.
+    async fn run_following(&self, state: &State, start: RunStart, identities: [Identity; 2]) -> Result<Report> {
+        let stop = CancellationToken::new();
+        let _at_the_end = stop.clone().drop_guard();
+        let (source, sink) = (Arc::clone(&self.source), Arc::clone(&self.sink));
+        tokio::spawn(pace::follow(Arc::clone(&self.paces), source, sink, self.progress.clone(), stop));
+        self.run_plan(state, start, identities).await
     }
 
     async fn identities(&self) -> Result<[Identity; 2]> {
@@ -302,6 +314,7 @@ impl Migration {
             delete_excluded: self.options.delete_excluded,
             state: state.clone(),
             progress: self.progress.clone(),
+            paces: Arc::clone(&self.paces),
             emitter: self.emitter.clone(),
             cancellation: self.cancellation.clone(),
         };
@@ -328,12 +341,12 @@ impl Migration {
     async fn transfer(&self, state: &State, run: i64, backlog: &Backlog, identities: [Identity; 2]) -> Result<Tally> {
         self.progress.set_phase(Phase::Transferring);
         state.begin_transfer(run).await?;
-        let limit = self.options.bandwidth_limit_bytes_per_s;
         let shared = Arc::new(Shared {
             source: Arc::clone(&self.source),
             sink: Arc::clone(&self.sink),
             options: self.options.clone(),
             progress: self.progress.clone(),
+            paces: Arc::clone(&self.paces),
             emitter: self.emitter.clone(),
             state: state.clone(),
             identities,
@@ -342,8 +355,6 @@ impl Migration {
             clearing: tokio::sync::Mutex::default(),
             stop: self.cancellation.child_token(),
             pool: Pool::new(self.options.queue_capacity),
-            read_pace: Pace::new(limit),
-            write_pace: Pace::new(limit),
         });
         let (tally, result) = pipeline::run(shared, backlog.pending).await;
         result.map(|()| tally)

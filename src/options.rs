@@ -75,11 +75,27 @@ pub struct Mirror {
     pub discard: bool,
 }
 
+/// How much of the link is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Bandwidth {
+    /// All that there is.
+    #[default]
+    Unlimited,
+    /// So many bytes per second for reading and, separately, for writing.
+    Limit(u64),
+    /// What the others on the link leave: the rate grows while small requests are
+    /// answered as fast as ever, and falls as soon as they wait.
+    Auto {
+        /// It never becomes higher than this.
+        max_bytes_per_s: Option<u64>,
+    },
+}
+
 /// How a migration works; the defaults suit two mounts on a Gigabit link.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Limit for reading and, separately, for writing; `None` for no limit.
-    pub bandwidth_limit_bytes_per_s: Option<u64>,
+    /// How much of the link is used.
+    pub bandwidth: Bandwidth,
     /// The checksum computed while reading; `None` leaves files without proof.
     pub checksum: Option<Algorithm>,
     /// Size of a block of the queue.
@@ -144,8 +160,10 @@ impl Options {
         within("number of lanes", self.lanes, 1024)?;
         within("number of walkers", self.walkers, 1024)?;
         self.filter.check()?;
-        match self.bandwidth_limit_bytes_per_s {
-            Some(limit) if limit < Self::MIN_LIMIT_BYTES_PER_S => {
+        match self.bandwidth {
+            Bandwidth::Limit(limit) | Bandwidth::Auto { max_bytes_per_s: Some(limit) }
+                if limit < Self::MIN_LIMIT_BYTES_PER_S =>
+            {
                 Err(format!("bandwidth limit must be at least {} bytes/s, not {limit}", Self::MIN_LIMIT_BYTES_PER_S))
             }
             _ => Ok(()),
@@ -178,7 +196,7 @@ impl Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            bandwidth_limit_bytes_per_s: None,
+            bandwidth: Bandwidth::default(),
             checksum: Some(Algorithm::default()),
             block_size_bytes: 5 << 20,
             queue_capacity: 20,
@@ -236,6 +254,6 @@ mod tests {
         assert!(check(|o| o.queue_capacity = 0).contains("queue capacity"));
         assert!(check(|o| o.lanes = 0).contains("lanes"));
         assert!(check(|o| o.walkers = 0).contains("walkers"));
-        assert!(check(|o| o.bandwidth_limit_bytes_per_s = Some(10)).contains("bandwidth limit"));
+        assert!(check(|o| o.bandwidth = Bandwidth::Limit(10)).contains("bandwidth limit"));
     }
 }

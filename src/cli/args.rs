@@ -8,7 +8,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::filters::FilterArguments;
 use super::size::{parse_duration, parse_interval, parse_positive_size, parse_rate};
-use crate::{Algorithm, HardLinks, Links, MaxDelete, Mirror, Options, WriteMode};
+use crate::{Algorithm, Bandwidth, HardLinks, Links, MaxDelete, Mirror, Options, WriteMode};
 
 /// Migrates huge file trees between mounted shares, within a bandwidth limit,
 /// and proves afterwards what it did.
@@ -53,10 +53,14 @@ pub(super) struct SyncArguments {
 
     // Values of numbers may begin with a hyphen: `--bwlimit -1` is then answered
     // with what a rate is, rather than with "unexpected argument".
-    /// The most to read, and the most to write, per second (for example 20M); without it as
-    /// fast as it goes
-    #[arg(long, value_name = "RATE", allow_hyphen_values = true, value_parser = parse_rate)]
-    pub(super) bwlimit: Option<u64>,
+    /// The most to read, and the most to write, per second (for example 20M), or `auto` to take
+    /// only what the others on the link leave; without it as fast as it goes
+    #[arg(long, value_name = "RATE", allow_hyphen_values = true, value_parser = parse_bwlimit)]
+    pub(super) bwlimit: Option<BwLimit>,
+
+    /// With --bwlimit auto: the most that it may become
+    #[arg(long, value_name = "RATE", allow_hyphen_values = true, requires = "bwlimit", value_parser = parse_rate)]
+    pub(super) bwlimit_max: Option<u64>,
 
     /// The checksum to compute while reading: md5, sha1, sha256 or blake2b
     #[arg(long, value_name = "ALGORITHM", default_value_t)]
@@ -203,14 +207,47 @@ fn parse_max_delete(text: &str) -> Result<MaxDelete, String> {
     }
 }
 
+/// What `--bwlimit` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BwLimit {
+    Fixed(u64),
+    Auto,
+}
+
+fn parse_bwlimit(text: &str) -> Result<BwLimit, String> {
+    if text == "auto" {
+        return Ok(BwLimit::Auto);
+    }
+    parse_rate(text).map(BwLimit::Fixed)
+}
+
 impl SyncArguments {
+    /// The limit, if it is known beforehand.
+    pub(super) fn fixed_limit_bytes_per_s(&self) -> Option<u64> {
+        match self.bwlimit {
+            Some(BwLimit::Fixed(limit)) => Some(limit),
+            _ => None,
+        }
+    }
+
+    fn bandwidth(&self) -> Result<Bandwidth, String> {
+        match (self.bwlimit, self.bwlimit_max) {
+            (None, _) => Ok(Bandwidth::Unlimited),
+            (Some(BwLimit::Auto), max_bytes_per_s) => Ok(Bandwidth::Auto { max_bytes_per_s }),
+            (Some(BwLimit::Fixed(limit)), None) => Ok(Bandwidth::Limit(limit)),
+            (Some(BwLimit::Fixed(_)), Some(_)) => {
+                Err("--bwlimit-max is for --bwlimit auto; a fixed rate is its own maximum".to_owned())
+            }
+        }
+    }
+
     /// What the engine is told.
     ///
     /// # Errors
     /// One line that names the option whose value cannot be used.
     pub(super) fn options(&self) -> Result<Options, String> {
         Ok(Options {
-            bandwidth_limit_bytes_per_s: self.bwlimit,
+            bandwidth: self.bandwidth()?,
             checksum: Some(self.checksum),
             block_size_bytes: self.block_size,
             queue_capacity: self.queue_capacity,

@@ -91,7 +91,7 @@ fn status_of(report: &Report) -> u8 {
 }
 
 fn tell_sums(arguments: &SyncArguments, planned: &Planned) {
-    let seconds = arguments.bwlimit.map(|limit| planned.sent.bytes.div_ceil(limit.max(1)));
+    let seconds = arguments.fixed_limit_bytes_per_s().map(|limit| planned.sent.bytes.div_ceil(limit.max(1)));
     if arguments.format == Format::Json {
         output::line(
             &json!({

@@ -110,6 +110,11 @@ enum Fate {
 
 async fn delete_one(shared: &Shared, extra: Extra) -> (Deletion, Result<Fate>) {
     let deletion = announced(&extra);
+    tokio::select! {
+        biased;
+        () = shared.stop.cancelled() => {}
+        () = shared.paces.pass_file() => {}
+    }
     let fate = judge_and_delete(shared, &extra, &deletion).await;
     (deletion, fate)
 }

@@ -4,12 +4,28 @@
 //! [`REFILL_INTERVAL`], bounds the rate over any stretch of time. Its tokens
 //! come in lumps, which is a burst to the others on the link; so the steps
 //! that it lets through are also spaced evenly on a schedule of their own.
+//!
+//! What passes is counted as what it takes on the link ([`cost`]), and what a
+//! client holds back is bounded too ([`Pace::under_way_bytes`]): bytes that wait
+//! in a cache while a server is away all leave when it is back.
 
-use std::sync::{Mutex, PoisonError};
+mod control;
+mod cost;
+mod follow;
+mod rate;
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use leaky_bucket::RateLimiter;
 use tokio::time::{Instant, sleep_until};
+
+use crate::event::Side;
+use crate::options::{Bandwidth, Options};
+use cost::Link;
+pub(crate) use follow::follow;
+use rate::Rate;
 
 /// How often the bucket is refilled. Its timer loses up to 1 ms at each refill
 /// (it counts in whole milliseconds), so that the rate it lets through lies
@@ -31,83 +47,195 @@ const UNLIMITED_STEP_BYTES: usize = 1 << 20;
 /// Network mounts send whole pages.
 const PAGE_BYTES: usize = 4 << 10;
 
+/// Of a second: how much may be on its way to the sink, in all files together.
+const UNDER_WAY_PER_S: u64 = 16;
+
+/// Both directions' limits.
+#[derive(Debug)]
+pub(crate) struct Paces {
+    pub(crate) read: Pace,
+    pub(crate) write: Pace,
+    /// The rate that follows the others on the link, if it is to.
+    rate: Option<Arc<Rate>>,
+}
+
+impl Paces {
+    /// The limits that were asked for, on trees of which one at least lies behind
+    /// a network, or none.
+    pub(crate) fn new(options: &Options, over_network: bool) -> Arc<Self> {
+        let link = if over_network { Link::Network } else { Link::None };
+        let (fixed, rate) = match options.bandwidth {
+            Bandwidth::Unlimited => (None, None),
+            Bandwidth::Limit(bytes_per_s) => (Some(bytes_per_s), None),
+            Bandwidth::Auto { max_bytes_per_s } => (max_bytes_per_s, Some(Arc::new(Rate::new(max_bytes_per_s)))),
+        };
+        let pace = |side| Pace::new(side, fixed, rate.clone(), link);
+        Arc::new(Self { read: pace(Side::Source), write: pace(Side::Sink), rate })
+    }
+
+    /// Returns when so many small requests with their answers may pass: they take
+    /// room in both directions.
+    pub(crate) async fn pass_requests(&self, count: u64) {
+        self.read.pass_overhead(count * cost::REQUEST_BYTES).await;
+        self.write.pass_overhead(count * cost::REQUEST_BYTES).await;
+    }
+
+    /// Returns when the requests that any file takes may pass, whatever its size.
+    pub(crate) async fn pass_file(&self) {
+        self.pass_requests(cost::REQUESTS_PER_FILE).await;
+    }
+}
+
 /// One direction's limit, shared by all lanes.
 #[derive(Debug)]
-pub(crate) struct Pace {
-    step_bytes: usize,
-    limit: Option<Limit>,
-}
+pub(crate) struct Pace(Option<Limit>);
 
 #[derive(Debug)]
 struct Limit {
-    bucket: RateLimiter,
-    bytes_per_s: f64,
+    side: Side,
+    /// Bounds a rate that is fixed, or the highest that one may become.
+    bucket: Option<RateLimiter>,
+    fixed_bytes_per_s: u64,
+    follows: Option<Arc<Rate>>,
+    link: Link,
     /// When the next step may pass.
     next: Mutex<Instant>,
+    /// Files being written in steps.
+    open_files: AtomicUsize,
+}
+
+/// Held while a file is written in steps; see [`Pace::under_way_bytes`].
+#[derive(Debug)]
+pub(crate) struct OpenFile(Arc<Paces>);
+
+impl OpenFile {
+    pub(crate) fn new(paces: &Arc<Paces>) -> Self {
+        paces.write.count_files(1);
+        Self(Arc::clone(paces))
+    }
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        self.0.write.count_files(-1);
+    }
 }
 
 impl Pace {
-    /// A pace of `limit_bytes_per_s`, or of no limit at all.
-    pub(crate) fn new(limit_bytes_per_s: Option<u64>) -> Self {
-        Self { step_bytes: step_bytes(limit_bytes_per_s), limit: limit_bytes_per_s.map(Limit::new) }
+    /// A pace of `fixed_bytes_per_s`, of the rate that `follows` says, of the lower
+    /// of both, or of no limit at all.
+    fn new(side: Side, fixed_bytes_per_s: Option<u64>, follows: Option<Arc<Rate>>, link: Link) -> Self {
+        if fixed_bytes_per_s.is_none() && follows.is_none() {
+            return Self(None);
+        }
+        Self(Some(Limit {
+            side,
+            bucket: fixed_bytes_per_s.map(bucket),
+            fixed_bytes_per_s: fixed_bytes_per_s.unwrap_or(u64::MAX),
+            follows,
+            link,
+            next: Mutex::new(Instant::now()),
+            open_files: AtomicUsize::new(0),
+        }))
     }
 
     /// The most bytes to be passed at once.
     pub(crate) fn step_bytes(&self) -> usize {
-        self.step_bytes
+        self.0.as_ref().map_or(UNLIMITED_STEP_BYTES, Limit::step_bytes)
     }
 
     /// Whether there is a limit.
     pub(crate) fn is_limited(&self) -> bool {
-        self.limit.is_some()
+        self.0.is_some()
     }
 
     /// The most bytes to be held before they are passed on: about a sixteenth of a
     /// second's, so that the other side starts soon and keeps in step. Whole steps:
     /// a block that ends within a page has that page sent twice on a network mount.
     pub(crate) fn block_bytes(&self, block_size_bytes: usize) -> usize {
-        let Some(limit) = &self.limit else { return block_size_bytes };
-        let steps = ((limit.bytes_per_s / 16.0) as usize / self.step_bytes).max(1);
-        let most_steps = (block_size_bytes / self.step_bytes).max(1);
-        block_size_bytes.min(steps.min(most_steps) * self.step_bytes)
+        let Some(limit) = &self.0 else { return block_size_bytes };
+        let step = limit.step_bytes();
+        let steps = (usize::try_from(limit.bytes_per_s() / 16).unwrap_or(usize::MAX) / step).max(1);
+        let most_steps = (block_size_bytes / step).max(1);
+        block_size_bytes.min(steps.min(most_steps) * step)
     }
 
-    /// Returns when `bytes`, at most one step, may pass.
+    /// How many bytes of one file may be on their way at a time; `None` without a
+    /// limit. All files together share a sixteenth of a second's, so that what
+    /// arrives late is no burst; a step of each is always let through.
+    pub(crate) fn under_way_bytes(&self) -> Option<u64> {
+        let limit = self.0.as_ref()?;
+        let files = limit.open_files.load(Relaxed).max(1) as u64;
+        Some((limit.bytes_per_s() / UNDER_WAY_PER_S / files).max(limit.step_bytes() as u64))
+    }
+
+    fn count_files(&self, by: isize) {
+        if let Some(limit) = &self.0 {
+            limit.open_files.fetch_add(by.cast_unsigned(), Relaxed);
+        }
+    }
+
+    /// Returns when `bytes` of content, about a step at most, may pass.
     ///
     /// Dropped while waiting, it passes nothing.
     pub(crate) async fn pass(&self, bytes: usize) {
-        debug_assert!(bytes <= self.step_bytes, "more than a step at once is a burst");
-        if let Some(limit) = &self.limit {
-            limit.bucket.acquire(bytes).await;
-            let at = limit.reserve(Instant::now(), bytes);
-            sleep_until(at).await;
+        let Some(limit) = &self.0 else { return };
+        limit.pass(limit.link.of_content(bytes as u64)).await;
+        if let Some(rate) = &limit.follows {
+            rate.add_passed(limit.side, bytes as u64);
+        }
+    }
+
+    /// Returns when `bytes` of requests and headers may pass.
+    async fn pass_overhead(&self, bytes: u64) {
+        let Some(limit) = &self.0 else { return };
+        let bytes = limit.link.of_overhead(bytes);
+        if bytes > 0 {
+            limit.pass(bytes).await;
         }
     }
 }
 
 impl Limit {
-    fn new(bytes_per_s: u64) -> Self {
-        let per_refill = bytes_per_s as f64 * REFILL_INTERVAL.as_secs_f64();
-        let refill = (per_refill as usize).max(1);
-        let bucket =
-            RateLimiter::builder().max(refill).initial(refill).refill(refill).interval(REFILL_INTERVAL).build();
-        Self { bucket, bytes_per_s: bytes_per_s as f64 * SPACING_SHARE, next: Mutex::new(Instant::now()) }
+    fn bytes_per_s(&self) -> u64 {
+        let follows = self.follows.as_ref().map_or(u64::MAX, |rate| rate.bytes_per_s());
+        self.fixed_bytes_per_s.min(follows)
+    }
+
+    fn step_bytes(&self) -> usize {
+        let per_s = self.bytes_per_s();
+        // What others wait for at worst is a step: to notice nothing of a rate
+        // that fills the link, it must be shorter than one that leaves most of it.
+        if self.follows.is_some() { step_bytes(per_s / 4) } else { step_bytes(per_s) }
+    }
+
+    async fn pass(&self, bytes: u64) {
+        if let Some(bucket) = &self.bucket {
+            bucket.acquire(usize::try_from(bytes).unwrap_or(usize::MAX)).await;
+        }
+        let at = self.reserve(Instant::now(), bytes);
+        sleep_until(at).await;
     }
 
     /// Takes the next place in the schedule for `bytes`.
-    fn reserve(&self, now: Instant, bytes: usize) -> Instant {
+    fn reserve(&self, now: Instant, bytes: u64) -> Instant {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let at = now.checked_sub(CATCH_UP).map_or(*next, |earliest| (*next).max(earliest));
-        *next = at + Duration::from_secs_f64(bytes as f64 / self.bytes_per_s);
+        *next = at + Duration::from_secs_f64(bytes as f64 / (self.bytes_per_s() as f64 * SPACING_SHARE));
         at
     }
 }
 
+fn bucket(bytes_per_s: u64) -> RateLimiter {
+    let per_refill = bytes_per_s as f64 * REFILL_INTERVAL.as_secs_f64();
+    let refill = (per_refill as usize).max(1);
+    RateLimiter::builder().max(refill).initial(refill).refill(refill).interval(REFILL_INTERVAL).build()
+}
+
 /// A step small enough that one more or less in a second is below 1 % of the
 /// limit, from a page to 256 KiB, in whole pages.
-fn step_bytes(limit_bytes_per_s: Option<u64>) -> usize {
-    let Some(limit) = limit_bytes_per_s else { return UNLIMITED_STEP_BYTES };
-    let step = usize::try_from(limit / 128).unwrap_or(usize::MAX).clamp(PAGE_BYTES, 256 << 10);
+fn step_bytes(limit_bytes_per_s: u64) -> usize {
+    let step = usize::try_from(limit_bytes_per_s / 128).unwrap_or(usize::MAX).clamp(PAGE_BYTES, 256 << 10);
     step - step % PAGE_BYTES
 }
 
@@ -119,7 +247,7 @@ mod tests {
 
     /// When each step passed, and its size, for `lanes` lanes that take turns.
     async fn passes(limit: u64, lanes: usize, seconds: u64, think: Duration) -> Vec<(Duration, usize)> {
-        let pace = Arc::new(Pace::new(Some(limit)));
+        let pace = Arc::new(Pace::new(Side::Source, Some(limit), None, Link::None));
         let start = Instant::now();
         let end = start + Duration::from_secs(seconds);
         let tasks: Vec<_> = (0..lanes)
@@ -162,16 +290,16 @@ mod tests {
             let passes = runtime.block_on(passes(limit, lanes, 6, Duration::ZERO));
             let worst = busiest_second(&passes) as f64;
             // A step more or less: 4 KiB of 64 KiB/s is more than 2 %.
-            let step = step_bytes(Some(limit)) as f64;
+            let step = step_bytes(limit) as f64;
             prop_assert!(worst <= (limit as f64 * 1.005) + step, "{worst} in a second, limit {limit}");
         }
 
         #[test]
         fn steps_are_fine_at_every_limit(limit in 1024u64..1 << 40) {
-            let step = step_bytes(Some(limit));
+            let step = step_bytes(limit);
             prop_assert!((PAGE_BYTES..=256 << 10).contains(&step));
             prop_assert_eq!(step % PAGE_BYTES, 0);
-            let pace = Pace { step_bytes: step, limit: None };
+            let pace = Pace(None);
             prop_assert_eq!(pace.block_bytes(5 << 20), 5 << 20, "without a limit as it is given");
             if limit >= 512 << 10 {
                 prop_assert!(step as f64 <= limit as f64 * 0.01);
@@ -182,7 +310,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn blocks_are_whole_steps_and_a_small_part_of_a_second() {
         for limit in [4 << 10, 256 << 10, 1 << 20, 5 << 20, 20 << 20, 100 << 20, 1 << 30] {
-            let pace = Pace::new(Some(limit));
+            let pace = Pace::new(Side::Source, Some(limit), None, Link::None);
             for block_size in [1, 4096, 5000, 1 << 20, 5 << 20, 64 << 20] {
                 let block = pace.block_bytes(block_size);
                 assert!(block <= block_size && (block.is_multiple_of(pace.step_bytes()) || block == block_size));
@@ -205,7 +333,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_stall_is_not_made_up_for() {
         let limit = 8 << 20;
-        let pace = Pace::new(Some(limit));
+        let pace = Pace::new(Side::Source, Some(limit), None, Link::None);
         pace.pass(pace.step_bytes()).await;
         tokio::time::sleep(Duration::from_secs(5)).await;
         let start = Instant::now();
@@ -219,7 +347,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn without_a_limit_nothing_waits() {
-        let pace = Pace::new(None);
+        let pace = Pace::new(Side::Source, None, None, Link::None);
         let start = Instant::now();
         for _ in 0..1000 {
             pace.pass(pace.step_bytes()).await;

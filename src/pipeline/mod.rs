@@ -6,6 +6,7 @@
 //! records them. Every channel between them is bounded.
 
 mod block;
+mod block_size;
 mod commit;
 mod dirs;
 mod hash;

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use tokio::sync::{Mutex, mpsc};
@@ -9,6 +10,7 @@ use towpath_backend::{Attributes, ErrorKind, FileReader, Kind, Metadata, RelPath
 
 use super::Shared;
 use super::block::Block;
+use super::block_size::BlockSize;
 use super::hash::HashStage;
 use super::pool::Slot;
 use super::task::{Ending, Failure, Job, Task, is_unchanged};
@@ -84,6 +86,7 @@ impl Reading<'_> {
     }
 
     async fn read_job(&self) -> Step<()> {
+        self.unless_stopped(self.shared.paces.pass_file()).await?;
         match &self.task.job {
             Job::Content => {}
             Job::Name(of) => return self.check_name(of).await,
@@ -94,7 +97,7 @@ impl Reading<'_> {
             return self.read_link().await;
         }
         let size = self.task.metadata.size_bytes;
-        let step = self.shared.read_pace.step_bytes().min(self.shared.options.block_size_bytes);
+        let step = self.shared.paces.read.step_bytes().min(self.shared.options.block_size_bytes);
         match usize::try_from(size) {
             Ok(size) if size <= step && size <= SMALL_BYTES => self.read_small(size).await,
             _ => self.read_large().await,
@@ -170,11 +173,11 @@ impl Reading<'_> {
         self.check_whole(&now, size)?;
         let slots = self.shared.options.queue_capacity;
         let stage = self.shared.options.checksum.map(|algorithm| HashStage::start(algorithm, slots));
-        if self.shared.read_pace.is_limited() {
+        if self.shared.paces.read.is_limited() {
             file.forbid_readahead();
         }
-        let block_size = self.shared.read_pace.block_bytes(self.shared.options.block_size_bytes) as u64;
-        let mut this_block = block_size.min(FIRST_BLOCK_BYTES);
+        let mut block_size = BlockSize::new(self.shared.paces.read.block_bytes(self.shared.options.block_size_bytes));
+        let mut asked_until = 0;
         // Without holes all is one stretch of data.
         let (mut offset, mut data_end) = (0, if self.shared.keeps_holes() { 0 } else { size });
         loop {
@@ -187,9 +190,12 @@ impl Reading<'_> {
                 }
                 (offset, data_end) = (data.start, data.end);
             }
-            let length = this_block.min(data_end - offset);
-            this_block = block_size.min(this_block * 2);
-            let slot = self.read_block(&mut *file, offset, length).await?;
+            let length = block_size.next_bytes().min(data_end - offset);
+            let slot = self.slot().await?;
+            let started = Instant::now();
+            asked_until = asked_until.max(offset);
+            let slot = self.read_block(&mut *file, slot, offset..offset + length, (&mut asked_until, data_end)).await?;
+            block_size.note(slot.buffer.len() as u64, started.elapsed());
             let data = slot.into_bytes();
             if let Some(stage) = &stage {
                 stage.add(data.clone()).await;
@@ -215,18 +221,33 @@ impl Reading<'_> {
         Ok(if data.start < size && data.is_empty() { offset..size } else { data })
     }
 
-    /// Reads one block in paced steps. Shorter than `length` means the file ends there.
-    async fn read_block(&self, file: &mut dyn FileReader, offset: u64, length: u64) -> Step<Slot> {
-        let mut slot = self.slot().await?;
+    /// Reads one block in paced steps. A shorter one means the file ends there.
+    ///
+    /// What a step needs is asked for a few steps ahead, when its bytes may pass:
+    /// so the way to the source is never idle between two steps.
+    async fn read_block(
+        &self,
+        file: &mut dyn FileReader,
+        mut slot: Slot,
+        block: Range<u64>,
+        (asked_until, data_end): (&mut u64, u64),
+    ) -> Step<Slot> {
         // A block fits memory: its size is bounded by the options.
-        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let length = usize::try_from(block.end - block.start).unwrap_or(usize::MAX);
         slot.buffer.reserve_exact(length);
         while slot.buffer.len() < length {
-            let step = self.shared.read_pace.step_bytes().min(length - slot.buffer.len());
-            self.pace(step).await?;
+            let at = block.start + slot.buffer.len() as u64;
+            let whole_step = self.shared.paces.read.step_bytes().min(length);
+            let step = whole_step.min(length - slot.buffer.len());
+            let until = data_end.min(at + step as u64 + STEPS_AHEAD * whole_step as u64);
+            while *asked_until < until {
+                let bytes = (until - *asked_until).min(whole_step as u64);
+                self.pace(usize::try_from(bytes).unwrap_or(whole_step)).await?;
+                file.prefetch(*asked_until, bytes).await;
+                *asked_until += bytes;
+            }
             let before = slot.buffer.len();
             let buffer = std::mem::take(&mut slot.buffer);
-            let at = offset + before as u64;
             slot.buffer = file.read_at(at, step, buffer).await.map_err(|e| self.failed(e))?;
             let read = slot.buffer.len() - before;
             self.shared.progress.add_read(read as u64);
@@ -268,7 +289,7 @@ impl Reading<'_> {
     }
 
     async fn pace(&self, bytes: usize) -> Step<()> {
-        self.unless_stopped(self.shared.read_pace.pass(bytes)).await
+        self.unless_stopped(self.shared.paces.read.pass(bytes)).await
     }
 
     /// Waits for `future`, but no longer than the run goes on and the writer wants more.
@@ -330,9 +351,9 @@ impl Reading<'_> {
     }
 }
 
-/// The first block of a file is no larger than this, and each that follows up to
-/// twice the one before: the writer need not wait for a whole block to begin.
-const FIRST_BLOCK_BYTES: u64 = 256 << 10;
+/// How many steps are asked for before the one that is waited for. Two hide the
+/// way to the source and back; more would only fill the client's memory.
+const STEPS_AHEAD: u64 = 2;
 
 /// The largest file that is read, hashed and written in one call each: up to
 /// here a further hop between threads would cost more than it overlaps.

@@ -10,7 +10,7 @@ use crate::audit::Line;
 use crate::error::{Error, Result};
 use crate::event::{Emitter, Event, FilePaths, Side};
 use crate::options::{Options, WriteMode};
-use crate::pace::Pace;
+use crate::pace::Paces;
 use crate::part::Parts;
 use crate::progress::Progress;
 use crate::state::{Deletion, State};
@@ -35,8 +35,7 @@ pub(crate) struct Shared {
     /// Cancelled when the lanes are to stop, by the user or by an error.
     pub(crate) stop: CancellationToken,
     pub(crate) pool: Pool,
-    pub(crate) read_pace: Pace,
-    pub(crate) write_pace: Pace,
+    pub(crate) paces: Arc<Paces>,
 }
 
 impl Shared {

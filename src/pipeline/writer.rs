@@ -10,6 +10,7 @@ use super::block::Block;
 use super::obstacle::{clear_other_kind, make_way};
 use super::reader::{Message, SMALL_BYTES};
 use super::task::{Ended, Ending, Failure, Task, Written};
+use crate::pace::OpenFile;
 use crate::progress::CurrentGuard;
 
 /// Writes blocks until the reader ends.
@@ -42,7 +43,7 @@ struct Writing {
     task: Arc<Task>,
     /// Where it is written: its own path, or that of its part.
     at: RelPath,
-    file: Option<Box<dyn FileWriter>>,
+    file: Option<(Box<dyn FileWriter>, OpenFile)>,
     attributes: Attributes,
     /// Up to here it is written.
     position: u64,
@@ -124,7 +125,7 @@ impl Writing {
         let (times, last) = (Times { modified: block.mtime, accessed: block.atime }, block.is_last_block);
         let end = block.offset + block.data.len() as u64;
         let whole = block.offset == 0 && last;
-        let written = if whole && block.data.len() <= self.shared.write_pace.step_bytes().min(SMALL_BYTES) {
+        let written = if whole && block.data.len() <= self.shared.paces.write.step_bytes().min(SMALL_BYTES) {
             pace(&self.shared, block.data.len()).await?;
             let written = self.write_whole(block).await?;
             self.progress.add_written(end);
@@ -134,7 +135,7 @@ impl Writing {
             if !last {
                 return Ok(None);
             }
-            let Some(file) = self.file.take() else { return Ok(None) };
+            let Some((file, _open)) = self.file.take() else { return Ok(None) };
             file.finish(end, &times).await.map_err(failed)?
         };
         self.position = end;
@@ -156,15 +157,19 @@ impl Writing {
 
     async fn write_steps(&mut self, block: Block) -> Result<(), Ending> {
         if self.file.is_none() {
-            self.file = Some(self.create(&block.destination_path).await?);
+            let file = self.create(&block.destination_path).await?;
+            self.file = Some((file, OpenFile::new(&self.shared.paces)));
         }
         // A block that does not follow the last one follows a hole.
         self.progress.skip(block.offset.saturating_sub(self.position));
-        let Some(file) = &mut self.file else { return Ok(()) };
+        let Some((file, _)) = &mut self.file else { return Ok(()) };
         let mut from = 0;
         while from < block.data.len() {
-            let to = block.data.len().min(from + self.shared.write_pace.step_bytes());
+            let to = block.data.len().min(from + self.shared.paces.write.step_bytes());
             pace(&self.shared, to - from).await?;
+            if let Some(bytes) = self.shared.paces.write.under_way_bytes() {
+                file.limit_under_way(bytes);
+            }
             file.write_at(block.offset + from as u64, block.data.slice(from..to)).await.map_err(failed)?;
             self.progress.add_written((to - from) as u64);
             from = to;
@@ -277,6 +282,6 @@ async fn pace(shared: &Shared, bytes: usize) -> Result<(), Ending> {
     tokio::select! {
         biased;
         () = shared.stop.cancelled() => Err(Ending::Stopped),
-        () = shared.write_pace.pass(bytes) => Ok(()),
+        () = shared.paces.write.pass(bytes) => Ok(()),
     }
 }

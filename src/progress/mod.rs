@@ -5,6 +5,7 @@ mod estimate;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use towpath_backend::RelPath;
 
@@ -58,6 +59,17 @@ pub struct Snapshot {
     pub written_bytes: u64,
     /// Files under way, by lane.
     pub current: Vec<CurrentFile>,
+    /// Where the limit is that follows the others on the link ([`crate::Bandwidth::Auto`]).
+    pub followed: Option<Followed>,
+}
+
+/// A limit that follows the others on the link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Followed {
+    /// The limit at that moment.
+    pub limit_bytes_per_s: u64,
+    /// How much longer small requests take than at best.
+    pub delay: Duration,
 }
 
 impl Snapshot {
@@ -85,6 +97,7 @@ struct Counters {
     read_bytes: AtomicU64,
     written_bytes: AtomicU64,
     lanes: Mutex<Vec<Option<Arc<LaneFile>>>>,
+    followed: Mutex<Option<Followed>>,
 }
 
 #[derive(Debug, Default)]
@@ -160,6 +173,7 @@ impl Progress {
             read_bytes: counters.read_bytes.load(Relaxed),
             written_bytes: counters.written_bytes.load(Relaxed),
             current,
+            followed: *counters.followed.lock().unwrap_or_else(PoisonError::into_inner),
         }
     }
 
@@ -211,6 +225,11 @@ impl Progress {
 
     pub(crate) fn add_read(&self, bytes: u64) {
         self.0.read_bytes.fetch_add(bytes, Relaxed);
+    }
+
+    pub(crate) fn set_followed(&self, limit_bytes_per_s: u64, delay: Duration) {
+        let followed = Some(Followed { limit_bytes_per_s, delay });
+        *self.0.followed.lock().unwrap_or_else(PoisonError::into_inner) = followed;
     }
 
     /// A lane takes up a file. The guard counts what is written, and clears the lane when dropped.

@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::event::{Counts, Emitter, Event, FilePaths, Side};
 use crate::filter::Filter;
 use crate::options::Links;
+use crate::pace::Paces;
 use crate::part::Parts;
 use crate::progress::Progress;
 use crate::state::{Backlog, Found, State};
@@ -45,6 +46,7 @@ pub(crate) struct Scan {
     pub(crate) parts: Parts,
     pub(crate) state: State,
     pub(crate) progress: Progress,
+    pub(crate) paces: Arc<Paces>,
     pub(crate) emitter: Emitter,
     pub(crate) cancellation: CancellationToken,
 }
@@ -115,6 +117,7 @@ impl Scan {
             queue: DirQueue::new(side, self.state.clone(), QUEUE_BYTES),
             state: self.state.clone(),
             progress: self.progress.clone(),
+            paces: Arc::clone(&self.paces),
             emitter: self.emitter.clone(),
             stop,
             links: self.links,

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::event::{Counts, Emitter, Event, FilePaths, Side};
 use crate::filter::Filter;
 use crate::options::Links;
+use crate::pace::Paces;
 use crate::part::{Parts, Whose};
 use crate::progress::Progress;
 use crate::state::{Listed, Role, State};
@@ -34,6 +35,7 @@ pub(super) struct Walk {
     pub(super) queue: DirQueue,
     pub(super) state: State,
     pub(super) progress: Progress,
+    pub(super) paces: Arc<Paces>,
     pub(super) emitter: Emitter,
     pub(super) stop: CancellationToken,
     /// What becomes of links.
@@ -94,9 +96,22 @@ impl Walk {
             };
             match page {
                 None => return Ok(()),
-                Some(Ok(page)) => self.take(dir, page, missed).await?,
+                Some(Ok(page)) => {
+                    let entries = page.len() as u64;
+                    self.take(dir, page, missed).await?;
+                    self.pass(entries).await;
+                }
                 Some(Err(error)) => return self.unreadable(dir, &error, missed).await,
             }
+        }
+    }
+
+    /// Waits until what listing so many entries took on the link may have passed.
+    async fn pass(&self, entries: u64) {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => {}
+            () = self.paces.pass_requests(entries) => {}
         }
     }
 

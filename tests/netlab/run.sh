@@ -7,6 +7,7 @@
 #   --protocols LIST       of "nfs4 nfs3 smb"; also "SOURCE:DEST", such as "nfs4:smb"
 #   --mount-options LIST   on top of the defaults, for both mounts
 #   --towpath FILE         a program that is there, instead of building it
+#   --no-peers             towpath alone
 #   --keep                 leaves the folder with each lab's console and records
 #
 # Results: target/netlab/results.md and results.json. Exit status: 0 all bounds hold, or the lab cannot run here
@@ -15,7 +16,7 @@ set -eu
 here=$(dirname "$(readlink -f "$0")")
 root=$(readlink -f "$here/../..")
 results=$root/target/netlab
-short='' chosen='' mount_options='' towpath='' keep=''
+short='' chosen='' mount_options='' towpath='' keep='' no_peers=''
 
 usage() {
     sed -n '2,/^set -eu/{/^set -eu/d;s/^# \{0,1\}//;p}' "$0"
@@ -25,6 +26,7 @@ while [ $# -gt 0 ]; do
     case $1 in
     --short) short=1 ;;
     --keep) keep=1 ;;
+    --no-peers) no_peers=1 ;;
     --protocols) chosen=${2?} && shift ;;
     --mount-options) mount_options=${2?} && shift ;;
     --towpath) towpath=$(readlink -f "${2?}") && shift ;;
@@ -118,6 +120,7 @@ run_lab() { # NAME PROTOCOL
         printf 'PROTOCOL=%q SOURCE_PROTOCOL=%q DEST_PROTOCOL=%q\n' "$2" "$source" "$dest"
         printf 'RATE=%q DELAY=%q MOUNT_OPTIONS=%q SHORT=%q\n' \
             "$(asked "$name" rate 1gbit)" "$(asked "$name" delay 0.5ms)" "$mount_options" "$short"
+        printf 'NO_PEERS=%q\n' "$no_peers"
         printf 'SCENARIO=%q TOWPATH=%q\n' "/host$here/scenarios/$name.sh" "/host$work/towpath"
     } >"$job/settings"
     echo "$name over $2"

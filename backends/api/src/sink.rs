@@ -133,6 +133,15 @@ pub trait FileWriter: Send {
     /// If writing fails, possibly for bytes of an earlier call.
     async fn write_at(&mut self, offset: u64, data: Bytes) -> Result<()>;
 
+    /// From now on, when [`FileWriter::write_at`] returns, no more than about
+    /// `bytes` of this file are to be on their way: the writes are paced, and what
+    /// a cache holds back would arrive as a burst.
+    ///
+    /// By default nothing changes: right where all has arrived when a write returns.
+    fn limit_under_way(&mut self, bytes: u64) {
+        let _ = bytes;
+    }
+
     /// Sends what is left, makes the file `size_bytes` long (a hole may be at its
     /// end), sets the times, closes, and tells the file's metadata as the storage
     /// has them.

@@ -82,6 +82,14 @@ pub trait FileReader: Send {
     /// By default nothing changes: right where nothing is fetched ahead.
     fn forbid_readahead(&mut self) {}
 
+    /// Starts to fetch `length_bytes` from `offset`, which will be read soon, and
+    /// does not wait for them. Only a hint: what fails here fails again when it is read.
+    ///
+    /// By default nothing happens.
+    async fn prefetch(&mut self, offset: u64, length_bytes: u64) {
+        let _ = (offset, length_bytes);
+    }
+
     /// The next stretch of the file that holds data, at or behind `offset`; what
     /// lies before it is a hole, which reads as zeros. `None`: only a hole is left.
     /// The stretch may reach beyond the end of the file.

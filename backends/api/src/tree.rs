@@ -57,12 +57,14 @@ pub struct Capabilities {
     pub renames: bool,
     /// Whether files have holes: stretches never written, which read as zeros and take no room.
     pub holes: bool,
+    /// Whether requests to it travel over a network, where their headers take room too.
+    pub over_network: bool,
     /// Which names it can hold, and which of them are the same to it.
     pub names: NameRules,
 }
 
 impl Capabilities {
-    /// Files with exact times under any names, and nothing else.
+    /// Files with exact times under any names, behind a network, and nothing else.
     pub const PLAIN: Self = Self {
         mtime_precision_ns: 1,
         sets_mtime: true,
@@ -70,6 +72,7 @@ impl Capabilities {
         hard_links: false,
         renames: false,
         holes: false,
+        over_network: true,
         names: NameRules::BYTES,
     };
 }
@@ -97,6 +100,15 @@ pub trait Tree: Send + Sync {
     /// # Errors
     /// If the root cannot be looked at.
     async fn identity(&self) -> Result<Identity>;
+
+    /// Does one small request that the storage itself answers, past every cache:
+    /// what it takes tells how long the way is, and how long its queues.
+    ///
+    /// # Errors
+    /// If the storage does not answer.
+    async fn round_trip(&self) -> Result<()> {
+        self.identity().await.map(drop)
+    }
 
     /// Lists a directory. Symbolic links are entries, never followed.
     ///

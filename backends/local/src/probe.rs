@@ -50,6 +50,7 @@ pub(crate) fn capabilities(root: &Root) -> io::Result<Capabilities> {
         hard_links,
         renames,
         holes,
+        over_network: root.filesystem.is_remote(),
         names,
     })
 }

@@ -48,6 +48,8 @@ pub(crate) struct LocalReader {
     trail: Option<Trail>,
     /// Whether the file takes less room than it is long.
     may_have_holes: bool,
+    /// Whether nothing but what is asked for ([`FileReader::prefetch`]) is fetched ahead.
+    fetches_on_demand: bool,
 }
 
 impl LocalReader {
@@ -59,12 +61,20 @@ impl LocalReader {
         let metadata = metadata_of(&stat);
         refuse_all_but_files(&metadata)?;
         let mut trail = None;
-        if metadata.size_bytes > SMALL_BYTES && !root.filesystem.is_memory() {
-            // Advice may be refused; reading works all the same.
+        // A client's own readahead is too short for a long way (NFS), or so long that
+        // for a second nothing comes of what is needed now (SMB): the reader asks itself.
+        let fetches_on_demand = root.filesystem.is_remote();
+        let is_large = metadata.size_bytes > SMALL_BYTES && !root.filesystem.is_memory();
+        // Advice may be refused; reading works all the same.
+        if fetches_on_demand {
+            let _advice = fadvise(&file, 0, None, Advice::Random);
+        } else if is_large {
             let _advice = fadvise(&file, 0, None, Advice::Sequential);
+        }
+        if is_large {
             trail = Some(Trail { from: 0, size_bytes: metadata.size_bytes });
         }
-        Ok(Self { file: Arc::new(file), path, trail, may_have_holes: holes::may_have_holes(&stat) })
+        Ok(Self { file: Arc::new(file), path, trail, may_have_holes: holes::may_have_holes(&stat), fetches_on_demand })
     }
 }
 
@@ -93,6 +103,15 @@ impl FileReader for LocalReader {
     fn forbid_readahead(&mut self) {
         // With it, a client asked for up to 5 times the limit in 100 ms (tests/netlab).
         let _advice = fadvise(&self.file, 0, None, Advice::Random);
+        self.fetches_on_demand = true;
+    }
+
+    async fn prefetch(&mut self, offset: u64, length_bytes: u64) {
+        let (true, Some(length)) = (self.fetches_on_demand, NonZeroU64::new(length_bytes)) else { return };
+        let file = Arc::clone(&self.file);
+        // It waits where a client has as many requests under way as its server allows.
+        let fetch = move || fadvise(&*file, offset, Some(length), Advice::WillNeed);
+        let _advice = tokio::task::spawn_blocking(fetch).await;
     }
 
     async fn next_data(&mut self, offset: u64) -> Result<Option<Range<u64>>> {

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Statx, StatxFlags, StatxTimestamp, open, statx};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Statx, StatxFlags, StatxTimestamp, fstatvfs, open, statx};
 use rustix::io::Errno;
 use towpath_backend::{EntryStream, Error, FileId, Identity, Kind, Metadata, Owner, RelPath, Result, Timestamp};
 
@@ -148,6 +148,12 @@ pub(crate) async fn identity(root: &Arc<Root>) -> Result<Identity> {
         filesystem::identity(open(&path, flags, Mode::empty())?)
     };
     blocking("look at root", &RelPath::root(), look).await.map(Identity::new)
+}
+
+/// How full the file system is, no cache knows: NFS and SMB ask the server each time.
+pub(crate) async fn round_trip(root: &Arc<Root>) -> Result<()> {
+    let root = Arc::clone(root);
+    blocking("reach", &RelPath::root(), move || Ok(fstatvfs(root.resolver.root()).map(drop)?)).await
 }
 
 pub(crate) async fn read_dir(root: &Arc<Root>, dir: &RelPath) -> Result<EntryStream> {

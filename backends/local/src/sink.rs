@@ -126,6 +126,10 @@ impl Tree for LocalSink {
         root::identity(&self.root).await
     }
 
+    async fn round_trip(&self) -> Result<()> {
+        root::round_trip(&self.root).await
+    }
+
     async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream> {
         root::read_dir(&self.root, dir).await
     }

@@ -41,7 +41,14 @@ impl Tree for LocalSource {
 
     fn capabilities(&self) -> Capabilities {
         let mtime_precision_ns = self.root.filesystem.mtime_precision_ns();
-        Capabilities { mtime_precision_ns, symlinks: true, hard_links: true, holes: true, ..Capabilities::PLAIN }
+        Capabilities {
+            mtime_precision_ns,
+            symlinks: true,
+            hard_links: true,
+            holes: true,
+            over_network: self.root.filesystem.is_remote(),
+            ..Capabilities::PLAIN
+        }
     }
 
     fn locate(&self, local: &Path) -> Option<RelPath> {
@@ -50,6 +57,10 @@ impl Tree for LocalSource {
 
     async fn identity(&self) -> Result<Identity> {
         root::identity(&self.root).await
+    }
+
+    async fn round_trip(&self) -> Result<()> {
+        root::round_trip(&self.root).await
     }
 
     async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream> {

@@ -21,9 +21,10 @@ use rustix::fs::{Advice, fadvise};
 /// Bytes of one file on their way at a time: at a Gigabit 70 ms, so that the
 /// link stays busy, and a stop is quick.
 const WINDOW_BYTES: u64 = 8 << 20;
-/// What is waited for at once.
+/// What is waited for at once, of a window of this size.
 const DRAIN_BYTES: u64 = 2 << 20;
 
+const PAGE_BYTES: u64 = 4 << 10;
 /// No less is started at once, but for the first of a file.
 const MIN_START_BYTES: u64 = 16 << 10;
 /// No more is gathered before it is started.
@@ -34,8 +35,10 @@ const MAX_STRETCHES: usize = 1024;
 
 /// The write-back of one file that is written from its start to its end, with
 /// holes left out: what lies between two stretches costs nothing.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct WriteBack {
+    /// The most bytes on their way at a time.
+    window_bytes: u64,
     /// What was started and has not arrived for sure, the oldest first.
     under_way: VecDeque<Range<u64>>,
     /// The bytes in it.
@@ -44,7 +47,18 @@ pub(crate) struct WriteBack {
     waiting: Option<Range<u64>>,
 }
 
+impl Default for WriteBack {
+    fn default() -> Self {
+        Self { window_bytes: WINDOW_BYTES, under_way: VecDeque::new(), bytes: 0, waiting: None }
+    }
+}
+
 impl WriteBack {
+    /// From now on no more than `bytes` are on their way at a time.
+    pub(crate) fn limit(&mut self, bytes: u64) {
+        self.window_bytes = bytes.min(WINDOW_BYTES);
+    }
+
     /// Starts what was just written on its way, and waits for older bytes if
     /// the window is full.
     ///
@@ -69,7 +83,8 @@ impl WriteBack {
     /// started now.
     ///
     /// Each start costs a request of its own on NFS (a COMMIT), so that two writes
-    /// are started together, and small ones more. The first of a file goes at once.
+    /// are started together, and small ones more, if the window has room for twice
+    /// as much. The first of a file goes at once.
     fn gather(&mut self, written: Range<u64>) -> Option<Range<u64>> {
         let length = written.end - written.start;
         let waiting = match self.waiting.take() {
@@ -79,6 +94,7 @@ impl WriteBack {
             None => written,
         };
         let enough = length.saturating_mul(2).clamp(MIN_START_BYTES, MAX_START_BYTES);
+        let enough = enough.min(self.window_bytes / 2);
         if self.under_way.is_empty() || waiting.end - waiting.start >= enough {
             return Some(waiting);
         }
@@ -96,8 +112,9 @@ impl WriteBack {
     /// Notes a stretch. A gap smaller than what is waited for at once is taken
     /// along, so that small holes do not make many small waits.
     fn started(&mut self, stretch: Range<u64>) {
+        let small_gap = self.drain_bytes();
         match self.under_way.back_mut() {
-            Some(last) if last.start <= stretch.start && stretch.start.saturating_sub(last.end) < DRAIN_BYTES => {
+            Some(last) if last.start <= stretch.start && stretch.start.saturating_sub(last.end) < small_gap => {
                 self.bytes += stretch.end.saturating_sub(last.end);
                 last.end = last.end.max(stretch.end);
             }
@@ -110,17 +127,25 @@ impl WriteBack {
 
     /// Takes the oldest piece if the window is more than full.
     fn next_to_wait_for(&mut self) -> Option<Range<u64>> {
-        if self.bytes <= WINDOW_BYTES && self.under_way.len() <= MAX_STRETCHES {
+        if self.bytes <= self.window_bytes && self.under_way.len() <= MAX_STRETCHES {
             return None;
         }
+        let most = self.drain_bytes();
         let first = self.under_way.front_mut()?;
-        let piece = first.start..first.end.min(first.start + DRAIN_BYTES);
+        let piece = first.start..first.end.min(first.start + most);
         first.start = piece.end;
         self.bytes -= piece.end - piece.start;
         if first.is_empty() {
             self.under_way.pop_front();
         }
         Some(piece)
+    }
+}
+
+impl WriteBack {
+    /// A quarter of the window, in whole pages.
+    fn drain_bytes(&self) -> u64 {
+        (self.window_bytes / 4 / PAGE_BYTES * PAGE_BYTES).clamp(PAGE_BYTES, DRAIN_BYTES)
     }
 }
 
@@ -151,7 +176,7 @@ mod tests {
         for stretch in stretches {
             write_back.started(stretch);
             waits.extend(std::iter::from_fn(|| write_back.next_to_wait_for()));
-            assert!(write_back.bytes <= WINDOW_BYTES && write_back.under_way.len() <= MAX_STRETCHES);
+            assert!(write_back.bytes <= write_back.window_bytes && write_back.under_way.len() <= MAX_STRETCHES);
         }
         waits
     }
@@ -163,6 +188,21 @@ mod tests {
         let waited = waits(&mut write_back, (0..20).map(|n| n * step..(n + 1) * step));
         assert_eq!(waited, (0..6).map(|n| n * DRAIN_BYTES..(n + 1) * DRAIN_BYTES).collect::<Vec<_>>());
         assert_eq!(write_back.under_way.front(), Some(&(6 * DRAIN_BYTES..20 * step)));
+    }
+
+    #[test]
+    fn a_smaller_window_is_kept_and_nothing_is_held_back_in_it() {
+        let (mut write_back, step) = (WriteBack::default(), 40 << 10);
+        write_back.limit(step);
+        for n in 0..20 {
+            let start = write_back.gather(n * step..(n + 1) * step);
+            assert_eq!(start, Some(n * step..(n + 1) * step), "each step goes at once");
+            waits(&mut write_back, start);
+            assert!(write_back.bytes <= step);
+        }
+        write_back.limit(u64::MAX);
+        waits(&mut write_back, (20..1000).map(|n| n * step..(n + 1) * step));
+        assert!(write_back.bytes > 4 << 20, "and can be widened again, to its usual size");
     }
 
     #[test]

@@ -227,6 +227,12 @@ impl FileWriter for LocalWriter {
         Ok(())
     }
 
+    fn limit_under_way(&mut self, bytes: u64) {
+        if let Some(open) = &mut self.open {
+            open.write_back.limit(bytes);
+        }
+    }
+
     async fn finish(mut self: Box<Self>, size_bytes: u64, times: &Times) -> Result<Metadata> {
         let open = self.take("close")?;
         let (root, path) = (Arc::clone(&self.root), self.path.clone());

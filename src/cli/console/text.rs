@@ -28,7 +28,7 @@ pub(super) fn lines(snapshot: &Snapshot, estimate: &Estimate, width: usize) -> V
         ],
         Phase::Transferring => {
             let mut lines = current_files(snapshot, width);
-            lines.push(pace(estimate));
+            lines.push(pace(snapshot, estimate));
             lines.push(left(snapshot));
             lines.push(done(snapshot));
             lines
@@ -58,11 +58,14 @@ fn current_file(file: &CurrentFile, width: usize) -> String {
     format!("  {percent:3} % {:>10}  {name}", size(file.size_bytes))
 }
 
-fn pace(estimate: &Estimate) -> String {
+fn pace(snapshot: &Snapshot, estimate: &Estimate) -> String {
     let eta = |time: Option<Duration>| time.map_or_else(|| "unknown".to_owned(), duration);
     let file = estimate.current_file.as_ref().map(|(_, time)| *time);
+    let allowed = snapshot
+        .followed
+        .map_or_else(String::new, |followed| format!(" of {} that others leave", rate(followed.limit_bytes_per_s)));
     format!(
-        "{}, largest file done in {}, all done in {}",
+        "{}{allowed}, largest file done in {}, all done in {}",
         rate(estimate.bandwidth_bytes_per_s),
         eta(file),
         eta(estimate.backlog)
@@ -105,7 +108,7 @@ pub(super) fn one_line(snapshot: &Snapshot, estimate: &Estimate) -> String {
                 .current_file
                 .as_ref()
                 .map_or_else(String::new, |(name, _)| format!("; now {}", short_path(name.as_bytes(), 60)));
-            format!("{}, {}; {}{file}", pace(estimate), left(snapshot), done(snapshot))
+            format!("{}, {}; {}{file}", pace(snapshot, estimate), left(snapshot), done(snapshot))
         }
     }
 }
@@ -170,6 +173,7 @@ mod tests {
                     written_bytes: n << 27,
                 })
                 .collect(),
+            followed: None,
         }
     }
 

@@ -8,7 +8,7 @@
 #   note FIELD NUMBER                  adds one to it
 #   check WHAT VALUE OPERATOR BOUND    a bound that is to hold; the scenario goes on
 #   measure_towpath CASE FOLDER [OPTION…] [-- METER_OPTION…]   towpath from /mnt/src/FOLDER to /mnt/dst/FOLDER
-#   have TOOL                          whether a peer is there; a skipped row where not
+#   have TOOL                          whether a peer is there and wanted; a skipped row where it is not there
 #   cable_out a|b, cable_in a|b        see network.sh
 #
 # PROTOCOL, SHORT (1 or empty), LAB and JOB are set. Server a's files are in /srv/a and seen at /mnt/src,
@@ -56,6 +56,7 @@ check() { python3 "$LAB/records.py" check "$JOB/records" "$@"; }
 skip() { python3 "$LAB/records.py" skip "$JOB/records" "$@"; }
 
 have() {
+    [ -z "$NO_PEERS" ] || return 1
     command -v "$1" >/dev/null && return
     skip "$1" "needs package $2"
     return 1

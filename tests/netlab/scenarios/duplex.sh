@@ -14,6 +14,7 @@ compare() { # SET
     # In short, one peer and one set tell that the lab is sound.
     [ -z "$SHORT" ] || [ "$1 $PROTOCOL" = "four nfs4" ] || return 0
     empty
+    have cp coreutils || return 0
     measure "$1" "cp -a" --wire "$WIRE" -- cp -a "/mnt/src/$1" /mnt/dst/
     if [ -z "$SHORT" ] && have rsync rsync; then
         empty

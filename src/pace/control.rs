@@ -1,0 +1,297 @@
+//! The law of a limit that follows the others on the link.
+//!
+//! What a small request takes longer than it takes at best is the time it waited
+//! in queues: a full link's, a busy server's. LEDBAT (RFC 6817) and LEDBAT++ keep
+//! that delay near a target, and so give way to everything that fills queues
+//! until packets are lost, which is what all others do. Ten times a second:
+//!
+//! - the *delay* is the least of what the requests since the last time took, above
+//!   the *base*, the least of ten minutes. The least, as a queue delays every
+//!   request, and noise only some; of the slower side, as either may be in the way;
+//! - *start*: below half of the target the rate grows by up to [`START_GAIN`], the
+//!   less the longer the delay, so that it slows down before it gets there. The
+//!   first delay above ends the start, at what had passed until then;
+//! - *follow*: below the target the rate grows by up to [`GAIN`] of itself; above,
+//!   it falls by [`BACK_OFF`] for each target of delay in excess, by half at most.
+//!   A queue of a full link thus takes it from any rate to the lowest within a second;
+//! - two seconds of short delays end the fall: the start begins anew;
+//! - a rate that is not used does not grow: nothing was learned about it.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// The delay that is aimed at. At 100 Mbit/s a queue of 37 KiB; a third of what
+/// people notice in a terminal, and above the jitter of a machine's timers.
+pub(super) const TARGET: Duration = Duration::from_millis(3);
+/// How often the rate is set.
+pub(super) const INTERVAL: Duration = Duration::from_millis(100);
+/// The lowest rate: a migration goes on whatever the others do, and takes little.
+pub(super) const MIN_BYTES_PER_S: u64 = 256 << 10;
+/// Growth at each interval while starting, twice as much in 0.7 s: what it overshoots by
+/// at the end waits no longer than a tenth of an interval.
+const START_GAIN: f64 = 0.1;
+/// Growth at each interval while following: a tenth in a second at most.
+const GAIN: f64 = 0.01;
+/// Fall at each interval, for each target of delay above the target.
+const BACK_OFF: f64 = 0.15;
+/// The most that one interval takes off.
+const MOST_BACK_OFF: f64 = 0.5;
+/// Intervals with short delays after which the start begins anew.
+const QUIET_INTERVALS: u32 = 20;
+/// How much faster than what passed the rate may be.
+const UNUSED_SHARE: f64 = 1.5;
+/// Intervals over which what passed is averaged.
+const PASSED_INTERVALS: usize = 10;
+
+/// The least round trip of the last ten minutes, in pieces of one minute.
+///
+/// It forgets, so that a way that became longer is not taken for a queue for ever.
+#[derive(Debug, Default)]
+pub(super) struct Base {
+    minutes: VecDeque<Duration>,
+    samples_in_minute: u32,
+}
+
+impl Base {
+    const MINUTES: usize = 10;
+    const SAMPLES_PER_MINUTE: u32 = 600;
+
+    /// Notes the least round trip of an interval; tells how much longer it is than the base.
+    pub(super) fn delay(&mut self, round_trip: Duration) -> Duration {
+        if self.minutes.is_empty() || self.samples_in_minute >= Self::SAMPLES_PER_MINUTE {
+            self.samples_in_minute = 0;
+            self.minutes.push_back(round_trip);
+            if self.minutes.len() > Self::MINUTES {
+                self.minutes.pop_front();
+            }
+        }
+        self.samples_in_minute += 1;
+        if let Some(minute) = self.minutes.back_mut() {
+            *minute = (*minute).min(round_trip);
+        }
+        round_trip.saturating_sub(self.minutes.iter().min().copied().unwrap_or_default())
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Phase {
+    Starting,
+    /// For so many intervals the delay was short.
+    Following {
+        quiet: u32,
+    },
+}
+
+/// Sets the rate.
+#[derive(Debug)]
+pub(super) struct Controller {
+    bytes_per_s: f64,
+    max_bytes_per_s: f64,
+    phase: Phase,
+    passed: VecDeque<f64>,
+}
+
+impl Controller {
+    pub(super) fn new(max_bytes_per_s: u64) -> Self {
+        let max_bytes_per_s = max_bytes_per_s as f64;
+        let bytes_per_s = (MIN_BYTES_PER_S as f64).min(max_bytes_per_s);
+        Self { bytes_per_s, max_bytes_per_s, phase: Phase::Starting, passed: VecDeque::new() }
+    }
+
+    /// The rate for the next interval, from the delay in the last one and the bytes
+    /// that passed in it (in the direction in which more did).
+    pub(super) fn next(&mut self, delay: Duration, passed_bytes: u64) -> u64 {
+        let delay = delay.as_secs_f64() / TARGET.as_secs_f64();
+        self.passed.push_back(passed_bytes as f64 / INTERVAL.as_secs_f64());
+        if self.passed.len() > PASSED_INTERVALS {
+            self.passed.pop_front();
+        }
+        match self.phase {
+            Phase::Starting if delay < 0.5 => self.grow(START_GAIN * (1.0 - 2.0 * delay)),
+            Phase::Starting => {
+                self.bytes_per_s = self.bytes_per_s.min(self.passed_per_s()) * 0.9;
+                self.phase = Phase::Following { quiet: 0 };
+            }
+            Phase::Following { quiet } => {
+                if delay <= 1.0 {
+                    self.grow(GAIN * (1.0 - delay));
+                } else {
+                    self.bytes_per_s *= 1.0 - (BACK_OFF * (delay - 1.0)).min(MOST_BACK_OFF);
+                }
+                let quiet = if delay < 0.5 { quiet + 1 } else { 0 };
+                self.phase = if quiet >= QUIET_INTERVALS { Phase::Starting } else { Phase::Following { quiet } };
+            }
+        }
+        self.bytes_per_s = self.bytes_per_s.max(MIN_BYTES_PER_S as f64).min(self.max_bytes_per_s);
+        self.bytes_per_s as u64
+    }
+
+    fn grow(&mut self, share: f64) {
+        let most = (self.passed_per_s() * UNUSED_SHARE).max(self.bytes_per_s);
+        self.bytes_per_s = (self.bytes_per_s * (1.0 + share)).min(most);
+    }
+
+    /// What passed in a second, by the fastest of the last intervals' three.
+    fn passed_per_s(&self) -> f64 {
+        let three = |from: usize| self.passed.iter().skip(from).take(3).sum::<f64>() / 3.0;
+        let most = (0..self.passed.len().saturating_sub(2)).map(three).fold(0.0, f64::max);
+        if self.passed.len() < 3 { self.bytes_per_s } else { most }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A link with one queue, on which the migration and someone else meet.
+    struct Link {
+        bytes_per_s: f64,
+        /// Bytes waiting; a full queue drops.
+        queue: f64,
+        queue_limit: f64,
+        round_trip: Duration,
+        /// Someone else who takes all that is left and keeps the queue full.
+        bulk: bool,
+        /// What the migration can use at most.
+        demand: f64,
+        random: u64,
+        base: Base,
+        controller: Controller,
+        rate: f64,
+        /// Of each interval: the rate, what passed, the delay in seconds.
+        history: Vec<(f64, f64, f64)>,
+    }
+
+    impl Link {
+        fn new(bytes_per_s: f64) -> Self {
+            Self {
+                bytes_per_s,
+                queue: 0.0,
+                queue_limit: bytes_per_s * 0.020,
+                round_trip: Duration::from_micros(900),
+                bulk: false,
+                demand: f64::INFINITY,
+                random: 7,
+                base: Base::default(),
+                controller: Controller::new(u64::MAX),
+                rate: MIN_BYTES_PER_S as f64,
+                history: Vec::new(),
+            }
+        }
+
+        /// From 0 to 1.
+        fn noise(&mut self) -> f64 {
+            self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (self.random >> 33) as f64 / f64::from(1u32 << 31)
+        }
+
+        fn run(&mut self, seconds: f64) -> &[(f64, f64, f64)] {
+            let from = self.history.len();
+            for _ in 0..(seconds / INTERVAL.as_secs_f64()) as usize {
+                self.interval();
+            }
+            &self.history[from..]
+        }
+
+        fn interval(&mut self) {
+            let (mut passed, mut least) = (0.0, Duration::MAX);
+            for _ in 0..4 {
+                let time = INTERVAL.as_secs_f64() / 4.0;
+                let mine = self.rate.min(self.demand) * time;
+                self.queue += mine - self.bytes_per_s * time;
+                if self.bulk {
+                    // What fills a queue until it drops fills it at any rate of ours.
+                    self.queue = self.queue_limit * (0.5 + 0.5 * self.noise());
+                }
+                self.queue = self.queue.clamp(0.0, self.queue_limit);
+                passed += mine.min(self.bytes_per_s * time);
+                // Timers and threads: most are quick, some are not.
+                let noise = self.noise();
+                let jitter = if noise > 0.9 { 0.010 * self.noise() } else { 0.0005 * noise };
+                let waited = Duration::from_secs_f64(self.queue / self.bytes_per_s + jitter);
+                least = least.min(self.round_trip + waited);
+            }
+            let delay = self.base.delay(least);
+            self.rate = self.controller.next(delay, passed as u64) as f64;
+            self.history.push((self.rate, passed / INTERVAL.as_secs_f64(), self.queue / self.bytes_per_s));
+        }
+    }
+
+    fn mean(history: &[(f64, f64, f64)]) -> f64 {
+        history.iter().map(|(_, passed, _)| passed).sum::<f64>() / history.len() as f64
+    }
+
+    const LINKS: [f64; 4] = [1.2e6, 12.5e6, 125e6, 1.25e9];
+
+    #[test]
+    fn an_idle_link_is_used() {
+        for bytes_per_s in LINKS {
+            let mut link = Link::new(bytes_per_s);
+            link.run(8.0);
+            let share = mean(link.run(60.0)) / bytes_per_s;
+            assert!(share >= 0.9, "{share} of {bytes_per_s}");
+        }
+    }
+
+    #[test]
+    fn the_start_does_not_overshoot() {
+        for bytes_per_s in LINKS {
+            let mut link = Link::new(bytes_per_s);
+            for (rate, _, delay) in link.run(30.0) {
+                assert!(*rate <= bytes_per_s * 1.15, "{rate} of {bytes_per_s}");
+                assert!(*delay <= 0.015, "{delay} s in the queue of {bytes_per_s}");
+            }
+        }
+    }
+
+    #[test]
+    fn others_get_the_link_within_a_second_and_it_is_taken_up_again() {
+        for bytes_per_s in LINKS {
+            let mut link = Link::new(bytes_per_s);
+            link.run(20.0);
+            link.bulk = true;
+            let left = link.run(1.0).last().unwrap().0 / bytes_per_s;
+            assert!(left <= 0.1 || left * bytes_per_s <= 1.1 * MIN_BYTES_PER_S as f64, "{left} after a second");
+            let taken = link.run(30.0).iter().map(|(rate, ..)| rate / bytes_per_s).fold(0.0, f64::max);
+            assert!(taken <= 0.2 || taken * bytes_per_s <= 1.1 * MIN_BYTES_PER_S as f64, "{taken} later");
+            link.bulk = false;
+            link.run(10.0);
+            let share = mean(link.run(10.0)) / bytes_per_s;
+            assert!(share >= 0.8, "{share} of {bytes_per_s} ten seconds after");
+        }
+    }
+
+    #[test]
+    fn what_is_not_used_does_not_grow() {
+        let mut link = Link::new(125e6);
+        link.demand = 3e6;
+        link.run(120.0);
+        assert!(link.rate <= 3e6 * UNUSED_SHARE * 1.01, "{}", link.rate);
+        link.demand = f64::INFINITY;
+        assert!(mean(link.run(10.0)) >= 60e6);
+    }
+
+    #[test]
+    fn the_rate_stays_within_its_bounds() {
+        let mut link = Link::new(12.5e6);
+        link.controller = Controller::new(4 << 20);
+        for (rate, ..) in link.run(20.0) {
+            assert!(*rate <= (4 << 20) as f64);
+        }
+        link.bulk = true;
+        for (rate, ..) in link.run(60.0) {
+            assert!(*rate >= MIN_BYTES_PER_S as f64);
+        }
+        assert!(Controller::new(1000).next(Duration::ZERO, 0) <= 1000, "a maximum below the lowest rate is kept");
+    }
+
+    #[test]
+    fn a_way_that_became_longer_is_learned_in_ten_minutes() {
+        let mut link = Link::new(12.5e6);
+        link.run(30.0);
+        link.round_trip += Duration::from_millis(30);
+        assert!(mean(link.run(60.0)) <= 2e6, "at first it looks like a queue");
+        link.run(600.0);
+        assert!(mean(link.run(30.0)) >= 10e6);
+    }
+}

@@ -1,0 +1,89 @@
+//! How large a file's next block is: about what is read in a sixteenth of a second.
+//!
+//! A writer begins with a block when the block is whole. Where eight files share
+//! a Gigabit, a block of 5 MiB takes a third of a second to fill, and the way to
+//! the sink would be idle for so long at the start of each.
+
+use std::time::Duration;
+
+/// The first block of a file, and the unit of all that follow.
+const UNIT_BYTES: u64 = 256 << 10;
+/// How long a block should take to be read.
+const BLOCK_TIME: Duration = Duration::from_nanos(62_500_000);
+
+/// The size of the blocks of one file.
+#[derive(Debug)]
+pub(super) struct BlockSize {
+    most_bytes: u64,
+    next_bytes: u64,
+}
+
+impl BlockSize {
+    /// Blocks of no more than `most_bytes`.
+    pub(super) fn new(most_bytes: usize) -> Self {
+        let most_bytes = most_bytes as u64;
+        Self { most_bytes, next_bytes: UNIT_BYTES.min(most_bytes) }
+    }
+
+    /// The size of the next block.
+    pub(super) fn next_bytes(&self) -> u64 {
+        self.next_bytes
+    }
+
+    /// Notes how long a block took to be read. The next one is at most twice as
+    /// large, and as much smaller as it takes.
+    pub(super) fn note(&mut self, read_bytes: u64, took: Duration) {
+        let per_block = read_bytes as f64 * BLOCK_TIME.as_secs_f64() / took.as_secs_f64().max(1e-6);
+        let wanted = (per_block as u64).min(self.next_bytes * 2);
+        let whole = (wanted - wanted % UNIT_BYTES).max(UNIT_BYTES);
+        self.next_bytes = whole.min(self.most_bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The size that reading at this speed comes to.
+    fn settles_at(most_bytes: usize, bytes_per_s: u64) -> u64 {
+        let mut size = BlockSize::new(most_bytes);
+        for _ in 0..20 {
+            let bytes = size.next_bytes();
+            size.note(bytes, Duration::from_secs_f64(bytes as f64 / bytes_per_s as f64));
+        }
+        size.next_bytes()
+    }
+
+    #[test]
+    fn slow_files_come_in_small_blocks_and_fast_ones_in_whole() {
+        assert_eq!(settles_at(5 << 20, 2 << 20), UNIT_BYTES);
+        assert_eq!(settles_at(5 << 20, 33 << 20), 2 << 20);
+        assert_eq!(settles_at(5 << 20, 1 << 30), 5 << 20);
+        assert_eq!(settles_at(5000, 1 << 30), 5000, "never more than asked for");
+    }
+
+    #[test]
+    fn a_block_grows_by_twice_and_shrinks_at_once() {
+        let mut size = BlockSize::new(5 << 20);
+        size.note(UNIT_BYTES, Duration::ZERO);
+        assert_eq!(size.next_bytes(), 2 * UNIT_BYTES);
+        for _ in 0..5 {
+            size.note(size.next_bytes(), Duration::from_micros(10));
+        }
+        assert_eq!(size.next_bytes(), 5 << 20);
+        size.note(5 << 20, Duration::from_secs(5));
+        assert_eq!(size.next_bytes(), UNIT_BYTES);
+    }
+
+    proptest! {
+        #[test]
+        fn a_block_is_never_empty_nor_too_large(most in 1usize..64 << 20, notes: Vec<(u32, u32)>) {
+            let mut size = BlockSize::new(most);
+            for (bytes, micros) in notes {
+                size.note(bytes.into(), Duration::from_micros(micros.into()));
+                prop_assert!((1..=most as u64).contains(&size.next_bytes()));
+            }
+        }
+    }
+}

@@ -5,6 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+/// The most that a buffer is allocated with at once, rather than when it grows. What
+/// is not used of it is no memory yet; growing moves all that it holds.
+const MAX_FIRST_BYTES: usize = 8 << 20;
+
 /// Hands out slots and takes their buffers back, so that the memory for blocks
 /// is bounded by slots × block size and is allocated once.
 #[derive(Clone, Debug)]
@@ -15,20 +19,24 @@ struct Inner {
     slots: Arc<Semaphore>,
     /// Buffers between two uses; never more than there are slots.
     buffers: Mutex<Vec<Vec<u8>>>,
+    buffer_bytes: usize,
 }
 
 /// A slot: the right to hold one block in memory.
 #[derive(Debug)]
 pub(crate) struct Slot {
-    /// Empty when handed out; its capacity is that of its last use.
+    /// Empty when handed out.
     pub(crate) buffer: Vec<u8>,
     pool: Arc<Inner>,
     _permit: OwnedSemaphorePermit,
+    _lane: Option<OwnedSemaphorePermit>,
 }
 
 impl Pool {
-    pub(crate) fn new(slots: usize) -> Self {
-        Self(Arc::new(Inner { slots: Arc::new(Semaphore::new(slots)), buffers: Mutex::default() }))
+    /// `slots` slots for blocks of up to `block_bytes`.
+    pub(crate) fn new(slots: usize, block_bytes: usize) -> Self {
+        let buffer_bytes = block_bytes.min(MAX_FIRST_BYTES);
+        Self(Arc::new(Inner { slots: Arc::new(Semaphore::new(slots)), buffers: Mutex::default(), buffer_bytes }))
     }
 
     /// Waits for a free slot. Waiting lanes are served in turn.
@@ -36,12 +44,19 @@ impl Pool {
         let permit = Arc::clone(&self.0.slots).acquire_owned().await;
         // The semaphore is never closed.
         let permit = permit.unwrap_or_else(|_| unreachable!("the pool's semaphore is never closed"));
-        let buffer = self.0.buffers.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
-        Slot { buffer, pool: Arc::clone(&self.0), _permit: permit }
+        let buffer = self.0.buffers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let buffer = buffer.unwrap_or_else(|| Vec::with_capacity(self.0.buffer_bytes));
+        Slot { buffer, pool: Arc::clone(&self.0), _permit: permit, _lane: None }
     }
 }
 
 impl Slot {
+    /// Counts as one of a lane's blocks too, for as long as it is held.
+    pub(crate) fn of_lane(mut self, permit: OwnedSemaphorePermit) -> Self {
+        self._lane = Some(permit);
+        self
+    }
+
     /// The buffer's content as shared bytes. The slot is free again when the
     /// last clone is gone.
     pub(crate) fn into_bytes(self) -> Bytes {
@@ -72,7 +87,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_slot_is_free_only_when_the_last_clone_is_gone() {
-        let pool = Pool::new(1);
+        let pool = Pool::new(1, 64);
         let mut slot = pool.slot().await;
         slot.buffer.extend_from_slice(b"block");
         let data = slot.into_bytes();
@@ -85,7 +100,7 @@ mod tests {
 
     #[tokio::test]
     async fn buffers_are_used_again_and_come_empty() {
-        let pool = Pool::new(2);
+        let pool = Pool::new(2, 64);
         let mut slot = pool.slot().await;
         slot.buffer.extend_from_slice(&[7; 1000]);
         let address = slot.buffer.as_ptr();
@@ -97,7 +112,7 @@ mod tests {
 
     #[tokio::test]
     async fn there_are_never_more_buffers_than_slots() {
-        let pool = Pool::new(3);
+        let pool = Pool::new(3, 64);
         for _ in 0..10 {
             let slots = [pool.slot().await, pool.slot().await, pool.slot().await];
             drop(slots);

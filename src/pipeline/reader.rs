@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, Semaphore, mpsc};
 use towpath_backend::{Attributes, ErrorKind, FileReader, Kind, Metadata, RelPath};
 
 use super::Shared;
@@ -38,12 +38,13 @@ pub(crate) enum Message {
 
 /// Reads files until there are none left or the run is stopped.
 pub(crate) async fn run(shared: Arc<Shared>, tasks: Arc<Mutex<mpsc::Receiver<Task>>>, queue: mpsc::Sender<Message>) {
+    let ahead = Arc::new(Semaphore::new(BLOCKS_AHEAD));
     while let Some(task) = next(&shared, &tasks).await {
         let task = Arc::new(task);
         if queue.send(Message::Begin(Arc::clone(&task))).await.is_err() {
             return;
         }
-        let reader = Reading { shared: &shared, task: &task, queue: &queue };
+        let reader = Reading { shared: &shared, task: &task, queue: &queue, ahead: &ahead };
         if let Err(ending) = reader.read().await
             && queue.send(Message::Abandon(ending)).await.is_err()
         {
@@ -67,6 +68,8 @@ struct Reading<'a> {
     shared: &'a Shared,
     task: &'a Task,
     queue: &'a mpsc::Sender<Message>,
+    /// The blocks of large files that this lane may still take up.
+    ahead: &'a Arc<Semaphore>,
 }
 
 type Step<T> = Result<T, Ending>;
@@ -191,7 +194,7 @@ impl Reading<'_> {
                 (offset, data_end) = (data.start, data.end);
             }
             let length = block_size.next_bytes().min(data_end - offset);
-            let slot = self.slot().await?;
+            let slot = self.slot_of_lane().await?;
             let started = Instant::now();
             asked_until = asked_until.max(offset);
             let slot = self.read_block(&mut *file, slot, offset..offset + length, (&mut asked_until, data_end)).await?;
@@ -288,6 +291,16 @@ impl Reading<'_> {
         self.unless_stopped(self.shared.pool.slot()).await
     }
 
+    /// A slot for a large file's block. A lane whose sink is slower than its source
+    /// must not take up what the others could use, nor run far ahead: what is read
+    /// last is written last, and the whole lead of a run is idle time at its end.
+    async fn slot_of_lane(&self) -> Step<Slot> {
+        let permit = self.unless_stopped(Arc::clone(self.ahead).acquire_owned()).await?;
+        // The semaphore is never closed.
+        let permit = permit.map_err(|_| Ending::Stopped)?;
+        Ok(self.slot().await?.of_lane(permit))
+    }
+
     async fn pace(&self, bytes: usize) -> Step<()> {
         self.unless_stopped(self.shared.paces.read.pass(bytes)).await
     }
@@ -350,6 +363,11 @@ impl Reading<'_> {
         }
     }
 }
+
+/// Blocks of large files that one lane holds at a time: one that is read, one that is
+/// written, and what makes up for their different times. A block is a sixteenth of a
+/// second's reading.
+const BLOCKS_AHEAD: usize = 4;
 
 /// How many steps are asked for before the one that is waited for. Two hide the
 /// way to the source and back; more would only fill the client's memory.

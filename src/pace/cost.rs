@@ -12,7 +12,7 @@
 const HEADERS: f64 = 1.07;
 /// What the requests that carry a step add in one direction: the call that writes a
 /// step, the one that reads the next, and the one that commits it.
-const STEP_BYTES: f64 = 700.0;
+const STEP_BYTES: f64 = 610.0;
 /// A small request, or its answer, with its frame.
 pub(super) const REQUEST_BYTES: u64 = 256;
 /// Looking up, opening, making, looking, setting times and closing, on both sides.

@@ -44,11 +44,18 @@ const CATCH_UP: Duration = Duration::from_millis(5);
 /// for write-back to start soon and for a stop to be quick.
 const UNLIMITED_STEP_BYTES: usize = 1 << 20;
 
+/// The largest step under a limit.
+const MAX_STEP_BYTES: usize = 512 << 10;
+
+/// From here on a step takes two hundredths of a second: such limits are for links
+/// on which it is still short.
+const MANY_BYTES_PER_S: u64 = 10 << 20;
+
 /// Network mounts send whole pages.
 const PAGE_BYTES: usize = 4 << 10;
 
-/// Of a second: how much may be on its way to the sink, in all files together.
-const UNDER_WAY_PER_S: u64 = 16;
+/// How long what may be on its way to the sink takes to pass, in all files together.
+const UNDER_WAY: Duration = Duration::from_nanos(62_500_000);
 
 /// Both directions' limits.
 #[derive(Debug)]
@@ -166,7 +173,8 @@ impl Pace {
     pub(crate) fn under_way_bytes(&self) -> Option<u64> {
         let limit = self.0.as_ref()?;
         let files = limit.open_files.load(Relaxed).max(1) as u64;
-        Some((limit.bytes_per_s() / UNDER_WAY_PER_S / files).max(limit.step_bytes() as u64))
+        let all = (limit.bytes_per_s() as f64 * UNDER_WAY.as_secs_f64()) as u64;
+        Some((all / files).max(limit.step_bytes() as u64))
     }
 
     fn count_files(&self, by: isize) {
@@ -220,7 +228,14 @@ impl Limit {
     /// Takes the next place in the schedule for `bytes`.
     fn reserve(&self, now: Instant, bytes: u64) -> Instant {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = now.checked_sub(CATCH_UP).map_or(*next, |earliest| (*next).max(earliest));
+        let behind = now.saturating_duration_since(*next);
+        let at = if behind > UNDER_WAY && self.side == Side::Sink {
+            // The sink took nothing for a while: what is still on its way arrives
+            // now, at once, and in the place of what would have been next.
+            now + UNDER_WAY
+        } else {
+            now.checked_sub(CATCH_UP).map_or(*next, |earliest| (*next).max(earliest))
+        };
         *next = at + Duration::from_secs_f64(bytes as f64 / (self.bytes_per_s() as f64 * SPACING_SHARE));
         at
     }
@@ -232,10 +247,11 @@ fn bucket(bytes_per_s: u64) -> RateLimiter {
     RateLimiter::builder().max(refill).initial(refill).refill(refill).interval(REFILL_INTERVAL).build()
 }
 
-/// A step small enough that one more or less in a second is below 1 % of the
-/// limit, from a page to 256 KiB, in whole pages.
+/// A step small enough that one more or less in a second is below 1 % of the limit,
+/// or 2 % where it is so high that the requests would be many; in whole pages.
 fn step_bytes(limit_bytes_per_s: u64) -> usize {
-    let step = usize::try_from(limit_bytes_per_s / 128).unwrap_or(usize::MAX).clamp(PAGE_BYTES, 256 << 10);
+    let per_s = if limit_bytes_per_s < MANY_BYTES_PER_S { 128 } else { 64 };
+    let step = usize::try_from(limit_bytes_per_s / per_s).unwrap_or(usize::MAX).clamp(PAGE_BYTES, MAX_STEP_BYTES);
     step - step % PAGE_BYTES
 }
 
@@ -297,12 +313,12 @@ mod tests {
         #[test]
         fn steps_are_fine_at_every_limit(limit in 1024u64..1 << 40) {
             let step = step_bytes(limit);
-            prop_assert!((PAGE_BYTES..=256 << 10).contains(&step));
+            prop_assert!((PAGE_BYTES..=MAX_STEP_BYTES).contains(&step));
             prop_assert_eq!(step % PAGE_BYTES, 0);
             let pace = Pace(None);
             prop_assert_eq!(pace.block_bytes(5 << 20), 5 << 20, "without a limit as it is given");
             if limit >= 512 << 10 {
-                prop_assert!(step as f64 <= limit as f64 * 0.01);
+                prop_assert!(step as f64 <= limit as f64 * 0.016);
             }
         }
     }
@@ -343,6 +359,50 @@ mod tests {
             bytes += pace.step_bytes();
         }
         assert!(bytes as f64 <= limit as f64 * 0.1 * 1.15, "{bytes} in 100 ms");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_sink_that_was_away_still_has_to_take_comes_first() {
+        let pace = Pace::new(Side::Sink, Some(8 << 20), None, Link::None);
+        pace.pass(pace.step_bytes()).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let start = Instant::now();
+        pace.pass(pace.step_bytes()).await;
+        assert!(start.elapsed() >= UNDER_WAY, "{:?}", start.elapsed());
+        let next = Instant::now();
+        pace.pass(pace.step_bytes()).await;
+        assert!(next.elapsed() < UNDER_WAY / 2, "only the first waits: {:?}", next.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_files_together_share_what_may_be_under_way() {
+        let options = Options { bandwidth: Bandwidth::Limit(16 << 20), ..Options::default() };
+        let paces = Paces::new(&options, false);
+        let first = OpenFile::new(&paces);
+        assert_eq!(paces.write.under_way_bytes(), Some(1 << 20));
+        let second = OpenFile::new(&paces);
+        assert_eq!(paces.write.under_way_bytes(), Some(512 << 10));
+        drop(first);
+        assert_eq!(paces.write.under_way_bytes(), Some(1 << 20));
+        drop(second);
+        let many: Vec<_> = (0..100).map(|_| OpenFile::new(&paces)).collect();
+        assert_eq!(paces.write.under_way_bytes(), Some(paces.write.step_bytes() as u64), "a step always may");
+        drop(many);
+        assert_eq!(Paces::new(&Options::default(), true).write.under_way_bytes(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_take_their_time_where_there_is_a_network() {
+        let options = Options { bandwidth: Bandwidth::Limit(256 << 10), ..Options::default() };
+        for (over_network, at_least) in [(true, 0.85), (false, 0.0)] {
+            let paces = Paces::new(&options, over_network);
+            let start = Instant::now();
+            for _ in 0..100 {
+                paces.pass_file().await;
+            }
+            let share = start.elapsed().as_secs_f64() * (256 << 10) as f64 / (100 * 9 * 256) as f64;
+            assert!(share >= at_least && (over_network || share == 0.0), "{share}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 //! From the backlog to the sink: lanes of reader, bounded queue and writer.
 //!
-//! One task pages through the backlog; each lane's reader takes files from it
+//! Two tasks page through the backlog, for small files and for large ones; each lane's reader takes files from it
 //! and feeds their blocks into the lane's queue; its writer drains the queue
 //! into the sink; one committer makes batches of written files durable and
 //! records them. Every channel between them is bounded.
@@ -26,8 +26,9 @@ use tokio::task::JoinSet;
 use crate::error::{Error, Result};
 use crate::event::{Event, Side, Totals};
 use crate::mirror;
-use crate::state::{DirWork, FileKey, Work};
+use crate::state::{DirWork, FileKey, Sizes, Work};
 use commit::{Committer, LAST_TURN};
+use reader::Tasks;
 use task::Task;
 
 pub(crate) use commit::Tally;
@@ -153,20 +154,29 @@ async fn tell_impossible(shared: &Shared, tally: &mut Tally) -> Result<()> {
 /// Does one kind of work of one turn over all lanes.
 async fn pass(shared: &Arc<Shared>, work: Work, turn: u32, tally: Tally) -> (Tally, Result<()>) {
     let before = tally.clone();
-    let (tasks_in, tasks) = mpsc::channel(WAITING_FILES);
-    let tasks = Arc::new(Mutex::new(tasks));
+    let (large_in, large) = mpsc::channel(WAITING_FILES);
+    let (small_in, small) = mpsc::channel(WAITING_FILES);
+    let (large, small) = (Arc::new(Mutex::new(large)), Arc::new(Mutex::new(small)));
     let (endings_in, endings) = mpsc::channel(WAITING_ENDINGS);
     let mut lanes = JoinSet::new();
     for lane in 0..shared.options.lanes {
         // The pool bounds the blocks; this bounds how many of them one lane can queue.
         let (queue_in, queue) = mpsc::channel(shared.options.queue_capacity);
-        lanes.spawn(reader::run(Arc::clone(shared), Arc::clone(&tasks), queue_in));
+        // Large files fill the link while small ones wait for answers: half of the
+        // lanes each, as long as there are both.
+        let (first, then) = if lane % 2 == 0 { (&large, &small) } else { (&small, &large) };
+        let tasks = Tasks { first: Arc::clone(first), then: Arc::clone(then) };
+        lanes.spawn(reader::run(Arc::clone(shared), tasks, queue_in));
         lanes.spawn(writer::run(lane, Arc::clone(shared), queue, endings_in.clone()));
     }
-    drop((tasks, endings_in));
+    drop((large, small, endings_in));
     let committer = Committer { shared: Arc::clone(shared), turn, tally };
     let committer = tokio::spawn(committer.run(endings));
-    let dispatched = dispatch(shared, work, turn, tasks_in).await;
+    let (large, small) = tokio::join!(
+        dispatch(shared, work, turn, Sizes::Large, large_in),
+        dispatch(shared, work, turn, Sizes::Small, small_in)
+    );
+    let dispatched = large.and(small);
     let mut panicked = false;
     while let Some(joined) = lanes.join_next().await {
         panicked |= joined.is_err();
@@ -178,11 +188,11 @@ async fn pass(shared: &Arc<Shared>, work: Work, turn: u32, tally: Tally) -> (Tal
     (tally, committed.and(dispatched).and(lanes))
 }
 
-/// Pages through the backlog and hands out its files.
-async fn dispatch(shared: &Shared, work: Work, turn: u32, tasks: mpsc::Sender<Task>) -> Result<()> {
+/// Pages through the backlog and hands out its files of these sizes.
+async fn dispatch(shared: &Shared, work: Work, turn: u32, sizes: Sizes, tasks: mpsc::Sender<Task>) -> Result<()> {
     let mut after = FileKey::first();
     loop {
-        let page = match shared.state.pending_page(work, turn, after.clone(), PAGE_FILES).await {
+        let page = match shared.state.pending_page(work, turn, sizes, after.clone(), PAGE_FILES).await {
             Ok(page) => page,
             Err(error) => {
                 shared.stop.cancel();

@@ -36,8 +36,29 @@ pub(crate) enum Message {
     Abandon(Ending),
 }
 
+/// Where a lane takes its files from.
+#[derive(Debug)]
+pub(crate) struct Tasks {
+    pub(crate) first: Arc<Mutex<mpsc::Receiver<Task>>>,
+    /// What it takes while there are none of the first.
+    pub(crate) then: Arc<Mutex<mpsc::Receiver<Task>>>,
+}
+
+impl Tasks {
+    /// The next file; `None` when there is none left.
+    async fn take(&self) -> Option<Task> {
+        let from = async |queue: &Mutex<mpsc::Receiver<Task>>| queue.lock().await.recv().await;
+        tokio::select! {
+            biased;
+            Some(task) = from(&self.first) => Some(task),
+            Some(task) = from(&self.then) => Some(task),
+            else => None,
+        }
+    }
+}
+
 /// Reads files until there are none left or the run is stopped.
-pub(crate) async fn run(shared: Arc<Shared>, tasks: Arc<Mutex<mpsc::Receiver<Task>>>, queue: mpsc::Sender<Message>) {
+pub(crate) async fn run(shared: Arc<Shared>, tasks: Tasks, queue: mpsc::Sender<Message>) {
     let ahead = Arc::new(Semaphore::new(BLOCKS_AHEAD));
     while let Some(task) = next(&shared, &tasks).await {
         let task = Arc::new(task);
@@ -54,12 +75,11 @@ pub(crate) async fn run(shared: Arc<Shared>, tasks: Arc<Mutex<mpsc::Receiver<Tas
 }
 
 /// The next file; `None` when there is none left or the run is stopped.
-async fn next(shared: &Shared, tasks: &Mutex<mpsc::Receiver<Task>>) -> Option<Task> {
-    let take = async { tasks.lock().await.recv().await };
+async fn next(shared: &Shared, tasks: &Tasks) -> Option<Task> {
     tokio::select! {
         biased;
         () = shared.stop.cancelled() => None,
-        task = take => task,
+        task = tasks.take() => task,
     }
 }
 

@@ -128,25 +128,48 @@ impl DirWork {
     }
 }
 
+/// Files by size: the small ones wait for answers, the large ones for the link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sizes {
+    All,
+    Small,
+    Large,
+}
+
+impl Sizes {
+    /// From here on a file takes longer to be carried than to be asked for, at 100 Mbit/s.
+    const LARGE_BYTES: i64 = 1 << 20;
+
+    fn bounds(self) -> (i64, i64) {
+        match self {
+            Self::All => (0, i64::MAX),
+            Self::Small => (0, Self::LARGE_BYTES - 1),
+            Self::Large => (Self::LARGE_BYTES, i64::MAX),
+        }
+    }
+}
+
 impl State {
-    /// Up to `limit` rows of pass `turn` that wait for `work`, in order, behind `after`.
+    /// Up to `limit` rows of pass `turn` that wait for `work`, of files of these `sizes`,
+    /// in order, behind `after`.
     pub(crate) async fn pending_page(
         &self,
         work: Work,
         turn: u32,
+        sizes: Sizes,
         after: FileKey,
         limit: usize,
     ) -> Result<Vec<Pending>> {
         self.call(move |db| match work {
-            Work::Name => db.pending_names(turn, &after, limit),
-            _ => db.pending_page(work, turn, &after, limit),
+            Work::Name => db.pending_names(turn, sizes, &after, limit),
+            _ => db.pending_page(work, turn, sizes, &after, limit),
         })
         .await
     }
 
     /// Whether pass `turn` has any `work`.
     pub(crate) async fn has_turn(&self, work: Work, turn: u32) -> Result<bool> {
-        Ok(!self.pending_page(work, turn, FileKey::first(), 1).await?.is_empty())
+        Ok(!self.pending_page(work, turn, Sizes::All, FileKey::first(), 1).await?.is_empty())
     }
 
     /// Gives all names that still wait for their file their turn in pass `turn`.
@@ -250,21 +273,24 @@ fn columns(of: &str) -> String {
 }
 
 impl Db {
-    fn pending_page(&self, work: Work, turn: u32, after: &FileKey, limit: usize) -> Result<Vec<Pending>> {
+    fn pending_page(&self, work: Work, turn: u32, sizes: Sizes, after: &FileKey, limit: usize) -> Result<Vec<Pending>> {
+        let (least, most) = sizes.bounds();
         self.rows(
             &format!(
                 "SELECT {} FROM file JOIN dir ON dir.id = file.dir
                  WHERE status = 0 AND work = ?5 AND turn = ?1 AND (file.dir, file.name) > (?2, ?3)
+                     AND size BETWEEN ?6 AND ?7
                  ORDER BY file.dir, file.name LIMIT ?4",
                 columns("file")
             ),
-            params![turn, after.dir, Name(&after.name), signed(limit as u64), work.number()],
+            params![turn, after.dir, Name(&after.name), signed(limit as u64), work.number(), least, most],
             pending,
         )
     }
 
     /// Names whose file is in sync under another name. What is known of the file is known by that one.
-    fn pending_names(&self, turn: u32, after: &FileKey, limit: usize) -> Result<Vec<Pending>> {
+    fn pending_names(&self, turn: u32, sizes: Sizes, after: &FileKey, limit: usize) -> Result<Vec<Pending>> {
+        let (least, most) = sizes.bounds();
         self.rows(
             &format!(
                 "SELECT {}, first.name, first_dir.path
@@ -275,11 +301,11 @@ impl Db {
                      ORDER BY dir, name LIMIT 1)
                  JOIN dir AS first_dir ON first_dir.id = first.dir
                  WHERE file.status = 0 AND file.work = ?5 AND file.turn = ?1
-                     AND (file.dir, file.name) > (?2, ?3)
+                     AND (file.dir, file.name) > (?2, ?3) AND file.size BETWEEN ?6 AND ?7
                  ORDER BY file.dir, file.name LIMIT ?4",
                 columns("first")
             ),
-            params![turn, after.dir, Name(&after.name), signed(limit as u64), Work::Name.number()],
+            params![turn, after.dir, Name(&after.name), signed(limit as u64), Work::Name.number(), least, most],
             |row| {
                 let first = join(&path(row, 19)?, &bytes(row, 18)?)?;
                 Ok(Pending { name_of: Some(first), ..pending(row)? })

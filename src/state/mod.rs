@@ -27,7 +27,7 @@ use crate::audit::AuditLog;
 use crate::error::{Error, Result};
 use db::Db;
 
-pub(crate) use backlog::{DirWork, FileKey, Outcome, Pending, PendingDir, Verdict, Work};
+pub(crate) use backlog::{DirWork, FileKey, Outcome, Pending, PendingDir, Sizes, Verdict, Work};
 pub(crate) use deletion::{Deletion, EndedDeletions};
 pub(crate) use extra::{Extra, ExtraKey, SeenDir};
 pub(crate) use listing::{Listed, Role};

@@ -8,6 +8,8 @@
 #   note FIELD NUMBER                  adds one to it
 #   check WHAT VALUE OPERATOR BOUND    a bound that is to hold; the scenario goes on
 #   measure_towpath CASE FOLDER [OPTION…] [-- METER_OPTION…]   towpath from /mnt/src/FOLDER to /mnt/dst/FOLDER
+#   bounds CASE [--no-mean]            checks what must hold on the wire under a limit
+#   limited CASE FOLDER LIMIT BYTES_PER_S [OPTION…]   measure_towpath under a limit, with its bounds
 #   have TOOL                          whether a peer is there and wanted; a skipped row where it is not there
 #   cable_out a|b, cable_in a|b        see network.sh
 #
@@ -73,4 +75,22 @@ measure_towpath() { # CASE FOLDER OPTION… [-- METER_OPTION…]
         --database "$STATE/db" --log-file "$STATE/log" ${options[@]+"${options[@]}"}
     check "$case: exit status" "$(value status)" = 0
     check "$case: files that differ" "$(diff -rq "/srv/a/$folder" "/srv/b/$folder" | wc -l)" = 0
+}
+
+# What holds on the wire of a run with this limit, all headers included.
+bounds() { # CASE [--no-mean]
+    local direction
+    for direction in received sent; do
+        check "$1: $direction in 1 s, of the limit" "$(value ${direction}_max_1s_of_limit)" "<=" 1.10
+        check "$1: $direction in 100 ms, of the limit" "$(value ${direction}_max_100ms_of_limit)" "<=" 1.30
+        [ "${2:-}" = --no-mean ] || check "$1: $direction on average, of the limit" "$(value ${direction}_mean_of_limit)" ">=" 0.97
+    done
+}
+
+limited() { # CASE FOLDER LIMIT BYTES_PER_S [OPTION…]
+    local case=$1 folder=$2 limit=$3 bytes_per_s=$4
+    shift 4
+    cold
+    measure_towpath "$case" "$folder" --bwlimit "$limit" "$@" -- --limit "$bytes_per_s"
+    bounds "$case"
 }

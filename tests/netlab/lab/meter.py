@@ -65,6 +65,7 @@ class User(threading.Thread):
         super().__init__(daemon=True)
         self.paths = [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
         self.latencies_ms = []
+        self.times = []
         self.ended = threading.Event()
 
     def run(self):
@@ -76,6 +77,7 @@ class User(threading.Thread):
             os.close(fd)
             took = time.monotonic() - start
             self.latencies_ms.append(took * 1e3)
+            self.times.append(start)
             if self.ended.wait(max(0.0, USER_PERIOD - took)):
                 return
 
@@ -99,16 +101,18 @@ def rates(samples, column, steps):
 
 
 def flow(samples, column, apart, limit):
-    """The busiest 100 ms and second, and the mean of the time in which something flowed."""
+    """The busiest 100 ms and second, and the mean of the time in which something flowed, and of its middle half."""
     fine = [rate - apart for rate in rates(samples, column, 1)] or [0.0]
     seconds = [rate - apart for rate in rates(samples, column, 10)] or fine
     threshold = 0.25 * (limit or max(fine))
     active = [i for i, rate in enumerate(fine) if rate > threshold]
     inner = fine[active[0] + 1 : active[-1]] if len(active) > 2 else fine
+    middle = inner[len(inner) // 4 : -max(1, len(inner) // 4)] or inner
     return {
         "max_100ms": max(fine),
         "max_1s": max(seconds),
         "mean": sum(inner) / max(1, len(inner)),
+        "middle": sum(middle) / max(1, len(middle)),
     }
 
 
@@ -193,6 +197,7 @@ def main():
             record[f"user_p{share}_ms"] = round(percentile(user.latencies_ms, share / 100), 2)
         record["user_max_ms"] = round(max(user.latencies_ms), 2)
         record["user_reads"] = len(user.latencies_ms)
+        record["user_timeline"] = [[round(t - start, 3), round(ms, 2)] for t, ms in zip(user.times, user.latencies_ms)]
     if given.files:
         record["requests_per_file"] = round(record["requests_total"] / given.files, 2)
     if given.wire:

@@ -1,0 +1,13 @@
+# netlab: rate=1gbit delay=0 memory=3G timeout=300 protocols=nfs4,nfs3
+# A high limit on a fast link: the same bounds as in `limit`, at 20 MiB a second.
+#
+# Delaying and shaping packets at this rate is more than the lab's one processor can do, and SMB too:
+# there is nothing left to be measured then.
+
+MI=$((1 << 20))
+
+files /srv/a/much 4 $((40 * MI))
+empty
+limited 20M much 20M $((20 * MI))
+empty
+limited "20M, one lane" much 20M $((20 * MI)) --lanes 1

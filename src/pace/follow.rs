@@ -13,9 +13,9 @@ use super::control::{Base, Controller, INTERVAL};
 use super::rate::Rate;
 use crate::progress::Progress;
 
-/// Between two requests to one tree: four of them in an interval, of which at least
-/// one finds a timer and a thread that are not late.
-const BETWEEN: Duration = Duration::from_millis(25);
+/// Between two requests to one tree: two in an interval, as one may find a timer or a
+/// thread late.
+const BETWEEN: Duration = Duration::from_millis(50);
 /// At the start, before anything is sent: what the base is first known from.
 const BEFORE_START: Duration = Duration::from_millis(500);
 

@@ -212,9 +212,13 @@ impl Limit {
 
     fn step_bytes(&self) -> usize {
         let per_s = self.bytes_per_s();
-        // What others wait for at worst is a step: to notice nothing of a rate
-        // that fills the link, it must be shorter than one that leaves most of it.
-        if self.follows.is_some() { step_bytes(per_s / 4) } else { step_bytes(per_s) }
+        if self.follows.is_none() {
+            return step_bytes(per_s);
+        }
+        // What others wait for is a step: to notice nothing of a rate that fills the
+        // link, it must be shorter than one that leaves most of it to them.
+        let step = usize::try_from(per_s / 256).unwrap_or(usize::MAX).clamp(16 << 10, 256 << 10);
+        step - step % PAGE_BYTES
     }
 
     async fn pass(&self, bytes: u64) {

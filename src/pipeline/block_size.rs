@@ -1,4 +1,4 @@
-//! How large a file's next block is: about what is read in a sixteenth of a second.
+//! How large a file's next block is: about what passes in a sixteenth of a second.
 //!
 //! A writer begins with a block when the block is whole. Where eight files share
 //! a Gigabit, a block of 5 MiB takes a third of a second to fill, and the way to
@@ -8,35 +8,36 @@ use std::time::Duration;
 
 /// The first block of a file, and the unit of all that follow.
 const UNIT_BYTES: u64 = 256 << 10;
-/// How long a block should take to be read.
+/// The largest block that can be asked for.
+const MOST_BYTES: u64 = crate::Options::MAX_BLOCK_SIZE_BYTES as u64;
+/// How long a block should take, from the end of the one before.
 const BLOCK_TIME: Duration = Duration::from_nanos(62_500_000);
 
 /// The size of the blocks of one file.
 #[derive(Debug)]
 pub(super) struct BlockSize {
-    most_bytes: u64,
     next_bytes: u64,
 }
 
+impl Default for BlockSize {
+    fn default() -> Self {
+        Self { next_bytes: UNIT_BYTES }
+    }
+}
+
 impl BlockSize {
-    /// Blocks of no more than `most_bytes`.
-    pub(super) fn new(most_bytes: usize) -> Self {
-        let most_bytes = most_bytes as u64;
-        Self { most_bytes, next_bytes: UNIT_BYTES.min(most_bytes) }
+    /// The size of the next block, no more than `most_bytes`.
+    pub(super) fn next_bytes(&self, most_bytes: usize) -> u64 {
+        self.next_bytes.min(most_bytes as u64)
     }
 
-    /// The size of the next block.
-    pub(super) fn next_bytes(&self) -> u64 {
-        self.next_bytes
-    }
-
-    /// Notes how long a block took to be read. The next one is at most twice as
+    /// Notes how long a block took to be wanted and read. The next one is at most twice as
     /// large, and as much smaller as it takes.
     pub(super) fn note(&mut self, read_bytes: u64, took: Duration) {
         let per_block = read_bytes as f64 * BLOCK_TIME.as_secs_f64() / took.as_secs_f64().max(1e-6);
         let wanted = (per_block as u64).min(self.next_bytes * 2);
         let whole = (wanted - wanted % UNIT_BYTES).max(UNIT_BYTES);
-        self.next_bytes = whole.min(self.most_bytes);
+        self.next_bytes = whole.min(MOST_BYTES);
     }
 }
 
@@ -47,12 +48,12 @@ mod tests {
 
     /// The size that reading at this speed comes to.
     fn settles_at(most_bytes: usize, bytes_per_s: u64) -> u64 {
-        let mut size = BlockSize::new(most_bytes);
+        let mut size = BlockSize::default();
         for _ in 0..20 {
-            let bytes = size.next_bytes();
+            let bytes = size.next_bytes(most_bytes);
             size.note(bytes, Duration::from_secs_f64(bytes as f64 / bytes_per_s as f64));
         }
-        size.next_bytes()
+        size.next_bytes(most_bytes)
     }
 
     #[test]
@@ -65,24 +66,25 @@ mod tests {
 
     #[test]
     fn a_block_grows_by_twice_and_shrinks_at_once() {
-        let mut size = BlockSize::new(5 << 20);
+        let (mut size, most) = (BlockSize::default(), 5 << 20);
         size.note(UNIT_BYTES, Duration::ZERO);
-        assert_eq!(size.next_bytes(), 2 * UNIT_BYTES);
+        assert_eq!(size.next_bytes(most), 2 * UNIT_BYTES);
         for _ in 0..5 {
-            size.note(size.next_bytes(), Duration::from_micros(10));
+            size.note(size.next_bytes(most), Duration::from_micros(10));
         }
-        assert_eq!(size.next_bytes(), 5 << 20);
+        assert_eq!(size.next_bytes(most), 5 << 20);
         size.note(5 << 20, Duration::from_secs(5));
-        assert_eq!(size.next_bytes(), UNIT_BYTES);
+        assert_eq!(size.next_bytes(most), UNIT_BYTES);
+        assert_eq!(size.next_bytes(4096), 4096, "a bound that becomes lower is kept at once");
     }
 
     proptest! {
         #[test]
         fn a_block_is_never_empty_nor_too_large(most in 1usize..64 << 20, notes: Vec<(u32, u32)>) {
-            let mut size = BlockSize::new(most);
+            let mut size = BlockSize::default();
             for (bytes, micros) in notes {
                 size.note(bytes.into(), Duration::from_micros(micros.into()));
-                prop_assert!((1..=most as u64).contains(&size.next_bytes()));
+                prop_assert!((1..=most as u64).contains(&size.next_bytes(most)));
             }
         }
     }

@@ -199,7 +199,7 @@ impl Reading<'_> {
         if self.shared.paces.read.is_limited() {
             file.forbid_readahead();
         }
-        let mut block_size = BlockSize::new(self.shared.paces.read.block_bytes(self.shared.options.block_size_bytes));
+        let mut block_size = BlockSize::default();
         let mut asked_until = 0;
         // Without holes all is one stretch of data.
         let (mut offset, mut data_end) = (0, if self.shared.keeps_holes() { 0 } else { size });
@@ -213,9 +213,12 @@ impl Reading<'_> {
                 }
                 (offset, data_end) = (data.start, data.end);
             }
-            let length = block_size.next_bytes().min(data_end - offset);
-            let slot = self.slot_of_lane().await?;
+            // A limit that follows the others changes while a file is read.
+            let most_bytes = self.shared.paces.read.block_bytes(self.shared.options.block_size_bytes);
+            let length = block_size.next_bytes(most_bytes).min(data_end - offset);
+            // From here, as waiting for a slot says how fast blocks are wanted.
             let started = Instant::now();
+            let slot = self.slot_of_lane().await?;
             asked_until = asked_until.max(offset);
             let slot = self.read_block(&mut *file, slot, offset..offset + length, (&mut asked_until, data_end)).await?;
             block_size.note(slot.buffer.len() as u64, started.elapsed());

@@ -56,6 +56,19 @@ fn one_large_file_stays_within_the_limit_in_every_second() {
 }
 
 #[test]
+fn a_limit_that_follows_the_others_stays_below_its_maximum_and_comes_to_an_end() {
+    let bench = Bench::new();
+    bench.write("file", noise(1, 3 << 20));
+    let options = ["--bwlimit", "auto", "--bwlimit-max", "2M", "--quiet"];
+    let (read, written, took) = busiest_second(&bench, &options);
+    let most = (2 << 20) * 102 / 100 + OTHER_BYTES;
+    assert!(read <= most && written <= most, "read {read}, written {written} in a second");
+    // It begins low, however fast the disk is.
+    assert!(took >= Duration::from_secs(2), "{took:?}");
+    bench.assert_same_trees();
+}
+
+#[test]
 fn many_files_in_many_lanes_share_one_limit() {
     let bench = Bench::new();
     for n in 0..400 {

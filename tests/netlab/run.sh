@@ -8,6 +8,7 @@
 #   --mount-options LIST   on top of the defaults, for both mounts
 #   --towpath FILE         a program that is there, instead of building it
 #   --no-peers             towpath alone
+#   --tolerant             bounds on speed that are missed are told, and do not fail
 #   --keep                 leaves the folder with each lab's console and records
 #
 # Results: target/netlab/results.md and results.json. Exit status: 0 all bounds hold, or the lab cannot run here
@@ -16,7 +17,7 @@ set -eu
 here=$(dirname "$(readlink -f "$0")")
 root=$(readlink -f "$here/../..")
 results=$root/target/netlab
-short='' chosen='' mount_options='' towpath='' keep='' no_peers=''
+short='' chosen='' mount_options='' towpath='' keep='' no_peers='' tolerant=''
 
 usage() {
     sed -n '2,/^set -eu/{/^set -eu/d;s/^# \{0,1\}//;p}' "$0"
@@ -27,6 +28,7 @@ while [ $# -gt 0 ]; do
     --short) short=1 ;;
     --keep) keep=1 ;;
     --no-peers) no_peers=1 ;;
+    --tolerant) tolerant=1 ;;
     --protocols) chosen=${2?} && shift ;;
     --mount-options) mount_options=${2?} && shift ;;
     --towpath) towpath=$(readlink -f "${2?}") && shift ;;
@@ -146,4 +148,4 @@ for name in "${scenarios[@]}"; do
     done
 done
 echo
-python3 "$here/lab/report.py" "$work/records" "$results" "$work/towpath" "$here/run.sh${short:+ --short}"
+python3 "$here/lab/report.py" "$work/records" "$results" "$work/towpath" "$here/run.sh${short:+ --short}" ${tolerant:+tolerant}

@@ -1,6 +1,6 @@
 """From the records of all labs to results.md and results.json; exit status 1 if something does not hold.
 
-report.py RECORDS FOLDER TOWPATH COMMAND
+report.py RECORDS FOLDER TOWPATH COMMAND [tolerant]
 """
 
 import datetime
@@ -31,9 +31,20 @@ COLUMNS = {
         ("user's p50, ms", "user_p50_ms", "{:.1f}"),
         ("p99, ms", "user_p99_ms", "{:.1f}"),
     ],
+    "auto": [
+        ("s", "seconds_on_servers", "{:.1f}"),
+        ("received, of the wire, middle half", "received_middle_of_limit", "{:.2f}"),
+        ("sent", "sent_middle_of_limit", "{:.2f}"),
+        ("bulk read alone, s", "bulk_alone_s", "{:.1f}"),
+        ("beside, s", "bulk_beside_s", "{:.1f}"),
+        ("user's p50, ms", "user_p50_ms", "{:.1f}"),
+        ("p99, ms", "user_p99_ms", "{:.1f}"),
+        BUSY,
+    ],
     "cache": [("s", "seconds_on_servers", "{:.1f}"), ("hot file still cached", "hot_share", "{:.0%}"),
               ("cached of the copied, MiB", "left_mib", "{:.0f}")],
 }
+COLUMNS["limit-high"] = COLUMNS["limit"]
 DEFAULT = [
     ("s", "seconds_on_servers", "{:.2f}"),
     ("received, MiB", "received_mib", "{:.1f}"),
@@ -151,8 +162,14 @@ def markdown(about, labs):
     return "\n".join(text)
 
 
+def is_of_speed(record):
+    """Whether it is a bound on time or rate; the others, on what arrived, hold on any machine."""
+    return record["type"] == "check" and not any(
+        word in record["what"] for word in ("exit status", "differ", "files sent", "files in"))
+
+
 def main():
-    source, folder, towpath, command = sys.argv[1:]
+    source, folder, towpath, command, *tolerant = sys.argv[1:]
     labs = labs_of(records.read(source))
     about = circumstances(towpath, os.path.relpath(command.split()[0], os.path.join(folder, "../..")) +
                           command[len(command.split()[0]):])
@@ -166,6 +183,10 @@ def main():
              if record["type"] == "failure" or (record["type"] == "check" and not record["holds"])]
     checks = sum(record["type"] == "check" for lab in labs for record in lab["records"])
     print(f"{checks} bounds checked, {len(wrong)} missed or failed; see {folder}/results.md")
+    if tolerant:
+        late = [record for record in wrong if is_of_speed(record)]
+        wrong = [record for record in wrong if record not in late]
+        print(f"of these, {len(late)} of speed, which another load on the machine makes too: told, and no failure")
     sys.exit(1 if wrong else 0)
 
 

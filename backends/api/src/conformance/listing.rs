@@ -110,3 +110,11 @@ pub async fn names_that_cannot_be_are_said_to_be(fixture: &dyn Fixture) {
     let listed = list(fixture, &RelPath::root()).await.unwrap();
     assert_eq!(listed.iter().map(|entry| &entry.name[..]).collect::<Vec<_>>(), expected);
 }
+
+/// The storage answers, on both sides, and again.
+pub async fn a_round_trip_is_answered(fixture: &dyn Fixture) {
+    for _ in 0..3 {
+        fixture.source().round_trip().await.unwrap();
+        fixture.sink().round_trip().await.unwrap();
+    }
+}

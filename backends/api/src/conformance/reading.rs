@@ -86,3 +86,15 @@ pub async fn a_directory_is_not_read_as_a_file(fixture: &dyn Fixture) {
     let whole = fixture.source().read_whole(&path("dir"), 10, Vec::new()).await;
     assert!(!whole.is_ok_and(|whole| whole.metadata.kind == Kind::File));
 }
+
+/// What is only a hint changes nothing of what is read.
+pub async fn asking_ahead_changes_nothing(fixture: &dyn Fixture) {
+    let (at, data) = (path("file"), content(300_000));
+    write(fixture, &at, &data).await;
+    let mut reader = fixture.source().open(&at).await.unwrap();
+    reader.forbid_readahead();
+    for (offset, length) in [(0, 4096), (290_000, 1 << 20), (1 << 40, 1), (0, 0)] {
+        reader.prefetch(offset, length).await;
+    }
+    assert_eq!(reader.read_at(0, data.len(), Vec::new()).await.unwrap(), data);
+}

@@ -174,3 +174,16 @@ pub async fn links_are_listed_and_never_followed(fixture: &dyn Fixture) {
     assert!(sink.remove_file(&path("to-dir/file")).await.is_err());
     assert_eq!(read(fixture, &path("dir/file")).await.unwrap(), b"behind the link");
 }
+
+/// A bound on what is on its way delays, and changes nothing of what arrives.
+pub async fn little_under_way_changes_nothing(fixture: &dyn Fixture) {
+    let (at, data) = (path("file"), content(500_000));
+    let mut writer = fixture.sink().create(&at, &metadata(data.len())).await.unwrap();
+    for (i, step) in data.chunks(33_000).enumerate() {
+        writer.limit_under_way([1, 70_000, u64::MAX][i % 3]);
+        writer.write_at(i as u64 * 33_000, Bytes::copy_from_slice(step)).await.unwrap();
+    }
+    let written = writer.finish(data.len() as u64, &metadata(data.len()).times()).await.unwrap();
+    assert_eq!(written.size_bytes, data.len() as u64);
+    assert_eq!(read(fixture, &at).await.unwrap(), data);
+}

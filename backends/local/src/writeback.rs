@@ -84,7 +84,7 @@ impl WriteBack {
     ///
     /// Each start costs a request of its own on NFS (a COMMIT), so that two writes
     /// are started together, and small ones more, if the window has room for
-    /// them. The first of a file goes at once.
+    /// twice as much. The first of a file goes at once.
     fn gather(&mut self, written: Range<u64>) -> Option<Range<u64>> {
         let length = written.end - written.start;
         let waiting = match self.waiting.take() {
@@ -94,7 +94,7 @@ impl WriteBack {
             None => written,
         };
         let enough = length.saturating_mul(2).clamp(MIN_START_BYTES, MAX_START_BYTES);
-        let enough = enough.min(self.window_bytes);
+        let enough = enough.min(self.window_bytes / 2);
         if self.under_way.is_empty() || waiting.end - waiting.start >= enough {
             return Some(waiting);
         }

@@ -38,7 +38,7 @@ check "auto: the user's p99, ms" "$(value user_p99_ms)" "<=" "$(python3 -c "prin
 
 empty
 (sleep 12; bulk_seconds >/tmp/bulk) &
-measure_towpath "auto beside a bulk read" large --bwlimit auto -- --limit "$WIRE" --user /mnt/src/others
+measure_towpath "auto beside a bulk read" large --bwlimit auto -- --limit "$WIRE" --user /mnt/src/others --user /mnt/src/others
 wait $!
 beside=$(cat /tmp/bulk)
 note bulk_alone_s "$alone"

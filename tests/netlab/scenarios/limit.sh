@@ -60,6 +60,7 @@ empty
 limited 1M middle 1M $MI
 
 # Nothing to send: listings and deletions alone.
+empty
 files /srv/a/kept 1500 100 500
 cp -a /srv/a/kept /srv/b/
 files /srv/b/kept/extra 500 100

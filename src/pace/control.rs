@@ -16,15 +16,16 @@
 //!   first lasting delay above ends the start, at what had passed until then;
 //! - *follow*: below the target the rate grows by up to [`GAIN`] of itself; above,
 //!   if it lasts, it falls by [`BACK_OFF`] for each target of delay in excess, by
-//!   [`MOST_BACK_OFF`] at most. The queue of a full link takes it from any rate to the lowest in about a second;
+//!   [`MOST_BACK_OFF`] at most. The queue of a full link takes it from any rate to the
+//!   lowest in about a second;
 //! - two seconds without a lasting delay end the fall: the start begins anew;
 //! - a rate that is not used does not grow: nothing was learned about it.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// The delay that is aimed at. At 100 Mbit/s a queue of 37 KiB; a third of what
-/// people notice in a terminal, and above the jitter of a machine's timers.
+/// The delay that is aimed at. At 100 Mbit/s a queue of 37 KiB: far less than anyone
+/// notices, and above the jitter of a machine's timers.
 pub(super) const TARGET: Duration = Duration::from_millis(3);
 /// How often the rate is set.
 pub(super) const INTERVAL: Duration = Duration::from_millis(100);

@@ -1,0 +1,34 @@
+//! A backend of Towpath that keeps its tree in memory, for tests and examples.
+//!
+//! [`MemoryTree`] is a source and a sink at once. Clones show the same tree:
+//! what is written through one is read through the other.
+//!
+//! ```
+//! # async fn example() -> towpath_backend::Result<()> {
+//! use towpath_backend::{Bytes, Kind, Metadata, RelPath, Sink as _, Source as _, Timestamp};
+//! use towpath_memory::MemoryTree;
+//!
+//! let tree = MemoryTree::new("example");
+//! let path = RelPath::root().join("file").expect("one name");
+//! let metadata = Metadata::new(Kind::File, 5, Timestamp(0));
+//! tree.write_whole(&path, Bytes::from_static(b"hello"), &metadata).await?;
+//! assert_eq!(tree.clone().read_whole(&path, 100, Vec::new()).await?.data, b"hello");
+//! # Ok(()) }
+//! ```
+//!
+//! It behaves like a local disk: hard links, renames, symbolic links, holes,
+//! attributes, times to the nanosecond, and an open file that stays readable
+//! when its last name is gone. [`MemoryTree::with_capabilities`] makes one that
+//! can do less. Nothing survives the last clone.
+
+mod content;
+mod handle;
+mod listing;
+mod reader;
+mod sink;
+mod source;
+mod store;
+mod tree;
+mod writer;
+
+pub use tree::MemoryTree;

@@ -1,0 +1,52 @@
+//! Lists a directory in pages, each as the directory is when it is taken.
+
+use std::ops::Bound;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_core::Stream;
+use towpath_backend::{Entry, Result};
+
+use crate::handle::Handle;
+use crate::store::Problem;
+
+/// Entries of a page.
+const PAGE_ENTRIES: usize = 1024;
+
+/// A listing under way. Between two pages it holds no lock.
+pub(crate) struct Listing {
+    handle: Handle,
+    /// The last name that was listed.
+    after: Option<Vec<u8>>,
+    ended: bool,
+}
+
+impl Listing {
+    pub(crate) fn new(handle: Handle) -> Self {
+        Self { handle, after: None, ended: false }
+    }
+
+    fn page(&self) -> Result<Vec<Entry>> {
+        let start = self.after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        self.handle.with("list", |store, dir| {
+            let names = store.entries(dir)?.range::<Vec<u8>, _>((start, Bound::Unbounded)).take(PAGE_ENTRIES);
+            names
+                .map(|(name, id)| Ok(Entry { name: name.clone(), metadata: store.metadata(*id)? }))
+                .collect::<std::result::Result<_, Problem>>()
+        })
+    }
+}
+
+impl Stream for Listing {
+    type Item = Result<Vec<Entry>>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let page = self.page();
+        self.ended = !matches!(&page, Ok(page) if page.len() == PAGE_ENTRIES);
+        self.after = page.as_ref().ok().and_then(|page| page.last()).map(|entry| entry.name.clone());
+        Poll::Ready(Some(page))
+    }
+}

@@ -1,0 +1,199 @@
+//! The tree as a sink.
+
+use std::collections::BTreeMap;
+
+use towpath_backend::{
+    Attributes, Error, ErrorKind, FileWriter, Metadata, NameRules, RelPath, Result, Sink, Times, Tree as _, async_trait,
+};
+
+use crate::MemoryTree;
+use crate::content::Content;
+use crate::handle::Handle;
+use crate::store::{Body, DIRECTORY, MISSING, Node, Problem, Store, TAKEN, now};
+use crate::writer::MemoryWriter;
+
+/// The longest name, as on most disks.
+const NAME_BYTES: usize = 255;
+
+/// A place for something new: the directory, and the name in it.
+fn place<'a>(store: &Store, rules: NameRules, path: &'a RelPath) -> std::result::Result<(u64, &'a [u8]), Problem> {
+    let dir = store.parent(path)?;
+    let name = path.name().unwrap_or_default();
+    if name.len() > NAME_BYTES {
+        return Err(Problem(ErrorKind::InvalidName, "the name is longer than 255 bytes"));
+    }
+    if rules.problem(name).is_some() {
+        return Err(Problem(ErrorKind::InvalidName, "this tree takes no such name"));
+    }
+    Ok((dir, name))
+}
+
+/// The same, where nothing may be yet.
+fn free_place<'a>(store: &Store, rules: NameRules, path: &'a RelPath) -> std::result::Result<(u64, &'a [u8]), Problem> {
+    if path.is_root() {
+        return Err(TAKEN);
+    }
+    let (dir, name) = place(store, rules, path)?;
+    if store.entries(dir)?.contains_key(name) { Err(TAKEN) } else { Ok((dir, name)) }
+}
+
+/// The file to write at `path`: made, cut to nothing, or made anew where other names lead to it.
+fn make_file(
+    store: &mut Store,
+    rules: NameRules,
+    path: &RelPath,
+    permissions: u32,
+) -> std::result::Result<u64, Problem> {
+    if path.is_root() {
+        return Err(DIRECTORY);
+    }
+    let (dir, name) = place(store, rules, path)?;
+    let mut permissions = permissions;
+    if let Some(id) = store.entries(dir)?.get(name).copied() {
+        let node = store.node_mut(id)?;
+        let names = node.names();
+        match &mut node.body {
+            Body::Dir(_) => return Err(DIRECTORY),
+            Body::Link(_) => return Err(Problem(ErrorKind::Escapes, "is a symbolic link")),
+            Body::File(content) if names == 1 => {
+                *content = Content::default();
+                (node.modified, node.changed) = (now(), now());
+                return Ok(id);
+            }
+            Body::File(_) => permissions &= node.permissions,
+        }
+        store.unlink(dir, name)?;
+    }
+    store.make(dir, name, Node::new(Body::File(Content::default()), permissions))
+}
+
+/// Takes the name `path` away from what is no directory.
+fn remove(store: &mut Store, path: &RelPath) -> std::result::Result<(), Problem> {
+    let id = store.find(path)?;
+    if matches!(store.node(id)?.body, Body::Dir(_)) {
+        return Err(DIRECTORY);
+    }
+    store.unlink(store.parent(path)?, path.name().unwrap_or_default())
+}
+
+impl MemoryTree {
+    fn unsupported(operation: &'static str, path: &RelPath) -> Error {
+        Problem(ErrorKind::Unsupported, "this tree was made without").at(operation, path)
+    }
+}
+
+#[async_trait]
+impl Sink for MemoryTree {
+    async fn create(&self, path: &RelPath, metadata: &Metadata) -> Result<Box<dyn FileWriter>> {
+        let permissions = if metadata.permissions.is_some() { 0o600 } else { 0o644 };
+        let rules = self.capabilities().names;
+        let id = self.with("create", path, |store| make_file(store, rules, path, permissions))?;
+        Ok(Box::new(MemoryWriter::new(Handle::open(self, id, "create", path)?)))
+    }
+
+    async fn create_dir(&self, path: &RelPath) -> Result<()> {
+        let rules = self.capabilities().names;
+        self.with("create directory", path, |store| {
+            let (dir, name) = free_place(store, rules, path)?;
+            store.make(dir, name, Node::new(Body::Dir(BTreeMap::new()), 0o755)).map(drop)
+        })
+    }
+
+    async fn create_symlink(&self, path: &RelPath, target: &[u8]) -> Result<()> {
+        let capabilities = self.capabilities();
+        if !capabilities.symlinks {
+            return Err(Self::unsupported("create link", path));
+        }
+        self.with("create link", path, |store| {
+            let (dir, name) = free_place(store, capabilities.names, path)?;
+            store.make(dir, name, Node::new(Body::Link(target.to_vec()), 0o777)).map(drop)
+        })
+    }
+
+    async fn create_hard_link(&self, existing: &RelPath, path: &RelPath) -> Result<()> {
+        let capabilities = self.capabilities();
+        if !capabilities.hard_links {
+            return Err(Self::unsupported("link", path));
+        }
+        self.with("link", path, |store| {
+            let id = store.find(existing)?;
+            if matches!(store.node(id)?.body, Body::Dir(_)) {
+                return Err(DIRECTORY);
+            }
+            let (dir, name) = free_place(store, capabilities.names, path)?;
+            store.link(dir, name, id)
+        })
+    }
+
+    async fn rename(&self, from: &RelPath, to: &RelPath) -> Result<()> {
+        let capabilities = self.capabilities();
+        if !capabilities.renames {
+            return Err(Self::unsupported("rename", to));
+        }
+        self.with("rename", to, |store| {
+            let id = store.find(from)?;
+            if to.is_root() || matches!(store.node(id)?.body, Body::Dir(_)) {
+                return Err(DIRECTORY);
+            }
+            let (dir, name) = place(store, capabilities.names, to)?;
+            if from == to {
+                return Ok(());
+            }
+            let taken = store.entries(dir)?.contains_key(name);
+            if taken {
+                remove(store, to)?;
+            }
+            store.link(dir, name, id)?;
+            remove(store, from)
+        })
+    }
+
+    async fn set_times(&self, path: &RelPath, times: &Times) -> Result<()> {
+        if !self.capabilities().sets_mtime {
+            return Err(Self::unsupported("set times", path));
+        }
+        self.with("set times", path, |store| {
+            let id = store.find(path)?;
+            let node = store.node_mut(id)?;
+            node.modified = self.round(times.modified);
+            node.accessed = times.accessed.unwrap_or(node.accessed);
+            node.changed = now();
+            Ok(())
+        })
+    }
+
+    async fn set_attributes(&self, path: &RelPath, attributes: &Attributes) -> Result<Vec<Error>> {
+        self.with("set attributes", path, |store| {
+            let id = store.find(path)?;
+            let node = store.node_mut(id)?;
+            node.permissions = attributes.permissions.unwrap_or(node.permissions);
+            node.owner = attributes.owner.or(node.owner);
+            node.xattrs
+                .retain(|old| !attributes.removes_others && attributes.xattrs.iter().all(|new| new.name != old.name));
+            node.xattrs.extend(attributes.xattrs.iter().cloned());
+            if !attributes.is_empty() {
+                node.changed = now();
+            }
+            Ok(Vec::new())
+        })
+    }
+
+    async fn remove_file(&self, path: &RelPath) -> Result<()> {
+        self.with("remove", path, |store| remove(store, path))
+    }
+
+    async fn remove_dir(&self, path: &RelPath) -> Result<()> {
+        self.with("remove directory", path, |store| {
+            let id = store.find(path)?;
+            let dir = store.parent(path)?;
+            if !store.entries(id)?.is_empty() {
+                return Err(Problem(ErrorKind::NotEmpty, "the directory is not empty"));
+            }
+            store.unlink(dir, path.name().ok_or(MISSING)?)
+        })
+    }
+
+    async fn flush(&self) -> Result<()> {
+        Ok(())
+    }
+}

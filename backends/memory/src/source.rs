@@ -1,0 +1,49 @@
+//! The tree as a source.
+
+use towpath_backend::{ErrorKind, FileReader, RelPath, Result, Source, WholeFile, Xattr, async_trait};
+
+use crate::MemoryTree;
+use crate::handle::Handle;
+use crate::reader::MemoryReader;
+use crate::store::{Body, DIRECTORY, Problem, Store};
+
+/// The file at `path`.
+fn find_file(store: &Store, path: &RelPath) -> std::result::Result<u64, Problem> {
+    let id = store.find(path)?;
+    match store.node(id)?.body {
+        Body::File(_) => Ok(id),
+        Body::Dir(_) => Err(DIRECTORY),
+        Body::Link(_) => Err(Problem(ErrorKind::Escapes, "is a symbolic link")),
+    }
+}
+
+#[async_trait]
+impl Source for MemoryTree {
+    async fn open(&self, path: &RelPath) -> Result<Box<dyn FileReader>> {
+        let id = self.with("open", path, |store| find_file(store, path))?;
+        Ok(Box::new(MemoryReader::new(Handle::open(self, id, "open", path)?)))
+    }
+
+    async fn read_whole(&self, path: &RelPath, limit_bytes: usize, mut buffer: Vec<u8>) -> Result<WholeFile> {
+        self.with("read", path, |store| {
+            let id = find_file(store, path)?;
+            let mut may_have_holes = false;
+            if let Body::File(content) = &store.node(id)?.body {
+                content.read(0, limit_bytes, &mut buffer);
+                may_have_holes = content.has_holes();
+            }
+            Ok(WholeFile { data: buffer, metadata: store.metadata(id)?, may_have_holes })
+        })
+    }
+
+    async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>> {
+        self.with("read link", path, |store| match &store.node(store.find(path)?)?.body {
+            Body::Link(target) => Ok(target.clone()),
+            Body::File(_) | Body::Dir(_) => Err(Problem(ErrorKind::Other, "is no symbolic link")),
+        })
+    }
+
+    async fn xattrs(&self, path: &RelPath) -> Result<Vec<Xattr>> {
+        self.with("read attributes", path, |store| Ok(store.node(store.find(path)?)?.xattrs.clone()))
+    }
+}

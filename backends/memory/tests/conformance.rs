@@ -1,0 +1,39 @@
+//! Trees in memory pass the suite of all backends, whatever they can do.
+
+#![allow(missing_docs)]
+
+use towpath_backend::conformance::Fixture;
+use towpath_backend::{Sink, Source};
+use towpath_memory::MemoryTree;
+
+struct Memory(MemoryTree);
+
+impl Fixture for Memory {
+    fn sink(&self) -> &dyn Sink {
+        &self.0
+    }
+
+    fn source(&self) -> &dyn Source {
+        &self.0
+    }
+}
+
+mod all {
+    towpath_backend::conformance!(super::Memory(super::MemoryTree::new("all")));
+}
+
+mod plain {
+    use towpath_backend::Capabilities;
+    towpath_backend::conformance!(super::Memory(super::MemoryTree::with_capabilities("plain", Capabilities::PLAIN)));
+}
+
+mod coarse {
+    use towpath_backend::{ByteSet, Capabilities, NameRules};
+    const COARSE: Capabilities = Capabilities {
+        mtime_precision_ns: 2_000_000_000,
+        renames: true,
+        names: NameRules { utf8_only: true, refused: ByteSet::of(b":*?\"<>|\\"), ..NameRules::BYTES },
+        ..Capabilities::PLAIN
+    };
+    towpath_backend::conformance!(super::Memory(super::MemoryTree::with_capabilities("coarse", COARSE)));
+}

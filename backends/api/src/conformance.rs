@@ -14,19 +14,29 @@
 #![allow(clippy::panic, clippy::unwrap_used)]
 
 mod attributes;
+mod errors;
 mod holes;
 mod linking;
 mod listing;
+mod naming;
 mod reading;
 mod removing;
+mod roots;
+mod symlinks;
+mod together;
 mod writing;
 
 pub use attributes::*;
+pub use errors::*;
 pub use holes::*;
 pub use linking::*;
 pub use listing::*;
+pub use naming::*;
 pub use reading::*;
 pub use removing::*;
+pub use roots::*;
+pub use symlinks::*;
+pub use together::*;
 pub use writing::*;
 
 use tokio_stream::StreamExt as _;
@@ -39,23 +49,64 @@ pub trait Fixture: Send + Sync {
     fn sink(&self) -> &dyn Sink;
     /// The same tree as a source.
     fn source(&self) -> &dyn Source;
+    /// Another fresh, empty tree of the same kind, to be told apart from this one.
+    /// Without it the one case that needs it passes at once.
+    fn other(&self) -> Option<Box<dyn Fixture>> {
+        None
+    }
 }
 
 /// Makes a `#[tokio::test]` of every case. `$fixture` makes a [`Fixture`](crate::conformance::Fixture).
 #[macro_export]
 macro_rules! conformance {
     ($fixture:expr) => {
-        $crate::conformance!($fixture;
+        $crate::conformance_cases!($crate::conformance; $fixture;);
+    };
+    ($fixture:expr; $($case:ident),* $(,)?) => {
+        $(
+            #[tokio::test]
+            async fn $case() {
+                let fixture = $fixture;
+                $crate::conformance::$case(&fixture).await;
+            }
+        )*
+    };
+}
+
+/// Calls the macro `$callback` with the names of all cases, for those who do
+/// something else with them than [`conformance!`](crate::conformance!) does.
+///
+/// What follows a `;` is put before the names.
+#[macro_export]
+macro_rules! conformance_cases {
+    ($($callback:tt)::+ $(; $($before:tt)*)?) => {
+        $($callback)::+! {
+            $($($before)*)?
+            the_root_is_a_directory_and_keeps_its_identity,
+            two_trees_are_told_apart,
+            a_round_trip_is_answered,
+            the_root_has_a_name_that_paths_can_follow,
+            what_lies_elsewhere_is_not_located,
+            both_sides_show_the_same,
             a_missing_directory_is_not_found_rather_than_empty,
             an_empty_directory_lists_nothing,
             a_listing_tells_kind_size_and_time,
             every_name_of_a_large_directory_is_listed_once_in_bounded_pages,
             a_file_is_no_directory_to_list,
-            the_root_is_a_directory_and_keeps_its_identity,
-            a_round_trip_is_answered,
             names_are_bytes,
             names_that_are_one_are_said_to_be,
             names_that_cannot_be_are_said_to_be,
+            a_listing_tells_what_looking_tells,
+            a_listing_stops_at_its_directory,
+            a_listing_left_in_the_middle_does_no_harm,
+            a_listing_and_changes_do_not_disturb_each_other,
+            two_listings_at_once_show_the_same,
+            names_that_begin_alike_are_apart,
+            deep_paths_are_reached,
+            names_that_are_too_long_are_refused_as_such,
+            a_name_is_free_again_once_removed,
+            errors_tell_what_was_done_to_which_path,
+            a_path_through_a_file_leads_nowhere,
             a_missing_file_is_not_found,
             content_of_any_size_comes_back,
             reading_beyond_the_end_gives_what_there_is,
@@ -65,6 +116,10 @@ macro_rules! conformance {
             reading_does_not_change_the_file,
             a_directory_is_not_read_as_a_file,
             asking_ahead_changes_nothing,
+            reading_goes_anywhere_in_any_order,
+            readers_of_one_file_keep_apart,
+            a_reader_tells_what_looking_tells,
+            a_read_of_nothing_gives_nothing,
             times_are_kept_to_the_precision,
             times_before_1970_are_kept_or_told,
             writing_cuts_what_was_longer,
@@ -72,13 +127,18 @@ macro_rules! conformance {
             a_directory_in_its_place_is_not_overwritten,
             a_whole_file_is_the_same_as_one_written_in_steps,
             a_writer_that_is_dropped_does_no_harm,
-            little_under_way_changes_nothing,
             flushing_keeps_everything,
             a_directory_is_made_once,
             times_of_directories_can_be_set,
             times_of_what_is_not_there_are_not_set,
-            links_are_listed_and_never_followed,
+            little_under_way_changes_nothing,
+            blocks_of_any_size_are_taken,
+            an_empty_file_takes_the_place_of_a_longer_one,
+            what_is_told_at_the_close_is_what_is_shown,
+            times_of_files_can_be_set_later,
+            flushing_nothing_is_no_error,
             links_are_made_once_and_have_their_own_times,
+            links_are_listed_and_never_followed,
             gaps_read_as_zeros_and_the_data_between_are_found,
             a_hole_at_the_end_gives_the_file_its_length,
             a_file_of_one_hole_holds_no_data,
@@ -100,16 +160,12 @@ macro_rules! conformance {
             the_root_is_not_removed,
             removing_what_is_not_there_is_not_found,
             what_is_discarded_is_gone_or_nothing_happened,
-        );
-    };
-    ($fixture:expr; $($case:ident),* $(,)?) => {
-        $(
-            #[tokio::test]
-            async fn $case() {
-                let fixture = $fixture;
-                $crate::conformance::$case(&fixture).await;
-            }
-        )*
+            files_are_written_side_by_side,
+            files_are_read_and_written_at_once,
+            one_directory_takes_many_changes_at_once,
+            a_read_that_is_given_up_does_no_harm,
+            a_write_that_is_given_up_does_no_harm,
+        }
     };
 }
 
@@ -152,4 +208,23 @@ async fn list(fixture: &dyn Fixture, dir: &RelPath) -> Result<Vec<Entry>> {
     }
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(entries)
+}
+
+/// The names in a directory, sorted.
+async fn names(fixture: &dyn Fixture, dir: &RelPath) -> Vec<Vec<u8>> {
+    list(fixture, dir).await.unwrap().into_iter().map(|entry| entry.name).collect()
+}
+
+/// Two views of one thing that nobody has changed in between.
+///
+/// Only what both tell is compared, and no times that looking can change.
+fn assert_same(one: &Metadata, other: &Metadata, at: &RelPath) {
+    assert_eq!((one.kind, one.size_bytes, one.modified), (other.kind, other.size_bytes, other.modified), "{at}");
+    assert_eq!(one.names, other.names, "{at}");
+    fn both<T: PartialEq>(one: Option<T>, other: Option<T>) -> bool {
+        one.is_none() || other.is_none() || one == other
+    }
+    assert!(both(one.permissions, other.permissions), "permissions of {at}");
+    assert!(both(one.owner, other.owner), "owner of {at}");
+    assert!(both(one.id, other.id), "id of {at}");
 }

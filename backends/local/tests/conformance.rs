@@ -29,6 +29,10 @@ impl Fixture for Tree {
     fn source(&self) -> &dyn Source {
         &self.source
     }
+
+    fn other(&self) -> Option<Box<dyn Fixture>> {
+        Some(Box::new(Self::new()))
+    }
 }
 
 towpath_backend::conformance!(Tree::new());

@@ -16,6 +16,10 @@ impl Fixture for Memory {
     fn source(&self) -> &dyn Source {
         &self.0
     }
+
+    fn other(&self) -> Option<Box<dyn Fixture>> {
+        Some(Box::new(Self(MemoryTree::new("other"))))
+    }
 }
 
 mod all {

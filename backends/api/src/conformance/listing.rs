@@ -1,8 +1,8 @@
-//! Cases about listings and identity.
+//! Cases about listings, and the names in them.
 
 use tokio_stream::StreamExt as _;
 
-use super::{Bytes, Fixture, MTIME, list, metadata, path, write};
+use super::{Bytes, Fixture, MTIME, assert_same, list, metadata, names, path, write};
 use crate::{ErrorKind, Kind, RelPath};
 
 /// "Could not look" and "is not there" are told apart from "is empty".
@@ -59,15 +59,6 @@ pub async fn a_file_is_no_directory_to_list(fixture: &dyn Fixture) {
     assert_eq!(list(fixture, &path("file")).await.unwrap_err().kind(), ErrorKind::NotADirectory);
 }
 
-/// The identity guards against another tree in this one's place.
-pub async fn the_root_is_a_directory_and_keeps_its_identity(fixture: &dyn Fixture) {
-    assert_eq!(fixture.source().metadata(&RelPath::root()).await.unwrap().kind, Kind::Dir);
-    let before = fixture.source().identity().await.unwrap();
-    write(fixture, &path("file"), b"x").await;
-    assert_eq!(fixture.source().identity().await.unwrap(), before);
-    assert_eq!(fixture.sink().identity().await.unwrap(), before);
-}
-
 /// No name is changed, dropped or merged; one that the storage cannot hold is refused as such.
 pub async fn names_are_bytes(fixture: &dyn Fixture) {
     let long = "n".repeat(255);
@@ -111,10 +102,94 @@ pub async fn names_that_cannot_be_are_said_to_be(fixture: &dyn Fixture) {
     assert_eq!(listed.iter().map(|entry| &entry.name[..]).collect::<Vec<_>>(), expected);
 }
 
-/// The storage answers, on both sides, and again.
-pub async fn a_round_trip_is_answered(fixture: &dyn Fixture) {
-    for _ in 0..3 {
-        fixture.source().round_trip().await.unwrap();
-        fixture.sink().round_trip().await.unwrap();
+/// Looking at a name shows nothing else than its directory did.
+pub async fn a_listing_tells_what_looking_tells(fixture: &dyn Fixture) {
+    let (sink, source) = (fixture.sink(), fixture.source());
+    sink.create_dir(&path("dir")).await.unwrap();
+    write(fixture, &path("empty"), b"").await;
+    write(fixture, &path("file"), b"content").await;
+    if sink.capabilities().symlinks {
+        sink.create_symlink(&path("link"), b"some/where").await.unwrap();
     }
+    let entries = list(fixture, &RelPath::root()).await.unwrap();
+    assert!(entries.len() >= 3);
+    for entry in entries {
+        let at = path(&entry.name);
+        assert_same(&entry.metadata, &source.metadata(&at).await.unwrap(), &at);
+    }
+}
+
+/// What lies deeper is listed with its own directory.
+pub async fn a_listing_stops_at_its_directory(fixture: &dyn Fixture) {
+    for dir in ["dir", "dir/deeper"] {
+        fixture.sink().create_dir(&path(dir)).await.unwrap();
+    }
+    write(fixture, &path("dir/deeper/file"), b"x").await;
+    for (dir, name) in [("", "dir"), ("dir", "deeper"), ("dir/deeper", "file")] {
+        assert_eq!(names(fixture, &path(dir)).await, [name.as_bytes()]);
+    }
+}
+
+/// More names than two pages hold.
+const MANY: usize = 2100;
+
+/// A directory of [`MANY`] files.
+async fn many(fixture: &dyn Fixture) -> (RelPath, Vec<Vec<u8>>) {
+    let dir = path("many");
+    fixture.sink().create_dir(&dir).await.unwrap();
+    let names: Vec<_> = (0..MANY).map(|n| format!("{n:05}").into_bytes()).collect();
+    for name in &names {
+        write(fixture, &dir.join(name).unwrap(), b"").await;
+    }
+    (dir, names)
+}
+
+/// Nobody has to listen to the end.
+pub async fn a_listing_left_in_the_middle_does_no_harm(fixture: &dyn Fixture) {
+    let (dir, expected) = many(fixture).await;
+    for _ in 0..20 {
+        drop(fixture.source().read_dir(&dir).await.unwrap());
+        let mut pages = fixture.source().read_dir(&dir).await.unwrap();
+        assert!(!pages.next().await.unwrap().unwrap().is_empty());
+    }
+    write(fixture, &dir.join("new").unwrap(), b"x").await;
+    fixture.sink().remove_file(&dir.join("new").unwrap()).await.unwrap();
+    assert_eq!(names(fixture, &dir).await, expected);
+}
+
+/// A directory may change while it is listed: what stays is listed once.
+pub async fn a_listing_and_changes_do_not_disturb_each_other(fixture: &dyn Fixture) {
+    let (dir, expected) = many(fixture).await;
+    let mut pages = fixture.source().read_dir(&dir).await.unwrap();
+    let mut listed = pages.next().await.unwrap().unwrap();
+    let gone = listed[0].name.clone();
+    fixture.sink().remove_file(&dir.join(&gone).unwrap()).await.unwrap();
+    write(fixture, &dir.join("new").unwrap(), b"x").await;
+    while let Some(page) = pages.next().await {
+        listed.extend(page.unwrap());
+    }
+    let mut seen: Vec<_> = listed.into_iter().map(|entry| entry.name).filter(|name| name != b"new").collect();
+    seen.sort();
+    assert_eq!(seen, expected);
+    let left: Vec<_> = expected.into_iter().filter(|name| *name != gone).chain([b"new".to_vec()]).collect();
+    assert_eq!(names(fixture, &dir).await, left);
+}
+
+/// Each listing has a place of its own.
+pub async fn two_listings_at_once_show_the_same(fixture: &dyn Fixture) {
+    let (dir, expected) = many(fixture).await;
+    let mut one = fixture.source().read_dir(&dir).await.unwrap();
+    let mut other = fixture.source().read_dir(&dir).await.unwrap();
+    let (mut seen_by_one, mut seen_by_other) = (Vec::new(), Vec::new());
+    loop {
+        let pages = (one.next().await, other.next().await);
+        if pages.0.is_none() && pages.1.is_none() {
+            break;
+        }
+        seen_by_one.extend(pages.0.into_iter().flat_map(|page| page.unwrap()).map(|entry| entry.name));
+        seen_by_other.extend(pages.1.into_iter().flat_map(|page| page.unwrap()).map(|entry| entry.name));
+    }
+    seen_by_one.sort();
+    seen_by_other.sort();
+    assert!(seen_by_one == expected && seen_by_other == expected);
 }

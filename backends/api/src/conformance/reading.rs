@@ -1,6 +1,6 @@
 //! Cases about reading.
 
-use super::{Fixture, content, path, read, write};
+use super::{Fixture, assert_same, content, path, read, write};
 use crate::{ErrorKind, Kind};
 
 /// Absence has a kind of its own, in every operation.
@@ -97,4 +97,57 @@ pub async fn asking_ahead_changes_nothing(fixture: &dyn Fixture) {
         reader.prefetch(offset, length).await;
     }
     assert_eq!(reader.read_at(0, data.len(), Vec::new()).await.unwrap(), data);
+}
+
+/// Every place of a file can be read, after any other.
+pub async fn reading_goes_anywhere_in_any_order(fixture: &dyn Fixture) {
+    let (at, data) = (path("file"), content(300_000));
+    write(fixture, &at, &data).await;
+    let mut reader = fixture.source().open(&at).await.unwrap();
+    for step in 0..200_u64 {
+        // Forwards and backwards, across and inside blocks.
+        let offset = (step * 104_729 % 300_000) as usize;
+        let length = [1, 100, 4096, 70_000][(step % 4) as usize];
+        let expected = &data[offset..(offset + length).min(data.len())];
+        let part = reader.read_at(offset as u64, length, Vec::new()).await.unwrap();
+        assert!(part == expected, "{length} bytes at {offset}");
+    }
+}
+
+/// Readers of one file do not move each other.
+pub async fn readers_of_one_file_keep_apart(fixture: &dyn Fixture) {
+    let (at, data) = (path("file"), content(100_000));
+    write(fixture, &at, &data).await;
+    let mut forwards = fixture.source().open(&at).await.unwrap();
+    let mut backwards = fixture.source().open(&at).await.unwrap();
+    for n in 0..10 {
+        let (start, end) = (n * 10_000, 100_000 - n * 10_000);
+        assert!(forwards.read_at(start as u64, 10_000, Vec::new()).await.unwrap() == data[start..start + 10_000]);
+        let part = backwards.read_at(end as u64 - 10_000, 10_000, Vec::new()).await.unwrap();
+        assert!(part == data[end - 10_000..end]);
+    }
+    drop(forwards);
+    assert!(backwards.read_at(0, 10, Vec::new()).await.unwrap() == data[..10]);
+}
+
+/// An open file is the one that was looked at.
+pub async fn a_reader_tells_what_looking_tells(fixture: &dyn Fixture) {
+    let at = path("file");
+    write(fixture, &at, &content(5000)).await;
+    let mut reader = fixture.source().open(&at).await.unwrap();
+    let looked = fixture.source().metadata(&at).await.unwrap();
+    assert_same(&reader.metadata().await.unwrap(), &looked, &at);
+    reader.read_at(0, 100, Vec::new()).await.unwrap();
+    assert_same(&reader.metadata().await.unwrap(), &looked, &at);
+}
+
+/// Asking for no byte gives none, wherever.
+pub async fn a_read_of_nothing_gives_nothing(fixture: &dyn Fixture) {
+    write(fixture, &path("file"), b"12345").await;
+    let mut reader = fixture.source().open(&path("file")).await.unwrap();
+    for offset in [0, 3, 5, 100] {
+        assert_eq!(reader.read_at(offset, 0, b"kept".to_vec()).await.unwrap(), b"kept");
+    }
+    let whole = fixture.source().read_whole(&path("file"), 0, b"kept".to_vec()).await.unwrap();
+    assert_eq!((whole.data, whole.metadata.size_bytes), (b"kept".to_vec(), 5));
 }

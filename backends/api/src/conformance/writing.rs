@@ -1,6 +1,6 @@
 //! Cases about writing.
 
-use super::{Bytes, Fixture, MTIME, content, list, metadata, path, read, write};
+use super::{Bytes, Fixture, MTIME, assert_same, content, list, metadata, path, read, write};
 use crate::{ErrorKind, Kind, RelPath, Times, Timestamp};
 
 /// What the sink says at the close is what it shows later.
@@ -124,57 +124,6 @@ pub async fn times_of_what_is_not_there_are_not_set(fixture: &dyn Fixture) {
     assert_eq!(list(fixture, &RelPath::root()).await.unwrap(), []);
 }
 
-/// A link is a thing of its own: its name is taken, and its times are not those of its target.
-pub async fn links_are_made_once_and_have_their_own_times(fixture: &dyn Fixture) {
-    let (sink, source, link) = (fixture.sink(), fixture.source(), path("link"));
-    let capabilities = sink.capabilities();
-    if !capabilities.symlinks {
-        let refused = sink.create_symlink(&link, b"file").await.unwrap_err();
-        assert_eq!(refused.kind(), ErrorKind::Unsupported);
-        return;
-    }
-    let file = write(fixture, &path("file"), b"x").await;
-    sink.create_symlink(&link, b"file").await.unwrap();
-    assert_eq!(sink.create_symlink(&link, b"other").await.unwrap_err().kind(), ErrorKind::AlreadyExists);
-    if capabilities.sets_mtime {
-        let own = Timestamp(1_500_000_000_000_000_000);
-        sink.set_times(&link, &Times { modified: own, accessed: None }).await.unwrap();
-        let shown = source.metadata(&link).await.unwrap().modified;
-        assert!(shown.distance_ns(own) < capabilities.mtime_precision_ns);
-    }
-    assert_eq!(source.metadata(&path("file")).await.unwrap().modified, file.modified);
-}
-
-/// A link leads nobody anywhere.
-pub async fn links_are_listed_and_never_followed(fixture: &dyn Fixture) {
-    if !fixture.sink().capabilities().symlinks {
-        return;
-    }
-    let (sink, source) = (fixture.sink(), fixture.source());
-    sink.create_dir(&path("dir")).await.unwrap();
-    write(fixture, &path("dir/file"), b"behind the link").await;
-    sink.create_symlink(&path("to-dir"), b"dir").await.unwrap();
-    sink.create_symlink(&path("to-file"), b"dir/file").await.unwrap();
-    let kinds: Vec<_> =
-        list(fixture, &RelPath::root()).await.unwrap().iter().map(|entry| entry.metadata.kind).collect();
-    assert_eq!(kinds, [Kind::Dir, Kind::Symlink, Kind::Symlink]);
-    assert_eq!(source.read_link(&path("to-file")).await.unwrap(), b"dir/file");
-    assert_eq!(source.read_link(&path("missing")).await.unwrap_err().kind(), ErrorKind::NotFound);
-    assert!(source.read_link(&path("dir/file")).await.is_err(), "a file is no link");
-    for at in ["to-file", "to-dir/file"] {
-        assert!(source.open(&path(at)).await.is_err(), "{at} was followed by open");
-        assert!(source.read_whole(&path(at), 10, Vec::new()).await.is_err(), "{at} was followed by read_whole");
-        assert!(sink.create(&path(at), &metadata(1)).await.is_err(), "{at} was followed by create");
-        let whole = sink.write_whole(&path(at), Bytes::from_static(b"x"), &metadata(1)).await;
-        assert!(whole.is_err(), "{at} was followed by write_whole");
-    }
-    assert!(list(fixture, &path("to-dir")).await.is_err());
-    assert!(source.metadata(&path("to-dir/file")).await.is_err());
-    assert!(sink.create_dir(&path("to-dir/new")).await.is_err());
-    assert!(sink.remove_file(&path("to-dir/file")).await.is_err());
-    assert_eq!(read(fixture, &path("dir/file")).await.unwrap(), b"behind the link");
-}
-
 /// A bound on what is on its way delays, and changes nothing of what arrives.
 pub async fn little_under_way_changes_nothing(fixture: &dyn Fixture) {
     let (at, data) = (path("file"), content(500_000));
@@ -186,4 +135,67 @@ pub async fn little_under_way_changes_nothing(fixture: &dyn Fixture) {
     let written = writer.finish(data.len() as u64, &metadata(data.len()).times()).await.unwrap();
     assert_eq!(written.size_bytes, data.len() as u64);
     assert_eq!(read(fixture, &at).await.unwrap(), data);
+}
+
+/// Small ones, large ones, and some that hold nothing.
+pub async fn blocks_of_any_size_are_taken(fixture: &dyn Fixture) {
+    let (at, data) = (path("file"), content(200_000));
+    let mut writer = fixture.sink().create(&at, &metadata(data.len())).await.unwrap();
+    let (mut rest, mut offset) = (&data[..], 0);
+    for length in [0, 1, 2, 4095, 0, 4096, 70_000, 3].into_iter().cycle() {
+        let (block, later) = rest.split_at(length.min(rest.len()));
+        writer.write_at(offset, Bytes::copy_from_slice(block)).await.unwrap();
+        (rest, offset) = (later, offset + block.len() as u64);
+        if rest.is_empty() {
+            break;
+        }
+    }
+    writer.finish(data.len() as u64, &metadata(data.len()).times()).await.unwrap();
+    assert!(read(fixture, &at).await.unwrap() == data);
+}
+
+/// A writer that writes nothing makes an empty file, whatever was there.
+pub async fn an_empty_file_takes_the_place_of_a_longer_one(fixture: &dyn Fixture) {
+    write(fixture, &path("old"), &content(10_000)).await;
+    for at in ["old", "new"].map(path) {
+        let writer = fixture.sink().create(&at, &metadata(0)).await.unwrap();
+        let kept = writer.finish(0, &metadata(0).times()).await.unwrap();
+        assert_eq!((kept.kind, kept.size_bytes), (Kind::File, 0));
+        assert_eq!(read(fixture, &at).await.unwrap(), b"");
+        assert_eq!(fixture.source().metadata(&at).await.unwrap().size_bytes, 0);
+    }
+}
+
+/// The engine compares what it hears at the close, and the next scan what it sees.
+pub async fn what_is_told_at_the_close_is_what_is_shown(fixture: &dyn Fixture) {
+    let whole = write(fixture, &path("whole"), &content(5000)).await;
+    let mut writer = fixture.sink().create(&path("steps"), &metadata(5000)).await.unwrap();
+    writer.write_at(0, Bytes::from(content(5000))).await.unwrap();
+    let steps = writer.finish(5000, &metadata(5000).times()).await.unwrap();
+    for (told, at) in [(whole, path("whole")), (steps, path("steps"))] {
+        assert_same(&told, &fixture.source().metadata(&at).await.unwrap(), &at);
+        assert_eq!((told.kind, told.size_bytes), (Kind::File, 5000));
+    }
+}
+
+/// Later too, and nothing but the times is new.
+pub async fn times_of_files_can_be_set_later(fixture: &dyn Fixture) {
+    let capabilities = fixture.sink().capabilities();
+    if !capabilities.sets_mtime {
+        return;
+    }
+    write(fixture, &path("file"), b"content").await;
+    let later = Timestamp(1_500_000_000_000_000_000);
+    fixture.sink().set_times(&path("file"), &Times { modified: later, accessed: None }).await.unwrap();
+    let shown = fixture.source().metadata(&path("file")).await.unwrap();
+    assert!(shown.modified.distance_ns(later) < capabilities.mtime_precision_ns, "{shown:?}");
+    assert_eq!(read(fixture, &path("file")).await.unwrap(), b"content");
+}
+
+/// Nothing to keep is kept.
+pub async fn flushing_nothing_is_no_error(fixture: &dyn Fixture) {
+    for _ in 0..3 {
+        fixture.sink().flush().await.unwrap();
+    }
+    assert_eq!(list(fixture, &RelPath::root()).await.unwrap(), []);
 }

@@ -1,0 +1,55 @@
+//! Cases about symbolic links.
+
+use super::{Bytes, Fixture, list, metadata, path, read, write};
+use crate::{ErrorKind, Kind, RelPath, Times, Timestamp};
+
+/// A link is a thing of its own: its name is taken, and its times are not those of its target.
+pub async fn links_are_made_once_and_have_their_own_times(fixture: &dyn Fixture) {
+    let (sink, source, link) = (fixture.sink(), fixture.source(), path("link"));
+    let capabilities = sink.capabilities();
+    if !capabilities.symlinks {
+        let refused = sink.create_symlink(&link, b"file").await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Unsupported);
+        return;
+    }
+    let file = write(fixture, &path("file"), b"x").await;
+    sink.create_symlink(&link, b"file").await.unwrap();
+    assert_eq!(sink.create_symlink(&link, b"other").await.unwrap_err().kind(), ErrorKind::AlreadyExists);
+    if capabilities.sets_mtime {
+        let own = Timestamp(1_500_000_000_000_000_000);
+        sink.set_times(&link, &Times { modified: own, accessed: None }).await.unwrap();
+        let shown = source.metadata(&link).await.unwrap().modified;
+        assert!(shown.distance_ns(own) < capabilities.mtime_precision_ns);
+    }
+    assert_eq!(source.metadata(&path("file")).await.unwrap().modified, file.modified);
+}
+
+/// A link leads nobody anywhere.
+pub async fn links_are_listed_and_never_followed(fixture: &dyn Fixture) {
+    if !fixture.sink().capabilities().symlinks {
+        return;
+    }
+    let (sink, source) = (fixture.sink(), fixture.source());
+    sink.create_dir(&path("dir")).await.unwrap();
+    write(fixture, &path("dir/file"), b"behind the link").await;
+    sink.create_symlink(&path("to-dir"), b"dir").await.unwrap();
+    sink.create_symlink(&path("to-file"), b"dir/file").await.unwrap();
+    let kinds: Vec<_> =
+        list(fixture, &RelPath::root()).await.unwrap().iter().map(|entry| entry.metadata.kind).collect();
+    assert_eq!(kinds, [Kind::Dir, Kind::Symlink, Kind::Symlink]);
+    assert_eq!(source.read_link(&path("to-file")).await.unwrap(), b"dir/file");
+    assert_eq!(source.read_link(&path("missing")).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert!(source.read_link(&path("dir/file")).await.is_err(), "a file is no link");
+    for at in ["to-file", "to-dir/file"] {
+        assert!(source.open(&path(at)).await.is_err(), "{at} was followed by open");
+        assert!(source.read_whole(&path(at), 10, Vec::new()).await.is_err(), "{at} was followed by read_whole");
+        assert!(sink.create(&path(at), &metadata(1)).await.is_err(), "{at} was followed by create");
+        let whole = sink.write_whole(&path(at), Bytes::from_static(b"x"), &metadata(1)).await;
+        assert!(whole.is_err(), "{at} was followed by write_whole");
+    }
+    assert!(list(fixture, &path("to-dir")).await.is_err());
+    assert!(source.metadata(&path("to-dir/file")).await.is_err());
+    assert!(sink.create_dir(&path("to-dir/new")).await.is_err());
+    assert!(sink.remove_file(&path("to-dir/file")).await.is_err());
+    assert_eq!(read(fixture, &path("dir/file")).await.unwrap(), b"behind the link");
+}

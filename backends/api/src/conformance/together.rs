@@ -1,0 +1,153 @@
+//! Cases about what happens at the same time.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
+
+use super::{Bytes, Fixture, content, metadata, names, path, read, write};
+use crate::RelPath;
+
+/// Work that one task does along with others.
+type Work<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
+/// Does all of it in this task, each a step further whenever something has happened.
+async fn all_at_once(mut works: Vec<Work<'_>>) {
+    poll_fn(|context| {
+        works.retain_mut(|work| work.as_mut().poll(context).is_pending());
+        if works.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+/// Lets the others go a step further.
+async fn pause() {
+    let mut paused = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut paused, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Writes a file in steps, pausing at each.
+async fn write_in_steps(fixture: &dyn Fixture, at: &RelPath, data: &[u8]) {
+    let mut writer = fixture.sink().create(at, &metadata(data.len())).await.unwrap();
+    for (n, step) in data.chunks(10_007).enumerate() {
+        pause().await;
+        writer.write_at(n as u64 * 10_007, Bytes::copy_from_slice(step)).await.unwrap();
+    }
+    pause().await;
+    let kept = writer.finish(data.len() as u64, &metadata(data.len()).times()).await.unwrap();
+    assert_eq!(kept.size_bytes, data.len() as u64);
+}
+
+/// Reads a file in steps, pausing at each, and compares.
+async fn read_in_steps(fixture: &dyn Fixture, at: &RelPath, expected: &[u8]) {
+    let mut reader = fixture.source().open(at).await.unwrap();
+    for (n, step) in expected.chunks(10_007).enumerate() {
+        pause().await;
+        assert!(reader.read_at(n as u64 * 10_007, step.len(), Vec::new()).await.unwrap() == step, "{at}");
+    }
+}
+
+/// Files of one number have one content, and no two numbers the same.
+fn numbered(number: usize) -> (RelPath, Vec<u8>) {
+    (path(format!("{number:02}")), content(100_000 + number).split_off(number))
+}
+
+/// No writer puts anything into another's file.
+pub async fn files_are_written_side_by_side(fixture: &dyn Fixture) {
+    let files: Vec<_> = (0..10).map(numbered).collect();
+    all_at_once(files.iter().map(|(at, data)| Box::pin(write_in_steps(fixture, at, data)) as Work<'_>).collect()).await;
+    for (at, data) in &files {
+        assert!(read(fixture, at).await.unwrap() == *data, "{at}");
+    }
+}
+
+/// Nor do readers disturb writers, or writers readers.
+pub async fn files_are_read_and_written_at_once(fixture: &dyn Fixture) {
+    let (old, new): (Vec<_>, Vec<_>) = ((0..5).map(numbered).collect(), (5..10).map(numbered).collect());
+    for (at, data) in &old {
+        write(fixture, at, data).await;
+    }
+    let mut works: Vec<Work<'_>> = Vec::new();
+    for ((old_at, old_data), (new_at, new_data)) in old.iter().zip(&new) {
+        works.push(Box::pin(read_in_steps(fixture, old_at, old_data)));
+        works.push(Box::pin(write_in_steps(fixture, new_at, new_data)));
+        works.push(Box::pin(read_in_steps(fixture, old_at, old_data)));
+    }
+    all_at_once(works).await;
+    for (at, data) in new.iter().chain(&old) {
+        assert!(read(fixture, at).await.unwrap() == *data, "{at}");
+    }
+}
+
+/// What is made in a directory at the same time is all there afterwards, and what is removed is not.
+pub async fn one_directory_takes_many_changes_at_once(fixture: &dyn Fixture) {
+    let (sink, dir) = (fixture.sink(), path("dir"));
+    sink.create_dir(&dir).await.unwrap();
+    for number in 0..20 {
+        write(fixture, &dir.join(format!("old {number:02}")).unwrap(), b"old").await;
+    }
+    let mut works: Vec<Work<'_>> = Vec::new();
+    for number in 0..20 {
+        let at = |kind: &str| dir.join(format!("{kind} {number:02}")).unwrap();
+        let (old, made, whole, steps) = (at("old"), at("dir"), at("whole"), at("steps"));
+        works.push(Box::pin(async move { sink.remove_file(&old).await.unwrap() }));
+        works.push(Box::pin(async move { sink.create_dir(&made).await.unwrap() }));
+        works.push(Box::pin(async move { assert_eq!(write(fixture, &whole, b"whole").await.size_bytes, 5) }));
+        works.push(Box::pin(async move { write_in_steps(fixture, &steps, b"steps").await }));
+    }
+    all_at_once(works).await;
+    let expected: Vec<_> = ["dir", "steps", "whole"]
+        .iter()
+        .flat_map(|kind| (0..20).map(move |number| format!("{kind} {number:02}").into_bytes()))
+        .collect();
+    assert_eq!(names(fixture, &dir).await, expected);
+}
+
+/// Starts some work and gives it up at its first pause.
+async fn give_up<T>(work: impl Future<Output = T> + Send) {
+    let mut work = Box::pin(work);
+    let _whether_it_was_done = poll_fn(|context| Poll::Ready(work.as_mut().poll(context).is_ready())).await;
+}
+
+/// Whoever stops waiting for a read breaks nothing for those who read later.
+pub async fn a_read_that_is_given_up_does_no_harm(fixture: &dyn Fixture) {
+    let (at, data) = (path("file"), content(200_000));
+    let source = fixture.source();
+    write(fixture, &at, &data).await;
+    for _ in 0..10 {
+        let mut reader = source.open(&at).await.unwrap();
+        give_up(reader.read_at(0, data.len(), Vec::new())).await;
+        drop(reader);
+        give_up(source.open(&at)).await;
+        give_up(source.read_whole(&at, data.len(), Vec::new())).await;
+        give_up(source.metadata(&at)).await;
+        give_up(source.read_dir(&RelPath::root())).await;
+    }
+    assert!(read(fixture, &at).await.unwrap() == data);
+    assert_eq!(names(fixture, &RelPath::root()).await, [b"file"]);
+}
+
+/// Whoever stops waiting for a write leaves that file as it may be, and all others whole.
+pub async fn a_write_that_is_given_up_does_no_harm(fixture: &dyn Fixture) {
+    let (sink, data) = (fixture.sink(), content(200_000));
+    write(fixture, &path("kept"), &data).await;
+    for number in 0..10 {
+        let mut writer = sink.create(&path(format!("steps {number}")), &metadata(data.len())).await.unwrap();
+        give_up(writer.write_at(0, Bytes::from(data.clone()))).await;
+        drop(writer);
+        let whole = path(format!("whole {number}"));
+        give_up(sink.write_whole(&whole, Bytes::from(data.clone()), &metadata(data.len()))).await;
+    }
+    write(fixture, &path("new"), &data).await;
+    for at in ["kept", "new"].map(path) {
+        assert!(read(fixture, &at).await.unwrap() == data, "{at}");
+    }
+    let listed = names(fixture, &RelPath::root()).await;
+    assert!([&b"kept"[..], b"new"].iter().all(|name| listed.iter().any(|listed| listed == name)), "{listed:?}");
+}

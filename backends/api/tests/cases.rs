@@ -1,0 +1,26 @@
+//! Every case of the suite is in the list that makes tests of them.
+
+#![cfg(feature = "conformance")]
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+macro_rules! names {
+    ($($case:ident),* $(,)?) => { &[$(stringify!($case)),*] };
+}
+
+#[test]
+fn no_case_is_left_out_and_none_is_there_twice() {
+    let listed: &[&str] = towpath_backend::conformance_cases!(names);
+    let mut written = BTreeSet::new();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/conformance");
+    for file in std::fs::read_dir(folder).unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        for line in text.lines().filter_map(|line| line.strip_prefix("pub async fn ")) {
+            written.insert(line.split('(').next().unwrap().to_owned());
+        }
+    }
+    assert_eq!(listed.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>(), written);
+    assert_eq!(listed.len(), written.len());
+}

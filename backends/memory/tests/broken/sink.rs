@@ -1,0 +1,235 @@
+//! A sink with a bug.
+
+use std::sync::atomic::Ordering;
+
+use towpath_backend::{
+    Attributes, Bytes, Error, ErrorKind, FileWriter, Kind, Metadata, RelPath, Result, Sink, Source as _, Times,
+    Timestamp, Tree as _, async_trait,
+};
+
+use crate::bug::Bug;
+use crate::listing::entries;
+use crate::tree::{Broken, broken, seconds};
+use crate::writer::BrokenWriter;
+
+const LONG_AGO: Times = Times { modified: Timestamp(0), accessed: None };
+
+impl Broken {
+    /// The path that is used for `path`, and what must be done first.
+    async fn before_making(&self, path: &RelPath) -> Result<RelPath> {
+        if self.memory.is_blocked() {
+            return Err(broken(path));
+        }
+        match self.bug {
+            Some(Bug::CutsNames) => {
+                let name = path.name().unwrap_or_default();
+                return Ok(path.parent().unwrap().join(&name[..name.len().min(255)]).unwrap());
+            }
+            Some(Bug::RefusesDeepPaths) if path.components().count() > 50 => return Err(broken(path)),
+            Some(Bug::NamesAreUsedUp) if self.memory.paths().contains(path) => return Err(broken(path)),
+            Some(Bug::ReadersKeepWritersOut) if self.memory.readers.load(Ordering::Relaxed) > 0 => {
+                return Err(broken(path));
+            }
+            Some(Bug::MakesDirectoriesUnasked) => {
+                if let Some(parent) = path.parent() {
+                    let _there_already = self.inner.create_dir(&parent).await;
+                }
+            }
+            Some(Bug::ReplacesDirectories) => {
+                let _no_directory = self.inner.remove_dir(path).await;
+            }
+            _ => {}
+        }
+        Ok(path.clone())
+    }
+
+    /// The content of a file; nothing where there is none.
+    async fn content(&self, path: &RelPath) -> Vec<u8> {
+        self.inner.read_whole(path, usize::MAX, Vec::new()).await.map_or(Vec::new(), |whole| whole.data)
+    }
+
+    /// The names in the root that the file at `path` has besides.
+    async fn other_names(&self, path: &RelPath) -> Vec<RelPath> {
+        let Ok(shown) = self.inner.metadata(path).await else { return Vec::new() };
+        let listed = entries(&self.inner, &RelPath::root()).await.unwrap();
+        let names = listed.into_iter().filter(|entry| entry.metadata.id == shown.id);
+        names.map(|entry| RelPath::new(entry.name).unwrap()).filter(|other| other != path).collect()
+    }
+}
+
+/// Whether a call failed for this reason.
+fn failed_as<T>(result: &Result<T>, kind: ErrorKind) -> bool {
+    result.as_ref().is_err_and(|error| error.kind() == kind)
+}
+
+#[async_trait]
+impl Sink for Broken {
+    async fn create(&self, path: &RelPath, metadata: &Metadata) -> Result<Box<dyn FileWriter>> {
+        let at = self.before_making(path).await?;
+        let old = if self.has(Bug::NothingWrittenKeepsTheOld) { self.content(&at).await } else { Vec::new() };
+        match self.inner.create(&at, metadata).await {
+            Err(error) if self.has(Bug::FilesAreMissingDirectories) && error.kind() == ErrorKind::NotADirectory => {
+                Err(Error::new(ErrorKind::NotFound, "create", path, "there is no such directory"))
+            }
+            created => Ok(Box::new(BrokenWriter::new(self, &at, created?, old))),
+        }
+    }
+
+    async fn write_whole(&self, path: &RelPath, data: Bytes, metadata: &Metadata) -> Result<Metadata> {
+        let at = self.before_making(path).await?;
+        let (mut metadata, mut data) = (*metadata, data);
+        let given = metadata.modified;
+        match self.bug {
+            Some(Bug::KeepsSecondsOnly) => metadata.modified = seconds(given),
+            Some(Bug::TellsTimesItDidNotKeep) => metadata.modified = given.max(Timestamp(0)),
+            Some(Bug::LeavesTheOldEnd) => {
+                let old = self.content(&at).await;
+                if old.len() > data.len() {
+                    data = [&data[..], &old[data.len()..]].concat().into();
+                    metadata.size_bytes = data.len() as u64;
+                }
+            }
+            Some(Bug::WritesUnderAllNames) => {
+                for other in self.other_names(&at).await {
+                    self.inner.write_whole(&other, data.clone(), &metadata).await?;
+                }
+            }
+            Some(Bug::FlushTouches | Bug::FlushNeedsSomething) => self.memory.paths().push(at.clone()),
+            _ => {}
+        }
+        let kept = self.inner.write_whole(&at, data, &metadata).await?;
+        if self.has(Bug::TellsTimesItDidNotKeep) {
+            return Ok(Metadata { modified: given, ..kept });
+        }
+        Ok(kept)
+    }
+
+    async fn create_dir(&self, path: &RelPath) -> Result<()> {
+        let at = if self.has(Bug::ReplacesDirectories) { path.clone() } else { self.before_making(path).await? };
+        let made = self.inner.create_dir(&at).await;
+        if self.has(Bug::MakesDirectoriesAgain) && failed_as(&made, ErrorKind::AlreadyExists) {
+            return Ok(());
+        }
+        if self.has(Bug::LosesConcurrentChanges) {
+            self.memory.paths().push(at);
+        }
+        made
+    }
+
+    async fn create_symlink(&self, path: &RelPath, target: &[u8]) -> Result<()> {
+        let made = self.inner.create_symlink(path, target).await;
+        if self.has(Bug::LinksReplaceLinks) && failed_as(&made, ErrorKind::AlreadyExists) {
+            self.inner.remove_file(path).await?;
+            return self.inner.create_symlink(path, target).await;
+        }
+        made
+    }
+
+    async fn create_hard_link(&self, existing: &RelPath, path: &RelPath) -> Result<()> {
+        if self.has(Bug::HardLinksAreCopies) {
+            let metadata = self.inner.metadata(existing).await?;
+            let data = self.content(existing).await;
+            return self.inner.write_whole(path, data.into(), &metadata).await.map(drop_metadata);
+        }
+        let made = self.inner.create_hard_link(existing, path).await;
+        if self.has(Bug::HardLinksReplace) && failed_as(&made, ErrorKind::AlreadyExists) {
+            self.inner.remove_file(path).await?;
+            return self.inner.create_hard_link(existing, path).await;
+        }
+        made
+    }
+
+    async fn rename(&self, from: &RelPath, to: &RelPath) -> Result<()> {
+        match self.bug {
+            Some(Bug::RenamingNeedsAFreeName) if self.inner.metadata(to).await.is_ok() => return Err(broken(to)),
+            Some(Bug::RenamesAsPosix) if self.other_names(from).await.contains(to) => return Ok(()),
+            Some(Bug::RenamingReplacesDirectories) => {
+                let _no_directory = self.inner.remove_dir(to).await;
+            }
+            _ => {}
+        }
+        self.inner.rename(from, to).await?;
+        if self.has(Bug::RenamingTouches) {
+            self.inner.set_times(to, &LONG_AGO).await?;
+        }
+        Ok(())
+    }
+
+    async fn set_times(&self, path: &RelPath, times: &Times) -> Result<()> {
+        let kind = self.inner.metadata(path).await.map(|metadata| metadata.kind);
+        match (self.bug, kind) {
+            (Some(Bug::DirectoriesKeepTheirTime), Ok(Kind::Dir)) => Ok(()),
+            (Some(Bug::FilesKeepTheirTime), Ok(Kind::File)) => Ok(()),
+            (Some(Bug::MissingHasTimes), Err(_)) => Ok(()),
+            _ => self.inner.set_times(path, times).await,
+        }
+    }
+
+    async fn set_attributes(&self, path: &RelPath, attributes: &Attributes) -> Result<Vec<Error>> {
+        match self.bug {
+            Some(Bug::AttributesAreDropped) => Ok(Vec::new()),
+            Some(Bug::MissingHasAttributes) if self.inner.metadata(path).await.is_err() => Ok(Vec::new()),
+            Some(Bug::AttributesFollowLinks) => {
+                let at = self.target(path).await.unwrap_or_else(|| path.clone());
+                self.inner.set_attributes(&at, attributes).await
+            }
+            _ => self.inner.set_attributes(path, attributes).await,
+        }
+    }
+
+    async fn remove_file(&self, path: &RelPath) -> Result<()> {
+        match self.bug {
+            Some(Bug::RemovesBehindLinks) => {
+                if let Some(target) = self.target(path).await {
+                    for entry in entries(&self.inner, &target).await? {
+                        self.inner.remove_file(&target.join(entry.name).unwrap()).await?;
+                    }
+                }
+            }
+            Some(Bug::NamesAreUsedUp) => self.memory.paths().push(path.clone()),
+            _ => {}
+        }
+        let removed = self.inner.remove_file(path).await;
+        match self.bug {
+            Some(Bug::RemovesWhateverItIs) if failed_as(&removed, ErrorKind::IsADirectory) => {
+                self.inner.remove_dir(path).await
+            }
+            Some(Bug::RemovesWhatIsMissing) if failed_as(&removed, ErrorKind::NotFound) => Ok(()),
+            _ => removed,
+        }
+    }
+
+    async fn remove_dir(&self, path: &RelPath) -> Result<()> {
+        if self.has(Bug::RemovesTheRoot) && path.is_root() {
+            return Ok(());
+        }
+        let removed = self.inner.remove_dir(path).await;
+        if self.has(Bug::RemovesFullDirectories) && failed_as(&removed, ErrorKind::NotEmpty) {
+            for entry in entries(&self.inner, path).await? {
+                self.inner.remove_file(&path.join(entry.name).unwrap()).await?;
+            }
+            return self.inner.remove_dir(path).await;
+        }
+        removed
+    }
+
+    async fn discard(&self, path: &RelPath) -> Result<()> {
+        if self.has(Bug::DiscardsNothing) { Ok(()) } else { self.inner.discard(path).await }
+    }
+
+    async fn flush(&self) -> Result<()> {
+        let written = self.memory.paths().clone();
+        if self.has(Bug::FlushNeedsSomething) && written.is_empty() {
+            return Err(broken(&RelPath::root()));
+        }
+        if self.has(Bug::FlushTouches) {
+            for path in &written {
+                self.inner.set_times(path, &LONG_AGO).await?;
+            }
+        }
+        self.inner.flush().await
+    }
+}
+
+/// For a call that tells nothing.
+fn drop_metadata(_: Metadata) {}

@@ -1,0 +1,156 @@
+//! A tree with a bug: what source and sink have in common.
+
+use std::future::poll_fn;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard};
+use std::task::Poll;
+
+use towpath_backend::{
+    Capabilities, EntryStream, Error, ErrorKind, Identity, Metadata, RelPath, Result, Timestamp, Tree, async_trait,
+};
+use towpath_memory::MemoryTree;
+
+use crate::bug::Bug;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Source,
+    Sink,
+}
+
+/// What the bugs remember.
+#[derive(Default)]
+pub(crate) struct Memory {
+    pub(crate) calls: AtomicU64,
+    pub(crate) blocked: AtomicBool,
+    pub(crate) position: AtomicUsize,
+    pub(crate) last_reader: AtomicUsize,
+    pub(crate) readers: AtomicUsize,
+    pub(crate) writers: AtomicUsize,
+    /// Paths that were written, removed or made, as the bug needs it.
+    pub(crate) paths: Mutex<Vec<RelPath>>,
+}
+
+impl Memory {
+    pub(crate) fn paths(&self) -> MutexGuard<'_, Vec<RelPath>> {
+        self.paths.lock().unwrap()
+    }
+
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.blocked.load(Ordering::Relaxed)
+    }
+}
+
+/// A tree in memory behind a bug.
+#[derive(Clone)]
+pub(crate) struct Broken {
+    pub(crate) inner: MemoryTree,
+    pub(crate) side: Side,
+    pub(crate) bug: Option<Bug>,
+    pub(crate) memory: Arc<Memory>,
+}
+
+impl Broken {
+    pub(crate) fn new(inner: MemoryTree, bug: Option<Bug>) -> Self {
+        Self { inner, side: Side::Sink, bug, memory: Arc::default() }
+    }
+
+    pub(crate) fn has(&self, bug: Bug) -> bool {
+        self.bug == Some(bug)
+    }
+
+    /// Where the link at `path` leads.
+    pub(crate) async fn target(&self, path: &RelPath) -> Option<RelPath> {
+        use towpath_backend::Source as _;
+        self.inner.read_link(path).await.ok().and_then(|target| RelPath::new(target).ok())
+    }
+}
+
+/// An error that no bug-free tree gives.
+pub(crate) fn broken(path: &RelPath) -> Error {
+    Error::new(ErrorKind::Other, "break", path, "is broken")
+}
+
+/// Whole seconds of a time.
+pub(crate) fn seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_parts(time.seconds(), 0)
+}
+
+/// Blocks everything if it is given up while it waits.
+pub(crate) async fn wait_or_block(memory: &Memory) {
+    struct Guard<'a>(&'a Memory);
+    impl Drop for Guard<'_> {
+        fn drop(&mut self) {
+            self.0.blocked.store(true, Ordering::Relaxed);
+        }
+    }
+    let guard = Guard(memory);
+    let mut waited = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut waited, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+    std::mem::forget(guard);
+}
+
+#[async_trait]
+impl Tree for Broken {
+    fn root(&self) -> &[u8] {
+        if self.has(Bug::RootEndsWithSlash) { b"mem://broken/" } else { self.inner.root() }
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    fn locate(&self, local: &Path) -> Option<RelPath> {
+        if self.has(Bug::LocatesEverything) { Some(RelPath::root()) } else { self.inner.locate(local) }
+    }
+
+    async fn identity(&self) -> Result<Identity> {
+        match self.bug {
+            Some(Bug::IdentityChanges) => {
+                Ok(Identity::new(self.memory.calls.fetch_add(1, Ordering::Relaxed).to_string()))
+            }
+            Some(Bug::OneIdentityForAll) => Ok(Identity::new("the one")),
+            _ => self.inner.identity().await,
+        }
+    }
+
+    async fn round_trip(&self) -> Result<()> {
+        if self.has(Bug::RoundTripFails) && self.memory.calls.fetch_add(1, Ordering::Relaxed) > 2 {
+            return Err(broken(&RelPath::root()));
+        }
+        self.inner.round_trip().await
+    }
+
+    async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream> {
+        crate::listing::list(self, dir).await
+    }
+
+    async fn metadata(&self, path: &RelPath) -> Result<Metadata> {
+        let looked = self.inner.metadata(path).await;
+        match (self.bug, looked) {
+            (Some(Bug::ErrorsWithoutPath), Err(error)) => {
+                Err(Error::new(error.kind(), error.operation(), &RelPath::root(), "failed"))
+            }
+            (Some(Bug::FoldsCase), Err(error)) => {
+                let lower = RelPath::new(path.as_bytes().to_ascii_uppercase()).unwrap();
+                for entry in crate::listing::entries(&self.inner, &path.parent().unwrap()).await? {
+                    if entry.name.eq_ignore_ascii_case(lower.name().unwrap()) {
+                        return Ok(entry.metadata);
+                    }
+                }
+                Err(error)
+            }
+            (Some(Bug::LooksAtSecondsOnly), Ok(shown)) => Ok(Metadata { modified: seconds(shown.modified), ..shown }),
+            (_, looked) => looked,
+        }
+    }
+}

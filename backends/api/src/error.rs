@@ -80,6 +80,13 @@ impl Error {
         self
     }
 
+    /// The same error, of another path: for whoever knows the file under another name.
+    #[must_use]
+    pub fn with_path(mut self, path: &RelPath) -> Self {
+        self.path = path.clone();
+        self
+    }
+
     /// What went wrong.
     pub fn kind(&self) -> ErrorKind {
         self.kind

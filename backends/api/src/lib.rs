@@ -8,11 +8,15 @@
 //! Paths are bytes relative to the root ([`RelPath`]), never strings: a name
 //! that is not valid UTF-8 is a name like any other.
 //!
+//! Boxes, shared pointers and references to a tree are trees themselves.
+//!
 //! Features:
+//! - `layers`: [`mod@layer`], what can be put around any tree: another try, counters, a limit, faults, and more;
 //! - `mock`: [`mock`], mockall mocks of the traits, for tests of code that uses them;
 //! - `conformance`: [`mod@conformance`], the suite that every backend must pass.
 
 mod error;
+mod forward;
 mod metadata;
 mod names;
 mod path;
@@ -22,6 +26,8 @@ mod tree;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+#[cfg(feature = "layers")]
+pub mod layer;
 #[cfg(feature = "mock")]
 pub mod mock;
 

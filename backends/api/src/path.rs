@@ -61,6 +61,27 @@ impl RelPath {
         Ok(Self(Arc::from(bytes)))
     }
 
+    /// The path that `below` has in the tree whose root is this directory in this tree.
+    #[must_use]
+    pub fn append(&self, below: &Self) -> Self {
+        if self.is_root() {
+            return below.clone();
+        }
+        Self(Arc::from(below.under(&self.0)))
+    }
+
+    /// The path below `dir`, if this is `dir` or lies below it: what [`Self::append`] was given.
+    pub fn below(&self, dir: &Self) -> Option<Self> {
+        if dir.is_root() {
+            return Some(self.clone());
+        }
+        match self.0.strip_prefix(&*dir.0)? {
+            [] => Some(Self::root()),
+            [b'/', rest @ ..] => Some(Self(Arc::from(rest))),
+            _ => None,
+        }
+    }
+
     /// Whether this is the root itself.
     pub fn is_root(&self) -> bool {
         self.0.is_empty()
@@ -157,6 +178,22 @@ mod tests {
         assert_eq!(RelPath::new("a/b")?.parent(), Some(RelPath::new("a")?));
         assert_eq!(RelPath::new("a")?.parent(), Some(RelPath::root()));
         assert_eq!(RelPath::root().parent(), None);
+        Ok(())
+    }
+
+    #[test]
+    fn a_path_below_another_is_taken_apart_as_it_was_put_together() -> Result<(), InvalidPath> {
+        let paths = ["", "a", "a/b", "ab"].map(RelPath::new);
+        for dir in paths.clone() {
+            for below in paths.clone() {
+                let (dir, below) = (dir.clone()?, below?);
+                let whole = dir.append(&below);
+                assert_eq!(whole.below(&dir), Some(below.clone()));
+                assert_eq!(RelPath::new(whole.as_bytes()), Ok(whole.clone()));
+            }
+        }
+        assert_eq!(RelPath::new("ab")?.below(&RelPath::new("a")?), None);
+        assert_eq!(RelPath::new("a")?.below(&RelPath::new("a/b")?), None);
         Ok(())
     }
 

@@ -1,0 +1,124 @@
+//! Boxes, shared pointers and references to a tree, which are trees themselves.
+
+// What is not forwarded would go a default way, past the tree's own.
+#![warn(clippy::missing_trait_methods)]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::{
+    Attributes, Capabilities, EntryStream, Error, FileReader, FileWriter, Identity, Metadata, RelPath, Result, Sink,
+    Source, Times, Tree, WholeFile, Xattr,
+};
+
+macro_rules! forward {
+    ($($pointer:ty),*) => {
+        $(
+            #[async_trait]
+            impl<T: Tree + ?Sized> Tree for $pointer {
+                fn root(&self) -> &[u8] {
+                    (**self).root()
+                }
+
+                fn capabilities(&self) -> Capabilities {
+                    (**self).capabilities()
+                }
+
+                fn locate(&self, local: &Path) -> Option<RelPath> {
+                    (**self).locate(local)
+                }
+
+                async fn identity(&self) -> Result<Identity> {
+                    (**self).identity().await
+                }
+
+                async fn round_trip(&self) -> Result<()> {
+                    (**self).round_trip().await
+                }
+
+                async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream> {
+                    (**self).read_dir(dir).await
+                }
+
+                async fn metadata(&self, path: &RelPath) -> Result<Metadata> {
+                    (**self).metadata(path).await
+                }
+            }
+
+            #[async_trait]
+            impl<T: Source + ?Sized> Source for $pointer {
+                async fn open(&self, path: &RelPath) -> Result<Box<dyn FileReader>> {
+                    (**self).open(path).await
+                }
+
+                async fn read_whole(&self, path: &RelPath, limit_bytes: usize, buffer: Vec<u8>) -> Result<WholeFile> {
+                    (**self).read_whole(path, limit_bytes, buffer).await
+                }
+
+                async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>> {
+                    (**self).read_link(path).await
+                }
+
+                async fn xattrs(&self, path: &RelPath) -> Result<Vec<Xattr>> {
+                    (**self).xattrs(path).await
+                }
+            }
+
+            #[async_trait]
+            impl<T: Sink + ?Sized> Sink for $pointer {
+                async fn create(&self, path: &RelPath, metadata: &Metadata) -> Result<Box<dyn FileWriter>> {
+                    (**self).create(path, metadata).await
+                }
+
+                async fn write_whole(&self, path: &RelPath, data: Bytes, metadata: &Metadata) -> Result<Metadata> {
+                    (**self).write_whole(path, data, metadata).await
+                }
+
+                async fn create_dir(&self, path: &RelPath) -> Result<()> {
+                    (**self).create_dir(path).await
+                }
+
+                async fn create_symlink(&self, path: &RelPath, target: &[u8]) -> Result<()> {
+                    (**self).create_symlink(path, target).await
+                }
+
+                async fn create_hard_link(&self, existing: &RelPath, path: &RelPath) -> Result<()> {
+                    (**self).create_hard_link(existing, path).await
+                }
+
+                async fn rename(&self, from: &RelPath, to: &RelPath) -> Result<()> {
+                    (**self).rename(from, to).await
+                }
+
+                async fn set_times(&self, path: &RelPath, times: &Times) -> Result<()> {
+                    (**self).set_times(path, times).await
+                }
+
+                async fn set_attributes(&self, path: &RelPath, attributes: &Attributes) -> Result<Vec<Error>> {
+                    (**self).set_attributes(path, attributes).await
+                }
+
+                async fn remove_file(&self, path: &RelPath) -> Result<()> {
+                    (**self).remove_file(path).await
+                }
+
+                async fn remove_dir(&self, path: &RelPath) -> Result<()> {
+                    (**self).remove_dir(path).await
+                }
+
+                async fn discard(&self, path: &RelPath) -> Result<()> {
+                    (**self).discard(path).await
+                }
+
+                async fn flush(&self) -> Result<()> {
+                    (**self).flush().await
+                }
+            }
+        )*
+    };
+}
+
+forward!(Box<T>, Arc<T>, &T);

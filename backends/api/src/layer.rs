@@ -1,0 +1,39 @@
+//! What can be put around any tree: each layer is a tree itself, and passes on
+//! every call that it does not change.
+//!
+//! | layer | what it does |
+//! | --- | --- |
+//! | [`ReadOnly`] | refuses every change |
+//! | [`Prefix`] | shows a directory of a tree as a tree |
+//! | [`Retry`] | tries again what failed for a while |
+//! | [`Rate`] | moves no more than so many bytes in a second |
+//! | [`Metrics`] | counts calls, errors, bytes and time |
+//! | [`Fault`] | makes calls fail, for tests |
+//!
+//! They can be put around each other; the outermost sees a call first. So
+//! `Metrics::new(Retry::new(tree, policy))` counts what was asked for, and
+//! `Retry::new(Metrics::new(tree), policy)` each try.
+//!
+//! A layer of one's own that only looks at calls, waits or refuses is a [`Hook`].
+
+// What is not forwarded would go a default way, past the tree's own.
+#![warn(clippy::missing_trait_methods)]
+
+mod fault;
+mod hook;
+mod metrics;
+mod operation;
+mod prefix;
+mod random;
+mod rate;
+mod read_only;
+mod retry;
+
+pub use fault::{Fault, Faults, Rule};
+pub use hook::{Hook, Hooked, Outcome};
+pub use metrics::{Counts, Meter, Metrics, Snapshot};
+pub use operation::{Call, Operation};
+pub use prefix::Prefix;
+pub use rate::{Limiter, Rate};
+pub use read_only::{ReadOnly, Refuse};
+pub use retry::{Retry, RetryPolicy};

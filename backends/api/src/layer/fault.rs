@@ -1,0 +1,223 @@
+//! Calls that fail by rules, for tests of what is to go on nevertheless.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+
+use super::random::Random;
+use super::{Call, Hook, Hooked, Operation, Outcome};
+use crate::{Error, ErrorKind, RelPath, Result};
+
+/// A tree of which some calls fail, before they reach the tree within.
+///
+/// Hints ([`Operation::Prefetch`]) tell no errors: one that would fail is not passed on.
+pub type Fault<T> = Hooked<T, Faults>;
+
+impl<T> Fault<T> {
+    /// Puts faults around `inner`.
+    pub fn new(inner: T, faults: Faults) -> Self {
+        Self::around(inner, Arc::new(faults))
+    }
+}
+
+/// Which paths a rule applies to.
+type PathRule = Box<dyn Fn(&RelPath) -> bool + Send + Sync>;
+
+/// When a rule that applies makes a call fail.
+#[derive(Clone, Copy, Debug)]
+enum When {
+    Always,
+    First(u64),
+    Nth(u64),
+    Every(u64),
+    Chance(f64),
+}
+
+/// Which calls fail, and how.
+///
+/// ```
+/// use towpath_backend::ErrorKind;
+/// use towpath_backend::layer::{Faults, Operation, Rule};
+///
+/// // The third write fails for good, and one of ten listings for a while.
+/// let faults = Faults::new(42)
+///     .with(Rule::new(ErrorKind::NoSpace).on(Operation::WriteAt).nth(3))
+///     .with(Rule::new(ErrorKind::Other).on(Operation::ReadDir).chance(0.1).temporary(true));
+/// ```
+#[must_use]
+pub struct Rule {
+    kind: ErrorKind,
+    temporary: Option<bool>,
+    operations: Vec<Operation>,
+    path: Option<PathRule>,
+    when: When,
+    /// How many calls it has applied to.
+    seen: AtomicU64,
+}
+
+impl Rule {
+    /// Every call fails with this kind of error, until something else is said.
+    pub fn new(kind: ErrorKind) -> Self {
+        let seen = AtomicU64::new(0);
+        Self { kind, temporary: None, operations: Vec::new(), path: None, when: When::Always, seen }
+    }
+
+    /// Only this call, and those that were named before.
+    pub fn on(mut self, operation: Operation) -> Self {
+        self.operations.push(operation);
+        self
+    }
+
+    /// Only on these paths.
+    pub fn at(mut self, path: impl Fn(&RelPath) -> bool + Send + Sync + 'static) -> Self {
+        self.path = Some(Box::new(path));
+        self
+    }
+
+    /// Only the first `count` calls that it applies to.
+    pub fn first(mut self, count: u64) -> Self {
+        self.when = When::First(count);
+        self
+    }
+
+    /// Only one call, counted from 1.
+    pub fn nth(mut self, number: u64) -> Self {
+        self.when = When::Nth(number);
+        self
+    }
+
+    /// Only every so-many-th call; none if `number` is 0.
+    pub fn every(mut self, number: u64) -> Self {
+        self.when = When::Every(number);
+        self
+    }
+
+    /// Only by chance: 0 never, 1 always.
+    pub fn chance(mut self, chance: f64) -> Self {
+        self.when = When::Chance(chance);
+        self
+    }
+
+    /// Whether another try is said to help; otherwise the kind decides.
+    pub fn temporary(mut self, temporary: bool) -> Self {
+        self.temporary = Some(temporary);
+        self
+    }
+
+    fn error(&self, call: &Call<'_>, random: &Random) -> Option<Error> {
+        let applies = (self.operations.is_empty() || self.operations.contains(&call.operation))
+            && self.path.as_ref().is_none_or(|path| path(call.path));
+        if !applies {
+            return None;
+        }
+        let number = self.seen.fetch_add(1, Ordering::Relaxed) + 1;
+        let fails = match self.when {
+            When::Always => true,
+            When::First(count) => number <= count,
+            When::Nth(nth) => number == nth,
+            When::Every(every) => number.is_multiple_of(every),
+            When::Chance(chance) => random.next() < chance,
+        };
+        fails.then(|| {
+            let error = Error::new(self.kind, call.operation.name(), call.path, "made to fail");
+            let temporary = self.temporary.unwrap_or(error.is_temporary());
+            error.with_temporary(temporary)
+        })
+    }
+}
+
+impl fmt::Debug for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rule")
+            .field("kind", &self.kind)
+            .field("operations", &self.operations)
+            .field("when", &self.when)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The hook of [`Fault`]: rules, of which the first that makes a call fail does so.
+#[derive(Debug)]
+pub struct Faults {
+    rules: Vec<Rule>,
+    random: Random,
+    injected: AtomicU64,
+}
+
+impl Faults {
+    /// No rule yet. The seed decides what [`Rule::chance`] does.
+    pub fn new(seed: u64) -> Self {
+        Self { rules: Vec::new(), random: Random::new(seed), injected: AtomicU64::new(0) }
+    }
+
+    /// One more rule.
+    #[must_use]
+    pub fn with(mut self, rule: Rule) -> Self {
+        self.rules.push(rule);
+        self
+    }
+
+    /// How many calls were made to fail.
+    pub fn injected(&self) -> u64 {
+        self.injected.load(Ordering::Relaxed)
+    }
+}
+
+#[async_trait]
+impl Hook for Faults {
+    fn refuse(&self, call: &Call<'_>) -> Result<()> {
+        match self.rules.iter().find_map(|rule| rule.error(call, &self.random)) {
+            Some(error) => {
+                self.injected.fetch_add(1, Ordering::Relaxed);
+                Err(error)
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn wait(&self, _: &Call<'_>) {}
+
+    fn done(&self, _: &Call<'_>, _: &Outcome<'_>) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Which of ten calls fail.
+    fn failures(rule: Rule) -> Vec<u64> {
+        let (faults, path) = (Faults::new(1).with(rule), RelPath::root());
+        let fails = |_: &u64| faults.refuse(&Call::new(Operation::Open, &path)).is_err();
+        (1..=10).filter(fails).collect()
+    }
+
+    #[test]
+    fn rules_say_when() {
+        let rule = || Rule::new(ErrorKind::Other);
+        assert_eq!(failures(rule()).len(), 10);
+        assert_eq!(failures(rule().first(2)), [1, 2]);
+        assert_eq!(failures(rule().nth(3)), [3]);
+        assert_eq!(failures(rule().every(4)), [4, 8]);
+        assert_eq!(failures(rule().every(0)), []);
+        assert_eq!(failures(rule().chance(0.0)), []);
+        assert_eq!(failures(rule().chance(1.0)).len(), 10);
+        assert_eq!(failures(rule().chance(0.5)), failures(rule().chance(0.5)), "the seed decides");
+        assert_eq!(failures(rule().on(Operation::Flush)), []);
+        assert_eq!(failures(rule().on(Operation::Flush).on(Operation::Open).nth(1)), [1]);
+        assert_eq!(failures(rule().at(|path| !path.is_root())), []);
+    }
+
+    #[test]
+    fn the_kind_says_whether_another_try_helps_unless_the_rule_does() {
+        let is_temporary = |rule: Rule| {
+            let refused = Faults::new(1).with(rule).refuse(&Call::new(Operation::Open, &RelPath::root()));
+            refused.is_err_and(|error| error.is_temporary())
+        };
+        assert!(is_temporary(Rule::new(ErrorKind::Unavailable)));
+        assert!(!is_temporary(Rule::new(ErrorKind::Unavailable).temporary(false)));
+        assert!(!is_temporary(Rule::new(ErrorKind::NoSpace)));
+        assert!(is_temporary(Rule::new(ErrorKind::NoSpace).temporary(true)));
+    }
+}

@@ -1,0 +1,230 @@
+//! What layers have in common that only look at calls, wait or refuse.
+
+mod files;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use self::files::{HookedPages, HookedReader, HookedWriter};
+use super::{Call, Operation};
+use crate::{
+    Attributes, Capabilities, EntryStream, Error, FileReader, FileWriter, Identity, Metadata, RelPath, Result, Sink,
+    Source, Times, Tree, WholeFile, Xattr,
+};
+
+/// What is done around each call that reaches the storage.
+#[async_trait]
+pub trait Hook: Send + Sync + 'static {
+    /// Before the call: an error is told in the call's place.
+    ///
+    /// # Errors
+    /// If the call is not to be done.
+    fn refuse(&self, call: &Call<'_>) -> Result<()> {
+        let _ = call;
+        Ok(())
+    }
+
+    /// Waits before the call. Not asked before the pages of a listing, and not
+    /// before hints.
+    async fn wait(&self, call: &Call<'_>) {
+        let _ = call;
+    }
+
+    /// After the call, unless it was refused, or given up half way.
+    fn done(&self, call: &Call<'_>, outcome: &Outcome<'_>) {
+        let _ = (call, outcome);
+    }
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct Outcome<'a> {
+    /// Bytes of content that were read or written.
+    pub bytes: u64,
+    /// Entries of a listing.
+    pub entries: u64,
+    /// What went wrong.
+    pub error: Option<&'a Error>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// A tree with a hook around each of its calls.
+#[derive(Debug)]
+pub struct Hooked<T, H> {
+    inner: T,
+    hook: Arc<H>,
+}
+
+impl<T, H> Hooked<T, H> {
+    /// Puts `hook` around the calls of `inner`.
+    pub fn around(inner: T, hook: Arc<H>) -> Self {
+        Self { inner, hook }
+    }
+
+    /// The tree within.
+    pub fn inner(&self) -> &T {
+        &self.inner
+    }
+
+    /// The hook.
+    pub fn hook(&self) -> &Arc<H> {
+        &self.hook
+    }
+
+    /// Takes the tree out.
+    pub fn into_inner(self) -> T {
+        self.inner
+    }
+}
+
+/// Does one call with a hook around it; `bytes` tells how much content it moved.
+async fn around<R, H: Hook>(
+    hook: &H,
+    call: Call<'_>,
+    run: impl Future<Output = Result<R>> + Send,
+    bytes: impl FnOnce(&R) -> u64 + Send,
+) -> Result<R> {
+    hook.refuse(&call)?;
+    hook.wait(&call).await;
+    let start = Instant::now();
+    let result = run.await;
+    let took = start.elapsed();
+    let outcome = match &result {
+        Ok(value) => Outcome { bytes: bytes(value), took, ..Outcome::default() },
+        Err(error) => Outcome { error: Some(error), took, ..Outcome::default() },
+    };
+    hook.done(&call, &outcome);
+    result
+}
+
+/// For calls that move no content.
+fn none<R>(_: &R) -> u64 {
+    0
+}
+
+impl<T, H: Hook> Hooked<T, H> {
+    /// Does one call that moves no content.
+    async fn call<R>(
+        &self,
+        operation: Operation,
+        path: &RelPath,
+        run: impl Future<Output = Result<R>> + Send,
+    ) -> Result<R> {
+        around(&*self.hook, Call::new(operation, path), run, none).await
+    }
+}
+
+#[async_trait]
+impl<T: Tree, H: Hook> Tree for Hooked<T, H> {
+    fn root(&self) -> &[u8] {
+        self.inner.root()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    fn locate(&self, local: &Path) -> Option<RelPath> {
+        self.inner.locate(local)
+    }
+
+    async fn identity(&self) -> Result<Identity> {
+        self.call(Operation::Identity, &RelPath::root(), self.inner.identity()).await
+    }
+
+    async fn round_trip(&self) -> Result<()> {
+        self.call(Operation::RoundTrip, &RelPath::root(), self.inner.round_trip()).await
+    }
+
+    async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream> {
+        let pages = self.call(Operation::ReadDir, dir, self.inner.read_dir(dir)).await?;
+        Ok(Box::pin(HookedPages::new(pages, self.hook.clone(), dir)))
+    }
+
+    async fn metadata(&self, path: &RelPath) -> Result<Metadata> {
+        self.call(Operation::Metadata, path, self.inner.metadata(path)).await
+    }
+}
+
+#[async_trait]
+impl<T: Source, H: Hook> Source for Hooked<T, H> {
+    async fn open(&self, path: &RelPath) -> Result<Box<dyn FileReader>> {
+        let reader = self.call(Operation::Open, path, self.inner.open(path)).await?;
+        Ok(Box::new(HookedReader::new(reader, self.hook.clone(), path)))
+    }
+
+    async fn read_whole(&self, path: &RelPath, limit_bytes: usize, buffer: Vec<u8>) -> Result<WholeFile> {
+        let before = buffer.len();
+        let read = self.inner.read_whole(path, limit_bytes, buffer);
+        let bytes = move |whole: &WholeFile| whole.data.len().saturating_sub(before) as u64;
+        around(&*self.hook, Call::new(Operation::ReadWhole, path), read, bytes).await
+    }
+
+    async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>> {
+        self.call(Operation::ReadLink, path, self.inner.read_link(path)).await
+    }
+
+    async fn xattrs(&self, path: &RelPath) -> Result<Vec<Xattr>> {
+        self.call(Operation::Xattrs, path, self.inner.xattrs(path)).await
+    }
+}
+
+#[async_trait]
+impl<T: Sink, H: Hook> Sink for Hooked<T, H> {
+    async fn create(&self, path: &RelPath, metadata: &Metadata) -> Result<Box<dyn FileWriter>> {
+        let writer = self.call(Operation::Create, path, self.inner.create(path, metadata)).await?;
+        Ok(Box::new(HookedWriter::new(writer, self.hook.clone(), path)))
+    }
+
+    async fn write_whole(&self, path: &RelPath, data: Bytes, metadata: &Metadata) -> Result<Metadata> {
+        let length = data.len() as u64;
+        let write = self.inner.write_whole(path, data, metadata);
+        around(&*self.hook, Call::new(Operation::WriteWhole, path), write, move |_| length).await
+    }
+
+    async fn create_dir(&self, path: &RelPath) -> Result<()> {
+        self.call(Operation::CreateDir, path, self.inner.create_dir(path)).await
+    }
+
+    async fn create_symlink(&self, path: &RelPath, target: &[u8]) -> Result<()> {
+        self.call(Operation::CreateSymlink, path, self.inner.create_symlink(path, target)).await
+    }
+
+    async fn create_hard_link(&self, existing: &RelPath, path: &RelPath) -> Result<()> {
+        self.call(Operation::CreateHardLink, path, self.inner.create_hard_link(existing, path)).await
+    }
+
+    async fn rename(&self, from: &RelPath, to: &RelPath) -> Result<()> {
+        self.call(Operation::Rename, to, self.inner.rename(from, to)).await
+    }
+
+    async fn set_times(&self, path: &RelPath, times: &Times) -> Result<()> {
+        self.call(Operation::SetTimes, path, self.inner.set_times(path, times)).await
+    }
+
+    async fn set_attributes(&self, path: &RelPath, attributes: &Attributes) -> Result<Vec<Error>> {
+        self.call(Operation::SetAttributes, path, self.inner.set_attributes(path, attributes)).await
+    }
+
+    async fn remove_file(&self, path: &RelPath) -> Result<()> {
+        self.call(Operation::RemoveFile, path, self.inner.remove_file(path)).await
+    }
+
+    async fn remove_dir(&self, path: &RelPath) -> Result<()> {
+        self.call(Operation::RemoveDir, path, self.inner.remove_dir(path)).await
+    }
+
+    async fn discard(&self, path: &RelPath) -> Result<()> {
+        self.call(Operation::Discard, path, self.inner.discard(path)).await
+    }
+
+    async fn flush(&self) -> Result<()> {
+        self.call(Operation::Flush, &RelPath::root(), self.inner.flush()).await
+    }
+}

@@ -1,0 +1,172 @@
+//! A directory of a tree, seen as a tree.
+
+mod files;
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use self::files::{PrefixedPages, PrefixedReader, PrefixedWriter};
+use crate::{
+    Attributes, Capabilities, EntryStream, Error, ErrorKind, FileReader, FileWriter, Identity, Kind, Metadata, RelPath,
+    Result, Sink, Source, Times, Tree, WholeFile, Xattr,
+};
+
+/// What lies below a directory of a tree, as a tree of its own: paths, and the paths of errors, begin there.
+///
+/// Its identity is the tree's and the directory's path. The directory itself is
+/// not removed, as no root is. What is discarded goes where the tree puts it.
+#[derive(Debug)]
+pub struct Prefix<T> {
+    inner: T,
+    dir: RelPath,
+    root: Vec<u8>,
+}
+
+impl<T: Tree> Prefix<T> {
+    /// What lies below `dir` of `inner`. Whether `dir` is there shows when it is used.
+    pub fn new(inner: T, dir: &RelPath) -> Self {
+        let root = dir.under(inner.root());
+        Self { inner, dir: dir.clone(), root }
+    }
+}
+
+impl<T> Prefix<T> {
+    /// The whole tree.
+    pub fn inner(&self) -> &T {
+        &self.inner
+    }
+
+    fn within(&self, path: &RelPath) -> RelPath {
+        self.dir.append(path)
+    }
+
+    /// For whoever passes an error on.
+    fn error(&self) -> impl Fn(Error) -> Error {
+        let dir = self.dir.clone();
+        move |error| from_below(&dir, error)
+    }
+}
+
+/// The error as it looks from `dir`.
+fn from_below(dir: &RelPath, error: Error) -> Error {
+    match error.path().below(dir) {
+        Some(path) => error.with_path(&path),
+        None => error,
+    }
+}
+
+#[async_trait]
+impl<T: Tree> Tree for Prefix<T> {
+    fn root(&self) -> &[u8] {
+        &self.root
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    fn locate(&self, local: &Path) -> Option<RelPath> {
+        self.inner.locate(local)?.below(&self.dir)
+    }
+
+    async fn identity(&self) -> Result<Identity> {
+        let whole = self.inner.identity().await.map_err(self.error())?;
+        let root = self.metadata(&RelPath::root()).await?;
+        if root.kind != Kind::Dir {
+            let cause = "is not a directory";
+            return Err(Error::new(ErrorKind::NotADirectory, "identify", &RelPath::root(), cause));
+        }
+        Ok(Identity::new(format!("{whole}/{}", self.dir.as_bytes().escape_ascii())))
+    }
+
+    async fn round_trip(&self) -> Result<()> {
+        self.inner.round_trip().await.map_err(self.error())
+    }
+
+    async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream> {
+        let pages = self.inner.read_dir(&self.within(dir)).await.map_err(self.error())?;
+        Ok(Box::pin(PrefixedPages::new(pages, &self.dir)))
+    }
+
+    async fn metadata(&self, path: &RelPath) -> Result<Metadata> {
+        self.inner.metadata(&self.within(path)).await.map_err(self.error())
+    }
+}
+
+#[async_trait]
+impl<T: Source> Source for Prefix<T> {
+    async fn open(&self, path: &RelPath) -> Result<Box<dyn FileReader>> {
+        let reader = self.inner.open(&self.within(path)).await.map_err(self.error())?;
+        Ok(Box::new(PrefixedReader::new(reader, &self.dir)))
+    }
+
+    async fn read_whole(&self, path: &RelPath, limit_bytes: usize, buffer: Vec<u8>) -> Result<WholeFile> {
+        self.inner.read_whole(&self.within(path), limit_bytes, buffer).await.map_err(self.error())
+    }
+
+    async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>> {
+        self.inner.read_link(&self.within(path)).await.map_err(self.error())
+    }
+
+    async fn xattrs(&self, path: &RelPath) -> Result<Vec<Xattr>> {
+        self.inner.xattrs(&self.within(path)).await.map_err(self.error())
+    }
+}
+
+#[async_trait]
+impl<T: Sink> Sink for Prefix<T> {
+    async fn create(&self, path: &RelPath, metadata: &Metadata) -> Result<Box<dyn FileWriter>> {
+        let writer = self.inner.create(&self.within(path), metadata).await.map_err(self.error())?;
+        Ok(Box::new(PrefixedWriter::new(writer, &self.dir)))
+    }
+
+    async fn write_whole(&self, path: &RelPath, data: Bytes, metadata: &Metadata) -> Result<Metadata> {
+        self.inner.write_whole(&self.within(path), data, metadata).await.map_err(self.error())
+    }
+
+    async fn create_dir(&self, path: &RelPath) -> Result<()> {
+        self.inner.create_dir(&self.within(path)).await.map_err(self.error())
+    }
+
+    async fn create_symlink(&self, path: &RelPath, target: &[u8]) -> Result<()> {
+        self.inner.create_symlink(&self.within(path), target).await.map_err(self.error())
+    }
+
+    async fn create_hard_link(&self, existing: &RelPath, path: &RelPath) -> Result<()> {
+        self.inner.create_hard_link(&self.within(existing), &self.within(path)).await.map_err(self.error())
+    }
+
+    async fn rename(&self, from: &RelPath, to: &RelPath) -> Result<()> {
+        self.inner.rename(&self.within(from), &self.within(to)).await.map_err(self.error())
+    }
+
+    async fn set_times(&self, path: &RelPath, times: &Times) -> Result<()> {
+        self.inner.set_times(&self.within(path), times).await.map_err(self.error())
+    }
+
+    async fn set_attributes(&self, path: &RelPath, attributes: &Attributes) -> Result<Vec<Error>> {
+        let refused = self.inner.set_attributes(&self.within(path), attributes).await.map_err(self.error())?;
+        Ok(refused.into_iter().map(self.error()).collect())
+    }
+
+    async fn remove_file(&self, path: &RelPath) -> Result<()> {
+        self.inner.remove_file(&self.within(path)).await.map_err(self.error())
+    }
+
+    async fn remove_dir(&self, path: &RelPath) -> Result<()> {
+        if path.is_root() {
+            return Err(Error::new(ErrorKind::Other, "remove directory", path, "is the root of the tree"));
+        }
+        self.inner.remove_dir(&self.within(path)).await.map_err(self.error())
+    }
+
+    async fn discard(&self, path: &RelPath) -> Result<()> {
+        self.inner.discard(&self.within(path)).await.map_err(self.error())
+    }
+
+    async fn flush(&self) -> Result<()> {
+        self.inner.flush().await.map_err(self.error())
+    }
+}

@@ -1,0 +1,87 @@
+//! A bound on the bytes that are read and written in a second.
+
+use std::num::NonZeroU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::time::{Instant, sleep_until};
+
+use super::{Call, Hook, Hooked, Operation, Outcome};
+use crate::Result;
+
+/// A tree that moves no more content than so many bytes in a second.
+///
+/// A call waits until what was moved before it is paid for. Whoever moves much
+/// in one call gets it at once and waits before the next, so that any stretch
+/// of time exceeds the bound by no more than the calls under way. Metadata and
+/// names are not counted, and hints to read ahead are passed on: this keeps a
+/// simple tool from taking the whole link; the engine's own limit is exact.
+pub type Rate<T> = Hooked<T, Limiter>;
+
+impl<T> Rate<T> {
+    /// Bounds what `inner` moves.
+    pub fn new(inner: T, bytes_per_second: NonZeroU64) -> Self {
+        Self::shared(inner, Arc::new(Limiter::new(bytes_per_second)))
+    }
+
+    /// Bounds what `inner` moves together with other trees.
+    pub fn shared(inner: T, limiter: Arc<Limiter>) -> Self {
+        Self::around(inner, limiter)
+    }
+}
+
+/// The hook of [`Rate`].
+#[derive(Debug)]
+pub struct Limiter {
+    bytes_per_second: NonZeroU64,
+    /// When all that was moved is paid for; `None` before the first call.
+    free_at: Mutex<Option<Instant>>,
+}
+
+impl Limiter {
+    /// A bound that several trees can share.
+    pub fn new(bytes_per_second: NonZeroU64) -> Self {
+        Self { bytes_per_second, free_at: Mutex::new(None) }
+    }
+
+    fn free_at(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.free_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a call moves content.
+fn moves_content(operation: Operation) -> bool {
+    use Operation::{ReadAt, ReadWhole, WriteAt, WriteWhole};
+    matches!(operation, ReadAt | ReadWhole | WriteAt | WriteWhole)
+}
+
+#[async_trait]
+impl Hook for Limiter {
+    fn refuse(&self, _: &Call<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    async fn wait(&self, call: &Call<'_>) {
+        if !moves_content(call.operation) {
+            return;
+        }
+        // Others may have moved something in the meantime.
+        loop {
+            let free_at = *self.free_at();
+            match free_at {
+                Some(free_at) if free_at > Instant::now() => sleep_until(free_at).await,
+                _ => return,
+            }
+        }
+    }
+
+    fn done(&self, _: &Call<'_>, outcome: &Outcome<'_>) {
+        if outcome.bytes == 0 {
+            return;
+        }
+        let costs = Duration::from_secs_f64(outcome.bytes as f64 / self.bytes_per_second.get() as f64);
+        let (mut free_at, now) = (self.free_at(), Instant::now());
+        *free_at = Some(free_at.map_or(now, |free_at| free_at.max(now)) + costs);
+    }
+}

@@ -1,0 +1,137 @@
+//! A reader that is opened anew when it fails.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{Again, Buffers};
+use crate::{Error, ErrorKind, FileReader, Metadata, RelPath, Result, Source};
+
+pub(super) struct RetryReader<T> {
+    tree: Arc<T>,
+    again: Arc<Again>,
+    path: RelPath,
+    /// `None` after a failure, until it is opened anew.
+    reader: Option<Box<dyn FileReader>>,
+    /// What the file was when it was opened first.
+    first: Metadata,
+    forbids_readahead: bool,
+    /// Whether it was another one when it was opened anew.
+    changed: bool,
+}
+
+/// Whether it can be the same file with the same content.
+fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    let ids_differ = one.id.zip(other.id).is_some_and(|(one, other)| one.inode != other.inode);
+    !ids_differ && (one.kind, one.size_bytes, one.modified) == (other.kind, other.size_bytes, other.modified)
+}
+
+impl<T: Source> RetryReader<T> {
+    pub(super) async fn open(tree: Arc<T>, again: Arc<Again>, path: &RelPath) -> Result<Self> {
+        let open = async || {
+            let mut reader = tree.open(path).await?;
+            let first = reader.metadata().await?;
+            Ok((reader, first))
+        };
+        let mut number = 1;
+        let (reader, first) = loop {
+            match open().await {
+                Ok(opened) => break opened,
+                Err(error) => again.wait(number, error).await?,
+            }
+            number += 1;
+        };
+        let path = path.clone();
+        Ok(Self { tree, again, path, reader: Some(reader), first, forbids_readahead: false, changed: false })
+    }
+
+    /// The reader, opened anew if need be. What changed meanwhile is not read on.
+    async fn reader(&mut self) -> Result<&mut Box<dyn FileReader>> {
+        if self.reader.is_none() {
+            let mut reader = self.tree.open(&self.path).await?;
+            self.changed |= !is_same(&self.first, &reader.metadata().await?);
+            if self.changed {
+                // Whoever reads it from its start can have it.
+                let cause = "the file changed while it was read";
+                return Err(Error::new(ErrorKind::Other, "open again", &self.path, cause).with_temporary(true));
+            }
+            if self.forbids_readahead {
+                reader.forbid_readahead();
+            }
+            self.reader = Some(reader);
+        }
+        let Self { reader, path, .. } = self;
+        let lost = || Error::new(ErrorKind::Other, "open again", path, "the reader was lost");
+        reader.as_mut().ok_or_else(lost)
+    }
+
+    /// Gives up a reader that failed, and waits for another try, if there is to be one.
+    async fn failed(&mut self, number: &mut u32, error: Error) -> Result<()> {
+        self.reader = None;
+        if self.changed {
+            return Err(error);
+        }
+        self.again.wait(*number, error).await?;
+        *number += 1;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl<T: Source + 'static> FileReader for RetryReader<T> {
+    async fn metadata(&mut self) -> Result<Metadata> {
+        let mut number = 1;
+        loop {
+            let told = match self.reader().await {
+                Ok(reader) => reader.metadata().await,
+                Err(error) => Err(error),
+            };
+            match told {
+                Ok(metadata) => return Ok(metadata),
+                Err(error) => self.failed(&mut number, error).await?,
+            }
+        }
+    }
+
+    async fn read_at(&mut self, offset: u64, length_bytes: usize, buffer: Vec<u8>) -> Result<Vec<u8>> {
+        let (mut buffers, mut number) = (Buffers::new(buffer), 1);
+        loop {
+            let read = match self.reader().await {
+                Ok(reader) => reader.read_at(offset, length_bytes, buffers.next()).await,
+                Err(error) => Err(error),
+            };
+            match read {
+                Ok(buffer) => return Ok(buffer),
+                Err(error) => self.failed(&mut number, error).await?,
+            }
+        }
+    }
+
+    fn forbid_readahead(&mut self) {
+        self.forbids_readahead = true;
+        if let Some(reader) = &mut self.reader {
+            reader.forbid_readahead();
+        }
+    }
+
+    async fn prefetch(&mut self, offset: u64, length_bytes: u64) {
+        if let Some(reader) = &mut self.reader {
+            reader.prefetch(offset, length_bytes).await;
+        }
+    }
+
+    async fn next_data(&mut self, offset: u64) -> Result<Option<Range<u64>>> {
+        let mut number = 1;
+        loop {
+            let found = match self.reader().await {
+                Ok(reader) => reader.next_data(offset).await,
+                Err(error) => Err(error),
+            };
+            match found {
+                Ok(range) => return Ok(range),
+                Err(error) => self.failed(&mut number, error).await?,
+            }
+        }
+    }
+}

@@ -8,6 +8,9 @@
 //! Paths are bytes relative to the root ([`RelPath`]), never strings: a name
 //! that is not valid UTF-8 is a name like any other.
 //!
+//! What they have can be put together: [`comfort`] walks a tree, reads and writes
+//! small files, and makes directories down to the last, with any backend.
+//!
 //! Boxes, shared pointers and references to a tree are trees themselves.
 //!
 //! Features:
@@ -15,6 +18,7 @@
 //! - `mock`: [`mock`], mockall mocks of the traits, for tests of code that uses them;
 //! - `conformance`: [`mod@conformance`], the suite that every backend must pass.
 
+pub mod comfort;
 mod error;
 mod forward;
 mod metadata;

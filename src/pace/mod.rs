@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use leaky_bucket::RateLimiter;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};
 
 use crate::event::Side;
@@ -64,6 +65,8 @@ pub(crate) struct Paces {
     pub(crate) write: Pace,
     /// The rate that follows the others on the link, if it is to.
     rate: Option<Arc<Rate>>,
+    /// Turns to list a directory, if there is a limit.
+    listings: Option<Semaphore>,
 }
 
 impl Paces {
@@ -77,7 +80,15 @@ impl Paces {
             Bandwidth::Auto { max_bytes_per_s } => (max_bytes_per_s, Some(Arc::new(Rate::new(max_bytes_per_s)))),
         };
         let pace = |side| Pace::new(side, fixed, rate.clone(), link);
-        Arc::new(Self { read: pace(Side::Source), write: pace(Side::Sink), rate })
+        let listings = fixed.filter(|_| over_network).map(|limit| Semaphore::new(listings_at_once(limit)));
+        Arc::new(Self { read: pace(Side::Source), write: pace(Side::Sink), rate, listings })
+    }
+
+    /// Waits for a turn to list a directory. How much of one a client fetches at once is its
+    /// own affair; so few are listed at a time under a low limit, each paid for before the next.
+    pub(crate) async fn turn_to_list(&self) -> Option<SemaphorePermit<'_>> {
+        // The semaphore is never closed.
+        self.listings.as_ref()?.acquire().await.ok()
     }
 
     /// Returns when so many small requests with their answers may pass: they take
@@ -157,14 +168,22 @@ impl Pace {
     }
 
     /// The most bytes to be held before they are passed on: about a sixteenth of a
-    /// second's, so that the other side starts soon and keeps in step. Whole steps:
-    /// a block that ends within a page has that page sent twice on a network mount.
+    /// second's, so that the other side starts soon and keeps in step.
     pub(crate) fn block_bytes(&self, block_size_bytes: usize) -> usize {
         let Some(limit) = &self.0 else { return block_size_bytes };
         let step = limit.step_bytes();
         let steps = (usize::try_from(limit.bytes_per_s() / 16).unwrap_or(usize::MAX) / step).max(1);
         let most_steps = (block_size_bytes / step).max(1);
         block_size_bytes.min(steps.min(most_steps) * step)
+    }
+
+    /// No more than `bytes`, and whole steps if it is one: a block that ends within a
+    /// page has that page sent twice on a network mount.
+    pub(crate) fn whole_steps(&self, bytes: u64) -> u64 {
+        match &self.0 {
+            Some(limit) if bytes > limit.step_bytes() as u64 => bytes - bytes % limit.step_bytes() as u64,
+            _ => bytes,
+        }
     }
 
     /// How many bytes of one file may be on their way at a time; `None` without a
@@ -245,6 +264,11 @@ impl Limit {
     }
 }
 
+/// Directories that are listed at a time: what they bring is a small part of a second's.
+fn listings_at_once(limit_bytes_per_s: u64) -> usize {
+    usize::try_from(limit_bytes_per_s >> 20).unwrap_or(usize::MAX).clamp(1, Semaphore::MAX_PERMITS)
+}
+
 fn bucket(bytes_per_s: u64) -> RateLimiter {
     let per_refill = bytes_per_s as f64 * REFILL_INTERVAL.as_secs_f64();
     let refill = (per_refill as usize).max(1);
@@ -264,6 +288,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::sync::Arc;
+    use tokio::time::timeout;
 
     /// When each step passed, and its size, for `lanes` lanes that take turns.
     async fn passes(limit: u64, lanes: usize, seconds: u64, think: Duration) -> Vec<(Duration, usize)> {
@@ -335,6 +360,8 @@ mod tests {
                 let block = pace.block_bytes(block_size);
                 assert!(block <= block_size && (block.is_multiple_of(pace.step_bytes()) || block == block_size));
                 assert!(block <= pace.step_bytes().max(limit as usize / 16), "{block} of {limit} in a second");
+                let (part, step) = (pace.whole_steps((block as u64 * 2 / 3).max(1)), pace.step_bytes() as u64);
+                assert!(part > 0 && (part < step || part.is_multiple_of(step)), "{part} is no number of steps");
             }
         }
     }
@@ -407,6 +434,21 @@ mod tests {
             let share = start.elapsed().as_secs_f64() * (256 << 10) as f64 / (100 * 9 * 256) as f64;
             assert!(share >= at_least && (over_network || share == 0.0), "{share}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_low_limit_lists_one_directory_at_a_time() {
+        let paces = |bandwidth, over_network| Paces::new(&Options { bandwidth, ..Options::default() }, over_network);
+        let low = paces(Bandwidth::Limit(256 << 10), true);
+        let first = low.turn_to_list().await;
+        assert!(timeout(Duration::from_secs(60), low.turn_to_list()).await.is_err());
+        drop(first);
+        assert!(timeout(Duration::from_secs(60), low.turn_to_list()).await.is_ok());
+        let high = paces(Bandwidth::Limit(20 << 20), true);
+        let (_one, two) = (high.turn_to_list().await, timeout(Duration::from_secs(60), high.turn_to_list()).await);
+        assert!(two.is_ok());
+        assert!(paces(Bandwidth::Unlimited, true).turn_to_list().await.is_none());
+        assert!(paces(Bandwidth::Limit(1), false).turn_to_list().await.is_none(), "on disks there is nothing to pay");
     }
 
     #[tokio::test(start_paused = true)]

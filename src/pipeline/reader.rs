@@ -214,8 +214,9 @@ impl Reading<'_> {
                 (offset, data_end) = (data.start, data.end);
             }
             // A limit that follows the others changes while a file is read.
-            let most_bytes = self.shared.paces.read.block_bytes(self.shared.options.block_size_bytes);
-            let length = block_size.next_bytes(most_bytes).min(data_end - offset);
+            let read = &self.shared.paces.read;
+            let most_bytes = read.block_bytes(self.shared.options.block_size_bytes);
+            let length = read.whole_steps(block_size.next_bytes(most_bytes)).min(data_end - offset);
             // From here, as waiting for a slot says how fast blocks are wanted.
             let started = Instant::now();
             let slot = self.slot_of_lane().await?;
@@ -263,7 +264,7 @@ impl Reading<'_> {
         slot.buffer.reserve_exact(length);
         while slot.buffer.len() < length {
             let at = block.start + slot.buffer.len() as u64;
-            let whole_step = self.shared.paces.read.step_bytes().min(length);
+            let whole_step = self.step_bytes(length);
             let step = whole_step.min(length - slot.buffer.len());
             let until = data_end.min(at + step as u64 + STEPS_AHEAD * whole_step as u64);
             while *asked_until < until {
@@ -282,6 +283,14 @@ impl Reading<'_> {
             }
         }
         Ok(slot)
+    }
+
+    /// How much of a block of this length is read at once. Without a limit a half, so that
+    /// what is asked for ahead is about a block: all other requests wait behind it.
+    fn step_bytes(&self, block_bytes: usize) -> usize {
+        let read = &self.shared.paces.read;
+        let most = if read.is_limited() { block_bytes } else { (block_bytes / 2).max(LEAST_STEP_BYTES) };
+        read.step_bytes().min(most)
     }
 
     /// The checksum of all that was read, once the hash stage has caught up.
@@ -388,9 +397,12 @@ impl Reading<'_> {
 }
 
 /// Blocks of large files that one lane holds at a time: one that is read, one that is
-/// written, and what makes up for their different times. A block is a sixteenth of a
-/// second's reading.
-const BLOCKS_AHEAD: usize = 4;
+/// written, and one that makes up for their different times. A block is a sixteenth of
+/// a second's reading.
+const BLOCKS_AHEAD: usize = 3;
+
+/// What is read at once of a small block.
+const LEAST_STEP_BYTES: usize = 128 << 10;
 
 /// How many steps are asked for before the one that is waited for. Two hide the
 /// way to the source and back; more would only fill the client's memory.

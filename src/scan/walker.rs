@@ -84,6 +84,11 @@ impl Walk {
     }
 
     async fn walk_dir(&self, dir: &WalkDir, missed: &mut Missed) -> Result<()> {
+        let _turn = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => return Ok(()),
+            turn = self.paces.turn_to_list() => turn,
+        };
         let mut pages = match self.tree.read_dir(dir.read_path()).await {
             Ok(pages) => pages,
             Err(error) => return self.unreadable(dir, &error, missed).await,

@@ -6,6 +6,7 @@
 #   --short                fewer cases, for each change: less than 8 minutes
 #   --protocols LIST       of "nfs4 nfs3 smb"; also "SOURCE:DEST", such as "nfs4:smb"
 #   --mount-options LIST   on top of the defaults, for both mounts
+#   --mtu BYTES            instead of the scenario's
 #   --towpath FILE         a program that is there, instead of building it
 #   --no-peers             towpath alone
 #   --tolerant             bounds on speed that are missed are told, and do not fail
@@ -17,7 +18,7 @@ set -eu
 here=$(dirname "$(readlink -f "$0")")
 root=$(readlink -f "$here/../..")
 results=$root/target/netlab
-short='' chosen='' mount_options='' towpath='' keep='' no_peers='' tolerant=''
+short='' chosen='' mount_options='' towpath='' keep='' no_peers='' tolerant='' mtu=''
 
 usage() {
     sed -n '2,/^set -eu/{/^set -eu/d;s/^# \{0,1\}//;p}' "$0"
@@ -31,6 +32,7 @@ while [ $# -gt 0 ]; do
     --tolerant) tolerant=1 ;;
     --protocols) chosen=${2?} && shift ;;
     --mount-options) mount_options=${2?} && shift ;;
+    --mtu) mtu=${2?} && shift ;;
     --towpath) towpath=$(readlink -f "${2?}") && shift ;;
     -h | --help) usage 0 ;;
     -*) usage 2 >&2 ;;
@@ -93,6 +95,9 @@ asked() { # NAME WORD DEFAULT
     found=$(sed -n "1s/.*[ ]$2=\([^ ]*\).*/\1/p" "$here/scenarios/$1.sh")
     echo "${found:-$3}"
 }
+mtu_of() { # NAME
+    echo "${mtu:-$(asked "$1" mtu 1500)}"
+}
 protocols_of() { # NAME
     if [ -n "$chosen" ]; then
         echo "$chosen"
@@ -110,8 +115,8 @@ run_lab() { # NAME PROTOCOL
     local name=$1 source=${2%:*} dest=${2#*:} job lacking
     job=$work/$name-${2/:/-}
     mkdir "$job"
-    printf '{"type": "lab", "scenario": "%s", "protocol": "%s", "rate": "%s", "delay": "%s"}\n' \
-        "$name" "$2" "$(asked "$name" rate 1gbit)" "$(asked "$name" delay 0.5ms)" >"$job/records"
+    printf '{"type": "lab", "scenario": "%s", "protocol": "%s", "rate": "%s", "delay": "%s", "mtu": %s}\n' \
+        "$name" "$2" "$(asked "$name" rate 1gbit)" "$(asked "$name" delay 0.5ms)" "$(mtu_of "$name")" >"$job/records"
     for lacking in "$(missing_for "$source")" "$(missing_for "$dest")"; do
         [ -z "$lacking" ] && continue
         echo "SKIPPED: $name over $2 needs package $lacking"
@@ -120,8 +125,8 @@ run_lab() { # NAME PROTOCOL
     done
     {
         printf 'PROTOCOL=%q SOURCE_PROTOCOL=%q DEST_PROTOCOL=%q\n' "$2" "$source" "$dest"
-        printf 'RATE=%q DELAY=%q MOUNT_OPTIONS=%q SHORT=%q\n' \
-            "$(asked "$name" rate 1gbit)" "$(asked "$name" delay 0.5ms)" "$mount_options" "$short"
+        printf 'RATE=%q DELAY=%q MTU=%q MOUNT_OPTIONS=%q SHORT=%q\n' "$(asked "$name" rate 1gbit)" \
+            "$(asked "$name" delay 0.5ms)" "$(mtu_of "$name")" "$mount_options" "$short"
         printf 'NO_PEERS=%q\n' "$no_peers"
         printf 'SCENARIO=%q TOWPATH=%q\n' "/host$here/scenarios/$name.sh" "/host$work/towpath"
     } >"$job/settings"

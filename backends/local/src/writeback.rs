@@ -15,12 +15,20 @@ use std::io;
 use std::num::NonZeroU64;
 use std::ops::Range;
 use std::os::fd::AsRawFd as _;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{Advice, fadvise};
 
-/// Bytes of one file on their way at a time: at a Gigabit 70 ms, so that the
+/// The most bytes of one file on their way at a time: at a Gigabit 70 ms, so that the
 /// link stays busy, and a stop is quick.
 const WINDOW_BYTES: u64 = 8 << 20;
+/// What a file begins with over a network, until it is known how fast it goes.
+const FIRST_WINDOW_BYTES: u64 = 1 << 20;
+/// The least, however slow it goes.
+const LEAST_WINDOW_BYTES: u64 = 256 << 10;
+/// How long what is under way over a network takes to arrive. A client sends requests
+/// in their order: whatever else is asked of the server waits behind it.
+const WINDOW_TIME: Duration = Duration::from_millis(125);
 /// What is waited for at once, of a window of this size.
 const DRAIN_BYTES: u64 = 2 << 20;
 
@@ -39,6 +47,9 @@ const MAX_STRETCHES: usize = 1024;
 pub(crate) struct WriteBack {
     /// The most bytes on their way at a time.
     window_bytes: u64,
+    /// Since when so many bytes have arrived that were waited for, if the window is to
+    /// follow how fast they do.
+    arrived: Option<(Instant, u64)>,
     /// What was started and has not arrived for sure, the oldest first.
     under_way: VecDeque<Range<u64>>,
     /// The bytes in it.
@@ -47,16 +58,21 @@ pub(crate) struct WriteBack {
     waiting: Option<Range<u64>>,
 }
 
-impl Default for WriteBack {
-    fn default() -> Self {
-        Self { window_bytes: WINDOW_BYTES, under_way: VecDeque::new(), bytes: 0, waiting: None }
-    }
-}
-
 impl WriteBack {
+    /// For a disk: the window is as it is.
+    pub(crate) fn to_disk() -> Self {
+        Self { window_bytes: WINDOW_BYTES, arrived: None, under_way: VecDeque::new(), bytes: 0, waiting: None }
+    }
+
+    /// Over a network: the window is what arrives in [`WINDOW_TIME`].
+    pub(crate) fn over_network() -> Self {
+        Self { window_bytes: FIRST_WINDOW_BYTES, arrived: Some((Instant::now(), 0)), ..Self::to_disk() }
+    }
+
     /// From now on no more than `bytes` are on their way at a time.
     pub(crate) fn limit(&mut self, bytes: u64) {
         self.window_bytes = bytes.min(WINDOW_BYTES);
+        self.arrived = None;
     }
 
     /// Starts what was just written on its way, and waits for older bytes if
@@ -75,8 +91,26 @@ impl WriteBack {
             sync_range(file, arriving.start, length, wait)?;
             // Advice may be refused; nothing depends on it.
             let _advice = fadvise(file, arriving.start, NonZeroU64::new(length), Advice::DontNeed);
+            self.note_arrival(length, Instant::now());
         }
         Ok(())
+    }
+
+    /// Sets the window by how long the last bytes took that were waited for. It at most
+    /// doubles, or halves. Were it too small for the way, they would arrive sooner than
+    /// in its time, and it would grow.
+    fn note_arrival(&mut self, bytes: u64, now: Instant) {
+        let Some((since, arrived)) = self.arrived else { return };
+        let arrived = arrived + bytes;
+        if arrived < self.window_bytes / 2 {
+            self.arrived = Some((since, arrived));
+            return;
+        }
+        let took = now.saturating_duration_since(since).max(Duration::from_micros(1));
+        let in_time = (arrived as f64 * WINDOW_TIME.as_secs_f64() / took.as_secs_f64()) as u64;
+        let in_time = in_time.clamp(self.window_bytes / 2, self.window_bytes * 2);
+        self.window_bytes = in_time.clamp(LEAST_WINDOW_BYTES, WINDOW_BYTES);
+        self.arrived = Some((now, 0));
     }
 
     /// Adds what was just written to what waits to be started; tells what is to be
@@ -183,7 +217,7 @@ mod tests {
 
     #[test]
     fn no_more_than_the_window_is_under_way_and_the_oldest_goes_first() {
-        let mut write_back = WriteBack::default();
+        let mut write_back = WriteBack::to_disk();
         let step = 1 << 20;
         let waited = waits(&mut write_back, (0..20).map(|n| n * step..(n + 1) * step));
         assert_eq!(waited, (0..6).map(|n| n * DRAIN_BYTES..(n + 1) * DRAIN_BYTES).collect::<Vec<_>>());
@@ -192,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_smaller_window_is_kept_and_nothing_is_held_back_in_it() {
-        let (mut write_back, step) = (WriteBack::default(), 40 << 10);
+        let (mut write_back, step) = (WriteBack::to_disk(), 40 << 10);
         write_back.limit(step);
         for n in 0..20 {
             let start = write_back.gather(n * step..(n + 1) * step);
@@ -205,9 +239,39 @@ mod tests {
         assert!(write_back.bytes > 4 << 20, "and can be widened again, to its usual size");
     }
 
+    /// The window of a file whose bytes arrive at this speed.
+    fn settles_at(bytes_per_s: u64) -> u64 {
+        let (mut write_back, mut now) = (WriteBack::over_network(), Instant::now());
+        for n in 0..200 {
+            write_back.started(n << 20..(n + 1) << 20);
+            while let Some(piece) = write_back.next_to_wait_for() {
+                let bytes = piece.end - piece.start;
+                now += Duration::from_secs_f64(bytes as f64 / bytes_per_s as f64);
+                write_back.note_arrival(bytes, now);
+            }
+        }
+        write_back.window_bytes
+    }
+
+    #[test]
+    fn over_a_network_an_eighth_of_a_second_is_under_way() {
+        assert_eq!(settles_at(1 << 20), LEAST_WINDOW_BYTES);
+        let window = settles_at(12_500_000);
+        assert!((1_500_000..=1_650_000).contains(&window), "{window}");
+        assert_eq!(settles_at(1 << 30), WINDOW_BYTES);
+    }
+
+    #[test]
+    fn a_limit_is_not_widened_by_what_is_learned() {
+        let mut write_back = WriteBack::over_network();
+        write_back.limit(300 << 10);
+        write_back.note_arrival(64 << 20, Instant::now());
+        assert_eq!(write_back.window_bytes, 300 << 10);
+    }
+
     #[test]
     fn a_hole_of_a_terabyte_costs_nothing() {
-        let (mut write_back, far) = (WriteBack::default(), 1 << 40);
+        let (mut write_back, far) = (WriteBack::to_disk(), 1 << 40);
         assert_eq!(waits(&mut write_back, [0..4096, far..far + 4096]), []);
         let full = std::iter::once(far + (1 << 30)..far + (1 << 30) + WINDOW_BYTES);
         assert_eq!(waits(&mut write_back, full), [0..4096, far..far + 4096]);
@@ -215,7 +279,7 @@ mod tests {
 
     #[test]
     fn many_small_stretches_are_bounded_too() {
-        let mut write_back = WriteBack::default();
+        let mut write_back = WriteBack::to_disk();
         let waited = waits(&mut write_back, (0..5000).map(|n| n << 30..(n << 30) + 1));
         assert_eq!(waited.len(), 5000 - MAX_STRETCHES);
         let close_by =

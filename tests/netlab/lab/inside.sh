@@ -29,7 +29,7 @@ done
 printf '127.0.0.1 localhost\n10.20.1.1 server-a\n10.20.2.1 server-b\n' >/etc/hosts
 hostname client
 
-network_up "$RATE" "$DELAY" || give_up network
+network_up "$RATE" "$DELAY" "$MTU" || give_up network
 for side in a b; do
     mkdir -p "/srv/$side"
     mount -t tmpfs -o size=90% "srv-$side" "/srv/$side"

@@ -3,7 +3,7 @@
 #   client --uplink--trunk-- switch --port-a-- server-a (10.20.1.1)
 #                            \-port-b-- server-b (10.20.2.1)
 #
-# The uplink is shaped in both directions; the delay lies on each server's way back.
+# The uplink is shaped in both directions; the delay lies on each server's way back. All frames carry MTU bytes.
 # Source me.
 
 UPLINK=uplink
@@ -14,12 +14,12 @@ inside_of() { ip netns exec "$@"; }
 # which no limit can divide and no counter shows as what it would be on a wire.
 plain_packets() { ethtool -K "$1" gro off gso off tso off >/dev/null 2>&1; } # DEVICE
 
-network_up() { # RATE DELAY
-    local rate=$1 delay=$2 side number module
+network_up() { # RATE DELAY MTU
+    local rate=$1 delay=$2 mtu=$3 side number module
     for module in veth sch_tbf sch_netem sch_fq_codel; do modprobe "$module" || return 1; done
     ip link set lo up
     ip netns add switch
-    ip link add "$UPLINK" type veth peer name trunk netns switch
+    ip link add "$UPLINK" mtu "$mtu" type veth peer name trunk mtu "$mtu" netns switch
     ip addr add 10.20.0.1/24 dev "$UPLINK"
     ip link set "$UPLINK" up
     plain_packets "$UPLINK"
@@ -31,7 +31,7 @@ network_up() { # RATE DELAY
     for side in a b; do
         number=$((number + 1))
         ip netns add "server-$side"
-        ip link add "port-$side" netns switch type veth peer name eth0 netns "server-$side"
+        ip link add "port-$side" mtu "$mtu" netns switch type veth peer name eth0 mtu "$mtu" netns "server-$side"
         inside_of switch ip addr add "10.20.$number.254/24" dev "port-$side"
         inside_of switch ip link set "port-$side" up
         inside_of "server-$side" ip link set lo up

@@ -11,6 +11,8 @@
 //! What they have can be put together: [`comfort`] walks a tree, reads and writes
 //! small files, and makes directories down to the last, with any backend.
 //!
+//! What users name by paths and URLs is opened by way of the [`registry`].
+//!
 //! Boxes, shared pointers and references to a tree are trees themselves.
 //!
 //! Features:
@@ -24,6 +26,7 @@ mod forward;
 mod metadata;
 mod names;
 mod path;
+pub mod registry;
 mod sink;
 mod source;
 mod tree;

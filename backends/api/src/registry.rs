@@ -1,0 +1,268 @@
+//! Which backend a location belongs to, and what it is told.
+//!
+//! A program registers the backends that it has; users name trees by paths or URLs:
+//!
+//! ```
+//! # use towpath_backend::registry::{Location, Registry, Surroundings};
+//! let registry = Registry::new();
+//! let location = Location::parse("s3://bucket/prefix".as_ref()).expect("a URL");
+//! // Nothing is registered, and the error says so.
+//! assert!(registry.find(&location, &Surroundings::environment()).is_err());
+//! ```
+//!
+//! Options come from the URL (`?endpoint=…`), from a configuration file, and from the
+//! service's usual environment variables, in this order. Secrets are never taken from a
+//! URL, and never shown.
+
+mod location;
+mod option;
+mod secret;
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+pub use location::{InvalidLocation, Location, Url};
+pub use option::{OptionKind, OptionSpec, Settings, Surroundings};
+pub use secret::Secret;
+
+use crate::{Capabilities, Sink, Source};
+
+/// A kind of storage that opens the trees of its schemes.
+#[async_trait]
+pub trait Backend: Send + Sync {
+    /// What it is called: `s3`.
+    fn name(&self) -> &'static str;
+
+    /// What it is, in a few words.
+    fn about(&self) -> &'static str;
+
+    /// The schemes of its URLs, in lower case.
+    fn schemes(&self) -> &'static [&'static str];
+
+    /// Whether it opens paths of this machine.
+    fn opens_paths(&self) -> bool {
+        false
+    }
+
+    /// What it can be told.
+    fn options(&self) -> &'static [OptionSpec] {
+        &[]
+    }
+
+    /// What its trees can keep, at best.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Opens a tree to read from.
+    ///
+    /// # Errors
+    /// If it is not there or cannot be read.
+    async fn open_source(&self, location: &Location, settings: &Settings) -> Result<Box<dyn Source>, OpenError>;
+
+    /// Opens a tree to write into.
+    ///
+    /// # Errors
+    /// If it is not there and cannot be made, or cannot be written.
+    async fn open_sink(&self, location: &Location, settings: &Settings) -> Result<Box<dyn Sink>, OpenError>;
+}
+
+/// Why a tree cannot be opened, in one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OpenError {
+    /// It was asked for wrongly: an unknown scheme, a wrong option.
+    Usage(String),
+    /// The storage did not let it be opened.
+    Storage(String),
+}
+
+impl OpenError {
+    /// The storage did not let it be opened.
+    pub fn storage(problem: impl fmt::Display) -> Self {
+        Self::Storage(problem.to_string())
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Usage(problem) | Self::Storage(problem)) = self;
+        f.write_str(problem)
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+/// The backends that there are.
+#[derive(Default)]
+pub struct Registry {
+    backends: Vec<Box<dyn Backend>>,
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.backends.iter().map(|backend| backend.name())).finish()
+    }
+}
+
+/// A backend, and what it is told of a location.
+pub struct Found<'a> {
+    backend: &'a dyn Backend,
+    location: &'a Location,
+    settings: Settings,
+}
+
+impl fmt::Debug for Found<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} for {}", self.backend.name(), self.location)
+    }
+}
+
+impl Registry {
+    /// One without backends.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a backend.
+    ///
+    /// # Errors
+    /// If another one has one of its schemes, or opens paths too.
+    pub fn register(&mut self, backend: impl Backend + 'static) -> Result<(), OpenError> {
+        for other in &self.backends {
+            let shared = backend.schemes().iter().find(|scheme| other.schemes().contains(scheme));
+            let what = match shared {
+                Some(scheme) => format!("URLs {scheme}://"),
+                None if backend.opens_paths() && other.opens_paths() => "paths".to_owned(),
+                None => continue,
+            };
+            let problem = format!("{what} belong to the backend {} already, not to {}", other.name(), backend.name());
+            return Err(OpenError::Usage(problem));
+        }
+        self.backends.push(Box::new(backend));
+        Ok(())
+    }
+
+    /// The backends, in the order in which they were registered.
+    pub fn backends(&self) -> impl Iterator<Item = &dyn Backend> {
+        self.backends.iter().map(|backend| &**backend)
+    }
+
+    /// Finds the backend of a location and its settings. Nothing is opened yet.
+    ///
+    /// # Errors
+    /// [`OpenError::Usage`] if there is none, or if what it would be told is wrong.
+    pub fn find<'a>(&'a self, location: &'a Location, around: &Surroundings) -> Result<Found<'a>, OpenError> {
+        let Location::Url(url) = location else {
+            let backend = self.backends().find(|backend| backend.opens_paths());
+            let backend = backend.ok_or_else(|| OpenError::Usage("there is no backend for paths".to_owned()))?;
+            return Ok(Found { backend, location, settings: Settings::default() });
+        };
+        let backend = self.backends().find(|backend| backend.schemes().contains(&url.scheme()));
+        let backend = backend.ok_or_else(|| OpenError::Usage(self.unknown(url.scheme())))?;
+        let settings = Settings::find(backend.options(), url, around)
+            .map_err(|problem| OpenError::Usage(format!("{location}: {problem}")))?;
+        Ok(Found { backend, location, settings })
+    }
+
+    fn unknown(&self, scheme: &str) -> String {
+        let known = self.backends().flat_map(Backend::schemes).map(|scheme| format!("{scheme}://"));
+        let paths = self.backends().any(Backend::opens_paths).then(|| "paths".to_owned());
+        let known: Vec<_> = paths.into_iter().chain(known).collect();
+        format!("nothing here opens {scheme}:// ; what is known: {}", known.join(", "))
+    }
+}
+
+impl Found<'_> {
+    /// Opens the tree to read from.
+    ///
+    /// # Errors
+    /// As [`Backend::open_source`].
+    pub async fn source(&self) -> Result<Box<dyn Source>, OpenError> {
+        self.backend.open_source(self.location, &self.settings).await
+    }
+
+    /// Opens the tree to write into.
+    ///
+    /// # Errors
+    /// As [`Backend::open_sink`].
+    pub async fn sink(&self) -> Result<Box<dyn Sink>, OpenError> {
+        self.backend.open_sink(self.location, &self.settings).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Shelf {
+        schemes: &'static [&'static str],
+        paths: bool,
+    }
+
+    #[async_trait]
+    impl Backend for Shelf {
+        fn name(&self) -> &'static str {
+            "shelf"
+        }
+
+        fn about(&self) -> &'static str {
+            "a shelf"
+        }
+
+        fn schemes(&self) -> &'static [&'static str] {
+            self.schemes
+        }
+
+        fn opens_paths(&self) -> bool {
+            self.paths
+        }
+
+        fn capabilities(&self) -> Capabilities {
+            Capabilities::PLAIN
+        }
+
+        async fn open_source(&self, location: &Location, _: &Settings) -> Result<Box<dyn Source>, OpenError> {
+            Err(OpenError::storage(format!("{location} is empty")))
+        }
+
+        async fn open_sink(&self, location: &Location, _: &Settings) -> Result<Box<dyn Sink>, OpenError> {
+            Err(OpenError::storage(format!("{location} is full")))
+        }
+    }
+
+    fn at(text: &str) -> Location {
+        Location::parse(text.as_ref()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_scheme_finds_its_backend_and_a_path_the_one_for_paths() {
+        let mut registry = Registry::new();
+        registry.register(Shelf { schemes: &["shelf", "rack"], paths: false }).unwrap();
+        let around = Surroundings::none();
+        assert!(registry.find(&at("/mnt"), &around).is_err());
+        registry.register(Shelf { schemes: &["file"], paths: true }).unwrap();
+        assert!(registry.find(&at("/mnt"), &around).is_ok());
+        let rack = at("rack://a/b");
+        let found = registry.find(&rack, &around).unwrap();
+        assert_eq!(found.source().await.err(), Some(OpenError::Storage("rack://a/b is empty".to_owned())));
+        assert_eq!(found.sink().await.err(), Some(OpenError::Storage("rack://a/b is full".to_owned())));
+    }
+
+    #[test]
+    fn an_unknown_scheme_lists_the_known_ones() {
+        let mut registry = Registry::new();
+        registry.register(Shelf { schemes: &["shelf", "rack"], paths: true }).unwrap();
+        let problem = registry.find(&at("self://x"), &Surroundings::none()).unwrap_err().to_string();
+        assert!(problem.contains("self://") && problem.ends_with("paths, shelf://, rack://"), "{problem}");
+    }
+
+    #[test]
+    fn two_backends_do_not_share_a_scheme() {
+        let mut registry = Registry::new();
+        registry.register(Shelf { schemes: &["shelf"], paths: true }).unwrap();
+        for (schemes, paths) in [(&["rack", "shelf"][..], false), (&["rack"][..], true)] {
+            assert!(registry.register(Shelf { schemes, paths }).is_err());
+        }
+        assert!(registry.register(Shelf { schemes: &["rack"], paths: false }).is_ok());
+        assert_eq!(registry.backends().count(), 2);
+    }
+}

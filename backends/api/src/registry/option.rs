@@ -1,0 +1,264 @@
+//! What a backend can be told, and where from.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::location::Url;
+use super::secret::Secret;
+
+/// An option of a backend.
+#[derive(Clone, Copy, Debug)]
+pub struct OptionSpec {
+    /// Its name in a URL and in the configuration file, such as `endpoint`.
+    pub name: &'static str,
+    /// What it may be.
+    pub kind: OptionKind,
+    /// What it says, in a few words.
+    pub about: &'static str,
+    /// The environment variables that may give it, as other tools of the service take them;
+    /// the first that is set counts.
+    pub environment: &'static [&'static str],
+}
+
+/// What an option may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OptionKind {
+    /// Any text.
+    Text,
+    /// Any text, that nobody else may see: never taken from a URL.
+    Secret,
+    /// `true` or `false`.
+    Flag,
+    /// A whole number.
+    Number,
+}
+
+impl OptionKind {
+    /// What is wrong with a value, if anything is.
+    fn problem(self, value: &str) -> Option<&'static str> {
+        match self {
+            Self::Flag if !matches!(value, "true" | "false") => Some("`true` or `false`"),
+            Self::Number if value.parse::<u64>().is_err() => Some("a whole number"),
+            _ => None,
+        }
+    }
+}
+
+/// Where else options come from than from the URL.
+#[derive(Default)]
+pub struct Surroundings {
+    /// The environment variable of a name.
+    environment: Option<Box<dyn Fn(&str) -> Option<String> + Send + Sync>>,
+    sections: BTreeMap<String, BTreeMap<String, Given>>,
+}
+
+impl fmt::Debug for Surroundings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Surroundings").field("sections", &self.sections).finish_non_exhaustive()
+    }
+}
+
+/// A value, and where it is from.
+#[derive(Clone, Debug)]
+struct Given {
+    value: Secret,
+    origin: String,
+}
+
+impl Surroundings {
+    /// Nothing but what the URL says.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// The environment of this process.
+    pub fn environment() -> Self {
+        Self::with_environment(|name| std::env::var(name).ok())
+    }
+
+    /// An environment of one's own.
+    pub fn with_environment(variable: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self { environment: Some(Box::new(variable)), sections: BTreeMap::new() }
+    }
+
+    /// Adds an option of a configuration file. `section` is a scheme (`s3`), or a URL for the
+    /// trees at and below it (`s3://archive`); `origin` says where it stands, for errors.
+    pub fn add(&mut self, section: &str, name: &str, value: impl Into<String>, origin: impl Into<String>) {
+        let given = Given { value: Secret::new(value), origin: origin.into() };
+        self.sections.entry(section.to_owned()).or_default().insert(name.to_owned(), given);
+    }
+
+    /// The sections that are about `url`, the nearest first.
+    fn sections_of<'a>(&'a self, url: &'a Url) -> impl Iterator<Item = &'a BTreeMap<String, Given>> {
+        let name = url.to_string();
+        let is_above = move |section: &str| {
+            let rest = name.strip_prefix(section.trim_end_matches('/'));
+            section.contains("://") && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let mut above: Vec<_> = self.sections.iter().filter(|(section, _)| is_above(section)).collect();
+        above.sort_by_key(|(section, _)| std::cmp::Reverse(section.len()));
+        above.into_iter().map(|(_, values)| values).chain(self.sections.get(url.scheme()))
+    }
+
+    fn variable(&self, names: &[&str]) -> Option<Given> {
+        let variable = self.environment.as_ref()?;
+        names.iter().find_map(|name| {
+            let value = variable(name).filter(|value| !value.is_empty())?;
+            Some(Given { value: Secret::new(value), origin: format!("the environment variable {name}") })
+        })
+    }
+}
+
+/// What a backend was told: the URL's options before the configuration file's, before the environment's.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    values: BTreeMap<&'static str, Secret>,
+}
+
+impl Settings {
+    /// Finds what is said of `url` for a backend that has these options.
+    ///
+    /// # Errors
+    /// One line: an option that it does not have, a secret in the URL, a value that cannot be.
+    pub(super) fn find(specs: &[OptionSpec], url: &Url, around: &Surroundings) -> Result<Self, String> {
+        let mut given = BTreeMap::new();
+        for (name, value) in url.options() {
+            let spec = known(specs, name, "the URL")?;
+            if spec.kind == OptionKind::Secret {
+                let otherwise = match spec.environment.first() {
+                    Some(variable) => format!("by the environment variable {variable} or in the configuration file"),
+                    None => "in the configuration file".to_owned(),
+                };
+                return Err(format!("`{name}` is a secret, and everyone could see it in a URL: give it {otherwise}"));
+            }
+            given.insert(spec.name, Given { value: value.clone(), origin: "the URL".to_owned() });
+        }
+        for section in around.sections_of(url) {
+            for (name, value) in section {
+                let spec = known(specs, name, &value.origin)?;
+                given.entry(spec.name).or_insert_with(|| value.clone());
+            }
+        }
+        for spec in specs {
+            if !given.contains_key(spec.name)
+                && let Some(value) = around.variable(spec.environment)
+            {
+                given.insert(spec.name, value);
+            }
+        }
+        for spec in specs {
+            if let Some(Given { value, origin }) = given.get(spec.name)
+                && let Some(right) = spec.kind.problem(value.expose())
+            {
+                return Err(format!("`{}` from {origin} is not {right}", spec.name));
+            }
+        }
+        Ok(Self { values: given.into_iter().map(|(name, given)| (name, given.value)).collect() })
+    }
+
+    /// What was said, for a test of a backend or for a tree that is opened by hand.
+    pub fn of(values: impl IntoIterator<Item = (&'static str, String)>) -> Self {
+        Self { values: values.into_iter().map(|(name, value)| (name, Secret::new(value))).collect() }
+    }
+
+    /// A text.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(Secret::expose)
+    }
+
+    /// A secret.
+    pub fn secret(&self, name: &str) -> Option<&Secret> {
+        self.values.get(name)
+    }
+
+    /// A flag; not set, it is `otherwise`.
+    pub fn flag(&self, name: &str, otherwise: bool) -> bool {
+        self.text(name).map_or(otherwise, |value| value == "true")
+    }
+
+    /// A number.
+    pub fn number(&self, name: &str) -> Option<u64> {
+        self.text(name)?.parse().ok()
+    }
+}
+
+/// The option of this name.
+fn known<'a>(specs: &'a [OptionSpec], name: &str, origin: &str) -> Result<&'a OptionSpec, String> {
+    specs.iter().find(|spec| spec.name == name).ok_or_else(|| {
+        let names: Vec<_> = specs.iter().map(|spec| spec.name).collect();
+        match names.as_slice() {
+            [] => format!("`{name}` from {origin}: there are no options here"),
+            names => format!("`{name}` from {origin} is none of the options here, which are {}", names.join(", ")),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Location;
+    use super::*;
+    use std::ffi::OsStr;
+
+    const SPECS: [OptionSpec; 4] = [
+        spec("endpoint", OptionKind::Text, &["THE_ENDPOINT", "ENDPOINT"]),
+        spec("key", OptionKind::Secret, &["THE_KEY"]),
+        spec("fast", OptionKind::Flag, &[]),
+        spec("parts", OptionKind::Number, &[]),
+    ];
+
+    const fn spec(name: &'static str, kind: OptionKind, environment: &'static [&'static str]) -> OptionSpec {
+        OptionSpec { name, kind, about: "", environment }
+    }
+
+    fn find(url: &str, around: &Surroundings) -> Result<Settings, String> {
+        match Location::parse(OsStr::new(url)) {
+            Ok(Location::Url(url)) => Settings::find(&SPECS, &url, around),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_url_comes_before_the_file_and_the_nearer_section_before_the_wider_and_the_environment_last() {
+        let mut around = Surroundings::with_environment(|name| Some(format!("of {name}")));
+        let endpoint =
+            |url: &str, around: &Surroundings| find(url, around).unwrap().text("endpoint").unwrap().to_owned();
+        assert_eq!(endpoint("x://b/a", &around), "of THE_ENDPOINT");
+        around.add("x", "endpoint", "of the scheme", "file, line 1");
+        assert_eq!(endpoint("x://b/a", &around), "of the scheme");
+        around.add("x://b", "endpoint", "of the bucket", "file, line 2");
+        around.add("x://b/a", "endpoint", "of the folder", "file, line 3");
+        around.add("x://b/ab", "endpoint", "of another", "file, line 4");
+        assert_eq!(endpoint("x://b/a/c", &around), "of the folder");
+        assert_eq!(endpoint("x://b/z", &around), "of the bucket");
+        assert_eq!(endpoint("x://b/a?endpoint=mine", &around), "mine");
+        assert_eq!(find("x://b", &around).unwrap().secret("key"), Some(&Secret::new("of THE_KEY")));
+    }
+
+    #[test]
+    fn what_is_wrong_says_where_it_is_from_and_what_is_right() {
+        let mut around = Surroundings::none();
+        assert_eq!(find("x://b?parts=many", &around).unwrap_err(), "`parts` from the URL is not a whole number");
+        assert!(find("x://b?fast=yes", &around).unwrap_err().contains("`true` or `false`"));
+        let unknown = find("x://b?endpiont=x", &around).unwrap_err();
+        assert!(unknown.contains("`endpiont`") && unknown.contains("endpoint, key, fast, parts"), "{unknown}");
+        around.add("x", "parts", "-1", "/etc/towpath.toml, line 7");
+        assert!(find("x://b", &around).unwrap_err().contains("/etc/towpath.toml, line 7"));
+    }
+
+    #[test]
+    fn a_secret_in_a_url_is_refused_and_not_repeated() {
+        let problem = find("x://b?key=hunter2", &Surroundings::none()).unwrap_err();
+        assert!(problem.contains("THE_KEY") && !problem.contains("hunter2"), "{problem}");
+    }
+
+    #[test]
+    fn settings_do_not_show_what_they_hold() {
+        let mut around = Surroundings::none();
+        around.add("x", "key", "hunter2", "a file");
+        let settings = find("x://b", &around).unwrap();
+        assert!(!format!("{settings:?} {around:?}").contains("hunter2"));
+        assert!(find("x://b?fast", &around).unwrap().flag("fast", false));
+        assert_eq!(find("x://b?parts=7", &around).unwrap().number("parts"), Some(7));
+    }
+}

@@ -14,14 +14,22 @@ pub struct NameRules {
     pub trims_end: bool,
     /// Names must be valid UTF-8.
     pub utf8_only: bool,
+    /// Names with white space at their beginning or end are refused.
+    pub refuses_outer_space: bool,
     /// Bytes that no name may hold.
     pub refused: ByteSet,
 }
 
 impl NameRules {
     /// Names are bytes, and every byte counts.
-    pub const BYTES: Self =
-        Self { folds_case: false, folds_unicode: false, trims_end: false, utf8_only: false, refused: ByteSet::EMPTY };
+    pub const BYTES: Self = Self {
+        folds_case: false,
+        folds_unicode: false,
+        trims_end: false,
+        utf8_only: false,
+        refuses_outer_space: false,
+        refused: ByteSet::EMPTY,
+    };
 
     /// Whether two different names can be the same.
     pub fn folds(&self) -> bool {
@@ -35,6 +43,12 @@ impl NameRules {
         }
         if self.utf8_only && std::str::from_utf8(name).is_err() {
             return Some("the destination takes no names that are not UTF-8".to_owned());
+        }
+        if self.refuses_outer_space
+            && let Ok(name) = std::str::from_utf8(name)
+            && name.trim() != name
+        {
+            return Some("the destination takes no names with white space at their beginning or end".to_owned());
         }
         if self.trims_end && matches!(name.last(), Some(b'.' | b' ')) {
             return Some("the destination takes no names with a dot or a space at their end".to_owned());
@@ -94,6 +108,11 @@ mod tests {
             assert!(rules.problem(name).is_some_and(|problem| problem.contains(word)), "{name:?}");
         }
         assert_eq!(rules.problem("a.b c".as_bytes()), None);
+        let outer = NameRules { refuses_outer_space: true, ..NameRules::BYTES };
+        for name in ["space ", " space", "\u{3000}", "line\n"] {
+            assert!(outer.problem(name.as_bytes()).is_some_and(|problem| problem.contains("white space")), "{name:?}");
+        }
+        assert_eq!(outer.problem(b"a b"), None);
         assert!(rules.folds());
     }
 

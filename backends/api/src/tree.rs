@@ -59,6 +59,9 @@ pub struct Capabilities {
     pub holes: bool,
     /// Whether requests to it travel over a network, where their headers take room too.
     pub over_network: bool,
+    /// Whether a directory is there by what is in it, as in object stores: then files are written
+    /// without one, it goes with the last of them, and it has no mtime.
+    pub implied_directories: bool,
     /// Which names it can hold, and which of them are the same to it.
     pub names: NameRules,
 }
@@ -73,6 +76,7 @@ impl Capabilities {
         renames: false,
         holes: false,
         over_network: true,
+        implied_directories: false,
         names: NameRules::BYTES,
     };
 }

@@ -1,0 +1,93 @@
+//! Errors of OpenDAL as those of a backend.
+
+use opendal::ErrorKind as Theirs;
+use towpath_backend::{Error, ErrorKind, RelPath};
+
+/// What servers say when the bucket itself is not there, or not any more: no file is absent
+/// by that.
+const NO_BUCKET: [&str; 4] = ["NoSuchBucket", "ContainerNotFound", "ContainerBeingDeleted", "bucket does not exist"];
+
+/// The error of `operation` on `path`.
+pub(crate) fn of(operation: &'static str, path: &RelPath, error: &opendal::Error) -> Error {
+    let kind = if names_no_bucket(error) { ErrorKind::Unavailable } else { kind_of(error) };
+    // Unavailable would be temporary by itself.
+    Error::new(kind, operation, path, text(error)).with_temporary(error.is_temporary())
+}
+
+fn kind_of(error: &opendal::Error) -> ErrorKind {
+    match error.kind() {
+        Theirs::NotFound => ErrorKind::NotFound,
+        Theirs::PermissionDenied => ErrorKind::PermissionDenied,
+        Theirs::IsADirectory => ErrorKind::IsADirectory,
+        Theirs::NotADirectory => ErrorKind::NotADirectory,
+        Theirs::AlreadyExists => ErrorKind::AlreadyExists,
+        Theirs::Unsupported => ErrorKind::Unsupported,
+        // A server that cannot be reached, or answers that it cannot answer.
+        Theirs::Unexpected | Theirs::RateLimited if error.is_temporary() => ErrorKind::Unavailable,
+        _ => ErrorKind::Other,
+    }
+}
+
+fn names_no_bucket(error: &opendal::Error) -> bool {
+    error.kind() == Theirs::NotFound && NO_BUCKET.iter().any(|words| error.message().contains(words))
+}
+
+/// What is said of it. The whole error would show request headers and URLs with their signatures.
+pub(crate) fn text(error: &opendal::Error) -> String {
+    let message = error.message().trim();
+    // Signatures travel in queries.
+    let message: String = message.split_whitespace().map(without_query).collect::<Vec<_>>().join(" ");
+    match std::error::Error::source(error) {
+        Some(source) => format!("{message}: {}", without_query(&root_cause(source))),
+        None if message.is_empty() => error.kind().to_string(),
+        None => message,
+    }
+}
+
+/// The last of a chain of causes: `connection refused` rather than `error sending request`.
+fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}
+
+fn without_query(word: &str) -> String {
+    match word.split_once('?') {
+        Some((url, _)) if url.contains("://") => format!("{url}?…"),
+        _ => word.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_kind(kind: Theirs, message: &str) -> Error {
+        of("open", &RelPath::root(), &opendal::Error::new(kind, message))
+    }
+
+    #[test]
+    fn a_missing_bucket_is_no_missing_file() {
+        assert_eq!(of_kind(Theirs::NotFound, "S3Error { code: \"NoSuchKey\" }").kind(), ErrorKind::NotFound);
+        let bucket = of_kind(Theirs::NotFound, "S3Error { code: \"NoSuchBucket\" }");
+        assert_eq!((bucket.kind(), bucket.is_temporary()), (ErrorKind::Unavailable, false));
+    }
+
+    #[test]
+    fn what_passes_by_itself_is_temporary() {
+        let error = opendal::Error::new(Theirs::Unexpected, "503").set_temporary();
+        let error = of("read", &RelPath::root(), &error);
+        assert_eq!((error.kind(), error.is_temporary()), (ErrorKind::Unavailable, true));
+        assert!(!of_kind(Theirs::PermissionDenied, "no").is_temporary());
+        assert_ne!(of_kind(Theirs::PermissionDenied, "no").kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn signatures_are_not_shown() {
+        let error = of_kind(Theirs::Unexpected, "GET https://host/key?X-Amz-Signature=hunter2 failed");
+        let text = error.to_string();
+        assert!(text.contains("https://host/key?…") && !text.contains("hunter2"), "{text}");
+    }
+}

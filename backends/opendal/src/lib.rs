@@ -1,0 +1,36 @@
+//! Object stores and servers as backends of Towpath, by way of [Apache OpenDAL](opendal).
+//!
+//! [`OpendalTree`] makes a tree of any OpenDAL operator. The [`services`] open the trees of
+//! URLs; there is a feature for each.
+//!
+//! # What is kept
+//!
+//! - **mtimes** where objects have user metadata (S3, Azure Blob, Google Cloud Storage), under
+//!   the key `mtime`, as rclone keeps them. A listing does not show them, so that each object
+//!   that is listed costs a request; [`OpendalTree::without_mtimes`] saves it, and then only
+//!   sizes tell what is in sync. SFTP and WebDAV carry none.
+//! - **Directories** of object stores are those that something is in. An empty one is an object
+//!   whose key ends with a slash. They have no mtimes.
+//! - **Names** are UTF-8, without control characters, and without white space at either end of
+//!   a key: OpenDAL would take it for another one. Others are refused, never changed.
+//! - Nothing else: neither links nor permissions.
+//!
+//! # How it is written
+//!
+//! A file of less than a part (8 MiB) is one request, and there as a whole or not at all. A
+//! larger one is sent in parts, of a size with which it has fewer than 10,000; it appears when
+//! the last one is there. At most three parts of a file are in memory. A bandwidth limit
+//! counts all bytes, but a part leaves at once when it is whole.
+
+mod error;
+mod listing;
+mod mtime;
+mod names;
+mod part_size;
+pub mod services;
+mod sink;
+mod source;
+mod tree;
+mod writer;
+
+pub use tree::OpendalTree;

@@ -1,0 +1,155 @@
+//! Listings: pages of entries, with the mtimes that only a look at each object shows.
+
+use std::collections::HashSet;
+
+use opendal::{EntryMode, Lister};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::ReceiverStream;
+use towpath_backend::{Entry, EntryStream, Error, ErrorKind, RelPath, Result};
+
+use crate::tree::OpendalTree;
+use crate::{error, names};
+
+/// Entries of one page.
+const PAGE_ENTRIES: usize = 1000;
+/// Objects of a page that are looked at at the same time.
+const LOOKS_AT_ONCE: usize = 32;
+/// Pages that wait for the one who lists.
+const WAITING_PAGES: usize = 1;
+
+/// Begins to list a directory; the first page is there when it returns.
+pub(crate) async fn open(tree: &OpendalTree, dir: &RelPath) -> Result<EntryStream> {
+    let key = names::directory("list", dir)?;
+    let lister = tree.operator.lister(&key).await.map_err(|problem| error::of("list", dir, &problem))?;
+    let mut listing =
+        Listing { tree: tree.clone(), dir: dir.clone(), prefix: prefix_of(&key), lister, seen_itself: false };
+    let first = match listing.page().await {
+        // A server says so of what is no directory, too.
+        Err(problem) if problem.kind() == ErrorKind::NotFound && !dir.is_root() => None,
+        page => page?,
+    };
+    let Some(first) = first else {
+        return if dir.is_root()
+            || listing.seen_itself
+            || tree.has_directories() && tree.is_directory("list", dir).await?
+        {
+            Ok(Box::pin(tokio_stream::empty()))
+        } else {
+            Err(listing.absent().await)
+        };
+    };
+    let (pages, receiver) = mpsc::channel(WAITING_PAGES);
+    tokio::spawn(async move {
+        let mut page = Ok(Some(first));
+        loop {
+            let last = page.is_err();
+            let Some(item) = page.transpose() else { return };
+            // Nobody waits for more.
+            if pages.send(item).await.is_err() || last {
+                return;
+            }
+            page = listing.page().await;
+        }
+    });
+    Ok(Box::pin(ReceiverStream::new(receiver)))
+}
+
+/// What the keys in a directory begin with.
+fn prefix_of(key: &str) -> String {
+    if key == "/" { String::new() } else { key.to_owned() }
+}
+
+struct Listing {
+    tree: OpendalTree,
+    dir: RelPath,
+    prefix: String,
+    lister: Lister,
+    /// Whether the directory is an object itself.
+    seen_itself: bool,
+}
+
+impl Listing {
+    /// The next page; `None` at the end.
+    async fn page(&mut self) -> Result<Option<Vec<Entry>>> {
+        let mut page = Vec::new();
+        while page.len() < PAGE_ENTRIES {
+            let Some(found) = self.lister.next().await else { break };
+            let found = found.map_err(|problem| error::of("list", &self.dir, &problem))?;
+            let Some(name) = found.path().strip_prefix(&self.prefix) else { continue };
+            let name = name.trim_end_matches('/').to_owned();
+            if name.is_empty() || name == "." {
+                self.seen_itself = true;
+                continue;
+            }
+            page.push((name, found.into_parts().1));
+        }
+        if page.is_empty() {
+            return Ok(None);
+        }
+        self.check_names(&page)?;
+        self.look_at_all(page).await.map(Some)
+    }
+
+    /// A key and one that goes on with a slash are a file and a directory of one name: there
+    /// is no tree with both.
+    fn check_names(&self, page: &[(String, opendal::Metadata)]) -> Result<()> {
+        let mut names = HashSet::new();
+        let twice = page.iter().find(|(name, _)| !names.insert(name.as_str()));
+        let Some((name, _)) = twice else { return Ok(()) };
+        let cause =
+            format!("there are an object {name:?} and objects below {name:?}/, and a tree holds only one of a name");
+        Err(Error::new(ErrorKind::Other, "list", &self.dir, cause))
+    }
+
+    /// Finds out the mtimes that listings do not show.
+    async fn look_at_all(&self, page: Vec<(String, opendal::Metadata)>) -> Result<Vec<Entry>> {
+        let mut entries = Vec::with_capacity(page.len());
+        let mut looks = JoinSet::new();
+        for (name, theirs) in page {
+            let told = !self.tree.keeps_mtime() || theirs.mode() == EntryMode::DIR || theirs.user_metadata().is_some();
+            let path = self.dir.join(&name).ok().filter(|path| names::file("look at", path).is_ok());
+            // What OpenDAL would take for another object is listed, so that it is told when it is opened.
+            let (false, Some(path)) = (told, path) else {
+                entries.push(Entry { name: name.into_bytes(), metadata: self.tree.metadata_of(&theirs) });
+                continue;
+            };
+            if looks.len() >= LOOKS_AT_ONCE {
+                entries.extend(joined(looks.join_next().await, &self.dir)?);
+            }
+            let tree = self.tree.clone();
+            looks.spawn(async move {
+                match tree.stat_file("look at", &path).await {
+                    Ok(metadata) => Ok(Some(Entry { name: name.into_bytes(), metadata })),
+                    // It went in between.
+                    Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+                    Err(error) => Err(error),
+                }
+            });
+        }
+        while !looks.is_empty() {
+            entries.extend(joined(looks.join_next().await, &self.dir)?);
+        }
+        Ok(entries)
+    }
+
+    /// Why nothing was listed.
+    async fn absent(&self) -> Error {
+        match self.tree.stat_file("list", &self.dir).await {
+            Ok(_) => Error::new(ErrorKind::NotADirectory, "list", &self.dir, "is an object, and nothing is below it"),
+            Err(error) => error,
+        }
+    }
+}
+
+/// What a look came to.
+type Look = std::result::Result<Result<Option<Entry>>, tokio::task::JoinError>;
+
+fn joined(look: Option<Look>, dir: &RelPath) -> Result<Option<Entry>> {
+    match look {
+        None => Ok(None),
+        Some(Ok(result)) => result,
+        Some(Err(error)) => Err(Error::new(ErrorKind::Other, "list", dir, error)),
+    }
+}

@@ -1,0 +1,1 @@
+//! The services that have a feature, as backends for the registry.

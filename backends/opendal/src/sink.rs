@@ -1,0 +1,149 @@
+//! Writing: small objects in one request, large ones in parts.
+
+use opendal::options::WriteOptions;
+use towpath_backend::{
+    Bytes, Error, ErrorKind, FileWriter, Kind, Metadata, RelPath, Result, Sink, Times, Timestamp, async_trait,
+};
+
+use crate::tree::OpendalTree;
+use crate::writer::Writer;
+use crate::{error, mtime, names};
+
+#[async_trait]
+impl Sink for OpendalTree {
+    async fn create(&self, path: &RelPath, metadata: &Metadata) -> Result<Box<dyn FileWriter>> {
+        self.check_place("create", path).await?;
+        Ok(Box::new(Writer::new(self.clone(), path.clone(), names::file("create", path)?, metadata)))
+    }
+
+    async fn write_whole(&self, path: &RelPath, data: Bytes, metadata: &Metadata) -> Result<Metadata> {
+        let key = names::file("write", path)?;
+        if data.len() as u64 != metadata.size_bytes {
+            return Err(Error::new(ErrorKind::Other, "write", path, "is not as long as it should be"));
+        }
+        self.check_place("write", path).await?;
+        let options = self.write_options(metadata.modified);
+        let written = self.operator.write_options(&key, data, options).await;
+        written.map_err(|problem| error::of("write", path, &problem))?;
+        Ok(self.written(metadata.size_bytes, metadata.modified))
+    }
+
+    async fn create_dir(&self, path: &RelPath) -> Result<()> {
+        const OPERATION: &str = "create directory";
+        let key = names::directory(OPERATION, path)?;
+        if path.is_root() || self.there(OPERATION, path).await?.is_some() {
+            return Err(Error::new(ErrorKind::AlreadyExists, OPERATION, path, "the name is taken"));
+        }
+        self.check_parent(OPERATION, path).await?;
+        let problem = |problem: &opendal::Error| error::of(OPERATION, path, problem);
+        if self.has_directories() {
+            return self.operator.create_dir(&key).await.map_err(|error| problem(&error));
+        }
+        // An empty object whose key ends with a slash stands for a directory with nothing in it.
+        self.operator.create_dir(&key).await.map_err(|error| problem(&error))
+    }
+
+    async fn create_symlink(&self, path: &RelPath, _target: &[u8]) -> Result<()> {
+        Err(Error::new(ErrorKind::Unsupported, "create link", path, "this storage has no symbolic links"))
+    }
+
+    async fn set_times(&self, path: &RelPath, _times: &Times) -> Result<()> {
+        if self.there("set times", path).await?.is_none() {
+            return Err(Error::new(ErrorKind::NotFound, "set times", path, "there is no such object"));
+        }
+        let cause = "the mtime of an object is that which it was written with";
+        Err(Error::new(ErrorKind::Unsupported, "set times", path, cause))
+    }
+
+    async fn remove_file(&self, path: &RelPath) -> Result<()> {
+        const OPERATION: &str = "remove";
+        match self.there(OPERATION, path).await? {
+            Some(Kind::Dir) => Err(Error::new(ErrorKind::IsADirectory, OPERATION, path, "is a directory")),
+            // Removing what is not there is no error to an object store, but one here.
+            None => Err(Error::new(ErrorKind::NotFound, OPERATION, path, "there is no such object")),
+            Some(_) => {
+                let removed = self.operator.delete(&names::file(OPERATION, path)?).await;
+                removed.map_err(|problem| error::of(OPERATION, path, &problem))
+            }
+        }
+    }
+
+    async fn remove_dir(&self, path: &RelPath) -> Result<()> {
+        const OPERATION: &str = "remove directory";
+        if path.is_root() {
+            return Err(Error::new(ErrorKind::Other, OPERATION, path, "is the root"));
+        }
+        match self.there(OPERATION, path).await? {
+            None => return Err(Error::new(ErrorKind::NotFound, OPERATION, path, "there is no such directory")),
+            Some(Kind::Dir) => {}
+            Some(_) => return Err(Error::new(ErrorKind::NotADirectory, OPERATION, path, "is an object")),
+        }
+        // Their way of removing a directory takes all that is in it along.
+        let mut pages = towpath_backend::Tree::read_dir(self, path).await?;
+        if let Some(page) = tokio_stream::StreamExt::next(&mut pages).await
+            && !page?.is_empty()
+        {
+            return Err(Error::new(ErrorKind::NotEmpty, OPERATION, path, "holds something"));
+        }
+        let removed = self.operator.delete(&names::directory(OPERATION, path)?).await;
+        removed.map_err(|problem| error::of(OPERATION, path, &problem))
+    }
+
+    async fn flush(&self) -> Result<()> {
+        // A server that says that it has an object has it.
+        Ok(())
+    }
+}
+
+impl OpendalTree {
+    /// What a file is written with.
+    pub(crate) fn write_options(&self, modified: Timestamp) -> WriteOptions {
+        let user_metadata = self.keeps_mtime().then(|| mtime::metadata(modified));
+        WriteOptions { user_metadata, ..WriteOptions::default() }
+    }
+
+    /// What was written, as it is shown from now on.
+    pub(crate) fn written(&self, size_bytes: u64, modified: Timestamp) -> Metadata {
+        Metadata::new(Kind::File, size_bytes, modified)
+    }
+
+    /// What has this name, if anything has.
+    async fn there(&self, operation: &'static str, path: &RelPath) -> Result<Option<Kind>> {
+        match self.stat_file(operation, path).await {
+            Ok(metadata) => return Ok(Some(metadata.kind)),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        Ok(self.is_directory(operation, path).await?.then_some(Kind::Dir))
+    }
+
+    /// Where there are directories, a file is not written in place of one, nor without its own.
+    /// Elsewhere keys are independent of each other, and nothing is asked.
+    async fn check_place(&self, operation: &'static str, path: &RelPath) -> Result<()> {
+        if path.is_root() {
+            return Err(Error::new(ErrorKind::IsADirectory, operation, path, "is a directory"));
+        }
+        if !self.has_directories() {
+            return Ok(());
+        }
+        self.check_parent(operation, path).await?;
+        match self.there(operation, path).await? {
+            Some(Kind::Dir) => Err(Error::new(ErrorKind::IsADirectory, operation, path, "is a directory")),
+            _ => Ok(()),
+        }
+    }
+
+    /// A directory that is missing would be made in silence.
+    async fn check_parent(&self, operation: &'static str, path: &RelPath) -> Result<()> {
+        let Some(parent) = path.parent().filter(|parent| self.has_directories() && !parent.is_root()) else {
+            return Ok(());
+        };
+        match self.there(operation, &parent).await.map_err(|error| error.with_path(path))? {
+            Some(Kind::Dir) => Ok(()),
+            Some(_) => {
+                Err(Error::new(ErrorKind::NotADirectory, operation, path, "a file is in the middle of the path"))
+            }
+            None => Err(Error::new(ErrorKind::NotFound, operation, path, "its directory is missing")),
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! A tree over an OpenDAL operator: what source and sink share.
+
+use std::sync::Arc;
+
+use opendal::options::ListOptions;
+use opendal::{Capability, EntryMode, Operator};
+use tokio_stream::StreamExt as _;
+use towpath_backend::{
+    Capabilities, EntryStream, Error, ErrorKind, Identity, Kind, Metadata, RelPath, Result, Timestamp, Tree,
+    async_trait,
+};
+
+use crate::{error, listing, mtime, names};
+
+/// A tree in a storage that OpenDAL reaches, as source and sink. Clones show the same tree.
+#[derive(Clone, Debug)]
+pub struct OpendalTree {
+    pub(crate) operator: Operator,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    root: Vec<u8>,
+    identity: String,
+    keeps_mtime: bool,
+    has_directories: bool,
+}
+
+impl OpendalTree {
+    /// The tree at the operator's root, which users know as `root`: a URL without secrets.
+    ///
+    /// mtimes are kept where objects have user metadata, unless [`Self::without_mtimes`]
+    /// says otherwise.
+    pub fn new(operator: Operator, root: impl Into<String>) -> Self {
+        let info = operator.info();
+        let (can, root) = (info.native_capability(), root.into());
+        let identity = format!("{}:{root}", info.scheme());
+        let shared = Shared {
+            root: root.into_bytes(),
+            identity,
+            keeps_mtime: can.write_with_user_metadata,
+            has_directories: can.create_dir,
+        };
+        Self { operator, shared: Arc::new(shared) }
+    }
+
+    /// The same tree of another identity: the server belongs to it where the URL names only a bucket.
+    #[must_use]
+    pub fn with_identity(self, identity: impl Into<String>) -> Self {
+        self.with(|shared| shared.identity = identity.into())
+    }
+
+    /// Neither writes nor looks for mtimes: only sizes tell whether a file is in sync.
+    /// For servers that do not keep user metadata, or where a request for each object is too much.
+    #[must_use]
+    pub fn without_mtimes(self) -> Self {
+        self.with(|shared| shared.keeps_mtime = false)
+    }
+
+    fn with(self, change: impl FnOnce(&mut Shared)) -> Self {
+        let mut shared = Shared {
+            root: self.shared.root.clone(),
+            identity: self.shared.identity.clone(),
+            keeps_mtime: self.shared.keeps_mtime,
+            has_directories: self.shared.has_directories,
+        };
+        change(&mut shared);
+        Self { operator: self.operator, shared: Arc::new(shared) }
+    }
+
+    pub(crate) fn can(&self) -> Capability {
+        self.operator.info().full_capability()
+    }
+
+    pub(crate) fn keeps_mtime(&self) -> bool {
+        self.shared.keeps_mtime
+    }
+
+    pub(crate) fn has_directories(&self) -> bool {
+        self.shared.has_directories
+    }
+
+    /// What an object's own metadata say.
+    pub(crate) fn metadata_of(&self, theirs: &opendal::Metadata) -> Metadata {
+        let stored = theirs.last_modified().and_then(timestamp);
+        if theirs.mode() == EntryMode::DIR {
+            return Metadata::new(Kind::Dir, 0, stored.unwrap_or_default());
+        }
+        let kept = if self.keeps_mtime() { theirs.user_metadata().and_then(mtime::find) } else { None };
+        let modified = kept.or(stored).unwrap_or_default();
+        // When it was stored tells whether it changed, even where its mtime was kept.
+        Metadata { changed: stored, ..Metadata::new(Kind::File, theirs.content_length(), modified) }
+    }
+
+    /// The object of this name, if it is a file.
+    pub(crate) async fn stat_file(&self, operation: &'static str, path: &RelPath) -> Result<Metadata> {
+        let key = names::file(operation, path)?;
+        let found = self.operator.stat(&key).await.map_err(|problem| error::of(operation, path, &problem))?;
+        Ok(self.metadata_of(&found))
+    }
+
+    /// Whether there is a directory of this name: itself, or something in it.
+    pub(crate) async fn is_directory(&self, operation: &'static str, path: &RelPath) -> Result<bool> {
+        let key = names::directory(operation, path)?;
+        let problem = |problem: &opendal::Error| error::of(operation, path, problem);
+        if self.has_directories() && !path.is_root() {
+            return match self.operator.stat(&key).await {
+                Ok(found) => Ok(found.is_dir()),
+                Err(error) if problem(&error).kind() == ErrorKind::NotFound => Ok(false),
+                Err(error) => Err(problem(&error)),
+            };
+        }
+        let options = ListOptions { limit: Some(1), ..ListOptions::default() };
+        let mut lister = self.operator.lister_options(&key, options).await.map_err(|error| problem(&error))?;
+        match lister.next().await {
+            None => Ok(path.is_root()),
+            Some(Ok(_)) => Ok(true),
+            Some(Err(error)) if problem(&error).kind() == ErrorKind::NotFound => Ok(false),
+            Some(Err(error)) => Err(problem(&error)),
+        }
+    }
+}
+
+/// Their time as ours.
+pub(crate) fn timestamp(theirs: opendal::raw::Timestamp) -> Option<Timestamp> {
+    i64::try_from(theirs.into_inner().as_nanosecond()).ok().map(Timestamp)
+}
+
+#[async_trait]
+impl Tree for OpendalTree {
+    fn root(&self) -> &[u8] {
+        &self.shared.root
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            sets_mtime: self.keeps_mtime(),
+            names: names::RULES,
+            implied_directories: !self.has_directories(),
+            ..Capabilities::PLAIN
+        }
+    }
+
+    /// Looks whether the storage answers: a bucket that is gone is not an empty one.
+    async fn identity(&self) -> Result<Identity> {
+        self.is_directory("look at", &RelPath::root()).await?;
+        Ok(Identity::new(self.shared.identity.clone()))
+    }
+
+    async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream> {
+        listing::open(self, dir).await
+    }
+
+    async fn metadata(&self, path: &RelPath) -> Result<Metadata> {
+        const OPERATION: &str = "look at";
+        if !path.is_root() {
+            match self.stat_file(OPERATION, path).await {
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                result => return result,
+            }
+        }
+        if self.is_directory(OPERATION, path).await? {
+            return Ok(Metadata::new(Kind::Dir, 0, Timestamp::default()));
+        }
+        Err(Error::new(ErrorKind::NotFound, OPERATION, path, "there is no such object, and nothing below it"))
+    }
+}

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::styling::Styles;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use towpath_backend::registry::Location;
 
 use super::filters::FilterArguments;
 use super::size::{parse_duration, parse_interval, parse_positive_size, parse_rate};
@@ -22,6 +24,26 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     Sync(Box<SyncArguments>),
+    Backends(BackendsArguments),
+}
+
+/// Lists what this program can open: paths, and the services that were built in, with their
+/// options and the environment variables that give these.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+OPTIONS OF BACKENDS
+  Of a URL (s3://bucket/prefix?region=eu-central-1), before those of the configuration file,
+  before those of the environment. The file has sections by scheme and by URL:
+
+  [s3]
+  endpoint = \"https://s3.example.org\"
+
+  [\"s3://archive\"]
+  secret_access_key = \"...\"")]
+pub(super) struct BackendsArguments {
+    /// How it is listed: lines for people, or a JSON object a line
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
 }
 
 /// Brings DEST in sync with SOURCE: sends every file that DEST lacks, or has
@@ -45,11 +67,13 @@ EXIT STATUS
   0 all in sync; 1 could not run; 2 wrong usage; 3 finished, but some files are not in sync;
   4 a safety guard refused; 129, 130, 143 stopped by a signal, with the state saved.")]
 pub(super) struct SyncArguments {
-    /// The tree to read from: any mounted directory
-    pub(super) source: PathBuf,
+    /// The tree to read from: any mounted directory, or a URL of one of `towpath backends`
+    #[arg(value_parser = parse_location())]
+    pub(super) source: Location,
 
-    /// The tree to write into: a mounted directory, made if only its last part is missing
-    pub(super) dest: PathBuf,
+    /// The tree to write into: a mounted directory, made if only its last part is missing, or a URL
+    #[arg(value_parser = parse_location())]
+    pub(super) dest: Location,
 
     // Values of numbers may begin with a hyphen: `--bwlimit -1` is then answered
     // with what a rate is, rather than with "unexpected argument".
@@ -74,6 +98,10 @@ pub(super) struct SyncArguments {
     /// The log that gets a line of JSON for each file [default: beside the default database]
     #[arg(long, value_name = "FILE")]
     pub(super) log_file: Option<PathBuf>,
+
+    /// The file with options of backends, for its owner alone [default: ~/.config/towpath/config.toml]
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
 
     /// Look through both trees even if a backlog from an earlier run is at hand
     #[arg(long)]
@@ -195,6 +223,11 @@ pub(super) enum WriteModeArgument {
     Atomic,
 }
 
+/// What SOURCE and DEST take.
+fn parse_location() -> impl TypedValueParser<Value = Location> {
+    OsStringValueParser::new().try_map(|text| Location::parse(&text))
+}
+
 /// What `--max-delete` takes: `500`, `5%`.
 fn parse_max_delete(text: &str) -> Result<MaxDelete, String> {
     let wrong = || format!("`{text}` is neither a number of files, such as 500, nor a percentage from 0% to 100%");
@@ -304,7 +337,9 @@ mod tests {
 
     #[test]
     fn defaults_are_those_of_the_library() {
-        let Command::Sync(arguments) = Arguments::parse_from(["towpath", "sync", "a", "b"]).command;
+        let Command::Sync(arguments) = Arguments::parse_from(["towpath", "sync", "a", "b"]).command else {
+            panic!("is `sync`")
+        };
         let (given, default) = (arguments.options().unwrap(), Options::default());
         assert_eq!(format!("{given:?}"), format!("{default:?}"));
     }

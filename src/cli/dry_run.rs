@@ -5,46 +5,37 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use towpath_backend::Tree as _;
-use towpath_local::{LocalSink, LocalSource};
+use towpath_backend::registry::Location;
+use towpath_local::LocalSink;
 
 use super::absent::Absent;
 use super::args::{Format, SyncArguments};
 use super::format::{duration, escape, size};
 use super::output;
-use super::paths::{StateFiles, canonical};
+use super::paths::{StateFiles, canonical, canonical_of};
 use super::sync::{COULD_NOT_RUN, NOT_ALL_IN_SYNC, REFUSED, Refusal};
+use super::trees::Trees;
 use super::watch::{Watched, watch};
 use crate::own_files;
-use crate::{Event, FilePaths, Migration, Options, Outcome, Planned, Report, Sink};
+use crate::{Event, FilePaths, Migration, Options, Outcome, Planned, Report, Sink, Source};
 
 /// Runs it. What is found out is kept beside the database and goes again: an
 /// unfinished migration's backlog stays as it is.
 pub(super) async fn run(
     arguments: &SyncArguments,
     mut options: Options,
-    source: LocalSource,
+    source: Box<dyn Source>,
+    trees: &Trees,
     files: &StateFiles,
 ) -> Result<u8, Refusal> {
     let scratch = tempfile::Builder::new()
         .prefix("towpath-dry-run-")
         .tempdir_in(scratch_folder(arguments, &files.database))
         .map_err(|error| Refusal(COULD_NOT_RUN, format!("no room for the dry run's database: {error}")))?;
-    let failed = |error: &towpath_local::OpenError| Refusal(COULD_NOT_RUN, format!("destination {error}"));
     options.dry_run = true;
-    let sink: Box<dyn Sink> = match LocalSink::inspect(&arguments.dest).map_err(|error| failed(&error))? {
-        Some(mut sink) => {
-            if let Some(trash) = &arguments.trash {
-                sink = sink.with_trash(trash).map_err(|error| Refusal(COULD_NOT_RUN, format!("trash {error}")))?;
-                options.sink_apart.extend(sink.trash_inside());
-            }
-            Box::new(sink)
-        }
-        None => {
-            let root = canonical(&arguments.dest);
-            let above = root.parent().map(LocalSink::inspect).transpose().map_err(|error| failed(&error))?.flatten();
-            let capabilities = above.map_or(source.capabilities(), |above| above.capabilities());
-            Box::new(Absent::new(root.as_os_str().as_bytes().to_vec(), capabilities))
-        }
+    let sink = match &arguments.dest {
+        Location::Path(dest) => local_sink(dest, arguments, &mut options, &*source)?,
+        url => trees.inspect(url).await?,
     };
     let migration = Migration::builder()
         .source(source)
@@ -70,11 +61,32 @@ pub(super) async fn run(
     })
 }
 
+/// The local destination as it is; an empty one where it is not there yet.
+fn local_sink(
+    dest: &Path,
+    arguments: &SyncArguments,
+    options: &mut Options,
+    source: &dyn Source,
+) -> Result<Box<dyn Sink>, Refusal> {
+    let failed = |error: &towpath_local::OpenError| Refusal(COULD_NOT_RUN, format!("destination {error}"));
+    let Some(mut sink) = LocalSink::inspect(dest).map_err(|error| failed(&error))? else {
+        let root = canonical(dest);
+        let above = root.parent().map(LocalSink::inspect).transpose().map_err(|error| failed(&error))?.flatten();
+        let capabilities = above.map_or(source.capabilities(), |above| above.capabilities());
+        return Ok(Box::new(Absent::new(root.as_os_str().as_bytes().to_vec(), capabilities)));
+    };
+    if let Some(trash) = &arguments.trash {
+        sink = sink.with_trash(trash).map_err(|error| Refusal(COULD_NOT_RUN, format!("trash {error}")))?;
+        options.sink_apart.extend(sink.trash_inside());
+    }
+    Ok(Box::new(sink))
+}
+
 /// Where the dry run's database goes: beside the real one, unless that lies in a
 /// tree, which is not to be touched.
 fn scratch_folder(arguments: &SyncArguments, database: &Path) -> PathBuf {
     let folder = canonical(database).parent().map_or_else(std::env::temp_dir, Path::to_owned);
-    let in_a_tree = [&arguments.source, &arguments.dest].iter().any(|root| folder.starts_with(canonical(root)));
+    let in_a_tree = [&arguments.source, &arguments.dest].iter().any(|root| folder.starts_with(canonical_of(root)));
     if in_a_tree { std::env::temp_dir() } else { folder }
 }
 

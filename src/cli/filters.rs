@@ -174,7 +174,10 @@ mod tests {
 
     fn parse(options: &[&str]) -> FilterArguments {
         let Subcommand::Sync(arguments) =
-            Arguments::parse_from([&["towpath", "sync", "a", "b"][..], options].concat()).command;
+            Arguments::parse_from([&["towpath", "sync", "a", "b"][..], options].concat()).command
+        else {
+            panic!("is `sync`")
+        };
         arguments.filters
     }
 

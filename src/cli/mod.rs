@@ -4,6 +4,8 @@
 
 mod absent;
 mod args;
+mod backends;
+mod config;
 mod console;
 mod dry_run;
 mod filters;
@@ -14,6 +16,7 @@ mod signals;
 mod since;
 mod size;
 mod sync;
+mod trees;
 mod watch;
 
 use std::process::ExitCode;
@@ -24,7 +27,10 @@ use args::{Arguments, Command};
 
 /// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {
-    let Arguments { command: Command::Sync(arguments) } = Arguments::parse();
+    let arguments = match Arguments::parse().command {
+        Command::Sync(arguments) => arguments,
+        Command::Backends(arguments) => return ExitCode::from(backends::run(&arguments)),
+    };
     let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
     match runtime {

@@ -7,6 +7,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
+use towpath_backend::registry::Location;
 
 /// Database and log of the migration from `source` to `sink`, where they are
 /// not given. The same pair has the same files, from whatever folder and by
@@ -18,8 +19,8 @@ pub(super) struct StateFiles {
 
 /// Picks both files.
 pub(super) fn state_files(
-    source: &Path,
-    sink: &Path,
+    source: &Location,
+    sink: &Location,
     database: Option<&Path>,
     log: Option<&Path>,
 ) -> Result<StateFiles, String> {
@@ -29,7 +30,7 @@ pub(super) fn state_files(
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let folder = state_folder(variable("XDG_STATE_HOME"), variable("HOME"))?;
     make_private(&folder).map_err(|error| format!("cannot make the folder {}: {error}", folder.display()))?;
-    let name = pair_name(&canonical(source), &canonical(sink));
+    let name = pair_name(&canonical_of(source), &canonical_of(sink));
     let file = |given: Option<&Path>, suffix: &str| {
         given.map_or_else(|| folder.join(format!("{name}.{suffix}")), Path::to_owned)
     };
@@ -47,6 +48,14 @@ fn state_folder(xdg_state_home: Option<OsString>, home: Option<OsString>) -> Res
 
 fn make_private(folder: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// The one name of a location, however it was given: a canonical path, or a URL without options.
+pub(super) fn canonical_of(location: &Location) -> PathBuf {
+    match location {
+        Location::Path(path) => canonical(path),
+        Location::Url(url) => PathBuf::from(url.to_string()),
+    }
 }
 
 /// The canonical path, of a tree whose last component may not exist yet.
@@ -95,6 +104,13 @@ mod tests {
         std::fs::create_dir(&new).unwrap();
         assert_eq!(before, pair_name(&canonical(&link), &canonical(&folder.path().join("old/../new"))));
         assert!(before.starts_with("old-to-new-"), "{before}");
+    }
+
+    #[test]
+    fn a_url_is_named_without_its_options() {
+        let of = |text: &str| canonical_of(&Location::parse(text.as_ref()).unwrap());
+        assert_eq!(of("s3://bucket/a/?region=x"), PathBuf::from("s3://bucket/a"));
+        assert!(pair_name(&of("s3://bucket/a"), &of("/b")).starts_with("a-to-b-"));
     }
 
     #[test]

@@ -3,19 +3,20 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use towpath_backend::Tree as _;
-use towpath_local::{LocalSink, LocalSource, Overlap, overlap};
+use towpath_backend::registry::{Location, Url};
+use towpath_local::{LocalSink, Overlap, overlap};
 
 use super::args::SyncArguments;
-use super::paths::{StateFiles, canonical, state_files};
+use super::paths::{StateFiles, canonical, canonical_of, state_files};
 use super::signals::Received;
+use super::trees::Trees;
 use super::watch::{Watched, watch};
 use super::{console, dry_run, format, output};
-use crate::{Error, Migration, Options, Outcome, Report};
+use crate::{Error, Migration, Options, Outcome, Report, Sink, Source};
 
 const ALL_IN_SYNC: u8 = 0;
 pub(super) const COULD_NOT_RUN: u8 = 1;
-const WRONG_USAGE: u8 = 2;
+pub(super) const WRONG_USAGE: u8 = 2;
 pub(super) const NOT_ALL_IN_SYNC: u8 = 3;
 pub(super) const REFUSED: u8 = 4;
 
@@ -49,20 +50,19 @@ pub(super) async fn run(arguments: SyncArguments) -> u8 {
 }
 
 async fn try_run(arguments: &SyncArguments) -> Result<u8, Refusal> {
-    let (source, files, mut options) = check(arguments)?;
+    let trees = Trees::new(arguments.config.as_deref())?;
+    let (source, files, mut options) = check(arguments, &trees).await?;
     if arguments.dry_run {
-        return dry_run::run(arguments, options, source, &files).await;
+        return dry_run::run(arguments, options, source, &trees, &files).await;
     }
-    // From here on things are touched: the destination is made and probed.
-    let mut sink =
-        LocalSink::open(&arguments.dest).map_err(|error| Refusal(COULD_NOT_RUN, format!("destination {error}")))?;
-    if let Some(trash) = &arguments.trash {
-        sink = sink.with_trash(trash).map_err(|error| Refusal(COULD_NOT_RUN, format!("trash {error}")))?;
-        options.sink_apart.extend(sink.trash_inside());
-    }
+    // From here on things are touched: a local destination is made and probed.
+    let sink = match &arguments.dest {
+        Location::Path(dest) => local_sink(dest, arguments, &mut options)?,
+        url => trees.sink(url).await?,
+    };
     let migration = Migration::builder()
         .source(source)
-        .sink(sink)
+        .boxed_sink(sink)
         .database(&files.database)
         .audit_log(&files.log)
         .options(options)
@@ -83,31 +83,30 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, Refusal> {
     Ok(status_of(&report, &received))
 }
 
+fn local_sink(dest: &Path, arguments: &SyncArguments, options: &mut Options) -> Result<Box<dyn Sink>, Refusal> {
+    let mut sink = LocalSink::open(dest).map_err(|error| Refusal(COULD_NOT_RUN, format!("destination {error}")))?;
+    if let Some(trash) = &arguments.trash {
+        sink = sink.with_trash(trash).map_err(|error| Refusal(COULD_NOT_RUN, format!("trash {error}")))?;
+        options.sink_apart.extend(sink.trash_inside());
+    }
+    Ok(Box::new(sink))
+}
+
 /// Checks all that can be checked before anything is touched.
-fn check(arguments: &SyncArguments) -> Result<(LocalSource, StateFiles, Options), Refusal> {
+async fn check(arguments: &SyncArguments, trees: &Trees) -> Result<(Box<dyn Source>, StateFiles, Options), Refusal> {
     let wrong_usage = |problem| Refusal(WRONG_USAGE, problem);
     let options = arguments.options().map_err(wrong_usage)?;
     options.check().map_err(wrong_usage)?;
     let (source, dest) = (&arguments.source, &arguments.dest);
-    let opened = LocalSource::open(source).map_err(|error| Refusal(COULD_NOT_RUN, format!("source {error}")))?;
-    LocalSink::check(dest).map_err(|error| Refusal(COULD_NOT_RUN, format!("destination {error}")))?;
-    let overlapping = overlap(source, dest).map_err(|error| Refusal(COULD_NOT_RUN, error.to_string()))?;
-    if let Some(overlapping) = overlapping {
-        let (source, dest) = (source.display(), dest.display());
-        return Err(Refusal(
-            WRONG_USAGE,
-            match overlapping {
-                Overlap::Same => format!("source {source} and destination {dest} are the same directory"),
-                Overlap::SinkInSource => format!("the destination {dest} lies inside the source {source}"),
-                Overlap::SourceInSink => format!("the source {source} lies inside the destination {dest}"),
-            },
-        ));
+    trees.check(source)?;
+    trees.check(dest)?;
+    let opened = trees.source(source).await?;
+    if let Location::Path(dest) = dest {
+        LocalSink::check(dest).map_err(|error| Refusal(COULD_NOT_RUN, format!("destination {error}")))?;
     }
-    if let Some(trash) = &arguments.trash
-        && canonical(trash).starts_with(canonical(source))
-    {
-        let problem = format!("trash {} lies inside the source, which is never written to", trash.display());
-        return Err(Refusal(WRONG_USAGE, problem));
+    check_apart(source, dest)?;
+    if let Some(trash) = &arguments.trash {
+        check_trash(trash, arguments)?;
     }
     let files = state_files(source, dest, arguments.database.as_deref(), arguments.log_file.as_deref())
         .map_err(|problem| Refusal(COULD_NOT_RUN, problem))?;
@@ -115,9 +114,52 @@ fn check(arguments: &SyncArguments) -> Result<(LocalSource, StateFiles, Options)
         // It keeps its own, and may run beside the real one.
         return Ok((opened, files, options));
     }
-    let sink_root = canonical(dest);
+    let sink_root = canonical_of(dest);
     Migration::check_files(&files.database, &files.log, opened.root(), sink_root.as_os_str().as_bytes())?;
     Ok((opened, files, options))
+}
+
+/// Neither tree may lie in the other.
+fn check_apart(source: &Location, dest: &Location) -> Result<(), Refusal> {
+    let overlapping = match (source, dest) {
+        (Location::Path(source), Location::Path(dest)) => {
+            overlap(source, dest).map_err(|error| Refusal(COULD_NOT_RUN, error.to_string()))?
+        }
+        (Location::Url(source), Location::Url(dest)) => overlap_of_urls(source, dest),
+        _ => None,
+    };
+    let Some(overlapping) = overlapping else { return Ok(()) };
+    Err(Refusal(
+        WRONG_USAGE,
+        match overlapping {
+            Overlap::Same => format!("source {source} and destination {dest} are the same directory"),
+            Overlap::SinkInSource => format!("the destination {dest} lies inside the source {source}"),
+            Overlap::SourceInSink => format!("the source {source} lies inside the destination {dest}"),
+        },
+    ))
+}
+
+fn overlap_of_urls(source: &Url, dest: &Url) -> Option<Overlap> {
+    match (source.contains(dest), dest.contains(source)) {
+        (true, true) => Some(Overlap::Same),
+        (true, false) => Some(Overlap::SinkInSource),
+        (false, true) => Some(Overlap::SourceInSink),
+        (false, false) => None,
+    }
+}
+
+fn check_trash(trash: &Path, arguments: &SyncArguments) -> Result<(), Refusal> {
+    let shown = trash.display();
+    if let dest @ Location::Url(_) = &arguments.dest {
+        return Err(Refusal(WRONG_USAGE, format!("trash {shown}: nothing can be moved there from {dest}")));
+    }
+    if let Location::Path(source) = &arguments.source
+        && canonical(trash).starts_with(canonical(source))
+    {
+        let problem = format!("trash {shown} lies inside the source, which is never written to");
+        return Err(Refusal(WRONG_USAGE, problem));
+    }
+    Ok(())
 }
 
 fn status_of(report: &Report, received: &Received) -> u8 {

@@ -129,8 +129,13 @@ async fn apply(shared: &Shared, dir: &PendingDir) -> Result<Vec<BackendError>, B
     if !attributes.is_empty() {
         refused = shared.sink.set_attributes(&dir.path, &attributes).await?;
     }
-    if let (true, Some(times)) = (shared.sink.capabilities().sets_mtime, &dir.times) {
-        shared.sink.set_times(&dir.path, times).await?;
+    // Directories that are there by what is in them have no times to be kept.
+    let has_times = !shared.source.capabilities().implied_directories && shared.sink.capabilities().sets_mtime;
+    if let (true, Some(times)) = (has_times, &dir.times) {
+        match shared.sink.set_times(&dir.path, times).await {
+            Err(error) if error.kind() == ErrorKind::Unsupported => {}
+            result => result?,
+        }
     }
     Ok(refused)
 }

@@ -125,6 +125,9 @@ impl Writing {
         let (times, last) = (Times { modified: block.mtime, accessed: block.atime }, block.is_last_block);
         let end = block.offset + block.data.len() as u64;
         let whole = block.offset == 0 && last;
+        if self.position == 0 && self.file.is_none() {
+            self.clear_implied().await?;
+        }
         let written = if whole && block.data.len() <= self.shared.paces.write.step_bytes().min(SMALL_BYTES) {
             pace(&self.shared, block.data.len()).await?;
             let written = self.write_whole(block).await?;
@@ -141,6 +144,15 @@ impl Writing {
         self.position = end;
         self.check(&written).map_err(failed)?;
         self.complete().await.map(Some)
+    }
+
+    /// A directory in the file's place stands in the way of nothing where directories are there
+    /// by what is in them: both would be there, and no tree has both.
+    async fn clear_implied(&mut self) -> Result<(), Ending> {
+        if self.task.replaces_other_kind && self.shared.sink.capabilities().implied_directories {
+            clear_other_kind(&self.shared, &self.task.path, self.task.metadata.kind).await?;
+        }
+        Ok(())
     }
 
     /// Makes what was written the file that it is to be; tells what was refused.

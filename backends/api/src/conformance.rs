@@ -8,12 +8,16 @@
 //! towpath_backend::conformance!(MyFixture::new());
 //! ```
 //!
+//! [`check`] runs them all in one call instead, where a tree is dear: a server that has to
+//! be started first.
+//!
 //! Cases that need what the tree cannot do ([`crate::Capabilities`]) pass at once.
 
 // A case says what is wrong by panicking, as any test does.
 #![allow(clippy::panic, clippy::unwrap_used)]
 
 mod attributes;
+mod check;
 mod errors;
 mod holes;
 mod linking;
@@ -27,6 +31,7 @@ mod together;
 mod writing;
 
 pub use attributes::*;
+pub use check::{Failed, check};
 pub use errors::*;
 pub use holes::*;
 pub use linking::*;
@@ -53,6 +58,11 @@ pub trait Fixture: Send + Sync {
     /// Without it the one case that needs it passes at once.
     fn other(&self) -> Option<Box<dyn Fixture>> {
         None
+    }
+    /// How many entries a large directory has, where 2500 take too long to make: they are to
+    /// be more than a page.
+    fn many(&self) -> usize {
+        2500
     }
 }
 

@@ -64,6 +64,14 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// If it is not there and cannot be made, or cannot be written.
     async fn open_sink(&self, location: &Location, settings: &Settings) -> Result<Box<dyn Sink>, OpenError>;
+
+    /// Opens a tree to see what would be written: nothing is made or tried out.
+    ///
+    /// # Errors
+    /// As [`Self::open_sink`].
+    async fn inspect_sink(&self, location: &Location, settings: &Settings) -> Result<Box<dyn Sink>, OpenError> {
+        self.open_sink(location, settings).await
+    }
 }
 
 /// Why a tree cannot be opened, in one line.
@@ -172,6 +180,11 @@ impl Registry {
 }
 
 impl Found<'_> {
+    /// What the backend is told.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// Opens the tree to read from.
     ///
     /// # Errors
@@ -186,6 +199,14 @@ impl Found<'_> {
     /// As [`Backend::open_sink`].
     pub async fn sink(&self) -> Result<Box<dyn Sink>, OpenError> {
         self.backend.open_sink(self.location, &self.settings).await
+    }
+
+    /// Opens the tree to see what would be written.
+    ///
+    /// # Errors
+    /// As [`Backend::inspect_sink`].
+    pub async fn inspect(&self) -> Result<Box<dyn Sink>, OpenError> {
+        self.backend.inspect_sink(self.location, &self.settings).await
     }
 }
 

@@ -25,6 +25,7 @@
 //! client for SMB that let it be set would carry it here, in `LocalWriter::finish`).
 
 mod attributes;
+mod backend;
 mod filesystem;
 mod holes;
 mod known;
@@ -47,6 +48,7 @@ mod races;
 #[cfg(test)]
 mod without_openat2;
 
+pub use backend::Local;
 pub use overlap::{Overlap, overlap};
 pub use root::OpenError;
 pub use sink::LocalSink;

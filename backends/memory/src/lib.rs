@@ -21,6 +21,7 @@
 //! when its last name is gone. [`MemoryTree::with_capabilities`] makes one that
 //! can do less. Nothing survives the last clone.
 
+mod backend;
 mod content;
 mod handle;
 mod listing;
@@ -31,4 +32,5 @@ mod store;
 mod tree;
 mod writer;
 
+pub use backend::Memory;
 pub use tree::MemoryTree;

@@ -41,3 +41,9 @@ mod coarse {
     };
     towpath_backend::conformance!(super::Memory(super::MemoryTree::with_capabilities("coarse", COARSE)));
 }
+
+#[tokio::test]
+async fn the_suite_in_one_call_is_the_same() {
+    let failed = towpath_backend::conformance::check(async |_| Tree::new()).await;
+    assert_eq!(failed, []);
+}

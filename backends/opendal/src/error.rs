@@ -9,9 +9,10 @@ const NO_BUCKET: [&str; 4] = ["NoSuchBucket", "ContainerNotFound", "ContainerBei
 
 /// The error of `operation` on `path`.
 pub(crate) fn of(operation: &'static str, path: &RelPath, error: &opendal::Error) -> Error {
-    let kind = if names_no_bucket(error) { ErrorKind::Unavailable } else { kind_of(error) };
+    let connection = is_lost_connection(error);
+    let kind = if connection || names_no_bucket(error) { ErrorKind::Unavailable } else { kind_of(error) };
     // Unavailable would be temporary by itself.
-    Error::new(kind, operation, path, text(error)).with_temporary(error.is_temporary())
+    Error::new(kind, operation, path, text(error)).with_temporary(connection || error.is_temporary())
 }
 
 fn kind_of(error: &opendal::Error) -> ErrorKind {
@@ -28,19 +29,39 @@ fn kind_of(error: &opendal::Error) -> ErrorKind {
     }
 }
 
+/// SSH servers refuse connections while many are being made, and OpenDAL takes that for final.
+fn is_lost_connection(error: &opendal::Error) -> bool {
+    let cause = std::error::Error::source(error).map(root_cause).unwrap_or_default();
+    error.kind() == Theirs::Unexpected && (cause.contains("ssh error") || cause.contains("Connection closed"))
+}
+
 fn names_no_bucket(error: &opendal::Error) -> bool {
     error.kind() == Theirs::NotFound && NO_BUCKET.iter().any(|words| error.message().contains(words))
 }
 
 /// What is said of it. The whole error would show request headers and URLs with their signatures.
 pub(crate) fn text(error: &opendal::Error) -> String {
-    let message = error.message().trim();
+    let message = plain(error.message().trim());
     // Signatures travel in queries.
     let message: String = message.split_whitespace().map(without_query).collect::<Vec<_>>().join(" ");
     match std::error::Error::source(error) {
         Some(source) => format!("{message}: {}", without_query(&root_cause(source))),
         None if message.is_empty() => error.kind().to_string(),
         None => message,
+    }
+}
+
+/// What a server of objects said in its XML: OpenDAL shows it as it holds it,
+/// `S3Error { code: "…", message: "…", … }`.
+fn plain(message: &str) -> String {
+    let field = |name: &str| {
+        let (_, rest) = message.split_once(&format!("{name}: \""))?;
+        rest.split_once('"').map(|(value, _)| value.trim().to_owned()).filter(|value| !value.is_empty())
+    };
+    match (message.contains("Error {"), field("message"), field("code")) {
+        (true, Some(text), Some(code)) => format!("{text} ({code})"),
+        (true, Some(text), None) | (true, None, Some(text)) => text,
+        _ => message.to_owned(),
     }
 }
 
@@ -82,6 +103,13 @@ mod tests {
         assert_eq!((error.kind(), error.is_temporary()), (ErrorKind::Unavailable, true));
         assert!(!of_kind(Theirs::PermissionDenied, "no").is_temporary());
         assert_ne!(of_kind(Theirs::PermissionDenied, "no").kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn what_a_server_said_is_told_plainly() {
+        let error = of_kind(Theirs::NotFound, r#"S3Error { code: "NoSuchKey", message: "It is gone.", resource: "" }"#);
+        assert!(error.to_string().ends_with(": It is gone. (NoSuchKey)"), "{error}");
+        assert!(of_kind(Theirs::Unexpected, "").to_string().ends_with("Unexpected"));
     }
 
     #[test]

@@ -9,8 +9,8 @@ use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use towpath_backend::{Entry, EntryStream, Error, ErrorKind, RelPath, Result};
 
+use crate::error;
 use crate::tree::OpendalTree;
-use crate::{error, names};
 
 /// Entries of one page.
 const PAGE_ENTRIES: usize = 1000;
@@ -21,7 +21,7 @@ const WAITING_PAGES: usize = 1;
 
 /// Begins to list a directory; the first page is there when it returns.
 pub(crate) async fn open(tree: &OpendalTree, dir: &RelPath) -> Result<EntryStream> {
-    let key = names::directory("list", dir)?;
+    let key = tree.keys().directory("list", dir)?;
     let lister = tree.operator.lister(&key).await.map_err(|problem| error::of("list", dir, &problem))?;
     let mut listing =
         Listing { tree: tree.clone(), dir: dir.clone(), prefix: prefix_of(&key), lister, seen_itself: false };
@@ -109,7 +109,7 @@ impl Listing {
         let mut looks = JoinSet::new();
         for (name, theirs) in page {
             let told = !self.tree.keeps_mtime() || theirs.mode() == EntryMode::DIR || theirs.user_metadata().is_some();
-            let path = self.dir.join(&name).ok().filter(|path| names::file("look at", path).is_ok());
+            let path = self.dir.join(&name).ok().filter(|path| self.tree.keys().file("look at", path).is_ok());
             // What OpenDAL would take for another object is listed, so that it is told when it is opened.
             let (false, Some(path)) = (told, path) else {
                 entries.push(Entry { name: name.into_bytes(), metadata: self.tree.metadata_of(&theirs) });

@@ -13,45 +13,77 @@ const CONTROLS: ByteSet = ByteSet::of(&{
     bytes
 });
 
-/// Keys are UTF-8.
-pub(crate) const RULES: NameRules =
+/// What every service of them can hold.
+const RULES: NameRules =
     NameRules { utf8_only: true, refuses_outer_space: true, refused: CONTROLS, ..NameRules::BYTES };
 
-/// The key of a file.
-///
-/// # Errors
-/// If OpenDAL would take it for another one: it trims white space at both ends of a key.
-pub(crate) fn file(operation: &'static str, path: &RelPath) -> Result<String> {
-    let refuse = |cause: &str| Err(Error::new(ErrorKind::InvalidName, operation, path, cause));
-    match std::str::from_utf8(path.as_bytes()) {
-        Err(_) => refuse("names must be UTF-8 in this storage"),
-        Ok(key) if key.trim() != key => refuse("white space at either end of a key would be lost"),
-        Ok(key) => Ok(key.to_owned()),
-    }
+/// The longest name of a file in a folder, on about every server.
+const FOLDER_NAME_BYTES: usize = 255;
+
+/// What a service does with names.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Keys {
+    /// What it refuses beside.
+    pub(crate) refused: ByteSet,
+    /// Whether names are those of files in folders, and so long at most.
+    pub(crate) in_folders: bool,
 }
 
-/// The key of a directory: with a slash at its end, which the root is alone.
-///
-/// # Errors
-/// As [`file`].
-pub(crate) fn directory(operation: &'static str, path: &RelPath) -> Result<String> {
-    file(operation, path).map(|key| key + "/")
+impl Keys {
+    pub(crate) fn rules(self) -> NameRules {
+        NameRules { refused: RULES.refused.union(self.refused), ..RULES }
+    }
+
+    /// The key of a file.
+    ///
+    /// # Errors
+    /// If it cannot be held, or OpenDAL would take it for another one: it trims white space
+    /// at both ends of a key.
+    pub(crate) fn file(self, operation: &'static str, path: &RelPath) -> Result<String> {
+        let refuse = |cause: String| Err(Error::new(ErrorKind::InvalidName, operation, path, cause));
+        let rules = self.rules();
+        for name in path.components() {
+            if let Some(problem) = rules.problem(name) {
+                return refuse(problem);
+            }
+            if self.in_folders && name.len() > FOLDER_NAME_BYTES {
+                return refuse(format!("a name has {FOLDER_NAME_BYTES} bytes at most on such a server"));
+            }
+        }
+        match std::str::from_utf8(path.as_bytes()) {
+            Ok(key) => Ok(key.to_owned()),
+            Err(_) => refuse("names must be UTF-8 in this storage".to_owned()),
+        }
+    }
+
+    /// The key of a directory: with a slash at its end, which the root is alone.
+    ///
+    /// # Errors
+    /// As [`Self::file`].
+    pub(crate) fn directory(self, operation: &'static str, path: &RelPath) -> Result<String> {
+        self.file(operation, path).map(|key| key + "/")
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const STORE: Keys = Keys { refused: ByteSet::of(b"\\"), in_folders: false };
+
     #[test]
     fn keys_are_paths_that_stay_what_they_are() {
         let path = |bytes: &[u8]| RelPath::new(bytes).unwrap();
-        assert_eq!(file("open", &path(b"a b/c d")).unwrap(), "a b/c d");
-        assert_eq!(directory("list", &path(b"a ")).err().map(|error| error.kind()), Some(ErrorKind::InvalidName));
-        assert_eq!(directory("list", &RelPath::root()).unwrap(), "/");
-        for odd in [&b" a"[..], b"a ", b"a/b\n", b"\xff", "\u{3000}a".as_bytes()] {
-            assert_eq!(file("open", &path(odd)).unwrap_err().kind(), ErrorKind::InvalidName, "{odd:?}");
+        assert_eq!(STORE.file("open", &path(b"a b/c d")).unwrap(), "a b/c d");
+        assert_eq!(STORE.directory("list", &path(b"a")).unwrap(), "a/");
+        assert_eq!(STORE.directory("list", &RelPath::root()).unwrap(), "/");
+        for odd in [&b" a"[..], b"a ", b"a /b", b"a/b\n", b"a\tb", b"\xff", b"a\\b", "\u{3000}a".as_bytes()] {
+            assert_eq!(STORE.file("open", &path(odd)).unwrap_err().kind(), ErrorKind::InvalidName, "{odd:?}");
         }
-        assert!(RULES.problem(b"a\x01b").is_some() && RULES.problem(b"a\x7f").is_some());
-        assert!(RULES.problem("a b\u{e9}".as_bytes()).is_none());
+        let long = path("n".repeat(256).as_bytes());
+        assert!(STORE.file("open", &long).is_ok());
+        assert!(Keys { in_folders: true, ..STORE }.file("open", &long).is_err());
+        assert!(STORE.rules().problem(b"a\x01b").is_some() && STORE.rules().problem(b"a\\b").is_some());
+        assert!(STORE.rules().problem("a b\u{e9}".as_bytes()).is_none());
     }
 }

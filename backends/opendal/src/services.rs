@@ -1,1 +1,201 @@
-//! The services that have a feature, as backends for the registry.
+//! The services that have a feature, as backends for the [registry](towpath_backend::registry).
+//!
+//! | feature | URL | what it names |
+//! | --- | --- | --- |
+//! | `s3` | `s3://bucket/prefix` | a bucket of Amazon S3, or of a server that speaks as it does (`endpoint`) |
+//! | `azblob` | `azblob://container/prefix` | a container of Azure Blob Storage |
+//! | `gcs` | `gcs://bucket/prefix` | a bucket of Google Cloud Storage |
+//! | `webdav` | `webdav://host:port/path`, `webdavs://…` | a folder of a WebDAV server, over HTTP or HTTPS |
+//! | `sftp` | `sftp://user@host:port/path` | a folder of an SSH server, by way of the program `ssh` |
+
+#[cfg(feature = "azblob")]
+mod azblob;
+#[cfg(feature = "gcs")]
+mod gcs;
+#[cfg(feature = "s3")]
+mod s3;
+#[cfg(feature = "sftp")]
+mod sftp;
+#[cfg(feature = "webdav")]
+mod webdav;
+
+#[cfg(feature = "azblob")]
+pub use azblob::AZBLOB;
+#[cfg(feature = "gcs")]
+pub use gcs::GCS;
+#[cfg(feature = "s3")]
+pub use s3::S3;
+#[cfg(feature = "sftp")]
+pub use sftp::SFTP;
+#[cfg(feature = "webdav")]
+pub use webdav::WEBDAV;
+
+use std::time::Duration;
+
+use opendal::layers::{RetryLayer, TimeoutLayer};
+use opendal::{Builder, Operator};
+use towpath_backend::registry::{Backend, Location, OpenError, OptionKind, OptionSpec, Registry, Settings, Url};
+use towpath_backend::{Capabilities, Error, ErrorKind, Sink, Source, Tree as _, async_trait};
+
+use crate::{OpendalTree, error};
+
+/// Registers all services of this build.
+///
+/// # Errors
+/// If another backend has one of their schemes already.
+#[allow(unused_variables, reason = "without a feature there is nothing to register")]
+pub fn register(registry: &mut Registry) -> Result<(), OpenError> {
+    #[cfg(feature = "s3")]
+    registry.register(S3)?;
+    #[cfg(feature = "azblob")]
+    registry.register(AZBLOB)?;
+    #[cfg(feature = "gcs")]
+    registry.register(GCS)?;
+    #[cfg(feature = "webdav")]
+    registry.register(WEBDAV)?;
+    #[cfg(feature = "sftp")]
+    registry.register(SFTP)?;
+    Ok(())
+}
+
+/// A service that OpenDAL reaches.
+#[derive(Clone, Copy, Debug)]
+pub struct Service {
+    name: &'static str,
+    about: &'static str,
+    schemes: &'static [&'static str],
+    options: &'static [OptionSpec],
+    capabilities: Capabilities,
+    build: fn(&Url, &Settings) -> Result<OpendalTree, OpenError>,
+}
+
+#[async_trait]
+impl Backend for Service {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn about(&self) -> &'static str {
+        self.about
+    }
+
+    fn schemes(&self) -> &'static [&'static str] {
+        self.schemes
+    }
+
+    fn options(&self) -> &'static [OptionSpec] {
+        self.options
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.capabilities
+    }
+
+    /// Something must be there to be read.
+    async fn open_source(&self, location: &Location, settings: &Settings) -> Result<Box<dyn Source>, OpenError> {
+        let (url, tree) = (url(location)?, self.tree(location, settings)?);
+        match tree.is_there().await {
+            Ok(true) => Ok(Box::new(tree)),
+            Ok(false) => Err(OpenError::Storage(format!("{url}: there is nothing; is the name right?"))),
+            Err(error) => Err(OpenError::Storage(format!("{url}: {error}"))),
+        }
+    }
+
+    /// The bucket or the server must be there; a prefix or a folder need not.
+    async fn open_sink(&self, location: &Location, settings: &Settings) -> Result<Box<dyn Sink>, OpenError> {
+        let (url, tree) = (url(location)?, self.tree(location, settings)?);
+        let told = |error: Error| OpenError::Storage(format!("{url}: {error}"));
+        tree.make_root().await.map_err(told)?;
+        tree.identity().await.map_err(told)?;
+        Ok(Box::new(tree))
+    }
+
+    async fn inspect_sink(&self, location: &Location, settings: &Settings) -> Result<Box<dyn Sink>, OpenError> {
+        let (url, tree) = (url(location)?, self.tree(location, settings)?);
+        match tree.identity().await {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(OpenError::Storage(format!("{url}: {error}"))),
+            _ => Ok(Box::new(tree)),
+        }
+    }
+}
+
+impl Service {
+    /// The tree at a URL, as source and sink, without a look whether it is there.
+    ///
+    /// # Errors
+    /// If the URL or the settings name none.
+    pub fn tree(&self, location: &Location, settings: &Settings) -> Result<OpendalTree, OpenError> {
+        (self.build)(url(location)?, settings)
+    }
+}
+
+/// Tries of one request, the first included: a part of a large object is not to be lost by one
+/// dropped connection. What lasts longer is tried again with the whole file.
+const TRIES: usize = 4;
+/// How long a request without content may take, and how long content may stand still.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Whether mtimes are looked for and written.
+const MTIMES: OptionSpec = OptionSpec {
+    name: "mtimes",
+    kind: OptionKind::Flag,
+    about: "keep mtimes in user metadata, at the price of a request for each object listed",
+    environment: &[],
+};
+
+const fn text(name: &'static str, about: &'static str, environment: &'static [&'static str]) -> OptionSpec {
+    OptionSpec { name, kind: OptionKind::Text, about, environment }
+}
+
+const fn secret(name: &'static str, about: &'static str, environment: &'static [&'static str]) -> OptionSpec {
+    OptionSpec { name, kind: OptionKind::Secret, about, environment }
+}
+
+const fn flag(name: &'static str, about: &'static str) -> OptionSpec {
+    OptionSpec { name, kind: OptionKind::Flag, about, environment: &[] }
+}
+
+/// What an object store keeps.
+const OBJECTS: Capabilities = Capabilities { implied_directories: true, ..Capabilities::PLAIN };
+/// What a server with folders keeps of files that OpenDAL writes.
+const FOLDERS: Capabilities = Capabilities { sets_mtime: false, ..Capabilities::PLAIN };
+
+/// The URL of a location: paths are another backend's.
+fn url(location: &Location) -> Result<&Url, OpenError> {
+    match location {
+        Location::Url(url) => Ok(url),
+        Location::Path(path) => Err(OpenError::Usage(format!("{} is a path, not a URL", path.display()))),
+    }
+}
+
+/// The bucket that a URL begins with.
+fn bucket(url: &Url) -> Result<&str, OpenError> {
+    match url.authority() {
+        "" => Err(OpenError::Usage(format!("{url} names no bucket: {}://bucket/prefix", url.scheme()))),
+        bucket => Ok(bucket),
+    }
+}
+
+/// Sets an option that may not be given.
+fn with<B>(builder: B, value: Option<&str>, set: impl FnOnce(B, &str) -> B) -> B {
+    match value {
+        Some(value) => set(builder, value),
+        None => builder,
+    }
+}
+
+/// The tree that `builder` reaches.
+fn tree(url: &Url, builder: impl Builder, endpoint: Option<&str>, mtimes: bool) -> Result<OpendalTree, OpenError> {
+    let operator = Operator::new(builder).map_err(|problem| failed(url, &problem))?.finish();
+    let operator = operator
+        .layer(TimeoutLayer::new().with_timeout(PATIENCE).with_io_timeout(PATIENCE))
+        .layer(RetryLayer::new().with_max_times(TRIES - 1).with_jitter());
+    let tree = OpendalTree::new(operator, url.to_string());
+    // A bucket of the same name on another server is another one.
+    let tree = tree.with_identity(format!("{url} at {}", endpoint.unwrap_or("the service")));
+    Ok(if mtimes { tree } else { tree.without_mtimes() })
+}
+
+fn failed(url: &Url, problem: &opendal::Error) -> OpenError {
+    OpenError::Storage(format!("{url}: {}", error::text(problem)))
+}

@@ -7,17 +7,17 @@ use towpath_backend::{
 
 use crate::tree::OpendalTree;
 use crate::writer::Writer;
-use crate::{error, mtime, names};
+use crate::{error, mtime};
 
 #[async_trait]
 impl Sink for OpendalTree {
     async fn create(&self, path: &RelPath, metadata: &Metadata) -> Result<Box<dyn FileWriter>> {
         self.check_place("create", path).await?;
-        Ok(Box::new(Writer::new(self.clone(), path.clone(), names::file("create", path)?, metadata)))
+        Ok(Box::new(Writer::new(self.clone(), path.clone(), self.keys().file("create", path)?, metadata)))
     }
 
     async fn write_whole(&self, path: &RelPath, data: Bytes, metadata: &Metadata) -> Result<Metadata> {
-        let key = names::file("write", path)?;
+        let key = self.keys().file("write", path)?;
         if data.len() as u64 != metadata.size_bytes {
             return Err(Error::new(ErrorKind::Other, "write", path, "is not as long as it should be"));
         }
@@ -30,7 +30,7 @@ impl Sink for OpendalTree {
 
     async fn create_dir(&self, path: &RelPath) -> Result<()> {
         const OPERATION: &str = "create directory";
-        let key = names::directory(OPERATION, path)?;
+        let key = self.keys().directory(OPERATION, path)?;
         if path.is_root() || self.there(OPERATION, path).await?.is_some() {
             return Err(Error::new(ErrorKind::AlreadyExists, OPERATION, path, "the name is taken"));
         }
@@ -48,9 +48,6 @@ impl Sink for OpendalTree {
     }
 
     async fn set_times(&self, path: &RelPath, _times: &Times) -> Result<()> {
-        if self.there("set times", path).await?.is_none() {
-            return Err(Error::new(ErrorKind::NotFound, "set times", path, "there is no such object"));
-        }
         let cause = "the mtime of an object is that which it was written with";
         Err(Error::new(ErrorKind::Unsupported, "set times", path, cause))
     }
@@ -62,7 +59,7 @@ impl Sink for OpendalTree {
             // Removing what is not there is no error to an object store, but one here.
             None => Err(Error::new(ErrorKind::NotFound, OPERATION, path, "there is no such object")),
             Some(_) => {
-                let removed = self.operator.delete(&names::file(OPERATION, path)?).await;
+                let removed = self.operator.delete(&self.keys().file(OPERATION, path)?).await;
                 removed.map_err(|problem| error::of(OPERATION, path, &problem))
             }
         }
@@ -85,7 +82,7 @@ impl Sink for OpendalTree {
         {
             return Err(Error::new(ErrorKind::NotEmpty, OPERATION, path, "holds something"));
         }
-        let removed = self.operator.delete(&names::directory(OPERATION, path)?).await;
+        let removed = self.operator.delete(&self.keys().directory(OPERATION, path)?).await;
         removed.map_err(|problem| error::of(OPERATION, path, &problem))
     }
 
@@ -135,15 +132,21 @@ impl OpendalTree {
 
     /// A directory that is missing would be made in silence.
     async fn check_parent(&self, operation: &'static str, path: &RelPath) -> Result<()> {
-        let Some(parent) = path.parent().filter(|parent| self.has_directories() && !parent.is_root()) else {
-            return Ok(());
-        };
-        match self.there(operation, &parent).await.map_err(|error| error.with_path(path))? {
-            Some(Kind::Dir) => Ok(()),
-            Some(_) => {
-                Err(Error::new(ErrorKind::NotADirectory, operation, path, "a file is in the middle of the path"))
+        let (mut above, mut missing) = (path.parent(), false);
+        while let Some(dir) = above.filter(|dir| self.has_directories() && !dir.is_root()) {
+            match self.there(operation, &dir).await.map_err(|error| error.with_path(path))? {
+                Some(Kind::Dir) => break,
+                Some(_) => {
+                    let cause = "a file is in the middle of the path";
+                    return Err(Error::new(ErrorKind::NotADirectory, operation, path, cause));
+                }
+                None => missing = true,
             }
-            None => Err(Error::new(ErrorKind::NotFound, operation, path, "its directory is missing")),
+            above = dir.parent();
         }
+        if missing {
+            return Err(Error::new(ErrorKind::NotFound, operation, path, "its directory is missing"));
+        }
+        Ok(())
     }
 }

@@ -4,20 +4,24 @@ use opendal::options::ReadOptions;
 use opendal::{Buffer, Operator};
 use towpath_backend::{Error, ErrorKind, FileReader, Kind, Metadata, RelPath, Result, Source, WholeFile, async_trait};
 
+use crate::error;
 use crate::tree::OpendalTree;
-use crate::{error, names};
 
 #[async_trait]
 impl Source for OpendalTree {
     async fn open(&self, path: &RelPath) -> Result<Box<dyn FileReader>> {
         let metadata = self.file("open", path).await?;
-        let key = names::file("open", path)?;
+        let key = self.keys().file("open", path)?;
         Ok(Box::new(Reader { tree: self.clone(), path: path.clone(), key, size_bytes: metadata.size_bytes }))
     }
 
     async fn read_whole(&self, path: &RelPath, limit_bytes: usize, mut buffer: Vec<u8>) -> Result<WholeFile> {
+        if self.has_directories() {
+            // Some servers answer with a page that lists it.
+            self.file("read", path).await?;
+        }
         // First the content: what is seen of it then is what it was, or it changed.
-        let key = names::file("read", path)?;
+        let key = self.keys().file("read", path)?;
         match read(&self.operator, &key, 0, limit_bytes as u64).await {
             Ok(data) => append(&mut buffer, data, limit_bytes),
             Err(problem) => {

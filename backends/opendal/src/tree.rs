@@ -6,11 +6,12 @@ use opendal::options::ListOptions;
 use opendal::{Capability, EntryMode, Operator};
 use tokio_stream::StreamExt as _;
 use towpath_backend::{
-    Capabilities, EntryStream, Error, ErrorKind, Identity, Kind, Metadata, RelPath, Result, Timestamp, Tree,
+    ByteSet, Capabilities, EntryStream, Error, ErrorKind, Identity, Kind, Metadata, RelPath, Result, Timestamp, Tree,
     async_trait,
 };
 
-use crate::{error, listing, mtime, names};
+use crate::names::Keys;
+use crate::{error, listing, mtime};
 
 /// A tree in a storage that OpenDAL reaches, as source and sink. Clones show the same tree.
 #[derive(Clone, Debug)]
@@ -25,6 +26,7 @@ struct Shared {
     identity: String,
     keeps_mtime: bool,
     has_directories: bool,
+    refused: ByteSet,
 }
 
 impl OpendalTree {
@@ -41,6 +43,7 @@ impl OpendalTree {
             identity,
             keeps_mtime: can.write_with_user_metadata,
             has_directories: can.create_dir,
+            refused: ByteSet::EMPTY,
         };
         Self { operator, shared: Arc::new(shared) }
     }
@@ -58,12 +61,19 @@ impl OpendalTree {
         self.with(|shared| shared.keeps_mtime = false)
     }
 
+    /// Refuses names with these bytes too: the service would make others of them.
+    #[must_use]
+    pub fn without_names_of(self, refused: ByteSet) -> Self {
+        self.with(|shared| shared.refused = refused)
+    }
+
     fn with(self, change: impl FnOnce(&mut Shared)) -> Self {
         let mut shared = Shared {
             root: self.shared.root.clone(),
             identity: self.shared.identity.clone(),
             keeps_mtime: self.shared.keeps_mtime,
             has_directories: self.shared.has_directories,
+            refused: self.shared.refused,
         };
         change(&mut shared);
         Self { operator: self.operator, shared: Arc::new(shared) }
@@ -75,6 +85,10 @@ impl OpendalTree {
 
     pub(crate) fn keeps_mtime(&self) -> bool {
         self.shared.keeps_mtime
+    }
+
+    pub(crate) fn keys(&self) -> Keys {
+        Keys { refused: self.shared.refused, in_folders: self.has_directories() }
     }
 
     pub(crate) fn has_directories(&self) -> bool {
@@ -95,15 +109,42 @@ impl OpendalTree {
 
     /// The object of this name, if it is a file.
     pub(crate) async fn stat_file(&self, operation: &'static str, path: &RelPath) -> Result<Metadata> {
-        let key = names::file(operation, path)?;
+        let key = self.keys().file(operation, path)?;
         let found = self.operator.stat(&key).await.map_err(|problem| error::of(operation, path, &problem))?;
         Ok(self.metadata_of(&found))
     }
 
+    /// Whether anything is there to be read. A root that holds nothing is none, where it is not
+    /// an object itself: a prefix that was mistyped looks like that.
+    pub(crate) async fn is_there(&self) -> Result<bool> {
+        const OPERATION: &str = "open";
+        let root = RelPath::root();
+        if self.has_directories() {
+            return self.is_directory(OPERATION, &root).await;
+        }
+        let options = ListOptions { limit: Some(1), ..ListOptions::default() };
+        let problem = |problem: &opendal::Error| error::of(OPERATION, &root, problem);
+        let mut lister = self.operator.lister_options("/", options).await.map_err(|error| problem(&error))?;
+        match lister.next().await {
+            None => Ok(false),
+            Some(found) => found.map(|_| true).map_err(|error| problem(&error)),
+        }
+    }
+
+    /// Makes the folder that is the root, and those above it, where there are folders.
+    pub(crate) async fn make_root(&self) -> Result<()> {
+        if !self.has_directories() {
+            return Ok(());
+        }
+        let made = self.operator.create_dir("/").await;
+        made.map_err(|problem| error::of("create directory", &RelPath::root(), &problem))
+    }
+
     /// Whether there is a directory of this name: itself, or something in it.
     pub(crate) async fn is_directory(&self, operation: &'static str, path: &RelPath) -> Result<bool> {
-        let key = names::directory(operation, path)?;
+        let key = self.keys().directory(operation, path)?;
         let problem = |problem: &opendal::Error| error::of(operation, path, problem);
+        // OpenDAL says of every root that it is there.
         if self.has_directories() && !path.is_root() {
             return match self.operator.stat(&key).await {
                 Ok(found) => Ok(found.is_dir()),
@@ -136,7 +177,7 @@ impl Tree for OpendalTree {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             sets_mtime: self.keeps_mtime(),
-            names: names::RULES,
+            names: self.keys().rules(),
             implied_directories: !self.has_directories(),
             ..Capabilities::PLAIN
         }

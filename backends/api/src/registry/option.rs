@@ -45,11 +45,14 @@ impl OptionKind {
     }
 }
 
+/// Tells an environment variable.
+type Variable = dyn Fn(&str) -> Option<String> + Send + Sync;
+
 /// Where else options come from than from the URL.
 #[derive(Default)]
 pub struct Surroundings {
     /// The environment variable of a name.
-    environment: Option<Box<dyn Fn(&str) -> Option<String> + Send + Sync>>,
+    environment: Option<Box<Variable>>,
     sections: BTreeMap<String, BTreeMap<String, Given>>,
 }
 

@@ -275,6 +275,7 @@ mod tests {
                 folds_unicode: bit(2),
                 trims_end: bit(4),
                 utf8_only: bit(8),
+                refuses_outer_space: false,
                 refused: sets[n % sets.len()],
             };
             for mends in [false, true] {

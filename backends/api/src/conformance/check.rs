@@ -1,0 +1,52 @@
+//! All cases in one call.
+
+use std::any::Any;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::Poll;
+
+use super::Fixture;
+
+/// A case that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    /// Its name.
+    pub case: &'static str,
+    /// What it said.
+    pub problem: String,
+}
+
+type Run = for<'a> fn(&'a dyn Fixture) -> Pin<Box<dyn Future<Output = ()> + 'a>>;
+
+macro_rules! runs {
+    ($($case:ident),* $(,)?) => { [$((stringify!($case), (|fixture| Box::pin(super::$case(fixture))) as Run)),*] };
+}
+
+/// Runs every case, each on a tree that `fresh` makes for it; tells those that failed.
+pub async fn check<F: Fixture>(mut fresh: impl AsyncFnMut(&'static str) -> F) -> Vec<Failed> {
+    let mut failed = Vec::new();
+    for (case, run) in crate::conformance_cases!(runs) {
+        let fixture = fresh(case).await;
+        if let Err(problem) = caught(run(&fixture)).await {
+            failed.push(Failed { case, problem });
+        }
+    }
+    failed
+}
+
+/// What a case panicked with, if it did.
+async fn caught(mut case: Pin<Box<dyn Future<Output = ()> + '_>>) -> Result<(), String> {
+    // A case that panicked is not used again.
+    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| case.as_mut().poll(context))) {
+        Ok(Poll::Pending) => Poll::Pending,
+        Ok(Poll::Ready(())) => Poll::Ready(Ok(())),
+        Err(payload) => Poll::Ready(Err(said(&*payload))),
+    })
+    .await
+}
+
+fn said(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "it panicked".to_owned())
+}

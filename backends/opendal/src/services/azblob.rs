@@ -1,0 +1,46 @@
+//! Azure Blob Storage.
+
+use towpath_backend::ByteSet;
+use towpath_backend::registry::{OpenError, OptionSpec, Settings, Url};
+
+use super::{MTIMES, OBJECTS, Service, bucket, secret, text, tree, with};
+use crate::OpendalTree;
+
+/// `azblob://container/prefix`.
+pub const AZBLOB: Service = Service {
+    name: "azblob",
+    about: "Azure Blob Storage",
+    schemes: &["azblob"],
+    options: OPTIONS,
+    capabilities: OBJECTS,
+    build,
+};
+
+const OPTIONS: &[OptionSpec] = &[
+    text(
+        "endpoint",
+        "the server: https://ACCOUNT.blob.core.windows.net",
+        &["AZURE_STORAGE_ENDPOINT", "AZBLOB_ENDPOINT"],
+    ),
+    text("account_name", "the storage account", &["AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT"]),
+    secret("account_key", "its key", &["AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_KEY"]),
+    secret("sas_token", "a shared access signature, instead of the key", &["AZURE_STORAGE_SAS_TOKEN"]),
+    MTIMES,
+];
+
+fn build(url: &Url, settings: &Settings) -> Result<OpendalTree, OpenError> {
+    let account = settings.text("account_name");
+    let own = account.map(|name| format!("https://{name}.blob.core.windows.net"));
+    let Some(endpoint) = settings.text("endpoint").or(own.as_deref()) else {
+        let problem =
+            format!("{url}: give the storage account (account_name, AZURE_STORAGE_ACCOUNT_NAME) or an endpoint");
+        return Err(OpenError::Usage(problem));
+    };
+    let mut builder = opendal::services::Azblob::default().container(bucket(url)?).root(url.path()).endpoint(endpoint);
+    builder = with(builder, account, |b, value| b.account_name(value));
+    builder = with(builder, settings.text("account_key"), |b, value| b.account_key(value));
+    builder = with(builder, settings.text("sas_token"), |b, value| b.sas_token(value));
+    // The service takes a backslash for a slash.
+    let tree = tree(url, builder, Some(endpoint), settings.flag("mtimes", true))?;
+    Ok(tree.without_names_of(ByteSet::of(b"\\")))
+}

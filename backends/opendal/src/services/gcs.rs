@@ -1,0 +1,36 @@
+//! Google Cloud Storage.
+
+use towpath_backend::registry::{OpenError, OptionSpec, Settings, Url};
+
+use super::{MTIMES, OBJECTS, Service, bucket, flag, secret, text, tree, with};
+use crate::OpendalTree;
+
+/// `gcs://bucket/prefix`, or `gs://…`.
+pub const GCS: Service = Service {
+    name: "gcs",
+    about: "Google Cloud Storage",
+    schemes: &["gcs", "gs"],
+    options: OPTIONS,
+    capabilities: OBJECTS,
+    build,
+};
+
+const OPTIONS: &[OptionSpec] = &[
+    text("endpoint", "the server, for others than Google's", &["STORAGE_EMULATOR_HOST"]),
+    text("credential_path", "the file with the service account's key", &["GOOGLE_APPLICATION_CREDENTIALS"]),
+    secret("credential", "that file's content, in base64", &[]),
+    flag("anonymous", "ask without a key"),
+    MTIMES,
+];
+
+fn build(url: &Url, settings: &Settings) -> Result<OpendalTree, OpenError> {
+    let endpoint = settings.text("endpoint");
+    let mut builder = opendal::services::Gcs::default().bucket(bucket(url)?).root(url.path());
+    builder = with(builder, endpoint, |b, value| b.endpoint(value));
+    builder = with(builder, settings.text("credential_path"), |b, value| b.credential_path(value));
+    builder = with(builder, settings.text("credential"), |b, value| b.credential(value));
+    if settings.flag("anonymous", false) {
+        builder = builder.skip_signature().disable_vm_metadata().disable_config_load();
+    }
+    tree(url, builder, endpoint, settings.flag("mtimes", true))
+}

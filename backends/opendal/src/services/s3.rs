@@ -1,0 +1,48 @@
+//! Amazon S3, and servers that speak as it does.
+
+use towpath_backend::registry::{OpenError, OptionSpec, Settings, Url};
+
+use super::{MTIMES, OBJECTS, Service, bucket, flag, secret, text, tree, with};
+use crate::OpendalTree;
+
+/// `s3://bucket/prefix`.
+pub const S3: Service = Service {
+    name: "s3",
+    about: "Amazon S3, and servers that speak as it does",
+    schemes: &["s3"],
+    options: OPTIONS,
+    capabilities: OBJECTS,
+    build,
+};
+
+const OPTIONS: &[OptionSpec] = &[
+    text("endpoint", "the server, for others than Amazon's", &["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]),
+    text("region", "the bucket's region", &["AWS_REGION", "AWS_DEFAULT_REGION"]),
+    text("access_key_id", "who asks", &["AWS_ACCESS_KEY_ID"]),
+    secret("secret_access_key", "the key that proves it", &["AWS_SECRET_ACCESS_KEY"]),
+    secret("session_token", "for keys that last a while", &["AWS_SESSION_TOKEN"]),
+    text("storage_class", "the class of what is written", &[]),
+    flag("virtual_host", "the bucket's name is part of the host's"),
+    flag("anonymous", "ask without keys"),
+    MTIMES,
+];
+
+fn build(url: &Url, settings: &Settings) -> Result<OpendalTree, OpenError> {
+    let endpoint = settings.text("endpoint");
+    let mut builder = opendal::services::S3::default().bucket(bucket(url)?).root(url.path());
+    builder = with(builder, endpoint, |b, value| b.endpoint(value));
+    // Servers of one's own have no regions, but signatures have one.
+    let region = settings.text("region").or(endpoint.map(|_| "us-east-1"));
+    builder = with(builder, region, |b, value| b.region(value));
+    builder = with(builder, settings.text("access_key_id"), |b, value| b.access_key_id(value));
+    builder = with(builder, settings.text("secret_access_key"), |b, value| b.secret_access_key(value));
+    builder = with(builder, settings.text("session_token"), |b, value| b.session_token(value));
+    builder = with(builder, settings.text("storage_class"), |b, value| b.default_storage_class(value));
+    if settings.flag("virtual_host", false) {
+        builder = builder.enable_virtual_host_style();
+    }
+    if settings.flag("anonymous", false) {
+        builder = builder.skip_signature();
+    }
+    tree(url, builder, endpoint, settings.flag("mtimes", true))
+}

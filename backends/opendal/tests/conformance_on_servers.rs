@@ -1,0 +1,55 @@
+//! The suite of all backends, on real servers on loopback.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+#![cfg(feature = "all-backends")]
+
+mod servers;
+
+use servers::{Server, or_skip};
+use towpath_backend::conformance::{Fixture, check};
+use towpath_backend::{Sink, Source};
+use towpath_opendal::OpendalTree;
+
+/// A folder of its own on a server.
+struct Folder(OpendalTree);
+
+impl Fixture for Folder {
+    fn sink(&self) -> &dyn Sink {
+        &self.0
+    }
+
+    fn source(&self) -> &dyn Source {
+        &self.0
+    }
+
+    fn many(&self) -> usize {
+        100
+    }
+}
+
+async fn holds_on(server: Option<Server>) {
+    let Some(server) = server else { return };
+    let failed = check(async |case| Folder(server.tree(case).await)).await;
+    let failed: Vec<_> = failed.iter().map(|failed| format!("{}: {}", failed.case, failed.problem)).collect();
+    assert!(failed.is_empty(), "{} cases failed:\n{}", failed.len(), failed.join("\n"));
+}
+
+#[tokio::test]
+async fn the_suite_holds_on_s3() {
+    holds_on(or_skip(servers::s3())).await;
+}
+
+#[tokio::test]
+async fn the_suite_holds_on_azure_blob_storage() {
+    holds_on(or_skip(servers::azblob())).await;
+}
+
+#[tokio::test]
+async fn the_suite_holds_on_webdav() {
+    holds_on(or_skip(servers::webdav())).await;
+}
+
+#[tokio::test]
+async fn the_suite_holds_on_sftp() {
+    holds_on(or_skip(servers::sftp())).await;
+}

@@ -1,0 +1,232 @@
+//! Real servers on loopback, started for a test and ended with it.
+//!
+//! `install.sh` beside this gets them. What is not there is skipped, and the test says so.
+
+#![allow(dead_code, clippy::unwrap_used, clippy::panic, clippy::print_stderr, missing_docs)]
+
+use std::collections::BTreeMap;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use towpath_backend::registry::{Location, Registry, Surroundings};
+use towpath_opendal::OpendalTree;
+use towpath_opendal::services::{self, Service};
+
+/// The command that serves a folder on a port.
+type MakeCommand = dyn Fn(&Path, u16) -> Command;
+
+/// A server, and how it is reached.
+pub struct Server {
+    folder: tempfile::TempDir,
+    port: u16,
+    command: Box<MakeCommand>,
+    child: Option<Child>,
+    service: Service,
+    /// What the tests' trees lie in: `s3://bucket`.
+    url: String,
+    /// What follows it: `?option=value`.
+    query: String,
+    /// The environment variables that give the options.
+    pub environment: BTreeMap<String, String>,
+}
+
+impl Server {
+    /// Starts `command` with a folder and a port of its own, and waits until it listens.
+    fn start(service: Service, command: impl Fn(&Path, u16) -> Command + 'static) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let (folder, command) = (tempfile::tempdir().unwrap(), Box::new(command));
+        let (url, query, environment) = (String::new(), String::new(), BTreeMap::new());
+        let mut server = Self { folder, port, command, child: None, service, url, query, environment };
+        server.restart();
+        server
+    }
+
+    /// Starts it again, with what it had on disk.
+    pub fn restart(&mut self) {
+        self.kill();
+        let mut command = (self.command)(self.folder.path(), self.port);
+        let log = std::fs::File::create(self.folder.path().join("server.log")).unwrap();
+        let log = || log.try_clone().unwrap();
+        self.child = Some(command.stdin(Stdio::null()).stdout(log()).stderr(log()).spawn().unwrap());
+        let start = Instant::now();
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            let log = || std::fs::read_to_string(self.folder.path().join("server.log")).unwrap_or_default();
+            assert!(start.elapsed() < Duration::from_secs(60), "the server does not listen: {}", log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _gone = child.kill();
+            let _status = child.wait();
+        }
+    }
+
+    fn with(mut self, url: String, environment: &[(&str, &str)]) -> Self {
+        self.url = url;
+        self.environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        self
+    }
+
+    fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The URL of a tree of this name on it.
+    pub fn location(&self, name: &str) -> String {
+        format!("{}/{name}{}", self.url, self.query)
+    }
+
+    /// The tree of this name on it; a folder is made.
+    pub async fn tree(&self, name: &str) -> OpendalTree {
+        let location = Location::parse(self.location(name).as_ref()).unwrap();
+        let environment = self.environment.clone();
+        let around = Surroundings::with_environment(move |name| environment.get(name).cloned());
+        let mut registry = Registry::new();
+        registry.register(self.service).unwrap();
+        let found = registry.find(&location, &around).unwrap();
+        found.sink().await.unwrap();
+        self.service.tree(&location, found.settings()).unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The program of this name: in the folder that `install.sh` fills, or in the path.
+fn program(name: &str, package: &str) -> Result<PathBuf, String> {
+    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/towpath-servers");
+    let folder = std::env::var_os("TOWPATH_SERVERS").map_or_else(home, PathBuf::from);
+    let folders = ["bin", "node_modules/.bin"].map(|part| folder.join(part));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut candidates = folders.into_iter().chain(std::env::split_paths(&path)).chain([PathBuf::from("/usr/sbin")]);
+    let found = candidates.find_map(|folder| Some(folder.join(name)).filter(|path| path.is_file()));
+    found.ok_or_else(|| format!("the program {name} is missing ({package}): tests/servers/install.sh gets it"))
+}
+
+/// The server, or a line that says why the test is skipped.
+pub fn or_skip(server: Result<Server, String>) -> Option<Server> {
+    server.map_err(|reason| eprintln!("SKIPPED: {reason}")).ok()
+}
+
+/// S3, by moto.
+pub fn s3() -> Result<Server, String> {
+    let moto = program("moto_server", "moto[server] of PyPI")?;
+    let server = Server::start(services::S3, move |_, port| {
+        let mut command = Command::new(&moto);
+        command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
+        command
+    });
+    let endpoint = format!("http://{}", server.address());
+    assert!(request(&server.address(), "PUT", "/bucket", &[]).starts_with("HTTP/1.1 200"));
+    Ok(server.with(
+        "s3://bucket".to_owned(),
+        &[
+            ("AWS_ENDPOINT_URL", &endpoint),
+            ("AWS_ACCESS_KEY_ID", "key"),
+            ("AWS_SECRET_ACCESS_KEY", "secret-of-the-test"),
+        ],
+    ))
+}
+
+/// The account of the emulator, which everyone knows.
+const AZURITE_ACCOUNT: &str = "devstoreaccount1";
+const AZURITE_KEY: &str = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+
+/// Azure Blob Storage, by azurite.
+pub fn azblob() -> Result<Server, String> {
+    let azurite = program("azurite-blob", "azurite of npm")?;
+    let python = program("python3", "python3")?;
+    let server = Server::start(services::AZBLOB, move |folder, port| {
+        let mut command = Command::new(&azurite);
+        command.args(["--blobHost", "127.0.0.1", "--blobPort", &port.to_string(), "--skipApiVersionCheck", "--loose"]);
+        command.args(["--silent", "--disableTelemetry", "--location"]).arg(folder);
+        command
+    });
+    let endpoint = format!("http://{}/{AZURITE_ACCOUNT}", server.address());
+    // Whoever makes a container must sign for it.
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers/container.py");
+    let made = Command::new(python).arg(script).args([&endpoint, AZURITE_ACCOUNT, AZURITE_KEY, "container"]).status();
+    assert!(made.unwrap().success());
+    Ok(server.with(
+        "azblob://container".to_owned(),
+        &[
+            ("AZURE_STORAGE_ENDPOINT", &endpoint),
+            ("AZURE_STORAGE_ACCOUNT_NAME", AZURITE_ACCOUNT),
+            ("AZURE_STORAGE_ACCOUNT_KEY", AZURITE_KEY),
+        ],
+    ))
+}
+
+/// WebDAV, by dufs.
+pub fn webdav() -> Result<Server, String> {
+    let dufs = program("dufs", "dufs of crates.io")?;
+    let server = Server::start(services::WEBDAV, move |folder, port| {
+        let files = folder.join("files");
+        std::fs::create_dir_all(&files).unwrap();
+        let mut command = Command::new(&dufs);
+        command.args(["-A", "-b", "127.0.0.1", "-p", &port.to_string()]).arg(files);
+        command
+    });
+    let url = format!("webdav://{}", server.address());
+    Ok(server.with(url, &[]))
+}
+
+/// SFTP, by OpenSSH's own server, with keys of its own; `ssh` must be there too.
+pub fn sftp() -> Result<Server, String> {
+    let (sshd, _ssh) = (program("sshd", "openssh-server")?, program("ssh", "openssh-client")?);
+    let mut server = Server::start(services::SFTP, move |folder, port| {
+        for key in ["host", "user"].map(|name| folder.join(name)) {
+            if !key.exists() {
+                let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key).status();
+                assert!(made.unwrap().success());
+            }
+        }
+        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)).unwrap();
+        std::fs::create_dir_all(folder.join("files")).unwrap();
+        // Where its package says that it runs; only root can make it, and only root needs it.
+        let _there = std::fs::create_dir_all("/run/sshd");
+        let mut command = Command::new(&sshd);
+        command.args(["-D", "-e", "-f", "/dev/null", "-p", &port.to_string(), "-h"]).arg(folder.join("host"));
+        for option in [
+            "ListenAddress=127.0.0.1",
+            "PidFile=none",
+            "StrictModes=no",
+            "MaxStartups=100",
+            "Subsystem=sftp internal-sftp",
+            "UsePAM=no",
+        ] {
+            command.args(["-o", option]);
+        }
+        command.arg("-o").arg(format!("AuthorizedKeysFile={}", folder.join("user.pub").display()));
+        command
+    });
+    let user = std::env::var("USER").unwrap_or_else(|_| "root".to_owned());
+    let folder = server.folder.path().join("files");
+    let url = format!("sftp://{user}@{}{}", server.address(), folder.display());
+    let key = server.folder.path().join("user");
+    server.query = format!("?key={}&known_hosts=accept", key.display());
+    Ok(server.with(url, &[]))
+}
+
+/// A request without a signature; the answer's head.
+fn request(address: &str, method: &str, path: &str, headers: &[&str]) -> String {
+    use std::io::{Read as _, Write as _};
+    let mut stream = TcpStream::connect(address).unwrap();
+    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 0\r\nConnection: close\r\n{headers}\r\n"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}

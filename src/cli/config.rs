@@ -1,0 +1,115 @@
+//! The configuration file: options of backends, by scheme or by URL.
+//!
+//! ```toml
+//! [s3]
+//! endpoint = "https://s3.example.org"
+//!
+//! ["s3://archive"]
+//! region = "eu-central-1"
+//! ```
+
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use toml::de::{DeTable, DeValue};
+use towpath_backend::registry::Surroundings;
+
+/// Adds what a file says; the default one may be missing, one that was given may not.
+///
+/// # Errors
+/// One line: what, where, and what to do. It repeats no value.
+pub(super) fn read(given: Option<&Path>, around: &mut Surroundings) -> Result<(), String> {
+    let Some(path) = given.map(Path::to_owned).or_else(default_path) else { return Ok(()) };
+    let text = match std::fs::read_to_string(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && given.is_none() => return Ok(()),
+        Err(error) => return Err(format!("cannot read the configuration file {}: {error}", path.display())),
+        Ok(text) => text,
+    };
+    add(&text, &path, around)?;
+    check_private(&path)
+}
+
+/// The XDG base directory specification: relative paths are ignored.
+fn default_path() -> Option<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = folder("XDG_CONFIG_HOME").or_else(|| folder("HOME").map(|home| home.join(".config")))?;
+    Some(base.join("towpath/config.toml"))
+}
+
+fn add(text: &str, path: &Path, around: &mut Surroundings) -> Result<(), String> {
+    let place = |offset: usize| {
+        let line = text.as_bytes().iter().take(offset).filter(|&&byte| byte == b'\n').count() + 1;
+        format!("{}, line {line}", path.display())
+    };
+    // Their own message shows the line, and that may hold a secret.
+    let sections = DeTable::parse(text)
+        .map_err(|error| format!("{}: {}", place(error.span().map_or(0, |span| span.start)), error.message()))?;
+    for (section, values) in sections.get_ref() {
+        let (name, at) = (section.get_ref(), place(section.span().start));
+        let DeValue::Table(values) = values.get_ref() else {
+            return Err(format!("{at}: `{name}` stands in no section, such as [s3] or [\"s3://bucket\"]"));
+        };
+        for (key, value) in values {
+            let at = place(key.span().start);
+            let text = match value.get_ref() {
+                DeValue::String(text) => text.to_string(),
+                DeValue::Boolean(flag) => flag.to_string(),
+                DeValue::Integer(number) => number.to_string(),
+                _ => return Err(format!("{at}: `{}` is neither a text nor a number nor a flag", key.get_ref())),
+            };
+            around.add(name, key.get_ref(), text, at);
+        }
+    }
+    Ok(())
+}
+
+/// A file that may hold secrets is for its owner alone.
+fn check_private(path: &Path) -> Result<(), String> {
+    let shown = path.display();
+    let mode = std::fs::metadata(path).map_err(|error| format!("cannot look at {shown}: {error}"))?.mode();
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    Err(format!("others may read the configuration file {shown}, which may hold secrets: chmod 600 {shown}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(text: &str) -> String {
+        add(text, Path::new("/etc/x.toml"), &mut Surroundings::none()).unwrap_err()
+    }
+
+    #[test]
+    fn what_is_wrong_says_where_and_repeats_no_value() {
+        let broken = problem("[s3]\nsecret = \"hunter2\nregion = 7\n");
+        assert!(broken.starts_with("/etc/x.toml, line 2: ") && !broken.contains("hunter2"), "{broken}");
+        assert!(problem("\nendpoint = \"x\"\n").starts_with("/etc/x.toml, line 2: `endpoint` stands in no section"));
+        let odd = problem("[s3]\n\nsecret = [\"hunter2\"]\n");
+        assert!(odd.contains("line 3: `secret`") && !odd.contains("hunter2"), "{odd}");
+    }
+
+    #[test]
+    fn texts_numbers_and_flags_are_taken() {
+        let mut around = Surroundings::none();
+        add("[s3]\na = \"x\"\nb = true\n[\"s3://b/c\"]\nd = 7\n", Path::new("x"), &mut around).unwrap();
+        let shown = format!("{around:?}");
+        assert!(shown.contains("\"s3://b/c\"") && shown.contains("x, line 5"), "{shown}");
+    }
+
+    #[test]
+    fn a_file_that_others_may_read_is_refused_and_a_missing_one_too_if_it_was_given() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        let read = || read(Some(&path), &mut Surroundings::none());
+        assert!(read().unwrap_err().contains("cannot read"));
+        std::fs::write(&path, "[s3]\n").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(read().unwrap_err().contains("chmod 600"));
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(read(), Ok(()));
+    }
+}

@@ -1,0 +1,65 @@
+//! The backends of this build, and the trees that they open.
+
+use std::path::Path;
+
+use towpath_backend::registry::{Location, OpenError, Registry, Surroundings};
+use towpath_local::Local;
+
+use super::config;
+use super::sync::{COULD_NOT_RUN, Refusal, WRONG_USAGE};
+use crate::{Sink, Source};
+
+/// All backends that were built in.
+pub(super) fn registry() -> Result<Registry, OpenError> {
+    let mut registry = Registry::new();
+    registry.register(Local)?;
+    #[cfg(feature = "opendal")]
+    towpath_opendal::services::register(&mut registry)?;
+    Ok(registry)
+}
+
+/// What opens the trees of a run.
+pub(super) struct Trees {
+    registry: Registry,
+    around: Surroundings,
+}
+
+impl Trees {
+    /// With the options of the configuration file, the default one if none is given, and of
+    /// the environment.
+    pub(super) fn new(configuration: Option<&Path>) -> Result<Self, Refusal> {
+        let mut around = Surroundings::environment();
+        config::read(configuration, &mut around).map_err(|problem| Refusal(WRONG_USAGE, problem))?;
+        Ok(Self { registry: registry().map_err(refusal)?, around })
+    }
+
+    /// Whether it is known how both are opened.
+    pub(super) fn check(&self, location: &Location) -> Result<(), Refusal> {
+        self.registry.find(location, &self.around).map(drop).map_err(refusal)
+    }
+
+    pub(super) async fn source(&self, location: &Location) -> Result<Box<dyn Source>, Refusal> {
+        let found = self.registry.find(location, &self.around).map_err(refusal)?;
+        found.source().await.map_err(|error| named("source", error))
+    }
+
+    pub(super) async fn sink(&self, location: &Location) -> Result<Box<dyn Sink>, Refusal> {
+        let found = self.registry.find(location, &self.around).map_err(refusal)?;
+        found.sink().await.map_err(|error| named("destination", error))
+    }
+
+    pub(super) async fn inspect(&self, location: &Location) -> Result<Box<dyn Sink>, Refusal> {
+        let found = self.registry.find(location, &self.around).map_err(refusal)?;
+        found.inspect().await.map_err(|error| named("destination", error))
+    }
+}
+
+fn refusal(error: OpenError) -> Refusal {
+    let status = if matches!(error, OpenError::Usage(_)) { WRONG_USAGE } else { COULD_NOT_RUN };
+    Refusal(status, error.to_string())
+}
+
+fn named(side: &str, error: OpenError) -> Refusal {
+    let Refusal(status, problem) = refusal(error);
+    Refusal(status, format!("{side} {problem}"))
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::builder::styling::Styles;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-use towpath_backend::registry::Location;
+use towpath_backend::registry::{InvalidLocation, Location};
 
 use super::filters::FilterArguments;
 use super::size::{parse_duration, parse_interval, parse_positive_size, parse_rate};
@@ -69,11 +69,11 @@ EXIT STATUS
 pub(super) struct SyncArguments {
     /// The tree to read from: any mounted directory, or a URL of one of `towpath backends`
     #[arg(value_parser = parse_location())]
-    pub(super) source: Location,
+    pub(super) source: Given,
 
     /// The tree to write into: a mounted directory, made if only its last part is missing, or a URL
     #[arg(value_parser = parse_location())]
-    pub(super) dest: Location,
+    pub(super) dest: Given,
 
     // Values of numbers may begin with a hyphen: `--bwlimit -1` is then answered
     // with what a rate is, rather than with "unexpected argument".
@@ -223,9 +223,19 @@ pub(super) enum WriteModeArgument {
     Atomic,
 }
 
-/// What SOURCE and DEST take.
-fn parse_location() -> impl TypedValueParser<Value = Location> {
-    OsStringValueParser::new().try_map(|text| Location::parse(&text))
+/// What SOURCE and DEST take: a location, or why it is none. The parser of the command line
+/// would repeat what was given, and that may hold a password.
+#[derive(Clone, Debug)]
+pub(super) struct Given(Result<Location, InvalidLocation>);
+
+impl Given {
+    pub(super) fn location(&self) -> Result<&Location, String> {
+        self.0.as_ref().map_err(InvalidLocation::to_string)
+    }
+}
+
+fn parse_location() -> impl TypedValueParser<Value = Given> {
+    OsStringValueParser::new().map(|text| Given(Location::parse(&text)))
 }
 
 /// What `--max-delete` takes: `500`, `5%`.

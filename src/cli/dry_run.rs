@@ -23,6 +23,7 @@ use crate::{Event, FilePaths, Migration, Options, Outcome, Planned, Report, Sink
 /// unfinished migration's backlog stays as it is.
 pub(super) async fn run(
     arguments: &SyncArguments,
+    places: [&Location; 2],
     mut options: Options,
     source: Box<dyn Source>,
     trees: &Trees,
@@ -30,10 +31,10 @@ pub(super) async fn run(
 ) -> Result<u8, Refusal> {
     let scratch = tempfile::Builder::new()
         .prefix("towpath-dry-run-")
-        .tempdir_in(scratch_folder(arguments, &files.database))
+        .tempdir_in(scratch_folder(places, &files.database))
         .map_err(|error| Refusal(COULD_NOT_RUN, format!("no room for the dry run's database: {error}")))?;
     options.dry_run = true;
-    let sink = match &arguments.dest {
+    let sink = match places[1] {
         Location::Path(dest) => local_sink(dest, arguments, &mut options, &*source)?,
         url => trees.inspect(url).await?,
     };
@@ -84,9 +85,9 @@ fn local_sink(
 
 /// Where the dry run's database goes: beside the real one, unless that lies in a
 /// tree, which is not to be touched.
-fn scratch_folder(arguments: &SyncArguments, database: &Path) -> PathBuf {
+fn scratch_folder(places: [&Location; 2], database: &Path) -> PathBuf {
     let folder = canonical(database).parent().map_or_else(std::env::temp_dir, Path::to_owned);
-    let in_a_tree = [&arguments.source, &arguments.dest].iter().any(|root| folder.starts_with(canonical_of(root)));
+    let in_a_tree = places.iter().any(|root| folder.starts_with(canonical_of(root)));
     if in_a_tree { std::env::temp_dir() } else { folder }
 }
 

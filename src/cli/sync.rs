@@ -6,7 +6,7 @@ use std::path::Path;
 use towpath_backend::registry::{Location, Url};
 use towpath_local::{LocalSink, Overlap, overlap};
 
-use super::args::SyncArguments;
+use super::args::{Given, SyncArguments};
 use super::paths::{StateFiles, canonical, canonical_of, state_files};
 use super::signals::Received;
 use super::trees::Trees;
@@ -50,18 +50,20 @@ pub(super) async fn run(arguments: SyncArguments) -> u8 {
 }
 
 async fn try_run(arguments: &SyncArguments) -> Result<u8, Refusal> {
+    let place = |given: &'_ Given| given.location().cloned().map_err(|problem| Refusal(WRONG_USAGE, problem));
+    let (source, dest) = (place(&arguments.source)?, place(&arguments.dest)?);
     let trees = Trees::new(arguments.config.as_deref())?;
-    let (source, files, mut options) = check(arguments, &trees).await?;
+    let (opened, files, mut options) = check(arguments, [&source, &dest], &trees).await?;
     if arguments.dry_run {
-        return dry_run::run(arguments, options, source, &trees, &files).await;
+        return dry_run::run(arguments, [&source, &dest], options, opened, &trees, &files).await;
     }
     // From here on things are touched: a local destination is made and probed.
-    let sink = match &arguments.dest {
+    let sink = match &dest {
         Location::Path(dest) => local_sink(dest, arguments, &mut options)?,
         url => trees.sink(url).await?,
     };
     let migration = Migration::builder()
-        .source(source)
+        .source(opened)
         .boxed_sink(sink)
         .database(&files.database)
         .audit_log(&files.log)
@@ -93,11 +95,14 @@ fn local_sink(dest: &Path, arguments: &SyncArguments, options: &mut Options) -> 
 }
 
 /// Checks all that can be checked before anything is touched.
-async fn check(arguments: &SyncArguments, trees: &Trees) -> Result<(Box<dyn Source>, StateFiles, Options), Refusal> {
+async fn check(
+    arguments: &SyncArguments,
+    [source, dest]: [&Location; 2],
+    trees: &Trees,
+) -> Result<(Box<dyn Source>, StateFiles, Options), Refusal> {
     let wrong_usage = |problem| Refusal(WRONG_USAGE, problem);
     let options = arguments.options().map_err(wrong_usage)?;
     options.check().map_err(wrong_usage)?;
-    let (source, dest) = (&arguments.source, &arguments.dest);
     trees.check(source)?;
     trees.check(dest)?;
     let opened = trees.source(source).await?;
@@ -106,7 +111,7 @@ async fn check(arguments: &SyncArguments, trees: &Trees) -> Result<(Box<dyn Sour
     }
     check_apart(source, dest)?;
     if let Some(trash) = &arguments.trash {
-        check_trash(trash, arguments)?;
+        check_trash(trash, source, dest)?;
     }
     let files = state_files(source, dest, arguments.database.as_deref(), arguments.log_file.as_deref())
         .map_err(|problem| Refusal(COULD_NOT_RUN, problem))?;
@@ -148,12 +153,12 @@ fn overlap_of_urls(source: &Url, dest: &Url) -> Option<Overlap> {
     }
 }
 
-fn check_trash(trash: &Path, arguments: &SyncArguments) -> Result<(), Refusal> {
+fn check_trash(trash: &Path, source: &Location, dest: &Location) -> Result<(), Refusal> {
     let shown = trash.display();
-    if let dest @ Location::Url(_) = &arguments.dest {
+    if let Location::Url(_) = dest {
         return Err(Refusal(WRONG_USAGE, format!("trash {shown}: nothing can be moved there from {dest}")));
     }
-    if let Location::Path(source) = &arguments.source
+    if let Location::Path(source) = source
         && canonical(trash).starts_with(canonical(source))
     {
         let problem = format!("trash {shown} lies inside the source, which is never written to");

@@ -211,8 +211,10 @@ impl Db {
                      THEN hash END,
                  algorithm = CASE WHEN (kind, size, modified) = (excluded.kind, excluded.size, excluded.modified)
                      THEN algorithm END,
-                 suspect = suspect OR (status = 0 AND scan = ?11),
-                 status = CASE WHEN suspect OR (status = 0 AND scan = ?11) THEN 0 ELSE excluded.status END,
+                 suspect = suspect OR (status = 0 AND scan = ?11) OR (?18 AND modified <> excluded.modified),
+                 status = CASE
+                     WHEN suspect OR (status = 0 AND scan = ?11) OR (?18 AND modified <> excluded.modified) THEN 0
+                     ELSE excluded.status END,
                  size = excluded.size, modified = excluded.modified, accessed = excluded.accessed,
                  changed = excluded.changed, created = excluded.created, permissions = excluded.permissions,
                  kind = excluded.kind, real = excluded.real, user = excluded.user, grp = excluded.grp,
@@ -238,6 +240,7 @@ impl Db {
                 metadata.owner.map(|owner| owner.group),
                 id.map(|id| bits(id.device)),
                 id.map(|id| bits(id.inode)),
+                scan.sink_keeps_no_mtime(),
             ],
             |row| row.get::<_, i64>(0),
         )?;

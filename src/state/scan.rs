@@ -30,6 +30,14 @@ pub(super) struct Scan {
     compares: Compares,
 }
 
+impl Scan {
+    /// Whether times of the sink say nothing: then size, and what the source was when it was
+    /// recorded, decide.
+    pub(super) fn sink_keeps_no_mtime(&self) -> bool {
+        self.tolerance_ns == i64::MAX
+    }
+}
+
 impl Default for Scan {
     fn default() -> Self {
         Self {

@@ -103,6 +103,13 @@ impl Bench {
         command
     }
 
+    /// `towpath` with these arguments alone, and its state in a folder.
+    pub fn run_with_state(&self, arguments: &[&str], state: &Path) -> Ended {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_towpath"));
+        command.env("XDG_STATE_HOME", state).env("HOME", self.path("home")).env_remove("XDG_CONFIG_HOME");
+        end(command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
     pub fn sync(&self, options: &[&str]) -> Ended {
         end(self.command(options).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }

@@ -1,0 +1,183 @@
+//! Whole migrations to real servers on loopback, and back.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+#![cfg(feature = "all-backends")]
+
+mod servers;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use servers::{Server, or_skip};
+use towpath::{Migration, Options, Report};
+use towpath_backend::{Sink, Source, Tree as _};
+use towpath_local::{LocalSink, LocalSource};
+use towpath_opendal::OpendalTree;
+
+/// Files of a kind that each makes trouble somewhere, one in several parts among them.
+fn fill(root: &Path, odd: &str) {
+    let files = [
+        ("plain", 5),
+        ("empty", 0),
+        ("dir/with space & more", 1000),
+        (odd, 300_000),
+        ("dir/deep/er/file.tar.gz", 70_000),
+        ("dir.txt", 1),
+        ("parts", 20 << 20),
+        ("-rf", 7),
+    ];
+    for (n, (name, size)) in files.into_iter().enumerate() {
+        let path = root.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let data: Vec<u8> = (0..size).map(|i| ((i * 31 + n) % 251) as u8).collect();
+        fs::write(&path, data).unwrap();
+        let time = SystemTime::UNIX_EPOCH + Duration::new(1_000_000_000 + n as u64 * 1000, 123_456_789);
+        fs::File::options().append(true).open(&path).unwrap().set_modified(time).unwrap();
+    }
+    fs::create_dir_all(root.join("hollow/er")).unwrap();
+}
+
+/// Each path below a root; a file's content and mtime.
+fn seen(root: &Path) -> BTreeMap<PathBuf, Option<(Vec<u8>, SystemTime)>> {
+    let (mut all, mut dirs) = (BTreeMap::new(), vec![root.to_owned()]);
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            let metadata = fs::metadata(&path).unwrap();
+            let file = metadata.is_file().then(|| (fs::read(&path).unwrap(), metadata.modified().unwrap()));
+            all.insert(path.strip_prefix(root).unwrap().to_owned(), file);
+            if metadata.is_dir() {
+                dirs.push(path);
+            }
+        }
+    }
+    all
+}
+
+/// A migration with its state in `folder`.
+fn migration(source: impl Source + 'static, sink: impl Sink + 'static, folder: &Path, rescan: bool) -> Migration {
+    fs::create_dir_all(folder).unwrap();
+    Migration::builder()
+        .source(source)
+        .sink(sink)
+        .database(folder.join("db"))
+        .audit_log(folder.join("log"))
+        .options(Options { rescan, ..Options::default() })
+        .build()
+        .unwrap()
+}
+
+async fn run(source: impl Source + 'static, sink: impl Sink + 'static, folder: &Path, rescan: bool) -> Report {
+    migration(source, sink, folder, rescan).run().await.unwrap()
+}
+
+async fn there_and_back(server: Option<Server>) {
+    if let Some(server) = server {
+        there_and_back_with(server.tree("tree").await, ODD).await;
+    }
+}
+
+/// A name that keys, URLs and headers may trip over.
+const ODD: &str = "dir/ümläut +%?#";
+
+async fn there_and_back_with(tree: OpendalTree, odd: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(at("old")).unwrap();
+    fill(&at("old"), odd);
+    let source = || LocalSource::open(&at("old")).unwrap();
+    let there = run(source(), tree.clone(), &at("there"), false).await;
+    assert!(there.all_in_sync() && there.synced.files == 8, "{there:?}");
+    let again = run(source(), tree.clone(), &at("there"), true).await;
+    assert!(again.all_in_sync() && again.synced.files == 0, "a second run sends nothing: {again:?}");
+    let back = run(tree.clone(), LocalSink::open(&at("new")).unwrap(), &at("back"), false).await;
+    let log = || fs::read_to_string(at("back/log")).unwrap();
+    assert!(back.all_in_sync() && back.synced.files == 8, "{back:?}\n{}", log());
+    let (mut old, mut new) = (seen(&at("old")), seen(&at("new")));
+    if !tree.capabilities().sets_mtime {
+        let forget = |file: &mut Option<(Vec<u8>, SystemTime)>| {
+            if let Some((_, modified)) = file {
+                *modified = SystemTime::UNIX_EPOCH;
+            }
+        };
+        old.values_mut().for_each(forget);
+        new.values_mut().for_each(forget);
+    }
+    assert!(old == new, "{:?}\n{:?}", old.keys(), new.keys());
+    // Of the same size, at another time.
+    fs::write(at("old/plain"), "other").unwrap();
+    let changed = run(source(), tree.clone(), &at("there"), true).await;
+    assert!(changed.all_in_sync() && changed.synced.files == 1, "what changed is sent: {changed:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tree_goes_to_a_store_without_mtimes_and_back() {
+    let operator = opendal::Operator::new(opendal::services::Memory::default()).unwrap().finish();
+    there_and_back_with(OpendalTree::new(operator, "memory:tree"), ODD).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tree_goes_to_s3_and_back() {
+    there_and_back(or_skip(servers::s3())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tree_goes_to_azure_blob_storage_and_back() {
+    there_and_back(or_skip(servers::azblob())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tree_goes_to_webdav_and_back() {
+    let Some(server) = or_skip(servers::webdav()) else { return };
+    // This server puts names into a header as they are, and OpenDAL takes only ASCII there.
+    there_and_back_with(server.tree("tree").await, "dir/odd +%?#").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tree_goes_to_sftp_and_back() {
+    there_and_back(or_skip(servers::sftp())).await;
+}
+
+/// The server goes in the middle and comes back: the same migration ends what it began.
+async fn interrupted(server: Option<Server>) {
+    let Some(mut server) = server else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(at("old")).unwrap();
+    for n in 0..400 {
+        fs::write(at("old").join(format!("{n:03}")), vec![n as u8; 20_000]).unwrap();
+    }
+    let source = || LocalSource::open(&at("old")).unwrap();
+    let tree = server.tree("tree").await;
+    let under_way = migration(source(), tree.clone(), &at("state"), false);
+    let (progress, stop) = (under_way.progress(), under_way.cancellation());
+    let first = tokio::spawn(under_way.run());
+    while progress.snapshot().written_bytes < 1_000_000 && !first.is_finished() {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    server.kill();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    stop.cancel();
+    let first = first.await.unwrap();
+    server.restart();
+    let sent = first.map_or(0, |report| report.synced.files);
+    assert!(sent < 400, "it was over before the server went");
+    let second = run(source(), tree.clone(), &at("state"), false).await;
+    assert!(second.all_in_sync(), "{second:?}");
+    let back = run(tree, LocalSink::open(&at("new")).unwrap(), &at("back"), false).await;
+    assert!(back.all_in_sync() && back.synced.files == 400, "{back:?}");
+    let content = |root: &Path| seen(root).into_iter().map(|(path, file)| (path, file.map(|(data, _)| data)));
+    assert!(content(&at("old")).eq(content(&at("new"))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ssh_server_that_goes_in_the_middle_is_gone_on_with() {
+    interrupted(or_skip(servers::sftp())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webdav_server_that_goes_in_the_middle_is_gone_on_with() {
+    interrupted(or_skip(servers::webdav())).await;
+}

@@ -39,7 +39,19 @@ async fn a_file_is_read_written_and_closed_in_order() {
     assert!(ran.result.unwrap().all_in_sync());
     // Blocks grow, so that the writer begins soon.
     let blocks = ["0+262144", "262144+524288", "786432+1048576", "1835008+262149"];
-    let [reads, writes] = ["read", "write"].map(|verb| blocks.map(|block| format!("{verb} {block}")));
+    let writes = blocks.map(|block| format!("write {block}"));
+    // Each is read in halves, of whole pages.
+    let halves = [
+        "0+131072",
+        "131072+131072",
+        "262144+262144",
+        "524288+262144",
+        "786432+524288",
+        "1310720+524288",
+        "1835008+135168",
+        "1970176+126981",
+    ];
+    let reads = halves.map(|half| format!("read {half}"));
     let reads = [&["open a".to_owned(), "stat".to_owned()][..], &reads, &["stat".to_owned()]].concat();
     // The second flush is that of the directories' times.
     let ends = ["finish", "flush", "flush"].map(str::to_owned);
@@ -49,7 +61,7 @@ async fn a_file_is_read_written_and_closed_in_order() {
         let ours: Vec<_> = seen.iter().filter(|line| expected.contains(line)).cloned().collect();
         assert_eq!(ours, expected);
     }
-    assert!(position(&journal, "read 1835008+262149") < position(&journal, "finish"));
+    assert!(position(&journal, "read 1970176+126981") < position(&journal, "finish"));
     let line = &bench.log_lines()[0];
     assert_eq!((&line["status"], line["size"].as_u64()), (&"synced".into(), Some(size as u64)));
 }
@@ -322,7 +334,10 @@ async fn most_blocks_under_way(options: Options, read_time: Duration, write_time
         reader.expect_metadata().returning(|| Ok(metadata(Kind::File, SIZE)));
         let (counted, peak) = (Arc::clone(&counted), Arc::clone(&peak));
         reader.expect_read_at().returning(move |_, length, buffer| {
-            peak.fetch_max(counted.fetch_add(1, SeqCst) + 1, SeqCst);
+            // A block is read in steps.
+            if buffer.is_empty() {
+                peak.fetch_max(counted.fetch_add(1, SeqCst) + 1, SeqCst);
+            }
             std::thread::sleep(read_time);
             Ok([buffer, vec![7; length]].concat())
         });
@@ -351,7 +366,9 @@ async fn a_slow_sink_never_lets_more_blocks_pile_up_than_the_queue_holds() {
         let options = Options { lanes, queue_capacity, ..one_lane() };
         let most = most_blocks_under_way(options, Duration::ZERO, Duration::from_millis(3)).await;
         assert!(most <= queue_capacity, "{most} of {queue_capacity} slots, {lanes} lanes");
-        assert!(most == queue_capacity, "the queue was never full: {most} of {queue_capacity}");
+        // One lane holds three at most.
+        let full = queue_capacity.min(3 * lanes);
+        assert!(most == full, "the queue was never full: {most} of {queue_capacity}");
     }
 }
 

@@ -289,7 +289,8 @@ impl Reading<'_> {
     /// what is asked for ahead is about a block: all other requests wait behind it.
     fn step_bytes(&self, block_bytes: usize) -> usize {
         let read = &self.shared.paces.read;
-        let most = if read.is_limited() { block_bytes } else { (block_bytes / 2).max(LEAST_STEP_BYTES) };
+        let half = (block_bytes / 2).max(LEAST_STEP_BYTES).next_multiple_of(PAGE_BYTES);
+        let most = if read.is_limited() { block_bytes } else { half };
         read.step_bytes().min(most)
     }
 
@@ -400,6 +401,9 @@ impl Reading<'_> {
 /// written, and one that makes up for their different times. A block is a sixteenth of
 /// a second's reading.
 const BLOCKS_AHEAD: usize = 3;
+
+/// Network mounts fetch whole pages.
+const PAGE_BYTES: usize = 4 << 10;
 
 /// What is read at once of a small block.
 const LEAST_STEP_BYTES: usize = 128 << 10;

@@ -18,6 +18,10 @@ fn no_case_is_left_out_and_none_is_there_twice() {
     for file in std::fs::read_dir(folder).unwrap() {
         let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
         for line in text.lines().filter_map(|line| line.strip_prefix("pub async fn ")) {
+            // What runs them is none.
+            if line.starts_with("check<") {
+                continue;
+            }
             written.insert(line.split('(').next().unwrap().to_owned());
         }
     }

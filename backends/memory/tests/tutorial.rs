@@ -229,6 +229,51 @@ impl Sink for Shelf {
     }
 }
 
+use towpath_backend::registry::{Backend, Location, OpenError, Settings};
+
+/// Opens `shelf://`.
+pub struct Shelves {
+    pub only: Shelf,
+}
+
+#[async_trait]
+impl Backend for Shelves {
+    fn name(&self) -> &'static str {
+        "shelf"
+    }
+
+    fn about(&self) -> &'static str {
+        "a map in memory"
+    }
+
+    fn schemes(&self) -> &'static [&'static str] {
+        &["shelf"]
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.only.capabilities()
+    }
+
+    async fn open_source(&self, _: &Location, _: &Settings) -> std::result::Result<Box<dyn Source>, OpenError> {
+        Ok(Box::new(self.only.clone()))
+    }
+
+    async fn open_sink(&self, _: &Location, _: &Settings) -> std::result::Result<Box<dyn Sink>, OpenError> {
+        Ok(Box::new(self.only.clone()))
+    }
+}
+
+#[tokio::test]
+async fn a_url_opens_a_shelf() {
+    use towpath_backend::registry::{Registry, Surroundings};
+    let mut registry = Registry::new();
+    assert_eq!(registry.register(Shelves { only: Shelf::empty() }), Ok(()));
+    let location = Location::parse("shelf://".as_ref());
+    let Ok(location) = location else { panic!("is a URL") };
+    let Ok(found) = registry.find(&location, &Surroundings::environment()) else { panic!("is registered") };
+    assert!(found.source().await.is_ok());
+}
+
 mod conformance {
     use super::Shelf;
     use towpath_backend::conformance::Fixture;

@@ -147,8 +147,8 @@ def markdown(about, labs):
         mine = [lab for lab in labs if lab["scenario"] == scenario]
         loads = [f"{record['busy']:.0%} ({lab['protocol']})" for lab in mine for record in lab["records"]
                  if record["type"] == "machine"]
-        text.append(f"## {scenario}\n\nLink {mine[0]['rate']}, delay {mine[0]['delay']}, frames of {mine[0]['mtu']} bytes. The machine's processors were "
-                    f"busy, the lab included: {', '.join(loads)}.\n")
+        text.append(f"## {scenario}\n\nLink {mine[0]['rate']}, delay {mine[0]['delay']}, frames of {mine[0]['mtu']} bytes. "
+                    f"The machine's processors were busy, the lab included: {', '.join(loads)}.\n")
         columns = COLUMNS.get(scenario, DEFAULT)
         headings, rows = shown(columns, [row for lab in mine for row in rows_of(lab, columns)])
         text.append(table(headings, rows))

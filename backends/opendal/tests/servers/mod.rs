@@ -108,7 +108,9 @@ fn program(name: &str, package: &str) -> Result<PathBuf, String> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut candidates = folders.into_iter().chain(std::env::split_paths(&path)).chain([PathBuf::from("/usr/sbin")]);
     let found = candidates.find_map(|folder| Some(folder.join(name)).filter(|path| path.is_file()));
-    found.ok_or_else(|| format!("the program {name} is missing ({package}): tests/servers/install.sh gets it"))
+    found.ok_or_else(|| {
+        format!("the program {name} is missing ({package}): backends/opendal/tests/servers/install.sh gets it")
+    })
 }
 
 /// The server, or a line that says why the test is skipped.
@@ -165,15 +167,28 @@ pub fn azblob() -> Result<Server, String> {
     ))
 }
 
-/// WebDAV, by dufs.
+/// WebDAV, by dufs, or by rclone.
 pub fn webdav() -> Result<Server, String> {
-    let dufs = program("dufs", "dufs of crates.io")?;
+    let dufs = program("dufs", "dufs of crates.io");
+    let rclone = program("rclone", "rclone");
+    if dufs.is_err() && rclone.is_err() {
+        return Err(rclone.unwrap_err());
+    }
     let server = Server::start(services::WEBDAV, move |folder, port| {
         let files = folder.join("files");
         std::fs::create_dir_all(&files).unwrap();
-        let mut command = Command::new(&dufs);
-        command.args(["-A", "-b", "127.0.0.1", "-p", &port.to_string()]).arg(files);
-        command
+        match (&dufs, &rclone) {
+            (Ok(dufs), _) => {
+                let mut command = Command::new(dufs);
+                command.args(["-A", "-b", "127.0.0.1", "-p", &port.to_string()]).arg(files);
+                command
+            }
+            (_, rclone) => {
+                let mut command = Command::new(rclone.as_ref().unwrap());
+                command.args(["serve", "webdav", "--addr", &format!("127.0.0.1:{port}")]).arg(files);
+                command
+            }
+        }
     });
     let url = format!("webdav://{}", server.address());
     Ok(server.with(url, &[]))

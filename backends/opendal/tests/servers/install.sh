@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Gets the servers that the tests of this crate start on loopback: S3 (moto, of PyPI), Azure Blob Storage (azurite, of
+# npm), SFTP (Debian's openssh-server), WebDAV (Debian's rclone; dufs, where it is there, comes first).
+#
+#   install.sh [FOLDER]     where azurite goes: by default $TOWPATH_SERVERS, or ~/.cache/towpath-servers
+#
+# What is there is left alone; what cannot be had is told, and the tests that need it are skipped.
+set -u
+folder=${1:-${TOWPATH_SERVERS:-$HOME/.cache/towpath-servers}}
+mkdir -p "$folder"
+export PATH=$PATH:/usr/sbin DEBIAN_FRONTEND=noninteractive
+
+get() { # PROGRAM COMMAND…: installs it, if it is missing
+    local program=$1
+    shift
+    if ! command -v "$program" >/dev/null && [ ! -e "$folder/node_modules/.bin/$program" ]; then
+        echo "installing $program"
+        timeout 180 "$@" >"$folder/install.log" 2>&1
+    fi
+    if ! command -v "$program" >/dev/null && [ ! -e "$folder/node_modules/.bin/$program" ]; then
+        echo "SKIPPED: tests that need $program: $(tail -n 1 "$folder/install.log" 2>/dev/null)"
+    fi
+}
+
+get moto_server python3 -m pip install --quiet 'moto[server]'
+get azurite-blob npm install --silent --no-audit --no-fund --prefix "$folder" azurite
+get sshd apt-get install -y -qq --no-install-recommends openssh-server
+get ssh apt-get install -y -qq --no-install-recommends openssh-client
+get rclone apt-get install -y -qq --no-install-recommends rclone

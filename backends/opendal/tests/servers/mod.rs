@@ -169,26 +169,20 @@ pub fn azblob() -> Result<Server, String> {
 
 /// WebDAV, by dufs, or by rclone.
 pub fn webdav() -> Result<Server, String> {
-    let dufs = program("dufs", "dufs of crates.io");
-    let rclone = program("rclone", "rclone");
-    if dufs.is_err() && rclone.is_err() {
-        return Err(rclone.unwrap_err());
-    }
+    let (server_program, is_dufs) = match program("dufs", "dufs of crates.io") {
+        Ok(dufs) => (dufs, true),
+        Err(_) => (program("rclone", "rclone")?, false),
+    };
     let server = Server::start(services::WEBDAV, move |folder, port| {
         let files = folder.join("files");
         std::fs::create_dir_all(&files).unwrap();
-        match (&dufs, &rclone) {
-            (Ok(dufs), _) => {
-                let mut command = Command::new(dufs);
-                command.args(["-A", "-b", "127.0.0.1", "-p", &port.to_string()]).arg(files);
-                command
-            }
-            (_, rclone) => {
-                let mut command = Command::new(rclone.as_ref().unwrap());
-                command.args(["serve", "webdav", "--addr", &format!("127.0.0.1:{port}")]).arg(files);
-                command
-            }
-        }
+        let mut command = Command::new(&server_program);
+        match is_dufs {
+            true => command.args(["-A", "-b", "127.0.0.1", "-p", &port.to_string()]),
+            false => command.args(["serve", "webdav", "--addr", &format!("127.0.0.1:{port}")]),
+        };
+        command.arg(files);
+        command
     });
     let url = format!("webdav://{}", server.address());
     Ok(server.with(url, &[]))

@@ -1,0 +1,94 @@
+//! A migration inside a tokio service: it is started, asked how it goes, stopped, and gone on with.
+//!
+//! ```text
+//! cargo run --example service
+//! ```
+
+#![allow(clippy::print_stdout)]
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use towpath::{Bandwidth, CancellationToken, Migration, Options, Outcome, Progress, Report, Timestamp};
+use towpath_backend::RelPath;
+use towpath_backend::comfort::SinkExt as _;
+use towpath_memory::MemoryTree;
+
+/// Runs one migration at a time. Its trees and its state outlive each run.
+struct Service {
+    source: MemoryTree,
+    sink: MemoryTree,
+    state: PathBuf,
+    running: Option<Running>,
+}
+
+struct Running {
+    progress: Progress,
+    stop: CancellationToken,
+    task: JoinHandle<towpath::Result<Report>>,
+}
+
+impl Service {
+    fn new(source: MemoryTree, sink: MemoryTree, state: &Path) -> Self {
+        Self { source, sink, state: state.to_owned(), running: None }
+    }
+
+    /// Starts, or goes on where the last run was stopped.
+    fn start(&mut self, bandwidth: Bandwidth) -> towpath::Result<()> {
+        let migration = Migration::builder()
+            .source(self.source.clone())
+            .sink(self.sink.clone())
+            .database(self.state.join("backlog.db"))
+            .audit_log(self.state.join("audit.jsonl"))
+            .options(Options { bandwidth, ..Options::default() })
+            .build()?;
+        let (progress, stop) = (migration.progress(), migration.cancellation());
+        self.running = Some(Running { progress, stop, task: tokio::spawn(migration.run()) });
+        Ok(())
+    }
+
+    fn status(&self) -> String {
+        match &self.running {
+            None => "nothing is running".to_owned(),
+            Some(running) => {
+                let now = running.progress.snapshot();
+                format!("{} files to go, {} bytes written", now.pending.files, now.written_bytes)
+            }
+        }
+    }
+
+    /// Waits for the end, after asking for it if `stop` says so.
+    async fn end(&mut self, stop: bool) -> Result<Option<Report>, Box<dyn std::error::Error>> {
+        let Some(running) = self.running.take() else { return Ok(None) };
+        if stop {
+            running.stop.cancel();
+        }
+        Ok(Some(running.task.await??))
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let folder = tempfile::tempdir()?;
+    let source = MemoryTree::new("old");
+    for n in 0..200 {
+        source.write(&RelPath::new(format!("file {n:03}"))?, &vec![n; 20_000], Timestamp(0)).await?;
+    }
+    let mut service = Service::new(source, MemoryTree::new("new"), folder.path());
+    println!("{}", service.status());
+
+    service.start(Bandwidth::Limit(2_000_000))?;
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    println!("{}", service.status());
+
+    // A service that is told to end stops its migration; what is done stays done.
+    if let Some(report) = service.end(true).await? {
+        println!("stopped: {}, {} files pending", report.outcome == Outcome::Stopped, report.pending.files);
+    }
+    service.start(Bandwidth::Unlimited)?;
+    if let Some(report) = service.end(false).await? {
+        println!("gone on with a new scan: {}, all in sync: {}", report.scanned, report.all_in_sync());
+    }
+    Ok(())
+}

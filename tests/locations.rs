@@ -63,3 +63,38 @@ fn what_can_be_opened_is_listed() {
         assert!(backend["name"].is_string() && backend["keeps"].is_array(), "{line}");
     }
 }
+
+/// Nothing that is written may hold it: neither what the program says, nor the database, nor the log.
+#[cfg(feature = "s3")]
+#[test]
+fn a_secret_is_in_nothing_that_is_written() {
+    const SECRET: &str = "hunter2-and-some-more";
+    let bench = Bench::new();
+    fs::write(bench.path("old/file"), "content").unwrap();
+    let config = bench.path("config.toml");
+    fs::write(&config, format!("[\"s3://bucket\"]\nsession_token = \"{SECRET}\"\n")).unwrap();
+    fs::set_permissions(&config, fs::Permissions::from_mode(0o600)).unwrap();
+    let state = bench.path("state");
+    let [source, file] = [&bench.source(), &config].map(|path| path.display().to_string());
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_towpath"));
+    // Nobody listens there: the request, signed, comes back as an error.
+    let url = "s3://bucket/x?endpoint=http%3A%2F%2F127.0.0.1%3A1";
+    command.args(["sync", &source, url, "--config", &file, "-vv"]).env("XDG_STATE_HOME", &state);
+    command.env("AWS_ACCESS_KEY_ID", "someone").env("AWS_SECRET_ACCESS_KEY", SECRET).env("RUST_LOG", "trace");
+    let ended = command.output().unwrap();
+    let said = [String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr)].concat();
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(said.contains("onnection refused") && !said.contains(SECRET), "{said}");
+    let mut folders = vec![state];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let bytes = fs::read(&path).unwrap();
+                assert!(!bytes.windows(SECRET.len()).any(|window| window == SECRET.as_bytes()), "{}", path.display());
+            }
+        }
+    }
+}

@@ -27,6 +27,7 @@ mod listing;
 mod mtime;
 mod names;
 mod part_size;
+#[cfg_attr(not(feature = "all-backends"), allow(dead_code, unused_imports, reason = "each service uses a part"))]
 pub mod services;
 mod sink;
 mod source;

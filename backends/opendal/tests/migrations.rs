@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use servers::{Server, or_skip};
-use towpath::{Migration, Options, Report};
+use towpath::{MaxDelete, Migration, Mirror, Options, Report};
 use towpath_backend::{Sink, Source, Tree as _};
 use towpath_local::{LocalSink, LocalSource};
 use towpath_opendal::OpendalTree;
@@ -180,4 +180,45 @@ async fn an_ssh_server_that_goes_in_the_middle_is_gone_on_with() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_webdav_server_that_goes_in_the_middle_is_gone_on_with() {
     interrupted(or_skip(servers::webdav())).await;
+}
+
+/// What the source does not have goes, and a source that is empty takes nothing along.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_of_a_store_deletes_what_went_and_nothing_when_all_went() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let operator = opendal::Operator::new(opendal::services::Memory::default()).unwrap().finish();
+    for key in ["kept", "dir/kept", "dir/gone", "gone/too"] {
+        operator.write(key, key).await.unwrap();
+    }
+    let run = async || {
+        let mirror = Mirror { max_delete: MaxDelete::Percent(100), discard: false };
+        let options = Options { rescan: true, mirror: Some(mirror), ..Options::default() };
+        fs::create_dir_all(at("state")).unwrap();
+        Migration::builder()
+            .source(OpendalTree::new(operator.clone(), "memory:tree"))
+            .sink(LocalSink::open(&at("new")).unwrap())
+            .database(at("state/db"))
+            .audit_log(at("state/log"))
+            .options(options)
+            .build()
+            .unwrap()
+            .run()
+            .await
+    };
+    let names = || seen(&at("new")).into_keys().map(|path| path.display().to_string()).collect::<Vec<_>>();
+    assert!(run().await.unwrap().all_in_sync());
+    operator.delete("dir/gone").await.unwrap();
+    operator.delete("gone/too").await.unwrap();
+    let report = run().await.unwrap();
+    assert_eq!((report.deleted_files, report.deleted_dirs), (2, 1), "{report:?}");
+    assert_eq!(names(), ["dir", "dir/kept", "kept"]);
+    operator.delete("dir/kept").await.unwrap();
+    operator.delete("kept").await.unwrap();
+    let refused = match run().await {
+        Ok(report) => report.refusal.is_some() && report.deleted_files == 0,
+        Err(error) => error.is_refusal(),
+    };
+    assert!(refused);
+    assert_eq!(names(), ["dir", "dir/kept", "kept"]);
 }

@@ -1,12 +1,18 @@
-//! Migrates from a backend of one's own: a source that lives in memory.
+//! Migrates from a backend of one's own: the files inside a tar archive.
 //!
 //! ```text
-//! cargo run --example custom_backend
+//! cargo run --example tar_source -- archive.tar /mnt/new
 //! ```
+//!
+//! The archive is looked through once. Without arguments one of these examples is made, and
+//! unpacked into a folder that goes again.
 
 #![allow(clippy::print_stdout)]
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use towpath::{Event, Migration};
@@ -16,83 +22,121 @@ use towpath_backend::{
 };
 use towpath_local::LocalSink;
 
-/// A flat tree of files in memory.
-struct Memory(BTreeMap<RelPath, Arc<[u8]>>);
-
-fn metadata(kind: Kind, size_bytes: usize) -> Metadata {
-    Metadata::new(kind, size_bytes as u64, Timestamp(1_700_000_000_000_000_000))
+/// An archive: what it holds, and where in it each file's content begins.
+struct Tar {
+    root: Vec<u8>,
+    archive: Arc<File>,
+    members: BTreeMap<RelPath, (Metadata, u64)>,
 }
 
-impl Memory {
-    fn file(&self, operation: &'static str, path: &RelPath) -> Result<&Arc<[u8]>> {
-        self.0.get(path).ok_or_else(|| Error::new(ErrorKind::NotFound, operation, path, "no such file"))
+impl Tar {
+    fn open(path: &Path) -> std::io::Result<Self> {
+        let archive = File::open(path)?;
+        let mut members = BTreeMap::from([(RelPath::root(), (Metadata::new(Kind::Dir, 0, Timestamp(0)), 0))]);
+        let (mut at, mut header) = (0, [0; 512]);
+        while archive.read_exact_at(&mut header, at).is_ok() && header[0] != 0 {
+            let size = octal(&header[124..136]);
+            let name = [text(&header[345..500]), text(&header[..100])].join(&b'/');
+            let name = name.strip_prefix(b"/").unwrap_or(&name);
+            let name = name.strip_prefix(b"./").unwrap_or(name);
+            let name = name.strip_suffix(b"/").unwrap_or(name);
+            let kind = if header[156] == b'5' { Kind::Dir } else { Kind::File };
+            let modified = Timestamp::from_parts(octal(&header[136..148]).cast_signed(), 0);
+            if let (Ok(path), b'0' | b'5' | 0) = (RelPath::new(name), header[156]) {
+                members.insert(path, (Metadata::new(kind, size, modified), at + 512));
+            }
+            at += 512 + size.next_multiple_of(512);
+        }
+        Ok(Self { root: path.as_os_str().as_encoded_bytes().to_vec(), archive: Arc::new(archive), members })
+    }
+
+    fn find(&self, operation: &'static str, path: &RelPath) -> Result<&(Metadata, u64)> {
+        self.members.get(path).ok_or_else(|| Error::new(ErrorKind::NotFound, operation, path, "not in the archive"))
     }
 }
 
+fn text(field: &[u8]) -> &[u8] {
+    field.split(|&byte| byte == 0).next().unwrap_or_default()
+}
+
+fn octal(field: &[u8]) -> u64 {
+    let digits = text(field).iter().filter(|byte| byte.is_ascii_digit());
+    digits.fold(0, |number, digit| number * 8 + u64::from(digit - b'0'))
+}
+
 #[async_trait]
-impl Tree for Memory {
+impl Tree for Tar {
     fn root(&self) -> &[u8] {
-        b"memory:"
+        &self.root
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::PLAIN
+        Capabilities { mtime_precision_ns: 1_000_000_000, over_network: false, ..Capabilities::PLAIN }
     }
 
     async fn identity(&self) -> Result<Identity> {
-        Ok(Identity::new("the one and only"))
+        Ok(Identity::new(String::from_utf8_lossy(&self.root)))
     }
 
-    async fn read_dir(&self, _dir: &RelPath) -> Result<EntryStream> {
-        let entry = |(path, data): (&RelPath, &Arc<[u8]>)| Entry {
-            name: path.as_bytes().to_vec(),
-            metadata: metadata(Kind::File, data.len()),
-        };
-        let page = self.0.iter().map(entry).collect();
-        Ok(Box::pin(tokio_stream::iter([Ok(page)])))
+    async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream> {
+        self.find("list", dir)?;
+        let inside = self.members.iter().filter(|(path, _)| path.parent().as_ref() == Some(dir));
+        let entries = inside
+            .map(|(path, (metadata, _))| Entry { name: path.name().unwrap_or_default().to_vec(), metadata: *metadata });
+        let entries: Vec<_> = entries.collect();
+        let pages: Vec<_> = entries.chunks(1000).map(|page| Ok(page.to_vec())).collect();
+        Ok(Box::pin(tokio_stream::iter(pages)))
     }
 
     async fn metadata(&self, path: &RelPath) -> Result<Metadata> {
-        if path.is_root() {
-            return Ok(metadata(Kind::Dir, 0));
-        }
-        self.file("look at", path).map(|data| metadata(Kind::File, data.len()))
+        self.find("look at", path).map(|(metadata, _)| *metadata)
     }
 }
 
 #[async_trait]
-impl Source for Memory {
+impl Source for Tar {
     async fn open(&self, path: &RelPath) -> Result<Box<dyn FileReader>> {
-        self.file("open", path).map(|data| Box::new(Open(Arc::clone(data))) as _)
+        let &(metadata, begin) = self.find("open", path)?;
+        Ok(Box::new(Member { archive: Arc::clone(&self.archive), path: path.clone(), metadata, begin }))
     }
 }
 
-struct Open(Arc<[u8]>);
+struct Member {
+    archive: Arc<File>,
+    path: RelPath,
+    metadata: Metadata,
+    begin: u64,
+}
 
 #[async_trait]
-impl FileReader for Open {
+impl FileReader for Member {
     async fn metadata(&mut self) -> Result<Metadata> {
-        Ok(metadata(Kind::File, self.0.len()))
+        Ok(self.metadata)
     }
 
     async fn read_at(&mut self, offset: u64, length_bytes: usize, mut buffer: Vec<u8>) -> Result<Vec<u8>> {
-        let rest = &self.0[(offset as usize).min(self.0.len())..];
-        buffer.extend_from_slice(&rest[..length_bytes.min(rest.len())]);
-        Ok(buffer)
+        let rest = usize::try_from(self.metadata.size_bytes.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let from = buffer.len();
+        buffer.resize(from + length_bytes.min(rest), 0);
+        let read = self.archive.read_exact_at(&mut buffer[from..], self.begin + offset);
+        read.map(|()| buffer).map_err(|error| Error::from_io("read", &self.path, error))
     }
 }
 
 #[tokio::main]
 async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
-    let folder = std::env::temp_dir().join(format!("towpath-example-{}", std::process::id()));
+    let folder = std::env::temp_dir().join(format!("towpath-tar-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
-    let files = [("first.txt", "one"), ("second.txt", "two")];
-    let files = files.map(|(name, text)| Ok((RelPath::new(name)?, Arc::from(text.as_bytes()))));
-    let source = Memory(files.into_iter().collect::<std::result::Result<_, towpath_backend::InvalidPath>>()?);
-
+    let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
+    let (archive, dest) = (arguments.next(), arguments.next().unwrap_or(folder.join("new")));
+    let made = folder.join("examples.tar");
+    if archive.is_none() {
+        let here = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
+        std::process::Command::new("tar").args(["--format=ustar", "-C", here, "-cf"]).arg(&made).arg(".").status()?;
+    }
     let mut migration = Migration::builder()
-        .source(source)
-        .sink(LocalSink::open(&folder.join("new"))?)
+        .source(Tar::open(&archive.unwrap_or(made))?)
+        .sink(LocalSink::open(&dest)?)
         .database(folder.join("backlog.db"))
         .audit_log(folder.join("audit.jsonl"))
         .build()?;

@@ -1,7 +1,7 @@
 //! Migrates from a backend of one's own: the files inside a tar archive.
 //!
 //! ```text
-//! cargo run --example tar_source -- archive.tar /mnt/new
+//! cargo run --example custom_backend -- archive.tar /mnt/new
 //! ```
 //!
 //! The archive is looked through once. Without arguments one of these examples is made, and
@@ -15,7 +15,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use towpath::{Event, Migration};
+use towpath::Migration;
 use towpath_backend::{
     Capabilities, Entry, EntryStream, Error, ErrorKind, FileReader, Identity, Kind, Metadata, RelPath, Result, Source,
     Timestamp, Tree, async_trait,
@@ -81,9 +81,8 @@ impl Tree for Tar {
     async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream> {
         self.find("list", dir)?;
         let inside = self.members.iter().filter(|(path, _)| path.parent().as_ref() == Some(dir));
-        let entries = inside
-            .map(|(path, (metadata, _))| Entry { name: path.name().unwrap_or_default().to_vec(), metadata: *metadata });
-        let entries: Vec<_> = entries.collect();
+        let name = |path: &RelPath| path.name().unwrap_or_default().to_vec();
+        let entries: Vec<_> = inside.map(|(path, found)| Entry { name: name(path), metadata: found.0 }).collect();
         let pages: Vec<_> = entries.chunks(1000).map(|page| Ok(page.to_vec())).collect();
         Ok(Box::pin(tokio_stream::iter(pages)))
     }
@@ -128,28 +127,25 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let folder = std::env::temp_dir().join(format!("towpath-tar-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
-    let (archive, dest) = (arguments.next(), arguments.next().unwrap_or(folder.join("new")));
-    let made = folder.join("examples.tar");
-    if archive.is_none() {
+    let (given, dest) = (arguments.next(), arguments.next().unwrap_or(folder.join("new")));
+    let archive = given.unwrap_or(folder.join("examples.tar"));
+    if archive.starts_with(&folder) {
         let here = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
-        std::process::Command::new("tar").args(["--format=ustar", "-C", here, "-cf"]).arg(&made).arg(".").status()?;
+        std::process::Command::new("tar")
+            .args(["--format=ustar", "-C", here, "-cf"])
+            .arg(&archive)
+            .arg(".")
+            .status()?;
     }
-    let mut migration = Migration::builder()
-        .source(Tar::open(&archive.unwrap_or(made))?)
+    let migration = Migration::builder()
+        .source(Tar::open(&archive)?)
         .sink(LocalSink::open(&dest)?)
         .database(folder.join("backlog.db"))
         .audit_log(folder.join("audit.jsonl"))
         .build()?;
-    let mut events = migration.events();
-    let listener = tokio::spawn(async move {
-        while let Some(event) = events.next().await {
-            if let Event::Synced { paths, checksum: Some(checksum), .. } = event {
-                println!("{}  {}", checksum.hash, String::from_utf8_lossy(&paths.dest));
-            }
-        }
-    });
     let report = migration.run().await?;
-    listener.await?;
+    // Each with its checksum.
+    print!("{}", std::fs::read_to_string(folder.join("audit.jsonl"))?);
     println!("{} files, all in sync: {}", report.synced.files, report.all_in_sync());
     std::fs::remove_dir_all(&folder)?;
     Ok(())

@@ -4,8 +4,7 @@
 //! cargo run --example custom_backend -- archive.tar /mnt/new
 //! ```
 //!
-//! The archive is looked through once. Without arguments one of these examples is made, and
-//! unpacked into a folder that goes again.
+//! Without arguments it makes one of these examples, and unpacks it into a folder that goes again.
 
 #![allow(clippy::print_stdout)]
 
@@ -37,12 +36,10 @@ impl Tar {
         while archive.read_exact_at(&mut header, at).is_ok() && header[0] != 0 {
             let size = octal(&header[124..136]);
             let name = [text(&header[345..500]), text(&header[..100])].join(&b'/');
-            let name = name.strip_prefix(b"/").unwrap_or(&name);
-            let name = name.strip_prefix(b"./").unwrap_or(name);
-            let name = name.strip_suffix(b"/").unwrap_or(name);
+            let path: Vec<_> = name.split(|&b| b == b'/').filter(|part| !matches!(*part, b"" | b".")).collect();
             let kind = if header[156] == b'5' { Kind::Dir } else { Kind::File };
             let modified = Timestamp::from_parts(octal(&header[136..148]).cast_signed(), 0);
-            if let (Ok(path), b'0' | b'5' | 0) = (RelPath::new(name), header[156]) {
+            if let (Ok(path), b'0' | b'5' | 0) = (RelPath::new(path.join(&b'/')), header[156]) {
                 members.insert(path, (Metadata::new(kind, size, modified), at + 512));
             }
             at += 512 + size.next_multiple_of(512);

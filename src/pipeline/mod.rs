@@ -17,6 +17,7 @@ mod shared;
 mod task;
 mod writer;
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -192,7 +193,7 @@ async fn pass(shared: &Arc<Shared>, work: Work, turn: u32, tally: Tally) -> (Tal
 async fn dispatch(shared: &Shared, work: Work, turn: u32, sizes: Sizes, tasks: mpsc::Sender<Task>) -> Result<()> {
     let mut after = FileKey::first();
     loop {
-        let page = match shared.state.pending_page(work, turn, sizes, after.clone(), PAGE_FILES).await {
+        let mut page = match shared.state.pending_page(work, turn, sizes, after.clone(), PAGE_FILES).await {
             Ok(page) => page,
             Err(error) => {
                 shared.stop.cancel();
@@ -201,6 +202,11 @@ async fn dispatch(shared: &Shared, work: Work, turn: u32, sizes: Sizes, tasks: m
         };
         let Some(last) = page.last() else { return Ok(()) };
         after = last.key.clone();
+        if sizes == Sizes::Large {
+            // The largest first: it is not the one that all wait for at the end, and
+            // the link is busy while others wait for answers.
+            page.sort_by_key(|pending| Reverse(pending.metadata.size_bytes));
+        }
         for pending in page {
             tokio::select! {
                 biased;

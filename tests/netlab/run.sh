@@ -10,6 +10,7 @@
 #   --towpath FILE         a program that is there, instead of building it
 #   --no-peers             towpath alone
 #   --tolerant             bounds on speed that are missed are told, and do not fail
+#   --jobs NUMBER          labs at a time (all processors); the time inside does not depend on it
 #   --keep                 leaves the folder with each lab's console and records
 #
 # Results: target/netlab/results.md and results.json. Exit status: 0 all bounds hold, or the lab cannot run here
@@ -17,8 +18,8 @@
 set -eu
 here=$(dirname "$(readlink -f "$0")")
 root=$(readlink -f "$here/../..")
-results=$root/target/netlab
-short='' chosen='' mount_options='' towpath='' keep='' no_peers='' tolerant='' mtu=''
+results=${NETLAB_RESULTS:-$root/target/netlab}
+short='' chosen='' mount_options='' towpath='' keep='' no_peers='' tolerant='' mtu='' jobs=$(nproc)
 
 usage() {
     sed -n '2,/^set -eu/{/^set -eu/d;s/^# \{0,1\}//;p}' "$0"
@@ -32,6 +33,7 @@ while [ $# -gt 0 ]; do
     --tolerant) tolerant=1 ;;
     --protocols) chosen=${2?} && shift ;;
     --mount-options) mount_options=${2?} && shift ;;
+    --jobs) jobs=${2?} && shift ;;
     --mtu) mtu=${2?} && shift ;;
     --towpath) towpath=$(readlink -f "${2?}") && shift ;;
     -h | --help) usage 0 ;;
@@ -65,7 +67,12 @@ missing_for() { # PROTOCOL
     *) echo "no such protocol: $1" >&2 && exit 2 ;;
     esac
 }
-lacking=$(missing linux.uml user-mode-linux ip iproute2 ethtool ethtool modprobe kmod python3 python3)
+lacking=$(missing qemu-system-x86_64 qemu-system-x86 busybox busybox-static cpio cpio ip iproute2 ethtool ethtool \
+    modprobe kmod python3 python3)
+[ "$(uname -m)" = x86_64 ] || lacking="qemu-system-x86 on a machine of its kind, as it runs this machine's programs"
+if [ -z "$lacking" ] && [ -z "$("$here/lab/kernel.sh")" ]; then
+    lacking="linux-image-amd64 (a kernel in /boot that can be read, with its modules)"
+fi
 if [ -n "$lacking" ]; then
     echo "SKIPPED: the network lab needs package $lacking"
     exit 0
@@ -78,10 +85,12 @@ fi
 
 mkdir -p "$results"
 work=$(mktemp -d)
-lab=
 clean() {
-    [ -z "$lab" ] || kill "$lab" 2>/dev/null || true
-    [ -z "$lab" ] || wait "$lab" 2>/dev/null || true
+    local labs
+    labs=$(jobs -p)
+    # shellcheck disable=SC2086
+    [ -z "$labs" ] || kill $labs 2>/dev/null || true
+    wait
     [ -n "$keep" ] || rm -rf "$work"
 }
 trap clean EXIT
@@ -108,9 +117,6 @@ protocols_of() { # NAME
     fi
 }
 
-# Until now: the time of all processors, and what of it they were idle, in ticks.
-processors() { awk '/^cpu / { print $2 + $3 + $4 + $5 + $6 + $7 + $8 + $9, $5 + $6 }' /proc/stat; }
-
 run_lab() { # NAME PROTOCOL
     local name=$1 source=${2%:*} dest=${2#*:} job lacking
     job=$work/$name-${2/:/-}
@@ -128,27 +134,32 @@ run_lab() { # NAME PROTOCOL
         printf 'RATE=%q DELAY=%q MTU=%q MOUNT_OPTIONS=%q SHORT=%q\n' "$(asked "$name" rate 1gbit)" \
             "$(asked "$name" delay 0.5ms)" "$(mtu_of "$name")" "$mount_options" "$short"
         printf 'NO_PEERS=%q\n' "$no_peers"
-        printf 'SCENARIO=%q TOWPATH=%q\n' "/host$here/scenarios/$name.sh" "/host$work/towpath"
+        printf 'SCENARIO=%q\n' "/lab/scenarios/$name.sh"
     } >"$job/settings"
+    local start=$SECONDS status=0 lab=
+    trap '[ -z "$lab" ] || kill "$lab" 2>/dev/null; wait; exit 130' TERM
     echo "$name over $2"
-    local start=$SECONDS status=0 before
-    before=$(processors)
-    "$here/lab/start.sh" "$job" "$(asked "$name" timeout 600)" "$(asked "$name" memory 3G)" &
+    "$here/lab/start.sh" "$job" "$(asked "$name" timeout 600)" "$(asked "$name" memory 3G)" "$work/towpath" \
+        > >(sed -u "s/^/$name over $2: /") &
     lab=$!
     wait "$lab" || status=$?
     lab=
-    echo "$before $(processors)" |
-        awk '{ printf "{\"type\": \"machine\", \"busy\": %.3f}\n", 1 - ($4 - $2) / ($3 - $1 + 1) }' >>"$job/records"
     if [ "$status" -ne 0 ]; then
-        echo "  FAILED: exit status $status"
+        echo "$name over $2: FAILED, exit status $status"
         printf '{"type": "failure", "what": "the lab ended with status %s"}\n' "$status" >>"$job/records"
     fi
-    echo "  ($((SECONDS - start)) s)"
+    echo "$name over $2: took $((SECONDS - start)) s"
 }
 
 for name in "${scenarios[@]}"; do
     for protocol in $(protocols_of "$name"); do
-        run_lab "$name" "$protocol"
+        while [ "$(jobs -pr | wc -l)" -ge "$jobs" ]; do wait -n || true; done
+        run_lab "$name" "$protocol" &
+    done
+done
+wait
+for name in "${scenarios[@]}"; do
+    for protocol in $(protocols_of "$name"); do
         cat "$work/$name-${protocol/:/-}/records" >>"$work/records"
     done
 done

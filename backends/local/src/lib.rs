@@ -40,6 +40,7 @@ mod root;
 mod sink;
 mod source;
 mod trash;
+mod way;
 mod writeback;
 mod writer;
 

@@ -14,6 +14,7 @@ use towpath_backend::{EntryStream, Error, FileId, Identity, Kind, Metadata, Owne
 use crate::filesystem::{self, FileSystem};
 use crate::listing;
 use crate::resolve::Resolver;
+use crate::way::Way;
 
 /// Why a path cannot be the root of a tree. One line, with the path.
 #[derive(Debug)]
@@ -52,6 +53,8 @@ pub(crate) struct Root {
     pub(crate) path: PathBuf,
     pub(crate) resolver: Resolver,
     pub(crate) filesystem: FileSystem,
+    /// What is on its way to its server, if it has one.
+    pub(crate) way: Arc<Way>,
     /// The mount it lies on; 0 where the kernel does not tell.
     pub(crate) mount_id: u64,
 }
@@ -67,7 +70,7 @@ impl Root {
         let fd = open(&path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         let filesystem = FileSystem::of(&fd)?;
         let mount_id = statx(&fd, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)?.stx_mnt_id;
-        Ok(Self { path, resolver: resolver(fd), filesystem, mount_id })
+        Ok(Self { path, resolver: resolver(fd), filesystem, way: Arc::new(Way::new()), mount_id })
     }
 
     /// Opens for reading. That does not touch the atime that is to be kept,

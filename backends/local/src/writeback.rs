@@ -15,20 +15,18 @@ use std::io;
 use std::num::NonZeroU64;
 use std::ops::Range;
 use std::os::fd::AsRawFd as _;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use rustix::fs::{Advice, fadvise};
+
+use crate::way::Way;
 
 /// The most bytes of one file on their way at a time: at a Gigabit 70 ms, so that the
 /// link stays busy, and a stop is quick.
 const WINDOW_BYTES: u64 = 8 << 20;
-/// What a file begins with over a network, until it is known how fast it goes.
-const FIRST_WINDOW_BYTES: u64 = 1 << 20;
-/// The least, however slow it goes.
+/// What a file may have on its way over a network even where the others fill it.
 const LEAST_WINDOW_BYTES: u64 = 256 << 10;
-/// How long what is under way over a network takes to arrive. A client sends requests
-/// in their order: whatever else is asked of the server waits behind it.
-const WINDOW_TIME: Duration = Duration::from_millis(125);
 /// What is waited for at once, of a window of this size.
 const DRAIN_BYTES: u64 = 2 << 20;
 
@@ -47,9 +45,8 @@ const MAX_STRETCHES: usize = 1024;
 pub(crate) struct WriteBack {
     /// The most bytes on their way at a time.
     window_bytes: u64,
-    /// Since when so many bytes have arrived that were waited for, if the window is to
-    /// follow how fast they do.
-    arrived: Option<(Instant, u64)>,
+    /// What this file shares with the others, if it goes over a network.
+    way: Option<Arc<Way>>,
     /// What was started and has not arrived for sure, the oldest first.
     under_way: VecDeque<Range<u64>>,
     /// The bytes in it.
@@ -61,18 +58,19 @@ pub(crate) struct WriteBack {
 impl WriteBack {
     /// For a disk: the window is as it is.
     pub(crate) fn to_disk() -> Self {
-        Self { window_bytes: WINDOW_BYTES, arrived: None, under_way: VecDeque::new(), bytes: 0, waiting: None }
+        Self { window_bytes: WINDOW_BYTES, way: None, under_way: VecDeque::new(), bytes: 0, waiting: None }
     }
 
-    /// Over a network: the window is what arrives in [`WINDOW_TIME`].
-    pub(crate) fn over_network() -> Self {
-        Self { window_bytes: FIRST_WINDOW_BYTES, arrived: Some((Instant::now(), 0)), ..Self::to_disk() }
+    /// Over a network: no more than the way holds, with all other files.
+    pub(crate) fn over_network(way: Arc<Way>) -> Self {
+        let mut write_back = Self::to_disk();
+        write_back.way = Some(way);
+        write_back
     }
 
     /// From now on no more than `bytes` are on their way at a time.
     pub(crate) fn limit(&mut self, bytes: u64) {
         self.window_bytes = bytes.min(WINDOW_BYTES);
-        self.arrived = None;
     }
 
     /// Starts what was just written on its way, and waits for older bytes if
@@ -91,26 +89,22 @@ impl WriteBack {
             sync_range(file, arriving.start, length, wait)?;
             // Advice may be refused; nothing depends on it.
             let _advice = fadvise(file, arriving.start, NonZeroU64::new(length), Advice::DontNeed);
-            self.note_arrival(length, Instant::now());
+            self.arrived(length);
         }
         Ok(())
     }
 
-    /// Sets the window by how long the last bytes took that were waited for. It at most
-    /// doubles, or halves. Were it too small for the way, they would arrive sooner than
-    /// in its time, and it would grow.
-    fn note_arrival(&mut self, bytes: u64, now: Instant) {
-        let Some((since, arrived)) = self.arrived else { return };
-        let arrived = arrived + bytes;
-        if arrived < self.window_bytes / 2 {
-            self.arrived = Some((since, arrived));
-            return;
+    /// All has arrived: the data were flushed.
+    pub(crate) fn settled(&mut self) {
+        let bytes = std::mem::take(&mut self.bytes);
+        self.under_way.clear();
+        self.arrived(bytes);
+    }
+
+    fn arrived(&self, bytes: u64) {
+        if let Some(way) = &self.way {
+            way.arrived(bytes, Instant::now());
         }
-        let took = now.saturating_duration_since(since).max(Duration::from_micros(1));
-        let in_time = (arrived as f64 * WINDOW_TIME.as_secs_f64() / took.as_secs_f64()) as u64;
-        let in_time = in_time.clamp(self.window_bytes / 2, self.window_bytes * 2);
-        self.window_bytes = in_time.clamp(LEAST_WINDOW_BYTES, WINDOW_BYTES);
-        self.arrived = Some((now, 0));
     }
 
     /// Adds what was just written to what waits to be started; tells what is to be
@@ -147,6 +141,7 @@ impl WriteBack {
     /// along, so that small holes do not make many small waits.
     fn started(&mut self, stretch: Range<u64>) {
         let small_gap = self.drain_bytes();
+        let before = self.bytes;
         match self.under_way.back_mut() {
             Some(last) if last.start <= stretch.start && stretch.start.saturating_sub(last.end) < small_gap => {
                 self.bytes += stretch.end.saturating_sub(last.end);
@@ -157,11 +152,21 @@ impl WriteBack {
                 self.under_way.push_back(stretch);
             }
         }
+        if let Some(way) = &self.way {
+            way.started(self.bytes - before);
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        let shared = || self.way.as_ref().is_some_and(|way| way.is_full());
+        self.bytes > self.window_bytes
+            || self.under_way.len() > MAX_STRETCHES
+            || self.bytes > LEAST_WINDOW_BYTES && shared()
     }
 
     /// Takes the oldest piece if the window is more than full.
     fn next_to_wait_for(&mut self) -> Option<Range<u64>> {
-        if self.bytes <= self.window_bytes && self.under_way.len() <= MAX_STRETCHES {
+        if !self.is_full() {
             return None;
         }
         let most = self.drain_bytes();
@@ -176,10 +181,20 @@ impl WriteBack {
     }
 }
 
+impl Drop for WriteBack {
+    /// Whatever became of the file: it takes nothing of the others' share any more.
+    fn drop(&mut self) {
+        if let Some(way) = &self.way {
+            way.forgotten(self.bytes);
+        }
+    }
+}
+
 impl WriteBack {
     /// A quarter of the window, in whole pages.
     fn drain_bytes(&self) -> u64 {
-        (self.window_bytes / 4 / PAGE_BYTES * PAGE_BYTES).clamp(PAGE_BYTES, DRAIN_BYTES)
+        let window_bytes = self.way.as_ref().map_or(WINDOW_BYTES, |way| way.window_bytes()).min(self.window_bytes);
+        (window_bytes / 4 / PAGE_BYTES * PAGE_BYTES).clamp(PAGE_BYTES, DRAIN_BYTES)
     }
 }
 
@@ -209,7 +224,13 @@ mod tests {
         let mut waits = Vec::new();
         for stretch in stretches {
             write_back.started(stretch);
-            waits.extend(std::iter::from_fn(|| write_back.next_to_wait_for()));
+            while let Some(piece) = write_back.next_to_wait_for() {
+                // Forgotten and not arrived: the window stays as it is.
+                if let Some(way) = &write_back.way {
+                    way.forgotten(piece.end - piece.start);
+                }
+                waits.push(piece);
+            }
             assert!(write_back.bytes <= write_back.window_bytes && write_back.under_way.len() <= MAX_STRETCHES);
         }
         waits
@@ -239,34 +260,24 @@ mod tests {
         assert!(write_back.bytes > 4 << 20, "and can be widened again, to its usual size");
     }
 
-    /// The window of a file whose bytes arrive at this speed.
-    fn settles_at(bytes_per_s: u64) -> u64 {
-        let (mut write_back, mut now) = (WriteBack::over_network(), Instant::now());
-        for n in 0..200 {
-            write_back.started(n << 20..(n + 1) << 20);
-            while let Some(piece) = write_back.next_to_wait_for() {
-                let bytes = piece.end - piece.start;
-                now += Duration::from_secs_f64(bytes as f64 / bytes_per_s as f64);
-                write_back.note_arrival(bytes, now);
+    #[test]
+    fn over_a_network_all_files_together_have_what_the_way_holds() {
+        let way = Arc::new(Way::new());
+        let mut files: Vec<_> = (0..20).map(|_| WriteBack::over_network(Arc::clone(&way))).collect();
+        let step = 128 << 10;
+        for n in 0..40 {
+            for file in &mut files {
+                waits(file, [n * step..(n + 1) * step]);
             }
         }
-        write_back.window_bytes
-    }
-
-    #[test]
-    fn over_a_network_an_eighth_of_a_second_is_under_way() {
-        assert_eq!(settles_at(1 << 20), LEAST_WINDOW_BYTES);
-        let window = settles_at(12_500_000);
-        assert!((1_500_000..=1_650_000).contains(&window), "{window}");
-        assert_eq!(settles_at(1 << 30), WINDOW_BYTES);
-    }
-
-    #[test]
-    fn a_limit_is_not_widened_by_what_is_learned() {
-        let mut write_back = WriteBack::over_network();
-        write_back.limit(300 << 10);
-        write_back.note_arrival(64 << 20, Instant::now());
-        assert_eq!(write_back.window_bytes, 300 << 10);
+        assert!(files.iter().all(|file| file.bytes <= LEAST_WINDOW_BYTES), "{files:?}");
+        let mut alone = files.swap_remove(0);
+        drop(files);
+        waits(&mut alone, (40..80).map(|n| n * step..(n + 1) * step));
+        assert!(alone.bytes > way.window_bytes() / 2, "{alone:?}");
+        assert!(alone.bytes <= way.window_bytes(), "{alone:?}");
+        alone.settled();
+        assert!(!way.is_full());
     }
 
     #[test]

@@ -200,7 +200,7 @@ impl Open {
 
 impl LocalWriter {
     pub(crate) fn new(file: File, path: RelPath, root: Arc<Root>, sets_mtime: bool) -> Self {
-        let write_back = if root.filesystem.is_remote() { WriteBack::over_network() } else { WriteBack::to_disk() };
+        let write_back = if root.filesystem.is_remote() { WriteBack::over_network(Arc::clone(&root.way)) } else { WriteBack::to_disk() };
         let open = Open { file, write_back, size_bytes: 0 };
         Self { open: Some(open), path, root, sets_mtime }
     }
@@ -235,7 +235,7 @@ impl FileWriter for LocalWriter {
     }
 
     async fn finish(mut self: Box<Self>, size_bytes: u64, times: &Times) -> Result<Metadata> {
-        let open = self.take("close")?;
+        let mut open = self.take("close")?;
         let (root, path) = (Arc::clone(&self.root), self.path.clone());
         let times = self.sets_mtime.then_some(*times);
         let close = move || {
@@ -243,6 +243,9 @@ impl FileWriter for LocalWriter {
             settle(&open.file, &root)?;
             if !root.filesystem.is_memory() {
                 open.write_back.drop_pages(&open.file);
+            }
+            if root.filesystem.is_remote() {
+                open.write_back.settled();
             }
             finish(open.file, &path, times.as_ref(), &root)
         };

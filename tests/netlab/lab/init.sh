@@ -1,28 +1,25 @@
-#!/bin/sh
-# The first process inside: puts a writable layer over the host's root, which is mounted read-only, and goes on there.
-PATH=/usr/sbin:/usr/bin:/sbin:/bin
-export PATH
-here=$(dirname "$0")
-mount -t proc proc /proc
-# shellcheck disable=SC2013
-for word in $(cat /proc/cmdline); do
-    case $word in netlab=*) job=${word#netlab=} ;; esac
-done
-# /mnt is only a place to stand on; what lies there on the host is not looked at.
-mount -t tmpfs -o size=50% layer /mnt
-mkdir /mnt/changes /mnt/scratch /mnt/root
-kernel=$(uname -r)
-# modprobe looks in /lib/modules, which cannot be written yet.
-insmod "/usr/lib/uml/modules/$kernel/kernel/fs/overlayfs/overlay.ko"
-mount -t overlay -o lowerdir=/,upperdir=/mnt/changes,workdir=/mnt/scratch root /mnt/root
-cd /mnt/root || exit
-mkdir -p host lib/modules proc sys dev run tmp mnt
-ln -sfn "/usr/lib/uml/modules/$kernel" "lib/modules/$kernel"
-mount -t proc proc proc
-mount -t sysfs sys sys
-mount --bind /dev dev
-mount -t tmpfs run run
-mount -t tmpfs tmp tmp
-# The host itself, writable: the way for results to get out.
-mount -t hostfs -o / host host
-exec chroot . /bin/bash "/host$here/inside.sh" "/host$here" "/host$job"
+#!/busybox sh
+# The first process inside: finds the host's files, puts a writable layer over them, and goes on there.
+# shellcheck shell=sh
+set -eu
+box() { /busybox "$@"; }
+host_files="trans=virtio,version=9p2000.L,msize=524288"
+box mount -t proc proc /proc
+# Their names begin with the order that they need.
+for module in /modules/*; do box insmod "$module"; done
+box mkdir /lower /layer/scratch
+box mount -t 9p -o "$host_files,cache=loose,ro" host /lower
+box mount -t overlay -o lowerdir=/lower,upperdir=/layer/changes,workdir=/layer/scratch root /root
+cd /root
+box mkdir -p job proc sys dev run tmp mnt
+box mount -t proc proc proc
+box mount -t sysfs sys sys
+box mount -t devtmpfs dev dev
+box ln -s /proc/self/fd dev/fd
+box mkdir -p dev/pts dev/shm
+box mount -t devpts pts dev/pts
+box mount -t tmpfs run run
+box mount -t tmpfs tmp tmp
+# The way for settings to get in and for results to get out.
+box mount -t 9p -o "$host_files,cache=none" job job
+exec /busybox chroot /root /bin/bash /lab/lab/inside.sh /lab/lab /job

@@ -43,7 +43,6 @@ share_up b "$DEST_PROTOCOL" /mnt/dst "$MOUNT_OPTIONS" || give_up "mount of b"
 for mount in /mnt/src /mnt/dst; do
     { echo >"$mount/.first" && rm "$mount/.first"; } || give_up "$mount cannot be written"
 done
-keep_tools_in_memory
 
 # The subshell ends at the first error; the exit status tells of it.
 (

@@ -18,16 +18,6 @@
 
 STATE=/tmp/state
 
-# From the host's disk, every tool would start slowly after `cold`; from memory all start alike.
-keep_tools_in_memory() {
-    local tool
-    cp "$TOWPATH" /usr/local/bin/towpath
-    for tool in cp rsync rclone fpart fpsync; do
-        tool=$(command -v "$tool") && [ "$(dirname "$tool")" != /usr/local/bin ] && cp "$tool" /usr/local/bin/
-    done
-    return 0
-}
-
 # Their libraries are read again before the clock starts.
 warm_tools() {
     local tool
@@ -72,7 +62,7 @@ measure_towpath() { # CASE FOLDER OPTION… [-- METER_OPTION…]
     while [ $# -gt 0 ] && [ "$1" != -- ]; do options+=("$1") && shift; done
     [ $# -eq 0 ] || { shift && meter=("$@"); }
     measure "$case" towpath ${meter[@]+"${meter[@]}"} -- towpath sync "/mnt/src/$folder" "/mnt/dst/$folder" \
-        --database "$STATE/db" --log-file "$STATE/log" ${options[@]+"${options[@]}"}
+        --database "$STATE/db" --log-file "$STATE/log" --checksum md5 ${options[@]+"${options[@]}"}
     check "$case: exit status" "$(value status)" = 0
     check "$case: files that differ" "$(diff -rq "/srv/a/$folder" "/srv/b/$folder" | wc -l)" = 0
 }

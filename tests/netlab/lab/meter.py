@@ -69,6 +69,8 @@ class User(threading.Thread):
         self.ended = threading.Event()
 
     def run(self):
+        # Someone else has a processor of their own.
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
         for path in self.paths * 100:
             start = time.monotonic()
             fd = os.open(path, os.O_RDONLY)
@@ -142,10 +144,16 @@ def busy_share(before, after):
     return round(1 - (after[1] - before[1]) / max(1, after[0] - before[0]), 3)
 
 
+def give_way():
+    """The one processor inside is also the servers' and the other user's: on machines of their own these would
+    not wait for the tool that is measured."""
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
+
 def run(command, timeout):
     """Returns the exit status; 124 if it did not end in time."""
     with open(OUTPUT, "wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
+        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=give_way)
         try:
             return process.wait(timeout)
         except subprocess.TimeoutExpired:

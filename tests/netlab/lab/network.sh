@@ -10,9 +10,13 @@ UPLINK=uplink
 
 inside_of() { ip netns exec "$@"; }
 
-# Packets as they are on a cable: without this the kernel hands 64 KiB around in one piece,
-# which no limit can divide and no counter shows as what it would be on a wire.
-plain_packets() { ethtool -K "$1" gro off gso off tso off >/dev/null 2>&1; } # DEVICE
+# Packets are cut to what they are on a cable before they leave a device, as a network card does, and stay so: without
+# this the kernel hands 64 KiB around in one piece, which no limit can divide and no counter shows as it would be.
+PACKETS="gro off gso on tso off"
+plain_packets() { # DEVICE
+    # shellcheck disable=SC2086
+    ethtool -K "$1" $PACKETS >/dev/null 2>&1
+}
 
 network_up() { # RATE DELAY MTU
     local rate=$1 delay=$2 mtu=$3 side number module
@@ -26,7 +30,8 @@ network_up() { # RATE DELAY MTU
     inside_of switch ip addr add 10.20.0.254/24 dev trunk
     inside_of switch ip link set trunk up
     inside_of switch sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
-    ip netns exec switch ethtool -K trunk gro off gso off tso off >/dev/null 2>&1
+    # shellcheck disable=SC2086
+    inside_of switch ethtool -K trunk $PACKETS >/dev/null 2>&1
     number=0
     for side in a b; do
         number=$((number + 1))
@@ -38,7 +43,8 @@ network_up() { # RATE DELAY MTU
         inside_of "server-$side" ip addr add "10.20.$number.1/24" dev eth0
         inside_of "server-$side" ip link set eth0 up
         inside_of "server-$side" ip route add default via "10.20.$number.254"
-        inside_of "server-$side" ethtool -K eth0 gro off gso off tso off >/dev/null 2>&1
+        # shellcheck disable=SC2086
+        inside_of "server-$side" ethtool -K eth0 $PACKETS >/dev/null 2>&1
         [ "$delay" = 0 ] || inside_of "server-$side" tc qdisc add dev eth0 root netem delay "$delay" limit 20000 || return 1
     done
     ip route add default via 10.20.0.254

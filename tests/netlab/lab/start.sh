@@ -1,43 +1,40 @@
 #!/usr/bin/env bash
-# Runs one scenario in a lab of its own: starts the kernel, waits, and leaves no process behind.
+# Runs one scenario in a lab of its own: starts the machine, waits, and leaves no process behind.
 #
-#   start.sh JOB SECONDS MEMORY
+#   start.sh JOB SECONDS MEMORY TOWPATH
 #
 # JOB is a folder with the file `settings` (see run.sh). What the scenario says comes to standard output;
 # its records are in JOB/records, its exit status in JOB/status. 125: the lab itself did not get that far.
+#
+# The machine is simulated, its time too: one instruction takes one nanosecond, and a pause takes none of ours
+# (QEMU's -icount). What is measured inside does not depend on how fast or how busy this machine is.
 set -eu
 here=$(dirname "$(readlink -f "$0")")
-job=$(readlink -f "$1") seconds=$2 memory=$3
+job=$(readlink -f "$1") seconds=$2 memory=$3 towpath=$4
 
-# The kernel's processes all carry the job's folder in their command line; no other process does so in this way.
-# shellcheck disable=SC2317
-lab_processes() {
-    local folder
-    for folder in /proc/[0-9]*; do
-        if { tr '\0' ' ' <"$folder/cmdline"; } 2>/dev/null | grep -q "^linux.uml .*netlab=$job "; then
-            echo "${folder#/proc/}"
-        fi
-    done
-}
+version=$("$here/kernel.sh")
 
 # shellcheck disable=SC2317
-end_lab() {
-    local pid
-    for pid in $(lab_processes); do kill -KILL "$pid" 2>/dev/null || true; done
-}
+end_lab() { [ -z "${machine:-}" ] || kill "$machine" 2>/dev/null || true; }
 trap end_lab EXIT
 trap 'exit 130' INT TERM HUP
 
-# The memory of the machine inside is a file: on a disk it would be written back.
-[ -d /dev/shm ] && export TMPDIR=/dev/shm
+"$here/first_root.sh" "$job/first" "$version" "$towpath"
 : >"$job/said"
-# Ahead of what else the machine does, where that is allowed: its one processor is what the lab has least of.
-nice -n -20 timeout -k 5 "$seconds" linux.uml mem="$memory" rootfstype=hostfs rootflags=/ ro init="$here/init.sh" \
-    con=null con0=null,fd:1 quiet random.trust_cpu=on netlab="$job" last=1 </dev/null >"$job/console" 2>&1 &
-kernel=$!
-tail -n +1 -f --pid="$kernel" -s 0.3 "$job/said" &
-wait "$kernel" || true
-wait || true
+# Strings that copy themselves (erms) would count every byte as an instruction.
+timeout -k 5 "$seconds" qemu-system-x86_64 -accel tcg -icount shift=0,sleep=off -cpu max,erms=off,fsrm=off -m "$memory" \
+    -nodefaults -display none -no-reboot -serial stdio \
+    -virtfs local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap \
+    -virtfs "local,path=$job,mount_tag=job,security_model=none" \
+    -kernel "/boot/vmlinuz-$version" -initrd "$job/first.cpio" \
+    -append "console=ttyS0 quiet panic=-1 mitigations=off preempt=full random.trust_cpu=on" \
+    </dev/null >"$job/console" 2>&1 &
+machine=$!
+tail -n +1 -f --pid="$machine" -s 0.3 "$job/said" &
+said=$!
+wait "$machine" || true
+machine=
+wait "$said" || true
 if [ ! -s "$job/status" ]; then
     echo "the lab did not finish within $seconds s; the last lines of its console:"
     tail -n 20 "$job/console"

@@ -1,14 +1,10 @@
-# netlab: rate=100mbit delay=0 mtu=9000 memory=3G timeout=600
+# netlab: rate=100mbit delay=0.25ms memory=3G timeout=600
 # Reading and writing at the same time: 96 MiB over a link that carries them in 8.05 s each way.
 #
 # The time is the one until everything is on the servers. A tool that reads and writes in turn cannot be
 # faster than twice the wire's time.
-#
-# Jumbo frames and no delay beside the lab's own (about 0.4 ms): with both, most of what is measured would be
-# the lab's processor, which handles each frame several times; over SMB it is then the limit.
 
 WIRE=$(python3 -c 'print(96 * 2**20 * 8 / 100e6)')
-
 
 compare() { # SET
     empty

@@ -200,7 +200,11 @@ impl Open {
 
 impl LocalWriter {
     pub(crate) fn new(file: File, path: RelPath, root: Arc<Root>, sets_mtime: bool) -> Self {
-        let write_back = if root.filesystem.is_remote() { WriteBack::over_network(Arc::clone(&root.way)) } else { WriteBack::to_disk() };
+        let write_back = if root.filesystem.is_remote() {
+            WriteBack::over_network(Arc::clone(&root.way))
+        } else {
+            WriteBack::to_disk()
+        };
         let open = Open { file, write_back, size_bytes: 0 };
         Self { open: Some(open), path, root, sets_mtime }
     }

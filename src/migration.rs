@@ -107,8 +107,13 @@ impl Builder {
             return Err(Error::Config(problem.to_owned()));
         }
         let over_network = source.capabilities().over_network || sink.capabilities().over_network;
+        let paces = Paces::new(&self.options, over_network);
+        if paces.read.is_limited() && over_network {
+            source.limit_listings();
+            sink.limit_listings();
+        }
         Ok(Migration {
-            paces: Paces::new(&self.options, over_network),
+            paces,
             source,
             sink,
             database: self.database.ok_or_else(|| missing("a database"))?,

@@ -84,6 +84,12 @@ impl Paces {
         Arc::new(Self { read: pace(Side::Source), write: pace(Side::Sink), rate, listings })
     }
 
+    /// Returns when what listing so many entries took may have passed.
+    pub(crate) async fn pass_listed(&self, entries: u64) {
+        self.read.pass_overhead(entries * cost::LISTED_BYTES).await;
+        self.write.pass_overhead(entries * cost::LISTED_BYTES).await;
+    }
+
     /// Waits for a turn to list a directory. How much of one a client fetches at once is its
     /// own affair; so few are listed at a time under a low limit, each paid for before the next.
     pub(crate) async fn turn_to_list(&self) -> Option<SemaphorePermit<'_>> {

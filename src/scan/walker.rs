@@ -116,7 +116,7 @@ impl Walk {
         tokio::select! {
             biased;
             () = self.stop.cancelled() => {}
-            () = self.paces.pass_requests(entries) => {}
+            () = self.paces.pass_listed(entries) => {}
         }
     }
 

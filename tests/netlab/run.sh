@@ -139,7 +139,7 @@ run_lab() { # NAME PROTOCOL
     local start=$SECONDS status=0 lab=
     trap '[ -z "$lab" ] || kill "$lab" 2>/dev/null; wait; exit 130' TERM
     echo "$name over $2"
-    "$here/lab/start.sh" "$job" "$(asked "$name" timeout 600)" "$(asked "$name" memory 3G)" "$work/towpath" \
+    "$here/lab/start.sh" "$job" "$(asked "$name" timeout 2400)" "$(asked "$name" memory 3G)" "$work/towpath" \
         > >(sed -u "s/^/$name over $2: /") &
     lab=$!
     wait "$lab" || status=$?

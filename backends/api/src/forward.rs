@@ -39,6 +39,10 @@ macro_rules! forward {
                     (**self).round_trip().await
                 }
 
+                fn limit_listings(&self) {
+                    (**self).limit_listings();
+                }
+
                 async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream> {
                     (**self).read_dir(dir).await
                 }

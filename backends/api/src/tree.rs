@@ -114,6 +114,11 @@ pub trait Tree: Send + Sync {
         self.identity().await.map(drop)
     }
 
+    /// From now on listings are paced: each page is to hold what the storage tells in one
+    /// small answer, and none is fetched before it is asked for. A burst of names is
+    /// one of bytes on the wire too.
+    fn limit_listings(&self) {}
+
     /// Lists a directory. Symbolic links are entries, never followed.
     ///
     /// # Errors

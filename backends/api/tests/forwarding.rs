@@ -61,6 +61,10 @@ impl Tree for Recording {
         Ok(())
     }
 
+    fn limit_listings(&self) {
+        self.called("limit_listings");
+    }
+
     async fn read_dir(&self, _: &RelPath) -> Result<EntryStream> {
         self.called("read_dir");
         Err(Error::new(ErrorKind::NotFound, "list", &root(), "none"))
@@ -209,6 +213,7 @@ async fn read_everything(tree: &impl Source) {
     assert_eq!(tree.locate(Path::new("/local")), None);
     tree.identity().await.unwrap();
     tree.round_trip().await.unwrap();
+    tree.limit_listings();
     assert!(tree.read_dir(&path).await.is_err());
     tree.metadata(&path).await.unwrap();
     let mut reader = tree.open(&path).await.unwrap();

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Statx, StatxFlags, StatxTimestamp, fstatvfs, open, statx};
 use rustix::io::Errno;
@@ -55,6 +56,8 @@ pub(crate) struct Root {
     pub(crate) filesystem: FileSystem,
     /// What is on its way to its server, if it has one.
     pub(crate) way: Arc<Way>,
+    /// Whether listings are paced.
+    lists_paced: AtomicBool,
     /// The mount it lies on; 0 where the kernel does not tell.
     pub(crate) mount_id: u64,
 }
@@ -70,7 +73,19 @@ impl Root {
         let fd = open(&path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         let filesystem = FileSystem::of(&fd)?;
         let mount_id = statx(&fd, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)?.stx_mnt_id;
-        Ok(Self { path, resolver: resolver(fd), filesystem, way: Arc::new(Way::new()), mount_id })
+        Ok(Self {
+            path,
+            resolver: resolver(fd),
+            filesystem,
+            way: Arc::new(Way::new()),
+            lists_paced: AtomicBool::new(false),
+            mount_id,
+        })
+    }
+
+    /// See [`towpath_backend::Tree::limit_listings`].
+    pub(crate) fn limit_listings(&self) {
+        self.lists_paced.store(true, Relaxed);
     }
 
     /// Opens for reading. That does not touch the atime that is to be kept,
@@ -161,7 +176,8 @@ pub(crate) async fn round_trip(root: &Arc<Root>) -> Result<()> {
 
 pub(crate) async fn read_dir(root: &Arc<Root>, dir: &RelPath) -> Result<EntryStream> {
     let (root, path) = (Arc::clone(root), dir.clone());
-    listing::list(dir, move || root.open_to_read(&path, OFlags::DIRECTORY)).await
+    let paced = root.lists_paced.load(Relaxed);
+    listing::list(dir, paced, move || root.open_to_read(&path, OFlags::DIRECTORY)).await
 }
 
 pub(crate) async fn metadata(root: &Arc<Root>, path: &RelPath) -> Result<Metadata> {

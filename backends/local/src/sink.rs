@@ -130,6 +130,10 @@ impl Tree for LocalSink {
         root::round_trip(&self.root).await
     }
 
+    fn limit_listings(&self) {
+        self.root.limit_listings();
+    }
+
     async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream> {
         root::read_dir(&self.root, dir).await
     }

@@ -63,6 +63,10 @@ impl Tree for LocalSource {
         root::round_trip(&self.root).await
     }
 
+    fn limit_listings(&self) {
+        self.root.limit_listings();
+    }
+
     async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream> {
         root::read_dir(&self.root, dir).await
     }

@@ -1,4 +1,4 @@
-# netlab: rate=100mbit delay=0.25ms memory=3G timeout=600 protocols=nfs4,nfs3
+# netlab: rate=100mbit delay=0.25ms memory=3G timeout=2400 protocols=nfs4,nfs3
 # --bwlimit auto: an idle link is used, and others are left what they want of it.
 #
 # Others are someone who reads small files, and someone who reads a large one as fast as the link gives it.

@@ -1,4 +1,4 @@
-# netlab: rate=1gbit delay=0.1ms memory=3500M timeout=600 short=nfs4
+# netlab: rate=1gbit delay=0.1ms memory=3500M timeout=2400 short=nfs4
 # A copy of 1 GiB, larger than what is free, leaves someone else's hot file of 200 MiB in the page cache.
 #
 # The hot file lies on the machine's own disk. In memory for it and for the copy's pages: what the servers' files,

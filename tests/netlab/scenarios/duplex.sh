@@ -1,4 +1,4 @@
-# netlab: rate=100mbit delay=0.25ms memory=3G timeout=600
+# netlab: rate=100mbit delay=0.25ms memory=3G timeout=2400
 # Reading and writing at the same time: 96 MiB over a link that carries them in 8.05 s each way.
 #
 # The time is the one until everything is on the servers. A tool that reads and writes in turn cannot be

@@ -1,4 +1,4 @@
-# netlab: rate=1gbit delay=0 memory=3G timeout=300 protocols=nfs4,nfs3
+# netlab: rate=1gbit delay=0 memory=3G timeout=1200 protocols=nfs4,nfs3
 # A high limit on a fast link: the same bounds as in `limit`, at 20 MiB a second.
 #
 # Delaying and shaping packets at this rate is more than the lab's one processor can do, and SMB too:

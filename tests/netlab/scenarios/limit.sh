@@ -1,4 +1,4 @@
-# netlab: rate=200mbit delay=0.25ms memory=3G timeout=900
+# netlab: rate=200mbit delay=0.25ms memory=3G timeout=3600
 # A bandwidth limit that holds on the wire, in every second and nearly in every tenth, and what others feel.
 #
 # Measured are all bytes that the link carries, with all headers; the limit is on the files' bytes. What the other

@@ -1,4 +1,4 @@
-# netlab: rate=200mbit delay=2ms memory=3G timeout=900 protocols=nfs4,nfs3,smb
+# netlab: rate=200mbit delay=2ms memory=3G timeout=3600 protocols=nfs4,nfs3,smb
 # What mount options do to a migration. Nothing is checked; docs/network-shares.md has the table.
 #
 # Not one of the scenarios that run unless they are named.

@@ -1,4 +1,4 @@
-# netlab: rate=200mbit delay=2ms memory=3G timeout=900 protocols=nfs4,smb
+# netlab: rate=200mbit delay=2ms memory=3G timeout=3600 protocols=nfs4,smb
 # What towpath's options do on a share that is 2 ms away. Nothing is checked; docs/network-shares.md has the table.
 #
 # Not one of the scenarios that run unless they are named.

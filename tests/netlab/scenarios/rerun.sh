@@ -1,4 +1,4 @@
-# netlab: rate=1gbit delay=0.25ms memory=3G timeout=300 protocols=nfs4,nfs3,smb,nfs4:smb,smb:nfs4 short=nfs4:smb
+# netlab: rate=1gbit delay=0.25ms memory=3G timeout=1200 protocols=nfs4,nfs3,smb,nfs4:smb,smb:nfs4 short=nfs4:smb
 # A second run sends nothing: whatever a protocol does to times and sizes, a file that was sent counts as sent.
 
 files /srv/a/tree/small 200 3001 50

@@ -1,4 +1,4 @@
-# netlab: rate=1gbit delay=0.5ms memory=3G timeout=600 short=nfs4
+# netlab: rate=1gbit delay=0.5ms memory=3G timeout=2400 short=nfs4
 # Finding out that there is nothing to do: 10,000 files on each side, in sync, with cold caches.
 
 COUNT=10000

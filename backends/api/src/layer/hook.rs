@@ -142,6 +142,10 @@ impl<T: Tree, H: Hook> Tree for Hooked<T, H> {
         self.call(Operation::RoundTrip, &RelPath::root(), self.inner.round_trip()).await
     }
 
+    fn limit_listings(&self) {
+        self.inner.limit_listings();
+    }
+
     async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream> {
         let pages = self.call(Operation::ReadDir, dir, self.inner.read_dir(dir)).await?;
         Ok(Box::pin(HookedPages::new(pages, self.hook.clone(), dir)))

@@ -85,6 +85,10 @@ impl<T: Tree> Tree for Prefix<T> {
         self.inner.round_trip().await.map_err(self.error())
     }
 
+    fn limit_listings(&self) {
+        self.inner.limit_listings();
+    }
+
     async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream> {
         let pages = self.inner.read_dir(&self.within(dir)).await.map_err(self.error())?;
         Ok(Box::pin(PrefixedPages::new(pages, &self.dir)))

@@ -129,6 +129,10 @@ impl<T: Tree> Tree for Retry<T> {
         self.again.until_done(|| self.inner.round_trip()).await
     }
 
+    fn limit_listings(&self) {
+        self.inner.limit_listings();
+    }
+
     async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream> {
         self.again.until_done(|| self.inner.read_dir(dir)).await
     }

@@ -184,3 +184,19 @@ fn every_file_of_verbose_is_printed_with_its_checksum_and_quiet_says_nothing() {
     let ended = bench.sync(&["--quiet"]).with_status(0);
     assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("", ""));
 }
+
+#[test]
+fn small_files_of_several_directories_take_turns() {
+    let bench = Bench::new();
+    for file in ["a/1", "a/2", "a/3", "b/1", "b/2", "c/1"] {
+        bench.write(file, file);
+    }
+    bench.sync(&["--lanes", "1"]).with_status(0);
+    let sent: Vec<_> = bench.log().iter().map(|line| line["source"].as_str().unwrap().to_owned()).collect();
+    let source = bench.source();
+    let names: Vec<_> = sent.iter().map(|path| path.strip_prefix(source.to_str().unwrap()).unwrap()).collect();
+    let mut of_each: Vec<_> = names.iter().map(|name| name.rsplit('/').next().unwrap()).collect();
+    assert!(of_each.is_sorted(), "the first of each directory, then the second of each: {names:?}");
+    of_each.dedup();
+    assert_eq!(of_each, ["1", "2", "3"]);
+}

@@ -67,6 +67,17 @@ async fn a_file_is_read_written_and_closed_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_largest_of_the_large_files_goes_first() {
+    let journal = journal();
+    let bench = Bench::new(one_lane());
+    const FILES: &[(&str, usize)] = &[("a", 2 * BLOCK), ("b", BLOCK), ("c", 3 * BLOCK)];
+    let ran = bench.run(source(FILES, &journal), willing_sink(&journal)).await;
+    assert!(ran.result.unwrap().all_in_sync());
+    let opened: Vec<_> = journal.lock().unwrap().iter().filter(|line| line.starts_with("open")).cloned().collect();
+    assert_eq!(opened, ["open c", "open a", "open b"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_empty_file_is_made_and_nothing_is_written_to_it() {
     let journal = journal();
     let bench = Bench::new(one_lane());

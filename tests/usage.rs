@@ -34,6 +34,14 @@ fn help_is_for_newcomers() {
     assert!(towpath(&bench, &["--version"]).with_status(0).stdout.starts_with("towpath "));
 }
 
+/// Of a build with all services.
+#[test]
+#[cfg(feature = "all-backends")]
+fn every_storage_is_listed_with_what_it_keeps_and_its_options() {
+    let ended = towpath(&Bench::new(), &["backends"]).with_status(0);
+    insta::assert_snapshot!(ended.stdout);
+}
+
 #[test]
 fn values_that_cannot_be_are_named() {
     let bench = Bench::new();

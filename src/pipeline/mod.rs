@@ -18,6 +18,7 @@ mod task;
 mod writer;
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ use tokio::task::JoinSet;
 use crate::error::{Error, Result};
 use crate::event::{Event, Side, Totals};
 use crate::mirror;
-use crate::state::{DirWork, FileKey, Sizes, Work};
+use crate::state::{DirWork, FileKey, Pending, Sizes, Work};
 use commit::{Committer, LAST_TURN};
 use reader::Tasks;
 use task::Task;
@@ -202,10 +203,11 @@ async fn dispatch(shared: &Shared, work: Work, turn: u32, sizes: Sizes, tasks: m
         };
         let Some(last) = page.last() else { return Ok(()) };
         after = last.key.clone();
-        if sizes == Sizes::Large {
+        match sizes {
             // The largest first: it is not the one that all wait for at the end, and
             // the link is busy while others wait for answers.
-            page.sort_by_key(|pending| Reverse(pending.metadata.size_bytes));
+            Sizes::Large => page.sort_by_key(|pending| Reverse(pending.metadata.size_bytes)),
+            Sizes::Small | Sizes::All => page = taking_turns(page),
         }
         for pending in page {
             tokio::select! {
@@ -215,4 +217,19 @@ async fn dispatch(shared: &Shared, work: Work, turn: u32, sizes: Sizes, tasks: m
             }
         }
     }
+}
+
+/// The files of a page, so that its directories take turns: a client makes files of one
+/// directory one after the other, whatever the number of lanes (it holds the directory's
+/// lock until the server answers).
+fn taking_turns(page: Vec<Pending>) -> Vec<Pending> {
+    let mut taken = HashMap::new();
+    let turn = |pending: Pending| {
+        let turn = taken.entry(pending.key.dir()).or_insert(0_usize);
+        *turn += 1;
+        (*turn, pending)
+    };
+    let mut turns: Vec<_> = page.into_iter().map(turn).collect();
+    turns.sort_by_key(|(turn, _)| *turn);
+    turns.into_iter().map(|(_, pending)| pending).collect()
 }

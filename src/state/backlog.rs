@@ -31,6 +31,11 @@ impl FileKey {
     pub(crate) fn first() -> Self {
         Self { dir: -1, name: Vec::new() }
     }
+
+    /// The number of the directory that it lies in.
+    pub(crate) fn dir(&self) -> i64 {
+        self.dir
+    }
 }
 
 /// A row of the backlog.

@@ -267,7 +267,7 @@ mod tests {
         let step = 128 << 10;
         for n in 0..40 {
             for file in &mut files {
-                waits(file, [n * step..(n + 1) * step]);
+                waits(file, std::iter::once(n * step..(n + 1) * step));
             }
         }
         assert!(files.iter().all(|file| file.bytes <= LEAST_WINDOW_BYTES), "{files:?}");

@@ -242,7 +242,7 @@ impl Limit {
         }
         // What others wait for is a step: to notice nothing of a rate that fills the
         // link, it must be shorter than one that leaves most of it to them.
-        let step = usize::try_from(per_s / 256).unwrap_or(usize::MAX).clamp(16 << 10, 256 << 10);
+        let step = usize::try_from(per_s / 512).unwrap_or(usize::MAX).clamp(16 << 10, 256 << 10);
         step - step % PAGE_BYTES
     }
 

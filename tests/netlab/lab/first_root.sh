@@ -12,7 +12,7 @@ FIRST_MODULES="virtio_pci 9p 9pnet_virtio overlay"
 MODULES="veth sch_tbf sch_netem sch_fq_codel nfsd nfs nfsv3 nfsv4 rpcsec_gss_krb5 cifs"
 TOOLS="python3 rsync rclone fpart fpsync ip tc ethtool modprobe kmod mount mount.nfs mount.cifs umount unshare chroot
     rpcbind exportfs rpc.mountd rpc.nfsd smbd hostname timeout find diff bash sh env sed awk grep cat cut tr sort uniq
-    wc ls ps kill mktemp basename dirname date tee seq cp rm mv mkdir dd head tail touch sync sleep id readlink ${NETLAB_TOOLS:-}"
+    wc ls ps pgrep kill mktemp basename dirname date tee seq cp rm mv mkdir dd head tail touch sync sleep id readlink ${NETLAB_TOOLS:-}"
 
 modules() { # NAME…: their files, each after those that it needs
     local module

@@ -10,6 +10,7 @@
 #   measure_towpath CASE FOLDER [OPTION…] [-- METER_OPTION…]   towpath from /mnt/src/FOLDER to /mnt/dst/FOLDER
 #   bounds CASE [--no-mean]            checks what must hold on the wire under a limit
 #   limited CASE FOLDER LIMIT BYTES_PER_S [OPTION…]   measure_towpath under a limit, with its bounds
+#   towpath_runs               waits until it does: what goes before takes a time that means nothing
 #   have TOOL                          whether a peer is there and wanted; a skipped row where it is not there
 #   cable_out a|b, cable_in a|b        see network.sh
 #
@@ -38,6 +39,15 @@ empty() {
     rm -rf "$STATE"
     mkdir -p "$STATE"
     cold
+}
+
+towpath_runs() {
+    local try
+    for try in $(seq 3000); do
+        pgrep -x towpath >/dev/null && return
+        sleep 0.05
+    done
+    echo "towpath does not run, $try tries later"
 }
 
 files() { python3 "$LAB/files.py" "$@"; }

@@ -72,7 +72,7 @@ rm -r /srv/a/kept
 # The destination is away for 5 s: what was held up must not come as a burst.
 files /srv/a/held 2 $((20 * MI))
 empty
-(sleep 3; cable_out b; sleep 5; cable_in b) &
+(towpath_runs; sleep 3; cable_out b; sleep 5; cable_in b) &
 measure_towpath "5M with a stall" held --bwlimit 5M -- --limit $((5 * MI))
 wait $!
 bounds "5M with a stall" --no-mean

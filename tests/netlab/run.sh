@@ -136,14 +136,20 @@ run_lab() { # NAME PROTOCOL
         printf 'NO_PEERS=%q\n' "$no_peers"
         printf 'SCENARIO=%q\n' "/lab/scenarios/$name.sh"
     } >"$job/settings"
-    local start=$SECONDS status=0 lab=
+    local start=$SECONDS status lab= try
     trap '[ -z "$lab" ] || kill "$lab" 2>/dev/null; wait; exit 130' TERM
     echo "$name over $2"
-    "$here/lab/start.sh" "$job" "$(asked "$name" timeout 2400)" "$(asked "$name" memory 3G)" "$work/towpath" \
-        > >(sed -u "s/^/$name over $2: /") &
-    lab=$!
-    wait "$lab" || status=$?
-    lab=
+    # Setting a lab up reads the host's files; where these come very slowly, protocols give up: then once more.
+    for try in 1 2 3; do
+        status=0
+        "$here/lab/start.sh" "$job" "$(asked "$name" timeout 2400)" "$(asked "$name" memory 3G)" "$work/towpath" \
+            > >(sed -u "s/^/$name over $2: /") &
+        lab=$!
+        wait "$lab" || status=$?
+        lab=
+        [ "$status" -eq 125 ] && [ -s "$job/status" ] && [ "$try" -lt 3 ] || break
+        rm -f "$job/status"
+    done
     if [ "$status" -ne 0 ]; then
         echo "$name over $2: FAILED, exit status $status"
         printf '{"type": "failure", "what": "the lab ended with status %s"}\n' "$status" >>"$job/records"

@@ -3,6 +3,8 @@
 #
 #   first_root.sh FOLDER KERNEL TOWPATH      makes FOLDER.cpio
 #
+# NETLAB_TOOLS: more programs that are to run from memory, such as perf.
+#
 # What the machine reads from the host takes a time that means nothing inside. So the tools, what they load and the
 # kernel's modules come along, as the beginning of the layer over the host's files.
 set -eu

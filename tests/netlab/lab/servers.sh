@@ -4,10 +4,10 @@
 
 address_of() { case $1 in a) echo 10.20.1.1 ;; b) echo 10.20.2.1 ;; esac; }
 
-# Waits until a server listens, for at most ten seconds.
+# Waits until a server listens: for a time that means nothing, as starting it reads the host's files.
 listens() { # SIDE PORT
     local try
-    for try in $(seq 100); do
+    for try in $(seq 3000); do
         ip netns exec "server-$1" bash -c ": </dev/tcp/127.0.0.1/$2" 2>/dev/null && return
         sleep 0.1
     done
@@ -97,9 +97,9 @@ share_up() { # SIDE PROTOCOL FOLDER OPTIONS
     local from options=${4:+,$4}
     from=$(address_of "$1")
     case $2 in
-    nfs4) timeout 60 mount -t nfs4 -o "vers=4.2,hard$options" "$from:/" "$3" ;;
-    nfs3) timeout 60 mount -t nfs -o "vers=3,nolock,proto=tcp,mountproto=tcp,hard$options" "$from:/srv/$1" "$3" ;;
-    smb) timeout 60 mount -t cifs -o "guest,vers=3.1.1$options" "//$from/share" "$3" ;;
+    nfs4) timeout 900 mount -t nfs4 -o "vers=4.2,hard$options" "$from:/" "$3" ;;
+    nfs3) timeout 900 mount -t nfs -o "vers=3,nolock,proto=tcp,mountproto=tcp,hard$options" "$from:/srv/$1" "$3" ;;
+    smb) timeout 900 mount -t cifs -o "guest,vers=3.1.1$options" "//$from/share" "$3" ;;
     esac
 }
 

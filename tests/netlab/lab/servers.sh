@@ -92,8 +92,19 @@ CONF
     ip netns exec "server-$1" unshare -u bash -c "hostname server-$1; smbd -D -s $state/smb.conf"
 }
 
-# Mounts as an administrator would with the defaults of each client; OPTIONS come on top.
+# Mounts as an administrator would with the defaults of each client; OPTIONS come on top. A server that still reads
+# the host's files may answer too late the first time.
 share_up() { # SIDE PROTOCOL FOLDER OPTIONS
+    local try
+    for try in 1 2 3 4 5; do
+        mount_share "$@" && return
+        sleep 1
+    done
+    echo "$3 cannot be mounted, after $try tries"
+    return 1
+}
+
+mount_share() { # as share_up
     local from options=${4:+,$4}
     from=$(address_of "$1")
     case $2 in

@@ -86,8 +86,7 @@ impl Paces {
 
     /// Returns when what listing so many entries took may have passed.
     pub(crate) async fn pass_listed(&self, entries: u64) {
-        self.read.pass_overhead(entries * cost::LISTED_BYTES).await;
-        self.write.pass_overhead(entries * cost::LISTED_BYTES).await;
+        self.pass_overhead(entries * cost::LISTED_BYTES).await;
     }
 
     /// Waits for a turn to list a directory. How much of one a client fetches at once is its
@@ -97,16 +96,16 @@ impl Paces {
         self.listings.as_ref()?.acquire().await.ok()
     }
 
-    /// Returns when so many small requests with their answers may pass: they take
+    /// Returns when so many bytes of small requests with their answers may pass: they take
     /// room in both directions.
-    pub(crate) async fn pass_requests(&self, count: u64) {
-        self.read.pass_overhead(count * cost::REQUEST_BYTES).await;
-        self.write.pass_overhead(count * cost::REQUEST_BYTES).await;
+    async fn pass_overhead(&self, bytes: u64) {
+        self.read.pass_overhead(bytes).await;
+        self.write.pass_overhead(bytes).await;
     }
 
     /// Returns when the requests that any file takes may pass, whatever its size.
     pub(crate) async fn pass_file(&self) {
-        self.pass_requests(cost::REQUESTS_PER_FILE).await;
+        self.pass_overhead(cost::REQUESTS_PER_FILE * cost::REQUEST_BYTES).await;
     }
 }
 

@@ -76,19 +76,19 @@ impl Listing {
         while page.len() < PAGE_ENTRIES {
             let Some(entry) = self.dir.read() else { break };
             let entry = entry.map_err(|error| Error::from_io("list", &self.path, error.into()))?;
-            let name = entry.file_name();
-            if matches!(name.to_bytes(), b"." | b"..") {
-                continue;
-            }
             let dir = self.dir.fd().map_err(|error| Error::from_io("list", &self.path, error.into()))?;
-            page.extend(look(dir, name, &self.path)?);
+            page.extend(look(dir, entry.file_name(), &self.path)?);
         }
         Ok(page)
     }
 }
 
-/// The entry; `None` if it was removed since the directory was read.
+/// The entry; `None` if it is the directory itself or the one above, or was removed since
+/// the directory was read.
 fn look(dir: impl AsFd, name: &CStr, path: &RelPath) -> Result<Option<Entry>> {
+    if matches!(name.to_bytes(), b"." | b"..") {
+        return Ok(None);
+    }
     match statx(dir, name, NO_FOLLOW, STATX) {
         Ok(stat) => Ok(Some(Entry { name: name.to_bytes().to_vec(), metadata: metadata_of(&stat) })),
         Err(Errno::NOENT) => Ok(None),
@@ -135,9 +135,7 @@ fn paced_page(dir: &OwnedFd, path: &RelPath) -> Result<Option<Vec<Entry>>> {
     while let Some(entry) = raw.next() {
         ended = false;
         let entry = entry.map_err(|error| Error::from_io("list", path, error.into()))?;
-        if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
-            page.extend(look(dir, entry.file_name(), path)?);
-        }
+        page.extend(look(dir, entry.file_name(), path)?);
         if raw.is_buffer_empty() {
             break;
         }

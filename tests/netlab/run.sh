@@ -70,7 +70,8 @@ missing_for() { # PROTOCOL
 lacking=$(missing qemu-system-x86_64 qemu-system-x86 busybox busybox-static cpio cpio ip iproute2 ethtool ethtool \
     modprobe kmod python3 python3)
 [ "$(uname -m)" = x86_64 ] || lacking="qemu-system-x86 on a machine of its kind, as it runs this machine's programs"
-if [ -z "$lacking" ] && [ -z "$("$here/lab/kernel.sh")" ]; then
+kernel=$("$here/lab/kernel.sh")
+if [ -z "$lacking" ] && [ -z "$kernel" ]; then
     lacking="linux-image-amd64 (a kernel in /boot that can be read, with its modules)"
 fi
 if [ -n "$lacking" ]; then
@@ -97,6 +98,7 @@ trap clean EXIT
 trap 'exit 130' INT TERM HUP
 # The program as it is now: it may be built anew while this runs.
 cp "$towpath" "$work/towpath"
+"$here/lab/first_root.sh" "$work/first" "$kernel" "$work/towpath"
 
 # What a scenario asks of its lab stands in its first line.
 asked() { # NAME WORD DEFAULT
@@ -142,7 +144,7 @@ run_lab() { # NAME PROTOCOL
     # Setting a lab up reads the host's files; where these come very slowly, protocols give up: then once more.
     for try in 1 2 3; do
         status=0
-        "$here/lab/start.sh" "$job" "$(asked "$name" timeout 2400)" "$(asked "$name" memory 3G)" "$work/towpath" \
+        "$here/lab/start.sh" "$job" "$(asked "$name" timeout 2400)" "$(asked "$name" memory 3G)" "$kernel" "$work/first.cpio" \
             > >(sed -u "s/^/$name over $2: /") &
         lab=$!
         wait "$lab" || status=$?

@@ -38,7 +38,7 @@ loaded_later() { # what they, and the kernel, open by name: Samba's modules, the
 }
 python_modules() {
     python3 - "$here" <<'END'
-import importlib.util, os, sys
+import os, sys
 sys.path.insert(0, sys.argv[1])
 sys.dont_write_bytecode = True
 for name in os.listdir(sys.argv[1]):

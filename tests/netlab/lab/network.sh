@@ -13,9 +13,9 @@ inside_of() { ip netns exec "$@"; }
 # Packets are cut to what they are on a cable before they leave a device, as a network card does, and stay so: without
 # this the kernel hands 64 KiB around in one piece, which no limit can divide and no counter shows as it would be.
 PACKETS="gro off gso on tso off"
-plain_packets() { # DEVICE
+plain_packets() { # DEVICE [NAMESPACE]
     # shellcheck disable=SC2086
-    ethtool -K "$1" $PACKETS >/dev/null 2>&1
+    ${2:+inside_of "$2"} ethtool -K "$1" $PACKETS >/dev/null 2>&1
 }
 
 network_up() { # RATE DELAY MTU
@@ -30,8 +30,7 @@ network_up() { # RATE DELAY MTU
     inside_of switch ip addr add 10.20.0.254/24 dev trunk
     inside_of switch ip link set trunk up
     inside_of switch sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
-    # shellcheck disable=SC2086
-    inside_of switch ethtool -K trunk $PACKETS >/dev/null 2>&1
+    plain_packets trunk switch
     number=0
     for side in a b; do
         number=$((number + 1))
@@ -43,8 +42,7 @@ network_up() { # RATE DELAY MTU
         inside_of "server-$side" ip addr add "10.20.$number.1/24" dev eth0
         inside_of "server-$side" ip link set eth0 up
         inside_of "server-$side" ip route add default via "10.20.$number.254"
-        # shellcheck disable=SC2086
-        inside_of "server-$side" ethtool -K eth0 $PACKETS >/dev/null 2>&1
+        plain_packets eth0 "server-$side"
         [ "$delay" = 0 ] || inside_of "server-$side" tc qdisc add dev eth0 root netem delay "$delay" limit 20000 || return 1
     done
     ip route add default via 10.20.0.254

@@ -1,32 +1,29 @@
 #!/usr/bin/env bash
 # Runs one scenario in a lab of its own: starts the machine, waits, and leaves no process behind.
 #
-#   start.sh JOB SECONDS MEMORY TOWPATH
+#   start.sh JOB SECONDS MEMORY KERNEL ARCHIVE
 #
-# JOB is a folder with the file `settings` (see run.sh). What the scenario says comes to standard output;
-# its records are in JOB/records, its exit status in JOB/status. 125: the lab itself did not get that far.
+# JOB is a folder with the file `settings` (see run.sh), KERNEL a version in /boot, ARCHIVE what first_root.sh made.
+# What the scenario says comes to standard output; its records are in JOB/records, its exit status in JOB/status.
+# 125: the lab itself did not get that far.
 #
 # The machine is simulated, its time too: one instruction takes one nanosecond, and a pause takes none of ours
 # (QEMU's -icount). What is measured inside does not depend on how fast or how busy this machine is.
 set -eu
-here=$(dirname "$(readlink -f "$0")")
-job=$(readlink -f "$1") seconds=$2 memory=$3 towpath=$4
-
-version=$("$here/kernel.sh")
+job=$(readlink -f "$1") seconds=$2 memory=$3 version=$4 archive=$5
 
 # shellcheck disable=SC2317
 end_lab() { [ -z "${machine:-}" ] || kill "$machine" 2>/dev/null || true; }
 trap end_lab EXIT
 trap 'exit 130' INT TERM HUP
 
-"$here/first_root.sh" "$job/first" "$version" "$towpath"
 : >"$job/said"
 # Strings that copy themselves (erms) would count every byte as an instruction.
 timeout -k 5 "$seconds" qemu-system-x86_64 -accel tcg -icount shift=0,sleep=off -cpu max,erms=off,fsrm=off -m "$memory" \
     -nodefaults -display none -no-reboot -serial stdio \
     -virtfs local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap \
     -virtfs "local,path=$job,mount_tag=job,security_model=none" \
-    -kernel "/boot/vmlinuz-$version" -initrd "$job/first.cpio" \
+    -kernel "/boot/vmlinuz-$version" -initrd "$archive" \
     -append "console=ttyS0 quiet panic=-1 mitigations=off preempt=full random.trust_cpu=on" \
     </dev/null >"$job/console" 2>&1 &
 machine=$!

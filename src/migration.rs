@@ -108,9 +108,9 @@ impl Builder {
         }
         let over_network = source.capabilities().over_network || sink.capabilities().over_network;
         let paces = Paces::new(&self.options, over_network);
-        if paces.read.is_limited() && over_network {
-            source.limit_listings();
-            sink.limit_listings();
+        if let Some(bytes_per_s) = paces.bytes_per_s().filter(|_| over_network) {
+            source.limit(bytes_per_s);
+            sink.limit(bytes_per_s);
         }
         Ok(Migration {
             paces,

@@ -34,7 +34,7 @@ pub(crate) async fn follow(
         () = stop.cancelled() => {}
         () = ask(&*source, &of_source) => {}
         () = ask(&*sink, &of_sink) => {}
-        () = set(rate, [&of_source, &of_sink], &progress) => {}
+        () = set(rate, [&*source, &*sink], [&of_source, &of_sink], &progress) => {}
     }
 }
 
@@ -86,7 +86,7 @@ async fn ask(tree: &dyn Tree, round_trips: &RoundTrips) {
     }
 }
 
-async fn set(rate: &Rate, sides: [&RoundTrips; 2], progress: &Progress) {
+async fn set(rate: &Rate, trees: [&dyn Tree; 2], sides: [&RoundTrips; 2], progress: &Progress) {
     let mut bases = [Base::default(), Base::default()];
     let mut controller = Controller::new(rate.max_bytes_per_s());
     let started = Instant::now();
@@ -99,6 +99,7 @@ async fn set(rate: &Rate, sides: [&RoundTrips; 2], progress: &Progress) {
         let passed = rate.take_passed();
         if started.elapsed() >= BEFORE_START {
             rate.set(controller.next(delay, passed));
+            trees.iter().for_each(|tree| tree.limit(rate.bytes_per_s()));
         }
         progress.set_followed(rate.bytes_per_s(), delay);
         tracing::trace!(bytes_per_s = rate.bytes_per_s(), delay_us = delay.as_micros(), passed, "rate");

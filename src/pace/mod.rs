@@ -84,6 +84,11 @@ impl Paces {
         Arc::new(Self { read: pace(Side::Source), write: pace(Side::Sink), rate, listings })
     }
 
+    /// The limit, which is the same in both directions; `None` without one.
+    pub(crate) fn bytes_per_s(&self) -> Option<u64> {
+        self.read.0.as_ref().map(Limit::bytes_per_s)
+    }
+
     /// Returns when what listing so many entries took may have passed.
     pub(crate) async fn pass_listed(&self, entries: u64) {
         self.pass_overhead(entries * cost::LISTED_BYTES).await;

@@ -39,8 +39,8 @@ macro_rules! forward {
                     (**self).round_trip().await
                 }
 
-                fn limit_listings(&self) {
-                    (**self).limit_listings();
+                fn limit(&self, bytes_per_s: u64) {
+                    (**self).limit(bytes_per_s);
                 }
 
                 async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream> {

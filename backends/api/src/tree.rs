@@ -114,10 +114,16 @@ pub trait Tree: Send + Sync {
         self.identity().await.map(drop)
     }
 
-    /// From now on listings are paced: each page is to hold what the storage tells in one
-    /// small answer, and none is fetched before it is asked for. A burst of names is
-    /// one of bytes on the wire too.
-    fn limit_listings(&self) {}
+    /// From now on about `bytes_per_s` are read and as many written, evenly: called before a run
+    /// under a bandwidth limit, and again when the limit changes.
+    ///
+    /// The engine keeps to it by itself. What is left to a backend is not to make a burst of what
+    /// comes to it evenly: a page of a listing is to hold what the storage tells in one small
+    /// answer, and not to be fetched before it is asked for; what is gathered before it is sent
+    /// is to leave as slowly as it came.
+    fn limit(&self, bytes_per_s: u64) {
+        let _ = bytes_per_s;
+    }
 
     /// Lists a directory. Symbolic links are entries, never followed.
     ///

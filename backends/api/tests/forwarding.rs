@@ -61,8 +61,8 @@ impl Tree for Recording {
         Ok(())
     }
 
-    fn limit_listings(&self) {
-        self.called("limit_listings");
+    fn limit(&self, _: u64) {
+        self.called("limit");
     }
 
     async fn read_dir(&self, _: &RelPath) -> Result<EntryStream> {
@@ -213,7 +213,7 @@ async fn read_everything(tree: &impl Source) {
     assert_eq!(tree.locate(Path::new("/local")), None);
     tree.identity().await.unwrap();
     tree.round_trip().await.unwrap();
-    tree.limit_listings();
+    tree.limit(1);
     assert!(tree.read_dir(&path).await.is_err());
     tree.metadata(&path).await.unwrap();
     let mut reader = tree.open(&path).await.unwrap();

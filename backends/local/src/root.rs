@@ -83,8 +83,8 @@ impl Root {
         })
     }
 
-    /// See [`towpath_backend::Tree::limit_listings`].
-    pub(crate) fn limit_listings(&self) {
+    /// From now on a page of a listing is one small answer: see [`towpath_backend::Tree::limit`].
+    pub(crate) fn pace_listings(&self) {
         self.lists_paced.store(true, Relaxed);
     }
 

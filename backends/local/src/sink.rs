@@ -130,8 +130,8 @@ impl Tree for LocalSink {
         root::round_trip(&self.root).await
     }
 
-    fn limit_listings(&self) {
-        self.root.limit_listings();
+    fn limit(&self, _bytes_per_s: u64) {
+        self.root.pace_listings();
     }
 
     async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream> {

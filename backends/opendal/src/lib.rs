@@ -19,10 +19,14 @@
 //!
 //! A file of less than a part (8 MiB) is one request, and there as a whole or not at all. A
 //! larger one is sent in parts, of a size with which it has fewer than 10,000; it appears when
-//! the last one is there. At most three parts of a file are in memory. A bandwidth limit
-//! counts all bytes, but a part leaves at once when it is whole.
+//! the last one is there. At most three parts of a file are in memory.
+//!
+//! Under a bandwidth limit a part leaves as slowly as it came, in pieces; a whole one is waiting
+//! while the next is gathered. This is so for the trees of [`services`]: an operator of one's
+//! own has a client of its own.
 
 mod error;
+mod http;
 mod listing;
 mod mtime;
 mod names;
@@ -31,6 +35,7 @@ mod part_size;
 pub mod services;
 mod sink;
 mod source;
+mod spacing;
 mod tree;
 mod writer;
 

@@ -30,14 +30,16 @@ pub use sftp::SFTP;
 #[cfg(feature = "webdav")]
 pub use webdav::WEBDAV;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use opendal::layers::{RetryLayer, TimeoutLayer};
+use opendal::layers::{HttpClientLayer, RetryLayer, TimeoutLayer};
 use opendal::{Builder, Operator};
 use towpath_backend::registry::{Backend, Location, OpenError, OptionKind, OptionSpec, Registry, Settings, Url};
 use towpath_backend::{Capabilities, Error, ErrorKind, Sink, Source, Tree as _, async_trait};
 
-use crate::{OpendalTree, error};
+use crate::spacing::Spacing;
+use crate::{OpendalTree, error, http};
 
 /// Registers all services of this build.
 ///
@@ -133,7 +135,10 @@ impl Service {
 /// dropped connection. What lasts longer is tried again with the whole file.
 const TRIES: usize = 4;
 /// How long a request without content may take, and how long content may stand still.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a part may be on its way: under a low limit it takes its time, and the client sees
+/// it move.
+const PATIENCE_WITH_PARTS: Duration = Duration::from_secs(24 * 3600);
 
 /// Whether mtimes are looked for and written.
 const MTIMES: OptionSpec = OptionSpec {
@@ -184,13 +189,26 @@ fn with<B>(builder: B, value: Option<&str>, set: impl FnOnce(B, &str) -> B) -> B
     }
 }
 
-/// The tree that `builder` reaches.
+/// The tree that `builder` reaches over HTTP.
 fn tree(url: &Url, builder: impl Builder, endpoint: Option<&str>, mtimes: bool) -> Result<OpendalTree, OpenError> {
+    tree_within(PATIENCE_WITH_PARTS, url, builder, endpoint, mtimes)
+}
+
+/// The tree that `builder` reaches, where a piece of content takes at most `patience`.
+fn tree_within(
+    patience: Duration,
+    url: &Url,
+    builder: impl Builder,
+    endpoint: Option<&str>,
+    mtimes: bool,
+) -> Result<OpendalTree, OpenError> {
     let operator = Operator::new(builder).map_err(|problem| failed(url, &problem))?.finish();
+    let spacing = Arc::new(Spacing::default());
     let operator = operator
-        .layer(TimeoutLayer::new().with_timeout(PATIENCE).with_io_timeout(PATIENCE))
+        .layer(HttpClientLayer::new(http::client(Arc::clone(&spacing))))
+        .layer(TimeoutLayer::new().with_timeout(PATIENCE).with_io_timeout(patience))
         .layer(RetryLayer::new().with_max_times(TRIES - 1).with_jitter());
-    let tree = OpendalTree::new(operator, url.to_string());
+    let tree = OpendalTree::new(operator, url.to_string()).with_spacing(spacing);
     // A bucket of the same name on another server is another one.
     let tree = tree.with_identity(format!("{url} at {}", endpoint.unwrap_or("the service")));
     Ok(if mtimes { tree } else { tree.without_mtimes() })

@@ -11,7 +11,11 @@ use towpath_backend::{
 };
 
 use crate::names::Keys;
-use crate::{error, listing, mtime};
+use crate::spacing::Spacing;
+use crate::{error, listing, mtime, part_size};
+
+/// The largest file where all of it travels in one request, from memory.
+pub(crate) const MOST_AT_ONCE_BYTES: usize = 512 << 20;
 
 /// A tree in a storage that OpenDAL reaches, as source and sink. Clones show the same tree.
 #[derive(Clone, Debug)]
@@ -27,6 +31,7 @@ struct Shared {
     keeps_mtime: bool,
     has_directories: bool,
     refused: ByteSet,
+    spacing: Arc<Spacing>,
 }
 
 impl OpendalTree {
@@ -44,6 +49,7 @@ impl OpendalTree {
             keeps_mtime: can.write_with_user_metadata,
             has_directories: can.create_dir,
             refused: ByteSet::EMPTY,
+            spacing: Arc::default(),
         };
         Self { operator, shared: Arc::new(shared) }
     }
@@ -67,6 +73,11 @@ impl OpendalTree {
         self.with(|shared| shared.refused = refused)
     }
 
+    /// The same tree, whose client sends as `spacing` says.
+    pub(crate) fn with_spacing(self, spacing: Arc<Spacing>) -> Self {
+        self.with(|shared| shared.spacing = spacing)
+    }
+
     fn with(self, change: impl FnOnce(&mut Shared)) -> Self {
         let mut shared = Shared {
             root: self.shared.root.clone(),
@@ -74,6 +85,7 @@ impl OpendalTree {
             keeps_mtime: self.shared.keeps_mtime,
             has_directories: self.shared.has_directories,
             refused: self.shared.refused,
+            spacing: Arc::clone(&self.shared.spacing),
         };
         change(&mut shared);
         Self { operator: self.operator, shared: Arc::new(shared) }
@@ -89,6 +101,20 @@ impl OpendalTree {
 
     pub(crate) fn keys(&self) -> Keys {
         Keys { refused: self.shared.refused, in_folders: self.has_directories() }
+    }
+
+    /// The size of the parts of a file of about `size_bytes`.
+    pub(crate) fn part_bytes(&self, size_bytes: u64) -> usize {
+        let can = self.can();
+        if !can.write_can_multi {
+            return MOST_AT_ONCE_BYTES;
+        }
+        let usual = part_size::part_bytes(size_bytes, can.write_multi_min_size, can.write_multi_max_size);
+        // Where files are written in place, over one connection, any size will do.
+        match self.shared.spacing.piece_bytes() {
+            Some(piece) if self.has_directories() => usual.min(piece),
+            _ => usual,
+        }
     }
 
     pub(crate) fn has_directories(&self) -> bool {
@@ -187,6 +213,10 @@ impl Tree for OpendalTree {
     async fn identity(&self) -> Result<Identity> {
         self.is_directory("look at", &RelPath::root()).await?;
         Ok(Identity::new(self.shared.identity.clone()))
+    }
+
+    fn limit(&self, bytes_per_s: u64) {
+        self.shared.spacing.limit(bytes_per_s);
     }
 
     async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream> {

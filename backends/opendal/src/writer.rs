@@ -4,13 +4,10 @@ use opendal::Buffer;
 use towpath_backend::{Bytes, Error, ErrorKind, FileWriter, Metadata, RelPath, Result, Times, Timestamp, async_trait};
 
 use crate::error;
-use crate::part_size::part_bytes;
-use crate::tree::OpendalTree;
+use crate::tree::{MOST_AT_ONCE_BYTES, OpendalTree};
 
 /// Parts of one object that are on their way at the same time.
 const PARTS_AT_ONCE: usize = 2;
-/// The largest file where all of it travels in one request, from memory.
-const MOST_AT_ONCE_BYTES: usize = 512 << 20;
 
 /// Gathers a part, and sends it. A file of less than one part is one request at its end.
 pub(crate) struct Writer {
@@ -29,11 +26,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn new(tree: OpendalTree, path: RelPath, key: String, metadata: &Metadata) -> Self {
-        let can = tree.can();
-        let part_bytes = match can.write_can_multi {
-            true => part_bytes(metadata.size_bytes, can.write_multi_min_size, can.write_multi_max_size),
-            false => MOST_AT_ONCE_BYTES,
-        };
+        let part_bytes = tree.part_bytes(metadata.size_bytes);
         let (gathered, modified) = (Vec::new(), metadata.modified);
         Self { tree, path, key, part_bytes, modified, gathered, gathered_bytes: 0, position: 0, parts: None }
     }

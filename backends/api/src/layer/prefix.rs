@@ -85,8 +85,8 @@ impl<T: Tree> Tree for Prefix<T> {
         self.inner.round_trip().await.map_err(self.error())
     }
 
-    fn limit_listings(&self) {
-        self.inner.limit_listings();
+    fn limit(&self, bytes_per_s: u64) {
+        self.inner.limit(bytes_per_s);
     }
 
     async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream> {

@@ -129,8 +129,8 @@ impl<T: Tree> Tree for Retry<T> {
         self.again.until_done(|| self.inner.round_trip()).await
     }
 
-    fn limit_listings(&self) {
-        self.inner.limit_listings();
+    fn limit(&self, bytes_per_s: u64) {
+        self.inner.limit(bytes_per_s);
     }
 
     async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream> {

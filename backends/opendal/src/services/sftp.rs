@@ -2,7 +2,7 @@
 
 use towpath_backend::registry::{OpenError, OptionSpec, Settings, Url};
 
-use super::{FOLDERS, Service, text, tree, with};
+use super::{FOLDERS, PATIENCE, Service, text, tree_within, with};
 use crate::OpendalTree;
 
 /// `sftp://user@host:port/path`, by way of the program `ssh` and its configuration.
@@ -25,5 +25,5 @@ fn build(url: &Url, settings: &Settings) -> Result<OpendalTree, OpenError> {
     builder = with(builder, user, |b, value| b.user(value));
     builder = with(builder, settings.text("key"), |b, value| b.key(value));
     builder = with(builder, settings.text("known_hosts"), |b, value| b.known_hosts_strategy(value));
-    tree(url, builder, Some(&endpoint), false)
+    tree_within(PATIENCE, url, builder, Some(&endpoint), false)
 }

@@ -1,0 +1,252 @@
+//! The HTTP client: contents leave in pieces, each at its time, and what stands still is given up.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::str::FromStr as _;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::{Method, Request, Response, Uri};
+use http_body::{Frame, SizeHint};
+use opendal::raw::{HttpBody, HttpClient, HttpFetch};
+use opendal::{Buffer, Error, ErrorKind, Result};
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
+use tokio_stream::StreamExt as _;
+use towpath_backend::Bytes;
+
+use crate::services::PATIENCE;
+use crate::spacing::Spacing;
+
+/// One for the process: connections and trusted certificates are shared.
+static CONNECTIONS: LazyLock<reqwest::Client> = LazyLock::new(reqwest::Client::new);
+
+/// A client for one storage, whose requests leave as `spacing` says.
+pub(crate) fn client(spacing: Arc<Spacing>) -> HttpClient {
+    HttpClient::with(Client { spacing })
+}
+
+struct Client {
+    spacing: Arc<Spacing>,
+}
+
+impl HttpFetch for Client {
+    async fn fetch(&self, request: Request<Buffer>) -> Result<Response<HttpBody>> {
+        let uri = request.uri().clone();
+        let is_head = request.method() == Method::HEAD;
+        let moved = Arc::new(Moved::default());
+        let asked = CONNECTIONS.execute(self.paced(request, &moved)?);
+        let answer = moved.watch(asked).await.ok_or_else(|| stands_still(&uri))?;
+        let answer = answer.map_err(|cause| failed(&uri, "the request failed", cause))?;
+
+        let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
+        // It says nothing of what follows, if nothing does or if that is packed.
+        let length = match is_head || header(CONTENT_ENCODING).is_some() {
+            true => None,
+            false => header(CONTENT_LENGTH).and_then(|length| length.parse().ok()),
+        };
+        let mut head = Response::new(());
+        (*head.status_mut(), *head.version_mut()) = (answer.status(), answer.version());
+        *head.headers_mut() = answer.headers().clone();
+        // Where the services look for the address in their errors.
+        head.extensions_mut().insert(uri.clone());
+        let pieces = answer.bytes_stream().timeout(PATIENCE).map(move |piece| match piece {
+            Err(_elapsed) => Err(stands_still(&uri)),
+            Ok(Err(cause)) => Err(failed(&uri, "the answer broke off", cause)),
+            Ok(Ok(piece)) => Ok(Buffer::from(piece)),
+        });
+        Ok(head.map(|()| HttpBody::new(Box::pin(pieces), length)))
+    }
+}
+
+impl Client {
+    fn paced(&self, request: Request<Buffer>, moved: &Arc<Moved>) -> Result<reqwest::Request> {
+        let (head, content) = request.into_parts();
+        let url = reqwest::Url::from_str(&head.uri.to_string()).map_err(|cause| {
+            Error::new(ErrorKind::ConfigInvalid, "the address is none")
+                .with_context("url", head.uri.to_string())
+                .set_source(cause)
+        })?;
+        let mut paced = reqwest::Request::new(head.method, url);
+        *paced.headers_mut() = head.headers;
+        *paced.version_mut() = head.version;
+        if !content.is_empty() {
+            let (spacing, moved) = (Arc::clone(&self.spacing), Arc::clone(moved));
+            *paced.body_mut() = Some(reqwest::Body::wrap(Paced { left: content, waiting: None, spacing, moved }));
+        }
+        Ok(paced)
+    }
+}
+
+fn stands_still(uri: &Uri) -> Error {
+    let seconds = PATIENCE.as_secs();
+    Error::new(ErrorKind::Unexpected, format!("nothing moved for {seconds} s"))
+        .with_context("url", uri.to_string())
+        .set_temporary()
+}
+
+fn failed(uri: &Uri, what: &'static str, cause: reqwest::Error) -> Error {
+    // What went wrong on the way may go well the next time; what is wrong with the request does not.
+    let passes = cause.is_request() || cause.is_body() || cause.is_decode() || cause.is_connect();
+    let error = Error::new(ErrorKind::Unexpected, what).with_context("url", uri.to_string());
+    // The address, which may carry a signature, is told once, by what masks it.
+    if passes { error.set_temporary().set_source(cause.without_url()) } else { error.set_source(cause.without_url()) }
+}
+
+/// When something of a request last moved.
+struct Moved(Mutex<Instant>);
+
+impl Default for Moved {
+    fn default() -> Self {
+        Self(Mutex::new(Instant::now()))
+    }
+}
+
+impl Moved {
+    fn last(&self) -> std::sync::MutexGuard<'_, Instant> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What `asked` comes to; nothing if it stood still for [`PATIENCE`].
+    async fn watch<T>(&self, asked: impl Future<Output = T>) -> Option<T> {
+        let mut asked = std::pin::pin!(asked);
+        loop {
+            let until = *self.last() + PATIENCE;
+            match timeout_at(until, asked.as_mut()).await {
+                Ok(answer) => return Some(answer),
+                Err(_elapsed) if *self.last() + PATIENCE <= Instant::now() => return None,
+                // It moved since.
+                Err(_elapsed) => {}
+            }
+        }
+    }
+}
+
+/// A content, piece after piece.
+struct Paced {
+    left: Buffer,
+    /// A piece, and what its time is waited for with.
+    waiting: Option<(Bytes, Pin<Box<Sleep>>)>,
+    spacing: Arc<Spacing>,
+    moved: Arc<Moved>,
+}
+
+impl http_body::Body for Paced {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.waiting.is_none() {
+            let now = Instant::now();
+            *self.moved.last() = now;
+            if self.left.is_empty() {
+                return Poll::Ready(None);
+            }
+            let most = self.spacing.piece_bytes().unwrap_or(usize::MAX);
+            let bytes = self.left.current().len().min(most);
+            let piece = self.left.current().slice(..bytes);
+            self.left = self.left.slice(bytes..);
+            match self.spacing.reserve(now, bytes) {
+                None => return Poll::Ready(Some(Ok(Frame::data(piece)))),
+                Some(at) => self.waiting = Some((piece, Box::pin(sleep_until(at)))),
+            }
+        }
+        if let Some((_, time)) = &mut self.waiting {
+            ready!(time.as_mut().poll(context));
+        }
+        *self.moved.last() = Instant::now();
+        Poll::Ready(self.waiting.take().map(|(piece, _)| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left.is_empty() && self.waiting.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let waiting = self.waiting.as_ref().map_or(0, |(piece, _)| piece.len());
+        SizeHint::with_exact((self.left.len() + waiting) as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body::Body as _;
+    use std::future::{pending, poll_fn};
+    use std::time::Duration;
+    use tokio::time::sleep;
+
+    /// The pieces of `content` and when they leave.
+    async fn leave(content: Buffer, spacing: &Arc<Spacing>) -> Vec<(Duration, Bytes)> {
+        let (started, mut pieces) = (Instant::now(), Vec::new());
+        let mut body = Paced { left: content, waiting: None, spacing: Arc::clone(spacing), moved: Arc::default() };
+        while !body.is_end_stream() {
+            let left = body.size_hint().exact().unwrap();
+            let frame = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await.unwrap().unwrap();
+            let piece = frame.into_data().unwrap();
+            assert_eq!(body.size_hint().exact().unwrap(), left - piece.len() as u64);
+            pieces.push((started.elapsed(), piece));
+        }
+        assert!(poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await.is_none());
+        pieces
+    }
+
+    /// Gathered as a part is: in pieces of the size that came.
+    fn content() -> (Buffer, Vec<u8>) {
+        let content: Vec<u8> = (0..1_000_000u32).map(|i| (i % 251) as u8).collect();
+        let pieces: Vec<_> = content.chunks(77_777).map(Bytes::copy_from_slice).collect();
+        (Buffer::from(pieces), content)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn under_a_limit_a_part_leaves_evenly() {
+        let spacing = Arc::new(Spacing::default());
+        spacing.limit(1_000_000);
+        let (buffer, content) = content();
+        let pieces = leave(buffer, &spacing).await;
+        assert_eq!(pieces.iter().flat_map(|(_, piece)| piece.iter().copied()).collect::<Vec<_>>(), content);
+        for (i, (from, _)) in pieces.iter().enumerate() {
+            let within = pieces[i..].iter().take_while(|(at, _)| *at < *from + Duration::from_millis(100));
+            let bytes: usize = within.map(|(_, piece)| piece.len()).sum();
+            assert!(bytes <= 120_000, "{bytes} bytes in a tenth of a second");
+        }
+        let took = pieces.last().unwrap().0.as_secs_f64();
+        assert!((0.95..1.05).contains(&took), "{took}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn parts_that_are_sent_at_once_share_the_limit() {
+        let spacing = Arc::new(Spacing::default());
+        spacing.limit(1_000_000);
+        let started = Instant::now();
+        tokio::join!(leave(content().0, &spacing), leave(content().0, &spacing));
+        let took = started.elapsed().as_secs_f64();
+        assert!((1.95..2.05).contains(&took), "{took}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_limit_a_part_leaves_at_once() {
+        let (buffer, content) = content();
+        let pieces = leave(buffer, &Arc::default()).await;
+        assert_eq!(pieces.iter().flat_map(|(_, piece)| piece.iter().copied()).collect::<Vec<_>>(), content);
+        assert_eq!(pieces.last().unwrap().0, Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_stands_still_is_given_up_and_what_moves_is_not() {
+        let moved = Moved::default();
+        assert!(moved.watch(pending::<()>()).await.is_none());
+
+        let moves = async {
+            for _ in 0..10 {
+                sleep(PATIENCE / 2).await;
+                *moved.last() = Instant::now();
+            }
+        };
+        *moved.last() = Instant::now();
+        assert!(moved.watch(moves).await.is_some());
+    }
+}

@@ -285,10 +285,11 @@ fn bucket(bytes_per_s: u64) -> RateLimiter {
     RateLimiter::builder().max(refill).initial(refill).refill(refill).interval(REFILL_INTERVAL).build()
 }
 
-/// A step small enough that one more or less in a second is below 1 % of the limit,
-/// or 2 % where it is so high that the requests would be many; in whole pages.
+/// A step small enough that others hardly wait for it, and that one more or less in a second
+/// is little: below 0.5 % of the limit, or 2 % where it is so high that the requests would be
+/// many; in whole pages.
 fn step_bytes(limit_bytes_per_s: u64) -> usize {
-    let per_s = if limit_bytes_per_s < MANY_BYTES_PER_S { 128 } else { 64 };
+    let per_s = if limit_bytes_per_s < MANY_BYTES_PER_S { 256 } else { 64 };
     let step = usize::try_from(limit_bytes_per_s / per_s).unwrap_or(usize::MAX).clamp(PAGE_BYTES, MAX_STEP_BYTES);
     step - step % PAGE_BYTES
 }

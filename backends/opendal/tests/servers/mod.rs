@@ -154,8 +154,8 @@ pub fn azblob() -> Result<Server, String> {
     });
     let endpoint = format!("http://{}/{AZURITE_ACCOUNT}", server.address());
     // Whoever makes a container must sign for it.
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers/container.py");
-    let made = Command::new(python).arg(script).args([&endpoint, AZURITE_ACCOUNT, AZURITE_KEY, "container"]).status();
+    let script = include_str!("container.py");
+    let made = Command::new(python).args(["-c", script, &endpoint, AZURITE_ACCOUNT, AZURITE_KEY, "container"]).status();
     assert!(made.unwrap().success());
     Ok(server.with(
         "azblob://container".to_owned(),

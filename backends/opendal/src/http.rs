@@ -1,33 +1,43 @@
 //! The HTTP client: contents leave in pieces, each at its time, and what stands still is given up.
 
-use std::convert::Infallible;
+use std::io;
 use std::pin::Pin;
 use std::str::FromStr as _;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderValue};
 use http::{Method, Request, Response, Uri};
 use http_body::{Frame, SizeHint};
 use opendal::raw::{HttpBody, HttpClient, HttpFetch};
 use opendal::{Buffer, Error, ErrorKind, Result};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 use tokio_stream::StreamExt as _;
 use towpath_backend::Bytes;
 
 use crate::services::PATIENCE;
 use crate::spacing::Spacing;
+use crate::streams::Streams;
 
 /// One for the process: connections and trusted certificates are shared.
 static CONNECTIONS: LazyLock<reqwest::Client> = LazyLock::new(reqwest::Client::new);
 
-/// A client for one storage, whose requests leave as `spacing` says.
-pub(crate) fn client(spacing: Arc<Spacing>) -> HttpClient {
-    HttpClient::with(Client { spacing })
+/// How the client of one storage is told what to send, and when.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outgoing {
+    pub(crate) spacing: Arc<Spacing>,
+    pub(crate) streams: Arc<Streams>,
+}
+
+/// A client for one storage.
+pub(crate) fn client(outgoing: Outgoing) -> HttpClient {
+    HttpClient::with(Client { outgoing })
 }
 
 struct Client {
-    spacing: Arc<Spacing>,
+    outgoing: Outgoing,
 }
 
 impl HttpFetch for Client {
@@ -70,10 +80,19 @@ impl Client {
         let mut paced = reqwest::Request::new(head.method, url);
         *paced.headers_mut() = head.headers;
         *paced.version_mut() = head.version;
-        if !content.is_empty() {
-            let (spacing, moved) = (Arc::clone(&self.spacing), Arc::clone(moved));
-            *paced.body_mut() = Some(reqwest::Body::wrap(Paced { left: content, waiting: None, spacing, moved }));
+        if content.is_empty() {
+            return Ok(paced);
         }
+        let (spacing, moved) = (Arc::clone(&self.outgoing.spacing), Arc::clone(moved));
+        let content = match self.outgoing.streams.take(&content)? {
+            None => Paced::new(content, spacing, moved),
+            Some(stream) => {
+                paced.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(stream.length_bytes));
+                let nothing_yet = Paced::new(Buffer::new(), spacing, moved);
+                Paced { unsent_bytes: stream.length_bytes, more: Some(stream.pieces), ..nothing_yet }
+            }
+        };
+        *paced.body_mut() = Some(reqwest::Body::wrap(content));
         Ok(paced)
     }
 }
@@ -124,31 +143,61 @@ impl Moved {
 
 /// A content, piece after piece.
 struct Paced {
+    /// All of it that was not sent.
+    unsent_bytes: u64,
+    /// What of that is here.
     left: Buffer,
+    /// Where the rest comes from.
+    more: Option<mpsc::Receiver<Bytes>>,
     /// A piece, and what its time is waited for with.
     waiting: Option<(Bytes, Pin<Box<Sleep>>)>,
     spacing: Arc<Spacing>,
     moved: Arc<Moved>,
 }
 
+impl Paced {
+    fn new(content: Buffer, spacing: Arc<Spacing>, moved: Arc<Moved>) -> Self {
+        Self { unsent_bytes: content.len() as u64, left: content, more: None, waiting: None, spacing, moved }
+    }
+
+    /// Waits until a piece is here, if one is to come.
+    fn poll_more(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        while let Some(more) = self.more.as_mut().filter(|_| self.left.is_empty()) {
+            match more.poll_recv(context) {
+                Poll::Ready(Some(piece)) => self.left = Buffer::from(piece),
+                Poll::Ready(None) => self.more = None,
+                Poll::Pending => {
+                    // It is not the server that stands still.
+                    *self.moved.last() = Instant::now() + A_DAY;
+                    return Poll::Pending;
+                }
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
+/// How long the other side may be silent: it has a patience of its own.
+const A_DAY: Duration = Duration::from_secs(24 * 3600);
+
 impl http_body::Body for Paced {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = io::Error;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         if self.waiting.is_none() {
+            ready!(self.poll_more(context));
             let now = Instant::now();
             *self.moved.last() = now;
             if self.left.is_empty() {
-                return Poll::Ready(None);
+                let whole = self.unsent_bytes == 0;
+                return Poll::Ready((!whole).then(|| Err(io::Error::other("the content ended early"))));
             }
             let most = self.spacing.piece_bytes().unwrap_or(usize::MAX);
             let bytes = self.left.current().len().min(most);
             let piece = self.left.current().slice(..bytes);
             self.left = self.left.slice(bytes..);
+            self.unsent_bytes = self.unsent_bytes.saturating_sub(bytes as u64);
             match self.spacing.reserve(now, bytes) {
                 None => return Poll::Ready(Some(Ok(Frame::data(piece)))),
                 Some(at) => self.waiting = Some((piece, Box::pin(sleep_until(at)))),
@@ -162,12 +211,12 @@ impl http_body::Body for Paced {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.left.is_empty() && self.waiting.is_none()
+        self.unsent_bytes == 0 && self.waiting.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let waiting = self.waiting.as_ref().map_or(0, |(piece, _)| piece.len());
-        SizeHint::with_exact((self.left.len() + waiting) as u64)
+        let waiting = self.waiting.as_ref().map_or(0, |(piece, _)| piece.len() as u64);
+        SizeHint::with_exact(self.unsent_bytes + waiting)
     }
 }
 
@@ -176,13 +225,12 @@ mod tests {
     use super::*;
     use http_body::Body as _;
     use std::future::{pending, poll_fn};
-    use std::time::Duration;
     use tokio::time::sleep;
 
     /// The pieces of `content` and when they leave.
     async fn leave(content: Buffer, spacing: &Arc<Spacing>) -> Vec<(Duration, Bytes)> {
         let (started, mut pieces) = (Instant::now(), Vec::new());
-        let mut body = Paced { left: content, waiting: None, spacing: Arc::clone(spacing), moved: Arc::default() };
+        let mut body = Paced::new(content, Arc::clone(spacing), Arc::default());
         while !body.is_end_stream() {
             let left = body.size_hint().exact().unwrap();
             let frame = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await.unwrap().unwrap();
@@ -233,6 +281,25 @@ mod tests {
         let pieces = leave(buffer, &Arc::default()).await;
         assert_eq!(pieces.iter().flat_map(|(_, piece)| piece.iter().copied()).collect::<Vec<_>>(), content);
         assert_eq!(pieces.last().unwrap().0, Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_ends_early_is_an_error_and_its_waiting_is_none() {
+        let (pieces, more) = mpsc::channel(4);
+        let (spacing, moved) = (Arc::default(), Arc::new(Moved::default()));
+        let nothing_yet = Paced::new(Buffer::new(), spacing, Arc::clone(&moved));
+        let mut body = Paced { unsent_bytes: 10, more: Some(more), ..nothing_yet };
+        let mut next = async || poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
+
+        let slow = async {
+            sleep(PATIENCE * 3).await;
+            pieces.send(Bytes::from_static(b"seven ..")).await.unwrap();
+            drop(pieces);
+        };
+        let (first, ()) = tokio::join!(moved.watch(next()), slow);
+        assert_eq!(first.expect("it waits").unwrap().unwrap().into_data().unwrap(), "seven ..");
+        let end = next().await.expect("no end of a content").unwrap_err();
+        assert_eq!(end.to_string(), "the content ended early");
     }
 
     #[tokio::test(start_paused = true)]

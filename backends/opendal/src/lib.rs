@@ -36,6 +36,7 @@ pub mod services;
 mod sink;
 mod source;
 mod spacing;
+mod streams;
 mod tree;
 mod writer;
 

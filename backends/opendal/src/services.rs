@@ -30,7 +30,6 @@ pub use sftp::SFTP;
 #[cfg(feature = "webdav")]
 pub use webdav::WEBDAV;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use opendal::layers::{HttpClientLayer, RetryLayer, TimeoutLayer};
@@ -38,7 +37,7 @@ use opendal::{Builder, Operator};
 use towpath_backend::registry::{Backend, Location, OpenError, OptionKind, OptionSpec, Registry, Settings, Url};
 use towpath_backend::{Capabilities, Error, ErrorKind, Sink, Source, Tree as _, async_trait};
 
-use crate::spacing::Spacing;
+use crate::http::Outgoing;
 use crate::{OpendalTree, error, http};
 
 /// Registers all services of this build.
@@ -136,9 +135,9 @@ impl Service {
 const TRIES: usize = 4;
 /// How long a request without content may take, and how long content may stand still.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-/// How long a part may be on its way: under a low limit it takes its time, and the client sees
-/// it move.
-const PATIENCE_WITH_PARTS: Duration = Duration::from_secs(24 * 3600);
+/// How long a part, or a whole file, may be on its way: under a low limit it takes its time,
+/// and the client sees it move.
+const PATIENCE_WITH_PARTS: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// Whether mtimes are looked for and written.
 const MTIMES: OptionSpec = OptionSpec {
@@ -203,12 +202,12 @@ fn tree_within(
     mtimes: bool,
 ) -> Result<OpendalTree, OpenError> {
     let operator = Operator::new(builder).map_err(|problem| failed(url, &problem))?.finish();
-    let spacing = Arc::new(Spacing::default());
+    let outgoing = Outgoing::default();
     let operator = operator
-        .layer(HttpClientLayer::new(http::client(Arc::clone(&spacing))))
+        .layer(HttpClientLayer::new(http::client(outgoing.clone())))
         .layer(TimeoutLayer::new().with_timeout(PATIENCE).with_io_timeout(patience))
         .layer(RetryLayer::new().with_max_times(TRIES - 1).with_jitter());
-    let tree = OpendalTree::new(operator, url.to_string()).with_spacing(spacing);
+    let tree = OpendalTree::new(operator, url.to_string()).with_outgoing(outgoing);
     // A bucket of the same name on another server is another one.
     let tree = tree.with_identity(format!("{url} at {}", endpoint.unwrap_or("the service")));
     Ok(if mtimes { tree } else { tree.without_mtimes() })

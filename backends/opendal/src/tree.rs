@@ -10,8 +10,8 @@ use towpath_backend::{
     async_trait,
 };
 
+use crate::http::Outgoing;
 use crate::names::Keys;
-use crate::spacing::Spacing;
 use crate::{error, listing, mtime, part_size};
 
 /// The largest file where all of it travels in one request, from memory.
@@ -31,7 +31,8 @@ struct Shared {
     keeps_mtime: bool,
     has_directories: bool,
     refused: ByteSet,
-    spacing: Arc<Spacing>,
+    /// How the client is told, if it is ours.
+    outgoing: Option<Outgoing>,
 }
 
 impl OpendalTree {
@@ -49,7 +50,7 @@ impl OpendalTree {
             keeps_mtime: can.write_with_user_metadata,
             has_directories: can.create_dir,
             refused: ByteSet::EMPTY,
-            spacing: Arc::default(),
+            outgoing: None,
         };
         Self { operator, shared: Arc::new(shared) }
     }
@@ -73,9 +74,13 @@ impl OpendalTree {
         self.with(|shared| shared.refused = refused)
     }
 
-    /// The same tree, whose client sends as `spacing` says.
-    pub(crate) fn with_spacing(self, spacing: Arc<Spacing>) -> Self {
-        self.with(|shared| shared.spacing = spacing)
+    /// The same tree, whose client sends as `outgoing` says.
+    pub(crate) fn with_outgoing(self, outgoing: Outgoing) -> Self {
+        self.with(|shared| shared.outgoing = Some(outgoing))
+    }
+
+    pub(crate) fn outgoing(&self) -> Option<&Outgoing> {
+        self.shared.outgoing.as_ref()
     }
 
     fn with(self, change: impl FnOnce(&mut Shared)) -> Self {
@@ -85,7 +90,7 @@ impl OpendalTree {
             keeps_mtime: self.shared.keeps_mtime,
             has_directories: self.shared.has_directories,
             refused: self.shared.refused,
-            spacing: Arc::clone(&self.shared.spacing),
+            outgoing: self.shared.outgoing.clone(),
         };
         change(&mut shared);
         Self { operator: self.operator, shared: Arc::new(shared) }
@@ -111,7 +116,7 @@ impl OpendalTree {
         }
         let usual = part_size::part_bytes(size_bytes, can.write_multi_min_size, can.write_multi_max_size);
         // Where files are written in place, over one connection, any size will do.
-        match self.shared.spacing.piece_bytes() {
+        match self.outgoing().and_then(|outgoing| outgoing.spacing.piece_bytes()) {
             Some(piece) if self.has_directories() => usual.min(piece),
             _ => usual,
         }
@@ -216,7 +221,9 @@ impl Tree for OpendalTree {
     }
 
     fn limit(&self, bytes_per_s: u64) {
-        self.shared.spacing.limit(bytes_per_s);
+        if let Some(outgoing) = self.outgoing() {
+            outgoing.spacing.limit(bytes_per_s);
+        }
     }
 
     async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream> {

@@ -1,6 +1,8 @@
 //! A file that is written in parts of a size that fits it.
 
 use opendal::Buffer;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use towpath_backend::{Bytes, Error, ErrorKind, FileWriter, Metadata, RelPath, Result, Times, Timestamp, async_trait};
 
 use crate::error;
@@ -8,6 +10,9 @@ use crate::tree::{MOST_AT_ONCE_BYTES, OpendalTree};
 
 /// Parts of one object that are on their way at the same time.
 const PARTS_AT_ONCE: usize = 2;
+
+/// The largest file that is gathered where all of it travels in one request, and a stream may.
+const GATHERED_BYTES: u64 = 8 << 20;
 
 /// Gathers a part, and sends it. A file of less than one part is one request at its end.
 pub(crate) struct Writer {
@@ -22,13 +27,51 @@ pub(crate) struct Writer {
     gathered_bytes: usize,
     position: u64,
     parts: Option<opendal::Writer>,
+    stream: Option<Stream>,
+}
+
+/// A request that is under way while the file is read.
+struct Stream {
+    length_bytes: u64,
+    pieces: mpsc::Sender<Bytes>,
+    request: JoinHandle<opendal::Result<()>>,
 }
 
 impl Writer {
     pub(crate) fn new(tree: OpendalTree, path: RelPath, key: String, metadata: &Metadata) -> Self {
         let part_bytes = tree.part_bytes(metadata.size_bytes);
         let (gathered, modified) = (Vec::new(), metadata.modified);
-        Self { tree, path, key, part_bytes, modified, gathered, gathered_bytes: 0, position: 0, parts: None }
+        let stream = Stream::begin(&tree, &key, metadata);
+        Self { tree, path, key, part_bytes, modified, gathered, gathered_bytes: 0, position: 0, parts: None, stream }
+    }
+
+    /// Hands a piece of a stream on.
+    async fn stream(&mut self, piece: Bytes) -> Result<()> {
+        let Some(stream) = &self.stream else { return Ok(()) };
+        self.position += piece.len() as u64;
+        if self.position > stream.length_bytes {
+            return Err(self.error("write", "it is longer than when it was begun").with_temporary(true));
+        }
+        if stream.pieces.send(Bytes::copy_from_slice(&piece)).await.is_ok() {
+            return Ok(());
+        }
+        Err(match self.end_stream("write").await {
+            Ok(()) => self.error("write", "the server answered before it had all"),
+            Err(error) => error,
+        })
+    }
+
+    /// Waits for the answer.
+    async fn end_stream(&mut self, operation: &'static str) -> Result<()> {
+        let Some(Stream { pieces, request, .. }) = self.stream.take() else { return Ok(()) };
+        drop(pieces);
+        let answer = request.await.map_err(|panicked| self.error(operation, panicked.to_string()))?;
+        answer.map_err(|problem| {
+            let error = error::of(operation, &self.path, &problem);
+            // The client does not send it a second time; with the file read again it may go well.
+            let again = problem.kind() == opendal::ErrorKind::Unexpected;
+            if again { error.with_temporary(true) } else { error }
+        })
     }
 
     fn error(&self, operation: &'static str, cause: impl Into<String>) -> Error {
@@ -67,6 +110,9 @@ impl FileWriter for Writer {
         if offset != self.position {
             return Err(self.error("write", "leaves a gap, and there are no holes in this storage"));
         }
+        if self.stream.is_some() {
+            return self.stream(data).await;
+        }
         while !data.is_empty() {
             // A part is sent when more comes: the last one is for the end.
             if self.gathered_bytes == self.part_bytes {
@@ -85,6 +131,14 @@ impl FileWriter for Writer {
         if self.position != size_bytes {
             let cause = format!("{} bytes were written of a file of {size_bytes}", self.position);
             return Err(self.error("close", cause));
+        }
+        if let Some(stream) = &self.stream {
+            let whole = stream.length_bytes == size_bytes;
+            self.end_stream("close").await?;
+            return match (whole, self.tree.keeps_mtime() && times.modified != self.modified) {
+                (true, false) => Ok(self.tree.written(size_bytes, times.modified)),
+                _ => Err(self.error("close", "it is another than when it was begun").with_temporary(true)),
+            };
         }
         let last = self.take_gathered();
         let closed = match self.parts.take() {
@@ -110,6 +164,27 @@ impl FileWriter for Writer {
         };
         closed.map_err(|problem| error::of("close", &self.path, &problem))?;
         Ok(self.tree.written(size_bytes, times.modified))
+    }
+}
+
+impl Stream {
+    /// Begins the request for a file that is too large for memory, where there is no other way.
+    fn begin(tree: &OpendalTree, key: &str, metadata: &Metadata) -> Option<Self> {
+        let length_bytes = metadata.size_bytes;
+        let streams = &tree.outgoing()?.streams;
+        if tree.can().write_can_multi || length_bytes <= GATHERED_BYTES {
+            return None;
+        }
+        let (offer, pieces) = streams.offer(length_bytes);
+        let (operator, key, options) = (tree.operator.clone(), key.to_owned(), tree.write_options(metadata.modified));
+        let request = tokio::spawn(async move {
+            operator.write_options(&key, offer.stand_in(), options).await?;
+            match offer.was_taken() {
+                true => Ok(()),
+                false => Err(opendal::Error::new(opendal::ErrorKind::Unsupported, "this client sends no streams")),
+            }
+        });
+        Some(Self { length_bytes, pieces, request })
     }
 }
 

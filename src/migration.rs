@@ -359,7 +359,7 @@ impl Migration {
             parts: self.parts(),
             clearing: tokio::sync::Mutex::default(),
             stop: self.cancellation.child_token(),
-            pool: Pool::new(self.options.queue_capacity, self.options.block_size_bytes),
+            pool: Pool::new(self.options.queue_capacity, self.options.block_size_bytes, pipeline::SMALL_BYTES),
         });
         let (tally, result) = pipeline::run(shared, backlog.pending).await;
         result.map(|()| tally)

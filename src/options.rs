@@ -102,7 +102,7 @@ pub struct Options {
     pub block_size_bytes: usize,
     /// Number of block slots, shared by all lanes: bounds the memory.
     pub queue_capacity: usize,
-    /// Number of files under way at the same time.
+    /// Number of files under way at the same time; at most a half of them is large (1 MiB or more).
     pub lanes: usize,
     /// Number of directories being read at the same time, on each side.
     pub walkers: usize,
@@ -200,7 +200,7 @@ impl Default for Options {
             checksum: Some(Algorithm::default()),
             block_size_bytes: 5 << 20,
             queue_capacity: 20,
-            lanes: 8,
+            lanes: 16,
             walkers: 8,
             modify_window: None,
             links: Links::default(),

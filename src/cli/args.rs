@@ -161,7 +161,7 @@ pub(super) struct SyncArguments {
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = parse_duration)]
     pub(super) modify_window: Option<Duration>,
 
-    /// Files under way at the same time
+    /// Files under way at the same time; at most half of them large ones (1 MiB or more)
     #[arg(long, value_name = "N", allow_hyphen_values = true, default_value_t = Options::default().lanes)]
     pub(super) lanes: usize,
 

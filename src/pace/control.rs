@@ -19,6 +19,10 @@
 //!   [`MOST_BACK_OFF`] at most. The queue of a full link takes it from any rate to the
 //!   lowest in about a second;
 //! - two seconds without a lasting delay end the fall: the start begins anew;
+//! - *hold*: a queue that went as soon as the rate fell a little was the migration's own.
+//!   What passed then is what the link carries, and the rate stays a little below it
+//!   ([`HOLD_SHARE`]), where others wait for nothing; from time to time, more and more
+//!   seldom, it looks whether there is more room now;
 //! - a rate that is not used does not grow: nothing was learned about it.
 
 use std::collections::VecDeque;
@@ -48,6 +52,13 @@ const QUIET_INTERVALS: u32 = 20;
 const UNUSED_SHARE: f64 = 1.5;
 /// Intervals over which what passed is averaged.
 const PASSED_INTERVALS: usize = 10;
+/// Of what the link carries: a queue of steps that come evenly is short until nearly all of it is used.
+const HOLD_SHARE: f64 = 0.94;
+/// Intervals until it looks for more room: at first, and when it found none again and again.
+const FIRST_HOLD: u32 = 100;
+const LONGEST_HOLD: u32 = 600;
+/// A queue that stays when this share of the rate is left is that of others.
+const OWN_QUEUE_SHARE: f64 = 0.6;
 
 /// The least round trip of the last ten minutes, in pieces of one minute.
 ///
@@ -88,12 +99,24 @@ enum Phase {
     },
 }
 
+/// What the link was found to carry.
+#[derive(Clone, Copy, Debug)]
+struct Ceiling {
+    bytes_per_s: f64,
+    /// Intervals of the hold, and how many are left of it.
+    hold: u32,
+    left: u32,
+}
+
 /// Sets the rate.
 #[derive(Debug)]
 pub(super) struct Controller {
     bytes_per_s: f64,
     max_bytes_per_s: f64,
     phase: Phase,
+    ceiling: Option<Ceiling>,
+    /// What passed when the delay that there is now began.
+    full_at: Option<f64>,
     /// The delays of the last intervals, in targets.
     delays: VecDeque<f64>,
     passed: VecDeque<f64>,
@@ -104,7 +127,8 @@ impl Controller {
         let max_bytes_per_s = max_bytes_per_s as f64;
         let bytes_per_s = (MIN_BYTES_PER_S as f64).min(max_bytes_per_s);
         let (delays, passed) = (VecDeque::new(), VecDeque::new());
-        Self { bytes_per_s, max_bytes_per_s, phase: Phase::Starting, delays, passed }
+        let phase = Phase::Starting;
+        Self { bytes_per_s, max_bytes_per_s, phase, ceiling: None, full_at: None, delays, passed }
     }
 
     /// The rate for the next interval, from the delay in the last one and the bytes
@@ -116,6 +140,7 @@ impl Controller {
         if self.passed.len() > PASSED_INTERVALS {
             self.passed.pop_front();
         }
+        self.learn_ceiling(lasting);
         match self.phase {
             Phase::Starting if lasting < 0.5 => self.grow(START_GAIN * (1.0 - 2.0 * longest)),
             Phase::Starting => {
@@ -141,6 +166,38 @@ impl Controller {
         self.within_bounds(self.bytes_per_s * share_left(delay / threshold)) as u64
     }
 
+    /// Learns what the link carries from a delay that came and went.
+    fn learn_ceiling(&mut self, lasting: f64) {
+        if let Some(ceiling) = &mut self.ceiling {
+            ceiling.left = ceiling.left.saturating_sub(1);
+        }
+        let full = if self.phase == Phase::Starting { 0.5 } else { 1.0 };
+        if lasting >= full {
+            self.full_at.get_or_insert(self.passed_per_s());
+        } else if lasting < 0.5
+            && let Some(carried) = self.full_at.take()
+            && self.bytes_per_s >= carried * OWN_QUEUE_SHARE
+        {
+            let hold = match self.ceiling {
+                // Others came, while it looked for nothing: that says nothing of the link.
+                Some(known) if known.left > 0 && carried < known.bytes_per_s => return,
+                Some(known) if (0.9..1.1).contains(&(carried / known.bytes_per_s)) => {
+                    (known.hold * 2).min(LONGEST_HOLD)
+                }
+                _ => FIRST_HOLD,
+            };
+            self.ceiling = Some(Ceiling { bytes_per_s: carried, hold, left: hold });
+        }
+    }
+
+    /// The most that the rate may grow to.
+    fn room(&self) -> f64 {
+        match self.ceiling {
+            Some(ceiling) if ceiling.left > 0 => ceiling.bytes_per_s * HOLD_SHARE,
+            _ => f64::INFINITY,
+        }
+    }
+
     fn within_bounds(&self, bytes_per_s: f64) -> f64 {
         bytes_per_s.max(MIN_BYTES_PER_S as f64).min(self.max_bytes_per_s)
     }
@@ -158,8 +215,9 @@ impl Controller {
 
     /// Adds a share, unless the delay made it one below 0.
     fn grow(&mut self, share: f64) {
-        let share = share.max(0.0);
-        let most = (self.passed_per_s() * UNUSED_SHARE).max(self.bytes_per_s);
+        let near = self.ceiling.is_some_and(|ceiling| self.bytes_per_s > ceiling.bytes_per_s * HOLD_SHARE * 0.9);
+        let share = share.clamp(0.0, if near { GAIN } else { START_GAIN });
+        let most = (self.passed_per_s() * UNUSED_SHARE).min(self.room()).max(self.bytes_per_s);
         self.bytes_per_s = (self.bytes_per_s * (1.0 + share)).min(most);
     }
 
@@ -269,8 +327,30 @@ mod tests {
             let mut link = Link::new(bytes_per_s);
             link.run(25.0);
             let share = mean(link.run(60.0)) / bytes_per_s;
-            assert!(share >= 0.9, "{share} of {bytes_per_s}");
+            assert!(share >= 0.92, "{share} of {bytes_per_s}");
         }
+    }
+
+    #[test]
+    fn the_queue_of_an_idle_link_is_nearly_always_empty() {
+        for bytes_per_s in LINKS {
+            let mut link = Link::new(bytes_per_s);
+            link.run(25.0);
+            let history = link.run(300.0);
+            let waited = history.iter().filter(|(.., delay)| *delay > 0.0005).count();
+            let share = waited as f64 / history.len() as f64;
+            assert!(share <= 0.03, "{share} of the time at {bytes_per_s}");
+        }
+    }
+
+    #[test]
+    fn room_that_came_later_is_found_in_two_minutes_at_most() {
+        let mut link = Link::new(12.5e6);
+        link.run(120.0);
+        link.bytes_per_s *= 4.0;
+        link.run(80.0);
+        let share = mean(link.run(10.0)) / link.bytes_per_s;
+        assert!(share >= 0.85, "{share}");
     }
 
     #[test]

@@ -13,9 +13,9 @@ use super::control::{Base, Controller, INTERVAL};
 use super::rate::Rate;
 use crate::progress::Progress;
 
-/// Between two requests to one tree: two in an interval, as one may find a timer or a
+/// Between two requests to one tree: four in an interval, as some may find a timer or a
 /// thread late.
-const BETWEEN: Duration = Duration::from_millis(50);
+const BETWEEN: Duration = Duration::from_millis(25);
 /// At the start, before anything is sent: what the base is first known from.
 const BEFORE_START: Duration = Duration::from_millis(500);
 

@@ -9,6 +9,7 @@
 //! client holds back is bounded too ([`Pace::under_way_bytes`]): bytes that wait
 //! in a cache while a server is away all leave when it is back.
 
+mod clock;
 mod control;
 mod cost;
 mod follow;
@@ -24,6 +25,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::event::Side;
 use crate::options::{Bandwidth, Options};
+use clock::Clock;
 use cost::Link;
 pub(crate) use follow::follow;
 use rate::Rate;
@@ -51,6 +53,12 @@ const MAX_STEP_BYTES: usize = 512 << 10;
 /// From here on a step takes two hundredths of a second: such limits are for links
 /// on which it is still short.
 const MANY_BYTES_PER_S: u64 = 10 << 20;
+
+/// Steps in a second of a rate that follows the others: each takes two thirds of a millisecond.
+const FOLLOWING_STEPS_PER_S: u64 = 1536;
+/// And their bounds: requests cost something, too.
+const LEAST_FOLLOWING_STEP_BYTES: usize = 8 << 10;
+const MOST_FOLLOWING_STEP_BYTES: usize = 256 << 10;
 
 /// Network mounts send whole pages.
 const PAGE_BYTES: usize = 4 << 10;
@@ -125,6 +133,8 @@ struct Limit {
     bucket: Option<RateLimiter>,
     fixed_bytes_per_s: u64,
     follows: Option<Arc<Rate>>,
+    /// For steps that take less than the runtime's timers know.
+    clock: Option<Clock>,
     link: Link,
     /// When the next step may pass.
     next: Mutex<Instant>,
@@ -160,6 +170,7 @@ impl Pace {
             side,
             bucket: fixed_bytes_per_s.map(bucket),
             fixed_bytes_per_s: fixed_bytes_per_s.unwrap_or(u64::MAX),
+            clock: follows.as_ref().and_then(|_| Clock::start()),
             follows,
             link,
             next: Mutex::new(Instant::now()),
@@ -170,6 +181,13 @@ impl Pace {
     /// The most bytes to be passed at once.
     pub(crate) fn step_bytes(&self) -> usize {
         self.0.as_ref().map_or(UNLIMITED_STEP_BYTES, Limit::step_bytes)
+    }
+
+    /// How many bytes to ask for before those that are waited for: two steps, or what passes in
+    /// 8 ms, hide the way to the source and back; more would only fill the client's memory.
+    pub(crate) fn ahead_bytes(&self, step_bytes: usize) -> u64 {
+        let passes = self.0.as_ref().map_or(0, |limit| limit.bytes_per_s() / 128);
+        (2 * step_bytes as u64).max(passes - passes % step_bytes as u64)
     }
 
     /// Whether there is a limit.
@@ -246,7 +264,8 @@ impl Limit {
         }
         // What others wait for is a step: to notice nothing of a rate that fills the
         // link, it must be shorter than one that leaves most of it to them.
-        let step = usize::try_from(per_s / 512).unwrap_or(usize::MAX).clamp(16 << 10, 256 << 10);
+        let step = usize::try_from(per_s / FOLLOWING_STEPS_PER_S).unwrap_or(usize::MAX);
+        let step = step.clamp(LEAST_FOLLOWING_STEP_BYTES, MOST_FOLLOWING_STEP_BYTES);
         step - step % PAGE_BYTES
     }
 
@@ -255,7 +274,10 @@ impl Limit {
             bucket.acquire(usize::try_from(bytes).unwrap_or(usize::MAX)).await;
         }
         let at = self.reserve(Instant::now(), bytes);
-        sleep_until(at).await;
+        match &self.clock {
+            Some(clock) => clock.wait(at.into_std()).await,
+            None => sleep_until(at).await,
+        }
     }
 
     /// Takes the next place in the schedule for `bytes`.

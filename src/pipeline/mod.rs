@@ -9,6 +9,7 @@ mod block;
 mod block_size;
 mod commit;
 mod dirs;
+mod dispatch;
 mod hash;
 mod obstacle;
 mod pool;
@@ -17,8 +18,6 @@ mod shared;
 mod task;
 mod writer;
 
-use std::cmp::Reverse;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,14 +27,15 @@ use tokio::task::JoinSet;
 use crate::error::{Error, Result};
 use crate::event::{Event, Side, Totals};
 use crate::mirror;
-use crate::state::{DirWork, FileKey, Pending, Sizes, Work};
+use crate::state::{DirWork, Sizes, Work};
 use commit::{Committer, LAST_TURN};
+use dispatch::dispatch;
 use reader::Tasks;
-use task::Task;
 
 pub(crate) use commit::Tally;
 pub(crate) use obstacle::line as deletion_line;
 pub(crate) use pool::Pool;
+pub(crate) use reader::SMALL_BYTES;
 pub(crate) use shared::Shared;
 
 /// Files of one page of the backlog.
@@ -164,10 +164,14 @@ async fn pass(shared: &Arc<Shared>, work: Work, turn: u32, tally: Tally) -> (Tal
     for lane in 0..shared.options.lanes {
         // The pool bounds the blocks; this bounds how many of them one lane can queue.
         let (queue_in, queue) = mpsc::channel(shared.options.queue_capacity);
-        // Large files fill the link while small ones wait for answers: half of the
-        // lanes each, as long as there are both.
-        let (first, then) = if lane % 2 == 0 { (&large, &small) } else { (&small, &large) };
-        let tasks = Tasks { first: Arc::clone(first), then: Arc::clone(then) };
+        // Large files fill the link, and small ones wait for answers: a quarter of the lanes
+        // prefers the large ones, and a half takes no other than small ones.
+        let (first, then) = match lane % 4 {
+            0 => (&large, Some(&small)),
+            2 => (&small, Some(&large)),
+            _ => (&small, None),
+        };
+        let tasks = Tasks { first: Arc::clone(first), then: then.map(Arc::clone) };
         lanes.spawn(reader::run(Arc::clone(shared), tasks, queue_in));
         lanes.spawn(writer::run(lane, Arc::clone(shared), queue, endings_in.clone()));
     }
@@ -188,48 +192,4 @@ async fn pass(shared: &Arc<Shared>, work: Work, turn: u32, tally: Tally) -> (Tal
     };
     let lanes = if panicked { Err(Error::Internal("a lane panicked".to_owned())) } else { Ok(()) };
     (tally, committed.and(dispatched).and(lanes))
-}
-
-/// Pages through the backlog and hands out its files of these sizes.
-async fn dispatch(shared: &Shared, work: Work, turn: u32, sizes: Sizes, tasks: mpsc::Sender<Task>) -> Result<()> {
-    let mut after = FileKey::first();
-    loop {
-        let mut page = match shared.state.pending_page(work, turn, sizes, after.clone(), PAGE_FILES).await {
-            Ok(page) => page,
-            Err(error) => {
-                shared.stop.cancel();
-                return Err(error);
-            }
-        };
-        let Some(last) = page.last() else { return Ok(()) };
-        after = last.key.clone();
-        match sizes {
-            // The largest first: it is not the one that all wait for at the end, and
-            // the link is busy while others wait for answers.
-            Sizes::Large => page.sort_by_key(|pending| Reverse(pending.metadata.size_bytes)),
-            Sizes::Small | Sizes::All => page = taking_turns(page),
-        }
-        for pending in page {
-            tokio::select! {
-                biased;
-                () = shared.stop.cancelled() => return Ok(()),
-                sent = tasks.send(Task::new(work, pending)) => if sent.is_err() { return Ok(()) },
-            }
-        }
-    }
-}
-
-/// The files of a page, so that its directories take turns: a client makes files of one
-/// directory one after the other, whatever the number of lanes (it holds the directory's
-/// lock until the server answers).
-fn taking_turns(page: Vec<Pending>) -> Vec<Pending> {
-    let mut taken = HashMap::new();
-    let turn = |pending: Pending| {
-        let turn = taken.entry(pending.key.dir()).or_insert(0_usize);
-        *turn += 1;
-        (*turn, pending)
-    };
-    let mut turns: Vec<_> = page.into_iter().map(turn).collect();
-    turns.sort_by_key(|(turn, _)| *turn);
-    turns.into_iter().map(|(_, pending)| pending).collect()
 }

@@ -1,4 +1,4 @@
-//! The slots for blocks: as many as the queue's capacity, shared by all lanes.
+//! The slots for blocks: as many as the queue's capacity, shared by all lanes. Small files share a slot.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,43 +10,59 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const MAX_FIRST_BYTES: usize = 8 << 20;
 
 /// Hands out slots and takes their buffers back, so that the memory for blocks
-/// is bounded by slots × block size and is allocated once.
+/// is bounded by slots × block size and is allocated once. A small file takes the part
+/// of a slot that it fills: with a whole one each, few would be under way at a time.
 #[derive(Clone, Debug)]
 pub(crate) struct Pool(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    slots: Arc<Semaphore>,
-    /// Buffers between two uses; never more than there are slots.
+    /// Of each slot, [`Inner::parts_per_slot`].
+    parts: Arc<Semaphore>,
+    parts_per_slot: u32,
+    /// Buffers of whole slots between two uses; never more than there are slots.
     buffers: Mutex<Vec<Vec<u8>>>,
     buffer_bytes: usize,
 }
 
-/// A slot: the right to hold one block in memory.
+/// A slot, or a part of one: the right to hold one block in memory.
 #[derive(Debug)]
 pub(crate) struct Slot {
     /// Empty when handed out.
     pub(crate) buffer: Vec<u8>,
-    pool: Arc<Inner>,
+    /// Where the buffer is used again.
+    pool: Option<Arc<Inner>>,
     _permit: OwnedSemaphorePermit,
     _lane: Option<OwnedSemaphorePermit>,
 }
 
 impl Pool {
-    /// `slots` slots for blocks of up to `block_bytes`.
-    pub(crate) fn new(slots: usize, block_bytes: usize) -> Self {
+    /// `slots` slots for blocks of up to `block_bytes`, shared by blocks of up to `small_bytes`.
+    pub(crate) fn new(slots: usize, block_bytes: usize, small_bytes: usize) -> Self {
+        let parts_per_slot = u32::try_from(block_bytes / small_bytes).unwrap_or(u32::MAX).max(1);
+        let parts = slots.saturating_mul(parts_per_slot as usize).min(Semaphore::MAX_PERMITS);
         let buffer_bytes = block_bytes.min(MAX_FIRST_BYTES);
-        Self(Arc::new(Inner { slots: Arc::new(Semaphore::new(slots)), buffers: Mutex::default(), buffer_bytes }))
+        let parts = Arc::new(Semaphore::new(parts));
+        Self(Arc::new(Inner { parts, parts_per_slot, buffers: Mutex::default(), buffer_bytes }))
     }
 
     /// Waits for a free slot. Waiting lanes are served in turn.
     pub(crate) async fn slot(&self) -> Slot {
-        let permit = Arc::clone(&self.0.slots).acquire_owned().await;
-        // The semaphore is never closed.
-        let permit = permit.unwrap_or_else(|_| unreachable!("the pool's semaphore is never closed"));
+        let permit = self.parts(self.0.parts_per_slot).await;
         let buffer = self.0.buffers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let buffer = buffer.unwrap_or_else(|| Vec::with_capacity(self.0.buffer_bytes));
-        Slot { buffer, pool: Arc::clone(&self.0), _permit: permit, _lane: None }
+        Slot { buffer, pool: Some(Arc::clone(&self.0)), _permit: permit, _lane: None }
+    }
+
+    /// The same, of a slot's part for a small block of `bytes`.
+    pub(crate) async fn small_slot(&self, bytes: usize) -> Slot {
+        let permit = self.parts(1).await;
+        Slot { buffer: Vec::with_capacity(bytes), pool: None, _permit: permit, _lane: None }
+    }
+
+    async fn parts(&self, count: u32) -> OwnedSemaphorePermit {
+        let permit = Arc::clone(&self.0.parts).acquire_many_owned(count).await;
+        permit.unwrap_or_else(|_| unreachable!("the pool's semaphore is never closed"))
     }
 }
 
@@ -72,10 +88,11 @@ impl AsRef<[u8]> for Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
+        let Some(pool) = &self.pool else { return };
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
         // The permit goes after this: a buffer is back before its slot is free.
-        self.pool.buffers.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
+        pool.buffers.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
     }
 }
 
@@ -87,7 +104,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_slot_is_free_only_when_the_last_clone_is_gone() {
-        let pool = Pool::new(1, 64);
+        let pool = Pool::new(1, 64, 64);
         let mut slot = pool.slot().await;
         slot.buffer.extend_from_slice(b"block");
         let data = slot.into_bytes();
@@ -100,7 +117,7 @@ mod tests {
 
     #[tokio::test]
     async fn buffers_are_used_again_and_come_empty() {
-        let pool = Pool::new(2, 64);
+        let pool = Pool::new(2, 64, 64);
         let mut slot = pool.slot().await;
         slot.buffer.extend_from_slice(&[7; 1000]);
         let address = slot.buffer.as_ptr();
@@ -112,11 +129,37 @@ mod tests {
 
     #[tokio::test]
     async fn there_are_never_more_buffers_than_slots() {
-        let pool = Pool::new(3, 64);
+        let pool = Pool::new(3, 64, 64);
         for _ in 0..10 {
             let slots = [pool.slot().await, pool.slot().await, pool.slot().await];
             drop(slots);
         }
         assert_eq!(pool.0.buffers.lock().unwrap().len(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn small_blocks_share_a_slot() {
+        let pool = Pool::new(2, 64, 16);
+        let slot = pool.slot().await;
+        let mut parts = Vec::new();
+        for _ in 0..4 {
+            parts.push(timeout(Duration::from_secs(1), pool.small_slot(10)).await.expect("a quarter of a slot"));
+        }
+        assert!(timeout(Duration::from_secs(1), pool.small_slot(10)).await.is_err(), "all memory is taken");
+        assert!(timeout(Duration::from_secs(1), pool.slot()).await.is_err());
+        drop(slot);
+        assert!(timeout(Duration::from_secs(1), pool.small_slot(10)).await.is_ok());
+        parts.truncate(1);
+        assert!(timeout(Duration::from_secs(1), pool.slot()).await.is_ok());
+        drop(parts);
+        let _both = (pool.slot().await, pool.slot().await);
+        assert!(timeout(Duration::from_secs(1), pool.small_slot(1)).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_block_smaller_than_a_small_one_is_a_slot() {
+        let pool = Pool::new(1, 16, 64);
+        let _part = pool.small_slot(16).await;
+        assert_eq!(pool.0.parts.available_permits(), 0);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use tokio::sync::{Mutex, Semaphore, mpsc};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
 use towpath_backend::{Attributes, ErrorKind, FileReader, Kind, Metadata, RelPath};
 
 use super::Shared;
@@ -41,17 +41,18 @@ pub(crate) enum Message {
 pub(crate) struct Tasks {
     pub(crate) first: Arc<Mutex<mpsc::Receiver<Task>>>,
     /// What it takes while there are none of the first.
-    pub(crate) then: Arc<Mutex<mpsc::Receiver<Task>>>,
+    pub(crate) then: Option<Arc<Mutex<mpsc::Receiver<Task>>>>,
 }
 
 impl Tasks {
     /// The next file; `None` when there is none left.
     async fn take(&self) -> Option<Task> {
         let from = async |queue: &Mutex<mpsc::Receiver<Task>>| queue.lock().await.recv().await;
+        let Some(then) = &self.then else { return from(&self.first).await };
         tokio::select! {
             biased;
             Some(task) = from(&self.first) => Some(task),
-            Some(task) = from(&self.then) => Some(task),
+            Some(task) = from(then) => Some(task),
             else => None,
         }
     }
@@ -88,7 +89,7 @@ struct Reading<'a> {
     shared: &'a Shared,
     task: &'a Task,
     queue: &'a mpsc::Sender<Message>,
-    /// The blocks of large files that this lane may still take up.
+    /// The blocks that this lane may still take up.
     ahead: &'a Arc<Semaphore>,
 }
 
@@ -173,7 +174,7 @@ impl Reading<'_> {
 
     /// A file of one step: read, hashed and sent at once.
     async fn read_small(&self, size: usize) -> Step<()> {
-        let mut slot = self.slot().await?;
+        let mut slot = self.small_slot(size).await?;
         self.pace(size).await?;
         let buffer = std::mem::take(&mut slot.buffer);
         let source = &self.shared.source;
@@ -219,7 +220,7 @@ impl Reading<'_> {
             let length = read.whole_steps(block_size.next_bytes(most_bytes)).min(data_end - offset);
             // From here, as waiting for a slot says how fast blocks are wanted.
             let started = Instant::now();
-            let slot = self.slot_of_lane().await?;
+            let slot = self.slot().await?;
             asked_until = asked_until.max(offset);
             let slot = self.read_block(&mut *file, slot, offset..offset + length, (&mut asked_until, data_end)).await?;
             block_size.note(slot.buffer.len() as u64, started.elapsed());
@@ -266,7 +267,7 @@ impl Reading<'_> {
             let at = block.start + slot.buffer.len() as u64;
             let whole_step = self.step_bytes(length);
             let step = whole_step.min(length - slot.buffer.len());
-            let until = data_end.min(at + step as u64 + STEPS_AHEAD * whole_step as u64);
+            let until = data_end.min(at + step as u64 + self.shared.paces.read.ahead_bytes(whole_step));
             while *asked_until < until {
                 let bytes = (until - *asked_until).min(whole_step as u64);
                 self.pace(usize::try_from(bytes).unwrap_or(whole_step)).await?;
@@ -320,18 +321,23 @@ impl Reading<'_> {
         self.unless_stopped(self.queue.send(Message::Block(block))).await?.map_err(|_| Ending::Stopped)
     }
 
+    /// A slot for a block. A lane whose sink is slower than its source must not take
+    /// up what the others could use, nor run far ahead: what is read last is written
+    /// last, and the whole lead of a run is idle time at its end.
     async fn slot(&self) -> Step<Slot> {
-        self.unless_stopped(self.shared.pool.slot()).await
+        let of_lane = self.turn_of_lane().await?;
+        Ok(self.unless_stopped(self.shared.pool.slot()).await?.of_lane(of_lane))
     }
 
-    /// A slot for a large file's block. A lane whose sink is slower than its source
-    /// must not take up what the others could use, nor run far ahead: what is read
-    /// last is written last, and the whole lead of a run is idle time at its end.
-    async fn slot_of_lane(&self) -> Step<Slot> {
+    async fn small_slot(&self, bytes: usize) -> Step<Slot> {
+        let of_lane = self.turn_of_lane().await?;
+        Ok(self.unless_stopped(self.shared.pool.small_slot(bytes)).await?.of_lane(of_lane))
+    }
+
+    async fn turn_of_lane(&self) -> Step<OwnedSemaphorePermit> {
         let permit = self.unless_stopped(Arc::clone(self.ahead).acquire_owned()).await?;
         // The semaphore is never closed.
-        let permit = permit.map_err(|_| Ending::Stopped)?;
-        Ok(self.slot().await?.of_lane(permit))
+        permit.map_err(|_| Ending::Stopped)
     }
 
     async fn pace(&self, bytes: usize) -> Step<()> {
@@ -397,9 +403,9 @@ impl Reading<'_> {
     }
 }
 
-/// Blocks of large files that one lane holds at a time: one that is read, one that is
-/// written, and one that makes up for their different times. A block is a sixteenth of
-/// a second's reading.
+/// Blocks that one lane holds at a time: one that is read, one that is written, and one
+/// that makes up for their different times. A large file's is a sixteenth of a second's
+/// reading.
 const BLOCKS_AHEAD: usize = 3;
 
 /// Network mounts fetch whole pages.
@@ -408,10 +414,6 @@ const PAGE_BYTES: usize = 4 << 10;
 /// What is read at once of a small block.
 const LEAST_STEP_BYTES: usize = 128 << 10;
 
-/// How many steps are asked for before the one that is waited for. Two hide the
-/// way to the source and back; more would only fill the client's memory.
-const STEPS_AHEAD: u64 = 2;
-
 /// The largest file that is read, hashed and written in one call each: up to
 /// here a further hop between threads would cost more than it overlaps.
-pub(super) const SMALL_BYTES: usize = 256 << 10;
+pub(crate) const SMALL_BYTES: usize = 256 << 10;

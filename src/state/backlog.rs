@@ -2,28 +2,25 @@
 
 use rusqlite::params;
 use rusqlite::types::Type;
-use towpath_backend::{Attributes, FileId, Kind, Metadata, Owner, RelPath, Times, Timestamp};
+use towpath_backend::{FileId, Kind, Metadata, Owner, RelPath, Timestamp};
 
 use super::State;
 use super::db::Db;
-use super::listing::{FILE, LINK, bits, several_names};
-use super::scan::number;
+use super::listing::LINK;
 use super::value::{Name, bytes, optional_path, path, signed, unsigned};
-use crate::audit::Line;
-use crate::checksum::Checksum;
 use crate::error::Result;
-use crate::event::Side;
 
 /// A file that is given up for this run is out of every pass's turn.
-const NO_TURN: u32 = u32::MAX >> 1;
+pub(super) const NO_TURN: u32 = u32::MAX >> 1;
 /// Nor has one that a directory is in the way of, until that is gone.
-const BLOCKED: u32 = NO_TURN - 1;
+pub(super) const BLOCKED: u32 = NO_TURN - 1;
 
 /// The key of a file's row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FileKey {
-    pub(super) dir: i64,
-    pub(super) name: Vec<u8>,
+    /// The number of the directory that it lies in.
+    pub(crate) dir: i64,
+    pub(crate) name: Vec<u8>,
 }
 
 impl FileKey {
@@ -31,10 +28,33 @@ impl FileKey {
     pub(crate) fn first() -> Self {
         Self { dir: -1, name: Vec::new() }
     }
+}
 
-    /// The number of the directory that it lies in.
-    pub(crate) fn dir(&self) -> i64 {
-        self.dir
+/// Where a page of the backlog is looked for.
+#[derive(Clone, Debug)]
+pub(crate) enum Stretch {
+    /// Everything behind this row.
+    Behind(FileKey),
+    /// Everything behind this row's directory.
+    BehindDir(FileKey),
+    /// The rest of this row's directory.
+    RestOfDir(FileKey),
+}
+
+impl Stretch {
+    /// All of the backlog.
+    pub(crate) fn all() -> Self {
+        Self::Behind(FileKey { dir: -1, name: Vec::new() })
+    }
+
+    /// The condition on the rows, of the parameters ?2 and ?3, and what these are.
+    /// Each is a range of the index of what is pending.
+    fn condition(&self) -> (&'static str, i64, &[u8]) {
+        match self {
+            Self::Behind(key) => ("(file.dir, file.name) > (?2, ?3)", key.dir, &key.name),
+            Self::BehindDir(key) => ("(file.dir, file.name) > (?2, ?3)", key.dir.saturating_add(1), &[]),
+            Self::RestOfDir(key) => ("file.dir = ?2 AND file.name > ?3", key.dir, &key.name),
+        }
     }
 }
 
@@ -77,62 +97,6 @@ impl Work {
     }
 }
 
-/// What became of a row of the backlog, and the lines of the log that say so.
-#[derive(Debug)]
-pub(crate) struct Outcome {
-    pub(crate) key: FileKey,
-    pub(crate) verdict: Verdict,
-    pub(crate) lines: Vec<Line>,
-}
-
-/// What became of a file.
-#[derive(Debug)]
-pub(crate) enum Verdict {
-    /// At the sink and durable, as these metadata say, with this checksum.
-    Synced { metadata: Metadata, checksum: Option<Checksum> },
-    /// The same, and its content was not touched: the recorded checksum stays.
-    Settled,
-    /// To be sent in the pass of this number, with its new metadata if they changed.
-    Retry { turn: u32, metadata: Option<Metadata> },
-    /// Not to be sent again in this run.
-    Failed { side: Side, metadata: Option<Metadata> },
-    /// A directory with content is in its place: once that is gone, it has another chance.
-    Blocked,
-    /// No longer in the source.
-    Vanished,
-}
-
-/// A directory that the sink lacks, or whose times it is to get.
-#[derive(Clone, Debug)]
-pub(crate) struct PendingDir {
-    pub(crate) id: i64,
-    pub(crate) path: RelPath,
-    /// Where the source has it: elsewhere, if a link leads there.
-    pub(crate) read_path: RelPath,
-    /// The source's; `None` if they are not known.
-    pub(crate) times: Option<Times>,
-    /// Permissions and owner, as the source has them.
-    pub(crate) attributes: Attributes,
-}
-
-/// What a directory waits for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum DirWork {
-    /// To be made.
-    Make,
-    /// To get its times, once its content is there.
-    Settle,
-}
-
-impl DirWork {
-    fn column(self) -> &'static str {
-        match self {
-            Self::Make => "missing",
-            Self::Settle => "settle",
-        }
-    }
-}
-
 /// Files by size: the small ones wait for answers, the large ones for the link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sizes {
@@ -156,25 +120,25 @@ impl Sizes {
 
 impl State {
     /// Up to `limit` rows of pass `turn` that wait for `work`, of files of these `sizes`,
-    /// in order, behind `after`.
+    /// in order, of this `stretch`.
     pub(crate) async fn pending_page(
         &self,
         work: Work,
         turn: u32,
         sizes: Sizes,
-        after: FileKey,
+        stretch: Stretch,
         limit: usize,
     ) -> Result<Vec<Pending>> {
         self.call(move |db| match work {
-            Work::Name => db.pending_names(turn, sizes, &after, limit),
-            _ => db.pending_page(work, turn, sizes, &after, limit),
+            Work::Name => db.pending_names(turn, sizes, &stretch, limit),
+            _ => db.pending_page(work, turn, sizes, &stretch, limit),
         })
         .await
     }
 
     /// Whether pass `turn` has any `work`.
     pub(crate) async fn has_turn(&self, work: Work, turn: u32) -> Result<bool> {
-        Ok(!self.pending_page(work, turn, Sizes::All, FileKey::first(), 1).await?.is_empty())
+        Ok(!self.pending_page(work, turn, Sizes::All, Stretch::all(), 1).await?.is_empty())
     }
 
     /// Gives all names that still wait for their file their turn in pass `turn`.
@@ -202,69 +166,6 @@ impl State {
         })
         .await
     }
-
-    /// Records outcomes and their lines: all of them, or none. What is
-    /// `Synced` must be durable at the sink.
-    pub(crate) async fn record(&self, outcomes: Vec<Outcome>) -> Result<()> {
-        self.call(move |db| db.record(&outcomes)).await
-    }
-
-    /// Writes lines that belong to no row into the log.
-    pub(crate) async fn log(&self, lines: Vec<Line>) -> Result<()> {
-        self.call(move |db| {
-            let mut text = Vec::new();
-            for line in &lines {
-                line.write(&mut text);
-            }
-            db.log.append(&text)
-        })
-        .await
-    }
-
-    /// Up to `limit` directories that wait for `work`, behind the one with id `after`.
-    pub(crate) async fn pending_dirs(&self, work: DirWork, after: i64, limit: usize) -> Result<Vec<PendingDir>> {
-        let column = work.column();
-        self.call(move |db| {
-            db.rows(
-                &format!(
-                    "SELECT id, path, modified, accessed, real, permissions, user, grp FROM dir
-                     WHERE {column} = 1 AND id > ?1 ORDER BY id LIMIT ?2"
-                ),
-                [after, signed(limit as u64)],
-                |row| {
-                    let modified = row.get::<_, Option<i64>>(2)?.map(Timestamp);
-                    let accessed = row.get::<_, Option<i64>>(3)?.map(Timestamp);
-                    let path = path(row, 1)?;
-                    Ok(PendingDir {
-                        id: row.get(0)?,
-                        read_path: optional_path(row, 4)?.unwrap_or_else(|| path.clone()),
-                        path,
-                        times: modified.map(|modified| Times { modified, accessed }),
-                        attributes: Attributes {
-                            permissions: row.get(5)?,
-                            owner: owner(row.get(6)?, row.get(7)?),
-                            ..Attributes::default()
-                        },
-                    })
-                },
-            )
-        })
-        .await
-    }
-
-    /// Records directories for which `work` is done, and those for which it failed.
-    pub(crate) async fn dirs_done(&self, work: DirWork, done: Vec<i64>, failed: Vec<i64>) -> Result<()> {
-        let sql = format!("UPDATE dir SET {} = ?2 WHERE id = ?1", work.column());
-        self.commit(move |db| {
-            for (ids, state) in [(&done, 0), (&failed, 2)] {
-                for id in ids {
-                    db.execute(&sql, [*id, state])?;
-                }
-            }
-            Ok(())
-        })
-        .await
-    }
 }
 
 /// The columns of a pending row, with the metadata and the checksum of `of`.
@@ -278,24 +179,33 @@ fn columns(of: &str) -> String {
 }
 
 impl Db {
-    fn pending_page(&self, work: Work, turn: u32, sizes: Sizes, after: &FileKey, limit: usize) -> Result<Vec<Pending>> {
+    fn pending_page(
+        &self,
+        work: Work,
+        turn: u32,
+        sizes: Sizes,
+        stretch: &Stretch,
+        limit: usize,
+    ) -> Result<Vec<Pending>> {
         let (least, most) = sizes.bounds();
+        let (condition, dir, name) = stretch.condition();
         self.rows(
             &format!(
                 "SELECT {} FROM file JOIN dir ON dir.id = file.dir
-                 WHERE status = 0 AND work = ?5 AND turn = ?1 AND (file.dir, file.name) > (?2, ?3)
+                 WHERE status = 0 AND work = ?5 AND turn = ?1 AND {condition}
                      AND size BETWEEN ?6 AND ?7
                  ORDER BY file.dir, file.name LIMIT ?4",
                 columns("file")
             ),
-            params![turn, after.dir, Name(&after.name), signed(limit as u64), work.number(), least, most],
+            params![turn, dir, Name(name), signed(limit as u64), work.number(), least, most],
             pending,
         )
     }
 
     /// Names whose file is in sync under another name. What is known of the file is known by that one.
-    fn pending_names(&self, turn: u32, sizes: Sizes, after: &FileKey, limit: usize) -> Result<Vec<Pending>> {
+    fn pending_names(&self, turn: u32, sizes: Sizes, stretch: &Stretch, limit: usize) -> Result<Vec<Pending>> {
         let (least, most) = sizes.bounds();
+        let (condition, dir, name) = stretch.condition();
         self.rows(
             &format!(
                 "SELECT {}, first.name, first_dir.path
@@ -306,11 +216,11 @@ impl Db {
                      ORDER BY dir, name LIMIT 1)
                  JOIN dir AS first_dir ON first_dir.id = first.dir
                  WHERE file.status = 0 AND file.work = ?5 AND file.turn = ?1
-                     AND (file.dir, file.name) > (?2, ?3) AND file.size BETWEEN ?6 AND ?7
+                     AND {condition} AND file.size BETWEEN ?6 AND ?7
                  ORDER BY file.dir, file.name LIMIT ?4",
                 columns("first")
             ),
-            params![turn, after.dir, Name(&after.name), signed(limit as u64), Work::Name.number(), least, most],
+            params![turn, dir, Name(name), signed(limit as u64), Work::Name.number(), least, most],
             |row| {
                 let first = join(&path(row, 19)?, &bytes(row, 18)?)?;
                 Ok(Pending { name_of: Some(first), ..pending(row)? })
@@ -346,114 +256,6 @@ impl Db {
         }
         Ok(names.into_iter().map(|(_, path)| path).collect())
     }
-
-    /// Rows and log go together: the lines are kept in the transaction until
-    /// the log has them, so that a crash in between loses and doubles none.
-    fn record(&mut self, outcomes: &[Outcome]) -> Result<()> {
-        let mut lines = Vec::new();
-        for outcome in outcomes {
-            self.record_verdict(&outcome.key, &outcome.verdict)?;
-            lines.extend(outcome.lines.iter().cloned());
-        }
-        self.write_lines(&lines)
-    }
-
-    /// Commits, and writes lines that belong to what was committed.
-    pub(super) fn write_lines(&mut self, written: &[Line]) -> Result<()> {
-        let mut lines = Vec::new();
-        for line in written {
-            line.write(&mut lines);
-        }
-        let log_length = signed(self.log.length()?);
-        self.execute("INSERT OR REPLACE INTO outbox VALUES (1, ?1, ?2)", params![log_length, lines])?;
-        self.commit()?;
-        self.log.append(&lines)
-    }
-
-    fn record_verdict(&self, key: &FileKey, verdict: &Verdict) -> Result<()> {
-        let name = Name(&key.name);
-        match verdict {
-            Verdict::Synced { metadata, checksum } => {
-                let hash = checksum.as_ref().map(|checksum| checksum.hash.as_str());
-                let algorithm = checksum.as_ref().map(|checksum| checksum.algorithm.name());
-                self.set_metadata(key, metadata)?;
-                self.execute(
-                    "UPDATE file SET status = 1, suspect = 0, work = 0, turn = 0, failed = NULL, hash = ?3, algorithm = ?4
-                     WHERE dir = ?1 AND name = ?2",
-                    params![key.dir, name, hash, algorithm],
-                )?;
-            }
-            Verdict::Retry { turn, metadata } => self.set_turn(key, *turn, metadata.as_ref())?,
-            Verdict::Failed { side, metadata } => {
-                self.set_turn(key, NO_TURN, metadata.as_ref())?;
-                let values = params![key.dir, name, number(*side)];
-                self.execute("UPDATE file SET failed = ?3 WHERE dir = ?1 AND name = ?2", values)?;
-            }
-            Verdict::Blocked => self.set_turn(key, BLOCKED, None)?,
-            Verdict::Settled => {
-                let sql = "UPDATE file SET status = 1, work = 0, turn = 0, failed = NULL WHERE dir = ?1 AND name = ?2";
-                self.execute(sql, params![key.dir, name])?;
-            }
-            Verdict::Vanished => {
-                // What went during the run is no extra in the same run.
-                let sql = "INSERT OR IGNORE INTO source_other VALUES (?1, ?2)";
-                self.execute(sql, params![key.dir, name])?;
-                self.execute("DELETE FROM file WHERE dir = ?1 AND name = ?2", params![key.dir, name])?;
-            }
-        }
-        Ok(())
-    }
-
-    fn set_turn(&self, key: &FileKey, turn: u32, metadata: Option<&Metadata>) -> Result<()> {
-        if let Some(metadata) = metadata {
-            self.set_metadata(key, metadata)?;
-            // Other metadata are other content: the recorded checksum is not its own.
-            let forget = "UPDATE file SET hash = NULL, algorithm = NULL, work = 0 WHERE dir = ?1 AND name = ?2";
-            self.execute(forget, params![key.dir, Name(&key.name)])?;
-        }
-        self.execute(
-            "UPDATE file SET turn = ?3 WHERE dir = ?1 AND name = ?2",
-            params![key.dir, Name(&key.name), turn],
-        )?;
-        Ok(())
-    }
-
-    fn set_metadata(&self, key: &FileKey, metadata: &Metadata) -> Result<()> {
-        let id = several_names(metadata);
-        self.execute(
-            "UPDATE file SET size = ?3, modified = ?4, accessed = ?5, changed = ?6, created = ?7, permissions = ?8,
-                 user = ?9, grp = ?10, device = ?11, inode = ?12, kind = ?13
-             WHERE dir = ?1 AND name = ?2",
-            params![
-                key.dir,
-                Name(&key.name),
-                signed(metadata.size_bytes),
-                metadata.modified.0,
-                metadata.accessed.map(|time| time.0),
-                metadata.changed.map(|time| time.0),
-                metadata.created.map(|time| time.0),
-                metadata.permissions,
-                metadata.owner.map(|owner| owner.user),
-                metadata.owner.map(|owner| owner.group),
-                id.map(|id| bits(id.device)),
-                id.map(|id| bits(id.inode)),
-                if metadata.kind == Kind::Symlink { LINK } else { FILE },
-            ],
-        )
-        .map(drop)
-    }
-
-    /// Completes the log, if the last run was cut off while it wrote there.
-    pub(super) fn complete_log(&mut self) -> Result<()> {
-        let outbox = self.row("SELECT log_length, lines FROM outbox WHERE id = 1", [], |row| {
-            Ok((unsigned(row.get(0)?), row.get::<_, Vec<u8>>(1)?))
-        })?;
-        if let Some((length, lines)) = outbox {
-            self.log.complete(length, &lines)?;
-            self.execute("DELETE FROM outbox", [])?;
-        }
-        Ok(())
-    }
 }
 
 fn pending(row: &rusqlite::Row<'_>) -> rusqlite::Result<Pending> {
@@ -484,6 +286,6 @@ pub(super) fn join(dir: &RelPath, name: &[u8]) -> rusqlite::Result<RelPath> {
     dir.join(name).map_err(|error| rusqlite::Error::FromSqlConversionFailure(1, Type::Text, Box::new(error)))
 }
 
-fn owner(user: Option<u32>, group: Option<u32>) -> Option<Owner> {
+pub(super) fn owner(user: Option<u32>, group: Option<u32>) -> Option<Owner> {
     user.zip(group).map(|(user, group)| Owner { user, group })
 }

@@ -145,7 +145,7 @@ run_lab() { # NAME PROTOCOL
     for try in 1 2 3; do
         status=0
         "$here/lab/start.sh" "$job" "$(asked "$name" timeout 2400)" "$(asked "$name" memory 3G)" "$kernel" "$work/first.cpio" \
-            > >(sed -u "s/^/$name over $2: /") &
+            "$(asked "$name" instructions_per_ns 4)" > >(sed -u "s/^/$name over $2: /") &
         lab=$!
         wait "$lab" || status=$?
         lab=

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs one scenario in a lab of its own: starts the machine, waits, and leaves no process behind.
 #
-#   start.sh JOB SECONDS MEMORY KERNEL ARCHIVE
+#   start.sh JOB SECONDS MEMORY KERNEL ARCHIVE INSTRUCTIONS_PER_NS
 #
 # JOB is a folder with the file `settings` (see run.sh), KERNEL a version in /boot, ARCHIVE what first_root.sh made.
 # What the scenario says comes to standard output; its records are in JOB/records, its exit status in JOB/status.
@@ -12,9 +12,8 @@
 set -eu
 # One processor is the client, the switch and both servers. QEMU counts a nanosecond for each instruction, which is
 # little for four machines: so the kernel inside is told that the counter of these nanoseconds runs faster, and takes
-# four of them for one.
-instructions_per_us=4000
-job=$(readlink -f "$1") seconds=$2 memory=$3 version=$4 archive=$5
+# so many of them for one.
+job=$(readlink -f "$1") seconds=$2 memory=$3 version=$4 archive=$5 instructions_per_ns=$6
 
 # shellcheck disable=SC2317
 end_lab() { [ -z "${machine:-}" ] || kill "$machine" 2>/dev/null || true; }
@@ -30,7 +29,7 @@ timeout -k 5 "$seconds" qemu-system-x86_64 -accel tcg -icount shift=0,sleep=off 
     -virtfs "local,path=$job,mount_tag=job,security_model=none" \
     -kernel "/boot/vmlinuz-$version" -initrd "$archive" \
     -append "console=ttyS0 quiet panic=-1 mitigations=off preempt=full random.trust_cpu=on \
-        tsc_early_khz=$((instructions_per_us * 1000)) tsc=reliable" \
+        tsc_early_khz=$((instructions_per_ns * 1000000)) tsc=reliable" \
     </dev/null >"$job/console" 2>&1 &
 machine=$!
 tail -n +1 -f --pid="$machine" -s 0.3 "$job/said" &

@@ -1,4 +1,4 @@
-# netlab: rate=1gbit delay=0.5ms memory=3G timeout=2400 short=nfs4
+# netlab: rate=1gbit delay=0.5ms memory=3G timeout=2400 short=nfs4 instructions_per_ns=16
 # Many small files: 2,000 of 8 KiB, where the round trips count and not the bytes.
 
 COUNT=2000

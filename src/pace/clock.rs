@@ -1,0 +1,123 @@
+//! Waits of less than a millisecond, which the runtime's timers do not know.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+use tokio::time::sleep_until;
+
+/// Waits at a time; more take the runtime's timers.
+const MOST_WAITS: usize = 1024;
+
+/// Wakes tasks at their time, to within the kernel's timers: some 50 µs.
+#[derive(Debug)]
+pub(super) struct Clock(SyncSender<Wait>);
+
+#[derive(Debug)]
+struct Wait {
+    until: Instant,
+    wake: oneshot::Sender<()>,
+}
+
+impl Clock {
+    /// Starts its thread, which ends with the clock; `None` if the system has no thread left.
+    pub(super) fn start() -> Option<Self> {
+        let (waits, asked) = sync_channel(MOST_WAITS);
+        thread::Builder::new().name("towpath-clock".to_owned()).spawn(move || keep(&asked)).ok()?;
+        Some(Self(waits))
+    }
+
+    /// Returns at `until`.
+    pub(super) async fn wait(&self, until: Instant) {
+        let (wake, woken) = oneshot::channel();
+        if until <= Instant::now() {
+            return;
+        }
+        if self.0.try_send(Wait { until, wake }).is_err() || woken.await.is_err() {
+            sleep_until(until.into()).await;
+        }
+    }
+}
+
+/// The thread: sleeps until the next wait ends or another one begins.
+fn keep(asked: &Receiver<Wait>) {
+    let mut waits = BinaryHeap::<Reverse<Wait>>::new();
+    loop {
+        let now = Instant::now();
+        while let Some(Reverse(next)) = waits.peek()
+            && next.until <= now
+        {
+            if let Some(Reverse(next)) = waits.pop() {
+                let _gone = next.wake.send(());
+            }
+        }
+        let next = waits.peek().map(|Reverse(next)| next.until.saturating_duration_since(now));
+        let asked = match next {
+            Some(next) => asked.recv_timeout(next),
+            None => asked.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
+        match asked {
+            Ok(wait) => waits.push(Reverse(wait)),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+impl PartialEq for Wait {
+    fn eq(&self, other: &Self) -> bool {
+        self.until == other.until
+    }
+}
+
+impl Eq for Wait {}
+
+impl PartialOrd for Wait {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Wait {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.until.cmp(&other.until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn all_are_woken_in_the_order_of_their_times_and_none_too_early() {
+        let clock = Clock::start().unwrap();
+        let start = Instant::now();
+        let (done, mut order) = tokio::sync::mpsc::unbounded_channel();
+        let wait = async |number: u32, after_us| {
+            let until = start + Duration::from_micros(after_us);
+            clock.wait(until).await;
+            assert!(Instant::now() >= until);
+            done.send(number).unwrap();
+        };
+        tokio::join!(wait(3, 30_300), wait(1, 300), wait(2, 15_000), wait(0, 0));
+        let mut woken = Vec::new();
+        while let Ok(number) = order.try_recv() {
+            woken.push(number);
+        }
+        assert_eq!(woken, [0, 1, 2, 3]);
+    }
+
+    #[tokio::test]
+    async fn a_wait_that_was_given_up_does_not_stop_the_others() {
+        let clock = Clock::start().unwrap();
+        let soon = Instant::now() + Duration::from_millis(5);
+        let given_up = tokio::time::timeout(Duration::from_millis(1), clock.wait(soon)).await;
+        assert!(given_up.is_err());
+        clock.wait(soon + Duration::from_millis(5)).await;
+    }
+}

@@ -1,0 +1,202 @@
+//! Hands the backlog's files out to the lanes: large ones first, small ones of several directories in turn.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::mem;
+
+use tokio::sync::mpsc;
+
+use super::PAGE_FILES;
+use super::shared::Shared;
+use super::task::Task;
+use crate::error::Result;
+use crate::state::{FileKey, Pending, Sizes, Stretch, Work};
+
+/// Pages through the backlog and hands out its files of these sizes.
+pub(super) async fn dispatch(
+    shared: &Shared,
+    work: Work,
+    turn: u32,
+    sizes: Sizes,
+    tasks: mpsc::Sender<Task>,
+) -> Result<()> {
+    let fetch = |stretch, limit| async move {
+        let page = shared.state.pending_page(work, turn, sizes, stretch, limit).await;
+        // Without a backlog the lanes have nothing to wait for.
+        page.inspect_err(|_| shared.stop.cancel())
+    };
+    // A directory for each lane keeps all of them busy.
+    let mut pages = Pages::new(if sizes == Sizes::Large { 1 } else { shared.options.lanes });
+    while let Some(mut page) = pages.next(&fetch).await? {
+        match sizes {
+            // The largest first: it is not the one that all wait for at the end, and
+            // the link is busy while others wait for answers.
+            Sizes::Large => page.sort_by_key(|pending| Reverse(pending.metadata.size_bytes)),
+            Sizes::Small | Sizes::All => page = taking_turns(page),
+        }
+        for pending in page {
+            tokio::select! {
+                biased;
+                () = shared.stop.cancelled() => return Ok(()),
+                sent = tasks.send(Task::new(work, pending)) => if sent.is_err() { return Ok(()) },
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The way through the backlog, in pages that hold files of several directories where
+/// these are large: a client makes files of one directory one after the other, whatever
+/// the number of lanes (it holds the directory's lock until the server answers).
+#[derive(Debug)]
+struct Pages {
+    /// Directories to be under way at a time.
+    dirs: usize,
+    /// The last file taken of each directory that is under way.
+    begun: Vec<FileKey>,
+    /// Where directories are that were not begun yet, if there may be any.
+    rest: Option<Stretch>,
+}
+
+impl Pages {
+    fn new(dirs: usize) -> Self {
+        Self { dirs, begun: Vec::new(), rest: Some(Stretch::all()) }
+    }
+
+    /// The next files, or `None` at the end: about [`PAGE_FILES`], as `fetch` gives them
+    /// of a stretch, up to a limit and in order.
+    async fn next<F>(&mut self, fetch: &impl Fn(Stretch, usize) -> F) -> Result<Option<Vec<Pending>>>
+    where
+        F: Future<Output = Result<Vec<Pending>>>,
+    {
+        if self.begun.is_empty() && self.rest.is_none() {
+            return Ok(None);
+        }
+        let share = PAGE_FILES.div_ceil(self.dirs);
+        let mut page = Vec::new();
+        for last in mem::take(&mut self.begun) {
+            let files = fetch(Stretch::RestOfDir(last), share).await?;
+            self.begun.extend(cut_off(&files, share));
+            page.extend(files);
+        }
+        while self.begun.len() < self.dirs && page.len() < PAGE_FILES {
+            let Some(stretch) = self.rest.take() else { break };
+            let files = fetch(stretch, share).await?;
+            if let Some(last) = cut_off(&files, share) {
+                self.begun.push(last.clone());
+                self.rest = Some(Stretch::BehindDir(last));
+            }
+            page.extend(files);
+        }
+        Ok(Some(page))
+    }
+}
+
+/// The last of these files, if there may be more: as many came as were asked for.
+fn cut_off(files: &[Pending], limit: usize) -> Option<FileKey> {
+    files.last().filter(|_| files.len() >= limit).map(|pending| pending.key.clone())
+}
+
+/// The files of a page, so that its directories take turns.
+fn taking_turns(page: Vec<Pending>) -> Vec<Pending> {
+    let mut taken = HashMap::new();
+    let turn = |pending: Pending| {
+        let turn = taken.entry(pending.key.dir).or_insert(0_usize);
+        *turn += 1;
+        (*turn, pending)
+    };
+    let mut turns: Vec<_> = page.into_iter().map(turn).collect();
+    turns.sort_by_key(|(turn, _)| *turn);
+    turns.into_iter().map(|(_, pending)| pending).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+    use towpath_backend::{Kind, Metadata, RelPath, Timestamp};
+
+    use super::*;
+
+    /// Files, by the number of their directory and their own in it.
+    fn backlog(dirs: &[usize]) -> Vec<Pending> {
+        let mut files = Vec::new();
+        for (dir, count) in dirs.iter().enumerate() {
+            for file in 0..*count {
+                let name = format!("{file:06}");
+                let path = RelPath::new(format!("{dir}/{name}")).unwrap();
+                files.push(Pending {
+                    key: FileKey { dir: i64::try_from(dir).unwrap(), name: name.into_bytes() },
+                    read_path: path.clone(),
+                    path,
+                    metadata: Metadata::new(Kind::File, 1, Timestamp(0)),
+                    recorded: None,
+                    name_of: None,
+                    replaces_other_kind: false,
+                });
+            }
+        }
+        files
+    }
+
+    /// All pages of this backlog, and how often it was asked.
+    fn pages_of(backlog: &[Pending], dirs: usize) -> (Vec<Vec<Pending>>, usize) {
+        let asked = Cell::new(0);
+        let fetch = |stretch: Stretch, limit: usize| {
+            asked.set(asked.get() + 1);
+            let is_in = |pending: &&Pending| {
+                let key = (pending.key.dir, &pending.key.name);
+                match &stretch {
+                    Stretch::Behind(after) => key > (after.dir, &after.name),
+                    Stretch::BehindDir(after) => key.0 > after.dir,
+                    Stretch::RestOfDir(after) => key.0 == after.dir && key.1 > &after.name,
+                }
+            };
+            std::future::ready(Ok(backlog.iter().filter(is_in).take(limit).cloned().collect()))
+        };
+        let mut pages = Pages::new(dirs);
+        let mut taken = Vec::new();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        while let Some(page) = runtime.block_on(pages.next(&fetch)).unwrap() {
+            taken.push(page);
+        }
+        (taken, asked.get())
+    }
+
+    #[test]
+    fn large_directories_take_turns_file_by_file() {
+        let (pages, _) = pages_of(&backlog(&[5000, 3000, 4000, 10, 2000]), 4);
+        for page in &pages[..3] {
+            let order = taking_turns(page.clone());
+            for four in order.chunks(4).take(200) {
+                let dirs: HashSet<_> = four.iter().map(|pending| pending.key.dir).collect();
+                assert_eq!(dirs.len(), 4, "one of each directory");
+            }
+        }
+    }
+
+    #[test]
+    fn many_small_directories_come_in_few_pages() {
+        let (pages, asked) = pages_of(&backlog(&[2; 2000]), 8);
+        assert_eq!(pages.iter().map(Vec::len).sum::<usize>(), 4000);
+        assert!(asked <= 4000 / (PAGE_FILES / 8) * 2 + 8, "asked {asked} times");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn every_file_comes_once(dirs in proptest::collection::vec(0_usize..2500, 0..12), lanes in 1_usize..20) {
+            let backlog = backlog(&dirs);
+            let (pages, _) = pages_of(&backlog, lanes);
+            let mut taken: Vec<_> = pages.iter().flatten().map(|pending| pending.path.clone()).collect();
+            let mut expected: Vec<_> = backlog.iter().map(|pending| pending.path.clone()).collect();
+            taken.sort();
+            expected.sort();
+            prop_assert_eq!(taken, expected);
+            prop_assert!(pages.iter().all(|page| page.len() <= 3 * PAGE_FILES), "a page is bounded");
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! What became of the files of the backlog, recorded together with the log's lines.
+
+use rusqlite::params;
+use towpath_backend::{Kind, Metadata};
+
+use super::State;
+use super::backlog::{BLOCKED, FileKey, NO_TURN};
+use super::db::Db;
+use super::listing::{FILE, LINK, bits, several_names};
+use super::scan::number;
+use super::value::{Name, signed, unsigned};
+use crate::audit::Line;
+use crate::checksum::Checksum;
+use crate::error::Result;
+use crate::event::Side;
+
+/// What became of a row of the backlog, and the lines of the log that say so.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) key: FileKey,
+    pub(crate) verdict: Verdict,
+    pub(crate) lines: Vec<Line>,
+}
+
+/// What became of a file.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    /// At the sink and durable, as these metadata say, with this checksum.
+    Synced { metadata: Metadata, checksum: Option<Checksum> },
+    /// The same, and its content was not touched: the recorded checksum stays.
+    Settled,
+    /// To be sent in the pass of this number, with its new metadata if they changed.
+    Retry { turn: u32, metadata: Option<Metadata> },
+    /// Not to be sent again in this run.
+    Failed { side: Side, metadata: Option<Metadata> },
+    /// A directory with content is in its place: once that is gone, it has another chance.
+    Blocked,
+    /// No longer in the source.
+    Vanished,
+}
+
+impl State {
+    /// Records outcomes and their lines: all of them, or none. What is
+    /// `Synced` must be durable at the sink.
+    pub(crate) async fn record(&self, outcomes: Vec<Outcome>) -> Result<()> {
+        self.call(move |db| db.record(&outcomes)).await
+    }
+
+    /// Writes lines that belong to no row into the log.
+    pub(crate) async fn log(&self, lines: Vec<Line>) -> Result<()> {
+        self.call(move |db| {
+            let mut text = Vec::new();
+            for line in &lines {
+                line.write(&mut text);
+            }
+            db.log.append(&text)
+        })
+        .await
+    }
+}
+
+impl Db {
+    /// Rows and log go together: the lines are kept in the transaction until
+    /// the log has them, so that a crash in between loses and doubles none.
+    fn record(&mut self, outcomes: &[Outcome]) -> Result<()> {
+        let mut lines = Vec::new();
+        for outcome in outcomes {
+            self.record_verdict(&outcome.key, &outcome.verdict)?;
+            lines.extend(outcome.lines.iter().cloned());
+        }
+        self.write_lines(&lines)
+    }
+
+    /// Commits, and writes lines that belong to what was committed.
+    pub(super) fn write_lines(&mut self, written: &[Line]) -> Result<()> {
+        let mut lines = Vec::new();
+        for line in written {
+            line.write(&mut lines);
+        }
+        let log_length = signed(self.log.length()?);
+        self.execute("INSERT OR REPLACE INTO outbox VALUES (1, ?1, ?2)", params![log_length, lines])?;
+        self.commit()?;
+        self.log.append(&lines)
+    }
+
+    fn record_verdict(&self, key: &FileKey, verdict: &Verdict) -> Result<()> {
+        let name = Name(&key.name);
+        match verdict {
+            Verdict::Synced { metadata, checksum } => {
+                let hash = checksum.as_ref().map(|checksum| checksum.hash.as_str());
+                let algorithm = checksum.as_ref().map(|checksum| checksum.algorithm.name());
+                self.set_metadata(key, metadata)?;
+                self.execute(
+                    "UPDATE file SET status = 1, suspect = 0, work = 0, turn = 0, failed = NULL, hash = ?3, algorithm = ?4
+                     WHERE dir = ?1 AND name = ?2",
+                    params![key.dir, name, hash, algorithm],
+                )?;
+            }
+            Verdict::Retry { turn, metadata } => self.set_turn(key, *turn, metadata.as_ref())?,
+            Verdict::Failed { side, metadata } => {
+                self.set_turn(key, NO_TURN, metadata.as_ref())?;
+                let values = params![key.dir, name, number(*side)];
+                self.execute("UPDATE file SET failed = ?3 WHERE dir = ?1 AND name = ?2", values)?;
+            }
+            Verdict::Blocked => self.set_turn(key, BLOCKED, None)?,
+            Verdict::Settled => {
+                let sql = "UPDATE file SET status = 1, work = 0, turn = 0, failed = NULL WHERE dir = ?1 AND name = ?2";
+                self.execute(sql, params![key.dir, name])?;
+            }
+            Verdict::Vanished => {
+                // What went during the run is no extra in the same run.
+                let sql = "INSERT OR IGNORE INTO source_other VALUES (?1, ?2)";
+                self.execute(sql, params![key.dir, name])?;
+                self.execute("DELETE FROM file WHERE dir = ?1 AND name = ?2", params![key.dir, name])?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn set_turn(&self, key: &FileKey, turn: u32, metadata: Option<&Metadata>) -> Result<()> {
+        if let Some(metadata) = metadata {
+            self.set_metadata(key, metadata)?;
+            // Other metadata are other content: the recorded checksum is not its own.
+            let forget = "UPDATE file SET hash = NULL, algorithm = NULL, work = 0 WHERE dir = ?1 AND name = ?2";
+            self.execute(forget, params![key.dir, Name(&key.name)])?;
+        }
+        self.execute(
+            "UPDATE file SET turn = ?3 WHERE dir = ?1 AND name = ?2",
+            params![key.dir, Name(&key.name), turn],
+        )?;
+        Ok(())
+    }
+
+    fn set_metadata(&self, key: &FileKey, metadata: &Metadata) -> Result<()> {
+        let id = several_names(metadata);
+        self.execute(
+            "UPDATE file SET size = ?3, modified = ?4, accessed = ?5, changed = ?6, created = ?7, permissions = ?8,
+                 user = ?9, grp = ?10, device = ?11, inode = ?12, kind = ?13
+             WHERE dir = ?1 AND name = ?2",
+            params![
+                key.dir,
+                Name(&key.name),
+                signed(metadata.size_bytes),
+                metadata.modified.0,
+                metadata.accessed.map(|time| time.0),
+                metadata.changed.map(|time| time.0),
+                metadata.created.map(|time| time.0),
+                metadata.permissions,
+                metadata.owner.map(|owner| owner.user),
+                metadata.owner.map(|owner| owner.group),
+                id.map(|id| bits(id.device)),
+                id.map(|id| bits(id.inode)),
+                if metadata.kind == Kind::Symlink { LINK } else { FILE },
+            ],
+        )
+        .map(drop)
+    }
+
+    /// Completes the log, if the last run was cut off while it wrote there.
+    pub(super) fn complete_log(&mut self) -> Result<()> {
+        let outbox = self.row("SELECT log_length, lines FROM outbox WHERE id = 1", [], |row| {
+            Ok((unsigned(row.get(0)?), row.get::<_, Vec<u8>>(1)?))
+        })?;
+        if let Some((length, lines)) = outbox {
+            self.log.complete(length, &lines)?;
+            self.execute("DELETE FROM outbox", [])?;
+        }
+        Ok(())
+    }
+}

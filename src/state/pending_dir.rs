@@ -1,0 +1,86 @@
+//! Directories that wait to be made, or to get their times.
+
+use towpath_backend::{Attributes, RelPath, Times, Timestamp};
+
+use super::State;
+use super::backlog::owner;
+use super::value::{optional_path, path, signed};
+use crate::error::Result;
+
+/// A directory that the sink lacks, or whose times it is to get.
+#[derive(Clone, Debug)]
+pub(crate) struct PendingDir {
+    pub(crate) id: i64,
+    pub(crate) path: RelPath,
+    /// Where the source has it: elsewhere, if a link leads there.
+    pub(crate) read_path: RelPath,
+    /// The source's; `None` if they are not known.
+    pub(crate) times: Option<Times>,
+    /// Permissions and owner, as the source has them.
+    pub(crate) attributes: Attributes,
+}
+
+/// What a directory waits for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum DirWork {
+    /// To be made.
+    Make,
+    /// To get its times, once its content is there.
+    Settle,
+}
+
+impl DirWork {
+    fn column(self) -> &'static str {
+        match self {
+            Self::Make => "missing",
+            Self::Settle => "settle",
+        }
+    }
+}
+
+impl State {
+    /// Up to `limit` directories that wait for `work`, behind the one with id `after`.
+    pub(crate) async fn pending_dirs(&self, work: DirWork, after: i64, limit: usize) -> Result<Vec<PendingDir>> {
+        let column = work.column();
+        self.call(move |db| {
+            db.rows(
+                &format!(
+                    "SELECT id, path, modified, accessed, real, permissions, user, grp FROM dir
+                     WHERE {column} = 1 AND id > ?1 ORDER BY id LIMIT ?2"
+                ),
+                [after, signed(limit as u64)],
+                |row| {
+                    let modified = row.get::<_, Option<i64>>(2)?.map(Timestamp);
+                    let accessed = row.get::<_, Option<i64>>(3)?.map(Timestamp);
+                    let path = path(row, 1)?;
+                    Ok(PendingDir {
+                        id: row.get(0)?,
+                        read_path: optional_path(row, 4)?.unwrap_or_else(|| path.clone()),
+                        path,
+                        times: modified.map(|modified| Times { modified, accessed }),
+                        attributes: Attributes {
+                            permissions: row.get(5)?,
+                            owner: owner(row.get(6)?, row.get(7)?),
+                            ..Attributes::default()
+                        },
+                    })
+                },
+            )
+        })
+        .await
+    }
+
+    /// Records directories for which `work` is done, and those for which it failed.
+    pub(crate) async fn dirs_done(&self, work: DirWork, done: Vec<i64>, failed: Vec<i64>) -> Result<()> {
+        let sql = format!("UPDATE dir SET {} = ?2 WHERE id = ?1", work.column());
+        self.commit(move |db| {
+            for (ids, state) in [(&done, 0), (&failed, 2)] {
+                for id in ids {
+                    db.execute(&sql, [*id, state])?;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+}

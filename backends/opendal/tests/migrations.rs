@@ -142,32 +142,36 @@ async fn a_tree_goes_to_sftp_and_back() {
 
 /// The server goes in the middle and comes back: the same migration ends what it began.
 async fn interrupted(server: Option<Server>) {
+    interrupted_with(server, 400, 20_000).await;
+}
+
+async fn interrupted_with(server: Option<Server>, count: u64, bytes: usize) {
     let Some(mut server) = server else { return };
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     fs::create_dir(at("old")).unwrap();
-    for n in 0..400 {
-        fs::write(at("old").join(format!("{n:03}")), vec![n as u8; 20_000]).unwrap();
+    for n in 0..count {
+        fs::write(at("old").join(format!("{n:03}")), vec![n as u8; bytes]).unwrap();
     }
     let source = || LocalSource::open(&at("old")).unwrap();
     let tree = server.tree("tree").await;
     let under_way = migration(source(), tree.clone(), &at("state"), false);
     let (progress, stop) = (under_way.progress(), under_way.cancellation());
     let first = tokio::spawn(under_way.run());
-    while progress.snapshot().written_bytes < 1_000_000 && !first.is_finished() {
+    while progress.snapshot().written_bytes < count * bytes as u64 / 8 && !first.is_finished() {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    server.kill();
+    server.go();
     tokio::time::sleep(Duration::from_millis(200)).await;
     stop.cancel();
     let first = first.await.unwrap();
-    server.restart();
+    server.come_back();
     let sent = first.map_or(0, |report| report.synced.files);
-    assert!(sent < 400, "it was over before the server went");
+    assert!(sent < count, "it was over before the server went");
     let second = run(source(), tree.clone(), &at("state"), false).await;
     assert!(second.all_in_sync(), "{second:?}");
     let back = run(tree, LocalSink::open(&at("new")).unwrap(), &at("back"), false).await;
-    assert!(back.all_in_sync() && back.synced.files == 400, "{back:?}");
+    assert!(back.all_in_sync() && back.synced.files == count, "{back:?}");
     let content = |root: &Path| seen(root).into_iter().map(|(path, file)| (path, file.map(|(data, _)| data)));
     assert!(content(&at("old")).eq(content(&at("new"))));
 }
@@ -180,6 +184,26 @@ async fn an_ssh_server_that_goes_in_the_middle_is_gone_on_with() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_webdav_server_that_goes_in_the_middle_is_gone_on_with() {
     interrupted(or_skip(servers::webdav())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webdav_server_that_goes_in_the_middle_of_large_files_is_gone_on_with() {
+    interrupted_with(or_skip(servers::webdav()), 4, 12 << 20).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_s3_server_that_goes_in_the_middle_is_gone_on_with() {
+    interrupted(or_skip(servers::s3()).map(Server::over_a_way)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_s3_server_that_goes_in_the_middle_of_large_files_is_gone_on_with() {
+    interrupted_with(or_skip(servers::s3()).map(Server::over_a_way), 4, 24 << 20).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_azure_server_that_goes_in_the_middle_is_gone_on_with() {
+    interrupted(or_skip(servers::azblob()).map(Server::over_a_way)).await;
 }
 
 /// What the source does not have goes, and a source that is empty takes nothing along.

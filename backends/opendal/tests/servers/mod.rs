@@ -4,6 +4,8 @@
 
 #![allow(dead_code, clippy::unwrap_used, clippy::panic, clippy::print_stderr, missing_docs)]
 
+mod way;
+
 use std::collections::BTreeMap;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
@@ -14,6 +16,7 @@ use std::time::{Duration, Instant};
 use towpath_backend::registry::{Location, Registry, Surroundings};
 use towpath_opendal::OpendalTree;
 use towpath_opendal::services::{self, Service};
+use way::Way;
 
 /// The command that serves a folder on a port.
 type MakeCommand = dyn Fn(&Path, u16) -> Command;
@@ -24,6 +27,8 @@ pub struct Server {
     port: u16,
     command: Box<MakeCommand>,
     child: Option<Child>,
+    /// What lies in between, where the server forgets all when it is killed.
+    way: Option<Way>,
     service: Service,
     /// What the tests' trees lie in: `s3://bucket`.
     url: String,
@@ -39,7 +44,7 @@ impl Server {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let (folder, command) = (tempfile::tempdir().unwrap(), Box::new(command));
         let (url, query, environment) = (String::new(), String::new(), BTreeMap::new());
-        let mut server = Self { folder, port, command, child: None, service, url, query, environment };
+        let mut server = Self { folder, port, command, child: None, way: None, service, url, query, environment };
         server.restart();
         server
     }
@@ -63,6 +68,32 @@ impl Server {
         if let Some(mut child) = self.child.take() {
             let _gone = child.kill();
             let _status = child.wait();
+        }
+    }
+
+    /// Reaches it over a way that can be cut: moto has everything in memory, and azurite much.
+    pub fn over_a_way(mut self) -> Self {
+        let way = Way::to(self.port);
+        for value in self.environment.values_mut() {
+            *value = value.replace(&self.port.to_string(), &way.port().to_string());
+        }
+        self.way = Some(way);
+        self
+    }
+
+    /// In the middle of what it does, it cannot be reached any more.
+    pub fn go(&mut self) {
+        match &self.way {
+            Some(way) => way.cut(),
+            None => self.kill(),
+        }
+    }
+
+    /// It is there again, with all that it took.
+    pub fn come_back(&mut self) {
+        match &self.way {
+            Some(way) => way.mend(),
+            None => self.restart(),
         }
     }
 

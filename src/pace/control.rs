@@ -55,8 +55,10 @@ const PASSED_INTERVALS: usize = 10;
 /// Of what the link carries: a queue of steps that come evenly is short until nearly all of it is used.
 const HOLD_SHARE: f64 = 0.94;
 /// Intervals until it looks for more room: at first, and when it found none again and again.
-const FIRST_HOLD: u32 = 100;
+const FIRST_HOLD: u32 = 200;
 const LONGEST_HOLD: u32 = 600;
+/// Of what the link carried: a rate this high without a delay says that there is more room.
+const MORE_ROOM_SHARE: f64 = 1.06;
 /// A queue that stays when this share of the rate is left is that of others.
 const OWN_QUEUE_SHARE: f64 = 0.6;
 
@@ -142,6 +144,7 @@ impl Controller {
         }
         self.learn_ceiling(lasting);
         match self.phase {
+            _ if self.is_looking() => self.look(delay),
             Phase::Starting if lasting < 0.5 => self.grow(START_GAIN * (1.0 - 2.0 * longest)),
             Phase::Starting => {
                 self.bytes_per_s = self.bytes_per_s.min(self.passed_per_s()) * 0.9;
@@ -173,20 +176,39 @@ impl Controller {
         }
         let full = if self.phase == Phase::Starting { 0.5 } else { 1.0 };
         if lasting >= full {
-            self.full_at.get_or_insert(self.passed_per_s());
+            self.full_at.get_or_insert(self.fastest(2));
         } else if lasting < 0.5
             && let Some(carried) = self.full_at.take()
             && self.bytes_per_s >= carried * OWN_QUEUE_SHARE
         {
-            let hold = match self.ceiling {
-                // Others came, while it looked for nothing: that says nothing of the link.
-                Some(known) if known.left > 0 && carried < known.bytes_per_s => return,
-                Some(known) if (0.9..1.1).contains(&(carried / known.bytes_per_s)) => {
-                    (known.hold * 2).min(LONGEST_HOLD)
-                }
-                _ => FIRST_HOLD,
-            };
-            self.ceiling = Some(Ceiling { bytes_per_s: carried, hold, left: hold });
+            // Where others came while it looked for nothing, that says nothing of the link.
+            let holds = |known: Ceiling| known.left > 0 && carried < known.bytes_per_s;
+            if !self.ceiling.is_some_and(holds) {
+                self.ceiling = Some(Ceiling { bytes_per_s: carried, hold: FIRST_HOLD, left: FIRST_HOLD });
+            }
+        }
+    }
+
+    /// Whether it is at its ceiling, to see if there is more room by now.
+    fn is_looking(&self) -> bool {
+        let at = |ceiling: Ceiling| ceiling.left == 0 && self.bytes_per_s >= ceiling.bytes_per_s * HOLD_SHARE * 0.99;
+        self.ceiling.is_some_and(at)
+    }
+
+    /// Goes a step on. Any delay says that there is no more room: it is not waited for to last.
+    fn look(&mut self, delay: f64) {
+        let carried = self.fastest(2);
+        let Some(ceiling) = &mut self.ceiling else { return };
+        if delay >= 0.5 {
+            ceiling.bytes_per_s = carried.max(ceiling.bytes_per_s);
+            self.bytes_per_s = ceiling.bytes_per_s * HOLD_SHARE;
+            ceiling.hold = (ceiling.hold * 2).min(LONGEST_HOLD);
+            ceiling.left = ceiling.hold;
+        } else if self.bytes_per_s >= ceiling.bytes_per_s * MORE_ROOM_SHARE {
+            self.ceiling = None;
+            self.phase = Phase::Starting;
+        } else {
+            self.bytes_per_s *= 1.0 + GAIN;
         }
     }
 
@@ -221,11 +243,15 @@ impl Controller {
         self.bytes_per_s = (self.bytes_per_s * (1.0 + share)).min(most);
     }
 
-    /// What passed in a second, by the fastest of the last intervals' three.
+    /// What passed in a second lately.
     fn passed_per_s(&self) -> f64 {
-        let three = |from: usize| self.passed.iter().skip(from).take(3).sum::<f64>() / 3.0;
-        let most = (0..self.passed.len().saturating_sub(2)).map(three).fold(0.0, f64::max);
-        if self.passed.len() < 3 { self.bytes_per_s } else { most }
+        if self.passed.len() < 3 { self.bytes_per_s } else { self.fastest(3) }
+    }
+
+    /// What passed in a second in the fastest of the last intervals, `count` in a row.
+    fn fastest(&self, count: usize) -> f64 {
+        let in_a_row = |from: usize| self.passed.iter().skip(from).take(count).sum::<f64>() / count as f64;
+        (0..(self.passed.len() + 1).saturating_sub(count)).map(in_a_row).fold(0.0, f64::max)
     }
 }
 
@@ -235,184 +261,4 @@ fn share_left(delay: f64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A link with one queue, on which the migration and someone else meet.
-    struct Link {
-        bytes_per_s: f64,
-        /// Bytes waiting; a full queue drops.
-        queue: f64,
-        queue_limit: f64,
-        round_trip: Duration,
-        /// Someone else who takes all that is left and keeps the queue full.
-        bulk: bool,
-        /// What the migration can use at most.
-        demand: f64,
-        random: u64,
-        base: Base,
-        controller: Controller,
-        rate: f64,
-        /// Of each interval: the rate, what passed, the delay in seconds.
-        history: Vec<(f64, f64, f64)>,
-    }
-
-    impl Link {
-        fn new(bytes_per_s: f64) -> Self {
-            Self {
-                bytes_per_s,
-                queue: 0.0,
-                queue_limit: bytes_per_s * 0.020,
-                round_trip: Duration::from_micros(900),
-                bulk: false,
-                demand: f64::INFINITY,
-                random: 7,
-                base: Base::default(),
-                controller: Controller::new(u64::MAX),
-                rate: MIN_BYTES_PER_S as f64,
-                history: Vec::new(),
-            }
-        }
-
-        /// From 0 to 1.
-        fn noise(&mut self) -> f64 {
-            self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (self.random >> 33) as f64 / f64::from(1u32 << 31)
-        }
-
-        fn run(&mut self, seconds: f64) -> &[(f64, f64, f64)] {
-            let from = self.history.len();
-            for _ in 0..(seconds / INTERVAL.as_secs_f64()) as usize {
-                self.interval();
-            }
-            &self.history[from..]
-        }
-
-        fn interval(&mut self) {
-            let late = self.noise() > 0.97;
-            let (mut passed, mut least) = (0.0, Duration::MAX);
-            for _ in 0..4 {
-                let time = INTERVAL.as_secs_f64() / 4.0;
-                let mine = self.rate.min(self.demand) * time;
-                self.queue += mine - self.bytes_per_s * time;
-                if self.bulk {
-                    // What fills a queue until it drops fills it at any rate of ours.
-                    self.queue = self.queue_limit * (0.5 + 0.5 * self.noise());
-                }
-                self.queue = self.queue.clamp(0.0, self.queue_limit);
-                passed += mine.min(self.bytes_per_s * time);
-                // Timers and threads: most are quick, some are not.
-                let noise = self.noise();
-                let jitter = if noise > 0.9 { 0.010 * self.noise() } else { 0.0005 * noise };
-                // Now and then a whole interval is late.
-                let jitter = jitter + if late { 0.012 } else { 0.0 };
-                let waited = Duration::from_secs_f64(self.queue / self.bytes_per_s + jitter);
-                least = least.min(self.round_trip + waited);
-            }
-            let delay = self.base.delay(least);
-            self.rate = self.controller.next(delay, passed as u64) as f64;
-            self.history.push((self.rate, passed / INTERVAL.as_secs_f64(), self.queue / self.bytes_per_s));
-        }
-    }
-
-    fn mean(history: &[(f64, f64, f64)]) -> f64 {
-        history.iter().map(|(_, passed, _)| passed).sum::<f64>() / history.len() as f64
-    }
-
-    const LINKS: [f64; 4] = [1.2e6, 12.5e6, 125e6, 1.25e9];
-
-    #[test]
-    fn an_idle_link_is_used() {
-        for bytes_per_s in LINKS {
-            let mut link = Link::new(bytes_per_s);
-            link.run(25.0);
-            let share = mean(link.run(60.0)) / bytes_per_s;
-            assert!(share >= 0.92, "{share} of {bytes_per_s}");
-        }
-    }
-
-    #[test]
-    fn the_queue_of_an_idle_link_is_nearly_always_empty() {
-        for bytes_per_s in LINKS {
-            let mut link = Link::new(bytes_per_s);
-            link.run(25.0);
-            let history = link.run(300.0);
-            let waited = history.iter().filter(|(.., delay)| *delay > 0.0005).count();
-            let share = waited as f64 / history.len() as f64;
-            assert!(share <= 0.03, "{share} of the time at {bytes_per_s}");
-        }
-    }
-
-    #[test]
-    fn room_that_came_later_is_found_in_two_minutes_at_most() {
-        let mut link = Link::new(12.5e6);
-        link.run(120.0);
-        link.bytes_per_s *= 4.0;
-        link.run(80.0);
-        let share = mean(link.run(10.0)) / link.bytes_per_s;
-        assert!(share >= 0.85, "{share}");
-    }
-
-    #[test]
-    fn the_start_does_not_overshoot() {
-        for bytes_per_s in LINKS {
-            let mut link = Link::new(bytes_per_s);
-            for (rate, _, delay) in link.run(30.0) {
-                assert!(*rate <= bytes_per_s * 1.2, "{rate} of {bytes_per_s}");
-                assert!(*delay <= 0.015, "{delay} s in the queue of {bytes_per_s}");
-            }
-        }
-    }
-
-    #[test]
-    fn others_get_the_link_within_a_second_and_it_is_taken_up_again() {
-        for bytes_per_s in LINKS {
-            let mut link = Link::new(bytes_per_s);
-            link.run(30.0);
-            link.bulk = true;
-            let left = link.run(1.0).last().unwrap().0 / bytes_per_s;
-            assert!(left <= 0.1 || left * bytes_per_s <= 1.1 * MIN_BYTES_PER_S as f64, "{left} after a second");
-            let taken = link.run(30.0).iter().map(|(rate, ..)| rate / bytes_per_s).fold(0.0, f64::max);
-            assert!(taken <= 0.2 || taken * bytes_per_s <= 1.1 * MIN_BYTES_PER_S as f64, "{taken} later");
-            link.bulk = false;
-            link.run(25.0);
-            let share = mean(link.run(10.0)) / bytes_per_s;
-            assert!(share >= 0.8, "{share} of {bytes_per_s} a while after");
-        }
-    }
-
-    #[test]
-    fn what_is_not_used_does_not_grow() {
-        let mut link = Link::new(125e6);
-        link.demand = 3e6;
-        link.run(120.0);
-        assert!(link.rate <= 3e6 * UNUSED_SHARE * 1.01, "{}", link.rate);
-        link.demand = f64::INFINITY;
-        link.run(10.0);
-        assert!(mean(link.run(10.0)) >= 60e6);
-    }
-
-    #[test]
-    fn the_rate_stays_within_its_bounds() {
-        let mut link = Link::new(12.5e6);
-        link.controller = Controller::new(4 << 20);
-        for (rate, ..) in link.run(20.0) {
-            assert!(*rate <= (4 << 20) as f64);
-        }
-        link.bulk = true;
-        for (rate, ..) in link.run(60.0) {
-            assert!(*rate >= MIN_BYTES_PER_S as f64);
-        }
-        assert!(Controller::new(1000).next(Duration::ZERO, 0) <= 1000, "a maximum below the lowest rate is kept");
-    }
-
-    #[test]
-    fn a_way_that_became_longer_is_learned_in_ten_minutes() {
-        let mut link = Link::new(12.5e6);
-        link.run(30.0);
-        link.round_trip += Duration::from_millis(30);
-        assert!(mean(link.run(60.0)) <= 2e6, "at first it looks like a queue");
-        link.run(600.0);
-        assert!(mean(link.run(30.0)) >= 10e6);
-    }
-}
+mod tests;

@@ -87,7 +87,11 @@ impl Paces {
             Bandwidth::Limit(bytes_per_s) => (Some(bytes_per_s), None),
             Bandwidth::Auto { max_bytes_per_s } => (max_bytes_per_s, Some(Arc::new(Rate::new(max_bytes_per_s)))),
         };
-        let pace = |side| Pace::new(side, fixed, rate.clone(), link);
+        let pace = |side| {
+            let pace = Pace::new(side, fixed, rate.clone(), link);
+            pace.owe_overhead(cost::OPENING_BYTES);
+            pace
+        };
         let listings = fixed.filter(|_| over_network).map(|limit| Semaphore::new(listings_at_once(limit)));
         Arc::new(Self { read: pace(Side::Source), write: pace(Side::Sink), rate, listings })
     }
@@ -241,6 +245,13 @@ impl Pace {
         }
     }
 
+    /// Requests and headers of `bytes` have passed: what comes next waits until they are paid for.
+    fn owe_overhead(&self, bytes: u64) {
+        if let Some(limit) = &self.0 {
+            limit.reserve(Instant::now(), limit.link.of_overhead(bytes));
+        }
+    }
+
     /// Returns when `bytes` of requests and headers may pass.
     async fn pass_overhead(&self, bytes: u64) {
         let Some(limit) = &self.0 else { return };
@@ -317,180 +328,4 @@ fn step_bytes(limit_bytes_per_s: u64) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use std::sync::Arc;
-    use tokio::time::timeout;
-
-    /// When each step passed, and its size, for `lanes` lanes that take turns.
-    async fn passes(limit: u64, lanes: usize, seconds: u64, think: Duration) -> Vec<(Duration, usize)> {
-        let pace = Arc::new(Pace::new(Side::Source, Some(limit), None, Link::None));
-        let start = Instant::now();
-        let end = start + Duration::from_secs(seconds);
-        let tasks: Vec<_> = (0..lanes)
-            .map(|_| {
-                let pace = Arc::clone(&pace);
-                tokio::spawn(async move {
-                    let mut passed = Vec::new();
-                    while Instant::now() < end {
-                        pace.pass(pace.step_bytes()).await;
-                        passed.push((start.elapsed(), pace.step_bytes()));
-                        tokio::time::sleep(think).await;
-                    }
-                    passed
-                })
-            })
-            .collect();
-        let mut all = Vec::new();
-        for task in tasks {
-            all.extend(task.await.unwrap());
-        }
-        all.sort();
-        all
-    }
-
-    /// The most bytes in any window of one second.
-    fn busiest_second(passes: &[(Duration, usize)]) -> usize {
-        let mut worst = 0;
-        for (i, (from, _)) in passes.iter().enumerate() {
-            let within = passes[i..].iter().take_while(|(at, _)| *at < *from + Duration::from_secs(1));
-            worst = worst.max(within.map(|(_, bytes)| bytes).sum());
-        }
-        worst
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(24))]
-        #[test]
-        fn no_second_holds_more_than_the_limit(limit in 64u64 << 10..200 << 20, lanes in 1usize..5) {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
-            let passes = runtime.block_on(passes(limit, lanes, 6, Duration::ZERO));
-            let worst = busiest_second(&passes) as f64;
-            // A step more or less: 4 KiB of 64 KiB/s is more than 2 %.
-            let step = step_bytes(limit) as f64;
-            prop_assert!(worst <= (limit as f64 * 1.005) + step, "{worst} in a second, limit {limit}");
-        }
-
-        #[test]
-        fn steps_are_fine_at_every_limit(limit in 1024u64..1 << 40) {
-            let step = step_bytes(limit);
-            prop_assert!((PAGE_BYTES..=MAX_STEP_BYTES).contains(&step));
-            prop_assert_eq!(step % PAGE_BYTES, 0);
-            let pace = Pace(None);
-            prop_assert_eq!(pace.block_bytes(5 << 20), 5 << 20, "without a limit as it is given");
-            if limit >= 512 << 10 {
-                prop_assert!(step as f64 <= limit as f64 * 0.016);
-            }
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn blocks_are_whole_steps_and_a_small_part_of_a_second() {
-        for limit in [4 << 10, 256 << 10, 1 << 20, 5 << 20, 20 << 20, 100 << 20, 1 << 30] {
-            let pace = Pace::new(Side::Source, Some(limit), None, Link::None);
-            for block_size in [1, 4096, 5000, 1 << 20, 5 << 20, 64 << 20] {
-                let block = pace.block_bytes(block_size);
-                assert!(block <= block_size && (block.is_multiple_of(pace.step_bytes()) || block == block_size));
-                assert!(block <= pace.step_bytes().max(limit as usize / 16), "{block} of {limit} in a second");
-                let (part, step) = (pace.whole_steps((block as u64 * 2 / 3).max(1)), pace.step_bytes() as u64);
-                assert!(part > 0 && (part < step || part.is_multiple_of(step)), "{part} is no number of steps");
-            }
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_mean_is_within_three_percent_below_the_limit() {
-        for limit in [256 << 10, 5 << 20, 20 << 20, 100 << 20] {
-            let passes = passes(limit, 3, 20, Duration::ZERO).await;
-            let last = passes.last().unwrap().0.as_secs_f64();
-            let mean = passes.iter().map(|(_, bytes)| *bytes).sum::<usize>() as f64 / last;
-            let share = mean / limit as f64;
-            assert!((0.97..=1.0).contains(&share), "{share} of {limit}");
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_stall_is_not_made_up_for() {
-        let limit = 8 << 20;
-        let pace = Pace::new(Side::Source, Some(limit), None, Link::None);
-        pace.pass(pace.step_bytes()).await;
-        tokio::time::sleep(Duration::from_secs(5)).await;
-        let start = Instant::now();
-        let mut bytes = 0;
-        while start.elapsed() < Duration::from_millis(100) {
-            pace.pass(pace.step_bytes()).await;
-            bytes += pace.step_bytes();
-        }
-        assert!(bytes as f64 <= limit as f64 * 0.1 * 1.15, "{bytes} in 100 ms");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_a_sink_that_was_away_still_has_to_take_comes_first() {
-        let pace = Pace::new(Side::Sink, Some(8 << 20), None, Link::None);
-        pace.pass(pace.step_bytes()).await;
-        tokio::time::sleep(Duration::from_secs(5)).await;
-        let start = Instant::now();
-        pace.pass(pace.step_bytes()).await;
-        assert!(start.elapsed() >= UNDER_WAY, "{:?}", start.elapsed());
-        let next = Instant::now();
-        pace.pass(pace.step_bytes()).await;
-        assert!(next.elapsed() < UNDER_WAY / 2, "only the first waits: {:?}", next.elapsed());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn all_files_together_share_what_may_be_under_way() {
-        let options = Options { bandwidth: Bandwidth::Limit(16 << 20), ..Options::default() };
-        let paces = Paces::new(&options, false);
-        let first = OpenFile::new(&paces);
-        assert_eq!(paces.write.under_way_bytes(), Some(1 << 20));
-        let second = OpenFile::new(&paces);
-        assert_eq!(paces.write.under_way_bytes(), Some(512 << 10));
-        drop(first);
-        assert_eq!(paces.write.under_way_bytes(), Some(1 << 20));
-        drop(second);
-        let many: Vec<_> = (0..100).map(|_| OpenFile::new(&paces)).collect();
-        assert_eq!(paces.write.under_way_bytes(), Some(paces.write.step_bytes() as u64), "a step always may");
-        drop(many);
-        assert_eq!(Paces::new(&Options::default(), true).write.under_way_bytes(), None);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn requests_take_their_time_where_there_is_a_network() {
-        let options = Options { bandwidth: Bandwidth::Limit(256 << 10), ..Options::default() };
-        for (over_network, at_least) in [(true, 0.85), (false, 0.0)] {
-            let paces = Paces::new(&options, over_network);
-            let start = Instant::now();
-            for _ in 0..100 {
-                paces.pass_file().await;
-            }
-            let share = start.elapsed().as_secs_f64() * (256 << 10) as f64 / (100 * 9 * 256) as f64;
-            assert!(share >= at_least && (over_network || share == 0.0), "{share}");
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_low_limit_lists_one_directory_at_a_time() {
-        let paces = |bandwidth, over_network| Paces::new(&Options { bandwidth, ..Options::default() }, over_network);
-        let low = paces(Bandwidth::Limit(256 << 10), true);
-        let first = low.turn_to_list().await;
-        assert!(timeout(Duration::from_secs(60), low.turn_to_list()).await.is_err());
-        drop(first);
-        assert!(timeout(Duration::from_secs(60), low.turn_to_list()).await.is_ok());
-        let high = paces(Bandwidth::Limit(20 << 20), true);
-        let (_one, two) = (high.turn_to_list().await, timeout(Duration::from_secs(60), high.turn_to_list()).await);
-        assert!(two.is_ok());
-        assert!(paces(Bandwidth::Unlimited, true).turn_to_list().await.is_none());
-        assert!(paces(Bandwidth::Limit(1), false).turn_to_list().await.is_none(), "on disks there is nothing to pay");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn without_a_limit_nothing_waits() {
-        let pace = Pace::new(Side::Source, None, None, Link::None);
-        let start = Instant::now();
-        for _ in 0..1000 {
-            pace.pass(pace.step_bytes()).await;
-        }
-        assert_eq!(start.elapsed(), Duration::ZERO);
-    }
-}
+mod tests;

@@ -8,9 +8,6 @@ use towpath_backend::{Bytes, Error, ErrorKind, FileWriter, Metadata, RelPath, Re
 use crate::error;
 use crate::tree::{MOST_AT_ONCE_BYTES, OpendalTree};
 
-/// Parts of one object that are on their way at the same time.
-const PARTS_AT_ONCE: usize = 2;
-
 /// The largest file that is gathered where all of it travels in one request, and a stream may.
 const GATHERED_BYTES: u64 = 8 << 20;
 
@@ -26,7 +23,10 @@ pub(crate) struct Writer {
     gathered: Vec<Bytes>,
     gathered_bytes: usize,
     position: u64,
+    /// The object that parts were sent of, when none is on its way.
     parts: Option<opendal::Writer>,
+    /// The same, with one on its way while the next is gathered.
+    sending: Option<JoinHandle<(opendal::Writer, opendal::Result<()>)>>,
     stream: Option<Stream>,
 }
 
@@ -42,7 +42,8 @@ impl Writer {
         let part_bytes = tree.part_bytes(metadata.size_bytes);
         let (gathered, modified) = (Vec::new(), metadata.modified);
         let stream = Stream::begin(&tree, &key, metadata);
-        Self { tree, path, key, part_bytes, modified, gathered, gathered_bytes: 0, position: 0, parts: None, stream }
+        let (parts, sending) = (None, None);
+        Self { tree, path, key, part_bytes, modified, gathered, gathered_bytes: 0, position: 0, parts, sending, stream }
     }
 
     /// Hands a piece of a stream on.
@@ -86,16 +87,31 @@ impl Writer {
                 format!("this service takes files of at most {} MiB, each in one request", MOST_AT_ONCE_BYTES >> 20);
             return Err(Error::new(ErrorKind::TooLarge, "write", &self.path, cause));
         }
-        let problem = |problem: &opendal::Error| error::of("write", &self.path, problem);
-        if self.parts.is_none() {
-            let options =
-                opendal::options::WriteOptions { concurrent: PARTS_AT_ONCE, ..tree.write_options(self.modified) };
+        if self.parts.is_none() && self.sending.is_none() {
+            // OpenDAL would send several at a time, but keeps what it sent then until the end.
+            let options = opendal::options::WriteOptions { concurrent: 1, ..tree.write_options(self.modified) };
             let parts = tree.operator.writer_options(&self.key, options).await;
-            self.parts = Some(parts.map_err(|error| problem(&error))?);
+            self.parts = Some(parts.map_err(|problem| error::of("write", &self.path, &problem))?);
         }
+        self.arrived("write").await?;
         let part = self.take_gathered();
-        let Some(parts) = &mut self.parts else { return Ok(()) };
-        parts.write(part).await.map_err(|error| error::of("write", &self.path, &error))
+        self.sending = self.parts.take().map(|mut parts| {
+            tokio::spawn(async move {
+                let result = parts.write(part).await;
+                (parts, result)
+            })
+        });
+        Ok(())
+    }
+
+    /// Waits until the part that is on its way has arrived.
+    async fn arrived(&mut self, operation: &'static str) -> Result<()> {
+        let Some(sending) = &mut self.sending else { return Ok(()) };
+        let arrived = sending.await;
+        self.sending = None;
+        let (parts, result) = arrived.map_err(|panicked| self.error(operation, panicked.to_string()))?;
+        self.parts = Some(parts);
+        result.map_err(|problem| error::of(operation, &self.path, &problem))
     }
 
     fn take_gathered(&mut self) -> Buffer {
@@ -140,6 +156,7 @@ impl FileWriter for Writer {
                 _ => Err(self.error("close", "it is another than when it was begun").with_temporary(true)),
             };
         }
+        self.arrived("close").await?;
         let last = self.take_gathered();
         let closed = match self.parts.take() {
             None => {
@@ -191,10 +208,18 @@ impl Stream {
 /// Parts of an object that never becomes one cost room until they are given up.
 impl Drop for Writer {
     fn drop(&mut self) {
-        if let (Some(mut parts), Ok(runtime)) = (self.parts.take(), tokio::runtime::Handle::try_current()) {
-            runtime.spawn(async move {
-                let _best_effort = parts.abort().await;
-            });
+        let (parts, sending) = (self.parts.take(), self.sending.take());
+        if (parts.is_none() && sending.is_none()) || tokio::runtime::Handle::try_current().is_err() {
+            return;
         }
+        tokio::spawn(async move {
+            let parts = match sending {
+                Some(sending) => sending.await.ok().map(|(parts, _)| parts),
+                None => parts,
+            };
+            if let Some(mut parts) = parts {
+                let _best_effort = parts.abort().await;
+            }
+        });
     }
 }

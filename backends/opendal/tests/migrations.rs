@@ -140,6 +140,25 @@ async fn a_tree_goes_to_sftp_and_back() {
     there_and_back(or_skip(servers::sftp())).await;
 }
 
+/// What was sent is not kept: the test has a process of its own, and its memory is the largest that it ever was.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_object_takes_no_more_memory_than_a_few_parts() {
+    const MIB: u64 = 1 << 20;
+    let Some(server) = or_skip(servers::s3()) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(at("old")).unwrap();
+    fs::File::create(at("old/large")).unwrap().set_len(300 * MIB).unwrap();
+    let source = LocalSource::open(&at("old")).unwrap();
+    let sent = run(source, server.tree("tree").await, &at("state"), false).await;
+    assert!(sent.all_in_sync() && sent.synced.bytes == 300 * MIB, "{sent:?}");
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let peak_kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(peak_kib < 200 << 10, "{} MiB", peak_kib >> 10);
+}
+
 /// The server goes in the middle and comes back: the same migration ends what it began.
 async fn interrupted(server: Option<Server>) {
     interrupted_with(server, 400, 20_000).await;

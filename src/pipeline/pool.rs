@@ -1,4 +1,4 @@
-//! The slots for blocks: as many as the queue's capacity, shared by all lanes. Small files share a slot.
+//! The slots for blocks: as many as the queue's capacity, shared by all lanes. Small blocks share one.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,8 +10,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const MAX_FIRST_BYTES: usize = 8 << 20;
 
 /// Hands out slots and takes their buffers back, so that the memory for blocks
-/// is bounded by slots × block size and is allocated once. A small file takes the part
-/// of a slot that it fills: with a whole one each, few would be under way at a time.
+/// is bounded by slots × block size and is allocated once. A small block takes a part of a
+/// slot: with a whole one each, few small files would be under way at a time, and while
+/// they are written none could be read.
 #[derive(Clone, Debug)]
 pub(crate) struct Pool(Arc<Inner>);
 

@@ -174,7 +174,7 @@ impl Reading<'_> {
 
     /// A file of one step: read, hashed and sent at once.
     async fn read_small(&self, size: usize) -> Step<()> {
-        let mut slot = self.small_slot(size).await?;
+        let mut slot = self.slot(size).await?;
         self.pace(size).await?;
         let buffer = std::mem::take(&mut slot.buffer);
         let source = &self.shared.source;
@@ -220,7 +220,7 @@ impl Reading<'_> {
             let length = read.whole_steps(block_size.next_bytes(most_bytes)).min(data_end - offset);
             // From here, as waiting for a slot says how fast blocks are wanted.
             let started = Instant::now();
-            let slot = self.slot().await?;
+            let slot = self.slot(usize::try_from(length).unwrap_or(usize::MAX)).await?;
             asked_until = asked_until.max(offset);
             let slot = self.read_block(&mut *file, slot, offset..offset + length, (&mut asked_until, data_end)).await?;
             block_size.note(slot.buffer.len() as u64, started.elapsed());
@@ -321,17 +321,17 @@ impl Reading<'_> {
         self.unless_stopped(self.queue.send(Message::Block(block))).await?.map_err(|_| Ending::Stopped)
     }
 
-    /// A slot for a block. A lane whose sink is slower than its source must not take
-    /// up what the others could use, nor run far ahead: what is read last is written
-    /// last, and the whole lead of a run is idle time at its end.
-    async fn slot(&self) -> Step<Slot> {
+    /// A slot for a block of so many bytes. A lane whose sink is slower than its source
+    /// must not take up what the others could use, nor run far ahead: what is read last is
+    /// written last, and the whole lead of a run is idle time at its end.
+    async fn slot(&self, bytes: usize) -> Step<Slot> {
         let of_lane = self.turn_of_lane().await?;
-        Ok(self.unless_stopped(self.shared.pool.slot()).await?.of_lane(of_lane))
-    }
-
-    async fn small_slot(&self, bytes: usize) -> Step<Slot> {
-        let of_lane = self.turn_of_lane().await?;
-        Ok(self.unless_stopped(self.shared.pool.small_slot(bytes)).await?.of_lane(of_lane))
+        let pool = &self.shared.pool;
+        let slot = match bytes <= SMALL_BYTES {
+            true => self.unless_stopped(pool.small_slot(bytes)).await?,
+            false => self.unless_stopped(pool.slot()).await?,
+        };
+        Ok(slot.of_lane(of_lane))
     }
 
     async fn turn_of_lane(&self) -> Step<OwnedSemaphorePermit> {

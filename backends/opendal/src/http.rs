@@ -22,7 +22,14 @@ use crate::spacing::Spacing;
 use crate::streams::Streams;
 
 /// One for the process: connections and trusted certificates are shared.
-static CONNECTIONS: LazyLock<reqwest::Client> = LazyLock::new(reqwest::Client::new);
+static CONNECTIONS: LazyLock<reqwest::Client> = LazyLock::new(|| {
+    // A machine that is gone is noticed while an answer is waited for.
+    let client = reqwest::Client::builder().tcp_keepalive(Duration::from_secs(20)).build();
+    client.unwrap_or_default()
+});
+
+/// How long the answer may take to what completes an object: S3 says that it may be minutes.
+const PATIENCE_AT_THE_END: Duration = Duration::from_secs(15 * 60);
 
 /// How the client of one storage is told what to send, and when.
 #[derive(Clone, Debug, Default)]
@@ -45,8 +52,11 @@ impl HttpFetch for Client {
         let uri = request.uri().clone();
         let is_head = request.method() == Method::HEAD;
         let moved = Arc::new(Moved::default());
+        // What completes an object of parts is a POST, and the server may have to put it together.
+        let completes = request.method() == Method::POST || self.outgoing.streams.has(request.body());
+        let patience = if completes { PATIENCE_AT_THE_END } else { PATIENCE };
         let asked = CONNECTIONS.execute(self.paced(request, &moved)?);
-        let answer = moved.watch(asked).await.ok_or_else(|| stands_still(&uri))?;
+        let answer = moved.watch(asked, patience).await.ok_or_else(|| stands_still(&uri, patience))?;
         let answer = answer.map_err(|cause| failed(&uri, "the request failed", cause))?;
 
         let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
@@ -61,7 +71,7 @@ impl HttpFetch for Client {
         // Where the services look for the address in their errors.
         head.extensions_mut().insert(uri.clone());
         let pieces = answer.bytes_stream().timeout(PATIENCE).map(move |piece| match piece {
-            Err(_elapsed) => Err(stands_still(&uri)),
+            Err(_elapsed) => Err(stands_still(&uri, PATIENCE)),
             Ok(Err(cause)) => Err(failed(&uri, "the answer broke off", cause)),
             Ok(Ok(piece)) => Ok(Buffer::from(piece)),
         });
@@ -97,8 +107,8 @@ impl Client {
     }
 }
 
-fn stands_still(uri: &Uri) -> Error {
-    let seconds = PATIENCE.as_secs();
+fn stands_still(uri: &Uri, patience: Duration) -> Error {
+    let seconds = patience.as_secs();
     Error::new(ErrorKind::Unexpected, format!("nothing moved for {seconds} s"))
         .with_context("url", uri.to_string())
         .set_temporary()
@@ -126,14 +136,14 @@ impl Moved {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What `asked` comes to; nothing if it stood still for [`PATIENCE`].
-    async fn watch<T>(&self, asked: impl Future<Output = T>) -> Option<T> {
+    /// What `asked` comes to; nothing if it stood still for so long.
+    async fn watch<T>(&self, asked: impl Future<Output = T>, patience: Duration) -> Option<T> {
         let mut asked = std::pin::pin!(asked);
         loop {
-            let until = *self.last() + PATIENCE;
+            let until = *self.last() + patience;
             match timeout_at(until, asked.as_mut()).await {
                 Ok(answer) => return Some(answer),
-                Err(_elapsed) if *self.last() + PATIENCE <= Instant::now() => return None,
+                Err(_elapsed) if *self.last() + patience <= Instant::now() => return None,
                 // It moved since.
                 Err(_elapsed) => {}
             }
@@ -296,7 +306,7 @@ mod tests {
             pieces.send(Bytes::from_static(b"seven ..")).await.unwrap();
             drop(pieces);
         };
-        let (first, ()) = tokio::join!(moved.watch(next()), slow);
+        let (first, ()) = tokio::join!(moved.watch(next(), PATIENCE), slow);
         assert_eq!(first.expect("it waits").unwrap().unwrap().into_data().unwrap(), "seven ..");
         let end = next().await.expect("no end of a content").unwrap_err();
         assert_eq!(end.to_string(), "the content ended early");
@@ -305,7 +315,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_stands_still_is_given_up_and_what_moves_is_not() {
         let moved = Moved::default();
-        assert!(moved.watch(pending::<()>()).await.is_none());
+        assert!(moved.watch(pending::<()>(), PATIENCE).await.is_none());
 
         let moves = async {
             for _ in 0..10 {
@@ -314,6 +324,6 @@ mod tests {
             }
         };
         *moved.last() = Instant::now();
-        assert!(moved.watch(moves).await.is_some());
+        assert!(moved.watch(moves, PATIENCE).await.is_some());
     }
 }

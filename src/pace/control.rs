@@ -110,6 +110,13 @@ struct Ceiling {
     left: u32,
 }
 
+impl Ceiling {
+    /// The rate that is held below it.
+    fn held_per_s(&self) -> f64 {
+        self.bytes_per_s * HOLD_SHARE
+    }
+}
+
 /// Sets the rate.
 #[derive(Debug)]
 pub(super) struct Controller {
@@ -165,8 +172,12 @@ impl Controller {
             return self.bytes_per_s as u64;
         }
         // Should it last, this was right; should it not, nothing is lost but this interval.
-        let threshold = if self.phase == Phase::Starting { 0.5 } else { 1.0 };
-        self.within_bounds(self.bytes_per_s * share_left(delay / threshold)) as u64
+        self.within_bounds(self.bytes_per_s * share_left(delay / self.full())) as u64
+    }
+
+    /// The delay, in targets, from which on the link counts as full.
+    fn full(&self) -> f64 {
+        if self.phase == Phase::Starting { 0.5 } else { 1.0 }
     }
 
     /// Learns what the link carries from a delay that came and went.
@@ -174,8 +185,7 @@ impl Controller {
         if let Some(ceiling) = &mut self.ceiling {
             ceiling.left = ceiling.left.saturating_sub(1);
         }
-        let full = if self.phase == Phase::Starting { 0.5 } else { 1.0 };
-        if lasting >= full {
+        if lasting >= self.full() {
             self.full_at.get_or_insert(self.fastest(2));
         } else if lasting < 0.5
             && let Some(carried) = self.full_at.take()
@@ -191,7 +201,7 @@ impl Controller {
 
     /// Whether it is at its ceiling, to see if there is more room by now.
     fn is_looking(&self) -> bool {
-        let at = |ceiling: Ceiling| ceiling.left == 0 && self.bytes_per_s >= ceiling.bytes_per_s * HOLD_SHARE * 0.99;
+        let at = |ceiling: Ceiling| ceiling.left == 0 && self.bytes_per_s >= ceiling.held_per_s() * 0.99;
         self.ceiling.is_some_and(at)
     }
 
@@ -201,7 +211,7 @@ impl Controller {
         let Some(ceiling) = &mut self.ceiling else { return };
         if delay >= 0.5 {
             ceiling.bytes_per_s = carried.max(ceiling.bytes_per_s);
-            self.bytes_per_s = ceiling.bytes_per_s * HOLD_SHARE;
+            self.bytes_per_s = ceiling.held_per_s();
             ceiling.hold = (ceiling.hold * 2).min(LONGEST_HOLD);
             ceiling.left = ceiling.hold;
         } else if self.bytes_per_s >= ceiling.bytes_per_s * MORE_ROOM_SHARE {
@@ -215,7 +225,7 @@ impl Controller {
     /// The most that the rate may grow to.
     fn room(&self) -> f64 {
         match self.ceiling {
-            Some(ceiling) if ceiling.left > 0 => ceiling.bytes_per_s * HOLD_SHARE,
+            Some(ceiling) if ceiling.left > 0 => ceiling.held_per_s(),
             _ => f64::INFINITY,
         }
     }
@@ -237,7 +247,7 @@ impl Controller {
 
     /// Adds a share, unless the delay made it one below 0.
     fn grow(&mut self, share: f64) {
-        let near = self.ceiling.is_some_and(|ceiling| self.bytes_per_s > ceiling.bytes_per_s * HOLD_SHARE * 0.9);
+        let near = self.ceiling.is_some_and(|ceiling| self.bytes_per_s > ceiling.held_per_s() * 0.9);
         let share = share.clamp(0.0, if near { GAIN } else { START_GAIN });
         let most = (self.passed_per_s() * UNUSED_SHARE).min(self.room()).max(self.bytes_per_s);
         self.bytes_per_s = (self.bytes_per_s * (1.0 + share)).min(most);

@@ -83,8 +83,8 @@ impl Pages {
             let Some(stretch) = self.rest.take() else { break };
             let files = fetch(stretch, share).await?;
             if let Some(last) = cut_off(&files, share) {
-                self.begun.push(last.clone());
-                self.rest = Some(Stretch::BehindDir(last));
+                self.rest = Some(Stretch::BehindDir(last.dir));
+                self.begun.push(last);
             }
             page.extend(files);
         }
@@ -149,8 +149,7 @@ mod tests {
             let is_in = |pending: &&Pending| {
                 let key = (pending.key.dir, &pending.key.name);
                 match &stretch {
-                    Stretch::Behind(after) => key > (after.dir, &after.name),
-                    Stretch::BehindDir(after) => key.0 > after.dir,
+                    Stretch::BehindDir(dir) => key.0 > *dir,
                     Stretch::RestOfDir(after) => key.0 == after.dir && key.1 > &after.name,
                 }
             };

@@ -21,6 +21,8 @@ struct Inner {
     /// Of each slot, [`Inner::parts_per_slot`].
     parts: Arc<Semaphore>,
     parts_per_slot: u32,
+    /// The largest block that takes one part.
+    small_bytes: usize,
     /// Buffers of whole slots between two uses; never more than there are slots.
     buffers: Mutex<Vec<Vec<u8>>>,
     buffer_bytes: usize,
@@ -44,21 +46,19 @@ impl Pool {
         let parts = slots.saturating_mul(parts_per_slot as usize).min(Semaphore::MAX_PERMITS);
         let buffer_bytes = block_bytes.min(MAX_FIRST_BYTES);
         let parts = Arc::new(Semaphore::new(parts));
-        Self(Arc::new(Inner { parts, parts_per_slot, buffers: Mutex::default(), buffer_bytes }))
+        Self(Arc::new(Inner { parts, parts_per_slot, small_bytes, buffers: Mutex::default(), buffer_bytes }))
     }
 
-    /// Waits for a free slot. Waiting lanes are served in turn.
-    pub(crate) async fn slot(&self) -> Slot {
+    /// Waits for room for a block of `bytes`. Waiting lanes are served in turn.
+    pub(crate) async fn slot(&self, bytes: usize) -> Slot {
+        if bytes <= self.0.small_bytes {
+            let permit = self.parts(1).await;
+            return Slot { buffer: Vec::with_capacity(bytes), pool: None, _permit: permit, _lane: None };
+        }
         let permit = self.parts(self.0.parts_per_slot).await;
         let buffer = self.0.buffers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let buffer = buffer.unwrap_or_else(|| Vec::with_capacity(self.0.buffer_bytes));
         Slot { buffer, pool: Some(Arc::clone(&self.0)), _permit: permit, _lane: None }
-    }
-
-    /// The same, of a slot's part for a small block of `bytes`.
-    pub(crate) async fn small_slot(&self, bytes: usize) -> Slot {
-        let permit = self.parts(1).await;
-        Slot { buffer: Vec::with_capacity(bytes), pool: None, _permit: permit, _lane: None }
     }
 
     async fn parts(&self, count: u32) -> OwnedSemaphorePermit {
@@ -105,34 +105,34 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_slot_is_free_only_when_the_last_clone_is_gone() {
-        let pool = Pool::new(1, 64, 64);
-        let mut slot = pool.slot().await;
+        let pool = Pool::new(1, 64, 16);
+        let mut slot = pool.slot(64).await;
         slot.buffer.extend_from_slice(b"block");
         let data = slot.into_bytes();
         let part = data.slice(1..3);
         drop(data);
-        assert!(timeout(Duration::from_secs(1), pool.slot()).await.is_err());
+        assert!(timeout(Duration::from_secs(1), pool.slot(64)).await.is_err());
         drop(part);
-        assert!(timeout(Duration::from_secs(1), pool.slot()).await.is_ok());
+        assert!(timeout(Duration::from_secs(1), pool.slot(64)).await.is_ok());
     }
 
     #[tokio::test]
     async fn buffers_are_used_again_and_come_empty() {
-        let pool = Pool::new(2, 64, 64);
-        let mut slot = pool.slot().await;
+        let pool = Pool::new(2, 64, 16);
+        let mut slot = pool.slot(64).await;
         slot.buffer.extend_from_slice(&[7; 1000]);
         let address = slot.buffer.as_ptr();
         drop(slot.into_bytes());
-        let slot = pool.slot().await;
+        let slot = pool.slot(64).await;
         assert_eq!((slot.buffer.as_ptr(), slot.buffer.len()), (address, 0));
         assert!(slot.buffer.capacity() >= 1000);
     }
 
     #[tokio::test]
     async fn there_are_never_more_buffers_than_slots() {
-        let pool = Pool::new(3, 64, 64);
+        let pool = Pool::new(3, 64, 16);
         for _ in 0..10 {
-            let slots = [pool.slot().await, pool.slot().await, pool.slot().await];
+            let slots = [pool.slot(64).await, pool.slot(64).await, pool.slot(64).await];
             drop(slots);
         }
         assert_eq!(pool.0.buffers.lock().unwrap().len(), 3);
@@ -141,26 +141,26 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn small_blocks_share_a_slot() {
         let pool = Pool::new(2, 64, 16);
-        let slot = pool.slot().await;
+        let slot = pool.slot(64).await;
         let mut parts = Vec::new();
         for _ in 0..4 {
-            parts.push(timeout(Duration::from_secs(1), pool.small_slot(10)).await.expect("a quarter of a slot"));
+            parts.push(timeout(Duration::from_secs(1), pool.slot(10)).await.expect("a quarter of a slot"));
         }
-        assert!(timeout(Duration::from_secs(1), pool.small_slot(10)).await.is_err(), "all memory is taken");
-        assert!(timeout(Duration::from_secs(1), pool.slot()).await.is_err());
+        assert!(timeout(Duration::from_secs(1), pool.slot(10)).await.is_err(), "all memory is taken");
+        assert!(timeout(Duration::from_secs(1), pool.slot(64)).await.is_err());
         drop(slot);
-        assert!(timeout(Duration::from_secs(1), pool.small_slot(10)).await.is_ok());
+        assert!(timeout(Duration::from_secs(1), pool.slot(10)).await.is_ok());
         parts.truncate(1);
-        assert!(timeout(Duration::from_secs(1), pool.slot()).await.is_ok());
+        assert!(timeout(Duration::from_secs(1), pool.slot(64)).await.is_ok());
         drop(parts);
-        let _both = (pool.slot().await, pool.slot().await);
-        assert!(timeout(Duration::from_secs(1), pool.small_slot(1)).await.is_err());
+        let _both = (pool.slot(64).await, pool.slot(64).await);
+        assert!(timeout(Duration::from_secs(1), pool.slot(1)).await.is_err());
     }
 
     #[tokio::test]
     async fn a_block_smaller_than_a_small_one_is_a_slot() {
         let pool = Pool::new(1, 16, 64);
-        let _part = pool.small_slot(16).await;
+        let _part = pool.slot(16).await;
         assert_eq!(pool.0.parts.available_permits(), 0);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Mutex, Semaphore, mpsc};
 use towpath_backend::{Attributes, ErrorKind, FileReader, Kind, Metadata, RelPath};
 
 use super::Shared;
@@ -325,19 +325,10 @@ impl Reading<'_> {
     /// must not take up what the others could use, nor run far ahead: what is read last is
     /// written last, and the whole lead of a run is idle time at its end.
     async fn slot(&self, bytes: usize) -> Step<Slot> {
-        let of_lane = self.turn_of_lane().await?;
-        let pool = &self.shared.pool;
-        let slot = match bytes <= SMALL_BYTES {
-            true => self.unless_stopped(pool.small_slot(bytes)).await?,
-            false => self.unless_stopped(pool.slot()).await?,
-        };
-        Ok(slot.of_lane(of_lane))
-    }
-
-    async fn turn_of_lane(&self) -> Step<OwnedSemaphorePermit> {
         let permit = self.unless_stopped(Arc::clone(self.ahead).acquire_owned()).await?;
         // The semaphore is never closed.
-        permit.map_err(|_| Ending::Stopped)
+        let permit = permit.map_err(|_| Ending::Stopped)?;
+        Ok(self.unless_stopped(self.shared.pool.slot(bytes)).await?.of_lane(permit))
     }
 
     async fn pace(&self, bytes: usize) -> Step<()> {

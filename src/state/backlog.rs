@@ -33,10 +33,8 @@ impl FileKey {
 /// Where a page of the backlog is looked for.
 #[derive(Clone, Debug)]
 pub(crate) enum Stretch {
-    /// Everything behind this row.
-    Behind(FileKey),
-    /// Everything behind this row's directory.
-    BehindDir(FileKey),
+    /// Everything behind the directory of this number.
+    BehindDir(i64),
     /// The rest of this row's directory.
     RestOfDir(FileKey),
 }
@@ -44,15 +42,14 @@ pub(crate) enum Stretch {
 impl Stretch {
     /// All of the backlog.
     pub(crate) fn all() -> Self {
-        Self::Behind(FileKey { dir: -1, name: Vec::new() })
+        Self::BehindDir(FileKey::first().dir)
     }
 
     /// The condition on the rows, of the parameters ?2 and ?3, and what these are.
     /// Each is a range of the index of what is pending.
     fn condition(&self) -> (&'static str, i64, &[u8]) {
         match self {
-            Self::Behind(key) => ("(file.dir, file.name) > (?2, ?3)", key.dir, &key.name),
-            Self::BehindDir(key) => ("(file.dir, file.name) > (?2, ?3)", key.dir.saturating_add(1), &[]),
+            Self::BehindDir(dir) => ("file.dir > ?2", *dir, &[]),
             Self::RestOfDir(key) => ("file.dir = ?2 AND file.name > ?3", key.dir, &key.name),
         }
     }

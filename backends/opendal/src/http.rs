@@ -52,11 +52,9 @@ impl HttpFetch for Client {
         let uri = request.uri().clone();
         let is_head = request.method() == Method::HEAD;
         let moved = Arc::new(Moved::default());
-        // What completes an object of parts is a POST, and the server may have to put it together.
-        let completes = request.method() == Method::POST || self.outgoing.streams.has(request.body());
-        let patience = if completes { PATIENCE_AT_THE_END } else { PATIENCE };
-        let asked = CONNECTIONS.execute(self.paced(request, &moved)?);
-        let answer = moved.watch(asked, patience).await.ok_or_else(|| stands_still(&uri, patience))?;
+        let (request, patience) = self.paced(request, &moved)?;
+        let answer =
+            moved.watch(CONNECTIONS.execute(request), patience).await.ok_or_else(|| stands_still(&uri, patience))?;
         let answer = answer.map_err(|cause| failed(&uri, "the request failed", cause))?;
 
         let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
@@ -80,8 +78,11 @@ impl HttpFetch for Client {
 }
 
 impl Client {
-    fn paced(&self, request: Request<Buffer>, moved: &Arc<Moved>) -> Result<reqwest::Request> {
+    /// The request as it is sent, and how long it may stand still.
+    fn paced(&self, request: Request<Buffer>, moved: &Arc<Moved>) -> Result<(reqwest::Request, Duration)> {
         let (head, content) = request.into_parts();
+        // What completes an object of parts is a POST, and the server may have to put it together.
+        let mut patience = if head.method == Method::POST { PATIENCE_AT_THE_END } else { PATIENCE };
         let url = reqwest::Url::from_str(&head.uri.to_string()).map_err(|cause| {
             Error::new(ErrorKind::ConfigInvalid, "the address is none")
                 .with_context("url", head.uri.to_string())
@@ -91,19 +92,20 @@ impl Client {
         *paced.headers_mut() = head.headers;
         *paced.version_mut() = head.version;
         if content.is_empty() {
-            return Ok(paced);
+            return Ok((paced, patience));
         }
         let (spacing, moved) = (Arc::clone(&self.outgoing.spacing), Arc::clone(moved));
         let content = match self.outgoing.streams.take(&content)? {
             None => Paced::new(content, spacing, moved),
             Some(stream) => {
+                patience = PATIENCE_AT_THE_END;
                 paced.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(stream.length_bytes));
                 let nothing_yet = Paced::new(Buffer::new(), spacing, moved);
                 Paced { unsent_bytes: stream.length_bytes, more: Some(stream.pieces), ..nothing_yet }
             }
         };
         *paced.body_mut() = Some(reqwest::Body::wrap(content));
-        Ok(paced)
+        Ok((paced, patience))
     }
 }
 

@@ -47,11 +47,6 @@ impl Streams {
         }
     }
 
-    /// Whether `content` is a stand-in.
-    pub(crate) fn has(&self, content: &Buffer) -> bool {
-        self.lock().contains_key(&place(&content.current()))
-    }
-
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<usize, Option<Content>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -3,14 +3,13 @@
 //! What a small request takes longer than it takes at best is the time it waited
 //! in queues: a full link's, a busy server's. LEDBAT (RFC 6817) and LEDBAT++ keep
 //! that delay near a target, and so give way to everything that fills queues
-//! until packets are lost, which is what all others do. Ten times a second:
+//! until packets are lost, which is what all others do. Twenty times a second:
 //!
-//! - the *delay* is the least of what the requests since the last time took, above
-//!   the *base*, the least of ten minutes. The least, as a queue delays every
-//!   request, and noise only some; of the slower side, as either may be in the way.
-//!   It *lasts* if it was there in one of the [`LASTING`] intervals before, too. A delay
-//!   that may not last is answered at once, for one interval, and stops the growth for a
-//!   few; only what lasts is remembered;
+//! - the *delay* is the lesser of what the last two requests took, above the *base*,
+//!   the least of ten minutes. The lesser, as a queue delays every request, and noise
+//!   only some; of the slower side, as either may be in the way.
+//!   It *lasts* if it was there in the interval before, too. A delay that may not last is
+//!   answered at once, for one interval; only what lasts is remembered;
 //! - *start*: below half of the target the rate grows by up to [`START_GAIN`], the
 //!   less the longer the delay, so that it slows down before it gets there. The
 //!   first lasting delay above ends the start, at what had passed until then;
@@ -32,31 +31,33 @@ use std::time::Duration;
 /// notices, and above the jitter of a machine's timers.
 pub(super) const TARGET: Duration = Duration::from_millis(2);
 /// How often the rate is set.
-pub(super) const INTERVAL: Duration = Duration::from_millis(100);
+pub(super) const INTERVAL: Duration = Duration::from_millis(50);
 /// The lowest rate: a migration goes on whatever the others do, and takes little.
 pub(super) const MIN_BYTES_PER_S: u64 = 256 << 10;
 /// Growth at each interval while starting, twice as much in 1.4 s: what it overshoots by
-/// at the end waits no longer than a twentieth of an interval.
-const START_GAIN: f64 = 0.05;
+/// waits no longer than a twentieth of the time until it is seen.
+const START_GAIN: f64 = 0.025;
+/// What the end of the start leaves of the rate: less than what the link carries, so that the queue goes.
+const START_END_SHARE: f64 = 0.85;
 /// Growth at each interval while following: a fifth in a second at most.
-const GAIN: f64 = 0.02;
+const GAIN: f64 = 0.01;
 /// Fall at each interval, for each target of delay above the target.
-const BACK_OFF: f64 = 0.15;
+const BACK_OFF: f64 = 0.08;
 /// The most that one interval takes off.
-const MOST_BACK_OFF: f64 = 0.3;
-/// Intervals in which a delay that comes again is one that lasts.
-const LASTING: usize = 3;
+const MOST_BACK_OFF: f64 = 0.16;
 /// Intervals without a lasting delay after which the start begins anew.
-const QUIET_INTERVALS: u32 = 20;
+const QUIET_INTERVALS: u32 = 40;
 /// How much faster than what passed the rate may be.
 const UNUSED_SHARE: f64 = 1.5;
 /// Intervals over which what passed is averaged.
-const PASSED_INTERVALS: usize = 10;
+const PASSED_INTERVALS: usize = 20;
+/// Intervals over which the fastest of them is.
+const FEW_INTERVALS: usize = 4;
 /// Of what the link carries: a queue of steps that come evenly is short until nearly all of it is used.
-const HOLD_SHARE: f64 = 0.94;
+const HOLD_SHARE: f64 = 0.96;
 /// Intervals until it looks for more room: at first, and when it found none again and again.
-const FIRST_HOLD: u32 = 200;
-const LONGEST_HOLD: u32 = 600;
+const FIRST_HOLD: u32 = 400;
+const LONGEST_HOLD: u32 = 1200;
 /// Of what the link carried: a rate this high without a delay says that there is more room.
 const MORE_ROOM_SHARE: f64 = 1.06;
 /// A queue that stays when this share of the rate is left is that of others.
@@ -73,7 +74,7 @@ pub(super) struct Base {
 
 impl Base {
     const MINUTES: usize = 10;
-    const SAMPLES_PER_MINUTE: u32 = 600;
+    const SAMPLES_PER_MINUTE: u32 = 1200;
 
     /// Notes the least round trip of an interval; tells how much longer it is than the base.
     pub(super) fn delay(&mut self, round_trip: Duration) -> Duration {
@@ -126,8 +127,8 @@ pub(super) struct Controller {
     ceiling: Option<Ceiling>,
     /// What passed when the delay that there is now began.
     full_at: Option<f64>,
-    /// The delays of the last intervals, in targets.
-    delays: VecDeque<f64>,
+    /// The delay of the interval before, in targets.
+    delay_before: f64,
     passed: VecDeque<f64>,
 }
 
@@ -135,16 +136,16 @@ impl Controller {
     pub(super) fn new(max_bytes_per_s: u64) -> Self {
         let max_bytes_per_s = max_bytes_per_s as f64;
         let bytes_per_s = (MIN_BYTES_PER_S as f64).min(max_bytes_per_s);
-        let (delays, passed) = (VecDeque::new(), VecDeque::new());
-        let phase = Phase::Starting;
-        Self { bytes_per_s, max_bytes_per_s, phase, ceiling: None, full_at: None, delays, passed }
+        let (phase, passed) = (Phase::Starting, VecDeque::new());
+        Self { bytes_per_s, max_bytes_per_s, phase, ceiling: None, full_at: None, delay_before: 0.0, passed }
     }
 
     /// The rate for the next interval, from the delay in the last one and the bytes
     /// that passed in it (in the direction in which more did).
     pub(super) fn next(&mut self, delay: Duration, passed_bytes: u64) -> u64 {
         let delay = delay.as_secs_f64() / TARGET.as_secs_f64();
-        let (lasting, longest) = self.recent(delay);
+        let before = std::mem::replace(&mut self.delay_before, delay);
+        let (lasting, longest) = (delay.min(before), delay.max(before));
         self.passed.push_back(passed_bytes as f64 / INTERVAL.as_secs_f64());
         if self.passed.len() > PASSED_INTERVALS {
             self.passed.pop_front();
@@ -154,7 +155,7 @@ impl Controller {
             _ if self.is_looking() => self.look(delay),
             Phase::Starting if lasting < 0.5 => self.grow(START_GAIN * (1.0 - 2.0 * longest)),
             Phase::Starting => {
-                self.bytes_per_s = self.bytes_per_s.min(self.passed_per_s()) * 0.9;
+                self.bytes_per_s = self.bytes_per_s.min(self.passed_per_s()) * START_END_SHARE;
                 self.phase = Phase::Following { quiet: 0 };
             }
             Phase::Following { quiet } => {
@@ -186,7 +187,7 @@ impl Controller {
             ceiling.left = ceiling.left.saturating_sub(1);
         }
         if lasting >= self.full() {
-            self.full_at.get_or_insert(self.fastest(2));
+            self.full_at.get_or_insert(self.fastest(FEW_INTERVALS));
         } else if lasting < 0.5
             && let Some(carried) = self.full_at.take()
             && self.bytes_per_s >= carried * OWN_QUEUE_SHARE
@@ -207,7 +208,7 @@ impl Controller {
 
     /// Goes a step on. Any delay says that there is no more room: it is not waited for to last.
     fn look(&mut self, delay: f64) {
-        let carried = self.fastest(2);
+        let carried = self.fastest(FEW_INTERVALS);
         let Some(ceiling) = &mut self.ceiling else { return };
         if delay >= 0.5 {
             ceiling.bytes_per_s = carried.max(ceiling.bytes_per_s);
@@ -234,17 +235,6 @@ impl Controller {
         bytes_per_s.max(MIN_BYTES_PER_S as f64).min(self.max_bytes_per_s)
     }
 
-    /// The delay that was there now and in one of the intervals before, and the longest
-    /// of all of them.
-    fn recent(&mut self, delay: f64) -> (f64, f64) {
-        let before = self.delays.iter().copied().fold(0.0, f64::max);
-        self.delays.push_back(delay);
-        if self.delays.len() > LASTING {
-            self.delays.pop_front();
-        }
-        (delay.min(before), delay.max(before))
-    }
-
     /// Adds a share, unless the delay made it one below 0.
     fn grow(&mut self, share: f64) {
         let near = self.ceiling.is_some_and(|ceiling| self.bytes_per_s > ceiling.held_per_s() * 0.9);
@@ -255,7 +245,7 @@ impl Controller {
 
     /// What passed in a second lately.
     fn passed_per_s(&self) -> f64 {
-        if self.passed.len() < 3 { self.bytes_per_s } else { self.fastest(3) }
+        if self.passed.len() < FEW_INTERVALS { self.bytes_per_s } else { self.fastest(FEW_INTERVALS) }
     }
 
     /// What passed in a second in the fastest of the last intervals, `count` in a row.

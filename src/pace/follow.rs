@@ -1,7 +1,6 @@
 //! Asks both trees for a round trip again and again, and sets the rate by what these take.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
@@ -13,7 +12,7 @@ use super::control::{Base, Controller, INTERVAL};
 use super::rate::Rate;
 use crate::progress::Progress;
 
-/// Between two requests to one tree: four in an interval, as some may find a timer or a
+/// Between two requests to one tree: two in an interval, as one may find a timer or a
 /// thread late.
 const BETWEEN: Duration = Duration::from_millis(25);
 /// At the start, before anything is sent: what the base is first known from.
@@ -38,50 +37,53 @@ pub(crate) async fn follow(
     }
 }
 
-/// The round trips to one tree since they were last looked at.
-#[derive(Debug)]
-struct RoundTrips {
-    least_ns: AtomicU64,
-    /// When the one that is under way began, after `epoch`; 0 if none is.
-    under_way_since_ns: AtomicU64,
-    epoch: Instant,
-}
+/// The round trips to one tree, the last ones.
+#[derive(Debug, Default)]
+struct RoundTrips(Mutex<Recent>);
 
-const NONE: u64 = u64::MAX;
-
-impl Default for RoundTrips {
-    fn default() -> Self {
-        Self { least_ns: AtomicU64::new(NONE), under_way_since_ns: AtomicU64::new(0), epoch: Instant::now() }
-    }
+#[derive(Debug, Default)]
+struct Recent {
+    last: Option<Duration>,
+    before: Option<Duration>,
+    /// Whether the last came back since it was looked at.
+    is_new: bool,
+    under_way_since: Option<Instant>,
 }
 
 impl RoundTrips {
-    fn now_ns(&self) -> u64 {
-        nanoseconds(self.epoch.elapsed()).max(1)
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The least; if none came back, how long the one under way has been away.
-    fn take(&self) -> Option<Duration> {
-        match self.least_ns.swap(NONE, Relaxed) {
-            NONE => match self.under_way_since_ns.load(Relaxed) {
-                0 => None,
-                since => Some(Duration::from_nanos(self.now_ns().saturating_sub(since))),
-            },
-            least => Some(Duration::from_nanos(least)),
+    fn begin(&self) {
+        self.recent().under_way_since = Some(Instant::now());
+    }
+
+    /// A request that failed at once says nothing of queues.
+    fn end(&self, is_answer: bool) {
+        let mut recent = self.recent();
+        let took = recent.under_way_since.take().map(|since| since.elapsed());
+        if is_answer {
+            recent.before = recent.last;
+            (recent.last, recent.is_new) = (took, true);
         }
+    }
+
+    /// The lesser of the last two; if none came back meanwhile, how long the one under way has been away.
+    fn take(&self) -> Option<Duration> {
+        let mut recent = self.recent();
+        if std::mem::take(&mut recent.is_new) {
+            return recent.last.map(|last| recent.before.map_or(last, |before| last.min(before)));
+        }
+        recent.under_way_since.map(|since| since.elapsed())
     }
 }
 
 async fn ask(tree: &dyn Tree, round_trips: &RoundTrips) {
     loop {
-        let since = round_trips.now_ns();
-        round_trips.under_way_since_ns.store(since, Relaxed);
+        round_trips.begin();
         let answer = tree.round_trip().await;
-        round_trips.under_way_since_ns.store(0, Relaxed);
-        // A request that failed at once says nothing of queues.
-        if answer.is_ok() {
-            round_trips.least_ns.fetch_min(round_trips.now_ns().saturating_sub(since), Relaxed);
-        }
+        round_trips.end(answer.is_ok());
         sleep(BETWEEN).await;
     }
 }
@@ -106,6 +108,41 @@ async fn set(rate: &Rate, trees: [&dyn Tree; 2], sides: [&RoundTrips; 2], progre
     }
 }
 
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: fn(u64) -> Duration = Duration::from_millis;
+
+    async fn asked(round_trips: &RoundTrips, took: Duration) {
+        round_trips.begin();
+        sleep(took).await;
+        round_trips.end(true);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_late_answer_of_two_is_noise_and_two_are_a_queue() {
+        let round_trips = RoundTrips::default();
+        assert_eq!(round_trips.take(), None);
+        asked(&round_trips, MS(30)).await;
+        assert_eq!(round_trips.take(), Some(MS(30)), "the only one");
+        asked(&round_trips, MS(1)).await;
+        asked(&round_trips, MS(30)).await;
+        assert_eq!(round_trips.take(), Some(MS(1)));
+        asked(&round_trips, MS(20)).await;
+        assert_eq!(round_trips.take(), Some(MS(20)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_does_not_come_tells_how_long_it_is_waited_for() {
+        let round_trips = RoundTrips::default();
+        asked(&round_trips, MS(1)).await;
+        assert_eq!(round_trips.take(), Some(MS(1)));
+        assert_eq!(round_trips.take(), None, "no news, and none is on its way");
+        round_trips.begin();
+        sleep(MS(70)).await;
+        assert_eq!(round_trips.take(), Some(MS(70)));
+        round_trips.end(false);
+        assert_eq!(round_trips.take(), None, "an error is none");
+    }
 }

@@ -53,10 +53,10 @@ impl Link {
     }
 
     fn interval(&mut self) {
-        let late = self.noise() > 0.97;
+        let late = self.noise() > 0.985;
         let (mut passed, mut least) = (0.0, Duration::MAX);
-        for _ in 0..4 {
-            let time = INTERVAL.as_secs_f64() / 4.0;
+        for _ in 0..2 {
+            let time = INTERVAL.as_secs_f64() / 2.0;
             let mine = self.rate.min(self.demand) * time;
             self.queue += mine - self.bytes_per_s * time;
             if self.bulk {

@@ -13,6 +13,10 @@ const HEADERS: f64 = 1.07;
 /// What the requests that carry a step add in one direction: the call that writes a
 /// step, the one that reads the next, and the one that commits it.
 const STEP_BYTES: f64 = 610.0;
+/// The same where steps follow each other so quickly that clients write several with one request.
+const GATHERED_STEP_BYTES: f64 = 480.0;
+/// From here on they do: at 256K each step of 4 KiB was one request, at 1M four of them were.
+const GATHERED_FROM_BYTES_PER_S: u64 = 1 << 20;
 /// A small request, or its answer, with its frame.
 pub(super) const REQUEST_BYTES: u64 = 256;
 /// An entry of a listing with what it says of the file: on NFS 205 bytes, and half as much again, as
@@ -35,11 +39,12 @@ pub(super) enum Link {
 }
 
 impl Link {
-    /// What a step of content counts as.
-    pub(super) fn of_content(self, bytes: u64) -> u64 {
+    /// What a step of content counts as, at this rate.
+    pub(super) fn of_content(self, bytes: u64, bytes_per_s: u64) -> u64 {
+        let requests = if bytes_per_s < GATHERED_FROM_BYTES_PER_S { STEP_BYTES } else { GATHERED_STEP_BYTES };
         match self {
             Self::None => bytes,
-            Self::Network => bytes.max(((bytes as f64 * HEADERS + STEP_BYTES) / ALLOWED) as u64),
+            Self::Network => bytes.max(((bytes as f64 * HEADERS + requests) / ALLOWED) as u64),
         }
     }
 
@@ -58,11 +63,13 @@ mod tests {
 
     #[test]
     fn large_steps_count_as_their_content_and_small_ones_as_more() {
-        assert_eq!(Link::Network.of_content(160 << 10), 160 << 10);
-        let small = Link::Network.of_content(4096) as f64 / 4096.0;
-        assert!((1.1..1.2).contains(&small), "{small}");
+        const FAST: u64 = 5 << 20;
+        assert_eq!(Link::Network.of_content(160 << 10, FAST), 160 << 10);
+        let share = |bytes_per_s| Link::Network.of_content(4096, bytes_per_s) as f64 / 4096.0;
+        let (slow, fast) = (share(256 << 10), share(FAST));
+        assert!(1.08 < fast && fast < slow && slow < 1.2, "{fast} {slow}");
         for bytes in [0, 1, 4096, 1 << 20] {
-            assert_eq!(Link::None.of_content(bytes), bytes);
+            assert_eq!(Link::None.of_content(bytes, FAST), bytes);
             assert_eq!(Link::None.of_overhead(bytes), 0);
         }
     }

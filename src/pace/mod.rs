@@ -239,7 +239,7 @@ impl Pace {
     /// Dropped while waiting, it passes nothing.
     pub(crate) async fn pass(&self, bytes: usize) {
         let Some(limit) = &self.0 else { return };
-        limit.pass(limit.link.of_content(bytes as u64)).await;
+        limit.pass(limit.link.of_content(bytes as u64, limit.bytes_per_s())).await;
         if let Some(rate) = &limit.follows {
             rate.add_passed(limit.side, bytes as u64);
         }

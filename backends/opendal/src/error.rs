@@ -46,9 +46,19 @@ pub(crate) fn text(error: &opendal::Error) -> String {
     let message: String = message.split_whitespace().map(without_query).collect::<Vec<_>>().join(" ");
     match std::error::Error::source(error) {
         Some(source) => format!("{message}: {}", without_query(&root_cause(source))),
-        None if message.is_empty() => error.kind().to_string(),
+        None if message.is_empty() => match http_status(error) {
+            Some(status) => format!("the server answered with HTTP status {status}, and said no more"),
+            None => error.kind().to_string(),
+        },
         None => message,
     }
+}
+
+/// The status of a server's answer, which OpenDAL keeps in what it shows of an error alone.
+fn http_status(error: &opendal::Error) -> Option<u16> {
+    let shown = error.to_string();
+    let (_, status) = shown.split_once("response: Parts { status: ")?;
+    status.split_once(',')?.0.parse().ok()
 }
 
 /// What a server of objects said in its XML: OpenDAL shows it as it holds it,
@@ -110,6 +120,14 @@ mod tests {
         let error = of_kind(Theirs::NotFound, r#"S3Error { code: "NoSuchKey", message: "It is gone.", resource: "" }"#);
         assert!(error.to_string().ends_with(": It is gone. (NoSuchKey)"), "{error}");
         assert!(of_kind(Theirs::Unexpected, "").to_string().ends_with("Unexpected"));
+    }
+
+    #[test]
+    fn a_server_that_says_nothing_is_shown_by_its_status() {
+        let response = "Parts { status: 507, version: HTTP/1.1, headers: {} }";
+        let error = opendal::Error::new(Theirs::Unexpected, "").with_context("response", response);
+        let error = of("write", &RelPath::root(), &error).to_string();
+        assert!(error.ends_with("HTTP status 507, and said no more"), "{error}");
     }
 
     #[test]

@@ -10,8 +10,7 @@ use std::time::Duration;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderValue};
 use http::{Method, Request, Response, Uri};
 use http_body::{Frame, SizeHint};
-use opendal::raw::{HttpBody, HttpClient, HttpFetch};
-use opendal::{Buffer, Error, ErrorKind, Result};
+use opendal::{Buffer, Error, ErrorKind, HttpBody, HttpTransport, HttpTransporter, Result};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 use tokio_stream::StreamExt as _;
@@ -39,15 +38,15 @@ pub(crate) struct Outgoing {
 }
 
 /// A client for one storage.
-pub(crate) fn client(outgoing: Outgoing) -> HttpClient {
-    HttpClient::with(Client { outgoing })
+pub(crate) fn client(outgoing: Outgoing) -> HttpTransporter {
+    HttpTransporter::new(Client { outgoing })
 }
 
 struct Client {
     outgoing: Outgoing,
 }
 
-impl HttpFetch for Client {
+impl HttpTransport for Client {
     async fn fetch(&self, request: Request<Buffer>) -> Result<Response<HttpBody>> {
         let uri = request.uri().clone();
         let is_head = request.method() == Method::HEAD;

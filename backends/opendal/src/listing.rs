@@ -1,6 +1,6 @@
 //! Listings: pages of entries, with the mtimes that only a look at each object shows.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use opendal::{EntryMode, Lister};
 use tokio::sync::mpsc;
@@ -23,8 +23,9 @@ const WAITING_PAGES: usize = 1;
 pub(crate) async fn open(tree: &OpendalTree, dir: &RelPath) -> Result<EntryStream> {
     let key = tree.keys().directory("list", dir)?;
     let lister = tree.operator.lister(&key).await.map_err(|problem| error::of("list", dir, &problem))?;
+    let (seen_itself, names) = (false, Names::default());
     let mut listing =
-        Listing { tree: tree.clone(), dir: dir.clone(), prefix: prefix_of(&key), lister, seen_itself: false };
+        Listing { tree: tree.clone(), dir: dir.clone(), prefix: prefix_of(&key), lister, seen_itself, names };
     let first = match listing.page().await {
         // A server says so of what is no directory, too.
         Err(problem) if problem.kind() == ErrorKind::NotFound && !dir.is_root() => None,
@@ -68,6 +69,30 @@ struct Listing {
     lister: Lister,
     /// Whether the directory is an object itself.
     seen_itself: bool,
+    names: Names,
+}
+
+/// The names of the last page, and those before that may come again.
+#[derive(Debug, Default)]
+struct Names(BTreeSet<String>);
+
+impl Names {
+    /// Takes up a page; tells which name came twice.
+    ///
+    /// Keys come in their order: between `a` and `a/b` lie only such as begin with `a`, so that
+    /// names that none of a page begins with are done.
+    fn add<'a>(&mut self, page: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+        let mut names = BTreeSet::new();
+        for name in page {
+            if self.0.contains(name) || !names.insert(name.to_owned()) {
+                return Some(name);
+            }
+        }
+        let goes_on = |name: &String| names.range(name.clone()..).next().is_some_and(|next| next.starts_with(name));
+        self.0.retain(goes_on);
+        self.0.append(&mut names);
+        None
+    }
 }
 
 impl Listing {
@@ -94,10 +119,8 @@ impl Listing {
 
     /// A key and one that goes on with a slash are a file and a directory of one name: there
     /// is no tree with both.
-    fn check_names(&self, page: &[(String, opendal::Metadata)]) -> Result<()> {
-        let mut names = HashSet::new();
-        let twice = page.iter().find(|(name, _)| !names.insert(name.as_str()));
-        let Some((name, _)) = twice else { return Ok(()) };
+    fn check_names(&mut self, page: &[(String, opendal::Metadata)]) -> Result<()> {
+        let Some(name) = self.names.add(page.iter().map(|(name, _)| name.as_str())) else { return Ok(()) };
         let cause =
             format!("there are an object {name:?} and objects below {name:?}/, and a tree holds only one of a name");
         Err(Error::new(ErrorKind::Other, "list", &self.dir, cause))
@@ -151,5 +174,23 @@ fn joined(look: Option<Look>, dir: &RelPath) -> Result<Option<Entry>> {
         None => Ok(None),
         Some(Ok(result)) => result,
         Some(Err(error)) => Err(Error::new(ErrorKind::Other, "list", dir, error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_comes_again_pages_later_is_noticed_and_few_are_kept() {
+        let mut names = Names::default();
+        assert_eq!(names.add(["a", "a!", "b"].into_iter()), None);
+        for page in 0..100 {
+            let page: Vec<_> = (0..10).map(|number| format!("a!{page}-{number}")).collect();
+            assert_eq!(names.add(page.iter().map(String::as_str)), None);
+            assert!(names.0.len() <= 12, "{names:?}");
+        }
+        assert_eq!(names.add(["a"].into_iter()), Some("a"));
+        assert_eq!(Names::default().add(["c", "d", "c"].into_iter()), Some("c"), "within a page");
     }
 }

@@ -13,9 +13,9 @@ pub(crate) fn metadata(modified: Timestamp) -> HashMap<String, String> {
 }
 
 /// The time that metadata carry, if they do.
-pub(crate) fn find(metadata: &HashMap<String, String>) -> Option<Timestamp> {
+pub(crate) fn find<'a>(metadata: impl IntoIterator<Item = (&'a str, &'a str)>) -> Option<Timestamp> {
     // Some servers give keys back in another case.
-    metadata.iter().find(|(key, _)| key.eq_ignore_ascii_case(KEY)).and_then(|(_, value)| parse(value))
+    metadata.into_iter().find(|(key, _)| key.eq_ignore_ascii_case(KEY)).and_then(|(_, value)| parse(value))
 }
 
 fn format(time: Timestamp) -> String {
@@ -64,7 +64,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_time_comes_back(ns: i64) {
-            prop_assert_eq!(find(&metadata(Timestamp(ns))), Some(Timestamp(ns)));
+            prop_assert_eq!(find(metadata(Timestamp(ns)).iter().map(|(key, value)| (key.as_str(), value.as_str()))), Some(Timestamp(ns)));
         }
 
         #[test]

@@ -32,8 +32,8 @@ pub use webdav::WEBDAV;
 
 use std::time::Duration;
 
-use opendal::layers::{HttpClientLayer, RetryLayer, TimeoutLayer};
-use opendal::{Builder, Operator};
+use opendal::layers::{RetryLayer, TimeoutLayer};
+use opendal::{Builder, OperationContext, Operator};
 use towpath_backend::registry::{Backend, Location, OpenError, OptionKind, OptionSpec, Registry, Settings, Url};
 use towpath_backend::{Capabilities, Error, ErrorKind, Sink, Source, Tree as _, async_trait};
 
@@ -201,10 +201,10 @@ fn tree_within(
     endpoint: Option<&str>,
     mtimes: bool,
 ) -> Result<OpendalTree, OpenError> {
-    let operator = Operator::new(builder).map_err(|problem| failed(url, &problem))?.finish();
+    let operator = Operator::new(builder).map_err(|problem| failed(url, &problem))?;
     let outgoing = Outgoing::default();
     let operator = operator
-        .layer(HttpClientLayer::new(http::client(outgoing.clone())))
+        .with_context(OperationContext::new().with_http_transport(http::client(outgoing.clone())))
         .layer(TimeoutLayer::new().with_timeout(PATIENCE).with_io_timeout(patience))
         .layer(RetryLayer::new().with_max_times(TRIES - 1).with_jitter());
     let tree = OpendalTree::new(operator, url.to_string()).with_outgoing(outgoing);

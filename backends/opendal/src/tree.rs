@@ -42,7 +42,7 @@ impl OpendalTree {
     /// says otherwise.
     pub fn new(operator: Operator, root: impl Into<String>) -> Self {
         let info = operator.info();
-        let (can, root) = (info.native_capability(), root.into());
+        let (can, root) = (info.capability(), root.into());
         let identity = format!("{}:{root}", info.scheme());
         let shared = Shared {
             root: root.into_bytes(),
@@ -97,7 +97,7 @@ impl OpendalTree {
     }
 
     pub(crate) fn can(&self) -> Capability {
-        self.operator.info().full_capability()
+        self.operator.info().capability()
     }
 
     pub(crate) fn keeps_mtime(&self) -> bool {

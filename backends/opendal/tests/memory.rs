@@ -12,7 +12,7 @@ struct Fresh(OpendalTree);
 
 impl Fresh {
     fn new(name: &str) -> Self {
-        let operator = Operator::new(Memory::default()).unwrap().finish();
+        let operator = Operator::new(Memory::default()).unwrap();
         Self(OpendalTree::new(operator, name))
     }
 }

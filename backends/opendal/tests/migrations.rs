@@ -114,7 +114,7 @@ async fn there_and_back_with(tree: OpendalTree, odd: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tree_goes_to_a_store_without_mtimes_and_back() {
-    let operator = opendal::Operator::new(opendal::services::Memory::default()).unwrap().finish();
+    let operator = opendal::Operator::new(opendal::services::Memory::default()).unwrap();
     there_and_back_with(OpendalTree::new(operator, "memory:tree"), ODD).await;
 }
 
@@ -230,7 +230,7 @@ async fn an_azure_server_that_goes_in_the_middle_is_gone_on_with() {
 async fn a_mirror_of_a_store_deletes_what_went_and_nothing_when_all_went() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    let operator = opendal::Operator::new(opendal::services::Memory::default()).unwrap().finish();
+    let operator = opendal::Operator::new(opendal::services::Memory::default()).unwrap();
     for key in ["kept", "dir/kept", "dir/gone", "gone/too"] {
         operator.write(key, key).await.unwrap();
     }

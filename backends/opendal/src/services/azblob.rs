@@ -1,7 +1,7 @@
 //! Azure Blob Storage.
 
+use towpath_backend::ByteSet;
 use towpath_backend::registry::{OpenError, OptionSpec, Settings, Url};
-use towpath_backend::{ByteSet, Capabilities};
 
 use super::{MTIMES, OBJECTS, Service, bucket, secret, text, tree, with};
 use crate::OpendalTree;
@@ -12,7 +12,7 @@ pub const AZBLOB: Service = Service {
     about: "Azure Blob Storage",
     schemes: &["azblob"],
     options: OPTIONS,
-    capabilities: Capabilities { sets_mtime: false, ..OBJECTS },
+    capabilities: OBJECTS,
     build,
 };
 
@@ -40,8 +40,7 @@ fn build(url: &Url, settings: &Settings) -> Result<OpendalTree, OpenError> {
     builder = with(builder, account, |b, value| b.account_name(value));
     builder = with(builder, settings.text("account_key"), |b, value| b.account_key(value));
     builder = with(builder, settings.text("sas_token"), |b, value| b.sas_token(value));
-    // OpenDAL sends no metadata with a blob of several parts, so that mtimes would be there
-    // for small ones only. The service takes a backslash for a slash.
-    let tree = tree(url, builder, Some(endpoint), settings.flag("mtimes", false))?;
+    // The service takes a backslash for a slash.
+    let tree = tree(url, builder, Some(endpoint), settings.flag("mtimes", true))?;
     Ok(tree.without_names_of(ByteSet::of(b"\\")))
 }

@@ -216,3 +216,28 @@ fn tree_within(
 fn failed(url: &Url, problem: &opendal::Error) -> OpenError {
     OpenError::Storage(format!("{url}: {}", error::text(problem)))
 }
+
+#[cfg(all(test, feature = "s3", feature = "gcs", feature = "azblob", feature = "webdav", feature = "sftp"))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_tree_keeps_what_its_service_says() {
+        let endpoint = ("endpoint", "http://127.0.0.1:1".to_owned());
+        let anonymous = ("anonymous", "true".to_owned());
+        let services = [
+            (S3, "s3://bucket/x", vec![endpoint.clone(), anonymous.clone()]),
+            (GCS, "gcs://bucket/x", vec![endpoint.clone(), anonymous]),
+            (AZBLOB, "azblob://container/x", vec![endpoint]),
+            (WEBDAV, "webdav://127.0.0.1:1/x", vec![]),
+            (SFTP, "sftp://127.0.0.1:1/x", vec![]),
+        ];
+        for (service, url, options) in services {
+            let location = Location::parse(url.as_ref()).unwrap();
+            let tree = service.tree(&location, &Settings::of(options)).unwrap();
+            let (said, kept) = (service.capabilities(), tree.capabilities());
+            assert_eq!(kept.implied_directories, said.implied_directories, "{url}");
+            assert_eq!(kept.sets_mtime, said.sets_mtime, "{url}");
+        }
+    }
+}

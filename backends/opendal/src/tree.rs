@@ -42,7 +42,8 @@ impl OpendalTree {
     /// says otherwise.
     pub fn new(operator: Operator, root: impl Into<String>) -> Self {
         let info = operator.info();
-        let (can, root) = (info.capability(), root.into());
+        // The service's own: OpenDAL makes directories of empty objects for those that have none.
+        let (can, root) = (operator.base_service().capability_dyn(), root.into());
         let identity = format!("{}:{root}", info.scheme());
         let shared = Shared {
             root: root.into_bytes(),

@@ -45,6 +45,11 @@ async fn the_suite_holds_on_azure_blob_storage() {
 }
 
 #[tokio::test]
+async fn the_suite_holds_on_google_cloud_storage() {
+    holds_on(or_skip(servers::gcs())).await;
+}
+
+#[tokio::test]
 async fn the_suite_holds_on_webdav() {
     holds_on(or_skip(servers::webdav())).await;
 }

@@ -129,6 +129,11 @@ async fn a_tree_goes_to_azure_blob_storage_and_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_tree_goes_to_google_cloud_storage_and_back() {
+    there_and_back(or_skip(servers::gcs())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_tree_goes_to_webdav_and_back() {
     let Some(server) = or_skip(servers::webdav()) else { return };
     // This server puts names into a header as they are, and OpenDAL takes only ASCII there.

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Gets the servers that the tests of this crate start on loopback: S3 (moto, of PyPI), Azure Blob Storage (azurite, of
-# npm), SFTP (Debian's openssh-server), WebDAV (Debian's rclone; dufs, where it is there, comes first).
+# npm), Google Cloud Storage
+# (gcp-storage-emulator, of PyPI), SFTP (Debian's openssh-server), WebDAV (Debian's rclone; dufs, where it is there, comes first).
 #
 #   install.sh [FOLDER]     where azurite goes: by default $TOWPATH_SERVERS, or ~/.cache/towpath-servers
 #
@@ -23,6 +24,7 @@ get() { # PROGRAM COMMAND…: installs it, if it is missing
 }
 
 get moto_server python3 -m pip install --quiet 'moto[server]'
+get gcp-storage-emulator python3 -m pip install --quiet gcp-storage-emulator
 get azurite-blob npm install --silent --no-audit --no-fund --prefix "$folder" azurite
 get sshd apt-get install -y -qq --no-install-recommends openssh-server
 get ssh apt-get install -y -qq --no-install-recommends openssh-client

@@ -169,6 +169,21 @@ pub fn s3() -> Result<Server, String> {
     ))
 }
 
+/// Google Cloud Storage, by gcp-storage-emulator with a few additions.
+pub fn gcs() -> Result<Server, String> {
+    program("gcp-storage-emulator", "gcp-storage-emulator of PyPI")?;
+    let python = program("python3", "python3")?;
+    let server = Server::start(services::GCS, move |_folder, port| {
+        let mut command = Command::new(&python);
+        command.args(["-c", include_str!("gcs.py"), &port.to_string()]);
+        command
+    });
+    let endpoint = format!("http://{}", server.address());
+    let mut server = server.with("gcs://bucket".to_owned(), &[("STORAGE_EMULATOR_HOST", &endpoint)]);
+    server.query = "?anonymous=true".to_owned();
+    Ok(server)
+}
+
 /// The account of the emulator, which everyone knows.
 const AZURITE_ACCOUNT: &str = "devstoreaccount1";
 const AZURITE_KEY: &str = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";

@@ -37,8 +37,9 @@ pub(super) const MIN_BYTES_PER_S: u64 = 256 << 10;
 /// Growth at each interval while starting, twice as much in 1.4 s: what it overshoots by
 /// waits no longer than a twentieth of the time until it is seen.
 const START_GAIN: f64 = 0.025;
-/// What the end of the start leaves of the rate: less than what the link carries, so that the queue goes.
-const START_END_SHARE: f64 = 0.85;
+/// What the end of the start, or of a look, leaves of the rate: so much less than what the link carries
+/// that the queue is gone an interval later.
+const DRAIN_SHARE: f64 = 0.8;
 /// Growth at each interval while following: a fifth in a second at most.
 const GAIN: f64 = 0.01;
 /// Fall at each interval, for each target of delay above the target.
@@ -152,11 +153,12 @@ impl Controller {
             self.passed.pop_front();
         }
         self.learn_ceiling(lasting);
+        let looking = self.is_looking();
         match self.phase {
-            _ if self.is_looking() => self.look(delay),
+            _ if looking => self.look(delay),
             Phase::Starting if lasting < 0.5 => self.grow(START_GAIN * (1.0 - 2.0 * longest)),
             Phase::Starting => {
-                self.bytes_per_s = self.bytes_per_s.min(self.passed_per_s()) * START_END_SHARE;
+                self.bytes_per_s = self.bytes_per_s.min(self.passed_per_s()) * DRAIN_SHARE;
                 self.phase = Phase::Following { quiet: 0 };
             }
             Phase::Following { quiet } => {
@@ -170,11 +172,13 @@ impl Controller {
             }
         }
         self.bytes_per_s = self.within_bounds(self.bytes_per_s);
-        if lasting > 1.0 {
-            return self.bytes_per_s as u64;
-        }
-        // Should it last, this was right; should it not, nothing is lost but this interval.
-        self.within_bounds(self.bytes_per_s * share_left(delay / self.full())) as u64
+        // Should a delay last, this was right; should it not, nothing is lost but this interval.
+        let share = match () {
+            () if looking && delay >= 0.5 => DRAIN_SHARE,
+            () if lasting > 1.0 => 1.0,
+            () => share_left(delay / self.full()),
+        };
+        self.within_bounds(self.bytes_per_s * share) as u64
     }
 
     /// The delay, in targets, from which on the link counts as full.

@@ -107,10 +107,12 @@ impl Paces {
     }
 
     /// Waits for a turn to list a directory. How much of one a client fetches at once is its
-    /// own affair; so few are listed at a time under a low limit, each paid for before the next.
+    /// own affair; so few are listed at a time under a low limit, each when all before it is paid for.
     pub(crate) async fn turn_to_list(&self) -> Option<SemaphorePermit<'_>> {
         // The semaphore is never closed.
-        self.listings.as_ref()?.acquire().await.ok()
+        let turn = self.listings.as_ref()?.acquire().await.ok()?;
+        self.pass_overhead(0).await;
+        Some(turn)
     }
 
     /// Returns when so many bytes of small requests with their answers may pass: they take
@@ -255,9 +257,8 @@ impl Pace {
     /// Returns when `bytes` of requests and headers may pass.
     async fn pass_overhead(&self, bytes: u64) {
         let Some(limit) = &self.0 else { return };
-        let bytes = limit.link.of_overhead(bytes);
-        if bytes > 0 {
-            limit.pass(bytes).await;
+        if limit.link == Link::Network {
+            limit.pass(limit.link.of_overhead(bytes)).await;
         }
     }
 }

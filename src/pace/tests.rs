@@ -154,13 +154,21 @@ async fn requests_take_their_time_where_there_is_a_network() {
 #[tokio::test(start_paused = true)]
 async fn what_opening_the_trees_took_is_paid_for_first() {
     let options = Options { bandwidth: Bandwidth::Limit(256 << 10), ..Options::default() };
-    for (over_network, at_least_ms) in [(true, 80), (false, 0)] {
+    for (over_network, at_least_ms) in [(true, 110), (false, 0)] {
         let paces = Paces::new(&options, over_network);
         let start = Instant::now();
         paces.read.pass(4096).await;
         let waited_ms = start.elapsed().as_millis();
         assert!((at_least_ms..at_least_ms + 20).contains(&waited_ms), "{waited_ms}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_listed_before_what_opening_took_is_paid_for() {
+    let paces = Paces::new(&Options { bandwidth: Bandwidth::Limit(256 << 10), ..Options::default() }, true);
+    let start = Instant::now();
+    let _turn = paces.turn_to_list().await;
+    assert!(start.elapsed() >= Duration::from_millis(110), "{:?}", start.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

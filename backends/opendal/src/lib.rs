@@ -19,13 +19,13 @@
 //!
 //! A file of less than a part (8 MiB) is one request, and there as a whole or not at all. A
 //! larger one is sent in parts, of a size with which it has fewer than 10,000; it appears when
-//! the last one is there. At most three parts of a file are in memory. WebDAV has no parts: there a
+//! the last one is there. At most four parts of a file are in memory. WebDAV has no parts: there a
 //! larger file is one request that is sent while the file is read. Should that fail, the file
 //! is read again.
 //!
 //! Under a bandwidth limit a part leaves as slowly as it came, in pieces; a whole one is waiting
-//! while the next is gathered. This is so for the trees of [`services`]: an operator of one's
-//! own has a client of its own.
+//! while the next is gathered. This is so for the trees of [`services`], and for those of one's
+//! own operators that are [paced](OpendalTree::paced).
 
 mod error;
 mod http;

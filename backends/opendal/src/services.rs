@@ -33,12 +33,11 @@ pub use webdav::WEBDAV;
 use std::time::Duration;
 
 use opendal::layers::{RetryLayer, TimeoutLayer};
-use opendal::{Builder, OperationContext, Operator};
+use opendal::{Builder, Operator};
 use towpath_backend::registry::{Backend, Location, OpenError, OptionKind, OptionSpec, Registry, Settings, Url};
 use towpath_backend::{Capabilities, Error, ErrorKind, Sink, Source, Tree as _, async_trait};
 
-use crate::http::Outgoing;
-use crate::{OpendalTree, error, http};
+use crate::{OpendalTree, error};
 
 /// Registers all services of this build.
 ///
@@ -202,12 +201,10 @@ fn tree_within(
     mtimes: bool,
 ) -> Result<OpendalTree, OpenError> {
     let operator = Operator::new(builder).map_err(|problem| failed(url, &problem))?;
-    let outgoing = Outgoing::default();
     let operator = operator
-        .with_context(OperationContext::new().with_http_transport(http::client(outgoing.clone())))
         .layer(TimeoutLayer::new().with_timeout(PATIENCE).with_io_timeout(patience))
         .layer(RetryLayer::new().with_max_times(TRIES - 1).with_jitter());
-    let tree = OpendalTree::new(operator, url.to_string()).with_outgoing(outgoing);
+    let tree = OpendalTree::new(operator, url.to_string()).paced();
     // A bucket of the same name on another server is another one.
     let tree = tree.with_identity(format!("{url} at {}", endpoint.unwrap_or("the service")));
     Ok(if mtimes { tree } else { tree.without_mtimes() })

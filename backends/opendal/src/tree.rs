@@ -12,7 +12,7 @@ use towpath_backend::{
 
 use crate::http::Outgoing;
 use crate::names::Keys;
-use crate::{error, listing, mtime, part_size};
+use crate::{error, http, listing, mtime, part_size};
 
 /// The largest file where all of it travels in one request, from memory.
 pub(crate) const MOST_AT_ONCE_BYTES: usize = 512 << 20;
@@ -75,9 +75,15 @@ impl OpendalTree {
         self.with(|shared| shared.refused = refused)
     }
 
-    /// The same tree, whose client sends as `outgoing` says.
-    pub(crate) fn with_outgoing(self, outgoing: Outgoing) -> Self {
-        self.with(|shared| shared.outgoing = Some(outgoing))
+    /// Sends, over HTTP, by a client that keeps to the migration's limit, gives up what stands still, and
+    /// takes files of any size to services that want each in one request. What the operator sent by is
+    /// not used any more; its layers are.
+    #[must_use]
+    pub fn paced(self) -> Self {
+        let outgoing = Outgoing::default();
+        let context = self.operator.base_context().with_http_transport(http::client(outgoing.clone()));
+        let operator = self.operator.clone().with_context(context);
+        Self { operator, ..self.with(|shared| shared.outgoing = Some(outgoing)) }
     }
 
     pub(crate) fn outgoing(&self) -> Option<&Outgoing> {

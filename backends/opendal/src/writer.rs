@@ -1,6 +1,7 @@
 //! A file that is written in parts of a size that fits it.
 
 use opendal::Buffer;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use towpath_backend::{Bytes, Error, ErrorKind, FileWriter, Metadata, RelPath, Result, Times, Timestamp, async_trait};
@@ -10,6 +11,9 @@ use crate::tree::{MOST_AT_ONCE_BYTES, OpendalTree};
 
 /// The largest file that is gathered where all of it travels in one request, and a stream may.
 const GATHERED_BYTES: u64 = 8 << 20;
+
+/// Parts of a file on their way at a time: the next leaves before the server has answered for the one before.
+const PARTS_UNDER_WAY: usize = 2;
 
 /// Gathers a part, and sends it. A file of less than one part is one request at its end.
 pub(crate) struct Writer {
@@ -23,10 +27,8 @@ pub(crate) struct Writer {
     gathered: Vec<Bytes>,
     gathered_bytes: usize,
     position: u64,
-    /// The object that parts were sent of, when none is on its way.
+    /// The object that parts were sent of.
     parts: Option<opendal::Writer>,
-    /// The same, with one on its way while the next is gathered.
-    sending: Option<JoinHandle<(opendal::Writer, opendal::Result<()>)>>,
     stream: Option<Stream>,
 }
 
@@ -42,8 +44,7 @@ impl Writer {
         let part_bytes = tree.part_bytes(metadata.size_bytes);
         let (gathered, modified) = (Vec::new(), metadata.modified);
         let stream = Stream::begin(&tree, &key, metadata);
-        let (parts, sending) = (None, None);
-        Self { tree, path, key, part_bytes, modified, gathered, gathered_bytes: 0, position: 0, parts, sending, stream }
+        Self { tree, path, key, part_bytes, modified, gathered, gathered_bytes: 0, position: 0, parts: None, stream }
     }
 
     /// Hands a piece of a stream on.
@@ -79,39 +80,26 @@ impl Writer {
         Error::new(ErrorKind::Other, operation, &self.path, cause.into())
     }
 
-    /// Sends what was gathered as a part.
+    /// Sends what was gathered as a part. Problems of one before may be told now.
     async fn send(&mut self) -> Result<()> {
-        let tree = &self.tree;
-        if !tree.can().write_can_multi {
+        if !self.tree.can().write_can_multi {
             let cause =
                 format!("this service takes files of at most {} MiB, each in one request", MOST_AT_ONCE_BYTES >> 20);
             return Err(Error::new(ErrorKind::TooLarge, "write", &self.path, cause));
         }
-        if self.parts.is_none() && self.sending.is_none() {
-            // OpenDAL would send several at a time, but keeps what it sent then until the end.
-            let options = opendal::options::WriteOptions { concurrent: 1, ..tree.write_options(self.modified) };
-            let parts = tree.operator.writer_options(&self.key, options).await;
-            self.parts = Some(parts.map_err(|problem| error::of("write", &self.path, &problem))?);
-        }
-        self.arrived("write").await?;
         let part = self.take_gathered();
-        self.sending = self.parts.take().map(|mut parts| {
-            tokio::spawn(async move {
-                let result = parts.write(part).await;
-                (parts, result)
-            })
-        });
-        Ok(())
-    }
-
-    /// Waits until the part that is on its way has arrived.
-    async fn arrived(&mut self, operation: &'static str) -> Result<()> {
-        let Some(sending) = &mut self.sending else { return Ok(()) };
-        let arrived = sending.await;
-        self.sending = None;
-        let (parts, result) = arrived.map_err(|panicked| self.error(operation, panicked.to_string()))?;
-        self.parts = Some(parts);
-        result.map_err(|problem| error::of(operation, &self.path, &problem))
+        let sent = match &mut self.parts {
+            Some(parts) => parts.write(part).await,
+            none => {
+                let options = self.tree.write_options(self.modified);
+                let options = opendal::options::WriteOptions { concurrent: PARTS_UNDER_WAY, ..options };
+                match self.tree.operator.writer_options(&self.key, options).await {
+                    Ok(parts) => none.insert(parts).write(part).await,
+                    Err(problem) => Err(problem),
+                }
+            }
+        };
+        sent.map_err(|problem| error::of("write", &self.path, &problem))
     }
 
     fn take_gathered(&mut self) -> Buffer {
@@ -156,30 +144,22 @@ impl FileWriter for Writer {
                 _ => Err(self.error("close", "it is another than when it was begun").with_temporary(true)),
             };
         }
-        self.arrived("close").await?;
         let last = self.take_gathered();
-        let closed = match self.parts.take() {
+        let closed = match &mut self.parts {
             None => {
                 let options = self.tree.write_options(times.modified);
                 self.tree.operator.write_options(&self.key, last, options).await.map(drop)
             }
-            Some(mut parts) => {
-                if self.tree.keeps_mtime() && times.modified != self.modified {
-                    self.parts = Some(parts);
-                    return Err(self.error("close", "its mtime is another than when it was begun"));
-                }
-                let result = async {
-                    parts.write(last).await?;
-                    parts.close().await.map(drop)
-                }
-                .await;
-                if result.is_err() {
-                    self.parts = Some(parts);
-                }
-                result
+            Some(_) if self.tree.keeps_mtime() && times.modified != self.modified => {
+                return Err(self.error("close", "its mtime is another than when it was begun"));
             }
+            Some(parts) => match parts.write(last).await {
+                Ok(()) => parts.close().await.map(drop),
+                Err(problem) => Err(problem),
+            },
         };
         closed.map_err(|problem| error::of("close", &self.path, &problem))?;
+        self.parts = None;
         Ok(self.tree.written(size_bytes, times.modified))
     }
 }
@@ -208,18 +188,10 @@ impl Stream {
 /// Parts of an object that never becomes one cost room until they are given up.
 impl Drop for Writer {
     fn drop(&mut self) {
-        let (parts, sending) = (self.parts.take(), self.sending.take());
-        if (parts.is_none() && sending.is_none()) || tokio::runtime::Handle::try_current().is_err() {
-            return;
-        }
-        tokio::spawn(async move {
-            let parts = match sending {
-                Some(sending) => sending.await.ok().map(|(parts, _)| parts),
-                None => parts,
-            };
-            if let Some(mut parts) = parts {
+        if let (Some(mut parts), Ok(runtime)) = (self.parts.take(), Handle::try_current()) {
+            runtime.spawn(async move {
                 let _best_effort = parts.abort().await;
-            }
-        });
+            });
+        }
     }
 }

@@ -32,6 +32,8 @@ use std::time::Duration;
 pub(super) const TARGET: Duration = Duration::from_millis(2);
 /// How often the rate is set.
 pub(super) const INTERVAL: Duration = Duration::from_millis(50);
+/// The target as a share of an interval.
+const TARGET_INTERVALS: f64 = TARGET.as_millis() as f64 / INTERVAL.as_millis() as f64;
 /// The lowest rate: a migration goes on whatever the others do, and takes little.
 pub(super) const MIN_BYTES_PER_S: u64 = 256 << 10;
 /// Growth at each interval while starting, twice as much in 1.4 s: what it overshoots by
@@ -52,16 +54,15 @@ const QUIET_INTERVALS: u32 = 40;
 const UNUSED_SHARE: f64 = 1.5;
 /// Intervals over which what passed is averaged.
 const PASSED_INTERVALS: usize = 20;
-/// Intervals over which the fastest of them is.
+/// And how many in a row of them.
 const FEW_INTERVALS: usize = 4;
 /// Of what the link carries: a queue of steps that come evenly is short until nearly all of it is used.
-const HOLD_SHARE: f64 = 0.96;
+const HOLD_SHARE: f64 = 0.94;
 /// Intervals until it looks for more room: at first, and when it found none again and again.
 const FIRST_HOLD: u32 = 400;
 const LONGEST_HOLD: u32 = 1200;
-/// Of what the link carried: a rate this high without a delay says that there is more room. What it
-/// carried is the mean of a few intervals in which the rate grew, which may be a tenth too little.
-const MORE_ROOM_SHARE: f64 = 1.12;
+/// Of what the link carried: a rate this high without a delay says that there is more room.
+const MORE_ROOM_SHARE: f64 = 1.1;
 /// A queue that stays when this share of the rate is left is that of others.
 const OWN_QUEUE_SHARE: f64 = 0.6;
 
@@ -152,10 +153,13 @@ impl Controller {
         if self.passed.len() > PASSED_INTERVALS {
             self.passed.pop_front();
         }
-        self.learn_ceiling(lasting);
+        // Of a link with a queue in all of the interval: what passed, less what only joined the queue.
+        let passed = self.passed.back().copied().unwrap_or_default();
+        let carried = passed / (1.0 + (delay - before) * TARGET_INTERVALS);
+        self.learn_ceiling(lasting, carried);
         let looking = self.is_looking();
         match self.phase {
-            _ if looking => self.look(delay),
+            _ if looking => self.look(delay, carried),
             Phase::Starting if lasting < 0.5 => self.grow(START_GAIN * (1.0 - 2.0 * longest)),
             Phase::Starting => {
                 self.bytes_per_s = self.bytes_per_s.min(self.passed_per_s()) * DRAIN_SHARE;
@@ -187,12 +191,12 @@ impl Controller {
     }
 
     /// Learns what the link carries from a delay that came and went.
-    fn learn_ceiling(&mut self, lasting: f64) {
+    fn learn_ceiling(&mut self, lasting: f64, carried: f64) {
         if let Some(ceiling) = &mut self.ceiling {
             ceiling.left = ceiling.left.saturating_sub(1);
         }
         if lasting >= self.full() {
-            self.full_at.get_or_insert(self.fastest(FEW_INTERVALS));
+            self.full_at.get_or_insert(carried);
         } else if lasting < 0.5
             && let Some(carried) = self.full_at.take()
             && self.bytes_per_s >= carried * OWN_QUEUE_SHARE
@@ -212,8 +216,7 @@ impl Controller {
     }
 
     /// Goes a step on. Any delay says that there is no more room: it is not waited for to last.
-    fn look(&mut self, delay: f64) {
-        let carried = self.fastest(FEW_INTERVALS);
+    fn look(&mut self, delay: f64, carried: f64) {
         let Some(ceiling) = &mut self.ceiling else { return };
         if delay >= 0.5 {
             ceiling.bytes_per_s = carried.max(ceiling.bytes_per_s);
@@ -248,15 +251,13 @@ impl Controller {
         self.bytes_per_s = (self.bytes_per_s * (1.0 + share)).min(most);
     }
 
-    /// What passed in a second lately.
+    /// What passed in a second, in the fastest few of the last intervals.
     fn passed_per_s(&self) -> f64 {
-        if self.passed.len() < FEW_INTERVALS { self.bytes_per_s } else { self.fastest(FEW_INTERVALS) }
-    }
-
-    /// What passed in a second in the fastest of the last intervals, `count` in a row.
-    fn fastest(&self, count: usize) -> f64 {
-        let in_a_row = |from: usize| self.passed.iter().skip(from).take(count).sum::<f64>() / count as f64;
-        (0..(self.passed.len() + 1).saturating_sub(count)).map(in_a_row).fold(0.0, f64::max)
+        if self.passed.len() < FEW_INTERVALS {
+            return self.bytes_per_s;
+        }
+        let in_a_row = |from: usize| self.passed.iter().skip(from).take(FEW_INTERVALS).sum::<f64>();
+        (0..=self.passed.len() - FEW_INTERVALS).map(in_a_row).fold(0.0, f64::max) / FEW_INTERVALS as f64
     }
 }
 

@@ -58,13 +58,14 @@ impl Link {
         for _ in 0..2 {
             let time = INTERVAL.as_secs_f64() / 2.0;
             let mine = self.rate.min(self.demand) * time;
-            self.queue += mine - self.bytes_per_s * time;
+            let carried = self.bytes_per_s * time;
+            passed += mine.min(carried + self.queue_limit - self.queue);
+            self.queue += mine - carried;
             if self.bulk {
                 // What fills a queue until it drops fills it at any rate of ours.
                 self.queue = self.queue_limit * (0.5 + 0.5 * self.noise());
             }
             self.queue = self.queue.clamp(0.0, self.queue_limit);
-            passed += mine.min(self.bytes_per_s * time);
             // Timers and threads: most are quick, some are not.
             let noise = self.noise();
             let jitter = if noise > 0.9 { 0.010 * self.noise() } else { 0.0005 * noise };

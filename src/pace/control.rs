@@ -63,6 +63,8 @@ const FIRST_HOLD: u32 = 400;
 const LONGEST_HOLD: u32 = 1200;
 /// Of what the link carried: a rate this high without a delay says that there is more room.
 const MORE_ROOM_SHARE: f64 = 1.1;
+/// What a queue that came during a hold leaves of what the link was found to carry.
+const DOUBTED_SHARE: f64 = 0.97;
 /// A queue that stays when this share of the rate is left is that of others.
 const OWN_QUEUE_SHARE: f64 = 0.6;
 
@@ -143,19 +145,18 @@ impl Controller {
         Self { bytes_per_s, max_bytes_per_s, phase, ceiling: None, full_at: None, delay_before: 0.0, passed }
     }
 
-    /// The rate for the next interval, from the delay in the last one and the bytes
-    /// that passed in it (in the direction in which more did).
-    pub(super) fn next(&mut self, delay: Duration, passed_bytes: u64) -> u64 {
+    /// The rate for the next interval, from the delay in the last one and how fast bytes
+    /// passed in it (in the direction in which more did).
+    pub(super) fn next(&mut self, delay: Duration, passed_per_s: f64) -> u64 {
         let delay = delay.as_secs_f64() / TARGET.as_secs_f64();
         let before = std::mem::replace(&mut self.delay_before, delay);
         let (lasting, longest) = (delay.min(before), delay.max(before));
-        self.passed.push_back(passed_bytes as f64 / INTERVAL.as_secs_f64());
+        self.passed.push_back(passed_per_s);
         if self.passed.len() > PASSED_INTERVALS {
             self.passed.pop_front();
         }
         // Of a link with a queue in all of the interval: what passed, less what only joined the queue.
-        let passed = self.passed.back().copied().unwrap_or_default();
-        let carried = passed / (1.0 + (delay - before) * TARGET_INTERVALS);
+        let carried = passed_per_s / (1.0 + (delay - before) * TARGET_INTERVALS);
         self.learn_ceiling(lasting, carried);
         let looking = self.is_looking();
         match self.phase {
@@ -177,10 +178,12 @@ impl Controller {
         }
         self.bytes_per_s = self.within_bounds(self.bytes_per_s);
         // Should a delay last, this was right; should it not, nothing is lost but this interval.
-        let share = match () {
-            () if looking && delay >= 0.5 => DRAIN_SHARE,
-            () if lasting > 1.0 => 1.0,
-            () => share_left(delay / self.full()),
+        let share = if looking && delay >= 0.5 {
+            DRAIN_SHARE
+        } else if lasting > 1.0 {
+            1.0
+        } else {
+            share_left(delay / self.full())
         };
         self.within_bounds(self.bytes_per_s * share) as u64
     }
@@ -201,10 +204,12 @@ impl Controller {
             && let Some(carried) = self.full_at.take()
             && self.bytes_per_s >= carried * OWN_QUEUE_SHARE
         {
-            // Where others came while it looked for nothing, that says nothing of the link.
-            let holds = |known: Ceiling| known.left > 0 && carried < known.bytes_per_s;
-            if !self.ceiling.is_some_and(holds) {
-                self.ceiling = Some(Ceiling { bytes_per_s: carried, hold: FIRST_HOLD, left: FIRST_HOLD });
+            match &mut self.ceiling {
+                // Others came while it looked for nothing, or the link was thought to carry a little too much.
+                Some(known) if known.left > 0 && carried < known.bytes_per_s => {
+                    known.bytes_per_s = carried.max(known.bytes_per_s * DOUBTED_SHARE);
+                }
+                ceiling => *ceiling = Some(Ceiling { bytes_per_s: carried, hold: FIRST_HOLD, left: FIRST_HOLD }),
             }
         }
     }

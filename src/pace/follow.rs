@@ -92,6 +92,7 @@ async fn set(rate: &Rate, trees: [&dyn Tree; 2], sides: [&RoundTrips; 2], progre
     let mut bases = [Base::default(), Base::default()];
     let mut controller = Controller::new(rate.max_bytes_per_s());
     let started = Instant::now();
+    let mut since = started;
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -99,8 +100,9 @@ async fn set(rate: &Rate, trees: [&dyn Tree; 2], sides: [&RoundTrips; 2], progre
         let delays = sides.iter().zip(&mut bases).filter_map(|(side, base)| side.take().map(|least| base.delay(least)));
         let Some(delay) = delays.max() else { continue };
         let passed = rate.take_passed();
+        let passed_per_s = passed as f64 / std::mem::replace(&mut since, Instant::now()).elapsed().as_secs_f64();
         if started.elapsed() >= BEFORE_START {
-            rate.set(controller.next(delay, passed));
+            rate.set(controller.next(delay, passed_per_s));
             trees.iter().for_each(|tree| tree.limit(rate.bytes_per_s()));
         }
         progress.set_followed(rate.bytes_per_s(), delay);

@@ -75,7 +75,7 @@ impl Link {
             least = least.min(self.round_trip + waited);
         }
         let delay = self.base.delay(least);
-        self.rate = self.controller.next(delay, passed as u64) as f64;
+        self.rate = self.controller.next(delay, passed / INTERVAL.as_secs_f64()) as f64;
         self.history.push((self.rate, passed / INTERVAL.as_secs_f64(), self.queue / self.bytes_per_s));
     }
 }
@@ -168,7 +168,7 @@ fn the_rate_stays_within_its_bounds() {
     for (rate, ..) in link.run(60.0) {
         assert!(*rate >= MIN_BYTES_PER_S as f64);
     }
-    assert!(Controller::new(1000).next(Duration::ZERO, 0) <= 1000, "a maximum below the lowest rate is kept");
+    assert!(Controller::new(1000).next(Duration::ZERO, 0.0) <= 1000, "a maximum below the lowest rate is kept");
 }
 
 #[test]
@@ -179,4 +179,17 @@ fn a_way_that_became_longer_is_learned_in_ten_minutes() {
     assert!(mean(link.run(60.0)) <= 2e6, "at first it looks like a queue");
     link.run(600.0);
     assert!(mean(link.run(30.0)) >= 10e6);
+}
+
+#[test]
+fn what_the_link_was_thought_to_carry_too_much_is_put_right() {
+    let mut link = Link::new(12.5e6);
+    link.run(15.0);
+    link.bytes_per_s *= 0.9;
+    link.run(5.0);
+    let history = link.run(10.0);
+    let waited = history.iter().filter(|(.., delay)| *delay > 0.0005).count() as f64 / history.len() as f64;
+    assert!(waited <= 0.15, "{waited} of the time");
+    let share = mean(link.run(10.0)) / link.bytes_per_s;
+    assert!(share >= 0.85, "{share}");
 }

@@ -57,7 +57,7 @@ const PASSED_INTERVALS: usize = 20;
 /// And how many in a row of them.
 const FEW_INTERVALS: usize = 4;
 /// Of what the link carries: a queue of steps that come evenly is short until nearly all of it is used.
-const HOLD_SHARE: f64 = 0.94;
+const HOLD_SHARE: f64 = 0.95;
 /// Intervals until it looks for more room: at first, and when it found none again and again.
 const FIRST_HOLD: u32 = 400;
 const LONGEST_HOLD: u32 = 1200;
@@ -132,31 +132,36 @@ pub(super) struct Controller {
     ceiling: Option<Ceiling>,
     /// What passed when the delay that there is now began.
     full_at: Option<f64>,
-    /// The delay of the interval before, in targets.
-    delay_before: f64,
-    passed: VecDeque<f64>,
+    last: VecDeque<Interval>,
+}
+
+/// What was seen in one.
+#[derive(Clone, Copy, Debug)]
+struct Interval {
+    passed_per_s: f64,
+    /// In targets.
+    delay: f64,
 }
 
 impl Controller {
     pub(super) fn new(max_bytes_per_s: u64) -> Self {
         let max_bytes_per_s = max_bytes_per_s as f64;
         let bytes_per_s = (MIN_BYTES_PER_S as f64).min(max_bytes_per_s);
-        let (phase, passed) = (Phase::Starting, VecDeque::new());
-        Self { bytes_per_s, max_bytes_per_s, phase, ceiling: None, full_at: None, delay_before: 0.0, passed }
+        let (phase, last) = (Phase::Starting, VecDeque::new());
+        Self { bytes_per_s, max_bytes_per_s, phase, ceiling: None, full_at: None, last }
     }
 
     /// The rate for the next interval, from the delay in the last one and how fast bytes
     /// passed in it (in the direction in which more did).
     pub(super) fn next(&mut self, delay: Duration, passed_per_s: f64) -> u64 {
         let delay = delay.as_secs_f64() / TARGET.as_secs_f64();
-        let before = std::mem::replace(&mut self.delay_before, delay);
+        let before = self.last.back().map_or(0.0, |last| last.delay);
         let (lasting, longest) = (delay.min(before), delay.max(before));
-        self.passed.push_back(passed_per_s);
-        if self.passed.len() > PASSED_INTERVALS {
-            self.passed.pop_front();
+        self.last.push_back(Interval { passed_per_s, delay });
+        if self.last.len() > PASSED_INTERVALS {
+            self.last.pop_front();
         }
-        // Of a link with a queue in all of the interval: what passed, less what only joined the queue.
-        let carried = passed_per_s / (1.0 + (delay - before) * TARGET_INTERVALS);
+        let carried = self.carried_per_s();
         self.learn_ceiling(lasting, carried);
         let looking = self.is_looking();
         match self.phase {
@@ -258,11 +263,22 @@ impl Controller {
 
     /// What passed in a second, in the fastest few of the last intervals.
     fn passed_per_s(&self) -> f64 {
-        if self.passed.len() < FEW_INTERVALS {
+        if self.last.len() < FEW_INTERVALS {
             return self.bytes_per_s;
         }
-        let in_a_row = |from: usize| self.passed.iter().skip(from).take(FEW_INTERVALS).sum::<f64>();
-        (0..=self.passed.len() - FEW_INTERVALS).map(in_a_row).fold(0.0, f64::max) / FEW_INTERVALS as f64
+        let in_a_row = |from: usize| self.last.iter().skip(from).take(FEW_INTERVALS).map(|last| last.passed_per_s);
+        let passed = (0..=self.last.len() - FEW_INTERVALS).map(|from| in_a_row(from).sum::<f64>());
+        passed.fold(0.0, f64::max) / FEW_INTERVALS as f64
+    }
+
+    /// What a link that has a queue now carried in a second of the last few intervals: what
+    /// passed, less what only joined the queue.
+    fn carried_per_s(&self) -> f64 {
+        let few = || self.last.iter().rev().take(FEW_INTERVALS);
+        let (passed, count) = few().fold((0.0, 0.0), |(sum, count), last| (sum + last.passed_per_s, count + 1.0));
+        let delay = |last: Option<&Interval>| last.map_or(0.0, |last| last.delay);
+        let grown = delay(self.last.back()) - delay(few().last());
+        passed / (count + grown * TARGET_INTERVALS)
     }
 }
 

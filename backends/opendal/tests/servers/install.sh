@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Gets the servers that the tests of this crate start on loopback: S3 (moto, of PyPI), Azure Blob Storage (azurite, of
-# npm), Google Cloud Storage
-# (gcp-storage-emulator, of PyPI), SFTP (Debian's openssh-server), WebDAV (Debian's rclone; dufs, where it is there, comes first).
+# npm), Google Cloud Storage (gcp-storage-emulator, of PyPI), SFTP (Debian's openssh-server), WebDAV (Debian's rclone;
+# dufs, where it is there, comes first).
 #
 #   install.sh [FOLDER]     where azurite goes: by default $TOWPATH_SERVERS, or ~/.cache/towpath-servers
 #

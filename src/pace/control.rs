@@ -57,7 +57,7 @@ const PASSED_INTERVALS: usize = 20;
 /// And how many in a row of them.
 const FEW_INTERVALS: usize = 4;
 /// Of what the link carries: a queue of steps that come evenly is short until nearly all of it is used.
-const HOLD_SHARE: f64 = 0.95;
+const HOLD_SHARE: f64 = 0.97;
 /// Intervals until it looks for more room: at first, and when it found none again and again.
 const FIRST_HOLD: u32 = 400;
 const LONGEST_HOLD: u32 = 1200;

@@ -63,6 +63,8 @@ const FIRST_HOLD: u32 = 400;
 const LONGEST_HOLD: u32 = 1200;
 /// Of what the link carried: a rate this high without a delay says that there is more room.
 const MORE_ROOM_SHARE: f64 = 1.1;
+/// Intervals that a look is on its way until a queue is seen.
+const LOOK_LATE_INTERVALS: f64 = 4.0;
 /// What a queue that came during a hold leaves of what the link was found to carry.
 const DOUBTED_SHARE: f64 = 0.97;
 /// A queue that stays when this share of the rate is left is that of others.
@@ -229,7 +231,9 @@ impl Controller {
     fn look(&mut self, delay: f64, carried: f64) {
         let Some(ceiling) = &mut self.ceiling else { return };
         if delay >= 0.5 {
-            ceiling.bytes_per_s = carried.max(ceiling.bytes_per_s);
+            // No more than what passed without a delay a little before.
+            let seen = self.bytes_per_s * (1.0 - GAIN * LOOK_LATE_INTERVALS);
+            ceiling.bytes_per_s = carried.min(seen).max(ceiling.bytes_per_s);
             self.bytes_per_s = ceiling.held_per_s();
             ceiling.hold = (ceiling.hold * 2).min(LONGEST_HOLD);
             ceiling.left = ceiling.hold;

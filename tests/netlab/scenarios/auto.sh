@@ -8,7 +8,7 @@ WIRE=12500000
 
 files /srv/a/others 4000 4096
 files /srv/a/bulk 1 $((96 * MI))
-files /srv/a/large 8 $((32 * MI))
+files /srv/a/large 12 $((32 * MI))
 bulk_file=$(find /srv/a/bulk -type f)
 bulk_file=/mnt/src/${bulk_file#/srv/a/}
 

@@ -281,7 +281,7 @@ impl Controller {
         let few = || self.last.iter().rev().take(FEW_INTERVALS);
         let (passed, count) = few().fold((0.0, 0.0), |(sum, count), last| (sum + last.passed_per_s, count + 1.0));
         let delay = |last: Option<&Interval>| last.map_or(0.0, |last| last.delay);
-        let grown = delay(self.last.back()) - delay(few().last());
+        let grown = delay(self.last.back()) - delay(few().next_back());
         passed / (count + grown * TARGET_INTERVALS)
     }
 }

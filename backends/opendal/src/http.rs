@@ -260,6 +260,23 @@ mod tests {
         (Buffer::from(pieces), content)
     }
 
+    #[tokio::test]
+    async fn it_speaks_tls() {
+        const HANDSHAKE: u8 = 22;
+        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("https://{}/key", server.local_addr().unwrap());
+        let first = std::thread::spawn(move || {
+            let mut first = [0];
+            io::Read::read_exact(&mut server.accept().unwrap().0, &mut first).unwrap();
+            first[0]
+        });
+        let request = Request::get(url).body(Buffer::new()).unwrap();
+        let error = client(Outgoing::default()).fetch(request).await.map(drop).unwrap_err();
+        // Asking a client without TLS ends at once, and nobody comes.
+        assert!(!format!("{error:?}").contains("scheme is not http"), "{error:?}");
+        assert_eq!(first.join().unwrap(), HANDSHAKE);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn under_a_limit_a_part_leaves_evenly() {
         let spacing = Arc::new(Spacing::default());

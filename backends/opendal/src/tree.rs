@@ -40,6 +40,9 @@ impl OpendalTree {
     ///
     /// mtimes are kept where objects have user metadata, unless [`Self::without_mtimes`]
     /// says otherwise.
+    ///
+    /// Over HTTP it sends by what the operator has for it (OpenDAL's feature `http-transport-reqwest`),
+    /// unless it is [paced](Self::paced).
     pub fn new(operator: Operator, root: impl Into<String>) -> Self {
         let info = operator.info();
         // The service's own: OpenDAL makes directories of empty objects for those that have none.

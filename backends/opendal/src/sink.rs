@@ -35,12 +35,8 @@ impl Sink for OpendalTree {
             return Err(Error::new(ErrorKind::AlreadyExists, OPERATION, path, "the name is taken"));
         }
         self.check_parent(OPERATION, path).await?;
-        let problem = |problem: &opendal::Error| error::of(OPERATION, path, problem);
-        if self.has_directories() {
-            return self.operator.create_dir(&key).await.map_err(|error| problem(&error));
-        }
-        // An empty object whose key ends with a slash stands for a directory with nothing in it.
-        self.operator.create_dir(&key).await.map_err(|error| problem(&error))
+        // Of a store without directories, an empty object whose key ends with a slash.
+        self.operator.create_dir(&key).await.map_err(|problem| error::of(OPERATION, path, &problem))
     }
 
     async fn create_symlink(&self, path: &RelPath, _target: &[u8]) -> Result<()> {

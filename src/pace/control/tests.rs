@@ -84,6 +84,11 @@ fn mean(history: &[(f64, f64, f64)]) -> f64 {
     history.iter().map(|(_, passed, _)| passed).sum::<f64>() / history.len() as f64
 }
 
+/// The share of the intervals in which others waited.
+fn waited(history: &[(f64, f64, f64)]) -> f64 {
+    history.iter().filter(|(.., delay)| *delay > 0.0005).count() as f64 / history.len() as f64
+}
+
 const LINKS: [f64; 4] = [1.2e6, 12.5e6, 125e6, 1.25e9];
 
 #[test]
@@ -102,8 +107,7 @@ fn the_queue_of_an_idle_link_is_nearly_always_empty() {
         let mut link = Link::new(bytes_per_s);
         link.run(25.0);
         let history = link.run(300.0);
-        let waited = history.iter().filter(|(.., delay)| *delay > 0.0005).count();
-        let share = waited as f64 / history.len() as f64;
+        let share = waited(history);
         assert!(share <= 0.03, "{share} of the time at {bytes_per_s}");
     }
 }
@@ -188,7 +192,7 @@ fn what_the_link_was_thought_to_carry_too_much_is_put_right() {
     link.bytes_per_s *= 0.9;
     link.run(5.0);
     let history = link.run(10.0);
-    let waited = history.iter().filter(|(.., delay)| *delay > 0.0005).count() as f64 / history.len() as f64;
+    let waited = waited(history);
     assert!(waited <= 0.15, "{waited} of the time");
     let share = mean(link.run(10.0)) / link.bytes_per_s;
     assert!(share >= 0.85, "{share}");

@@ -10,19 +10,24 @@ use crate::error::{Error, Result};
 
 /// Where these files lie inside `tree`: where they are named, and where links lead from there.
 pub(crate) fn inside(tree: &(impl Tree + ?Sized), files: &[PathBuf]) -> HashSet<RelPath> {
-    let real = files.iter().filter_map(|file| real(file));
+    let real = files.iter().map(|file| canonical(file));
     files.iter().cloned().chain(real).filter_map(|file| tree.locate(&file)).collect()
 }
 
-/// Where links lead from `file`, which may be missing, its folder not.
-fn real(file: &Path) -> Option<PathBuf> {
-    file.canonicalize().ok().or_else(|| Some(file.parent()?.canonicalize().ok()?.join(file.file_name()?)))
+/// The canonical path of what may be missing, its folder not; the absolute path where that is missing too.
+pub(crate) fn canonical(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| {
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        match (absolute.parent().map(Path::canonicalize), absolute.file_name()) {
+            (Some(Ok(folder)), Some(name)) => folder.join(name),
+            _ => absolute,
+        }
+    })
 }
 
 /// A database, by its name and by where links lead from there, and what SQLite keeps beside it.
 pub(crate) fn of_database(database: &Path) -> Vec<PathBuf> {
-    let real = real(database).unwrap_or_else(|| database.to_owned());
-    [with_companions(database), with_companions(&real)].concat()
+    [with_companions(database), with_companions(&canonical(database))].concat()
 }
 
 /// A database, and what SQLite keeps beside it.
@@ -41,21 +46,10 @@ fn with_companions(database: &Path) -> Vec<PathBuf> {
 /// # Errors
 /// [`Error::AuditLog`], with what to do.
 pub(crate) fn check_apart(database: &Path, audit_log: &Path) -> Result<()> {
-    let place = |path: &Path| {
-        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        absolute.canonicalize().unwrap_or_else(|_| {
-            match (absolute.parent().map(Path::canonicalize), absolute.file_name()) {
-                (Some(Ok(folder)), Some(name)) => folder.join(name),
-                _ => absolute.clone(),
-            }
-        })
-    };
     let file = |path: &Path| std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
-    let log = (place(audit_log), file(audit_log));
-    let clash = with_companions(database)
-        .into_iter()
-        .chain(with_companions(&place(database)))
-        .any(|path| place(&path) == log.0 || (log.1.is_some() && file(&path) == log.1));
+    let log = (canonical(audit_log), file(audit_log));
+    let clash =
+        of_database(database).iter().any(|path| canonical(path) == log.0 || (log.1.is_some() && file(path) == log.1));
     if clash {
         let problem = "is the database, or one of the files that belong to it: give another --log-file".to_owned();
         return Err(Error::AuditLog { path: audit_log.to_owned(), problem });

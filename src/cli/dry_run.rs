@@ -12,11 +12,11 @@ use super::absent::Absent;
 use super::args::{Format, SyncArguments};
 use super::format::{duration, escape, size};
 use super::output;
-use super::paths::{StateFiles, canonical, canonical_of};
+use super::paths::{StateFiles, canonical_of};
 use super::sync::{COULD_NOT_RUN, NOT_ALL_IN_SYNC, REFUSED, Refusal};
 use super::trees::Trees;
 use super::watch::{Watched, watch};
-use crate::own_files;
+use crate::own_files::{self, canonical};
 use crate::{Event, FilePaths, Migration, Options, Outcome, Planned, Report, Sink, Source};
 
 /// Runs it. What is found out is kept beside the database and goes again: an

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 use towpath_backend::registry::Location;
 
+use crate::own_files::canonical;
+
 /// Database and log of the migration from `source` to `sink`, where they are
 /// not given. The same pair has the same files, from whatever folder and by
 /// whatever link it is named.
@@ -56,18 +58,6 @@ pub(super) fn canonical_of(location: &Location) -> PathBuf {
         Location::Path(path) => canonical(path),
         Location::Url(url) => PathBuf::from(url.to_string()),
     }
-}
-
-/// The canonical path, of a tree whose last component may not exist yet.
-pub(super) fn canonical(path: &Path) -> PathBuf {
-    let absolute = || std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    path.canonicalize().unwrap_or_else(|_| {
-        let absolute = absolute();
-        match (absolute.parent().map(Path::canonicalize), absolute.file_name()) {
-            (Some(Ok(parent)), Some(name)) => parent.join(name),
-            _ => absolute,
-        }
-    })
 }
 
 /// Readable at its start, and different for every pair.

@@ -7,11 +7,12 @@ use towpath_backend::registry::{Location, Url};
 use towpath_local::{LocalSink, Overlap, overlap};
 
 use super::args::{Given, SyncArguments};
-use super::paths::{StateFiles, canonical, canonical_of, state_files};
+use super::paths::{StateFiles, canonical_of, state_files};
 use super::signals::Received;
 use super::trees::Trees;
 use super::watch::{Watched, watch};
 use super::{console, dry_run, format, output};
+use crate::own_files::canonical;
 use crate::{Error, Migration, Options, Outcome, Report, Sink, Source};
 
 const ALL_IN_SYNC: u8 = 0;

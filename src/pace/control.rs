@@ -10,9 +10,11 @@
 //!   only some; of the slower side, as either may be in the way.
 //!   It *lasts* if it was there in the interval before, too. A delay that may not last is
 //!   answered at once, for one interval; only what lasts is remembered;
-//! - *start*: below half of the target the rate grows by up to [`START_GAIN`], the
+//! - *start*: below a *slight* delay the rate grows by up to [`START_GAIN`], the
 //!   less the longer the delay, so that it slows down before it gets there. The
-//!   first lasting delay above ends the start, at what had passed until then;
+//!   first lasting delay above ends the start, at what had passed until then. Slight is a
+//!   quarter of the target; where requests take now more and now less time while nothing is sent
+//!   yet, up to half of it;
 //! - *follow*: below the target the rate grows by up to [`GAIN`] of itself; above,
 //!   if it lasts, it falls by [`BACK_OFF`] for each target of delay in excess, by
 //!   [`MOST_BACK_OFF`] at most. The queue of a full link takes it from any rate to the
@@ -56,6 +58,8 @@ const UNUSED_SHARE: f64 = 1.5;
 const PASSED_INTERVALS: usize = 20;
 /// And how many in a row of them.
 const FEW_INTERVALS: usize = 4;
+/// What a link carries is seen in the best few of so many intervals: an answer to a delay may have left it idle.
+const CARRIED_INTERVALS: usize = 8;
 /// Of what the link carries: a queue of steps that come evenly is short until nearly all of it is used.
 const HOLD_SHARE: f64 = 0.97;
 /// Intervals until it looks for more room: at first, and when it found none again and again.
@@ -65,6 +69,12 @@ const LONGEST_HOLD: u32 = 1200;
 const MORE_ROOM_SHARE: f64 = 1.1;
 /// Intervals that a look is on its way until a queue is seen.
 const LOOK_LATE_INTERVALS: f64 = 4.0;
+/// Growth at each interval of a look: what is too much by then is little.
+const LOOK_GAIN: f64 = 0.005;
+/// Intervals after a look in which a queue is its own.
+const LOOK_DRAIN_INTERVALS: u32 = 20;
+/// A slight delay, in targets: at least, and at most.
+const SLIGHT: (f64, f64) = (0.25, 0.5);
 /// What a queue that came during a hold leaves of what the link was found to carry.
 const DOUBTED_SHARE: f64 = 0.97;
 /// A queue that stays when this share of the rate is left is that of others.
@@ -130,6 +140,8 @@ impl Ceiling {
 pub(super) struct Controller {
     bytes_per_s: f64,
     max_bytes_per_s: f64,
+    /// The delay, in targets, that says that there is a queue.
+    slight: f64,
     phase: Phase,
     ceiling: Option<Ceiling>,
     /// What passed when the delay that there is now began.
@@ -146,11 +158,13 @@ struct Interval {
 }
 
 impl Controller {
-    pub(super) fn new(max_bytes_per_s: u64) -> Self {
+    /// `noise` is the longest delay that was seen while nothing was sent.
+    pub(super) fn new(max_bytes_per_s: u64, noise: Duration) -> Self {
+        let slight = (noise.as_secs_f64() / TARGET.as_secs_f64() * 2.0).clamp(SLIGHT.0, SLIGHT.1);
         let max_bytes_per_s = max_bytes_per_s as f64;
         let bytes_per_s = (MIN_BYTES_PER_S as f64).min(max_bytes_per_s);
         let (phase, last) = (Phase::Starting, VecDeque::new());
-        Self { bytes_per_s, max_bytes_per_s, phase, ceiling: None, full_at: None, last }
+        Self { bytes_per_s, max_bytes_per_s, slight, phase, ceiling: None, full_at: None, last }
     }
 
     /// The rate for the next interval, from the delay in the last one and how fast bytes
@@ -163,12 +177,11 @@ impl Controller {
         if self.last.len() > PASSED_INTERVALS {
             self.last.pop_front();
         }
-        let carried = self.carried_per_s();
-        self.learn_ceiling(lasting, carried);
+        self.learn_ceiling(lasting);
         let looking = self.is_looking();
         match self.phase {
-            _ if looking => self.look(delay, carried),
-            Phase::Starting if lasting < 0.5 => self.grow(START_GAIN * (1.0 - 2.0 * longest)),
+            _ if looking => self.look(delay),
+            Phase::Starting if lasting < self.slight => self.grow(START_GAIN * (1.0 - longest / self.slight)),
             Phase::Starting => {
                 self.bytes_per_s = self.bytes_per_s.min(self.passed_per_s()) * DRAIN_SHARE;
                 self.phase = Phase::Following { quiet: 0 };
@@ -185,7 +198,7 @@ impl Controller {
         }
         self.bytes_per_s = self.within_bounds(self.bytes_per_s);
         // Should a delay last, this was right; should it not, nothing is lost but this interval.
-        let share = if looking && delay >= 0.5 {
+        let share = if looking && delay >= self.slight {
             DRAIN_SHARE
         } else if lasting > 1.0 {
             1.0
@@ -197,16 +210,17 @@ impl Controller {
 
     /// The delay, in targets, from which on the link counts as full.
     fn full(&self) -> f64 {
-        if self.phase == Phase::Starting { 0.5 } else { 1.0 }
+        if self.phase == Phase::Starting { self.slight } else { 1.0 }
     }
 
     /// Learns what the link carries from a delay that came and went.
-    fn learn_ceiling(&mut self, lasting: f64, carried: f64) {
+    fn learn_ceiling(&mut self, lasting: f64) {
         if let Some(ceiling) = &mut self.ceiling {
             ceiling.left = ceiling.left.saturating_sub(1);
         }
         if lasting >= self.full() {
-            self.full_at.get_or_insert(carried);
+            let carried = || self.carried_per_s();
+            self.full_at = self.full_at.or_else(|| Some(carried()));
         } else if lasting < 0.5
             && let Some(carried) = self.full_at.take()
             && self.bytes_per_s >= carried * OWN_QUEUE_SHARE
@@ -214,7 +228,9 @@ impl Controller {
             match &mut self.ceiling {
                 // Others came while it looked for nothing, or the link was thought to carry a little too much.
                 Some(known) if known.left > 0 && carried < known.bytes_per_s => {
-                    known.bytes_per_s = carried.max(known.bytes_per_s * DOUBTED_SHARE);
+                    if known.hold - known.left > LOOK_DRAIN_INTERVALS {
+                        known.bytes_per_s = carried.max(known.bytes_per_s * DOUBTED_SHARE);
+                    }
                 }
                 ceiling => *ceiling = Some(Ceiling { bytes_per_s: carried, hold: FIRST_HOLD, left: FIRST_HOLD }),
             }
@@ -228,11 +244,12 @@ impl Controller {
     }
 
     /// Goes a step on. Any delay says that there is no more room: it is not waited for to last.
-    fn look(&mut self, delay: f64, carried: f64) {
+    fn look(&mut self, delay: f64) {
+        let carried = self.carried_per_s();
         let Some(ceiling) = &mut self.ceiling else { return };
-        if delay >= 0.5 {
+        if delay >= self.slight {
             // No more than what passed without a delay a little before.
-            let seen = self.bytes_per_s * (1.0 - GAIN * LOOK_LATE_INTERVALS);
+            let seen = self.bytes_per_s * (1.0 - LOOK_GAIN * LOOK_LATE_INTERVALS);
             ceiling.bytes_per_s = carried.min(seen).max(ceiling.bytes_per_s);
             self.bytes_per_s = ceiling.held_per_s();
             ceiling.hold = (ceiling.hold * 2).min(LONGEST_HOLD);
@@ -241,7 +258,7 @@ impl Controller {
             self.ceiling = None;
             self.phase = Phase::Starting;
         } else {
-            self.bytes_per_s *= 1.0 + GAIN;
+            self.bytes_per_s *= 1.0 + LOOK_GAIN;
         }
     }
 
@@ -275,14 +292,16 @@ impl Controller {
         passed.fold(0.0, f64::max) / FEW_INTERVALS as f64
     }
 
-    /// What a link that has a queue now carried in a second of the last few intervals: what
+    /// What a link that has a queue now carried in a second, in the best few of the last intervals: what
     /// passed, less what only joined the queue.
     fn carried_per_s(&self) -> f64 {
-        let few = || self.last.iter().rev().take(FEW_INTERVALS);
-        let (passed, count) = few().fold((0.0, 0.0), |(sum, count), last| (sum + last.passed_per_s, count + 1.0));
-        let delay = |last: Option<&Interval>| last.map_or(0.0, |last| last.delay);
-        let grown = delay(self.last.back()) - delay(few().next_back());
-        passed / (count + grown * TARGET_INTERVALS)
+        let last: Vec<_> = self.last.iter().rev().take(CARRIED_INTERVALS).collect();
+        let carried = |few: &[&Interval]| {
+            let (Some(newest), Some(oldest)) = (few.first(), few.last()) else { return 0.0 };
+            let grown = (newest.delay - oldest.delay) * TARGET_INTERVALS;
+            few.iter().map(|interval| interval.passed_per_s).sum::<f64>() / (few.len() as f64 + grown)
+        };
+        last.windows(FEW_INTERVALS.min(last.len())).map(carried).fold(0.0, f64::max)
     }
 }
 

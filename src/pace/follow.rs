@@ -90,7 +90,7 @@ async fn ask(tree: &dyn Tree, round_trips: &RoundTrips) {
 
 async fn set(rate: &Rate, trees: [&dyn Tree; 2], sides: [&RoundTrips; 2], progress: &Progress) {
     let mut bases = [Base::default(), Base::default()];
-    let mut controller = Controller::new(rate.max_bytes_per_s());
+    let (mut controller, mut noise) = (None, Duration::ZERO);
     let started = Instant::now();
     let mut since = started;
     let mut ticks = interval(INTERVAL);
@@ -101,7 +101,10 @@ async fn set(rate: &Rate, trees: [&dyn Tree; 2], sides: [&RoundTrips; 2], progre
         let Some(delay) = delays.max() else { continue };
         let passed = rate.take_passed();
         let passed_per_s = passed as f64 / std::mem::replace(&mut since, Instant::now()).elapsed().as_secs_f64();
-        if started.elapsed() >= BEFORE_START {
+        if started.elapsed() < BEFORE_START {
+            noise = noise.max(delay);
+        } else {
+            let controller = controller.get_or_insert_with(|| Controller::new(rate.max_bytes_per_s(), noise));
             rate.set(controller.next(delay, passed_per_s));
             trees.iter().for_each(|tree| tree.limit(rate.bytes_per_s()));
         }

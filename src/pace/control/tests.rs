@@ -14,6 +14,8 @@ struct Link {
     /// What the migration can use at most.
     demand: f64,
     random: u64,
+    /// What timers and threads add.
+    jitter: Duration,
     base: Base,
     controller: Controller,
     rate: f64,
@@ -31,11 +33,18 @@ impl Link {
             bulk: false,
             demand: f64::INFINITY,
             random: 7,
+            jitter: Duration::from_micros(500),
             base: Base::default(),
-            controller: Controller::new(u64::MAX),
+            controller: Controller::new(u64::MAX, Duration::from_micros(450)),
             rate: MIN_BYTES_PER_S as f64,
             history: Vec::new(),
         }
+    }
+
+    /// One on which a request takes the same time again and again.
+    fn quiet(bytes_per_s: f64) -> Self {
+        let (jitter, controller) = (Duration::ZERO, Controller::new(u64::MAX, Duration::ZERO));
+        Self { jitter, controller, ..Self::new(bytes_per_s) }
     }
 
     /// From 0 to 1.
@@ -68,9 +77,10 @@ impl Link {
             self.queue = self.queue.clamp(0.0, self.queue_limit);
             // Timers and threads: most are quick, some are not.
             let noise = self.noise();
-            let jitter = if noise > 0.9 { 0.010 * self.noise() } else { 0.0005 * noise };
+            let most = self.jitter.as_secs_f64();
+            let jitter = if noise > 0.9 { most * 20.0 * self.noise() } else { most * noise };
             // Now and then a whole interval is late.
-            let jitter = jitter + if late { 0.012 } else { 0.0 };
+            let jitter = jitter + if late { most * 24.0 } else { 0.0 };
             let waited = Duration::from_secs_f64(self.queue / self.bytes_per_s + jitter);
             least = least.min(self.round_trip + waited);
         }
@@ -109,6 +119,19 @@ fn the_queue_of_an_idle_link_is_nearly_always_empty() {
         let history = link.run(300.0);
         let share = waited(history);
         assert!(share <= 0.03, "{share} of the time at {bytes_per_s}");
+    }
+}
+
+#[test]
+fn on_a_quiet_link_others_wait_less_than_a_hundredth_of_the_time_start_and_look_included() {
+    for bytes_per_s in LINKS {
+        let mut link = Link::quiet(bytes_per_s);
+        // The slowest of them is full sooner.
+        link.run((bytes_per_s / 1.2e6).log2() * 1.4);
+        let share = waited(link.run(45.0));
+        assert!(share <= 0.01, "{share} of the time at {bytes_per_s}");
+        let share = mean(link.run(60.0)) / bytes_per_s;
+        assert!(share >= 0.94, "{share} of {bytes_per_s}");
     }
 }
 
@@ -164,7 +187,7 @@ fn what_is_not_used_does_not_grow() {
 #[test]
 fn the_rate_stays_within_its_bounds() {
     let mut link = Link::new(12.5e6);
-    link.controller = Controller::new(4 << 20);
+    link.controller = Controller::new(4 << 20, Duration::ZERO);
     for (rate, ..) in link.run(20.0) {
         assert!(*rate <= (4 << 20) as f64);
     }
@@ -172,7 +195,10 @@ fn the_rate_stays_within_its_bounds() {
     for (rate, ..) in link.run(60.0) {
         assert!(*rate >= MIN_BYTES_PER_S as f64);
     }
-    assert!(Controller::new(1000).next(Duration::ZERO, 0.0) <= 1000, "a maximum below the lowest rate is kept");
+    assert!(
+        Controller::new(1000, Duration::ZERO).next(Duration::ZERO, 0.0) <= 1000,
+        "a maximum below the lowest rate is kept"
+    );
 }
 
 #[test]

@@ -16,6 +16,7 @@ use std::num::NonZeroU64;
 use std::ops::Range;
 use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use rustix::fs::{Advice, fadvise};
@@ -36,6 +37,11 @@ const MIN_START_BYTES: u64 = 16 << 10;
 /// No more is gathered before it is started.
 const MAX_START_BYTES: u64 = 2 << 20;
 
+/// No less leaves the page cache at once, over a network without a limit.
+const LEAVE_BYTES: u64 = 4 << 20;
+/// No more of a file is kept there after it has arrived.
+const MAX_KEPT_BYTES: u64 = 32 << 20;
+
 /// Stretches of one file on their way at a time, however small: a bound for what is kept of them.
 const MAX_STRETCHES: usize = 1024;
 
@@ -53,12 +59,17 @@ pub(crate) struct WriteBack {
     bytes: u64,
     /// What was written and not started yet; the close starts it at the latest.
     waiting: Option<Range<u64>>,
+    /// What has arrived and is still in the page cache.
+    kept: Option<Range<u64>>,
+    /// A thread that makes some of it leave.
+    leaving: Option<JoinHandle<()>>,
 }
 
 impl WriteBack {
     /// For a disk: the window is as it is.
     pub(crate) fn to_disk() -> Self {
-        Self { window_bytes: WINDOW_BYTES, way: None, under_way: VecDeque::new(), bytes: 0, waiting: None }
+        let under_way = VecDeque::new();
+        Self { window_bytes: WINDOW_BYTES, way: None, under_way, bytes: 0, waiting: None, kept: None, leaving: None }
     }
 
     /// Over a network: no more than the way holds, with all other files.
@@ -87,11 +98,44 @@ impl WriteBack {
                 libc::SYNC_FILE_RANGE_WAIT_BEFORE | libc::SYNC_FILE_RANGE_WRITE | libc::SYNC_FILE_RANGE_WAIT_AFTER;
             let length = arriving.end - arriving.start;
             sync_range(file, arriving.start, length, wait)?;
-            // Advice may be refused; nothing depends on it.
-            let _advice = fadvise(file, arriving.start, NonZeroU64::new(length), Advice::DontNeed);
+            self.leave_cache(file, arriving);
             self.arrived(length);
         }
         Ok(())
+    }
+
+    /// Makes what has arrived leave the page cache.
+    ///
+    /// An NFS client first has the server commit it. That request travels behind all that is on its way, and
+    /// when its answer is here, nothing is on its way any more: so others wait for it than who writes. Under a
+    /// limit so little is on its way that it does not matter.
+    fn leave_cache(&mut self, file: &File, arrived: Range<u64>) {
+        if self.way.is_none() || self.window_bytes < WINDOW_BYTES {
+            return drop_from_cache(file, &arrived);
+        }
+        let kept = self.kept.take().map_or(arrived.start, |kept| kept.start)..arrived.end;
+        let bytes = kept.end - kept.start;
+        let is_busy = self.leaving.as_ref().is_some_and(|leaving| !leaving.is_finished());
+        if bytes < LEAVE_BYTES || is_busy && bytes < MAX_KEPT_BYTES {
+            self.kept = Some(kept);
+            return;
+        }
+        self.end_leaving();
+        let spawned = file.try_clone().and_then(|file| {
+            let kept = kept.clone();
+            thread::Builder::new().name("page-cache".to_owned()).spawn(move || drop_from_cache(&file, &kept))
+        });
+        match spawned {
+            Ok(leaving) => self.leaving = Some(leaving),
+            Err(_) => drop_from_cache(file, &kept),
+        }
+    }
+
+    /// Waits until nobody else holds the file.
+    fn end_leaving(&mut self) {
+        if let Some(leaving) = self.leaving.take() {
+            let _ended = leaving.join();
+        }
     }
 
     /// All has arrived: the data were flushed.
@@ -131,9 +175,10 @@ impl WriteBack {
     }
 
     /// Drops what has arrived by the end; the rest leaves the cache as it ages.
-    pub(crate) fn drop_pages(&self, file: &File) {
-        if let Some(first) = self.under_way.front() {
-            let _advice = fadvise(file, first.start, None, Advice::DontNeed);
+    pub(crate) fn drop_pages(&mut self, file: &File) {
+        self.end_leaving();
+        if let Some(first) = self.kept.as_ref().or(self.under_way.front()) {
+            drop_from_cache(file, &(first.start..first.start));
         }
     }
 
@@ -182,8 +227,9 @@ impl WriteBack {
 }
 
 impl Drop for WriteBack {
-    /// Whatever became of the file: it takes nothing of the others' share any more.
+    /// Whatever became of the file: it takes nothing of the others' share any more, and is open nowhere.
     fn drop(&mut self) {
+        self.end_leaving();
         if let Some(way) = &self.way {
             way.forgotten(self.bytes);
         }
@@ -196,6 +242,11 @@ impl WriteBack {
         let window_bytes = self.way.as_ref().map_or(WINDOW_BYTES, |way| way.window_bytes()).min(self.window_bytes);
         (window_bytes / 4 / PAGE_BYTES * PAGE_BYTES).clamp(PAGE_BYTES, DRAIN_BYTES)
     }
+}
+
+/// Of an empty range all that follows. Advice may be refused; nothing depends on it.
+fn drop_from_cache(file: &File, range: &Range<u64>) {
+    let _advice = fadvise(file, range.start, NonZeroU64::new(range.end - range.start), Advice::DontNeed);
 }
 
 fn sync_range(file: &File, offset: u64, length: u64, flags: libc::c_uint) -> io::Result<()> {
@@ -278,6 +329,42 @@ mod tests {
         assert!(alone.bytes <= way.window_bytes(), "{alone:?}");
         alone.settled();
         assert!(!way.is_full());
+    }
+
+    #[test]
+    fn over_a_network_what_arrived_leaves_the_cache_while_writing_goes_on() {
+        let (file, mut write_back) = (tempfile::tempfile().unwrap(), WriteBack::over_network(Arc::new(Way::new())));
+        let step = LEAVE_BYTES / 4;
+        for n in 0..3 {
+            write_back.leave_cache(&file, n * step..(n + 1) * step);
+        }
+        assert!(write_back.leaving.is_none(), "little is kept for more");
+        write_back.leave_cache(&file, 3 * step..4 * step);
+        assert!(write_back.leaving.is_some() && write_back.kept.is_none());
+        // One that does not end is waited for in the end.
+        let (end, ended) = std::sync::mpsc::channel();
+        let ends = move || drop(ended.recv());
+        write_back.end_leaving();
+        write_back.leaving = Some(thread::spawn(ends));
+        let mut at = 4 * step;
+        while at + step < 4 * step + MAX_KEPT_BYTES {
+            write_back.leave_cache(&file, at..at + step);
+            at += step;
+        }
+        assert_eq!(write_back.kept, Some(4 * step..at));
+        end.send(()).unwrap();
+        write_back.leave_cache(&file, at..at + step);
+        assert_eq!(write_back.kept, None);
+        write_back.drop_pages(&file);
+        assert!(write_back.leaving.is_none(), "nobody else holds the file when it is closed");
+    }
+
+    #[test]
+    fn under_a_limit_what_arrived_leaves_the_cache_at_once() {
+        let (file, mut write_back) = (tempfile::tempfile().unwrap(), WriteBack::over_network(Arc::new(Way::new())));
+        write_back.limit(1 << 20);
+        write_back.leave_cache(&file, 0..LEAVE_BYTES);
+        assert!(write_back.leaving.is_none() && write_back.kept.is_none());
     }
 
     #[test]

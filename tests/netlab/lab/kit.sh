@@ -19,12 +19,14 @@
 
 STATE=/tmp/state
 
-# Their libraries are read again before the clock starts.
+# Their libraries are read again before the clock starts, and their settings looked for: that there are none, the host
+# has to tell.
 warm_tools() {
     local tool
     for tool in "cp --version" "rsync --version" "rclone version" "towpath --version" "python3 --version"; do
         $tool >/dev/null 2>&1 || true
     done
+    ls ~/.config/towpath/config.toml ~/.config/rclone/rclone.conf >/dev/null 2>&1 || true
 }
 
 cold() {

@@ -96,3 +96,8 @@ fn a_run_to_webdav_that_is_killed_is_taken_up() {
 fn a_run_to_sftp_that_is_killed_is_taken_up() {
     killed(or_skip(servers::sftp()));
 }
+
+#[test]
+fn a_run_to_hdfs_that_is_killed_is_taken_up() {
+    killed(or_skip(servers::hdfs()));
+}

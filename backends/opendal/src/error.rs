@@ -1,5 +1,7 @@
 //! Errors of OpenDAL as those of a backend.
 
+use std::io;
+
 use opendal::ErrorKind as Theirs;
 use towpath_backend::{Error, ErrorKind, RelPath};
 
@@ -29,10 +31,35 @@ fn kind_of(error: &opendal::Error) -> ErrorKind {
     }
 }
 
-/// SSH servers refuse connections while many are being made, and OpenDAL takes that for final.
+/// What passes, and OpenDAL takes for final: SSH servers refuse connections while many are being made; a name node
+/// has no data node, or not all of them yet.
+const PASSING: [&str; 5] = [
+    "ssh error",
+    "Connection closed",
+    "data transfer error",
+    "SafeModeException",
+    "could only be replicated to 0 nodes",
+];
+
 fn is_lost_connection(error: &opendal::Error) -> bool {
-    let cause = std::error::Error::source(error).map(root_cause).unwrap_or_default();
-    error.kind() == Theirs::Unexpected && (cause.contains("ssh error") || cause.contains("Connection closed"))
+    let Some(cause) = std::error::Error::source(error).map(root) else { return false };
+    let is_lost = cause.downcast_ref::<io::Error>().is_some_and(|error| {
+        use io::ErrorKind as Kind;
+        matches!(
+            error.kind(),
+            Kind::ConnectionRefused
+                | Kind::ConnectionReset
+                | Kind::ConnectionAborted
+                | Kind::BrokenPipe
+                | Kind::HostUnreachable
+                | Kind::NetworkUnreachable
+                | Kind::NotConnected
+                | Kind::TimedOut
+                | Kind::UnexpectedEof
+        )
+    });
+    let said = cause.to_string();
+    error.kind() == Theirs::Unexpected && (is_lost || PASSING.iter().any(|words| said.contains(words)))
 }
 
 fn names_no_bucket(error: &opendal::Error) -> bool {
@@ -41,11 +68,16 @@ fn names_no_bucket(error: &opendal::Error) -> bool {
 
 /// What is said of it. The whole error would show request headers and URLs with their signatures.
 pub(crate) fn text(error: &opendal::Error) -> String {
-    let message = plain(error.message().trim());
+    let message = plain(without_stack(error.message()).trim());
     // Signatures travel in queries.
     let message: String = message.split_whitespace().map(without_query).collect::<Vec<_>>().join(" ");
     match std::error::Error::source(error) {
-        Some(source) => format!("{message}: {}", without_query(&root_cause(source))),
+        Some(source) => {
+            let cause = root(source).to_string();
+            let cause = without_query(without_stack(&cause).trim());
+            // Some say the same twice.
+            if cause.contains(&message) { cause } else { format!("{message}: {cause}") }
+        }
         None if message.is_empty() => match http_status(error) {
             Some(status) => format!("the server answered with HTTP status {status}, and said no more"),
             None => error.kind().to_string(),
@@ -75,13 +107,18 @@ fn plain(message: &str) -> String {
     }
 }
 
+/// Without what a server in Java says of the way to its error.
+fn without_stack(message: &str) -> &str {
+    message.split_once("\n\tat ").map_or(message, |(said, _)| said)
+}
+
 /// The last of a chain of causes: `connection refused` rather than `error sending request`.
-fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+fn root<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
     let mut cause = error;
     while let Some(next) = cause.source() {
         cause = next;
     }
-    cause.to_string()
+    cause
 }
 
 fn without_query(word: &str) -> String {
@@ -116,6 +153,16 @@ mod tests {
     }
 
     #[test]
+    fn a_connection_that_is_lost_is_temporary_and_a_key_that_is_missing_is_not() {
+        let of = |kind: io::ErrorKind| {
+            let error = opendal::Error::new(Theirs::Unexpected, "no answer").set_source(io::Error::from(kind));
+            of("read", &RelPath::root(), &error).is_temporary()
+        };
+        assert!(of(io::ErrorKind::ConnectionRefused) && of(io::ErrorKind::UnexpectedEof));
+        assert!(!of(io::ErrorKind::NotFound) && !of(io::ErrorKind::PermissionDenied));
+    }
+
+    #[test]
     fn what_a_server_said_is_told_plainly() {
         let error = of_kind(Theirs::NotFound, r#"S3Error { code: "NoSuchKey", message: "It is gone.", resource: "" }"#);
         assert!(error.to_string().ends_with(": It is gone. (NoSuchKey)"), "{error}");
@@ -128,6 +175,14 @@ mod tests {
         let error = opendal::Error::new(Theirs::Unexpected, "").with_context("response", response);
         let error = of("write", &RelPath::root(), &error).to_string();
         assert!(error.ends_with("HTTP status 507, and said no more"), "{error}");
+    }
+
+    #[test]
+    fn a_stack_of_java_is_left_out_and_nothing_is_said_twice() {
+        let said = "Name node is in safe mode.\n\tat org.apache.A(A.java:1)\n\tat org.apache.B(B.java:2)\n";
+        let error = opendal::Error::new(Theirs::Unexpected, said).set_source(std::io::Error::other(said));
+        let text = of("write", &RelPath::root(), &error).to_string();
+        assert!(text.ends_with(": Name node is in safe mode."), "{text}");
     }
 
     #[test]

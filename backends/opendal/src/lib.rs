@@ -8,7 +8,7 @@
 //! - **mtimes** where objects have user metadata (S3, Azure Blob, Google Cloud Storage), under
 //!   the key `mtime`, as rclone keeps them. A listing does not show them, so that each object
 //!   that is listed costs a request; [`OpendalTree::without_mtimes`] saves it, and then only
-//!   sizes tell what is in sync. SFTP and WebDAV carry none.
+//!   sizes tell what is in sync. SFTP, WebDAV and HDFS carry none.
 //! - **Directories** of object stores are those that something is in. An empty one is an object
 //!   whose key ends with a slash. They have no mtimes.
 //! - **Names** are UTF-8, without control characters, and without white space at either end of
@@ -21,7 +21,7 @@
 //! larger one is sent in parts, of a size with which it has fewer than 10,000; it appears when
 //! the last one is there. At most four parts of a file are in memory. WebDAV has no parts: there a
 //! larger file is one request that is sent while the file is read. Should that fail, the file
-//! is read again.
+//! is read again. On SFTP and HDFS a file is there from its first part on, and grows.
 //!
 //! Under a bandwidth limit a part leaves as slowly as it came, in pieces; a whole one is waiting
 //! while the next is gathered. This is so for the trees of [`services`], and for those of one's

@@ -7,11 +7,14 @@
 //! | `gcs` | `gcs://bucket/prefix` | a bucket of Google Cloud Storage |
 //! | `webdav` | `webdav://host:port/path`, `webdavs://…` | a folder of a WebDAV server, over HTTP or HTTPS |
 //! | `sftp` | `sftp://user@host:port/path` | a folder of an SSH server, by way of the program `ssh` |
+//! | `hdfs` | `hdfs://host:port/path` | a folder of a Hadoop file system |
 
 #[cfg(feature = "azblob")]
 mod azblob;
 #[cfg(feature = "gcs")]
 mod gcs;
+#[cfg(feature = "hdfs")]
+mod hdfs;
 #[cfg(feature = "s3")]
 mod s3;
 #[cfg(feature = "sftp")]
@@ -23,6 +26,8 @@ mod webdav;
 pub use azblob::AZBLOB;
 #[cfg(feature = "gcs")]
 pub use gcs::GCS;
+#[cfg(feature = "hdfs")]
+pub use hdfs::HDFS;
 #[cfg(feature = "s3")]
 pub use s3::S3;
 #[cfg(feature = "sftp")]
@@ -55,6 +60,8 @@ pub fn register(registry: &mut Registry) -> Result<(), OpenError> {
     registry.register(WEBDAV)?;
     #[cfg(feature = "sftp")]
     registry.register(SFTP)?;
+    #[cfg(feature = "hdfs")]
+    registry.register(HDFS)?;
     Ok(())
 }
 
@@ -214,7 +221,7 @@ fn failed(url: &Url, problem: &opendal::Error) -> OpenError {
     OpenError::Storage(format!("{url}: {}", error::text(problem)))
 }
 
-#[cfg(all(test, feature = "s3", feature = "gcs", feature = "azblob", feature = "webdav", feature = "sftp"))]
+#[cfg(all(test, feature = "all-backends"))]
 mod tests {
     use super::*;
 
@@ -228,6 +235,7 @@ mod tests {
             (AZBLOB, "azblob://container/x", vec![endpoint]),
             (WEBDAV, "webdav://127.0.0.1:1/x", vec![]),
             (SFTP, "sftp://127.0.0.1:1/x", vec![]),
+            (HDFS, "hdfs://127.0.0.1:1/x", vec![]),
         ];
         for (service, url, options) in services {
             let location = Location::parse(url.as_ref()).unwrap();

@@ -30,6 +30,9 @@ struct Shared {
     identity: String,
     keeps_mtime: bool,
     has_directories: bool,
+    /// Whether a file may be written in any number of parts.
+    takes_parts: bool,
+    lists_dir_times: bool,
     refused: ByteSet,
     /// How the client is told, if it is ours.
     outgoing: Option<Outgoing>,
@@ -53,6 +56,8 @@ impl OpendalTree {
             identity,
             keeps_mtime: can.write_with_user_metadata,
             has_directories: can.create_dir,
+            takes_parts: can.write_can_multi,
+            lists_dir_times: true,
             refused: ByteSet::EMPTY,
             outgoing: None,
         };
@@ -78,6 +83,13 @@ impl OpendalTree {
         self.with(|shared| shared.refused = refused)
     }
 
+    /// What OpenDAL does not say of Hadoop: it takes files piece by piece, and its listings leave the times of
+    /// directories out.
+    #[cfg(feature = "hdfs")]
+    pub(crate) fn of_hadoop(self) -> Self {
+        self.with(|shared| (shared.takes_parts, shared.lists_dir_times) = (true, false))
+    }
+
     /// Sends, over HTTP, by a client that keeps to the migration's limit, gives up what stands still, and
     /// takes files of any size to services that want each in one request. What the operator sent by is
     /// not used any more; its layers are.
@@ -99,6 +111,8 @@ impl OpendalTree {
             identity: self.shared.identity.clone(),
             keeps_mtime: self.shared.keeps_mtime,
             has_directories: self.shared.has_directories,
+            takes_parts: self.shared.takes_parts,
+            lists_dir_times: self.shared.lists_dir_times,
             refused: self.shared.refused,
             outgoing: self.shared.outgoing.clone(),
         };
@@ -108,6 +122,10 @@ impl OpendalTree {
 
     pub(crate) fn can(&self) -> Capability {
         self.operator.info().capability()
+    }
+
+    pub(crate) fn takes_parts(&self) -> bool {
+        self.shared.takes_parts
     }
 
     pub(crate) fn keeps_mtime(&self) -> bool {
@@ -121,7 +139,7 @@ impl OpendalTree {
     /// The size of the parts of a file of about `size_bytes`.
     pub(crate) fn part_bytes(&self, size_bytes: u64) -> usize {
         let can = self.can();
-        if !can.write_can_multi {
+        if !self.takes_parts() {
             return MOST_AT_ONCE_BYTES;
         }
         let usual = part_size::part_bytes(size_bytes, can.write_multi_min_size, can.write_multi_max_size);
@@ -140,7 +158,8 @@ impl OpendalTree {
     pub(crate) fn metadata_of(&self, theirs: &opendal::Metadata) -> Metadata {
         let stored = theirs.last_modified().and_then(timestamp);
         if theirs.mode() == EntryMode::DIR {
-            return Metadata::new(Kind::Dir, 0, stored.unwrap_or_default());
+            let told = stored.filter(|_| self.shared.lists_dir_times);
+            return Metadata::new(Kind::Dir, 0, told.unwrap_or_default());
         }
         let kept = if self.keeps_mtime() { theirs.user_metadata().and_then(mtime::find) } else { None };
         let modified = kept.or(stored).unwrap_or_default();

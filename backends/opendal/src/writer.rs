@@ -82,7 +82,7 @@ impl Writer {
 
     /// Sends what was gathered as a part. Problems of one before may be told now.
     async fn send(&mut self) -> Result<()> {
-        if !self.tree.can().write_can_multi {
+        if !self.tree.takes_parts() {
             let cause =
                 format!("this service takes files of at most {} MiB, each in one request", MOST_AT_ONCE_BYTES >> 20);
             return Err(Error::new(ErrorKind::TooLarge, "write", &self.path, cause));
@@ -169,7 +169,7 @@ impl Stream {
     fn begin(tree: &OpendalTree, key: &str, metadata: &Metadata) -> Option<Self> {
         let length_bytes = metadata.size_bytes;
         let streams = &tree.outgoing()?.streams;
-        if tree.can().write_can_multi || length_bytes <= GATHERED_BYTES {
+        if tree.takes_parts() || length_bytes <= GATHERED_BYTES {
             return None;
         }
         let (offer, pieces) = streams.offer(length_bytes);

@@ -58,3 +58,8 @@ async fn the_suite_holds_on_webdav() {
 async fn the_suite_holds_on_sftp() {
     holds_on(or_skip(servers::sftp())).await;
 }
+
+#[tokio::test]
+async fn the_suite_holds_on_hdfs() {
+    holds_on(or_skip(servers::hdfs())).await;
+}

@@ -145,6 +145,11 @@ async fn a_tree_goes_to_sftp_and_back() {
     there_and_back(or_skip(servers::sftp())).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tree_goes_to_hdfs_and_back() {
+    there_and_back(or_skip(servers::hdfs())).await;
+}
+
 /// What was sent is not kept: the test has a process of its own, and its memory is the largest that it ever was.
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
@@ -228,6 +233,11 @@ async fn an_s3_server_that_goes_in_the_middle_of_large_files_is_gone_on_with() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_azure_server_that_goes_in_the_middle_is_gone_on_with() {
     interrupted(or_skip(servers::azblob()).map(Server::over_a_way)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hadoop_file_system_that_goes_in_the_middle_is_gone_on_with() {
+    interrupted(or_skip(servers::hdfs())).await;
 }
 
 /// What the source does not have goes, and a source that is empty takes nothing along.

@@ -27,6 +27,8 @@ pub struct Server {
     port: u16,
     command: Box<MakeCommand>,
     child: Option<Child>,
+    /// What its log says once it serves, where listening is not enough.
+    says_when_ready: &'static str,
     /// What lies in between, where the server forgets all when it is killed.
     way: Option<Way>,
     service: Service,
@@ -41,12 +43,21 @@ pub struct Server {
 impl Server {
     /// Starts `command` with a folder and a port of its own, and waits until it listens.
     fn start(service: Service, command: impl Fn(&Path, u16) -> Command + 'static) -> Self {
+        Self::of(service, command).started()
+    }
+
+    /// The same, not started.
+    fn of(service: Service, command: impl Fn(&Path, u16) -> Command + 'static) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let (folder, command) = (tempfile::tempdir().unwrap(), Box::new(command));
         let (url, query, environment) = (String::new(), String::new(), BTreeMap::new());
-        let mut server = Self { folder, port, command, child: None, way: None, service, url, query, environment };
-        server.restart();
-        server
+        let (child, way, says_when_ready) = (None, None, "");
+        Self { folder, port, command, child, says_when_ready, way, service, url, query, environment }
+    }
+
+    fn started(mut self) -> Self {
+        self.restart();
+        self
     }
 
     /// Starts it again, with what it had on disk.
@@ -56,9 +67,9 @@ impl Server {
         let log = std::fs::File::create(self.folder.path().join("server.log")).unwrap();
         let log = || log.try_clone().unwrap();
         self.child = Some(command.stdin(Stdio::null()).stdout(log()).stderr(log()).spawn().unwrap());
-        let start = Instant::now();
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            let log = || std::fs::read_to_string(self.folder.path().join("server.log")).unwrap_or_default();
+        let (start, address) = (Instant::now(), ("127.0.0.1", self.port));
+        let log = || std::fs::read_to_string(self.folder.path().join("server.log")).unwrap_or_default();
+        while TcpStream::connect(address).is_err() || !log().contains(self.says_when_ready) {
             assert!(start.elapsed() < Duration::from_secs(60), "the server does not listen: {}", log());
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -131,10 +142,15 @@ impl Drop for Server {
     }
 }
 
-/// The program of this name: in the folder that `install.sh` fills, or in the path.
-fn program(name: &str, package: &str) -> Result<PathBuf, String> {
+/// The folder that `install.sh` fills.
+fn servers_folder() -> PathBuf {
     let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/towpath-servers");
-    let folder = std::env::var_os("TOWPATH_SERVERS").map_or_else(home, PathBuf::from);
+    std::env::var_os("TOWPATH_SERVERS").map_or_else(home, PathBuf::from)
+}
+
+/// The program of this name: in that folder, or in the path.
+fn program(name: &str, package: &str) -> Result<PathBuf, String> {
+    let folder = servers_folder();
     let folders = ["bin", "node_modules/.bin"].map(|part| folder.join(part));
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut candidates = folders.into_iter().chain(std::env::split_paths(&path)).chain([PathBuf::from("/usr/sbin")]);
@@ -269,6 +285,23 @@ pub fn sftp() -> Result<Server, String> {
     let key = server.folder.path().join("user");
     server.query = format!("?key={}&known_hosts=accept", key.display());
     Ok(server.with(url, &[]))
+}
+
+/// HDFS, by Hadoop's own name node and data node.
+pub fn hdfs() -> Result<Server, String> {
+    let (python, _java) = (program("python3", "python3")?, program("java", "default-jre-headless")?);
+    let jars = servers_folder().join("hadoop");
+    if !jars.is_dir() {
+        return Err(format!("{} is missing: backends/opendal/tests/servers/install.sh fills it", jars.display()));
+    }
+    let mut server = Server::of(services::HDFS, move |folder, port| {
+        let mut command = Command::new(&python);
+        command.args(["-c", include_str!("hdfs.py")]).arg(&jars).arg(folder).arg(port.to_string());
+        command
+    });
+    server.says_when_ready = "ready";
+    let url = format!("hdfs://{}", server.address());
+    Ok(server.started().with(url, &[]))
 }
 
 /// A request without a signature; the answer's head.

@@ -34,8 +34,9 @@ const DRAIN_BYTES: u64 = 2 << 20;
 const PAGE_BYTES: u64 = 4 << 10;
 /// No less is started at once, but for the first of a file.
 const MIN_START_BYTES: u64 = 16 << 10;
-/// No more is gathered before it is started.
-const MAX_START_BYTES: u64 = 2 << 20;
+/// No more is gathered before it is started: the first blocks of eight files that each waited for a second one
+/// left a link idle for a third of a second.
+const MAX_START_BYTES: u64 = 256 << 10;
 
 /// No less leaves the page cache at once, over a network without a limit.
 const LEAVE_BYTES: u64 = 4 << 20;
@@ -154,9 +155,9 @@ impl WriteBack {
     /// Adds what was just written to what waits to be started; tells what is to be
     /// started now.
     ///
-    /// Each start costs a request of its own on NFS (a COMMIT), so that two writes
-    /// are started together, and small ones more, if the window has room for
-    /// twice as much. The first of a file goes at once.
+    /// Each start is a request of its own, so that two small writes are started together,
+    /// and smaller ones more, if the window has room for twice as much. The first of a file
+    /// goes at once.
     fn gather(&mut self, written: Range<u64>) -> Option<Range<u64>> {
         let length = written.end - written.start;
         let waiting = match self.waiting.take() {

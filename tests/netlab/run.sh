@@ -135,7 +135,7 @@ run_lab() { # NAME PROTOCOL
         printf 'PROTOCOL=%q SOURCE_PROTOCOL=%q DEST_PROTOCOL=%q\n' "$2" "$source" "$dest"
         printf 'RATE=%q DELAY=%q MTU=%q MOUNT_OPTIONS=%q SHORT=%q\n' "$(asked "$name" rate 1gbit)" \
             "$(asked "$name" delay 0.5ms)" "$(mtu_of "$name")" "$mount_options" "$short"
-        printf 'NO_PEERS=%q\n' "$no_peers"
+        printf 'NO_PEERS=%q HOST_JOB=%q\n' "$no_peers" "$(readlink -f "$job")"
         printf 'SCENARIO=%q\n' "/lab/scenarios/$name.sh"
     } >"$job/settings"
     local start=$SECONDS status lab= try

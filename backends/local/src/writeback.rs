@@ -38,7 +38,7 @@ const MIN_START_BYTES: u64 = 16 << 10;
 /// left a link idle for a third of a second.
 const MAX_START_BYTES: u64 = 256 << 10;
 
-/// No less leaves the page cache at once, over a network without a limit.
+/// No less leaves the page cache at once, over a network.
 const LEAVE_BYTES: u64 = 4 << 20;
 /// No more of a file is kept there after it has arrived.
 const MAX_KEPT_BYTES: u64 = 32 << 20;
@@ -107,11 +107,11 @@ impl WriteBack {
 
     /// Makes what has arrived leave the page cache.
     ///
-    /// An NFS client first has the server commit it. That request travels behind all that is on its way, and
-    /// when its answer is here, nothing is on its way any more: so others wait for it than who writes. Under a
-    /// limit so little is on its way that it does not matter.
+    /// An NFS client first has the server commit it, which is a flush of its disk: so it is done seldom. And that
+    /// request travels behind all that is on its way; when its answer is here, nothing is on its way any more: so
+    /// others wait for it than who writes.
     fn leave_cache(&mut self, file: &File, arrived: Range<u64>) {
-        if self.way.is_none() || self.window_bytes < WINDOW_BYTES {
+        if self.way.is_none() {
             return drop_from_cache(file, &arrived);
         }
         let kept = self.kept.take().map_or(arrived.start, |kept| kept.start)..arrived.end;
@@ -358,14 +358,6 @@ mod tests {
         assert_eq!(write_back.kept, None);
         write_back.drop_pages(&file);
         assert!(write_back.leaving.is_none(), "nobody else holds the file when it is closed");
-    }
-
-    #[test]
-    fn under_a_limit_what_arrived_leaves_the_cache_at_once() {
-        let (file, mut write_back) = (tempfile::tempfile().unwrap(), WriteBack::over_network(Arc::new(Way::new())));
-        write_back.limit(1 << 20);
-        write_back.leave_cache(&file, 0..LEAVE_BYTES);
-        assert!(write_back.leaving.is_none() && write_back.kept.is_none());
     }
 
     #[test]

@@ -11,7 +11,8 @@ box mkdir /lower /layer/scratch
 box mount -t 9p -o "$host_files,cache=loose,ro" host /lower
 box mount -t overlay -o lowerdir=/lower,upperdir=/layer/changes,workdir=/layer/scratch root /root
 cd /root
-box mkdir -p job proc sys dev run tmp mnt
+box mkdir -p host job proc sys dev run tmp mnt
+box mount --bind /lower host
 box mount -t proc proc proc
 box mount -t sysfs sys sys
 box mount -t devtmpfs dev dev

@@ -1,16 +1,16 @@
 # netlab: rate=1gbit delay=0.1ms memory=3500M timeout=2400 short=nfs4
 # A copy of 1 GiB, larger than what is free, leaves someone else's hot file of 200 MiB in the page cache.
 #
-# The hot file lies on the machine's own disk. In memory for it and for the copy's pages: what the servers' files,
-# which are in memory as well, leave over.
+# The hot file lies on the host's disk, whose files the machine caches. In memory for it and for the copy's pages: what
+# the servers' files, which are in memory as well, leave over.
 
 HOT_MIB=200
 SIZE=$((256 << 20))
-HOT=$JOB/hot
+HOT=/host$HOST_JOB/hot
 
 python3 -c "
 import random
-with open('$HOT', 'wb') as out:
+with open('$JOB/hot', 'wb') as out:
     for _ in range($HOT_MIB): out.write(random.randbytes(1 << 20))"
 # The way in which the host's disk is mounted forgets a file that nobody has open.
 exec 9<"$HOT"

@@ -344,7 +344,9 @@ mod tests {
         assert!(write_back.leaving.is_some() && write_back.kept.is_none());
         // One that does not end is waited for in the end.
         let (end, ended) = std::sync::mpsc::channel();
-        let ends = move || drop(ended.recv());
+        let ends = move || {
+            let _told = ended.recv();
+        };
         write_back.end_leaving();
         write_back.leaving = Some(thread::spawn(ends));
         let mut at = 4 * step;

@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn a_stack_of_java_is_left_out_and_nothing_is_said_twice() {
         let said = "Name node is in safe mode.\n\tat org.apache.A(A.java:1)\n\tat org.apache.B(B.java:2)\n";
-        let error = opendal::Error::new(Theirs::Unexpected, said).set_source(std::io::Error::other(said));
+        let error = opendal::Error::new(Theirs::Unexpected, said).set_source(io::Error::other(said));
         let text = of("write", &RelPath::root(), &error).to_string();
         assert!(text.ends_with(": Name node is in safe mode."), "{text}");
     }

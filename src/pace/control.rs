@@ -219,8 +219,7 @@ impl Controller {
             ceiling.left = ceiling.left.saturating_sub(1);
         }
         if lasting >= self.full() {
-            let carried = || self.carried_per_s();
-            self.full_at = self.full_at.or_else(|| Some(carried()));
+            self.full_at = Some(self.full_at.unwrap_or_else(|| self.carried_per_s()));
         } else if lasting < 0.5
             && let Some(carried) = self.full_at.take()
             && self.bytes_per_s >= carried * OWN_QUEUE_SHARE

@@ -41,6 +41,7 @@ const PASSING: [&str; 5] = [
     "could only be replicated to 0 nodes",
 ];
 
+/// Whether it is gone by itself later, though OpenDAL says nothing of that.
 fn is_lost_connection(error: &opendal::Error) -> bool {
     let Some(cause) = std::error::Error::source(error).map(root) else { return false };
     let is_lost = cause.downcast_ref::<io::Error>().is_some_and(|error| {

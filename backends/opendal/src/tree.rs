@@ -24,7 +24,7 @@ pub struct OpendalTree {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Shared {
     root: Vec<u8>,
     identity: String,
@@ -106,16 +106,7 @@ impl OpendalTree {
     }
 
     fn with(self, change: impl FnOnce(&mut Shared)) -> Self {
-        let mut shared = Shared {
-            root: self.shared.root.clone(),
-            identity: self.shared.identity.clone(),
-            keeps_mtime: self.shared.keeps_mtime,
-            has_directories: self.shared.has_directories,
-            takes_parts: self.shared.takes_parts,
-            lists_dir_times: self.shared.lists_dir_times,
-            refused: self.shared.refused,
-            outgoing: self.shared.outgoing.clone(),
-        };
+        let mut shared = Shared::clone(&self.shared);
         change(&mut shared);
         Self { operator: self.operator, shared: Arc::new(shared) }
     }

@@ -14,8 +14,8 @@
 #   have TOOL                          whether a peer is there and wanted; a skipped row where it is not there
 #   cable_out a|b, cable_in a|b        see network.sh
 #
-# PROTOCOL, SHORT (1 or empty), LAB and JOB are set; what is in $JOB is in /host$HOST_JOB too, where it is cached. Server a's files are in /srv/a and seen at /mnt/src,
-# b's in /srv/b and seen at /mnt/dst.
+# PROTOCOL, SHORT (1 or empty), LAB and JOB are set; what is in $JOB is in /host$HOST_JOB too, where it is cached.
+# Server a's files are in /srv/a and seen at /mnt/src, b's in /srv/b and seen at /mnt/dst.
 
 STATE=/tmp/state
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use towpath_backend::ByteSet;
-use towpath_backend::registry::{OpenError, OptionSpec, Settings, Url};
+use towpath_backend::registry::{OpenError, Settings, Url};
 
 use super::{FOLDERS, PATIENCE, Service, tree_within};
 use crate::OpendalTree;
@@ -16,23 +16,21 @@ pub const HDFS: Service = Service {
     name: "hdfs",
     about: "Hadoop file systems",
     schemes: &["hdfs"],
-    options: OPTIONS,
+    options: &[],
     capabilities: FOLDERS,
     build,
 };
 
-const OPTIONS: &[OptionSpec] = &[];
-
 /// How often a name node that cannot be reached is tried, each time after a longer while: some seconds in all, as
 /// the migration goes on with what else there is and tries again later.
-const TRIES: (&str, &str) = ("dfs.client.failover.max.attempts", "3");
+const TRIES: [(&str, &str); 1] = [("dfs.client.failover.max.attempts", "3")];
 /// The port of a name node, where none is given.
 const PORT: &str = "8020";
 
 fn build(url: &Url, _settings: &Settings) -> Result<OpendalTree, OpenError> {
     let name_nodes = name_nodes(url)?;
     let root = format!("/{}", url.path());
-    let options = HashMap::from([(TRIES.0.to_owned(), TRIES.1.to_owned())]);
+    let options = HashMap::from(TRIES.map(|(name, value)| (name.to_owned(), value.to_owned())));
     let builder = opendal::services::HdfsNative::default().name_node(&name_nodes).root(&root).options(options);
     let tree = tree_within(PATIENCE, url, builder, Some(&name_nodes), false)?;
     // A name node takes none of these in a name.

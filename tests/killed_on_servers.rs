@@ -88,6 +88,11 @@ fn a_run_to_azure_blob_storage_that_is_killed_is_taken_up() {
 }
 
 #[test]
+fn a_run_to_google_cloud_storage_that_is_killed_is_taken_up() {
+    killed(or_skip(servers::gcs()));
+}
+
+#[test]
 fn a_run_to_webdav_that_is_killed_is_taken_up() {
     killed(or_skip(servers::webdav()));
 }

@@ -40,10 +40,9 @@ async fn a_file_is_read_written_and_closed_in_order() {
     // Blocks grow, so that the writer begins soon.
     let blocks = ["0+262144", "262144+524288", "786432+1048576", "1835008+262149"];
     let writes = blocks.map(|block| format!("write {block}"));
-    // Each is read in halves, of whole pages.
+    // But for the first, each is read in halves, of whole pages.
     let halves = [
-        "0+131072",
-        "131072+131072",
+        "0+262144",
         "262144+262144",
         "524288+262144",
         "786432+524288",

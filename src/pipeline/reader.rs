@@ -265,9 +265,9 @@ impl Reading<'_> {
         slot.buffer.reserve_exact(length);
         while slot.buffer.len() < length {
             let at = block.start + slot.buffer.len() as u64;
-            let whole_step = self.step_bytes(length);
+            let (whole_step, ahead_bytes) = self.steps(block.start, length);
             let step = whole_step.min(length - slot.buffer.len());
-            let until = data_end.min(at + step as u64 + self.shared.paces.read.ahead_bytes(whole_step));
+            let until = data_end.min(at + step as u64 + ahead_bytes);
             while *asked_until < until {
                 let bytes = (until - *asked_until).min(whole_step as u64);
                 self.pace(usize::try_from(bytes).unwrap_or(whole_step)).await?;
@@ -286,13 +286,20 @@ impl Reading<'_> {
         Ok(slot)
     }
 
-    /// How much of a block of this length is read at once. Without a limit a half, so that
-    /// what is asked for ahead is about a block: all other requests wait behind it.
-    fn step_bytes(&self, block_bytes: usize) -> usize {
+    /// How much of a block is read at once, and how much is asked for ahead of it.
+    ///
+    /// Without a limit a half, so that what is asked for ahead is about a block: all other
+    /// requests wait behind it. And of a file's first block all, and nothing ahead: the
+    /// sink has nothing to do until the first of the lanes has a whole block.
+    fn steps(&self, block_start: u64, block_bytes: usize) -> (usize, u64) {
         let read = &self.shared.paces.read;
+        if !read.is_limited() && block_start == 0 {
+            return (block_bytes, 0);
+        }
         let half = (block_bytes / 2).max(LEAST_STEP_BYTES).next_multiple_of(PAGE_BYTES);
         let most = if read.is_limited() { block_bytes } else { half };
-        read.step_bytes().min(most)
+        let step = read.step_bytes().min(most);
+        (step, read.ahead_bytes(step))
     }
 
     /// The checksum of all that was read, once the hash stage has caught up.

@@ -173,13 +173,19 @@ impl OpendalTree {
         if self.has_directories() {
             return self.is_directory(OPERATION, &root).await;
         }
-        let options = ListOptions { limit: Some(1), ..ListOptions::default() };
         let problem = |problem: &opendal::Error| error::of(OPERATION, &root, problem);
-        let mut lister = self.operator.lister_options("/", options).await.map_err(|error| problem(&error))?;
+        let mut lister = self.operator.lister_options("/", self.any_one()).await.map_err(|error| problem(&error))?;
         match lister.next().await {
             None => Ok(false),
             Some(found) => found.map(|_| true).map_err(|error| problem(&error)),
         }
+    }
+
+    /// Asks for one name below a key, whichever. Where names are only prefixes, for one of all
+    /// below it: a server that has to put them together first looks at many of them.
+    fn any_one(&self) -> ListOptions {
+        let recursive = !self.has_directories() && self.can().list_with_recursive;
+        ListOptions { limit: Some(1), recursive, ..ListOptions::default() }
     }
 
     /// Makes the folder that is the root, and those above it, where there are folders.
@@ -203,8 +209,7 @@ impl OpendalTree {
                 Err(error) => Err(problem(&error)),
             };
         }
-        let options = ListOptions { limit: Some(1), ..ListOptions::default() };
-        let mut lister = self.operator.lister_options(&key, options).await.map_err(|error| problem(&error))?;
+        let mut lister = self.operator.lister_options(&key, self.any_one()).await.map_err(|error| problem(&error))?;
         match lister.next().await {
             None => Ok(path.is_root()),
             Some(Ok(_)) => Ok(true),

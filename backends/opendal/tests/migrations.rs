@@ -236,6 +236,16 @@ async fn an_azure_server_that_goes_in_the_middle_is_gone_on_with() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_google_server_that_goes_in_the_middle_is_gone_on_with() {
+    interrupted(or_skip(servers::gcs()).map(Server::over_a_way)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_google_server_that_goes_in_the_middle_of_large_files_is_gone_on_with() {
+    interrupted_with(or_skip(servers::gcs()).map(Server::over_a_way), 4, 24 << 20).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_hadoop_file_system_that_goes_in_the_middle_is_gone_on_with() {
     interrupted(or_skip(servers::hdfs())).await;
 }

@@ -76,7 +76,7 @@ measure_towpath() { # CASE FOLDER OPTION… [-- METER_OPTION…]
     measure "$case" towpath ${meter[@]+"${meter[@]}"} -- towpath sync "/mnt/src/$folder" "/mnt/dst/$folder" \
         --database "$STATE/db" --log-file "$STATE/log" --checksum md5 ${options[@]+"${options[@]}"}
     check "$case: exit status" "$(value status)" = 0
-    check "$case: files that differ" "$(diff -rq "/srv/a/$folder" "/srv/b/$folder" | wc -l)" = 0
+    check "$case: files that differ" "$(diff -rq "/srv/a/$folder" "/srv/b/$folder" 2>&1 | wc -l)" = 0
 }
 
 # What holds on the wire of a run with this limit, all headers included.

@@ -8,6 +8,7 @@
 #   note FIELD NUMBER                  adds one to it
 #   check WHAT VALUE OPERATOR BOUND    a bound that is to hold; the scenario goes on
 #   measure_towpath CASE FOLDER [OPTION…] [-- METER_OPTION…]   towpath from /mnt/src/FOLDER to /mnt/dst/FOLDER
+#   arrived CASE FOLDER                checks that the servers have the same files of it
 #   bounds CASE [--no-mean]            checks what must hold on the wire under a limit
 #   limited CASE FOLDER LIMIT BYTES_PER_S [OPTION…]   measure_towpath under a limit, with its bounds
 #   towpath_runs               waits until it does: what goes before takes a time that means nothing
@@ -76,7 +77,12 @@ measure_towpath() { # CASE FOLDER OPTION… [-- METER_OPTION…]
     measure "$case" towpath ${meter[@]+"${meter[@]}"} -- towpath sync "/mnt/src/$folder" "/mnt/dst/$folder" \
         --database "$STATE/db" --log-file "$STATE/log" --checksum md5 ${options[@]+"${options[@]}"}
     check "$case: exit status" "$(value status)" = 0
-    check "$case: files that differ" "$(diff -rq "/srv/a/$folder" "/srv/b/$folder" 2>&1 | wc -l)" = 0
+    arrived "$case" "$folder"
+}
+
+# What diff says of a tree that is missing counts as well.
+arrived() { # CASE FOLDER
+    check "$1: files that differ" "$(diff -rq "/srv/a/$2" "/srv/b/$2" 2>&1 | wc -l)" = 0
 }
 
 # What holds on the wire of a run with this limit, all headers included.

@@ -34,7 +34,7 @@ copy() { # TOOL COMMAND…
 copy towpath towpath sync /mnt/src/bulk /mnt/dst/bulk --database "$STATE/db" --log-file "$STATE/log"
 check "1 GiB: exit status" "$(value status)" = 0
 check "1 GiB: share of the hot file that is still cached" "$(value hot_share)" ">=" 0.95
-check "1 GiB: files that differ" "$(diff -rq /srv/a/bulk /srv/b/bulk 2>&1 | wc -l)" = 0
+arrived "1 GiB" bulk
 [ -z "$SHORT" ] || return 0
 copy "cp -a" cp -a /mnt/src/bulk /mnt/dst/
 if have rsync rsync; then copy rsync rsync -a --inplace -W /mnt/src/bulk /mnt/dst/; fi

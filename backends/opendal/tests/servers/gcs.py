@@ -1,34 +1,21 @@
 """gcp-storage-emulator with what it lacks: objects without content or type, objects that are sent in parts, and
-connections that say nothing for a while.
+many that come at once.
 
     gcs.py PORT      serves a bucket of the name bucket on loopback, from memory
 """
 
 import sys
-import threading
 import uuid
 from http import HTTPStatus
-from http import server as http_server
+from http.server import HTTPServer
 
 from gcp_storage_emulator import __main__ as emulator
 from gcp_storage_emulator import server
 from gcp_storage_emulator.handlers import objects
 from gcp_storage_emulator.storage import Storage
 
-# One that takes the requests of one connection only waits for ever for a client's spare one.
-http_server.HTTPServer = http_server.ThreadingHTTPServer
-http_server.ThreadingHTTPServer.request_queue_size = 128
-
-one_at_a_time = threading.Lock()
-handle = server.Router.handle
-
-
-def handle_alone(router, method):
-    with one_at_a_time:
-        handle(router, method)
-
-
-server.Router.handle = handle_alone
+# It takes one connection at a time, and lets so few wait that those of 16 lanes are tried again after seconds.
+HTTPServer.request_queue_size = 128
 
 # It would write down all it has for each object that comes, and nobody would ever read it.
 Storage._write_config_to_file = lambda storage: None

@@ -31,6 +31,7 @@ mod holes;
 mod known;
 mod links;
 mod listing;
+mod made;
 mod mounts;
 mod overlap;
 mod probe;

@@ -15,7 +15,8 @@ use towpath_backend::{
 
 use crate::attributes;
 use crate::links;
-use crate::resolve::Dir;
+use crate::made;
+use crate::resolve::{Dir, Resolver};
 use crate::root::{self, OpenError, Root, blocking};
 use crate::trash::{self, Trash};
 use crate::writer::{self, LocalWriter};
@@ -40,13 +41,7 @@ impl LocalSink {
     /// If it cannot be made, read or written.
     pub fn open(path: &Path) -> std::result::Result<Self, OpenError> {
         Self::check(path)?;
-        match std::fs::create_dir(path) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(OpenError::io(path, "be made", &error));
-            }
-            _ => {}
-        }
-        Self::of(Root::open(path)?).map_err(|error| OpenError::new(path, format!("cannot be written: {error}")))
+        Self::of(made::made(path)?).map_err(|error| OpenError::new(path, format!("cannot be written: {error}")))
     }
 
     pub(crate) fn of(root: Root) -> io::Result<Self> {
@@ -62,10 +57,10 @@ impl LocalSink {
     /// As [`LocalSink::check`], or if it cannot be read.
     pub fn inspect(path: &Path) -> std::result::Result<Option<Self>, OpenError> {
         Self::check(path)?;
-        if !path.exists() {
-            return Ok(None);
-        }
-        let root = Root::open(path)?;
+        let root = match Root::with(path, Resolver::new) {
+            Err(error) if made::is_gone(&error) => return Ok(None),
+            opened => opened.map_err(|error| OpenError::io(path, "be read", &error))?,
+        };
         let capabilities = known::capabilities(&root);
         Ok(Some(Self { root: Arc::new(root), capabilities, inspected: true, trash: None }))
     }

@@ -162,6 +162,12 @@ def run(command, timeout):
             return 124
 
 
+def last_lines():
+    """Of the output of a command that failed: the console scrolls away, the record stays."""
+    with open(OUTPUT, encoding="utf-8", errors="replace") as out:
+        return out.read().splitlines()[-12:]
+
+
 def main():
     given, command = arguments()
     requests, processor = operations.count(), busy()
@@ -210,12 +216,13 @@ def main():
         record["requests_per_file"] = round(record["requests_total"] / given.files, 2)
     if given.wire:
         record["times_wire"] = round((on_servers - start) / given.wire, 3)
+    if status:
+        record["output"] = last_lines()
     records.append(given.records, record)
     print(f"  {given.case}: {given.tool} {record['seconds_on_servers']:.2f} s" + (f", exit status {status}" if status else ""),
           flush=True)
-    if status:
-        with open(OUTPUT, encoding="utf-8", errors="replace") as out:
-            print("".join("    " + line for line in out.readlines()[-8:]), flush=True)
+    for line in record.get("output", []):
+        print("    " + line, flush=True)
 
 
 if __name__ == "__main__":

@@ -40,3 +40,8 @@ again "with --rescan" --rescan
 rm -rf "$STATE" && mkdir "$STATE"
 cold
 again "without the database"
+
+# Its client still tells of a destination that the server removed a moment ago.
+ls /mnt/dst/tree >/dev/null
+rm -rf /srv/b/tree "$STATE" && mkdir "$STATE"
+measure_towpath "into what was removed a moment ago" tree

@@ -1,0 +1,95 @@
+//! Opens the root of a sink, and makes it where it is missing, also where a client still tells of the one that was.
+
+use std::io;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use rustix::io::Errno;
+
+use crate::resolve::Resolver;
+use crate::root::{OpenError, Root};
+
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(250);
+/// After three seconds a client has asked its server again: SMB's trusts what it knows of a name for one
+/// (`actimeo` in mount.cifs(8)), and what NFS's knows is thrown away when opening fails.
+const TRIES: u32 = 12;
+
+/// The directory at `path`, made if it is missing and the one above it exists.
+pub(crate) fn made(path: &Path) -> Result<Root, OpenError> {
+    let make = || match std::fs::create_dir(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(OpenError::io(path, "be made", &error)),
+        _ => Ok(()),
+    };
+    opened(PAUSE, make, || Root::with(path, Resolver::new))?.map_err(|error| OpenError::io(path, "be read", &error))
+}
+
+/// Makes and opens until what was made, or seemed to be there, is there.
+fn opened<T, E>(
+    pause: Duration,
+    make: impl Fn() -> Result<(), E>,
+    open: impl Fn() -> io::Result<T>,
+) -> Result<io::Result<T>, E> {
+    for _ in 1..TRIES {
+        make()?;
+        match open() {
+            Err(error) if is_gone(&error) => thread::sleep(pause),
+            done => return Ok(done),
+        }
+    }
+    make()?;
+    Ok(open())
+}
+
+/// Whether it says that there is no such directory, or is no more.
+pub(crate) fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(Errno::STALE.raw_os_error())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    /// How often a directory was made before it could be opened, or the error that ended it.
+    fn tried(answers: &[Errno]) -> (usize, io::Result<()>) {
+        let (made, opened_times) = (Cell::new(0), Cell::new(0));
+        let result = opened(
+            Duration::ZERO,
+            || {
+                made.set(made.get() + 1);
+                Ok::<_, ()>(())
+            },
+            || {
+                opened_times.set(opened_times.get() + 1);
+                answers.get(opened_times.get() - 1).map_or(Ok(()), |errno| Err((*errno).into()))
+            },
+        );
+        (made.get(), result.unwrap())
+    }
+
+    #[test]
+    fn what_a_client_still_tells_of_is_made_again() {
+        assert!(matches!(tried(&[]), (1, Ok(()))));
+        assert!(matches!(tried(&[Errno::NOENT, Errno::STALE, Errno::NOENT]), (4, Ok(()))));
+    }
+
+    #[test]
+    fn another_error_ends_it_at_once() {
+        let (made, result) = tried(&[Errno::NOENT, Errno::ACCESS]);
+        assert_eq!((made, result.unwrap_err().kind()), (2, io::ErrorKind::PermissionDenied));
+    }
+
+    #[test]
+    fn one_that_stays_away_is_told_of() {
+        let (made, result) = tried(&[Errno::NOENT; 100]);
+        assert_eq!((made, result.unwrap_err().kind()), (TRIES as usize, io::ErrorKind::NotFound));
+    }
+
+    #[test]
+    fn one_that_cannot_be_made_is_not_opened() {
+        let result = opened(Duration::ZERO, || Err("full"), || -> io::Result<()> { panic!("opened") });
+        assert_eq!(result.unwrap_err(), "full");
+    }
+}

@@ -26,6 +26,7 @@
 
 mod attributes;
 mod backend;
+mod calls;
 mod filesystem;
 mod holes;
 mod known;

@@ -10,6 +10,7 @@ use rustix::fs::{Advice, OFlags, fadvise};
 use rustix::io::{Errno, pread};
 use towpath_backend::{FileReader, Kind, Metadata, RelPath, Result, async_trait};
 
+use crate::calls;
 use crate::holes;
 use crate::root::{Root, blocking, metadata_of, metadata_of_open, stat_open};
 
@@ -50,6 +51,9 @@ pub(crate) struct LocalReader {
     may_have_holes: bool,
     /// Whether nothing but what is asked for ([`FileReader::prefetch`]) is fetched ahead.
     fetches_on_demand: bool,
+    /// Whether what is read comes from the page cache, which is where it is fetched to ahead. `None`: the first
+    /// read shows.
+    reads_cache: Option<bool>,
 }
 
 impl LocalReader {
@@ -74,7 +78,14 @@ impl LocalReader {
         if is_large {
             trail = Some(Trail { from: 0, size_bytes: metadata.size_bytes });
         }
-        Ok(Self { file: Arc::new(file), path, trail, may_have_holes: holes::may_have_holes(&stat), fetches_on_demand })
+        Ok(Self {
+            file: Arc::new(file),
+            path,
+            trail,
+            may_have_holes: holes::may_have_holes(&stat),
+            fetches_on_demand,
+            reads_cache: (!root.filesystem.may_read_past_the_cache()).then_some(true),
+        })
     }
 }
 
@@ -86,17 +97,18 @@ impl FileReader for LocalReader {
     }
 
     async fn read_at(&mut self, offset: u64, length_bytes: usize, mut buffer: Vec<u8>) -> Result<Vec<u8>> {
-        let (file, mut trail) = (Arc::clone(&self.file), self.trail);
+        let (file, mut trail, mut reads_cache) = (Arc::clone(&self.file), self.trail, self.reads_cache);
         let read = move || {
             let before = buffer.len();
             read_exactly(&file, offset, length_bytes, &mut buffer)?;
+            reads_cache = reads_cache.or_else(|| Some(was_cached(&file, offset)));
             if let Some(trail) = &mut trail {
                 trail.drop_pages(&file, offset, offset + (buffer.len() - before) as u64);
             }
-            Ok((buffer, trail))
+            Ok((buffer, trail, reads_cache))
         };
         let buffer;
-        (buffer, self.trail) = blocking("read", &self.path, read).await?;
+        (buffer, self.trail, self.reads_cache) = blocking("read", &self.path, read).await?;
         Ok(buffer)
     }
 
@@ -108,10 +120,23 @@ impl FileReader for LocalReader {
 
     async fn prefetch(&mut self, offset: u64, length_bytes: u64) {
         let (true, Some(length)) = (self.fetches_on_demand, NonZeroU64::new(length_bytes)) else { return };
-        let file = Arc::clone(&self.file);
+        if self.reads_cache == Some(false) {
+            return;
+        }
+        let (file, reads_cache) = (Arc::clone(&self.file), self.reads_cache);
         // It waits where a client has as many requests under way as its server allows.
-        let fetch = move || fadvise(&*file, offset, Some(length), Advice::WillNeed);
-        let _advice = tokio::task::spawn_blocking(fetch).await;
+        let fetch = move || {
+            // One byte shows it: of its page no more is read than this once.
+            let reads_cache = reads_cache.unwrap_or_else(|| {
+                let _read = pread(&*file, &mut [0], offset);
+                was_cached(&file, offset)
+            });
+            if reads_cache {
+                let _advice = fadvise(&*file, offset, Some(length), Advice::WillNeed);
+            }
+            reads_cache
+        };
+        self.reads_cache = tokio::task::spawn_blocking(fetch).await.ok().or(self.reads_cache);
     }
 
     async fn next_data(&mut self, offset: u64) -> Result<Option<Range<u64>>> {
@@ -128,6 +153,11 @@ impl FileReader for LocalReader {
         };
         blocking("look for data", &self.path, find).await
     }
+}
+
+/// Whether what was just read there came from the page cache. Where the kernel does not tell, as is usual.
+fn was_cached(file: &File, offset: u64) -> bool {
+    calls::is_cached(file, offset).unwrap_or(true)
 }
 
 /// The pages that reading leaves behind. A copy of 200 TB must not push

@@ -6,21 +6,18 @@
 //! each written step is started on its way at once; no more than a window of
 //! bytes is under way; and what has arrived leaves the page cache.
 
-// The one place with unsafe code: no safe crate offers sync_file_range.
-#![allow(unsafe_code)]
-
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::num::NonZeroU64;
 use std::ops::Range;
-use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use rustix::fs::{Advice, fadvise};
 
+use crate::calls::sync_range;
 use crate::way::Way;
 
 /// The most bytes of one file on their way at a time: at a Gigabit 70 ms, so that the
@@ -248,23 +245,6 @@ impl WriteBack {
 /// Of an empty range all that follows. Advice may be refused; nothing depends on it.
 fn drop_from_cache(file: &File, range: &Range<u64>) {
     let _advice = fadvise(file, range.start, NonZeroU64::new(range.end - range.start), Advice::DontNeed);
-}
-
-fn sync_range(file: &File, offset: u64, length: u64, flags: libc::c_uint) -> io::Result<()> {
-    let range = |n: u64| libc::off64_t::try_from(n).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge));
-    let (offset, length) = (range(offset)?, range(length)?);
-    // SAFETY: the call takes no pointers, and the descriptor is open for as long
-    // as `file` is borrowed.
-    let result = unsafe { libc::sync_file_range(file.as_raw_fd(), offset, length, flags) };
-    if result == 0 {
-        return Ok(());
-    }
-    let error = io::Error::last_os_error();
-    match error.raw_os_error() {
-        // Not every file system has it: then the kernel writes back when it likes.
-        Some(libc::ENOSYS | libc::EINVAL | libc::ESPIPE | libc::EOPNOTSUPP) => Ok(()),
-        _ => Err(error),
-    }
 }
 
 #[cfg(test)]

@@ -269,3 +269,46 @@ impl Tree for OpendalTree {
         Err(Error::new(ErrorKind::NotFound, OPERATION, path, "there is no such object, and nothing below it"))
     }
 }
+
+#[cfg(all(test, feature = "s3"))]
+mod tests {
+    use super::*;
+    use opendal::services::S3;
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::net::TcpListener;
+
+    /// A bucket with one object, whose server tells what the first request was for.
+    fn bucket() -> (OpendalTree, std::thread::JoinHandle<String>) {
+        let listing = "<ListBucketResult><Contents><Key>dir/a/b</Key><Size>1</Size>\
+                       <LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents></ListBucketResult>";
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let service = S3::default()
+            .bucket("bucket")
+            .region("here")
+            .endpoint(&format!("http://{}", server.local_addr().unwrap()))
+            .access_key_id("id")
+            .secret_access_key("key");
+        let first = std::thread::spawn(move || {
+            let mut connection = BufReader::new(server.accept().unwrap().0);
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") {
+                assert_ne!(connection.read_line(&mut head).unwrap(), 0);
+            }
+            let length = listing.len();
+            let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{listing}");
+            connection.get_mut().write_all(answer.as_bytes()).unwrap();
+            head.lines().next().unwrap().to_owned()
+        });
+        (OpendalTree::new(Operator::new(service).unwrap(), "s3://bucket").paced(), first)
+    }
+
+    #[tokio::test]
+    async fn whether_a_directory_is_there_is_asked_for_one_object_of_all_below_it() {
+        let (tree, first) = bucket();
+        let path = RelPath::new(b"dir").unwrap();
+        assert!(tree.is_directory("look at", &path).await.unwrap());
+        let asked = first.join().unwrap();
+        assert!(asked.contains("prefix=dir/") || asked.contains("prefix=dir%2F"), "{asked}");
+        assert!(asked.contains("max-keys=1") && !asked.contains("delimiter"), "{asked}");
+    }
+}

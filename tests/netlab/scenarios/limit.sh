@@ -48,6 +48,14 @@ find /srv/b/large -type f | while read -r file; do
     touch -d 2001-01-01 "$file"
 done
 limited "5M overwriting" large 5M $((5 * MI))
+
+# Nothing is cached then: what is fetched ahead into the cache would come twice.
+if [ "$PROTOCOL" = smb ]; then
+    shares_anew cache=none
+    empty
+    limited "5M, cache=none" large 5M $((5 * MI))
+    shares_anew ""
+fi
 rm -r /srv/a/large
 
 files /srv/a/small 640 $((64 << 10)) 100

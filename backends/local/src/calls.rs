@@ -1,0 +1,75 @@
+//! System calls that no safe crate offers: the one place with unsafe code.
+
+#![allow(unsafe_code)]
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd as _;
+use std::ptr;
+
+use rustix::param::page_size;
+
+/// Starts or awaits the write-back of a stretch: see sync_file_range(2). Where a file system
+/// does not have it, nothing happens: the kernel writes back when it likes.
+pub(crate) fn sync_range(file: &File, offset: u64, length: u64, flags: libc::c_uint) -> io::Result<()> {
+    // SAFETY: the call takes no pointers, and the descriptor is open for as long
+    // as `file` is borrowed.
+    let result = unsafe { libc::sync_file_range(file.as_raw_fd(), as_offset(offset)?, as_offset(length)?, flags) };
+    if result == 0 {
+        return Ok(());
+    }
+    let error = io::Error::last_os_error();
+    match error.raw_os_error() {
+        Some(libc::ENOSYS | libc::EINVAL | libc::ESPIPE | libc::EOPNOTSUPP) => Ok(()),
+        _ => Err(error),
+    }
+}
+
+/// Whether the page cache holds what lies at `offset`: see mincore(2). The kernel says so of every page
+/// to those who neither own the file nor may write it.
+pub(crate) fn is_cached(file: &File, offset: u64) -> io::Result<bool> {
+    let length = page_size();
+    let start = as_offset(offset - offset % length as u64)?;
+    let (protection, kind, mut state) = (libc::PROT_READ, libc::MAP_PRIVATE, 0u8);
+    // SAFETY: the kernel chooses the address of a new mapping, which nobody else knows of, and nobody reads.
+    let address = unsafe { libc::mmap(ptr::null_mut(), length, protection, kind, file.as_raw_fd(), start) };
+    if address == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the mapping is of one page, about which the kernel writes one byte.
+    let result = unsafe { libc::mincore(address, length, &raw mut state) };
+    let error = io::Error::last_os_error();
+    // SAFETY: it is this mapping, as a whole, which nothing refers to any more.
+    unsafe { libc::munmap(address, length) };
+    if result == 0 { Ok(state & 1 == 1) } else { Err(error) }
+}
+
+fn as_offset<T: TryFrom<u64>>(n: u64) -> io::Result<T> {
+    T::try_from(n).map_err(|_| io::ErrorKind::FileTooLarge.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::filesystem::FileSystem;
+    use rustix::fs::{Advice, fadvise};
+    use rustix::io::pread;
+    use std::io::Write as _;
+
+    #[test]
+    fn what_was_read_is_in_the_page_cache_until_it_is_dropped() {
+        let mut file = tempfile::tempfile_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+        if FileSystem::of(&file).unwrap().is_memory() {
+            return;
+        }
+        file.write_all(&[1; 100_000]).unwrap();
+        file.sync_all().unwrap();
+        assert!(is_cached(&file, 99_999).unwrap());
+        fadvise(&file, 0, None, Advice::DontNeed).unwrap();
+        fadvise(&file, 0, None, Advice::Random).unwrap();
+        assert!(!is_cached(&file, 0).unwrap());
+        assert_eq!(pread(&file, &mut [0], 50_000).unwrap(), 1);
+        assert!(is_cached(&file, 50_001).unwrap());
+        assert!(!is_cached(&file, 99_999).unwrap());
+    }
+}

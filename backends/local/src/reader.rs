@@ -51,8 +51,9 @@ pub(crate) struct LocalReader {
     may_have_holes: bool,
     /// Whether nothing but what is asked for ([`FileReader::prefetch`]) is fetched ahead.
     fetches_on_demand: bool,
-    /// Whether what is read comes from the page cache, which is where it is fetched to ahead. `None`: the first
-    /// read shows.
+    /// Whether reads may pass the page cache by.
+    may_pass_cache: bool,
+    /// Whether the last one came from the page cache, which is where it is fetched to ahead. `None`: there was none.
     reads_cache: Option<bool>,
 }
 
@@ -84,6 +85,7 @@ impl LocalReader {
             trail,
             may_have_holes: holes::may_have_holes(&stat),
             fetches_on_demand,
+            may_pass_cache: root.filesystem.may_read_past_the_cache(),
             reads_cache: (!root.filesystem.may_read_past_the_cache()).then_some(true),
         })
     }
@@ -98,10 +100,14 @@ impl FileReader for LocalReader {
 
     async fn read_at(&mut self, offset: u64, length_bytes: usize, mut buffer: Vec<u8>) -> Result<Vec<u8>> {
         let (file, mut trail, mut reads_cache) = (Arc::clone(&self.file), self.trail, self.reads_cache);
+        // Each time: a client loses its lease when someone else opens the file.
+        let may_pass_cache = self.may_pass_cache;
         let read = move || {
             let before = buffer.len();
             read_exactly(&file, offset, length_bytes, &mut buffer)?;
-            reads_cache = reads_cache.or_else(|| Some(was_cached(&file, offset)));
+            if may_pass_cache {
+                reads_cache = Some(was_cached(&file, offset));
+            }
             if let Some(trail) = &mut trail {
                 trail.drop_pages(&file, offset, offset + (buffer.len() - before) as u64);
             }

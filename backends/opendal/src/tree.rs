@@ -270,7 +270,8 @@ impl Tree for OpendalTree {
     }
 }
 
-#[cfg(all(test, feature = "s3"))]
+#[cfg(test)]
+#[cfg(feature = "s3")]
 mod tests {
     use super::*;
     use opendal::services::S3;

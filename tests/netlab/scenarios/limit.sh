@@ -49,12 +49,20 @@ find /srv/b/large -type f | while read -r file; do
 done
 limited "5M overwriting" large 5M $((5 * MI))
 
-# Nothing is cached then: what is fetched ahead into the cache would come twice.
+# Where a client may not cache what it reads, what is fetched ahead into the cache would come twice: by its mount, and
+# because someone else opens the files to write into them.
 if [ "$PROTOCOL" = smb ]; then
     shares_anew cache=none
     empty
     limited "5M, cache=none" large 5M $((5 * MI))
     shares_anew ""
+    mkdir -p /mnt/other
+    mount -t cifs -o guest,vers=3.1.1,nosharesock "//$(address_of a)/share" /mnt/other
+    empty
+    (towpath_runs; sleep 3; exec 8<>/mnt/other/large/f000000 9<>/mnt/other/large/f000001; sleep 8) &
+    limited "5M, others open the files" large 5M $((5 * MI))
+    wait $!
+    umount /mnt/other
 fi
 rm -r /srv/a/large
 

@@ -37,8 +37,10 @@ cold() {
     sleep 0.3
 }
 
+# An SMB client believes for a second (actimeo) in what it saw there: its server does not tell it.
 empty() {
     find /srv/b -mindepth 1 -delete
+    [ "$DEST_PROTOCOL" != smb ] || sleep 1.2
     rm -rf "$STATE"
     mkdir -p "$STATE"
     cold

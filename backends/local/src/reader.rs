@@ -215,3 +215,59 @@ pub(crate) fn read_exactly(file: &File, offset: u64, length: usize, buffer: &mut
     buffer.truncate(at);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::filesystem::FileSystem;
+    use std::io::Write as _;
+    use std::time::Duration;
+
+    const MI: u64 = 1 << 20;
+
+    /// Of a file of which nothing is cached; `None` where all files are.
+    fn reader(reads_cache: Option<bool>) -> Option<LocalReader> {
+        let mut file = tempfile::tempfile_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+        if FileSystem::of(&file).unwrap().is_memory() {
+            return None;
+        }
+        file.write_all(&[1; 4 << 20]).unwrap();
+        file.sync_all().unwrap();
+        fadvise(&file, 0, None, Advice::DontNeed).unwrap();
+        fadvise(&file, 0, None, Advice::Random).unwrap();
+        assert!((0..4).all(|mi| !was_cached(&file, mi * MI)));
+        Some(LocalReader {
+            file: Arc::new(file),
+            path: RelPath::root(),
+            trail: None,
+            may_have_holes: false,
+            fetches_on_demand: true,
+            may_pass_cache: true,
+            reads_cache,
+        })
+    }
+
+    #[tokio::test]
+    async fn where_reads_come_from_the_cache_it_is_filled_ahead() {
+        let Some(mut reader) = reader(None) else { return };
+        reader.prefetch(MI, MI).await;
+        assert_eq!(reader.reads_cache, Some(true));
+        for _ in 0..1_000 {
+            if was_cached(&reader.file, 2 * MI - 1) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("what was asked for did not come");
+    }
+
+    #[tokio::test]
+    async fn where_they_pass_it_by_nothing_is_asked_for_until_they_do_not() {
+        let Some(mut reader) = reader(Some(false)) else { return };
+        reader.prefetch(MI, MI).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert!(!was_cached(&reader.file, MI) && !was_cached(&reader.file, 2 * MI - 1));
+        assert_eq!(reader.read_at(0, 4096, Vec::new()).await.unwrap().len(), 4096);
+        assert_eq!(reader.reads_cache, Some(true));
+    }
+}

@@ -49,25 +49,31 @@ fn as_offset<T: TryFrom<u64>>(n: u64) -> io::Result<T> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::filesystem::FileSystem;
     use rustix::fs::{Advice, fadvise};
     use rustix::io::pread;
     use std::io::Write as _;
 
-    #[test]
-    fn what_was_read_is_in_the_page_cache_until_it_is_dropped() {
+    /// A file of which nothing is cached, nor is fetched ahead; `None` where all files are.
+    pub(crate) fn uncached(bytes: usize) -> Option<File> {
         let mut file = tempfile::tempfile_in(env!("CARGO_MANIFEST_DIR")).unwrap();
         if FileSystem::of(&file).unwrap().is_memory() {
-            return;
+            return None;
         }
-        file.write_all(&[1; 100_000]).unwrap();
+        file.write_all(&vec![1; bytes]).unwrap();
         file.sync_all().unwrap();
-        assert!(is_cached(&file, 99_999).unwrap());
+        assert!(is_cached(&file, bytes as u64 - 1).unwrap());
         fadvise(&file, 0, None, Advice::DontNeed).unwrap();
         fadvise(&file, 0, None, Advice::Random).unwrap();
         assert!(!is_cached(&file, 0).unwrap());
+        Some(file)
+    }
+
+    #[test]
+    fn what_was_read_is_in_the_page_cache_until_it_is_dropped() {
+        let Some(file) = uncached(100_000) else { return };
         assert_eq!(pread(&file, &mut [0], 50_000).unwrap(), 1);
         assert!(is_cached(&file, 50_001).unwrap());
         assert!(!is_cached(&file, 99_999).unwrap());

@@ -66,7 +66,7 @@ impl FileSystem {
     /// Whether what is read may pass the page cache by, so that what a client was asked to fetch ahead into it comes
     /// once more: SMB's where the server lets it cache nothing (`oplocks = no`, someone else writes, `cache=none`),
     /// FUSE's with `direct_io`. NFS's client always caches what it reads.
-    pub(crate) fn may_read_past_the_cache(self) -> bool {
+    pub(crate) fn may_pass_cache(self) -> bool {
         self.is_remote() && self.magic != NFS
     }
 

@@ -69,6 +69,7 @@ impl LocalReader {
         // A client's own readahead is too short for a long way (NFS), or so long that
         // for a second nothing comes of what is needed now (SMB): the reader asks itself.
         let fetches_on_demand = root.filesystem.is_remote();
+        let may_pass_cache = root.filesystem.may_pass_cache();
         let is_large = metadata.size_bytes > SMALL_BYTES && !root.filesystem.is_memory();
         // Advice may be refused; reading works all the same.
         if fetches_on_demand {
@@ -85,8 +86,8 @@ impl LocalReader {
             trail,
             may_have_holes: holes::may_have_holes(&stat),
             fetches_on_demand,
-            may_pass_cache: root.filesystem.may_read_past_the_cache(),
-            reads_cache: (!root.filesystem.may_read_past_the_cache()).then_some(true),
+            may_pass_cache,
+            reads_cache: (!may_pass_cache).then_some(true),
         })
     }
 }
@@ -219,22 +220,13 @@ pub(crate) fn read_exactly(file: &File, offset: u64, length: usize, buffer: &mut
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::filesystem::FileSystem;
-    use std::io::Write as _;
     use std::time::Duration;
 
     const MI: u64 = 1 << 20;
 
     /// Of a file of which nothing is cached; `None` where all files are.
     fn reader(reads_cache: Option<bool>) -> Option<LocalReader> {
-        let mut file = tempfile::tempfile_in(env!("CARGO_MANIFEST_DIR")).unwrap();
-        if FileSystem::of(&file).unwrap().is_memory() {
-            return None;
-        }
-        file.write_all(&[1; 4 << 20]).unwrap();
-        file.sync_all().unwrap();
-        fadvise(&file, 0, None, Advice::DontNeed).unwrap();
-        fadvise(&file, 0, None, Advice::Random).unwrap();
+        let file = calls::tests::uncached(4 << 20)?;
         assert!((0..4).all(|mi| !was_cached(&file, mi * MI)));
         Some(LocalReader {
             file: Arc::new(file),

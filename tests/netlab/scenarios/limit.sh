@@ -57,7 +57,7 @@ if [ "$PROTOCOL" = smb ]; then
     limited "5M, cache=none" large 5M $((5 * MI))
     shares_anew ""
     mkdir -p /mnt/other
-    mount -t cifs -o guest,vers=3.1.1,nosharesock "//$(address_of a)/share" /mnt/other
+    share_up a smb /mnt/other nosharesock
     empty
     (towpath_runs; sleep 3; exec 8<>/mnt/other/large/f000000 9<>/mnt/other/large/f000001; sleep 8) &
     limited "5M, others open the files" large 5M $((5 * MI))

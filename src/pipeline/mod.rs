@@ -11,6 +11,7 @@ mod commit;
 mod dirs;
 mod dispatch;
 mod hash;
+mod lane;
 mod obstacle;
 mod pool;
 mod reader;
@@ -30,7 +31,7 @@ use crate::mirror;
 use crate::state::{DirWork, Sizes, Work};
 use commit::{Committer, LAST_TURN};
 use dispatch::dispatch;
-use reader::Tasks;
+use lane::Tasks;
 
 pub(crate) use commit::Tally;
 pub(crate) use obstacle::line as deletion_line;

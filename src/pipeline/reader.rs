@@ -5,58 +5,18 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use tokio::sync::{Mutex, Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc};
 use towpath_backend::{Attributes, ErrorKind, FileReader, Kind, Metadata, RelPath};
 
 use super::Shared;
 use super::block::Block;
 use super::block_size::BlockSize;
 use super::hash::HashStage;
+use super::lane::{Message, Tasks};
 use super::pool::Slot;
-use super::task::{Ending, Failure, Job, Task, is_unchanged};
+use super::task::{Ending, Failure, Job, Task};
 use crate::checksum::{FileHash, Hasher};
 use crate::event::Side;
-
-/// What travels through a lane's queue.
-#[derive(Debug)]
-pub(crate) enum Message {
-    /// The blocks that follow belong to this file.
-    Begin(Arc<Task>),
-    /// A block of it.
-    Block(Block),
-    /// What is to be applied to it beside its content and times.
-    Attributes(Attributes),
-    /// It is a symbolic link, and this is its target.
-    Link(Vec<u8>),
-    /// It is another name of this one.
-    Name(RelPath),
-    /// Nothing but its attributes is to be applied.
-    NoContent,
-    /// No more blocks of it come; this is why.
-    Abandon(Ending),
-}
-
-/// Where a lane takes its files from.
-#[derive(Debug)]
-pub(crate) struct Tasks {
-    pub(crate) first: Arc<Mutex<mpsc::Receiver<Task>>>,
-    /// What it takes while there are none of the first.
-    pub(crate) then: Option<Arc<Mutex<mpsc::Receiver<Task>>>>,
-}
-
-impl Tasks {
-    /// The next file; `None` when there is none left.
-    async fn take(&self) -> Option<Task> {
-        let from = async |queue: &Mutex<mpsc::Receiver<Task>>| queue.lock().await.recv().await;
-        let Some(then) = &self.then else { return from(&self.first).await };
-        tokio::select! {
-            biased;
-            Some(task) = from(&self.first) => Some(task),
-            Some(task) = from(then) => Some(task),
-            else => None,
-        }
-    }
-}
 
 /// Reads files until there are none left or the run is stopped.
 pub(crate) async fn run(shared: Arc<Shared>, tasks: Tasks, queue: mpsc::Sender<Message>) {
@@ -101,7 +61,7 @@ impl Reading<'_> {
             // A file that became a link or a directory fails in many ways to be read as one.
             Err(Ending::Failed(failure)) if failure.side == Side::Source && !failure.error.is_temporary() => {
                 match self.shared.source.metadata(&self.task.read_path).await {
-                    Ok(now) if now.kind != self.task.metadata.kind => self.check(&now),
+                    Ok(now) if now.kind != self.task.metadata.kind => self.task.check(&now),
                     _ => Err(Ending::Failed(failure)),
                 }
             }
@@ -131,14 +91,14 @@ impl Reading<'_> {
     async fn read_link(&self) -> Step<()> {
         let path = &self.task.read_path;
         let target = self.shared.source.read_link(path).await.map_err(|e| self.failed(e))?;
-        self.check(&self.look(path).await?)?;
+        self.task.check(&self.look(path).await?)?;
         self.tell(Message::Link(target)).await
     }
 
     /// Sees that `of`, whose content the sink has, is still the same file under another name.
     async fn check_name(&self, of: &RelPath) -> Step<()> {
         let now = self.look(&self.task.read_path).await?;
-        self.check(&now)?;
+        self.task.check(&now)?;
         let first = self.look(of).await;
         if !first.is_ok_and(|first| first.id.is_some() && first.id == now.id) {
             return Err(Ending::Changed { now });
@@ -147,7 +107,7 @@ impl Reading<'_> {
     }
 
     async fn check_attributes(&self) -> Step<()> {
-        self.check(&self.look(&self.task.read_path).await?)?;
+        self.task.check(&self.look(&self.task.read_path).await?)?;
         self.send_attributes().await?;
         self.tell(Message::NoContent).await
     }
@@ -181,7 +141,7 @@ impl Reading<'_> {
         let whole = source.read_whole(&self.task.read_path, size, buffer).await.map_err(|e| self.failed(e))?;
         slot.buffer = whole.data;
         self.shared.progress.add_read(slot.buffer.len() as u64);
-        self.check_whole(&whole.metadata, slot.buffer.len() as u64)?;
+        self.task.check_whole(&whole.metadata, slot.buffer.len() as u64)?;
         if whole.may_have_holes && self.shared.keeps_holes() {
             drop(slot);
             return self.read_large().await;
@@ -194,7 +154,7 @@ impl Reading<'_> {
         let mut file = self.shared.source.open(&self.task.read_path).await.map_err(|e| self.failed(e))?;
         let size = self.task.metadata.size_bytes;
         let now = file.metadata().await.map_err(|e| self.failed(e))?;
-        self.check_whole(&now, size)?;
+        self.task.check_whole(&now, size)?;
         let slots = self.shared.options.queue_capacity;
         let stage = self.shared.options.checksum.map(|algorithm| HashStage::start(algorithm, slots));
         if self.shared.paces.read.is_limited() {
@@ -231,7 +191,7 @@ impl Reading<'_> {
             let end = offset + data.len() as u64;
             if (data.len() as u64) < length || end == size {
                 let now = file.metadata().await.map_err(|e| self.failed(e))?;
-                self.check_whole(&now, end)?;
+                self.task.check_whole(&now, end)?;
                 let hash = self.hash(stage).await?;
                 return self.send(data, offset, true, hash).await;
             }
@@ -359,38 +319,6 @@ impl Reading<'_> {
 
     async fn tell(&self, message: Message) -> Step<()> {
         self.queue.send(message).await.map_err(|_| Ending::Stopped)
-    }
-
-    /// Ends the file's way here if it is not the file of the backlog any more.
-    fn check(&self, now: &Metadata) -> Step<()> {
-        if !matches!(now.kind, Kind::File | Kind::Symlink) {
-            return Err(Ending::Vanished);
-        }
-        if !is_unchanged(&self.task.metadata, now) {
-            let mut now = *now;
-            if self.task.read_path != self.task.path {
-                // What a link leads to is a file of its own in the link's place.
-                now.names = 1;
-            }
-            return Err(Ending::Changed { now });
-        }
-        Ok(())
-    }
-
-    /// The same, and whether all of it was read.
-    fn check_whole(&self, now: &Metadata, read_bytes: u64) -> Step<()> {
-        self.check(now)?;
-        if read_bytes != now.size_bytes {
-            // Shorter than the source says it is: not the content that it stands for.
-            let error = towpath_backend::Error::new(
-                ErrorKind::Other,
-                "read",
-                &self.task.path,
-                format!("ended after {read_bytes} of {} bytes", now.size_bytes),
-            );
-            return Err(Ending::Failed(Failure::source(error.with_temporary(true))));
-        }
-        Ok(())
     }
 
     fn failed(&self, error: towpath_backend::Error) -> Ending {

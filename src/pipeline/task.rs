@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
-use towpath_backend::{Error, ErrorKind, Metadata, RelPath};
+use towpath_backend::{Error, ErrorKind, Kind, Metadata, RelPath};
 
 use crate::checksum::FileHash;
 use crate::event::Side;
@@ -49,6 +49,38 @@ impl Task {
         };
         let given_up = CancellationToken::new();
         Self { key, path, read_path, metadata, recorded, job, replaces_other_kind, given_up }
+    }
+
+    /// Ends the file's way here if it is not the file of the backlog any more.
+    pub(crate) fn check(&self, now: &Metadata) -> Result<(), Ending> {
+        if !matches!(now.kind, Kind::File | Kind::Symlink) {
+            return Err(Ending::Vanished);
+        }
+        if !is_unchanged(&self.metadata, now) {
+            let mut now = *now;
+            if self.read_path != self.path {
+                // What a link leads to is a file of its own in the link's place.
+                now.names = 1;
+            }
+            return Err(Ending::Changed { now });
+        }
+        Ok(())
+    }
+
+    /// The same, and whether all of it was read.
+    pub(crate) fn check_whole(&self, now: &Metadata, read_bytes: u64) -> Result<(), Ending> {
+        self.check(now)?;
+        if read_bytes != now.size_bytes {
+            // Shorter than the source says it is: not the content that it stands for.
+            let error = Error::new(
+                ErrorKind::Other,
+                "read",
+                &self.path,
+                format!("ended after {read_bytes} of {} bytes", now.size_bytes),
+            );
+            return Err(Ending::Failed(Failure::source(error.with_temporary(true))));
+        }
+        Ok(())
     }
 }
 

@@ -7,8 +7,9 @@ use towpath_backend::{Attributes, Error, ErrorKind, FileWriter, Kind, Metadata, 
 
 use super::Shared;
 use super::block::Block;
+use super::lane::Message;
 use super::obstacle::{clear_other_kind, make_way};
-use super::reader::{Message, SMALL_BYTES};
+use super::reader::SMALL_BYTES;
 use super::task::{Ended, Ending, Failure, Task, Written};
 use crate::pace::OpenFile;
 use crate::progress::CurrentGuard;

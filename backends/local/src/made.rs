@@ -1,6 +1,9 @@
-//! Opens the root of a sink, and makes it where it is missing, also where a client still tells of the one that was.
+//! Opens the root of a sink or its trash, and makes it where it is missing, also where a client still tells of the one that was.
 
+use std::cell::Cell;
+use std::fs::DirBuilder;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -16,13 +19,22 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// (`actimeo` in mount.cifs(8)), and what NFS's knows is thrown away when opening fails.
 const TRIES: u32 = 12;
 
-/// The directory at `path`, made if it is missing and the one above it exists.
-pub(crate) fn made(path: &Path) -> Result<Root, OpenError> {
-    let make = || match std::fs::create_dir(path) {
+/// The directory at `path`, and whether it was missing and made by `maker`: the one above it must exist.
+pub(crate) fn made(
+    path: &Path,
+    maker: &DirBuilder,
+    resolver: impl Fn(OwnedFd) -> Resolver,
+) -> Result<(Root, bool), OpenError> {
+    let is_new = Cell::new(false);
+    let make = || match maker.create(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(OpenError::io(path, "be made", &error)),
-        _ => Ok(()),
+        result => {
+            is_new.set(is_new.get() || result.is_ok());
+            Ok(())
+        }
     };
-    opened(PAUSE, make, || Root::with(path, Resolver::new))?.map_err(|error| OpenError::io(path, "be read", &error))
+    let root = opened(PAUSE, make, || Root::with(path, &resolver))?;
+    Ok((root.map_err(|error| OpenError::io(path, "be read", &error))?, is_new.get()))
 }
 
 /// Makes and opens until what was made, or seemed to be there, is there.
@@ -50,7 +62,6 @@ pub(crate) fn is_gone(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::cell::Cell;
 
     /// How often a directory was made before it could be opened, or the error that ended it.
     fn tried(answers: &[Errno]) -> (usize, io::Result<()>) {

@@ -1,6 +1,7 @@
 //! A mounted tree to write into.
 
 use std::ffi::OsStr;
+use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -41,7 +42,8 @@ impl LocalSink {
     /// If it cannot be made, read or written.
     pub fn open(path: &Path) -> std::result::Result<Self, OpenError> {
         Self::check(path)?;
-        Self::of(made::made(path)?).map_err(|error| OpenError::new(path, format!("cannot be written: {error}")))
+        let (root, _) = made::made(path, &DirBuilder::new(), Resolver::new)?;
+        Self::of(root).map_err(|error| OpenError::new(path, format!("cannot be written: {error}")))
     }
 
     pub(crate) fn of(root: Root) -> io::Result<Self> {

@@ -13,6 +13,7 @@ use rustix::fs::{Mode, OFlags, RenameFlags, mkdirat, openat, renameat, renameat_
 use rustix::io::Errno;
 use towpath_backend::{Kind, RelPath};
 
+use crate::made;
 use crate::overlap::{Overlap, overlap};
 use crate::root::{NO_FOLLOW, OpenError, Root, STATX, metadata_of, stat_open};
 
@@ -35,25 +36,26 @@ pub(crate) struct Trash {
 impl Trash {
     /// Opens the directory, and makes it if it is missing and `make` says so.
     pub(crate) fn at(dir: &Path, tree: &Root, make: bool) -> Result<Self, OpenError> {
-        if !dir.exists() {
-            // What is missing can only lie in the tree, neither be it nor hold it.
-            let inside = tree.locate(dir);
-            if !make {
-                crate::LocalSink::check(dir)?;
-                return Ok(Self { root: None, inside });
-            }
-            let made = DirBuilder::new().mode(DIR_MODE).create(dir);
-            made.map_err(|error| OpenError::io(dir, "be made", &error))?;
-            return Self::open(dir, tree).inspect_err(|_| {
-                let _best_effort = std::fs::remove_dir(dir);
+        let resolver = |fd| tree.resolver.like(fd);
+        if make {
+            let (root, is_new) = made::made(dir, DirBuilder::new().mode(DIR_MODE), resolver)?;
+            return Self::of(root, dir, tree).inspect_err(|_| {
+                if is_new {
+                    let _best_effort = std::fs::remove_dir(dir);
+                }
             });
         }
-        Self::open(dir, tree)
+        if !dir.exists() {
+            crate::LocalSink::check(dir)?;
+            // What is missing can only lie in the tree, neither be it nor hold it.
+            return Ok(Self { root: None, inside: tree.locate(dir) });
+        }
+        let root = Root::with(dir, resolver).map_err(|error| OpenError::io(dir, "be read", &error))?;
+        Self::of(root, dir, tree)
     }
 
-    fn open(dir: &Path, tree: &Root) -> Result<Self, OpenError> {
-        let root = Root::with(dir, |fd| tree.resolver.like(fd));
-        let root = root.map_err(|error| OpenError::io(dir, "be read", &error))?;
+    /// The same of an opened directory, if things can be moved there.
+    fn of(root: Root, dir: &Path, tree: &Root) -> Result<Self, OpenError> {
         let look = |error| OpenError::io(dir, "be looked at", &error);
         match overlap(&root.path, &tree.path).map_err(look)? {
             Some(Overlap::Same) => return Err(OpenError::new(dir, "is the destination itself")),

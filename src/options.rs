@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use towpath_backend::RelPath;
+use towpath_backend::{Capabilities, RelPath};
 
 use crate::checksum::Algorithm;
 use crate::filter::Filter;
@@ -103,7 +103,8 @@ pub struct Options {
     /// Number of block slots, shared by all lanes: bounds the memory.
     pub queue_capacity: usize,
     /// Number of files under way at the same time; at most a half of them is large (1 MiB or more).
-    pub lanes: usize,
+    /// `None`: as many as suit the trees ([`Capabilities::lanes`]).
+    pub lanes: Option<usize>,
     /// Number of directories being read at the same time, on each side.
     pub walkers: usize,
     /// mtimes that differ by no more count as equal; `None`: less than the
@@ -142,6 +143,8 @@ impl Options {
     pub const MIN_LIMIT_BYTES_PER_S: u64 = 1024;
     /// Largest block.
     pub const MAX_BLOCK_SIZE_BYTES: usize = 1 << 30;
+    /// Most lanes.
+    pub const MAX_LANES: usize = 1024;
 
     /// Checks the bounds of all values.
     ///
@@ -157,7 +160,7 @@ impl Options {
         };
         within("block size", self.block_size_bytes, Self::MAX_BLOCK_SIZE_BYTES)?;
         within("queue capacity", self.queue_capacity, 100_000)?;
-        within("number of lanes", self.lanes, 1024)?;
+        within("number of lanes", self.lanes.unwrap_or(1), Self::MAX_LANES)?;
         within("number of walkers", self.walkers, 1024)?;
         self.filter.check()?;
         match self.bandwidth {
@@ -187,6 +190,11 @@ impl Options {
         )
     }
 
+    /// How many files are under way at a time between trees of these capabilities.
+    pub(crate) fn lanes_between(&self, source: Capabilities, sink: Capabilities) -> usize {
+        self.lanes.unwrap_or(source.lanes.max(sink.lanes)).clamp(1, Self::MAX_LANES)
+    }
+
     /// Whether anything beside content and times is applied at the sink.
     pub(crate) fn keeps_attributes(&self) -> bool {
         self.keep_permissions || self.keep_owner || self.keep_xattrs
@@ -200,7 +208,7 @@ impl Default for Options {
             checksum: Some(Algorithm::default()),
             block_size_bytes: 5 << 20,
             queue_capacity: 20,
-            lanes: 16,
+            lanes: None,
             walkers: 8,
             modify_window: None,
             links: Links::default(),
@@ -244,6 +252,17 @@ mod tests {
     }
 
     #[test]
+    fn the_lanes_are_what_was_asked_for_or_suits_both_trees() {
+        let suits = |lanes| Capabilities { lanes, ..Capabilities::PLAIN };
+        let lanes = |asked, source, sink| {
+            Options { lanes: asked, ..Options::default() }.lanes_between(suits(source), suits(sink))
+        };
+        assert_eq!([lanes(None, 16, 64), lanes(None, 64, 16), lanes(Some(3), 16, 64)], [64, 64, 3]);
+        // What a backend says is not checked elsewhere.
+        assert_eq!([lanes(None, 0, 0), lanes(None, 16, usize::MAX)], [1, 1024]);
+    }
+
+    #[test]
     fn what_cannot_work_is_named() {
         let check = |change: fn(&mut Options)| {
             let mut options = Options::default();
@@ -252,7 +271,7 @@ mod tests {
         };
         assert!(check(|o| o.block_size_bytes = 0).contains("block size"));
         assert!(check(|o| o.queue_capacity = 0).contains("queue capacity"));
-        assert!(check(|o| o.lanes = 0).contains("lanes"));
+        assert!(check(|o| o.lanes = Some(0)).contains("lanes"));
         assert!(check(|o| o.walkers = 0).contains("walkers"));
         assert!(check(|o| o.bandwidth = Bandwidth::Limit(10)).contains("bandwidth limit"));
     }

@@ -14,7 +14,7 @@ use towpath_backend::{Capabilities, Entry, EntryStream, ErrorKind, FileId, Ident
 
 fn mirrored() -> Options {
     let mirror = Some(Mirror { max_delete: MaxDelete::Percent(100), discard: false });
-    Options { mirror, lanes: 1, ..Options::default() }
+    Options { mirror, lanes: Some(1), ..Options::default() }
 }
 
 fn entry(name: &str, kind: Kind) -> Entry {

@@ -18,7 +18,7 @@ const BLOCK: usize = 1 << 20;
 
 /// One lane, blocks of one step: every call can be foretold.
 fn one_lane() -> Options {
-    Options { lanes: 1, block_size_bytes: BLOCK, queue_capacity: 4, ..Options::default() }
+    Options { lanes: Some(1), block_size_bytes: BLOCK, queue_capacity: 4, ..Options::default() }
 }
 
 fn journal() -> Journal {
@@ -370,7 +370,7 @@ async fn most_bytes_under_way(options: Options, read_time: Duration, write_time:
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_slow_sink_never_lets_more_pile_up_than_the_queue_holds() {
     for (queue_capacity, lanes) in [(1, 1), (1, 3), (4, 1), (4, 3)] {
-        let options = Options { lanes, queue_capacity, ..one_lane() };
+        let options = Options { lanes: Some(lanes), queue_capacity, ..one_lane() };
         let most = most_bytes_under_way(options, Duration::ZERO, Duration::from_millis(3)).await;
         assert!(most <= queue_capacity * BLOCK, "{most} bytes in {queue_capacity} slots, {lanes} lanes");
         // One lane holds three blocks at most. On a busy machine blocks stay smaller.

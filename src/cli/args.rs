@@ -162,8 +162,9 @@ pub(super) struct SyncArguments {
     pub(super) modify_window: Option<Duration>,
 
     /// Files under way at the same time; at most half of them large ones (1 MiB or more)
-    #[arg(long, value_name = "N", allow_hyphen_values = true, default_value_t = Options::default().lanes)]
-    pub(super) lanes: usize,
+    /// [default: as many as suit the storages, 16 for most]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub(super) lanes: Option<usize>,
 
     /// Directories read at the same time, on each side
     #[arg(long, value_name = "N", allow_hyphen_values = true, default_value_t = Options::default().walkers)]

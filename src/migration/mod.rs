@@ -250,6 +250,7 @@ impl Migration {
             source: Arc::clone(&self.source),
             sink: Arc::clone(&self.sink),
             options: self.options.clone(),
+            lanes: self.options.lanes_between(self.source.capabilities(), self.sink.capabilities()),
             progress: self.progress.clone(),
             paces: Arc::clone(&self.paces),
             emitter: self.emitter.clone(),

@@ -70,7 +70,7 @@ async fn delete_batch(shared: &Arc<Shared>, extras: Vec<Extra>, tally: &mut Tall
     let mut extras = extras.into_iter();
     loop {
         // After an error nothing more is begun; what is under way is still recorded.
-        while under_way.len() < shared.options.lanes && result.is_ok() && !shared.stop.is_cancelled() {
+        while under_way.len() < shared.lanes && result.is_ok() && !shared.stop.is_cancelled() {
             let Some(extra) = extras.next() else { break };
             let shared = Arc::clone(shared);
             under_way.spawn(async move { delete_one(&shared, extra).await });

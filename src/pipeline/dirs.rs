@@ -74,7 +74,7 @@ async fn work_on_page(shared: &Arc<Shared>, work: DirWork, page: Vec<PendingDir>
     let mut results = Vec::with_capacity(page.len());
     let mut under_way = JoinSet::new();
     for dir in page {
-        if under_way.len() >= shared.options.lanes
+        if under_way.len() >= shared.lanes
             && let Some(joined) = under_way.join_next().await
         {
             results.push(joined.map_err(panicked)?);

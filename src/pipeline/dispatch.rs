@@ -26,7 +26,7 @@ pub(super) async fn dispatch(
         page.inspect_err(|_| shared.stop.cancel())
     };
     // A directory for each lane keeps all of them busy.
-    let mut pages = Pages::new(if sizes == Sizes::Large { 1 } else { shared.options.lanes });
+    let mut pages = Pages::new(if sizes == Sizes::Large { 1 } else { shared.lanes });
     while let Some(mut page) = pages.next(&fetch).await? {
         match sizes {
             // The largest first: it is not the one that all wait for at the end, and

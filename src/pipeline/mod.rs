@@ -162,7 +162,7 @@ async fn pass(shared: &Arc<Shared>, work: Work, turn: u32, tally: Tally) -> (Tal
     let (large, small) = (Arc::new(Mutex::new(large)), Arc::new(Mutex::new(small)));
     let (endings_in, endings) = mpsc::channel(WAITING_ENDINGS);
     let mut lanes = JoinSet::new();
-    for lane in 0..shared.options.lanes {
+    for lane in 0..shared.lanes {
         // The pool bounds the blocks; this bounds how many of them one lane can queue.
         let (queue_in, queue) = mpsc::channel(shared.options.queue_capacity);
         // Large files fill the link, and small ones wait for answers: a quarter of the lanes

@@ -20,6 +20,8 @@ pub(crate) struct Shared {
     pub(crate) source: Arc<dyn Source>,
     pub(crate) sink: Arc<dyn Sink>,
     pub(crate) options: Options,
+    /// Files under way at a time.
+    pub(crate) lanes: usize,
     pub(crate) progress: Progress,
     pub(crate) emitter: Emitter,
     pub(crate) state: State,

@@ -96,9 +96,14 @@ pub fn source(files: &'static [(&'static str, usize)], journal: &Journal) -> Moc
 
 /// An empty sink, but for `create` and `flush`.
 pub fn empty_sink() -> MockSink {
+    empty_sink_with(capabilities())
+}
+
+/// The same, of a storage with these capabilities.
+pub fn empty_sink_with(capabilities: Capabilities) -> MockSink {
     let mut sink = MockSink::new();
     sink.expect_root().return_const(b"/new".to_vec());
-    sink.expect_capabilities().return_const(capabilities());
+    sink.expect_capabilities().return_const(capabilities);
     sink.expect_locate().return_const(None);
     sink.expect_identity().returning(|| Ok(Identity::new("new")));
     sink.expect_set_times().returning(|_, _| Ok(()));

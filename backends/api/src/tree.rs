@@ -64,6 +64,8 @@ pub struct Capabilities {
     pub implied_directories: bool,
     /// Which names it can hold, and which of them are the same to it.
     pub names: NameRules,
+    /// How many files at a time suit it, where a user does not say: more where each waits for long.
+    pub lanes: usize,
 }
 
 impl Capabilities {
@@ -78,6 +80,7 @@ impl Capabilities {
         over_network: true,
         implied_directories: false,
         names: NameRules::BYTES,
+        lanes: 16,
     };
 }
 

@@ -24,8 +24,8 @@ pub(crate) fn capabilities(root: &Root) -> Capabilities {
         // Windows fills what it is not told to leave out.
         holes: is_plain && kind != Names::Smb,
         over_network: filesystem.is_remote(),
-        implied_directories: false,
         names: names(root, kind),
+        ..Capabilities::PLAIN
     }
 }
 

@@ -51,8 +51,8 @@ pub(crate) fn capabilities(root: &Root) -> io::Result<Capabilities> {
         renames,
         holes,
         over_network: root.filesystem.is_remote(),
-        implied_directories: false,
         names,
+        ..Capabilities::PLAIN
     })
 }
 

@@ -243,6 +243,7 @@ mod tests {
             let (said, kept) = (service.capabilities(), tree.capabilities());
             assert_eq!(kept.implied_directories, said.implied_directories, "{url}");
             assert_eq!(kept.sets_mtime, said.sets_mtime, "{url}");
+            assert_eq!(kept.lanes, said.lanes, "{url}");
         }
     }
 }

@@ -34,6 +34,7 @@ struct Shared {
     takes_parts: bool,
     lists_dir_times: bool,
     refused: ByteSet,
+    lanes: usize,
     /// How the client is told, if it is ours.
     outgoing: Option<Outgoing>,
 }
@@ -59,6 +60,7 @@ impl OpendalTree {
             takes_parts: can.write_can_multi,
             lists_dir_times: true,
             refused: ByteSet::EMPTY,
+            lanes: Capabilities::PLAIN.lanes,
             outgoing: None,
         };
         Self { operator, shared: Arc::new(shared) }
@@ -81,6 +83,12 @@ impl OpendalTree {
     #[must_use]
     pub fn without_names_of(self, refused: ByteSet) -> Self {
         self.with(|shared| shared.refused = refused)
+    }
+
+    /// How many files at a time suit the service, if not as many as others: see [`Capabilities::lanes`].
+    #[must_use]
+    pub fn with_lanes(self, lanes: usize) -> Self {
+        self.with(|shared| shared.lanes = lanes)
     }
 
     /// What OpenDAL does not say of Hadoop: it takes files piece by piece, and its listings leave the times of
@@ -235,6 +243,7 @@ impl Tree for OpendalTree {
             sets_mtime: self.keeps_mtime(),
             names: self.keys().rules(),
             implied_directories: !self.has_directories(),
+            lanes: self.shared.lanes,
             ..Capabilities::PLAIN
         }
     }

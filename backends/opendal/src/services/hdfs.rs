@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use towpath_backend::ByteSet;
 use towpath_backend::registry::{OpenError, Settings, Url};
+use towpath_backend::{ByteSet, Capabilities};
 
 use super::{FOLDERS, PATIENCE, Service, tree_within};
 use crate::OpendalTree;
@@ -17,13 +17,16 @@ pub const HDFS: Service = Service {
     about: "Hadoop file systems",
     schemes: &["hdfs"],
     options: &[],
-    capabilities: FOLDERS,
+    capabilities: Capabilities { lanes: LANES, ..FOLDERS },
     build,
 };
 
 /// How often a name node that cannot be reached is tried, each time after a longer while: some seconds in all, as
 /// the migration goes on with what else there is and tries again later.
 const TRIES: [(&str, &str); 1] = [("dfs.client.failover.max.attempts", "3")];
+/// A name node often learns of a small file only after the client has asked for the first time whether it is there,
+/// and the client then waits half a second before it asks again.
+const LANES: usize = 64;
 /// The port of a name node, where none is given.
 const PORT: &str = "8020";
 
@@ -34,7 +37,7 @@ fn build(url: &Url, _settings: &Settings) -> Result<OpendalTree, OpenError> {
     let builder = opendal::services::HdfsNative::default().name_node(&name_nodes).root(&root).options(options);
     let tree = tree_within(PATIENCE, url, builder, Some(&name_nodes), false)?;
     // A name node takes none of these in a name.
-    Ok(tree.without_names_of(ByteSet::of(b":")).of_hadoop())
+    Ok(tree.without_names_of(ByteSet::of(b":")).of_hadoop().with_lanes(LANES))
 }
 
 /// `host:port,host:port`.

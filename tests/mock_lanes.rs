@@ -14,33 +14,35 @@ use towpath::Options;
 use towpath_backend::mock::MockFileWriter;
 use towpath_backend::{Capabilities, Kind};
 
-const SIZE: usize = 10;
+const SMALL: usize = 10;
+const LARGE: usize = 1 << 20;
 /// More than suit most.
 const SUITS: usize = 20;
-/// The most files that were closed at a time, where each takes its time.
-async fn most_at_a_time(options: Options, expected: usize) -> usize {
-    let (closing, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+
+/// The most files of `size` that were open at a time, where the sink takes its time to close each.
+async fn most_at_a_time(size: usize, options: Options, expected: usize) -> usize {
+    let (open, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let mut sink = empty_sink_with(Capabilities { lanes: SUITS, ..capabilities() });
     let peak = Arc::clone(&most);
     sink.expect_create().returning(move |_, _| {
+        peak.fetch_max(open.fetch_add(1, SeqCst) + 1, SeqCst);
         let mut writer = MockFileWriter::new();
         writer.expect_write_at().returning(|_, _| Ok(()));
-        let (closing, peak) = (Arc::clone(&closing), Arc::clone(&peak));
+        let (open, peak) = (Arc::clone(&open), Arc::clone(&peak));
         writer.expect_finish().returning(move |_, _| {
-            peak.fetch_max(closing.fetch_add(1, SeqCst) + 1, SeqCst);
             let patience = Instant::now() + Duration::from_secs(10);
             while peak.load(SeqCst) < expected && Instant::now() < patience {
                 thread::sleep(Duration::from_millis(1));
             }
             // Time for one too many.
             thread::sleep(Duration::from_millis(50));
-            closing.fetch_sub(1, SeqCst);
-            Ok(metadata(Kind::File, SIZE))
+            open.fetch_sub(1, SeqCst);
+            Ok(metadata(Kind::File, size))
         });
         Ok(Box::new(writer))
     });
     sink.expect_flush().returning(|| Ok(()));
-    let files: Vec<_> = (0..SUITS + 5).map(|n| (&*n.to_string().leak(), SIZE)).collect();
+    let files: Vec<_> = (0..SUITS + 5).map(|n| (&*n.to_string().leak(), size)).collect();
     let source = source(files.leak(), &Journal::default());
     assert!(Bench::new(options).run(source, sink).await.result.unwrap().all_in_sync());
     most.load(SeqCst)
@@ -48,6 +50,12 @@ async fn most_at_a_time(options: Options, expected: usize) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 30)]
 async fn as_many_files_are_under_way_as_suit_the_storage() {
-    assert_eq!(most_at_a_time(Options::default(), SUITS).await, SUITS);
-    assert_eq!(most_at_a_time(Options { lanes: Some(3), ..Options::default() }, 3).await, 3);
+    assert_eq!(most_at_a_time(SMALL, Options::default(), SUITS).await, SUITS);
+    assert_eq!(most_at_a_time(SMALL, Options { lanes: Some(3), ..Options::default() }, 3).await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 30)]
+async fn no_more_large_files_are_open_than_there_are_blocks_for() {
+    assert_eq!(most_at_a_time(LARGE, Options::default(), SUITS / 2).await, SUITS / 2);
+    assert_eq!(most_at_a_time(LARGE, Options { queue_capacity: 2, ..Options::default() }, 2).await, 2);
 }

@@ -166,8 +166,10 @@ async fn pass(shared: &Arc<Shared>, work: Work, turn: u32, tally: Tally) -> (Tal
         // The pool bounds the blocks; this bounds how many of them one lane can queue.
         let (queue_in, queue) = mpsc::channel(shared.options.queue_capacity);
         // Large files fill the link, and small ones wait for answers: a quarter of the lanes
-        // prefers the large ones, and a half takes no other than small ones.
+        // prefers the large ones, and a half takes no other than small ones. More large ones
+        // at a time than there are blocks would only be open.
         let (first, then) = match lane % 4 {
+            _ if lane / 2 >= shared.options.queue_capacity => (&small, None),
             0 => (&large, Some(&small)),
             2 => (&small, Some(&large)),
             _ => (&small, None),

@@ -26,7 +26,7 @@ pub const HDFS: Service = Service {
 const TRIES: [(&str, &str); 1] = [("dfs.client.failover.max.attempts", "3")];
 /// A name node often learns of a small file only after the client has asked for the first time whether it is there,
 /// and the client then waits half a second before it asks again.
-const LANES: usize = 64;
+const LANES: usize = 128;
 /// The port of a name node, where none is given.
 const PORT: &str = "8020";
 

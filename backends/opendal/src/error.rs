@@ -104,8 +104,15 @@ fn plain(message: &str) -> String {
     match (message.contains("Error {"), field("message"), field("code")) {
         (true, Some(text), Some(code)) => format!("{text} ({code})"),
         (true, Some(text), None) | (true, None, Some(text)) => text,
-        _ => message.to_owned(),
+        _ => title(message).unwrap_or(message).to_owned(),
     }
+}
+
+/// The title of a page that a server made for browsers.
+fn title(message: &str) -> Option<&str> {
+    let is_page = |prefix: &str| message.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+    let (_, rest) = message.split_once("<title>").filter(|_| is_page("<!doctype html") || is_page("<html"))?;
+    rest.split_once("</title>").map(|(title, _)| title.trim()).filter(|title| !title.is_empty())
 }
 
 /// Without what a server in Java says of the way to its error.
@@ -168,6 +175,20 @@ mod tests {
         let error = of_kind(Theirs::NotFound, r#"S3Error { code: "NoSuchKey", message: "It is gone.", resource: "" }"#);
         assert!(error.to_string().ends_with(": It is gone. (NoSuchKey)"), "{error}");
         assert!(of_kind(Theirs::Unexpected, "").to_string().ends_with("Unexpected"));
+    }
+
+    #[test]
+    fn of_a_page_for_browsers_only_the_title_is_told() {
+        for page in [
+            "<!DOCTYPE HTML PUBLIC \"-//W3C//DTD\">\n<html><head>\n<title>400 Bad Request</title>\n</head><p>Your browser…",
+            "<html><title> 400 Bad Request </title></html>",
+        ] {
+            let error = of_kind(Theirs::Unexpected, page).to_string();
+            assert!(error.ends_with(": 400 Bad Request"), "{error}");
+        }
+        for other in ["no page with a <title>x</title>", "<html><title></title></html>"] {
+            assert!(of_kind(Theirs::Unexpected, other).to_string().ends_with(other), "{other}");
+        }
     }
 
     #[test]

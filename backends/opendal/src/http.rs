@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderValue};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, Uri};
 use http_body::{Frame, SizeHint};
 use opendal::{Buffer, Error, ErrorKind, HttpBody, HttpTransport, HttpTransporter, Result};
@@ -64,7 +64,7 @@ impl HttpTransport for Client {
         };
         let mut head = Response::new(());
         (*head.status_mut(), *head.version_mut()) = (answer.status(), answer.version());
-        *head.headers_mut() = answer.headers().clone();
+        *head.headers_mut() = readable(answer.headers());
         // Where the services look for the address in their errors.
         head.extensions_mut().insert(uri.clone());
         let pieces = answer.bytes_stream().timeout(PATIENCE).map(move |piece| match piece {
@@ -74,6 +74,13 @@ impl HttpTransport for Client {
         });
         Ok(head.map(|()| HttpBody::new(Box::pin(pieces), length)))
     }
+}
+
+/// The headers that are text. Some servers put a file's name into one as it is (`Content-Disposition`), and OpenDAL
+/// makes an error of the whole answer.
+fn readable(headers: &HeaderMap) -> HeaderMap {
+    let readable = headers.iter().filter(|(_, value)| value.to_str().is_ok());
+    readable.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 impl Client {
@@ -275,6 +282,17 @@ mod tests {
         // Asking a client without TLS ends at once, and nobody comes.
         assert!(!format!("{error:?}").contains("scheme is not http"), "{error:?}");
         assert_eq!(first.join().unwrap(), HANDSHAKE);
+    }
+
+    #[test]
+    fn headers_that_are_no_text_are_left_out() {
+        let mut headers = HeaderMap::new();
+        let name = HeaderValue::from_bytes("attachment; filename=\"ü\"".as_bytes()).unwrap();
+        headers.insert(http::header::CONTENT_DISPOSITION, name);
+        headers.append(http::header::SET_COOKIE, HeaderValue::from_static("a"));
+        headers.append(http::header::SET_COOKIE, HeaderValue::from_static("b"));
+        let left: Vec<_> = readable(&headers).into_iter().map(|(_, value)| value).collect();
+        assert_eq!(left, ["a", "b"]);
     }
 
     #[tokio::test(start_paused = true)]

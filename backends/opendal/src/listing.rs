@@ -29,6 +29,7 @@ pub(crate) async fn open(tree: &OpendalTree, dir: &RelPath) -> Result<EntryStrea
     let first = match listing.page().await {
         // A server says so of what is no directory, too.
         Err(problem) if problem.kind() == ErrorKind::NotFound && !dir.is_root() => None,
+        Err(problem) if problem.kind() == ErrorKind::Other && tree.leads_to_a_file(dir).await => None,
         page => page?,
     };
     let Some(first) = first else {

@@ -169,8 +169,34 @@ impl OpendalTree {
     /// The object of this name, if it is a file.
     pub(crate) async fn stat_file(&self, operation: &'static str, path: &RelPath) -> Result<Metadata> {
         let key = self.keys().file(operation, path)?;
-        let found = self.operator.stat(&key).await.map_err(|problem| error::of(operation, path, &problem))?;
-        Ok(self.metadata_of(&found))
+        match self.operator.stat(&key).await {
+            Ok(found) => Ok(self.metadata_of(&found)),
+            Err(problem) => {
+                let problem = error::of(operation, path, &problem);
+                let above = path.parent().filter(|_| problem.kind() == ErrorKind::Other);
+                Err(match above {
+                    Some(above) if self.leads_to_a_file(&above).await => {
+                        Error::new(ErrorKind::NotFound, operation, path, "a file is in the middle of the path")
+                    }
+                    _ => problem,
+                })
+            }
+        }
+    }
+
+    /// Whether a file is at `path` or above it, where there are directories. Some servers do not say
+    /// that nothing is below a file, but that they do not understand who asks (Apache).
+    pub(crate) async fn leads_to_a_file(&self, path: &RelPath) -> bool {
+        let mut at = Some(path.clone());
+        while let Some(path) = at.filter(|path| self.has_directories() && !path.is_root()) {
+            if let Ok(key) = self.keys().file("look at", &path)
+                && let Ok(found) = self.operator.stat(&key).await
+            {
+                return !found.is_dir();
+            }
+            at = path.parent();
+        }
+        false
     }
 
     /// Whether anything is there to be read. A root that holds nothing is none, where it is not
@@ -213,8 +239,11 @@ impl OpendalTree {
         if self.has_directories() && !path.is_root() {
             return match self.operator.stat(&key).await {
                 Ok(found) => Ok(found.is_dir()),
-                Err(error) if problem(&error).kind() == ErrorKind::NotFound => Ok(false),
-                Err(error) => Err(problem(&error)),
+                Err(error) => match problem(&error) {
+                    error if error.kind() == ErrorKind::NotFound => Ok(false),
+                    error if error.kind() == ErrorKind::Other && self.leads_to_a_file(path).await => Ok(false),
+                    error => Err(error),
+                },
             };
         }
         let mut lister = self.operator.lister_options(&key, self.any_one()).await.map_err(|error| problem(&error))?;

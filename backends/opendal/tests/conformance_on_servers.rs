@@ -55,6 +55,16 @@ async fn the_suite_holds_on_webdav() {
 }
 
 #[tokio::test]
+async fn the_suite_holds_on_webdav_by_dufs() {
+    holds_on(or_skip(servers::dufs())).await;
+}
+
+#[tokio::test]
+async fn the_suite_holds_on_webdav_by_rclone() {
+    holds_on(or_skip(servers::rclone())).await;
+}
+
+#[tokio::test]
 async fn the_suite_holds_on_sftp() {
     holds_on(or_skip(servers::sftp())).await;
 }

@@ -135,9 +135,9 @@ async fn a_tree_goes_to_google_cloud_storage_and_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tree_goes_to_webdav_and_back() {
-    let Some(server) = or_skip(servers::webdav()) else { return };
-    // This server puts names into a header as they are, and OpenDAL takes only ASCII there.
-    there_and_back_with(server.tree("tree").await, "dir/odd +%?#").await;
+    for server in [servers::webdav(), servers::webdav_with_mtimes(), servers::dufs(), servers::rclone()] {
+        there_and_back(or_skip(server)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

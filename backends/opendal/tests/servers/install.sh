@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Gets the servers that the tests of this crate start on loopback: S3 (moto, of PyPI), Azure Blob Storage (azurite, of
-# npm), Google Cloud Storage (gcp-storage-emulator, of PyPI), SFTP (Debian's openssh-server), WebDAV (Debian's rclone;
-# dufs, where it is there, comes first), HDFS (Hadoop's own, of which PyPI's pyspark 2.4 has all that it takes; and Java).
+# npm), Google Cloud Storage (gcp-storage-emulator, of PyPI), SFTP (Debian's openssh-server), WebDAV (Debian's
+# apache2-bin and rclone; dufs, of crates.io, where it is there), HDFS (Hadoop's own, of which PyPI's pyspark 2.4 has
+# all that it takes; and Java).
 #
 #   install.sh [FOLDER]     where azurite and Hadoop go: by default $TOWPATH_SERVERS, or ~/.cache/towpath-servers
 #
@@ -28,6 +29,7 @@ get gcp-storage-emulator python3 -m pip install --quiet gcp-storage-emulator
 get azurite-blob npm install --silent --no-audit --no-fund --prefix "$folder" azurite
 get sshd apt-get install -y -qq --no-install-recommends openssh-server
 get ssh apt-get install -y -qq --no-install-recommends openssh-client
+get apache2 apt-get install -y -qq --no-install-recommends apache2-bin
 get rclone apt-get install -y -qq --no-install-recommends rclone
 get java apt-get install -y -qq --no-install-recommends default-jre-headless
 

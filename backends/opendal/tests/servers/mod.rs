@@ -229,21 +229,62 @@ pub fn azblob() -> Result<Server, String> {
     ))
 }
 
-/// WebDAV, by dufs, or by rclone.
+/// WebDAV, by Apache.
 pub fn webdav() -> Result<Server, String> {
-    let (server_program, is_dufs) = match program("dufs", "dufs of crates.io") {
-        Ok(dufs) => (dufs, true),
-        Err(_) => (program("rclone", "rclone")?, false),
-    };
+    let apache = program("apache2", "apache2-bin of Debian")?;
+    let modules = Path::new("/usr/lib/apache2/modules");
+    if !modules.join("mod_dav.so").exists() {
+        return Err(format!("Apache's mod_dav is not in {}, where Debian has it", modules.display()));
+    }
+    let server = Server::start(services::WEBDAV, move |folder, port| {
+        // Its workers are another user's where root starts it.
+        let open = std::fs::Permissions::from_mode(0o777);
+        for part in ["", "files", "locks"].map(|part| folder.join(part)) {
+            std::fs::create_dir_all(&part).unwrap();
+            std::fs::set_permissions(&part, open.clone()).unwrap();
+        }
+        let settings = include_str!("apache.conf").replace("PORT", &port.to_string());
+        let settings = settings.replace("FOLDER", folder.to_str().unwrap());
+        let settings = settings.replace("MODULES", modules.to_str().unwrap());
+        std::fs::write(folder.join("apache.conf"), settings).unwrap();
+        let mut command = Command::new(&apache);
+        // One process, which is gone when it is killed.
+        command.args(["-X", "-f"]).arg(folder.join("apache.conf"));
+        command
+    });
+    let url = format!("webdav://{}", server.address());
+    Ok(server.with(url, &[]))
+}
+
+/// The same, which keeps properties of files as well.
+pub fn webdav_with_mtimes() -> Result<Server, String> {
+    let mut server = webdav()?;
+    server.query = "?mtimes=true".to_owned();
+    Ok(server)
+}
+
+/// WebDAV, by dufs.
+pub fn dufs() -> Result<Server, String> {
+    webdav_by(program("dufs", "dufs of crates.io")?, |port| {
+        ["-A", "-b", "127.0.0.1", "-p", &port].map(str::to_owned).to_vec()
+    })
+}
+
+/// WebDAV, by rclone.
+pub fn rclone() -> Result<Server, String> {
+    let address = |port| format!("127.0.0.1:{port}");
+    webdav_by(program("rclone", "rclone")?, move |port| {
+        ["serve", "webdav", "--addr", &address(port)].map(str::to_owned).to_vec()
+    })
+}
+
+/// WebDAV, by a program that serves the folder behind its options.
+fn webdav_by(server_program: PathBuf, options: impl Fn(String) -> Vec<String> + 'static) -> Result<Server, String> {
     let server = Server::start(services::WEBDAV, move |folder, port| {
         let files = folder.join("files");
         std::fs::create_dir_all(&files).unwrap();
         let mut command = Command::new(&server_program);
-        match is_dufs {
-            true => command.args(["-A", "-b", "127.0.0.1", "-p", &port.to_string()]),
-            false => command.args(["serve", "webdav", "--addr", &format!("127.0.0.1:{port}")]),
-        };
-        command.arg(files);
+        command.args(options(port.to_string())).arg(files);
         command
     });
     let url = format!("webdav://{}", server.address());

@@ -1,4 +1,5 @@
-//! Opens the root of a sink or its trash, and makes it where it is missing, also where a client still tells of the one that was.
+//! Opens the root of a sink or its trash, and makes it where it is missing, also where a client still tells of the one
+//! that was.
 
 use std::cell::Cell;
 use std::fs::DirBuilder;

@@ -27,10 +27,12 @@ pub(crate) async fn open(tree: &OpendalTree, dir: &RelPath) -> Result<EntryStrea
     let mut listing =
         Listing { tree: tree.clone(), dir: dir.clone(), prefix: prefix_of(&key), lister, seen_itself, names };
     let first = match listing.page().await {
-        // A server says so of what is no directory, too.
-        Err(problem) if problem.kind() == ErrorKind::NotFound && !dir.is_root() => None,
-        Err(problem) if problem.kind() == ErrorKind::Other && tree.leads_to_a_file(dir).await => None,
-        page => page?,
+        Ok(page) => page,
+        Err(problem) => match tree.or_absent(problem, Some(dir.clone())).await {
+            // A server says so of what is no directory, too.
+            problem if problem.kind() == ErrorKind::NotFound && !dir.is_root() => None,
+            problem => return Err(problem),
+        },
     };
     let Some(first) = first else {
         return if dir.is_root()

@@ -171,23 +171,22 @@ impl OpendalTree {
         let key = self.keys().file(operation, path)?;
         match self.operator.stat(&key).await {
             Ok(found) => Ok(self.metadata_of(&found)),
-            Err(problem) => {
-                let problem = error::of(operation, path, &problem);
-                let above = path.parent().filter(|_| problem.kind() == ErrorKind::Other);
-                Err(match above {
-                    Some(above) if self.leads_to_a_file(&above).await => {
-                        Error::new(ErrorKind::NotFound, operation, path, "a file is in the middle of the path")
-                    }
-                    _ => problem,
-                })
-            }
+            Err(problem) => Err(self.or_absent(error::of(operation, path, &problem), path.parent()).await),
         }
     }
 
-    /// Whether a file is at `path` or above it, where there are directories. Some servers do not say
-    /// that nothing is below a file, but that they do not understand who asks (Apache).
-    pub(crate) async fn leads_to_a_file(&self, path: &RelPath) -> bool {
-        let mut at = Some(path.clone());
+    /// The error of a look at what should lie below `dir`: that it is not there, if `dir` or one above
+    /// it is a file. Some servers do not say that nothing is below a file, but that they do not
+    /// understand who asks (Apache).
+    pub(crate) async fn or_absent(&self, error: Error, dir: Option<RelPath>) -> Error {
+        if error.kind() != ErrorKind::Other || !self.leads_to_a_file(dir).await {
+            return error;
+        }
+        Error::new(ErrorKind::NotFound, error.operation(), error.path(), "a file is in the middle of the path")
+    }
+
+    /// Whether a file is at this path or above it, where there are directories.
+    async fn leads_to_a_file(&self, mut at: Option<RelPath>) -> bool {
         while let Some(path) = at.filter(|path| self.has_directories() && !path.is_root()) {
             if let Ok(key) = self.keys().file("look at", &path)
                 && let Ok(found) = self.operator.stat(&key).await
@@ -239,9 +238,8 @@ impl OpendalTree {
         if self.has_directories() && !path.is_root() {
             return match self.operator.stat(&key).await {
                 Ok(found) => Ok(found.is_dir()),
-                Err(error) => match problem(&error) {
+                Err(error) => match self.or_absent(problem(&error), Some(path.clone())).await {
                     error if error.kind() == ErrorKind::NotFound => Ok(false),
-                    error if error.kind() == ErrorKind::Other && self.leads_to_a_file(path).await => Ok(false),
                     error => Err(error),
                 },
             };

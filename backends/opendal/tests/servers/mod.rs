@@ -236,7 +236,7 @@ pub fn webdav() -> Result<Server, String> {
     if !modules.join("mod_dav.so").exists() {
         return Err(format!("Apache's mod_dav is not in {}, where Debian has it", modules.display()));
     }
-    let server = Server::start(services::WEBDAV, move |folder, port| {
+    Ok(webdav_by(move |folder, port| {
         // Its workers are another user's where root starts it.
         let open = std::fs::Permissions::from_mode(0o777);
         for part in ["", "files", "locks"].map(|part| folder.join(part)) {
@@ -251,9 +251,7 @@ pub fn webdav() -> Result<Server, String> {
         // One process, which is gone when it is killed.
         command.args(["-X", "-f"]).arg(folder.join("apache.conf"));
         command
-    });
-    let url = format!("webdav://{}", server.address());
-    Ok(server.with(url, &[]))
+    }))
 }
 
 /// The same, which keeps properties of files as well.
@@ -265,30 +263,32 @@ pub fn webdav_with_mtimes() -> Result<Server, String> {
 
 /// WebDAV, by dufs.
 pub fn dufs() -> Result<Server, String> {
-    webdav_by(program("dufs", "dufs of crates.io")?, |port| {
-        ["-A", "-b", "127.0.0.1", "-p", &port].map(str::to_owned).to_vec()
-    })
+    let dufs = program("dufs", "dufs of crates.io")?;
+    Ok(webdav_by(move |folder, port| {
+        let mut command = Command::new(&dufs);
+        command.args(["-A", "-b", "127.0.0.1", "-p", &port.to_string()]).arg(folder.join("files"));
+        command
+    }))
 }
 
 /// WebDAV, by rclone.
 pub fn rclone() -> Result<Server, String> {
-    let address = |port| format!("127.0.0.1:{port}");
-    webdav_by(program("rclone", "rclone")?, move |port| {
-        ["serve", "webdav", "--addr", &address(port)].map(str::to_owned).to_vec()
-    })
+    let rclone = program("rclone", "rclone")?;
+    Ok(webdav_by(move |folder, port| {
+        let mut command = Command::new(&rclone);
+        command.args(["serve", "webdav", "--addr", &format!("127.0.0.1:{port}")]).arg(folder.join("files"));
+        command
+    }))
 }
 
-/// WebDAV, by a program that serves the folder behind its options.
-fn webdav_by(server_program: PathBuf, options: impl Fn(String) -> Vec<String> + 'static) -> Result<Server, String> {
+/// WebDAV, by a command that serves `files` in its folder.
+fn webdav_by(command: impl Fn(&Path, u16) -> Command + 'static) -> Server {
     let server = Server::start(services::WEBDAV, move |folder, port| {
-        let files = folder.join("files");
-        std::fs::create_dir_all(&files).unwrap();
-        let mut command = Command::new(&server_program);
-        command.args(options(port.to_string())).arg(files);
-        command
+        std::fs::create_dir_all(folder.join("files")).unwrap();
+        command(folder, port)
     });
     let url = format!("webdav://{}", server.address());
-    Ok(server.with(url, &[]))
+    server.with(url, &[])
 }
 
 /// SFTP, by OpenSSH's own server, with keys of its own; `ssh` must be there too.

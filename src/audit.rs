@@ -26,6 +26,8 @@ pub(crate) struct Line {
     pub(crate) modified: Option<Timestamp>,
     /// The full path, in the sink, of the file that it was made another name of.
     pub(crate) hard_link: Option<Vec<u8>>,
+    /// The full path, in the sink, under which it was spelled before.
+    pub(crate) renamed_from: Option<Vec<u8>>,
 }
 
 impl Line {
@@ -40,6 +42,7 @@ impl Line {
             error: None,
             modified: None,
             hard_link: None,
+            renamed_from: None,
         }
     }
 
@@ -66,6 +69,9 @@ impl Line {
         }
         if let Some(path) = &self.hard_link {
             put("hard_link", String::from_utf8_lossy(path).into());
+        }
+        if let Some(path) = &self.renamed_from {
+            put_path("from", path, &mut put);
         }
         text.extend_from_slice(Value::Object(line).to_string().as_bytes());
         text.push(b'\n');

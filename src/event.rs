@@ -68,6 +68,8 @@ pub enum ScanReason {
     BacklogEmpty,
     /// The last scan did not come to its end.
     Interrupted,
+    /// The last scan could not read some directories, and a run has ended since.
+    Incomplete,
     /// The last scan was made with other filters, or other options that decide what is migrated.
     OtherSettings,
     /// It was asked for.
@@ -193,6 +195,13 @@ pub enum Event {
         /// Which attribute, and why.
         error: String,
     },
+    /// A name at the sink, which folds case or accents, was spelled as the source spells it.
+    Renamed {
+        /// The name as it is spelled now.
+        paths: FilePaths,
+        /// Its full path in the sink as it was spelled before.
+        from: Vec<u8>,
+    },
     /// Something at the sink was deleted, or moved where deleted things go.
     Deleted {
         /// Where it was.
@@ -219,6 +228,14 @@ pub enum Event {
         /// The file.
         paths: FilePaths,
         /// Why.
+        error: String,
+    },
+    /// The copy of a file at the sink is neither the old nor the new one: it was begun in place
+    /// ([`crate::WriteMode::InPlace`]) and could not be finished.
+    Incomplete {
+        /// The file.
+        paths: FilePaths,
+        /// Why it could not be finished, and what to do.
         error: String,
     },
     /// A file of the backlog no longer exists in the source.

@@ -73,6 +73,8 @@ pub struct Mirror {
     pub max_delete: MaxDelete,
     /// Extra files are moved to the sink's place for them ([`towpath_backend::Sink::discard`]).
     pub discard: bool,
+    /// Extras are also deleted from other file systems that are mounted inside the sink.
+    pub other_file_systems: bool,
 }
 
 /// How much of the link is used.
@@ -134,8 +136,12 @@ pub struct Options {
     /// Whether a mirror deletes from the sink also what the rules of the filter
     /// exclude, even if the source has it; else that is left alone.
     pub delete_excluded: bool,
-    /// Scan both trees even if a backlog is at hand.
+    /// Scan both trees even if a backlog is at hand. Changes nothing else: all guards stay.
     pub rescan: bool,
+    /// Take the trees as they are now, and what is mounted in them, in place of those that were
+    /// scanned before. Consent for one run, which scans again and deletes nothing: it excludes
+    /// [`Self::mirror`].
+    pub accept_new_tree: bool,
 }
 
 impl Options {
@@ -163,6 +169,9 @@ impl Options {
         within("number of lanes", self.lanes.unwrap_or(1), Self::MAX_LANES)?;
         within("number of walkers", self.walkers, 1024)?;
         self.filter.check()?;
+        if self.accept_new_tree && self.mirror.is_some() {
+            return Err("the run that accepts a new tree deletes nothing: mirror in the next run".to_owned());
+        }
         match self.bandwidth {
             Bandwidth::Limit(limit) | Bandwidth::Auto { max_bytes_per_s: Some(limit) }
                 if limit < Self::MIN_LIMIT_BYTES_PER_S =>
@@ -223,6 +232,7 @@ impl Default for Options {
             filter: Filter::default(),
             delete_excluded: false,
             rescan: false,
+            accept_new_tree: false,
         }
     }
 }

@@ -91,7 +91,7 @@ impl Plan<'_> {
     }
 
     async fn extras(&self, mirror: Mirror, planned: &mut Planned) -> Result<Option<String>> {
-        self.state.begin_extras(self.one_file_system).await?;
+        self.state.begin_extras(self.one_file_system, mirror.other_file_systems).await?;
         let refusal = match within_bounds(self.state, self.source.root(), self.sink.root(), mirror).await {
             Err(Error::Refused(reason)) => Some(reason),
             result => {
@@ -116,7 +116,7 @@ impl Plan<'_> {
             let Some(last) = page.last() else { break };
             before = Some(last.clone());
             for dir in page {
-                if !self.state.is_protected(dir.clone()).await? {
+                if self.state.protection(dir.clone()).await?.is_none() {
                     planned.deleted_dirs += 1;
                     self.emit(Action::DeleteDir, &dir, None, reason()).await;
                 }

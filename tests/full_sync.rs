@@ -1,11 +1,12 @@
 //! A tree arrives whole: content, times, directories; and a second run sends nothing.
 
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
 
 mod common;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
 
 use common::*;
 
@@ -199,4 +200,37 @@ fn small_files_of_several_directories_take_turns() {
     assert!(of_each.is_sorted(), "the first of each directory, then the second of each: {names:?}");
     of_each.dedup();
     assert_eq!(of_each, ["1", "2", "3"]);
+}
+
+#[test]
+fn files_of_proc_arrive_with_the_content_that_their_size_denies() {
+    use std::process::{Command, Stdio};
+    let settings = Path::new("/proc/sys/net/ipv4/conf/lo");
+    if !settings.exists() {
+        eprintln!("SKIPPED: there is no /proc/sys here, and so no file that states a wrong size");
+        return;
+    }
+    let bench = Bench::new();
+    let sync = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_towpath"));
+        command.env("XDG_STATE_HOME", bench.path("state")).env("HOME", bench.path("home"));
+        end(command
+            .arg("sync")
+            .arg(settings)
+            .arg(bench.dest())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap())
+    };
+    sync();
+    let mut compared = 0;
+    for entry in fs::read_dir(settings).unwrap() {
+        let name = entry.unwrap().file_name();
+        let Ok(content) = fs::read(settings.join(&name)) else { continue };
+        assert_eq!(fs::read(bench.dest().join(&name)).unwrap(), content, "{name:?}");
+        compared += usize::from(!content.is_empty());
+    }
+    assert!(compared > 0);
+    assert!(sync().with_status(0).stdout.contains("sent 0 files"));
 }

@@ -271,13 +271,15 @@ fn a_file_system_that_is_not_mounted_when_the_scan_comes_costs_nothing() {
     bench.sync(&[]).with_status(0);
     drop(mount);
     // Again and again, until somebody says that it is as it should be.
-    for _ in 0..2 {
-        let ended = bench.sync(MIRROR).with_status(3);
+    for rescan in [&["--delete-extras"][..], &["--delete-extras", "--rescan"]] {
+        let ended = bench.sync(rescan).with_status(3);
         assert!(ended.stderr.contains("inner: the file system that was mounted here"), "{}", ended.stderr);
         assert_eq!(fs::read_dir(bench.dest().join("inner")).unwrap().count(), 10);
         assert_eq!(bench.rows().len(), 13, "what is recorded stays");
     }
-    bench.sync(&["--delete-extras", "--rescan"]).with_status(0);
+    bench.sync(&["--accept-new-tree"]).with_status(0);
+    assert_eq!(fs::read_dir(bench.dest().join("inner")).unwrap().count(), 10, "to accept deletes nothing");
+    bench.sync(MIRROR).with_status(0);
     assert_eq!(fs::read_dir(bench.dest().join("inner")).unwrap().count(), 0);
 }
 
@@ -350,7 +352,8 @@ fn a_destination_removed_and_made_anew_is_another_one() {
     fs::remove_dir_all(bench.dest()).unwrap();
     fs::create_dir(bench.dest()).unwrap();
     bench.sync(&[]).with_status(4);
-    bench.sync(&["--rescan"]).with_status(0);
+    bench.sync(&["--rescan"]).with_status(4);
+    bench.sync(&["--accept-new-tree"]).with_status(0);
     bench.assert_same_trees();
 }
 

@@ -13,7 +13,7 @@ use towpath_backend::mock::{MockSink, MockSource};
 use towpath_backend::{Capabilities, Entry, EntryStream, ErrorKind, FileId, Identity, Kind, Metadata, RelPath, Result};
 
 fn mirrored() -> Options {
-    let mirror = Some(Mirror { max_delete: MaxDelete::Percent(100), discard: false });
+    let mirror = Some(Mirror { max_delete: MaxDelete::Percent(100), discard: false, other_file_systems: false });
     Options { mirror, lanes: Some(1), ..Options::default() }
 }
 

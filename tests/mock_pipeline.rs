@@ -147,6 +147,7 @@ async fn with_one_bad(
             .ok_or_else(|| error(ErrorKind::PermissionDenied, "create", at))
     });
     sink.expect_flush().returning(|| Ok(()));
+    sink.expect_metadata().returning(|at| Err(error(ErrorKind::NotFound, "stat", at)));
     let ran = bench.run(source, sink).await;
     (bench, ran)
 }
@@ -271,7 +272,7 @@ async fn a_file_that_never_rests_is_given_up_and_never_closed_as_done() {
             now.modified.0 += clock.fetch_add(1, SeqCst) as i64;
             Ok(now)
         });
-        reader.expect_read_at().returning(|_, length, buffer| Ok([buffer, vec![7; length]].concat()));
+        reader.expect_read_at().returning(|offset, length, buffer| Ok(sevens_of(2 * BLOCK, offset, length, buffer)));
         Ok(Box::new(reader))
     });
     let ran = bench.run(source, willing_sink(&journal)).await;
@@ -343,10 +344,13 @@ async fn most_bytes_under_way(options: Options, read_time: Duration, write_time:
         let mut reader = MockFileReader::new();
         reader.expect_metadata().returning(|| Ok(metadata(Kind::File, SIZE)));
         let (counted, peak) = (Arc::clone(&counted), Arc::clone(&peak));
-        reader.expect_read_at().returning(move |_, length, buffer| {
-            peak.fetch_max(counted.fetch_add(length, SeqCst) + length, SeqCst);
+        reader.expect_read_at().returning(move |offset, length, buffer| {
+            let before = buffer.len();
+            let data = sevens_of(SIZE, offset, length, buffer);
+            let read = data.len() - before;
+            peak.fetch_max(counted.fetch_add(read, SeqCst) + read, SeqCst);
             std::thread::sleep(read_time);
-            Ok([buffer, vec![7; length]].concat())
+            Ok(data)
         });
         Ok(Box::new(reader))
     });
@@ -391,9 +395,9 @@ async fn small_files_are_read_while_others_are_written_whatever_the_queue() {
         let (noted, path) = (Arc::clone(&noted), path.clone());
         let mut reader = MockFileReader::new();
         reader.expect_metadata().returning(|| Ok(metadata(Kind::File, SIZE)));
-        reader.expect_read_at().returning(move |_, length, buffer| {
+        reader.expect_read_at().returning(move |offset, length, buffer| {
             noted.lock().unwrap().push(format!("read {path}"));
-            Ok([buffer, vec![7; length]].concat())
+            Ok(sevens_of(SIZE, offset, length, buffer))
         });
         Ok(Box::new(reader))
     });
@@ -494,7 +498,7 @@ async fn a_backlog_is_not_taken_up_on_another_tree() {
     other.expect_locate().return_const(None);
     other.expect_identity().returning(|| Ok(towpath_backend::Identity::new("an empty mount point")));
     let refusal = bench.run(other, willing_sink(&journal)).await.result.unwrap_err();
-    assert!(refusal.is_refusal() && refusal.to_string().contains("--rescan"), "{refusal}");
+    assert!(refusal.is_refusal() && refusal.to_string().contains("--accept-new-tree"), "{refusal}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -172,7 +172,7 @@ fn a_database_of_the_first_version_is_brought_up_to_date() {
     let ended = bench.sync(&[]).with_status(0);
     assert!(ended.stdout.contains("scanning both trees"), "{}", ended.stdout);
     assert_eq!(bench.rows().into_keys().collect::<Vec<_>>(), [b"dir/file".to_vec()]);
-    assert_eq!(bench.count("SELECT user_version FROM pragma_user_version"), 2);
+    assert_eq!(bench.count("SELECT user_version FROM pragma_user_version"), 3);
     bench.assert_same_trees();
 }
 

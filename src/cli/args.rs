@@ -103,9 +103,14 @@ pub(super) struct SyncArguments {
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
 
-    /// Look through both trees even if a backlog from an earlier run is at hand
+    /// Scan both trees even if a backlog from an earlier run is at hand
     #[arg(long)]
     pub(super) rescan: bool,
+
+    /// Once, after SOURCE or DEST, or a file system mounted inside one of them, was replaced by
+    /// another on purpose: take the trees as they are now. Scans again, and deletes nothing
+    #[arg(long, conflicts_with = "delete_extras")]
+    pub(super) accept_new_tree: bool,
 
     /// What becomes of symbolic links: made anew with the same target, left out, or what they lead
     /// to copied in their place (never from outside the source)
@@ -142,6 +147,10 @@ pub(super) struct SyncArguments {
     /// none is deleted [default: 10%, and at least 100]
     #[arg(long, value_name = "N", requires = "delete_extras", value_parser = parse_max_delete, help_heading = "Deletion")]
     pub(super) max_delete: Option<MaxDelete>,
+
+    /// Delete also from other file systems that are mounted inside DEST
+    #[arg(long, requires = "delete_extras", help_heading = "Deletion")]
+    pub(super) delete_other_file_systems: bool,
 
     /// Move what would be deleted into this directory, which keeps its tree; on the same file
     /// system as DEST
@@ -317,12 +326,14 @@ impl SyncArguments {
             mirror: self.delete_extras.then(|| Mirror {
                 max_delete: self.max_delete.unwrap_or(MaxDelete::Default),
                 discard: self.trash.is_some(),
+                other_file_systems: self.delete_other_file_systems,
             }),
             sink_apart: Vec::new(),
             dry_run: false,
             filter: self.filters.filter()?,
             delete_excluded: self.filters.delete_excluded,
             rescan: self.rescan,
+            accept_new_tree: self.accept_new_tree,
         })
     }
 }

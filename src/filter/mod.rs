@@ -1,6 +1,7 @@
 //! What is left out of a migration: by name, size, time and file system.
 
 mod glob;
+mod reserved;
 mod rules;
 
 use std::fmt::Write as _;
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use towpath_backend::{Kind, Metadata, RelPath, Timestamp};
 
+pub(crate) use reserved::is_reserved;
 pub use rules::{BadPattern, Rule, Rules};
 
 /// What a migration leaves out; by default nothing.
@@ -49,6 +51,11 @@ impl Filter {
     /// directory that is excluded, and need not ask for what lies below.
     pub fn excludes(&self, path: &RelPath, is_dir: bool) -> bool {
         self.rules.exclude(path, is_dir)
+    }
+
+    /// Whether a rule takes in `path` itself by name, and no later one excludes it.
+    pub fn includes(&self, path: &RelPath, is_dir: bool) -> bool {
+        self.rules.include(path, is_dir)
     }
 
     /// Whether the rules exclude `path` or a directory above it.

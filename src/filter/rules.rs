@@ -140,11 +140,21 @@ impl Rules {
 
     /// Whether the last rule that matches `path` itself excludes it.
     pub(super) fn exclude(&self, path: &RelPath, is_dir: bool) -> bool {
+        self.last(path, is_dir).is_some_and(|rule| !rule.includes)
+    }
+
+    /// Whether the last rule that matches `path` itself includes it.
+    pub(super) fn include(&self, path: &RelPath, is_dir: bool) -> bool {
+        self.last(path, is_dir).is_some_and(|rule| rule.includes)
+    }
+
+    /// The last rule that matches `path` itself.
+    fn last(&self, path: &RelPath, is_dir: bool) -> Option<&Rule> {
         // The root has no name, and always passes.
-        let Some(name) = path.name().filter(|_| !self.is_empty()) else { return false };
+        let name = path.name().filter(|_| !self.is_empty())?;
         let applies = |index: usize| self.rules.get(index).is_some_and(|rule| is_dir || !rule.glob.only_dirs);
         let last = self.names.last(name, applies).max(self.paths.last(path.as_bytes(), applies));
-        last.and_then(|index| self.rules.get(index)).is_some_and(|rule| !rule.includes)
+        last.and_then(|index| self.rules.get(index))
     }
 }
 

@@ -103,7 +103,8 @@ impl Migration {
 
     async fn run_with(self, state: State) -> Result<Report> {
         let identities = self.identities().await?;
-        let start = state.begin_run(self.options.rescan, self.options.settings()).await?;
+        let rescan = self.options.rescan || self.options.accept_new_tree;
+        let start = state.begin_run(rescan, self.options.settings()).await?;
         let run = start.run;
         let result = self.run_following(&state, start, identities).await;
         let end = match &result {
@@ -134,8 +135,7 @@ impl Migration {
     }
 
     async fn run_plan(&self, state: &State, start: RunStart, identities: [Identity; 2]) -> Result<Report> {
-        // Whoever asks for a new scan says that these are the right trees.
-        if !matches!(start.plan, Plan::Scan(ScanReason::Requested)) {
+        if !self.options.accept_new_tree {
             self.check_same_trees(&start.identities, &identities)?;
         }
         if start.identities[Side::Sink.index()].as_deref().is_none_or(|then| then == identities[1].as_str()) {
@@ -143,7 +143,7 @@ impl Migration {
             mirror::log_cut_off(state, self.source.root(), &*self.sink).await?;
         }
         let (scanned, backlog) = match start.plan {
-            Plan::Resume(backlog) => (false, Some(self.resume(backlog).await)),
+            Plan::Resume(backlog) => (false, Some(self.resume(state, backlog).await?)),
             Plan::Scan(reason) => (true, self.scan(state, start.run, reason, &identities).await?),
         };
         let Some(backlog) = backlog else {
@@ -166,7 +166,8 @@ impl Migration {
             if recorded.as_deref().is_some_and(|recorded| recorded != now.as_str()) {
                 return Err(Error::Refused(format!(
                     "the {side} {} is not the tree that was scanned (then: {}; now: {now}): is it mounted? \
-                     If it is the right one, run again with --rescan",
+                     Nothing was done. Only if it was replaced by another one on purpose, run once with \
+                     --accept-new-tree",
                     String::from_utf8_lossy(root),
                     recorded.as_deref().unwrap_or_default(),
                 )));
@@ -175,12 +176,31 @@ impl Migration {
         Ok(())
     }
 
-    async fn resume(&self, backlog: Backlog) -> Backlog {
+    async fn resume(&self, state: &State, backlog: Backlog) -> Result<Backlog> {
         self.progress.set_counts(Side::Source, backlog.source);
         self.progress.set_counts(Side::Sink, backlog.sink);
         self.progress.set_pending(backlog.pending);
         self.emitter.emit(Event::Resuming { pending: backlog.pending }).await;
-        backlog
+        self.report_unreadable(state).await?;
+        Ok(backlog)
+    }
+
+    /// Reports again what the scan of this backlog could not read: nothing below is part of it.
+    async fn report_unreadable(&self, state: &State) -> Result<()> {
+        const PAGE: usize = 256;
+        let mut after = None;
+        loop {
+            let page = state.unreadable_dirs(after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.clone());
+            for (side, dir) in
+                page.into_iter().filter(|(side, _)| *side == Side::Source || self.options.mirror.is_some())
+            {
+                let root = if side == Side::Source { self.source.root() } else { self.sink.root() };
+                let error = "it could not be read when the trees were scanned; the next scan reads it again".to_owned();
+                self.emitter.emit(Event::Unreadable { side, path: dir.under(root), error }).await;
+            }
+        }
     }
 
     async fn scan(
@@ -201,7 +221,7 @@ impl Migration {
         let options = ScanOptions {
             tolerance_ns: self.tolerance_ns(),
             compares,
-            believes: reason == ScanReason::Requested,
+            accepts_new_tree: self.options.accept_new_tree,
             names: self.sink.capabilities().names,
             settings: self.options.settings(),
         };
@@ -309,7 +329,8 @@ impl Migration {
             failed_files: tally.failed_files,
             vanished_files: tally.vanished_files,
             skipped_files: backlog.skipped,
-            unreadable_dirs: backlog.unreadable,
+            unreadable_dirs: backlog.unreadable
+                + if self.options.mirror.is_some() { backlog.unreadable_at_sink } else { 0 },
             deleted_files: tally.deleted_files,
             deleted_dirs: tally.deleted_dirs,
             protected: tally.protected,

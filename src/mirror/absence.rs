@@ -1,5 +1,6 @@
 //! Whether the source surely does not have something, found out now.
 
+use tokio_stream::StreamExt as _;
 use towpath_backend::{ErrorKind, Kind, RelPath};
 
 use crate::error::Result;
@@ -42,23 +43,47 @@ pub(super) async fn look_for(shared: &Shared, path: &RelPath) -> Result<Absence>
     })
 }
 
-/// Whether a file that the source was said not to have is surely absent: `None`,
-/// or why that is in doubt.
-pub(crate) async fn confirm_absence(shared: &Shared, path: &RelPath) -> Result<Option<String>> {
-    let Some(seen) = shared.state.nearest_seen_dir(path.clone()).await? else { return Ok(None) };
+/// What a second look at a file tells that was not found when it was read.
+#[derive(Debug)]
+pub(crate) enum Vanished {
+    /// The source does not have it any more.
+    Certain,
+    /// The source has it: that it was not found was passing.
+    Present,
+    /// It could not be found out, and why.
+    Unknown(String),
+}
+
+/// Whether a file that was not found is absent from the source: looked for again by its name, which
+/// a server that is busy may not have found, and in the directory that the scan saw.
+pub(crate) async fn confirm_absence(shared: &Shared, path: &RelPath, read_path: &RelPath) -> Result<Vanished> {
+    match shared.source.metadata(read_path).await {
+        Ok(now) if matches!(now.kind, Kind::File | Kind::Symlink) => return Ok(Vanished::Present),
+        // Something else has its name now: the file is gone.
+        Ok(_) => {}
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+        Err(error) => return Ok(Vanished::Unknown(format!("it could not be checked: {error}"))),
+    }
+    let Some(seen) = shared.state.nearest_seen_dir(path.clone()).await? else { return Ok(Vanished::Certain) };
     Ok(match confirm(shared, &seen).await {
-        Ok(Absence::Unknown(reason)) => Some(reason),
+        Ok(Absence::Unknown(reason)) => Vanished::Unknown(reason),
         // That its directory went too is an answer.
-        Err(error) if error.kind() == ErrorKind::NotFound => None,
-        Err(error) => Some(format!("its directory could not be looked at: {error}")),
-        Ok(_) => None,
+        Err(error) if error.kind() == ErrorKind::NotFound => Vanished::Certain,
+        Err(error) => Vanished::Unknown(format!("its directory could not be checked: {error}")),
+        Ok(_) => Vanished::Certain,
     })
 }
 
 async fn look_at_each(shared: &Shared, seen: &SeenDir, below: &[RelPath]) -> towpath_backend::Result<Absence> {
     for (n, at) in below.iter().enumerate() {
         match shared.source.metadata(at).await {
-            Ok(found) if n + 1 == below.len() => return Ok(Absence::Present(found.kind)),
+            Ok(found) if n + 1 == below.len() => {
+                return if is_listed(shared, at).await? {
+                    Ok(Absence::Present(found.kind))
+                } else {
+                    confirm(shared, seen).await
+                };
+            }
             Ok(found) => match found.kind {
                 Kind::Dir => {}
                 Kind::File => return confirm(shared, seen).await,
@@ -72,11 +97,24 @@ async fn look_at_each(shared: &Shared, seen: &SeenDir, below: &[RelPath]) -> tow
     Ok(Absence::Present(Kind::Dir))
 }
 
+/// Whether a name that was found is listed as it is spelled. A source that folds case finds what it
+/// has under another spelling, which is another file to a sink that does not.
+async fn is_listed(shared: &Shared, at: &RelPath) -> towpath_backend::Result<bool> {
+    let (Some(parent), Some(name)) = (at.parent(), at.name()) else { return Ok(true) };
+    let mut pages = shared.source.read_dir(&parent).await?;
+    while let Some(page) = pages.next().await {
+        if page?.iter().any(|entry| entry.name == name) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Absence counts only in the directory that the scan saw.
 async fn confirm(shared: &Shared, seen: &SeenDir) -> towpath_backend::Result<Absence> {
     let root = shared.source.metadata(&RelPath::root()).await?;
     let now = shared.source.metadata(&seen.read_path).await?;
-    Ok(if now.kind == Kind::Dir && seen.is(&now, root.id.map(|id| id.device)) {
+    Ok(if now.kind == Kind::Dir && seen.is(&now, &root) {
         Absence::Certain
     } else {
         Absence::Unknown(format!("{} is another directory than the scan saw in the source", seen.path))

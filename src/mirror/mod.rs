@@ -12,16 +12,16 @@ mod guard;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
-use towpath_backend::{ErrorKind, Kind, RelPath};
+use towpath_backend::{ErrorKind, Kind, Metadata, RelPath};
 
 use crate::error::{Error, Result};
 use crate::event::{Event, Side};
 use crate::options::Mirror;
 use crate::pipeline::{Shared, Tally, deletion_line};
-use crate::state::{Deletion, EndedDeletions, Extra, ExtraKey};
+use crate::state::{Deletion, EndedDeletions, Extra, ExtraKey, Protection};
 use absence::{Absence, look_for};
 
-pub(crate) use absence::confirm_absence;
+pub(crate) use absence::{Vanished, confirm_absence};
 pub(crate) use cut_off::{log_cut_off, remove_leftovers};
 pub(crate) use guard::within_bounds;
 
@@ -33,13 +33,30 @@ const BATCH: usize = 256;
 /// # Errors
 /// [`Error::Refused`] if a guard refuses: nothing, or nothing more, was deleted.
 pub(crate) async fn run(shared: &Arc<Shared>, mirror: Mirror, tally: &mut Tally) -> Result<()> {
-    shared.state.begin_extras(shared.options.filter.one_file_system).await?;
+    let one_file_system = shared.options.filter.one_file_system;
+    shared.state.begin_extras(one_file_system, mirror.other_file_systems).await?;
     guard::check(shared, mirror).await?;
-    delete_files(shared, tally).await?;
+    if !one_file_system && !mirror.other_file_systems {
+        report_foreign_extras(shared).await?;
+    }
+    delete_files(shared, mirror, tally).await?;
     delete_dirs(shared, tally).await
 }
 
-async fn delete_files(shared: &Arc<Shared>, tally: &mut Tally) -> Result<()> {
+/// Says once how much is left on other file systems that are mounted inside the sink.
+async fn report_foreign_extras(shared: &Shared) -> Result<()> {
+    let files = shared.state.count_foreign_extras().await?;
+    if files > 0 {
+        let message = format!(
+            "{files} files on other file systems mounted inside the destination are not in the source, and stay; \
+             --delete-other-file-systems deletes them too"
+        );
+        shared.emitter.emit(Event::Warning { message }).await;
+    }
+    Ok(())
+}
+
+async fn delete_files(shared: &Arc<Shared>, mirror: Mirror, tally: &mut Tally) -> Result<()> {
     let mut next = Some(ExtraKey::first());
     while let Some(after) = next {
         if shared.stop.is_cancelled() {
@@ -49,16 +66,20 @@ async fn delete_files(shared: &Arc<Shared>, tally: &mut Tally) -> Result<()> {
         next = page.next;
         tally.protected += page.protected;
         if !page.extras.is_empty() {
-            delete_batch(shared, page.extras, tally).await?;
+            delete_batch(shared, mirror, page.extras, tally).await?;
         }
     }
     Ok(())
 }
 
-async fn delete_batch(shared: &Arc<Shared>, extras: Vec<Extra>, tally: &mut Tally) -> Result<()> {
+async fn delete_batch(shared: &Arc<Shared>, mirror: Mirror, extras: Vec<Extra>, tally: &mut Tally) -> Result<()> {
     for side in Side::BOTH {
         shared.check_identity(side).await?;
     }
+    let only_beside = match mirror.other_file_systems {
+        true => None,
+        false => Some(root_of_sink(shared).await?),
+    };
     let deletions: Vec<_> = extras.iter().map(announced).collect();
     let mut ended = EndedDeletions {
         announced: deletions.iter().map(|deletion| deletion.path.clone()).collect(),
@@ -73,7 +94,7 @@ async fn delete_batch(shared: &Arc<Shared>, extras: Vec<Extra>, tally: &mut Tall
         while under_way.len() < shared.lanes && result.is_ok() && !shared.stop.is_cancelled() {
             let Some(extra) = extras.next() else { break };
             let shared = Arc::clone(shared);
-            under_way.spawn(async move { delete_one(&shared, extra).await });
+            under_way.spawn(async move { delete_one(&shared, extra, only_beside).await });
         }
         let Some(joined) = under_way.join_next().await else { break };
         match joined {
@@ -108,19 +129,30 @@ enum Fate {
     Protected(String),
 }
 
-async fn delete_one(shared: &Shared, extra: Extra) -> (Deletion, Result<Fate>) {
+async fn root_of_sink(shared: &Shared) -> Result<Metadata> {
+    let root = shared.sink.metadata(&RelPath::root()).await;
+    root.map_err(|error| Error::Backend(format!("the destination cannot be read: {error}")))
+}
+
+/// Deletes an extra, if it lies on the file system of `only_beside`.
+async fn delete_one(shared: &Shared, extra: Extra, only_beside: Option<Metadata>) -> (Deletion, Result<Fate>) {
     let deletion = announced(&extra);
     tokio::select! {
         biased;
         () = shared.stop.cancelled() => {}
         () = shared.paces.pass_file() => {}
     }
-    let fate = judge_and_delete(shared, &extra, &deletion).await;
+    let fate = judge_and_delete(shared, &extra, &deletion, only_beside).await;
     (deletion, fate)
 }
 
-async fn judge_and_delete(shared: &Shared, extra: &Extra, deletion: &Deletion) -> Result<Fate> {
-    if let Some(fate) = changed_since(shared, extra).await {
+async fn judge_and_delete(
+    shared: &Shared,
+    extra: &Extra,
+    deletion: &Deletion,
+    only_beside: Option<Metadata>,
+) -> Result<Fate> {
+    if let Some(fate) = changed_since(shared, extra, only_beside).await {
         return Ok(fate);
     }
     if let Some(fate) = still_there(shared, &extra.path, extra.metadata.kind).await? {
@@ -137,9 +169,12 @@ async fn judge_and_delete(shared: &Shared, extra: &Extra, deletion: &Deletion) -
 }
 
 /// Looks at an extra file again: one that changed since the scan is somebody's work.
-async fn changed_since(shared: &Shared, extra: &Extra) -> Option<Fate> {
+async fn changed_since(shared: &Shared, extra: &Extra, only_beside: Option<Metadata>) -> Option<Fate> {
     let seen = &extra.metadata;
     match shared.sink.metadata(&extra.path).await {
+        Ok(now) if only_beside.is_some_and(|root| now.is_mounted_elsewhere_than(&root)) => {
+            Some(Fate::Protected("another file system was mounted there since the scan".to_owned()))
+        }
         Ok(now) => {
             let same = now.kind == seen.kind && now.size_bytes == seen.size_bytes && now.modified == seen.modified;
             (!same).then(|| Fate::Protected("it changed since the scan".to_owned()))
@@ -151,8 +186,8 @@ async fn changed_since(shared: &Shared, extra: &Extra) -> Option<Fate> {
 
 /// Looks for a candidate in the source; `None` if it is surely not there.
 async fn still_there(shared: &Shared, path: &RelPath, kind: Kind) -> Result<Option<Fate>> {
-    if shared.state.is_protected(path.clone()).await? {
-        return Ok(Some(Fate::Protected("the source could not be looked at nearby".to_owned())));
+    if shared.state.protection(path.clone()).await?.is_some() {
+        return Ok(Some(Fate::Protected("the source could not be read nearby".to_owned())));
     }
     let options = &shared.options;
     if options.delete_excluded && options.filter.excludes_with_parents(path, kind == Kind::Dir) {
@@ -211,6 +246,11 @@ async fn delete_dirs(shared: &Arc<Shared>, tally: &mut Tally) -> Result<()> {
 
 /// One directory, after all that was in it: tells what was removed.
 async fn delete_dir(shared: &Shared, dir: &RelPath, tally: &mut Tally) -> Result<Option<Deletion>> {
+    if let Some(protection) = shared.state.protection(dir.clone()).await? {
+        // What lies below was counted without a word each, and so is this.
+        tally.protected += u64::from(protection == Protection::Precaution);
+        return Ok(None);
+    }
     let modified = match shared.sink.metadata(dir).await {
         Ok(found) if found.kind == Kind::Dir => found.modified,
         // Gone, or somebody's work.

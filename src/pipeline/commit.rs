@@ -9,11 +9,12 @@ use towpath_backend::Metadata;
 
 use super::Shared;
 use super::task::{Ended, Ending, Job, Task, Written};
+use super::unfinished;
 use crate::audit::Line;
 use crate::checksum::{Checksum, FileHash};
 use crate::error::{Error, Result};
 use crate::event::{Event, FilePaths, Side, Totals};
-use crate::mirror;
+use crate::mirror::{self, Vanished};
 use crate::state::{Outcome, Verdict};
 
 /// Most files of one batch.
@@ -81,6 +82,7 @@ impl Committer {
         for ended in batch {
             match self.judge(&ended).await {
                 Ok(Some((verdict, event))) => {
+                    let (verdict, event) = self.given_up(&ended, verdict, event).await?;
                     let refused = self.refused(&ended);
                     let lines =
                         refused.iter().chain([&event]).filter_map(|event| line_of(event, &ended.task)).collect();
@@ -117,6 +119,7 @@ impl Committer {
             Ending::Changed { now } => {
                 self.again(ended, Side::Source, Some(*now), "it changed while it was being sent")
             }
+            Ending::OtherFile => self.other_file(ended),
             Ending::NoSuchName(error) => {
                 // A file of its own, with no others like it.
                 let metadata = Metadata { names: 1, ..ended.task.metadata };
@@ -133,14 +136,7 @@ impl Committer {
             }
             Ending::Vanished => {
                 self.shared.check_identity(Side::Source).await?;
-                match mirror::confirm_absence(&self.shared, &ended.task.path).await? {
-                    None => (Verdict::Vanished, Event::Vanished { paths }),
-                    Some(reason) => {
-                        let error = format!("{}: it is not there, but {reason}", Side::Source);
-                        let verdict = Verdict::Failed { side: Side::Source, metadata: None };
-                        (verdict, Event::Failed { paths, error })
-                    }
-                }
+                self.vanished(ended, paths).await?
             }
             Ending::Failed(failure) => {
                 if failure.concerns_all() {
@@ -158,6 +154,53 @@ impl Committer {
         }))
     }
 
+    /// A name whose file is another than the one that the sink has: one of those that are left
+    /// carries the content then.
+    fn other_file(&self, ended: &Ended) -> (Verdict, Event) {
+        let reason = "its other name, which was sent, is another file by now";
+        match (self.again(ended, Side::Source, None, reason), &ended.task.job) {
+            ((Verdict::Retry { turn, .. }, event), Job::Name(of)) => {
+                (Verdict::OtherFile { of: of.clone(), turn }, event)
+            }
+            (given_up, _) => given_up,
+        }
+    }
+
+    /// That a file was not found is proved before it counts.
+    async fn vanished(&self, ended: &Ended, paths: FilePaths) -> Result<(Verdict, Event)> {
+        let task = &ended.task;
+        Ok(match mirror::confirm_absence(&self.shared, &task.path, &task.read_path).await? {
+            Vanished::Certain => {
+                let left = unfinished::clean_up(&self.shared, task).await?;
+                let incomplete = left.and_then(|left| left.now).map(|now| (task.path.clone(), now));
+                (Verdict::Vanished { incomplete }, Event::Vanished { paths })
+            }
+            Vanished::Present => {
+                self.again(ended, Side::Source, None, "it was not found when it was read, although it is there")
+            }
+            Vanished::Unknown(reason) => {
+                let error = format!("{}: it is not there, but {reason}", Side::Source);
+                let verdict = Verdict::Failed { side: Side::Source, metadata: None };
+                (verdict, Event::Failed { paths, error })
+            }
+        })
+    }
+
+    /// Cleans up behind a file that is given up in this run; tells what stays at the sink.
+    async fn given_up(&self, ended: &Ended, verdict: Verdict, event: Event) -> Result<(Verdict, Event)> {
+        let (Verdict::Failed { .. }, Event::Failed { paths, error }) = (&verdict, &event) else {
+            return Ok((verdict, event));
+        };
+        Ok(match unfinished::clean_up(&self.shared, &ended.task).await? {
+            None => (verdict, event),
+            Some(left) => {
+                let error = format!("{error}; {}", left.reason);
+                let event = Event::Incomplete { paths: paths.clone(), error };
+                (verdict, event)
+            }
+        })
+    }
+
     async fn written(&self, ended: &Ended, written: &Written, paths: FilePaths) -> (Verdict, Event) {
         let (task, metadata) = (&ended.task, ended.task.metadata);
         let (checksum, hard_link_to) = match &task.job {
@@ -170,8 +213,10 @@ impl Committer {
                 (checksum, None)
             }
         };
-        let verdict = Verdict::Synced { metadata, checksum: checksum.clone() };
-        (verdict, Event::Synced { paths, size_bytes: metadata.size_bytes, checksum, hard_link_to })
+        let kept_size_bytes = written.unstated_size_bytes;
+        let verdict = Verdict::Synced { metadata, kept_size_bytes, checksum: checksum.clone() };
+        let size_bytes = kept_size_bytes.unwrap_or(metadata.size_bytes);
+        (verdict, Event::Synced { paths, size_bytes, checksum, hard_link_to })
     }
 
     /// What the sink did not take beside content and times: counted, and no failure.
@@ -221,13 +266,13 @@ impl Committer {
             tally.pending.bytes = tally.pending.bytes.saturating_sub(bytes);
         };
         match verdict {
-            Verdict::Synced { .. } => {
+            Verdict::Synced { kept_size_bytes, .. } => {
                 done();
                 tally.synced.files += 1;
-                tally.synced.bytes += bytes;
+                tally.synced.bytes += kept_size_bytes.unwrap_or(bytes);
             }
             Verdict::Settled => done(),
-            Verdict::Vanished => {
+            Verdict::Vanished { .. } => {
                 done();
                 tally.vanished_files += 1;
             }
@@ -236,7 +281,7 @@ impl Committer {
                     tally.pending.bytes = tally.pending.bytes.saturating_sub(bytes) + now.size_bytes;
                 }
             }
-            Verdict::Blocked => {}
+            Verdict::Blocked | Verdict::OtherFile { .. } => {}
         }
         if matches!(verdict, Verdict::Failed { .. }) {
             tally.failed_files += 1;
@@ -283,15 +328,20 @@ async fn fill(first: Ended, endings: &mut mpsc::Receiver<Ended>) -> Vec<Ended> {
 
 /// The line of the log for an outcome; a file that is tried again has none yet.
 fn line_of(event: &Event, task: &Task) -> Option<Line> {
+    let mut size_bytes = task.metadata.size_bytes;
     let line = match event {
-        Event::Synced { paths, checksum, hard_link_to, .. } => {
+        Event::Synced { paths, checksum, hard_link_to, size_bytes: sent } => {
+            size_bytes = *sent;
             Line { checksum: checksum.clone(), hard_link: hard_link_to.clone(), ..Line::now("synced", paths.clone()) }
         }
         Event::Settled { paths } => Line::now("settled", paths.clone()),
         Event::Refused { paths, error } => Line { error: Some(error.clone()), ..Line::now("refused", paths.clone()) },
         Event::Vanished { paths } => Line::now("vanished", paths.clone()),
         Event::Failed { paths, error } => Line { error: Some(error.clone()), ..Line::now("failed", paths.clone()) },
+        Event::Incomplete { paths, error } => {
+            Line { error: Some(error.clone()), ..Line::now("incomplete", paths.clone()) }
+        }
         _ => return None,
     };
-    Some(Line { size_bytes: Some(task.metadata.size_bytes), ..line })
+    Some(Line { size_bytes: Some(size_bytes), ..line })
 }

@@ -134,7 +134,7 @@ mod tests {
                     metadata: Metadata::new(Kind::File, 1, Timestamp(0)),
                     recorded: None,
                     name_of: None,
-                    replaces_other_kind: false,
+                    replaces: crate::state::Replaced::Nothing,
                 });
             }
         }

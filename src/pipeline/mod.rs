@@ -15,8 +15,10 @@ mod lane;
 mod obstacle;
 mod pool;
 mod reader;
+mod respell;
 mod shared;
 mod task;
+mod unfinished;
 mod writer;
 
 use std::sync::Arc;
@@ -59,6 +61,7 @@ pub(crate) async fn run(shared: Arc<Shared>, pending: Totals) -> (Tally, Result<
 
 async fn phases(shared: &Arc<Shared>, tally: &mut Tally) -> Result<()> {
     mirror::remove_leftovers(shared).await?;
+    respell::run(shared).await?;
     for turn in 0..=LAST_TURN {
         if !begins(shared, turn).await? {
             break;
@@ -84,6 +87,7 @@ async fn phases(shared: &Arc<Shared>, tally: &mut Tally) -> Result<()> {
     }
     give_up_names(shared, tally).await?;
     tell_impossible(shared, tally).await?;
+    unfinished::report(shared, tally).await?;
     // Making a directory changes the time of the one above: times come last.
     for work in [DirWork::Make, DirWork::Settle] {
         dirs::run(shared, work, tally).await?;
@@ -118,9 +122,16 @@ async fn turn_pass(shared: &Arc<Shared>, turn: u32, tally: &mut Tally) -> Result
         if shared.stop.is_cancelled() || !shared.state.has_turn(work, turn).await? {
             continue;
         }
-        let result;
-        (*tally, result) = pass(shared, work, turn, tally.clone()).await;
-        result?;
+        // Where the first of a file's names fails the next one carries its content: each time at
+        // least one name is given up, so that this ends.
+        loop {
+            let result;
+            (*tally, result) = pass(shared, work, turn, tally.clone()).await;
+            result?;
+            if work != Work::Content || shared.stop.is_cancelled() || !shared.state.take_over_names(turn).await? {
+                break;
+            }
+        }
     }
     Ok(())
 }

@@ -95,13 +95,17 @@ impl Reading<'_> {
         self.tell(Message::Link(target)).await
     }
 
-    /// Sees that `of`, whose content the sink has, is still the same file under another name.
+    /// Checks that `of`, whose content the sink has, is still the same file under another name. If
+    /// that name is gone, its file is the one that was recorded.
     async fn check_name(&self, of: &RelPath) -> Step<()> {
         let now = self.look(&self.task.read_path).await?;
-        self.task.check(&now)?;
-        let first = self.look(of).await;
-        if !first.is_ok_and(|first| first.id.is_some() && first.id == now.id) {
-            return Err(Ending::Changed { now });
+        let is_same = match self.shared.source.metadata(of).await {
+            Ok(first) => first.id == now.id,
+            Err(error) if error.kind() == ErrorKind::NotFound => self.task.metadata.id == now.id,
+            Err(_) => false,
+        };
+        if now.id.is_none() || !is_same || self.task.check(&now).is_err() {
+            return Err(Ending::OtherFile);
         }
         self.tell(Message::Name(of.clone())).await
     }
@@ -138,8 +142,14 @@ impl Reading<'_> {
         self.pace(size).await?;
         let buffer = std::mem::take(&mut slot.buffer);
         let source = &self.shared.source;
-        let whole = source.read_whole(&self.task.read_path, size, buffer).await.map_err(|e| self.failed(e))?;
+        // One byte more than the size shows whether there is content beyond it.
+        let whole = source.read_whole(&self.task.read_path, size + 1, buffer).await.map_err(|e| self.failed(e))?;
         slot.buffer = whole.data;
+        if slot.buffer.len() > size {
+            drop(slot);
+            self.task.check(&whole.metadata)?;
+            return self.read_large().await;
+        }
         self.shared.progress.add_read(slot.buffer.len() as u64);
         self.task.check_whole(&whole.metadata, slot.buffer.len() as u64)?;
         if whole.may_have_holes && self.shared.keeps_holes() {
@@ -189,6 +199,10 @@ impl Reading<'_> {
                 stage.add(data.clone()).await;
             }
             let end = offset + data.len() as u64;
+            if end == size && self.has_content_at(&mut *file, end).await? {
+                self.send(data, offset, false, None).await?;
+                return self.read_beyond_size(&mut *file, stage).await;
+            }
             if (data.len() as u64) < length || end == size {
                 let now = file.metadata().await.map_err(|e| self.failed(e))?;
                 self.task.check_whole(&now, end)?;
@@ -198,6 +212,45 @@ impl Reading<'_> {
             self.send(data, offset, false, None).await?;
             offset = end;
         }
+    }
+
+    /// Whether the file has content at `offset`, where its size says that it ends.
+    async fn has_content_at(&self, file: &mut dyn FileReader, offset: u64) -> Step<bool> {
+        let byte = file.read_at(offset, 1, Vec::with_capacity(1)).await.map_err(|e| self.failed(e))?;
+        Ok(!byte.is_empty())
+    }
+
+    /// Reads a file that holds more than its size states, as `/proc` and some FUSE file systems
+    /// have them, from that size to its real end. A size that grew meanwhile is a change.
+    async fn read_beyond_size(&self, file: &mut dyn FileReader, stage: Option<HashStage>) -> Step<()> {
+        let mut offset = self.task.metadata.size_bytes;
+        let limit = offset.saturating_add(MAX_BEYOND_SIZE_BYTES);
+        let mut block_size = BlockSize::default();
+        while offset < limit {
+            let now = file.metadata().await.map_err(|e| self.failed(e))?;
+            self.task.check(&now)?;
+            let most_bytes = self.shared.paces.read.block_bytes(self.shared.options.block_size_bytes);
+            let (length, started) = (block_size.next_bytes(most_bytes), Instant::now());
+            let slot = self.slot(usize::try_from(length).unwrap_or(usize::MAX)).await?;
+            let block = offset..offset + length;
+            let mut asked_until = offset;
+            let slot = self.read_block(file, slot, block.clone(), (&mut asked_until, block.end)).await?;
+            block_size.note(slot.buffer.len() as u64, started.elapsed());
+            let data = slot.into_bytes();
+            if let Some(stage) = &stage {
+                stage.add(data.clone()).await;
+            }
+            if (data.len() as u64) < length {
+                let now = file.metadata().await.map_err(|e| self.failed(e))?;
+                self.task.check(&now)?;
+                let hash = self.hash(stage).await?;
+                return self.send(data, offset, true, hash).await;
+            }
+            self.send(data, offset, false, None).await?;
+            offset = block.end;
+        }
+        let cause = format!("no end {MAX_BEYOND_SIZE_BYTES} bytes beyond its size");
+        Err(self.failed(towpath_backend::Error::new(ErrorKind::Other, "read", &self.task.path, cause)))
     }
 
     /// The next stretch of data inside the file; an empty one at its end if only a hole is left.
@@ -333,6 +386,9 @@ impl Reading<'_> {
 /// that makes up for their different times. A large file's is a sixteenth of a second's
 /// reading.
 const BLOCKS_AHEAD: usize = 3;
+
+/// The most that is read beyond the size that a file states: a bound for what has no end.
+const MAX_BEYOND_SIZE_BYTES: u64 = 1 << 40;
 
 /// Network mounts fetch whole pages.
 const PAGE_BYTES: usize = 4 << 10;

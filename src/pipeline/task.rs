@@ -7,7 +7,7 @@ use towpath_backend::{Error, ErrorKind, Kind, Metadata, RelPath};
 
 use crate::checksum::FileHash;
 use crate::event::Side;
-use crate::state::{FileKey, Pending, Work};
+use crate::state::{FileKey, Pending, Replaced, Work};
 
 /// A file to be sent.
 #[derive(Debug)]
@@ -21,8 +21,8 @@ pub(crate) struct Task {
     /// The checksum recorded for this content, with its algorithm's name.
     pub(crate) recorded: Option<(String, String)>,
     pub(crate) job: Job,
-    /// The scan saw something of another kind in its place at the sink.
-    pub(crate) replaces_other_kind: bool,
+    /// What the scan saw in its place at the sink.
+    pub(crate) replaces: Replaced,
     /// Cancelled by the writer that failed: the rest need not be read.
     pub(crate) given_up: CancellationToken,
 }
@@ -41,14 +41,14 @@ pub(crate) enum Job {
 impl Task {
     /// The task that a row of the backlog asks for.
     pub(crate) fn new(work: Work, pending: Pending) -> Self {
-        let Pending { key, path, read_path, metadata, recorded, name_of, replaces_other_kind } = pending;
+        let Pending { key, path, read_path, metadata, recorded, name_of, replaces } = pending;
         let job = match (work, name_of) {
             (Work::Name, Some(name_of)) => Job::Name(name_of),
             (Work::Attributes, _) => Job::Attributes,
             _ => Job::Content,
         };
         let given_up = CancellationToken::new();
-        Self { key, path, read_path, metadata, recorded, job, replaces_other_kind, given_up }
+        Self { key, path, read_path, metadata, recorded, job, replaces, given_up }
     }
 
     /// Ends the file's way here if it is not the file of the backlog any more.
@@ -91,6 +91,8 @@ pub(crate) enum Ending {
     Written(Written),
     /// It changed since the backlog was made: these are its metadata now.
     Changed { now: Metadata },
+    /// It is not another name of the file that the sink has any more.
+    OtherFile,
     /// It cannot be another name of a file at the sink: it is to be sent as a file of its own.
     NoSuchName(Error),
     /// A directory with content is in its place.
@@ -110,6 +112,8 @@ pub(crate) struct Written {
     pub(crate) hash: Option<FileHash>,
     /// Attributes that the sink refused.
     pub(crate) refused: Vec<Error>,
+    /// How much content was sent, if that is not what the source states as the file's size.
+    pub(crate) unstated_size_bytes: Option<u64>,
 }
 
 /// What failed, and on which side.

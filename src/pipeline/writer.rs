@@ -13,6 +13,7 @@ use super::reader::SMALL_BYTES;
 use super::task::{Ended, Ending, Failure, Task, Written};
 use crate::pace::OpenFile;
 use crate::progress::CurrentGuard;
+use crate::state::{Begin, Replaced};
 
 /// Writes blocks until the reader ends.
 pub(crate) async fn run(
@@ -87,7 +88,10 @@ impl Writing {
         if self.failed.is_none() {
             let hash = block.file_hash.take();
             match self.write(block).await {
-                Ok(Some(refused)) => return Some(Ending::Written(Written { hash, refused })),
+                Ok(Some(refused)) => {
+                    let unstated_size_bytes = Some(self.position).filter(|size| *size != self.stated_size_bytes());
+                    return Some(Ending::Written(Written { hash, refused, unstated_size_bytes }));
+                }
                 Ok(None) => return None,
                 Err(ending) => {
                     self.file = None;
@@ -97,6 +101,10 @@ impl Writing {
             }
         }
         last.then_some(Ending::Stopped)
+    }
+
+    fn stated_size_bytes(&self) -> u64 {
+        self.task.metadata.size_bytes
     }
 
     /// Applies what a file has beside content and times, once these are there; tells
@@ -143,14 +151,18 @@ impl Writing {
             file.finish(end, &times).await.map_err(failed)?
         };
         self.position = end;
-        self.check(&written).map_err(failed)?;
+        if let Err(error) = self.check(&written, end) {
+            let (shared, task, at) = (Arc::clone(&self.shared), Arc::clone(&self.task), self.at.clone());
+            begin_in_place(&shared, &task, &at, Begin::Over).await?;
+            return Err(failed(error));
+        }
         self.complete().await.map(Some)
     }
 
     /// A directory in the file's place stands in the way of nothing where directories are there
     /// by what is in them: both would be there, and no tree has both.
     async fn clear_implied(&mut self) -> Result<(), Ending> {
-        if self.task.replaces_other_kind && self.shared.sink.capabilities().implied_directories {
+        if self.task.replaces == Replaced::OtherKind && self.shared.sink.capabilities().implied_directories {
             clear_other_kind(&self.shared, &self.task.path, self.task.metadata.kind).await?;
         }
         Ok(())
@@ -199,18 +211,35 @@ impl Writing {
     }
 
     async fn create(&mut self, at: &RelPath) -> Result<Box<dyn FileWriter>, Ending> {
-        let (sink, metadata) = (&self.shared.sink, &self.hint());
-        match sink.create(at, metadata).await {
-            Err(error) => make_way(&self.shared, at, Kind::File, error).await?,
-            Ok(file) => return Ok(file),
+        let (shared, task, sink, metadata) = (&self.shared, &self.task, &self.shared.sink, &self.hint());
+        let is_new = task.replaces != Replaced::SameKind;
+        if !is_new {
+            begin_in_place(shared, task, at, Begin::Over).await?;
         }
-        sink.create(at, metadata).await.map_err(failed)
+        let file = match sink.create(at, metadata).await {
+            Err(error) => {
+                make_way(shared, at, Kind::File, error).await?;
+                sink.create(at, metadata).await.map_err(failed)?
+            }
+            Ok(file) => file,
+        };
+        if is_new {
+            // Only what was made here may be removed again.
+            begin_in_place(shared, task, at, Begin::New).await?;
+        }
+        Ok(file)
     }
 
     async fn write_whole(&mut self, block: Block) -> Result<Metadata, Ending> {
-        let (sink, at, metadata) = (&self.shared.sink, &block.destination_path, &self.hint());
+        let (sink, at) = (&self.shared.sink, &block.destination_path);
+        // What was read, whatever size the source states.
+        let metadata = &Metadata { size_bytes: block.data.len() as u64, ..self.hint() };
         match sink.write_whole(at, block.data.clone(), metadata).await {
-            Err(error) => make_way(&self.shared, at, Kind::File, error).await?,
+            Err(error) => {
+                // Small files are written at once: only one that failed can be incomplete.
+                begin_in_place(&self.shared, &self.task, at, Begin::Over).await?;
+                make_way(&self.shared, at, Kind::File, error).await?;
+            }
             Ok(written) => return Ok(written),
         }
         sink.write_whole(at, block.data, metadata).await.map_err(failed)
@@ -222,7 +251,7 @@ impl Writing {
         if !self.is_part() {
             return Ok(());
         }
-        if self.task.replaces_other_kind {
+        if self.task.replaces == Replaced::OtherKind {
             // Renaming would replace it too, and nobody would be told what went.
             clear_other_kind(&self.shared, path, self.task.metadata.kind).await?;
         }
@@ -264,10 +293,10 @@ impl Writing {
     }
 
     /// Checks that the sink has what was sent, as it says itself.
-    fn check(&self, written: &Metadata) -> towpath_backend::Result<()> {
+    fn check(&self, written: &Metadata, sent_bytes: u64) -> towpath_backend::Result<()> {
         let sent = &self.task.metadata;
-        let problem = if written.size_bytes != sent.size_bytes {
-            format!("the destination says {} bytes, {} were written", written.size_bytes, sent.size_bytes)
+        let problem = if written.size_bytes != sent_bytes {
+            format!("the destination says {} bytes, {sent_bytes} were written", written.size_bytes)
         } else if written.modified.distance_ns(sent.modified) > self.shared.mtime_rounding_ns {
             format!("the destination did not keep the mtime: {} ns instead of {}", written.modified.0, sent.modified.0)
         } else {
@@ -275,6 +304,17 @@ impl Writing {
         };
         Err(Error::new(ErrorKind::Other, "close", &self.task.path, problem).with_temporary(true))
     }
+}
+
+/// Records that the file at the sink is incomplete from now on. One that is written beside its
+/// place leaves the old one whole.
+async fn begin_in_place(shared: &Shared, task: &Task, at: &RelPath, begin: Begin) -> Result<(), Ending> {
+    if *at != task.path {
+        return Ok(());
+    }
+    let begun = shared.state.begin_writing(task.key.clone(), begin).await;
+    // The committer meets the same error.
+    begun.map_err(|error| failed(Error::new(ErrorKind::Other, "record", &task.path, error)))
 }
 
 fn failed(error: Error) -> Ending {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use towpath_backend::{Identity, RelPath, Sink, Source, Tree};
+use towpath_backend::{Identity, Metadata, RelPath, Sink, Source, Tree};
 
 use crate::audit::Line;
 use crate::error::{Error, Result};
@@ -25,10 +25,13 @@ use crate::part::Parts;
 use crate::progress::Progress;
 use crate::state::{Backlog, Found, State};
 use queue::{DirQueue, WalkDir};
-use walker::Walk;
+use walker::{Missed, Walk};
 
 /// Memory for directories that wait for a walker, on each side.
 const QUEUE_BYTES: usize = 8 << 20;
+
+/// No path has more components than this.
+const MAX_DEPTH: usize = 100_000;
 
 /// What a scan needs.
 pub(crate) struct Scan {
@@ -65,39 +68,59 @@ impl Scan {
         for side in [Side::Source, Side::Sink] {
             let mut walk = self.walk(side, stop.clone());
             self.add_root(&mut walk).await?;
-            let walk = Arc::new(walk);
-            walk.queue.push(vec![WalkDir::at(RelPath::root())]).await?;
-            for _ in 0..self.walkers {
-                walkers.spawn(walker::run(Arc::clone(&walk)));
-            }
+            self.spawn_walkers(walk, vec![RelPath::root()], &mut walkers).await?;
         }
         let mut found = Found::default();
-        let mut result = Ok(());
-        while let Some(joined) = walkers.join_next().await {
-            match joined {
-                Ok(Ok(missed)) => {
-                    found.skipped += missed.skipped;
-                    found.unreadable += missed.unreadable;
-                }
-                Ok(Err(error)) => result = result.and(Err(error)),
-                Err(_) => result = result.and(Err(Error::Internal("a walker panicked".to_owned()))),
-            }
+        join(&mut walkers, &mut found).await?;
+        if !stop.is_cancelled() {
+            self.walk_respelled(&stop, &mut found).await?;
         }
-        result?;
         if stop.is_cancelled() {
             return Ok(None);
         }
         self.finish(found).await.map(Some)
     }
 
+    async fn spawn_walkers(&self, walk: Walk, dirs: Vec<RelPath>, walkers: &mut Walkers) -> Result<()> {
+        let walk = Arc::new(walk);
+        walk.queue.push(dirs.into_iter().map(WalkDir::at).collect()).await?;
+        for _ in 0..self.walkers {
+            walkers.spawn(walker::run(Arc::clone(&walk)));
+        }
+        Ok(())
+    }
+
+    /// Lists directories again that the sink spells in another way than the source, below the
+    /// source's spelling. Those in them show only then: each round goes a level deeper.
+    async fn walk_respelled(&self, stop: &CancellationToken, found: &mut Found) -> Result<()> {
+        for _ in 0..MAX_DEPTH {
+            let dirs = self.state.take_respelled_dirs().await?;
+            if dirs.is_empty() || stop.is_cancelled() {
+                return Ok(());
+            }
+            let mut walk = self.walk(Side::Sink, stop.clone());
+            walk.only_device = self.only_device(&walk).await?;
+            walk.counts = false;
+            let mut walkers = JoinSet::new();
+            self.spawn_walkers(walk, dirs, &mut walkers).await?;
+            join(&mut walkers, found).await?;
+        }
+        Ok(())
+    }
+
     /// Records what no listing brings: the root itself.
     async fn add_root(&self, walk: &mut Walk) -> Result<()> {
-        let failed = |error| Error::Backend(format!("the {} cannot be looked at: {error}", walk.side));
-        let metadata = walk.tree.metadata(&RelPath::root()).await.map_err(failed)?;
-        if self.filter.one_file_system {
-            walk.only_device = metadata.id.map(|id| id.device);
-        }
+        let metadata = root(walk).await?;
+        walk.only_device = self.only_device(walk).await?;
         self.state.add_root(walk.side, metadata).await
+    }
+
+    /// The file system that is not left, if there is one.
+    async fn only_device(&self, walk: &Walk) -> Result<Option<u64>> {
+        if !self.filter.one_file_system {
+            return Ok(None);
+        }
+        Ok(root(walk).await?.id.map(|id| id.device))
     }
 
     fn walk(&self, side: Side, stop: CancellationToken) -> Walk {
@@ -126,12 +149,15 @@ impl Scan {
             filter: self.filter.clone(),
             delete_excluded: self.delete_excluded,
             only_device: None,
+            counts: true,
         }
     }
 
-    async fn tell_exchanged(&self, dir: &RelPath) -> Result<()> {
-        let error = "the file system that was mounted here is not there, or is another one: what is recorded of it \
-                     stays; if that is as it should be, run again with --rescan"
+    /// Reports that a file system is not mounted in the source any more.
+    async fn report_lost_mount(&self, dir: &RelPath) -> Result<()> {
+        let error = "the file system that was mounted here is not mounted, or is another one: its files at the \
+                     destination stay as they are. Mount it again; only if it is gone for good, run once with \
+                     --accept-new-tree"
             .to_owned();
         let paths = FilePaths { source: dir.under(self.source.root()), dest: dir.under(self.sink.root()) };
         let line = Line { error: Some(error.clone()), ..Line::now("unreadable", paths.clone()) };
@@ -140,12 +166,24 @@ impl Scan {
         Ok(())
     }
 
+    async fn lost_mounts(&self, side: Side) -> Result<Vec<RelPath>> {
+        let filter = self.filter.clone();
+        self.state.lost_mounts(side, move |path| filter.excludes_with_parents(path, true)).await
+    }
+
     async fn finish(&self, mut found: Found) -> Result<Backlog> {
         found.source = self.progress.counts(Side::Source);
         found.sink = self.progress.counts(Side::Sink);
-        for dir in self.state.exchanged_dirs().await? {
-            found.unreadable += 1;
-            self.tell_exchanged(&dir).await?;
+        for dir in self.lost_mounts(Side::Source).await? {
+            self.report_lost_mount(&dir).await?;
+        }
+        if let Some(dir) = self.lost_mounts(Side::Sink).await?.first() {
+            // What belongs on it would fill the file system beneath.
+            return Err(Error::Refused(format!(
+                "the file system that was mounted at {} is not mounted, or its mount point is gone: nothing was sent. \
+                 Mount it again; only if it is gone for good, run once with --accept-new-tree",
+                String::from_utf8_lossy(&dir.under(self.sink.root())),
+            )));
         }
         let backlog = self.state.finish_scan(found, self.identities.clone()).await?;
         self.progress.set_pending(backlog.pending);
@@ -159,4 +197,24 @@ impl Scan {
         }
         Ok(backlog)
     }
+}
+
+type Walkers = JoinSet<Result<Missed>>;
+
+/// Waits for walkers, and adds up what they could not take.
+async fn join(walkers: &mut Walkers, found: &mut Found) -> Result<()> {
+    let mut result = Ok(());
+    while let Some(joined) = walkers.join_next().await {
+        match joined {
+            Ok(Ok(missed)) => found.skipped += missed.skipped,
+            Ok(Err(error)) => result = result.and(Err(error)),
+            Err(_) => result = result.and(Err(Error::Internal("a walker panicked".to_owned()))),
+        }
+    }
+    result
+}
+
+async fn root(walk: &Walk) -> Result<Metadata> {
+    let failed = |error| Error::Backend(format!("the {} cannot be read: {error}", walk.side));
+    walk.tree.metadata(&RelPath::root()).await.map_err(failed)
 }

@@ -12,7 +12,7 @@ use super::queue::{DirQueue, WalkDir};
 use crate::audit::Line;
 use crate::error::{Error, Result};
 use crate::event::{Counts, Emitter, Event, FilePaths, Side};
-use crate::filter::Filter;
+use crate::filter::{Filter, is_reserved};
 use crate::options::Links;
 use crate::pace::Paces;
 use crate::part::{Parts, Whose};
@@ -48,13 +48,14 @@ pub(super) struct Walk {
     pub(super) delete_excluded: bool,
     /// The file system that is not left, if there is one.
     pub(super) only_device: Option<u64>,
+    /// Whether what is found was not counted before.
+    pub(super) counts: bool,
 }
 
 /// What one walker could not take.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Missed {
     pub(super) skipped: u64,
-    pub(super) unreadable: u64,
 }
 
 /// Walks until the queue is done, or the scan is stopped.
@@ -91,7 +92,7 @@ impl Walk {
         };
         let mut pages = match self.tree.read_dir(dir.read_path()).await {
             Ok(pages) => pages,
-            Err(error) => return self.unreadable(dir, &error, missed).await,
+            Err(error) => return self.unreadable(dir, &error).await,
         };
         loop {
             let page = tokio::select! {
@@ -106,7 +107,7 @@ impl Walk {
                     self.take(dir, page, missed).await?;
                     self.pass(entries).await;
                 }
-                Some(Err(error)) => return self.unreadable(dir, &error, missed).await,
+                Some(Err(error)) => return self.unreadable(dir, &error).await,
             }
         }
     }
@@ -150,7 +151,9 @@ impl Walk {
             kept.push(listed);
         }
         let pending = self.state.add_page(self.side, dir.path.clone(), kept).await?;
-        self.progress.add_counts(self.side, counts);
+        if self.counts {
+            self.progress.add_counts(self.side, counts);
+        }
         self.progress.set_pending(pending);
         self.queue.push(dirs).await
     }
@@ -158,6 +161,10 @@ impl Walk {
     /// What becomes of a name; `None` if it is as if it were not there.
     async fn decide(&self, dir: &WalkDir, path: &RelPath, entry: Entry, missed: &mut Missed) -> Result<Option<Listed>> {
         if self.own.contains(path) {
+            return Ok(None);
+        }
+        if dir.path.is_root() && self.is_reserved(path, &entry) {
+            self.report_reserved(path).await;
             return Ok(None);
         }
         let Entry { name, mut metadata } = entry;
@@ -241,6 +248,24 @@ impl Walk {
         Ok(followed)
     }
 
+    /// Whether the file system keeps a directory for itself, and no rule takes it in all the same.
+    /// Known on neither side, it is neither sent nor deleted.
+    fn is_reserved(&self, path: &RelPath, entry: &Entry) -> bool {
+        entry.metadata.kind == Kind::Dir && is_reserved(&entry.name) && !self.filter.includes(path, true)
+    }
+
+    async fn report_reserved(&self, path: &RelPath) {
+        // What the destination keeps for itself concerns nobody.
+        if self.side == Side::Source && !self.is_excluded(path, Kind::Dir) {
+            let message = format!(
+                "{} is left out: the file system keeps it for itself; --include {} takes it in",
+                String::from_utf8_lossy(&path.under(&self.roots[0])),
+                String::from_utf8_lossy(&[b"'/", path.as_bytes(), b"'"].concat()),
+            );
+            self.emitter.emit(Event::Warning { message }).await;
+        }
+    }
+
     /// What the filter excludes is known on neither side, so that nothing can happen to it.
     fn is_excluded(&self, path: &RelPath, kind: Kind) -> bool {
         if self.side == Side::Sink && self.delete_excluded {
@@ -288,27 +313,29 @@ impl Walk {
     }
 
     /// A directory that could not be read. That it is gone is no failure, as
-    /// long as the tree is the one being scanned.
-    async fn unreadable(&self, dir: &WalkDir, error: &towpath_backend::Error, missed: &mut Missed) -> Result<()> {
+    /// long as the tree is the one being scanned, and nothing else finds it.
+    async fn unreadable(&self, dir: &WalkDir, error: &towpath_backend::Error) -> Result<()> {
         self.check_identity(error).await?;
         let (dir, read) = (&dir.path, dir.read_path());
         if dir.is_root() {
             return Err(Error::Backend(format!("the {} cannot be read: {error}", self.side)));
         }
-        if error.kind() == ErrorKind::NotFound && error.path() == read {
+        if error.kind() == ErrorKind::NotFound && error.path() == read && self.is_gone(read).await {
             return Ok(());
         }
         self.state.add_unreadable(self.side, dir.clone()).await?;
         let path = dir.under(self.tree.root());
         let error = error.to_string();
-        if self.side == Side::Source {
-            missed.unreadable += 1;
-            let paths = FilePaths { source: path.clone(), dest: dir.under(&self.roots[1]) };
-            let line = Line { error: Some(error.clone()), ..Line::now("unreadable", paths) };
-            self.state.log(vec![line]).await?;
-        }
+        let paths = FilePaths { source: dir.under(&self.roots[0]), dest: dir.under(&self.roots[1]) };
+        let line = Line { error: Some(format!("{}: {error}", self.side)), ..Line::now("unreadable", paths) };
+        self.state.log(vec![line]).await?;
         self.emitter.emit(Event::Unreadable { side: self.side, path, error }).await;
         Ok(())
+    }
+
+    /// Whether a second look finds nothing either: a server that is busy may say "not found" of what it has.
+    async fn is_gone(&self, path: &RelPath) -> bool {
+        self.tree.metadata(path).await.is_err_and(|error| error.kind() == ErrorKind::NotFound)
     }
 
     async fn check_identity(&self, cause: &towpath_backend::Error) -> Result<()> {

@@ -67,8 +67,16 @@ pub(crate) struct Pending {
     pub(crate) recorded: Option<(String, String)>,
     /// The name in sync that it is to be another name of.
     pub(crate) name_of: Option<RelPath>,
-    /// The scan saw something of another kind in its place at the sink.
-    pub(crate) replaces_other_kind: bool,
+    /// What the scan saw in its place at the sink.
+    pub(crate) replaces: Replaced,
+}
+
+/// What a file or link takes the place of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Replaced {
+    Nothing,
+    SameKind,
+    OtherKind,
 }
 
 /// What a pending row waits for.
@@ -138,15 +146,20 @@ impl State {
         Ok(!self.pending_page(work, turn, Sizes::All, Stretch::all(), 1).await?.is_empty())
     }
 
-    /// Gives all names that still wait for their file their turn in pass `turn`.
-    /// Where no name of a file is in sync nor waits for its content to be sent,
-    /// its first name will, in the pass that follows.
+    /// Gives all names that still wait for their file their turn in pass `turn`. Where no name of a
+    /// file is in sync nor waits for its content to be sent, one of them does from now on.
     pub(crate) async fn begin_names(&self, turn: u32) -> Result<()> {
         self.call(move |db| {
-            db.send_orphaned_names(turn + 1)?;
+            db.send_orphaned_names(turn)?;
             db.execute("UPDATE file SET turn = ?1 WHERE status = 0 AND work = 1 AND turn < ?1", [turn]).map(drop)
         })
         .await
+    }
+
+    /// Where the name that was to carry a file's content failed in pass `turn`, another one takes
+    /// over in the same pass; tells whether there is any.
+    pub(crate) async fn take_over_names(&self, turn: u32) -> Result<bool> {
+        self.call(move |db| Ok(db.send_orphaned_names(turn)? > 0)).await
     }
 
     /// Takes up to `limit` names that still wait for their file out of this run.
@@ -158,6 +171,14 @@ impl State {
     /// whether there is any.
     pub(crate) async fn unblock(&self, turn: u32) -> Result<bool> {
         self.call(move |db| {
+            // Another name may have carried the content meanwhile.
+            db.execute(
+                "UPDATE file SET work = 1
+                 WHERE status = 0 AND turn = ?1 AND work = 0 AND device IS NOT NULL AND EXISTS (
+                     SELECT 1 FROM file AS other
+                     WHERE other.device = file.device AND other.inode = file.inode AND other.status = 1)",
+                [BLOCKED],
+            )?;
             let unblocked = db.execute("UPDATE file SET turn = ?2 WHERE status = 0 AND turn = ?1", [BLOCKED, turn])?;
             Ok(unblocked > 0)
         })
@@ -170,8 +191,8 @@ fn columns(of: &str) -> String {
     format!(
         "file.dir, file.name, dir.path, file.kind, file.real, {of}.size, {of}.modified, {of}.accessed, {of}.changed, \
          {of}.created, {of}.permissions, {of}.user, {of}.grp, {of}.hash, {of}.algorithm, {of}.device, {of}.inode, \
-         EXISTS (SELECT 1 FROM sink_entry AS there
-             WHERE there.dir = file.dir AND there.name = file.name AND there.kind <> file.kind)"
+         (SELECT there.kind <> file.kind FROM sink_entry AS there
+             WHERE there.dir = file.dir AND there.name = file.name)"
     )
 }
 
@@ -225,16 +246,25 @@ impl Db {
         )
     }
 
-    pub(super) fn send_orphaned_names(&self, turn: u32) -> Result<()> {
+    /// Of each file whose names all wait for one another, lets the first that can still be had
+    /// carry the content, in pass `turn`. Tells how many there were.
+    ///
+    /// A name that failed in this run, or that the sink cannot hold, carries nothing.
+    pub(super) fn send_orphaned_names(&self, turn: u32) -> Result<usize> {
+        if self.row("SELECT 1 FROM file WHERE status = 0 AND work = 1 LIMIT 1", [], |_| Ok(()))?.is_none() {
+            return Ok(0);
+        }
         self.execute(
-            "UPDATE file SET work = 0, turn = ?1
-             WHERE status = 0 AND work = 1 AND turn < ?2 AND NOT EXISTS (
-                 SELECT 1 FROM file AS other
-                 WHERE other.device = file.device AND other.inode = file.inode
-                     AND (other.status = 1 OR other.work = 0 OR (other.dir, other.name) < (file.dir, file.name)))",
+            "UPDATE file SET work = 0, turn = ?1 WHERE (dir, name) IN (
+                 SELECT dir, name FROM (
+                     SELECT dir, name,
+                         row_number() OVER (PARTITION BY device, inode ORDER BY dir, name) AS place,
+                         max(status = 1 OR work = 0) OVER (PARTITION BY device, inode) AS is_carried
+                     FROM file
+                     WHERE device IS NOT NULL AND (status = 1 OR (work IN (0, 1) AND turn < ?2)))
+                 WHERE place = 1 AND NOT is_carried)",
             [turn, BLOCKED],
         )
-        .map(drop)
     }
 
     fn give_up_names(&self, limit: usize) -> Result<Vec<RelPath>> {
@@ -275,8 +305,12 @@ fn pending(row: &rusqlite::Row<'_>) -> rusqlite::Result<Pending> {
     };
     let recorded = row.get::<_, Option<String>>(13)?.zip(row.get(14)?);
     let read_path = optional_path(row, 4)?.unwrap_or_else(|| path.clone());
-    let replaces_other_kind = row.get(17)?;
-    Ok(Pending { key, path, read_path, metadata, recorded, name_of: None, replaces_other_kind })
+    let replaces = match row.get(17)? {
+        None => Replaced::Nothing,
+        Some(false) => Replaced::SameKind,
+        Some(true) => Replaced::OtherKind,
+    };
+    Ok(Pending { key, path, read_path, metadata, recorded, name_of: None, replaces })
 }
 
 pub(super) fn join(dir: &RelPath, name: &[u8]) -> rusqlite::Result<RelPath> {

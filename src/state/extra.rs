@@ -48,6 +48,15 @@ pub(crate) struct ExtraCounts {
     pub(crate) dirs: u64,
 }
 
+/// Why nothing is deleted below a directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protection {
+    /// An option says so: no word of it is needed.
+    Asked,
+    /// To be safe: the source could not be read nearby, or another file system is mounted there.
+    Precaution,
+}
+
 /// A directory of the source as the scan saw it.
 #[derive(Clone, Debug)]
 pub(crate) struct SeenDir {
@@ -60,13 +69,12 @@ pub(crate) struct SeenDir {
 }
 
 impl SeenDir {
-    /// Whether a directory that is there now, in a tree whose root lies on
-    /// `root_device`, is this one. Roots of file systems have the same numbers
+    /// Whether a directory that is there now, in a tree with this root, is this one. Roots of file systems have the same numbers
     /// everywhere, and devices get theirs again: when it came into being tells more.
-    pub(crate) fn is(&self, now: &Metadata, root_device: Option<u64>) -> bool {
+    pub(crate) fn is(&self, now: &Metadata, root: &Metadata) -> bool {
         let born = now.created.map(|time| time.0);
         now.id.map(|id| bits(id.inode)) == self.inode
-            && foreign_device(now.id, root_device) == self.foreign_device
+            && foreign_device(now, Some(root)) == self.foreign_device
             && (self.born.is_none() || born == self.born)
     }
 }
@@ -97,14 +105,20 @@ const PAGE: usize = 1000;
 impl State {
     /// Begins to look for extras: what lies below a directory of the source that
     /// could not be read, or beside a file that could not, is protected. So is what
-    /// lies below one of another file system, if such were not entered.
-    pub(crate) async fn begin_extras(&self, one_file_system: bool) -> Result<()> {
+    /// lies below one of another file system, if such were not entered, and at the
+    /// sink unless extras are deleted from `other_file_systems` too.
+    pub(crate) async fn begin_extras(&self, one_file_system: bool, other_file_systems: bool) -> Result<()> {
         self.commit(move |db| {
             db.execute("DELETE FROM protected", [])?;
             db.execute(
                 "INSERT OR IGNORE INTO protected SELECT path, 1 FROM dir
                  WHERE ?1 AND foreign_device <> 0 AND source_scan = (SELECT max(id) FROM scan)",
                 [one_file_system],
+            )?;
+            db.execute(
+                "INSERT OR IGNORE INTO protected SELECT path, ?1 FROM dir
+                 WHERE (?1 OR NOT ?2) AND sink_foreign_device <> 0 AND sink_scan = (SELECT max(id) FROM scan)",
+                [one_file_system, other_file_systems],
             )?;
             db.execute("INSERT OR IGNORE INTO protected SELECT path, 0 FROM unreadable WHERE side IN (0, 2, 3)", [])?;
             db.execute(
@@ -125,9 +139,18 @@ impl State {
         .await
     }
 
-    /// Whether nothing below `dir` may be deleted.
-    pub(crate) async fn is_protected(&self, dir: RelPath) -> Result<bool> {
-        self.call(move |db| Ok(db.protection(&dir)?.is_some())).await
+    /// Whether nothing below `dir` may be deleted, and why.
+    pub(crate) async fn protection(&self, dir: RelPath) -> Result<Option<Protection>> {
+        self.call(move |db| db.protection(&dir)).await
+    }
+
+    /// Counts the extra files and links that lie on other file systems mounted inside the sink.
+    pub(crate) async fn count_foreign_extras(&self) -> Result<u64> {
+        self.call(|db| {
+            let sql = format!("SELECT count(*) {EXTRA_FILES} AND dir.sink_foreign_device <> 0");
+            db.row(&sql, [], |row| row.get(0).map(unsigned)).map(Option::unwrap_or_default)
+        })
+        .await
     }
 
     /// Counts the extras that are not protected.
@@ -145,7 +168,7 @@ impl State {
             let Some(last) = page.last() else { return Ok(counts) };
             before = Some(last.clone());
             for dir in page {
-                counts.dirs += u64::from(!self.is_protected(dir).await?);
+                counts.dirs += u64::from(self.protection(dir).await?.is_none());
             }
         }
     }
@@ -209,14 +232,16 @@ impl State {
 }
 
 impl Db {
-    /// Whether `dir` is protected, and then whether that was asked for.
-    fn protection(&self, dir: &RelPath) -> Result<Option<bool>> {
+    /// Whether `dir` or a directory above it is protected.
+    fn protection(&self, dir: &RelPath) -> Result<Option<Protection>> {
         let mut at = Some(dir.clone());
         while let Some(dir) = at {
-            let asked =
-                self.row("SELECT asked FROM protected WHERE path = ?1", [Name(dir.as_bytes())], |row| row.get(0))?;
-            if asked.is_some() {
-                return Ok(asked);
+            let protection =
+                self.row("SELECT asked FROM protected WHERE path = ?1", [Name(dir.as_bytes())], |row| {
+                    Ok(if row.get(0)? { Protection::Asked } else { Protection::Precaution })
+                })?;
+            if protection.is_some() {
+                return Ok(protection);
             }
             at = dir.parent();
         }
@@ -238,15 +263,15 @@ impl Db {
             },
         )?;
         let mut page = Extras { next: rows.last().map(|(key, ..)| key.clone()), ..Extras::default() };
-        let mut last: Option<(i64, Option<bool>)> = None;
+        let mut last: Option<(i64, Option<Protection>)> = None;
         for (key, dir, metadata) in rows {
             let protection = match last {
                 Some((id, protection)) if id == key.dir => protection,
                 _ => self.protection(&dir)?,
             };
             last = Some((key.dir, protection));
-            if let Some(asked) = protection {
-                page.protected += u64::from(!asked);
+            if let Some(protection) = protection {
+                page.protected += u64::from(protection == Protection::Precaution);
             } else if let Ok(path) = dir.join(&key.name) {
                 page.extras.push(Extra { path, metadata });
             }

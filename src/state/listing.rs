@@ -9,6 +9,7 @@ use towpath_backend::{FileId, Kind, Metadata, RelPath};
 
 use super::State;
 use super::db::Db;
+use super::scan::{LOST_IN_SINK, LOST_IN_SOURCE};
 use super::value::{Name, signed};
 use crate::error::Result;
 use crate::event::{Side, Totals};
@@ -43,7 +44,7 @@ impl State {
     /// Records the roots, which no listing brings.
     pub(crate) async fn add_root(&self, side: Side, metadata: Metadata) -> Result<()> {
         self.call(move |db| {
-            db.scan.devices[side.index()] = metadata.id.map(|id| id.device);
+            db.scan.roots[side.index()] = Some(metadata);
             match side {
                 Side::Source => db.add_source_dir(None, &RelPath::root(), None, &metadata),
                 Side::Sink => db.add_sink_dir(None, &RelPath::root(), &metadata),
@@ -117,16 +118,14 @@ impl Db {
         real: Option<&RelPath>,
         metadata: &Metadata,
     ) -> Result<()> {
-        let foreign = foreign_device(metadata.id, self.scan.devices[Side::Source.index()]);
+        let foreign = foreign_device(metadata, self.scan.roots[Side::Source.index()].as_ref());
         if self.is_another_file_system(path, metadata, foreign)? {
             // The file system that was in its place is not there: of its files this says
-            // nothing. What is recorded stays until somebody asks for a new scan.
-            return self.execute("INSERT OR IGNORE INTO unreadable VALUES (3, ?1)", [Name(path.as_bytes())]).and_then(
-                |_| {
-                    let sql = "UPDATE dir SET source_scan = ?2, missing = 0 WHERE path = ?1";
-                    self.execute(sql, params![Name(path.as_bytes()), self.scan.id]).map(drop)
-                },
-            );
+            // nothing. What is recorded stays until somebody accepts what is there now.
+            let values = params![LOST_IN_SOURCE, Name(path.as_bytes())];
+            self.execute("INSERT OR IGNORE INTO unreadable VALUES (?1, ?2)", values)?;
+            let seen = "UPDATE dir SET source_scan = ?2, missing = 0 WHERE path = ?1";
+            return self.execute(seen, params![Name(path.as_bytes()), self.scan.id]).map(drop);
         }
         self.execute(
             "INSERT INTO dir(path, source_scan, parent, real, inode, foreign_device, modified, accessed, permissions,
@@ -158,7 +157,7 @@ impl Db {
     /// Whether a directory was the root of a file system mounted there when it was
     /// last seen, and now is not, or is that of another.
     fn is_another_file_system(&self, path: &RelPath, now: &Metadata, foreign: Option<i64>) -> Result<bool> {
-        if self.scan.believes {
+        if self.scan.accepts_new_tree {
             return Ok(false);
         }
         let before = self.row(
@@ -175,13 +174,23 @@ impl Db {
     }
 
     fn add_sink_dir(&self, parent: Option<i64>, path: &RelPath, metadata: &Metadata) -> Result<()> {
+        let foreign = foreign_device(metadata, self.scan.roots[Side::Sink.index()].as_ref());
+        let is_lost = foreign == Some(0) && self.was_mount_point_of_sink(path)?;
+        if is_lost {
+            self.execute(
+                "INSERT OR IGNORE INTO unreadable VALUES (?1, ?2)",
+                params![LOST_IN_SINK, Name(path.as_bytes())],
+            )?;
+        }
         self.execute(
-            "INSERT INTO dir(path, sink_scan, parent, sink_modified, sink_permissions, sink_user, sink_grp)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+            "INSERT INTO dir(path, sink_scan, parent, sink_modified, sink_permissions, sink_user, sink_grp,
+                 sink_foreign_device)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
              ON CONFLICT(path) DO UPDATE
              SET sink_scan = excluded.sink_scan, parent = excluded.parent, sink_modified = excluded.sink_modified,
                  sink_permissions = excluded.sink_permissions, sink_user = excluded.sink_user,
-                 sink_grp = excluded.sink_grp, missing = 0",
+                 sink_grp = excluded.sink_grp, missing = 0,
+                 sink_foreign_device = CASE WHEN ?9 THEN sink_foreign_device ELSE excluded.sink_foreign_device END",
             params![
                 Name(path.as_bytes()),
                 self.scan.id,
@@ -190,9 +199,25 @@ impl Db {
                 metadata.permissions,
                 metadata.owner.map(|owner| owner.user),
                 metadata.owner.map(|owner| owner.group),
+                foreign,
+                is_lost,
             ],
         )
         .map(drop)
+    }
+
+    /// Whether another file system was mounted at this directory of the sink when it was last seen.
+    fn was_mount_point_of_sink(&self, path: &RelPath) -> Result<bool> {
+        if self.scan.accepts_new_tree {
+            return Ok(false);
+        }
+        let before = self.row(
+            "SELECT 1 FROM dir WHERE path = ?1 AND sink_foreign_device <> 0 AND sink_foreign_device IS NOT (
+                 SELECT above.sink_foreign_device FROM dir AS above WHERE above.id = dir.parent)",
+            [Name(path.as_bytes())],
+            |_| Ok(()),
+        )?;
+        Ok(before.is_some())
     }
 
     fn add_source_file(&mut self, dir: i64, kind: i64, listed: &Listed, real: Option<&RelPath>) -> Result<()> {
@@ -214,7 +239,13 @@ impl Db {
                  suspect = suspect OR (status = 0 AND scan = ?11) OR (?18 AND modified <> excluded.modified),
                  status = CASE
                      WHEN suspect OR (status = 0 AND scan = ?11) OR (?18 AND modified <> excluded.modified) THEN 0
+                     WHEN kept_size IS NOT NULL AND (kind, size, modified) = (excluded.kind, excluded.size, excluded.modified)
+                         THEN EXISTS (SELECT 1 FROM sink_entry AS there
+                             WHERE there.dir = ?1 AND there.name = ?2 AND there.kind = ?12 AND there.size = kept_size
+                                 AND abs(there.modified - ?4) <= ?10)
                      ELSE excluded.status END,
+                 kept_size = CASE WHEN (kind, size, modified) = (excluded.kind, excluded.size, excluded.modified)
+                     THEN kept_size END,
                  size = excluded.size, modified = excluded.modified, accessed = excluded.accessed,
                  changed = excluded.changed, created = excluded.created, permissions = excluded.permissions,
                  kind = excluded.kind, real = excluded.real, user = excluded.user, grp = excluded.grp,
@@ -279,7 +310,7 @@ impl Db {
         let matched = self.execute(
             "UPDATE file SET status = 1
              WHERE dir = ?1 AND name = ?2 AND scan = ?3 AND status = 0 AND suspect = 0
-                 AND size = ?4 AND abs(modified - ?5) <= ?6 AND kind = ?7",
+                 AND coalesce(kept_size, size) = ?4 AND abs(modified - ?5) <= ?6 AND kind = ?7",
             params![dir, Name(name), self.scan.id, size, modified, self.scan.tolerance_ns, kind],
         )?;
         if matched > 0 {
@@ -290,10 +321,13 @@ impl Db {
     }
 }
 
-/// The device of something that lies on another one than its tree's root; 0: it lies on that one.
-pub(super) fn foreign_device(id: Option<FileId>, root_device: Option<u64>) -> Option<i64> {
-    let id = id?;
-    Some(if Some(id.device) == root_device { 0 } else { bits(id.device) })
+/// The device of something that lies on another one, or on another mount, than its tree's root;
+/// 0: it lies on that one.
+pub(super) fn foreign_device(metadata: &Metadata, root: Option<&Metadata>) -> Option<i64> {
+    let id = metadata.id?;
+    let is_foreign = root.is_none_or(|root| metadata.is_mounted_elsewhere_than(root));
+    // No mounted file system has the number 0.
+    Some(if is_foreign { bits(id.device.max(1)) } else { 0 })
 }
 
 /// Which file it is, if it has several names: others need not be told apart.

@@ -16,6 +16,8 @@ mod pending_dir;
 mod plan;
 mod run;
 mod scan;
+mod spelling;
+mod unfinished;
 mod upgrade;
 mod value;
 
@@ -29,9 +31,9 @@ use crate::audit::AuditLog;
 use crate::error::{Error, Result};
 use db::Db;
 
-pub(crate) use backlog::{FileKey, Pending, Sizes, Stretch, Work};
+pub(crate) use backlog::{FileKey, Pending, Replaced, Sizes, Stretch, Work};
 pub(crate) use deletion::{Deletion, EndedDeletions};
-pub(crate) use extra::{Extra, ExtraKey, SeenDir};
+pub(crate) use extra::{Extra, ExtraKey, Protection, SeenDir};
 pub(crate) use listing::{Listed, Role};
 pub(crate) use open::{Roots, check_file};
 pub(crate) use outcome::{Outcome, Verdict};
@@ -39,6 +41,8 @@ pub(crate) use pending_dir::{DirWork, PendingDir};
 pub(crate) use plan::{GivesWay, PlannedWork};
 pub(crate) use run::{Backlog, Plan, RunEnd, RunStart};
 pub(crate) use scan::{Compares, Found, ScanOptions};
+pub(crate) use spelling::Respelling;
+pub(crate) use unfinished::{Begin, Begun};
 
 type Job = Box<dyn FnOnce(&mut Db) + Send>;
 

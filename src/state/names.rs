@@ -1,8 +1,9 @@
 //! Names that the sink cannot hold, or takes for one another, found before anything is written.
 //!
-//! Of two names that are one to the sink, the second would overwrite the first.
-//! Where the sink has one of them exactly, that one is right; otherwise the
-//! first by its bytes. The others are given up, with all that lies below them.
+//! Of two names of the source that are one to the sink, the second would overwrite the
+//! first. Where the sink has one of them exactly, that one is right; otherwise the
+//! first by its bytes. The others are given up, with all that lies below them. A name
+//! that the sink alone spells in another way collides with none (module `spelling`).
 
 use rusqlite::functions::FunctionFlags;
 use rusqlite::params;
@@ -124,17 +125,13 @@ impl Db {
         let at_sink = |name: &[u8]| spellings.iter().any(|other| !other.in_source && other.name == name);
         let sources: Vec<_> = spellings.iter().filter(|spelling| spelling.in_source).collect();
         let exact = sources.iter().find(|spelling| at_sink(&spelling.name));
-        let none_there = spellings.iter().all(|spelling| spelling.in_source);
-        let right = exact.or_else(|| sources.first().filter(|_| none_there)).map(|spelling| &spelling.name);
-        for spelling in &spellings {
-            if Some(&spelling.name) == right {
-                continue;
+        let Some(right) = exact.or_else(|| sources.first()) else { return Ok(()) };
+        for spelling in spellings.iter().filter(|spelling| spelling.name != right.name) {
+            // A directory of the sink where the source has a file is an extra as any other.
+            let is_extra = !spelling.in_source && spelling.is_dir && !right.is_dir;
+            if !is_extra {
+                self.give_up_spelling(dir, spelling, &right.name)?;
             }
-            let other = right.unwrap_or_else(|| {
-                // The sink's own spelling is what is in the way.
-                spellings.iter().find(|other| !other.in_source).map_or(&spelling.name, |other| &other.name)
-            });
-            self.give_up_spelling(dir, spelling, other)?;
         }
         Ok(())
     }
@@ -204,7 +201,7 @@ impl Db {
     }
 }
 
-fn last_name(path: &[u8]) -> &[u8] {
+pub(super) fn last_name(path: &[u8]) -> &[u8] {
     path.rsplit(|&b| b == b'/').next().unwrap_or_default()
 }
 

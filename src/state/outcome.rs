@@ -1,7 +1,7 @@
 //! What became of the files of the backlog, recorded together with the log's lines.
 
 use rusqlite::params;
-use towpath_backend::{Kind, Metadata};
+use towpath_backend::{Kind, Metadata, RelPath};
 
 use super::State;
 use super::backlog::{BLOCKED, FileKey, NO_TURN};
@@ -25,18 +25,21 @@ pub(crate) struct Outcome {
 /// What became of a file.
 #[derive(Debug)]
 pub(crate) enum Verdict {
-    /// At the sink and durable, as these metadata say, with this checksum.
-    Synced { metadata: Metadata, checksum: Option<Checksum> },
+    /// At the sink and durable, as these metadata say, with this checksum, and with
+    /// `kept_size_bytes` of content if the source states another size.
+    Synced { metadata: Metadata, kept_size_bytes: Option<u64>, checksum: Option<Checksum> },
     /// The same, and its content was not touched: the recorded checksum stays.
     Settled,
     /// To be sent in the pass of this number, with its new metadata if they changed.
     Retry { turn: u32, metadata: Option<Metadata> },
+    /// It is not another name of the file `of` any more: to be looked for among other names in this pass.
+    OtherFile { of: RelPath, turn: u32 },
     /// Not to be sent again in this run.
     Failed { side: Side, metadata: Option<Metadata> },
     /// A directory with content is in its place: once that is gone, it has another chance.
     Blocked,
-    /// No longer in the source.
-    Vanished,
+    /// No longer in the source. A copy of it stays incomplete at the sink, if there is one.
+    Vanished { incomplete: Option<(RelPath, Metadata)> },
 }
 
 impl State {
@@ -86,14 +89,15 @@ impl Db {
     fn record_verdict(&self, key: &FileKey, verdict: &Verdict) -> Result<()> {
         let name = Name(&key.name);
         match verdict {
-            Verdict::Synced { metadata, checksum } => {
+            Verdict::Synced { metadata, kept_size_bytes, checksum } => {
                 let hash = checksum.as_ref().map(|checksum| checksum.hash.as_str());
                 let algorithm = checksum.as_ref().map(|checksum| checksum.algorithm.name());
                 self.set_metadata(key, metadata)?;
                 self.execute(
-                    "UPDATE file SET status = 1, suspect = 0, work = 0, turn = 0, failed = NULL, hash = ?3, algorithm = ?4
+                    "UPDATE file SET status = 1, suspect = 0, work = 0, turn = 0, failed = NULL, begun = 0,
+                         hash = ?3, algorithm = ?4, kept_size = ?5
                      WHERE dir = ?1 AND name = ?2",
-                    params![key.dir, name, hash, algorithm],
+                    params![key.dir, name, hash, algorithm, kept_size_bytes.map(signed)],
                 )?;
             }
             Verdict::Retry { turn, metadata } => self.set_turn(key, *turn, metadata.as_ref())?,
@@ -102,12 +106,24 @@ impl Db {
                 let values = params![key.dir, name, number(*side)];
                 self.execute("UPDATE file SET failed = ?3 WHERE dir = ?1 AND name = ?2", values)?;
             }
+            Verdict::OtherFile { of, turn } => {
+                let (parent, file) = (of.parent().unwrap_or_else(RelPath::root), of.name().unwrap_or_default());
+                self.execute(
+                    "UPDATE file SET device = NULL, inode = NULL
+                     WHERE dir = (SELECT id FROM dir WHERE path = ?1) AND name = ?2",
+                    params![Name(parent.as_bytes()), Name(file)],
+                )?;
+                self.set_turn(key, *turn, None)?;
+            }
             Verdict::Blocked => self.set_turn(key, BLOCKED, None)?,
             Verdict::Settled => {
                 let sql = "UPDATE file SET status = 1, work = 0, turn = 0, failed = NULL WHERE dir = ?1 AND name = ?2";
                 self.execute(sql, params![key.dir, name])?;
             }
-            Verdict::Vanished => {
+            Verdict::Vanished { incomplete } => {
+                if let Some((path, now)) = incomplete {
+                    self.insert_incomplete(path, signed(now.size_bytes), now.modified.0)?;
+                }
                 // What went during the run is no extra in the same run.
                 let sql = "INSERT OR IGNORE INTO source_other VALUES (?1, ?2)";
                 self.execute(sql, params![key.dir, name])?;

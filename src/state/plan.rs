@@ -65,7 +65,7 @@ impl State {
                          WHEN file.work = 1 THEN 'another name of a file'
                          WHEN there.kind IS NULL THEN 'missing'
                          WHEN there.kind <> file.kind THEN 'of another kind'
-                         WHEN there.size <> file.size THEN 'size differs'
+                         WHEN there.size <> coalesce(file.kept_size, file.size) THEN 'size differs'
                          WHEN abs(there.modified - file.modified) > ?4 THEN 'mtime differs'
                          ELSE 'under way when a run was cut off'
                      END,

@@ -4,9 +4,10 @@ use rusqlite::params;
 
 use super::State;
 use super::db::Db;
+use super::scan::{LOST_IN_SOURCE, number};
 use super::value::unsigned;
 use crate::error::Result;
-use crate::event::{Counts, ScanReason, Totals};
+use crate::event::{Counts, ScanReason, Side, Totals};
 
 /// What a run finds when it starts.
 #[derive(Debug)]
@@ -33,7 +34,10 @@ pub(crate) struct Backlog {
     pub(crate) source: Counts,
     pub(crate) sink: Counts,
     pub(crate) skipped: u64,
+    /// Directories of the source that the scan could not read.
     pub(crate) unreadable: u64,
+    /// The same of the sink: of its extras nothing is known there.
+    pub(crate) unreadable_at_sink: u64,
 }
 
 /// How a run ended.
@@ -93,6 +97,7 @@ impl Db {
         }
         self.execute("UPDATE file SET turn = 0 WHERE status = 0 AND work IN (0, 1, 2) AND turn > 0", [])?;
         self.execute("UPDATE file SET failed = NULL WHERE failed IS NOT NULL", [])?;
+        self.disown_unfinished()?;
         self.send_orphaned_names(0)?;
         let plan = self.plan(rescan, settings)?;
         if matches!(plan, Plan::Resume(_)) {
@@ -135,6 +140,13 @@ impl Db {
         if !same_settings {
             return Ok(Plan::Scan(ScanReason::OtherSettings));
         }
+        // An interrupted run is resumed. Once one has ended, a file that fails again and again must
+        // not keep what was never listed from being found.
+        let ended = "SELECT 1 FROM run WHERE outcome = 'finished' AND id >= (SELECT max(run) FROM scan) LIMIT 1";
+        let is_incomplete = backlog.unreadable > 0 || backlog.unreadable_at_sink > 0;
+        if is_incomplete && self.row(ended, [], |_| Ok(()))?.is_some() {
+            return Ok(Plan::Scan(ScanReason::Incomplete));
+        }
         Ok(Plan::Resume(backlog))
     }
 
@@ -142,9 +154,11 @@ impl Db {
     pub(super) fn backlog(&self) -> Result<Backlog> {
         let mut backlog = self
             .row(
-                "SELECT source_files, source_dirs, source_bytes, sink_files, sink_dirs, sink_bytes, skipped, unreadable
+                "SELECT source_files, source_dirs, source_bytes, sink_files, sink_dirs, sink_bytes, skipped,
+                     (SELECT count(*) FROM unreadable WHERE side IN (?1, ?2)),
+                     (SELECT count(*) FROM unreadable WHERE side = ?3)
                  FROM scan ORDER BY id DESC LIMIT 1",
-                [],
+                [number(Side::Source), LOST_IN_SOURCE, number(Side::Sink)],
                 |row| {
                     let n = |index| row.get(index).map(unsigned);
                     Ok(Backlog {
@@ -152,6 +166,7 @@ impl Db {
                         sink: Counts { files: n(3)?, dirs: n(4)?, bytes: n(5)? },
                         skipped: n(6)?,
                         unreadable: n(7)?,
+                        unreadable_at_sink: n(8)?,
                         ..Backlog::default()
                     })
                 },

@@ -1,7 +1,7 @@
 //! A scan from its beginning to its end: what it leaves behind is the backlog.
 
 use rusqlite::params;
-use towpath_backend::{Identity, NameRules, RelPath};
+use towpath_backend::{Identity, Metadata, NameRules, RelPath};
 
 use super::State;
 use super::db::Db;
@@ -10,7 +10,11 @@ use super::value::{Name, optional_path, path, signed, unsigned};
 use crate::error::Result;
 use crate::event::{Counts, Side, Totals};
 
-/// Directories whose rows are looked over in one step.
+/// What `unreadable.side` says beside the sides themselves: a file system that was mounted is not.
+pub(super) const LOST_IN_SOURCE: i64 = 3;
+pub(super) const LOST_IN_SINK: i64 = 4;
+
+/// Directories whose rows are checked in one step.
 const SWEEP_DIRS: i64 = 1000;
 
 /// What a scan keeps in mind between its pages.
@@ -22,11 +26,11 @@ pub(super) struct Scan {
     /// Rows that were pending at this scan may have been cut off. 0: none.
     pub(super) distrusted_scan: i64,
     pub(super) pending: Totals,
-    /// The devices of both roots, where they are known.
-    pub(super) devices: [Option<u64>; 2],
+    /// The metadata of both roots, once they are known.
+    pub(super) roots: [Option<Metadata>; 2],
     pub(super) names: NameRules,
-    /// Whoever asked for it says that the trees are as they should be, with all that is mounted in them.
-    pub(super) believes: bool,
+    /// The trees are as they should be, with all that is mounted in them: a user says so.
+    pub(super) accepts_new_tree: bool,
     compares: Compares,
 }
 
@@ -45,9 +49,9 @@ impl Default for Scan {
             tolerance_ns: 0,
             distrusted_scan: 0,
             pending: Totals::default(),
-            devices: [None; 2],
+            roots: [None; 2],
             names: NameRules::BYTES,
-            believes: false,
+            accepts_new_tree: false,
             compares: Compares::default(),
         }
     }
@@ -67,8 +71,8 @@ pub(crate) struct Compares {
 pub(crate) struct ScanOptions {
     pub(crate) tolerance_ns: u64,
     pub(crate) compares: Compares,
-    /// Whether file systems that are no longer mounted in the source are believed to be gone.
-    pub(crate) believes: bool,
+    /// Whether what is mounted in the trees now takes the place of what was.
+    pub(crate) accepts_new_tree: bool,
     /// What the sink does with names.
     pub(crate) names: NameRules,
     /// What decides which files are migrated, in a text that can be compared.
@@ -81,7 +85,6 @@ pub(crate) struct Found {
     pub(crate) source: Counts,
     pub(crate) sink: Counts,
     pub(crate) skipped: u64,
-    pub(crate) unreadable: u64,
 }
 
 impl State {
@@ -99,9 +102,37 @@ impl State {
         .await
     }
 
-    /// Directories of the source in which a file system was mounted that is not there now.
-    pub(crate) async fn exchanged_dirs(&self) -> Result<Vec<RelPath>> {
-        self.call(|db| db.rows("SELECT path FROM unreadable WHERE side = 3", [], |row| path(row, 0))).await
+    /// Up to `limit` directories that the last scan could not read, behind `after`.
+    pub(crate) async fn unreadable_dirs(
+        &self,
+        after: Option<(Side, RelPath)>,
+        limit: usize,
+    ) -> Result<Vec<(Side, RelPath)>> {
+        self.call(move |db| {
+            let (side, after) = after.map_or((-1, RelPath::root()), |(side, path)| (number(side), path));
+            db.rows(
+                "SELECT CASE side WHEN ?5 THEN ?4 ELSE side END AS of, path FROM unreadable
+                 WHERE side IN (0, 1, ?5) AND (of, path) > (?1, ?2) ORDER BY of, path LIMIT ?3",
+                params![side, Name(after.as_bytes()), signed(limit as u64), number(Side::Source), LOST_IN_SOURCE],
+                |row| {
+                    let side = if row.get::<_, i64>(0)? == number(Side::Sink) { Side::Sink } else { Side::Source };
+                    Ok((side, path(row, 1)?))
+                },
+            )
+        })
+        .await
+    }
+
+    /// Directories of a side on which a file system was mounted that is not mounted there now.
+    ///
+    /// Those that were listed are recorded already. Those that were not, the mount point went too,
+    /// or something else has its name; `is_excluded` tells which of them were not to be listed.
+    pub(crate) async fn lost_mounts(
+        &self,
+        side: Side,
+        is_excluded: impl Fn(&RelPath) -> bool + Send + 'static,
+    ) -> Result<Vec<RelPath>> {
+        self.call(move |db| db.lost_mounts(side, is_excluded)).await
     }
 
     /// Keeps directories, with where they are read, that the walkers' memory has no room for.
@@ -127,13 +158,17 @@ impl State {
     pub(crate) async fn finish_scan(&self, found: Found, identities: [Identity; 2]) -> Result<Backlog> {
         self.call(Db::protect_unknown).await?;
         // The names of one file lie in any directories: all rows must be as they are before names are compared.
-        for step in [Db::sweep, Db::compare_names, Db::judge_names] {
+        for step in [Db::match_spellings, Db::sweep, Db::compare_names, Db::judge_names] {
             let mut from = 0;
             while self.call(move |db| db.dirs_from(from, step)).await? {
                 from += SWEEP_DIRS;
             }
         }
-        self.call(Db::give_up_impossible).await?;
+        self.call(|db| {
+            db.give_up_impossible()?;
+            db.send_orphaned_names(0).map(drop)
+        })
+        .await?;
         self.commit(move |db| db.finish_scan(&found, &identities)).await
     }
 }
@@ -168,7 +203,7 @@ impl Db {
             [],
             |row| row.get(0),
         )?;
-        for table in ["sink_entry", "source_other", "leftover", "walk_queue", "unreadable"] {
+        for table in ["sink_entry", "source_other", "leftover", "walk_queue", "unreadable", "respelling"] {
             self.execute(&format!("DELETE FROM {table}"), [])?;
         }
         self.execute(
@@ -181,14 +216,39 @@ impl Db {
             tolerance_ns: signed(options.tolerance_ns),
             distrusted_scan: distrusted.unwrap_or(0),
             pending: Totals::default(),
-            devices: [None; 2],
+            roots: [None; 2],
             names: options.names,
-            believes: options.believes,
+            accepts_new_tree: options.accepts_new_tree,
             compares: options.compares,
         };
         self.know_names(options.names)?;
         self.execute("INSERT OR IGNORE INTO dir(path) VALUES ('')", [])?;
         self.execute("UPDATE dir SET source_scan = ?1, sink_scan = ?1, missing = 0 WHERE path = ''", [id]).map(drop)
+    }
+
+    fn lost_mounts(&mut self, side: Side, is_excluded: impl Fn(&RelPath) -> bool) -> Result<Vec<RelPath>> {
+        let (foreign, seen, number) = match side {
+            Side::Source => ("foreign_device", "source_scan", LOST_IN_SOURCE),
+            Side::Sink => ("sink_foreign_device", "sink_scan", LOST_IN_SINK),
+        };
+        let gone = format!("dir.{foreign} <> 0 AND dir.{seen} IS NOT ?1");
+        if self.scan.accepts_new_tree {
+            let forget = format!("UPDATE dir SET {foreign} = NULL WHERE {gone}");
+            self.execute(&forget, [self.scan.id])?;
+            return Ok(Vec::new());
+        }
+        let mount_points = self.rows(
+            &format!(
+                "SELECT dir.path FROM dir JOIN dir AS above ON above.id = dir.parent
+                 WHERE {gone} AND dir.{foreign} IS NOT above.{foreign}"
+            ),
+            [self.scan.id],
+            |row| path(row, 0),
+        )?;
+        for path in mount_points.into_iter().filter(|path| !is_excluded(path)) {
+            self.execute("INSERT OR IGNORE INTO unreadable VALUES (?1, ?2)", params![number, Name(path.as_bytes())])?;
+        }
+        self.rows("SELECT path FROM unreadable WHERE side = ?1 ORDER BY path", [number], |row| path(row, 0))
     }
 
     fn pop_walk_queue(&mut self, side: Side, limit: usize) -> Result<Vec<(RelPath, Option<RelPath>)>> {
@@ -217,6 +277,7 @@ impl Db {
     fn sweep(&mut self, from: i64, to: i64) -> Result<()> {
         let Scan { id, tolerance_ns, compares, .. } = self.scan;
         let range = params![id, from, to];
+        self.keep_incomplete(id, from, to)?;
         self.execute("DELETE FROM file WHERE dir BETWEEN ?2 AND ?3 AND scan <> ?1", range)?;
         self.execute(
             "DELETE FROM dir WHERE id BETWEEN ?2 AND ?3 AND source_scan IS NOT ?1 AND sink_scan IS NOT ?1
@@ -318,9 +379,9 @@ impl Db {
         let ([a, b, c], [d, e, f]) = (counts(&found.source), counts(&found.sink));
         self.execute(
             "UPDATE scan SET finished = ?2, source_files = ?3, source_dirs = ?4, source_bytes = ?5,
-                 sink_files = ?6, sink_dirs = ?7, sink_bytes = ?8, skipped = ?9, unreadable = ?10
+                 sink_files = ?6, sink_dirs = ?7, sink_bytes = ?8, skipped = ?9
              WHERE id = ?1",
-            params![self.scan.id, now_ns(), a, b, c, d, e, f, signed(found.skipped), signed(found.unreadable)],
+            params![self.scan.id, now_ns(), a, b, c, d, e, f, signed(found.skipped)],
         )?;
         for (side, identity) in identities.iter().enumerate() {
             self.execute(
@@ -328,6 +389,7 @@ impl Db {
                 params![signed(side as u64), identity.as_str()],
             )?;
         }
+        self.forget_reappeared()?;
         // From here on the rows themselves carry their suspicion.
         self.execute("UPDATE distrust SET value = 0", [])?;
         self.fresh = false;

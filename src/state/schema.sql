@@ -1,4 +1,4 @@
--- Version 2. Names and paths are TEXT where they are valid UTF-8, else BLOB;
+-- Version 3. Names and paths are TEXT where they are valid UTF-8, else BLOB;
 -- times are nanoseconds since 1970.
 
 -- The two trees this database belongs to. prefix: the root and a closing slash.
@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS scan(
     sink_dirs INTEGER NOT NULL DEFAULT 0,
     sink_bytes INTEGER NOT NULL DEFAULT 0,
     skipped INTEGER NOT NULL DEFAULT 0,     -- names of a kind that is not copied
-    unreadable INTEGER NOT NULL DEFAULT 0,  -- directories of the source
+    unreadable INTEGER NOT NULL DEFAULT 0,  -- not used any more: see the table
     settings TEXT NOT NULL DEFAULT ''       -- filters and the like: others make another backlog
 ) STRICT;
 
@@ -55,6 +55,7 @@ CREATE TABLE IF NOT EXISTS dir(
     sink_permissions INTEGER,
     sink_user INTEGER,
     sink_grp INTEGER,
+    sink_foreign_device INTEGER,            -- as foreign_device, of the sink's directory
     settle INTEGER NOT NULL DEFAULT 0,      -- 1: its times are to be set; 2: that failed in the last run
     problem TEXT                            -- why the sink cannot hold it
 ) STRICT;
@@ -88,10 +89,13 @@ CREATE TABLE IF NOT EXISTS file(
     device INTEGER,                         -- of a file with several names: which file it is
     inode INTEGER,
     failed INTEGER,                         -- the side that failed in this run
+    kept_size INTEGER,                      -- bytes that were read and sent, if the source states another size
+    begun INTEGER NOT NULL DEFAULT 0,       -- an unfinished copy may be at the sink: 1 made by this run, 2 over an older one
     PRIMARY KEY (dir, name)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS file_pending ON file(work, turn, dir, name, size) WHERE status = 0;
 CREATE INDEX IF NOT EXISTS file_names ON file(device, inode, dir, name, status, work) WHERE device IS NOT NULL;
+CREATE INDEX IF NOT EXISTS file_begun ON file(dir) WHERE begun <> 0;
 CREATE INDEX IF NOT EXISTS file_failed ON file(dir) WHERE failed IS NOT NULL;
 
 -- Names of the source that are not copied: of another kind, or left out by a filter.
@@ -123,9 +127,24 @@ CREATE TABLE IF NOT EXISTS leftover(
     path ANY PRIMARY KEY
 ) STRICT, WITHOUT ROWID;
 
+-- Files of the sink that were to be replaced in place when the source lost them:
+-- neither the old nor the new content. Kept until the sink's file is another one.
+CREATE TABLE IF NOT EXISTS incomplete(
+    path ANY PRIMARY KEY,
+    size INTEGER NOT NULL,                  -- as the sink has it
+    modified INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Names of the sink that are spelled in another way than the source spells them,
+-- where the sink takes both for one: to be renamed.
+CREATE TABLE IF NOT EXISTS respelling(
+    path ANY PRIMARY KEY,                   -- as the source spells it
+    name ANY NOT NULL                       -- the last name, as the sink spells it
+) STRICT, WITHOUT ROWID;
+
 -- Directories that the scan could not read; directories of the sink (side 2) that
--- it takes for others of the source; and directories of the source (side 3) in
--- which a file system was mounted that is not there now.
+-- it takes for others of the source; and directories of the source (side 3) and of
+-- the sink (side 4) on which a file system was mounted that is not mounted now.
 CREATE TABLE IF NOT EXISTS unreadable(
     side INTEGER NOT NULL,
     path ANY NOT NULL,
@@ -174,7 +193,7 @@ CREATE VIEW IF NOT EXISTS files(source_path, dest_path, created, changed, modifi
 SELECT
     CASE WHEN typeof(source.root) = 'blob' OR raw THEN CAST(source.prefix || path AS BLOB) ELSE source.prefix || path END,
     CASE WHEN typeof(sink.root) = 'blob' OR raw THEN CAST(sink.prefix || path AS BLOB) ELSE sink.prefix || path END,
-    created, changed, modified, permissions, hash, size,
+    created, changed, modified, permissions, hash, coalesce(kept_size, size),
     CASE status WHEN 0 THEN 'pending' ELSE 'synced' END,
     algorithm
 FROM (

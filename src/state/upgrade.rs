@@ -38,11 +38,22 @@ const FROM_1: &str = "
     DROP TABLE walk_queue;
 ";
 
+/// What version 2 lacks. Its backlog is still good.
+const FROM_2: &str = "
+    ALTER TABLE dir ADD COLUMN sink_foreign_device INTEGER;
+    ALTER TABLE file ADD COLUMN kept_size INTEGER;
+    ALTER TABLE file ADD COLUMN begun INTEGER NOT NULL DEFAULT 0;
+    DROP VIEW IF EXISTS files;
+";
+
 /// Brings a database of `version` to that of `schema`, in one transaction.
 pub(super) fn upgrade(connection: &Connection, version: i32, schema: &str, to: i32) -> rusqlite::Result<()> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
     if version < 2 {
         connection.execute_batch(FROM_1)?;
+    }
+    if version < 3 {
+        connection.execute_batch(FROM_2)?;
     }
     connection.execute_batch(schema)?;
     connection.pragma_update(None, "user_version", to)?;

@@ -73,13 +73,18 @@ pub fn sevens(size: usize, journal: &Journal) -> MockFileReader {
         Ok(metadata(Kind::File, size))
     });
     let noted = Arc::clone(journal);
-    reader.expect_read_at().returning(move |offset, length, mut buffer| {
+    reader.expect_read_at().returning(move |offset, length, buffer| {
         note(&noted, format!("read {offset}+{length}"));
-        let end = size.min(offset as usize + length);
-        buffer.resize(buffer.len() + (end - offset as usize), 7);
-        Ok(buffer)
+        Ok(sevens_of(size, offset, length, buffer))
     });
     reader
+}
+
+/// What reading a file of `size` sevens gives.
+pub fn sevens_of(size: usize, offset: u64, length: usize, mut buffer: Vec<u8>) -> Vec<u8> {
+    let left = size.saturating_sub(offset as usize);
+    buffer.resize(buffer.len() + left.min(length), 7);
+    buffer
 }
 
 /// A source of files of sevens.

@@ -97,6 +97,10 @@ macro_rules! forward {
                     (**self).rename(from, to).await
                 }
 
+                async fn respell(&self, from: &RelPath, to: &RelPath) -> Result<()> {
+                    (**self).respell(from, to).await
+                }
+
                 async fn set_times(&self, path: &RelPath, times: &Times) -> Result<()> {
                     (**self).set_times(path, times).await
                 }

@@ -99,6 +99,9 @@ pub struct Metadata {
     pub id: Option<FileId>,
     /// How many names the file has: more than 1 is a hard link.
     pub names: u64,
+    /// Which mount it lies on, as its machine numbers mounts now, where there is such a thing: a
+    /// directory may be mounted inside its own file system (a bind mount), where the device tells nothing.
+    pub mount: Option<u64>,
 }
 
 impl Metadata {
@@ -115,7 +118,25 @@ impl Metadata {
             owner: None,
             id: None,
             names: 1,
+            mount: None,
         }
+    }
+
+    /// Whether it lies on another file system or mount than `root`, as far as the storage tells.
+    ///
+    /// ```
+    /// use towpath_backend::{FileId, Kind, Metadata, Timestamp};
+    ///
+    /// let on = |device| Metadata {
+    ///     id: Some(FileId { device, inode: 2 }),
+    ///     ..Metadata::new(Kind::Dir, 0, Timestamp(0))
+    /// };
+    /// assert!(on(8).is_mounted_elsewhere_than(&on(7)));
+    /// assert!(!on(7).is_mounted_elsewhere_than(&on(7)));
+    /// ```
+    pub fn is_mounted_elsewhere_than(&self, root: &Metadata) -> bool {
+        let differ = |one: Option<u64>, other: Option<u64>| one.zip(other).is_some_and(|(one, other)| one != other);
+        differ(self.id.map(|id| id.device), root.id.map(|id| id.device)) || differ(self.mount, root.mount)
     }
 
     /// The times a sink can set.

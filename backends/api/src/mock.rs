@@ -61,6 +61,7 @@ mockall::mock! {
         async fn create_symlink(&self, path: &RelPath, target: &[u8]) -> Result<()>;
         async fn create_hard_link(&self, existing: &RelPath, path: &RelPath) -> Result<()>;
         async fn rename(&self, from: &RelPath, to: &RelPath) -> Result<()>;
+        async fn respell(&self, from: &RelPath, to: &RelPath) -> Result<()>;
         async fn set_times(&self, path: &RelPath, times: &Times) -> Result<()>;
         async fn set_attributes(&self, path: &RelPath, attributes: &Attributes) -> Result<Vec<Error>>;
         async fn remove_file(&self, path: &RelPath) -> Result<()>;

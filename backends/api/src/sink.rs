@@ -19,16 +19,17 @@ pub trait Sink: Tree {
 
     /// Writes a whole small file in one call, for backends that can do so with
     /// fewer round trips than [`Sink::create`] and its writer; tells its metadata
-    /// as the storage has them at the end.
+    /// as the storage has them at the end. The file is as long as `data`, whatever size `metadata` state.
     ///
     /// # Errors
     /// As [`Sink::create`], [`FileWriter::write_at`] and [`FileWriter::finish`].
     async fn write_whole(&self, path: &RelPath, data: Bytes, metadata: &Metadata) -> Result<Metadata> {
         let mut writer = self.create(path, metadata).await?;
+        let size_bytes = data.len() as u64;
         if !data.is_empty() {
             writer.write_at(0, data).await?;
         }
-        writer.finish(metadata.size_bytes, &metadata.times()).await
+        writer.finish(size_bytes, &metadata.times()).await
     }
 
     /// Makes a directory.
@@ -65,6 +66,17 @@ pub trait Sink: Tree {
     async fn rename(&self, from: &RelPath, to: &RelPath) -> Result<()> {
         let _ = from;
         Err(unsupported("rename", to, "this storage cannot rename in one step"))
+    }
+
+    /// Spells the name of a file, link or directory as `to`, in the same directory: `from` and `to`
+    /// are the same name to the storage ([`crate::NameRules::folds`]). Nothing is replaced.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::AlreadyExists`] if they are names of two things,
+    /// [`crate::ErrorKind::Unsupported`] where the storage cannot do so.
+    async fn respell(&self, from: &RelPath, to: &RelPath) -> Result<()> {
+        let _ = from;
+        Err(unsupported("rename", to, "this storage cannot change how a name is spelled"))
     }
 
     /// Sets the times of a file, directory or link (of the link itself).

@@ -152,6 +152,11 @@ impl Sink for Recording {
         Ok(())
     }
 
+    async fn respell(&self, _: &RelPath, _: &RelPath) -> Result<()> {
+        self.called("respell");
+        Ok(())
+    }
+
     async fn rename(&self, _: &RelPath, _: &RelPath) -> Result<()> {
         self.called("rename");
         Ok(())
@@ -243,6 +248,7 @@ async fn write_everything(tree: &impl Sink) -> Vec<Result<()>> {
         tree.create_symlink(&path, b"target").await,
         tree.create_hard_link(&path, &other).await,
         tree.rename(&path, &other).await,
+        tree.respell(&path, &other).await,
         tree.set_times(&path, &times).await,
         tree.set_attributes(&path, &Attributes::default()).await.map(drop),
         tree.remove_file(&path).await,

@@ -4,7 +4,7 @@ use std::io;
 
 use rustix::fs::{AtFlags, linkat, renameat, statx, unlinkat};
 use rustix::io::Errno;
-use towpath_backend::{Kind, RelPath};
+use towpath_backend::{Kind, Metadata, RelPath};
 
 use crate::root::{NO_FOLLOW, Root, STATX, metadata_of};
 use crate::writer::name_refused;
@@ -44,6 +44,26 @@ pub(crate) fn rename(root: &Root, from: &RelPath, to: &RelPath, names_fold: bool
         unlinkat(&old_dir, old_name, AtFlags::empty())?;
     }
     Ok(())
+}
+
+/// Whether two spellings lead to one thing. FUSE gives each spelling an inode number of its own;
+/// what is the same has the same times all the same. Two names of one file (hard links) are two
+/// things where case counts.
+fn is_one(old: &Metadata, new: &Metadata) -> bool {
+    let seen = |metadata: &Metadata| (metadata.kind, metadata.size_bytes, metadata.modified, metadata.changed);
+    seen(old) == seen(new) && (old.kind == Kind::Dir || (old.names == 1 && new.names == 1))
+}
+
+/// Spells the name `from` as `to`, in the same directory, if both are names of one thing.
+pub(crate) fn respell(root: &Root, from: &RelPath, to: &RelPath) -> io::Result<()> {
+    let (dir, old_name) = root.resolver.parent(from)?;
+    let (_, new_name) = root.resolver.parent(to)?;
+    let find = |name| statx(&dir, name, NO_FOLLOW, STATX).map(|stat| metadata_of(&stat));
+    let (old, new) = (find(old_name)?, find(new_name)?);
+    if from.parent() != to.parent() || !is_one(&old, &new) {
+        return Err(Errno::EXIST.into());
+    }
+    renameat(&dir, old_name, &dir, new_name).map_err(|error| name_refused(error.into()))
 }
 
 /// The error of what a file system does not do.

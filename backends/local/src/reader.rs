@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use rustix::fs::{Advice, OFlags, fadvise};
-use rustix::io::{Errno, pread};
+use rustix::io::{Errno, pread, retry_on_intr};
 use towpath_backend::{FileReader, Kind, Metadata, RelPath, Result, async_trait};
 
 use crate::calls;
@@ -198,22 +198,34 @@ impl Trail {
 
 /// Appends `length` bytes from `offset`, or fewer if the file ends before.
 pub(crate) fn read_exactly(file: &File, offset: u64, length: usize, buffer: &mut Vec<u8>) -> io::Result<()> {
+    append(length, buffer, |room| {
+        let mut read_bytes = 0;
+        while read_bytes < room.len() {
+            match retry_on_intr(|| pread(file, &mut room[read_bytes..], offset + read_bytes as u64))? {
+                0 => break,
+                read => read_bytes += read,
+            }
+        }
+        Ok(read_bytes)
+    })
+}
+
+/// Appends what one call gives of the file's first `length` bytes: over a network the call
+/// that finds its end is a request more.
+pub(crate) fn read_once(file: &File, length: usize, buffer: &mut Vec<u8>) -> io::Result<()> {
+    append(length, buffer, |room| Ok(retry_on_intr(|| pread(file, &mut *room, 0))?))
+}
+
+/// Appends up to `length` bytes: as many as `read` says that it read.
+fn append(length: usize, buffer: &mut Vec<u8>, read: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<()> {
     buffer.try_reserve_exact(length)?;
-    let (from, end) = (buffer.len(), buffer.len() + length);
+    let from = buffer.len();
     // Safe code reads into initialised bytes, or else into all the room that a
     // buffer has, which may be more than the limit on bandwidth lets pass.
     // Filling them costs a fraction of hashing them.
-    buffer.resize(end, 0);
-    let mut at = from;
-    while at < end {
-        match pread(file, &mut buffer[at..end], offset + (at - from) as u64) {
-            Ok(0) => break,
-            Ok(read) => at += read,
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    buffer.truncate(at);
+    buffer.resize(from + length, 0);
+    let read_bytes = read(&mut buffer[from..])?;
+    buffer.truncate(from + read_bytes);
     Ok(())
 }
 

@@ -218,6 +218,7 @@ pub(crate) fn metadata_of(stat: &Statx) -> Metadata {
         owner: Some(Owner { user: stat.stx_uid, group: stat.stx_gid }),
         id: Some(FileId { device: rustix::fs::makedev(stat.stx_dev_major, stat.stx_dev_minor), inode: stat.stx_ino }),
         names: u64::from(stat.stx_nlink),
+        mount: (stat.stx_mask & StatxFlags::MNT_ID.bits() != 0).then_some(stat.stx_mnt_id),
         ..Metadata::new(kind, stat.stx_size, time(&stat.stx_mtime))
     }
 }

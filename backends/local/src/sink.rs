@@ -217,6 +217,11 @@ impl Sink for LocalSink {
         blocking("rename", to, move || links::rename(&root, &old, &new, names_fold)).await
     }
 
+    async fn respell(&self, from: &RelPath, to: &RelPath) -> Result<()> {
+        let (root, old, new) = (Arc::clone(&self.root), from.clone(), to.clone());
+        blocking("rename", to, move || links::respell(&root, &old, &new)).await
+    }
+
     async fn set_times(&self, path: &RelPath, times: &Times) -> Result<()> {
         let times = writer::timestamps(times);
         if path.is_root() {

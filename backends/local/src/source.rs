@@ -10,7 +10,7 @@ use towpath_backend::{
 
 use crate::attributes;
 use crate::holes::may_have_holes;
-use crate::reader::{self, LocalReader, read_exactly, refuse_all_but_files};
+use crate::reader::{self, LocalReader, read_exactly, read_once, refuse_all_but_files};
 use crate::root::{self, OpenError, Root, blocking, metadata_of, stat_open};
 
 /// A mounted tree to read from.
@@ -102,12 +102,19 @@ impl Source for LocalSource {
         let (root, at) = (Arc::clone(&self.root), path.clone());
         let read = move || {
             let file = reader::open(&root, &at)?;
-            let read = read_exactly(&file, 0, limit_bytes, &mut buffer);
-            let stat = stat_open(&file)?;
-            let metadata = metadata_of(&stat);
+            let before = buffer.len();
+            let read = read_once(&file, limit_bytes, &mut buffer);
+            let mut stat = stat_open(&file)?;
             // What it is says more than the number that reading it gave.
-            refuse_all_but_files(&metadata)?;
+            refuse_all_but_files(&metadata_of(&stat))?;
             read?;
+            let read_bytes = buffer.len() - before;
+            if read_bytes < limit_bytes && stat.stx_size != read_bytes as u64 {
+                // The call came back early, or the size is wrong: only no more bytes are the end.
+                read_exactly(&file, read_bytes as u64, limit_bytes - read_bytes, &mut buffer)?;
+                stat = stat_open(&file)?;
+            }
+            let metadata = metadata_of(&stat);
             Ok(WholeFile { data: buffer, metadata, may_have_holes: may_have_holes(&stat) })
         };
         self.root.run_short("read", path, read).await

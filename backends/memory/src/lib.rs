@@ -23,6 +23,7 @@
 
 mod backend;
 mod content;
+mod entries;
 mod handle;
 mod listing;
 mod reader;

@@ -1,6 +1,5 @@
 //! Lists a directory in pages, each as the directory is when it is taken.
 
-use std::ops::Bound;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -27,11 +26,10 @@ impl Listing {
     }
 
     fn page(&self) -> Result<Vec<Entry>> {
-        let start = self.after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
         self.handle.with("list", |store, dir| {
-            let names = store.entries(dir)?.range::<Vec<u8>, _>((start, Bound::Unbounded)).take(PAGE_ENTRIES);
+            let names = store.entries(dir)?.page(self.after.as_deref(), PAGE_ENTRIES);
             names
-                .map(|(name, id)| Ok(Entry { name: name.clone(), metadata: store.metadata(*id)? }))
+                .map(|(name, id)| Ok(Entry { name: name.to_vec(), metadata: store.metadata(id)? }))
                 .collect::<std::result::Result<_, Problem>>()
         })
     }

@@ -1,7 +1,5 @@
 //! The tree as a sink.
 
-use std::collections::BTreeMap;
-
 use towpath_backend::{
     Attributes, Error, ErrorKind, FileWriter, Metadata, NameRules, RelPath, Result, Sink, Times, Tree as _, async_trait,
 };
@@ -34,7 +32,7 @@ fn free_place<'a>(store: &Store, rules: NameRules, path: &'a RelPath) -> std::re
         return Err(TAKEN);
     }
     let (dir, name) = place(store, rules, path)?;
-    if store.entries(dir)?.contains_key(name) { Err(TAKEN) } else { Ok((dir, name)) }
+    if store.entries(dir)?.get(name).is_some() { Err(TAKEN) } else { Ok((dir, name)) }
 }
 
 /// The file to write at `path`: made, cut to nothing, or made anew where other names lead to it.
@@ -49,7 +47,7 @@ fn make_file(
     }
     let (dir, name) = place(store, rules, path)?;
     let mut permissions = permissions;
-    if let Some(id) = store.entries(dir)?.get(name).copied() {
+    if let Some(id) = store.entries(dir)?.get(name) {
         let node = store.node_mut(id)?;
         let names = node.names();
         match &mut node.body {
@@ -95,7 +93,7 @@ impl Sink for MemoryTree {
         let rules = self.capabilities().names;
         self.with("create directory", path, |store| {
             let (dir, name) = free_place(store, rules, path)?;
-            store.make(dir, name, Node::new(Body::Dir(BTreeMap::new()), 0o755)).map(drop)
+            store.make(dir, name, Node::new(store.empty_dir(), 0o755)).map(drop)
         })
     }
 
@@ -139,12 +137,21 @@ impl Sink for MemoryTree {
             if from == to {
                 return Ok(());
             }
-            let taken = store.entries(dir)?.contains_key(name);
-            if taken {
+            if store.entries(dir)?.get(name).is_some() {
                 remove(store, to)?;
             }
             store.link(dir, name, id)?;
             remove(store, from)
+        })
+    }
+
+    async fn respell(&self, from: &RelPath, to: &RelPath) -> Result<()> {
+        self.with("rename", to, |store| {
+            let (dir, name) = place(store, self.capabilities().names, to)?;
+            if from.parent() != to.parent() || store.find(from)? != store.find(to)? {
+                return Err(TAKEN);
+            }
+            store.respell(dir, name)
         })
     }
 

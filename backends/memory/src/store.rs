@@ -1,11 +1,12 @@
 //! The nodes of a tree, and the ways to them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use towpath_backend::{Error, ErrorKind, FileId, Kind, Metadata, Owner, RelPath, Timestamp, Xattr};
 
 use crate::content::Content;
+use crate::entries::Entries;
 
 /// The node of the root.
 pub(crate) const ROOT: u64 = 1;
@@ -31,7 +32,7 @@ const LINK: Problem = Problem(ErrorKind::Escapes, "leads through a symbolic link
 #[derive(Debug)]
 pub(crate) enum Body {
     File(Content),
-    Dir(BTreeMap<Vec<u8>, u64>),
+    Dir(Entries),
     Link(Vec<u8>),
 }
 
@@ -91,14 +92,21 @@ pub(crate) struct Store {
     last: u64,
     /// The number that this tree's files tell as their device.
     device: u64,
+    /// Whether names that differ in capitals and small letters alone are the same.
+    folds_case: bool,
 }
 
 impl Store {
     /// A root, and nothing in it.
-    pub(crate) fn new(device: u64) -> Self {
-        let mut root = Node::new(Body::Dir(BTreeMap::new()), 0o755);
+    pub(crate) fn new(device: u64, folds_case: bool) -> Self {
+        let mut root = Node::new(Body::Dir(Entries::new(folds_case)), 0o755);
         root.names = 1;
-        Self { nodes: HashMap::from([(ROOT, root)]), last: ROOT, device }
+        Self { nodes: HashMap::from([(ROOT, root)]), last: ROOT, device, folds_case }
+    }
+
+    /// A directory that is empty.
+    pub(crate) fn empty_dir(&self) -> Body {
+        Body::Dir(Entries::new(self.folds_case))
     }
 
     pub(crate) fn node(&self, id: u64) -> Result<&Node, Problem> {
@@ -130,7 +138,7 @@ impl Store {
     }
 
     /// The entries of a directory.
-    pub(crate) fn entries(&self, dir: u64) -> Result<&BTreeMap<Vec<u8>, u64>, Problem> {
+    pub(crate) fn entries(&self, dir: u64) -> Result<&Entries, Problem> {
         match &self.node(dir)?.body {
             Body::Dir(entries) => Ok(entries),
             Body::File(_) => Err(NO_DIRECTORY),
@@ -140,7 +148,7 @@ impl Store {
 
     /// The node at `path`, through no link.
     pub(crate) fn find(&self, path: &RelPath) -> Result<u64, Problem> {
-        path.components().try_fold(ROOT, |dir, name| self.entries(dir)?.get(name).copied().ok_or(MISSING))
+        path.components().try_fold(ROOT, |dir, name| self.entries(dir)?.get(name).ok_or(MISSING))
     }
 
     /// The directory that holds `path`, if `path` is not the root.
@@ -151,7 +159,7 @@ impl Store {
 
     /// Gives the node `id` the name `name` in `dir`, which nothing has.
     pub(crate) fn link(&mut self, dir: u64, name: &[u8], id: u64) -> Result<(), Problem> {
-        self.change_entries(dir)?.insert(name.to_vec(), id);
+        self.change_entries(dir)?.insert(name, id);
         let node = self.node_mut(id)?;
         node.names += 1;
         node.changed = now();
@@ -176,6 +184,14 @@ impl Store {
         Ok(())
     }
 
+    /// Spells a name of a directory like this from now on.
+    pub(crate) fn respell(&mut self, dir: u64, name: &[u8]) -> Result<(), Problem> {
+        let entries = self.change_entries(dir)?;
+        let id = entries.remove(name).ok_or(MISSING)?;
+        entries.insert(name, id);
+        Ok(())
+    }
+
     /// Keeps a node for a handle.
     pub(crate) fn open(&mut self, id: u64) -> Result<(), Problem> {
         self.node_mut(id)?.open += 1;
@@ -197,7 +213,7 @@ impl Store {
     }
 
     /// The entries of a directory that is about to change.
-    fn change_entries(&mut self, dir: u64) -> Result<&mut BTreeMap<Vec<u8>, u64>, Problem> {
+    fn change_entries(&mut self, dir: u64) -> Result<&mut Entries, Problem> {
         let node = self.node_mut(dir)?;
         (node.modified, node.changed) = (now(), now());
         match &mut node.body {

@@ -44,11 +44,12 @@ impl MemoryTree {
     /// An empty tree that can do only this.
     ///
     /// Times are rounded down to the precision, and names that the rules refuse are
-    /// refused. Different names are always different: rules that fold names are left out.
+    /// refused. Names may fold capitals and small letters; other rules by which different names
+    /// are the same are left out.
     pub fn with_capabilities(name: impl AsRef<[u8]>, capabilities: Capabilities) -> Self {
         static TREES: AtomicU64 = AtomicU64::new(1);
         let number = TREES.fetch_add(1, Ordering::Relaxed);
-        let names = NameRules { folds_case: false, folds_unicode: false, trims_end: false, ..capabilities.names };
+        let names = NameRules { folds_unicode: false, trims_end: false, ..capabilities.names };
         // No other process, and no later one of the same number, has the same.
         let identity = Identity::new(format!("memory:{}:{}:{number}", std::process::id(), now().0));
         Self {
@@ -56,7 +57,7 @@ impl MemoryTree {
                 root: [b"mem://", name.as_ref()].concat(),
                 identity,
                 capabilities: Capabilities { names, ..capabilities },
-                store: Mutex::new(Store::new(number)),
+                store: Mutex::new(Store::new(number, names.folds_case)),
             }),
         }
     }

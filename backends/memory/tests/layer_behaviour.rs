@@ -72,6 +72,7 @@ async fn retry_repeats_nothing_that_may_have_been_done() {
             Operation::CreateSymlink => failing.create_symlink(&other, b"x").await,
             Operation::CreateHardLink => failing.create_hard_link(&file, &other).await,
             Operation::Rename => failing.rename(&file, &other).await,
+            Operation::Respell => failing.respell(&file, &other).await,
             Operation::RemoveFile => failing.remove_file(&file).await,
             Operation::RemoveDir => failing.remove_dir(&other).await,
             Operation::Discard => failing.discard(&file).await,

@@ -64,15 +64,20 @@ pub(super) fn shown(event: &Event, each_file: bool) -> Option<Shown> {
             Shown::told(format!("{digits} {size_bytes} {}", escape(&paths.dest)))
         }
         Event::Settled { paths } if each_file => Shown::told(format!("attributes {}", escape(&paths.dest))),
+        Event::Renamed { paths, from } if each_file => {
+            Shown::told(format!("renamed {} to {}", escape(from), escape(&paths.dest)))
+        }
         Event::Deleted { paths, .. } if each_file => Shown::told(format!("deleted {}", escape(&paths.dest))),
         // What is planned has lines of its own.
         Event::PassStarted { .. }
         | Event::Synced { .. }
         | Event::Settled { .. }
         | Event::Deleted { .. }
+        | Event::Renamed { .. }
         | Event::Planned { .. } => return None,
         Event::WillRetry { .. } | Event::Warning { .. } | Event::Protected { .. } => passing(event)?,
         Event::Failed { .. }
+        | Event::Incomplete { .. }
         | Event::Vanished { .. }
         | Event::Skipped { .. }
         | Event::Unreadable { .. }
@@ -88,6 +93,7 @@ fn scan_started(reason: ScanReason) -> &'static str {
         ScanReason::FirstRun => "scanning both trees",
         ScanReason::BacklogEmpty => "scanning both trees: nothing is pending from the last run",
         ScanReason::Interrupted => "scanning both trees: the last scan was interrupted",
+        ScanReason::Incomplete => "scanning both trees: the last scan could not read some directories",
         ScanReason::OtherSettings => "scanning both trees: the backlog was made with other filters or options",
         ScanReason::Requested => "scanning both trees, as asked",
     }
@@ -117,6 +123,10 @@ fn logged(event: &Event) -> Option<Shown> {
         Event::Failed { paths, error } => {
             Shown::failure("failed: … and more: see the log", format!("failed: {}: {error}", escape(&paths.source)))
         }
+        Event::Incomplete { paths, error } => Shown::failure(
+            "incomplete: … and more: see the log",
+            format!("incomplete: {}: {error}", escape(&paths.dest)),
+        ),
         Event::Unreadable { path, error, .. } => {
             Shown::failure("cannot read … and more: see the log", format!("cannot read {}: {error}", escape(path)))
         }
@@ -158,11 +168,13 @@ mod tests {
             Event::Synced { paths: paths.clone(), size_bytes: 1, checksum: None, hard_link_to: None },
             Event::WillRetry { paths: paths.clone(), reason: error.clone() },
             Event::Failed { paths: paths.clone(), error: error.clone() },
+            Event::Incomplete { paths: paths.clone(), error: error.clone() },
             Event::Vanished { paths: paths.clone() },
             Event::Skipped { paths: paths.clone(), reason: error.clone() },
             Event::Refused { paths: paths.clone(), error: error.clone() },
             Event::Protected { paths: paths.clone(), reason: error.clone() },
             Event::Deleted { paths: paths.clone(), size_bytes: None },
+            Event::Renamed { paths: paths.clone(), from: paths.dest.clone() },
             Event::Settled { paths: paths.clone() },
             Event::Synced {
                 paths: paths.clone(),

@@ -208,6 +208,10 @@ impl<T: Sink, H: Hook> Sink for Hooked<T, H> {
         self.call(Operation::Rename, to, self.inner.rename(from, to)).await
     }
 
+    async fn respell(&self, from: &RelPath, to: &RelPath) -> Result<()> {
+        self.call(Operation::Respell, to, self.inner.respell(from, to)).await
+    }
+
     async fn set_times(&self, path: &RelPath, times: &Times) -> Result<()> {
         self.call(Operation::SetTimes, path, self.inner.set_times(path, times)).await
     }

@@ -75,6 +75,8 @@ operations! {
     CreateHardLink "link" true,
     /// [`crate::Sink::rename`]
     Rename "rename" true,
+    /// [`crate::Sink::respell`]
+    Respell "respell" true,
     /// [`crate::Sink::set_times`]
     SetTimes "set times" true,
     /// [`crate::Sink::set_attributes`]

@@ -146,6 +146,10 @@ impl<T: Sink> Sink for Prefix<T> {
         self.inner.rename(&self.within(from), &self.within(to)).await.map_err(self.error())
     }
 
+    async fn respell(&self, from: &RelPath, to: &RelPath) -> Result<()> {
+        self.inner.respell(&self.within(from), &self.within(to)).await.map_err(self.error())
+    }
+
     async fn set_times(&self, path: &RelPath, times: &Times) -> Result<()> {
         self.inner.set_times(&self.within(path), times).await.map_err(self.error())
     }

@@ -188,6 +188,10 @@ impl<T: Sink> Sink for Retry<T> {
         self.inner.rename(from, to).await
     }
 
+    async fn respell(&self, from: &RelPath, to: &RelPath) -> Result<()> {
+        self.inner.respell(from, to).await
+    }
+
     async fn set_times(&self, path: &RelPath, times: &Times) -> Result<()> {
         self.again.until_done(|| self.inner.set_times(path, times)).await
     }

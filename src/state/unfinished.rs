@@ -1,0 +1,148 @@
+//! Copies at the sink that were begun in place and not finished.
+//!
+//! Written in place, a file at the sink has neither its old nor its new content until it is
+//! complete. If the source loses the file meanwhile, no later run completes it. So the row says
+//! when writing begins, and what then stays incomplete is kept until the sink's file is another one.
+
+use rusqlite::params;
+use towpath_backend::{Kind, Metadata, RelPath, Timestamp};
+
+use super::State;
+use super::backlog::{FileKey, join};
+use super::db::Db;
+use super::listing::FILE;
+use super::value::{Name, bytes, path, signed, unsigned};
+use crate::error::Result;
+
+/// What a copy is begun on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Begin {
+    /// A file that was made just now.
+    New,
+    /// One that was there, or may have been.
+    Over,
+}
+
+/// What was at the sink before a copy was begun.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Begun {
+    /// No file: this run made it.
+    New,
+    /// A file, as the scan saw it, if it did; or an earlier run began the copy.
+    Over(Option<Metadata>),
+}
+
+/// How `file.begun` is recorded.
+const NEW: i64 = 1;
+const OVER: i64 = 2;
+
+impl State {
+    /// Records that the content of a file is about to be written in place.
+    pub(crate) async fn begin_writing(&self, key: FileKey, begin: Begin) -> Result<()> {
+        let begun = if begin == Begin::New { NEW } else { OVER };
+        self.call(move |db| {
+            let sql = "UPDATE file SET begun = ?3 WHERE dir = ?1 AND name = ?2 AND begun = 0";
+            db.execute(sql, params![key.dir, Name(&key.name), begun]).map(drop)
+        })
+        .await
+    }
+
+    /// What was there before a copy of this file was begun; `None` if none was.
+    pub(crate) async fn begun(&self, key: FileKey) -> Result<Option<Begun>> {
+        self.call(move |db| {
+            let begun = db.row(
+                "SELECT begun, there.size, there.modified FROM file
+                 LEFT JOIN sink_entry AS there ON there.dir = file.dir AND there.name = file.name AND there.kind = ?3
+                 WHERE file.dir = ?1 AND file.name = ?2 AND begun <> 0",
+                params![key.dir, Name(&key.name), FILE],
+                |row| {
+                    let before = row.get::<_, Option<i64>>(1)?.zip(row.get::<_, Option<i64>>(2)?);
+                    let before = before.map(|(size, time)| Metadata::new(Kind::File, unsigned(size), Timestamp(time)));
+                    Ok(if row.get::<_, i64>(0)? == NEW { Begun::New } else { Begun::Over(before) })
+                },
+            )?;
+            Ok(begun)
+        })
+        .await
+    }
+
+    /// Records that an unfinished copy is not at the sink any more.
+    pub(crate) async fn unfinished_removed(&self, key: FileKey) -> Result<()> {
+        self.call(move |db| {
+            let sql = "UPDATE file SET begun = 0 WHERE dir = ?1 AND name = ?2";
+            db.execute(sql, params![key.dir, Name(&key.name)]).map(drop)
+        })
+        .await
+    }
+
+    /// Up to `limit` files that stay incomplete, behind `after`, as the sink had them. Those that
+    /// the source has again are none: they are sent.
+    pub(crate) async fn incomplete(&self, after: RelPath, limit: usize) -> Result<Vec<(RelPath, Metadata)>> {
+        self.call(move |db| {
+            db.rows(
+                "SELECT path, size, modified FROM incomplete WHERE path > ?1 ORDER BY path LIMIT ?2",
+                params![Name(after.as_bytes()), signed(limit as u64)],
+                |row| {
+                    let metadata = Metadata::new(Kind::File, unsigned(row.get(1)?), Timestamp(row.get(2)?));
+                    Ok((path(row, 0)?, metadata))
+                },
+            )
+        })
+        .await
+    }
+
+    /// Forgets incomplete files: the sink has others in their places, or none.
+    pub(crate) async fn forget_incomplete(&self, paths: Vec<RelPath>) -> Result<()> {
+        self.call(move |db| {
+            for path in &paths {
+                db.execute("DELETE FROM incomplete WHERE path = ?1", [Name(path.as_bytes())])?;
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl Db {
+    /// Whatever an earlier run made may be somebody's work by now.
+    pub(super) fn disown_unfinished(&self) -> Result<()> {
+        self.execute("UPDATE file SET begun = ?1 WHERE begun = ?2", [OVER, NEW]).map(drop)
+    }
+
+    /// Keeps the unfinished copies of rows in these directories that this scan did not see: no
+    /// run will complete them.
+    pub(super) fn keep_incomplete(&self, scan: i64, from: i64, to: i64) -> Result<()> {
+        let rows = self.rows(
+            "SELECT dir.path, file.name, there.size, there.modified FROM file
+             JOIN dir ON dir.id = file.dir
+             JOIN sink_entry AS there ON there.dir = file.dir AND there.name = file.name AND there.kind = ?4
+             WHERE file.dir BETWEEN ?2 AND ?3 AND file.scan <> ?1 AND begun <> 0",
+            params![scan, from, to, FILE],
+            |row| Ok((join(&path(row, 0)?, &bytes(row, 1)?)?, row.get(2)?, row.get(3)?)),
+        )?;
+        for (path, size, modified) in rows {
+            self.insert_incomplete(&path, size, modified)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn insert_incomplete(&self, path: &RelPath, size: i64, modified: i64) -> Result<()> {
+        let values = params![Name(path.as_bytes()), size, modified];
+        self.execute("INSERT OR REPLACE INTO incomplete VALUES (?1, ?2, ?3)", values).map(drop)
+    }
+
+    /// Forgets what the source has again: its row says what becomes of it.
+    pub(super) fn forget_reappeared(&self) -> Result<()> {
+        let all = self.rows("SELECT path FROM incomplete", [], |row| path(row, 0))?;
+        for path in all {
+            let parent = path.parent().unwrap_or_else(RelPath::root);
+            let name = path.name().unwrap_or_default();
+            self.execute(
+                "DELETE FROM incomplete WHERE path = ?1 AND EXISTS (
+                     SELECT 1 FROM file WHERE dir = (SELECT id FROM dir WHERE path = ?2) AND name = ?3)",
+                params![Name(path.as_bytes()), Name(parent.as_bytes()), Name(name)],
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,106 @@
+//! "Not found" is proved before it counts.
+
+use towpath_backend::ErrorKind;
+use towpath_backend::layer::{Fault, Faults, Operation, Rule};
+
+use super::bench::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_was_not_found_for_a_moment_is_sent() {
+    for (size, operations) in
+        [(100, vec![Operation::ReadWhole]), (3 << 20, vec![Operation::Open]), (3 << 20, vec![Operation::ReadAt])]
+    {
+        let bench = Bench::new();
+        write(&bench.source, "file", &noise(size)).await;
+        let rule = operations.iter().fold(Rule::new(ErrorKind::NotFound), |rule, operation| rule.on(*operation));
+        let source = Fault::new(bench.source.clone(), Faults::new(1).with(rule.first(1)));
+        let ran = bench.run_between(source, bench.sink.clone()).await;
+        assert_eq!((ran.report.vanished_files, ran.report.synced.files), (0, 1), "{:?}", ran.events);
+        assert!(ran.report.all_in_sync());
+        assert_eq!(read(&bench.sink, "file").await.unwrap(), noise(size));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_never_found_and_is_there_has_failed() {
+    let bench = Bench::new();
+    write(&bench.source, "file", b"data").await;
+    let rule = Rule::new(ErrorKind::NotFound).on(Operation::ReadWhole);
+    let source = Fault::new(bench.source.clone(), Faults::new(1).with(rule));
+    let ran = bench.run_between(source, bench.sink.clone()).await;
+    assert_eq!((ran.report.vanished_files, ran.report.failed_files), (0, 1), "{:?}", ran.events);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_that_is_not_found_when_it_is_listed_and_is_there_could_not_be_read() {
+    let bench = Bench::new();
+    write(&bench.source, "dir/file", b"data").await;
+    let rule = Rule::new(ErrorKind::NotFound).on(Operation::ReadDir).at(|at| at.as_bytes() == b"dir");
+    let source = Fault::new(bench.source.clone(), Faults::new(1).with(rule));
+    let ran = bench.run_between(source, bench.sink.clone()).await;
+    assert_eq!((ran.report.unreadable_dirs, ran.report.all_in_sync()), (1, false), "{:?}", ran.events);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resumed_run_says_what_its_scan_could_not_read_and_the_next_run_reads_it() {
+    let bench = Bench::new();
+    write(&bench.source, "dir/file", b"data").await;
+    write(&bench.source, "large", &noise(3 << 20)).await;
+    let stop = towpath::CancellationToken::new();
+    let stops = stop.clone();
+    let rule = Rule::new(ErrorKind::PermissionDenied).on(Operation::ReadDir).at(|at| at.as_bytes() == b"dir");
+    let unreadable = Fault::new(bench.source.clone(), Faults::new(1).with(rule));
+    let source = before(unreadable, Operation::ReadAt, "large", 2, move || {
+        let stops = stops.clone();
+        Box::pin(async move { stops.cancel() })
+    });
+    let migration = towpath::Migration::builder()
+        .source(source)
+        .sink(bench.sink.clone())
+        .database(bench.database())
+        .audit_log(bench.database().with_file_name("audit.jsonl"))
+        .options(bench.options.clone())
+        .cancellation(stop)
+        .build()
+        .unwrap();
+    assert_eq!(migration.run().await.unwrap().outcome, towpath::Outcome::Stopped);
+
+    let resumed = bench.run().await;
+    assert!(!resumed.report.scanned && resumed.tells("Unreadable"), "{:?}", resumed.events);
+    assert_eq!((resumed.report.unreadable_dirs, resumed.report.all_in_sync()), (1, false));
+    let next = bench.run().await;
+    assert!(next.report.scanned && next.report.all_in_sync(), "{:?}", next.events);
+    assert_eq!(read(&bench.sink, "dir/file").await.unwrap(), b"data");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_fails_again_and_again_does_not_hide_what_could_not_be_read() {
+    let bench = Bench::new();
+    write(&bench.source, "dir/file", b"data").await;
+    write(&bench.source, "bad", b"data").await;
+    let bad = || Rule::new(ErrorKind::PermissionDenied).on(Operation::ReadWhole).at(|at| at.as_bytes() == b"bad");
+    let dir = Rule::new(ErrorKind::PermissionDenied).on(Operation::ReadDir).at(|at| at.as_bytes() == b"dir");
+    let source = Fault::new(bench.source.clone(), Faults::new(1).with(bad()).with(dir));
+    assert!(!bench.run_between(source, bench.sink.clone()).await.report.all_in_sync());
+    let source = Fault::new(bench.source.clone(), Faults::new(1).with(bad()));
+    let ran = bench.run_between(source, bench.sink.clone()).await;
+    assert_eq!((ran.report.scanned, ran.report.unreadable_dirs, ran.report.failed_files), (true, 0, 1));
+    assert_eq!(read(&bench.sink, "dir/file").await.unwrap(), b"data");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_is_not_in_sync_where_the_destination_could_not_be_listed() {
+    let mut bench = Bench::new();
+    write(&bench.source, "dir/file", b"data").await;
+    write(&bench.sink, "dir/file", b"data").await;
+    write(&bench.sink, "dir/extra", b"data").await;
+    let mirror = towpath::Mirror { max_delete: towpath::MaxDelete::Default, discard: false, other_file_systems: false };
+    for mirror in [Some(mirror), None] {
+        bench.options.mirror = mirror;
+        let rule = Rule::new(ErrorKind::PermissionDenied).on(Operation::ReadDir).at(|at| at.as_bytes() == b"dir");
+        let sink = Fault::new(bench.sink.clone(), Faults::new(1).with(rule));
+        let ran = bench.run_between(bench.source.clone(), sink).await;
+        assert_eq!(ran.report.all_in_sync(), mirror.is_none(), "{:?}", ran.events);
+    }
+    assert!(read(&bench.sink, "dir/extra").await.is_some());
+}

@@ -1,0 +1,178 @@
+//! Two trees in memory, a state that stays between runs, and moments to step in.
+
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+
+use tokio_stream::StreamExt as _;
+use towpath::{Event, Migration, Options, Report};
+use towpath_backend::layer::{Call, Hook, Hooked, Operation};
+use towpath_backend::{
+    Bytes, Capabilities, Kind, Metadata, NameRules, RelPath, Sink, Source, Timestamp, Tree as _, async_trait,
+};
+use towpath_memory::MemoryTree;
+
+pub fn path(text: &str) -> RelPath {
+    RelPath::new(text).unwrap()
+}
+
+/// Bytes that differ from place to place.
+pub fn noise(length: usize) -> Vec<u8> {
+    (0..length).map(|at| (at * 31 % 251) as u8).collect()
+}
+
+#[derive(Clone)]
+pub struct Bench {
+    pub folder: Arc<tempfile::TempDir>,
+    pub source: MemoryTree,
+    pub sink: MemoryTree,
+    pub options: Options,
+}
+
+pub struct Ran {
+    pub report: Report,
+    pub events: Vec<Event>,
+}
+
+impl Ran {
+    /// Whether any event shows this.
+    pub fn tells(&self, text: &str) -> bool {
+        self.events.iter().any(|event| format!("{event:?}").contains(text))
+    }
+}
+
+impl Bench {
+    pub fn new() -> Self {
+        Self {
+            folder: Arc::new(tempfile::tempdir().unwrap()),
+            source: MemoryTree::new("old"),
+            sink: MemoryTree::new("new"),
+            options: Options { lanes: Some(2), ..Options::default() },
+        }
+    }
+
+    /// One whose sink takes capitals and small letters for the same.
+    pub fn with_sink_that_folds_case() -> Self {
+        let all = MemoryTree::new("all").capabilities();
+        let names = NameRules { folds_case: true, ..NameRules::BYTES };
+        Self { sink: MemoryTree::with_capabilities("new", Capabilities { names, ..all }), ..Self::new() }
+    }
+
+    pub async fn run(&self) -> Ran {
+        self.run_between(self.source.clone(), self.sink.clone()).await
+    }
+
+    pub async fn run_between(&self, source: impl Source + 'static, sink: impl Sink + 'static) -> Ran {
+        let mut migration = Migration::builder()
+            .source(source)
+            .sink(sink)
+            .database(self.database())
+            .audit_log(self.folder.path().join("audit.jsonl"))
+            .options(self.options.clone())
+            .build()
+            .unwrap();
+        let mut stream = migration.events();
+        let listener = tokio::spawn(async move {
+            let mut events = Vec::new();
+            while let Some(event) = stream.next().await {
+                events.push(event);
+            }
+            events
+        });
+        let report = migration.run().await.unwrap();
+        Ran { report, events: listener.await.unwrap() }
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.folder.path().join("backlog.db")
+    }
+
+    /// The last names of the log's lines with this status, in order.
+    pub fn logged(&self, status: &str) -> Vec<String> {
+        let text = std::fs::read_to_string(self.folder.path().join("audit.jsonl")).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let name =
+            |line: serde_json::Value| line["dest"].as_str().unwrap().strip_prefix("mem://new/").unwrap().to_owned();
+        lines.filter(|line| line["status"] == status).map(name).collect()
+    }
+}
+
+/// Writes a file, with the directories above it; its mtime differs from second to second.
+pub async fn write(tree: &MemoryTree, at: &str, data: &[u8]) {
+    write_at(tree, at, data, 1_700_000_000).await;
+}
+
+pub async fn write_at(tree: &MemoryTree, at: &str, data: &[u8], seconds: i64) {
+    let at = path(at);
+    let mut dirs: Vec<_> = std::iter::successors(at.parent(), RelPath::parent).filter(|dir| !dir.is_root()).collect();
+    while let Some(dir) = dirs.pop() {
+        let _may_be_there = tree.create_dir(&dir).await;
+    }
+    let metadata = Metadata::new(Kind::File, data.len() as u64, Timestamp(seconds * 1_000_000_000));
+    tree.write_whole(&at, Bytes::copy_from_slice(data), &metadata).await.unwrap();
+}
+
+pub async fn read(tree: &MemoryTree, at: &str) -> Option<Vec<u8>> {
+    let file = tree.read_whole(&path(at), 64 << 20, Vec::new()).await.ok()?;
+    Some(file.data)
+}
+
+/// All names below a directory, as they are spelled.
+pub async fn names(tree: &MemoryTree, dir: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut dirs = vec![path(dir)];
+    while let Some(dir) = dirs.pop() {
+        let mut pages = tree.read_dir(&dir).await.unwrap();
+        while let Some(page) = pages.next().await {
+            for entry in page.unwrap() {
+                let at = dir.join(&entry.name).unwrap();
+                names.push(at.to_string());
+                if entry.metadata.kind == Kind::Dir {
+                    dirs.push(at);
+                }
+            }
+        }
+    }
+    names.sort();
+    names
+}
+
+type Act = Box<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
+/// Does something right before the `nth` call of an operation on a path.
+pub struct Before {
+    operation: Operation,
+    at: RelPath,
+    nth: u64,
+    seen: AtomicU64,
+    act: Act,
+}
+
+#[async_trait]
+impl Hook for Before {
+    async fn wait(&self, call: &Call<'_>) {
+        let applies = call.operation == self.operation && *call.path == self.at;
+        if applies && self.seen.fetch_add(1, SeqCst) + 1 == self.nth {
+            (self.act)().await;
+        }
+    }
+}
+
+/// `tree`, with `act` before the `nth` call (from 1) of `operation` on `at`.
+pub fn before<T, F>(tree: T, operation: Operation, at: &str, nth: u64, act: F) -> Hooked<T, Before>
+where
+    F: Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync + 'static,
+{
+    let hook = Before { operation, at: path(at), nth, seen: AtomicU64::new(0), act: Box::new(act) };
+    Hooked::around(tree, Arc::new(hook))
+}
+
+/// A step for [`before`]: takes a file away.
+pub fn removes(tree: &MemoryTree, at: &'static str) -> impl Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + use<> {
+    let tree = tree.clone();
+    move || {
+        let tree = tree.clone();
+        Box::pin(async move { tree.remove_file(&path(at)).await.unwrap() })
+    }
+}

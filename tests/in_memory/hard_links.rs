@@ -1,0 +1,115 @@
+//! Files with several names, when the name that was to carry the content cannot.
+
+use towpath_backend::layer::{Fault, Faults, Operation, Rule};
+use towpath_backend::{ByteSet, Capabilities, ErrorKind, NameRules, Sink as _, Tree as _};
+use towpath_memory::MemoryTree;
+
+use super::bench::*;
+
+/// A bench whose source has a file with these names.
+async fn with_names(names: &[&str]) -> Bench {
+    let bench = Bench::new();
+    write(&bench.source, names[0], b"content").await;
+    for name in &names[1..] {
+        bench.source.create_hard_link(&path(names[0]), &path(name)).await.unwrap();
+    }
+    bench
+}
+
+/// Checks that these names of the sink are names of one file with the content.
+async fn assert_one_file(sink: &MemoryTree, names: &[&str]) {
+    let first = sink.metadata(&path(names[0])).await.unwrap().id;
+    for name in names {
+        assert_eq!(read(sink, name).await.unwrap(), b"content", "{name}");
+        assert_eq!(sink.metadata(&path(name)).await.unwrap().id, first, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_first_names_are_refused_the_next_one_carries_the_content() {
+    let bench = with_names(&["a", "b", "c", "d", "e", "f", "g"]).await;
+    // More refused names than a run has passes.
+    for refused in ["a", "b", "c", "d", "e"] {
+        write(&bench.sink, &format!("{refused}/full"), b"x").await;
+    }
+    let ran = bench.run().await;
+    assert_eq!((ran.report.failed_files, ran.report.synced.files), (5, 2), "{:?}", ran.events);
+    assert_one_file(&bench.sink, &["f", "g"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_was_blocked_becomes_another_name_once_it_is_free() {
+    let mut bench = with_names(&["a", "b", "c"]).await;
+    write(&bench.sink, "a/full", b"x").await;
+    bench.options.mirror =
+        Some(towpath::Mirror { max_delete: towpath::MaxDelete::Default, discard: false, other_file_systems: false });
+    let ran = bench.run().await;
+    assert!(ran.report.all_in_sync(), "{:?}", ran.events);
+    assert_one_file(&bench.sink, &["a", "b", "c"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_the_sink_cannot_hold_leaves_the_content_to_the_next() {
+    let all = MemoryTree::new("all").capabilities();
+    let names = NameRules { refused: ByteSet::of(b":"), ..NameRules::BYTES };
+    let bench = with_names(&["a:1", "b", "c"]).await;
+    let bench = Bench { sink: MemoryTree::with_capabilities("new", Capabilities { names, ..all }), ..bench };
+    let ran = bench.run().await;
+    assert_eq!((ran.report.failed_files, ran.report.synced.files), (1, 2), "{:?}", ran.events);
+    assert_one_file(&bench.sink, &["b", "c"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_cannot_be_read_leaves_the_content_to_the_next() {
+    let bench = with_names(&["a", "b", "c"]).await;
+    for temporary in [false, true] {
+        let rule = Rule::new(ErrorKind::PermissionDenied).at(|at| at.as_bytes() == b"a").temporary(temporary);
+        let rule = rule.on(Operation::ReadWhole).on(Operation::Open);
+        let source = Fault::new(bench.source.clone(), Faults::new(1).with(rule));
+        let ran = bench.run_between(source, bench.sink.clone()).await;
+        assert_eq!(ran.report.failed_files, 1, "{:?}", ran.events);
+        assert_one_file(&bench.sink, &["b", "c"]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_name_that_vanishes_leaves_the_content_to_the_next() {
+    let bench = with_names(&["a", "b", "c"]).await;
+    let source = before(bench.source.clone(), Operation::ReadWhole, "a", 1, removes(&bench.source, "a"));
+    let ran = bench.run_between(source, bench.sink.clone()).await;
+    assert_eq!((ran.report.vanished_files, ran.report.failed_files), (1, 0), "{:?}", ran.events);
+    assert_one_file(&bench.sink, &["b", "c"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_removed_between_two_runs_does_not_make_copies_of_the_others() {
+    let bench = with_names(&["a", "b", "c"]).await;
+    // The first run gets no further than the content.
+    let rule = Rule::new(ErrorKind::Unavailable).on(Operation::CreateHardLink);
+    let sink = Fault::new(bench.sink.clone(), Faults::new(1).with(rule));
+    let ran = bench.run_between(bench.source.clone(), sink).await;
+    assert_eq!((ran.report.synced.files, read(&bench.sink, "b").await), (1, None), "{:?}", ran.events);
+    bench.source.remove_file(&path("a")).await.unwrap();
+    let ran = bench.run().await;
+    assert_eq!(ran.report.synced.files, 2, "{:?}", ran.events);
+    assert!(!ran.tells("changed"), "{:?}", ran.events);
+    assert_one_file(&bench.sink, &["a", "b", "c"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_name_that_is_another_file_by_then_leaves_the_content_to_the_next() {
+    let bench = with_names(&["a", "b", "c"]).await;
+    let source = bench.source.clone();
+    let replaces = move || -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+        let source = source.clone();
+        Box::pin(async move {
+            source.remove_file(&path("a")).await.unwrap();
+            write_at(&source, "a", b"another", 1_700_000_001).await;
+        })
+    };
+    // The content went by the name `a`; then `a` becomes another file.
+    let sink = before(bench.sink.clone(), Operation::Flush, "", 1, replaces);
+    let ran = bench.run_between(bench.source.clone(), sink).await;
+    assert_eq!(ran.report.failed_files, 0, "{:?}", ran.events);
+    assert_one_file(&bench.sink, &["b", "c"]).await;
+}

@@ -1,0 +1,10 @@
+//! The engine between trees in memory, with calls that fail and things that happen at a chosen moment.
+
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+mod absence;
+mod bench;
+mod hard_links;
+mod spelling;
+mod unfinished;
+mod unstated_size;

@@ -1,0 +1,140 @@
+//! Copies that were begun in place and cannot be finished.
+
+use towpath::WriteMode;
+use towpath_backend::layer::{Fault, Faults, Operation, Rule};
+use towpath_backend::{ErrorKind, Sink as _};
+
+use super::bench::*;
+
+const LARGE: usize = 3 << 20;
+
+/// A bench with a large file, of which the sink may have an older copy.
+async fn with_large(older: bool) -> Bench {
+    let bench = Bench::new();
+    write(&bench.source, "large", &noise(LARGE)).await;
+    write(&bench.source, "other", b"data").await;
+    if older {
+        write_at(&bench.sink, "large", b"the older content", 1_600_000_000).await;
+    }
+    bench
+}
+
+/// The source whose file is not found any more from its second block on, as on a server.
+async fn run_with_vanishing_source(bench: &Bench) -> Ran {
+    let rule = || Rule::new(ErrorKind::NotFound).at(|at| at.as_bytes() == b"large");
+    let faults = Faults::new(1).with(rule().on(Operation::ReadAt).nth(2));
+    let vanishing = Fault::new(bench.source.clone(), faults);
+    let source = before(vanishing, Operation::ReadAt, "large", 2, removes(&bench.source, "large"));
+    bench.run_between(source, bench.sink.clone()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_copy_of_a_file_that_vanishes_is_removed() {
+    let bench = with_large(false).await;
+    let ran = run_with_vanishing_source(&bench).await;
+    assert_eq!((ran.report.vanished_files, ran.report.failed_files), (1, 0), "{:?}", ran.events);
+    assert_eq!(names(&bench.sink, "").await, ["other"]);
+    assert!(bench.run().await.report.all_in_sync());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_begun_over_an_older_one_is_reported_until_it_is_gone() {
+    let bench = with_large(true).await;
+    let ran = run_with_vanishing_source(&bench).await;
+    assert_eq!((ran.report.vanished_files, ran.report.failed_files), (1, 1), "{:?}", ran.events);
+    assert!(!ran.report.all_in_sync());
+    assert_eq!(bench.logged("incomplete"), ["large"]);
+    assert_ne!(read(&bench.sink, "large").await.unwrap(), b"the older content");
+
+    assert!(!bench.run().await.report.all_in_sync(), "it is still there");
+    bench.sink.remove_file(&path("large")).await.unwrap();
+    assert!(bench.run().await.report.all_in_sync());
+    assert_eq!(bench.logged("incomplete").len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replaced_in_one_step_the_older_copy_stays_whole() {
+    let mut bench = with_large(true).await;
+    bench.options.write_mode = WriteMode::Atomic;
+    let ran = run_with_vanishing_source(&bench).await;
+    assert_eq!((ran.report.vanished_files, ran.report.failed_files), (1, 0), "{:?}", ran.events);
+    assert_eq!(read(&bench.sink, "large").await.unwrap(), b"the older content");
+    assert_eq!(names(&bench.sink, "").await, ["large", "other"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_changes_and_vanishes_before_it_is_sent_again_leaves_nothing_half() {
+    for older in [false, true] {
+        let bench = with_large(older).await;
+        // Before the last look at the file it changes; before the next pass opens it, it is gone.
+        let changing = bench.source.clone();
+        let changes = move || -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+            let tree = changing.clone();
+            Box::pin(async move { write_at(&tree, "large", &noise(LARGE + 1), 1_700_000_001).await })
+        };
+        let changed = before(bench.source.clone(), Operation::ReadAt, "large", 3, changes);
+        let source = before(changed, Operation::Open, "large", 2, removes(&bench.source, "large"));
+        let ran = bench.run_between(source, bench.sink.clone()).await;
+        assert_eq!((ran.report.vanished_files, ran.report.failed_files), (1, u64::from(older)), "{:?}", ran.events);
+        assert_eq!(bench.logged("incomplete").len(), usize::from(older));
+        assert_eq!(read(&bench.sink, "large").await.is_some(), older);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_fails_in_its_middle_for_good_leaves_no_part_of_itself() {
+    for (side, older) in [("source", false), ("source", true), ("sink", false), ("sink", true)] {
+        let bench = with_large(older).await;
+        let operation = if side == "source" { Operation::ReadAt } else { Operation::WriteAt };
+        let rule = Rule::new(ErrorKind::Other).on(operation).at(|at| at.as_bytes() == b"large").nth(2);
+        let faults = Faults::new(1).with(rule.temporary(false));
+        let ran = if side == "source" {
+            bench.run_between(Fault::new(bench.source.clone(), faults), bench.sink.clone()).await
+        } else {
+            bench.run_between(bench.source.clone(), Fault::new(bench.sink.clone(), faults)).await
+        };
+        assert_eq!(ran.report.failed_files, 1, "{side} {older} {:?}", ran.events);
+        let status = if older { "incomplete" } else { "failed" };
+        assert_eq!(bench.logged(status), ["large"], "{side} {older}");
+        assert_eq!(read(&bench.sink, "large").await.is_some(), older, "{side}");
+        assert!(bench.run().await.report.all_in_sync(), "the next run sends it");
+        assert_eq!(read(&bench.sink, "large").await.unwrap(), noise(LARGE));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_copy_that_was_not_touched_is_not_called_incomplete() {
+    let bench = with_large(true).await;
+    let rule = Rule::new(ErrorKind::PermissionDenied).on(Operation::Create);
+    let sink = Fault::new(bench.sink.clone(), Faults::new(1).with(rule));
+    let ran = bench.run_between(bench.source.clone(), sink).await;
+    assert_eq!((ran.report.failed_files, bench.logged("failed")), (1, vec!["large".to_owned()]));
+    assert_eq!(read(&bench.sink, "large").await.unwrap(), b"the older content");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_a_stopped_run_left_is_reported_once_its_source_is_gone() {
+    let bench = with_large(true).await;
+    let token = towpath::CancellationToken::new();
+    let stops = token.clone();
+    let source = before(bench.source.clone(), Operation::ReadAt, "large", 3, move || {
+        let stops = stops.clone();
+        Box::pin(async move { stops.cancel() })
+    });
+    let migration = towpath::Migration::builder()
+        .source(source)
+        .sink(bench.sink.clone())
+        .database(bench.database())
+        .audit_log(bench.database().with_file_name("audit.jsonl"))
+        .options(bench.options.clone())
+        .cancellation(token)
+        .build()
+        .unwrap();
+    assert_eq!(migration.run().await.unwrap().outcome, towpath::Outcome::Stopped);
+    bench.source.remove_file(&path("large")).await.unwrap();
+    for rescan in [false, true] {
+        let bench = Bench { options: towpath::Options { rescan, ..bench.options.clone() }, ..bench.clone() };
+        let ran = bench.run().await;
+        assert!(!ran.report.all_in_sync() && ran.tells("Incomplete"), "{:?}", ran.events);
+    }
+}

@@ -162,6 +162,7 @@ macro_rules! conformance_cases {
             renaming_between_two_names_of_a_file_leaves_one,
             renaming_replaces_and_moves_no_directory,
             attributes_are_applied_or_told,
+            setuid_and_setgid_are_set_for_the_sources_owner_alone,
             attributes_of_what_is_not_there_are_not_set,
             attributes_of_a_link_are_not_those_of_its_target,
             files_and_empty_directories_are_removed,

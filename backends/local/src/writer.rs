@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use filetime::FileTime;
 use rustix::fs::{
-    AtFlags, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, fdatasync, fsync, ftruncate, statx, unlinkat, utimensat,
+    AtFlags, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, fchmod, fdatasync, fsync, ftruncate, statx, unlinkat,
+    utimensat,
 };
 use rustix::io::{Errno, pwrite};
 use towpath_backend::{Bytes, Error, FileWriter, Kind, Metadata, RelPath, Result, Times, Timestamp, async_trait};
@@ -17,6 +18,7 @@ use crate::writeback::WriteBack;
 
 /// Tries to make or open a file that others make and remove at that moment.
 const MAX_TRIES: u32 = 10;
+const SETUID_SETGID: u32 = 0o6000;
 
 /// Makes the file, or opens the one that is there and cuts it to nothing. A
 /// file with several names is left to its other names, and made anew under this
@@ -48,12 +50,24 @@ pub(crate) fn create(root: &Root, path: &RelPath, permissions: Option<u32>) -> i
             mode = Mode::from_raw_mode(metadata.permissions.unwrap_or(0o600) & 0o777);
             continue;
         }
+        drop_setuid(&file, metadata.permissions)?;
         if metadata.size_bytes > 0 {
             ftruncate(&file, 0)?;
         }
         return Ok(file);
     }
     Err(Errno::AGAIN.into())
+}
+
+/// New content must not run as the user or group that the old content ran as. The kernel drops
+/// setuid and setgid when a file is written, but not when root writes.
+fn drop_setuid(file: &File, permissions: Option<u32>) -> io::Result<()> {
+    let Some(permissions) = permissions.filter(|bits| bits & SETUID_SETGID != 0) else { return Ok(()) };
+    match fchmod(file, Mode::from_raw_mode(permissions & !SETUID_SETGID)) {
+        // Whoever may not change the mode is not root, and the kernel drops the bits.
+        Err(Errno::PERM) => Ok(()),
+        result => Ok(result?),
+    }
 }
 
 /// What opening or making a file came to.

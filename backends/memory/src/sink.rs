@@ -166,15 +166,21 @@ impl Sink for MemoryTree {
         self.with("set attributes", path, |store| {
             let id = store.find(path)?;
             let node = store.node_mut(id)?;
-            node.permissions = attributes.permissions.unwrap_or(node.permissions);
             node.owner = attributes.owner.or(node.owner);
+            let permissions = attributes.permissions_for(node.owner);
+            node.permissions = permissions.unwrap_or(node.permissions);
             node.xattrs
                 .retain(|old| !attributes.removes_others && attributes.xattrs.iter().all(|new| new.name != old.name));
             node.xattrs.extend(attributes.xattrs.iter().cloned());
             if !attributes.is_empty() {
                 node.changed = now();
             }
-            Ok(Vec::new())
+            Ok(permissions != attributes.permissions)
+        })
+        .map(|is_reduced| {
+            let cause = "setuid or setgid is dropped: the file belongs to another user or group than at the source";
+            let error = || Error::new(ErrorKind::PermissionDenied, "set permissions", path, cause);
+            is_reduced.then(error).into_iter().collect()
         })
     }
 

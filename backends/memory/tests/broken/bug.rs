@@ -73,6 +73,7 @@ pub(crate) enum Bug {
     RenamesAsPosix,
     RenamingReplacesDirectories,
     AttributesAreDropped,
+    SetuidForAnyOwner,
     MissingHasAttributes,
     AttributesFollowLinks,
     RemovesWhateverItIs,

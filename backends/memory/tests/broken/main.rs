@@ -157,6 +157,7 @@ fn bug_of(case: Case) -> Bug {
         Case::renaming_replaces_and_moves_no_directory => Bug::RenamingReplacesDirectories,
 
         Case::attributes_are_applied_or_told => Bug::AttributesAreDropped,
+        Case::setuid_and_setgid_are_set_for_the_sources_owner_alone => Bug::SetuidForAnyOwner,
         Case::attributes_of_what_is_not_there_are_not_set => Bug::MissingHasAttributes,
         Case::attributes_of_a_link_are_not_those_of_its_target => Bug::AttributesFollowLinks,
 

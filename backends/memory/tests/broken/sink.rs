@@ -169,6 +169,10 @@ impl Sink for Broken {
         match self.bug {
             Some(Bug::AttributesAreDropped) => Ok(Vec::new()),
             Some(Bug::MissingHasAttributes) if self.inner.metadata(path).await.is_err() => Ok(Vec::new()),
+            Some(Bug::SetuidForAnyOwner) => {
+                let permissions_of = self.inner.metadata(path).await?.owner;
+                self.inner.set_attributes(path, &Attributes { permissions_of, ..attributes.clone() }).await
+            }
             Some(Bug::AttributesFollowLinks) => {
                 let at = self.target(path).await.unwrap_or_else(|| path.clone());
                 self.inner.set_attributes(&at, attributes).await

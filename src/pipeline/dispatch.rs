@@ -135,6 +135,7 @@ mod tests {
                     recorded: None,
                     name_of: None,
                     replaces_other_kind: false,
+                    replaces: None,
                 });
             }
         }

@@ -7,7 +7,7 @@ use towpath_backend::{Error, ErrorKind, Kind, Metadata, RelPath};
 
 use crate::checksum::FileHash;
 use crate::event::Side;
-use crate::state::{FileKey, Pending, Work};
+use crate::state::{FileKey, Pending, Replaced, Work};
 
 /// A file to be sent.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(crate) struct Task {
     pub(crate) job: Job,
     /// The scan saw something of another kind in its place at the sink.
     pub(crate) replaces_other_kind: bool,
+    /// The file that the scan saw in its place at the sink.
+    pub(crate) replaces: Option<Replaced>,
     /// Cancelled by the writer that failed: the rest need not be read.
     pub(crate) given_up: CancellationToken,
 }
@@ -41,14 +43,14 @@ pub(crate) enum Job {
 impl Task {
     /// The task that a row of the backlog asks for.
     pub(crate) fn new(work: Work, pending: Pending) -> Self {
-        let Pending { key, path, read_path, metadata, recorded, name_of, replaces_other_kind } = pending;
+        let Pending { key, path, read_path, metadata, recorded, name_of, replaces_other_kind, replaces } = pending;
         let job = match (work, name_of) {
             (Work::Name, Some(name_of)) => Job::Name(name_of),
             (Work::Attributes, _) => Job::Attributes,
             _ => Job::Content,
         };
         let given_up = CancellationToken::new();
-        Self { key, path, read_path, metadata, recorded, job, replaces_other_kind, given_up }
+        Self { key, path, read_path, metadata, recorded, job, replaces_other_kind, replaces, given_up }
     }
 
     /// Ends the file's way here if it is not the file of the backlog any more.

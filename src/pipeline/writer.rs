@@ -13,6 +13,7 @@ use super::reader::SMALL_BYTES;
 use super::task::{Ended, Ending, Failure, Task, Written};
 use crate::pace::OpenFile;
 use crate::progress::CurrentGuard;
+use crate::state::Replaced;
 
 /// Writes blocks until the reader ends.
 pub(crate) async fn run(
@@ -191,10 +192,11 @@ impl Writing {
         Ok(())
     }
 
-    /// What the sink is told of a file that it makes: permissions only if they are kept.
+    /// What the sink is told of a file that it creates or overwrites: its metadata, with the most
+    /// that it may permit.
     fn hint(&self) -> Metadata {
-        let metadata = self.task.metadata;
-        let permissions = metadata.permissions.filter(|_| self.shared.options.keep_permissions);
+        let (metadata, replaces) = (self.task.metadata, self.task.replaces);
+        let permissions = bound(metadata.permissions, replaces, self.is_part(), self.shared.options.keep_permissions);
         Metadata { permissions, ..metadata }
     }
 
@@ -277,6 +279,21 @@ impl Writing {
     }
 }
 
+/// The most that a file may permit: what is created, no more than its source, nor than what it
+/// replaces. A file that is overwritten keeps what the destination permits, unless the source's
+/// permissions are to be applied.
+fn bound(source: Option<u32>, replaces: Option<Replaced>, is_part: bool, keep_permissions: bool) -> Option<u32> {
+    let (Some(source), Some(replaces)) = (source, replaces) else {
+        return source.or(replaces.map(|replaces| replaces.permissions));
+    };
+    Some(match replaces.permissions {
+        // The sink creates a new file under the name, so that the others keep theirs.
+        there if is_part || replaces.has_other_names => source & there,
+        _ if keep_permissions => source,
+        there => source | there,
+    })
+}
+
 fn failed(error: Error) -> Ending {
     Ending::Failed(Failure::sink(error))
 }
@@ -296,5 +313,32 @@ async fn pace(shared: &Shared, bytes: usize) -> Result<(), Ending> {
         biased;
         () = shared.stop.cancelled() => Err(Ending::Stopped),
         () = shared.paces.write.pass(bytes) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_created_permits_no_more_than_its_source() {
+        let there = |has_other_names| Some(Replaced { permissions: 0o664, has_other_names });
+        for keep_permissions in [false, true] {
+            let bound = |source, replaces, is_part| bound(source, replaces, is_part, keep_permissions);
+            assert_eq!(bound(Some(0o640), None, false), Some(0o640), "a new file");
+            assert_eq!(bound(Some(0o644), there(false), true), Some(0o644), "a new file that replaces one");
+            assert_eq!(bound(Some(0o666), there(false), true), Some(0o664), "one that replaces a narrower one");
+            assert_eq!(bound(Some(0o640), there(true), false), Some(0o640), "one name of several");
+            assert_eq!(bound(None, None, false), None, "the source has no permissions");
+            assert_eq!(bound(None, there(false), true), Some(0o664), "nor more than what is replaced");
+        }
+    }
+
+    #[test]
+    fn what_is_overwritten_permits_what_it_did_unless_permissions_are_applied() {
+        let there = Some(Replaced { permissions: 0o644, has_other_names: false });
+        assert_eq!(bound(Some(0o600), there, false, false), Some(0o644));
+        assert_eq!(bound(Some(0o600), there, false, true), Some(0o600));
+        assert_eq!(bound(Some(0o660), there, false, false), Some(0o664));
     }
 }

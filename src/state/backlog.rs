@@ -69,6 +69,16 @@ pub(crate) struct Pending {
     pub(crate) name_of: Option<RelPath>,
     /// The scan saw something of another kind in its place at the sink.
     pub(crate) replaces_other_kind: bool,
+    /// The file that the scan saw in its place at the sink.
+    pub(crate) replaces: Option<Replaced>,
+}
+
+/// A file at the sink that is to be replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Replaced {
+    pub(crate) permissions: u32,
+    /// It has other names (hard links), which keep it.
+    pub(crate) has_other_names: bool,
 }
 
 /// What a pending row waits for.
@@ -171,7 +181,11 @@ fn columns(of: &str) -> String {
         "file.dir, file.name, dir.path, file.kind, file.real, {of}.size, {of}.modified, {of}.accessed, {of}.changed, \
          {of}.created, {of}.permissions, {of}.user, {of}.grp, {of}.hash, {of}.algorithm, {of}.device, {of}.inode, \
          EXISTS (SELECT 1 FROM sink_entry AS there
-             WHERE there.dir = file.dir AND there.name = file.name AND there.kind <> file.kind)"
+             WHERE there.dir = file.dir AND there.name = file.name AND there.kind <> file.kind), \
+         (SELECT permissions FROM sink_entry AS there
+             WHERE there.dir = file.dir AND there.name = file.name AND there.kind = 0), \
+         EXISTS (SELECT 1 FROM sink_entry AS there
+             WHERE there.dir = file.dir AND there.name = file.name AND there.device IS NOT NULL)"
     )
 }
 
@@ -219,7 +233,7 @@ impl Db {
             ),
             params![turn, dir, Name(name), signed(limit as u64), Work::Name.number(), least, most],
             |row| {
-                let first = join(&path(row, 19)?, &bytes(row, 18)?)?;
+                let first = join(&path(row, 21)?, &bytes(row, 20)?)?;
                 Ok(Pending { name_of: Some(first), ..pending(row)? })
             },
         )
@@ -276,7 +290,9 @@ fn pending(row: &rusqlite::Row<'_>) -> rusqlite::Result<Pending> {
     let recorded = row.get::<_, Option<String>>(13)?.zip(row.get(14)?);
     let read_path = optional_path(row, 4)?.unwrap_or_else(|| path.clone());
     let replaces_other_kind = row.get(17)?;
-    Ok(Pending { key, path, read_path, metadata, recorded, name_of: None, replaces_other_kind })
+    let (permissions, has_other_names) = (row.get::<_, Option<u32>>(18)?, row.get(19)?);
+    let replaces = permissions.map(|permissions| Replaced { permissions, has_other_names });
+    Ok(Pending { key, path, read_path, metadata, recorded, name_of: None, replaces_other_kind, replaces })
 }
 
 pub(super) fn join(dir: &RelPath, name: &[u8]) -> rusqlite::Result<RelPath> {

@@ -29,7 +29,7 @@ use crate::audit::AuditLog;
 use crate::error::{Error, Result};
 use db::Db;
 
-pub(crate) use backlog::{FileKey, Pending, Sizes, Stretch, Work};
+pub(crate) use backlog::{FileKey, Pending, Replaced, Sizes, Stretch, Work};
 pub(crate) use deletion::{Deletion, EndedDeletions};
 pub(crate) use extra::{Extra, ExtraKey, SeenDir};
 pub(crate) use listing::{Listed, Role};

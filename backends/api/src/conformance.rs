@@ -135,6 +135,8 @@ macro_rules! conformance_cases {
             writing_cuts_what_was_longer,
             a_file_without_its_directory_is_not_found,
             a_directory_in_its_place_is_not_overwritten,
+            files_permit_no_more_than_asked_for,
+            directories_permit_no_more_than_asked_for,
             a_whole_file_is_the_same_as_one_written_in_steps,
             a_writer_that_is_dropped_does_no_harm,
             flushing_keeps_everything,

@@ -24,12 +24,12 @@ const SETUID_SETGID: u32 = 0o6000;
 /// file with several names is left to its other names, and made anew under this
 /// one: what is written here must not change what they show.
 ///
-/// A link or FIFO in its place is neither followed nor waited for. Modes are
-/// those of the umask, and no more than `permissions` if there are any: a
-/// read-only file stays writable for its owner.
+/// A link or FIFO in its place is neither followed nor waited for. Modes are those of the umask.
+/// The group and others get no more than `permissions` if there are any; the owner always reads
+/// and writes.
 pub(crate) fn create(root: &Root, path: &RelPath, permissions: Option<u32>) -> io::Result<File> {
-    // Who may not read the source's file shall not read this one while it is written.
-    let mut mode = permissions.map_or(Mode::from_raw_mode(0o666), |bits| Mode::from_raw_mode(bits & 0o666 | 0o600));
+    let bound = permissions.map_or(0o777, |bits| bits & 0o077 | 0o700);
+    let mut mode = Mode::from_raw_mode(0o666 & bound);
     for _ in 0..MAX_TRIES {
         let file = match open_or_make(root, path, mode) {
             Ok(Opened::Fresh(file)) => return Ok(file),
@@ -47,10 +47,12 @@ pub(crate) fn create(root: &Root, path: &RelPath, permissions: Option<u32>) -> i
             let (dir, name) = root.resolver.parent(path)?;
             unlinkat(dir, name, AtFlags::empty())?;
             // Who could not read the old file shall not read the new one.
-            mode = Mode::from_raw_mode(metadata.permissions.unwrap_or(0o600) & 0o777);
+            mode = Mode::from_raw_mode(metadata.permissions.unwrap_or(0o600) & bound);
             continue;
         }
-        drop_setuid(&file, metadata.permissions)?;
+        if let Some(bits) = metadata.permissions {
+            restrict(&file, bits, bound)?;
+        }
         if metadata.size_bytes > 0 {
             ftruncate(&file, 0)?;
         }
@@ -59,13 +61,19 @@ pub(crate) fn create(root: &Root, path: &RelPath, permissions: Option<u32>) -> i
     Err(Errno::AGAIN.into())
 }
 
-/// New content must not run as the user or group that the old content ran as. The kernel drops
-/// setuid and setgid when a file is written, but not when root writes.
-fn drop_setuid(file: &File, permissions: Option<u32>) -> io::Result<()> {
-    let Some(permissions) = permissions.filter(|bits| bits & SETUID_SETGID != 0) else { return Ok(()) };
-    match fchmod(file, Mode::from_raw_mode(permissions & !SETUID_SETGID)) {
-        // Whoever may not change the mode is not root, and the kernel drops the bits.
-        Err(Errno::PERM) => Ok(()),
+/// Takes from a file with the permissions `bits` what is beyond `bound` before new content comes.
+///
+/// setuid and setgid go too: new content must not run as the user or group that the old content
+/// ran as. The kernel drops them when a file is written, but not when root writes.
+fn restrict(file: &File, bits: u32, bound: u32) -> io::Result<()> {
+    let restricted = bits & !SETUID_SETGID & (0o7000 | bound);
+    if restricted == bits {
+        return Ok(());
+    }
+    match fchmod(file, Mode::from_raw_mode(restricted)) {
+        // Someone else's file that may be written, or a file system whose modes cannot be changed.
+        // That permissions cannot be applied is reported when the file is complete.
+        Err(Errno::PERM | Errno::ACCESS | Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL) => Ok(()),
         result => Ok(result?),
     }
 }

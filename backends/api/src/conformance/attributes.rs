@@ -6,7 +6,7 @@ use crate::{Attributes, ErrorKind, Owner, RelPath, Xattr};
 /// What was not refused is there, and reading, times and content are as before.
 pub async fn attributes_are_applied_or_told(fixture: &dyn Fixture) {
     let (sink, source) = (fixture.sink(), fixture.source());
-    sink.create_dir(&path("dir")).await.unwrap();
+    sink.create_dir(&path("dir"), None).await.unwrap();
     let kept = write(fixture, &path("file"), b"x").await;
     for (at, permissions) in [("file", 0o640), ("dir", 0o750)] {
         let at = path(at);

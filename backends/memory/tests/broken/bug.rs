@@ -46,6 +46,8 @@ pub(crate) enum Bug {
     LeavesTheOldEnd,
     MakesDirectoriesUnasked,
     ReplacesDirectories,
+    FilesAreOpenToAll,
+    DirectoriesAreOpenToAll,
     StepsLoseTheTime,
     DroppedWriterLocks,
     LimitCutsBlocks,

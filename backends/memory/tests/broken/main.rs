@@ -126,6 +126,8 @@ fn bug_of(case: Case) -> Bug {
         Case::writing_cuts_what_was_longer => Bug::LeavesTheOldEnd,
         Case::a_file_without_its_directory_is_not_found => Bug::MakesDirectoriesUnasked,
         Case::a_directory_in_its_place_is_not_overwritten => Bug::ReplacesDirectories,
+        Case::files_permit_no_more_than_asked_for => Bug::FilesAreOpenToAll,
+        Case::directories_permit_no_more_than_asked_for => Bug::DirectoriesAreOpenToAll,
         Case::a_whole_file_is_the_same_as_one_written_in_steps => Bug::StepsLoseTheTime,
         Case::a_writer_that_is_dropped_does_no_harm => Bug::DroppedWriterLocks,
         Case::little_under_way_changes_nothing => Bug::LimitCutsBlocks,

@@ -148,6 +148,10 @@ fn check_apart(source: &Location, dest: &Location) -> Result<(), Refusal> {
         WRONG_USAGE,
         match overlapping {
             Overlap::Same => format!("source {source} and destination {dest} are the same directory"),
+            Overlap::Shown => format!(
+                "the destination {dest} shows the files of the source {source} (bindfs, mergerfs or overlayfs?): nothing \
+                 would be copied; give another destination"
+            ),
             Overlap::SinkInSource => format!("the destination {dest} lies inside the source {source}"),
             Overlap::SourceInSink => format!("the source {source} lies inside the destination {dest}"),
         },

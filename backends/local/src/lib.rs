@@ -44,6 +44,7 @@ mod root;
 mod sink;
 mod source;
 mod trash;
+mod views;
 mod way;
 mod writeback;
 mod writer;

@@ -14,7 +14,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, ThisError)]
 #[non_exhaustive]
 pub enum Error {
-    /// An option is out of bounds, or something is missing.
+    /// An option is out of bounds, something is missing, or the trees cannot be migrated into one another.
     #[error("{0}")]
     Config(String),
     /// The database could not be used.

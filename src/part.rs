@@ -5,12 +5,14 @@
 //! every run, so that a run that was cut off leaves no more than one, and takes
 //! it up again.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use sha2::{Digest as _, Sha256};
 use towpath_backend::RelPath;
 
 const PREFIX: &[u8] = b".towpath-";
 const SUFFIX: &[u8] = b".part";
-/// What backends call the files by which they find out what a storage keeps.
+/// What the engine and backends call the files by which they find out what a storage keeps.
 const PROBE: &[u8] = b".towpath-probe-";
 
 /// The names of one migration's parts.
@@ -50,6 +52,13 @@ impl Parts {
         name.extend(digest.iter().take(8).flat_map(|byte| format!("{byte:02x}").into_bytes()));
         name.extend_from_slice(SUFFIX);
         path.parent()?.join(name).ok()
+    }
+
+    /// The name of a probe that no other run has: whoever was cut off leaves it behind.
+    pub(crate) fn probe() -> Option<RelPath> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let name = format!("{}-{}-view", std::process::id(), now.as_nanos());
+        RelPath::new([PROBE, name.as_bytes()].concat()).ok()
     }
 
     /// Whether `name` is that of a part, or of a backend's probe, and whose.
@@ -109,5 +118,6 @@ mod tests {
             assert_eq!(parts.whose(name), None, "{}", name.escape_ascii());
         }
         assert_eq!(parts.whose(b".towpath-probe-1-2-file"), Some(Whose::Probe));
+        assert_eq!(parts.whose(Parts::probe().unwrap().as_bytes()), Some(Whose::Probe));
     }
 }

@@ -308,7 +308,7 @@ async fn missing_directories_are_made_and_the_file_is_tried_again() {
         Ok(Box::new(willing_writer(&noted)))
     });
     let dirs = Arc::clone(&made);
-    sink.expect_create_dir().returning(move |_| {
+    sink.expect_create_dir().returning(move |_, _| {
         dirs.fetch_add(1, SeqCst);
         Ok(())
     });
@@ -521,7 +521,7 @@ async fn a_directory_that_cannot_be_read_is_told_and_the_rest_goes_on() {
     let noted = Arc::clone(&journal);
     source.expect_open().returning(move |_| Ok(Box::new(sevens(10, &noted))));
     let mut sink = willing_sink(&journal);
-    sink.expect_create_dir().returning(|_| Ok(()));
+    sink.expect_create_dir().returning(|_, _| Ok(()));
     sink.expect_metadata().returning(|_| Ok(metadata(Kind::Dir, 0)));
     let ran = bench.run(source, sink).await;
     let report = ran.result.unwrap();

@@ -38,7 +38,7 @@ fn source(list: impl Fn(&RelPath) -> Result<EntryStream> + Send + 'static) -> Mo
 
 fn sink() -> MockSink {
     let mut sink = willing_sink(&Journal::default());
-    sink.expect_create_dir().returning(|_| Ok(()));
+    sink.expect_create_dir().returning(|_, _| Ok(()));
     sink.expect_metadata().returning(|_| Ok(metadata(Kind::Dir, 0)));
     sink
 }
@@ -199,7 +199,7 @@ fn sink_with(names: NameRules, list: impl Fn(&RelPath) -> Result<EntryStream> + 
     let mut sink = empty_sink_of(Capabilities { names, symlinks: true, ..Capabilities::PLAIN });
     sink.expect_read_dir().returning(list);
     sink.expect_flush().returning(|| Ok(()));
-    sink.expect_create_dir().returning(|_| Ok(()));
+    sink.expect_create_dir().returning(|_, _| Ok(()));
     sink.expect_set_times().returning(|_, _| Ok(()));
     sink.expect_metadata().returning(|_| Ok(metadata(Kind::Dir, 0)));
     sink

@@ -54,7 +54,7 @@ impl Sink for Absent {
         Err(refused("create", path))
     }
 
-    async fn create_dir(&self, path: &RelPath) -> Result<()> {
+    async fn create_dir(&self, path: &RelPath, _permissions: Option<u32>) -> Result<()> {
         Err(refused("create directory", path))
     }
 

@@ -3,6 +3,7 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+use towpath_backend::RelPath;
 use towpath_backend::registry::{Location, Url};
 use towpath_local::{LocalSink, Overlap, overlap};
 
@@ -60,7 +61,7 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, Refusal> {
     }
     // From here on things are touched: a local destination is made and probed.
     let sink = match &dest {
-        Location::Path(dest) => local_sink(dest, arguments, &mut options)?,
+        Location::Path(dest) => local_sink(dest, &*opened, arguments, &mut options).await?,
         url => trees.sink(url).await?,
     };
     let migration = Migration::builder()
@@ -86,8 +87,16 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, Refusal> {
     Ok(status_of(&report, &received))
 }
 
-fn local_sink(dest: &Path, arguments: &SyncArguments, options: &mut Options) -> Result<Box<dyn Sink>, Refusal> {
-    let mut sink = LocalSink::open(dest).map_err(|error| Refusal(COULD_NOT_RUN, format!("destination {error}")))?;
+async fn local_sink(
+    dest: &Path,
+    source: &dyn Source,
+    arguments: &SyncArguments,
+    options: &mut Options,
+) -> Result<Box<dyn Sink>, Refusal> {
+    let failed = |error| Refusal(COULD_NOT_RUN, format!("the source cannot be read: {error}"));
+    let root = source.metadata(&RelPath::root()).await.map_err(failed)?;
+    let mut sink = LocalSink::open_bounded(dest, root.permissions)
+        .map_err(|error| Refusal(COULD_NOT_RUN, format!("destination {error}")))?;
     if let Some(trash) = &arguments.trash {
         sink = sink.with_trash(trash).map_err(|error| Refusal(COULD_NOT_RUN, format!("trash {error}")))?;
         options.sink_apart.extend(sink.trash_inside());
@@ -139,6 +148,10 @@ fn check_apart(source: &Location, dest: &Location) -> Result<(), Refusal> {
         WRONG_USAGE,
         match overlapping {
             Overlap::Same => format!("source {source} and destination {dest} are the same directory"),
+            Overlap::Shown => format!(
+                "the destination {dest} shows the files of the source {source} (bindfs, mergerfs or overlayfs?): nothing \
+                 would be copied; give another destination"
+            ),
             Overlap::SinkInSource => format!("the destination {dest} lies inside the source {source}"),
             Overlap::SourceInSink => format!("the source {source} lies inside the destination {dest}"),
         },

@@ -1,5 +1,6 @@
 //! The façade: one run of a migration, from its first look at the trees to its report.
 
+mod apart;
 mod builder;
 
 use std::collections::HashSet;
@@ -85,10 +86,14 @@ impl Migration {
     /// Needs a multi-thread tokio runtime with time enabled.
     ///
     /// # Errors
-    /// If it cannot start or go on; failures of single files are in the report
+    /// [`Error::Config`] if the source shows what is written to the sink. Else
+    /// if it cannot start or go on; failures of single files are in the report
     /// and in the events.
     pub async fn run(self) -> Result<Report> {
         let started = Instant::now();
+        if !self.options.dry_run {
+            apart::check(&*self.source, &*self.sink).await?;
+        }
         let log = AuditLog::open(&self.audit_log)?;
         let roots = Roots { source: self.source.root().to_vec(), sink: self.sink.root().to_vec() };
         let (state, thread) = State::open(self.database.clone(), &roots, log)?;

@@ -120,6 +120,7 @@ async fn settle(shared: &Shared, dir: &PendingDir) -> Result<Vec<BackendError>, 
 async fn apply(shared: &Shared, dir: &PendingDir) -> Result<Vec<BackendError>, BackendError> {
     let (options, mut attributes) = (&shared.options, Attributes::default());
     attributes.permissions = dir.attributes.permissions.filter(|_| options.keep_permissions);
+    attributes.permissions_of = dir.attributes.owner;
     attributes.owner = dir.attributes.owner.filter(|_| options.keep_owner);
     if options.keep_xattrs {
         attributes.xattrs = shared.source.xattrs(&dir.read_path).await?;

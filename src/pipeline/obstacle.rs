@@ -101,7 +101,7 @@ pub(crate) async fn make_dir(shared: &Shared, dir: &RelPath) -> Result<(), Obsta
             missing.pop();
             continue;
         }
-        match shared.sink.create_dir(path).await {
+        match create_dir(shared, path).await {
             Ok(()) => drop(missing.pop()),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 replace_by_dir(shared, path, error).await?;
@@ -120,6 +120,17 @@ pub(crate) async fn make_dir(shared: &Shared, dir: &RelPath) -> Result<(), Obsta
     Ok(())
 }
 
+/// Creates a directory that permits no more than the source's.
+async fn create_dir(shared: &Shared, dir: &RelPath) -> Result<(), BackendError> {
+    let permissions = shared.state.dir_permissions(dir.clone()).await.map_err(|error| not_recorded(dir, error))?;
+    shared.sink.create_dir(dir, permissions).await
+}
+
+/// An error of the database, in place of what was to be done.
+fn not_recorded(path: &RelPath, error: crate::Error) -> BackendError {
+    BackendError::new(ErrorKind::Other, "record", path, error)
+}
+
 /// Makes a directory where something has its name, unless that is one.
 async fn replace_by_dir(shared: &Shared, path: &RelPath, error: BackendError) -> Result<(), Obstacle> {
     let _clearing = shared.clearing.lock().await;
@@ -128,7 +139,7 @@ async fn replace_by_dir(shared: &Shared, path: &RelPath, error: BackendError) ->
         return Ok(());
     }
     remove(shared, path, &found, error).await?;
-    match shared.sink.create_dir(path).await {
+    match create_dir(shared, path).await {
         // Another lane on its way to the same directory was faster.
         Err(error) if error.kind() == ErrorKind::AlreadyExists => match shared.sink.metadata(path).await?.kind {
             Kind::Dir => Ok(()),
@@ -159,7 +170,7 @@ async fn delete(shared: &Shared, path: &RelPath, found: &Metadata) -> Result<(),
     let is_dir = found.kind == Kind::Dir;
     let deletion =
         Deletion { path: path.clone(), size_bytes: (!is_dir).then_some(found.size_bytes), modified: found.modified };
-    let database = |error: crate::Error| BackendError::new(ErrorKind::Other, "record", path, error);
+    let database = |error| not_recorded(path, error);
     shared.state.begin_deletions(vec![deletion.clone()]).await.map_err(database)?;
     let deleted = shared.delete(&deletion).await;
     let mut ended = EndedDeletions { announced: vec![path.clone()], ..EndedDeletions::default() };

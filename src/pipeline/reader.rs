@@ -126,6 +126,7 @@ impl Reading<'_> {
         let mut attributes = Attributes {
             // Links have no permissions of their own.
             permissions: metadata.permissions.filter(|_| options.keep_permissions && metadata.kind != Kind::Symlink),
+            permissions_of: metadata.owner,
             owner: metadata.owner.filter(|_| options.keep_owner),
             xattrs: Vec::new(),
             removes_others: options.keep_xattrs,

@@ -203,16 +203,17 @@ impl Writing {
         Ok(())
     }
 
-    /// What the sink is told of a file that it makes: permissions only if they are kept.
+    /// What the sink is told of a file that it creates or overwrites: its metadata, with the most
+    /// that it may permit.
     fn hint(&self) -> Metadata {
-        let metadata = self.task.metadata;
-        let permissions = metadata.permissions.filter(|_| self.shared.options.keep_permissions);
+        let (metadata, replaces) = (self.task.metadata, self.task.replaces);
+        let permissions = bound(metadata.permissions, replaces, self.is_part(), self.shared.options.keep_permissions);
         Metadata { permissions, ..metadata }
     }
 
     async fn create(&mut self, at: &RelPath) -> Result<Box<dyn FileWriter>, Ending> {
         let (shared, task, sink, metadata) = (&self.shared, &self.task, &self.shared.sink, &self.hint());
-        let is_new = task.replaces != Replaced::SameKind;
+        let is_new = !matches!(task.replaces, Replaced::SameKind { .. });
         if !is_new {
             begin_in_place(shared, task, at, Begin::Over).await?;
         }
@@ -317,6 +318,20 @@ async fn begin_in_place(shared: &Shared, task: &Task, at: &RelPath, begin: Begin
     begun.map_err(|error| failed(Error::new(ErrorKind::Other, "record", &task.path, error)))
 }
 
+/// The most that a file may permit: what is created, no more than its source, nor than what it
+/// replaces. A file that is overwritten keeps what the destination permits, unless the source's
+/// permissions are to be applied.
+fn bound(source: Option<u32>, replaces: Replaced, is_part: bool, keep_permissions: bool) -> Option<u32> {
+    let Replaced::SameKind { permissions: Some(there), has_other_names } = replaces else { return source };
+    let Some(source) = source else { return Some(there) };
+    Some(match keep_permissions {
+        // The sink creates a new file under the name, so that the others keep theirs.
+        _ if is_part || has_other_names => source & there,
+        true => source,
+        false => source | there,
+    })
+}
+
 fn failed(error: Error) -> Ending {
     Ending::Failed(Failure::sink(error))
 }
@@ -336,5 +351,32 @@ async fn pace(shared: &Shared, bytes: usize) -> Result<(), Ending> {
         biased;
         () = shared.stop.cancelled() => Err(Ending::Stopped),
         () = shared.paces.write.pass(bytes) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_created_permits_no_more_than_its_source() {
+        let there = |has_other_names| Replaced::SameKind { permissions: Some(0o664), has_other_names };
+        for keep_permissions in [false, true] {
+            let bound = |source, replaces, is_part| bound(source, replaces, is_part, keep_permissions);
+            assert_eq!(bound(Some(0o640), Replaced::Nothing, false), Some(0o640), "a new file");
+            assert_eq!(bound(Some(0o644), there(false), true), Some(0o644), "a new file that replaces one");
+            assert_eq!(bound(Some(0o666), there(false), true), Some(0o664), "one that replaces a narrower one");
+            assert_eq!(bound(Some(0o640), there(true), false), Some(0o640), "one name of several");
+            assert_eq!(bound(None, Replaced::Nothing, false), None, "the source has no permissions");
+            assert_eq!(bound(None, there(false), true), Some(0o664), "nor more than what is replaced");
+        }
+    }
+
+    #[test]
+    fn what_is_overwritten_permits_what_it_did_unless_permissions_are_applied() {
+        let there = Replaced::SameKind { permissions: Some(0o644), has_other_names: false };
+        assert_eq!(bound(Some(0o600), there, false, false), Some(0o644));
+        assert_eq!(bound(Some(0o600), there, false, true), Some(0o600));
+        assert_eq!(bound(Some(0o660), there, false, false), Some(0o664));
     }
 }

@@ -71,11 +71,16 @@ pub(crate) struct Pending {
     pub(crate) replaces: Replaced,
 }
 
-/// What a file or link takes the place of.
+/// What a file or link takes the place of at the sink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Replaced {
     Nothing,
-    SameKind,
+    /// Another file, or another link.
+    SameKind {
+        permissions: Option<u32>,
+        /// It has other names (hard links), which keep it.
+        has_other_names: bool,
+    },
     OtherKind,
 }
 
@@ -192,7 +197,10 @@ fn columns(of: &str) -> String {
         "file.dir, file.name, dir.path, file.kind, file.real, {of}.size, {of}.modified, {of}.accessed, {of}.changed, \
          {of}.created, {of}.permissions, {of}.user, {of}.grp, {of}.hash, {of}.algorithm, {of}.device, {of}.inode, \
          (SELECT there.kind <> file.kind FROM sink_entry AS there
-             WHERE there.dir = file.dir AND there.name = file.name)"
+             WHERE there.dir = file.dir AND there.name = file.name), \
+         (SELECT permissions FROM sink_entry AS there WHERE there.dir = file.dir AND there.name = file.name), \
+         EXISTS (SELECT 1 FROM sink_entry AS there
+             WHERE there.dir = file.dir AND there.name = file.name AND there.device IS NOT NULL)"
     )
 }
 
@@ -240,7 +248,7 @@ impl Db {
             ),
             params![turn, dir, Name(name), signed(limit as u64), Work::Name.number(), least, most],
             |row| {
-                let first = join(&path(row, 19)?, &bytes(row, 18)?)?;
+                let first = join(&path(row, 21)?, &bytes(row, 20)?)?;
                 Ok(Pending { name_of: Some(first), ..pending(row)? })
             },
         )
@@ -307,7 +315,7 @@ fn pending(row: &rusqlite::Row<'_>) -> rusqlite::Result<Pending> {
     let read_path = optional_path(row, 4)?.unwrap_or_else(|| path.clone());
     let replaces = match row.get(17)? {
         None => Replaced::Nothing,
-        Some(false) => Replaced::SameKind,
+        Some(false) => Replaced::SameKind { permissions: row.get(18)?, has_other_names: row.get(19)? },
         Some(true) => Replaced::OtherKind,
     };
     Ok(Pending { key, path, read_path, metadata, recorded, name_of: None, replaces })

@@ -4,7 +4,7 @@ use towpath_backend::{Attributes, RelPath, Times, Timestamp};
 
 use super::State;
 use super::backlog::owner;
-use super::value::{optional_path, path, signed};
+use super::value::{Name, optional_path, path, signed};
 use crate::error::Result;
 
 /// A directory that the sink lacks, or whose times it is to get.
@@ -66,6 +66,16 @@ impl State {
                     })
                 },
             )
+        })
+        .await
+    }
+
+    /// The permissions of a directory in the source; `None` where that does not tell any. Of one
+    /// that is not known, only its owner has any.
+    pub(crate) async fn dir_permissions(&self, dir: RelPath) -> Result<Option<u32>> {
+        self.call(move |db| {
+            let sql = "SELECT permissions FROM dir WHERE path = ?1 AND modified IS NOT NULL";
+            Ok(db.row(sql, [Name(dir.as_bytes())], |row| row.get(0))?.unwrap_or(Some(0o700)))
         })
         .await
     }

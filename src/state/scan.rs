@@ -288,12 +288,15 @@ impl Db {
             "UPDATE dir SET missing = 0 WHERE id BETWEEN ?2 AND ?3 AND source_scan IS NOT ?1 AND missing = 1",
             range,
         )?;
+        // A sink does not set setuid (2048) for another user than the source's, nor setgid (1024)
+        // for another group: where owners differ, these bits are to be absent.
         // Setting the times waits until the content is there: what is missing or
         // differs now, and what the transfer changes, is settled at its end.
         self.execute(
             "UPDATE dir SET settle = source_scan IS ?1 AND modified IS NOT NULL AND (
                  sink_scan IS NOT ?1 OR abs(modified - sink_modified) > ?4
-                 OR (?5 AND permissions IS NOT sink_permissions)
+                 OR (?5 AND sink_permissions IS NOT permissions & ~(
+                     2048 * (user IS NOT sink_user) + 1024 * (grp IS NOT sink_grp)))
                  OR (?6 AND (user IS NOT sink_user OR grp IS NOT sink_grp)))
              WHERE id BETWEEN ?2 AND ?3",
             params![id, from, to, tolerance_ns, compares.permissions, compares.owner],
@@ -306,7 +309,8 @@ impl Db {
              WHERE dir BETWEEN ?1 AND ?2 AND status = 1 AND EXISTS (
                  SELECT 1 FROM sink_entry AS there
                  WHERE there.dir = file.dir AND there.name = file.name AND (
-                     (?3 AND file.kind = 0 AND there.permissions IS NOT file.permissions)
+                     (?3 AND file.kind = 0 AND there.permissions IS NOT file.permissions & ~(
+                         2048 * (file.user IS NOT there.user) + 1024 * (file.grp IS NOT there.grp)))
                      OR (?4 AND (there.user IS NOT file.user OR there.grp IS NOT file.grp))))",
             params![from, to, compares.permissions, compares.owner],
         )

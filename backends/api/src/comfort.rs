@@ -78,7 +78,7 @@ pub trait SinkExt: Sink {
         let mut missing = Vec::new();
         let mut next = Some(path.clone());
         while let Some(dir) = next {
-            match self.create_dir(&dir).await {
+            match self.create_dir(&dir, None).await {
                 Ok(()) => break,
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                     is_directory(self, &dir).await?;
@@ -92,7 +92,7 @@ pub trait SinkExt: Sink {
             }
         }
         for dir in missing.iter().rev() {
-            match self.create_dir(dir).await {
+            match self.create_dir(dir, None).await {
                 // Someone else was faster.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => is_directory(self, dir).await?,
                 made => made?,

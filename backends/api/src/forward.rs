@@ -81,8 +81,8 @@ macro_rules! forward {
                     (**self).write_whole(path, data, metadata).await
                 }
 
-                async fn create_dir(&self, path: &RelPath) -> Result<()> {
-                    (**self).create_dir(path).await
+                async fn create_dir(&self, path: &RelPath, permissions: Option<u32>) -> Result<()> {
+                    (**self).create_dir(path, permissions).await
                 }
 
                 async fn create_symlink(&self, path: &RelPath, target: &[u8]) -> Result<()> {

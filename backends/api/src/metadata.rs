@@ -159,6 +159,9 @@ pub struct Times {
 pub struct Attributes {
     /// Permission bits (`0o7777`).
     pub permissions: Option<u32>,
+    /// Who owns the file that the permissions come from, where its storage tells; see
+    /// [`Self::permissions_for`]. `None`: as `owner`.
+    pub permissions_of: Option<Owner>,
     /// User and group.
     pub owner: Option<Owner>,
     /// Extended attributes, ACLs among them.
@@ -172,6 +175,19 @@ impl Attributes {
     /// Whether there is nothing to apply.
     pub fn is_empty(&self) -> bool {
         self.permissions.is_none() && self.owner.is_none() && self.xattrs.is_empty() && !self.removes_others
+    }
+
+    /// The permissions for a file that belongs to `owner` at the sink. setuid and setgid run a
+    /// program as its user or group: they are missing where that is not the source's, so that
+    /// nobody's program becomes another user's, such as root's.
+    pub fn permissions_for(&self, owner: Option<Owner>) -> Option<u32> {
+        const SETUID: u32 = 0o4000;
+        const SETGID: u32 = 0o2000;
+        let source = self.permissions_of.or(self.owner);
+        let differs = |id: fn(Owner) -> u32| source.map(id) != owner.map(id);
+        let setuid = if differs(|owner| owner.user) { SETUID } else { 0 };
+        let setgid = if differs(|owner| owner.group) { SETGID } else { 0 };
+        self.permissions.map(|permissions| permissions & !(setuid | setgid))
     }
 }
 
@@ -204,6 +220,27 @@ mod tests {
             let time = Timestamp(ns);
             prop_assert_eq!(Timestamp::from_parts(time.seconds(), time.subsec_nanoseconds()), time);
         }
+    }
+
+    #[test]
+    fn setuid_and_setgid_stay_with_their_user_and_group() {
+        let source = Owner { user: 1, group: 2 };
+        let attributes =
+            Attributes { permissions: Some(0o6755), permissions_of: Some(source), ..Attributes::default() };
+        for (sink, permissions) in [
+            (Some(source), 0o6755),
+            (Some(Owner { user: 0, ..source }), 0o2755),
+            (Some(Owner { group: 0, ..source }), 0o4755),
+            (Some(Owner { user: 0, group: 0 }), 0o755),
+            (None, 0o755),
+        ] {
+            assert_eq!(attributes.permissions_for(sink), Some(permissions), "{sink:?}");
+        }
+        let unknown = Attributes { permissions_of: None, ..attributes.clone() };
+        assert_eq!(unknown.permissions_for(Some(source)), Some(0o755));
+        let given = Attributes { owner: Some(source), ..unknown };
+        assert_eq!(given.permissions_for(Some(source)), Some(0o6755));
+        assert_eq!(Attributes::default().permissions_for(Some(source)), None);
     }
 
     #[test]

@@ -57,7 +57,7 @@ mockall::mock! {
     #[async_trait]
     impl Sink for Sink {
         async fn create(&self, path: &RelPath, metadata: &Metadata) -> Result<Box<dyn FileWriter>>;
-        async fn create_dir(&self, path: &RelPath) -> Result<()>;
+        async fn create_dir(&self, path: &RelPath, permissions: Option<u32>) -> Result<()>;
         async fn create_symlink(&self, path: &RelPath, target: &[u8]) -> Result<()>;
         async fn create_hard_link(&self, existing: &RelPath, path: &RelPath) -> Result<()>;
         async fn rename(&self, from: &RelPath, to: &RelPath) -> Result<()>;

@@ -9,8 +9,10 @@ use crate::{Attributes, Error, ErrorKind, Metadata, RelPath, Result, Times, Tree
 #[async_trait]
 pub trait Sink: Tree {
     /// Opens the file for writing from its start, making it or cutting it to nothing,
-    /// following no link. `metadata` are the source's, as a hint (size), and nothing
-    /// more. If they tell permissions, a new file is open to nobody else from its start.
+    /// following no link. `metadata` are the source's, as a hint (size), but for the
+    /// permissions: if they are given, the file grants its group and others nothing beyond
+    /// them, before its first byte and whether it is new or not. A new file gets no right to
+    /// be executed; one that is there keeps what it grants less.
     ///
     /// # Errors
     /// [`crate::ErrorKind::NotFound`] if its directory is missing; otherwise if it
@@ -32,12 +34,13 @@ pub trait Sink: Tree {
         writer.finish(size_bytes, &metadata.times()).await
     }
 
-    /// Makes a directory.
+    /// Makes a directory. If `permissions` are given, it grants its group and others nothing
+    /// beyond them, and its owner everything.
     ///
     /// # Errors
     /// [`crate::ErrorKind::AlreadyExists`] if the name is taken,
     /// [`crate::ErrorKind::NotFound`] if its own directory is missing.
-    async fn create_dir(&self, path: &RelPath) -> Result<()>;
+    async fn create_dir(&self, path: &RelPath, permissions: Option<u32>) -> Result<()>;
 
     /// Makes a symbolic link with these bytes as its target.
     ///

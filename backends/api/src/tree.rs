@@ -64,6 +64,9 @@ pub struct Capabilities {
     pub implied_directories: bool,
     /// Which names it can hold, and which of them are the same to it.
     pub names: NameRules,
+    /// Whether a run may create an empty file in the root of this sink and remove it again, to find
+    /// out whether the source shows it: then they are one tree under two names.
+    pub probes: bool,
     /// How many files at a time suit it, where a user does not say: more where each waits for long.
     pub lanes: usize,
 }
@@ -80,6 +83,7 @@ impl Capabilities {
         over_network: true,
         implied_directories: false,
         names: NameRules::BYTES,
+        probes: false,
         lanes: 16,
     };
 }

@@ -137,7 +137,7 @@ impl Sink for Recording {
         Ok(metadata())
     }
 
-    async fn create_dir(&self, _: &RelPath) -> Result<()> {
+    async fn create_dir(&self, _: &RelPath, _: Option<u32>) -> Result<()> {
         self.called("create_dir");
         Ok(())
     }
@@ -244,7 +244,7 @@ async fn write_everything(tree: &impl Sink) -> Vec<Result<()>> {
     vec![
         tree.create(&path, &metadata).await.map(drop),
         tree.write_whole(&path, Bytes::new(), &metadata).await.map(|_| ()),
-        tree.create_dir(&path).await,
+        tree.create_dir(&path, None).await,
         tree.create_symlink(&path, b"target").await,
         tree.create_hard_link(&path, &other).await,
         tree.rename(&path, &other).await,

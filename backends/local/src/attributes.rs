@@ -21,7 +21,6 @@ use crate::root::{Root, metadata_of_open};
 
 /// The kernel's limit for the names, and for each value.
 const MAX_BYTES: usize = 65_536;
-const SETUID_SETGID: u32 = 0o6000;
 
 /// All extended attributes of a file, directory or link, in no order; none where
 /// the file system has none.
@@ -77,13 +76,13 @@ pub(crate) fn set(root: &Root, path: &RelPath, attributes: &Attributes) -> io::R
     let file = root.resolver.pin(path)?;
     let now = metadata_of_open(&file)?;
     let mut refused = Vec::new();
-    let mut owner_is_right = true;
+    let mut owner = now.owner;
     let new_owner = attributes.owner.filter(|owner| now.owner != Some(*owner));
-    if let Some(owner) = new_owner
-        && let Err(error) = set_owner(&file, owner)
-    {
-        owner_is_right = false;
-        refused.push(Error::from_io("set owner", path, error.into()));
+    if let Some(new) = new_owner {
+        match set_owner(&file, new) {
+            Ok(()) => owner = Some(new),
+            Err(error) => refused.push(Error::from_io("set owner", path, error.into())),
+        }
     }
     if attributes.removes_others {
         remove_others(&file, path, &attributes.xattrs, &mut refused)?;
@@ -92,10 +91,11 @@ pub(crate) fn set(root: &Root, path: &RelPath, attributes: &Attributes) -> io::R
         attributes.xattrs.iter().partition(|xattr| xattr.name.starts_with(b"user."));
     set_xattrs(&file, path, &of_users, &mut refused);
     // A link has no permissions of its own.
-    if let Some(mut permissions) = attributes.permissions.filter(|_| now.kind != Kind::Symlink) {
-        if !owner_is_right && permissions & SETUID_SETGID != 0 {
-            permissions &= !SETUID_SETGID;
-            let cause = "setuid and setgid are not set for another owner";
+    if now.kind != Kind::Symlink
+        && let Some(permissions) = attributes.permissions_for(owner)
+    {
+        if attributes.permissions != Some(permissions) {
+            let cause = "setuid or setgid is dropped: the file belongs to another user or group than at the source";
             refused.push(Error::new(ErrorKind::PermissionDenied, "set permissions", path, cause));
         }
         let is_set = new_owner.is_none() && now.permissions == Some(permissions);

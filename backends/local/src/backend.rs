@@ -34,6 +34,7 @@ impl Backend for Local {
             renames: true,
             holes: true,
             over_network: false,
+            probes: true,
             ..Capabilities::PLAIN
         }
     }

@@ -33,6 +33,7 @@ const EXFAT: u32 = 0x2011_bab0;
 const NTFS: u32 = 0x5346_544e;
 const NTFS3: u32 = 0x7366_746e;
 const HFS_PLUS: u32 = 0x482b;
+const OVERLAY: u32 = 0x794c_7630;
 const TMPFS: u32 = 0x0102_1994;
 const RAMFS: u32 = 0x8584_58f6;
 
@@ -61,6 +62,16 @@ impl FileSystem {
             self.magic,
             NFS | SMB | CIFS | SMB2 | FUSE | CEPH | AFS | KAFS | V9FS | LUSTRE | GPFS | BEEGFS | PANFS | VBOXSF
         )
+    }
+
+    /// Whether it may show files of another file system of this machine.
+    pub(crate) fn shows_others(self) -> bool {
+        self.is_fuse() || self.magic == OVERLAY
+    }
+
+    /// Whether a program answers for it.
+    pub(crate) fn is_fuse(self) -> bool {
+        self.magic == FUSE
     }
 
     /// Whether what is read may pass the page cache by, so that what a client was asked to fetch ahead into it comes

@@ -25,6 +25,7 @@ pub(crate) fn capabilities(root: &Root) -> Capabilities {
         holes: is_plain && kind != Names::Smb,
         over_network: filesystem.is_remote(),
         names: names(root, kind),
+        probes: true,
         ..Capabilities::PLAIN
     }
 }

@@ -11,9 +11,11 @@
 //! Holes stay holes: where a file takes less room than it is long, the kernel
 //! tells where its data are, and only those are written (module `holes`).
 //!
-//! An existing destination file is written in place and keeps its mode and its
-//! owner; one that may not be written is an error, not made writable. One with
-//! several names (hard links) is made anew under the name that is written, with
+//! Files and directories that are created grant no more than the permissions that
+//! come with them. An existing destination file is written in place and keeps its
+//! owner, and its mode as far as it grants no more than these; it loses setuid and
+//! setgid. One that may not be written is an error, not made writable. One with
+//! several names (hard links) is made again under the name that is written, with
 //! no more permissions than it had, so that the others keep their content.
 //!
 //! What a destination keeps is found out with a few hidden files that go away
@@ -42,6 +44,7 @@ mod root;
 mod sink;
 mod source;
 mod trash;
+mod views;
 mod way;
 mod writeback;
 mod writer;

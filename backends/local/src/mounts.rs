@@ -16,11 +16,13 @@ pub(crate) struct Mount {
     /// The directory of the file system that is mounted.
     root: PathBuf,
     /// Where it is mounted.
-    point: PathBuf,
+    pub(crate) point: PathBuf,
     /// Type of file system, such as `nfs4`.
     pub(crate) kind: String,
     /// What is mounted: a server's share, or a device.
-    source: OsString,
+    pub(crate) source: OsString,
+    /// Options of the file system, such as `rw,lowerdir=/a`.
+    options: OsString,
 }
 
 impl Mount {
@@ -51,7 +53,20 @@ impl Mount {
         let mut fields = fields.skip_while(|field| *field != b"-").skip(1);
         let kind = text(fields.next()?);
         let source = unescape(fields.next()?);
-        Some(Self { device, root, point, kind, source })
+        let options = unescape(fields.next().unwrap_or_default());
+        Some(Self { device, root, point, kind, source, options })
+    }
+
+    /// The value of an option of the file system.
+    pub(crate) fn option(&self, name: &str) -> Option<&[u8]> {
+        let mut options = self.options.as_bytes().split(|&b| b == b',');
+        options.find_map(|option| option.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
+    }
+
+    /// The path in the file system of what is at the canonical `path` on this mount.
+    pub(crate) fn inside(&self, path: &Path) -> Option<PathBuf> {
+        let root = self.root.strip_prefix("/").unwrap_or(&self.root);
+        Some(root.join(path.strip_prefix(&self.point).ok()?))
     }
 
     /// What is mounted, the same after each mount and restart.
@@ -110,6 +125,17 @@ mod tests {
         assert_eq!(Mount::parse(line.as_bytes(), 35), None);
         assert_eq!(mount("36 35 0:98 / /mnt rw - cifs //nas/share rw").name(), "cifs //nas/share /");
         assert_eq!(Mount::parse(b"36 35 0:98 / /mnt rw", 36), None, "cut off");
+    }
+
+    #[test]
+    fn options_and_paths_inside_are_found() {
+        let overlay = mount("36 1 0:9 / /m rw - overlay overlay rw,lowerdir=/low,upperdir=/u\\040p,workdir=/w");
+        assert_eq!(overlay.option("upperdir"), Some(&b"/u p"[..]));
+        assert_eq!(overlay.option("upper"), None);
+        assert_eq!(overlay.inside(Path::new("/m/a/b")), Some("a/b".into()));
+        assert_eq!(overlay.inside(Path::new("/elsewhere")), None);
+        let part = mount("36 1 0:9 /sub /m rw - fuse /data rw");
+        assert_eq!(part.inside(Path::new("/m")), Some("sub".into()));
     }
 
     #[test]

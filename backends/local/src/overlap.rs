@@ -8,12 +8,15 @@ use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 
 use crate::mounts::Mount;
+use crate::views;
 
 /// How two trees overlap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overlap {
     /// They are the same directory.
     Same,
+    /// The destination shows the files of the source, in a file system that shows those of others.
+    Shown,
     /// The destination lies inside the source.
     SinkInSource,
     /// The source lies inside the destination.
@@ -23,21 +26,47 @@ pub enum Overlap {
 /// How `source` and `sink` overlap, if they do. The sink may be missing, the
 /// directory above it not.
 ///
-/// Looks at the directories themselves (device and inode), and at where they lie
-/// in their file system or on their server, so that links, bind mounts and
-/// several mounts of one share do not deceive it.
+/// Compares the directories themselves (device and inode), where they lie in their
+/// file system or on their server, and what bindfs, mergerfs and overlayfs show, so that
+/// links, bind mounts and several mounts of one share do not deceive it.
 ///
 /// # Errors
-/// If one of them cannot be looked at.
+/// If one of them cannot be read.
 pub fn overlap(source: &Path, sink: &Path) -> io::Result<Option<Overlap>> {
     let (source, sink) = (source.canonicalize()?, canonical(sink)?);
-    let chains = (chain(&source)?, chain(&sink)?);
+    if let Some(found) = of_dirs(&source, &sink)? {
+        return Ok(Some(found));
+    }
+    let (sources, sinks) = (with_shown(source)?, with_shown(sink)?);
+    for source in &sources {
+        for sink in &sinks {
+            match of_dirs(source, sink)? {
+                Some(Overlap::Same) => return Ok(Some(Overlap::Shown)),
+                None => {}
+                found => return Ok(found),
+            }
+        }
+    }
+    Ok(views::shows_the_same(&sources[0], &sinks[0])?.then_some(Overlap::Shown))
+}
+
+/// How two directories at canonical paths overlap. The sink may be missing.
+fn of_dirs(source: &Path, sink: &Path) -> io::Result<Option<Overlap>> {
+    let chains = (chain(source)?, chain(sink)?);
     Ok(match (chains.0.first(), chains.1.first()) {
         (Some(source), Some(sink)) if source.is_some() && source == sink => Some(Overlap::Same),
         (Some(source), _) if source.is_some() && chains.1.contains(source) => Some(Overlap::SinkInSource),
         (_, Some(sink)) if sink.is_some() && chains.0.contains(sink) => Some(Overlap::SourceInSink),
-        _ => of_places(place(&source)?, place(&sink)?),
+        _ => of_places(place(source)?, place(sink)?),
     })
+}
+
+/// A directory, and those that it shows.
+fn with_shown(path: PathBuf) -> io::Result<Vec<PathBuf>> {
+    let shown = mount(&path)?.map(|mount| views::shown_by(&mount, &path)).unwrap_or_default();
+    // Of what is missing, and of what the user may not reach, nothing is shown.
+    let shown = shown.iter().filter_map(|shown| canonical(shown).ok());
+    Ok(std::iter::once(path.clone()).chain(shown).collect())
 }
 
 /// A directory in its file system: that one's name, and the path in it.
@@ -57,13 +86,17 @@ fn of_places(source: Option<Place>, sink: Option<Place>) -> Option<Overlap> {
 /// Where the directory at a canonical path lies; `None` where that is not told.
 /// A missing one will lie in the one above it.
 fn place(path: &Path) -> io::Result<Option<Place>> {
+    Ok(mount(path)?.and_then(|mount| mount.place(path).map(|(on, inside)| (on.to_owned(), inside))))
+}
+
+/// The mount that a directory lies on, or will lie on.
+fn mount(path: &Path) -> io::Result<Option<Mount>> {
     let look = |path| open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
     let dir = match look(path) {
         Err(Errno::NOENT) => look(path.parent().unwrap_or(path))?,
         result => result?,
     };
-    let mount = Mount::of(dir)?;
-    Ok(mount.and_then(|mount| mount.place(path).map(|(on, inside)| (on.to_owned(), inside))))
+    Mount::of(dir)
 }
 
 /// The canonical path of a directory whose last component may be missing.

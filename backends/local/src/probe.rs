@@ -52,6 +52,7 @@ pub(crate) fn capabilities(root: &Root) -> io::Result<Capabilities> {
         holes,
         over_network: root.filesystem.is_remote(),
         names,
+        probes: true,
         ..Capabilities::PLAIN
     })
 }

@@ -155,7 +155,7 @@ async fn write_all(sink: &LocalSink, root: &Path, n: u64) -> Vec<bool> {
         sink.write_whole(&at(&made), Bytes::from_static(b"new"), &times).await.is_ok(),
         stepwise(at("file")).await.is_ok(),
         stepwise(path("swapped")).await.is_ok(),
-        sink.create_dir(&at("made-dir")).await.is_ok(),
+        sink.create_dir(&at("made-dir"), None).await.is_ok(),
         sink.remove_dir(&at("made-dir")).await.is_ok(),
         sink.remove_dir(&at("sub")).await.is_ok(),
         sink.create_symlink(&at("made-link"), b"file").await.is_ok(),

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -41,8 +42,17 @@ impl LocalSink {
     /// # Errors
     /// If it cannot be made, read or written.
     pub fn open(path: &Path) -> std::result::Result<Self, OpenError> {
+        Self::open_bounded(path, None)
+    }
+
+    /// The same. If the directory is made and `permissions` are given, such as those of the
+    /// source's root, it grants its group and others nothing beyond them.
+    ///
+    /// # Errors
+    /// As [`LocalSink::open`].
+    pub fn open_bounded(path: &Path, permissions: Option<u32>) -> std::result::Result<Self, OpenError> {
         Self::check(path)?;
-        let (root, _) = made::made(path, &DirBuilder::new(), Resolver::new)?;
+        let (root, _) = made::made(path, DirBuilder::new().mode(dir_mode(permissions)), Resolver::new)?;
         Self::of(root).map_err(|error| OpenError::new(path, format!("cannot be written: {error}")))
     }
 
@@ -103,6 +113,12 @@ impl LocalSink {
             Err(error) => Err(OpenError::io(path, "be looked at", &error)),
         }
     }
+}
+
+/// The mode of a new directory before the umask: its group and others get no more than
+/// `permissions`, if there are any.
+fn dir_mode(permissions: Option<u32>) -> u32 {
+    permissions.map_or(0o777, |bits| bits & 0o077 | 0o700)
 }
 
 #[async_trait]
@@ -170,21 +186,17 @@ impl Sink for LocalSink {
         let (root, at) = (Arc::clone(&self.root), path.clone());
         let times = self.capabilities.sets_mtime.then(|| metadata.times());
         let permissions = metadata.permissions;
-        let write = move || {
-            let file = writer::create(&root, &at, permissions)?;
-            writer::write_all(&file, &data, 0)?;
-            writer::settle(&file, &root)?;
-            writer::finish(file, &at, times.as_ref(), &root)
-        };
+        let write = move || writer::write_whole(&root, &at, &data, permissions, times.as_ref());
         self.root.run_short("write", path, write).await
     }
 
-    async fn create_dir(&self, path: &RelPath) -> Result<()> {
+    async fn create_dir(&self, path: &RelPath, permissions: Option<u32>) -> Result<()> {
         if path.is_root() {
             return Err(Error::from_io("create directory", path, Errno::EXIST.into()));
         }
-        let make = |dir: &Dir<'_>, name: &OsStr| {
-            mkdirat(dir, name, Mode::from_raw_mode(0o777)).map_err(|error| writer::name_refused(error.into()))
+        let mode = Mode::from_raw_mode(dir_mode(permissions));
+        let make = move |dir: &Dir<'_>, name: &OsStr| {
+            mkdirat(dir, name, mode).map_err(|error| writer::name_refused(error.into()))
         };
         self.change("create directory", path, make).await
     }

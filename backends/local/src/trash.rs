@@ -58,7 +58,7 @@ impl Trash {
     fn of(root: Root, dir: &Path, tree: &Root) -> Result<Self, OpenError> {
         let look = |error| OpenError::io(dir, "be looked at", &error);
         match overlap(&root.path, &tree.path).map_err(look)? {
-            Some(Overlap::Same) => return Err(OpenError::new(dir, "is the destination itself")),
+            Some(Overlap::Same | Overlap::Shown) => return Err(OpenError::new(dir, "is the destination itself")),
             Some(Overlap::SinkInSource) => return Err(OpenError::new(dir, "holds the destination")),
             Some(Overlap::SourceInSink) | None => {}
         }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use filetime::FileTime;
 use rustix::fs::{
-    AtFlags, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, fdatasync, fsync, ftruncate, statx, unlinkat, utimensat,
+    AtFlags, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, fchmod, fdatasync, fsync, ftruncate, statx, unlinkat,
+    utimensat,
 };
 use rustix::io::{Errno, pwrite};
 use towpath_backend::{Bytes, Error, FileWriter, Kind, Metadata, RelPath, Result, Times, Timestamp, async_trait};
@@ -17,20 +18,47 @@ use crate::writeback::WriteBack;
 
 /// Tries to make or open a file that others make and remove at that moment.
 const MAX_TRIES: u32 = 10;
+const SETUID_SETGID: u32 = 0o6000;
 
 /// Makes the file, or opens the one that is there and cuts it to nothing. A
 /// file with several names is left to its other names, and made anew under this
 /// one: what is written here must not change what they show.
 ///
-/// A link or FIFO in its place is neither followed nor waited for. Modes are
-/// those of the umask, and no more than `permissions` if there are any: a
-/// read-only file stays writable for its owner.
+/// A link or FIFO in its place is neither followed nor waited for. Modes are those of the umask.
+/// The group and others get no more than `permissions` if there are any; the owner always reads
+/// and writes.
 pub(crate) fn create(root: &Root, path: &RelPath, permissions: Option<u32>) -> io::Result<File> {
-    // Who may not read the source's file shall not read this one while it is written.
-    let mut mode = permissions.map_or(Mode::from_raw_mode(0o666), |bits| Mode::from_raw_mode(bits & 0o666 | 0o600));
+    create_or_open(root, path, permissions).map(|(file, _)| file)
+}
+
+/// Writes a small file whole: what it is now. A file that was made for it does not stay if that fails.
+pub(crate) fn write_whole(
+    root: &Root,
+    path: &RelPath,
+    data: &[u8],
+    permissions: Option<u32>,
+    times: Option<&Times>,
+) -> io::Result<Metadata> {
+    let (file, is_new) = create_or_open(root, path, permissions)?;
+    let write = || {
+        write_all(&file, data, 0)?;
+        settle(&file, root)
+    };
+    let written = write().and_then(|()| finish(file, path, times, root));
+    if is_new && written.is_err() {
+        // Best effort: the error of the write says more.
+        let _removed = root.resolver.parent(path).map(|(dir, name)| unlinkat(dir, name, AtFlags::empty()));
+    }
+    written
+}
+
+/// The file, and whether it was surely made just now.
+fn create_or_open(root: &Root, path: &RelPath, permissions: Option<u32>) -> io::Result<(File, bool)> {
+    let bound = permissions.map_or(0o777, |bits| bits & 0o077 | 0o700);
+    let mut mode = Mode::from_raw_mode(0o666 & bound);
     for _ in 0..MAX_TRIES {
         let file = match open_or_make(root, path, mode) {
-            Ok(Opened::Fresh(file)) => return Ok(file),
+            Ok(Opened::Fresh(file)) => return Ok((file, true)),
             Ok(Opened::There(file)) => file,
             Ok(Opened::Gone) => continue,
             // ENXIO: a FIFO without a reader, or a socket.
@@ -45,15 +73,35 @@ pub(crate) fn create(root: &Root, path: &RelPath, permissions: Option<u32>) -> i
             let (dir, name) = root.resolver.parent(path)?;
             unlinkat(dir, name, AtFlags::empty())?;
             // Who could not read the old file shall not read the new one.
-            mode = Mode::from_raw_mode(metadata.permissions.unwrap_or(0o600) & 0o777);
+            mode = Mode::from_raw_mode(metadata.permissions.unwrap_or(0o600) & bound);
             continue;
+        }
+        if let Some(bits) = metadata.permissions {
+            restrict(&file, bits, bound)?;
         }
         if metadata.size_bytes > 0 {
             ftruncate(&file, 0)?;
         }
-        return Ok(file);
+        return Ok((file, false));
     }
     Err(Errno::AGAIN.into())
+}
+
+/// Takes from a file with the permissions `bits` what is beyond `bound` before new content comes.
+///
+/// setuid and setgid go too: new content must not run as the user or group that the old content
+/// ran as. The kernel drops them when a file is written, but not when root writes.
+fn restrict(file: &File, bits: u32, bound: u32) -> io::Result<()> {
+    let restricted = bits & !SETUID_SETGID & (0o7000 | bound);
+    if restricted == bits {
+        return Ok(());
+    }
+    match fchmod(file, Mode::from_raw_mode(restricted)) {
+        // Someone else's file that may be written, or a file system whose modes cannot be changed.
+        // That permissions cannot be applied is reported when the file is complete.
+        Err(Errno::PERM | Errno::ACCESS | Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL) => Ok(()),
+        result => Ok(result?),
+    }
 }
 
 /// What opening or making a file came to.
@@ -98,7 +146,7 @@ fn not_a_file() -> io::Error {
 }
 
 /// Writes all of `data` at `offset`.
-pub(crate) fn write_all(file: &File, mut data: &[u8], mut offset: u64) -> io::Result<()> {
+fn write_all(file: &File, mut data: &[u8], mut offset: u64) -> io::Result<()> {
     while !data.is_empty() {
         match pwrite(file, data, offset) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -114,7 +162,7 @@ pub(crate) fn write_all(file: &File, mut data: &[u8], mut offset: u64) -> io::Re
 }
 
 /// Brings the data to where setting the times can follow.
-pub(crate) fn settle(file: &File, root: &Root) -> io::Result<()> {
+fn settle(file: &File, root: &Root) -> io::Result<()> {
     if root.filesystem.is_remote() {
         // The server sets the mtime when data arrive: they must be there before
         // the times. And what went wrong on the way shows here.
@@ -124,7 +172,7 @@ pub(crate) fn settle(file: &File, root: &Root) -> io::Result<()> {
 }
 
 /// Sets the times if there are any to set, looks, and closes: what the file is now.
-pub(crate) fn finish(file: File, path: &RelPath, times: Option<&Times>, root: &Root) -> io::Result<Metadata> {
+fn finish(file: File, path: &RelPath, times: Option<&Times>, root: &Root) -> io::Result<Metadata> {
     let after_close = root.filesystem.shows_the_close_as_mtime();
     if !after_close {
         set_times(&file, times)?;

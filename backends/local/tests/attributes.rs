@@ -48,6 +48,7 @@ async fn everything_is_kept_that_root_may_set() {
     }
     let given = Attributes {
         permissions: Some(0o6640),
+        permissions_of: None,
         owner: Some(Owner { user: 1234, group: 5678 }),
         xattrs: vec![
             xattr("user.empty", b""),
@@ -103,6 +104,7 @@ async fn what_is_refused_is_told_one_by_one() {
     fs::write(folder.path().join("file"), "x").unwrap();
     let given = Attributes {
         permissions: Some(0o600),
+        permissions_of: None,
         owner: None,
         xattrs: vec![xattr("nonsense", b"x"), xattr("user.kept", b"x"), xattr("user.too-large", &[0; 70_000])],
         removes_others: false,

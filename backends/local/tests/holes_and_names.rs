@@ -86,7 +86,7 @@ async fn a_link_gets_a_second_name_itself() {
     sink.create_symlink(&path("link"), b"/etc/passwd").await.unwrap();
     sink.create_hard_link(&path("link"), &path("second")).await.unwrap();
     assert_eq!(sink.metadata(&path("second")).await.unwrap().kind, Kind::Symlink);
-    sink.create_dir(&path("dir")).await.unwrap();
+    sink.create_dir(&path("dir"), None).await.unwrap();
     let refused = sink.create_hard_link(&path("dir"), &path("third")).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Unsupported, "{refused}");
 }

@@ -110,7 +110,7 @@ async fn a_disk_takes_all_names_but_those_too_long() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 6);
     let long = path("n".repeat(256));
     assert_eq!(write(&sink, &long, b"x").await.unwrap_err().kind(), ErrorKind::InvalidName);
-    assert_eq!(sink.create_dir(&long).await.unwrap_err().kind(), ErrorKind::InvalidName);
+    assert_eq!(sink.create_dir(&long, None).await.unwrap_err().kind(), ErrorKind::InvalidName);
 }
 
 #[tokio::test]
@@ -141,7 +141,7 @@ async fn paths_longer_than_the_system_takes_work_everywhere() {
     let mut dir = RelPath::root();
     for _ in 0..30 {
         dir = dir.join("d".repeat(200)).unwrap();
-        sink.create_dir(&dir).await.unwrap();
+        sink.create_dir(&dir, None).await.unwrap();
     }
     assert!(dir.as_bytes().len() > 5000);
     let file = dir.join("file").unwrap();
@@ -154,15 +154,22 @@ async fn paths_longer_than_the_system_takes_work_everywhere() {
 }
 
 #[tokio::test]
-async fn sources_modes_are_not_applied_and_old_modes_are_kept() {
+async fn sources_modes_are_not_applied_and_old_modes_are_kept_within_bounds() {
     let folder = tempfile::tempdir().unwrap();
     let sink = LocalSink::open(folder.path()).unwrap();
-    write(&sink, &path("file"), b"one").await.unwrap();
-    let mode = || fs::metadata(folder.path().join("file")).unwrap().permissions().mode();
-    assert_eq!(mode() & 0o200, 0o200, "still writable");
-    fs::set_permissions(folder.path().join("file"), fs::Permissions::from_mode(0o640)).unwrap();
-    write(&sink, &path("file"), b"two").await.unwrap();
-    assert_eq!(mode() & 0o7777, 0o640);
+    let at = folder.path().join("file");
+    let mode = || fs::metadata(&at).unwrap().permissions().mode() & 0o7777;
+    let write = async |permissions| {
+        let metadata = Metadata { permissions, ..metadata(3) };
+        sink.write_whole(&path("file"), Bytes::from_static(b"one"), &metadata).await.unwrap();
+    };
+    write(Some(0o400)).await;
+    assert_eq!(mode(), 0o600, "still writable");
+    fs::set_permissions(&at, fs::Permissions::from_mode(0o640)).unwrap();
+    for (permissions, kept) in [(None, 0o640), (Some(0o444), 0o640), (Some(0o604), 0o600)] {
+        write(permissions).await;
+        assert_eq!(mode(), kept, "{permissions:?}");
+    }
 }
 
 #[tokio::test]

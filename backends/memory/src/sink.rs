@@ -12,6 +12,10 @@ use crate::writer::MemoryWriter;
 
 /// The longest name, as on most disks.
 const NAME_BYTES: usize = 255;
+/// What is new is open to all for reading, as on most disks, unless it is bounded.
+const FILE_PERMISSIONS: u32 = 0o644;
+const DIR_PERMISSIONS: u32 = 0o755;
+const UNBOUND: u32 = 0o777;
 
 /// A place for something new: the directory, and the name in it.
 fn place<'a>(store: &Store, rules: NameRules, path: &'a RelPath) -> std::result::Result<(u64, &'a [u8]), Problem> {
@@ -36,17 +40,12 @@ fn free_place<'a>(store: &Store, rules: NameRules, path: &'a RelPath) -> std::re
 }
 
 /// The file to write at `path`: made, cut to nothing, or made anew where other names lead to it.
-fn make_file(
-    store: &mut Store,
-    rules: NameRules,
-    path: &RelPath,
-    permissions: u32,
-) -> std::result::Result<u64, Problem> {
+fn make_file(store: &mut Store, rules: NameRules, path: &RelPath, bound: u32) -> std::result::Result<u64, Problem> {
     if path.is_root() {
         return Err(DIRECTORY);
     }
     let (dir, name) = place(store, rules, path)?;
-    let mut permissions = permissions;
+    let mut permissions = FILE_PERMISSIONS & (0o600 | bound);
     if let Some(id) = store.entries(dir)?.get(name) {
         let node = store.node_mut(id)?;
         let names = node.names();
@@ -55,10 +54,11 @@ fn make_file(
             Body::Link(_) => return Err(Problem(ErrorKind::Escapes, "is a symbolic link")),
             Body::File(content) if names == 1 => {
                 *content = Content::default();
+                node.permissions &= 0o700 | bound & 0o077;
                 (node.modified, node.changed) = (now(), now());
                 return Ok(id);
             }
-            Body::File(_) => permissions &= node.permissions,
+            Body::File(_) => permissions &= 0o600 | node.permissions,
         }
         store.unlink(dir, name)?;
     }
@@ -83,17 +83,17 @@ impl MemoryTree {
 #[async_trait]
 impl Sink for MemoryTree {
     async fn create(&self, path: &RelPath, metadata: &Metadata) -> Result<Box<dyn FileWriter>> {
-        let permissions = if metadata.permissions.is_some() { 0o600 } else { 0o644 };
-        let rules = self.capabilities().names;
-        let id = self.with("create", path, |store| make_file(store, rules, path, permissions))?;
+        let (rules, bound) = (self.capabilities().names, metadata.permissions.unwrap_or(UNBOUND));
+        let id = self.with("create", path, |store| make_file(store, rules, path, bound))?;
         Ok(Box::new(MemoryWriter::new(Handle::open(self, id, "create", path)?)))
     }
 
-    async fn create_dir(&self, path: &RelPath) -> Result<()> {
-        let rules = self.capabilities().names;
+    async fn create_dir(&self, path: &RelPath, permissions: Option<u32>) -> Result<()> {
+        let (rules, bound) = (self.capabilities().names, permissions.unwrap_or(UNBOUND));
         self.with("create directory", path, |store| {
             let (dir, name) = free_place(store, rules, path)?;
-            store.make(dir, name, Node::new(store.empty_dir(), 0o755)).map(drop)
+            let permissions = DIR_PERMISSIONS & (0o700 | bound);
+            store.make(dir, name, Node::new(store.empty_dir(), permissions)).map(drop)
         })
     }
 
@@ -173,15 +173,21 @@ impl Sink for MemoryTree {
         self.with("set attributes", path, |store| {
             let id = store.find(path)?;
             let node = store.node_mut(id)?;
-            node.permissions = attributes.permissions.unwrap_or(node.permissions);
             node.owner = attributes.owner.or(node.owner);
+            let permissions = attributes.permissions_for(node.owner);
+            node.permissions = permissions.unwrap_or(node.permissions);
             node.xattrs
                 .retain(|old| !attributes.removes_others && attributes.xattrs.iter().all(|new| new.name != old.name));
             node.xattrs.extend(attributes.xattrs.iter().cloned());
             if !attributes.is_empty() {
                 node.changed = now();
             }
-            Ok(Vec::new())
+            Ok(permissions != attributes.permissions)
+        })
+        .map(|is_reduced| {
+            let cause = "setuid or setgid is dropped: the file belongs to another user or group than at the source";
+            let error = || Error::new(ErrorKind::PermissionDenied, "set permissions", path, cause);
+            is_reduced.then(error).into_iter().collect()
         })
     }
 

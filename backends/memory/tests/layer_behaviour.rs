@@ -68,7 +68,7 @@ async fn retry_repeats_nothing_that_may_have_been_done() {
         let failing = retried(&tree, Rule::new(ErrorKind::Unavailable).on(operation).first(1));
         let (file, other) = (path("file"), path("other"));
         let failed = match operation {
-            Operation::CreateDir => failing.create_dir(&other).await,
+            Operation::CreateDir => failing.create_dir(&other, None).await,
             Operation::CreateSymlink => failing.create_symlink(&other, b"x").await,
             Operation::CreateHardLink => failing.create_hard_link(&file, &other).await,
             Operation::Rename => failing.rename(&file, &other).await,
@@ -166,7 +166,7 @@ async fn faults_reach_into_listings_and_end_them() {
 async fn a_prefix_shows_paths_from_its_directory_on_and_nothing_else() {
     let tree = MemoryTree::new("tree");
     for dir in ["dir", "dir/deeper", "dir2"] {
-        tree.create_dir(&path(dir)).await.unwrap();
+        tree.create_dir(&path(dir), None).await.unwrap();
     }
     write(&tree, "dir/deeper/file", b"inside").await;
     write(&tree, "dir2/file", b"outside").await;

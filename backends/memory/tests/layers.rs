@@ -44,7 +44,7 @@ mod prefix {
         let dirs = ["dir", "dir/deeper"].map(|dir| RelPath::new(dir).unwrap());
         for dir in &dirs {
             // A tree in memory never waits.
-            let mut made = tree.create_dir(dir);
+            let mut made = tree.create_dir(dir, None);
             assert!(matches!(made.as_mut().poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Ok(()))));
         }
         Prefix::new(tree, &dirs[1])

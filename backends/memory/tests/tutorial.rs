@@ -185,7 +185,7 @@ impl Sink for Shelf {
         Ok(Box::new(Writer { shelf: self.clone(), path: path.clone() }))
     }
 
-    async fn create_dir(&self, path: &RelPath) -> Result<()> {
+    async fn create_dir(&self, path: &RelPath, _: Option<u32>) -> Result<()> {
         let mut items = self.items();
         if items.contains_key(path) {
             return Err(Error::new(ErrorKind::AlreadyExists, "create directory", path, "the name is taken"));

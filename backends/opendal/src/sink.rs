@@ -28,7 +28,7 @@ impl Sink for OpendalTree {
         Ok(self.written(metadata.size_bytes, metadata.modified))
     }
 
-    async fn create_dir(&self, path: &RelPath) -> Result<()> {
+    async fn create_dir(&self, path: &RelPath, _permissions: Option<u32>) -> Result<()> {
         const OPERATION: &str = "create directory";
         let key = self.keys().directory(OPERATION, path)?;
         if path.is_root() || self.there(OPERATION, path).await?.is_some() {

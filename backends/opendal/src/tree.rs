@@ -270,6 +270,7 @@ impl Tree for OpendalTree {
             sets_mtime: self.keeps_mtime(),
             names: self.keys().rules(),
             implied_directories: !self.has_directories(),
+            probes: true,
             lanes: self.shared.lanes,
             ..Capabilities::PLAIN
         }

@@ -1,12 +1,12 @@
 //! Cases about permissions, owners and extended attributes.
 
 use super::{Fixture, list, path, read, write};
-use crate::{Attributes, ErrorKind, RelPath, Xattr};
+use crate::{Attributes, ErrorKind, Owner, RelPath, Xattr};
 
 /// What was not refused is there, and reading, times and content are as before.
 pub async fn attributes_are_applied_or_told(fixture: &dyn Fixture) {
     let (sink, source) = (fixture.sink(), fixture.source());
-    sink.create_dir(&path("dir")).await.unwrap();
+    sink.create_dir(&path("dir"), None).await.unwrap();
     let kept = write(fixture, &path("file"), b"x").await;
     for (at, permissions) in [("file", 0o640), ("dir", 0o750)] {
         let at = path(at);
@@ -30,6 +30,24 @@ pub async fn attributes_are_applied_or_told(fixture: &dyn Fixture) {
     assert_eq!(read(fixture, &path("file")).await.unwrap(), b"x");
     if sink.capabilities().sets_mtime {
         assert_eq!(source.metadata(&path("file")).await.unwrap().modified, kept.modified);
+    }
+}
+
+/// Where the sink's file belongs to someone else, they would run a program as another user or group.
+pub async fn setuid_and_setgid_are_set_for_the_sources_owner_alone(fixture: &dyn Fixture) {
+    let (sink, source, at) = (fixture.sink(), fixture.source(), path("file"));
+    let owner = write(fixture, &at, b"x").await.owner.unwrap_or(Owner { user: 1, group: 1 });
+    sink.set_attributes(&at, &Attributes { owner: Some(owner), ..Attributes::default() }).await.unwrap();
+    if source.metadata(&at).await.unwrap().owner != Some(owner) {
+        return;
+    }
+    let other = Owner { user: owner.user.wrapping_add(1), group: owner.group.wrapping_add(1) };
+    for (of, permissions) in [(other, 0o755), (owner, 0o6755)] {
+        let given = Attributes { permissions: Some(0o6755), permissions_of: Some(of), ..Attributes::default() };
+        let refused = sink.set_attributes(&at, &given).await.unwrap();
+        let shown = source.metadata(&at).await.unwrap().permissions;
+        assert!(of == owner || (shown.is_none_or(|shown| shown & 0o6000 == 0) && !refused.is_empty()), "{shown:?}");
+        assert!(!refused.is_empty() || shown == Some(permissions), "{shown:?}");
     }
 }
 

@@ -33,7 +33,7 @@ async fn errors_of_making(fixture: &dyn Fixture, at: &RelPath) -> Vec<Error> {
     let mut errors = vec![
         error_of(sink.create(at, &metadata(1)).await),
         error_of(sink.write_whole(at, Bytes::from_static(b"x"), &metadata(1)).await),
-        error_of(sink.create_dir(at).await),
+        error_of(sink.create_dir(at, None).await),
     ];
     if sink.capabilities().symlinks {
         errors.push(error_of(sink.create_symlink(at, b"target").await));

@@ -7,7 +7,7 @@ use crate::{Bytes, ErrorKind, Kind, RelPath};
 pub async fn a_hard_link_is_another_name_of_the_file(fixture: &dyn Fixture) {
     let (sink, source, first, second) = (fixture.sink(), fixture.source(), path("first"), path("dir/second"));
     let kept = write(fixture, &first, b"content").await;
-    sink.create_dir(&path("dir")).await.unwrap();
+    sink.create_dir(&path("dir"), None).await.unwrap();
     if !sink.capabilities().hard_links {
         assert_eq!(sink.create_hard_link(&first, &second).await.unwrap_err().kind(), ErrorKind::Unsupported);
         return;
@@ -62,7 +62,7 @@ pub async fn writing_under_one_name_leaves_the_others_alone(fixture: &dyn Fixtur
 pub async fn a_renamed_file_keeps_its_content_and_time(fixture: &dyn Fixture) {
     let (sink, source, from, to) = (fixture.sink(), fixture.source(), path("from"), path("dir/to"));
     let kept = write(fixture, &from, b"content").await;
-    sink.create_dir(&path("dir")).await.unwrap();
+    sink.create_dir(&path("dir"), None).await.unwrap();
     if !sink.capabilities().renames {
         assert_eq!(sink.rename(&from, &to).await.unwrap_err().kind(), ErrorKind::Unsupported);
         return;
@@ -122,7 +122,7 @@ pub async fn renaming_replaces_and_moves_no_directory(fixture: &dyn Fixture) {
     }
     write(fixture, &path("file"), b"content").await;
     for dir in ["dir", "other"] {
-        sink.create_dir(&path(dir)).await.unwrap();
+        sink.create_dir(&path(dir), None).await.unwrap();
     }
     let refused = sink.rename(&path("file"), &path("dir")).await.unwrap_err();
     assert!(matches!(refused.kind(), ErrorKind::IsADirectory | ErrorKind::AlreadyExists), "{refused}");

@@ -15,13 +15,13 @@ pub async fn a_missing_directory_is_not_found_rather_than_empty(fixture: &dyn Fi
 /// An empty directory is a listing of nothing.
 pub async fn an_empty_directory_lists_nothing(fixture: &dyn Fixture) {
     assert_eq!(list(fixture, &RelPath::root()).await.unwrap(), []);
-    fixture.sink().create_dir(&path("dir")).await.unwrap();
+    fixture.sink().create_dir(&path("dir"), None).await.unwrap();
     assert_eq!(list(fixture, &path("dir")).await.unwrap(), []);
 }
 
 /// Entries carry what the engine decides by.
 pub async fn a_listing_tells_kind_size_and_time(fixture: &dyn Fixture) {
-    fixture.sink().create_dir(&path("dir")).await.unwrap();
+    fixture.sink().create_dir(&path("dir"), None).await.unwrap();
     write(fixture, &path("file"), b"12345").await;
     let entries = list(fixture, &RelPath::root()).await.unwrap();
     let seen: Vec<_> = entries.iter().map(|entry| (&entry.name[..], entry.metadata.kind)).collect();
@@ -106,7 +106,7 @@ pub async fn names_that_cannot_be_are_said_to_be(fixture: &dyn Fixture) {
 /// Looking at a name shows nothing else than its directory did.
 pub async fn a_listing_tells_what_looking_tells(fixture: &dyn Fixture) {
     let (sink, source) = (fixture.sink(), fixture.source());
-    sink.create_dir(&path("dir")).await.unwrap();
+    sink.create_dir(&path("dir"), None).await.unwrap();
     write(fixture, &path("empty"), b"").await;
     write(fixture, &path("file"), b"content").await;
     if sink.capabilities().symlinks {
@@ -123,7 +123,7 @@ pub async fn a_listing_tells_what_looking_tells(fixture: &dyn Fixture) {
 /// What lies deeper is listed with its own directory.
 pub async fn a_listing_stops_at_its_directory(fixture: &dyn Fixture) {
     for dir in ["dir", "dir/deeper"] {
-        fixture.sink().create_dir(&path(dir)).await.unwrap();
+        fixture.sink().create_dir(&path(dir), None).await.unwrap();
     }
     write(fixture, &path("dir/deeper/file"), b"x").await;
     for (dir, name) in [("", "dir"), ("dir", "deeper"), ("dir/deeper", "file")] {
@@ -137,7 +137,7 @@ const MANY: usize = 2100;
 /// A directory of [`MANY`] files.
 async fn many(fixture: &dyn Fixture) -> (RelPath, Vec<Vec<u8>>) {
     let dir = path("many");
-    fixture.sink().create_dir(&dir).await.unwrap();
+    fixture.sink().create_dir(&dir, None).await.unwrap();
     let names: Vec<_> = (0..MANY.min(fixture.many())).map(|n| format!("{n:05}").into_bytes()).collect();
     for name in &names {
         write(fixture, &dir.join(name).unwrap(), b"").await;

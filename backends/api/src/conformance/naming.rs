@@ -7,7 +7,7 @@ use crate::{ErrorKind, RelPath};
 pub async fn names_that_begin_alike_are_apart(fixture: &dyn Fixture) {
     let sink = fixture.sink();
     for dir in ["a", "a.b", "ab"] {
-        sink.create_dir(&path(dir)).await.unwrap();
+        sink.create_dir(&path(dir), None).await.unwrap();
     }
     for file in ["a/x", "a/x.1", "a.b/y", "ab/z"] {
         write(fixture, &path(file), file.as_bytes()).await;
@@ -27,7 +27,7 @@ pub async fn deep_paths_are_reached(fixture: &dyn Fixture) {
     let mut dirs = vec![RelPath::root()];
     for level in 0..60 {
         let dir = dirs.last().unwrap().join(format!("level {level:>13}")).unwrap();
-        sink.create_dir(&dir).await.unwrap();
+        sink.create_dir(&dir, None).await.unwrap();
         dirs.push(dir);
     }
     let file = dirs.last().unwrap().join("file").unwrap();
@@ -50,7 +50,7 @@ pub async fn names_that_are_too_long_are_refused_as_such(fixture: &dyn Fixture) 
         let (file, dir) = ("f".repeat(length), "d".repeat(length));
         let written = sink.write_whole(&path(&file), Bytes::from_static(b"x"), &metadata(1)).await;
         let created = sink.create(&path(&file), &metadata(1)).await.map(drop);
-        let made = sink.create_dir(&path(&dir)).await;
+        let made = sink.create_dir(&path(&dir), None).await;
         let taken = made.is_ok();
         assert_eq!((written.is_ok(), created.is_ok()), (taken, taken), "{length} bytes");
         let refused = [written.map(drop), created, made].into_iter().filter_map(Result::err);
@@ -70,7 +70,7 @@ pub async fn a_name_is_free_again_once_removed(fixture: &dyn Fixture) {
         write(fixture, &at, &[round; 10]).await;
         assert_eq!(read(fixture, &at).await.unwrap(), [round; 10]);
         sink.remove_file(&at).await.unwrap();
-        sink.create_dir(&at).await.unwrap();
+        sink.create_dir(&at, None).await.unwrap();
         write(fixture, &path("name/inside"), b"x").await;
         sink.remove_file(&path("name/inside")).await.unwrap();
         sink.remove_dir(&at).await.unwrap();

@@ -81,7 +81,7 @@ pub async fn reading_does_not_change_the_file(fixture: &dyn Fixture) {
 
 /// A directory that took a file's place is an error, not an empty file.
 pub async fn a_directory_is_not_read_as_a_file(fixture: &dyn Fixture) {
-    fixture.sink().create_dir(&path("dir")).await.unwrap();
+    fixture.sink().create_dir(&path("dir"), None).await.unwrap();
     assert!(read(fixture, &path("dir")).await.is_err());
     let whole = fixture.source().read_whole(&path("dir"), 10, Vec::new()).await;
     assert!(!whole.is_ok_and(|whole| whole.metadata.kind == Kind::File));

@@ -7,7 +7,7 @@ use crate::{ErrorKind, RelPath};
 pub async fn files_and_empty_directories_are_removed(fixture: &dyn Fixture) {
     let sink = fixture.sink();
     write(fixture, &path("file"), b"x").await;
-    sink.create_dir(&path("dir")).await.unwrap();
+    sink.create_dir(&path("dir"), None).await.unwrap();
     assert!(sink.remove_dir(&path("file")).await.is_err());
     assert!(sink.remove_file(&path("dir")).await.is_err());
     sink.remove_file(&path("file")).await.unwrap();
@@ -17,7 +17,7 @@ pub async fn files_and_empty_directories_are_removed(fixture: &dyn Fixture) {
 
 /// What holds something stays.
 pub async fn a_full_directory_is_not_removed(fixture: &dyn Fixture) {
-    fixture.sink().create_dir(&path("dir")).await.unwrap();
+    fixture.sink().create_dir(&path("dir"), None).await.unwrap();
     write(fixture, &path("dir/file"), b"x").await;
     assert_eq!(fixture.sink().remove_dir(&path("dir")).await.unwrap_err().kind(), ErrorKind::NotEmpty);
     assert_eq!(list(fixture, &path("dir")).await.unwrap().len(), 1);
@@ -29,7 +29,7 @@ pub async fn a_link_is_removed_and_what_it_leads_to_stays(fixture: &dyn Fixture)
     if !sink.capabilities().symlinks {
         return;
     }
-    sink.create_dir(&path("dir")).await.unwrap();
+    sink.create_dir(&path("dir"), None).await.unwrap();
     write(fixture, &path("dir/file"), b"x").await;
     sink.create_symlink(&path("link"), b"dir").await.unwrap();
     assert!(sink.remove_dir(&path("link")).await.is_err());
@@ -56,7 +56,7 @@ pub async fn removing_what_is_not_there_is_not_found(fixture: &dyn Fixture) {
 /// What is discarded is gone from the tree; what cannot be is still there.
 pub async fn what_is_discarded_is_gone_or_nothing_happened(fixture: &dyn Fixture) {
     let sink = fixture.sink();
-    sink.create_dir(&path("dir")).await.unwrap();
+    sink.create_dir(&path("dir"), None).await.unwrap();
     write(fixture, &path("dir/file"), b"x").await;
     let left = match sink.discard(&path("dir/file")).await {
         Ok(()) => 0,

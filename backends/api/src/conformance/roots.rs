@@ -54,7 +54,7 @@ pub async fn what_lies_elsewhere_is_not_located(fixture: &dyn Fixture) {
 /// The sink shows what the source shows.
 pub async fn both_sides_show_the_same(fixture: &dyn Fixture) {
     let (sink, source) = (fixture.sink(), fixture.source());
-    sink.create_dir(&path("dir")).await.unwrap();
+    sink.create_dir(&path("dir"), None).await.unwrap();
     write(fixture, &path("dir/file"), b"content").await;
     for at in ["", "dir", "dir/file"].map(path) {
         assert_same(&source.metadata(&at).await.unwrap(), &sink.metadata(&at).await.unwrap(), &at);

@@ -30,7 +30,7 @@ pub async fn links_are_listed_and_never_followed(fixture: &dyn Fixture) {
         return;
     }
     let (sink, source) = (fixture.sink(), fixture.source());
-    sink.create_dir(&path("dir")).await.unwrap();
+    sink.create_dir(&path("dir"), None).await.unwrap();
     write(fixture, &path("dir/file"), b"behind the link").await;
     sink.create_symlink(&path("to-dir"), b"dir").await.unwrap();
     sink.create_symlink(&path("to-file"), b"dir/file").await.unwrap();
@@ -49,7 +49,7 @@ pub async fn links_are_listed_and_never_followed(fixture: &dyn Fixture) {
     }
     assert!(list(fixture, &path("to-dir")).await.is_err());
     assert!(source.metadata(&path("to-dir/file")).await.is_err());
-    assert!(sink.create_dir(&path("to-dir/new")).await.is_err());
+    assert!(sink.create_dir(&path("to-dir/new"), None).await.is_err());
     assert!(sink.remove_file(&path("to-dir/file")).await.is_err());
     assert_eq!(read(fixture, &path("dir/file")).await.unwrap(), b"behind the link");
 }

@@ -88,7 +88,7 @@ pub async fn files_are_read_and_written_at_once(fixture: &dyn Fixture) {
 /// What is made in a directory at the same time is all there afterwards, and what is removed is not.
 pub async fn one_directory_takes_many_changes_at_once(fixture: &dyn Fixture) {
     let (sink, dir) = (fixture.sink(), path("dir"));
-    sink.create_dir(&dir).await.unwrap();
+    sink.create_dir(&dir, None).await.unwrap();
     for number in 0..20 {
         write(fixture, &dir.join(format!("old {number:02}")).unwrap(), b"old").await;
     }
@@ -97,7 +97,7 @@ pub async fn one_directory_takes_many_changes_at_once(fixture: &dyn Fixture) {
         let at = |kind: &str| dir.join(format!("{kind} {number:02}")).unwrap();
         let (old, made, whole, steps) = (at("old"), at("dir"), at("whole"), at("steps"));
         works.push(Box::pin(async move { sink.remove_file(&old).await.unwrap() }));
-        works.push(Box::pin(async move { sink.create_dir(&made).await.unwrap() }));
+        works.push(Box::pin(async move { sink.create_dir(&made, None).await.unwrap() }));
         works.push(Box::pin(async move { assert_eq!(write(fixture, &whole, b"whole").await.size_bytes, 5) }));
         works.push(Box::pin(async move { write_in_steps(fixture, &steps, b"steps").await }));
     }

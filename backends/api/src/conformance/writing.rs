@@ -1,7 +1,7 @@
 //! Cases about writing.
 
 use super::{Bytes, Fixture, MTIME, assert_same, content, list, metadata, path, read, write};
-use crate::{ErrorKind, Kind, RelPath, Result, Times, Timestamp};
+use crate::{ErrorKind, Kind, Metadata, RelPath, Result, Times, Timestamp};
 
 /// What the sink says at the close is what it shows later.
 pub async fn times_are_kept_to_the_precision(fixture: &dyn Fixture) {
@@ -54,7 +54,7 @@ pub async fn a_file_without_its_directory_is_not_found(fixture: &dyn Fixture) {
     assert_eq!(sink.create(&at, &metadata(1)).await.map(drop).unwrap_err().kind(), ErrorKind::NotFound);
     let whole = sink.write_whole(&at, Bytes::from_static(b"x"), &metadata(1)).await;
     assert_eq!(whole.unwrap_err().kind(), ErrorKind::NotFound);
-    assert_eq!(sink.create_dir(&path("missing/too")).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(sink.create_dir(&path("missing/too"), None).await.unwrap_err().kind(), ErrorKind::NotFound);
 }
 
 /// A directory in a file's place is an error, unless one has nothing to do with the other.
@@ -62,10 +62,39 @@ pub async fn a_directory_in_its_place_is_not_overwritten(fixture: &dyn Fixture) 
     if fixture.sink().capabilities().implied_directories {
         return;
     }
-    fixture.sink().create_dir(&path("dir")).await.unwrap();
+    fixture.sink().create_dir(&path("dir"), None).await.unwrap();
     assert!(fixture.sink().create(&path("dir"), &metadata(1)).await.is_err());
     assert!(fixture.sink().write_whole(&path("dir"), Bytes::from_static(b"x"), &metadata(1)).await.is_err());
     assert_eq!(fixture.source().metadata(&path("dir")).await.unwrap().kind, Kind::Dir);
+}
+
+/// Not for a moment: neither new ones nor those that were there, which permitted more.
+pub async fn files_permit_no_more_than_asked_for(fixture: &dyn Fixture) {
+    let (sink, source) = (fixture.sink(), fixture.source());
+    for (at, permissions) in [("file", 0o666), ("file", 0o640), ("file", 0o600), ("new", 0o600), ("large", 0o640)] {
+        let (at, given) = (path(at), Metadata { permissions: Some(permissions), ..metadata(1) });
+        let permitted = |shown: Metadata| shown.permissions.unwrap_or(0) & 0o077;
+        let writer = sink.create(&at, &given).await.unwrap();
+        // A storage may show nothing until the file is complete.
+        if let Ok(shown) = source.metadata(&at).await {
+            assert_eq!(permitted(shown) & !permissions, 0, "{shown:?} before the first byte");
+        }
+        drop(writer);
+        sink.write_whole(&at, Bytes::from_static(b"x"), &given).await.unwrap();
+        let shown = source.metadata(&at).await.unwrap();
+        assert_eq!(permitted(shown) & !permissions, 0, "{shown:?} instead of {permissions:o}");
+    }
+}
+
+/// Whatever is written into them is as private as they are.
+pub async fn directories_permit_no_more_than_asked_for(fixture: &dyn Fixture) {
+    for (at, permissions) in [("public", 0o777), ("group", 0o750), ("private", 0o700), ("without write", 0o500)] {
+        let at = path(at);
+        fixture.sink().create_dir(&at, Some(permissions)).await.unwrap();
+        let shown = fixture.source().metadata(&at).await.unwrap().permissions;
+        assert!(shown.is_none_or(|shown| shown & 0o077 & !permissions == 0 && shown & 0o700 == 0o700), "{shown:?}");
+        write(fixture, &at.join("file").unwrap(), b"x").await;
+    }
 }
 
 /// The short way and the long way end alike.
@@ -104,11 +133,11 @@ pub async fn flushing_keeps_everything(fixture: &dyn Fixture) {
 /// Making a directory that is there says so.
 pub async fn a_directory_is_made_once(fixture: &dyn Fixture) {
     let sink = fixture.sink();
-    sink.create_dir(&path("dir")).await.unwrap();
-    assert_eq!(sink.create_dir(&path("dir")).await.unwrap_err().kind(), ErrorKind::AlreadyExists);
-    assert_eq!(sink.create_dir(&RelPath::root()).await.unwrap_err().kind(), ErrorKind::AlreadyExists);
+    sink.create_dir(&path("dir"), None).await.unwrap();
+    assert_eq!(sink.create_dir(&path("dir"), None).await.unwrap_err().kind(), ErrorKind::AlreadyExists);
+    assert_eq!(sink.create_dir(&RelPath::root(), None).await.unwrap_err().kind(), ErrorKind::AlreadyExists);
     write(fixture, &path("file"), b"x").await;
-    assert_eq!(sink.create_dir(&path("file")).await.unwrap_err().kind(), ErrorKind::AlreadyExists);
+    assert_eq!(sink.create_dir(&path("file"), None).await.unwrap_err().kind(), ErrorKind::AlreadyExists);
 }
 
 /// Directories have times too, or it is said that they have none.
@@ -117,7 +146,7 @@ pub async fn times_of_directories_can_be_set(fixture: &dyn Fixture) {
     if !capabilities.sets_mtime {
         return;
     }
-    fixture.sink().create_dir(&path("dir")).await.unwrap();
+    fixture.sink().create_dir(&path("dir"), None).await.unwrap();
     let set = fixture.sink().set_times(&path("dir"), &Times { modified: MTIME, accessed: None }).await;
     if is_unsupported(&set) {
         return;

@@ -192,8 +192,8 @@ impl<T: Sink, H: Hook> Sink for Hooked<T, H> {
         around(&*self.hook, Call::new(Operation::WriteWhole, path), write, move |_| length).await
     }
 
-    async fn create_dir(&self, path: &RelPath) -> Result<()> {
-        self.call(Operation::CreateDir, path, self.inner.create_dir(path)).await
+    async fn create_dir(&self, path: &RelPath, permissions: Option<u32>) -> Result<()> {
+        self.call(Operation::CreateDir, path, self.inner.create_dir(path, permissions)).await
     }
 
     async fn create_symlink(&self, path: &RelPath, target: &[u8]) -> Result<()> {

@@ -130,8 +130,8 @@ impl<T: Sink> Sink for Prefix<T> {
         self.inner.write_whole(&self.within(path), data, metadata).await.map_err(self.error())
     }
 
-    async fn create_dir(&self, path: &RelPath) -> Result<()> {
-        self.inner.create_dir(&self.within(path)).await.map_err(self.error())
+    async fn create_dir(&self, path: &RelPath, permissions: Option<u32>) -> Result<()> {
+        self.inner.create_dir(&self.within(path), permissions).await.map_err(self.error())
     }
 
     async fn create_symlink(&self, path: &RelPath, target: &[u8]) -> Result<()> {

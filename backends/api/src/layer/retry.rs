@@ -172,8 +172,8 @@ impl<T: Sink> Sink for Retry<T> {
         self.again.until_done(|| self.inner.write_whole(path, data.clone(), metadata)).await
     }
 
-    async fn create_dir(&self, path: &RelPath) -> Result<()> {
-        self.inner.create_dir(path).await
+    async fn create_dir(&self, path: &RelPath, permissions: Option<u32>) -> Result<()> {
+        self.inner.create_dir(path, permissions).await
     }
 
     async fn create_symlink(&self, path: &RelPath, target: &[u8]) -> Result<()> {

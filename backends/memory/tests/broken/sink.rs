@@ -32,7 +32,7 @@ impl Broken {
             }
             Some(Bug::MakesDirectoriesUnasked) => {
                 if let Some(parent) = path.parent() {
-                    let _there_already = self.inner.create_dir(&parent).await;
+                    let _there_already = self.inner.create_dir(&parent, None).await;
                 }
             }
             Some(Bug::ReplacesDirectories) => {
@@ -67,7 +67,8 @@ impl Sink for Broken {
     async fn create(&self, path: &RelPath, metadata: &Metadata) -> Result<Box<dyn FileWriter>> {
         let at = self.before_making(path).await?;
         let old = if self.has(Bug::NothingWrittenKeepsTheOld) { self.content(&at).await } else { Vec::new() };
-        match self.inner.create(&at, metadata).await {
+        let permissions = metadata.permissions.filter(|_| !self.has(Bug::FilesAreOpenToAll));
+        match self.inner.create(&at, &Metadata { permissions, ..*metadata }).await {
             Err(error) if self.has(Bug::FilesAreMissingDirectories) && error.kind() == ErrorKind::NotADirectory => {
                 Err(Error::new(ErrorKind::NotFound, "create", path, "there is no such directory"))
             }
@@ -80,6 +81,7 @@ impl Sink for Broken {
         let (mut metadata, mut data) = (*metadata, data);
         let given = metadata.modified;
         match self.bug {
+            Some(Bug::FilesAreOpenToAll) => metadata.permissions = None,
             Some(Bug::KeepsSecondsOnly) => metadata.modified = seconds(given),
             Some(Bug::TellsTimesItDidNotKeep) => metadata.modified = given.max(Timestamp(0)),
             Some(Bug::LeavesTheOldEnd) => {
@@ -104,9 +106,10 @@ impl Sink for Broken {
         Ok(kept)
     }
 
-    async fn create_dir(&self, path: &RelPath) -> Result<()> {
+    async fn create_dir(&self, path: &RelPath, permissions: Option<u32>) -> Result<()> {
         let at = if self.has(Bug::ReplacesDirectories) { path.clone() } else { self.before_making(path).await? };
-        let made = self.inner.create_dir(&at).await;
+        let permissions = permissions.filter(|_| !self.has(Bug::DirectoriesAreOpenToAll));
+        let made = self.inner.create_dir(&at, permissions).await;
         if self.has(Bug::MakesDirectoriesAgain) && failed_as(&made, ErrorKind::AlreadyExists) {
             return Ok(());
         }
@@ -169,6 +172,10 @@ impl Sink for Broken {
         match self.bug {
             Some(Bug::AttributesAreDropped) => Ok(Vec::new()),
             Some(Bug::MissingHasAttributes) if self.inner.metadata(path).await.is_err() => Ok(Vec::new()),
+            Some(Bug::SetuidForAnyOwner) => {
+                let permissions_of = self.inner.metadata(path).await?.owner;
+                self.inner.set_attributes(path, &Attributes { permissions_of, ..attributes.clone() }).await
+            }
             Some(Bug::AttributesFollowLinks) => {
                 let at = self.target(path).await.unwrap_or_else(|| path.clone());
                 self.inner.set_attributes(&at, attributes).await

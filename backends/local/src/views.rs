@@ -1,0 +1,120 @@
+//! File systems that show directories of others: bindfs, mergerfs, overlayfs. Neither device nor
+//! inode tells there that two directories are one.
+
+use std::collections::VecDeque;
+use std::ffi::OsStr;
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::buffer::spare_capacity;
+use rustix::fs::getxattr;
+
+use crate::filesystem::FileSystem;
+use crate::mounts::Mount;
+
+/// Files of a source that are compared.
+const SAMPLE_FILES: usize = 32;
+/// Entries of a source among which these are looked for.
+const SAMPLE_ENTRIES: usize = 1000;
+/// Room for the branches of a mergerfs.
+const BRANCHES_BYTES: usize = 65_536;
+
+/// The directories that the canonical `path` on `mount` shows, as far as the mount tells.
+pub(crate) fn shown_by(mount: &Mount, path: &Path) -> Vec<PathBuf> {
+    let Some(inside) = mount.inside(path) else { return Vec::new() };
+    let roots = match mount.kind.as_str() {
+        // What is written goes there; what lies in the lower ones stays as it is.
+        "overlay" => mount.option("upperdir").into_iter().map(<[u8]>::to_vec).collect(),
+        "fuse.mergerfs" => branches(&mount.point),
+        kind if kind.starts_with("fuse") => vec![mount.source.as_bytes().to_vec()],
+        _ => Vec::new(),
+    };
+    let roots = roots.iter().map(|root| Path::new(OsStr::from_bytes(root)));
+    roots.filter(|root| root.is_absolute() && root.is_dir()).map(|root| root.join(&inside)).collect()
+}
+
+/// The directories that a mergerfs joins. It names them with what they have in common cut off as
+/// what is mounted, and whole in an attribute of a file of its own: `/a/one=RW:/a/two=NC`.
+fn branches(mount_point: &Path) -> Vec<Vec<u8>> {
+    let mut value = Vec::with_capacity(BRANCHES_BYTES);
+    if getxattr(mount_point.join(".mergerfs"), "user.mergerfs.branches", spare_capacity(&mut value)).is_err() {
+        return Vec::new();
+    }
+    let path = |branch: &[u8]| branch.iter().rposition(|&b| b == b'=').map_or(branch, |end| &branch[..end]).to_vec();
+    value.split(|&b| b == b':').map(path).collect()
+}
+
+/// Whether `sink` shows the files of `source`: most of a sample have the same size, mtime and
+/// ctime, to the nanosecond. Nobody can set a ctime, so that no copy has its original's.
+///
+/// Asked only where one of them lies on a file system that shows others'.
+pub(crate) fn shows_the_same(source: &Path, sink: &Path) -> io::Result<bool> {
+    let (there, device) = match fs::metadata(sink) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        found => (FileSystem::of(fs::File::open(sink)?)?, found?.dev()),
+    };
+    let here = FileSystem::of(fs::File::open(source)?)?;
+    // Within one file system the inodes tell.
+    if device == fs::metadata(source)?.dev() || !(here.shows_others() || there.shows_others()) {
+        return Ok(false);
+    }
+    // FUSE numbers files as it likes; an overlay shows their own numbers.
+    let numbers_tell = !here.is_fuse() && !there.is_fuse();
+    let (mut compared, mut same) = (0, 0);
+    for (file, shown) in Sample::of(source, sink).take(SAMPLE_FILES) {
+        compared += 1;
+        let is_same = (file.len(), file.mtime(), file.mtime_nsec()) == (shown.len(), shown.mtime(), shown.mtime_nsec())
+            && (file.ctime(), file.ctime_nsec()) == (shown.ctime(), shown.ctime_nsec())
+            && (!numbers_tell || file.ino() == shown.ino());
+        same += usize::from(is_same);
+    }
+    Ok(same * 2 > compared)
+}
+
+/// Files that have the same name in two trees, from the top down. What cannot be read is left out.
+struct Sample<'a> {
+    trees: [&'a Path; 2],
+    dirs: VecDeque<PathBuf>,
+    listing: Option<(PathBuf, fs::ReadDir)>,
+    left_entries: usize,
+}
+
+impl<'a> Sample<'a> {
+    fn of(source: &'a Path, sink: &'a Path) -> Self {
+        let dirs = VecDeque::from([PathBuf::new()]);
+        Self { trees: [source, sink], dirs, listing: None, left_entries: SAMPLE_ENTRIES }
+    }
+}
+
+impl Iterator for Sample<'_> {
+    type Item = (Metadata, Metadata);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let [source, sink] = self.trees;
+        while self.left_entries > 0 {
+            let Some((dir, listing)) = &mut self.listing else {
+                let dir = self.dirs.pop_front()?;
+                self.listing = fs::read_dir(source.join(&dir)).ok().map(|listing| (dir, listing));
+                continue;
+            };
+            let Some(entry) = listing.next() else {
+                self.listing = None;
+                continue;
+            };
+            self.left_entries -= 1;
+            let Ok(entry) = entry else { continue };
+            let path = dir.join(entry.file_name());
+            let (Ok(one), Ok(other)) = (entry.metadata(), fs::symlink_metadata(sink.join(&path))) else { continue };
+            if one.is_dir() && other.is_dir() {
+                self.dirs.push_back(path);
+            // A time in whole seconds may be two files'.
+            } else if one.is_file() && other.is_file() && one.ctime_nsec() != 0 {
+                return Some((one, other));
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,37 @@
+//! Whether source and sink are one tree under two names: nothing would be copied, and a mirror
+//! would delete its own source.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use towpath_backend::{Bytes, Kind, Metadata, Sink, Source, Timestamp};
+
+use crate::error::{Error, Result};
+use crate::part::Parts;
+
+/// Creates an empty file in the sink's root, looks for it in the source's, and removes it.
+///
+/// A sink that does not take the file is not checked: what is wrong with it shows in the run.
+///
+/// # Errors
+/// [`Error::Config`] if the source shows it.
+pub(super) async fn check(source: &dyn Source, sink: &dyn Sink) -> Result<()> {
+    let Some(probe) = Parts::probe().filter(|_| sink.capabilities().probes) else { return Ok(()) };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+    let modified = Timestamp::from_parts(i64::try_from(now).unwrap_or(0), 0);
+    let metadata = Metadata { permissions: Some(0o600), ..Metadata::new(Kind::File, 0, modified) };
+    let written = sink.write_whole(&probe, Bytes::new(), &metadata).await;
+    let shown = written.is_ok() && source.metadata(&probe).await.is_ok();
+    // A probe that stays is removed by a later scan.
+    let removed = sink.remove_file(&probe).await;
+    if let Err(error) = written.map(drop).and(removed) {
+        tracing::debug!(%error, "probe");
+    }
+    if shown {
+        let [source, sink] = [source.root(), sink.root()].map(String::from_utf8_lossy);
+        return Err(Error::Config(format!(
+            "the destination {sink} is the source {source} under another name: a file created in the one appears in \
+             the other; give another destination"
+        )));
+    }
+    Ok(())
+}

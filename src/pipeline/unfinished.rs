@@ -33,7 +33,10 @@ pub(super) async fn clean_up(shared: &Shared, task: &Task) -> Result<Option<Left
         Ok(now) if now.kind == Kind::File => now,
         // What has its place by now is no copy of it.
         Ok(_) => return Ok(None),
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let was_there = matches!(begun, Begun::Over(Some(_)));
+            return Ok(was_there.then(|| left("is gone, with its older content", None)));
+        }
         Err(error) => return Ok(Some(left(&format!("could not be checked: {error}"), None))),
     };
     match begun {

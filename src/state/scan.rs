@@ -318,7 +318,8 @@ impl Db {
     }
 
     /// Of the names of one file, one is sent and the others are made names of it,
-    /// unless they are so already.
+    /// unless they are so already. Some FUSE file systems give different files one inode number: what
+    /// differs in size or mtime is not one file.
     fn compare_names(&mut self, from: i64, to: i64) -> Result<()> {
         if !self.scan.compares.hard_links {
             return Ok(());
@@ -348,6 +349,7 @@ impl Db {
                       LEFT JOIN sink_entry AS there ON there.dir = first.dir AND there.name = first.name
                       LEFT JOIN sink_entry AS mine ON mine.dir = file.dir AND mine.name = file.name
                       WHERE first.device = file.device AND first.inode = file.inode AND first.status = 1
+                          AND (first.size, first.modified) = (file.size, file.modified)
                       ORDER BY there.device IS NULL, first.dir, first.name LIMIT 1)",
             range,
         )?;
@@ -357,6 +359,7 @@ impl Db {
                  AND EXISTS (
                      SELECT 1 FROM file AS first
                      WHERE first.device = file.device AND first.inode = file.inode
+                         AND (first.size, first.modified) = (file.size, file.modified)
                          AND (first.status = 1 OR (first.dir, first.name) < (file.dir, file.name)))",
             range,
         )

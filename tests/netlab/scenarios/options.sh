@@ -14,12 +14,14 @@ sweep() { # CASE FOLDER FILES OPTION VALUE…
 
 files /srv/a/small 1000 8192 100
 sweep "1,000 x 8 KiB" small 1000 --lanes 1 4 16 32
+sweep "1,000 x 8 KiB" small 1000 --write-mode inplace atomic
 rm -r /srv/a/small
 
 files /srv/a/large 4 $((16 << 20))
 sweep "4 x 16 MiB" large 4 --lanes 1 16
 sweep "4 x 16 MiB" large 4 --block-size 256K 1M 16M
 sweep "4 x 16 MiB" large 4 --queue-capacity 4 64
+sweep "4 x 16 MiB" large 4 --write-mode inplace atomic
 rm -r /srv/a/large
 
 files /srv/a/tree 4000 100 100

@@ -146,3 +146,46 @@ fn a_disk_that_folds_names_is_found_out() {
     }
     assert_eq!(rules(&dir), NameRules { folds_case: true, folds_unicode: true, ..NameRules::BYTES });
 }
+
+#[tokio::test]
+async fn where_names_fold_their_spelling_can_be_changed_and_nothing_is_replaced() {
+    use towpath_backend::{ErrorKind, RelPath, Sink as _};
+    let path = |name: &str| RelPath::new(name).unwrap();
+    let names = |root: &Path| {
+        let mut names: Vec<_> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    // This way to mount NTFS shows small letters alone, whatever it is told.
+    for (what, make, mount, shows) in [
+        ("exFAT", "mkfs.exfat {device}", "mount.exfat-fuse {device} {root}", ["Docs", "ReadMe"]),
+        (
+            "NTFS",
+            "mkntfs -q -F {device}",
+            "lowntfs-3g -o windows_names,ignore_case {device} {root}",
+            ["docs", "readme"],
+        ),
+    ] {
+        let Some(image) = Image::new(what, &[make, mount]) else { continue };
+        let root = image.root();
+        fs::write(root.join("readme"), "1").unwrap();
+        fs::create_dir_all(root.join("docs/inner")).unwrap();
+        let sink = LocalSink::open(&root).unwrap();
+        sink.respell(&path("readme"), &path("ReadMe")).await.unwrap();
+        sink.respell(&path("docs"), &path("Docs")).await.unwrap();
+        let found = names(&root);
+        assert!(shows.iter().all(|name| found.contains(&(*name).into())), "{what}: {found:?}");
+        assert_eq!(fs::read(root.join("ReadMe")).unwrap(), b"1", "{what}");
+        assert!(root.join("Docs/inner").is_dir(), "{what}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a"), "1").unwrap();
+    fs::write(folder.path().join("A"), "2").unwrap();
+    fs::hard_link(folder.path().join("a"), folder.path().join("b")).unwrap();
+    let sink = LocalSink::open(folder.path()).unwrap();
+    for (from, to) in [("a", "A"), ("a", "b")] {
+        let error = sink.respell(&path(from), &path(to)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AlreadyExists, "two things: {from}, {to}");
+    }
+    assert_eq!(names(folder.path()), ["A", "a", "b"]);
+}

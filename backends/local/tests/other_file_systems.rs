@@ -46,6 +46,7 @@ async fn a_full_disk_is_told_as_such() {
     let data = Bytes::from(vec![1; 200_000]);
     let error = sink.write_whole(&path("file"), data.clone(), &metadata(200_000)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NoSpace);
+    assert!(!folder.path().join("file").exists(), "what was made for it and is not whole does not stay");
     let mut writer = sink.create(&path("file"), &metadata(200_000)).await.unwrap();
     assert_eq!(writer.write_at(0, data).await.unwrap_err().kind(), ErrorKind::NoSpace);
     assert!(writer.finish(200_000, &metadata(0).times()).await.is_err(), "a failed writer does not finish");

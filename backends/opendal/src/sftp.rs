@@ -30,7 +30,8 @@ use std::time::Duration;
 
 /// The content of one request. Every server takes requests of this size, and `sftp` sends no larger ones.
 const CHUNK_BYTES: usize = 32 << 10;
-/// Content of one file in flight: requests are sent before the earlier ones are answered.
-const WINDOW_BYTES: u64 = 4 << 20;
+/// Content of one file in flight: requests are sent before the earlier ones are answered. More does not fit the window
+/// of an SSH channel.
+const WINDOW_BYTES: u64 = 2 << 20;
 /// How long a connection may stand still while an answer is due.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -73,6 +73,10 @@ async fn the_suite_holds_on_webdav_by_rclone() {
 #[tokio::test]
 async fn the_suite_holds_on_sftp() {
     holds_on(or_skip(servers::sftp())).await;
+}
+
+#[tokio::test]
+async fn the_suite_holds_on_sftp_with_links() {
     holds_on(or_skip(servers::sftp_with_links())).await;
 }
 

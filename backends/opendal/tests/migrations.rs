@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use servers::{Server, or_skip};
 use towpath::{MaxDelete, Migration, Mirror, Options, Report};
-use towpath_backend::{Capabilities, Sink, Source};
+use towpath_backend::{Capabilities, Kind, RelPath, Sink, Source};
 use towpath_local::{LocalSink, LocalSource};
 use towpath_opendal::OpendalTree;
 
@@ -146,6 +146,19 @@ async fn a_tree_goes_to_webdav_and_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tree_goes_to_sftp_and_back() {
     there_and_back(or_skip(servers::sftp())).await;
+}
+
+/// As in a dry run.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_destination_on_an_ssh_server_that_is_inspected_is_empty_and_not_made() {
+    let Some(server) = or_skip(servers::sftp()) else { return };
+    let sink = server.inspected("not/there").await;
+    sink.identity().await.unwrap();
+    assert_eq!(sink.metadata(&RelPath::root()).await.unwrap().kind, Kind::Dir);
+    assert!(tokio_stream::StreamExt::next(&mut sink.read_dir(&RelPath::root()).await.unwrap()).await.is_none());
+    assert!(!server.files().join("not").exists());
+    drop(server.sink("not/there").await);
+    assert!(server.files().join("not/there").is_dir());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -73,7 +73,7 @@ fn told(url: &Url, error: &Error) -> OpenError {
 }
 
 impl Sftp {
-    /// The tree at a URL, as source and sink, without a look whether it is there.
+    /// The tree at a URL, as source and sink, without checking that it exists.
     ///
     /// # Errors
     /// If the URL or the settings name none, or hold something that `ssh` must not be told.

@@ -92,7 +92,10 @@ impl Shared {
 impl Connection {
     /// Starts `ssh`, and waits until the server has said what it is.
     pub(super) async fn open(target: &Target) -> Result<Self, Failure> {
-        let mut child = target.command().spawn().map_err(|error| Failure::Lost(format!("ssh: {error}")))?;
+        let mut child = target
+            .command()
+            .spawn()
+            .map_err(|error| Failure::Lost(format!("the program `ssh` cannot be started: {error}")))?;
         let (Some(output), Some(input)) = (child.stdout.take(), child.stdin.take()) else {
             return Err(Failure::Lost("ssh has no standard input and output".to_owned()));
         };

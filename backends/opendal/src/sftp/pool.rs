@@ -107,6 +107,6 @@ impl Pool {
 /// Whether it may go well a moment later: not if the server or its key was refused.
 fn may_pass(failure: &Failure) -> bool {
     const LASTING: [&str; 5] =
-        ["Permission denied", "verification failed", "resolve", "No such file", "does not speak SFTP"];
+        ["Permission denied", "verification failed", "resolve", "cannot be started", "does not speak SFTP"];
     !matches!(failure, Failure::Lost(reason) if LASTING.iter().any(|words| reason.contains(words)))
 }

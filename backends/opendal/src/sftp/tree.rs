@@ -114,6 +114,14 @@ impl SftpTree {
         self.shared.may_be_missing.store(true, Ordering::Relaxed);
     }
 
+    /// Whether the root is missing, and that counts as an empty one.
+    async fn is_missing_in_a_dry_run(&self) -> Result<bool> {
+        if !self.shared.may_be_missing.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        Ok(self.check("check", &RelPath::root()).await?.found.is_none())
+    }
+
     /// Makes the root, and the directories above it that are missing.
     pub(crate) async fn make_root(&self) -> Result<()> {
         const OPERATION: &str = "create directory";
@@ -190,6 +198,9 @@ impl Tree for SftpTree {
     }
 
     async fn metadata(&self, path: &RelPath) -> Result<Metadata> {
+        if path.is_root() && self.is_missing_in_a_dry_run().await? {
+            return Ok(Metadata::new(Kind::Dir, 0, Timestamp::default()));
+        }
         let (_, found) = self.check_there("check", path).await?;
         Ok(found.metadata())
     }

@@ -126,11 +126,8 @@ impl Server {
     pub async fn trees(&self, name: &str) -> (Box<dyn Source>, Box<dyn Sink>) {
         let location = Location::parse(self.location(name).as_ref()).unwrap();
         let Location::Url(url) = &location else { panic!("{location} is no URL") };
-        let environment = self.environment.clone();
-        let around = Surroundings::with_environment(move |name| environment.get(name).cloned());
-        let mut registry = Registry::new();
-        services::register(&mut registry).unwrap();
-        let found = registry.find(&location, &around).unwrap();
+        let registry = registry();
+        let found = registry.find(&location, &self.surroundings()).unwrap();
         let sink = found.sink().await.unwrap();
         // Without the question whether there is anything to be read.
         if url.scheme() == "sftp" {
@@ -140,6 +137,17 @@ impl Server {
             [services::S3, services::GCS, services::AZBLOB, services::WEBDAV, services::HDFS].into_iter();
         let service = services.find(|service| service.schemes().contains(&url.scheme())).unwrap();
         (Box::new(service.tree(&location, found.settings()).unwrap()), sink)
+    }
+
+    fn surroundings(&self) -> Surroundings {
+        let environment = self.environment.clone();
+        Surroundings::with_environment(move |name| environment.get(name).cloned())
+    }
+
+    /// The same as a dry run sees it.
+    pub async fn inspected(&self, name: &str) -> Box<dyn Sink> {
+        let location = Location::parse(self.location(name).as_ref()).unwrap();
+        registry().find(&location, &self.surroundings()).unwrap().inspect().await.unwrap()
     }
 
     pub async fn source(&self, name: &str) -> Box<dyn Source> {
@@ -154,6 +162,12 @@ impl Server {
     pub fn files(&self) -> PathBuf {
         self.folder.path().join("files")
     }
+}
+
+fn registry() -> Registry {
+    let mut registry = Registry::new();
+    services::register(&mut registry).unwrap();
+    registry
 }
 
 impl Drop for Server {

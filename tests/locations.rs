@@ -38,6 +38,41 @@ fn a_password_in_a_url_is_refused_and_not_repeated() {
     assert!(ended.stderr.contains("has a password") && !ended.stderr.contains("hunter2"), "{}", ended.stderr);
 }
 
+/// Whatever begins with `-` could be an option of the program `ssh`, which would run any command.
+#[cfg(feature = "sftp")]
+#[test]
+fn nothing_of_an_sftp_url_becomes_an_option_of_ssh() {
+    let bench = Bench::new();
+    let ran = bench.path("ran");
+    let proxy = format!("-oProxyCommand=touch%20{}", ran.display().to_string().replace('/', "%2F"));
+    let sink = bench.dest().display().to_string();
+    let encoded = format!("%2D{}", &proxy[1..]);
+    let urls = [
+        format!("sftp://{proxy}/x"),
+        format!("sftp://{encoded}/x"),
+        format!("sftp://me@{encoded}:22/x"),
+        format!("sftp://{proxy}@host/x"),
+        format!("sftp://host/x?key={proxy}"),
+        format!("sftp://host/x?known_hosts={proxy}"),
+        "sftp://ho%0Ast/x".to_owned(),
+        "sftp://$(touch%20x)/x".to_owned(),
+        "sftp://host/x?key=a%0Ab".to_owned(),
+    ];
+    for url in urls {
+        for arguments in [["sync", &url, &sink], ["sync", &sink, &url]] {
+            let ended = bench.run_with_state(&arguments, bench.folder.path()).with_status(2);
+            assert!(!ended.stderr.contains("panicked") && ended.stderr.contains("sftp://"), "{}", ended.stderr);
+        }
+    }
+    let config = bench.folder.path().join("config.toml");
+    fs::write(&config, format!("[sftp]\nkey = \"-oProxyCommand=touch {}\"\n", ran.display())).unwrap();
+    fs::set_permissions(&config, fs::Permissions::from_mode(0o600)).unwrap();
+    let arguments = ["sync", "sftp://host/x", &sink, "--config", &config.display().to_string()];
+    let ended = bench.run_with_state(&arguments, bench.folder.path()).with_status(2);
+    assert!(ended.stderr.contains("begins with `-`"), "{}", ended.stderr);
+    assert!(!ran.exists(), "a command was run");
+}
+
 #[test]
 fn a_configuration_file_that_others_may_read_is_refused() {
     let bench = Bench::new();

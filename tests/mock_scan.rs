@@ -71,6 +71,23 @@ async fn rows_below_a_directory_that_cannot_be_read_stay() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn links_of_a_source_that_does_not_copy_them_are_skipped() {
+    let bench = Bench::new(Options::default());
+    let list = |_: &RelPath| page(vec![entry(b"link", Kind::Symlink), entry(b"file", Kind::File)]);
+    let mut plain = MockSource::new();
+    plain.expect_capabilities().return_const(Capabilities::PLAIN);
+    plain.expect_root().return_const(b"/old".to_vec());
+    plain.expect_locate().return_const(None);
+    plain.expect_identity().returning(|| Ok(Identity::new("old")));
+    plain.expect_metadata().returning(|_| Ok(metadata(Kind::Dir, 0)));
+    plain.expect_read_dir().returning(list);
+    plain.expect_open().returning(|_| Ok(Box::new(sevens(10, &Journal::default()))));
+    // Asked where the link points, it would panic.
+    let report = bench.run(plain, sink()).await.result.unwrap();
+    assert_eq!((report.synced.files, report.skipped_files, report.failed_files), (1, 1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_directory_that_vanished_during_the_scan_is_no_failure() {
     let bench = Bench::new(Options::default());
     let list = |dir: &RelPath| {

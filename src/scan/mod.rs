@@ -145,6 +145,7 @@ impl Scan {
             stop,
             links: self.links,
             parts: self.parts,
+            source_copies_links: self.source.capabilities().symlinks,
             sink_holds_links: self.sink.capabilities().symlinks,
             filter: self.filter.clone(),
             delete_excluded: self.delete_excluded,

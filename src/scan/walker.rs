@@ -41,6 +41,8 @@ pub(super) struct Walk {
     /// What becomes of links.
     pub(super) links: Links,
     pub(super) parts: Parts,
+    /// Whether the source can tell where they point.
+    pub(super) source_copies_links: bool,
     /// Whether the sink can hold them.
     pub(super) sink_holds_links: bool,
     pub(super) filter: Filter,
@@ -297,6 +299,9 @@ impl Walk {
         }
         match kind {
             Kind::File | Kind::Dir => None,
+            Kind::Symlink if !self.source_copies_links => {
+                Some("a symbolic link is not copied from this source, and not followed".to_owned())
+            }
             Kind::Symlink if self.sink_holds_links => None,
             Kind::Symlink => Some("the destination cannot hold a symbolic link".to_owned()),
             Kind::Other => Some(format!("a {kind} is not copied")),

@@ -53,6 +53,15 @@ pub trait Backend: Send + Sync {
     /// What its trees can keep, at best.
     fn capabilities(&self) -> Capabilities;
 
+    /// Checks what it would be told, before anything is opened: a host that a program would take for an option, say.
+    ///
+    /// # Errors
+    /// [`OpenError::Usage`] if it can name no tree.
+    fn check(&self, location: &Location, settings: &Settings) -> Result<(), OpenError> {
+        let _ = (location, settings);
+        Ok(())
+    }
+
     /// Opens a tree to read from.
     ///
     /// # Errors
@@ -168,6 +177,7 @@ impl Registry {
         let backend = backend.ok_or_else(|| OpenError::Usage(self.unknown(url.scheme())))?;
         let settings = Settings::find(backend.options(), url, around)
             .map_err(|problem| OpenError::Usage(format!("{location}: {problem}")))?;
+        backend.check(location, &settings)?;
         Ok(Found { backend, location, settings })
     }
 
@@ -241,6 +251,13 @@ mod tests {
             Capabilities::PLAIN
         }
 
+        fn check(&self, location: &Location, _: &Settings) -> Result<(), OpenError> {
+            match location {
+                Location::Url(url) if url.authority().starts_with('-') => Err(OpenError::Usage("an option".to_owned())),
+                _ => Ok(()),
+            }
+        }
+
         async fn open_source(&self, location: &Location, _: &Settings) -> Result<Box<dyn Source>, OpenError> {
             Err(OpenError::storage(format!("{location} is empty")))
         }
@@ -266,6 +283,8 @@ mod tests {
         let found = registry.find(&rack, &around).unwrap();
         assert_eq!(found.source().await.err(), Some(OpenError::Storage("rack://a/b is empty".to_owned())));
         assert_eq!(found.sink().await.err(), Some(OpenError::Storage("rack://a/b is full".to_owned())));
+        let refused = registry.find(&at("rack://%2da/b"), &around).map(drop);
+        assert_eq!(refused, Err(OpenError::Usage("an option".to_owned())), "before anything is opened");
     }
 
     #[test]

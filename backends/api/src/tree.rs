@@ -49,7 +49,7 @@ pub struct Capabilities {
     pub mtime_precision_ns: u64,
     /// Whether mtimes can be set. Where not, a sink's mtimes say nothing and only sizes are compared.
     pub sets_mtime: bool,
-    /// Whether it holds symbolic links.
+    /// Whether it holds symbolic links. Those that a source lists without this are reported and skipped.
     pub symlinks: bool,
     /// Whether a file can have several names.
     pub hard_links: bool,

@@ -9,12 +9,15 @@
 //!   the key `mtime`, as rclone keeps them. A listing does not show them, so that each object
 //!   that is listed costs a request; [`OpendalTree::without_mtimes`] saves it, and then only
 //!   sizes tell what is in sync. WebDAV keeps them as properties of files, where a server has such
-//!   and it is asked for. SFTP and HDFS carry none.
+//!   and it is asked for. SFTP keeps whole seconds, HDFS none.
 //! - **Directories** of object stores are those that something is in. An empty one is an object
 //!   whose key ends with a slash. They have no mtimes.
 //! - **Names** are UTF-8, without control characters, and without white space at either end of
 //!   a key: OpenDAL would take it for another one. Others are refused, never changed.
 //! - Nothing else: neither links nor permissions.
+//!
+//! SFTP is spoken without OpenDAL, whose client follows symbolic links: `SftpTree` takes names of any bytes, sets times of
+//! directories, and copies links where that is asked for.
 //!
 //! # How it is written
 //!
@@ -36,6 +39,8 @@ mod names;
 mod part_size;
 #[cfg_attr(not(feature = "all-backends"), allow(dead_code, unused_imports, reason = "each service uses a part"))]
 pub mod services;
+#[cfg(feature = "sftp")]
+mod sftp;
 mod sink;
 mod source;
 mod spacing;
@@ -43,4 +48,6 @@ mod streams;
 mod tree;
 mod writer;
 
+#[cfg(feature = "sftp")]
+pub use sftp::SftpTree;
 pub use tree::OpendalTree;

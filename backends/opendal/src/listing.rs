@@ -44,8 +44,10 @@ pub(crate) async fn open(tree: &OpendalTree, dir: &RelPath) -> Result<EntryStrea
             Err(listing.absent().await)
         };
     };
-    let (pages, receiver) = mpsc::channel(WAITING_PAGES);
+    let (pages, receiver) = mpsc::channel(WAITING_PAGES + 1);
+    let unfinished = Unfinished::new(&pages, dir);
     tokio::spawn(async move {
+        let _unfinished = unfinished;
         let mut page = Ok(Some(first));
         loop {
             let last = page.is_err();
@@ -58,6 +60,27 @@ pub(crate) async fn open(tree: &OpendalTree, dir: &RelPath) -> Result<EntryStrea
         }
     });
     Ok(Box::pin(ReceiverStream::new(receiver)))
+}
+
+/// Room for one more item: the error of a client that panics. Without it the listing would end as one that is complete.
+struct Unfinished {
+    room: Option<mpsc::OwnedPermit<Result<Vec<Entry>>>>,
+    dir: RelPath,
+}
+
+impl Unfinished {
+    fn new(pages: &mpsc::Sender<Result<Vec<Entry>>>, dir: &RelPath) -> Self {
+        Self { room: pages.clone().try_reserve_owned().ok(), dir: dir.clone() }
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(room) = self.room.take().filter(|_| std::thread::panicking()) {
+            let cause = "the client of this storage failed in the middle of the listing (a bug)";
+            room.send(Err(Error::new(ErrorKind::Other, "list", &self.dir, cause)));
+        }
+    }
 }
 
 /// What the keys in a directory begin with.
@@ -195,5 +218,21 @@ mod tests {
         }
         assert_eq!(names.add(["a"].into_iter()), Some("a"));
         assert_eq!(Names::default().add(["c", "d", "c"].into_iter()), Some("c"), "within a page");
+    }
+
+    #[tokio::test]
+    async fn a_listing_whose_client_panics_ends_with_an_error() {
+        for panics in [true, false] {
+            let (pages, mut receiver) = mpsc::channel(WAITING_PAGES + 1);
+            let unfinished = Unfinished::new(&pages, &RelPath::root());
+            let task = tokio::spawn(async move {
+                let _unfinished = unfinished;
+                pages.send(Ok(Vec::new())).await.unwrap();
+                assert!(!panics, "as a client may");
+            });
+            assert_eq!(task.await.is_err(), panics);
+            assert!(receiver.recv().await.unwrap().is_ok());
+            assert_eq!(receiver.recv().await.map(|item| item.is_err()), panics.then_some(true));
+        }
     }
 }

@@ -31,7 +31,7 @@ pub use hdfs::HDFS;
 #[cfg(feature = "s3")]
 pub use s3::S3;
 #[cfg(feature = "sftp")]
-pub use sftp::SFTP;
+pub use sftp::{SFTP, Sftp};
 #[cfg(feature = "webdav")]
 pub use webdav::WEBDAV;
 
@@ -224,6 +224,7 @@ fn failed(url: &Url, problem: &opendal::Error) -> OpenError {
 #[cfg(all(test, feature = "all-backends"))]
 mod tests {
     use super::*;
+    use towpath_backend::Tree;
 
     #[tokio::test]
     async fn a_tree_keeps_what_its_service_says() {
@@ -234,16 +235,23 @@ mod tests {
             (GCS, "gcs://bucket/x", vec![endpoint.clone(), anonymous]),
             (AZBLOB, "azblob://container/x", vec![endpoint]),
             (WEBDAV, "webdav://127.0.0.1:1/x", vec![]),
-            (SFTP, "sftp://127.0.0.1:1/x", vec![]),
             (HDFS, "hdfs://127.0.0.1:1/x", vec![]),
         ];
         for (service, url, options) in services {
             let location = Location::parse(url.as_ref()).unwrap();
             let tree = service.tree(&location, &Settings::of(options)).unwrap();
-            let (said, kept) = (service.capabilities(), tree.capabilities());
-            assert_eq!(kept.implied_directories, said.implied_directories, "{url}");
-            assert_eq!(kept.sets_mtime, said.sets_mtime, "{url}");
-            assert_eq!(kept.lanes, said.lanes, "{url}");
+            keeps(&tree, service.capabilities());
         }
+        let location = Location::parse("sftp://127.0.0.1:1/x".as_ref()).unwrap();
+        let settings = Settings::of(vec![("links", "true".to_owned())]);
+        keeps(&SFTP.tree(&location, &settings).unwrap(), SFTP.capabilities());
+    }
+
+    fn keeps(tree: &impl Tree, said: Capabilities) {
+        let (kept, url) = (tree.capabilities(), tree.root().escape_ascii().to_string());
+        assert_eq!(kept.implied_directories, said.implied_directories, "{url}");
+        assert_eq!(kept.sets_mtime, said.sets_mtime, "{url}");
+        assert_eq!((kept.symlinks, kept.renames), (said.symlinks, said.renames), "{url}");
+        assert_eq!(kept.lanes, said.lanes, "{url}");
     }
 }

@@ -43,6 +43,10 @@ impl OpendalTree {
         }
         match self.stat_file(operation, path).await {
             Ok(metadata) if metadata.kind == Kind::Dir => Err(is_directory()),
+            Ok(metadata) if metadata.kind != Kind::File => {
+                let cause = format!("a {} is not read", metadata.kind);
+                Err(Error::new(ErrorKind::Unsupported, operation, path, cause))
+            }
             Err(error) if error.kind() == ErrorKind::NotFound && self.is_directory(operation, path).await? => {
                 Err(is_directory())
             }

@@ -156,6 +156,10 @@ impl OpendalTree {
     /// What an object's own metadata say.
     pub(crate) fn metadata_of(&self, theirs: &opendal::Metadata) -> Metadata {
         let stored = theirs.last_modified().and_then(timestamp);
+        if theirs.mode() == EntryMode::Unknown {
+            // Neither file nor directory: a special file, or a link to nowhere. It is told, and not read.
+            return Metadata::new(Kind::Other, theirs.content_length(), stored.unwrap_or_default());
+        }
         if theirs.mode() == EntryMode::DIR {
             let told = stored.filter(|_| self.shared.lists_dir_times);
             return Metadata::new(Kind::Dir, 0, told.unwrap_or_default());

@@ -8,18 +8,20 @@ mod servers;
 use servers::{Server, or_skip};
 use towpath_backend::conformance::{Fixture, check};
 use towpath_backend::{Sink, Source};
-use towpath_opendal::OpendalTree;
 
 /// A folder of its own on a server.
-struct Folder(OpendalTree);
+struct Folder {
+    sink: Box<dyn Sink>,
+    source: Box<dyn Source>,
+}
 
 impl Fixture for Folder {
     fn sink(&self) -> &dyn Sink {
-        &self.0
+        &*self.sink
     }
 
     fn source(&self) -> &dyn Source {
-        &self.0
+        &*self.source
     }
 
     fn many(&self) -> usize {
@@ -29,7 +31,11 @@ impl Fixture for Folder {
 
 async fn holds_on(server: Option<Server>) {
     let Some(server) = server else { return };
-    let failed = check(async |case| Folder(server.tree(case).await)).await;
+    let fresh = async |case: &str| {
+        let (source, sink) = server.trees(case).await;
+        Folder { source, sink }
+    };
+    let failed = check(fresh).await;
     let failed: Vec<_> = failed.iter().map(|failed| format!("{}: {}", failed.case, failed.problem)).collect();
     assert!(failed.is_empty(), "{} cases failed:\n{}", failed.len(), failed.join("\n"));
 }
@@ -67,6 +73,11 @@ async fn the_suite_holds_on_webdav_by_rclone() {
 #[tokio::test]
 async fn the_suite_holds_on_sftp() {
     holds_on(or_skip(servers::sftp())).await;
+}
+
+#[tokio::test]
+async fn the_suite_holds_on_sftp_with_links() {
+    holds_on(or_skip(servers::sftp_with_links())).await;
 }
 
 #[tokio::test]

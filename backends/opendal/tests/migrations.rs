@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use servers::{Server, or_skip};
 use towpath::{MaxDelete, Migration, Mirror, Options, Report};
-use towpath_backend::{Sink, Source, Tree as _};
+use towpath_backend::{Capabilities, Kind, RelPath, Sink, Source};
 use towpath_local::{LocalSink, LocalSource};
 use towpath_opendal::OpendalTree;
 
@@ -75,47 +75,50 @@ async fn run(source: impl Source + 'static, sink: impl Sink + 'static, folder: &
 
 async fn there_and_back(server: Option<Server>) {
     if let Some(server) = server {
-        there_and_back_with(server.tree("tree").await, ODD).await;
+        there_and_back_with(async || server.trees("tree").await, ODD).await;
     }
 }
 
 /// A name that keys, URLs and headers may trip over.
 const ODD: &str = "dir/ümläut +%?#";
 
-async fn there_and_back_with(tree: OpendalTree, odd: &str) {
+/// `open` gives the tree, from both sides.
+async fn there_and_back_with<S: Source + 'static, T: Sink + 'static>(open: impl AsyncFn() -> (S, T), odd: &str) {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     fs::create_dir(at("old")).unwrap();
     fill(&at("old"), odd);
     let source = || LocalSource::open(&at("old")).unwrap();
-    let there = run(source(), tree.clone(), &at("there"), false).await;
+    let Capabilities { sets_mtime, mtime_precision_ns: step_ns, .. } = open().await.1.capabilities();
+    let there = run(source(), open().await.1, &at("there"), false).await;
     assert!(there.all_in_sync() && there.synced.files == 8, "{there:?}");
-    let again = run(source(), tree.clone(), &at("there"), true).await;
+    let again = run(source(), open().await.1, &at("there"), true).await;
     assert!(again.all_in_sync() && again.synced.files == 0, "a second run sends nothing: {again:?}");
-    let back = run(tree.clone(), LocalSink::open(&at("new")).unwrap(), &at("back"), false).await;
+    let back = run(open().await.0, LocalSink::open(&at("new")).unwrap(), &at("back"), false).await;
     let log = || fs::read_to_string(at("back/log")).unwrap();
     assert!(back.all_in_sync() && back.synced.files == 8, "{back:?}\n{}", log());
     let (mut old, mut new) = (seen(&at("old")), seen(&at("new")));
-    if !tree.capabilities().sets_mtime {
-        let forget = |file: &mut Option<(Vec<u8>, SystemTime)>| {
-            if let Some((_, modified)) = file {
-                *modified = SystemTime::UNIX_EPOCH;
-            }
-        };
-        old.values_mut().for_each(forget);
-        new.values_mut().for_each(forget);
-    }
+    // As far as the tree keeps them.
+    let round = |file: &mut Option<(Vec<u8>, SystemTime)>| {
+        if let Some((_, modified)) = file {
+            let ns = modified.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos() as u64;
+            *modified = SystemTime::UNIX_EPOCH + Duration::from_nanos(if sets_mtime { ns - ns % step_ns } else { 0 });
+        }
+    };
+    old.values_mut().for_each(round);
+    new.values_mut().for_each(round);
     assert!(old == new, "{:?}\n{:?}", old.keys(), new.keys());
     // Of the same size, at another time.
     fs::write(at("old/plain"), "other").unwrap();
-    let changed = run(source(), tree.clone(), &at("there"), true).await;
+    let changed = run(source(), open().await.1, &at("there"), true).await;
     assert!(changed.all_in_sync() && changed.synced.files == 1, "what changed is sent: {changed:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tree_goes_to_a_store_without_mtimes_and_back() {
     let operator = opendal::Operator::new(opendal::services::Memory::default()).unwrap();
-    there_and_back_with(OpendalTree::new(operator, "memory:tree"), ODD).await;
+    let tree = OpendalTree::new(operator, "memory:tree");
+    there_and_back_with(async || (tree.clone(), tree.clone()), ODD).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -145,6 +148,19 @@ async fn a_tree_goes_to_sftp_and_back() {
     there_and_back(or_skip(servers::sftp())).await;
 }
 
+/// As in a dry run.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_destination_on_an_ssh_server_that_is_inspected_is_empty_and_not_made() {
+    let Some(server) = or_skip(servers::sftp()) else { return };
+    let sink = server.inspected("not/there").await;
+    sink.identity().await.unwrap();
+    assert_eq!(sink.metadata(&RelPath::root()).await.unwrap().kind, Kind::Dir);
+    assert!(tokio_stream::StreamExt::next(&mut sink.read_dir(&RelPath::root()).await.unwrap()).await.is_none());
+    assert!(!server.files().join("not").exists());
+    drop(server.sink("not/there").await);
+    assert!(server.files().join("not/there").is_dir());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tree_goes_to_hdfs_and_back() {
     there_and_back(or_skip(servers::hdfs())).await;
@@ -161,7 +177,7 @@ async fn a_large_object_takes_no_more_memory_than_a_few_parts() {
     fs::create_dir(at("old")).unwrap();
     fs::File::create(at("old/large")).unwrap().set_len(300 * MIB).unwrap();
     let source = LocalSource::open(&at("old")).unwrap();
-    let sent = run(source, server.tree("tree").await, &at("state"), false).await;
+    let sent = run(source, server.sink("tree").await, &at("state"), false).await;
     assert!(sent.all_in_sync() && sent.synced.bytes == 300 * MIB, "{sent:?}");
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -183,8 +199,7 @@ async fn interrupted_with(server: Option<Server>, count: u64, bytes: usize) {
         fs::write(at("old").join(format!("{n:03}")), vec![n as u8; bytes]).unwrap();
     }
     let source = || LocalSource::open(&at("old")).unwrap();
-    let tree = server.tree("tree").await;
-    let under_way = migration(source(), tree.clone(), &at("state"), false);
+    let under_way = migration(source(), server.sink("tree").await, &at("state"), false);
     let (progress, stop) = (under_way.progress(), under_way.cancellation());
     let first = tokio::spawn(under_way.run());
     while progress.snapshot().written_bytes < count * bytes as u64 / 8 && !first.is_finished() {
@@ -197,9 +212,9 @@ async fn interrupted_with(server: Option<Server>, count: u64, bytes: usize) {
     server.come_back();
     let sent = first.map_or(0, |report| report.synced.files);
     assert!(sent < count, "it was over before the server went");
-    let second = run(source(), tree.clone(), &at("state"), false).await;
+    let second = run(source(), server.sink("tree").await, &at("state"), false).await;
     assert!(second.all_in_sync(), "{second:?}");
-    let back = run(tree, LocalSink::open(&at("new")).unwrap(), &at("back"), false).await;
+    let back = run(server.source("tree").await, LocalSink::open(&at("new")).unwrap(), &at("back"), false).await;
     assert!(back.all_in_sync() && back.synced.files == count, "{back:?}");
     let content = |root: &Path| seen(root).into_iter().map(|(path, file)| (path, file.map(|(data, _)| data)));
     assert!(content(&at("old")).eq(content(&at("new"))));
@@ -260,7 +275,7 @@ async fn a_mirror_of_a_store_deletes_what_went_and_nothing_when_all_went() {
         operator.write(key, key).await.unwrap();
     }
     let run = async || {
-        let mirror = Mirror { max_delete: MaxDelete::Percent(100), discard: false };
+        let mirror = Mirror { max_delete: MaxDelete::Percent(100), discard: false, other_file_systems: false };
         let options = Options { rescan: true, mirror: Some(mirror), ..Options::default() };
         fs::create_dir_all(at("state")).unwrap();
         Migration::builder()

@@ -1,29 +1,90 @@
 //! SSH servers.
 
-use towpath_backend::registry::{OpenError, OptionSpec, Settings, Url};
+use towpath_backend::registry::{Backend, Location, OpenError, OptionSpec, Settings, Url};
+use towpath_backend::{Capabilities, Error, Sink, Source, Tree as _, async_trait};
 
-use super::{FOLDERS, PATIENCE, Service, text, tree_within, with};
-use crate::OpendalTree;
+use super::{flag, text, url};
+use crate::sftp::{KEPT, Keeps, KnownHosts, SftpTree, Target};
 
 /// `sftp://user@host:port/path`, by way of the program `ssh` and its configuration.
-pub const SFTP: Service =
-    Service { name: "sftp", about: "SSH servers", schemes: &["sftp"], options: OPTIONS, capabilities: FOLDERS, build };
+pub const SFTP: Sftp = Sftp;
+
+/// SSH servers.
+#[derive(Clone, Copy, Debug)]
+pub struct Sftp;
 
 const OPTIONS: &[OptionSpec] = &[
     text("key", "the file with the private key, for others than ssh finds itself", &[]),
-    text("known_hosts", "`strict`, `accept` (a server seen for the first time) or `add`", &[]),
+    text("known_hosts", "`strict` (the default), `add` (servers seen for the first time) or `accept` (any key)", &[]),
+    flag("mtimes", "keep mtimes (`true`, the default)"),
+    flag("links", "copy symbolic links as links; otherwise they are reported and skipped"),
 ];
 
-fn build(url: &Url, settings: &Settings) -> Result<OpendalTree, OpenError> {
-    let (user, host, port) = url.user_host_port();
-    if host.is_empty() {
-        return Err(OpenError::Usage(format!("{url} names no host: sftp://user@host/path")));
+#[async_trait]
+impl Backend for Sftp {
+    fn name(&self) -> &'static str {
+        "sftp"
     }
-    let endpoint = port.map_or_else(|| format!("ssh://{host}"), |port| format!("ssh://{host}:{port}"));
-    let root = format!("/{}", url.path());
-    let mut builder = opendal::services::Sftp::default().endpoint(&endpoint).root(&root);
-    builder = with(builder, user, |b, value| b.user(value));
-    builder = with(builder, settings.text("key"), |b, value| b.key(value));
-    builder = with(builder, settings.text("known_hosts"), |b, value| b.known_hosts_strategy(value));
-    tree_within(PATIENCE, url, builder, Some(&endpoint), false)
+
+    fn about(&self) -> &'static str {
+        "SSH servers"
+    }
+
+    fn schemes(&self) -> &'static [&'static str] {
+        &["sftp"]
+    }
+
+    fn options(&self) -> &'static [OptionSpec] {
+        OPTIONS
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        KEPT
+    }
+
+    fn check(&self, location: &Location, settings: &Settings) -> Result<(), OpenError> {
+        self.tree(location, settings).map(drop)
+    }
+
+    async fn open_source(&self, location: &Location, settings: &Settings) -> Result<Box<dyn Source>, OpenError> {
+        let (url, tree) = (url(location)?, self.tree(location, settings)?);
+        match tree.is_there().await.map_err(|error| told(url, &error))? {
+            true => Ok(Box::new(tree)),
+            false => Err(OpenError::Storage(format!("{url}: there is no such directory; is the name right?"))),
+        }
+    }
+
+    async fn open_sink(&self, location: &Location, settings: &Settings) -> Result<Box<dyn Sink>, OpenError> {
+        let (url, tree) = (url(location)?, self.tree(location, settings)?);
+        tree.make_root().await.map_err(|error| told(url, &error))?;
+        Ok(Box::new(tree))
+    }
+
+    async fn inspect_sink(&self, location: &Location, settings: &Settings) -> Result<Box<dyn Sink>, OpenError> {
+        let (url, tree) = (url(location)?, self.tree(location, settings)?);
+        tree.may_be_missing();
+        tree.identity().await.map_err(|error| told(url, &error))?;
+        Ok(Box::new(tree))
+    }
+}
+
+fn told(url: &Url, error: &Error) -> OpenError {
+    OpenError::Storage(format!("{url}: {error}"))
+}
+
+impl Sftp {
+    /// The tree at a URL, as source and sink, without checking that it exists.
+    ///
+    /// # Errors
+    /// If the URL or the settings name none, or hold something that `ssh` must not be told.
+    pub fn tree(&self, location: &Location, settings: &Settings) -> Result<SftpTree, OpenError> {
+        let url = url(location)?;
+        let usage = |problem: String| OpenError::Usage(format!("{url}: {problem}"));
+        let known_hosts = settings.text("known_hosts").map(KnownHosts::parse).transpose().map_err(usage)?;
+        let target = Target::new(url, settings.text("key"), known_hosts.unwrap_or_default()).map_err(usage)?;
+        let (_, host, port) = url.user_host_port();
+        let server = port.map_or_else(|| format!("ssh://{host}"), |port| format!("ssh://{host}:{port}"));
+        let keeps = Keeps { mtimes: settings.flag("mtimes", true), links: settings.flag("links", false) };
+        Ok(SftpTree::new(target, url.to_string(), url.path(), format!("{url} at {server}"), keeps))
+    }
 }

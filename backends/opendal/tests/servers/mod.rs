@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use towpath_backend::registry::{Location, Registry, Surroundings};
-use towpath_opendal::OpendalTree;
-use towpath_opendal::services::{self, Service};
+use towpath_backend::registry::{Backend as _, Location, Registry, Surroundings};
+use towpath_backend::{Sink, Source};
+use towpath_opendal::services;
 use way::Way;
 
 /// The command that serves a folder on a port.
@@ -31,7 +31,6 @@ pub struct Server {
     says_when_ready: &'static str,
     /// What lies in between, where the server forgets all when it is killed.
     way: Option<Way>,
-    service: Service,
     /// What the tests' trees lie in: `s3://bucket`.
     url: String,
     /// What follows it: `?option=value`.
@@ -42,17 +41,17 @@ pub struct Server {
 
 impl Server {
     /// Starts `command` with a folder and a port of its own, and waits until it listens.
-    fn start(service: Service, command: impl Fn(&Path, u16) -> Command + 'static) -> Self {
-        Self::of(service, command).started()
+    fn start(command: impl Fn(&Path, u16) -> Command + 'static) -> Self {
+        Self::of(command).started()
     }
 
     /// The same, not started.
-    fn of(service: Service, command: impl Fn(&Path, u16) -> Command + 'static) -> Self {
+    fn of(command: impl Fn(&Path, u16) -> Command + 'static) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let (folder, command) = (tempfile::tempdir().unwrap(), Box::new(command));
         let (url, query, environment) = (String::new(), String::new(), BTreeMap::new());
         let (child, way, says_when_ready) = (None, None, "");
-        Self { folder, port, command, child, says_when_ready, way, service, url, query, environment }
+        Self { folder, port, command, child, says_when_ready, way, url, query, environment }
     }
 
     fn started(mut self) -> Self {
@@ -123,17 +122,52 @@ impl Server {
         format!("{}/{name}{}", self.url, self.query)
     }
 
-    /// The tree of this name on it; a folder is made.
-    pub async fn tree(&self, name: &str) -> OpendalTree {
+    /// The tree of this name on it, from both sides; a folder is made.
+    pub async fn trees(&self, name: &str) -> (Box<dyn Source>, Box<dyn Sink>) {
         let location = Location::parse(self.location(name).as_ref()).unwrap();
-        let environment = self.environment.clone();
-        let around = Surroundings::with_environment(move |name| environment.get(name).cloned());
-        let mut registry = Registry::new();
-        registry.register(self.service).unwrap();
-        let found = registry.find(&location, &around).unwrap();
-        found.sink().await.unwrap();
-        self.service.tree(&location, found.settings()).unwrap()
+        let Location::Url(url) = &location else { panic!("{location} is no URL") };
+        let registry = registry();
+        let found = registry.find(&location, &self.surroundings()).unwrap();
+        let sink = found.sink().await.unwrap();
+        // Without the question whether there is anything to be read.
+        if url.scheme() == "sftp" {
+            return (Box::new(services::SFTP.tree(&location, found.settings()).unwrap()), sink);
+        }
+        let mut services =
+            [services::S3, services::GCS, services::AZBLOB, services::WEBDAV, services::HDFS].into_iter();
+        let service = services.find(|service| service.schemes().contains(&url.scheme())).unwrap();
+        (Box::new(service.tree(&location, found.settings()).unwrap()), sink)
     }
+
+    fn surroundings(&self) -> Surroundings {
+        let environment = self.environment.clone();
+        Surroundings::with_environment(move |name| environment.get(name).cloned())
+    }
+
+    /// The same as a dry run sees it.
+    pub async fn inspected(&self, name: &str) -> Box<dyn Sink> {
+        let location = Location::parse(self.location(name).as_ref()).unwrap();
+        registry().find(&location, &self.surroundings()).unwrap().inspect().await.unwrap()
+    }
+
+    pub async fn source(&self, name: &str) -> Box<dyn Source> {
+        self.trees(name).await.0
+    }
+
+    pub async fn sink(&self, name: &str) -> Box<dyn Sink> {
+        self.trees(name).await.1
+    }
+
+    /// The folder on this machine that a server of folders serves.
+    pub fn files(&self) -> PathBuf {
+        self.folder.path().join("files")
+    }
+}
+
+fn registry() -> Registry {
+    let mut registry = Registry::new();
+    services::register(&mut registry).unwrap();
+    registry
 }
 
 impl Drop for Server {
@@ -168,7 +202,7 @@ pub fn or_skip(server: Result<Server, String>) -> Option<Server> {
 /// S3, by moto.
 pub fn s3() -> Result<Server, String> {
     let moto = program("moto_server", "moto[server] of PyPI")?;
-    let server = Server::start(services::S3, move |_, port| {
+    let server = Server::start(move |_, port| {
         let mut command = Command::new(&moto);
         command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
         command
@@ -189,7 +223,7 @@ pub fn s3() -> Result<Server, String> {
 pub fn gcs() -> Result<Server, String> {
     program("gcp-storage-emulator", "gcp-storage-emulator of PyPI")?;
     let python = program("python3", "python3")?;
-    let server = Server::start(services::GCS, move |_folder, port| {
+    let server = Server::start(move |_folder, port| {
         let mut command = Command::new(&python);
         command.args(["-c", include_str!("gcs.py"), &port.to_string()]);
         command
@@ -208,7 +242,7 @@ const AZURITE_KEY: &str = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UV
 pub fn azblob() -> Result<Server, String> {
     let azurite = program("azurite-blob", "azurite of npm")?;
     let python = program("python3", "python3")?;
-    let server = Server::start(services::AZBLOB, move |folder, port| {
+    let server = Server::start(move |folder, port| {
         let mut command = Command::new(&azurite);
         command.args(["--blobHost", "127.0.0.1", "--blobPort", &port.to_string(), "--skipApiVersionCheck", "--loose"]);
         command.args(["--silent", "--disableTelemetry", "--location"]).arg(folder);
@@ -283,7 +317,7 @@ pub fn rclone() -> Result<Server, String> {
 
 /// WebDAV, by a command that serves `files` in its folder.
 fn webdav_by(command: impl Fn(&Path, u16) -> Command + 'static) -> Server {
-    let server = Server::start(services::WEBDAV, move |folder, port| {
+    let server = Server::start(move |folder, port| {
         std::fs::create_dir_all(folder.join("files")).unwrap();
         command(folder, port)
     });
@@ -294,7 +328,7 @@ fn webdav_by(command: impl Fn(&Path, u16) -> Command + 'static) -> Server {
 /// SFTP, by OpenSSH's own server, with keys of its own; `ssh` must be there too.
 pub fn sftp() -> Result<Server, String> {
     let (sshd, _ssh) = (program("sshd", "openssh-server")?, program("ssh", "openssh-client")?);
-    let mut server = Server::start(services::SFTP, move |folder, port| {
+    let mut server = Server::start(move |folder, port| {
         for key in ["host", "user"].map(|name| folder.join(name)) {
             if !key.exists() {
                 let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key).status();
@@ -328,6 +362,13 @@ pub fn sftp() -> Result<Server, String> {
     Ok(server.with(url, &[]))
 }
 
+/// The same, where symbolic links are kept.
+pub fn sftp_with_links() -> Result<Server, String> {
+    let mut server = sftp()?;
+    server.query.push_str("&links=true");
+    Ok(server)
+}
+
 /// HDFS, by Hadoop's own name node and data node.
 pub fn hdfs() -> Result<Server, String> {
     let (python, _java) = (program("python3", "python3")?, program("java", "default-jre-headless")?);
@@ -335,7 +376,7 @@ pub fn hdfs() -> Result<Server, String> {
     if !jars.is_dir() {
         return Err(format!("{} is missing: backends/opendal/tests/servers/install.sh fills it", jars.display()));
     }
-    let mut server = Server::of(services::HDFS, move |folder, port| {
+    let mut server = Server::of(move |folder, port| {
         let mut command = Command::new(&python);
         command.args(["-c", include_str!("hdfs.py")]).arg(&jars).arg(folder).arg(port.to_string());
         command

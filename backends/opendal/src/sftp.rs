@@ -1,0 +1,37 @@
+//! SFTP, spoken directly over the program `ssh`.
+//!
+//! OpenDAL's own client cannot be used for it: it asks with `stat`, which follows symbolic links, and resolves a path
+//! before it opens or writes it. A link inside the tree would then lead out of it.
+//!
+//! Here every operation first checks each component of its path with `lstat` (module `check`). Version 3 of the
+//! protocol, the one that servers speak, cannot open a file "beneath this directory" as `openat2` can: between the check
+//! and the operation, which follows it at once on the same connection, someone who may write to the tree on the
+//! server could still put a link in place of a directory.
+
+mod check;
+mod connection;
+mod listing;
+mod pool;
+mod sink;
+mod source;
+mod ssh;
+mod tree;
+mod wire;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use ssh::{KnownHosts, Target};
+pub use tree::SftpTree;
+pub(crate) use tree::{KEPT, Keeps};
+
+use std::time::Duration;
+
+/// The content of one request. Every server takes requests of this size, and `sftp` sends no larger ones.
+const CHUNK_BYTES: usize = 32 << 10;
+/// Content of one file in flight: requests are sent before the earlier ones are answered. More does not fit the window
+/// of an SSH channel.
+const WINDOW_BYTES: u64 = 2 << 20;
+/// How long a connection may stand still while an answer is due.
+const PATIENCE: Duration = Duration::from_secs(60);

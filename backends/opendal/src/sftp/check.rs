@@ -1,0 +1,139 @@
+//! The check before every operation: each component of the path with `lstat`, so that none of them is a link.
+
+use std::sync::Arc;
+
+use towpath_backend::{Error, ErrorKind, Kind, RelPath, Result};
+
+use super::connection::{Connection, Failure};
+use super::tree::SftpTree;
+use super::wire::{Attributes, Request, request, status};
+
+/// A path whose directories are directories, and the connection that the operation is to use at once.
+#[derive(Debug)]
+pub(super) struct Checked {
+    pub(super) connection: Arc<Connection>,
+    /// The path on the server.
+    pub(super) at: Vec<u8>,
+    /// What has the name, if anything has: a link itself.
+    pub(super) found: Option<Attributes>,
+}
+
+impl Checked {
+    /// A request about the path.
+    pub(super) fn about(&self, kind: u8) -> Request {
+        Request::about(kind, &self.at)
+    }
+
+    pub(super) fn kind(&self) -> Option<Kind> {
+        self.found.map(Attributes::kind)
+    }
+}
+
+impl SftpTree {
+    /// Checks a path right before an operation.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Escapes`] if a component above the last is a link, [`ErrorKind::NotADirectory`] if it is a file,
+    /// [`ErrorKind::NotFound`] if it is missing.
+    pub(super) async fn check(&self, operation: &'static str, path: &RelPath) -> Result<Checked> {
+        // A connection that was idle may be gone without a word: nothing is lost by trying another one.
+        let checked = match self.check_once(operation, path).await {
+            Err(error) if error.kind() == ErrorKind::Unavailable => self.check_once(operation, path).await,
+            checked => checked,
+        };
+        // A path is told as it was asked for, whichever component of it failed.
+        checked.map_err(|error| error.with_path(path))
+    }
+
+    async fn check_once(&self, operation: &'static str, path: &RelPath) -> Result<Checked> {
+        let connection = self.connection(operation, path).await?;
+        let at = self.at(path);
+        if path.is_root() {
+            // The user named it: it may be a link, or lie behind one.
+            let found = connection.send(Request::about(request::STAT, &at)).attributes().await;
+            let found = absent_is_none(found).map_err(|failure| failed(operation, path, &failure))?;
+            return Ok(Checked { connection, at, found });
+        }
+        let mut above: Vec<_> = std::iter::successors(path.parent(), RelPath::parent).collect();
+        above.pop();
+        // All are sent before the first is answered: one round trip, however deep the path is.
+        let looks: Vec<_> = above.iter().rev().map(|dir| connection.send(lstat(&self.at(dir)))).collect();
+        let last = connection.send(lstat(&at));
+        for look in looks {
+            let found = look.attributes().await;
+            let found = absent_is_none(found).map_err(|failure| failed(operation, path, &failure))?;
+            let (kind, cause) = match found.map(Attributes::kind) {
+                Some(Kind::Dir) => continue,
+                Some(Kind::Symlink) => (
+                    ErrorKind::Escapes,
+                    "a symbolic link on the server is in the middle of the path, and links are not followed",
+                ),
+                Some(_) => (ErrorKind::NotADirectory, "a file is in the middle of the path"),
+                None => (ErrorKind::NotFound, "its directory is missing"),
+            };
+            return Err(Error::new(kind, operation, path, cause));
+        }
+        let found = absent_is_none(last.attributes().await).map_err(|failure| failed(operation, path, &failure))?;
+        Ok(Checked { connection, at, found })
+    }
+
+    /// Checks the path of something that must be there.
+    pub(super) async fn check_there(&self, operation: &'static str, path: &RelPath) -> Result<(Checked, Attributes)> {
+        let checked = self.check(operation, path).await?;
+        match checked.found {
+            Some(found) => Ok((checked, found)),
+            None => Err(Error::new(ErrorKind::NotFound, operation, path, "there is no such file")),
+        }
+    }
+
+    /// Why making something under a free name failed: servers say only "Failure" if it was taken in between.
+    pub(super) async fn not_made(&self, operation: &'static str, path: &RelPath, failure: &Failure) -> Error {
+        if failure.code() == Some(status::FAILURE)
+            && let Ok(Checked { found: Some(_), .. }) = self.check(operation, path).await
+        {
+            return Error::new(ErrorKind::AlreadyExists, operation, path, "the name is taken");
+        }
+        failed(operation, path, failure)
+    }
+}
+
+pub(super) fn lstat(at: &[u8]) -> Request {
+    Request::about(request::LSTAT, at)
+}
+
+/// That a name is free is no failure.
+fn absent_is_none(found: std::result::Result<Attributes, Failure>) -> std::result::Result<Option<Attributes>, Failure> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(failure) if failure.code() == Some(status::NO_SUCH_FILE) => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// A failure as the error of an operation on a path.
+pub(super) fn failed(operation: &'static str, path: &RelPath, failure: &Failure) -> Error {
+    let (code, text) = match failure {
+        Failure::Lost(reason) => return Error::new(ErrorKind::Unavailable, operation, path, reason.clone()),
+        Failure::Refused { code, text } => (*code, text.trim()),
+    };
+    let kind = match code {
+        status::NO_SUCH_FILE => ErrorKind::NotFound,
+        status::PERMISSION_DENIED => ErrorKind::PermissionDenied,
+        // What OpenSSH says of a name that is too long.
+        status::BAD_MESSAGE => ErrorKind::InvalidName,
+        status::UNSUPPORTED => ErrorKind::Unsupported,
+        status::NO_CONNECTION | status::CONNECTION_LOST => ErrorKind::Unavailable,
+        _ => ErrorKind::Other,
+    };
+    let cause = match (code, text) {
+        (status::FAILURE, "" | "Failure") => {
+            "the server says only \"Failure\" (a full disk or quota, a read-only file system, or an I/O error?)"
+                .to_owned()
+        }
+        (_, "") => format!("the server says status {code}, and no more"),
+        _ => text.to_owned(),
+    };
+    let error = Error::new(kind, operation, path, cause);
+    // It stands for many causes, and some of them pass.
+    if code == status::FAILURE { error.with_temporary(true) } else { error }
+}

@@ -1,0 +1,95 @@
+//! Listings: a page for each of the server's answers, with what `lstat` tells of every name.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio_stream::Stream;
+use towpath_backend::{Entry, EntryStream, Error, ErrorKind, RelPath, Result};
+
+use super::check::{Checked, failed};
+use super::connection::{Handle, Pending};
+use super::tree::SftpTree;
+use super::wire::request;
+
+/// Entries of one page at most.
+const PAGE_ENTRIES: usize = 1000;
+
+/// Opens a directory that was checked, and reads its first page.
+pub(super) async fn open(tree: &SftpTree, checked: Checked, dir: &RelPath) -> Result<EntryStream> {
+    let handle = checked.connection.handle(checked.about(request::OPENDIR)).await;
+    let handle = handle.map_err(|failure| failed("list", dir, &failure))?;
+    let mut listing = Listing { handle, dir: dir.clone(), tree: tree.clone(), asked: None, entries: Vec::new() };
+    let first = listing.page().await?;
+    let next = first.is_some().then(|| listing.into_next());
+    Ok(Box::pin(Pages { first, next }))
+}
+
+struct Listing {
+    handle: Handle,
+    dir: RelPath,
+    tree: SftpTree,
+    /// The next answer, if it was asked for already.
+    asked: Option<Pending>,
+    /// What the last answer told beyond a page.
+    entries: Vec<Entry>,
+}
+
+/// The listing after its next page, and that page.
+type Next = Pin<Box<dyn Future<Output = (Listing, Result<Option<Vec<Entry>>>)> + Send>>;
+
+impl Listing {
+    /// The next page; `None` at the end.
+    async fn page(&mut self) -> Result<Option<Vec<Entry>>> {
+        while self.entries.is_empty() {
+            let answer = self.asked.take().unwrap_or_else(|| self.ask());
+            let names = answer.names().await.map_err(|failure| failed("list", &self.dir, &failure))?;
+            let Some(names) = names else { return Ok(None) };
+            if names.is_empty() {
+                let cause = "the server's answer holds no names, and does not say that it was the last";
+                return Err(Error::new(ErrorKind::Other, "list", &self.dir, cause));
+            }
+            if !self.tree.is_paced() {
+                self.asked = Some(self.ask());
+            }
+            let others = names.into_iter().filter(|name| name.name != b"."[..] && name.name != b".."[..]);
+            self.entries =
+                others.map(|name| Entry { name: name.name.to_vec(), metadata: name.attributes.metadata() }).collect();
+        }
+        let rest = self.entries.split_off(self.entries.len().min(PAGE_ENTRIES));
+        Ok(Some(std::mem::replace(&mut self.entries, rest)))
+    }
+
+    fn ask(&self) -> Pending {
+        self.handle.send(request::READDIR, |request| request)
+    }
+
+    fn into_next(mut self) -> Next {
+        Box::pin(async move {
+            let page = self.page().await;
+            (self, page)
+        })
+    }
+}
+
+/// The pages, each fetched when it is asked for.
+struct Pages {
+    first: Option<Vec<Entry>>,
+    /// `None` once all is told.
+    next: Option<Next>,
+}
+
+impl Stream for Pages {
+    type Item = Result<Vec<Entry>>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(first)));
+        }
+        let Some(next) = &mut self.next else { return Poll::Ready(None) };
+        let (listing, page) = ready!(next.as_mut().poll(context));
+        let page = page.transpose();
+        self.next = matches!(page, Some(Ok(_))).then(|| listing.into_next());
+        Poll::Ready(page)
+    }
+}

@@ -1,0 +1,112 @@
+//! The connections to one server: opened when they are needed, and shared.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::connection::{Connection, Failure};
+use super::ssh::Target;
+
+/// How many there are at most. A server works on the requests of one connection one after the other.
+const MOST: usize = 8;
+/// Tries of the first one, each after a longer while: servers refuse connections while many are being made.
+const TRIES: u32 = 4;
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// A connection that is being made.
+type Opening = Pin<Box<dyn Future<Output = Result<Connection, Failure>> + Send>>;
+
+/// The connections. Whoever uses one holds it: the one that fewest hold is the next to be used.
+pub(super) struct Pool {
+    open: Box<dyn Fn() -> Opening + Send + Sync>,
+    state: Mutex<State>,
+    /// Held while one is made: one after the other, and no more than are needed.
+    opening: tokio::sync::Mutex<()>,
+}
+
+struct State {
+    connections: Vec<Arc<Connection>>,
+    /// How many the server lets be.
+    most: usize,
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pool")
+    }
+}
+
+impl Pool {
+    pub(super) fn to(target: Target) -> Self {
+        Self::new(move || {
+            let target = target.clone();
+            Box::pin(async move { Connection::open(&target).await })
+        })
+    }
+
+    pub(super) fn new(open: impl Fn() -> Opening + Send + Sync + 'static) -> Self {
+        let state = Mutex::new(State { connections: Vec::new(), most: MOST });
+        Self { open: Box::new(open), state, opening: tokio::sync::Mutex::default() }
+    }
+
+    /// A connection: one that nobody uses, or a new one, or one that few use.
+    pub(super) async fn get(&self) -> Result<Arc<Connection>, Failure> {
+        let (found, may_open) = self.least_used();
+        let Some(found) = found else { return self.first().await };
+        // Held by the pool and by this function.
+        if Arc::strong_count(&found) <= 2 || !may_open {
+            return Ok(found);
+        }
+        let Ok(_turn) = self.opening.try_lock() else { return Ok(found) };
+        match (self.open)().await {
+            Ok(connection) => Ok(self.add(connection)),
+            Err(_refused) => {
+                let mut state = self.state();
+                state.most = state.connections.len().max(1);
+                Ok(found)
+            }
+        }
+    }
+
+    /// The first connection, or the one that another task made in the meantime.
+    async fn first(&self) -> Result<Arc<Connection>, Failure> {
+        let _turn = self.opening.lock().await;
+        if let (Some(found), _) = self.least_used() {
+            return Ok(found);
+        }
+        for tried in 0.. {
+            match (self.open)().await {
+                Ok(connection) => return Ok(self.add(connection)),
+                Err(failure) if tried + 1 == TRIES || !may_pass(&failure) => return Err(failure),
+                Err(_passing) => tokio::time::sleep(PAUSE * 2_u32.pow(tried)).await,
+            }
+        }
+        Err(Failure::Lost("no connection".to_owned()))
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn least_used(&self) -> (Option<Arc<Connection>>, bool) {
+        let mut state = self.state();
+        state.connections.retain(|connection| !connection.is_over());
+        let least = state.connections.iter().min_by_key(|connection| Arc::strong_count(connection)).cloned();
+        (least, state.connections.len() < state.most)
+    }
+
+    fn add(&self, connection: Connection) -> Arc<Connection> {
+        let connection = Arc::new(connection);
+        self.state().connections.push(Arc::clone(&connection));
+        connection
+    }
+}
+
+/// Whether it may go well a moment later: not if the server or its key was refused.
+fn may_pass(failure: &Failure) -> bool {
+    const LASTING: [&str; 5] =
+        ["Permission denied", "verification failed", "resolve", "cannot be started", "does not speak SFTP"];
+    !matches!(failure, Failure::Lost(reason) if LASTING.iter().any(|words| reason.contains(words)))
+}

@@ -1,0 +1,157 @@
+//! Reading: regular files only, in chunks that are asked for before the earlier ones are there.
+
+use std::collections::VecDeque;
+
+use towpath_backend::{Error, ErrorKind, FileReader, Kind, Metadata, RelPath, Result, Source, WholeFile, async_trait};
+
+use super::check::failed;
+use super::connection::{Failure, Handle, Pending};
+use super::tree::SftpTree;
+use super::wire::{Answer, Attributes, open, request};
+use super::{CHUNK_BYTES, WINDOW_BYTES};
+
+#[async_trait]
+impl Source for SftpTree {
+    async fn open(&self, path: &RelPath) -> Result<Box<dyn FileReader>> {
+        let (handle, found) = self.open_file("open", path).await?;
+        Ok(Box::new(Reader { handle, path: path.clone(), size_bytes: found.size_bytes }))
+    }
+
+    async fn read_whole(&self, path: &RelPath, limit_bytes: usize, mut buffer: Vec<u8>) -> Result<WholeFile> {
+        const OPERATION: &str = "read";
+        let (handle, found) = self.open_file(OPERATION, path).await?;
+        let told = |failure: &Failure| failed(OPERATION, path, failure);
+        let (before, limit) = (buffer.len(), limit_bytes as u64);
+        let mut size_bytes = found.size_bytes;
+        loop {
+            let read = (buffer.len() - before) as u64;
+            let range = Range::ask(&handle, read, size_bytes.min(limit));
+            // Behind the reads: what it tells is how the file was when they were done.
+            let state = handle.send(request::FSTAT, |request| request);
+            range.append_to(&mut buffer).await.map_err(|failure| told(&failure))?;
+            let state = file(OPERATION, path, state.attributes().await.map_err(|failure| told(&failure))?)?;
+            let now = (buffer.len() - before) as u64;
+            size_bytes = state.size_bytes;
+            // All of it, or as much as there is: otherwise it grew while it was read.
+            if now >= size_bytes.min(limit) || now == read && read > 0 {
+                return Ok(WholeFile { data: buffer, metadata: state.metadata(), may_have_holes: false });
+            }
+        }
+    }
+
+    async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>> {
+        const OPERATION: &str = "read link";
+        let (checked, found) = self.check_there(OPERATION, path).await?;
+        if found.kind() != Kind::Symlink {
+            return Err(Error::new(ErrorKind::Other, OPERATION, path, "is no symbolic link"));
+        }
+        match checked.connection.send(checked.about(request::READLINK)).answer().await {
+            Ok(Answer::Names(names)) if names.len() == 1 => Ok(names[0].name.to_vec()),
+            Ok(_) => Err(Error::new(ErrorKind::Other, OPERATION, path, "the server does not say where it points")),
+            Err(failure) => Err(failed(OPERATION, path, &failure)),
+        }
+    }
+}
+
+impl SftpTree {
+    /// Opens a regular file: a FIFO would hold the server up, and a link lead elsewhere.
+    async fn open_file(&self, operation: &'static str, path: &RelPath) -> Result<(Handle, Attributes)> {
+        let (checked, found) = self.check_there(operation, path).await?;
+        let found = file(operation, path, found)?;
+        let asked = checked.about(request::OPEN).u32(open::READ).no_attributes();
+        let handle = checked.connection.handle(asked).await.map_err(|failure| failed(operation, path, &failure))?;
+        Ok((handle, found))
+    }
+}
+
+/// That something is a regular file.
+fn file(operation: &'static str, path: &RelPath, found: Attributes) -> Result<Attributes> {
+    let (kind, cause) = match found.kind() {
+        Kind::File => return Ok(found),
+        Kind::Dir => (ErrorKind::IsADirectory, "is a directory".to_owned()),
+        Kind::Symlink => {
+            (ErrorKind::Escapes, "is a symbolic link on the server, and links are not followed".to_owned())
+        }
+        kind @ Kind::Other => (ErrorKind::Unsupported, format!("a {kind} is not read")),
+    };
+    Err(Error::new(kind, operation, path, cause))
+}
+
+/// A range of a file that is being read.
+struct Range<'a> {
+    handle: &'a Handle,
+    /// What was asked for: offset, length, answer.
+    asked: VecDeque<(u64, usize, Pending)>,
+    /// What is asked for next, and the end.
+    next: u64,
+    end: u64,
+}
+
+impl<'a> Range<'a> {
+    /// Asks for as much as may be in flight.
+    fn ask(handle: &'a Handle, start: u64, end: u64) -> Self {
+        let mut range = Self { handle, asked: VecDeque::new(), next: start, end };
+        range.ask_ahead();
+        range
+    }
+
+    fn ask_ahead(&mut self) {
+        while self.next < self.end && self.asked.len() as u64 * (CHUNK_BYTES as u64) < WINDOW_BYTES {
+            let length = CHUNK_BYTES.min(usize::try_from(self.end - self.next).unwrap_or(CHUNK_BYTES));
+            self.asked.push_back((self.next, length, read(self.handle, self.next, length)));
+            self.next += length as u64;
+        }
+    }
+
+    /// Appends what there is of it; the file may end before.
+    async fn append_to(mut self, buffer: &mut Vec<u8>) -> std::result::Result<(), Failure> {
+        while let Some((mut offset, mut length, mut answer)) = self.asked.pop_front() {
+            loop {
+                let data = answer.data().await?;
+                if data.is_empty() {
+                    return Ok(());
+                }
+                // A server that sends more than was asked for must not shift what follows.
+                let data = &data[..data.len().min(length)];
+                buffer.extend_from_slice(data);
+                (offset, length) = (offset + data.len() as u64, length - data.len());
+                if length == 0 {
+                    break;
+                }
+                // Some servers send less at a time than they are asked for.
+                answer = read(self.handle, offset, length);
+            }
+            self.ask_ahead();
+        }
+        Ok(())
+    }
+}
+
+fn read(handle: &Handle, offset: u64, length: usize) -> Pending {
+    let length = u32::try_from(length).unwrap_or(u32::MAX);
+    handle.send(request::READ, |request| request.u64(offset).u32(length))
+}
+
+struct Reader {
+    handle: Handle,
+    path: RelPath,
+    /// How long it was when it was last asked for.
+    size_bytes: u64,
+}
+
+#[async_trait]
+impl FileReader for Reader {
+    async fn metadata(&mut self) -> Result<Metadata> {
+        let found = self.handle.send(request::FSTAT, |request| request).attributes().await;
+        let found = found.map_err(|failure| failed("check", &self.path, &failure))?;
+        self.size_bytes = found.size_bytes;
+        Ok(found.metadata())
+    }
+
+    async fn read_at(&mut self, offset: u64, length_bytes: usize, mut buffer: Vec<u8>) -> Result<Vec<u8>> {
+        let end = self.size_bytes.min(offset.saturating_add(length_bytes as u64));
+        let range = Range::ask(&self.handle, offset, end);
+        range.append_to(&mut buffer).await.map_err(|failure| failed("read", &self.path, &failure))?;
+        Ok(buffer)
+    }
+}

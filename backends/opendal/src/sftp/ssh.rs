@@ -1,0 +1,244 @@
+//! The program `ssh`: what it is told, and what must never reach it as an option.
+
+use std::process::Stdio;
+
+use tokio::process::Command;
+use towpath_backend::registry::Url;
+
+/// Where a server is, and how it is reached. Every text in it was checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    user: Option<String>,
+    host: String,
+    port: Option<u16>,
+    key: Option<String>,
+    known_hosts: KnownHosts,
+}
+
+/// What becomes of a server whose key is not in `known_hosts`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum KnownHosts {
+    /// It is refused.
+    #[default]
+    Strict,
+    /// One seen for the first time is added.
+    Add,
+    /// Any key will do, even one that changed.
+    Accept,
+}
+
+impl KnownHosts {
+    /// What a user calls it.
+    ///
+    /// # Errors
+    /// If it is none of them.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        match text.to_ascii_lowercase().as_str() {
+            "strict" => Ok(Self::Strict),
+            "add" => Ok(Self::Add),
+            "accept" => Ok(Self::Accept),
+            _ => Err(format!("`known_hosts` is `strict`, `add` or `accept`, not {text:?}")),
+        }
+    }
+
+    fn option(self) -> &'static str {
+        match self {
+            Self::Strict => "StrictHostKeyChecking=yes",
+            Self::Add => "StrictHostKeyChecking=accept-new",
+            Self::Accept => "StrictHostKeyChecking=no",
+        }
+    }
+}
+
+/// Characters that a shell acts on: `ssh` puts host and user into the commands that its configuration may name
+/// (`ProxyCommand`, `Match exec`). OpenSSH refuses them too, since 9.6.
+const OF_SHELLS: &str = "'`\"$\\;&<>|(){}";
+
+impl Target {
+    /// The server of a URL.
+    ///
+    /// # Errors
+    /// One line, if `ssh` could take a part of it for something else than it is.
+    pub(crate) fn new(url: &Url, key: Option<&str>, known_hosts: KnownHosts) -> Result<Self, String> {
+        let (user, host, port) = url.user_host_port();
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        if host.is_empty() {
+            return Err("names no host: sftp://user@host/path".to_owned());
+        }
+        check("host", host, &format!("{OF_SHELLS}@/[]"))?;
+        if host.contains(':') && !url.authority().contains('[') {
+            return Err(format!("the host {host:?} has a colon: write host:port, or an IPv6 address as [::1]"));
+        }
+        if let Some(user) = user {
+            // A domain may stand before the name, with a backslash.
+            check("user", user, "'`\"$;&<>|(){}")?;
+            if user.ends_with('\\') {
+                return Err("the user ends with a backslash".to_owned());
+            }
+        }
+        if let Some(key) = key {
+            check("key", key, "")?;
+        }
+        Ok(Self {
+            user: user.map(str::to_owned),
+            host: host.to_owned(),
+            port,
+            key: key.map(str::to_owned),
+            known_hosts,
+        })
+    }
+
+    /// The command that speaks SFTP on its standard input and output.
+    pub(super) fn command(&self) -> Command {
+        let mut command = Command::new("ssh");
+        let options = [
+            "BatchMode=yes",
+            self.known_hosts.option(),
+            // Banners are no errors.
+            "LogLevel=ERROR",
+            "ServerAliveInterval=15",
+            "ForwardX11=no",
+            "ForwardAgent=no",
+            "PermitLocalCommand=no",
+            "ClearAllForwardings=yes",
+        ];
+        command.args(options.iter().flat_map(|option| ["-o", option]));
+        if let Some(port) = self.port {
+            command.args(["-p", &port.to_string()]);
+        }
+        if let Some(user) = &self.user {
+            command.args(["-l", user]);
+        }
+        if let Some(key) = &self.key {
+            command.args(["-o", "IdentitiesOnly=yes", "-i", key]);
+        }
+        // What follows `--` is no option, whatever it looks like.
+        command.args(["-s", "--", &self.host, "sftp"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        // Ctrl-C is for this program, which ends what is in flight first.
+        command.process_group(0);
+        command
+    }
+}
+
+/// That a text of a location is what it is called, and nothing that `ssh` or a shell would act on.
+fn check(what: &str, text: &str, refused: &str) -> Result<(), String> {
+    if text.is_empty() {
+        return Err(format!("the {what} is empty"));
+    }
+    if text.starts_with('-') {
+        return Err(format!("the {what} {text:?} begins with `-`: ssh could take it for an option"));
+    }
+    // Paths may have spaces in them.
+    let is_refused = |c: char| c.is_control() || refused.contains(c) || (!refused.is_empty() && c.is_whitespace());
+    match text.chars().find(|c| is_refused(*c)) {
+        Some(c) => Err(format!("the {what} {text:?} has the character {c:?}, which is refused")),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use towpath_backend::registry::Location;
+
+    fn target(text: &str, key: Option<&str>) -> Result<Target, String> {
+        match Location::parse(text.as_ref()) {
+            Ok(Location::Url(url)) => Target::new(&url, key, KnownHosts::Strict),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn arguments(target: &Target) -> Vec<String> {
+        let command = target.command();
+        command.as_std().get_args().map(|argument| argument.to_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn what_ssh_could_take_for_an_option_is_refused() {
+        for url in [
+            "sftp://-oProxyCommand=touch%20x/x",
+            "sftp://%2doProxyCommand=x/x",
+            "sftp://-oProxyCommand=x:22/x",
+            "sftp://me@-oProxyCommand=x/x",
+            "sftp://[-oProxyCommand=x]/x",
+            "sftp://-lroot@host/x",
+            "sftp://%2DoProxyCommand=x@host/x",
+        ] {
+            let problem = target(url, None).unwrap_err();
+            assert!(problem.contains("begins with `-`"), "{url}: {problem}");
+        }
+        assert!(target("sftp://host/x", Some("-oProxyCommand=x")).unwrap_err().contains("key"));
+    }
+
+    #[test]
+    fn what_a_shell_could_act_on_is_refused() {
+        for url in [
+            "sftp://ho%0Ast/x",
+            "sftp://ho%20st/x",
+            "sftp://a%3Btouch%20b/x",
+            "sftp://$(id)/x",
+            "sftp://`id`/x",
+            "sftp://a%2Fb/x",
+            "sftp://m%0Ae@host/x",
+            "sftp://m%60id%60e@host/x",
+            "sftp://me%5C@host/x",
+            "sftp://a%1Bb/x",
+        ] {
+            assert!(target(url, None).is_err(), "{url}");
+        }
+        for key in ["", "a\nb", "\u{1b}[2J"] {
+            assert!(target("sftp://host/x", Some(key)).is_err(), "{key:?}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_named_and_has_a_port_that_is_one() {
+        for (url, word) in [("sftp:///x", "no host"), ("sftp://@host/x", "empty"), ("sftp://host:99999/x", "colon")] {
+            let problem = target(url, None).unwrap_err();
+            assert!(problem.contains(word), "{url}: {problem}");
+        }
+    }
+
+    #[test]
+    fn ssh_is_told_each_part_in_its_place() {
+        let told = arguments(&target("sftp://DOM%5Cme@[fe80::1]:2222/x", Some("/a key")).unwrap());
+        let ends = ["-p", "2222", "-l", "DOM\\me", "-o", "IdentitiesOnly=yes", "-i", "/a key", "-s", "--", "fe80::1"];
+        assert!(told.ends_with(&[ends.as_slice(), &["sftp"]].concat().map_strings()), "{told:?}");
+        let told = arguments(&target("sftp://host_1.example/x", None).unwrap());
+        assert!(told.ends_with(&["-s", "--", "host_1.example", "sftp"].map(str::to_owned)), "{told:?}");
+    }
+
+    trait Strings {
+        fn map_strings(&self) -> Vec<String>;
+    }
+
+    impl Strings for Vec<&str> {
+        fn map_strings(&self) -> Vec<String> {
+            self.iter().map(|text| (*text).to_owned()).collect()
+        }
+    }
+
+    #[test]
+    fn known_hosts_are_what_they_are_called() {
+        assert_eq!(KnownHosts::parse("Add"), Ok(KnownHosts::Add));
+        assert!(KnownHosts::parse("-oProxyCommand=x").is_err() && KnownHosts::parse("no\n").is_err());
+    }
+
+    proptest! {
+        /// Whatever a URL says, nothing but this module's own options are options.
+        #[test]
+        fn no_text_of_a_url_becomes_an_option(user in "\\PC{0,12}", host in "\\PC{0,12}", key in "\\PC{0,12}") {
+            let encoded = |text: &str| text.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
+            let text = format!("sftp://{}@{}/x", encoded(&user), encoded(&host));
+            let Ok(target) = target(&text, Some(&key)) else { return Ok(()) };
+            let told = arguments(&target);
+            let end = told.iter().position(|argument| argument == "--").unwrap();
+            prop_assert_eq!(&told[end + 2..], &["sftp".to_owned()][..]);
+            for argument in told[..end].iter().filter(|argument| argument.starts_with('-')) {
+                prop_assert!(["-o", "-p", "-l", "-i", "-s"].contains(&argument.as_str()), "{}", argument);
+            }
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! The client against a server that the tests play.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+use towpath_backend::{Bytes, ErrorKind, Kind, Metadata, RelPath, Sink as _, Source as _, Timestamp, Tree as _};
+
+use super::connection::{Connection, Failure};
+use super::pool::Pool;
+use super::tree::{Keeps, SftpTree};
+use super::wire::{LSETSTAT, POSIX_RENAME, answer, request, status};
+
+const FILE: u32 = 0o100_644;
+const DIR: u32 = 0o040_755;
+const LINK: u32 = 0o120_777;
+const FIFO: u32 = 0o010_644;
+
+/// Something that a request is answered with: a type and what follows the number.
+type Answer = (u8, Vec<u8>);
+
+fn number(value: u32) -> Vec<u8> {
+    value.to_be_bytes().to_vec()
+}
+
+fn string(bytes: &[u8]) -> Vec<u8> {
+    [number(bytes.len() as u32), bytes.to_vec()].concat()
+}
+
+fn status(code: u32) -> Answer {
+    (answer::STATUS, [number(code), string(b""), string(b"")].concat())
+}
+
+/// Attributes with a size, a mode and times.
+fn attributes(mode: u32, size_bytes: u64) -> Answer {
+    let size = size_bytes.to_be_bytes().to_vec();
+    (answer::ATTRS, [number(0x1 | 0x4 | 0x8), size, number(mode), number(1), number(2)].concat())
+}
+
+/// What the server was asked: type of request, and what follows the number.
+type Asked = Arc<Mutex<Vec<Answer>>>;
+
+/// Reads a packet; `None` at the end.
+async fn packet(way: &mut DuplexStream) -> Option<Vec<u8>> {
+    let length = way.read_u32().await.ok()?;
+    let mut packet = vec![0; length as usize];
+    way.read_exact(&mut packet).await.ok()?;
+    Some(packet)
+}
+
+async fn tell(way: &mut DuplexStream, kind: u8, rest: &[u8]) {
+    let _client_may_be_gone = way.write_u32(rest.len() as u32 + 1).await;
+    let _client_may_be_gone = way.write_u8(kind).await;
+    let _client_may_be_gone = way.write_all(rest).await;
+}
+
+/// A server that answers each request by `answers`; `None` ends the connection.
+async fn serve(mut way: DuplexStream, asked: Asked, answers: impl Fn(u8, &[u8]) -> Option<Answer>) {
+    packet(&mut way).await;
+    let extensions = [LSETSTAT, POSIX_RENAME].map(|name| [string(name.as_bytes()), string(b"1")].concat());
+    tell(&mut way, answer::VERSION, &[number(3), extensions.concat()].concat()).await;
+    while let Some(packet) = packet(&mut way).await {
+        let (kind, id, rest) = (packet[0], &packet[1..5], &packet[5..]);
+        asked.lock().unwrap().push((kind, rest.to_vec()));
+        let Some((kind, body)) = answers(kind, rest) else { return };
+        tell(&mut way, kind, &[id, &body].concat()).await;
+    }
+}
+
+/// A tree on such a server, and what that is asked.
+fn tree(answers: impl Fn(u8, &[u8]) -> Option<Answer> + Clone + Send + Sync + 'static) -> (SftpTree, Asked) {
+    let asked = Asked::default();
+    let told = Arc::clone(&asked);
+    let pool = Pool::new(move || {
+        let (asked, answers) = (Arc::clone(&asked), answers.clone());
+        Box::pin(async move {
+            let (ours, theirs) = tokio::io::duplex(1 << 20);
+            tokio::spawn(serve(theirs, asked, answers));
+            let (output, input) = tokio::io::split(ours);
+            Connection::over(output, input, None).await
+        })
+    });
+    let keeps = Keeps { mtimes: true, links: true };
+    (SftpTree::over(pool, "sftp://host/root".to_owned(), "root", "fake".to_owned(), keeps), told)
+}
+
+fn path(text: &str) -> RelPath {
+    RelPath::new(text).unwrap()
+}
+
+/// Whether a request is `lstat` of this path.
+fn looks_at(kind: u8, rest: &[u8], at: &str) -> bool {
+    kind == request::LSTAT && rest == string(at.as_bytes())
+}
+
+#[tokio::test]
+async fn where_a_link_is_in_the_path_nothing_is_asked_but_what_it_is() {
+    let (tree, asked) = tree(|kind, rest| {
+        Some(match kind {
+            // All that lies behind it looks like what it should be.
+            request::LSTAT if looks_at(kind, rest, "/root/a/link") => attributes(LINK, 0),
+            request::LSTAT if rest.ends_with(b"file") => attributes(FILE, 1),
+            request::LSTAT => attributes(DIR, 0),
+            _ => status(status::OK),
+        })
+    });
+    let at = path("a/link/b/file");
+    let given = Metadata::new(Kind::File, 1, Timestamp(0));
+    let errors = [
+        tree.write_whole(&at, Bytes::from_static(b"x"), &given).await.map(drop),
+        tree.create(&at, &given).await.map(drop),
+        tree.remove_file(&at).await,
+        tree.remove_dir(&path("a/link/b")).await,
+        tree.create_dir(&at, None).await,
+        tree.create_symlink(&at, b"x").await,
+        tree.rename(&at, &path("a/x")).await,
+        tree.rename(&path("file"), &at).await,
+        tree.set_times(&at, &given.times()).await,
+        tree.read_dir(&path("a/link/b")).await.map(drop),
+        tree.read_dir(&path("a/link")).await.map(drop),
+        tree.open(&at).await.map(drop),
+        tree.read_whole(&at, 10, Vec::new()).await.map(drop),
+        tree.metadata(&at).await.map(drop),
+    ];
+    for (number, result) in errors.into_iter().enumerate() {
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::Escapes, "operation {number}");
+    }
+    assert!(asked.lock().unwrap().iter().all(|(kind, _)| *kind == request::LSTAT));
+}
+
+#[tokio::test]
+async fn what_is_no_regular_file_is_neither_opened_nor_written() {
+    for (mode, kind) in [(LINK, ErrorKind::Escapes), (DIR, ErrorKind::IsADirectory), (FIFO, ErrorKind::Unsupported)] {
+        let (tree, asked) = tree(move |_, _| Some(attributes(mode, 0)));
+        assert_eq!(tree.open(&path("x")).await.map(drop).unwrap_err().kind(), kind);
+        assert!(tree.create(&path("x"), &Metadata::new(Kind::File, 0, Timestamp(0))).await.is_err());
+        assert!(asked.lock().unwrap().iter().all(|(kind, _)| *kind == request::LSTAT));
+    }
+}
+
+#[tokio::test]
+async fn a_new_file_is_opened_so_that_a_link_put_there_meanwhile_is_not_followed() {
+    let (tree, asked) = tree(|kind, _| {
+        Some(match kind {
+            request::LSTAT => status(status::NO_SUCH_FILE),
+            request::OPEN => status(status::FAILURE),
+            _ => status(status::OK),
+        })
+    });
+    let error = tree.create(&path("new"), &Metadata::new(Kind::File, 0, Timestamp(0))).await.map(drop).unwrap_err();
+    assert!(error.is_temporary() && error.to_string().contains("full disk"), "{error}");
+    let asked = asked.lock().unwrap();
+    let (_, open) = asked.iter().find(|(kind, _)| *kind == request::OPEN).unwrap();
+    let flags = &open[string(b"/root/new").len()..][..4];
+    assert_eq!(flags, (0x02_u32 | 0x08 | 0x20).to_be_bytes(), "write, create, and only if nothing has the name");
+}
+
+#[tokio::test]
+async fn a_time_that_cannot_be_kept_overwrites_nothing() {
+    let (tree, asked) = tree(|_, _| Some(attributes(FILE, 5)));
+    let given = Metadata::new(Kind::File, 1, Timestamp(-1));
+    let error = tree.write_whole(&path("old"), Bytes::from_static(b"x"), &given).await.unwrap_err();
+    assert!(error.to_string().contains("mtimes=false"), "{error}");
+    assert!(asked.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_comes_in_pieces_is_put_together_and_what_is_too_much_is_cut() {
+    let content: Vec<u8> = (0..100_000_u32).map(|at| (at % 251) as u8).collect();
+    let whole = content.clone();
+    let (tree, _) = tree(move |kind, rest| {
+        Some(match kind {
+            request::OPEN => (answer::HANDLE, string(b"h")),
+            request::READ => {
+                let field =
+                    |range: std::ops::Range<usize>| rest[range].iter().fold(0, |all, byte| all << 8 | *byte as usize);
+                let (offset, length) = (field(5..13), field(13..17));
+                // Less than was asked for, or more.
+                let given = if offset == 32_768 { length + 7 } else { length.min(10_000) };
+                match &content[offset.min(content.len())..(offset + given).min(content.len())] {
+                    [] => status(status::EOF),
+                    data => (answer::DATA, string(data)),
+                }
+            }
+            request::CLOSE => status(status::OK),
+            _ => attributes(FILE, content.len() as u64),
+        })
+    });
+    let read = tree.read_whole(&path("file"), 200_000, Vec::new()).await.unwrap();
+    assert!(read.data == whole);
+    assert_eq!(tree.read_whole(&path("file"), 70_000, Vec::new()).await.unwrap().data, whole[..70_000]);
+    let mut reader = tree.open(&path("file")).await.unwrap();
+    assert!(reader.read_at(30_000, 50_000, Vec::new()).await.unwrap() == whole[30_000..80_000]);
+}
+
+#[tokio::test]
+async fn a_connection_that_ended_while_nobody_used_it_is_made_again() {
+    let rounds = Arc::new(Mutex::new(VecDeque::from([true, false, true])));
+    let (tree, asked) = tree(move |_, _| rounds.lock().unwrap().pop_front()?.then(|| attributes(FILE, 1)));
+    for _ in 0..2 {
+        assert_eq!(tree.metadata(&path("file")).await.unwrap().size_bytes, 1);
+    }
+    assert_eq!(asked.lock().unwrap().len(), 3);
+    let error = tree.metadata(&path("file")).await.unwrap_err();
+    assert_eq!((error.kind(), error.is_temporary()), (ErrorKind::Unavailable, true));
+}
+
+#[tokio::test]
+async fn what_was_opened_for_nobody_is_closed() {
+    let (tree, asked) = tree(|kind, _| {
+        Some(match kind {
+            request::OPEN => (answer::HANDLE, string(b"left")),
+            request::CLOSE => status(status::OK),
+            _ => attributes(FILE, 1),
+        })
+    });
+    let at = path("file");
+    // Polled until the request to open is out, and given up before its answer is there.
+    while !asked.lock().unwrap().iter().any(|(kind, _)| *kind == request::OPEN) {
+        let _ = tokio::time::timeout(std::time::Duration::from_micros(1), tree.open(&at)).await;
+    }
+    for _ in 0..100 {
+        tree.metadata(&at).await.unwrap();
+        let asked = asked.lock().unwrap();
+        let count = |wanted: u8| asked.iter().filter(|(kind, _)| *kind == wanted).count();
+        if count(request::CLOSE) == count(request::OPEN) {
+            return;
+        }
+    }
+    panic!("a file was left open");
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_further_connections_is_used_with_those_it_took() {
+    let tried = AtomicUsize::new(0);
+    let pool = Pool::new(move || {
+        let is_taken = tried.fetch_add(1, Ordering::Relaxed) < 2;
+        Box::pin(async move {
+            if !is_taken {
+                return Err(Failure::Lost("too many".to_owned()));
+            }
+            let (ours, theirs) = tokio::io::duplex(1 << 20);
+            tokio::spawn(serve(theirs, Asked::default(), |_, _| Some(status(status::OK))));
+            let (output, input) = tokio::io::split(ours);
+            Connection::over(output, input, None).await
+        })
+    });
+    let mut held = Vec::new();
+    for _ in 0..6 {
+        held.push(pool.get().await.unwrap());
+    }
+    let different = held.iter().filter(|one| !Arc::ptr_eq(one, &held[0])).count();
+    assert_eq!(different, 3, "both are used alike");
+}

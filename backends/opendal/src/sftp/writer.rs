@@ -1,0 +1,110 @@
+//! A file that is being written: chunks leave before the earlier ones are confirmed.
+
+use std::collections::VecDeque;
+
+use towpath_backend::{Bytes, Error, ErrorKind, FileWriter, Kind, Metadata, RelPath, Result, Times, async_trait};
+
+use super::check::{failed, lstat};
+use super::connection::{Failure, Handle, Pending};
+use super::tree::SftpTree;
+use super::wire::request;
+use super::{CHUNK_BYTES, WINDOW_BYTES};
+
+pub(super) struct Writer {
+    tree: SftpTree,
+    path: RelPath,
+    handle: Handle,
+    position: u64,
+    /// Chunks that are not confirmed yet, and their lengths.
+    in_flight: VecDeque<(u64, Pending)>,
+    in_flight_bytes: u64,
+    window_bytes: u64,
+}
+
+impl Writer {
+    pub(super) fn new(tree: SftpTree, path: RelPath, handle: Handle) -> Self {
+        let in_flight = VecDeque::new();
+        Self { tree, path, handle, position: 0, in_flight, in_flight_bytes: 0, window_bytes: WINDOW_BYTES }
+    }
+
+    /// Sends bytes that follow the last ones.
+    pub(super) async fn append(&mut self, data: &[u8]) -> Result<()> {
+        for chunk in data.chunks(CHUNK_BYTES) {
+            let position = self.position;
+            let sent = self.handle.send(request::WRITE, |request| request.u64(position).string(chunk));
+            self.in_flight.push_back((chunk.len() as u64, sent));
+            self.position += chunk.len() as u64;
+            self.in_flight_bytes += chunk.len() as u64;
+            self.confirm_down_to(self.window_bytes).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until no more than so many bytes are in flight.
+    async fn confirm_down_to(&mut self, bytes: u64) -> Result<()> {
+        while self.in_flight_bytes > bytes
+            && let Some((length, sent)) = self.in_flight.pop_front()
+        {
+            sent.done().await.map_err(|failure| failed("write", &self.path, &failure))?;
+            self.in_flight_bytes -= length;
+        }
+        Ok(())
+    }
+
+    /// Sets the times, closes, and tells what the server has then.
+    pub(super) async fn close(mut self, times: &Times) -> Result<Metadata> {
+        const OPERATION: &str = "close";
+        let set = match self.tree.shared.keeps.mtimes {
+            false => None,
+            true => {
+                let modified = SftpTree::seconds(OPERATION, &self.path, times.modified)?;
+                let accessed = times.accessed.and_then(|time| u32::try_from(time.seconds()).ok()).unwrap_or(modified);
+                // Behind the content, which would change them.
+                Some(self.handle.send(request::FSETSTAT, |request| request.times(accessed, modified)))
+            }
+        };
+        self.confirm_down_to(0).await?;
+        let told = |failure: Failure| failed(OPERATION, &self.path, &failure);
+        if let Some(set) = set {
+            set.done().await.map_err(told)?;
+        }
+        let connection = std::sync::Arc::clone(self.handle.connection());
+        let closed = self.handle.close();
+        let look = connection.send(lstat(&self.tree.at(&self.path)));
+        closed.done().await.map_err(told)?;
+        let found = look.attributes().await.map_err(told)?;
+        match found.kind() {
+            Kind::File => Ok(found.metadata()),
+            kind => {
+                let cause = format!("a {kind} is in the file's place now");
+                Err(Error::new(ErrorKind::Other, OPERATION, &self.path, cause))
+            }
+        }
+    }
+
+    fn error(&self, operation: &'static str, cause: impl Into<String>) -> Error {
+        Error::new(ErrorKind::Other, operation, &self.path, cause.into())
+    }
+}
+
+#[async_trait]
+impl FileWriter for Writer {
+    async fn write_at(&mut self, offset: u64, data: Bytes) -> Result<()> {
+        if offset != self.position {
+            return Err(self.error("write", "leaves a gap, and holes are not kept here"));
+        }
+        self.append(&data).await
+    }
+
+    fn limit_under_way(&mut self, bytes: u64) {
+        self.window_bytes = bytes.min(WINDOW_BYTES);
+    }
+
+    async fn finish(self: Box<Self>, size_bytes: u64, times: &Times) -> Result<Metadata> {
+        if self.position != size_bytes {
+            let cause = format!("{} bytes were written of a file of {size_bytes}", self.position);
+            return Err(self.error("close", cause));
+        }
+        (*self).close(times).await
+    }
+}

@@ -1,8 +1,7 @@
 //! The audit log: one line of JSON for each file and its outcome.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
@@ -11,6 +10,7 @@ use towpath_backend::Timestamp;
 use crate::checksum::Checksum;
 use crate::error::{Error, Result};
 use crate::event::FilePaths;
+use crate::private_file::{self, Access, PrivateFile};
 
 /// One line, about one file.
 #[derive(Clone, Debug)]
@@ -99,30 +99,32 @@ fn hex(bytes: &[u8]) -> String {
 pub(crate) struct AuditLog {
     file: File,
     path: PathBuf,
+    warnings: Vec<String>,
 }
 
 impl AuditLog {
     /// Opens the log, making it and its folder if missing.
     ///
     /// # Errors
-    /// [`Error::AuditLog`] if it cannot be written.
+    /// [`Error::AuditLog`] if it cannot be written, or if another user may have a hand in it.
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let failed = |problem: String| Error::AuditLog { path: path.to_owned(), problem };
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder).map_err(|error| failed(format!("cannot make its folder: {error}")))?;
-        }
-        let file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(|error| failed(format!("cannot be written: {error}")))?;
-        let kind = file.metadata().map_err(|error| failed(error.to_string()))?;
-        if !kind.is_file() {
-            return Err(failed("is not a regular file".to_owned()));
-        }
-        Ok(Self { file, path: path.to_owned() })
+        let mut opened = open(path)?;
+        opened.tighten();
+        let PrivateFile { file, warnings, .. } = opened;
+        Ok(Self { file, path: path.to_owned(), warnings })
+    }
+
+    /// Checks that [`Self::open`] can succeed: makes the log if missing, and leaves one that is there as it is.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(crate) fn check(path: &Path) -> Result<()> {
+        open(path).map(drop)
+    }
+
+    /// What was tolerated since it was last asked for.
+    pub(crate) fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
     }
 
     fn failed(&self, error: &std::io::Error) -> Error {
@@ -156,6 +158,11 @@ impl AuditLog {
         let missing = lines.strip_prefix(&there[..]).unwrap_or(lines);
         self.append(missing)
     }
+}
+
+fn open(path: &Path) -> Result<PrivateFile> {
+    private_file::open(path, Access::Append)
+        .map_err(|error| Error::AuditLog { path: path.to_owned(), problem: format!("cannot be opened: {error}") })
 }
 
 #[cfg(test)]

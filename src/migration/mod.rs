@@ -58,7 +58,7 @@ impl Migration {
     pub fn check_files(database: &Path, audit_log: &Path, source_root: &[u8], sink_root: &[u8]) -> Result<()> {
         own_files::check_apart(database, audit_log)?;
         state::check_file(database, &Roots { source: source_root.to_vec(), sink: sink_root.to_vec() })?;
-        AuditLog::open(audit_log).map(drop)
+        AuditLog::check(audit_log)
     }
 
     /// The events of this migration, in order. To be called once, before
@@ -105,6 +105,9 @@ impl Migration {
         let identities = self.identities().await?;
         let start = state.begin_run(self.options.rescan, self.options.settings()).await?;
         let run = start.run;
+        for message in state.take_warnings().await? {
+            self.emitter.emit(Event::Warning { message }).await;
+        }
         let result = self.run_following(&state, start, identities).await;
         let end = match &result {
             Ok(report) if report.outcome == Outcome::Finished => RunEnd::Finished,

@@ -19,6 +19,7 @@ pub(super) struct Db {
     pub(super) connection: Connection,
     _lock: std::fs::File,
     pub(super) log: AuditLog,
+    warnings: Vec<String>,
     pub(super) fresh: bool,
     /// What the scan under way has found to be pending so far.
     pub(super) scan: super::scan::Scan,
@@ -35,6 +36,7 @@ impl Db {
             _lock: opened.lock,
             fresh: opened.fresh,
             log,
+            warnings: opened.warnings,
             scan: super::scan::Scan::default(),
             path,
             changes_at_begin: None,
@@ -90,6 +92,13 @@ impl Db {
             return Err(error);
         }
         Ok(())
+    }
+
+    /// What was tolerated since it was last asked for.
+    pub(super) fn take_warnings(&mut self) -> Vec<String> {
+        let mut warnings = std::mem::take(&mut self.warnings);
+        warnings.extend(self.log.take_warnings());
+        warnings
     }
 
     fn rollback(&mut self) {

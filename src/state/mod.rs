@@ -93,6 +93,11 @@ impl State {
         })
         .await
     }
+
+    /// What was tolerated when database and log were opened.
+    pub(crate) async fn take_warnings(&self) -> Result<Vec<String>> {
+        self.call(|db| Ok(db.take_warnings())).await
+    }
 }
 
 impl StateThread {

@@ -1,8 +1,8 @@
 //! Opening the database: whose it is, who else has it open, and whether it is whole.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::Read as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::{File, TryLockError};
+use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
@@ -10,6 +10,8 @@ use rusqlite::{Connection, OpenFlags};
 use super::upgrade::upgrade;
 use super::value::Name;
 use crate::error::{Error, Result};
+use crate::own_files;
+use crate::private_file::{self, Access, PrivateFile};
 
 /// "Towp": marks a SQLite file as a database of this program.
 const APPLICATION_ID: i32 = 0x546f_7770;
@@ -31,16 +33,19 @@ pub(super) struct Opened {
     pub(super) lock: File,
     /// Made just now.
     pub(super) fresh: bool,
+    /// What is not as it should be, and is tolerated.
+    pub(super) warnings: Vec<String>,
 }
 
 /// Checks that the database of these trees can be at `path`, and makes its folder.
 /// An existing file is looked at, and left as it is.
 pub(crate) fn check_file(path: &Path, roots: &Roots) -> Result<()> {
     let lock = lock(path)?;
-    if is_fresh(path, &lock)? {
+    check_companions(path, &lock.path, false)?;
+    if is_fresh(path, &lock.file)? {
         return Ok(());
     }
-    let connection = connect(path)?;
+    let connection = connect(path, &lock)?;
     if !is_unfinished(&connection).map_err(|error| failed(path, &error))? {
         check_usable(path, &connection, roots)?;
     }
@@ -51,9 +56,15 @@ fn failed(path: &Path, error: &rusqlite::Error) -> Error {
     Error::Database { path: path.to_owned(), problem: describe(error) }
 }
 
-fn connect(path: &Path) -> Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(|error| failed(path, &error))?;
+/// SQLite opens the file by its path, once more: it must be the one that was checked.
+fn connect(path: &Path, checked: &PrivateFile) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let connection = Connection::open_with_flags(&checked.path, flags).map_err(|error| failed(path, &error))?;
+    let file = std::fs::symlink_metadata(&checked.path).map_err(|error| cannot_be_opened(path, &error))?;
+    if (file.dev(), file.ino()) != (checked.metadata.dev(), checked.metadata.ino()) {
+        let problem = "was exchanged for another file while it was opened".to_owned();
+        return Err(Error::Database { path: path.to_owned(), problem });
+    }
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }
@@ -68,9 +79,11 @@ fn check_usable(path: &Path, connection: &Connection, roots: &Roots) -> Result<i
 
 /// Opens the database at `path`, or makes it.
 pub(super) fn open(path: &Path, roots: &Roots) -> Result<Opened> {
-    let lock = lock(path)?;
-    let fresh = is_fresh(path, &lock)?;
-    let connection = connect(path)?;
+    let mut lock = lock(path)?;
+    lock.tighten();
+    let mut warnings = check_companions(path, &lock.path, true)?;
+    let fresh = is_fresh(path, &lock.file)?;
+    let connection = connect(path, &lock)?;
     let failed = |error: rusqlite::Error| failed(path, &error);
     let fresh = fresh || is_unfinished(&connection).map_err(failed)?;
     if fresh {
@@ -82,7 +95,25 @@ pub(super) fn open(path: &Path, roots: &Roots) -> Result<Opened> {
         }
     }
     set_up(&connection).map_err(failed)?;
-    Ok(Opened { connection, lock, fresh })
+    // Nobody slipped in files of their own between the check and SQLite's opening them.
+    warnings.extend(check_companions(path, &lock.path, true)?);
+    warnings.append(&mut lock.warnings);
+    Ok(Opened { connection, lock: lock.file, fresh, warnings })
+}
+
+/// Checks what SQLite keeps beside the database, and opens by its own means.
+fn check_companions(path: &Path, real: &Path, tighten: bool) -> Result<Vec<String>> {
+    let mut warnings = Vec::new();
+    for suffix in own_files::COMPANIONS {
+        let companion = own_files::companion(real, suffix);
+        let checked = private_file::check_beside(&companion, tighten);
+        warnings.extend(checked.map_err(|error| cannot_be_opened(path, &error))?);
+    }
+    Ok(warnings)
+}
+
+fn cannot_be_opened(path: &Path, error: &io::Error) -> Error {
+    Error::Database { path: path.to_owned(), problem: format!("cannot be opened: {error}") }
 }
 
 fn set_up(connection: &Connection) -> rusqlite::Result<()> {
@@ -97,26 +128,16 @@ fn set_up(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Opens the file and locks it against other processes of this program.
-fn lock(path: &Path) -> Result<File> {
+fn lock(path: &Path) -> Result<PrivateFile> {
     let failed = |problem: String| Error::Database { path: path.to_owned(), problem };
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(|e| failed(format!("cannot make its folder: {e}")))?;
-    }
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .map_err(|error| failed(format!("cannot be opened: {error}")))?;
-    if let Some(filesystem) = network_filesystem(&file) {
+    let opened = private_file::open(path, Access::Write).map_err(|error| cannot_be_opened(path, &error))?;
+    if let Some(filesystem) = network_filesystem(&opened.file) {
         return Err(failed(format!(
             "lies on {filesystem}, where locks and power cuts can damage it; give a path on a local disk with --database"
         )));
     }
-    match file.try_lock() {
-        Ok(()) => Ok(file),
+    match opened.file.try_lock() {
+        Ok(()) => Ok(opened),
         Err(TryLockError::WouldBlock) => {
             Err(failed("is in use by another towpath process; wait for it to end, or stop it".to_owned()))
         }

@@ -266,7 +266,16 @@ impl Migration {
             pool: Pool::new(self.options.queue_capacity, self.options.block_size_bytes, pipeline::SMALL_BYTES),
         });
         let (tally, result) = pipeline::run(shared, backlog.pending).await;
-        result.map(|()| tally)
+        result?;
+        if backlog.pending.files > 0 {
+            // What was written and not recorded (an attribute failed, say) looks complete, too. The mark
+            // that it is not to be believed goes at the end of the run.
+            self.sink.flush().await.map_err(|error| {
+                let root = String::from_utf8_lossy(self.sink.root());
+                Error::Backend(format!("flush the destination {root}: {error}; run the same command again"))
+            })?;
+        }
+        Ok(tally)
     }
 
     /// What is left alone inside the source, and inside the sink.

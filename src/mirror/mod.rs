@@ -184,21 +184,24 @@ async fn delete_dirs(shared: &Arc<Shared>, tally: &mut Tally) -> Result<()> {
             shared.check_identity(side).await?;
         }
         let (mut ended, mut result) = (EndedDeletions::default(), Ok(()));
-        for dir in page {
+        let deletions = dirs_there(shared, page).await;
+        // All of a page together: an announcement is durable, which costs a sync.
+        shared.state.begin_deletions(deletions.clone()).await?;
+        ended.announced = deletions.iter().map(|deletion| deletion.path.clone()).collect();
+        for deletion in deletions {
             if shared.stop.is_cancelled() {
                 break;
             }
-            match delete_dir(shared, &dir, tally).await {
-                Ok(Some(deletion)) => {
+            match delete_dir(shared, &deletion, tally).await {
+                Ok(true) => {
                     ended.lines.push(deletion_line(shared, &deletion));
-                    ended.gone.push(dir.clone());
+                    ended.gone.push(deletion.path);
                 }
-                Ok(None) => {}
-                Err(error) => result = Err(error),
-            }
-            ended.announced.push(dir);
-            if result.is_err() {
-                break;
+                Ok(false) => {}
+                Err(error) => {
+                    result = Err(error);
+                    break;
+                }
             }
         }
         shared.state.end_deletions(ended).await?;
@@ -209,36 +212,44 @@ async fn delete_dirs(shared: &Arc<Shared>, tally: &mut Tally) -> Result<()> {
     }
 }
 
-/// One directory, after all that was in it: tells what was removed.
-async fn delete_dir(shared: &Shared, dir: &RelPath, tally: &mut Tally) -> Result<Option<Deletion>> {
-    let modified = match shared.sink.metadata(dir).await {
-        Ok(found) if found.kind == Kind::Dir => found.modified,
-        // Gone, or somebody's work.
-        _ => return Ok(None),
-    };
+/// Those of `dirs` that are at the sink, and directories: others are gone, or somebody's work.
+async fn dirs_there(shared: &Shared, dirs: Vec<RelPath>) -> Vec<Deletion> {
+    let mut there = Vec::with_capacity(dirs.len());
+    for path in dirs {
+        match shared.sink.metadata(&path).await {
+            Ok(found) if found.kind == Kind::Dir => {
+                there.push(Deletion { path, size_bytes: None, modified: found.modified });
+            }
+            _ => {}
+        }
+    }
+    there
+}
+
+/// One directory, after all that was in it: tells whether it was removed.
+async fn delete_dir(shared: &Shared, deletion: &Deletion, tally: &mut Tally) -> Result<bool> {
+    let dir = &deletion.path;
     if let Some(fate) = still_there(shared, dir, Kind::Dir).await? {
         if let Fate::Protected(reason) = fate {
             tally.protected += 1;
             shared.emitter.emit(Event::Protected { paths: shared.paths(dir), reason }).await;
         }
-        return Ok(None);
+        return Ok(false);
     }
-    let deletion = Deletion { path: dir.clone(), size_bytes: None, modified };
-    shared.state.begin_deletions(vec![deletion.clone()]).await?;
-    match shared.delete(&deletion).await {
+    match shared.delete(deletion).await {
         Ok(()) => {
             tally.deleted_dirs += 1;
-            shared.emitter.emit(deleted(shared, &deletion)).await;
-            Ok(Some(deletion))
+            shared.emitter.emit(deleted(shared, deletion)).await;
+            Ok(true)
         }
         // What is in it was protected, and told, or came later.
-        Err(error) if matches!(error.kind(), ErrorKind::NotEmpty | ErrorKind::NotFound) => Ok(None),
+        Err(error) if matches!(error.kind(), ErrorKind::NotEmpty | ErrorKind::NotFound) => Ok(false),
         Err(error) => {
             shared.check_identity(Side::Sink).await?;
             tally.protected += 1;
             let reason = format!("it could not be removed: {error}");
             shared.emitter.emit(Event::Protected { paths: shared.paths(dir), reason }).await;
-            Ok(None)
+            Ok(false)
         }
     }
 }

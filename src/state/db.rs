@@ -1,5 +1,6 @@
 //! The connection and its transactions, as the database's thread uses them.
 
+use std::fs::File;
 use std::path::PathBuf;
 
 use rusqlite::Connection;
@@ -17,7 +18,9 @@ pub(super) struct Db {
     // Fields drop in this order: the lock goes after the connection. (Closing any
     // handle on the file ends SQLite's own locks of it.)
     pub(super) connection: Connection,
-    _lock: std::fs::File,
+    _lock: File,
+    /// SQLite's write-ahead log, by a handle of our own; `None`: it keeps none here, and each commit is durable.
+    wal: Option<File>,
     pub(super) log: AuditLog,
     warnings: Vec<String>,
     pub(super) fresh: bool,
@@ -34,6 +37,7 @@ impl Db {
         Self {
             connection: opened.connection,
             _lock: opened.lock,
+            wal: opened.wal,
             fresh: opened.fresh,
             log,
             warnings: opened.warnings,
@@ -79,7 +83,7 @@ impl Db {
         Ok(())
     }
 
-    /// Commits what is open.
+    /// Commits what is open. A power cut may take it back.
     pub(super) fn commit(&mut self) -> Result<()> {
         if self.changes_at_begin.take().is_none() {
             return Ok(());
@@ -92,6 +96,20 @@ impl Db {
             return Err(error);
         }
         Ok(())
+    }
+
+    /// Commits what is open; a power cut does not take it back, nor what was committed before.
+    pub(super) fn commit_durably(&mut self) -> Result<()> {
+        self.commit()?;
+        self.sync_wal()
+    }
+
+    fn sync_wal(&self) -> Result<()> {
+        let Some(wal) = &self.wal else { return Ok(()) };
+        wal.sync_data().map_err(|error| Error::Database {
+            path: self.path.clone(),
+            problem: format!("its write-ahead log cannot be made durable: {error}"),
+        })
     }
 
     /// What was tolerated since it was last asked for.

@@ -30,9 +30,9 @@ pub(crate) struct EndedDeletions {
 }
 
 impl State {
-    /// Announces deletions. Once it returns, a crash loses none of them.
+    /// Announces deletions. Once it returns, neither a crash nor a power cut loses any of them.
     pub(crate) async fn begin_deletions(&self, deletions: Vec<Deletion>) -> Result<()> {
-        self.commit(move |db| {
+        self.commit_durably(move |db| {
             for Deletion { path, size_bytes, modified } in &deletions {
                 db.execute(
                     "INSERT OR REPLACE INTO deletion VALUES (?1, ?2, ?3)",

@@ -94,6 +94,19 @@ impl State {
         .await
     }
 
+    /// As [`Self::commit`], but a power cut does not take it back.
+    async fn commit_durably<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Db) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.call(move |db| {
+            let value = job(db)?;
+            db.commit_durably()?;
+            Ok(value)
+        })
+        .await
+    }
+
     /// What was tolerated when database and log were opened.
     pub(crate) async fn take_warnings(&self) -> Result<Vec<String>> {
         self.call(|db| Ok(db.take_warnings())).await

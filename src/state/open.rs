@@ -31,6 +31,8 @@ pub(crate) struct Roots {
 pub(super) struct Opened {
     pub(super) connection: Connection,
     pub(super) lock: File,
+    /// SQLite's write-ahead log; `None`: it keeps none on this file system.
+    pub(super) wal: Option<File>,
     /// Made just now.
     pub(super) fresh: bool,
     /// What is not as it should be, and is tolerated.
@@ -94,11 +96,21 @@ pub(super) fn open(path: &Path, roots: &Roots) -> Result<Opened> {
             upgrade(&connection, version, SCHEMA, SCHEMA_VERSION).map_err(failed)?;
         }
     }
-    set_up(&connection).map_err(failed)?;
+    let has_wal = set_up(&connection).map_err(failed)?;
+    let wal = has_wal.then(|| open_wal(path, &lock.path)).transpose()?;
     // Nobody slipped in files of their own between the check and SQLite's opening them.
     warnings.extend(check_companions(path, &lock.path, true)?);
     warnings.append(&mut lock.warnings);
-    Ok(Opened { connection, lock: lock.file, fresh, warnings })
+    Ok(Opened { connection, lock: lock.file, wal, fresh, warnings })
+}
+
+/// Opens the write-ahead log, which SQLite has made by now, and makes its name durable. Closing it
+/// again ends no lock: SQLite has none on this file.
+fn open_wal(path: &Path, real: &Path) -> Result<File> {
+    let wal = own_files::companion(real, "-wal");
+    let opened = private_file::open(&wal, Access::Read).map_err(|error| cannot_be_opened(path, &error))?;
+    real.parent().into_iter().for_each(private_file::sync_folder);
+    Ok(opened.file)
 }
 
 /// Checks what SQLite keeps beside the database, and opens by its own means.
@@ -116,15 +128,21 @@ fn cannot_be_opened(path: &Path, error: &io::Error) -> Error {
     Error::Database { path: path.to_owned(), problem: format!("cannot be opened: {error}") }
 }
 
-fn set_up(connection: &Connection) -> rusqlite::Result<()> {
+/// Tells whether there is a write-ahead log.
+fn set_up(connection: &Connection) -> rusqlite::Result<bool> {
     // WAL with NORMAL: a power cut may take back the last transactions, never
-    // tear one; what is taken back is sent again.
-    connection.pragma_update(None, "journal_mode", "wal")?;
-    connection.pragma_update(None, "synchronous", "normal")?;
+    // tear one. Where that would do harm, `Db::commit_durably` syncs the WAL: FULL
+    // would do so with each of the many small transactions of a scan.
+    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+    let has_wal = mode == "wal";
+    connection.pragma_update(None, "synchronous", if has_wal { "normal" } else { "extra" })?;
+    // The WAL is opened with the first read.
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     connection.pragma_update(None, "cache_size", -16_384)?; // KiB
     connection.pragma_update(None, "temp_store", "file")?;
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
-    connection.busy_timeout(std::time::Duration::from_secs(30))
+    connection.busy_timeout(std::time::Duration::from_secs(30))?;
+    Ok(has_wal)
 }
 
 /// Opens the file and locks it against other processes of this program.

@@ -53,8 +53,11 @@ impl State {
 
     /// From here until [`Self::end_run`] files are under way: a run that is cut
     /// off in between may leave files that look complete and are not.
+    ///
+    /// Neither this nor what was recorded before, the scan above all, is taken back by a power cut: the
+    /// next run would believe size and time of a file whose content never reached the disk.
     pub(crate) async fn begin_transfer(&self, run: i64) -> Result<()> {
-        self.commit(move |db| {
+        self.commit_durably(move |db| {
             // What arrives changes the time of the directory that it arrives in.
             db.execute(
                 "UPDATE dir SET settle = 1 WHERE settle = 0 AND modified IS NOT NULL AND (

@@ -1,0 +1,103 @@
+//! What a run relies on after a power cut is on the disk before it is relied on: the order of system calls.
+
+#![allow(clippy::print_stderr, clippy::unwrap_used, missing_docs)]
+
+mod common;
+
+use std::fs;
+use std::process::Command;
+
+use common::*;
+
+/// A system call: where it began and where it ended in the trace, and what it says.
+struct Call {
+    begin: usize,
+    end: usize,
+    text: String,
+}
+
+impl Call {
+    fn is(&self, name: &str, of: &str) -> bool {
+        self.text.starts_with(&format!("{name}(")) && self.text.contains(of)
+    }
+}
+
+/// The calls of a run in the order in which they ended; `None`: there is no strace.
+fn trace(bench: &Bench, options: &[&str]) -> Option<Vec<Call>> {
+    if Command::new("strace").arg("-V").output().is_err() {
+        eprintln!("SKIPPED: strace is not installed, so the order of system calls cannot be checked");
+        return None;
+    }
+    let trace = bench.path("trace");
+    let towpath = bench.command(options);
+    let mut command = Command::new("strace");
+    command.args(["-f", "-y", "-o"]).arg(&trace);
+    command.args(["-e", "trace=openat2,write,pwrite64,unlinkat,getdents64,fsync,fdatasync"]);
+    let output = command.arg(towpath.get_program()).args(towpath.get_args()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(calls(&fs::read_to_string(trace).unwrap()))
+}
+
+fn calls(trace: &str) -> Vec<Call> {
+    let mut unfinished = std::collections::HashMap::new();
+    let mut calls = Vec::new();
+    for (at, line) in trace.lines().enumerate() {
+        let (thread, text) = line.split_once(' ').unwrap();
+        let text = text.trim_start();
+        if let Some(text) = text.strip_suffix("<unfinished ...>") {
+            unfinished.insert(thread, (at, text));
+        } else if text.starts_with("<...") {
+            let (begin, text) = unfinished.remove(thread).unwrap();
+            calls.push(Call { begin, end: at, text: text.to_owned() });
+        } else {
+            calls.push(Call { begin: at, end: at, text: text.to_owned() });
+        }
+    }
+    calls
+}
+
+/// How often the database's write-ahead log was synced between two places of the trace.
+fn syncs(calls: &[Call], from: usize, to: usize) -> usize {
+    calls.iter().filter(|call| call.is("fdatasync", "-wal>") && call.begin > from && call.end < to).count()
+}
+
+/// Where the last listing of the destination ended: the scan alone lists it.
+fn end_of_scan(bench: &Bench, calls: &[Call]) -> usize {
+    let dest = format!("<{}", bench.dest().display());
+    calls.iter().filter(|call| call.is("getdents64", &dest)).map(|call| call.end).max().unwrap()
+}
+
+#[test]
+fn that_files_are_in_flight_is_durable_before_the_first_one_is_created() {
+    let bench = Bench::new();
+    for n in 0..3 {
+        bench.write(format!("some-file-{n}"), noise(n, 10_000));
+    }
+    let Some(calls) = trace(&bench, &[]) else { return };
+    let is_create = |call: &&Call| call.is("openat2", "\"some-file-") && call.text.contains("O_CREAT");
+    let created = calls.iter().find(is_create).unwrap().begin;
+    assert!(syncs(&calls, end_of_scan(&bench, &calls), created) >= 1, "the mark may be lost");
+    bench.assert_same_trees();
+}
+
+#[test]
+fn deletions_are_durably_announced_before_the_first_one() {
+    let bench = Bench::new();
+    bench.write("file", "data");
+    bench.sync(&[]).with_status(0);
+    for n in 0..3 {
+        write(&bench.dest(), format!("extra-{n}"), "data");
+        fs::create_dir_all(bench.dest().join(format!("dir-{n}/within"))).unwrap();
+    }
+    let Some(calls) = trace(&bench, &["--delete-extras", "--max-delete", "100"]) else { return };
+    let removed = |name: &str| {
+        let ours = calls.iter().filter(|call| call.is("unlinkat", &format!("\"{name}")));
+        ours.map(|call| call.begin).min().unwrap()
+    };
+    let (file, dir) = (removed("extra-"), removed("within"));
+    // One of these is the mark that files are in flight.
+    assert!(syncs(&calls, end_of_scan(&bench, &calls), file) >= 2, "what is deleted may be missing in the log");
+    assert!(syncs(&calls, file, dir) >= 1, "what is deleted may be missing in the log");
+    assert_eq!(bench.logged("deleted").len(), 9);
+    bench.assert_same_trees();
+}

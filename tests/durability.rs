@@ -101,3 +101,64 @@ fn deletions_are_durably_announced_before_the_first_one() {
     assert_eq!(bench.logged("deleted").len(), 9);
     bench.assert_same_trees();
 }
+
+#[test]
+fn a_batch_of_lines_is_durable_before_the_next_replaces_it_and_its_rows_before_it_is_written() {
+    let bench = Bench::new();
+    for n in 0..8 {
+        bench.write(format!("{n}"), noise(n, 100_000));
+    }
+    let Some(calls) = trace(&bench, &["--bwlimit", "250K", "--lanes", "1"]) else { return };
+    let log = format!("<{}>", bench.log_file().display());
+    let writes: Vec<_> = calls.iter().filter(|call| call.is("write", &log)).collect();
+    assert!(writes.len() > 1, "or there is nothing to compare");
+    for pair in writes.windows(2) {
+        let (wrote, writes) = (pair[0].end, pair[1].begin);
+        let synced = calls.iter().find(|call| call.is("fdatasync", &log) && call.begin > wrote && call.end < writes);
+        let synced = synced.expect("its lines may be lost").end;
+        assert!(syncs(&calls, synced, writes) >= 1, "its lines may tell of what is taken back");
+    }
+    let last = writes.last().unwrap().end;
+    assert!(calls.iter().any(|call| call.is("fdatasync", &log) && call.begin > last), "and the last ones");
+}
+
+struct Unmount(std::path::PathBuf);
+
+impl Drop for Unmount {
+    fn drop(&mut self) {
+        let _best_effort = Command::new("umount").arg("-l").arg(&self.0).output();
+    }
+}
+
+#[test]
+fn a_line_that_a_full_disk_cut_off_is_completed_once_there_is_room() {
+    let bench = Bench::new();
+    let disk = bench.path("disk");
+    fs::create_dir(&disk).unwrap();
+    let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=4k", "none"]).arg(&disk).output();
+    if !mount.is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIPPED: a small tmpfs cannot be mounted here (needs root), so no disk can be filled");
+        return;
+    }
+    let _unmount = Unmount(disk.clone());
+    for n in 0..20 {
+        bench.write(format!("{n}"), "data");
+    }
+    let run = || {
+        let mut command = bench.bare_command();
+        command.arg("--database").arg(bench.database()).arg("--log-file").arg(disk.join("log"));
+        end(command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap())
+    };
+    let ended = run().with_status(1);
+    assert!(ended.stderr.contains("No space left"), "{}", ended.stderr);
+    assert!(!fs::read_to_string(disk.join("log")).unwrap().ends_with('\n'), "or no line was cut off");
+    let resized = Command::new("mount").args(["-o", "remount,size=1m"]).arg(&disk).output();
+    assert!(resized.unwrap().status.success());
+    run().with_status(0);
+    let log = fs::read_to_string(disk.join("log")).unwrap();
+    let lines = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let mut sources: Vec<_> = lines.map(|line| line["source"].as_str().unwrap().to_owned()).collect();
+    sources.sort();
+    sources.dedup();
+    assert_eq!((sources.len(), log.lines().count()), (20, 20));
+}

@@ -2,16 +2,22 @@
 
 use std::fs::File;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
 use super::open::Opened;
-use crate::audit::AuditLog;
+use super::value::signed;
+use crate::audit::{AuditLog, Line};
 use crate::error::{Error, Result};
 use crate::event::Totals;
 
 /// Changes after which a transaction is committed even if jobs wait.
 const MAX_CHANGES: u64 = 100_000;
+/// Bytes of lines after which it is, too.
+const MAX_LINES_BYTES: usize = 1 << 20;
+/// A transaction with lines costs two syncs: where nobody asks for it, one in this time at most.
+const LINES_TIME: Duration = Duration::from_secs(1);
 
 /// The database, owned by its thread.
 pub(super) struct Db {
@@ -22,6 +28,9 @@ pub(super) struct Db {
     /// SQLite's write-ahead log, by a handle of our own; `None`: it keeps none here, and each commit is durable.
     wal: Option<File>,
     pub(super) log: AuditLog,
+    /// Lines of the open transaction.
+    lines: Vec<u8>,
+    lines_committed: Option<Instant>,
     warnings: Vec<String>,
     pub(super) fresh: bool,
     /// What the scan under way has found to be pending so far.
@@ -40,6 +49,8 @@ impl Db {
             wal: opened.wal,
             fresh: opened.fresh,
             log,
+            lines: Vec::new(),
+            lines_committed: None,
             warnings: opened.warnings,
             scan: super::scan::Scan::default(),
             path,
@@ -63,7 +74,8 @@ impl Db {
         match job(self) {
             Ok(value) => {
                 let begun_at = self.changes_at_begin.unwrap_or(0);
-                if self.connection.total_changes() - begun_at > MAX_CHANGES {
+                let has_grown = self.connection.total_changes() - begun_at > MAX_CHANGES;
+                if has_grown || self.lines.len() > MAX_LINES_BYTES {
                     self.commit()?;
                 }
                 Ok(value)
@@ -83,25 +95,74 @@ impl Db {
         Ok(())
     }
 
-    /// Commits what is open. A power cut may take it back.
+    /// Adds lines to the open transaction.
+    pub(super) fn add_lines<'a>(&mut self, lines: impl IntoIterator<Item = &'a Line>) {
+        for line in lines {
+            line.write(&mut self.lines);
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn has_lines(&self) -> bool {
+        !self.lines.is_empty()
+    }
+
+    /// Commits what is open, and begins anew.
+    pub(super) fn commit_and_go_on(&mut self) -> Result<()> {
+        self.commit()?;
+        self.begin()
+    }
+
+    /// Commits what is open. Without lines, a power cut may take it back.
     pub(super) fn commit(&mut self) -> Result<()> {
-        if self.changes_at_begin.take().is_none() {
+        if self.changes_at_begin.is_none() {
             return Ok(());
         }
-        if let Err(error) = self.execute("COMMIT", []) {
+        let committed = if self.lines.is_empty() { self.end_transaction() } else { self.commit_lines() };
+        committed.inspect_err(|error| {
             self.rollback();
-            if let Error::Database { problem, .. } = &error {
-                self.failure = Some(Error::Database { path: self.path.clone(), problem: problem.clone() });
-            }
-            return Err(error);
-        }
-        Ok(())
+            self.failure = copy(error);
+        })
     }
 
     /// Commits what is open; a power cut does not take it back, nor what was committed before.
     pub(super) fn commit_durably(&mut self) -> Result<()> {
+        let has_lines = !self.lines.is_empty();
         self.commit()?;
-        self.sync_wal()
+        if has_lines { Ok(()) } else { self.sync_wal() }
+    }
+
+    /// Commits what is open, where nobody waits for it; tells how long it is too early to do so.
+    pub(super) fn commit_idle(&mut self) -> Result<Option<Duration>> {
+        let early = self.lines_committed.and_then(|then| LINES_TIME.checked_sub(then.elapsed()));
+        match early.filter(|_| !self.lines.is_empty()) {
+            Some(early) => Ok(Some(early)),
+            None => self.commit().map(|()| None),
+        }
+    }
+
+    fn end_transaction(&mut self) -> Result<()> {
+        self.execute("COMMIT", [])?;
+        self.changes_at_begin = None;
+        Ok(())
+    }
+
+    /// Rows and lines go together, through the outbox: what is committed and not
+    /// yet in the log is completed by the next run. Three steps, in this order:
+    ///
+    /// 1. The log is synced: from here on nobody knows the lines before these.
+    /// 2. The transaction is durable: no line may tell of what a power cut takes back,
+    ///    since it would happen, and be told, once more.
+    /// 3. The lines are appended.
+    fn commit_lines(&mut self) -> Result<()> {
+        let length = self.log.settle()?;
+        let sql = "INSERT OR REPLACE INTO outbox VALUES (1, ?1, ?2)";
+        self.execute(sql, rusqlite::params![signed(length), self.lines])?;
+        self.end_transaction()?;
+        let lines = std::mem::take(&mut self.lines);
+        self.lines_committed = Some(Instant::now());
+        self.sync_wal()?;
+        self.log.append(length, lines)
     }
 
     fn sync_wal(&self) -> Result<()> {
@@ -112,17 +173,18 @@ impl Db {
         })
     }
 
-    /// What was tolerated since it was last asked for.
+    fn rollback(&mut self) {
+        self.changes_at_begin = None;
+        self.lines.clear();
+        // After some errors SQLite has rolled back by itself.
+        let _already = self.connection.execute_batch("ROLLBACK");
+    }
+
+    /// What was repaired or tolerated since it was last asked for.
     pub(super) fn take_warnings(&mut self) -> Vec<String> {
         let mut warnings = std::mem::take(&mut self.warnings);
         warnings.extend(self.log.take_warnings());
         warnings
-    }
-
-    fn rollback(&mut self) {
-        self.changes_at_begin = None;
-        // After some errors SQLite has rolled back by itself.
-        let _already = self.connection.execute_batch("ROLLBACK");
     }
 
     /// Commits, folds the write-ahead log into the database, and lets go.
@@ -176,5 +238,14 @@ impl Db {
                 Ok(Totals { files: super::value::unsigned(row.get(0)?), bytes: row.get::<_, f64>(1)? as u64 })
             })?;
         Ok(totals.unwrap_or_default())
+    }
+}
+
+/// The same error once more, for whoever asks next.
+fn copy(error: &Error) -> Option<Error> {
+    match error {
+        Error::Database { path, problem } => Some(Error::Database { path: path.clone(), problem: problem.clone() }),
+        Error::AuditLog { path, problem } => Some(Error::AuditLog { path: path.clone(), problem: problem.clone() }),
+        _ => None,
     }
 }

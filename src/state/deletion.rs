@@ -45,7 +45,8 @@ impl State {
     }
 
     /// Records what became of announced deletions: which of them are gone, and the
-    /// lines of those that were deleted.
+    /// lines of those that were deleted. Were it taken back, the announcement is still there, and the next
+    /// run finds out: it waits for no disk.
     pub(crate) async fn end_deletions(&self, ended: EndedDeletions) -> Result<()> {
         self.call(move |db| {
             for path in &ended.announced {
@@ -54,7 +55,8 @@ impl State {
             for path in &ended.gone {
                 db.forget_at_sink(path)?;
             }
-            db.write_lines(&ended.lines)
+            db.add_lines(&ended.lines);
+            Ok(())
         })
         .await
     }

@@ -178,16 +178,17 @@ impl Db {
             RunEnd::Stopped => "stopped",
             RunEnd::Failed => "failed",
         };
-        // What a failed run had under way stays under suspicion.
+        // The lines first: the outbox goes once the log has them, durably.
+        self.commit_and_go_on()?;
+        self.log.settle()?;
+        // What a failed run had in flight stays under suspicion.
         let clean = end != RunEnd::Failed;
         self.execute(
             "UPDATE run SET finished = ?2, outcome = ?3, transferring = CASE WHEN ?4 THEN 0 ELSE transferring END
              WHERE id = ?1",
             params![run, now_ns(), outcome, clean],
         )?;
-        if clean {
-            self.execute("DELETE FROM outbox", [])?;
-        }
-        self.log.sync()
+        // A power cut may take this back: then the next run suspects what needs no suspicion.
+        self.execute("DELETE FROM outbox", []).map(drop)
     }
 }

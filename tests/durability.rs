@@ -162,3 +162,25 @@ fn a_line_that_a_full_disk_cut_off_is_completed_once_there_is_room() {
     sources.dedup();
     assert_eq!((sources.len(), log.lines().count()), (20, 20));
 }
+
+#[test]
+fn a_database_without_its_write_ahead_log_knows_that_files_were_in_flight() {
+    let bench = Bench::new();
+    bench.write("file", noise(1, 3 << 20));
+    let mut child = bench.start(&["--bwlimit", "1M"]);
+    wait_until("it writes", || bench.dest().join("file").exists());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    for suffix in ["-wal", "-shm"] {
+        let mut path = bench.database().into_os_string();
+        path.push(suffix);
+        fs::remove_file(path).unwrap();
+    }
+    // As a power cut leaves it: size and time are there, the data are not.
+    let dest = bench.dest().join("file");
+    fs::write(&dest, vec![0; 3 << 20]).unwrap();
+    let mtime = fs::metadata(bench.source().join("file")).unwrap().modified().unwrap();
+    fs::File::options().write(true).open(&dest).unwrap().set_modified(mtime).unwrap();
+    bench.sync(&["--rescan"]).with_status(0);
+    bench.assert_same_trees();
+}

@@ -141,6 +141,12 @@ impl Db {
         }
     }
 
+    /// Commits what is open, and copies the write-ahead log into the database, as far as no reader is in the way.
+    pub(super) fn checkpoint(&mut self) -> Result<()> {
+        self.commit()?;
+        self.row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).map(drop)
+    }
+
     fn end_transaction(&mut self) -> Result<()> {
         self.execute("COMMIT", [])?;
         self.changes_at_begin = None;

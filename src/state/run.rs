@@ -57,6 +57,12 @@ impl State {
     /// Neither this nor what was recorded before, the scan above all, is taken back by a power cut: the
     /// next run would believe size and time of a file whose content never reached the disk.
     pub(crate) async fn begin_transfer(&self, run: i64) -> Result<()> {
+        self.mark_transferring(run).await?;
+        // Whoever loses or removes the WAL, or copies the database without it, has the mark all the same.
+        self.call(|db| db.checkpoint()).await
+    }
+
+    async fn mark_transferring(&self, run: i64) -> Result<()> {
         self.commit_durably(move |db| {
             // What arrives changes the time of the directory that it arrives in.
             db.execute(

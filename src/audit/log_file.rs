@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -68,7 +69,8 @@ impl AuditLog {
         (&self.file).write_all(bytes).map_err(|error| self.failed(&error))
     }
 
-    /// Returns once every line that was appended is there, and survives a power cut; tells the length.
+    /// Returns once every line that was appended is there, and survives a power cut; tells the length
+    /// of the log that the next lines belong to.
     pub(crate) fn settle(&mut self) -> Result<u64> {
         if let Some((length, lines)) = self.unfinished.take()
             && let Err(error) = self.complete(length, &lines)
@@ -76,12 +78,32 @@ impl AuditLog {
             self.unfinished = Some((length, lines));
             return Err(error);
         }
+        let length = self.sync()?;
+        if !self.was_moved()? {
+            return Ok(length);
+        }
+        let warnings = self.take_warnings();
+        *self = Self { warnings, ..Self::open(&self.path)? };
+        self.end_line()?;
+        self.sync()
+    }
+
+    fn sync(&mut self) -> Result<u64> {
         let length = self.length()?;
         if self.durable_bytes != Some(length) {
             self.file.sync_data().map_err(|error| self.failed(&error))?;
             self.durable_bytes = Some(length);
         }
         Ok(length)
+    }
+
+    /// Whether the log is no longer where it is looked for: it was rotated, and a new one is to begin.
+    fn was_moved(&self) -> Result<bool> {
+        let mine = self.file.metadata().map_err(|error| self.failed(&error))?;
+        match std::fs::metadata(&self.path) {
+            Ok(there) => Ok((there.dev(), there.ino()) != (mine.dev(), mine.ino())),
+            Err(error) => Ok(error.kind() == std::io::ErrorKind::NotFound),
+        }
     }
 
     /// Adds what is missing of `lines`, which were being appended at `length`
@@ -246,5 +268,23 @@ mod tests {
         let (log, warnings) = completed(b"{\"ol");
         assert_eq!(log, [b"{\"ol\n", LINES].concat());
         assert!(warnings[0].contains("was cut off"), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_log_that_is_rotated_away_is_begun_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, moved) = (folder.path().join("log"), folder.path().join("log.1"));
+        let mut log = AuditLog::open(&path).unwrap();
+        for (line, rotate) in [("1\n", None), ("2\n", Some(&moved)), ("3\n", None), ("4\n", None)] {
+            let length = log.settle().unwrap();
+            log.append(length, line.into()).unwrap();
+            match rotate {
+                Some(to) => std::fs::rename(&path, to).unwrap(),
+                None if line == "3\n" => std::fs::remove_file(&path).unwrap(),
+                None => {}
+            }
+        }
+        assert_eq!(std::fs::read_to_string(moved).unwrap(), "1\n2\n");
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "4\n");
     }
 }

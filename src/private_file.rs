@@ -1,11 +1,10 @@
 //! Opens the files whose content this program trusts or keeps private: database, log and configuration.
 //!
 //! Another user of the machine must not choose which file is opened, nor what is
-//! in it. So a symbolic link counts only if this user or root made it, or if it
-//! lies in a directory that nobody else can write to; a file counts only if it
-//! belongs to this user or root; and others must not be able to write to it.
-//! File systems that do not keep owners and modes are exempt from what they
-//! cannot express.
+//! in it. So a symbolic link is followed only if this user or root owns it, or if it
+//! is in a directory that nobody else can write to. A file must belong to this user
+//! or root, and others must not be able to write to it. File systems that do not
+//! keep owners and modes are exempt from these checks.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{DirBuilder, File, Metadata, Permissions};
@@ -16,9 +15,9 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 
-/// As many as the kernel follows in one path.
+/// The kernel's limit for one path.
 const MAX_LINKS: usize = 40;
-/// How often a file that appears or disappears at the same moment is opened again.
+/// Attempts to open a file that is created or removed at the same moment.
 const MAX_ATTEMPTS: usize = 8;
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 const WRITABLE_BY_ALL: u32 = 0o002;
@@ -28,20 +27,20 @@ const STICKY: u32 = 0o1000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
     Read,
-    /// Reading and writing; created with mode 0600 if missing, and its folder with 0700.
+    /// Reading and writing. A missing file is created with mode 0600, missing folders with 0700.
     Write,
-    /// The same; what is written goes to the end.
+    /// As `Write`, with `O_APPEND`.
     Append,
 }
 
-/// A file that may be used.
+/// A file that passed the checks.
 #[derive(Debug)]
 pub(crate) struct PrivateFile {
     pub(crate) file: File,
-    /// Its path, free of symbolic links.
+    /// The canonical path.
     pub(crate) path: PathBuf,
     pub(crate) metadata: Metadata,
-    /// What is not as it should be, and is tolerated.
+    /// Problems that do not prevent its use.
     pub(crate) warnings: Vec<String>,
     /// Whether others can write to it.
     is_loose: bool,
@@ -50,10 +49,10 @@ pub(crate) struct PrivateFile {
 /// Opens `path`.
 ///
 /// # Errors
-/// The system's, or one that says why the file is refused and what to do.
+/// The system's error, or `PermissionDenied` with the reason for the refusal and what to do.
 pub(crate) fn open(path: &Path, access: Access) -> io::Result<PrivateFile> {
     let path = resolve(path)?;
-    let folder = path.parent().ok_or_else(|| io::Error::other("it is a directory"))?.to_owned();
+    let folder = path.parent().ok_or_else(|| io::Error::other("is a directory"))?.to_owned();
     let mut warnings = Vec::new();
     if access != Access::Read {
         make_folder(&folder)
@@ -71,7 +70,7 @@ pub(crate) fn open(path: &Path, access: Access) -> io::Result<PrivateFile> {
 }
 
 impl PrivateFile {
-    /// Takes away what others can do to the file; tells so.
+    /// Removes the write permission of others, with a warning.
     pub(crate) fn tighten(&mut self) {
         if !std::mem::take(&mut self.is_loose) {
             return;
@@ -90,7 +89,7 @@ fn tightened(path: &Path, mode: u32, set: io::Result<()>) -> String {
     }
 }
 
-/// Checks a file that something else opens by its path; it may be missing.
+/// Checks a file that SQLite opens itself, by its path; it may be missing.
 ///
 /// # Errors
 /// As [`open`].
@@ -108,14 +107,14 @@ pub(crate) fn check_beside(path: &Path, tighten: bool) -> io::Result<Vec<String>
     Ok(vec![tightened(path, mode, set)])
 }
 
-/// Makes the entries of a folder durable, as far as its file system can.
+/// Makes the entries of a folder durable, if its file system supports that.
 pub(crate) fn sync_folder(folder: &Path) {
     if let Err(error) = File::open(folder).and_then(|folder| folder.sync_all()) {
         tracing::debug!(%error, folder = %folder.display(), "fsync");
     }
 }
 
-/// Kind and owner; tells whether others can write to it.
+/// Checks kind and owner; returns whether others can write to the file.
 fn check(path: &Path, metadata: &Metadata) -> io::Result<bool> {
     let shown = path.display();
     if !metadata.is_file() {
@@ -147,7 +146,7 @@ fn is_trusted(owner: u32) -> bool {
     owner == 0 || owner == me()
 }
 
-/// The path without symbolic links; what is missing stays as it is named.
+/// Resolves symbolic links and `..`; components that are missing are kept.
 fn resolve(path: &Path) -> io::Result<PathBuf> {
     let path = std::path::absolute(path)?;
     let mut left: Vec<OsString> = reversed(&path).collect();
@@ -184,7 +183,7 @@ fn reversed(path: &Path) -> impl Iterator<Item = OsString> + '_ {
     names.map(|component| component.as_os_str().to_owned()).rev()
 }
 
-/// A link that another user may have made leads nowhere.
+/// Refuses a link that another user may have planted.
 fn check_link(folder: &Path, link: &Path, metadata: &Metadata) -> io::Result<()> {
     if is_trusted(metadata.uid()) {
         return Ok(());
@@ -194,7 +193,7 @@ fn check_link(folder: &Path, link: &Path, metadata: &Metadata) -> io::Result<()>
         return Ok(());
     }
     Err(refused(format!(
-        "the symbolic link {} belongs to user {}, who may have it lead anywhere: remove it, or give the path of the file itself",
+        "the symbolic link {} belongs to user {}, who can redirect it: remove it, or give the path of its target",
         link.display(),
         metadata.uid()
     )))
@@ -214,7 +213,7 @@ fn make_folder(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Where everybody can replace any file, nothing is kept.
+/// Refuses a folder where every user can replace files, or warns if it is our own.
 fn check_folder(folder: &Path) -> io::Result<Option<String>> {
     let opened = File::from(rustix::fs::open(folder, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())?);
     let metadata = opened.metadata()?;
@@ -223,14 +222,14 @@ fn check_folder(folder: &Path) -> io::Result<Option<String>> {
         return Ok(None);
     }
     let shown = folder.display();
-    let problem = format!("everybody can replace files in the folder {shown}: `chmod o-w {shown}`");
+    let problem = format!("every user can replace files in the folder {shown}: `chmod o-w {shown}`");
     if metadata.uid() == me() {
         return Ok(Some(problem));
     }
     Err(refused(format!("{problem}, or give a path in a folder of your own")))
 }
 
-/// Opens a path that has no links; tells whether the file was created.
+/// Opens a canonical path; returns whether the file was created.
 fn open_without_links(path: &Path, access: Access) -> io::Result<(File, bool)> {
     let flags = match access {
         Access::Read => OFlags::RDONLY,
@@ -260,17 +259,17 @@ fn try_open(path: &Path, flags: OFlags) -> io::Result<File> {
     let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NOCTTY;
     match openat2(CWD, path, flags, created, ResolveFlags::NO_SYMLINKS) {
         Ok(file) => Ok(file.into()),
-        // An old kernel, or a sandbox that forbids it: the folders were checked a moment ago.
+        // Linux before 5.6, or a sandbox that does not allow openat2.
         Err(Errno::NOSYS | Errno::PERM) => Ok(rustix::fs::open(path, flags, created)?.into()),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Whether owner and mode of a file here say anything: FAT, SMB and the like have one for all, and an NFS
-/// server may map root to nobody.
+/// Whether the file system keeps owner and mode of each file. FAT, SMB and the like have one for all, and
+/// an NFS server may map root to nobody.
 fn keeps_owners(file: &File) -> bool {
     let Ok(found) = rustix::fs::fstatfs(file) else { return true };
-    // The numbers of statfs(2): NFS, SMB (three), FAT, exFAT, NTFS, 9P.
+    // From statfs(2): NFS, SMB (three), FAT, exFAT, NTFS, 9P.
     let without = [0x6969, 0x517b, 0xff53_4d42, 0xfe53_4d42, 0x4d44, 0x2011_bab0, 0x5346_544e, 0x0102_1997];
     u32::try_from(found.f_type & 0xffff_ffff).map_or(true, |magic| !without.contains(&magic))
 }

@@ -114,12 +114,12 @@ fn missing_folders_are_made_for_this_user_alone() {
 }
 
 #[test]
-fn a_last_line_that_was_cut_off_is_ended_with_a_warning() {
+fn an_incomplete_last_line_is_terminated_with_a_warning() {
     let bench = Bench::new();
     bench.write("file", "data");
     fs::write(bench.log_file(), "{\"time\":\"2026-").unwrap();
     let ended = bench.sync(&[]).with_status(0);
-    assert!(ended.stderr.contains("its last line was cut off"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("its last line is incomplete"), "{}", ended.stderr);
     let log = fs::read_to_string(bench.log_file()).unwrap();
     let (torn, line) = log.trim_end().split_once('\n').unwrap();
     assert_eq!(torn, "{\"time\":\"2026-");

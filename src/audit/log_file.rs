@@ -1,4 +1,4 @@
-//! The log's file: lines are appended whole, and what was cut off is repaired.
+//! The log file: appends whole lines, repairs a torn end, and reopens after rotation.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -15,17 +15,17 @@ pub(crate) struct AuditLog {
     file: File,
     path: PathBuf,
     warnings: Vec<String>,
-    /// Lines whose append failed, and the length before it.
+    /// Lines whose append failed, and the file's length before it.
     unfinished: Option<(u64, Vec<u8>)>,
-    /// So many bytes survive a power cut; `None`: that is not known.
+    /// Length known to be on disk; `None`: unknown.
     durable_bytes: Option<u64>,
 }
 
 impl AuditLog {
-    /// Opens the log, making it and its folder if missing.
+    /// Opens the log; creates it and its folder if missing.
     ///
     /// # Errors
-    /// [`Error::AuditLog`] if it cannot be written, or if another user may have a hand in it.
+    /// [`Error::AuditLog`] if it cannot be written, or if [`private_file`] refuses it.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let mut opened = open(path)?;
         opened.tighten();
@@ -33,7 +33,7 @@ impl AuditLog {
         Ok(Self { file, path: path.to_owned(), warnings, unfinished: None, durable_bytes: None })
     }
 
-    /// Checks that [`Self::open`] can succeed: makes the log if missing, and leaves one that is there as it is.
+    /// Checks that [`Self::open`] can succeed: creates a missing log, does not change an existing one.
     ///
     /// # Errors
     /// As [`Self::open`].
@@ -41,7 +41,7 @@ impl AuditLog {
         open(path).map(drop)
     }
 
-    /// What was repaired or tolerated since it was last asked for.
+    /// Returns the warnings collected since the last call.
     pub(crate) fn take_warnings(&mut self) -> Vec<String> {
         std::mem::take(&mut self.warnings)
     }
@@ -59,8 +59,8 @@ impl AuditLog {
         self.durable_bytes
     }
 
-    /// Adds whole lines behind the first `length` bytes. After an error
-    /// [`Self::settle`] completes them.
+    /// Appends whole lines to a log of `length` bytes. If that fails, [`Self::settle`]
+    /// completes them.
     pub(crate) fn append(&mut self, length: u64, lines: Vec<u8>) -> Result<()> {
         self.write(&lines).inspect_err(|_| self.unfinished = Some((length, lines)))
     }
@@ -69,8 +69,8 @@ impl AuditLog {
         (&self.file).write_all(bytes).map_err(|error| self.failed(&error))
     }
 
-    /// Returns once every line that was appended is there, and survives a power cut; tells the length
-    /// of the log that the next lines belong to.
+    /// Completes a failed append, syncs the log, and reopens it if it was rotated.
+    /// Returns the length at which the next lines are appended.
     pub(crate) fn settle(&mut self) -> Result<u64> {
         if let Some((length, lines)) = self.unfinished.take()
             && let Err(error) = self.complete(length, &lines)
@@ -97,7 +97,7 @@ impl AuditLog {
         Ok(length)
     }
 
-    /// Whether the log is no longer where it is looked for: it was rotated, and a new one is to begin.
+    /// Whether the path leads to another file, or to none: the log was rotated.
     fn was_moved(&self) -> Result<bool> {
         let mine = self.file.metadata().map_err(|error| self.failed(&error))?;
         match std::fs::metadata(&self.path) {
@@ -106,13 +106,13 @@ impl AuditLog {
         }
     }
 
-    /// Adds what is missing of `lines`, which were being appended at `length`
-    /// when the process was cut off. In a log that was exchanged since, all of them.
+    /// Appends the missing part of `lines`, whose append at `length` may have been
+    /// interrupted. A log that was replaced since gets all of them.
     ///
-    /// What a power cut left there instead of them (zeros, the middle of a line) goes;
-    /// lines that are not ours stay.
+    /// Removes what a power cut left in their place (zeros, part of a line); keeps
+    /// lines written by others.
     pub(crate) fn complete(&mut self, length: u64, lines: &[u8]) -> Result<()> {
-        // What is there may be in the page cache alone.
+        // The bytes found may be in the page cache only.
         self.durable_bytes = None;
         let end = self.length()?;
         let mut there = Vec::new();
@@ -134,23 +134,22 @@ impl AuditLog {
         self.write(&missing)
     }
 
-    /// Removes what stands behind the first `same` of the last `there` bytes, which begin at `length`;
-    /// tells whether nothing does now.
+    /// Truncates the log, whose last `there` bytes begin at `length`, after the first `same` of these;
+    /// returns whether nothing follows them now.
     fn cut_off(&mut self, length: u64, same: usize, there: usize) -> bool {
         if same == there {
             return true;
         }
-        // A file that can only be appended to (`chattr +a`) keeps them.
+        // An append-only file (`chattr +a`) cannot be truncated.
         if self.file.set_len(length + same as u64).is_err() {
             return false;
         }
         let (path, bytes) = (self.path.display(), there - same);
-        self.warnings
-            .push(format!("log file {path}: {bytes} damaged bytes at its end (a power cut) were written again"));
+        self.warnings.push(format!("log file {path}: {bytes} damaged bytes at its end (power cut?) were replaced"));
         true
     }
 
-    /// Those of `lines` that are not in the log behind its first `length` bytes.
+    /// The `lines` that the log does not contain after its first `length` bytes.
     fn missing(&self, length: u64, lines: &[u8]) -> Result<Vec<u8>> {
         let mut there = HashSet::new();
         let ours: HashSet<_> = lines.split_inclusive(|&byte| byte == b'\n').collect();
@@ -167,7 +166,7 @@ impl AuditLog {
         Ok(missing.collect::<Vec<_>>().concat())
     }
 
-    /// Ends a last line that was cut off, so that none is ever joined to it.
+    /// Terminates a torn last line, so that no other line is joined to it.
     pub(crate) fn end_line(&mut self) -> Result<()> {
         let Some(last) = self.length()?.checked_sub(1) else { return Ok(()) };
         let mut byte = [0];
@@ -177,7 +176,7 @@ impl AuditLog {
         }
         self.write(b"\n")?;
         self.warnings.push(format!(
-            "log file {}: its last line was cut off (a power cut, or a full disk) and is left as it is",
+            "log file {}: its last line is incomplete (power cut or full disk?); it was terminated with a newline",
             self.path.display()
         ));
         Ok(())
@@ -189,7 +188,7 @@ fn open(path: &Path) -> Result<PrivateFile> {
         .map_err(|error| Error::AuditLog { path: path.to_owned(), problem: format!("cannot be opened: {error}") })
 }
 
-/// Whether there are whole lines of text that are none of `ours`.
+/// Whether `there` contains complete text lines that are not in `ours`.
 fn has_lines_of_others(there: &[u8], ours: &[u8]) -> bool {
     let ours: HashSet<_> = ours.split_inclusive(|&byte| byte == b'\n').collect();
     let is_text = |line: &[u8]| std::str::from_utf8(line).is_ok_and(|line| !line.trim_end().contains(char::is_control));
@@ -267,7 +266,7 @@ mod tests {
     fn no_line_is_joined_to_one_that_was_cut_off() {
         let (log, warnings) = completed(b"{\"ol");
         assert_eq!(log, [b"{\"ol\n", LINES].concat());
-        assert!(warnings[0].contains("was cut off"), "{warnings:?}");
+        assert!(warnings[0].contains("is incomplete"), "{warnings:?}");
     }
 
     #[test]

@@ -36,9 +36,9 @@ pub(super) fn read(given: Option<&Path>, around: &mut Surroundings) -> Result<()
     add(&text, &path, around)
 }
 
-/// Whoever owns the file says where data go, and with whose keys: another user must not.
+/// The owner of this file decides where data go and with which keys: another user must not.
 fn open(path: &Path) -> io::Result<File> {
-    // What a shell opened for this process, as with `--config <(…)`, is not found by its path.
+    // Descriptors inherited from a shell, as with `--config <(…)`, cannot be resolved by path.
     if ["/dev/fd", "/proc/self/fd", "/dev/stdin"].iter().any(|opened| path.starts_with(opened)) {
         return File::open(path);
     }

@@ -268,8 +268,8 @@ impl Migration {
         let (tally, result) = pipeline::run(shared, backlog.pending).await;
         result?;
         if backlog.pending.files > 0 {
-            // What was written and not recorded (an attribute failed, say) looks complete, too. The mark
-            // that it is not to be believed goes at the end of the run.
+            // A file that was written but not recorded (setting an attribute failed, say) looks complete,
+            // too. Make it durable before `end_run` clears the mark.
             self.sink.flush().await.map_err(|error| {
                 let root = String::from_utf8_lossy(self.sink.root());
                 Error::Backend(format!("flush the destination {root}: {error}; run the same command again"))

@@ -185,7 +185,7 @@ async fn delete_dirs(shared: &Arc<Shared>, tally: &mut Tally) -> Result<()> {
         }
         let (mut ended, mut result) = (EndedDeletions::default(), Ok(()));
         let deletions = dirs_there(shared, page).await;
-        // All of a page together: an announcement is durable, which costs a sync.
+        // Announce the whole page at once: each announcement costs a sync.
         shared.state.begin_deletions(deletions.clone()).await?;
         ended.announced = deletions.iter().map(|deletion| deletion.path.clone()).collect();
         for deletion in deletions {
@@ -212,7 +212,7 @@ async fn delete_dirs(shared: &Arc<Shared>, tally: &mut Tally) -> Result<()> {
     }
 }
 
-/// Those of `dirs` that are at the sink, and directories: others are gone, or somebody's work.
+/// The `dirs` that still are directories at the sink; others are gone or were replaced by somebody.
 async fn dirs_there(shared: &Shared, dirs: Vec<RelPath>) -> Vec<Deletion> {
     let mut there = Vec::with_capacity(dirs.len());
     for path in dirs {
@@ -226,7 +226,7 @@ async fn dirs_there(shared: &Shared, dirs: Vec<RelPath>) -> Vec<Deletion> {
     there
 }
 
-/// One directory, after all that was in it: tells whether it was removed.
+/// Removes one directory, after its content; returns whether it was removed.
 async fn delete_dir(shared: &Shared, deletion: &Deletion, tally: &mut Tally) -> Result<bool> {
     let dir = &deletion.path;
     if let Some(fate) = still_there(shared, dir, Kind::Dir).await? {

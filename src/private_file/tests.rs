@@ -1,4 +1,4 @@
-//! Whom the files belong to, where links lead, and what others may do.
+//! Tests: owners, links, modes and folders.
 
 use std::os::unix::fs::{chown, lchown, symlink};
 
@@ -77,7 +77,7 @@ fn a_link_that_another_user_planted_leads_nowhere() {
         }
     }
     assert!(!folder.path().join("new").exists());
-    // Where nobody else could have put it, it is ours, whoever owns it.
+    // In a folder that only we can write to, its owner does not matter.
     set_mode(&tmp, 0o755);
     open(&tmp.join("link"), Access::Write).unwrap();
 }
@@ -128,7 +128,7 @@ fn in_a_folder_where_everybody_replaces_files_nothing_is_kept() {
     if is_root() {
         chown(folder.path(), OTHER, OTHER).unwrap();
         let error = open(&path, Access::Write).unwrap_err().to_string();
-        assert!(error.contains("everybody can replace files"), "{error}");
+        assert!(error.contains("every user can replace files"), "{error}");
     }
 }
 

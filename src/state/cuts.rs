@@ -1,8 +1,8 @@
-//! What a power cut leaves: at whatever moment, each line of a committed transaction is in the log once.
+//! Simulated power cuts: each line of a committed transaction is in the log exactly once.
 //!
-//! A transaction with lines is durable before its lines are appended, and a log is
-//! synced before such a transaction is committed; `tests/durability.rs` looks at the
-//! system calls. Here both are taken for granted, and what is not durable is cut off.
+//! `tests/durability.rs` checks by system calls that a transaction with lines is durable
+//! before its lines are appended, and that the log is synced before such a transaction.
+//! These tests assume both, and cut off whatever was not synced.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -16,27 +16,27 @@ use crate::audit::{AuditLog, Line};
 use crate::event::FilePaths;
 use crate::own_files::companion;
 
-/// What a run does.
+/// A step of a run.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// So many lines, and a commit.
+    /// Adds this many lines and commits.
     Record(usize),
-    /// So many lines that belong to no row.
+    /// Adds this many lines without a commit.
     Log(usize),
-    /// A commit that a job asks for, with a change.
+    /// Changes a row and commits.
     Commit,
-    /// Nobody waits for the database.
+    /// The queue of jobs is empty.
     Idle,
 }
 
-/// What the disks may hold after a step.
+/// The state of the disks after a step.
 struct Moment {
     database: Vec<u8>,
     wal: Vec<u8>,
     log: Vec<u8>,
-    /// Bytes of the log that are there for sure.
+    /// Bytes of the log that were synced.
     durable_bytes: usize,
-    /// What the log is to hold then.
+    /// What the log must contain after recovery.
     committed: Vec<u8>,
 }
 
@@ -61,7 +61,7 @@ fn text(numbers: std::ops::Range<usize>) -> Vec<u8> {
     })
 }
 
-/// Does the steps; tells what the disks may hold after each.
+/// Performs the steps; returns the state of the disks after each.
 fn moments(folder: &Path, steps: &[Step]) -> Vec<Moment> {
     let mut db = open(folder);
     let (mut written, mut committed) = (0, 0);
@@ -96,7 +96,7 @@ fn moments(folder: &Path, steps: &[Step]) -> Vec<Moment> {
     moments
 }
 
-/// The log as it is once a run has begun after a cut: of the log `cut` bytes are left, the last of them zeros.
+/// The log after recovery from a cut that left `cut` bytes of it, the last `zeros` of them zeros.
 fn after_cut(moment: &Moment, cut: usize, zeros: usize) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let mut log = moment.log[..cut].to_vec();

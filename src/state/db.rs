@@ -14,9 +14,9 @@ use crate::event::Totals;
 
 /// Changes after which a transaction is committed even if jobs wait.
 const MAX_CHANGES: u64 = 100_000;
-/// Bytes of lines after which it is, too.
+/// Bytes of lines after which a transaction is committed even if jobs wait.
 const MAX_LINES_BYTES: usize = 1 << 20;
-/// A transaction with lines costs two syncs: where nobody asks for it, one in this time at most.
+/// Shortest time between commits with lines that no job asks for: each costs two syncs.
 const LINES_TIME: Duration = Duration::from_secs(1);
 
 /// The database, owned by its thread.
@@ -25,7 +25,7 @@ pub(super) struct Db {
     // handle on the file ends SQLite's own locks of it.)
     pub(super) connection: Connection,
     _lock: File,
-    /// SQLite's write-ahead log, by a handle of our own; `None`: it keeps none here, and each commit is durable.
+    /// Our own handle on SQLite's write-ahead log, to sync it; `None`: there is none, and every commit is durable.
     wal: Option<File>,
     pub(super) log: AuditLog,
     /// Lines of the open transaction.
@@ -107,13 +107,13 @@ impl Db {
         !self.lines.is_empty()
     }
 
-    /// Commits what is open, and begins anew.
+    /// Commits the open transaction and begins another.
     pub(super) fn commit_and_go_on(&mut self) -> Result<()> {
         self.commit()?;
         self.begin()
     }
 
-    /// Commits what is open. Without lines, a power cut may take it back.
+    /// Commits the open transaction. It is durable only if it has lines.
     pub(super) fn commit(&mut self) -> Result<()> {
         if self.changes_at_begin.is_none() {
             return Ok(());
@@ -125,14 +125,14 @@ impl Db {
         })
     }
 
-    /// Commits what is open; a power cut does not take it back, nor what was committed before.
+    /// Commits the open transaction, and makes it and all before it durable.
     pub(super) fn commit_durably(&mut self) -> Result<()> {
         let has_lines = !self.lines.is_empty();
         self.commit()?;
         if has_lines { Ok(()) } else { self.sync_wal() }
     }
 
-    /// Commits what is open, where nobody waits for it; tells how long it is too early to do so.
+    /// Commits the open transaction when no job waits; if it is too early for its lines, returns how long.
     pub(super) fn commit_idle(&mut self) -> Result<Option<Duration>> {
         let early = self.lines_committed.and_then(|then| LINES_TIME.checked_sub(then.elapsed()));
         match early.filter(|_| !self.lines.is_empty()) {
@@ -141,7 +141,7 @@ impl Db {
         }
     }
 
-    /// Commits what is open, and copies the write-ahead log into the database, as far as no reader is in the way.
+    /// Commits, and checkpoints the write-ahead log as far as readers allow.
     pub(super) fn checkpoint(&mut self) -> Result<()> {
         self.commit()?;
         self.row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).map(drop)
@@ -153,13 +153,13 @@ impl Db {
         Ok(())
     }
 
-    /// Rows and lines go together, through the outbox: what is committed and not
-    /// yet in the log is completed by the next run. Three steps, in this order:
+    /// Commits rows together with their lines. The outbox holds the lines until the next
+    /// such commit, so that the next run can complete the log. In this order:
     ///
-    /// 1. The log is synced: from here on nobody knows the lines before these.
-    /// 2. The transaction is durable: no line may tell of what a power cut takes back,
-    ///    since it would happen, and be told, once more.
-    /// 3. The lines are appended.
+    /// 1. Sync the log: the outbox with its latest lines is replaced.
+    /// 2. Commit durably: a line must not report what a power cut can undo, since the
+    ///    next run does it again and logs it again.
+    /// 3. Append the lines.
     fn commit_lines(&mut self) -> Result<()> {
         let length = self.log.settle()?;
         let sql = "INSERT OR REPLACE INTO outbox VALUES (1, ?1, ?2)";
@@ -186,7 +186,7 @@ impl Db {
         let _already = self.connection.execute_batch("ROLLBACK");
     }
 
-    /// What was repaired or tolerated since it was last asked for.
+    /// Returns the warnings collected since the last call.
     pub(super) fn take_warnings(&mut self) -> Vec<String> {
         let mut warnings = std::mem::take(&mut self.warnings);
         warnings.extend(self.log.take_warnings());
@@ -247,7 +247,7 @@ impl Db {
     }
 }
 
-/// The same error once more, for whoever asks next.
+/// The same error again, for the next job.
 fn copy(error: &Error) -> Option<Error> {
     match error {
         Error::Database { path, problem } => Some(Error::Database { path: path.clone(), problem: problem.clone() }),

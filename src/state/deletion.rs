@@ -45,8 +45,8 @@ impl State {
     }
 
     /// Records what became of announced deletions: which of them are gone, and the
-    /// lines of those that were deleted. Were it taken back, the announcement is still there, and the next
-    /// run finds out: it waits for no disk.
+    /// lines of those that were deleted. This need not be durable: if a power cut undoes it, the
+    /// next run finds the announcement and checks the sink.
     pub(crate) async fn end_deletions(&self, ended: EndedDeletions) -> Result<()> {
         self.call(move |db| {
             for path in &ended.announced {

@@ -112,7 +112,7 @@ impl State {
         .await
     }
 
-    /// What was repaired or tolerated when database and log were opened.
+    /// Returns the warnings about database and log collected since the last call.
     pub(crate) async fn take_warnings(&self) -> Result<Vec<String>> {
         self.call(|db| Ok(db.take_warnings())).await
     }
@@ -147,7 +147,7 @@ fn next_job(db: &mut Db, waiting: &mut mpsc::Receiver<Job>) -> Option<Job> {
         }
         // Nobody waits: a good moment to commit. An error shows again at the next job.
         match db.commit_idle() {
-            // A job that is sent ends this earlier.
+            // Sending a job unparks the thread.
             Ok(Some(early)) => thread::park_timeout(early),
             Ok(None) => return waiting.blocking_recv(),
             Err(error) => {

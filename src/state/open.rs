@@ -31,11 +31,11 @@ pub(crate) struct Roots {
 pub(super) struct Opened {
     pub(super) connection: Connection,
     pub(super) lock: File,
-    /// SQLite's write-ahead log; `None`: it keeps none on this file system.
+    /// SQLite's write-ahead log; `None`: the file system does not support one.
     pub(super) wal: Option<File>,
     /// Made just now.
     pub(super) fresh: bool,
-    /// What is not as it should be, and is tolerated.
+    /// Problems that do not prevent its use.
     pub(super) warnings: Vec<String>,
 }
 
@@ -58,7 +58,7 @@ fn failed(path: &Path, error: &rusqlite::Error) -> Error {
     Error::Database { path: path.to_owned(), problem: describe(error) }
 }
 
-/// SQLite opens the file by its path, once more: it must be the one that was checked.
+/// Lets SQLite open the path, and verifies that it is still the file that was checked.
 fn connect(path: &Path, checked: &PrivateFile) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(&checked.path, flags).map_err(|error| failed(path, &error))?;
@@ -98,14 +98,14 @@ pub(super) fn open(path: &Path, roots: &Roots) -> Result<Opened> {
     }
     let has_wal = set_up(&connection).map_err(failed)?;
     let wal = has_wal.then(|| open_wal(path, &lock.path)).transpose()?;
-    // Nobody slipped in files of their own between the check and SQLite's opening them.
+    // Another user may have created one of them between the first check and SQLite's open.
     warnings.extend(check_companions(path, &lock.path, true)?);
     warnings.append(&mut lock.warnings);
     Ok(Opened { connection, lock: lock.file, wal, fresh, warnings })
 }
 
-/// Opens the write-ahead log, which SQLite has made by now, and makes its name durable. Closing it
-/// again ends no lock: SQLite has none on this file.
+/// Opens the write-ahead log, which SQLite has created by now, and makes its directory entry durable.
+/// SQLite holds no POSIX locks on this file, so closing our handle releases none.
 fn open_wal(path: &Path, real: &Path) -> Result<File> {
     let wal = own_files::companion(real, "-wal");
     let opened = private_file::open(&wal, Access::Read).map_err(|error| cannot_be_opened(path, &error))?;
@@ -113,7 +113,7 @@ fn open_wal(path: &Path, real: &Path) -> Result<File> {
     Ok(opened.file)
 }
 
-/// Checks what SQLite keeps beside the database, and opens by its own means.
+/// Checks the files beside the database that SQLite opens itself.
 fn check_companions(path: &Path, real: &Path, tighten: bool) -> Result<Vec<String>> {
     let mut warnings = Vec::new();
     for suffix in own_files::COMPANIONS {
@@ -128,11 +128,11 @@ fn cannot_be_opened(path: &Path, error: &io::Error) -> Error {
     Error::Database { path: path.to_owned(), problem: format!("cannot be opened: {error}") }
 }
 
-/// Tells whether there is a write-ahead log.
+/// Sets the pragmas; returns whether there is a write-ahead log.
 fn set_up(connection: &Connection) -> rusqlite::Result<bool> {
     // WAL with NORMAL: a power cut may take back the last transactions, never
-    // tear one. Where that would do harm, `Db::commit_durably` syncs the WAL: FULL
-    // would do so with each of the many small transactions of a scan.
+    // tear one. Where that would do harm, `Db::commit_durably` syncs the WAL; FULL would
+    // sync each of the many small transactions of a scan.
     let mode: String = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
     let has_wal = mode == "wal";
     connection.pragma_update(None, "synchronous", if has_wal { "normal" } else { "extra" })?;
@@ -165,7 +165,7 @@ fn lock(path: &Path) -> Result<PrivateFile> {
 
 fn network_filesystem(file: &File) -> Option<&'static str> {
     let magic = rustix::fs::fstatfs(file).ok()?.f_type;
-    // The numbers of statfs(2).
+    // From statfs(2).
     match u32::try_from(magic & 0xffff_ffff).ok()? {
         0x6969 => Some("NFS"),
         0x517b | 0xff53_4d42 | 0xfe53_4d42 => Some("SMB"),

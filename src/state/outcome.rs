@@ -46,7 +46,7 @@ impl State {
         self.commit(move |db| db.record(&outcomes)).await
     }
 
-    /// Adds lines that belong to no row. They come into the log with the transaction that is open.
+    /// Adds lines that belong to no row to the open transaction.
     pub(crate) async fn log(&self, lines: Vec<Line>) -> Result<()> {
         self.call(move |db| {
             db.add_lines(&lines);
@@ -138,7 +138,7 @@ impl Db {
         .map(drop)
     }
 
-    /// Completes the log, if the last run was cut off while it wrote there. Only then are the lines forgotten.
+    /// Completes the log if the last run was interrupted while it appended; then clears the outbox.
     pub(super) fn complete_log(&mut self) -> Result<()> {
         let outbox = self.row("SELECT log_length, lines FROM outbox WHERE id = 1", [], |row| {
             Ok((unsigned(row.get(0)?), row.get::<_, Vec<u8>>(1)?))

@@ -54,11 +54,11 @@ impl State {
     /// From here until [`Self::end_run`] files are under way: a run that is cut
     /// off in between may leave files that look complete and are not.
     ///
-    /// Neither this nor what was recorded before, the scan above all, is taken back by a power cut: the
-    /// next run would believe size and time of a file whose content never reached the disk.
+    /// This and all earlier commits, such as the scan's, are durable when it returns: otherwise the next run
+    /// would trust size and mtime of a file whose content never reached the disk.
     pub(crate) async fn begin_transfer(&self, run: i64) -> Result<()> {
         self.mark_transferring(run).await?;
-        // Whoever loses or removes the WAL, or copies the database without it, has the mark all the same.
+        // Keep the mark even if the WAL is removed, or the database is copied without it.
         self.call(|db| db.checkpoint()).await
     }
 
@@ -184,17 +184,17 @@ impl Db {
             RunEnd::Stopped => "stopped",
             RunEnd::Failed => "failed",
         };
-        // The lines first: the outbox goes once the log has them, durably.
+        // The outbox may be cleared only once the log has its lines durably.
         self.commit_and_go_on()?;
         self.log.settle()?;
-        // What a failed run had in flight stays under suspicion.
+        // What a failed run had in flight stays suspect.
         let clean = end != RunEnd::Failed;
         self.execute(
             "UPDATE run SET finished = ?2, outcome = ?3, transferring = CASE WHEN ?4 THEN 0 ELSE transferring END
              WHERE id = ?1",
             params![run, now_ns(), outcome, clean],
         )?;
-        // A power cut may take this back: then the next run suspects what needs no suspicion.
+        // Need not be durable: if a power cut undoes it, the next run only suspects too much.
         self.execute("DELETE FROM outbox", []).map(drop)
     }
 }

@@ -1,16 +1,14 @@
 //! The audit log: one line of JSON for each file and its outcome.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+mod log_file;
 
 use serde_json::{Map, Value};
 use towpath_backend::Timestamp;
 
 use crate::checksum::Checksum;
-use crate::error::{Error, Result};
 use crate::event::FilePaths;
+
+pub(crate) use log_file::AuditLog;
 
 /// One line, about one file.
 #[derive(Clone, Debug)]
@@ -100,70 +98,6 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// The log, open for appending.
-#[derive(Debug)]
-pub(crate) struct AuditLog {
-    file: File,
-    path: PathBuf,
-}
-
-impl AuditLog {
-    /// Opens the log, making it and its folder if missing.
-    ///
-    /// # Errors
-    /// [`Error::AuditLog`] if it cannot be written.
-    pub(crate) fn open(path: &Path) -> Result<Self> {
-        let failed = |problem: String| Error::AuditLog { path: path.to_owned(), problem };
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder).map_err(|error| failed(format!("cannot make its folder: {error}")))?;
-        }
-        let file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(|error| failed(format!("cannot be written: {error}")))?;
-        let kind = file.metadata().map_err(|error| failed(error.to_string()))?;
-        if !kind.is_file() {
-            return Err(failed("is not a regular file".to_owned()));
-        }
-        Ok(Self { file, path: path.to_owned() })
-    }
-
-    fn failed(&self, error: &std::io::Error) -> Error {
-        Error::AuditLog { path: self.path.clone(), problem: format!("cannot be written: {error}") }
-    }
-
-    /// How long it is, in bytes.
-    pub(crate) fn length(&self) -> Result<u64> {
-        self.file.metadata().map(|metadata| metadata.len()).map_err(|error| self.failed(&error))
-    }
-
-    /// Adds whole lines.
-    pub(crate) fn append(&mut self, lines: &[u8]) -> Result<()> {
-        self.file.write_all(lines).map_err(|error| self.failed(&error))
-    }
-
-    /// Returns once all lines survive a power cut.
-    pub(crate) fn sync(&mut self) -> Result<()> {
-        self.file.sync_data().map_err(|error| self.failed(&error))
-    }
-
-    /// Adds what is missing of `lines`, which were being appended at `length`
-    /// when the process was cut off. In a log that was exchanged since, all of them.
-    pub(crate) fn complete(&mut self, length: u64, lines: &[u8]) -> Result<()> {
-        let mut there = Vec::new();
-        let read = |file: &mut File, there: &mut Vec<u8>| {
-            file.seek(SeekFrom::Start(length))?;
-            file.take(lines.len() as u64).read_to_end(there)
-        };
-        read(&mut self.file, &mut there).map_err(|error| self.failed(&error))?;
-        let missing = lines.strip_prefix(&there[..]).unwrap_or(lines);
-        self.append(missing)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,26 +129,5 @@ mod tests {
         assert_eq!(value["source"], "/old/\u{fffd}");
         assert_eq!(value["source_bytes"], "2f6f6c642fff");
         assert_eq!(value.get("dest_bytes"), None);
-    }
-
-    #[test]
-    fn lines_cut_off_at_any_byte_are_completed_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let (before, lines) = (b"{\"old\":1}\n", b"{\"a\":1}\n{\"b\":2}\n");
-        for cut in 0..=lines.len() {
-            let path = folder.path().join(cut.to_string());
-            std::fs::write(&path, [&before[..], &lines[..cut]].concat()).unwrap();
-            AuditLog::open(&path).unwrap().complete(before.len() as u64, lines).unwrap();
-            assert_eq!(std::fs::read(&path).unwrap(), [&before[..], &lines[..]].concat(), "cut at {cut}");
-        }
-    }
-
-    #[test]
-    fn a_log_that_was_exchanged_gets_the_lines_whole() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("log");
-        std::fs::write(&path, "short\n").unwrap();
-        AuditLog::open(&path).unwrap().complete(1000, b"{\"a\":1}\n").unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "short\n{\"a\":1}\n");
     }
 }

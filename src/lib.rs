@@ -48,6 +48,7 @@ mod pace;
 mod part;
 mod pipeline;
 mod plan;
+mod private_file;
 mod progress;
 mod report;
 mod scan;

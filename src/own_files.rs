@@ -32,12 +32,18 @@ pub(crate) fn of_database(database: &Path) -> Vec<PathBuf> {
 
 /// A database, and what SQLite keeps beside it.
 fn with_companions(database: &Path) -> Vec<PathBuf> {
-    let named = |suffix: &str| {
-        let mut path = database.as_os_str().to_owned();
-        path.push(suffix);
-        PathBuf::from(path)
-    };
-    ["", "-wal", "-shm", "-journal"].map(named).to_vec()
+    let companions = COMPANIONS.into_iter().map(|suffix| companion(database, suffix));
+    std::iter::once(database.to_owned()).chain(companions).collect()
+}
+
+/// What SQLite adds to a database's name for the files beside it.
+pub(crate) const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// The path of a file that SQLite keeps beside a database.
+pub(crate) fn companion(database: &Path, suffix: &str) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push(suffix);
+    PathBuf::from(path)
 }
 
 /// Checks that the log is not also the database or one of its companions: each

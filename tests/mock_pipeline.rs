@@ -52,8 +52,8 @@ async fn a_file_is_read_written_and_closed_in_order() {
     ];
     let reads = halves.map(|half| format!("read {half}"));
     let reads = [&["open a".to_owned(), "stat".to_owned()][..], &reads, &["stat".to_owned()]].concat();
-    // The second flush is that of the directories' times.
-    let ends = ["finish", "flush", "flush"].map(str::to_owned);
+    // The second flush is that of the directories' times; the third comes before the mark goes that files are in flight.
+    let ends = ["finish", "flush", "flush", "flush"].map(str::to_owned);
     let writes = [&["create a".to_owned()][..], &writes, &ends].concat();
     let seen = journal.lock().unwrap().clone();
     for expected in [&reads[..], &writes[..]] {

@@ -8,12 +8,15 @@
 //! region = "eu-central-1"
 //! ```
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 use towpath_backend::registry::Surroundings;
+
+use crate::private_file::{self, Access};
 
 /// Adds what a file says; the default one may be missing, one that was given may not.
 ///
@@ -21,13 +24,25 @@ use towpath_backend::registry::Surroundings;
 /// One line: what, where, and what to do. It repeats no value.
 pub(super) fn read(given: Option<&Path>, around: &mut Surroundings) -> Result<(), String> {
     let Some(path) = given.map(Path::to_owned).or_else(default_path) else { return Ok(()) };
-    let text = match std::fs::read_to_string(&path) {
+    let cannot_be_read = |error: io::Error| format!("cannot read the configuration file {}: {error}", path.display());
+    let mut file = match open(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound && given.is_none() => return Ok(()),
-        Err(error) => return Err(format!("cannot read the configuration file {}: {error}", path.display())),
-        Ok(text) => text,
+        Err(error) => return Err(cannot_be_read(error)),
+        Ok(file) => file,
     };
-    add(&text, &path, around)?;
-    check_private(&path)
+    check_private(&file, &path)?;
+    let mut text = String::new();
+    file.read_to_string(&mut text).map_err(cannot_be_read)?;
+    add(&text, &path, around)
+}
+
+/// The owner of this file decides where data go and with which keys: another user must not.
+fn open(path: &Path) -> io::Result<File> {
+    // Descriptors inherited from a shell, as with `--config <(…)`, cannot be resolved by path.
+    if ["/dev/fd", "/proc/self/fd", "/dev/stdin"].iter().any(|opened| path.starts_with(opened)) {
+        return File::open(path);
+    }
+    private_file::open(path, Access::Read).map(|opened| opened.file)
 }
 
 /// The XDG base directory specification: relative paths are ignored.
@@ -65,9 +80,9 @@ fn add(text: &str, path: &Path, around: &mut Surroundings) -> Result<(), String>
 }
 
 /// A file that may hold secrets is for its owner alone.
-fn check_private(path: &Path) -> Result<(), String> {
+fn check_private(file: &File, path: &Path) -> Result<(), String> {
     let shown = path.display();
-    let mode = std::fs::metadata(path).map_err(|error| format!("cannot look at {shown}: {error}"))?.mode();
+    let mode = file.metadata().map_err(|error| format!("cannot stat {shown}: {error}"))?.mode();
     if mode & 0o077 == 0 {
         return Ok(());
     }

@@ -1,15 +1,14 @@
 //! Where database and log lie by default: named after the pair of trees.
 
 use std::ffi::OsString;
-use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 use towpath_backend::registry::Location;
 
 use crate::own_files::canonical;
+use crate::private_file;
 
 /// Database and log of the migration from `source` to `sink`, where they are
 /// not given. The same pair has the same files, from whatever folder and by
@@ -31,7 +30,8 @@ pub(super) fn state_files(
     }
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let folder = state_folder(variable("XDG_STATE_HOME"), variable("HOME"))?;
-    make_private(&folder).map_err(|error| format!("cannot make the folder {}: {error}", folder.display()))?;
+    private_file::create_folder(&folder)
+        .map_err(|error| format!("cannot make the folder {}: {error}", folder.display()))?;
     let name = pair_name(&canonical_of(source), &canonical_of(sink));
     let file = |given: Option<&Path>, suffix: &str| {
         given.map_or_else(|| folder.join(format!("{name}.{suffix}")), Path::to_owned)
@@ -46,10 +46,6 @@ fn state_folder(xdg_state_home: Option<OsString>, home: Option<OsString>) -> Res
     base.map(|base| base.join("towpath")).ok_or_else(|| {
         "neither XDG_STATE_HOME nor HOME is an absolute path: say where to keep the state with --database and --log-file".to_owned()
     })
-}
-
-fn make_private(folder: &Path) -> io::Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 /// The one name of a location, however it was given: a canonical path, or a URL without options.

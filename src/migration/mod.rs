@@ -59,7 +59,7 @@ impl Migration {
     pub fn check_files(database: &Path, audit_log: &Path, source_root: &[u8], sink_root: &[u8]) -> Result<()> {
         own_files::check_apart(database, audit_log)?;
         state::check_file(database, &Roots { source: source_root.to_vec(), sink: sink_root.to_vec() })?;
-        AuditLog::open(audit_log).map(drop)
+        AuditLog::check(audit_log)
     }
 
     /// The events of this migration, in order. To be called once, before
@@ -111,6 +111,9 @@ impl Migration {
         let rescan = self.options.rescan || self.options.accept_new_tree;
         let start = state.begin_run(rescan, self.options.settings()).await?;
         let run = start.run;
+        for message in state.take_warnings().await? {
+            self.emitter.emit(Event::Warning { message }).await;
+        }
         let result = self.run_following(&state, start, identities).await;
         let end = match &result {
             Ok(report) if report.outcome == Outcome::Finished => RunEnd::Finished,
@@ -288,7 +291,16 @@ impl Migration {
             pool: Pool::new(self.options.queue_capacity, self.options.block_size_bytes, pipeline::SMALL_BYTES),
         });
         let (tally, result) = pipeline::run(shared, backlog.pending).await;
-        result.map(|()| tally)
+        result?;
+        if backlog.pending.files > 0 {
+            // A file that was written but not recorded (setting an attribute failed, say) looks complete,
+            // too. Make it durable before `end_run` clears the mark.
+            self.sink.flush().await.map_err(|error| {
+                let root = String::from_utf8_lossy(self.sink.root());
+                Error::Backend(format!("flush the destination {root}: {error}; run the same command again"))
+            })?;
+        }
+        Ok(tally)
     }
 
     /// What is left alone inside the source, and inside the sink.

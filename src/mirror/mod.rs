@@ -219,21 +219,24 @@ async fn delete_dirs(shared: &Arc<Shared>, tally: &mut Tally) -> Result<()> {
             shared.check_identity(side).await?;
         }
         let (mut ended, mut result) = (EndedDeletions::default(), Ok(()));
-        for dir in page {
+        let deletions = dirs_there(shared, page, tally).await?;
+        // Announce the whole page at once: each announcement costs a sync.
+        shared.state.begin_deletions(deletions.clone()).await?;
+        ended.announced = deletions.iter().map(|deletion| deletion.path.clone()).collect();
+        for deletion in deletions {
             if shared.stop.is_cancelled() {
                 break;
             }
-            match delete_dir(shared, &dir, tally).await {
-                Ok(Some(deletion)) => {
+            match delete_dir(shared, &deletion, tally).await {
+                Ok(true) => {
                     ended.lines.push(deletion_line(shared, &deletion));
-                    ended.gone.push(dir.clone());
+                    ended.gone.push(deletion.path);
                 }
-                Ok(None) => {}
-                Err(error) => result = Err(error),
-            }
-            ended.announced.push(dir);
-            if result.is_err() {
-                break;
+                Ok(false) => {}
+                Err(error) => {
+                    result = Err(error);
+                    break;
+                }
             }
         }
         shared.state.end_deletions(ended).await?;
@@ -244,41 +247,50 @@ async fn delete_dirs(shared: &Arc<Shared>, tally: &mut Tally) -> Result<()> {
     }
 }
 
-/// One directory, after all that was in it: tells what was removed.
-async fn delete_dir(shared: &Shared, dir: &RelPath, tally: &mut Tally) -> Result<Option<Deletion>> {
-    if let Some(protection) = shared.state.protection(dir.clone()).await? {
-        // What lies below was counted without a word each, and so is this.
-        tally.protected += u64::from(protection == Protection::Precaution);
-        return Ok(None);
+/// The `dirs` that may go and still are directories at the sink; others are protected, gone, or were
+/// replaced by somebody.
+async fn dirs_there(shared: &Shared, dirs: Vec<RelPath>, tally: &mut Tally) -> Result<Vec<Deletion>> {
+    let mut there = Vec::with_capacity(dirs.len());
+    for path in dirs {
+        if let Some(protection) = shared.state.protection(path.clone()).await? {
+            // Files below are counted without a word each, and so are directories.
+            tally.protected += u64::from(protection == Protection::Precaution);
+            continue;
+        }
+        match shared.sink.metadata(&path).await {
+            Ok(found) if found.kind == Kind::Dir => {
+                there.push(Deletion { path, size_bytes: None, modified: found.modified });
+            }
+            _ => {}
+        }
     }
-    let modified = match shared.sink.metadata(dir).await {
-        Ok(found) if found.kind == Kind::Dir => found.modified,
-        // Gone, or somebody's work.
-        _ => return Ok(None),
-    };
+    Ok(there)
+}
+
+/// Removes one directory, after its content; returns whether it was removed.
+async fn delete_dir(shared: &Shared, deletion: &Deletion, tally: &mut Tally) -> Result<bool> {
+    let dir = &deletion.path;
     if let Some(fate) = still_there(shared, dir, Kind::Dir).await? {
         if let Fate::Protected(reason) = fate {
             tally.protected += 1;
             shared.emitter.emit(Event::Protected { paths: shared.paths(dir), reason }).await;
         }
-        return Ok(None);
+        return Ok(false);
     }
-    let deletion = Deletion { path: dir.clone(), size_bytes: None, modified };
-    shared.state.begin_deletions(vec![deletion.clone()]).await?;
-    match shared.delete(&deletion).await {
+    match shared.delete(deletion).await {
         Ok(()) => {
             tally.deleted_dirs += 1;
-            shared.emitter.emit(deleted(shared, &deletion)).await;
-            Ok(Some(deletion))
+            shared.emitter.emit(deleted(shared, deletion)).await;
+            Ok(true)
         }
         // What is in it was protected, and told, or came later.
-        Err(error) if matches!(error.kind(), ErrorKind::NotEmpty | ErrorKind::NotFound) => Ok(None),
+        Err(error) if matches!(error.kind(), ErrorKind::NotEmpty | ErrorKind::NotFound) => Ok(false),
         Err(error) => {
             shared.check_identity(Side::Sink).await?;
             tally.protected += 1;
             let reason = format!("it could not be removed: {error}");
             shared.emitter.emit(Event::Protected { paths: shared.paths(dir), reason }).await;
-            Ok(None)
+            Ok(false)
         }
     }
 }

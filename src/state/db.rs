@@ -1,24 +1,37 @@
 //! The connection and its transactions, as the database's thread uses them.
 
+use std::fs::File;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
 use super::open::Opened;
-use crate::audit::AuditLog;
+use super::value::signed;
+use crate::audit::{AuditLog, Line};
 use crate::error::{Error, Result};
 use crate::event::Totals;
 
 /// Changes after which a transaction is committed even if jobs wait.
 const MAX_CHANGES: u64 = 100_000;
+/// Bytes of lines after which a transaction is committed even if jobs wait.
+const MAX_LINES_BYTES: usize = 1 << 20;
+/// Shortest time between commits with lines that no job asks for: each costs two syncs.
+const LINES_TIME: Duration = Duration::from_secs(1);
 
 /// The database, owned by its thread.
 pub(super) struct Db {
     // Fields drop in this order: the lock goes after the connection. (Closing any
     // handle on the file ends SQLite's own locks of it.)
     pub(super) connection: Connection,
-    _lock: std::fs::File,
+    _lock: File,
+    /// Our own handle on SQLite's write-ahead log, to sync it; `None`: there is none, and every commit is durable.
+    wal: Option<File>,
     pub(super) log: AuditLog,
+    /// Lines of the open transaction.
+    lines: Vec<u8>,
+    lines_committed: Option<Instant>,
+    warnings: Vec<String>,
     pub(super) fresh: bool,
     /// What the scan under way has found to be pending so far.
     pub(super) scan: super::scan::Scan,
@@ -33,8 +46,12 @@ impl Db {
         Self {
             connection: opened.connection,
             _lock: opened.lock,
+            wal: opened.wal,
             fresh: opened.fresh,
             log,
+            lines: Vec::new(),
+            lines_committed: None,
+            warnings: opened.warnings,
             scan: super::scan::Scan::default(),
             path,
             changes_at_begin: None,
@@ -57,7 +74,8 @@ impl Db {
         match job(self) {
             Ok(value) => {
                 let begun_at = self.changes_at_begin.unwrap_or(0);
-                if self.connection.total_changes() - begun_at > MAX_CHANGES {
+                let has_grown = self.connection.total_changes() - begun_at > MAX_CHANGES;
+                if has_grown || self.lines.len() > MAX_LINES_BYTES {
                     self.commit()?;
                 }
                 Ok(value)
@@ -77,25 +95,102 @@ impl Db {
         Ok(())
     }
 
-    /// Commits what is open.
+    /// Adds lines to the open transaction.
+    pub(super) fn add_lines<'a>(&mut self, lines: impl IntoIterator<Item = &'a Line>) {
+        for line in lines {
+            line.write(&mut self.lines);
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn has_lines(&self) -> bool {
+        !self.lines.is_empty()
+    }
+
+    /// Commits the open transaction and begins another.
+    pub(super) fn commit_and_go_on(&mut self) -> Result<()> {
+        self.commit()?;
+        self.begin()
+    }
+
+    /// Commits the open transaction. It is durable only if it has lines.
     pub(super) fn commit(&mut self) -> Result<()> {
-        if self.changes_at_begin.take().is_none() {
+        if self.changes_at_begin.is_none() {
             return Ok(());
         }
-        if let Err(error) = self.execute("COMMIT", []) {
+        let committed = if self.lines.is_empty() { self.end_transaction() } else { self.commit_lines() };
+        committed.inspect_err(|error| {
             self.rollback();
-            if let Error::Database { problem, .. } = &error {
-                self.failure = Some(Error::Database { path: self.path.clone(), problem: problem.clone() });
-            }
-            return Err(error);
+            self.failure = copy(error);
+        })
+    }
+
+    /// Commits the open transaction, and makes it and all before it durable.
+    pub(super) fn commit_durably(&mut self) -> Result<()> {
+        let has_lines = !self.lines.is_empty();
+        self.commit()?;
+        if has_lines { Ok(()) } else { self.sync_wal() }
+    }
+
+    /// Commits the open transaction when no job waits; if it is too early for its lines, returns how long.
+    pub(super) fn commit_idle(&mut self) -> Result<Option<Duration>> {
+        let early = self.lines_committed.and_then(|then| LINES_TIME.checked_sub(then.elapsed()));
+        match early.filter(|_| !self.lines.is_empty()) {
+            Some(early) => Ok(Some(early)),
+            None => self.commit().map(|()| None),
         }
+    }
+
+    /// Commits, and checkpoints the write-ahead log as far as readers allow.
+    pub(super) fn checkpoint(&mut self) -> Result<()> {
+        self.commit()?;
+        self.row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).map(drop)
+    }
+
+    fn end_transaction(&mut self) -> Result<()> {
+        self.execute("COMMIT", [])?;
+        self.changes_at_begin = None;
         Ok(())
+    }
+
+    /// Commits rows together with their lines. The outbox holds the lines until the next
+    /// such commit, so that the next run can complete the log. In this order:
+    ///
+    /// 1. Sync the log: the outbox with its latest lines is replaced.
+    /// 2. Commit durably: a line must not report what a power cut can undo, since the
+    ///    next run does it again and logs it again.
+    /// 3. Append the lines.
+    fn commit_lines(&mut self) -> Result<()> {
+        let length = self.log.settle()?;
+        let sql = "INSERT OR REPLACE INTO outbox VALUES (1, ?1, ?2)";
+        self.execute(sql, rusqlite::params![signed(length), self.lines])?;
+        self.end_transaction()?;
+        let lines = std::mem::take(&mut self.lines);
+        self.lines_committed = Some(Instant::now());
+        self.sync_wal()?;
+        self.log.append(length, lines)
+    }
+
+    fn sync_wal(&self) -> Result<()> {
+        let Some(wal) = &self.wal else { return Ok(()) };
+        wal.sync_data().map_err(|error| Error::Database {
+            path: self.path.clone(),
+            problem: format!("its write-ahead log cannot be made durable: {error}"),
+        })
     }
 
     fn rollback(&mut self) {
         self.changes_at_begin = None;
+        self.lines.clear();
         // After some errors SQLite has rolled back by itself.
         let _already = self.connection.execute_batch("ROLLBACK");
+    }
+
+    /// Returns the warnings collected since the last call.
+    pub(super) fn take_warnings(&mut self) -> Vec<String> {
+        let mut warnings = std::mem::take(&mut self.warnings);
+        warnings.extend(self.log.take_warnings());
+        warnings
     }
 
     /// Commits, folds the write-ahead log into the database, and lets go.
@@ -149,5 +244,14 @@ impl Db {
                 Ok(Totals { files: super::value::unsigned(row.get(0)?), bytes: row.get::<_, f64>(1)? as u64 })
             })?;
         Ok(totals.unwrap_or_default())
+    }
+}
+
+/// The same error again, for the next job.
+fn copy(error: &Error) -> Option<Error> {
+    match error {
+        Error::Database { path, problem } => Some(Error::Database { path: path.clone(), problem: problem.clone() }),
+        Error::AuditLog { path, problem } => Some(Error::AuditLog { path: path.clone(), problem: problem.clone() }),
+        _ => None,
     }
 }

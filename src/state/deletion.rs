@@ -30,9 +30,9 @@ pub(crate) struct EndedDeletions {
 }
 
 impl State {
-    /// Announces deletions. Once it returns, a crash loses none of them.
+    /// Announces deletions. Once it returns, neither a crash nor a power cut loses any of them.
     pub(crate) async fn begin_deletions(&self, deletions: Vec<Deletion>) -> Result<()> {
-        self.commit(move |db| {
+        self.commit_durably(move |db| {
             for Deletion { path, size_bytes, modified } in &deletions {
                 db.execute(
                     "INSERT OR REPLACE INTO deletion VALUES (?1, ?2, ?3)",
@@ -45,7 +45,8 @@ impl State {
     }
 
     /// Records what became of announced deletions: which of them are gone, and the
-    /// lines of those that were deleted.
+    /// lines of those that were deleted. This need not be durable: if a power cut undoes it, the
+    /// next run finds the announcement and checks the sink.
     pub(crate) async fn end_deletions(&self, ended: EndedDeletions) -> Result<()> {
         self.call(move |db| {
             for path in &ended.announced {
@@ -54,7 +55,8 @@ impl State {
             for path in &ended.gone {
                 db.forget_at_sink(path)?;
             }
-            db.write_lines(&ended.lines)
+            db.add_lines(&ended.lines);
+            Ok(())
         })
         .await
     }

@@ -5,6 +5,8 @@
 //! no job waits, when they have grown large, or when a job asks for it.
 
 mod backlog;
+#[cfg(test)]
+mod cuts;
 mod db;
 mod deletion;
 mod extra;
@@ -25,6 +27,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::audit::AuditLog;
@@ -53,6 +56,7 @@ const QUEUE_CAPACITY: usize = 64;
 #[derive(Clone)]
 pub(crate) struct State {
     jobs: mpsc::Sender<Job>,
+    thread: thread::Thread,
     path: Arc<PathBuf>,
 }
 
@@ -72,7 +76,7 @@ impl State {
             .name("towpath-state".to_owned())
             .spawn(move || work(&mut db, &mut waiting))
             .map_err(|error| Error::Internal(format!("cannot start the database's thread: {error}")))?;
-        Ok((Self { jobs, path: Arc::new(path) }, StateThread(thread)))
+        Ok((Self { jobs, thread: thread.thread().clone(), path: Arc::new(path) }, StateThread(thread)))
     }
 
     /// Runs `job` on the database's thread, inside a transaction that may be
@@ -85,6 +89,7 @@ impl State {
         });
         let ended = || Error::Database { path: self.path.to_path_buf(), problem: "its thread has ended".to_owned() };
         self.jobs.send(job).await.map_err(|_| ended())?;
+        self.thread.unpark();
         answer.await.map_err(|_| ended())?
     }
 
@@ -96,6 +101,24 @@ impl State {
             Ok(value)
         })
         .await
+    }
+
+    /// As [`Self::commit`], but a power cut does not take it back.
+    async fn commit_durably<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Db) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.call(move |db| {
+            let value = job(db)?;
+            db.commit_durably()?;
+            Ok(value)
+        })
+        .await
+    }
+
+    /// Returns the warnings about database and log collected since the last call.
+    pub(crate) async fn take_warnings(&self) -> Result<Vec<String>> {
+        self.call(|db| Ok(db.take_warnings())).await
     }
 }
 
@@ -112,21 +135,29 @@ impl StateThread {
 }
 
 fn work(db: &mut Db, waiting: &mut mpsc::Receiver<Job>) {
-    loop {
-        let job = match waiting.try_recv() {
-            Ok(job) => job,
-            Err(_) => {
-                // Nobody waits: a good moment to commit. An error shows again at the next job.
-                if let Err(error) = db.commit() {
-                    tracing::error!(%error, "commit");
-                }
-                match waiting.blocking_recv() {
-                    Some(job) => job,
-                    None => break,
-                }
-            }
-        };
+    while let Some(job) = next_job(db, waiting) {
         job(db);
     }
     db.close();
+}
+
+/// The next job; `None` once all handles are gone.
+fn next_job(db: &mut Db, waiting: &mut mpsc::Receiver<Job>) -> Option<Job> {
+    loop {
+        match waiting.try_recv() {
+            Ok(job) => return Some(job),
+            Err(TryRecvError::Disconnected) => return None,
+            Err(TryRecvError::Empty) => {}
+        }
+        // Nobody waits: a good moment to commit. An error shows again at the next job.
+        match db.commit_idle() {
+            // Sending a job unparks the thread.
+            Ok(Some(early)) => thread::park_timeout(early),
+            Ok(None) => return waiting.blocking_recv(),
+            Err(error) => {
+                tracing::error!(%error, "commit");
+                return waiting.blocking_recv();
+            }
+        }
+    }
 }

@@ -1,8 +1,8 @@
 //! Opening the database: whose it is, who else has it open, and whether it is whole.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::Read as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::{File, TryLockError};
+use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
@@ -10,6 +10,8 @@ use rusqlite::{Connection, OpenFlags};
 use super::upgrade::upgrade;
 use super::value::Name;
 use crate::error::{Error, Result};
+use crate::own_files;
+use crate::private_file::{self, Access, PrivateFile};
 
 /// "Towp": marks a SQLite file as a database of this program.
 const APPLICATION_ID: i32 = 0x546f_7770;
@@ -29,18 +31,23 @@ pub(crate) struct Roots {
 pub(super) struct Opened {
     pub(super) connection: Connection,
     pub(super) lock: File,
+    /// SQLite's write-ahead log; `None`: the file system does not support one.
+    pub(super) wal: Option<File>,
     /// Made just now.
     pub(super) fresh: bool,
+    /// Problems that do not prevent its use.
+    pub(super) warnings: Vec<String>,
 }
 
 /// Checks that the database of these trees can be at `path`, and makes its folder.
 /// An existing file is looked at, and left as it is.
 pub(crate) fn check_file(path: &Path, roots: &Roots) -> Result<()> {
     let lock = lock(path)?;
-    if is_fresh(path, &lock)? {
+    check_companions(path, &lock.path, false)?;
+    if is_fresh(path, &lock.file)? {
         return Ok(());
     }
-    let connection = connect(path)?;
+    let connection = connect(path, &lock)?;
     if !is_unfinished(&connection).map_err(|error| failed(path, &error))? {
         check_usable(path, &connection, roots)?;
     }
@@ -51,9 +58,15 @@ fn failed(path: &Path, error: &rusqlite::Error) -> Error {
     Error::Database { path: path.to_owned(), problem: describe(error) }
 }
 
-fn connect(path: &Path) -> Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(|error| failed(path, &error))?;
+/// Lets SQLite open the path, and verifies that it is still the file that was checked.
+fn connect(path: &Path, checked: &PrivateFile) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let connection = Connection::open_with_flags(&checked.path, flags).map_err(|error| failed(path, &error))?;
+    let file = std::fs::symlink_metadata(&checked.path).map_err(|error| cannot_be_opened(path, &error))?;
+    if (file.dev(), file.ino()) != (checked.metadata.dev(), checked.metadata.ino()) {
+        let problem = "was exchanged for another file while it was opened".to_owned();
+        return Err(Error::Database { path: path.to_owned(), problem });
+    }
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }
@@ -68,9 +81,11 @@ fn check_usable(path: &Path, connection: &Connection, roots: &Roots) -> Result<i
 
 /// Opens the database at `path`, or makes it.
 pub(super) fn open(path: &Path, roots: &Roots) -> Result<Opened> {
-    let lock = lock(path)?;
-    let fresh = is_fresh(path, &lock)?;
-    let connection = connect(path)?;
+    let mut lock = lock(path)?;
+    lock.tighten();
+    let mut warnings = check_companions(path, &lock.path, true)?;
+    let fresh = is_fresh(path, &lock.file)?;
+    let connection = connect(path, &lock)?;
     let failed = |error: rusqlite::Error| failed(path, &error);
     let fresh = fresh || is_unfinished(&connection).map_err(failed)?;
     if fresh {
@@ -81,42 +96,66 @@ pub(super) fn open(path: &Path, roots: &Roots) -> Result<Opened> {
             upgrade(&connection, version, SCHEMA, SCHEMA_VERSION).map_err(failed)?;
         }
     }
-    set_up(&connection).map_err(failed)?;
-    Ok(Opened { connection, lock, fresh })
+    let has_wal = set_up(&connection).map_err(failed)?;
+    let wal = has_wal.then(|| open_wal(path, &lock.path)).transpose()?;
+    // Another user may have created one of them between the first check and SQLite's open.
+    warnings.extend(check_companions(path, &lock.path, true)?);
+    warnings.append(&mut lock.warnings);
+    Ok(Opened { connection, lock: lock.file, wal, fresh, warnings })
 }
 
-fn set_up(connection: &Connection) -> rusqlite::Result<()> {
+/// Opens the write-ahead log, which SQLite has created by now, and makes its directory entry durable.
+/// SQLite holds no POSIX locks on this file, so closing our handle releases none.
+fn open_wal(path: &Path, real: &Path) -> Result<File> {
+    let wal = own_files::companion(real, "-wal");
+    let opened = private_file::open(&wal, Access::Read).map_err(|error| cannot_be_opened(path, &error))?;
+    real.parent().into_iter().for_each(private_file::sync_folder);
+    Ok(opened.file)
+}
+
+/// Checks the files beside the database that SQLite opens itself.
+fn check_companions(path: &Path, real: &Path, tighten: bool) -> Result<Vec<String>> {
+    let mut warnings = Vec::new();
+    for suffix in own_files::COMPANIONS {
+        let companion = own_files::companion(real, suffix);
+        let checked = private_file::check_beside(&companion, tighten);
+        warnings.extend(checked.map_err(|error| cannot_be_opened(path, &error))?);
+    }
+    Ok(warnings)
+}
+
+fn cannot_be_opened(path: &Path, error: &io::Error) -> Error {
+    Error::Database { path: path.to_owned(), problem: format!("cannot be opened: {error}") }
+}
+
+/// Sets the pragmas; returns whether there is a write-ahead log.
+fn set_up(connection: &Connection) -> rusqlite::Result<bool> {
     // WAL with NORMAL: a power cut may take back the last transactions, never
-    // tear one; what is taken back is sent again.
-    connection.pragma_update(None, "journal_mode", "wal")?;
-    connection.pragma_update(None, "synchronous", "normal")?;
+    // tear one. Where that would do harm, `Db::commit_durably` syncs the WAL; FULL would
+    // sync each of the many small transactions of a scan.
+    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+    let has_wal = mode == "wal";
+    connection.pragma_update(None, "synchronous", if has_wal { "normal" } else { "extra" })?;
+    // The WAL is opened with the first read.
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     connection.pragma_update(None, "cache_size", -16_384)?; // KiB
     connection.pragma_update(None, "temp_store", "file")?;
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
-    connection.busy_timeout(std::time::Duration::from_secs(30))
+    connection.busy_timeout(std::time::Duration::from_secs(30))?;
+    Ok(has_wal)
 }
 
 /// Opens the file and locks it against other processes of this program.
-fn lock(path: &Path) -> Result<File> {
+fn lock(path: &Path) -> Result<PrivateFile> {
     let failed = |problem: String| Error::Database { path: path.to_owned(), problem };
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(|e| failed(format!("cannot make its folder: {e}")))?;
-    }
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .map_err(|error| failed(format!("cannot be opened: {error}")))?;
-    if let Some(filesystem) = network_filesystem(&file) {
+    let opened = private_file::open(path, Access::Write).map_err(|error| cannot_be_opened(path, &error))?;
+    if let Some(filesystem) = network_filesystem(&opened.file) {
         return Err(failed(format!(
             "lies on {filesystem}, where locks and power cuts can damage it; give a path on a local disk with --database"
         )));
     }
-    match file.try_lock() {
-        Ok(()) => Ok(file),
+    match opened.file.try_lock() {
+        Ok(()) => Ok(opened),
         Err(TryLockError::WouldBlock) => {
             Err(failed("is in use by another towpath process; wait for it to end, or stop it".to_owned()))
         }
@@ -126,7 +165,7 @@ fn lock(path: &Path) -> Result<File> {
 
 fn network_filesystem(file: &File) -> Option<&'static str> {
     let magic = rustix::fs::fstatfs(file).ok()?.f_type;
-    // The numbers of statfs(2).
+    // From statfs(2).
     match u32::try_from(magic & 0xffff_ffff).ok()? {
         0x6969 => Some("NFS"),
         0x517b | 0xff53_4d42 | 0xfe53_4d42 => Some("SMB"),

@@ -46,44 +46,26 @@ impl State {
     /// Records outcomes and their lines: all of them, or none. What is
     /// `Synced` must be durable at the sink.
     pub(crate) async fn record(&self, outcomes: Vec<Outcome>) -> Result<()> {
-        self.call(move |db| db.record(&outcomes)).await
+        self.commit(move |db| db.record(&outcomes)).await
     }
 
-    /// Writes lines that belong to no row into the log.
+    /// Adds lines that belong to no row to the open transaction.
     pub(crate) async fn log(&self, lines: Vec<Line>) -> Result<()> {
         self.call(move |db| {
-            let mut text = Vec::new();
-            for line in &lines {
-                line.write(&mut text);
-            }
-            db.log.append(&text)
+            db.add_lines(&lines);
+            Ok(())
         })
         .await
     }
 }
 
 impl Db {
-    /// Rows and log go together: the lines are kept in the transaction until
-    /// the log has them, so that a crash in between loses and doubles none.
     fn record(&mut self, outcomes: &[Outcome]) -> Result<()> {
-        let mut lines = Vec::new();
         for outcome in outcomes {
             self.record_verdict(&outcome.key, &outcome.verdict)?;
-            lines.extend(outcome.lines.iter().cloned());
+            self.add_lines(&outcome.lines);
         }
-        self.write_lines(&lines)
-    }
-
-    /// Commits, and writes lines that belong to what was committed.
-    pub(super) fn write_lines(&mut self, written: &[Line]) -> Result<()> {
-        let mut lines = Vec::new();
-        for line in written {
-            line.write(&mut lines);
-        }
-        let log_length = signed(self.log.length()?);
-        self.execute("INSERT OR REPLACE INTO outbox VALUES (1, ?1, ?2)", params![log_length, lines])?;
-        self.commit()?;
-        self.log.append(&lines)
+        Ok(())
     }
 
     fn record_verdict(&self, key: &FileKey, verdict: &Verdict) -> Result<()> {
@@ -172,15 +154,16 @@ impl Db {
         .map(drop)
     }
 
-    /// Completes the log, if the last run was cut off while it wrote there.
+    /// Completes the log if the last run was interrupted while it appended; then clears the outbox.
     pub(super) fn complete_log(&mut self) -> Result<()> {
         let outbox = self.row("SELECT log_length, lines FROM outbox WHERE id = 1", [], |row| {
             Ok((unsigned(row.get(0)?), row.get::<_, Vec<u8>>(1)?))
         })?;
         if let Some((length, lines)) = outbox {
             self.log.complete(length, &lines)?;
-            self.execute("DELETE FROM outbox", [])?;
         }
-        Ok(())
+        self.log.end_line()?;
+        self.log.settle()?;
+        self.execute("DELETE FROM outbox", []).map(drop)
     }
 }

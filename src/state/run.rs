@@ -57,8 +57,17 @@ impl State {
 
     /// From here until [`Self::end_run`] files are under way: a run that is cut
     /// off in between may leave files that look complete and are not.
+    ///
+    /// This and all earlier commits, such as the scan's, are durable when it returns: otherwise the next run
+    /// would trust size and mtime of a file whose content never reached the disk.
     pub(crate) async fn begin_transfer(&self, run: i64) -> Result<()> {
-        self.commit(move |db| {
+        self.mark_transferring(run).await?;
+        // Keep the mark even if the WAL is removed, or the database is copied without it.
+        self.call(|db| db.checkpoint()).await
+    }
+
+    async fn mark_transferring(&self, run: i64) -> Result<()> {
+        self.commit_durably(move |db| {
             // What arrives changes the time of the directory that it arrives in.
             db.execute(
                 "UPDATE dir SET settle = 1 WHERE settle = 0 AND modified IS NOT NULL AND (
@@ -190,16 +199,17 @@ impl Db {
             RunEnd::Stopped => "stopped",
             RunEnd::Failed => "failed",
         };
-        // What a failed run had under way stays under suspicion.
+        // The outbox may be cleared only once the log has its lines durably.
+        self.commit_and_go_on()?;
+        self.log.settle()?;
+        // What a failed run had in flight stays suspect.
         let clean = end != RunEnd::Failed;
         self.execute(
             "UPDATE run SET finished = ?2, outcome = ?3, transferring = CASE WHEN ?4 THEN 0 ELSE transferring END
              WHERE id = ?1",
             params![run, now_ns(), outcome, clean],
         )?;
-        if clean {
-            self.execute("DELETE FROM outbox", [])?;
-        }
-        self.log.sync()
+        // Need not be durable: if a power cut undoes it, the next run only suspects too much.
+        self.execute("DELETE FROM outbox", []).map(drop)
     }
 }

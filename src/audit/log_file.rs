@@ -1,0 +1,289 @@
+//! The log file: appends whole lines, repairs a torn end, and reopens after rotation.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::private_file::{self, Access, PrivateFile};
+
+/// The log, open for appending.
+#[derive(Debug)]
+pub(crate) struct AuditLog {
+    file: File,
+    path: PathBuf,
+    warnings: Vec<String>,
+    /// Lines whose append failed, and the file's length before it.
+    unfinished: Option<(u64, Vec<u8>)>,
+    /// Length known to be on disk; `None`: unknown.
+    durable_bytes: Option<u64>,
+}
+
+impl AuditLog {
+    /// Opens the log; creates it and its folder if missing.
+    ///
+    /// # Errors
+    /// [`Error::AuditLog`] if it cannot be written, or if [`private_file`] refuses it.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let mut opened = open(path)?;
+        opened.tighten();
+        let PrivateFile { file, warnings, .. } = opened;
+        Ok(Self { file, path: path.to_owned(), warnings, unfinished: None, durable_bytes: None })
+    }
+
+    /// Checks that [`Self::open`] can succeed: creates a missing log, does not change an existing one.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(crate) fn check(path: &Path) -> Result<()> {
+        open(path).map(drop)
+    }
+
+    /// Returns the warnings collected since the last call.
+    pub(crate) fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
+    }
+
+    fn failed(&self, error: &std::io::Error) -> Error {
+        Error::AuditLog { path: self.path.clone(), problem: format!("cannot be written: {error}") }
+    }
+
+    fn length(&self) -> Result<u64> {
+        self.file.metadata().map(|metadata| metadata.len()).map_err(|error| self.failed(&error))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn durable_bytes(&self) -> Option<u64> {
+        self.durable_bytes
+    }
+
+    /// Appends whole lines to a log of `length` bytes. If that fails, [`Self::settle`]
+    /// completes them.
+    pub(crate) fn append(&mut self, length: u64, lines: Vec<u8>) -> Result<()> {
+        self.write(&lines).inspect_err(|_| self.unfinished = Some((length, lines)))
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        (&self.file).write_all(bytes).map_err(|error| self.failed(&error))
+    }
+
+    /// Completes a failed append, syncs the log, and reopens it if it was rotated.
+    /// Returns the length at which the next lines are appended.
+    pub(crate) fn settle(&mut self) -> Result<u64> {
+        if let Some((length, lines)) = self.unfinished.take()
+            && let Err(error) = self.complete(length, &lines)
+        {
+            self.unfinished = Some((length, lines));
+            return Err(error);
+        }
+        let length = self.sync()?;
+        if !self.was_moved()? {
+            return Ok(length);
+        }
+        let warnings = self.take_warnings();
+        *self = Self { warnings, ..Self::open(&self.path)? };
+        self.end_line()?;
+        self.sync()
+    }
+
+    fn sync(&mut self) -> Result<u64> {
+        let length = self.length()?;
+        if self.durable_bytes != Some(length) {
+            self.file.sync_data().map_err(|error| self.failed(&error))?;
+            self.durable_bytes = Some(length);
+        }
+        Ok(length)
+    }
+
+    /// Whether the path leads to another file, or to none: the log was rotated.
+    fn was_moved(&self) -> Result<bool> {
+        let mine = self.file.metadata().map_err(|error| self.failed(&error))?;
+        match std::fs::metadata(&self.path) {
+            Ok(there) => Ok((there.dev(), there.ino()) != (mine.dev(), mine.ino())),
+            Err(error) => Ok(error.kind() == std::io::ErrorKind::NotFound),
+        }
+    }
+
+    /// Appends the missing part of `lines`, whose append at `length` may have been
+    /// interrupted. A log that was replaced since gets all of them.
+    ///
+    /// Removes what a power cut left in their place (zeros, part of a line); keeps
+    /// lines written by others.
+    pub(crate) fn complete(&mut self, length: u64, lines: &[u8]) -> Result<()> {
+        // The bytes found may be in the page cache only.
+        self.durable_bytes = None;
+        let end = self.length()?;
+        let mut there = Vec::new();
+        (&self.file).seek(SeekFrom::Start(length)).map_err(|error| self.failed(&error))?;
+        (&self.file).take(lines.len() as u64).read_to_end(&mut there).map_err(|error| self.failed(&error))?;
+        let same = there.iter().zip(lines).take_while(|(there, line)| there == line).count();
+        if same == lines.len() {
+            return Ok(());
+        }
+        let is_last = end.checked_sub(length) == Some(there.len() as u64);
+        if is_last && !has_lines_of_others(&there, lines) && self.cut_off(length, same, there.len()) {
+            if same == 0 {
+                self.end_line()?;
+            }
+            return self.write(&lines[same..]);
+        }
+        self.end_line()?;
+        let missing = self.missing(length, lines)?;
+        self.write(&missing)
+    }
+
+    /// Truncates the log, whose last `there` bytes begin at `length`, after the first `same` of these;
+    /// returns whether nothing follows them now.
+    fn cut_off(&mut self, length: u64, same: usize, there: usize) -> bool {
+        if same == there {
+            return true;
+        }
+        // An append-only file (`chattr +a`) cannot be truncated.
+        if self.file.set_len(length + same as u64).is_err() {
+            return false;
+        }
+        let (path, bytes) = (self.path.display(), there - same);
+        self.warnings.push(format!("log file {path}: {bytes} damaged bytes at its end (power cut?) were replaced"));
+        true
+    }
+
+    /// The `lines` that the log does not contain after its first `length` bytes.
+    fn missing(&self, length: u64, lines: &[u8]) -> Result<Vec<u8>> {
+        let mut there = HashSet::new();
+        let ours: HashSet<_> = lines.split_inclusive(|&byte| byte == b'\n').collect();
+        let mut log = BufReader::new(&self.file);
+        log.seek(SeekFrom::Start(length)).map_err(|error| self.failed(&error))?;
+        let mut line = Vec::new();
+        while log.read_until(b'\n', &mut line).map_err(|error| self.failed(&error))? > 0 {
+            if let Some(&ours) = ours.get(&line[..]) {
+                there.insert(ours);
+            }
+            line.clear();
+        }
+        let missing = lines.split_inclusive(|&byte| byte == b'\n').filter(|line| !there.contains(line));
+        Ok(missing.collect::<Vec<_>>().concat())
+    }
+
+    /// Terminates a torn last line, so that no other line is joined to it.
+    pub(crate) fn end_line(&mut self) -> Result<()> {
+        let Some(last) = self.length()?.checked_sub(1) else { return Ok(()) };
+        let mut byte = [0];
+        let read = (&self.file).seek(SeekFrom::Start(last)).and_then(|_| (&self.file).read(&mut byte));
+        if read.map_err(|error| self.failed(&error))? == 0 || byte == *b"\n" {
+            return Ok(());
+        }
+        self.write(b"\n")?;
+        self.warnings.push(format!(
+            "log file {}: its last line is incomplete (power cut or full disk?); it was terminated with a newline",
+            self.path.display()
+        ));
+        Ok(())
+    }
+}
+
+fn open(path: &Path) -> Result<PrivateFile> {
+    private_file::open(path, Access::Append)
+        .map_err(|error| Error::AuditLog { path: path.to_owned(), problem: format!("cannot be opened: {error}") })
+}
+
+/// Whether `there` contains complete text lines that are not in `ours`.
+fn has_lines_of_others(there: &[u8], ours: &[u8]) -> bool {
+    let ours: HashSet<_> = ours.split_inclusive(|&byte| byte == b'\n').collect();
+    let is_text = |line: &[u8]| std::str::from_utf8(line).is_ok_and(|line| !line.trim_end().contains(char::is_control));
+    there
+        .split_inclusive(|&byte| byte == b'\n')
+        .any(|line| line.ends_with(b"\n") && !ours.contains(line) && is_text(line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BEFORE: &[u8] = b"{\"old\":1}\n";
+    const LINES: &[u8] = b"{\"a\":1}\n{\"b\":2}\n";
+
+    /// A log that holds `content`, completed with [`LINES`] behind [`BEFORE`].
+    fn completed(content: &[u8]) -> (Vec<u8>, Vec<String>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        std::fs::write(&path, content).unwrap();
+        let mut log = AuditLog::open(&path).unwrap();
+        log.complete(BEFORE.len() as u64, LINES).unwrap();
+        log.end_line().unwrap();
+        (std::fs::read(&path).unwrap(), log.take_warnings())
+    }
+
+    #[test]
+    fn lines_cut_off_at_any_byte_are_completed_once() {
+        for cut in 0..=LINES.len() {
+            let (log, warnings) = completed(&[BEFORE, &LINES[..cut]].concat());
+            assert_eq!(log, [BEFORE, LINES].concat(), "cut at {cut}");
+            assert!(warnings.is_empty(), "{warnings:?}");
+        }
+    }
+
+    #[test]
+    fn zeros_where_the_lines_were_to_be_are_replaced_by_them() {
+        for from in 0..LINES.len() {
+            for to in from + 1..=LINES.len() {
+                let mut torn = LINES.to_vec();
+                torn[from..to].fill(0);
+                for cut in to..=LINES.len() {
+                    let (log, warnings) = completed(&[BEFORE, &torn[..cut]].concat());
+                    assert_eq!(log, [BEFORE, LINES].concat(), "zeros from {from} to {to}, cut at {cut}");
+                    assert_eq!(warnings.len(), 1);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_log_that_was_exchanged_gets_the_lines_whole_and_keeps_its_own() {
+        for other in
+            ["", "short\n", "a longer one than that\n", "much longer\nthan\nall that was\never to be written\n"]
+        {
+            let (log, _) = completed(other.as_bytes());
+            assert_eq!(log, [other.as_bytes(), LINES].concat(), "{other}");
+        }
+    }
+
+    #[test]
+    fn lines_of_others_between_ours_stay_and_ours_come_once() {
+        for (there, expected) in [
+            ("{\"x\":1}\n", "{\"x\":1}\n{\"a\":1}\n{\"b\":2}\n"),
+            ("{\"a\":1}\n{\"x\":1}\n", "{\"a\":1}\n{\"x\":1}\n{\"b\":2}\n"),
+            ("{\"a\":1}\n{\"b\":2}\n{\"x\":1}\n", "{\"a\":1}\n{\"b\":2}\n{\"x\":1}\n"),
+            ("# a remark\n{\"b\"", "# a remark\n{\"b\"\n{\"a\":1}\n{\"b\":2}\n"),
+        ] {
+            let (log, _) = completed(&[BEFORE, there.as_bytes()].concat());
+            assert_eq!(String::from_utf8(log).unwrap(), format!("{{\"old\":1}}\n{expected}"), "{there}");
+        }
+    }
+
+    #[test]
+    fn no_line_is_joined_to_one_that_was_cut_off() {
+        let (log, warnings) = completed(b"{\"ol");
+        assert_eq!(log, [b"{\"ol\n", LINES].concat());
+        assert!(warnings[0].contains("is incomplete"), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_log_that_is_rotated_away_is_begun_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, moved) = (folder.path().join("log"), folder.path().join("log.1"));
+        let mut log = AuditLog::open(&path).unwrap();
+        for (line, rotate) in [("1\n", None), ("2\n", Some(&moved)), ("3\n", None), ("4\n", None)] {
+            let length = log.settle().unwrap();
+            log.append(length, line.into()).unwrap();
+            match rotate {
+                Some(to) => std::fs::rename(&path, to).unwrap(),
+                None if line == "3\n" => std::fs::remove_file(&path).unwrap(),
+                None => {}
+            }
+        }
+        assert_eq!(std::fs::read_to_string(moved).unwrap(), "1\n2\n");
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "4\n");
+    }
+}

@@ -248,3 +248,59 @@ fn a_full_disk_stops_the_run_and_room_lets_it_go_on() {
     bench.sync(&[]).with_status(0);
     bench.assert_same_trees();
 }
+
+#[test]
+fn a_copy_that_a_killed_run_left_half_is_reported_once_its_source_is_gone() {
+    for mark_is_lost in [false, true] {
+        let bench = Bench::new();
+        bench.write("large", noise(1, 8 << 20));
+        bench.write("other", "data");
+        for (name, seconds) in [("large", 1_500_000_000), ("untouched", 1_500_000_000)] {
+            set_mtime(&write(&bench.dest(), name, "the older content"), seconds, 0);
+        }
+        bench.write("untouched", noise(2, 8 << 20));
+        let mut run = bench.start(&["--bwlimit", "2M", "--lanes", "1"]);
+        wait_until("the large file is half there", || {
+            fs::metadata(bench.dest().join("large")).is_ok_and(|found| found.len() > 300_000)
+                || fs::metadata(bench.dest().join("untouched")).is_ok_and(|found| found.len() > 300_000)
+        });
+        run.kill().unwrap();
+        run.wait().unwrap();
+        let is_begun = |name: &&str| fs::metadata(bench.dest().join(name)).unwrap().len() > 17;
+        let begun: Vec<_> = ["large", "untouched"].into_iter().filter(is_begun).collect();
+        assert_eq!(begun.len(), 1, "one lane writes one file");
+        if mark_is_lost {
+            // As a power cut may do.
+            let connection = rusqlite::Connection::open(bench.database()).unwrap();
+            connection.execute("UPDATE file SET begun = 0", []).unwrap();
+        }
+        for name in ["large", "untouched"] {
+            fs::remove_file(bench.source().join(name)).unwrap();
+        }
+        for options in [&[][..], &[], &["--rescan"]] {
+            let ended = bench.sync(options).with_status(3);
+            assert!(ended.stderr.contains(&format!("incomplete: {}", bench.dest().join(begun[0]).display())));
+            assert_eq!(ended.stderr.matches("incomplete: ").count(), 1, "{}", ended.stderr);
+        }
+        fs::remove_file(bench.dest().join(begun[0])).unwrap();
+        bench.sync(&[]).with_status(0);
+    }
+}
+
+#[test]
+fn a_copy_that_a_killed_run_left_half_is_found_by_a_new_scan_too() {
+    let bench = Bench::new();
+    bench.write("large", noise(1, 8 << 20));
+    bench.write("other", "data");
+    set_mtime(&write(&bench.dest(), "large", "the older content"), 1_500_000_000, 0);
+    let mut run = bench.start(&["--bwlimit", "2M"]);
+    wait_until("the large file is half there", || fs::metadata(bench.dest().join("large")).unwrap().len() > 300_000);
+    run.kill().unwrap();
+    run.wait().unwrap();
+    let connection = rusqlite::Connection::open(bench.database()).unwrap();
+    connection.execute("UPDATE file SET begun = 0", []).unwrap();
+    drop(connection);
+    fs::remove_file(bench.source().join("large")).unwrap();
+    let ended = bench.sync(&["--rescan"]).with_status(3);
+    assert!(ended.stderr.contains("incomplete: "), "{}", ended.stderr);
+}

@@ -117,7 +117,7 @@ impl Committer {
             Ending::Stopped => return Ok(None),
             Ending::Written(written) => self.written(ended, written, paths).await,
             Ending::Changed { now } => {
-                self.again(ended, Side::Source, Some(*now), "it changed while it was being sent")
+                self.again(ended, Side::Source, Some(**now), "it changed while it was being sent")
             }
             Ending::OtherFile => self.other_file(ended),
             Ending::NoSuchName(error) => {

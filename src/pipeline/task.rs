@@ -62,7 +62,7 @@ impl Task {
                 // What a link leads to is a file of its own in the link's place.
                 now.names = 1;
             }
-            return Err(Ending::Changed { now });
+            return Err(Ending::Changed { now: Box::new(now) });
         }
         Ok(())
     }
@@ -90,7 +90,7 @@ pub(crate) enum Ending {
     /// The sink has it all, as it said at the close; it is not yet durable.
     Written(Written),
     /// It changed since the backlog was made: these are its metadata now.
-    Changed { now: Metadata },
+    Changed { now: Box<Metadata> },
     /// It is not another name of the file that the sink has any more.
     OtherFile,
     /// It cannot be another name of a file at the sink: it is to be sent as a file of its own.

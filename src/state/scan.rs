@@ -25,6 +25,8 @@ pub(super) struct Scan {
     pub(super) tolerance_ns: i64,
     /// Rows that were pending at this scan may have been cut off. 0: none.
     pub(super) distrusted_scan: i64,
+    /// When the run began that was cut off.
+    pub(super) cut_off_since: i64,
     pub(super) pending: Totals,
     /// The metadata of both roots, once they are known.
     pub(super) roots: [Option<Metadata>; 2],
@@ -48,6 +50,7 @@ impl Default for Scan {
             id: 0,
             tolerance_ns: 0,
             distrusted_scan: 0,
+            cut_off_since: i64::MAX,
             pending: Totals::default(),
             roots: [None; 2],
             names: NameRules::BYTES,
@@ -203,6 +206,14 @@ impl Db {
             [],
             |row| row.get(0),
         )?;
+        let cut_off_since = self
+            .row(
+                "SELECT started FROM run WHERE id <> ?1 AND (finished IS NULL OR outcome = 'failed')
+                 ORDER BY id DESC LIMIT 1",
+                [run],
+                |row| row.get(0),
+            )?
+            .filter(|_| distrusted.is_some());
         for table in ["sink_entry", "source_other", "leftover", "walk_queue", "unreadable", "respelling"] {
             self.execute(&format!("DELETE FROM {table}"), [])?;
         }
@@ -215,6 +226,7 @@ impl Db {
             id,
             tolerance_ns: signed(options.tolerance_ns),
             distrusted_scan: distrusted.unwrap_or(0),
+            cut_off_since: cut_off_since.unwrap_or(i64::MAX),
             pending: Totals::default(),
             roots: [None; 2],
             names: options.names,
@@ -277,7 +289,7 @@ impl Db {
     fn sweep(&mut self, from: i64, to: i64) -> Result<()> {
         let Scan { id, tolerance_ns, compares, .. } = self.scan;
         let range = params![id, from, to];
-        self.keep_incomplete(id, from, to)?;
+        self.keep_incomplete(from, to)?;
         self.execute("DELETE FROM file WHERE dir BETWEEN ?2 AND ?3 AND scan <> ?1", range)?;
         self.execute(
             "DELETE FROM dir WHERE id BETWEEN ?2 AND ?3 AND source_scan IS NOT ?1 AND sink_scan IS NOT ?1

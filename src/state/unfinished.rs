@@ -47,13 +47,14 @@ impl State {
         .await
     }
 
-    /// What was there before a copy of this file was begun; `None` if none was.
+    /// What was there before a copy of this file was begun; `None` if none was. After a run that was
+    /// cut off any row may have been begun: a power cut may have taken its mark back.
     pub(crate) async fn begun(&self, key: FileKey) -> Result<Option<Begun>> {
         self.call(move |db| {
             let begun = db.row(
                 "SELECT begun, there.size, there.modified FROM file
                  LEFT JOIN sink_entry AS there ON there.dir = file.dir AND there.name = file.name AND there.kind = ?3
-                 WHERE file.dir = ?1 AND file.name = ?2 AND begun <> 0",
+                 WHERE file.dir = ?1 AND file.name = ?2 AND (begun <> 0 OR (SELECT value FROM distrust))",
                 params![key.dir, Name(&key.name), FILE],
                 |row| {
                     let before = row.get::<_, Option<i64>>(1)?.zip(row.get::<_, Option<i64>>(2)?);
@@ -110,14 +111,17 @@ impl Db {
     }
 
     /// Keeps the unfinished copies of rows in these directories that this scan did not see: no
-    /// run will complete them.
-    pub(super) fn keep_incomplete(&self, scan: i64, from: i64, to: i64) -> Result<()> {
+    /// run will complete them. Of rows that were pending when a run was cut off these are the ones
+    /// that the sink has changed since that run began.
+    pub(super) fn keep_incomplete(&self, from: i64, to: i64) -> Result<()> {
+        let scan = self.scan;
         let rows = self.rows(
             "SELECT dir.path, file.name, there.size, there.modified FROM file
              JOIN dir ON dir.id = file.dir
              JOIN sink_entry AS there ON there.dir = file.dir AND there.name = file.name AND there.kind = ?4
-             WHERE file.dir BETWEEN ?2 AND ?3 AND file.scan <> ?1 AND begun <> 0",
-            params![scan, from, to, FILE],
+             WHERE file.dir BETWEEN ?2 AND ?3 AND file.scan <> ?1 AND (begun <> 0
+                 OR (file.status = 0 AND file.scan = ?5 AND there.modified >= ?6))",
+            params![scan.id, from, to, FILE, scan.distrusted_scan, scan.cut_off_since],
             |row| Ok((join(&path(row, 0)?, &bytes(row, 1)?)?, row.get(2)?, row.get(3)?)),
         )?;
         for (path, size, modified) in rows {

@@ -144,7 +144,8 @@ impl Reading<'_> {
         let buffer = std::mem::take(&mut slot.buffer);
         let source = &self.shared.source;
         // One byte more than the size shows whether there is content beyond it.
-        let whole = source.read_whole(&self.task.read_path, size + 1, buffer).await.map_err(|e| self.failed(e))?;
+        let limit = size + usize::from(!source.capabilities().exact_sizes);
+        let whole = source.read_whole(&self.task.read_path, limit, buffer).await.map_err(|e| self.failed(e))?;
         slot.buffer = whole.data;
         if slot.buffer.len() > size {
             drop(slot);
@@ -217,6 +218,9 @@ impl Reading<'_> {
 
     /// Whether the file has content at `offset`, where its size says that it ends.
     async fn has_content_at(&self, file: &mut dyn FileReader, offset: u64) -> Step<bool> {
+        if self.shared.source.capabilities().exact_sizes {
+            return Ok(false);
+        }
         let byte = file.read_at(offset, 1, Vec::with_capacity(1)).await.map_err(|e| self.failed(e))?;
         Ok(!byte.is_empty())
     }

@@ -67,6 +67,9 @@ pub struct Capabilities {
     /// Whether a run may create an empty file in the root of this sink and remove it again, to find
     /// out whether the source shows it: then they are one tree under two names.
     pub probes: bool,
+    /// Whether the size that it states of a file is the length of its content: an object store's is.
+    /// Elsewhere a file is read to its real end, which may take a request more.
+    pub exact_sizes: bool,
     /// How many files at a time suit it, where a user does not say: more where each waits for long.
     pub lanes: usize,
 }
@@ -84,6 +87,7 @@ impl Capabilities {
         implied_directories: false,
         names: NameRules::BYTES,
         probes: false,
+        exact_sizes: false,
         lanes: 16,
     };
 }

@@ -275,6 +275,8 @@ impl Tree for OpendalTree {
             names: self.keys().rules(),
             implied_directories: !self.has_directories(),
             probes: true,
+            // OpenDAL refuses an answer that is shorter than what was asked for.
+            exact_sizes: true,
             lanes: self.shared.lanes,
             ..Capabilities::PLAIN
         }

@@ -45,6 +45,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// The refusal to write into the folder beneath a file system that is not mounted any more.
+    pub(crate) fn lost_mount(mount_point: &[u8]) -> Self {
+        Self::Refused(format!(
+            "the file system that was mounted at {} is not mounted, or its mount point is gone: nothing is sent there. \
+             Mount it again; only if it is gone for good, run once with --accept-new-tree",
+            String::from_utf8_lossy(mount_point),
+        ))
+    }
+
     /// Whether a safety guard refused, rather than something failing.
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::Refused(_))

@@ -178,3 +178,39 @@ fn accepting_a_new_tree_excludes_deleting_in_the_same_run() {
     let ended = bench.sync(&["--accept-new-tree", "--delete-extras"]).with_status(2);
     assert!(ended.stderr.contains("--accept-new-tree") && ended.stderr.contains("--delete-extras"), "{}", ended.stderr);
 }
+
+#[test]
+fn a_mount_inside_the_destination_that_goes_gets_no_files_beneath_from_a_resumed_run_either() {
+    let bench = Bench::new();
+    let inner = bench.dest().join("inner");
+    let Some(mount) = Mount::tmpfs(&inner) else { return };
+    for n in 0..40 {
+        bench.write(format!("inner/{n}"), noise(n, 100_000));
+    }
+    let running = bench.start(&["--bwlimit", "1M"]);
+    wait_until("some have arrived", || count(&inner) > 5);
+    send_signal(&running, rustix::process::Signal::INT);
+    end(running).with_status(130);
+    drop(mount);
+    for _ in 0..2 {
+        let ended = bench.sync(&[]).with_status(4);
+        assert!(ended.stdout.contains("resuming"), "{}", ended.stdout);
+        assert!(ended.stderr.contains("new/inner is not mounted"), "{}", ended.stderr);
+        assert_eq!(count(&inner), 0);
+    }
+}
+
+#[test]
+fn what_is_written_beneath_a_mount_that_goes_during_the_run_is_not_in_sync() {
+    let bench = Bench::new();
+    let inner = bench.dest().join("inner");
+    let Some(mount) = Mount::tmpfs(&inner) else { return };
+    for n in 0..40 {
+        bench.write(format!("inner/{n}"), noise(n, 100_000));
+    }
+    let running = bench.start(&["--bwlimit", "1M"]);
+    wait_until("some have arrived", || count(&inner) > 5);
+    drop(mount);
+    let ended = end(running).with_status(4);
+    assert!(ended.stderr.contains("new/inner is not mounted"), "{}", ended.stderr);
+}

@@ -274,6 +274,7 @@ impl Migration {
     async fn transfer(&self, state: &State, run: i64, backlog: &Backlog, identities: [Identity; 2]) -> Result<Tally> {
         self.progress.set_phase(Phase::Transferring);
         state.begin_transfer(run).await?;
+        let sink_mounts = state.mount_points_of_sink(pipeline::MAX_SINK_MOUNTS).await?;
         let shared = Arc::new(Shared {
             source: Arc::clone(&self.source),
             sink: Arc::clone(&self.sink),
@@ -284,12 +285,14 @@ impl Migration {
             emitter: self.emitter.clone(),
             state: state.clone(),
             identities,
+            sink_mounts,
             mtime_rounding_ns: self.mtime_rounding_ns(),
             parts: self.parts(),
             clearing: tokio::sync::Mutex::default(),
             stop: self.cancellation.child_token(),
             pool: Pool::new(self.options.queue_capacity, self.options.block_size_bytes, pipeline::SMALL_BYTES),
         });
+        shared.check_identity(Side::Sink).await?;
         let (tally, result) = pipeline::run(shared, backlog.pending).await;
         result?;
         if backlog.pending.files > 0 {

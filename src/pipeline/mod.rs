@@ -39,7 +39,7 @@ pub(crate) use commit::Tally;
 pub(crate) use obstacle::line as deletion_line;
 pub(crate) use pool::Pool;
 pub(crate) use reader::SMALL_BYTES;
-pub(crate) use shared::Shared;
+pub(crate) use shared::{MAX_SINK_MOUNTS, Shared};
 
 /// Files of one page of the backlog.
 const PAGE_FILES: usize = 1024;

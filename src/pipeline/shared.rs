@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
-use towpath_backend::{Identity, RelPath, Sink, Source, Tree};
+use towpath_backend::{ErrorKind, Identity, RelPath, Sink, Source, Tree};
 
 use super::Pool;
 use crate::audit::Line;
@@ -27,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) state: State,
     /// Which trees were scanned.
     pub(crate) identities: [Identity; 2],
+    /// Where the scan found other file systems mounted inside the sink.
+    pub(crate) sink_mounts: Vec<RelPath>,
     /// How far the mtime that a sink keeps may be from the one it was given.
     pub(crate) mtime_rounding_ns: u64,
     pub(crate) parts: Parts,
@@ -82,9 +84,34 @@ impl Shared {
         Ok(())
     }
 
-    /// Checks that a tree is still the one that was scanned: of another one's
-    /// state nothing is to be concluded.
+    /// Checks that a tree is still the one that was scanned, and of the sink also what is mounted in
+    /// it: of another one's state nothing is to be concluded.
     pub(crate) async fn check_identity(&self, side: Side) -> Result<()> {
+        self.check_root(side).await?;
+        if side == Side::Sink { self.check_mounts_of_sink().await } else { Ok(()) }
+    }
+
+    /// What is written beneath a mount point whose file system went is not where it belongs.
+    async fn check_mounts_of_sink(&self) -> Result<()> {
+        if self.sink_mounts.is_empty() {
+            return Ok(());
+        }
+        let failed = |error| Error::Backend(format!("the destination cannot be checked: {error}"));
+        let root = self.sink.metadata(&RelPath::root()).await.map_err(failed)?;
+        for dir in &self.sink_mounts {
+            let is_mounted = match self.sink.metadata(dir).await {
+                Ok(now) => now.is_mounted_elsewhere_than(&root),
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => false,
+                Err(error) => return Err(failed(error)),
+            };
+            if !is_mounted {
+                return Err(Error::lost_mount(&dir.under(self.sink.root())));
+            }
+        }
+        Ok(())
+    }
+
+    async fn check_root(&self, side: Side) -> Result<()> {
         let tree: &dyn Tree = match side {
             Side::Source => &*self.source,
             Side::Sink => &*self.sink,
@@ -100,3 +127,6 @@ impl Shared {
         }
     }
 }
+
+/// Mount points of the sink that are checked, at most: each check asks for all of them.
+pub(crate) const MAX_SINK_MOUNTS: usize = 256;

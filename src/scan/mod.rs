@@ -180,11 +180,7 @@ impl Scan {
         }
         if let Some(dir) = self.lost_mounts(Side::Sink).await?.first() {
             // What belongs on it would fill the file system beneath.
-            return Err(Error::Refused(format!(
-                "the file system that was mounted at {} is not mounted, or its mount point is gone: nothing was sent. \
-                 Mount it again; only if it is gone for good, run once with --accept-new-tree",
-                String::from_utf8_lossy(&dir.under(self.sink.root())),
-            )));
+            return Err(Error::lost_mount(&dir.under(self.sink.root())));
         }
         let backlog = self.state.finish_scan(found, self.identities.clone()).await?;
         self.progress.set_pending(backlog.pending);

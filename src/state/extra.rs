@@ -5,7 +5,8 @@ use towpath_backend::{Kind, Metadata, RelPath, Timestamp};
 
 use super::State;
 use super::db::Db;
-use super::listing::{FILE, bits, foreign_device};
+use super::listing::{FILE, bits};
+use super::mounts::foreign_device;
 use super::value::{Name, bytes, optional_path, path, signed, unsigned};
 use crate::error::Result;
 

@@ -9,7 +9,7 @@ use towpath_backend::{FileId, Kind, Metadata, RelPath};
 
 use super::State;
 use super::db::Db;
-use super::scan::{LOST_IN_SINK, LOST_IN_SOURCE};
+use super::mounts::{LOST_IN_SINK, LOST_IN_SOURCE, foreign_device};
 use super::value::{Name, signed};
 use crate::error::Result;
 use crate::event::{Side, Totals};
@@ -154,25 +154,6 @@ impl Db {
         .map(drop)
     }
 
-    /// Whether a directory was the root of a file system mounted there when it was
-    /// last seen, and now is not, or is that of another.
-    fn is_another_file_system(&self, path: &RelPath, now: &Metadata, foreign: Option<i64>) -> Result<bool> {
-        if self.scan.accepts_new_tree {
-            return Ok(false);
-        }
-        let before = self.row(
-            "SELECT inode, born FROM dir WHERE path = ?1 AND foreign_device <> 0
-                 AND foreign_device IS NOT (SELECT above.foreign_device FROM dir AS above WHERE above.id = dir.parent)",
-            [Name(path.as_bytes())],
-            |row| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?)),
-        )?;
-        // Numbers of devices change with each mount; that there is one does not.
-        let (inode, born) = (now.id.map(|id| bits(id.inode)), now.created.map(|time| time.0));
-        Ok(before.is_some_and(|(then, born_then)| {
-            then != inode || foreign == Some(0) || (born_then.is_some() && born_then != born)
-        }))
-    }
-
     fn add_sink_dir(&self, parent: Option<i64>, path: &RelPath, metadata: &Metadata) -> Result<()> {
         let foreign = foreign_device(metadata, self.scan.roots[Side::Sink.index()].as_ref());
         let is_lost = foreign == Some(0) && self.was_mount_point_of_sink(path)?;
@@ -204,20 +185,6 @@ impl Db {
             ],
         )
         .map(drop)
-    }
-
-    /// Whether another file system was mounted at this directory of the sink when it was last seen.
-    fn was_mount_point_of_sink(&self, path: &RelPath) -> Result<bool> {
-        if self.scan.accepts_new_tree {
-            return Ok(false);
-        }
-        let before = self.row(
-            "SELECT 1 FROM dir WHERE path = ?1 AND sink_foreign_device <> 0 AND sink_foreign_device IS NOT (
-                 SELECT above.sink_foreign_device FROM dir AS above WHERE above.id = dir.parent)",
-            [Name(path.as_bytes())],
-            |_| Ok(()),
-        )?;
-        Ok(before.is_some())
     }
 
     fn add_source_file(&mut self, dir: i64, kind: i64, listed: &Listed, real: Option<&RelPath>) -> Result<()> {
@@ -319,15 +286,6 @@ impl Db {
         }
         Ok(())
     }
-}
-
-/// The device of something that lies on another one, or on another mount, than its tree's root;
-/// 0: it lies on that one.
-pub(super) fn foreign_device(metadata: &Metadata, root: Option<&Metadata>) -> Option<i64> {
-    let id = metadata.id?;
-    let is_foreign = root.is_none_or(|root| metadata.is_mounted_elsewhere_than(root));
-    // No mounted file system has the number 0.
-    Some(if is_foreign { bits(id.device.max(1)) } else { 0 })
 }
 
 /// Which file it is, if it has several names: others need not be told apart.

@@ -11,6 +11,7 @@ mod db;
 mod deletion;
 mod extra;
 mod listing;
+mod mounts;
 mod names;
 mod open;
 mod outcome;

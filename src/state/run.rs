@@ -4,7 +4,8 @@ use rusqlite::params;
 
 use super::State;
 use super::db::Db;
-use super::scan::{LOST_IN_SOURCE, number};
+use super::mounts::LOST_IN_SOURCE;
+use super::scan::number;
 use super::value::unsigned;
 use crate::error::Result;
 use crate::event::{Counts, ScanReason, Side, Totals};

@@ -5,14 +5,11 @@ use towpath_backend::{Identity, Metadata, NameRules, RelPath};
 
 use super::State;
 use super::db::Db;
+use super::mounts::LOST_IN_SOURCE;
 use super::run::{Backlog, now_ns};
 use super::value::{Name, optional_path, path, signed, unsigned};
 use crate::error::Result;
 use crate::event::{Counts, Side, Totals};
-
-/// What `unreadable.side` says beside the sides themselves: a file system that was mounted is not.
-pub(super) const LOST_IN_SOURCE: i64 = 3;
-pub(super) const LOST_IN_SINK: i64 = 4;
 
 /// Directories whose rows are checked in one step.
 const SWEEP_DIRS: i64 = 1000;
@@ -126,18 +123,6 @@ impl State {
         .await
     }
 
-    /// Directories of a side on which a file system was mounted that is not mounted there now.
-    ///
-    /// Those that were listed are recorded already. Those that were not, the mount point went too,
-    /// or something else has its name; `is_excluded` tells which of them were not to be listed.
-    pub(crate) async fn lost_mounts(
-        &self,
-        side: Side,
-        is_excluded: impl Fn(&RelPath) -> bool + Send + 'static,
-    ) -> Result<Vec<RelPath>> {
-        self.call(move |db| db.lost_mounts(side, is_excluded)).await
-    }
-
     /// Keeps directories, with where they are read, that the walkers' memory has no room for.
     pub(crate) async fn push_walk_queue(&self, side: Side, dirs: Vec<(RelPath, Option<RelPath>)>) -> Result<()> {
         self.call(move |db| {
@@ -236,31 +221,6 @@ impl Db {
         self.know_names(options.names)?;
         self.execute("INSERT OR IGNORE INTO dir(path) VALUES ('')", [])?;
         self.execute("UPDATE dir SET source_scan = ?1, sink_scan = ?1, missing = 0 WHERE path = ''", [id]).map(drop)
-    }
-
-    fn lost_mounts(&mut self, side: Side, is_excluded: impl Fn(&RelPath) -> bool) -> Result<Vec<RelPath>> {
-        let (foreign, seen, number) = match side {
-            Side::Source => ("foreign_device", "source_scan", LOST_IN_SOURCE),
-            Side::Sink => ("sink_foreign_device", "sink_scan", LOST_IN_SINK),
-        };
-        let gone = format!("dir.{foreign} <> 0 AND dir.{seen} IS NOT ?1");
-        if self.scan.accepts_new_tree {
-            let forget = format!("UPDATE dir SET {foreign} = NULL WHERE {gone}");
-            self.execute(&forget, [self.scan.id])?;
-            return Ok(Vec::new());
-        }
-        let mount_points = self.rows(
-            &format!(
-                "SELECT dir.path FROM dir JOIN dir AS above ON above.id = dir.parent
-                 WHERE {gone} AND dir.{foreign} IS NOT above.{foreign}"
-            ),
-            [self.scan.id],
-            |row| path(row, 0),
-        )?;
-        for path in mount_points.into_iter().filter(|path| !is_excluded(path)) {
-            self.execute("INSERT OR IGNORE INTO unreadable VALUES (?1, ?2)", params![number, Name(path.as_bytes())])?;
-        }
-        self.rows("SELECT path FROM unreadable WHERE side = ?1 ORDER BY path", [number], |row| path(row, 0))
     }
 
     fn pop_walk_queue(&mut self, side: Side, limit: usize) -> Result<Vec<(RelPath, Option<RelPath>)>> {

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use rustix::fs::{Dir, RawDir, statx};
+use rustix::fs::{AtFlags, RawDir, statx};
 use rustix::io::Errno;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -18,8 +18,12 @@ use towpath_backend::{Entry, EntryStream, Error, RelPath, Result};
 
 use crate::root::{NO_FOLLOW, STATX, blocking, metadata_of};
 
-/// Entries of a page.
-const PAGE_ENTRIES: usize = 1024;
+/// Entries of a page, at least, but for the last: two calls of the kernel give as many and more.
+const PAGE_ENTRIES: usize = 512;
+/// Room for the entries of one call, as the C library has it: up to about a thousand.
+const CALL_BYTES: usize = 32 << 10;
+/// Requests after which a listed name that is not found was removed.
+const LOOKUPS: u32 = 3;
 /// Pages that wait to be taken.
 const PAGES_AHEAD: usize = 2;
 /// Room for the entries of a page where listing is paced: a client asks its server for no more
@@ -40,61 +44,66 @@ pub(crate) async fn list(
         return Ok(Box::pin(Paced { dir: Some(Arc::new(dir)), path: at, reading: None }));
     }
     let (first, rest) = blocking("list", path, move || {
-        let mut listing = Listing { dir: Dir::new(open()?)?, path: at };
-        let first = listing.page();
-        let ended = !matches!(&first, Ok(page) if page.len() == PAGE_ENTRIES);
+        let listing = Listing { dir: open()?, path: at };
+        let (first, ended) = listing.page();
         Ok((first, (!ended).then_some(listing)))
     })
     .await?;
-    let Some(mut listing) = rest else {
+    let Some(listing) = rest else {
         return Ok(Box::pin(tokio_stream::iter([first])));
     };
     let (pages, stream) = mpsc::channel(PAGES_AHEAD);
     spawn_blocking(move || {
-        let mut next = first;
-        loop {
-            let ended = !matches!(&next, Ok(page) if page.len() == PAGE_ENTRIES);
-            // Nobody listens any more, or there is no more to tell.
-            if pages.blocking_send(next).is_err() || ended {
-                return;
-            }
-            next = listing.page();
+        let (mut next, mut ended) = (first, false);
+        // Until nobody listens any more, or there is no more to list.
+        while pages.blocking_send(next).is_ok() && !ended {
+            (next, ended) = listing.page();
         }
     });
     Ok(Box::pin(ReceiverStream::new(stream)))
 }
 
 struct Listing {
-    dir: Dir,
+    dir: OwnedFd,
     path: RelPath,
 }
 
 impl Listing {
-    /// The next entries; fewer than a page holds are the last.
-    fn page(&mut self) -> Result<Vec<Entry>> {
+    /// The next entries, and whether they are the last; an error is.
+    fn page(&self) -> (Result<Vec<Entry>>, bool) {
+        let mut buffer = vec![MaybeUninit::uninit(); CALL_BYTES];
         let mut page = Vec::new();
+        // The call that finds the end of a small directory is part of its only page.
         while page.len() < PAGE_ENTRIES {
-            let Some(entry) = self.dir.read() else { break };
-            let entry = entry.map_err(|error| Error::from_io("list", &self.path, error.into()))?;
-            let dir = self.dir.fd().map_err(|error| Error::from_io("list", &self.path, error.into()))?;
-            page.extend(look(dir, entry.file_name(), &self.path)?);
+            match read_page(&self.dir, &self.path, &mut buffer) {
+                Ok(Some(entries)) => page.extend(entries),
+                Ok(None) => return (Ok(page), true),
+                Err(error) => return (Err(error), true),
+            }
         }
-        Ok(page)
+        (Ok(page), false)
     }
 }
 
 /// The entry; `None` if it is the directory itself or the one above, or was removed since
-/// the directory was read.
+/// the directory was read: asked for again, as a server that is busy may not find what it has.
 fn look(dir: impl AsFd, name: &CStr, path: &RelPath) -> Result<Option<Entry>> {
     if matches!(name.to_bytes(), b"." | b"..") {
         return Ok(None);
     }
-    match statx(dir, name, NO_FOLLOW, STATX) {
+    let mut found = statx(&dir, name, NO_FOLLOW, STATX);
+    for _ in 1..LOOKUPS {
+        if !matches!(found, Err(Errno::NOENT)) {
+            break;
+        }
+        found = statx(&dir, name, NO_FOLLOW, STATX);
+    }
+    match found {
         Ok(stat) => Ok(Some(Entry { name: name.to_bytes().to_vec(), metadata: metadata_of(&stat) })),
         Err(Errno::NOENT) => Ok(None),
         Err(error) => {
             let at = path.join(name.to_bytes()).unwrap_or_else(|_| path.clone());
-            Err(Error::from_io("look at", &at, error.into()))
+            Err(Error::from_io("stat", &at, error.into()))
         }
     }
 }
@@ -129,12 +138,25 @@ impl Stream for Paced {
 
 /// What one call of the kernel tells; `None` at the end.
 fn paced_page(dir: &OwnedFd, path: &RelPath) -> Result<Option<Vec<Entry>>> {
-    let mut buffer = [MaybeUninit::uninit(); PACED_BYTES];
-    let mut raw = RawDir::new(dir, &mut buffer);
+    read_page(dir, path, &mut [MaybeUninit::uninit(); PACED_BYTES])
+}
+
+/// The entries of one call into `buffer`; `None` at the end.
+///
+/// The C library's reader of directories takes "not found" for the end of one that was removed. Of
+/// one that is still there it is an error: the rest was not listed.
+fn read_page(dir: &OwnedFd, path: &RelPath, buffer: &mut [MaybeUninit<u8>]) -> Result<Option<Vec<Entry>>> {
+    let failed = |error: Errno| Error::from_io("list", path, error.into());
+    let mut raw = RawDir::new(dir, buffer);
     let (mut page, mut ended) = (Vec::new(), true);
     while let Some(entry) = raw.next() {
+        let entry = match entry {
+            Err(Errno::NOENT) if statx(dir, "", AtFlags::EMPTY_PATH, STATX).is_ok_and(|stat| stat.stx_nlink == 0) => {
+                break;
+            }
+            entry => entry.map_err(failed)?,
+        };
         ended = false;
-        let entry = entry.map_err(|error| Error::from_io("list", path, error.into()))?;
         page.extend(look(dir, entry.file_name(), path)?);
         if raw.is_buffer_empty() {
             break;

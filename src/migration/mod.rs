@@ -274,7 +274,7 @@ impl Migration {
     async fn transfer(&self, state: &State, run: i64, backlog: &Backlog, identities: [Identity; 2]) -> Result<Tally> {
         self.progress.set_phase(Phase::Transferring);
         state.begin_transfer(run).await?;
-        let sink_mounts = state.mount_points_of_sink(pipeline::MAX_SINK_MOUNTS).await?;
+        let sink_mounts = state.mount_points(Side::Sink, pipeline::MAX_SINK_MOUNTS).await?;
         let shared = Arc::new(Shared {
             source: Arc::clone(&self.source),
             sink: Arc::clone(&self.sink),

@@ -67,8 +67,8 @@ pub(crate) async fn confirm_absence(shared: &Shared, path: &RelPath, read_path: 
     let Some(seen) = shared.state.nearest_seen_dir(path.clone()).await? else { return Ok(Vanished::Certain) };
     Ok(match confirm(shared, &seen).await {
         Ok(Absence::Unknown(reason)) => Vanished::Unknown(reason),
-        // That its directory went too is an answer.
-        Err(error) if error.kind() == ErrorKind::NotFound => Vanished::Certain,
+        // That its directory went too is an answer, unless a file system was mounted there.
+        Err(error) if error.kind() == ErrorKind::NotFound && !seen.is_on_other_mount() => Vanished::Certain,
         Err(error) => Vanished::Unknown(format!("its directory could not be checked: {error}")),
         Ok(_) => Vanished::Certain,
     })

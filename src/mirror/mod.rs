@@ -40,7 +40,7 @@ pub(crate) async fn run(shared: &Arc<Shared>, mirror: Mirror, tally: &mut Tally)
         report_foreign_extras(shared).await?;
     }
     delete_files(shared, mirror, tally).await?;
-    delete_dirs(shared, tally).await
+    delete_dirs(shared, mirror, tally).await
 }
 
 /// Says once how much is left on other file systems that are mounted inside the sink.
@@ -76,10 +76,7 @@ async fn delete_batch(shared: &Arc<Shared>, mirror: Mirror, extras: Vec<Extra>, 
     for side in Side::BOTH {
         shared.check_identity(side).await?;
     }
-    let only_beside = match mirror.other_file_systems {
-        true => None,
-        false => Some(root_of_sink(shared).await?),
-    };
+    let only_beside = only_beside(shared, mirror).await?;
     let deletions: Vec<_> = extras.iter().map(announced).collect();
     let mut ended = EndedDeletions {
         announced: deletions.iter().map(|deletion| deletion.path.clone()).collect(),
@@ -129,9 +126,13 @@ enum Fate {
     Protected(String),
 }
 
-async fn root_of_sink(shared: &Shared) -> Result<Metadata> {
+/// The root on whose file system what is deleted must lie, if it must.
+async fn only_beside(shared: &Shared, mirror: Mirror) -> Result<Option<Metadata>> {
+    if mirror.other_file_systems {
+        return Ok(None);
+    }
     let root = shared.sink.metadata(&RelPath::root()).await;
-    root.map_err(|error| Error::Backend(format!("the destination cannot be read: {error}")))
+    root.map(Some).map_err(|error| Error::Backend(format!("the destination cannot be read: {error}")))
 }
 
 /// Deletes an extra, if it lies on the file system of `only_beside`.
@@ -160,7 +161,7 @@ async fn judge_and_delete(
     }
     match shared.delete(deletion).await {
         Ok(()) => Ok(Fate::Deleted),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Fate::Gone),
+        Err(error) if is_gone(shared, &error, &deletion.path).await => Ok(Fate::Gone),
         Err(error) => {
             shared.check_identity(Side::Sink).await?;
             Ok(Fate::Protected(format!("it could not be deleted: {error}")))
@@ -182,6 +183,12 @@ async fn changed_since(shared: &Shared, extra: &Extra, only_beside: Option<Metad
         Err(error) if error.kind() == ErrorKind::NotFound => Some(Fate::Gone),
         Err(error) => Some(Fate::Protected(format!("it could not be looked at: {error}"))),
     }
+}
+
+/// Whether a deletion failed since there is nothing to delete: a server that is busy may say so of what it has.
+async fn is_gone(shared: &Shared, error: &towpath_backend::Error, path: &RelPath) -> bool {
+    error.kind() == ErrorKind::NotFound
+        && shared.sink.metadata(path).await.is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
 /// Looks for a candidate in the source; `None` if it is surely not there.
@@ -209,7 +216,7 @@ async fn still_there(shared: &Shared, path: &RelPath, kind: Kind) -> Result<Opti
 }
 
 /// Removes directories that the source does not have and that are empty by now.
-async fn delete_dirs(shared: &Arc<Shared>, tally: &mut Tally) -> Result<()> {
+async fn delete_dirs(shared: &Arc<Shared>, mirror: Mirror, tally: &mut Tally) -> Result<()> {
     let mut before = None;
     loop {
         let page = shared.state.extra_dirs(before, BATCH).await?;
@@ -219,7 +226,7 @@ async fn delete_dirs(shared: &Arc<Shared>, tally: &mut Tally) -> Result<()> {
             shared.check_identity(side).await?;
         }
         let (mut ended, mut result) = (EndedDeletions::default(), Ok(()));
-        let deletions = dirs_there(shared, page, tally).await?;
+        let deletions = dirs_there(shared, page, only_beside(shared, mirror).await?, tally).await?;
         // Announce the whole page at once: each announcement costs a sync.
         shared.state.begin_deletions(deletions.clone()).await?;
         ended.announced = deletions.iter().map(|deletion| deletion.path.clone()).collect();
@@ -249,7 +256,12 @@ async fn delete_dirs(shared: &Arc<Shared>, tally: &mut Tally) -> Result<()> {
 
 /// The `dirs` that may go and still are directories at the sink; others are protected, gone, or were
 /// replaced by somebody.
-async fn dirs_there(shared: &Shared, dirs: Vec<RelPath>, tally: &mut Tally) -> Result<Vec<Deletion>> {
+async fn dirs_there(
+    shared: &Shared,
+    dirs: Vec<RelPath>,
+    only_beside: Option<Metadata>,
+    tally: &mut Tally,
+) -> Result<Vec<Deletion>> {
     let mut there = Vec::with_capacity(dirs.len());
     for path in dirs {
         if let Some(protection) = shared.state.protection(path.clone()).await? {
@@ -257,7 +269,16 @@ async fn dirs_there(shared: &Shared, dirs: Vec<RelPath>, tally: &mut Tally) -> R
             tally.protected += u64::from(protection == Protection::Precaution);
             continue;
         }
+        // A mount point cannot be removed, and what is mounted there may stay.
+        if shared.sink_mounts.contains(&path) {
+            continue;
+        }
         match shared.sink.metadata(&path).await {
+            Ok(found) if only_beside.is_some_and(|root| found.is_mounted_elsewhere_than(&root)) => {
+                tally.protected += 1;
+                let reason = "another file system was mounted there since the scan".to_owned();
+                shared.emitter.emit(Event::Protected { paths: shared.paths(&path), reason }).await;
+            }
             Ok(found) if found.kind == Kind::Dir => {
                 there.push(Deletion { path, size_bytes: None, modified: found.modified });
             }
@@ -284,7 +305,7 @@ async fn delete_dir(shared: &Shared, deletion: &Deletion, tally: &mut Tally) -> 
             Ok(true)
         }
         // What is in it was protected, and told, or came later.
-        Err(error) if matches!(error.kind(), ErrorKind::NotEmpty | ErrorKind::NotFound) => Ok(false),
+        Err(error) if error.kind() == ErrorKind::NotEmpty || is_gone(shared, &error, dir).await => Ok(false),
         Err(error) => {
             shared.check_identity(Side::Sink).await?;
             tally.protected += 1;

@@ -213,7 +213,10 @@ impl Committer {
                 (checksum, None)
             }
         };
-        let kept_size_bytes = written.unstated_size_bytes;
+        let kept_size_bytes = match &task.job {
+            Job::Name(_) => task.kept_size_bytes,
+            _ => written.unstated_size_bytes,
+        };
         let verdict = Verdict::Synced { metadata, kept_size_bytes, checksum: checksum.clone() };
         let size_bytes = kept_size_bytes.unwrap_or(metadata.size_bytes);
         (verdict, Event::Synced { paths, size_bytes, checksum, hard_link_to })

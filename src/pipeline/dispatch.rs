@@ -135,6 +135,7 @@ mod tests {
                     recorded: None,
                     name_of: None,
                     replaces: crate::state::Replaced::Nothing,
+                    kept_size_bytes: None,
                 });
             }
         }

@@ -23,6 +23,8 @@ pub(crate) struct Task {
     pub(crate) job: Job,
     /// What the scan saw in its place at the sink.
     pub(crate) replaces: Replaced,
+    /// How much content was sent before, if the source states another size.
+    pub(crate) kept_size_bytes: Option<u64>,
     /// Cancelled by the writer that failed: the rest need not be read.
     pub(crate) given_up: CancellationToken,
 }
@@ -41,14 +43,14 @@ pub(crate) enum Job {
 impl Task {
     /// The task that a row of the backlog asks for.
     pub(crate) fn new(work: Work, pending: Pending) -> Self {
-        let Pending { key, path, read_path, metadata, recorded, name_of, replaces } = pending;
+        let Pending { key, path, read_path, metadata, recorded, name_of, replaces, kept_size_bytes } = pending;
         let job = match (work, name_of) {
             (Work::Name, Some(name_of)) => Job::Name(name_of),
             (Work::Attributes, _) => Job::Attributes,
             _ => Job::Content,
         };
         let given_up = CancellationToken::new();
-        Self { key, path, read_path, metadata, recorded, job, replaces, given_up }
+        Self { key, path, read_path, metadata, recorded, job, replaces, kept_size_bytes, given_up }
     }
 
     /// Ends the file's way here if it is not the file of the backlog any more.

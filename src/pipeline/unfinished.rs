@@ -78,7 +78,9 @@ pub(super) async fn report(shared: &Shared, tally: &mut Tally) -> Result<()> {
         let mut gone = Vec::new();
         for (path, before) in page {
             match shared.sink.metadata(&path).await {
-                Ok(now) if is_same(&now, &before) => report_one(shared, &path, now, tally).await?,
+                Ok(now) if before.is_none_or(|before| is_same(&now, &before)) => {
+                    report_one(shared, &path, Some(now), tally).await?;
+                }
                 Err(error) if error.kind() != ErrorKind::NotFound => report_one(shared, &path, before, tally).await?,
                 _ => gone.push(path),
             }
@@ -87,15 +89,19 @@ pub(super) async fn report(shared: &Shared, tally: &mut Tally) -> Result<()> {
     }
 }
 
-async fn report_one(shared: &Shared, path: &RelPath, now: Metadata, tally: &mut Tally) -> Result<()> {
-    let error = "the source lost it while it was being replaced: neither its old nor its new content is complete at \
-                 the destination. Restore it, or delete it there"
-        .to_owned();
+async fn report_one(shared: &Shared, path: &RelPath, now: Option<Metadata>, tally: &mut Tally) -> Result<()> {
+    let error =
+        "the source lost it, or a filter left it out, while it was being replaced: neither its old nor its new \
+                 content is complete at the destination. Restore it, or delete it there"
+            .to_owned();
     tally.failed_files += 1;
     shared.progress.add_failed();
     let paths = shared.paths(path);
-    let line =
-        Line { error: Some(error.clone()), size_bytes: Some(now.size_bytes), ..Line::now("incomplete", paths.clone()) };
+    let line = Line {
+        error: Some(error.clone()),
+        size_bytes: now.map(|now| now.size_bytes),
+        ..Line::now("incomplete", paths.clone())
+    };
     shared.state.log(vec![line]).await?;
     shared.emitter.emit(Event::Incomplete { paths, error }).await;
     Ok(())

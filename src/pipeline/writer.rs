@@ -213,7 +213,8 @@ impl Writing {
 
     async fn create(&mut self, at: &RelPath) -> Result<Box<dyn FileWriter>, Ending> {
         let (shared, task, sink, metadata) = (&self.shared, &self.task, &self.shared.sink, &self.hint());
-        let is_new = !matches!(task.replaces, Replaced::SameKind { .. });
+        // What the scan did not see may have come since.
+        let is_new = !matches!(task.replaces, Replaced::SameKind { .. }) && is_missing(shared, at).await;
         if !is_new {
             begin_in_place(shared, task, at, Begin::Over).await?;
         }
@@ -307,10 +308,19 @@ impl Writing {
     }
 }
 
+async fn is_missing(shared: &Shared, at: &RelPath) -> bool {
+    shared
+        .sink
+        .metadata(at)
+        .await
+        .is_err_and(|error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory))
+}
+
 /// Records that the file at the sink is incomplete from now on. One that is written beside its
 /// place leaves the old one whole.
 async fn begin_in_place(shared: &Shared, task: &Task, at: &RelPath, begin: Begin) -> Result<(), Ending> {
-    if *at != task.path {
+    // Nor does a store that shows a file only when it is complete.
+    if *at != task.path || shared.sink.capabilities().implied_directories {
         return Ok(());
     }
     let begun = shared.state.begin_writing(task.key.clone(), begin).await;

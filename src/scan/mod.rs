@@ -30,6 +30,8 @@ use walker::{Missed, Walk};
 /// Memory for directories that wait for a walker, on each side.
 const QUEUE_BYTES: usize = 8 << 20;
 
+/// Mount points that are checked again at the end of a scan, at most.
+const MAX_MOUNTS: usize = 256;
 /// No path has more components than this.
 const MAX_DEPTH: usize = 100_000;
 
@@ -167,9 +169,26 @@ impl Scan {
         Ok(())
     }
 
+    /// Mount points of earlier scans on which nothing is mounted now. One that was not listed, since
+    /// its directory could not be read or was not entered, may be mounted all the same.
     async fn lost_mounts(&self, side: Side) -> Result<Vec<RelPath>> {
-        let filter = self.filter.clone();
-        self.state.lost_mounts(side, move |path| filter.excludes_with_parents(path, true)).await
+        let tree: &dyn Tree = if side == Side::Source { &*self.source } else { &*self.sink };
+        let root = tree.metadata(&RelPath::root()).await;
+        let root = root.map_err(|error| Error::Backend(format!("the {side} cannot be read: {error}")))?;
+        let is_mounted =
+            async |path: &RelPath| tree.metadata(path).await.is_ok_and(|now| now.is_mounted_elsewhere_than(&root));
+        for path in self.state.unseen_mount_points(side).await? {
+            if !self.filter.excludes_with_parents(&path, true) && !is_mounted(&path).await {
+                self.state.add_lost_mount(side, path).await?;
+            }
+        }
+        // What was mounted when it was listed may have gone before its own directory was.
+        for path in self.state.mount_points(side, MAX_MOUNTS).await? {
+            if !is_mounted(&path).await {
+                self.state.add_lost_mount(side, path).await?;
+            }
+        }
+        self.state.lost_mounts(side).await
     }
 
     async fn finish(&self, mut found: Found) -> Result<Backlog> {

@@ -69,6 +69,8 @@ pub(crate) struct Pending {
     pub(crate) name_of: Option<RelPath>,
     /// What the scan saw in its place at the sink.
     pub(crate) replaces: Replaced,
+    /// How much content was sent, if the source states another size.
+    pub(crate) kept_size_bytes: Option<u64>,
 }
 
 /// What a file or link takes the place of at the sink.
@@ -176,14 +178,7 @@ impl State {
     /// whether there is any.
     pub(crate) async fn unblock(&self, turn: u32) -> Result<bool> {
         self.call(move |db| {
-            // Another name may have carried the content meanwhile.
-            db.execute(
-                "UPDATE file SET work = 1
-                 WHERE status = 0 AND turn = ?1 AND work = 0 AND device IS NOT NULL AND EXISTS (
-                     SELECT 1 FROM file AS other
-                     WHERE other.device = file.device AND other.inode = file.inode AND other.status = 1)",
-                [BLOCKED],
-            )?;
+            db.name_what_is_there()?;
             let unblocked = db.execute("UPDATE file SET turn = ?2 WHERE status = 0 AND turn = ?1", [BLOCKED, turn])?;
             Ok(unblocked > 0)
         })
@@ -200,7 +195,7 @@ fn columns(of: &str) -> String {
              WHERE there.dir = file.dir AND there.name = file.name), \
          (SELECT permissions FROM sink_entry AS there WHERE there.dir = file.dir AND there.name = file.name), \
          EXISTS (SELECT 1 FROM sink_entry AS there
-             WHERE there.dir = file.dir AND there.name = file.name AND there.device IS NOT NULL)"
+             WHERE there.dir = file.dir AND there.name = file.name AND there.device IS NOT NULL), {of}.kept_size"
     )
 }
 
@@ -248,7 +243,7 @@ impl Db {
             ),
             params![turn, dir, Name(name), signed(limit as u64), Work::Name.number(), least, most],
             |row| {
-                let first = join(&path(row, 21)?, &bytes(row, 20)?)?;
+                let first = join(&path(row, 22)?, &bytes(row, 21)?)?;
                 Ok(Pending { name_of: Some(first), ..pending(row)? })
             },
         )
@@ -273,6 +268,20 @@ impl Db {
                  WHERE place = 1 AND NOT is_carried)",
             [turn, BLOCKED],
         )
+    }
+
+    /// A name that was to carry a file's content becomes another name of it where one is in sync by
+    /// now. One whose metadata changed since is another file.
+    pub(super) fn name_what_is_there(&self) -> Result<()> {
+        self.execute(
+            "UPDATE file SET work = 1
+             WHERE status = 0 AND work = 0 AND device IS NOT NULL AND EXISTS (
+                 SELECT 1 FROM file AS other
+                 WHERE other.device = file.device AND other.inode = file.inode AND other.status = 1
+                     AND (other.size, other.modified) = (file.size, file.modified))",
+            [],
+        )
+        .map(drop)
     }
 
     fn give_up_names(&self, limit: usize) -> Result<Vec<RelPath>> {
@@ -318,7 +327,8 @@ fn pending(row: &rusqlite::Row<'_>) -> rusqlite::Result<Pending> {
         Some(false) => Replaced::SameKind { permissions: row.get(18)?, has_other_names: row.get(19)? },
         Some(true) => Replaced::OtherKind,
     };
-    Ok(Pending { key, path, read_path, metadata, recorded, name_of: None, replaces })
+    let kept_size_bytes = row.get::<_, Option<i64>>(20)?.map(unsigned);
+    Ok(Pending { key, path, read_path, metadata, recorded, name_of: None, replaces, kept_size_bytes })
 }
 
 pub(super) fn join(dir: &RelPath, name: &[u8]) -> rusqlite::Result<RelPath> {

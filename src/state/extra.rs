@@ -70,12 +70,19 @@ pub(crate) struct SeenDir {
 }
 
 impl SeenDir {
+    /// Whether it lay on another mount than the root of its tree.
+    pub(crate) fn is_on_other_mount(&self) -> bool {
+        self.foreign_device.is_some_and(|device| device != 0)
+    }
+
     /// Whether a directory that is there now, in a tree with this root, is this one. Roots of file systems have the same numbers
     /// everywhere, and devices get theirs again: when it came into being tells more.
     pub(crate) fn is(&self, now: &Metadata, root: &Metadata) -> bool {
         let born = now.created.map(|time| time.0);
+        // Numbers of mounts and of their devices change; that there is one does not.
+        let is_foreign = foreign_device(now, Some(root)).map(|device| device != 0);
         now.id.map(|id| bits(id.inode)) == self.inode
-            && foreign_device(now, Some(root)) == self.foreign_device
+            && is_foreign == self.foreign_device.map(|device| device != 0)
             && (self.born.is_none() || born == self.born)
     }
 }

@@ -9,7 +9,8 @@ use towpath_backend::{FileId, Kind, Metadata, RelPath};
 
 use super::State;
 use super::db::Db;
-use super::mounts::{LOST_IN_SINK, LOST_IN_SOURCE, foreign_device};
+use super::mounts::foreign_device;
+use super::unfinished::BEFORE_SCAN;
 use super::value::{Name, signed};
 use crate::error::Result;
 use crate::event::{Side, Totals};
@@ -122,8 +123,7 @@ impl Db {
         if self.is_another_file_system(path, metadata, foreign)? {
             // The file system that was in its place is not there: of its files this says
             // nothing. What is recorded stays until somebody accepts what is there now.
-            let values = params![LOST_IN_SOURCE, Name(path.as_bytes())];
-            self.execute("INSERT OR IGNORE INTO unreadable VALUES (?1, ?2)", values)?;
+            self.add_lost_mount(Side::Source, path)?;
             let seen = "UPDATE dir SET source_scan = ?2, missing = 0 WHERE path = ?1";
             return self.execute(seen, params![Name(path.as_bytes()), self.scan.id]).map(drop);
         }
@@ -158,10 +158,7 @@ impl Db {
         let foreign = foreign_device(metadata, self.scan.roots[Side::Sink.index()].as_ref());
         let is_lost = foreign == Some(0) && self.was_mount_point_of_sink(path)?;
         if is_lost {
-            self.execute(
-                "INSERT OR IGNORE INTO unreadable VALUES (?1, ?2)",
-                params![LOST_IN_SINK, Name(path.as_bytes())],
-            )?;
+            self.add_lost_mount(Side::Sink, path)?;
         }
         self.execute(
             "INSERT INTO dir(path, sink_scan, parent, sink_modified, sink_permissions, sink_user, sink_grp,
@@ -211,6 +208,7 @@ impl Db {
                              WHERE there.dir = ?1 AND there.name = ?2 AND there.kind = ?12 AND there.size = kept_size
                                  AND abs(there.modified - ?4) <= ?10)
                      ELSE excluded.status END,
+                 begun = CASE WHEN begun <> 0 OR suspect OR (status = 0 AND scan = ?11) THEN ?19 ELSE 0 END,
                  kept_size = CASE WHEN (kind, size, modified) = (excluded.kind, excluded.size, excluded.modified)
                      THEN kept_size END,
                  size = excluded.size, modified = excluded.modified, accessed = excluded.accessed,
@@ -239,6 +237,7 @@ impl Db {
                 id.map(|id| bits(id.device)),
                 id.map(|id| bits(id.inode)),
                 scan.sink_keeps_no_mtime(),
+                BEFORE_SCAN,
             ],
             |row| row.get::<_, i64>(0),
         )?;

@@ -12,64 +12,77 @@ use crate::event::Side;
 
 /// What `unreadable.side` says beside the sides themselves: a file system that was mounted is not.
 pub(super) const LOST_IN_SOURCE: i64 = 3;
-pub(super) const LOST_IN_SINK: i64 = 4;
+const LOST_IN_SINK: i64 = 4;
+
+/// What is recorded of the mounts of a side: the columns of `dir`, and the number in `unreadable`.
+fn columns(side: Side) -> (&'static str, &'static str, i64) {
+    match side {
+        Side::Source => ("foreign_device", "source_scan", LOST_IN_SOURCE),
+        Side::Sink => ("sink_foreign_device", "sink_scan", LOST_IN_SINK),
+    }
+}
 
 impl State {
-    /// Directories of a side on which a file system was mounted that is not mounted there now.
-    ///
-    /// Those that were listed are recorded already. Those that were not, the mount point went too,
-    /// or something else has its name; `is_excluded` tells which of them were not to be listed.
-    pub(crate) async fn lost_mounts(
-        &self,
-        side: Side,
-        is_excluded: impl Fn(&RelPath) -> bool + Send + 'static,
-    ) -> Result<Vec<RelPath>> {
-        self.call(move |db| db.lost_mounts(side, is_excluded)).await
+    /// Mount points of earlier scans that this one did not see: they went, something else has their
+    /// names, or they were not to be listed.
+    pub(crate) async fn unseen_mount_points(&self, side: Side) -> Result<Vec<RelPath>> {
+        self.call(move |db| db.unseen_mount_points(side)).await
     }
 
-    /// Up to `limit` directories of the sink on which the last scan found another file system mounted.
-    pub(crate) async fn mount_points_of_sink(&self, limit: usize) -> Result<Vec<RelPath>> {
+    /// Records that nothing is mounted any more where something was.
+    pub(crate) async fn add_lost_mount(&self, side: Side, dir: RelPath) -> Result<()> {
+        self.call(move |db| db.add_lost_mount(side, &dir)).await
+    }
+
+    /// The directories of which that is recorded.
+    pub(crate) async fn lost_mounts(&self, side: Side) -> Result<Vec<RelPath>> {
         self.call(move |db| {
-            db.rows(
+            let sql = "SELECT path FROM unreadable WHERE side = ?1 ORDER BY path";
+            db.rows(sql, [columns(side).2], |row| path(row, 0))
+        })
+        .await
+    }
+
+    /// Up to `limit` directories on which the last scan found another file system mounted.
+    pub(crate) async fn mount_points(&self, side: Side, limit: usize) -> Result<Vec<RelPath>> {
+        let (foreign, seen, _) = columns(side);
+        self.call(move |db| {
+            let sql = format!(
                 "SELECT dir.path FROM dir JOIN dir AS above ON above.id = dir.parent
-                 WHERE dir.sink_foreign_device <> 0 AND dir.sink_foreign_device IS NOT above.sink_foreign_device
-                     AND dir.sink_scan = (SELECT max(id) FROM scan) ORDER BY dir.path LIMIT ?1",
-                [signed(limit as u64)],
-                |row| path(row, 0),
-            )
+                 WHERE dir.{foreign} <> 0 AND dir.{foreign} IS NOT above.{foreign}
+                     AND dir.{seen} = (SELECT max(id) FROM scan) ORDER BY dir.path LIMIT ?1"
+            );
+            db.rows(&sql, [signed(limit as u64)], |row| path(row, 0))
         })
         .await
     }
 }
 
 impl Db {
-    fn lost_mounts(&mut self, side: Side, is_excluded: impl Fn(&RelPath) -> bool) -> Result<Vec<RelPath>> {
-        let (foreign, seen, number) = match side {
-            Side::Source => ("foreign_device", "source_scan", LOST_IN_SOURCE),
-            Side::Sink => ("sink_foreign_device", "sink_scan", LOST_IN_SINK),
-        };
-        let gone = format!("dir.{foreign} <> 0 AND dir.{seen} IS NOT ?1");
+    fn unseen_mount_points(&mut self, side: Side) -> Result<Vec<RelPath>> {
+        let (foreign, seen, _) = columns(side);
+        let unseen = format!("dir.{foreign} <> 0 AND dir.{seen} IS NOT ?1");
         if self.scan.accepts_new_tree {
-            let forget = format!("UPDATE dir SET {foreign} = NULL WHERE {gone}");
-            self.execute(&forget, [self.scan.id])?;
+            self.execute(&format!("UPDATE dir SET {foreign} = NULL WHERE {unseen}"), [self.scan.id])?;
             return Ok(Vec::new());
         }
-        let mount_points = self.rows(
+        self.rows(
             &format!(
                 "SELECT dir.path FROM dir JOIN dir AS above ON above.id = dir.parent
-                 WHERE {gone} AND dir.{foreign} IS NOT above.{foreign}"
+                 WHERE {unseen} AND dir.{foreign} IS NOT above.{foreign}"
             ),
             [self.scan.id],
             |row| path(row, 0),
-        )?;
-        for path in mount_points.into_iter().filter(|path| !is_excluded(path)) {
-            self.execute("INSERT OR IGNORE INTO unreadable VALUES (?1, ?2)", params![number, Name(path.as_bytes())])?;
-        }
-        self.rows("SELECT path FROM unreadable WHERE side = ?1 ORDER BY path", [number], |row| path(row, 0))
+        )
+    }
+
+    pub(super) fn add_lost_mount(&self, side: Side, dir: &RelPath) -> Result<()> {
+        let values = params![columns(side).2, Name(dir.as_bytes())];
+        self.execute("INSERT OR IGNORE INTO unreadable VALUES (?1, ?2)", values).map(drop)
     }
 
     /// Whether a directory was the root of a file system mounted there when it was
-    /// last seen, and now is not, or is that of another.
+    /// last seen, and now is not, or is that of another; or had files, over which one is mounted now.
     pub(super) fn is_another_file_system(&self, path: &RelPath, now: &Metadata, foreign: Option<i64>) -> Result<bool> {
         if self.scan.accepts_new_tree {
             return Ok(false);
@@ -80,11 +93,33 @@ impl Db {
             [Name(path.as_bytes())],
             |row| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?)),
         )?;
+        if foreign.is_some_and(|device| device != 0) && self.was_full(path)? {
+            return Ok(true);
+        }
         // Numbers of devices change with each mount; that there is one does not.
         let (inode, born) = (now.id.map(|id| bits(id.inode)), now.created.map(|time| time.0));
         Ok(before.is_some_and(|(then, born_then)| {
             then != inode || foreign == Some(0) || (born_then.is_some() && born_then != born)
         }))
+    }
+
+    /// Whether a directory was on the root's file system, and had files, when it was last seen.
+    fn was_full(&self, path: &RelPath) -> Result<bool> {
+        let sql = "SELECT 1 FROM dir WHERE path = ?1 AND foreign_device = 0
+             AND EXISTS (SELECT 1 FROM file WHERE file.dir = dir.id)";
+        if self.row(sql, [Name(path.as_bytes())], |_| Ok(()))?.is_none() {
+            return Ok(false);
+        }
+        // What lies below one that is reported needs no word of its own.
+        let mut above = path.parent();
+        while let Some(dir) = above {
+            let sql = "SELECT 1 FROM unreadable WHERE side = ?1 AND path = ?2";
+            if self.row(sql, params![LOST_IN_SOURCE, Name(dir.as_bytes())], |_| Ok(()))?.is_some() {
+                return Ok(false);
+            }
+            above = dir.parent();
+        }
+        Ok(true)
     }
 
     /// Whether another file system was mounted at this directory of the sink when it was last seen.
@@ -102,11 +137,11 @@ impl Db {
     }
 }
 
-/// The device of something that lies on another one, or on another mount, than its tree's root;
-/// 0: it lies on that one.
+/// The number of the mount of something that lies on another one than its tree's root, or of its
+/// device where mounts are not numbered; 0: it lies on that one.
 pub(super) fn foreign_device(metadata: &Metadata, root: Option<&Metadata>) -> Option<i64> {
     let id = metadata.id?;
     let is_foreign = root.is_none_or(|root| metadata.is_mounted_elsewhere_than(root));
-    // No mounted file system has the number 0.
-    Some(if is_foreign { bits(id.device.max(1)) } else { 0 })
+    // A mount inside a mount may lie on the same device. None of them has the number 0.
+    Some(if is_foreign { bits(metadata.mount.unwrap_or(id.device).max(1)) } else { 0 })
 }

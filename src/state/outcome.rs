@@ -104,7 +104,7 @@ impl Db {
             }
             Verdict::Vanished { incomplete } => {
                 if let Some((path, now)) = incomplete {
-                    self.insert_incomplete(path, signed(now.size_bytes), now.modified.0)?;
+                    self.insert_incomplete(path, Some(signed(now.size_bytes)), Some(now.modified.0))?;
                 }
                 // What went during the run is no extra in the same run.
                 let sql = "INSERT OR IGNORE INTO source_other VALUES (?1, ?2)";

@@ -108,6 +108,7 @@ impl Db {
         self.execute("UPDATE file SET turn = 0 WHERE status = 0 AND work IN (0, 1, 2) AND turn > 0", [])?;
         self.execute("UPDATE file SET failed = NULL WHERE failed IS NOT NULL", [])?;
         self.disown_unfinished()?;
+        self.name_what_is_there()?;
         self.send_orphaned_names(0)?;
         let plan = self.plan(rescan, settings)?;
         if matches!(plan, Plan::Resume(_)) {

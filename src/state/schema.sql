@@ -90,7 +90,7 @@ CREATE TABLE IF NOT EXISTS file(
     inode INTEGER,
     failed INTEGER,                         -- the side that failed in this run
     kept_size INTEGER,                      -- bytes that were read and sent, if the source states another size
-    begun INTEGER NOT NULL DEFAULT 0,       -- an unfinished copy may be at the sink: 1 made by this run, 2 over an older one
+    begun INTEGER NOT NULL DEFAULT 0,       -- an unfinished copy may be at the sink: 1 made by this run, 2 over an older one, 3 before the scan
     PRIMARY KEY (dir, name)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS file_pending ON file(work, turn, dir, name, size) WHERE status = 0;
@@ -131,8 +131,8 @@ CREATE TABLE IF NOT EXISTS leftover(
 -- neither the old nor the new content. Kept until the sink's file is another one.
 CREATE TABLE IF NOT EXISTS incomplete(
     path ANY PRIMARY KEY,
-    size INTEGER NOT NULL,                  -- as the sink has it
-    modified INTEGER NOT NULL
+    size INTEGER,                           -- as the sink has it; NULL: not listed
+    modified INTEGER
 ) STRICT, WITHOUT ROWID;
 
 -- Names of the sink that are spelled in another way than the source spells them,

@@ -35,6 +35,8 @@ pub(crate) enum Begun {
 /// How `file.begun` is recorded.
 const NEW: i64 = 1;
 const OVER: i64 = 2;
+/// Begun before the last scan: what that saw may be half itself.
+pub(super) const BEFORE_SCAN: i64 = 3;
 
 impl State {
     /// Records that the content of a file is about to be written in place.
@@ -54,8 +56,9 @@ impl State {
             let begun = db.row(
                 "SELECT begun, there.size, there.modified FROM file
                  LEFT JOIN sink_entry AS there ON there.dir = file.dir AND there.name = file.name AND there.kind = ?3
+                     AND begun <> ?4
                  WHERE file.dir = ?1 AND file.name = ?2 AND (begun <> 0 OR (SELECT value FROM distrust))",
-                params![key.dir, Name(&key.name), FILE],
+                params![key.dir, Name(&key.name), FILE, BEFORE_SCAN],
                 |row| {
                     let before = row.get::<_, Option<i64>>(1)?.zip(row.get::<_, Option<i64>>(2)?);
                     let before = before.map(|(size, time)| Metadata::new(Kind::File, unsigned(size), Timestamp(time)));
@@ -78,14 +81,16 @@ impl State {
 
     /// Up to `limit` files that stay incomplete, behind `after`, as the sink had them. Those that
     /// the source has again are none: they are sent.
-    pub(crate) async fn incomplete(&self, after: RelPath, limit: usize) -> Result<Vec<(RelPath, Metadata)>> {
+    /// `None`: the scan did not see it, as a filter leaves it out.
+    pub(crate) async fn incomplete(&self, after: RelPath, limit: usize) -> Result<Vec<(RelPath, Option<Metadata>)>> {
         self.call(move |db| {
             db.rows(
                 "SELECT path, size, modified FROM incomplete WHERE path > ?1 ORDER BY path LIMIT ?2",
                 params![Name(after.as_bytes()), signed(limit as u64)],
                 |row| {
-                    let metadata = Metadata::new(Kind::File, unsigned(row.get(1)?), Timestamp(row.get(2)?));
-                    Ok((path(row, 0)?, metadata))
+                    let size = row.get::<_, Option<i64>>(1)?.zip(row.get::<_, Option<i64>>(2)?);
+                    let seen = size.map(|(size, time)| Metadata::new(Kind::File, unsigned(size), Timestamp(time)));
+                    Ok((path(row, 0)?, seen))
                 },
             )
         })
@@ -118,9 +123,9 @@ impl Db {
         let rows = self.rows(
             "SELECT dir.path, file.name, there.size, there.modified FROM file
              JOIN dir ON dir.id = file.dir
-             JOIN sink_entry AS there ON there.dir = file.dir AND there.name = file.name AND there.kind = ?4
-             WHERE file.dir BETWEEN ?2 AND ?3 AND file.scan <> ?1 AND (begun <> 0
-                 OR (file.status = 0 AND file.scan = ?5 AND there.modified >= ?6))",
+             LEFT JOIN sink_entry AS there ON there.dir = file.dir AND there.name = file.name AND there.kind = ?4
+             WHERE file.dir BETWEEN ?2 AND ?3 AND file.scan <> ?1 AND file.status = 0 AND (begun <> 0
+                 OR (file.scan = ?5 AND there.modified >= ?6))",
             params![scan.id, from, to, FILE, scan.distrusted_scan, scan.cut_off_since],
             |row| Ok((join(&path(row, 0)?, &bytes(row, 1)?)?, row.get(2)?, row.get(3)?)),
         )?;
@@ -130,7 +135,7 @@ impl Db {
         Ok(())
     }
 
-    pub(super) fn insert_incomplete(&self, path: &RelPath, size: i64, modified: i64) -> Result<()> {
+    pub(super) fn insert_incomplete(&self, path: &RelPath, size: Option<i64>, modified: Option<i64>) -> Result<()> {
         let values = params![Name(path.as_bytes()), size, modified];
         self.execute("INSERT OR REPLACE INTO incomplete VALUES (?1, ?2, ?3)", values).map(drop)
     }

@@ -38,11 +38,12 @@ const FROM_1: &str = "
     DROP TABLE walk_queue;
 ";
 
-/// What version 2 lacks. Its backlog is still good.
+/// What version 2 lacks. Its backlog is still good; whether a pending file was begun it does not say.
 const FROM_2: &str = "
     ALTER TABLE dir ADD COLUMN sink_foreign_device INTEGER;
     ALTER TABLE file ADD COLUMN kept_size INTEGER;
     ALTER TABLE file ADD COLUMN begun INTEGER NOT NULL DEFAULT 0;
+    UPDATE file SET begun = 2 WHERE status = 0;
     DROP VIEW IF EXISTS files;
 ";
 

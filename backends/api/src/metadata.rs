@@ -136,7 +136,10 @@ impl Metadata {
     /// ```
     pub fn is_mounted_elsewhere_than(&self, root: &Metadata) -> bool {
         let differ = |one: Option<u64>, other: Option<u64>| one.zip(other).is_some_and(|(one, other)| one != other);
-        differ(self.id.map(|id| id.device), root.id.map(|id| id.device)) || differ(self.mount, root.mount)
+        let on_other_mount = differ(self.mount, root.mount);
+        // A union of file systems shows files on devices of their own, but directories on one.
+        let is_counted = self.kind == Kind::Dir || self.mount.is_none();
+        on_other_mount || (is_counted && differ(self.id.map(|id| id.device), root.id.map(|id| id.device)))
     }
 
     /// The times a sink can set.

@@ -16,6 +16,14 @@ use towpath_backend::{ErrorKind, Kind};
 
 const BLOCK: usize = 1 << 20;
 
+fn empty_sink() -> towpath_backend::mock::MockSink {
+    finds_nothing(mocks::empty_sink())
+}
+
+fn willing_sink(journal: &Journal) -> towpath_backend::mock::MockSink {
+    finds_nothing(mocks::willing_sink(journal))
+}
+
 /// One lane, blocks of one step: every call can be foretold.
 fn one_lane() -> Options {
     Options { lanes: Some(1), block_size_bytes: BLOCK, queue_capacity: 4, ..Options::default() }
@@ -298,7 +306,7 @@ async fn a_full_sink_ends_the_run_and_leaves_the_rest_pending() {
 async fn missing_directories_are_made_and_the_file_is_tried_again() {
     let journal = journal();
     let bench = Bench::new(one_lane());
-    let mut sink = empty_sink();
+    let mut sink = mocks::empty_sink();
     let made = Arc::new(AtomicUsize::new(0));
     let (noted, dirs) = (Arc::clone(&journal), Arc::clone(&made));
     sink.expect_create().returning(move |at, _| {

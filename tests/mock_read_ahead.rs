@@ -51,7 +51,7 @@ fn hinted_source(journal: &Journal) -> MockSource {
 /// What happened at the source, in order, while one file was sent.
 async fn noted(options: Options) -> Vec<String> {
     let journal = Journal::default();
-    let ran = Bench::new(options).run(hinted_source(&journal), willing_sink(&Journal::default())).await;
+    let ran = Bench::new(options).run(hinted_source(&journal), finds_nothing(willing_sink(&Journal::default()))).await;
     assert!(ran.result.unwrap().all_in_sync());
     let journal = journal.lock().unwrap();
     journal.clone()

@@ -19,7 +19,20 @@ pub(super) async fn check(shared: &Shared, mirror: Mirror) -> Result<()> {
         shared.check_identity(side).await?;
     }
     within_bounds(&shared.state, shared.source.root(), shared.sink.root(), mirror).await?;
+    source_is_outside(shared).await?;
     still_holds_something(shared).await
+}
+
+/// Checks that no directory that would be deleted shows the source itself: a path tells that where
+/// both are mounted paths, and nothing else does where a server or a FUSE mount stands between them.
+async fn source_is_outside(shared: &Shared) -> Result<()> {
+    let Some(dir) = shared.state.extra_dir_like_source().await? else { return Ok(()) };
+    Err(Error::Refused(format!(
+        "{} would be deleted and holds all that the source {} holds: if that is the source itself, give another \
+         destination; if it is an old copy, delete it by hand. Nothing was deleted",
+        String::from_utf8_lossy(&dir.under(shared.sink.root())),
+        String::from_utf8_lossy(shared.source.root()),
+    )))
 }
 
 /// Checks that the source was not emptied since the scan.

@@ -45,7 +45,7 @@ pub(super) async fn clean_up(shared: &Shared, task: &Task) -> Result<Option<Left
         Begun::Over(None) => Ok(Some(left("may be incomplete", Some(now)))),
         Begun::New => match remove(shared, &task.path).await {
             Ok(()) => {
-                shared.state.unfinished_removed(task.key.clone()).await?;
+                shared.state.forget_begun(task.key.clone()).await?;
                 Ok(None)
             }
             Err(error) => Ok(Some(left(&format!("is incomplete, and could not be removed: {error}"), Some(now)))),
@@ -78,7 +78,7 @@ pub(super) async fn report(shared: &Shared, tally: &mut Tally) -> Result<()> {
         let mut gone = Vec::new();
         for (path, before) in page {
             match shared.sink.metadata(&path).await {
-                Ok(now) if before.is_none_or(|before| is_same(&now, &before)) => {
+                Ok(now) if now.kind == Kind::File && before.is_none_or(|before| is_same(&now, &before)) => {
                     report_one(shared, &path, Some(now), tally).await?;
                 }
                 Err(error) if error.kind() != ErrorKind::NotFound => report_one(shared, &path, before, tally).await?,

@@ -212,16 +212,17 @@ impl Writing {
     }
 
     async fn create(&mut self, at: &RelPath) -> Result<Box<dyn FileWriter>, Ending> {
-        let (shared, task, sink, metadata) = (&self.shared, &self.task, &self.shared.sink, &self.hint());
+        let (shared, task, metadata) = (&self.shared, &self.task, &self.hint());
         // What the scan did not see may have come since.
         let is_new = !matches!(task.replaces, Replaced::SameKind { .. }) && is_missing(shared, at).await;
-        if !is_new {
-            begin_in_place(shared, task, at, Begin::Over).await?;
-        }
-        let file = match sink.create(at, metadata).await {
-            Err(error) => {
-                make_way(shared, at, Kind::File, error).await?;
-                sink.create(at, metadata).await.map_err(failed)?
+        let begins = !is_new && begin_in_place(shared, task, at, Begin::Over).await?;
+        let file = match create_file(shared, at, metadata).await {
+            Err(ending) => {
+                if begins {
+                    // What could not be opened was not cut.
+                    forget_begun(shared, task).await?;
+                }
+                return Err(ending);
             }
             Ok(file) => file,
         };
@@ -318,14 +319,29 @@ async fn is_missing(shared: &Shared, at: &RelPath) -> bool {
 
 /// Records that the file at the sink is incomplete from now on. One that is written beside its
 /// place leaves the old one whole.
-async fn begin_in_place(shared: &Shared, task: &Task, at: &RelPath, begin: Begin) -> Result<(), Ending> {
+async fn begin_in_place(shared: &Shared, task: &Task, at: &RelPath, begin: Begin) -> Result<bool, Ending> {
     // Nor does a store that shows a file only when it is complete.
     if *at != task.path || shared.sink.capabilities().implied_directories {
-        return Ok(());
+        return Ok(false);
     }
-    let begun = shared.state.begin_writing(task.key.clone(), begin).await;
-    // The committer meets the same error.
-    begun.map_err(|error| failed(Error::new(ErrorKind::Other, "record", &task.path, error)))
+    recorded(task, shared.state.begin_writing(task.key.clone(), begin).await)
+}
+
+async fn forget_begun(shared: &Shared, task: &Task) -> Result<(), Ending> {
+    recorded(task, shared.state.forget_begun(task.key.clone()).await)
+}
+
+/// What the database said. The committer meets the same error.
+fn recorded<T>(task: &Task, result: crate::error::Result<T>) -> Result<T, Ending> {
+    result.map_err(|error| failed(Error::new(ErrorKind::Other, "record", &task.path, error)))
+}
+
+async fn create_file(shared: &Shared, at: &RelPath, metadata: &Metadata) -> Result<Box<dyn FileWriter>, Ending> {
+    match shared.sink.create(at, metadata).await {
+        Err(error) => make_way(shared, at, Kind::File, error).await?,
+        Ok(file) => return Ok(file),
+    }
+    shared.sink.create(at, metadata).await.map_err(failed)
 }
 
 /// The most that a file may permit: what is created, no more than its source, nor than what it

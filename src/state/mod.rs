@@ -10,6 +10,7 @@ mod cuts;
 mod db;
 mod deletion;
 mod extra;
+mod inside;
 mod listing;
 mod mounts;
 mod names;

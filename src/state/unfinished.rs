@@ -39,12 +39,13 @@ const OVER: i64 = 2;
 pub(super) const BEFORE_SCAN: i64 = 3;
 
 impl State {
-    /// Records that the content of a file is about to be written in place.
-    pub(crate) async fn begin_writing(&self, key: FileKey, begin: Begin) -> Result<()> {
+    /// Records that the content of a file is about to be written in place; tells whether it was not
+    /// recorded before.
+    pub(crate) async fn begin_writing(&self, key: FileKey, begin: Begin) -> Result<bool> {
         let begun = if begin == Begin::New { NEW } else { OVER };
         self.call(move |db| {
             let sql = "UPDATE file SET begun = ?3 WHERE dir = ?1 AND name = ?2 AND begun = 0";
-            db.execute(sql, params![key.dir, Name(&key.name), begun]).map(drop)
+            Ok(db.execute(sql, params![key.dir, Name(&key.name), begun])? > 0)
         })
         .await
     }
@@ -70,8 +71,8 @@ impl State {
         .await
     }
 
-    /// Records that an unfinished copy is not at the sink any more.
-    pub(crate) async fn unfinished_removed(&self, key: FileKey) -> Result<()> {
+    /// Records that no unfinished copy is at the sink: it was removed, or nothing was written.
+    pub(crate) async fn forget_begun(&self, key: FileKey) -> Result<()> {
         self.call(move |db| {
             let sql = "UPDATE file SET begun = 0 WHERE dir = ?1 AND name = ?2";
             db.execute(sql, params![key.dir, Name(&key.name)]).map(drop)

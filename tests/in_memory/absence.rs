@@ -104,3 +104,22 @@ async fn a_mirror_is_not_in_sync_where_the_destination_could_not_be_listed() {
     }
     assert!(read(&bench.sink, "dir/extra").await.is_some());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_lies_inside_the_destination_is_not_deleted() {
+    let mirror = towpath::Mirror { max_delete: towpath::MaxDelete::Default, discard: false, other_file_systems: false };
+    for files in [&["a", "b", "dir/c"][..], &["dir/c"]] {
+        let mut bench = Bench::new();
+        bench.options.mirror = Some(mirror);
+        for file in files {
+            write(&bench.sink, &format!("data/new/{file}"), b"data").await;
+        }
+        let before = names(&bench.sink, "data").await;
+        // As a server shows a directory of the disk on which the destination lies.
+        let source = towpath_backend::layer::Prefix::new(bench.sink.clone(), &path("data/new"));
+        let ran = bench.run_between(source, bench.sink.clone()).await;
+        let refusal = ran.report.refusal.unwrap();
+        assert!(refusal.contains("data/new would be deleted"), "{refusal}");
+        assert_eq!(names(&bench.sink, "data").await, before);
+    }
+}

@@ -61,14 +61,17 @@ async fn a_name_that_the_sink_cannot_hold_leaves_the_content_to_the_next() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_that_cannot_be_read_leaves_the_content_to_the_next() {
-    let bench = with_names(&["a", "b", "c"]).await;
     for temporary in [false, true] {
+        let bench = with_names(&["a", "b", "c"]).await;
         let rule = Rule::new(ErrorKind::PermissionDenied).at(|at| at.as_bytes() == b"a").temporary(temporary);
         let rule = rule.on(Operation::ReadWhole).on(Operation::Open);
         let source = Fault::new(bench.source.clone(), Faults::new(1).with(rule));
         let ran = bench.run_between(source, bench.sink.clone()).await;
         assert_eq!(ran.report.failed_files, 1, "{:?}", ran.events);
         assert_one_file(&bench.sink, &["b", "c"]).await;
+        // The name that failed becomes another name of the file, and no copy.
+        assert!(bench.run().await.report.all_in_sync());
+        assert_one_file(&bench.sink, &["a", "b", "c"]).await;
     }
 }
 

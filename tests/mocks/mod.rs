@@ -153,6 +153,12 @@ pub fn willing_sink(journal: &Journal) -> MockSink {
     sink
 }
 
+/// In which no file is found.
+pub fn finds_nothing(mut sink: MockSink) -> MockSink {
+    sink.expect_metadata().returning(|at| Err(error(ErrorKind::NotFound, "stat", at)));
+    sink
+}
+
 /// A folder for the database and the log, and ways to run and look.
 pub struct Bench {
     folder: tempfile::TempDir,

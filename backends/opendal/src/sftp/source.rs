@@ -13,8 +13,8 @@ use super::{CHUNK_BYTES, WINDOW_BYTES};
 #[async_trait]
 impl Source for SftpTree {
     async fn open(&self, path: &RelPath) -> Result<Box<dyn FileReader>> {
-        let (handle, found) = self.open_file("open", path).await?;
-        Ok(Box::new(Reader { handle, path: path.clone(), size_bytes: found.size_bytes }))
+        let (handle, _) = self.open_file("open", path).await?;
+        Ok(Box::new(Reader { handle, path: path.clone() }))
     }
 
     async fn read_whole(&self, path: &RelPath, limit_bytes: usize, mut buffer: Vec<u8>) -> Result<WholeFile> {
@@ -26,14 +26,22 @@ impl Source for SftpTree {
         loop {
             let read = (buffer.len() - before) as u64;
             let range = Range::ask(&handle, read, size_bytes.min(limit));
+            // Some files hold more than their size states.
+            let beyond = (size_bytes < limit).then(|| self::read(&handle, size_bytes, 1));
             // Behind the reads: what it tells is how the file was when they were done.
             let state = handle.send(request::FSTAT, |request| request);
             range.append_to(&mut buffer).await.map_err(|failure| told(&failure))?;
+            if let Some(beyond) = beyond {
+                let byte = beyond.data().await.map_err(|failure| told(&failure))?;
+                if (buffer.len() - before) as u64 == size_bytes {
+                    buffer.extend(byte.first());
+                }
+            }
             let state = file(OPERATION, path, state.attributes().await.map_err(|failure| told(&failure))?)?;
             let now = (buffer.len() - before) as u64;
             size_bytes = state.size_bytes;
-            // All of it, or as much as there is: otherwise it grew while it was read.
-            if now >= size_bytes.min(limit) || now == read && read > 0 {
+            // All of it, or no more than before: otherwise it grew while it was read.
+            if now >= size_bytes.min(limit) || now == read {
                 return Ok(WholeFile { data: buffer, metadata: state.metadata(), may_have_holes: false });
             }
         }
@@ -135,8 +143,6 @@ fn read(handle: &Handle, offset: u64, length: usize) -> Pending {
 struct Reader {
     handle: Handle,
     path: RelPath,
-    /// How long it was when it was last asked for.
-    size_bytes: u64,
 }
 
 #[async_trait]
@@ -144,13 +150,11 @@ impl FileReader for Reader {
     async fn metadata(&mut self) -> Result<Metadata> {
         let found = self.handle.send(request::FSTAT, |request| request).attributes().await;
         let found = found.map_err(|failure| failed("check", &self.path, &failure))?;
-        self.size_bytes = found.size_bytes;
         Ok(found.metadata())
     }
 
     async fn read_at(&mut self, offset: u64, length_bytes: usize, mut buffer: Vec<u8>) -> Result<Vec<u8>> {
-        let end = self.size_bytes.min(offset.saturating_add(length_bytes as u64));
-        let range = Range::ask(&self.handle, offset, end);
+        let range = Range::ask(&self.handle, offset, offset.saturating_add(length_bytes as u64));
         range.append_to(&mut buffer).await.map_err(|failure| failed("read", &self.path, &failure))?;
         Ok(buffer)
     }

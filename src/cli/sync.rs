@@ -9,7 +9,7 @@ use towpath_local::{LocalSink, Overlap, overlap};
 
 use super::args::{Given, SyncArguments};
 use super::paths::{StateFiles, canonical_of, state_files};
-use super::signals::Received;
+use super::signals::{self, Received};
 use super::trees::Trees;
 use super::watch::{Watched, watch};
 use super::{console, dry_run, format, output};
@@ -40,7 +40,13 @@ impl From<Error> for Refusal {
 pub(super) async fn run(arguments: SyncArguments) -> u8 {
     if arguments.verbose > 1 {
         let filter = tracing_subscriber::EnvFilter::new("towpath=debug");
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+        // Reporting on standard error that standard error is closed would panic.
+        let diagnostics = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
+        diagnostics.with_writer(std::io::stderr).init();
+    }
+    if let Err(error) = signals::survive() {
+        output::error(&format!("cannot listen to signals: {error}"));
+        return COULD_NOT_RUN;
     }
     match try_run(&arguments).await {
         Ok(status) => status,

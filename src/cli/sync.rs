@@ -61,6 +61,9 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, Refusal> {
     let place = |given: &'_ Given| given.location().cloned().map_err(|problem| Refusal(WRONG_USAGE, problem));
     let (source, dest) = (place(&arguments.source)?, place(&arguments.dest)?);
     let trees = Trees::new(arguments.config.as_deref())?;
+    if let Some(note) = trees.note.as_ref().filter(|_| !arguments.quiet) {
+        output::note(&format!("note: {}", format::escape(note.as_bytes())));
+    }
     let (opened, files, mut options) = check(arguments, [&source, &dest], &trees).await?;
     if arguments.dry_run {
         return dry_run::run(arguments, [&source, &dest], options, opened, &trees, &files).await;

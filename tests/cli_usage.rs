@@ -209,7 +209,7 @@ fn a_flood_of_one_kind_is_cut_short_and_the_log_has_it_all() {
     for n in 0..120 {
         make_fifo(&bench.source().join(format!("fifo {n}")));
     }
-    let ended = bench.sync(&[]).with_status(3);
+    let ended = bench.sync(&["--specials", "fail"]).with_status(3);
     let lines: Vec<_> = ended.stderr.lines().filter(|line| line.starts_with("skipped: ")).collect();
     assert_eq!(lines.len(), 51);
     assert_eq!(lines[50], "skipped: … and more: see the log");

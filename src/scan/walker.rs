@@ -13,7 +13,7 @@ use crate::audit::Line;
 use crate::error::{Error, Result};
 use crate::event::{Counts, Emitter, Event, FilePaths, Side};
 use crate::filter::{Filter, is_reserved};
-use crate::options::Links;
+use crate::options::{Links, Specials};
 use crate::pace::Paces;
 use crate::part::{Parts, Whose};
 use crate::progress::Progress;
@@ -40,6 +40,8 @@ pub(super) struct Walk {
     pub(super) stop: CancellationToken,
     /// What becomes of links.
     pub(super) links: Links,
+    /// What becomes of special files.
+    pub(super) specials: Specials,
     pub(super) parts: Parts,
     /// Whether the source can tell where they point.
     pub(super) source_copies_links: bool,
@@ -201,7 +203,12 @@ impl Walk {
             if role != Role::NotCopied
                 && let Some(reason) = self.reason_to_skip(path, metadata.kind)
             {
-                self.skip(path, reason, missed).await?;
+                if self.specials == Specials::Skip && is_special(&metadata) {
+                    self.progress.add_special_file();
+                    self.report_skipped(path, reason, true).await?;
+                } else {
+                    self.skip(path, reason, missed).await?;
+                }
                 role = Role::NotCopied;
             }
             if matches!(role, Role::ReadAt(_)) {
@@ -310,10 +317,14 @@ impl Walk {
 
     async fn skip(&self, path: &RelPath, reason: String, missed: &mut Missed) -> Result<()> {
         missed.skipped += 1;
+        self.report_skipped(path, reason, false).await
+    }
+
+    async fn report_skipped(&self, path: &RelPath, reason: String, accepted: bool) -> Result<()> {
         let paths = FilePaths { source: path.under(&self.roots[0]), dest: path.under(&self.roots[1]) };
         let line = Line { error: Some(reason.clone()), ..Line::now("skipped", paths.clone()) };
         self.state.log(vec![line]).await?;
-        self.emitter.emit(Event::Skipped { paths, reason }).await;
+        self.emitter.emit(Event::Skipped { paths, reason, accepted }).await;
         Ok(())
     }
 
@@ -354,6 +365,12 @@ impl Walk {
             Err(error) => Err(Error::Backend(format!("the {} {root} is gone: {error}", self.side))),
         }
     }
+}
+
+/// Whether something is known to be a FIFO, socket or device. A backend that tells its permissions knows
+/// its type; what has a size may hold content.
+fn is_special(metadata: &Metadata) -> bool {
+    metadata.kind == Kind::Other && metadata.permissions.is_some() && metadata.size_bytes == 0
 }
 
 /// Whether something came into being so long ago that nobody is at work on it.

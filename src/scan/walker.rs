@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio_stream::StreamExt as _;
 use tokio_util::sync::CancellationToken;
+use towpath_backend::probe::Maker;
 use towpath_backend::{Entry, ErrorKind, Identity, Kind, Metadata, RelPath, Source, Tree};
 
 use super::follow::{Followed, follow, holds};
@@ -174,9 +175,9 @@ impl Walk {
         let Entry { name, mut metadata } = entry;
         let mut role = match (self.parts.whose(&name), self.side) {
             (Some(Whose::Own), Side::Sink) => Role::Leftover,
-            (Some(Whose::Probe), Side::Sink) if dir.path.is_root() && is_old(&metadata) => Role::Leftover,
-            (Some(_), Side::Sink) => return Ok(None),
-            (Some(_), Side::Source) => {
+            (Some(Whose::Probe(maker)), Side::Sink) if is_abandoned(maker, &metadata) => Role::Leftover,
+            (Some(Whose::Probe(_)), _) | (Some(Whose::Others), Side::Sink) => return Ok(None),
+            (Some(Whose::Own | Whose::Others), Side::Source) => {
                 self.skip(path, "an unfinished file of another migration is not copied".to_owned(), missed).await?;
                 return Ok(Some(Listed { name, metadata, role: Role::NotCopied }));
             }
@@ -371,6 +372,17 @@ impl Walk {
 /// its type; what has a size may hold content.
 fn is_special(metadata: &Metadata) -> bool {
     metadata.kind == Kind::Other && metadata.permissions.is_some() && metadata.size_bytes == 0
+}
+
+/// Whether nobody is at work on a probe any more. Where its maker cannot be looked for, an old one counts.
+fn is_abandoned(maker: Maker, metadata: &Metadata) -> bool {
+    use rustix::process::{Pid, test_kill_process};
+    let process = match maker {
+        Maker::Here(process) => i32::try_from(process).ok().and_then(Pid::from_raw),
+        Maker::Elsewhere => None,
+    };
+    let is_dead = process.is_some_and(|process| test_kill_process(process) == Err(rustix::io::Errno::SRCH));
+    is_dead || is_old(metadata)
 }
 
 /// Whether something came into being so long ago that nobody is at work on it.

@@ -157,6 +157,27 @@ fn state_and_configuration_of_another_user_are_named_and_needed_by_nothing() {
 }
 
 #[test]
+fn a_second_run_of_a_pair_is_refused_whatever_its_database() {
+    let bench = Bench::new();
+    bench.write("file", noise(1, 300_000));
+    let running = bench.start(&["--bwlimit", "100K"]);
+    wait_until("something arrives", || bench.has_arrivals());
+    let state = bench.path("state");
+    let second = |options| sync(towpath(None, Some(state.as_os_str())), &bench.source(), &bench.dest(), options);
+    let ended = second(&[]).with_status(1);
+    assert!(ended.stderr.contains("another run migrates"), "{}", ended.stderr);
+    assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+    second(&["--dry-run"]).with_status(0);
+    // Other trees are not concerned, even if one is the same.
+    let other = bench.path("other");
+    write(&other, "other", "data");
+    sync(towpath(None, Some(state.as_os_str())), &other, &bench.dest(), &[]).with_status(0);
+    end(running).with_status(0);
+    second(&[]).with_status(0);
+    assert_eq!(fs::read(bench.dest().join("file")).unwrap(), noise(1, 300_000));
+}
+
+#[test]
 fn a_pair_keeps_its_database_by_whatever_path_it_is_named() {
     let bench = Bench::new();
     bench.write("file", "data");

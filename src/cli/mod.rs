@@ -10,6 +10,7 @@ mod console;
 mod dry_run;
 mod filters;
 mod format;
+mod only_run;
 mod output;
 mod paths;
 mod rsync;

@@ -37,7 +37,7 @@ pub(super) fn state_files(
         let shown = folder.display();
         format!("cannot write to the default state folder {shown}: {error}; {SAY_WHERE}")
     })?;
-    let name = pair_name(&canonical_of(source), &canonical_of(sink));
+    let name = pair_of(source, sink);
     let file = |given: Option<&Path>, suffix: &str| {
         given.map_or_else(|| folder.join(format!("{name}.{suffix}")), Path::to_owned)
     };
@@ -64,6 +64,11 @@ pub(super) fn canonical_of(location: &Location) -> PathBuf {
         Location::Path(path) => canonical(path),
         Location::Url(url) => PathBuf::from(url.to_string()),
     }
+}
+
+/// The name of a pair of trees.
+pub(super) fn pair_of(source: &Location, sink: &Location) -> String {
+    pair_name(&canonical_of(source), &canonical_of(sink))
 }
 
 /// Readable at its start, and different for every pair.

@@ -8,6 +8,7 @@ use towpath_backend::registry::{Location, Url};
 use towpath_local::{LocalSink, Overlap, overlap};
 
 use super::args::{Given, SyncArguments};
+use super::only_run::OnlyRun;
 use super::paths::{StateFiles, canonical_of, state_files};
 use super::signals::{self, Received};
 use super::trees::Trees;
@@ -68,6 +69,7 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, Refusal> {
     if arguments.dry_run {
         return dry_run::run(arguments, [&source, &dest], options, opened, &trees, &files).await;
     }
+    let _only_run = OnlyRun::of(&source, &dest).map_err(|problem| Refusal(COULD_NOT_RUN, problem))?;
     // From here on things are touched: a local destination is made and probed.
     let sink = match &dest {
         Location::Path(dest) => local_sink(dest, &*opened, arguments, &mut options).await?,

@@ -137,12 +137,14 @@ pub enum Event {
         /// Why not.
         error: String,
     },
-    /// Something in the source is of a kind that is not copied.
+    /// Something in the source is not copied.
     Skipped {
         /// Where it is, and where it would go.
         paths: FilePaths,
         /// Why.
         reason: String,
+        /// Whether the trees are in sync without it: a special file ([`crate::Specials::Skip`]).
+        accepted: bool,
     },
     /// Both trees have been walked, and the backlog is complete.
     ScanFinished {

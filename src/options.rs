@@ -30,6 +30,16 @@ pub enum HardLinks {
     Copy,
 }
 
+/// What becomes of special files (FIFOs, sockets, devices), which are never copied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Specials {
+    /// They are counted and logged. The trees are in sync without them.
+    #[default]
+    Skip,
+    /// They are counted as files that are not in sync.
+    Fail,
+}
+
 /// How a file at the sink is replaced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WriteMode {
@@ -116,6 +126,8 @@ pub struct Options {
     pub links: Links,
     /// What becomes of files that have several names.
     pub hard_links: HardLinks,
+    /// What becomes of special files.
+    pub specials: Specials,
     /// How a file at the sink is replaced.
     pub write_mode: WriteMode,
     /// Whether files and directories get the source's permissions.
@@ -188,8 +200,9 @@ impl Options {
     /// a backlog that was made otherwise is not what is asked for.
     pub(crate) fn settings(&self) -> String {
         let excluded = if self.delete_excluded { "delete-excluded\n" } else { "" };
+        let specials = if self.specials == Specials::Fail { "specials fail\n" } else { "" };
         format!(
-            "links {:?}, hard links {:?}, permissions {}, owner {}, apart {:?}\n{}{excluded}",
+            "links {:?}, hard links {:?}, permissions {}, owner {}, apart {:?}\n{}{excluded}{specials}",
             self.links,
             self.hard_links,
             self.keep_permissions,
@@ -222,6 +235,7 @@ impl Default for Options {
             modify_window: None,
             links: Links::default(),
             hard_links: HardLinks::default(),
+            specials: Specials::default(),
             write_mode: WriteMode::default(),
             keep_permissions: false,
             keep_owner: false,

@@ -5,15 +5,12 @@
 //! every run, so that a run that was cut off leaves no more than one, and takes
 //! it up again.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use sha2::{Digest as _, Sha256};
 use towpath_backend::RelPath;
+use towpath_backend::probe::{self, Maker};
 
 const PREFIX: &[u8] = b".towpath-";
 const SUFFIX: &[u8] = b".part";
-/// What the engine and backends call the files by which they find out what a storage keeps.
-const PROBE: &[u8] = b".towpath-probe-";
 
 /// The names of one migration's parts.
 #[derive(Clone, Copy, Debug)]
@@ -28,8 +25,9 @@ pub(crate) enum Whose {
     Own,
     /// Another's, perhaps under way: to be left alone.
     Others,
-    /// A backend's, which goes by itself within moments, unless its process was cut off.
-    Probe,
+    /// No file's: a probe, by which a run finds out what the storage keeps. It goes within moments, unless
+    /// its maker was killed.
+    Probe(Maker),
 }
 
 impl Parts {
@@ -56,18 +54,13 @@ impl Parts {
 
     /// The name of a probe that no other run has: whoever was cut off leaves it behind.
     pub(crate) fn probe() -> Option<RelPath> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let name = format!("{}-{}-view", std::process::id(), now.as_nanos());
-        RelPath::new([PROBE, name.as_bytes()].concat()).ok()
+        RelPath::new(probe::name("view")).ok()
     }
 
     /// Whether `name` is that of a part, or of a backend's probe, and whose.
     pub(crate) fn whose(self, name: &[u8]) -> Option<Whose> {
-        if let Some(rest) = name.strip_prefix(PROBE) {
-            let mut parts = rest.splitn(3, |&b| b == b'-');
-            let mut number =
-                || parts.next().is_some_and(|part| !part.is_empty() && part.iter().all(u8::is_ascii_digit));
-            return (number() && number()).then_some(Whose::Probe);
+        if let Some(maker) = probe::maker(name) {
+            return Some(Whose::Probe(maker));
         }
         let middle = name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
         let (migration, file) = (middle.get(..8)?, middle.get(9..)?);
@@ -117,7 +110,8 @@ mod tests {
         ] {
             assert_eq!(parts.whose(name), None, "{}", name.escape_ascii());
         }
-        assert_eq!(parts.whose(b".towpath-probe-1-2-file"), Some(Whose::Probe));
-        assert_eq!(parts.whose(Parts::probe().unwrap().as_bytes()), Some(Whose::Probe));
+        assert_eq!(parts.whose(b".towpath-probe-1-2-file"), Some(Whose::Probe(Maker::Elsewhere)));
+        let own = Maker::Here(std::process::id());
+        assert_eq!(parts.whose(Parts::probe().unwrap().as_bytes()), Some(Whose::Probe(own)));
     }
 }

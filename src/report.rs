@@ -51,8 +51,12 @@ pub struct Report {
     pub failed_files: u64,
     /// Files that no longer exist in the source, dropped from the backlog.
     pub vanished_files: u64,
-    /// Names in the source of a kind that is not copied.
+    /// Names in the source that are not copied: links that the sink cannot hold, unfinished files of
+    /// other migrations, special files with [`crate::Specials::Fail`].
     pub skipped_files: u64,
+    /// Special files in the source (FIFOs, sockets, devices) with [`crate::Specials::Skip`]. Counted by
+    /// the scan: 0 in a run that resumed a backlog.
+    pub special_files: u64,
     /// Directories that could not be read, so that nothing is known of what lies below.
     pub unreadable_dirs: u64,
     /// Files and links deleted from the sink, or moved where deleted things go.
@@ -76,8 +80,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether every file of the source is known to be at the sink, and of a mirror
-    /// also nothing else.
+    /// Whether every file of the source, special files apart, is known to be at the sink, and of a
+    /// mirror also nothing else.
     pub fn all_in_sync(&self) -> bool {
         self.outcome == Outcome::Finished
             && self.pending.files == 0

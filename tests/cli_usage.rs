@@ -1,6 +1,6 @@
 //! The program on the command line: where its state lies, what it says, and how it ends.
 
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
 
 mod common;
 
@@ -105,6 +105,79 @@ fn without_a_home_the_options_are_named_and_nothing_is_touched() {
 }
 
 #[test]
+fn a_state_folder_that_cannot_be_made_or_written_names_the_options() {
+    let bench = Bench::new();
+    // A process may not make anything there, not even root.
+    let unusable = [OsStr::new("/proc/self"), OsStr::new("/dev/null")];
+    for (folder, options) in unusable.iter().flat_map(|folder| [(folder, &[][..]), (folder, &["--dry-run"])]) {
+        let ended = sync(towpath(None, Some(folder)), &bench.source(), &bench.dest(), options).with_status(1);
+        let named = ["default state folder", "--database", "--log-file"].iter().all(|part| ended.stderr.contains(part));
+        assert!(named && ended.stderr.lines().count() == 1, "{}", ended.stderr);
+        assert!(!bench.dest().exists());
+    }
+}
+
+#[test]
+fn state_and_configuration_of_another_user_are_named_and_needed_by_nothing() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("SKIPPED: only root can run a program as another user");
+        return;
+    }
+    let bench = Bench::new();
+    bench.write("file", "data");
+    let (home, state, dest) = (bench.path("home"), bench.path("state"), bench.dest());
+    for folder in [&home, &state, &dest, &state.join("towpath")] {
+        fs::create_dir(folder).unwrap();
+    }
+    fs::set_permissions(bench.path(""), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(&home, fs::Permissions::from_mode(0o700)).unwrap();
+    // Where it was built others may not look.
+    let program = bench.path("towpath");
+    fs::copy(env!("CARGO_BIN_EXE_towpath"), &program).unwrap();
+    let as_nobody = |options: &[&str]| {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program);
+        command.env("HOME", &home).env("XDG_STATE_HOME", &state).env_remove("XDG_CONFIG_HOME");
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        sync(command, &bench.source(), &dest, options)
+    };
+    for owned in [&dest, &state] {
+        std::os::unix::fs::chown(owned, Some(65534), Some(65534)).unwrap();
+    }
+    let read_only = as_nobody(&["--quiet"]).with_status(1);
+    assert!(read_only.stderr.contains("--database"), "{}", read_only.stderr);
+    fs::remove_dir(state.join("towpath")).unwrap();
+    let ended = as_nobody(&[]).with_status(0);
+    let note = ended.stderr.lines().next().unwrap();
+    assert!(note.starts_with("note: ") && note.contains("home/.config/towpath/config.toml"), "{}", ended.stderr);
+    assert_eq!(as_nobody(&["--quiet"]).with_status(0).stderr, "");
+    let given = home.join("given.toml");
+    let ended = as_nobody(&["--config", given.to_str().unwrap()]).with_status(2);
+    assert!(ended.stderr.contains("given.toml: Permission denied"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_second_run_of_a_pair_is_refused_whatever_its_database() {
+    let bench = Bench::new();
+    bench.write("file", noise(1, 300_000));
+    let running = bench.start(&["--bwlimit", "100K"]);
+    wait_until("something arrives", || bench.has_arrivals());
+    let state = bench.path("state");
+    let second = |options| sync(towpath(None, Some(state.as_os_str())), &bench.source(), &bench.dest(), options);
+    let ended = second(&[]).with_status(1);
+    assert!(ended.stderr.contains("another run migrates"), "{}", ended.stderr);
+    assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+    second(&["--dry-run"]).with_status(0);
+    // Other trees are not concerned, even if one is the same.
+    let other = bench.path("other");
+    write(&other, "other", "data");
+    sync(towpath(None, Some(state.as_os_str())), &other, &bench.dest(), &[]).with_status(0);
+    end(running).with_status(0);
+    second(&[]).with_status(0);
+    assert_eq!(fs::read(bench.dest().join("file")).unwrap(), noise(1, 300_000));
+}
+
+#[test]
 fn a_pair_keeps_its_database_by_whatever_path_it_is_named() {
     let bench = Bench::new();
     bench.write("file", "data");
@@ -157,7 +230,7 @@ fn a_flood_of_one_kind_is_cut_short_and_the_log_has_it_all() {
     for n in 0..120 {
         make_fifo(&bench.source().join(format!("fifo {n}")));
     }
-    let ended = bench.sync(&[]).with_status(3);
+    let ended = bench.sync(&["--specials", "fail"]).with_status(3);
     let lines: Vec<_> = ended.stderr.lines().filter(|line| line.starts_with("skipped: ")).collect();
     assert_eq!(lines.len(), 51);
     assert_eq!(lines[50], "skipped: … and more: see the log");

@@ -162,14 +162,43 @@ fn links_can_be_left_out() {
 }
 
 #[test]
-fn special_files_are_reported_and_not_opened() {
+fn special_files_are_counted_and_logged_and_not_opened() {
     let bench = Bench::new();
     bench.write("file", "data");
     make_fifo(&bench.source().join("fifo"));
-    let ended = bench.sync(&[]).with_status(3);
-    assert!(ended.stderr.contains("fifo"), "{}", ended.stderr);
-    assert_eq!(bench.logged("skipped").len(), 1);
+    let _socket = std::os::unix::net::UnixListener::bind(bench.source().join("socket")).unwrap();
+    let planned = bench.sync(&["--dry-run"]).with_status(0);
+    assert!(planned.stdout.contains("2 special files (FIFOs, sockets, devices) to skip"), "{}", planned.stdout);
+    let ended = bench.sync(&[]).with_status(0);
+    assert!(ended.stdout.contains("2 special files (FIFOs, sockets, devices) skipped"), "{}", ended.stdout);
+    assert_eq!(ended.stderr, "");
+    assert_eq!(bench.logged("skipped").len(), 2);
     assert_eq!(fs::read_dir(bench.dest()).unwrap().count(), 1);
+    let each = bench.sync(&["-v"]).with_status(0);
+    assert!(each.stderr.contains("skipped: ") && each.stderr.contains("/fifo: "), "{}", each.stderr);
+}
+
+#[test]
+fn special_files_fail_where_that_is_asked_for_and_a_quiet_run_says_so() {
+    let bench = Bench::new();
+    bench.write("file", "data");
+    bench.sync(&[]).with_status(0);
+    make_fifo(&bench.source().join("fifo"));
+    for _ in 0..2 {
+        let ended = bench.sync(&["--specials", "fail", "--quiet"]).with_status(3);
+        assert!(ended.stderr.starts_with("skipped: ") && ended.stderr.contains("/fifo: "), "{}", ended.stderr);
+    }
+    bench.sync(&["--specials", "fail", "--dry-run"]).with_status(3);
+    bench.sync(&["--specials", "skip"]).with_status(0);
+}
+
+#[test]
+fn a_quiet_run_names_each_cause_of_exit_status_3() {
+    let bench = Bench::new();
+    let part = format!(".towpath-{:08x}-{:016x}.part", 1, 2);
+    bench.write(&part, "of another migration");
+    let ended = bench.sync(&["--quiet"]).with_status(3);
+    assert!(ended.stderr.starts_with("skipped: ") && ended.stderr.contains(&part), "{}", ended.stderr);
 }
 
 #[test]

@@ -88,6 +88,20 @@ async fn links_of_a_source_that_does_not_copy_them_are_skipped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_of_an_unknown_type_is_no_special_file() {
+    let bench = Bench::new(Options::default());
+    let other = |name: &[u8], size_bytes, permissions| {
+        let metadata = towpath_backend::Metadata { permissions, ..metadata(Kind::Other, size_bytes) };
+        Entry { metadata, ..entry(name, Kind::Other) }
+    };
+    let list = move |_: &RelPath| {
+        page(vec![other(b"fifo", 0, Some(0o600)), other(b"unknown", 0, None), other(b"has-content", 7, Some(0o600))])
+    };
+    let report = bench.run(source(list), sink()).await.result.unwrap();
+    assert_eq!((report.special_files, report.skipped_files, report.all_in_sync()), (1, 2, false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_directory_that_vanished_during_the_scan_is_no_failure() {
     let bench = Bench::new(Options::default());
     let list = |dir: &RelPath| {

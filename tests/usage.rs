@@ -34,6 +34,31 @@ fn help_is_for_newcomers() {
     assert!(towpath(&bench, &["--version"]).with_status(0).stdout.starts_with("towpath "));
 }
 
+#[test]
+fn habits_of_rsync_get_an_answer_that_helps() {
+    let bench = Bench::new();
+    let (source, dest) = (bench.source(), bench.dest());
+    for (options, part) in [
+        (&["--delete"][..], "--delete-extras"),
+        (&["--stats"], "summary"),
+        (&["-a"], "--perms"),
+        (&["-avz"], "--perms"),
+        (&["-z"], "compress"),
+        (&["--progress"], "--progress-interval"),
+        (&["--partial"], "resumes"),
+        (&["--checksum"], "sha256"),
+    ] {
+        // Before and behind the trees: there --checksum has one of them as its value.
+        let (trees, sync) = ([text(&source), text(&dest)], ["sync"]);
+        for order in [[&sync, &trees[..], options].concat(), [&sync, options, &trees[..]].concat()] {
+            let ended = towpath(&bench, &order).with_status(2);
+            assert!(ended.stderr.contains(part), "{options:?}: {}", ended.stderr);
+            assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+        }
+        assert_untouched(&bench);
+    }
+}
+
 /// Of a build with all services.
 #[test]
 #[cfg(feature = "all-backends")]
@@ -51,6 +76,7 @@ fn values_that_cannot_be_are_named() {
         ("--bwlimit", "20Q"),
         ("--bwlimit", "-1"),
         ("--bwlimit", "lots"),
+        ("--bwlimit", "5000"),
         ("--block-size", "0"),
         ("--block-size", "5X"),
         ("--block-size", "2G"),

@@ -10,7 +10,7 @@ use towpath_backend::registry::{InvalidLocation, Location};
 
 use super::filters::FilterArguments;
 use super::size::{parse_duration, parse_interval, parse_positive_size, parse_rate};
-use crate::{Algorithm, Bandwidth, HardLinks, Links, MaxDelete, Mirror, Options, WriteMode};
+use crate::{Algorithm, Bandwidth, HardLinks, Links, MaxDelete, Mirror, Options, Specials, WriteMode};
 
 /// Migrates huge file trees between mounted shares, within a bandwidth limit,
 /// and proves afterwards what it did.
@@ -122,6 +122,11 @@ pub(super) struct SyncArguments {
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = HardLinksArgument::Keep, help_heading = "What arrives")]
     pub(super) hard_links: HardLinksArgument,
 
+    /// Special files (FIFOs, sockets, devices), which are never copied: counted and logged, or
+    /// reported as failed, with exit status 3
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = SpecialsArgument::Skip, help_heading = "What arrives")]
+    pub(super) specials: SpecialsArgument,
+
     /// Apply the source's permissions
     #[arg(long, help_heading = "What arrives")]
     pub(super) perms: bool,
@@ -226,6 +231,13 @@ pub(super) enum HardLinksArgument {
     Copy,
 }
 
+/// What `--specials` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum SpecialsArgument {
+    Skip,
+    Fail,
+}
+
 /// What `--write-mode` takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum WriteModeArgument {
@@ -315,6 +327,10 @@ impl SyncArguments {
             hard_links: match self.hard_links {
                 HardLinksArgument::Keep => HardLinks::Keep,
                 HardLinksArgument::Copy => HardLinks::Copy,
+            },
+            specials: match self.specials {
+                SpecialsArgument::Skip => Specials::Skip,
+                SpecialsArgument::Fail => Specials::Fail,
             },
             write_mode: match self.write_mode {
                 WriteModeArgument::Inplace => WriteMode::InPlace,

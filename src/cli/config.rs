@@ -18,22 +18,40 @@ use towpath_backend::registry::Surroundings;
 
 use crate::private_file::{self, Access};
 
-/// Adds what a file says; the default one may be missing, one that was given may not.
+/// Adds the options of a file. Returns a note if the default file cannot be opened.
+///
+/// The default file may be missing or unreadable: `HOME` may be another user's (sudo, cron, su). A
+/// file that was given may not.
 ///
 /// # Errors
 /// One line: what, where, and what to do. It repeats no value.
-pub(super) fn read(given: Option<&Path>, around: &mut Surroundings) -> Result<(), String> {
-    let Some(path) = given.map(Path::to_owned).or_else(default_path) else { return Ok(()) };
-    let cannot_be_read = |error: io::Error| format!("cannot read the configuration file {}: {error}", path.display());
-    let mut file = match open(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound && given.is_none() => return Ok(()),
-        Err(error) => return Err(cannot_be_read(error)),
-        Ok(file) => file,
-    };
-    check_private(&file, &path)?;
+pub(super) fn read(given: Option<&Path>, around: &mut Surroundings) -> Result<Option<String>, String> {
+    if let Some(path) = given {
+        let file = open(path).map_err(|error| unreadable(path, &error))?;
+        return add_file(file, path, around).map(|()| None);
+    }
+    default_path().map_or(Ok(None), |path| read_default(&path, around))
+}
+
+fn read_default(path: &Path, around: &mut Surroundings) -> Result<Option<String>, String> {
+    match open(path) {
+        Ok(file) => add_file(file, path, around).map(|()| None),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => {
+            Ok(Some(format!("{}; going on without it: --config names another one", unreadable(path, &error))))
+        }
+    }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> String {
+    format!("cannot read the configuration file {}: {error}", path.display())
+}
+
+fn add_file(mut file: File, path: &Path, around: &mut Surroundings) -> Result<(), String> {
+    check_private(&file, path)?;
     let mut text = String::new();
-    file.read_to_string(&mut text).map_err(cannot_be_read)?;
-    add(&text, &path, around)
+    file.read_to_string(&mut text).map_err(|error| unreadable(path, &error))?;
+    add(&text, path, around)
 }
 
 /// The owner of this file decides where data go and with which keys: another user must not.
@@ -125,6 +143,21 @@ mod tests {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
         assert!(read().unwrap_err().contains("chmod 600"));
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-        assert_eq!(read(), Ok(()));
+        assert_eq!(read(), Ok(None));
+    }
+
+    #[test]
+    fn a_default_file_that_cannot_be_opened_is_a_note() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let read = |path: &Path| read_default(path, &mut Surroundings::none());
+        for missing in [folder.path().join("towpath/config.toml"), file.join("towpath/config.toml")] {
+            assert_eq!(read(&missing), Ok(None));
+        }
+        let looped = folder.path().join("loop");
+        std::os::unix::fs::symlink(&looped, &looped).unwrap();
+        let note = read(&looped).unwrap().unwrap();
+        assert!(note.contains("/loop: ") && note.contains("--config"), "{note}");
     }
 }

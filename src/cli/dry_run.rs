@@ -50,7 +50,7 @@ pub(super) async fn run(
     let Watched { report, received, can_tell } = watch(arguments, migration).await?;
     if can_tell {
         if let Some(planned) = &report.planned {
-            tell_sums(arguments, planned);
+            tell_sums(arguments, planned, report.special_files);
         }
         if let Some(refusal) = &report.refusal {
             output::error(refusal);
@@ -103,7 +103,7 @@ fn status_of(report: &Report) -> u8 {
     }
 }
 
-fn tell_sums(arguments: &SyncArguments, planned: &Planned) {
+fn tell_sums(arguments: &SyncArguments, planned: &Planned, special_files: u64) {
     let seconds = arguments.fixed_limit_bytes_per_s().map(|limit| planned.sent.bytes.div_ceil(limit.max(1)));
     if arguments.format == Format::Json {
         output::line(
@@ -118,16 +118,17 @@ fn tell_sums(arguments: &SyncArguments, planned: &Planned) {
                 "delete": planned.deleted_files,
                 "rmdir": planned.deleted_dirs,
                 "protected": planned.protected,
+                "special": special_files,
                 "seconds_at_bwlimit": seconds,
             })
             .to_string(),
         );
     } else if !arguments.quiet {
-        output::line(&sums(planned, seconds));
+        output::line(&sums(planned, special_files, seconds));
     }
 }
 
-fn sums(planned: &Planned, seconds: Option<u64>) -> String {
+fn sums(planned: &Planned, special_files: u64, seconds: Option<u64>) -> String {
     let mut text = format!("would send {} files, {}", planned.sent.files, size(planned.sent.bytes));
     if let Some(seconds) = seconds {
         text += &format!(", in {} at the given limit", duration(std::time::Duration::from_secs(seconds)));
@@ -140,6 +141,7 @@ fn sums(planned: &Planned, seconds: Option<u64>) -> String {
         (planned.deleted_dirs, "directories to remove"),
         (planned.protected, "extra files to leave, to be safe"),
         (planned.failing_files, "files that would fail"),
+        (special_files, "special files (FIFOs, sockets, devices) to skip"),
     ] {
         if count > 0 {
             text += &format!("\n  {count} {what}");
@@ -200,10 +202,11 @@ mod tests {
             failing_files: 1,
             ..Planned::default()
         };
-        insta::assert_snapshot!(sums(&planned, Some(3600)), @"
+        insta::assert_snapshot!(sums(&planned, 4, Some(3600)), @"
         would send 3 files, 7.0 GiB, in 1:00:00 at the given limit
           2 files to delete
           1 files that would fail
+          4 special files (FIFOs, sockets, devices) to skip
         nothing was changed
         ");
     }

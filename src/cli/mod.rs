@@ -10,8 +10,10 @@ mod console;
 mod dry_run;
 mod filters;
 mod format;
+mod only_run;
 mod output;
 mod paths;
+mod rsync;
 mod signals;
 mod since;
 mod size;
@@ -27,7 +29,14 @@ use args::{Arguments, Command};
 
 /// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::parse().command {
+    let parsed = Arguments::try_parse().unwrap_or_else(|error| match rsync::answer(&error) {
+        Some(answer) => {
+            output::error(&answer);
+            std::process::exit(sync::WRONG_USAGE.into());
+        }
+        None => error.exit(),
+    });
+    let arguments = match parsed.command {
         Command::Sync(arguments) => arguments,
         Command::Backends(arguments) => return ExitCode::from(backends::run(&arguments)),
     };

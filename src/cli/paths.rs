@@ -1,6 +1,7 @@
 //! Where database and log lie by default: named after the pair of trees.
 
 use std::ffi::OsString;
+use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +10,8 @@ use towpath_backend::registry::Location;
 
 use crate::own_files::canonical;
 use crate::private_file;
+
+const SAY_WHERE: &str = "say where to keep the state with --database and --log-file";
 
 /// Database and log of the migration from `source` to `sink`, where they are
 /// not given. The same pair has the same files, from whatever folder and by
@@ -30,22 +33,29 @@ pub(super) fn state_files(
     }
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let folder = state_folder(variable("XDG_STATE_HOME"), variable("HOME"))?;
-    private_file::create_folder(&folder)
-        .map_err(|error| format!("cannot make the folder {}: {error}", folder.display()))?;
-    let name = pair_name(&canonical_of(source), &canonical_of(sink));
+    private_file::create_folder(&folder).and_then(|()| check_writable(&folder)).map_err(|error| {
+        let shown = folder.display();
+        format!("cannot write to the default state folder {shown}: {error}; {SAY_WHERE}")
+    })?;
+    let name = pair_of(source, sink);
     let file = |given: Option<&Path>, suffix: &str| {
         given.map_or_else(|| folder.join(format!("{name}.{suffix}")), Path::to_owned)
     };
     Ok(StateFiles { database: file(database, "db"), log: file(log, "log") })
 }
 
+/// Database and log lie in it, and so does what SQLite creates beside the database.
+fn check_writable(folder: &Path) -> io::Result<()> {
+    use rustix::fs::{Access, AtFlags, CWD, accessat};
+    Ok(accessat(CWD, folder, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)?)
+}
+
 /// The XDG base directory specification: relative paths are ignored.
 fn state_folder(xdg_state_home: Option<OsString>, home: Option<OsString>) -> Result<PathBuf, String> {
     let absolute = |value: Option<OsString>| value.map(PathBuf::from).filter(|path| path.is_absolute());
     let base = absolute(xdg_state_home).or_else(|| absolute(home).map(|home| home.join(".local/state")));
-    base.map(|base| base.join("towpath")).ok_or_else(|| {
-        "neither XDG_STATE_HOME nor HOME is an absolute path: say where to keep the state with --database and --log-file".to_owned()
-    })
+    base.map(|base| base.join("towpath"))
+        .ok_or_else(|| format!("neither XDG_STATE_HOME nor HOME is an absolute path: {SAY_WHERE}"))
 }
 
 /// The one name of a location, however it was given: a canonical path, or a URL without options.
@@ -54,6 +64,11 @@ pub(super) fn canonical_of(location: &Location) -> PathBuf {
         Location::Path(path) => canonical(path),
         Location::Url(url) => PathBuf::from(url.to_string()),
     }
+}
+
+/// The name of a pair of trees.
+pub(super) fn pair_of(source: &Location, sink: &Location) -> String {
+    pair_name(&canonical_of(source), &canonical_of(sink))
 }
 
 /// Readable at its start, and different for every pair.

@@ -1,8 +1,13 @@
-//! Signals: the first stops cleanly, the second at once.
+//! Signals: the first that asks to stop stops cleanly, the second at once.
+//!
+//! Signals that the caller ignores (`nohup`, `trap '' INT`) stay ignored. SIGUSR1 prints
+//! progress. SIGXFSZ and SIGPIPE do not end the process: the write that caused them fails
+//! with an error instead. SIGPIPE is ignored by Rust's runtime.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
+use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -34,9 +39,9 @@ impl Received {
 /// the database is safe at any moment.
 pub(super) fn listen(stop: CancellationToken) -> std::io::Result<Received> {
     let mut signals = Signals {
-        hangup: signal(SignalKind::hangup())?,
-        interrupt: signal(SignalKind::interrupt())?,
-        terminate: signal(SignalKind::terminate())?,
+        hangup: unless_ignored(Number::HUP)?,
+        interrupt: unless_ignored(Number::INT)?,
+        terminate: unless_ignored(Number::TERM)?,
     };
     let received = Received::default();
     let first = received.clone();
@@ -50,18 +55,82 @@ pub(super) fn listen(stop: CancellationToken) -> std::io::Result<Received> {
     Ok(received)
 }
 
+/// Installs handlers for signals whose default action ends the process without a message.
+/// To be called before anything is written.
+pub(super) fn survive() -> std::io::Result<()> {
+    // Handlers stay when the streams are dropped.
+    unless_ignored(Number::XFSZ)?;
+    unless_ignored(Number::USR1)?;
+    Ok(())
+}
+
+/// Requests to print progress.
+pub(super) struct ProgressRequests(Option<Signal>);
+
+impl ProgressRequests {
+    pub(super) fn new() -> std::io::Result<Self> {
+        unless_ignored(Number::USR1).map(Self)
+    }
+
+    /// Waits for the next one.
+    pub(super) async fn next(&mut self) {
+        next(&mut self.0).await;
+    }
+}
+
 struct Signals {
-    hangup: Signal,
-    interrupt: Signal,
-    terminate: Signal,
+    hangup: Option<Signal>,
+    interrupt: Option<Signal>,
+    terminate: Option<Signal>,
 }
 
 impl Signals {
     async fn next(&mut self) -> u8 {
         tokio::select! {
-            _ = self.interrupt.recv() => SIGINT_STATUS,
-            _ = self.terminate.recv() => SIGTERM_STATUS,
-            _ = self.hangup.recv() => SIGHUP_STATUS,
+            () = next(&mut self.interrupt) => SIGINT_STATUS,
+            () = next(&mut self.terminate) => SIGTERM_STATUS,
+            () = next(&mut self.hangup) => SIGHUP_STATUS,
         }
+    }
+}
+
+/// Waits for a signal; never returns if it is ignored.
+async fn next(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// Listens to a signal, unless the caller of this program set it to be ignored.
+fn unless_ignored(number: Number) -> std::io::Result<Option<Signal>> {
+    let number = number.as_raw();
+    // Without /proc nothing is known: stopping cleanly is better than being killed.
+    let ignored = std::fs::read_to_string("/proc/self/status").is_ok_and(|status| is_ignored(&status, number));
+    if ignored { Ok(None) } else { signal(SignalKind::from_raw(number)).map(Some) }
+}
+
+/// Whether a process with this `/proc/PID/status` ignores a signal.
+fn is_ignored(status: &str, number: i32) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    let bit = u32::try_from(number - 1).ok().and_then(|bit| 1_u64.checked_shl(bit));
+    mask.zip(bit).is_some_and(|(mask, bit)| mask & bit != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mask_of_ignored_signals_is_read() {
+        // SIGHUP (1) and SIGPIPE (13), as under nohup.
+        let status =
+            "Name:\ttowpath\nSigBlk:\tffffffffffffffff\nSigIgn:\t0000000000001001\nSigCgt:\t0000000000000000\n";
+        for (number, ignored) in [(1, true), (2, false), (13, true), (15, false), (64, false), (65, false), (0, false)]
+        {
+            assert_eq!(is_ignored(status, number), ignored, "{number}");
+        }
+        assert!(!is_ignored("", 1) && !is_ignored("SigIgn:\tx\n", 1));
     }
 }

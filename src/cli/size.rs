@@ -63,7 +63,11 @@ pub(super) fn parse_positive_size(text: &str) -> Result<usize, String> {
 /// A rate in bytes per second.
 pub(super) fn parse_rate(text: &str) -> Result<u64, String> {
     const LEAST: u64 = crate::Options::MIN_LIMIT_BYTES_PER_S;
-    match parse_size(text.strip_suffix("/s").unwrap_or(text))? {
+    let rate = text.strip_suffix("/s").unwrap_or(text);
+    match parse_size(rate)? {
+        1.. if rate.ends_with(|last: char| last.is_ascii_digit()) => Err(format!(
+            "`{text}` has no unit: use `{rate}K` for KiB a second, as rsync reads it, or `{rate}B` for bytes"
+        )),
         rate if rate < LEAST => {
             Err(format!("`{text}` is less than the least rate, 1K a second; leave the option out for no limit"))
         }
@@ -133,10 +137,16 @@ mod tests {
 
     #[test]
     fn rates_and_blocks_of_nothing_are_refused() {
-        for text in ["0", "0M", "1023"] {
+        for text in ["0", "0M", "1023B"] {
             assert!(parse_rate(text).unwrap_err().contains("least rate"), "{text}");
         }
         assert_eq!(parse_rate("20M/s"), Ok(20 << 20));
+        for text in ["5000", "5000/s", "1.5"] {
+            let error = parse_rate(text).unwrap_err();
+            let number = text.trim_end_matches("/s");
+            assert!(error.contains(&format!("`{number}K`")) && error.contains(&format!("`{number}B`")), "{error}");
+        }
+        assert_eq!(parse_rate("5000B"), Ok(5000));
         assert!(parse_positive_size("0").is_err());
     }
 

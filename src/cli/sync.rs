@@ -8,8 +8,9 @@ use towpath_backend::registry::{Location, Url};
 use towpath_local::{LocalSink, Overlap, overlap};
 
 use super::args::{Given, SyncArguments};
+use super::only_run::OnlyRun;
 use super::paths::{StateFiles, canonical_of, state_files};
-use super::signals::Received;
+use super::signals::{self, Received};
 use super::trees::Trees;
 use super::watch::{Watched, watch};
 use super::{console, dry_run, format, output};
@@ -40,7 +41,13 @@ impl From<Error> for Refusal {
 pub(super) async fn run(arguments: SyncArguments) -> u8 {
     if arguments.verbose > 1 {
         let filter = tracing_subscriber::EnvFilter::new("towpath=debug");
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+        // Reporting on standard error that standard error is closed would panic.
+        let diagnostics = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
+        diagnostics.with_writer(std::io::stderr).init();
+    }
+    if let Err(error) = signals::survive() {
+        output::error(&format!("cannot listen to signals: {error}"));
+        return COULD_NOT_RUN;
     }
     match try_run(&arguments).await {
         Ok(status) => status,
@@ -55,10 +62,14 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, Refusal> {
     let place = |given: &'_ Given| given.location().cloned().map_err(|problem| Refusal(WRONG_USAGE, problem));
     let (source, dest) = (place(&arguments.source)?, place(&arguments.dest)?);
     let trees = Trees::new(arguments.config.as_deref())?;
+    if let Some(note) = trees.note.as_ref().filter(|_| !arguments.quiet) {
+        output::note(&format!("note: {}", format::escape(note.as_bytes())));
+    }
     let (opened, files, mut options) = check(arguments, [&source, &dest], &trees).await?;
     if arguments.dry_run {
         return dry_run::run(arguments, [&source, &dest], options, opened, &trees, &files).await;
     }
+    let _only_run = OnlyRun::of(&source, &dest).map_err(|problem| Refusal(COULD_NOT_RUN, problem))?;
     // From here on things are touched: a local destination is made and probed.
     let sink = match &dest {
         Location::Path(dest) => local_sink(dest, &*opened, arguments, &mut options).await?,

@@ -22,6 +22,8 @@ pub(super) fn registry() -> Result<Registry, OpenError> {
 pub(super) struct Trees {
     registry: Registry,
     around: Surroundings,
+    /// Why the default configuration file is not used.
+    pub(super) note: Option<String>,
 }
 
 impl Trees {
@@ -29,8 +31,8 @@ impl Trees {
     /// the environment.
     pub(super) fn new(configuration: Option<&Path>) -> Result<Self, Refusal> {
         let mut around = Surroundings::environment();
-        config::read(configuration, &mut around).map_err(|problem| Refusal(WRONG_USAGE, problem))?;
-        Ok(Self { registry: registry().map_err(refusal)?, around })
+        let note = config::read(configuration, &mut around).map_err(|problem| Refusal(WRONG_USAGE, problem))?;
+        Ok(Self { registry: registry().map_err(refusal)?, around, note })
     }
 
     /// Whether it is known how both are opened.

@@ -241,6 +241,7 @@ impl Migration {
             own_files: self.own_files(),
             walkers: self.options.walkers,
             links: self.options.links,
+            specials: self.options.specials,
             keeps_hard_links,
             parts: self.parts(),
             filter: self.options.filter.clone(),
@@ -349,6 +350,7 @@ impl Migration {
             failed_files: tally.failed_files,
             vanished_files: tally.vanished_files,
             skipped_files: backlog.skipped,
+            special_files: self.progress.special_files(),
             unreadable_dirs: backlog.unreadable
                 + if self.options.mirror.is_some() { backlog.unreadable_at_sink } else { 0 },
             deleted_files: tally.deleted_files,

@@ -1,6 +1,7 @@
 //! What a run that was cut off left behind at the sink.
 
-use towpath_backend::{ErrorKind, RelPath, Sink};
+use tokio_stream::StreamExt as _;
+use towpath_backend::{ErrorKind, Kind, RelPath, Sink};
 
 use crate::audit::Line;
 use crate::error::Result;
@@ -49,7 +50,7 @@ pub(crate) async fn remove_leftovers(shared: &Shared) -> Result<()> {
             return Ok(());
         }
         for path in page {
-            match shared.sink.remove_file(&path).await {
+            match remove_leftover(&*shared.sink, &path).await {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 // It harms nobody, and the next scan finds it again.
@@ -57,4 +58,26 @@ pub(crate) async fn remove_leftovers(shared: &Shared) -> Result<()> {
             }
         }
     }
+}
+
+/// Removes an unfinished file, or a probe, which may be a directory of empty files.
+async fn remove_leftover(sink: &dyn Sink, path: &RelPath) -> towpath_backend::Result<()> {
+    match sink.remove_file(path).await {
+        Err(error) if error.kind() == ErrorKind::IsADirectory => {}
+        removed => return removed,
+    }
+    let mut names = Vec::new();
+    let mut pages = sink.read_dir(path).await?;
+    while let Some(page) = pages.next().await {
+        let empty =
+            page?.into_iter().filter(|entry| entry.metadata.kind == Kind::File && entry.metadata.size_bytes == 0);
+        names.extend(empty.map(|entry| entry.name));
+    }
+    for name in names {
+        if let Ok(file) = path.join(&name) {
+            sink.remove_file(&file).await?;
+        }
+    }
+    // Whatever else is in it keeps it.
+    sink.remove_dir(path).await
 }

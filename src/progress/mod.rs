@@ -94,6 +94,7 @@ struct Counters {
     pending: TotalsCounter,
     synced: TotalsCounter,
     failed_files: AtomicU64,
+    special_files: AtomicU64,
     read_bytes: AtomicU64,
     written_bytes: AtomicU64,
     lanes: Mutex<Vec<Option<Arc<LaneFile>>>>,
@@ -198,6 +199,15 @@ impl Progress {
         counters.files.fetch_add(found.files, Relaxed);
         counters.dirs.fetch_add(found.dirs, Relaxed);
         counters.bytes.fetch_add(found.bytes, Relaxed);
+    }
+
+    pub(crate) fn add_special_file(&self) {
+        self.0.special_files.fetch_add(1, Relaxed);
+    }
+
+    /// Special files that the scan of this run found in the source.
+    pub(crate) fn special_files(&self) -> u64 {
+        self.0.special_files.load(Relaxed)
     }
 
     pub(crate) fn counts(&self, side: Side) -> Counts {

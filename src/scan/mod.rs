@@ -19,7 +19,7 @@ use crate::audit::Line;
 use crate::error::{Error, Result};
 use crate::event::{Counts, Emitter, Event, FilePaths, Side};
 use crate::filter::Filter;
-use crate::options::Links;
+use crate::options::{Links, Specials};
 use crate::pace::Paces;
 use crate::part::Parts;
 use crate::progress::Progress;
@@ -45,6 +45,7 @@ pub(crate) struct Scan {
     /// Walkers of each side.
     pub(crate) walkers: usize,
     pub(crate) links: Links,
+    pub(crate) specials: Specials,
     pub(crate) filter: Filter,
     pub(crate) delete_excluded: bool,
     pub(crate) keeps_hard_links: bool,
@@ -146,6 +147,7 @@ impl Scan {
             emitter: self.emitter.clone(),
             stop,
             links: self.links,
+            specials: self.specials,
             parts: self.parts,
             source_copies_links: self.source.capabilities().symlinks,
             sink_holds_links: self.sink.capabilities().symlinks,

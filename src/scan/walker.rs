@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio_stream::StreamExt as _;
 use tokio_util::sync::CancellationToken;
+use towpath_backend::probe::Maker;
 use towpath_backend::{Entry, ErrorKind, Identity, Kind, Metadata, RelPath, Source, Tree};
 
 use super::follow::{Followed, follow, holds};
@@ -13,7 +14,7 @@ use crate::audit::Line;
 use crate::error::{Error, Result};
 use crate::event::{Counts, Emitter, Event, FilePaths, Side};
 use crate::filter::{Filter, is_reserved};
-use crate::options::Links;
+use crate::options::{Links, Specials};
 use crate::pace::Paces;
 use crate::part::{Parts, Whose};
 use crate::progress::Progress;
@@ -40,6 +41,8 @@ pub(super) struct Walk {
     pub(super) stop: CancellationToken,
     /// What becomes of links.
     pub(super) links: Links,
+    /// What becomes of special files.
+    pub(super) specials: Specials,
     pub(super) parts: Parts,
     /// Whether the source can tell where they point.
     pub(super) source_copies_links: bool,
@@ -172,9 +175,9 @@ impl Walk {
         let Entry { name, mut metadata } = entry;
         let mut role = match (self.parts.whose(&name), self.side) {
             (Some(Whose::Own), Side::Sink) => Role::Leftover,
-            (Some(Whose::Probe), Side::Sink) if dir.path.is_root() && is_old(&metadata) => Role::Leftover,
-            (Some(_), Side::Sink) => return Ok(None),
-            (Some(_), Side::Source) => {
+            (Some(Whose::Probe(maker)), Side::Sink) if is_abandoned(maker, &metadata) => Role::Leftover,
+            (Some(Whose::Probe(_)), _) | (Some(Whose::Others), Side::Sink) => return Ok(None),
+            (Some(Whose::Own | Whose::Others), Side::Source) => {
                 self.skip(path, "an unfinished file of another migration is not copied".to_owned(), missed).await?;
                 return Ok(Some(Listed { name, metadata, role: Role::NotCopied }));
             }
@@ -201,7 +204,12 @@ impl Walk {
             if role != Role::NotCopied
                 && let Some(reason) = self.reason_to_skip(path, metadata.kind)
             {
-                self.skip(path, reason, missed).await?;
+                if self.specials == Specials::Skip && is_special(&metadata) {
+                    self.progress.add_special_file();
+                    self.report_skipped(path, reason, true).await?;
+                } else {
+                    self.skip(path, reason, missed).await?;
+                }
                 role = Role::NotCopied;
             }
             if matches!(role, Role::ReadAt(_)) {
@@ -310,10 +318,14 @@ impl Walk {
 
     async fn skip(&self, path: &RelPath, reason: String, missed: &mut Missed) -> Result<()> {
         missed.skipped += 1;
+        self.report_skipped(path, reason, false).await
+    }
+
+    async fn report_skipped(&self, path: &RelPath, reason: String, accepted: bool) -> Result<()> {
         let paths = FilePaths { source: path.under(&self.roots[0]), dest: path.under(&self.roots[1]) };
         let line = Line { error: Some(reason.clone()), ..Line::now("skipped", paths.clone()) };
         self.state.log(vec![line]).await?;
-        self.emitter.emit(Event::Skipped { paths, reason }).await;
+        self.emitter.emit(Event::Skipped { paths, reason, accepted }).await;
         Ok(())
     }
 
@@ -354,6 +366,23 @@ impl Walk {
             Err(error) => Err(Error::Backend(format!("the {} {root} is gone: {error}", self.side))),
         }
     }
+}
+
+/// Whether something is known to be a FIFO, socket or device. A backend that tells its permissions knows
+/// its type; what has a size may hold content.
+fn is_special(metadata: &Metadata) -> bool {
+    metadata.kind == Kind::Other && metadata.permissions.is_some() && metadata.size_bytes == 0
+}
+
+/// Whether nobody is at work on a probe any more. Where its maker cannot be looked for, an old one counts.
+fn is_abandoned(maker: Maker, metadata: &Metadata) -> bool {
+    use rustix::process::{Pid, test_kill_process};
+    let process = match maker {
+        Maker::Here(process) => i32::try_from(process).ok().and_then(Pid::from_raw),
+        Maker::Elsewhere => None,
+    };
+    let is_dead = process.is_some_and(|process| test_kill_process(process) == Err(rustix::io::Errno::SRCH));
+    is_dead || is_old(metadata)
 }
 
 /// Whether something came into being so long ago that nobody is at work on it.

@@ -26,6 +26,7 @@ mod forward;
 mod metadata;
 mod names;
 mod path;
+pub mod probe;
 pub mod registry;
 mod sink;
 mod source;

@@ -40,7 +40,8 @@ pub enum Kind {
     Dir,
     /// A symbolic link, never followed.
     Symlink,
-    /// A FIFO, socket or device: never opened.
+    /// A FIFO, socket or device: never opened. Without [`Metadata::permissions`], or with a size, it is
+    /// of an unknown type, and may have content.
     Other,
 }
 

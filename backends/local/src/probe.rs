@@ -66,9 +66,7 @@ struct Scratch<'a> {
 
 impl<'a> Scratch<'a> {
     fn new(root: &'a Root) -> Self {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let stem = format!(".towpath-probe-{}-{}-", std::process::id(), now.as_nanos());
-        Self { root, stem, made: Vec::new() }
+        Self { root, stem: towpath_backend::probe::name(""), made: Vec::new() }
     }
 
     /// A hidden name that nobody else has.

@@ -67,6 +67,7 @@ pub(super) fn shown(event: &Event, each_file: bool) -> Option<Shown> {
         Event::Renamed { paths, from } if each_file => {
             Shown::told(format!("renamed {} to {}", escape(from), escape(&paths.dest)))
         }
+        Event::Skipped { accepted: true, .. } if each_file => logged(event)?,
         Event::Deleted { paths, .. } if each_file => Shown::told(format!("deleted {}", escape(&paths.dest))),
         // What is planned has lines of its own.
         Event::PassStarted { .. }
@@ -74,6 +75,7 @@ pub(super) fn shown(event: &Event, each_file: bool) -> Option<Shown> {
         | Event::Settled { .. }
         | Event::Deleted { .. }
         | Event::Renamed { .. }
+        | Event::Skipped { accepted: true, .. }
         | Event::Planned { .. } => return None,
         Event::WillRetry { .. } | Event::Warning { .. } | Event::Protected { .. } => passing(event)?,
         Event::Failed { .. }
@@ -109,7 +111,7 @@ fn passing(event: &Event) -> Option<Shown> {
         Event::Warning { message } => {
             Shown::problem("warning: … and more, which are not shown", format!("warning: {message}"))
         }
-        Event::Protected { paths, reason } => Shown::problem(
+        Event::Protected { paths, reason } => Shown::failure(
             "not deleted: … and more, which are not shown",
             format!("not deleted: {}: {reason}", escape(&paths.dest)),
         ),
@@ -136,8 +138,10 @@ fn logged(event: &Event) -> Option<Shown> {
         Event::Refused { paths, error } => {
             Shown::problem("refused: … and more: see the log", format!("refused: {}: {error}", escape(&paths.dest)))
         }
-        Event::Skipped { paths, reason } => {
-            Shown::problem("skipped: … and more: see the log", format!("skipped: {}: {reason}", escape(&paths.source)))
+        Event::Skipped { paths, reason, accepted } => {
+            let text = format!("skipped: {}: {reason}", escape(&paths.source));
+            let show = if *accepted { Shown::problem } else { Shown::failure };
+            show("skipped: … and more: see the log", text)
         }
         _ => return None,
     })
@@ -158,6 +162,12 @@ mod tests {
         assert_eq!((failed.text.as_str(), failed.is_failure, failed.is_problem), ("failed: /old/a: no", true, true));
         let vanished = shown(&Event::Vanished { paths: paths(b"a") }, false).unwrap();
         assert!(vanished.is_problem && !vanished.is_failure);
+        // They end with exit status 3: a quiet run must say why.
+        let skipped = |accepted| Event::Skipped { paths: paths(b"a"), reason: "no".to_owned(), accepted };
+        assert!(shown(&skipped(false), false).unwrap().is_failure);
+        assert!(shown(&Event::Protected { paths: paths(b"a"), reason: "no".to_owned() }, false).unwrap().is_failure);
+        assert_eq!(shown(&skipped(true), false), None);
+        assert!(!shown(&skipped(true), true).unwrap().is_failure);
     }
 
     #[test]
@@ -170,7 +180,7 @@ mod tests {
             Event::Failed { paths: paths.clone(), error: error.clone() },
             Event::Incomplete { paths: paths.clone(), error: error.clone() },
             Event::Vanished { paths: paths.clone() },
-            Event::Skipped { paths: paths.clone(), reason: error.clone() },
+            Event::Skipped { paths: paths.clone(), reason: error.clone(), accepted: false },
             Event::Refused { paths: paths.clone(), error: error.clone() },
             Event::Protected { paths: paths.clone(), reason: error.clone() },
             Event::Deleted { paths: paths.clone(), size_bytes: None },

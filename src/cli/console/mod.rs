@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::args::{Format, SyncArguments};
 use super::dry_run::planned_line;
 use super::output;
+use super::signals::ProgressRequests;
 use crate::{Estimator, Event, EventStream, Progress};
 use bars::Bars;
 
@@ -59,7 +60,12 @@ impl Console {
     }
 
     /// Shows events and progress until the migration ends.
-    pub(super) async fn listen(mut self, mut events: EventStream, stop: CancellationToken) {
+    pub(super) async fn listen(
+        mut self,
+        mut events: EventStream,
+        mut requests: ProgressRequests,
+        stop: CancellationToken,
+    ) {
         let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + self.interval, self.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut stopping = false;
@@ -75,6 +81,7 @@ impl Console {
                         self.print(true, STOPPING);
                     }
                 }
+                () = requests.next() => self.print_progress(),
                 _ = ticks.tick() => self.tick(),
             }
         }
@@ -93,6 +100,13 @@ impl Console {
             Some(bars) => bars.draw(&text::lines(&snapshot, &estimate, bars.width())),
             None => output::line(&text::one_line(&snapshot, &estimate)),
         }
+    }
+
+    /// A line that was asked for is printed even with --quiet, and does not mix with what a program reads.
+    fn print_progress(&mut self) {
+        let snapshot = self.progress.snapshot();
+        let estimate = self.estimator.estimate(Instant::now(), &snapshot);
+        self.print(true, &text::one_line(&snapshot, &estimate));
     }
 
     fn show(&mut self, event: &Event) {

@@ -131,7 +131,8 @@ pub(in crate::cli) fn summary(report: &Report) -> String {
     for (count, what) in [
         (report.failed_files, "failed"),
         (report.vanished_files, "vanished from the source"),
-        (report.skipped_files, "skipped, of a kind that is not copied"),
+        (report.skipped_files, "skipped, as they cannot be copied"),
+        (report.special_files, "special files (FIFOs, sockets, devices) skipped"),
         (report.unreadable_dirs, "directories could not be read"),
         (report.refused_attributes, "attributes (permissions, owners, …) not taken by the destination"),
         (report.deleted_files, "deleted that the source does not have"),
@@ -243,6 +244,7 @@ mod tests {
             failed_files: 1,
             vanished_files: 1,
             skipped_files: 2,
+            special_files: 3,
             unreadable_dirs: 0,
             deleted_files: 7,
             deleted_dirs: 3,
@@ -258,7 +260,8 @@ mod tests {
         stopped: sent 4 files, 400 B in 2.0 s (200 B/s); 4 of 10 files in sync
           1 failed
           1 vanished from the source
-          2 skipped, of a kind that is not copied
+          2 skipped, as they cannot be copied
+          3 special files (FIFOs, sockets, devices) skipped
           2 attributes (permissions, owners, …) not taken by the destination
           7 deleted that the source does not have
           3 emptied directories removed

@@ -230,6 +230,8 @@ impl Attributes {
         let size_bytes = if self.kind() == Kind::Dir { 0 } else { self.size_bytes };
         Metadata {
             accessed: Some(time(self.accessed_s)),
+            // Of a special file they say that its type is known: without, it may be a file.
+            permissions: (self.kind() == Kind::Other && self.mode & 0o170_000 != 0).then_some(self.mode & 0o7777),
             ..Metadata::new(self.kind(), size_bytes, time(self.modified_s))
         }
     }

@@ -1,0 +1,39 @@
+//! One run at a time for a pair of trees, whatever its database and whoever runs it.
+//!
+//! Root's cron job and a user have different default databases, so the lock of the database keeps
+//! neither from disturbing the other. A socket in Linux's abstract namespace is seen by all users
+//! of a machine, lies in no file system, and goes with its process. Runs on other machines, and in
+//! containers with a network namespace of their own, are not noticed.
+
+use std::io;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixListener};
+
+use towpath_backend::registry::Location;
+
+use super::paths::pair_of;
+
+/// Held while the run goes on.
+pub(super) struct OnlyRun(#[expect(dead_code, reason = "is closed when the run ends")] Option<UnixListener>);
+
+impl OnlyRun {
+    /// Claims a pair of trees.
+    ///
+    /// # Errors
+    /// One line, if another run has it.
+    pub(super) fn of(source: &Location, dest: &Location) -> Result<Self, String> {
+        let name = format!("towpath-{}", pair_of(source, dest));
+        match SocketAddr::from_abstract_name(&name).and_then(|address| UnixListener::bind_addr(&address)) {
+            Ok(listener) => Ok(Self(Some(listener))),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(format!(
+                "another run migrates {source} to {dest} with another database: wait until it ends, or stop it (`ss -xlp` \
+                 lists its process beside the socket @{name})"
+            )),
+            Err(error) => {
+                // A sandbox without such sockets.
+                tracing::debug!(%error, name, "cannot claim the pair of trees");
+                Ok(Self(None))
+            }
+        }
+    }
+}

@@ -96,7 +96,7 @@ impl Migration {
         }
         let log = AuditLog::open(&self.audit_log)?;
         let roots = Roots { source: self.source.root().to_vec(), sink: self.sink.root().to_vec() };
-        let (state, thread) = State::open(self.database.clone(), &roots, log)?;
+        let (state, thread) = State::open(self.database.clone(), &roots, log, self.cancellation.clone())?;
         let progress = self.progress.clone();
         let result = self.run_with(state).await;
         progress.set_phase(Phase::Ended);
@@ -109,12 +109,18 @@ impl Migration {
     async fn run_with(self, state: State) -> Result<Report> {
         let identities = self.identities().await?;
         let rescan = self.options.rescan || self.options.accept_new_tree;
-        let start = state.begin_run(rescan, self.options.settings()).await?;
+        let start = match state.begin_run(rescan, self.options.settings()).await {
+            Err(Error::Interrupted) => return Ok(self.report_stopped()),
+            start => start?,
+        };
         let run = start.run;
         for message in state.take_warnings().await? {
             self.emitter.emit(Event::Warning { message }).await;
         }
-        let result = self.run_following(&state, start, identities).await;
+        let result = match self.run_following(&state, start, identities).await {
+            Err(Error::Interrupted) => Ok(self.report_stopped()),
+            result => result,
+        };
         let end = match &result {
             Ok(report) if report.outcome == Outcome::Finished => RunEnd::Finished,
             Ok(_) => RunEnd::Stopped,
@@ -291,7 +297,10 @@ impl Migration {
             pool: Pool::new(self.options.queue_capacity, self.options.block_size_bytes, pipeline::SMALL_BYTES),
         });
         let (tally, result) = pipeline::run(shared, backlog.pending).await;
-        result?;
+        match result {
+            Ok(()) | Err(Error::Interrupted) => {}
+            Err(error) => return Err(error),
+        }
         if backlog.pending.files > 0 {
             // A file that was written but not recorded (setting an attribute failed, say) looks complete,
             // too. Make it durable before `end_run` clears the mark.
@@ -333,6 +342,11 @@ impl Migration {
             return u64::MAX;
         }
         source.mtime_precision_ns.max(sink.mtime_precision_ns).saturating_sub(1)
+    }
+
+    /// Of a run that was told to stop before it knew its backlog.
+    fn report_stopped(&self) -> Report {
+        self.report(Outcome::Stopped, false, &Backlog::default(), Tally::default())
     }
 
     fn report(&self, outcome: Outcome, scanned: bool, backlog: &Backlog, tally: Tally) -> Report {

@@ -60,7 +60,7 @@ impl State {
 }
 
 impl Db {
-    fn record(&mut self, outcomes: &[Outcome]) -> Result<()> {
+    pub(super) fn record(&mut self, outcomes: &[Outcome]) -> Result<()> {
         for outcome in outcomes {
             self.record_verdict(&outcome.key, &outcome.verdict)?;
             self.add_lines(&outcome.lines);
@@ -70,6 +70,7 @@ impl Db {
 
     fn record_verdict(&self, key: &FileKey, verdict: &Verdict) -> Result<()> {
         let name = Name(&key.name);
+        self.may_orphan(key)?;
         match verdict {
             Verdict::Synced { metadata, kept_size_bytes, checksum } => {
                 let hash = checksum.as_ref().map(|checksum| checksum.hash.as_str());

@@ -52,7 +52,7 @@ impl State {
     /// Records a new run and tells what it has to do. A backlog that was made with
     /// other `settings` is not what is asked for now.
     pub(crate) async fn begin_run(&self, rescan: bool, settings: String) -> Result<RunStart> {
-        self.commit(move |db| db.begin_run(rescan, &settings)).await
+        self.commit_long(move |db| db.begin_run(rescan, &settings)).await
     }
 
     /// From here until [`Self::end_run`] files are under way: a run that is cut
@@ -67,17 +67,19 @@ impl State {
     }
 
     async fn mark_transferring(&self, run: i64) -> Result<()> {
-        self.commit_durably(move |db| {
+        self.call_long(|db| {
             // What arrives changes the time of the directory that it arrives in.
             db.execute(
                 "UPDATE dir SET settle = 1 WHERE settle = 0 AND modified IS NOT NULL AND (
                      id IN (SELECT dir FROM file WHERE status = 0)
                      OR id IN (SELECT parent FROM dir WHERE missing = 1))",
                 [],
-            )?;
-            db.execute("UPDATE run SET transferring = 1 WHERE id = ?1", [run]).map(drop)
+            )
+            .map(drop)
         })
-        .await
+        .await?;
+        self.commit_durably(move |db| db.execute("UPDATE run SET transferring = 1 WHERE id = ?1", [run]).map(drop))
+            .await
     }
 
     /// What the last scan counted in the source and in the sink.

@@ -94,7 +94,7 @@ CREATE TABLE IF NOT EXISTS file(
     PRIMARY KEY (dir, name)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS file_pending ON file(work, turn, dir, name, size) WHERE status = 0;
-CREATE INDEX IF NOT EXISTS file_names ON file(device, inode, dir, name, status, work) WHERE device IS NOT NULL;
+CREATE INDEX IF NOT EXISTS file_names ON file(device, inode, status, work, turn, dir, name) WHERE device IS NOT NULL;
 CREATE INDEX IF NOT EXISTS file_begun ON file(dir) WHERE begun <> 0;
 CREATE INDEX IF NOT EXISTS file_failed ON file(dir) WHERE failed IS NOT NULL;
 

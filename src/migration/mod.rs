@@ -354,6 +354,7 @@ impl Migration {
         Report {
             outcome,
             scanned,
+            scanned_at: backlog.scanned_at,
             source: backlog.source,
             synced: tally.synced,
             pending: tally.pending,

@@ -1,6 +1,7 @@
 //! Runs: what the last ones left, and how this one ended.
 
 use rusqlite::params;
+use towpath_backend::Timestamp;
 
 use super::State;
 use super::db::Db;
@@ -38,6 +39,8 @@ pub(crate) struct Backlog {
     pub(crate) unreadable: u64,
     /// The same of the sink: of its extras nothing is known there.
     pub(crate) unreadable_at_sink: u64,
+    /// When the scan began; `None` before the first.
+    pub(crate) scanned_at: Option<Timestamp>,
 }
 
 /// How a run ended.
@@ -151,12 +154,13 @@ impl Db {
         if !same_settings {
             return Ok(Plan::Scan(ScanReason::OtherSettings));
         }
-        // An interrupted run is resumed. Once one has ended, a file that fails again and again must
-        // not keep what was never listed from being found.
+        // An interrupted run is resumed. After one that came to its end, only what failed is pending: a file
+        // that fails again and again must not keep new files from being found.
         let ended = "SELECT 1 FROM run WHERE outcome = 'finished' AND id >= (SELECT max(run) FROM scan) LIMIT 1";
-        let is_incomplete = backlog.unreadable > 0 || backlog.unreadable_at_sink > 0;
-        if is_incomplete && self.row(ended, [], |_| Ok(()))?.is_some() {
-            return Ok(Plan::Scan(ScanReason::Incomplete));
+        if self.row(ended, [], |_| Ok(()))?.is_some() {
+            let is_incomplete = backlog.unreadable > 0 || backlog.unreadable_at_sink > 0;
+            let reason = if is_incomplete { ScanReason::Incomplete } else { ScanReason::OnlyFailedLeft };
+            return Ok(Plan::Scan(reason));
         }
         Ok(Plan::Resume(backlog))
     }
@@ -167,7 +171,7 @@ impl Db {
             .row(
                 "SELECT source_files, source_dirs, source_bytes, sink_files, sink_dirs, sink_bytes, skipped,
                      (SELECT count(*) FROM unreadable WHERE side IN (?1, ?2)),
-                     (SELECT count(*) FROM unreadable WHERE side = ?3)
+                     (SELECT count(*) FROM unreadable WHERE side = ?3), started
                  FROM scan ORDER BY id DESC LIMIT 1",
                 [number(Side::Source), LOST_IN_SOURCE, number(Side::Sink)],
                 |row| {
@@ -178,6 +182,7 @@ impl Db {
                         skipped: n(6)?,
                         unreadable: n(7)?,
                         unreadable_at_sink: n(8)?,
+                        scanned_at: Some(Timestamp(row.get(9)?)),
                         ..Backlog::default()
                     })
                 },

@@ -62,8 +62,8 @@ async fn a_name_that_the_sink_cannot_hold_leaves_the_content_to_the_next() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_that_cannot_be_read_leaves_the_content_to_the_next() {
-    let bench = with_names(&["a", "b", "c"]).await;
     for temporary in [false, true] {
+        let bench = with_names(&["a", "b", "c"]).await;
         let rule = Rule::new(ErrorKind::PermissionDenied).at(|at| at.as_bytes() == b"a").temporary(temporary);
         let rule = rule.on(Operation::ReadWhole).on(Operation::Open);
         let source = Fault::new(bench.source.clone(), Faults::new(1).with(rule));
@@ -90,8 +90,12 @@ async fn a_name_removed_between_two_runs_does_not_make_copies_of_the_others() {
     let sink = Fault::new(bench.sink.clone(), Faults::new(1).with(rule));
     let ran = bench.run_between(bench.source.clone(), sink).await;
     assert_eq!((ran.report.synced.files, read(&bench.sink, "b").await), (1, None), "{:?}", ran.events);
+    // As if it had been stopped there: only then the next run resumes.
+    let stopped = "UPDATE run SET outcome = 'stopped'";
+    rusqlite::Connection::open(bench.database()).unwrap().execute(stopped, []).unwrap();
     bench.source.remove_file(&path("a")).await.unwrap();
     let ran = bench.run().await;
+    assert!(!ran.report.scanned);
     assert_eq!(ran.report.synced.files, 2, "{:?}", ran.events);
     assert!(!ran.tells("changed"), "{:?}", ran.events);
     assert_one_file(&bench.sink, &["a", "b", "c"]).await;

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use crate::cli::format::{duration, number, rate, short_path, size};
+use crate::cli::format::{duration, local_time, number, rate, short_path, size};
 use crate::{Counts, CurrentFile, Estimate, Outcome, Phase, Report, Snapshot, Totals};
 
 /// Files under way that are shown.
@@ -128,6 +128,12 @@ pub(in crate::cli) fn summary(report: &Report) -> String {
     if report.source.files > 0 {
         text += &format!("; {} of {} files in sync", number(in_sync), number(report.source.files));
     }
+    if let Some(scanned_at) = report.scanned_at.filter(|_| !report.scanned) {
+        text += &format!(" as of the scan of {}", local_time(scanned_at));
+        if report.outcome == Outcome::Finished {
+            text += "\n  what was created or changed since then may be missing: run the same command again to scan";
+        }
+    }
     for (count, what) in [
         (report.failed_files, "failed"),
         (report.vanished_files, "vanished from the source"),
@@ -143,10 +149,11 @@ pub(in crate::cli) fn summary(report: &Report) -> String {
         }
     }
     if report.pending.files > 0 {
-        text += &format!(
-            "\n  {} pending: the same command goes on with them; with --rescan it looks at the trees again first",
-            totals(report.pending)
-        );
+        let next = match report.outcome {
+            Outcome::Finished => "the same command scans and tries them again",
+            Outcome::Stopped => "the same command resumes them without a scan; with --rescan it scans first",
+        };
+        text += &format!("\n  {} pending: {next}", totals(report.pending));
     }
     text
 }
@@ -154,7 +161,7 @@ pub(in crate::cli) fn summary(report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use towpath_backend::RelPath;
+    use towpath_backend::{RelPath, Timestamp};
 
     fn snapshot() -> Snapshot {
         Snapshot {
@@ -237,6 +244,7 @@ mod tests {
         let report = Report {
             outcome: Outcome::Stopped,
             scanned: true,
+            scanned_at: Some(Timestamp(1_700_000_000_000_000_000)),
             source: Counts { files: 10, dirs: 1, bytes: 1000 },
             synced: Totals { files: 4, bytes: 400 },
             pending: Totals { files: 5, bytes: 500 },
@@ -263,7 +271,7 @@ mod tests {
           7 deleted that the source does not have
           3 emptied directories removed
           1 that the source does not have left, to be safe
-          5 files, 500 B pending: the same command goes on with them; with --rescan it looks at the trees again first
+          5 files, 500 B pending: the same command resumes them without a scan; with --rescan it scans first
         ");
     }
 }

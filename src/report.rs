@@ -76,6 +76,11 @@ pub struct Report {
     pub read_bytes: u64,
     /// Bytes written to the sink by this run.
     pub written_bytes: u64,
+    /// Of these, the bytes of files that were finished. The others belong to files that failed, changed or were
+    /// stopped; those start again at their first byte.
+    pub kept_bytes: u64,
+    /// Holes of the files that were finished, which are not written.
+    pub hole_bytes: u64,
     /// How long the run took.
     pub duration: Duration,
 }

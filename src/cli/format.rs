@@ -56,6 +56,11 @@ pub(super) fn local_time(time: Timestamp) -> String {
     shown_in(time, &TimeZone::system())
 }
 
+/// The local time now: `20:16:39`.
+pub(super) fn time_of_day() -> String {
+    TimeZone::system().to_datetime(jiff::Timestamp::now()).strftime("%H:%M:%S").to_string()
+}
+
 fn shown_in(time: Timestamp, zone: &TimeZone) -> String {
     jiff::Timestamp::from_nanosecond(time.0.into()).map_or_else(
         |_| format!("@{}", time.seconds()),

@@ -371,6 +371,8 @@ impl Migration {
             refusal: tally.refusal,
             read_bytes: done.read_bytes,
             written_bytes: done.written_bytes,
+            kept_bytes: tally.kept_bytes,
+            hole_bytes: tally.hole_bytes,
             duration: Duration::ZERO,
         }
     }

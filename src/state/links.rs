@@ -67,9 +67,9 @@ impl State {
         self.call_long(move |db| Ok(db.send_orphans(turn)? > 0)).await
     }
 
-    /// Takes up to `limit` names that still wait for their file out of this run.
-    pub(crate) async fn give_up_names(&self, limit: usize) -> Result<Vec<RelPath>> {
-        self.call(move |db| db.give_up_names(limit)).await
+    /// Takes up to `limit` names that still wait for their file out of this run, for the reason `error`.
+    pub(crate) async fn give_up_names(&self, limit: usize, error: &'static str) -> Result<Vec<RelPath>> {
+        self.call(move |db| db.give_up_names(limit, error)).await
     }
 
     /// What was blocked by a directory has another chance in pass `turn`; returns
@@ -267,7 +267,7 @@ impl Db {
         Ok(chosen)
     }
 
-    fn give_up_names(&self, limit: usize) -> Result<Vec<RelPath>> {
+    fn give_up_names(&self, limit: usize, error: &str) -> Result<Vec<RelPath>> {
         let names = self.rows(
             "SELECT file.dir, name, path FROM file JOIN dir ON dir.id = file.dir
              WHERE status = 0 AND work = 1 AND turn < ?1 LIMIT ?2",
@@ -280,6 +280,7 @@ impl Db {
         )?;
         for (key, _) in &names {
             self.set_turn(key, NO_TURN, None)?;
+            self.set_error(key, Some(error))?;
         }
         Ok(names.into_iter().map(|(_, path)| path).collect())
     }

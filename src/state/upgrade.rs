@@ -43,6 +43,7 @@ const FROM_2: &str = "
     ALTER TABLE dir ADD COLUMN sink_foreign_device INTEGER;
     ALTER TABLE file ADD COLUMN kept_size INTEGER;
     ALTER TABLE file ADD COLUMN begun INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE file ADD COLUMN error TEXT;
     DROP INDEX IF EXISTS file_names;
     DROP VIEW IF EXISTS files;
 ";

@@ -73,7 +73,7 @@ fn work_through(db: &mut Db) {
     while let Some(last) = db.pending_names(0, Sizes::All, &stretch, 64).unwrap().pop() {
         stretch = Stretch::RestOfDir(last.key);
     }
-    while !db.give_up_names(64).unwrap().is_empty() {}
+    while !db.give_up_names(64, "no").unwrap().is_empty() {}
 }
 
 /// What `work_through` costs, in hundreds of instructions of SQLite's machine.

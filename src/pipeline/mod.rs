@@ -153,7 +153,7 @@ async fn give_up_names(shared: &Shared, tally: &mut Tally) -> Result<()> {
 
 /// Reports the files whose names the sink cannot hold.
 async fn tell_impossible(shared: &Shared, tally: &mut Tally) -> Result<()> {
-    let mut after = (-1, Vec::new());
+    let mut after = (-1, -1, Vec::new());
     loop {
         let page = shared.state.impossible(after, PAGE_FILES).await?;
         let Some((last, _)) = page.last() else { return Ok(()) };

@@ -80,6 +80,10 @@ fn work_through(db: &mut Db) {
 fn cost(count: u32, source: &str, sink: &str) -> u64 {
     let folder = tempfile::tempdir().unwrap();
     let mut db = scanned(folder.path(), count, source, sink);
+    cost_of(&mut db, work_through)
+}
+
+fn cost_of(db: &mut Db, work: impl FnOnce(&mut Db)) -> u64 {
     let counted = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&counted);
     let count = move || {
@@ -88,7 +92,7 @@ fn cost(count: u32, source: &str, sink: &str) -> u64 {
     };
     db.connection.progress_handler(100, Some(count)).unwrap();
     db.in_transaction(|db| {
-        work_through(db);
+        work(db);
         Ok(())
     })
     .unwrap();
@@ -108,6 +112,27 @@ fn the_names_of_one_file_cost_in_proportion_to_their_number() {
         let (few, many) = (cost(200, source, sink), cost(1600, source, sink));
         assert!(many < few * 12, "{case}: {few} for 200 names, {many} for 1600");
     }
+}
+
+#[test]
+fn names_that_the_sink_cannot_hold_cost_in_proportion_to_their_number() {
+    let cost = |count| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut db = scanned(folder.path(), count, "0, 0, NULL, NULL", "NULL, NULL");
+        db.execute("UPDATE file SET work = 3", []).unwrap();
+        let mut seen = 0;
+        let cost = cost_of(&mut db, |db| {
+            let mut after = (-1, -1, Vec::new());
+            while let Some((last, _)) = db.impossible(&after, 64).unwrap().pop() {
+                after = last;
+                seen += 1;
+            }
+        });
+        assert_eq!(seen, count.div_ceil(64), "pages");
+        cost
+    };
+    let (few, many) = (cost(1000), cost(8000));
+    assert!(many < few * 12, "{few} for 1000 names, {many} for 8000");
 }
 
 #[test]

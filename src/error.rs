@@ -39,6 +39,10 @@ pub enum Error {
     /// A guard refused to go on, because going on could do harm.
     #[error("{0}")]
     Refused(String),
+    /// It was told to stop while it waited for the database. [`crate::Migration::run`] does not
+    /// return it: the run ends as [`crate::Outcome::Stopped`].
+    #[error("interrupted")]
+    Interrupted,
     /// A part of the engine ended when it should not have.
     #[error("internal error: {0}")]
     Internal(String),

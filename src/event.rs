@@ -70,6 +70,8 @@ pub enum ScanReason {
     Interrupted,
     /// The last scan could not read some directories, and a run has ended since.
     Incomplete,
+    /// The last run came to its end; pending is only what failed in it. It is tried again with what the scan finds.
+    OnlyFailedLeft,
     /// The last scan was made with other filters, or other options that decide what is migrated.
     OtherSettings,
     /// It was asked for.

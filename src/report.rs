@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use towpath_backend::Timestamp;
+
 use crate::event::{Counts, Totals};
 
 /// How a run ended.
@@ -39,8 +41,11 @@ pub struct Planned {
 pub struct Report {
     /// Whether it came to its end.
     pub outcome: Outcome,
-    /// Whether it scanned the trees, or took up an earlier backlog.
+    /// Whether it scanned the trees, or resumed an earlier backlog.
     pub scanned: bool,
+    /// When the scan that made the backlog began: what was created or changed since then may be
+    /// unknown to this run. `None`: no scan came to its end.
+    pub scanned_at: Option<Timestamp>,
     /// What the source holds, by the scan that made the backlog.
     pub source: Counts,
     /// Files sent and made durable by this run.
@@ -75,13 +80,19 @@ pub struct Report {
     pub read_bytes: u64,
     /// Bytes written to the sink by this run.
     pub written_bytes: u64,
+    /// Of these, the bytes of files that were finished. The others belong to files that failed, changed or were
+    /// stopped; those start again at their first byte.
+    pub kept_bytes: u64,
+    /// Holes of the files that were finished, which are not written.
+    pub hole_bytes: u64,
     /// How long the run took.
     pub duration: Duration,
 }
 
 impl Report {
     /// Whether every file of the source, special files apart, is known to be at the sink, and of a
-    /// mirror also nothing else.
+    /// mirror also nothing else. A run that did not scan knows the trees as they were at
+    /// [`Self::scanned_at`].
     pub fn all_in_sync(&self) -> bool {
         self.outcome == Outcome::Finished
             && self.pending.files == 0

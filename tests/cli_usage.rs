@@ -245,6 +245,9 @@ fn without_a_terminal_lines_of_progress_come_at_the_interval() {
     let lines: Vec<_> = ended.stdout.lines().filter(|line| line.contains("all done in")).collect();
     assert!(lines.len() >= 3, "{}", ended.stdout);
     assert!(lines[1].contains("now large") && lines[1].contains("in all"), "{}", lines[1]);
+    let time = lines[1].split(' ').next().unwrap();
+    assert!(time.len() == 8 && time.split(':').all(|part| part.parse::<u8>().is_ok()), "the time of day: {}", lines[1]);
+    assert!(!ended.stdout.contains("unknown"), "{}", ended.stdout);
     assert!(!ended.stdout.contains('\x1b') && !ended.stderr.contains('\x1b'));
 }
 
@@ -280,8 +283,16 @@ fn a_lost_terminal_stops_like_a_signal_and_the_first_signal_is_answered() {
     wait_until("it writes", || fs::metadata(bench.dest().join("large")).is_ok_and(|file| file.len() > 0));
     send_signal(&child, Signal::HUP);
     let ended = end(child).with_status(129);
-    assert_eq!(ended.stderr, "stopping: finishing what is under way; press Ctrl-C again to stop at once\n");
-    assert!(ended.stdout.contains("stopped: sent 0 files"), "{}", ended.stdout);
+    assert_eq!(
+        ended.stderr,
+        "stopping: files that are not finished start again in the next run; press Ctrl-C again to stop at once\n"
+    );
+    assert!(
+        ended.stdout.contains("stopped: sent 0 files, 0 B in ") && ended.stdout.contains("(0 B/s)"),
+        "{}",
+        ended.stdout
+    );
+    assert!(ended.stdout.contains("files that were not finished start again at 0"), "{}", ended.stdout);
 }
 
 #[test]

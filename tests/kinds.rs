@@ -176,7 +176,9 @@ fn holes_stay_holes_and_are_neither_read_nor_sent() {
             let data = fs::read(bench.source().join(name)).unwrap();
             assert_eq!(bench.row(name).hash, Some(sha256(&data)), "{name}: zeros belong to the content");
         }
-        assert!(ended.stdout.contains("sent 3 files"), "{}", ended.stdout);
+        let kib = ended.stdout.contains("sent 3 files, ") && ended.stdout.contains(" KiB in ");
+        assert!(kib && ended.stdout.contains("MiB of holes beside that"), "{}", ended.stdout);
+        assert!(!ended.stdout.contains("written in all"), "nothing was sent in vain: {}", ended.stdout);
     }
 }
 

@@ -119,6 +119,47 @@ fn the_first_signal_stops_cleanly_and_the_status_tells_which() {
 }
 
 #[test]
+fn a_resumed_run_says_as_of_when_it_knows_the_trees_and_the_next_one_scans() {
+    let bench = Bench::new();
+    for n in 0..6 {
+        bench.write(format!("{n}"), noise(n, 100_000));
+    }
+    let child = bench.start(&["--bwlimit", "200K"]);
+    wait_until("it writes", || bench.has_arrivals());
+    send_signal(&child, Signal::TERM);
+    let ended = end(child).with_status(143);
+    assert!(!ended.stdout.contains("as of the scan"), "it has scanned itself: {}", ended.stdout);
+    bench.write("new", "created after the scan");
+    let ended = bench.sync(&[]).with_status(0);
+    assert!(ended.stdout.contains("6 of 6 files in sync as of the scan of 2"), "{}", ended.stdout);
+    let ended = bench.sync(&[]).with_status(0);
+    assert!(ended.stdout.contains("7 of 7 files in sync\n"), "{}", ended.stdout);
+    bench.assert_same_trees();
+}
+
+#[test]
+fn a_file_that_fails_in_every_run_does_not_hide_new_ones() {
+    let bench = Bench::new();
+    bench.write("blocked", "data");
+    write(&bench.dest(), "blocked/inner", "precious");
+    bench.sync(&[]).with_status(3);
+    for name in ["new", "newer"] {
+        bench.write(name, "data");
+        let ended = bench.sync(&[]).with_status(3);
+        assert!(ended.stderr.contains("failed: "), "it is tried again each time: {}", ended.stderr);
+        assert_eq!(fs::read(bench.dest().join(name)).unwrap(), b"data");
+    }
+    // An interrupted run is resumed all the same, with what failed before it.
+    bench.write("large", noise(1, 1 << 20));
+    let child = bench.start(&["--bwlimit", "200K"]);
+    wait_until("it writes", || bench.dest().join("large").exists());
+    send_signal(&child, Signal::TERM);
+    end(child).with_status(143);
+    let ended = bench.sync(&[]).with_status(3);
+    assert!(ended.stdout.contains("resuming: 2 files") && ended.stderr.contains("failed: "), "{}", ended.stdout);
+}
+
+#[test]
 fn the_second_signal_stops_at_once_and_loses_nothing() {
     let bench = Bench::new();
     for n in 0..20 {

@@ -109,10 +109,13 @@ fn a_directory_in_a_files_place_fails_that_file_alone() {
     let failed: Vec<_> = bench.log().into_iter().filter(|line| line["status"] == "failed").collect();
     assert_eq!(failed.len(), 1);
     assert!(failed[0]["error"].as_str().unwrap().contains("destination"), "{failed:?}");
+    let error = failed[0]["error"].as_str().unwrap().to_owned();
+    assert_eq!(bench.errors(), [("blocked".to_owned(), error)]);
 
     fs::remove_dir_all(bench.dest().join("blocked")).unwrap();
     let ended = bench.sync(&[]).with_status(0);
-    assert!(ended.stdout.contains("resuming: 1 files"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("only what failed in the last run is pending"), "{}", ended.stdout);
+    assert_eq!(bench.errors(), []);
     bench.assert_same_trees();
 }
 

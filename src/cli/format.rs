@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+use towpath_backend::Timestamp;
+
 /// A size with one digit behind the point: `1.5 GiB`.
 pub(super) fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -46,6 +49,23 @@ pub(super) fn duration(time: Duration) -> String {
         3600..86_400 => format!("{hours}:{minutes:02}:{:02}", seconds % 60),
         _ => format!("{days}d {hours:02}:{minutes:02}:{:02}", seconds % 60),
     }
+}
+
+/// The local date and time of a moment: `2026-11-27 20:16`.
+pub(super) fn local_time(time: Timestamp) -> String {
+    shown_in(time, &TimeZone::system())
+}
+
+/// The local time now: `20:16:39`.
+pub(super) fn time_of_day() -> String {
+    TimeZone::system().to_datetime(jiff::Timestamp::now()).strftime("%H:%M:%S").to_string()
+}
+
+fn shown_in(time: Timestamp, zone: &TimeZone) -> String {
+    jiff::Timestamp::from_nanosecond(time.0.into()).map_or_else(
+        |_| format!("@{}", time.seconds()),
+        |time| zone.to_datetime(time).strftime("%Y-%m-%d %H:%M").to_string(),
+    )
 }
 
 /// Text on one line: what could command the terminal or is not UTF-8 is escaped.
@@ -112,6 +132,12 @@ mod tests {
         for (seconds, text) in [(4.2, "4.2 s"), (61.0, "01:01"), (3600.0, "1:00:00"), (1_825_452.0, "21d 03:04:12")] {
             assert_eq!(duration(Duration::from_secs_f64(seconds)), text);
         }
+    }
+
+    #[test]
+    fn moments_are_shown_in_local_time() {
+        let zone = TimeZone::fixed(jiff::tz::offset(2));
+        assert_eq!(shown_in(Timestamp(1_795_803_399_000_000_000), &zone), "2026-11-27 20:16");
     }
 
     #[test]

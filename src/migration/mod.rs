@@ -96,7 +96,7 @@ impl Migration {
         }
         let log = AuditLog::open(&self.audit_log)?;
         let roots = Roots { source: self.source.root().to_vec(), sink: self.sink.root().to_vec() };
-        let (state, thread) = State::open(self.database.clone(), &roots, log)?;
+        let (state, thread) = State::open(self.database.clone(), &roots, log, self.cancellation.clone())?;
         let progress = self.progress.clone();
         let result = self.run_with(state).await;
         progress.set_phase(Phase::Ended);
@@ -109,12 +109,18 @@ impl Migration {
     async fn run_with(self, state: State) -> Result<Report> {
         let identities = self.identities().await?;
         let rescan = self.options.rescan || self.options.accept_new_tree;
-        let start = state.begin_run(rescan, self.options.settings()).await?;
+        let start = match state.begin_run(rescan, self.options.settings()).await {
+            Err(Error::Interrupted) => return Ok(self.report_stopped()),
+            start => start?,
+        };
         let run = start.run;
         for message in state.take_warnings().await? {
             self.emitter.emit(Event::Warning { message }).await;
         }
-        let result = self.run_following(&state, start, identities).await;
+        let result = match self.run_following(&state, start, identities).await {
+            Err(Error::Interrupted) => Ok(self.report_stopped()),
+            result => result,
+        };
         let end = match &result {
             Ok(report) if report.outcome == Outcome::Finished => RunEnd::Finished,
             Ok(_) => RunEnd::Stopped,
@@ -295,7 +301,10 @@ impl Migration {
         });
         shared.check_identity(Side::Sink).await?;
         let (tally, result) = pipeline::run(shared, backlog.pending).await;
-        result?;
+        match result {
+            Ok(()) | Err(Error::Interrupted) => {}
+            Err(error) => return Err(error),
+        }
         if backlog.pending.files > 0 {
             // A file that was written but not recorded (setting an attribute failed, say) looks complete,
             // too. Make it durable before `end_run` clears the mark.
@@ -339,11 +348,17 @@ impl Migration {
         source.mtime_precision_ns.max(sink.mtime_precision_ns).saturating_sub(1)
     }
 
+    /// Of a run that was told to stop before it knew its backlog.
+    fn report_stopped(&self) -> Report {
+        self.report(Outcome::Stopped, false, &Backlog::default(), Tally::default())
+    }
+
     fn report(&self, outcome: Outcome, scanned: bool, backlog: &Backlog, tally: Tally) -> Report {
         let done = self.progress.snapshot();
         Report {
             outcome,
             scanned,
+            scanned_at: backlog.scanned_at,
             source: backlog.source,
             synced: tally.synced,
             pending: tally.pending,
@@ -361,6 +376,8 @@ impl Migration {
             refusal: tally.refusal,
             read_bytes: done.read_bytes,
             written_bytes: done.written_bytes,
+            kept_bytes: tally.kept_bytes,
+            hole_bytes: tally.hole_bytes,
             duration: Duration::ZERO,
         }
     }

@@ -28,6 +28,9 @@ pub(crate) const LAST_TURN: u32 = 3;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) synced: Totals,
+    /// What was written of the files in `synced`, and their holes.
+    pub(crate) kept_bytes: u64,
+    pub(crate) hole_bytes: u64,
     pub(crate) pending: Totals,
     pub(crate) failed_files: u64,
     pub(crate) vanished_files: u64,
@@ -86,7 +89,7 @@ impl Committer {
                     let refused = self.refused(&ended);
                     let lines =
                         refused.iter().chain([&event]).filter_map(|event| line_of(event, &ended.task)).collect();
-                    self.count(&ended.task, &verdict);
+                    self.count(&ended, &verdict);
                     outcomes.push(Outcome { key: ended.task.key.clone(), verdict, lines });
                     events.extend(refused);
                     events.extend([event]);
@@ -260,7 +263,8 @@ impl Committer {
         }
     }
 
-    fn count(&mut self, task: &Task, verdict: &Verdict) {
+    fn count(&mut self, ended: &Ended, verdict: &Verdict) {
+        let task = &ended.task;
         // Of what is not sent, the bytes are not pending either.
         let bytes = if matches!(task.job, Job::Content) { task.metadata.size_bytes } else { 0 };
         let tally = &mut self.tally;
@@ -273,6 +277,10 @@ impl Committer {
                 done();
                 tally.synced.files += 1;
                 tally.synced.bytes += kept_size_bytes.unwrap_or(bytes);
+                if let Ending::Written(written) = &ended.ending {
+                    tally.kept_bytes += written.written_bytes;
+                    tally.hole_bytes += written.hole_bytes;
+                }
             }
             Verdict::Settled => done(),
             Verdict::Vanished { .. } => {

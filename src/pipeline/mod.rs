@@ -138,22 +138,22 @@ async fn turn_pass(shared: &Arc<Shared>, turn: u32, tally: &mut Tally) -> Result
 
 /// Reports the names whose file did not arrive.
 async fn give_up_names(shared: &Shared, tally: &mut Tally) -> Result<()> {
+    const ERROR: &str = "the file that it is another name of (hard link) was not sent";
     loop {
-        let names = shared.state.give_up_names(PAGE_FILES).await?;
+        let names = shared.state.give_up_names(PAGE_FILES, ERROR).await?;
         if names.is_empty() {
             return Ok(());
         }
         for path in names {
-            let error = "the file that it is another name of (hard link) was not sent".to_owned();
             tally.failed_files += 1;
-            shared.tell_failed(&path, error).await?;
+            shared.tell_failed(&path, ERROR.to_owned()).await?;
         }
     }
 }
 
 /// Reports the files whose names the sink cannot hold.
 async fn tell_impossible(shared: &Shared, tally: &mut Tally) -> Result<()> {
-    let mut after = (-1, Vec::new());
+    let mut after = (-1, -1, Vec::new());
     loop {
         let page = shared.state.impossible(after, PAGE_FILES).await?;
         let Some((last, _)) = page.last() else { return Ok(()) };

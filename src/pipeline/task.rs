@@ -116,6 +116,10 @@ pub(crate) struct Written {
     pub(crate) refused: Vec<Error>,
     /// How much content was sent, if that is not what the source states as the file's size.
     pub(crate) unstated_size_bytes: Option<u64>,
+    /// Content that was written.
+    pub(crate) written_bytes: u64,
+    /// Holes, which were not.
+    pub(crate) hole_bytes: u64,
 }
 
 /// What failed, and on which side.

@@ -90,7 +90,9 @@ impl Writing {
             match self.write(block).await {
                 Ok(Some(refused)) => {
                     let unstated_size_bytes = Some(self.position).filter(|size| *size != self.stated_size_bytes());
-                    return Some(Ending::Written(Written { hash, refused, unstated_size_bytes }));
+                    let (written_bytes, hole_bytes) = self.progress.written_and_hole_bytes();
+                    let written = Written { hash, refused, unstated_size_bytes, written_bytes, hole_bytes };
+                    return Some(Ending::Written(written));
                 }
                 Ok(None) => return None,
                 Err(ending) => {

@@ -142,7 +142,9 @@ impl SideCounters {
 pub(crate) struct LaneFile {
     path: RelPath,
     size_bytes: u64,
+    /// Holes included.
     written_bytes: AtomicU64,
+    hole_bytes: AtomicU64,
 }
 
 impl Progress {
@@ -244,7 +246,12 @@ impl Progress {
 
     /// A lane takes up a file. The guard counts what is written, and clears the lane when dropped.
     pub(crate) fn start_file(&self, lane: usize, path: &RelPath, size_bytes: u64) -> CurrentGuard {
-        let file = Arc::new(LaneFile { path: path.clone(), size_bytes, written_bytes: AtomicU64::new(0) });
+        let file = Arc::new(LaneFile {
+            path: path.clone(),
+            size_bytes,
+            written_bytes: AtomicU64::new(0),
+            hole_bytes: AtomicU64::new(0),
+        });
         self.set_lane(lane, Some(Arc::clone(&file)));
         CurrentGuard { progress: self.clone(), lane, file }
     }
@@ -276,6 +283,13 @@ impl CurrentGuard {
     /// `bytes` more are a hole, which nobody writes.
     pub(crate) fn skip(&self, bytes: u64) {
         self.file.written_bytes.fetch_add(bytes, Relaxed);
+        self.file.hole_bytes.fetch_add(bytes, Relaxed);
+    }
+
+    /// What was written of the file, and what are holes.
+    pub(crate) fn written_and_hole_bytes(&self) -> (u64, u64) {
+        let holes = self.file.hole_bytes.load(Relaxed);
+        (self.file.written_bytes.load(Relaxed).saturating_sub(holes), holes)
     }
 }
 

@@ -184,7 +184,7 @@ mod tests {
     fn queue(folder: &std::path::Path, max_bytes: usize) -> DirQueue {
         let roots = Roots { source: b"/old".to_vec(), sink: b"/new".to_vec() };
         let log = AuditLog::open(&folder.join("log")).unwrap();
-        let (state, _thread) = State::open(folder.join("db"), &roots, log).unwrap();
+        let (state, _thread) = State::open(folder.join("db"), &roots, log, Default::default()).unwrap();
         DirQueue::new(Side::Source, state, max_bytes)
     }
 

@@ -47,7 +47,7 @@ impl Stretch {
 
     /// The condition on the rows, of the parameters ?2 and ?3, and what these are.
     /// Each is a range of the index of what is pending.
-    fn condition(&self) -> (&'static str, i64, &[u8]) {
+    pub(super) fn condition(&self) -> (&'static str, i64, &[u8]) {
         match self {
             Self::BehindDir(dir) => ("file.dir > ?2", *dir, &[]),
             Self::RestOfDir(key) => ("file.dir = ?2 AND file.name > ?3", key.dir, &key.name),
@@ -100,7 +100,7 @@ pub(crate) enum Work {
 impl Work {
     pub(crate) const ALL: [Self; 3] = [Self::Content, Self::Name, Self::Attributes];
 
-    fn number(self) -> i64 {
+    pub(super) fn number(self) -> i64 {
         match self {
             Self::Content => 0,
             Self::Name => 1,
@@ -121,7 +121,7 @@ impl Sizes {
     /// From here on a file takes longer to be carried than to be asked for, at 100 Mbit/s.
     const LARGE_BYTES: i64 = 1 << 20;
 
-    fn bounds(self) -> (i64, i64) {
+    pub(super) fn bounds(self) -> (i64, i64) {
         match self {
             Self::All => (0, i64::MAX),
             Self::Small => (0, Self::LARGE_BYTES - 1),
@@ -141,7 +141,7 @@ impl State {
         stretch: Stretch,
         limit: usize,
     ) -> Result<Vec<Pending>> {
-        self.call(move |db| match work {
+        self.call_long(move |db| match work {
             Work::Name => db.pending_names(turn, sizes, &stretch, limit),
             _ => db.pending_page(work, turn, sizes, &stretch, limit),
         })
@@ -152,42 +152,10 @@ impl State {
     pub(crate) async fn has_turn(&self, work: Work, turn: u32) -> Result<bool> {
         Ok(!self.pending_page(work, turn, Sizes::All, Stretch::all(), 1).await?.is_empty())
     }
-
-    /// Gives all names that still wait for their file their turn in pass `turn`. Where no name of a
-    /// file is in sync nor waits for its content to be sent, one of them does from now on.
-    pub(crate) async fn begin_names(&self, turn: u32) -> Result<()> {
-        self.call(move |db| {
-            db.send_orphaned_names(turn)?;
-            db.execute("UPDATE file SET turn = ?1 WHERE status = 0 AND work = 1 AND turn < ?1", [turn]).map(drop)
-        })
-        .await
-    }
-
-    /// Where the name that was to carry a file's content failed in pass `turn`, another one takes
-    /// over in the same pass; tells whether there is any.
-    pub(crate) async fn take_over_names(&self, turn: u32) -> Result<bool> {
-        self.call(move |db| Ok(db.send_orphaned_names(turn)? > 0)).await
-    }
-
-    /// Takes up to `limit` names that still wait for their file out of this run.
-    pub(crate) async fn give_up_names(&self, limit: usize) -> Result<Vec<RelPath>> {
-        self.call(move |db| db.give_up_names(limit)).await
-    }
-
-    /// What was blocked by a directory has another chance in pass `turn`; tells
-    /// whether there is any.
-    pub(crate) async fn unblock(&self, turn: u32) -> Result<bool> {
-        self.call(move |db| {
-            db.name_what_is_there()?;
-            let unblocked = db.execute("UPDATE file SET turn = ?2 WHERE status = 0 AND turn = ?1", [BLOCKED, turn])?;
-            Ok(unblocked > 0)
-        })
-        .await
-    }
 }
 
 /// The columns of a pending row, with the metadata and the checksum of `of`.
-fn columns(of: &str) -> String {
+pub(super) fn columns(of: &str) -> String {
     format!(
         "file.dir, file.name, dir.path, file.kind, file.real, {of}.size, {of}.modified, {of}.accessed, {of}.changed, \
          {of}.created, {of}.permissions, {of}.user, {of}.grp, {of}.hash, {of}.algorithm, {of}.device, {of}.inode, \
@@ -200,7 +168,7 @@ fn columns(of: &str) -> String {
 }
 
 impl Db {
-    fn pending_page(
+    pub(super) fn pending_page(
         &self,
         work: Work,
         turn: u32,
@@ -222,87 +190,9 @@ impl Db {
             pending,
         )
     }
-
-    /// Names whose file is in sync under another name. What is known of the file is known by that one.
-    fn pending_names(&self, turn: u32, sizes: Sizes, stretch: &Stretch, limit: usize) -> Result<Vec<Pending>> {
-        let (least, most) = sizes.bounds();
-        let (condition, dir, name) = stretch.condition();
-        self.rows(
-            &format!(
-                "SELECT {}, first.name, first_dir.path
-                 FROM file JOIN dir ON dir.id = file.dir
-                 JOIN file AS first ON (first.dir, first.name) = (
-                     SELECT dir, name FROM file AS synced
-                     WHERE synced.device = file.device AND synced.inode = file.inode AND synced.status = 1
-                     ORDER BY dir, name LIMIT 1)
-                 JOIN dir AS first_dir ON first_dir.id = first.dir
-                 WHERE file.status = 0 AND file.work = ?5 AND file.turn = ?1
-                     AND {condition} AND file.size BETWEEN ?6 AND ?7
-                 ORDER BY file.dir, file.name LIMIT ?4",
-                columns("first")
-            ),
-            params![turn, dir, Name(name), signed(limit as u64), Work::Name.number(), least, most],
-            |row| {
-                let first = join(&path(row, 22)?, &bytes(row, 21)?)?;
-                Ok(Pending { name_of: Some(first), ..pending(row)? })
-            },
-        )
-    }
-
-    /// Of each file whose names all wait for one another, lets the first that can still be had
-    /// carry the content, in pass `turn`. Tells how many there were.
-    ///
-    /// A name that failed in this run, or that the sink cannot hold, carries nothing.
-    pub(super) fn send_orphaned_names(&self, turn: u32) -> Result<usize> {
-        if self.row("SELECT 1 FROM file WHERE status = 0 AND work = 1 LIMIT 1", [], |_| Ok(()))?.is_none() {
-            return Ok(0);
-        }
-        self.execute(
-            "UPDATE file SET work = 0, turn = ?1 WHERE (dir, name) IN (
-                 SELECT dir, name FROM (
-                     SELECT dir, name,
-                         row_number() OVER (PARTITION BY device, inode ORDER BY dir, name) AS place,
-                         max(status = 1 OR work = 0) OVER (PARTITION BY device, inode) AS is_carried
-                     FROM file
-                     WHERE device IS NOT NULL AND (status = 1 OR (work IN (0, 1) AND turn < ?2)))
-                 WHERE place = 1 AND NOT is_carried)",
-            [turn, BLOCKED],
-        )
-    }
-
-    /// A name that was to carry a file's content becomes another name of it where one is in sync by
-    /// now. One whose metadata changed since is another file.
-    pub(super) fn name_what_is_there(&self) -> Result<()> {
-        self.execute(
-            "UPDATE file SET work = 1
-             WHERE status = 0 AND work = 0 AND device IS NOT NULL AND EXISTS (
-                 SELECT 1 FROM file AS other
-                 WHERE other.device = file.device AND other.inode = file.inode AND other.status = 1
-                     AND (other.size, other.modified) = (file.size, file.modified))",
-            [],
-        )
-        .map(drop)
-    }
-
-    fn give_up_names(&self, limit: usize) -> Result<Vec<RelPath>> {
-        let names = self.rows(
-            "SELECT file.dir, name, path FROM file JOIN dir ON dir.id = file.dir
-             WHERE status = 0 AND work = 1 AND turn < ?1 LIMIT ?2",
-            params![BLOCKED, signed(limit as u64)],
-            |row| {
-                let key = FileKey { dir: row.get(0)?, name: bytes(row, 1)? };
-                let path = join(&path(row, 2)?, &key.name)?;
-                Ok((key, path))
-            },
-        )?;
-        for (key, _) in &names {
-            self.set_turn(key, NO_TURN, None)?;
-        }
-        Ok(names.into_iter().map(|(_, path)| path).collect())
-    }
 }
 
-fn pending(row: &rusqlite::Row<'_>) -> rusqlite::Result<Pending> {
+pub(super) fn pending(row: &rusqlite::Row<'_>) -> rusqlite::Result<Pending> {
     let key = FileKey { dir: row.get(0)?, name: bytes(row, 1)? };
     let path = join(&path(row, 2)?, &key.name)?;
     let time = |index| row.get::<_, Option<i64>>(index).map(|ns| ns.map(Timestamp));

@@ -144,7 +144,7 @@ async fn lines_reach_the_log_though_nobody_asks_for_a_commit() {
     let folder = tempfile::tempdir().unwrap();
     let roots = Roots { source: b"/old".to_vec(), sink: b"/new".to_vec() };
     let log = AuditLog::open(&folder.path().join("log")).unwrap();
-    let (state, thread) = State::open(folder.path().join("db"), &roots, log).unwrap();
+    let (state, thread) = State::open(folder.path().join("db"), &roots, log, Default::default()).unwrap();
     for number in 0..3 {
         state.log(vec![line(number)]).await.unwrap();
     }

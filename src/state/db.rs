@@ -2,9 +2,12 @@
 
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
+use tokio_util::sync::CancellationToken;
 
 use super::open::Opened;
 use super::value::signed;
@@ -18,6 +21,8 @@ const MAX_CHANGES: u64 = 100_000;
 const MAX_LINES_BYTES: usize = 1 << 20;
 /// Shortest time between commits with lines that no job asks for: each costs two syncs.
 const LINES_TIME: Duration = Duration::from_secs(1);
+/// Instructions of SQLite's machine between two looks at whether to stop: well below a millisecond.
+const INSTRUCTIONS_BETWEEN_LOOKS: i32 = 10_000;
 
 /// The database, owned by its thread.
 pub(super) struct Db {
@@ -39,6 +44,8 @@ pub(super) struct Db {
     changes_at_begin: Option<u64>,
     /// A commit failed outside any job; the next job hears of it.
     failure: Option<Error>,
+    /// Whether the statements that run now may be interrupted.
+    is_interruptible: Arc<AtomicBool>,
 }
 
 impl Db {
@@ -56,11 +63,31 @@ impl Db {
             path,
             changes_at_begin: None,
             failure: None,
+            is_interruptible: Arc::default(),
         }
+    }
+
+    /// Ends statements of [`Self::interruptible`] jobs once `stop` is cancelled.
+    pub(super) fn interrupt_when(&mut self, stop: CancellationToken) -> Result<()> {
+        let armed = Arc::clone(&self.is_interruptible);
+        let look = move || armed.load(Relaxed) && stop.is_cancelled();
+        self.connection.progress_handler(INSTRUCTIONS_BETWEEN_LOOKS, Some(look)).map_err(|error| self.error(&error))
+    }
+
+    /// Runs a job that can be interrupted: then it is undone, but nothing that was done before it.
+    pub(super) fn interruptible<T>(&mut self, job: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.commit_and_go_on()?;
+        self.is_interruptible.store(true, Relaxed);
+        let result = job(self);
+        self.is_interruptible.store(false, Relaxed);
+        result
     }
 
     /// What an error of SQLite means to the run.
     pub(super) fn error(&self, error: &rusqlite::Error) -> Error {
+        if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) {
+            return Error::Interrupted;
+        }
         Error::Database { path: self.path.clone(), problem: super::open::describe(error) }
     }
 

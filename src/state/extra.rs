@@ -116,7 +116,7 @@ impl State {
     /// lies below one of another file system, if such were not entered, and at the
     /// sink unless extras are deleted from `other_file_systems` too.
     pub(crate) async fn begin_extras(&self, one_file_system: bool, other_file_systems: bool) -> Result<()> {
-        self.commit(move |db| {
+        self.commit_long(move |db| {
             db.execute("DELETE FROM protected", [])?;
             db.execute(
                 "INSERT OR IGNORE INTO protected SELECT path, 1 FROM dir
@@ -154,7 +154,7 @@ impl State {
 
     /// Counts the extra files and links that lie on other file systems mounted inside the sink.
     pub(crate) async fn count_foreign_extras(&self) -> Result<u64> {
-        self.call(|db| {
+        self.call_long(|db| {
             let sql = format!("SELECT count(*) {EXTRA_FILES} AND dir.sink_foreign_device <> 0");
             db.row(&sql, [], |row| row.get(0).map(unsigned)).map(Option::unwrap_or_default)
         })

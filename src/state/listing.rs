@@ -215,7 +215,8 @@ impl Db {
                  changed = excluded.changed, created = excluded.created, permissions = excluded.permissions,
                  kind = excluded.kind, real = excluded.real, user = excluded.user, grp = excluded.grp,
                  device = excluded.device, inode = excluded.inode,
-                 work = 0, turn = 0, failed = NULL, problem = NULL, scan = excluded.scan
+                 work = 0, turn = 0, failed = NULL, problem = NULL, scan = excluded.scan,
+                 error = CASE WHEN excluded.status = 0 THEN error END
              WHERE scan <> excluded.scan
              RETURNING status",
             params![
@@ -274,7 +275,7 @@ impl Db {
             return Ok(());
         }
         let matched = self.execute(
-            "UPDATE file SET status = 1
+            "UPDATE file SET status = 1, error = NULL
              WHERE dir = ?1 AND name = ?2 AND scan = ?3 AND status = 0 AND suspect = 0
                  AND coalesce(kept_size, size) = ?4 AND abs(modified - ?5) <= ?6 AND kind = ?7",
             params![dir, Name(name), self.scan.id, size, modified, self.scan.tolerance_ns, kind],

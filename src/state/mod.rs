@@ -11,6 +11,7 @@ mod db;
 mod deletion;
 mod extra;
 mod inside;
+mod links;
 mod listing;
 mod mounts;
 mod names;
@@ -31,6 +32,7 @@ use std::thread;
 
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use crate::audit::AuditLog;
 use crate::error::{Error, Result};
@@ -66,12 +68,19 @@ pub(crate) struct State {
 pub(crate) struct StateThread(thread::JoinHandle<()>);
 
 impl State {
-    /// Opens or makes the database of these trees, and starts its thread.
+    /// Opens or makes the database of these trees, and starts its thread. Statements that can run
+    /// for long end with [`Error::Interrupted`] once `stop` is cancelled.
     ///
     /// # Errors
     /// [`Error::Database`] if it cannot be used, [`Error::Refused`] if it belongs to other trees.
-    pub(crate) fn open(path: PathBuf, roots: &Roots, log: AuditLog) -> Result<(Self, StateThread)> {
+    pub(crate) fn open(
+        path: PathBuf,
+        roots: &Roots,
+        log: AuditLog,
+        stop: CancellationToken,
+    ) -> Result<(Self, StateThread)> {
         let mut db = Db::new(open::open(&path, roots)?, log, path.clone());
+        db.interrupt_when(stop)?;
         db.complete_log()?;
         let (jobs, mut waiting) = mpsc::channel::<Job>(QUEUE_CAPACITY);
         let thread = thread::Builder::new()
@@ -103,6 +112,20 @@ impl State {
             Ok(value)
         })
         .await
+    }
+
+    /// As [`Self::call`], for a job that can run for long: it ends with [`Error::Interrupted`], undone,
+    /// when the run is to stop. What earlier jobs did is committed before it.
+    async fn call_long<T: Send + 'static>(&self, job: impl FnOnce(&mut Db) -> Result<T> + Send + 'static) -> Result<T> {
+        self.call(move |db| db.interruptible(job)).await
+    }
+
+    /// As [`Self::call_long`], and committed when it returns.
+    async fn commit_long<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Db) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.commit(move |db| db.interruptible(job)).await
     }
 
     /// As [`Self::commit`], but a power cut does not take it back.

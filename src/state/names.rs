@@ -26,27 +26,17 @@ pub(crate) struct Impossible {
 /// What pending rows wait for that cannot be sent.
 pub(super) const IMPOSSIBLE: i64 = 3;
 
+/// Where a row lies in the index of what is pending: turn, directory, name.
+pub(crate) type ImpossibleKey = (i64, i64, Vec<u8>);
+
 impl State {
-    /// Up to `limit` files that the sink cannot hold, behind the directory and name `after`.
+    /// Up to `limit` files that the sink cannot hold, behind the row `after`.
     pub(crate) async fn impossible(
         &self,
-        after: (i64, Vec<u8>),
+        after: ImpossibleKey,
         limit: usize,
-    ) -> Result<Vec<((i64, Vec<u8>), Impossible)>> {
-        self.call(move |db| {
-            db.rows(
-                "SELECT file.dir, name, path, file.problem FROM file JOIN dir ON dir.id = file.dir
-                 WHERE status = 0 AND work = 3 AND (file.dir, name) > (?1, ?2) ORDER BY file.dir, name LIMIT ?3",
-                params![after.0, Name(&after.1), signed(limit as u64)],
-                |row| {
-                    let key = (row.get(0)?, bytes(row, 1)?);
-                    let path = super::backlog::join(&path(row, 2)?, &key.1)?;
-                    let problem = row.get::<_, Option<String>>(3)?.unwrap_or_default();
-                    Ok((key, Impossible { path, problem }))
-                },
-            )
-        })
-        .await
+    ) -> Result<Vec<(ImpossibleKey, Impossible)>> {
+        self.call(move |db| db.impossible(&after, limit)).await
     }
 }
 
@@ -58,6 +48,22 @@ struct Spelling {
 }
 
 impl Db {
+    /// In the order of the index, so that a page does not sort all of them.
+    pub(super) fn impossible(&self, after: &ImpossibleKey, limit: usize) -> Result<Vec<(ImpossibleKey, Impossible)>> {
+        self.rows(
+            "SELECT turn, file.dir, name, path, file.problem FROM file JOIN dir ON dir.id = file.dir
+             WHERE status = 0 AND work = 3 AND (turn, file.dir, name) > (?1, ?2, ?3)
+             ORDER BY turn, file.dir, name LIMIT ?4",
+            params![after.0, after.1, Name(&after.2), signed(limit as u64)],
+            |row| {
+                let key = (row.get(0)?, row.get(1)?, bytes(row, 2)?);
+                let path = super::backlog::join(&path(row, 3)?, &key.2)?;
+                let problem = row.get::<_, Option<String>>(4)?.unwrap_or_default();
+                Ok((key, Impossible { path, problem }))
+            },
+        )
+    }
+
     /// Makes the functions that the statements below use.
     pub(super) fn know_names(&self, rules: NameRules) -> Result<()> {
         let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::links::TEMPORARY_TABLES;
 use super::upgrade::upgrade;
 use super::value::Name;
 use crate::error::{Error, Result};
@@ -142,6 +143,7 @@ fn set_up(connection: &Connection) -> rusqlite::Result<bool> {
     connection.pragma_update(None, "temp_store", "file")?;
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
     connection.busy_timeout(std::time::Duration::from_secs(30))?;
+    connection.execute_batch(TEMPORARY_TABLES)?;
     Ok(has_wal)
 }
 

@@ -60,9 +60,13 @@ impl State {
 }
 
 impl Db {
-    fn record(&mut self, outcomes: &[Outcome]) -> Result<()> {
+    pub(super) fn record(&mut self, outcomes: &[Outcome]) -> Result<()> {
         for outcome in outcomes {
             self.record_verdict(&outcome.key, &outcome.verdict)?;
+            if matches!(outcome.verdict, Verdict::Failed { .. }) {
+                let error = outcome.lines.last().and_then(|line| line.error.as_deref());
+                self.set_error(&outcome.key, error)?;
+            }
             self.add_lines(&outcome.lines);
         }
         Ok(())
@@ -70,13 +74,14 @@ impl Db {
 
     fn record_verdict(&self, key: &FileKey, verdict: &Verdict) -> Result<()> {
         let name = Name(&key.name);
+        self.may_orphan(key)?;
         match verdict {
             Verdict::Synced { metadata, kept_size_bytes, checksum } => {
                 let hash = checksum.as_ref().map(|checksum| checksum.hash.as_str());
                 let algorithm = checksum.as_ref().map(|checksum| checksum.algorithm.name());
                 self.set_metadata(key, metadata)?;
                 self.execute(
-                    "UPDATE file SET status = 1, suspect = 0, work = 0, turn = 0, failed = NULL, begun = 0,
+                    "UPDATE file SET status = 1, suspect = 0, work = 0, turn = 0, failed = NULL, error = NULL, begun = 0,
                          hash = ?3, algorithm = ?4, kept_size = ?5
                      WHERE dir = ?1 AND name = ?2",
                     params![key.dir, name, hash, algorithm, kept_size_bytes.map(signed)],
@@ -99,7 +104,8 @@ impl Db {
             }
             Verdict::Blocked => self.set_turn(key, BLOCKED, None)?,
             Verdict::Settled => {
-                let sql = "UPDATE file SET status = 1, work = 0, turn = 0, failed = NULL WHERE dir = ?1 AND name = ?2";
+                let sql = "UPDATE file SET status = 1, work = 0, turn = 0, failed = NULL, error = NULL
+                     WHERE dir = ?1 AND name = ?2";
                 self.execute(sql, params![key.dir, name])?;
             }
             Verdict::Vanished { incomplete } => {
@@ -113,6 +119,12 @@ impl Db {
             }
         }
         Ok(())
+    }
+
+    /// Keeps the reason why a file was given up, for those who read the view `files`.
+    pub(super) fn set_error(&self, key: &FileKey, error: Option<&str>) -> Result<()> {
+        let sql = "UPDATE file SET error = ?3 WHERE dir = ?1 AND name = ?2";
+        self.execute(sql, params![key.dir, Name(&key.name), error]).map(drop)
     }
 
     pub(super) fn set_turn(&self, key: &FileKey, turn: u32, metadata: Option<&Metadata>) -> Result<()> {

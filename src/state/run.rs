@@ -1,6 +1,7 @@
 //! Runs: what the last ones left, and how this one ended.
 
 use rusqlite::params;
+use towpath_backend::Timestamp;
 
 use super::State;
 use super::db::Db;
@@ -39,6 +40,8 @@ pub(crate) struct Backlog {
     pub(crate) unreadable: u64,
     /// The same of the sink: of its extras nothing is known there.
     pub(crate) unreadable_at_sink: u64,
+    /// When the scan began; `None` before the first.
+    pub(crate) scanned_at: Option<Timestamp>,
 }
 
 /// How a run ended.
@@ -53,7 +56,7 @@ impl State {
     /// Records a new run and tells what it has to do. A backlog that was made with
     /// other `settings` is not what is asked for now.
     pub(crate) async fn begin_run(&self, rescan: bool, settings: String) -> Result<RunStart> {
-        self.commit(move |db| db.begin_run(rescan, &settings)).await
+        self.commit_long(move |db| db.begin_run(rescan, &settings)).await
     }
 
     /// From here until [`Self::end_run`] files are under way: a run that is cut
@@ -68,17 +71,19 @@ impl State {
     }
 
     async fn mark_transferring(&self, run: i64) -> Result<()> {
-        self.commit_durably(move |db| {
+        self.call_long(|db| {
             // What arrives changes the time of the directory that it arrives in.
             db.execute(
                 "UPDATE dir SET settle = 1 WHERE settle = 0 AND modified IS NOT NULL AND (
                      id IN (SELECT dir FROM file WHERE status = 0)
                      OR id IN (SELECT parent FROM dir WHERE missing = 1))",
                 [],
-            )?;
-            db.execute("UPDATE run SET transferring = 1 WHERE id = ?1", [run]).map(drop)
+            )
+            .map(drop)
         })
-        .await
+        .await?;
+        self.commit_durably(move |db| db.execute("UPDATE run SET transferring = 1 WHERE id = ?1", [run]).map(drop))
+            .await
     }
 
     /// What the last scan counted in the source and in the sink.
@@ -151,12 +156,13 @@ impl Db {
         if !same_settings {
             return Ok(Plan::Scan(ScanReason::OtherSettings));
         }
-        // An interrupted run is resumed. Once one has ended, a file that fails again and again must
-        // not keep what was never listed from being found.
+        // An interrupted run is resumed. After one that came to its end, only what failed is pending: a file
+        // that fails again and again must not keep new files from being found.
         let ended = "SELECT 1 FROM run WHERE outcome = 'finished' AND id >= (SELECT max(run) FROM scan) LIMIT 1";
-        let is_incomplete = backlog.unreadable > 0 || backlog.unreadable_at_sink > 0;
-        if is_incomplete && self.row(ended, [], |_| Ok(()))?.is_some() {
-            return Ok(Plan::Scan(ScanReason::Incomplete));
+        if self.row(ended, [], |_| Ok(()))?.is_some() {
+            let is_incomplete = backlog.unreadable > 0 || backlog.unreadable_at_sink > 0;
+            let reason = if is_incomplete { ScanReason::Incomplete } else { ScanReason::OnlyFailedLeft };
+            return Ok(Plan::Scan(reason));
         }
         Ok(Plan::Resume(backlog))
     }
@@ -167,7 +173,7 @@ impl Db {
             .row(
                 "SELECT source_files, source_dirs, source_bytes, sink_files, sink_dirs, sink_bytes, skipped,
                      (SELECT count(*) FROM unreadable WHERE side IN (?1, ?2)),
-                     (SELECT count(*) FROM unreadable WHERE side = ?3)
+                     (SELECT count(*) FROM unreadable WHERE side = ?3), started
                  FROM scan ORDER BY id DESC LIMIT 1",
                 [number(Side::Source), LOST_IN_SOURCE, number(Side::Sink)],
                 |row| {
@@ -178,6 +184,7 @@ impl Db {
                         skipped: n(6)?,
                         unreadable: n(7)?,
                         unreadable_at_sink: n(8)?,
+                        scanned_at: Some(Timestamp(row.get(9)?)),
                         ..Backlog::default()
                     })
                 },

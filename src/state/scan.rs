@@ -7,12 +7,15 @@ use super::State;
 use super::db::Db;
 use super::mounts::LOST_IN_SOURCE;
 use super::run::{Backlog, now_ns};
-use super::value::{Name, optional_path, path, signed, unsigned};
+use super::value::{Name, optional_path, path, signed};
 use crate::error::Result;
 use crate::event::{Counts, Side, Totals};
 
 /// Directories whose rows are checked in one step.
 const SWEEP_DIRS: i64 = 1000;
+
+/// A step for the directories of these numbers.
+type Step = fn(&mut Db, i64, i64) -> Result<()>;
 
 /// What a scan keeps in mind between its pages.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +33,7 @@ pub(super) struct Scan {
     pub(super) names: NameRules,
     /// The trees are as they should be, with all that is mounted in them: a user says so.
     pub(super) accepts_new_tree: bool,
-    compares: Compares,
+    pub(super) compares: Compares,
 }
 
 impl Scan {
@@ -90,7 +93,7 @@ pub(crate) struct Found {
 impl State {
     /// Begins a scan: nothing that an earlier scan found at the sink counts any more.
     pub(crate) async fn begin_scan(&self, run: i64, options: ScanOptions) -> Result<()> {
-        self.commit(move |db| db.begin_scan(run, &options)).await
+        self.commit_long(move |db| db.begin_scan(run, &options)).await
     }
 
     /// Records that a directory could not be read: what lies below is unknown.
@@ -144,39 +147,30 @@ impl State {
     /// Completes the scan: rows of files that no longer exist go, and the
     /// backlog is what is pending now.
     pub(crate) async fn finish_scan(&self, found: Found, identities: [Identity; 2]) -> Result<Backlog> {
-        self.call(Db::protect_unknown).await?;
-        // The names of one file lie in any directories: all rows must be as they are before names are compared.
-        for step in [Db::match_spellings, Db::sweep, Db::compare_names, Db::judge_names] {
+        self.call_long(Db::protect_unknown).await?;
+        self.for_all_dirs(&[Db::match_spellings, Db::sweep]).await?;
+        // The names of one file lie in any directories: each step needs the one before to be complete.
+        self.call_long(Db::find_merged).await?;
+        self.for_all_dirs(&[Db::separate_merged]).await?;
+        self.call_long(Db::choose_carriers).await?;
+        self.for_all_dirs(&[Db::compare_names, Db::judge_names]).await?;
+        self.call_long(|db| {
+            db.give_up_impossible()?;
+            db.send_orphaned_names(0)
+        })
+        .await?;
+        self.commit_long(move |db| db.finish_scan(&found, &identities)).await
+    }
+
+    /// Runs each step for all directories, some at a time.
+    async fn for_all_dirs(&self, steps: &[Step]) -> Result<()> {
+        for &step in steps {
             let mut from = 0;
-            while self.call(move |db| db.dirs_from(from, step)).await? {
+            while self.call_long(move |db| db.dirs_from(from, step)).await? {
                 from += SWEEP_DIRS;
             }
         }
-        self.call(|db| {
-            db.give_up_impossible()?;
-            db.send_orphaned_names(0).map(drop)
-        })
-        .await?;
-        self.commit(move |db| db.finish_scan(&found, &identities)).await
-    }
-}
-
-impl State {
-    /// Names of the source whose file has another name before them.
-    pub(crate) async fn further_names(&self) -> Result<Totals> {
-        self.call(|db| {
-            let totals = db.row(
-                "SELECT count(*), total(size) FROM file
-                 WHERE device IS NOT NULL AND EXISTS (
-                     SELECT 1 FROM file AS first
-                     WHERE first.device = file.device AND first.inode = file.inode
-                         AND (first.dir, first.name) < (file.dir, file.name))",
-                [],
-                |row| Ok(Totals { files: unsigned(row.get(0)?), bytes: row.get::<_, f64>(1)? as u64 }),
-            )?;
-            Ok(totals.unwrap_or_default())
-        })
-        .await
+        Ok(())
     }
 }
 
@@ -185,7 +179,7 @@ pub(super) fn number(side: Side) -> i64 {
 }
 
 impl Db {
-    fn begin_scan(&mut self, run: i64, options: &ScanOptions) -> Result<()> {
+    pub(super) fn begin_scan(&mut self, run: i64, options: &ScanOptions) -> Result<()> {
         let distrusted = self.row(
             "SELECT id FROM scan WHERE finished IS NOT NULL AND (SELECT value FROM distrust) ORDER BY id DESC LIMIT 1",
             [],
@@ -236,7 +230,7 @@ impl Db {
     }
 
     /// Does `step` for some directories from number `from` on; tells whether there may be more.
-    fn dirs_from(&mut self, from: i64, step: fn(&mut Self, i64, i64) -> Result<()>) -> Result<bool> {
+    fn dirs_from(&mut self, from: i64, step: Step) -> Result<bool> {
         let last = self.row("SELECT max(id) FROM dir", [], |row| row.get::<_, Option<i64>>(0))?.flatten();
         if last.is_none_or(|last| from > last) {
             return Ok(false);
@@ -285,55 +279,6 @@ impl Db {
                          2048 * (file.user IS NOT there.user) + 1024 * (file.grp IS NOT there.grp)))
                      OR (?4 AND (there.user IS NOT file.user OR there.grp IS NOT file.grp))))",
             params![from, to, compares.permissions, compares.owner],
-        )
-        .map(drop)
-    }
-
-    /// Of the names of one file, one is sent and the others are made names of it,
-    /// unless they are so already. Some FUSE file systems give different files one inode number: what
-    /// differs in size or mtime is not one file.
-    fn compare_names(&mut self, from: i64, to: i64) -> Result<()> {
-        if !self.scan.compares.hard_links {
-            return Ok(());
-        }
-        let range = params![from, to];
-        // Names of one file at the sink that are files of their own in the source.
-        self.execute(
-            "UPDATE file SET status = 0
-             WHERE dir BETWEEN ?1 AND ?2 AND status = 1 AND kind = 0 AND EXISTS (
-                 SELECT 1 FROM sink_entry AS mine
-                 JOIN sink_entry AS other ON other.device = mine.device AND other.inode = mine.inode
-                     AND (other.dir, other.name) <> (mine.dir, mine.name)
-                 JOIN file AS twin ON twin.dir = other.dir AND twin.name = other.name
-                 WHERE mine.dir = file.dir AND mine.name = file.name AND mine.device IS NOT NULL
-                     AND (file.device IS NULL OR twin.device IS NULL
-                         OR (file.device, file.inode) <> (twin.device, twin.inode)))",
-            range,
-        )?;
-        // One that is in sync is what the others are compared with: better one that has
-        // several names at the sink, too.
-        self.execute(
-            "UPDATE file SET status = 0, work = 1
-             WHERE dir BETWEEN ?1 AND ?2 AND device IS NOT NULL AND status = 1
-                 AND (SELECT (there.device, there.inode) IS NOT (mine.device, mine.inode)
-                          OR (there.device IS NULL AND (first.dir, first.name) <> (file.dir, file.name))
-                      FROM file AS first
-                      LEFT JOIN sink_entry AS there ON there.dir = first.dir AND there.name = first.name
-                      LEFT JOIN sink_entry AS mine ON mine.dir = file.dir AND mine.name = file.name
-                      WHERE first.device = file.device AND first.inode = file.inode AND first.status = 1
-                          AND (first.size, first.modified) = (file.size, file.modified)
-                      ORDER BY there.device IS NULL, first.dir, first.name LIMIT 1)",
-            range,
-        )?;
-        self.execute(
-            "UPDATE file SET work = 1
-             WHERE dir BETWEEN ?1 AND ?2 AND device IS NOT NULL AND status = 0 AND work = 0
-                 AND EXISTS (
-                     SELECT 1 FROM file AS first
-                     WHERE first.device = file.device AND first.inode = file.inode
-                         AND (first.size, first.modified) = (file.size, file.modified)
-                         AND (first.status = 1 OR (first.dir, first.name) < (file.dir, file.name)))",
-            range,
         )
         .map(drop)
     }

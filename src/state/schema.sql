@@ -91,10 +91,11 @@ CREATE TABLE IF NOT EXISTS file(
     failed INTEGER,                         -- the side that failed in this run
     kept_size INTEGER,                      -- bytes that were read and sent, if the source states another size
     begun INTEGER NOT NULL DEFAULT 0,       -- an unfinished copy may be at the sink: 1 made by this run, 2 over an older one, 3 before the scan
+    error TEXT,                             -- if pending: why it failed when it was last given up
     PRIMARY KEY (dir, name)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS file_pending ON file(work, turn, dir, name, size) WHERE status = 0;
-CREATE INDEX IF NOT EXISTS file_names ON file(device, inode, dir, name, status, work) WHERE device IS NOT NULL;
+CREATE INDEX IF NOT EXISTS file_names ON file(device, inode, status, work, turn, dir, name) WHERE device IS NOT NULL;
 CREATE INDEX IF NOT EXISTS file_begun ON file(dir) WHERE begun <> 0;
 CREATE INDEX IF NOT EXISTS file_failed ON file(dir) WHERE failed IS NOT NULL;
 
@@ -189,13 +190,14 @@ CREATE TABLE IF NOT EXISTS distrust(
 INSERT OR IGNORE INTO distrust VALUES (1, 0);
 
 -- What others read. Full paths; status in words.
-CREATE VIEW IF NOT EXISTS files(source_path, dest_path, created, changed, modified, permissions, hash, size, status, algorithm) AS
+CREATE VIEW IF NOT EXISTS files(source_path, dest_path, created, changed, modified, permissions, hash, size, status, algorithm, error) AS
 SELECT
     CASE WHEN typeof(source.root) = 'blob' OR raw THEN CAST(source.prefix || path AS BLOB) ELSE source.prefix || path END,
     CASE WHEN typeof(sink.root) = 'blob' OR raw THEN CAST(sink.prefix || path AS BLOB) ELSE sink.prefix || path END,
     created, changed, modified, permissions, hash, coalesce(kept_size, size),
     CASE status WHEN 0 THEN 'pending' ELSE 'synced' END,
-    algorithm
+    algorithm,
+    CASE status WHEN 0 THEN coalesce(problem, error) END
 FROM (
     SELECT
         file.*,

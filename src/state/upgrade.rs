@@ -44,6 +44,8 @@ const FROM_2: &str = "
     ALTER TABLE file ADD COLUMN kept_size INTEGER;
     ALTER TABLE file ADD COLUMN begun INTEGER NOT NULL DEFAULT 0;
     UPDATE file SET begun = 2 WHERE status = 0;
+    ALTER TABLE file ADD COLUMN error TEXT;
+    DROP INDEX IF EXISTS file_names;
     DROP VIEW IF EXISTS files;
 ";
 

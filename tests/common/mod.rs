@@ -170,6 +170,16 @@ impl Bench {
         rows.map(Result::unwrap).map(|row| (row.source.strip_prefix(&prefix[..]).unwrap().to_vec(), row)).collect()
     }
 
+    /// The names and errors in the `files` view, where it has one.
+    pub fn errors(&self) -> Vec<(String, String)> {
+        let connection = self.open();
+        let sql = "SELECT source_path, error FROM files WHERE error IS NOT NULL ORDER BY source_path";
+        let mut statement = connection.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?))).unwrap();
+        let prefix = format!("{}/", self.source().display());
+        rows.map(Result::unwrap).map(|(path, error)| (path.strip_prefix(&prefix).unwrap().to_owned(), error)).collect()
+    }
+
     pub fn row(&self, name: impl AsRef<[u8]>) -> Row {
         self.rows().remove(name.as_ref()).unwrap()
     }

@@ -1,5 +1,6 @@
 //! Files with several names, when the name that was to carry the content cannot.
 
+use towpath::{Migration, Outcome};
 use towpath_backend::layer::{Fault, Faults, Operation, Rule};
 use towpath_backend::{ByteSet, Capabilities, ErrorKind, NameRules, Sink as _, Tree as _};
 use towpath_memory::MemoryTree;
@@ -92,8 +93,12 @@ async fn a_name_removed_between_two_runs_does_not_make_copies_of_the_others() {
     let sink = Fault::new(bench.sink.clone(), Faults::new(1).with(rule));
     let ran = bench.run_between(bench.source.clone(), sink).await;
     assert_eq!((ran.report.synced.files, read(&bench.sink, "b").await), (1, None), "{:?}", ran.events);
+    // As if it had been stopped there: only then the next run resumes.
+    let stopped = "UPDATE run SET outcome = 'stopped'";
+    rusqlite::Connection::open(bench.database()).unwrap().execute(stopped, []).unwrap();
     bench.source.remove_file(&path("a")).await.unwrap();
     let ran = bench.run().await;
+    assert!(!ran.report.scanned);
     assert_eq!(ran.report.synced.files, 2, "{:?}", ran.events);
     assert!(!ran.tells("changed"), "{:?}", ran.events);
     assert_one_file(&bench.sink, &["a", "b", "c"]).await;
@@ -115,4 +120,35 @@ async fn a_first_name_that_is_another_file_by_then_leaves_the_content_to_the_nex
     let ran = bench.run_between(bench.source.clone(), sink).await;
     assert_eq!(ran.report.failed_files, 0, "{:?}", ran.events);
     assert_one_file(&bench.sink, &["b", "c"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_stopped_while_the_database_works_ends_as_stopped_and_the_next_one_goes_on() {
+    let bench = with_names(&["a", "b", "c"]).await;
+    let rule = Rule::new(ErrorKind::Unavailable).on(Operation::CreateHardLink);
+    bench.run_between(bench.source.clone(), Fault::new(bench.sink.clone(), Faults::new(1).with(rule))).await;
+    // A backlog that takes the database a while to look through.
+    let many = "WITH n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n LIMIT 20000)
+        INSERT INTO file(dir, name, size, modified, status, turn, scan) SELECT 1, 'gone' || i, 0, 0, 0, 1, 1 FROM n";
+    rusqlite::Connection::open(bench.database()).unwrap().execute(many, []).unwrap();
+    let mut migration = Migration::builder()
+        .source(bench.source.clone())
+        .sink(bench.sink.clone())
+        .database(bench.database())
+        .audit_log(bench.folder.path().join("audit.jsonl"))
+        .build()
+        .unwrap();
+    migration.cancellation().cancel();
+    drop(migration.events());
+    let report = migration.run().await.unwrap();
+    assert_eq!(report.outcome, Outcome::Stopped);
+    let runs = "SELECT count(*) FROM run";
+    let connection = rusqlite::Connection::open(bench.database()).unwrap();
+    let runs: i64 = connection.query_row(runs, [], |row| row.get(0)).unwrap();
+    assert_eq!(runs, 1, "the first run only: the second was interrupted before it was recorded");
+    connection.execute("DELETE FROM file WHERE name LIKE 'gone%'", []).unwrap();
+    drop(connection);
+    let ran = bench.run().await;
+    assert_eq!((ran.report.outcome, ran.report.failed_files), (Outcome::Finished, 0), "{:?}", ran.events);
+    assert_one_file(&bench.sink, &["a", "b", "c"]).await;
 }

@@ -96,6 +96,7 @@ fn scan_started(reason: ScanReason) -> &'static str {
         ScanReason::BacklogEmpty => "scanning both trees: nothing is pending from the last run",
         ScanReason::Interrupted => "scanning both trees: the last scan was interrupted",
         ScanReason::Incomplete => "scanning both trees: the last scan could not read some directories",
+        ScanReason::OnlyFailedLeft => "scanning both trees: only what failed in the last run is pending",
         ScanReason::OtherSettings => "scanning both trees: the backlog was made with other filters or options",
         ScanReason::Requested => "scanning both trees, as asked",
     }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::{Format, SyncArguments};
 use super::dry_run::planned_line;
+use super::format::time_of_day;
 use super::output;
 use super::signals::ProgressRequests;
 use crate::{Estimator, Event, EventStream, Progress};
@@ -24,7 +25,8 @@ pub(super) use text::summary;
 const REDRAW: Duration = Duration::from_millis(200);
 /// Lines of one kind that are shown: what nobody asked for must not bury the rest.
 const MAX_ALIKE: u64 = 50;
-const STOPPING: &str = "stopping: finishing what is under way; press Ctrl-C again to stop at once";
+const STOPPING: &str =
+    "stopping: files that are not finished start again in the next run; press Ctrl-C again to stop at once";
 
 /// Shows one migration.
 pub(super) struct Console {
@@ -98,7 +100,7 @@ impl Console {
         let estimate = self.estimator.estimate(Instant::now(), &snapshot);
         match &self.bars {
             Some(bars) => bars.draw(&text::lines(&snapshot, &estimate, bars.width())),
-            None => output::line(&text::one_line(&snapshot, &estimate)),
+            None => output::line(&format!("{} {}", time_of_day(), text::one_line(&snapshot, &estimate))),
         }
     }
 

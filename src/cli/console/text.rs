@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use crate::cli::format::{duration, number, rate, short_path, size};
+use crate::cli::format::{duration, local_time, number, rate, short_path, size};
 use crate::{Counts, CurrentFile, Estimate, Outcome, Phase, Report, Snapshot, Totals};
 
 /// Files under way that are shown.
@@ -59,16 +59,18 @@ fn current_file(file: &CurrentFile, width: usize) -> String {
 }
 
 fn pace(snapshot: &Snapshot, estimate: &Estimate) -> String {
-    let eta = |time: Option<Duration>| time.map_or_else(|| "unknown".to_owned(), duration);
+    let eta = |what, time: Option<Duration>| {
+        time.map_or_else(String::new, |time| format!(", {what} done in {}", duration(time)))
+    };
     let file = estimate.current_file.as_ref().map(|(_, time)| *time);
     let allowed = snapshot
         .followed
         .map_or_else(String::new, |followed| format!(" of {} that others leave", rate(followed.limit_bytes_per_s)));
     format!(
-        "{}{allowed}, largest file done in {}, all done in {}",
+        "{}{allowed}{}{}",
         rate(estimate.bandwidth_bytes_per_s),
-        eta(file),
-        eta(estimate.backlog)
+        eta("largest file", file),
+        eta("all", estimate.backlog)
     )
 }
 
@@ -83,7 +85,7 @@ fn left(snapshot: &Snapshot) -> String {
 fn done(snapshot: &Snapshot) -> String {
     let all = snapshot.in_sync_in_all();
     format!(
-        "sent now {}; in all {} of {}, {} of {} files",
+        "written now {}; in all {} of {}, {} of {} files",
         size(snapshot.written_bytes),
         size(all.bytes),
         size(snapshot.source.bytes),
@@ -113,20 +115,41 @@ pub(super) fn one_line(snapshot: &Snapshot, estimate: &Estimate) -> String {
     }
 }
 
+fn mean_rate(bytes: u64, time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    rate(if seconds > 0.0 { (bytes as f64 / seconds) as u64 } else { 0 })
+}
+
 /// How the run ended, and how to go on.
 pub(in crate::cli) fn summary(report: &Report) -> String {
-    let seconds = report.duration.as_secs_f64();
-    let mean = if seconds > 0.0 { (report.written_bytes as f64 / seconds) as u64 } else { 0 };
     let mut text = format!(
         "{}: sent {} in {} ({})",
         if report.outcome == Outcome::Stopped { "stopped" } else { "done" },
-        totals(report.synced),
+        totals(Totals { files: report.synced.files, bytes: report.kept_bytes }),
         duration(report.duration),
-        rate(mean)
+        mean_rate(report.kept_bytes, report.duration)
     );
     let in_sync = report.source.files.saturating_sub(report.pending.files + report.vanished_files);
     if report.source.files > 0 {
         text += &format!("; {} of {} files in sync", number(in_sync), number(report.source.files));
+    }
+    if let Some(scanned_at) = report.scanned_at.filter(|_| !report.scanned) {
+        text += &format!(" as of the scan of {}", local_time(scanned_at));
+        if report.outcome == Outcome::Finished {
+            text += "\n  what was created or changed since then may be missing: run the same command again to scan";
+        }
+    }
+    if report.hole_bytes > 0 {
+        text += &format!("\n  {} of holes beside that, which are not written", size(report.hole_bytes));
+    }
+    let lost_bytes = report.written_bytes.saturating_sub(report.kept_bytes);
+    if lost_bytes > 0 {
+        text += &format!(
+            "\n  {} written in all ({}), of which {} do not count: files that were not finished start again at 0",
+            size(report.written_bytes),
+            mean_rate(report.written_bytes, report.duration),
+            size(lost_bytes)
+        );
     }
     for (count, what) in [
         (report.failed_files, "failed"),
@@ -144,10 +167,11 @@ pub(in crate::cli) fn summary(report: &Report) -> String {
         }
     }
     if report.pending.files > 0 {
-        text += &format!(
-            "\n  {} pending: the same command goes on with them; with --rescan it looks at the trees again first",
-            totals(report.pending)
-        );
+        let next = match report.outcome {
+            Outcome::Finished => "the same command scans and tries them again",
+            Outcome::Stopped => "the same command resumes them without a scan; with --rescan it scans first",
+        };
+        text += &format!("\n  {} pending: {next}", totals(report.pending));
     }
     text
 }
@@ -155,7 +179,7 @@ pub(in crate::cli) fn summary(report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use towpath_backend::RelPath;
+    use towpath_backend::{RelPath, Timestamp};
 
     fn snapshot() -> Snapshot {
         Snapshot {
@@ -197,7 +221,7 @@ mod tests {
         |  and 2 more
         |20.0 MiB/s, largest file done in 05:12, all done in 21d 03:04:12
         |pending 1,000,000 files, 150.0 TiB, failed 2 files
-        |sent now 3.0 GiB; in all 50.0 TiB of 200.0 TiB, 234,567 of 1,234,567 files
+        |written now 3.0 GiB; in all 50.0 TiB of 200.0 TiB, 234,567 of 1,234,567 files
         ");
     }
 
@@ -230,7 +254,14 @@ mod tests {
 
     #[test]
     fn without_a_terminal_one_line_says_it_all() {
-        insta::assert_snapshot!(one_line(&snapshot(), &estimate()), @"20.0 MiB/s, largest file done in 05:12, all done in 21d 03:04:12, pending 1,000,000 files, 150.0 TiB, failed 2 files; sent now 3.0 GiB; in all 50.0 TiB of 200.0 TiB, 234,567 of 1,234,567 files; now projects/film 0\\n/take.mov");
+        insta::assert_snapshot!(one_line(&snapshot(), &estimate()), @"20.0 MiB/s, largest file done in 05:12, all done in 21d 03:04:12, pending 1,000,000 files, 150.0 TiB, failed 2 files; written now 3.0 GiB; in all 50.0 TiB of 200.0 TiB, 234,567 of 1,234,567 files; now projects/film 0\\n/take.mov");
+    }
+
+    #[test]
+    fn what_cannot_be_foretold_is_not_mentioned() {
+        let estimate = Estimate { current_file: None, backlog: None, ..estimate() };
+        let line = one_line(&snapshot(), &estimate);
+        assert!(line.starts_with("20.0 MiB/s, pending 1,000,000 files"), "{line}");
     }
 
     #[test]
@@ -238,6 +269,7 @@ mod tests {
         let report = Report {
             outcome: Outcome::Stopped,
             scanned: true,
+            scanned_at: Some(Timestamp(1_700_000_000_000_000_000)),
             source: Counts { files: 10, dirs: 1, bytes: 1000 },
             synced: Totals { files: 4, bytes: 400 },
             pending: Totals { files: 5, bytes: 500 },
@@ -253,11 +285,15 @@ mod tests {
             planned: None,
             refusal: None,
             read_bytes: 500,
-            written_bytes: 400,
+            written_bytes: 450,
+            kept_bytes: 400,
+            hole_bytes: 2000,
             duration: Duration::from_secs(2),
         };
         insta::assert_snapshot!(summary(&report), @"
         stopped: sent 4 files, 400 B in 2.0 s (200 B/s); 4 of 10 files in sync
+          2.0 KiB of holes beside that, which are not written
+          450 B written in all (225 B/s), of which 50 B do not count: files that were not finished start again at 0
           1 failed
           1 vanished from the source
           2 skipped, as they cannot be copied
@@ -266,7 +302,7 @@ mod tests {
           7 deleted that the source does not have
           3 emptied directories removed
           1 that the source does not have left, to be safe
-          5 files, 500 B pending: the same command goes on with them; with --rescan it looks at the trees again first
+          5 files, 500 B pending: the same command resumes them without a scan; with --rescan it scans first
         ");
     }
 }

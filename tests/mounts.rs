@@ -214,3 +214,35 @@ fn what_is_written_beneath_a_mount_that_goes_during_the_run_is_not_in_sync() {
     let ended = end(running).with_status(4);
     assert!(ended.stderr.contains("new/inner is not mounted"), "{}", ended.stderr);
 }
+
+#[test]
+fn a_mount_inside_a_mount_of_the_same_device_is_one_too() {
+    let bench = Bench::new();
+    for n in 0..20 {
+        bench.write(format!("{n}"), "data");
+    }
+    let Some(_outer) = Mount::tmpfs(&bench.source().join("m")) else { return };
+    for n in 0..3 {
+        bench.write(format!("m/real/{n}"), "data");
+    }
+    let Some(inner) = Mount::bind(&bench.source().join("m/real"), &bench.source().join("m/again")) else { return };
+    bench.sync(MIRROR).with_status(0);
+    drop(inner);
+    let ended = bench.sync(MIRROR).with_status(3);
+    assert!(ended.stderr.contains("m/again: the file system that was mounted here"), "{}", ended.stderr);
+    assert_eq!(count(bench.dest().join("m/again")), 3);
+}
+
+#[test]
+fn a_file_system_mounted_over_files_of_the_source_hides_them_and_deletes_none() {
+    let bench = Bench::new();
+    for n in 0..20 {
+        bench.write(format!("{n}"), "data");
+        bench.write(format!("dir/sub/{n}"), "data");
+        bench.write(format!("dir/{n}"), "data");
+    }
+    bench.sync(&[]).with_status(0);
+    let Some(_mount) = Mount::tmpfs(&bench.source().join("dir")) else { return };
+    let ended = bench.sync(MIRROR).with_status(3);
+    assert_eq!((count(bench.dest().join("dir")), count(bench.dest().join("dir/sub"))), (21, 20), "{}", ended.stderr);
+}

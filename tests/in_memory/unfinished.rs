@@ -138,3 +138,20 @@ async fn a_copy_that_a_stopped_run_left_is_reported_once_its_source_is_gone() {
         assert!(!ran.report.all_in_sync() && ran.tells("Incomplete"), "{:?}", ran.events);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_somebody_made_since_the_scan_is_not_removed() {
+    let bench = with_large(false).await;
+    let theirs = bench.sink.clone();
+    let makes = move || -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+        let tree = theirs.clone();
+        Box::pin(async move { write_at(&tree, "large", b"somebody's work", 1_600_000_000).await })
+    };
+    let rule = Rule::new(ErrorKind::NotFound).at(|at| at.as_bytes() == b"large").on(Operation::ReadAt).nth(2);
+    let vanishing = Fault::new(bench.source.clone(), Faults::new(1).with(rule));
+    let vanishing = before(vanishing, Operation::ReadAt, "large", 2, removes(&bench.source, "large"));
+    let source = before(vanishing, Operation::Open, "large", 1, makes);
+    let ran = bench.run_between(source, bench.sink.clone()).await;
+    assert!(!ran.report.all_in_sync() && bench.logged("incomplete") == ["large"], "{:?}", ran.events);
+    assert!(read(&bench.sink, "large").await.is_some());
+}

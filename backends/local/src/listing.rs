@@ -211,4 +211,17 @@ mod tests {
             assert!(page.unwrap().is_empty());
         }
     }
+
+    #[test]
+    fn only_a_directory_that_was_removed_ends_where_nothing_is_found() {
+        let tree = tempfile::tempdir().unwrap();
+        let open = |name: &str| OwnedFd::from(File::open(tree.path().join(name)).unwrap());
+        let page = |dir: &OwnedFd| read_page(dir, &RelPath::root(), &mut [MaybeUninit::uninit(); PACED_BYTES]);
+        std::fs::create_dir(tree.path().join("removed")).unwrap();
+        File::create(tree.path().join("file")).unwrap();
+        let removed = open("removed");
+        std::fs::remove_dir(tree.path().join("removed")).unwrap();
+        assert!(matches!(page(&removed), Ok(None)));
+        assert!(page(&open("file")).is_err(), "any other error is one");
+    }
 }

@@ -13,6 +13,7 @@ use rustix::buffer::spare_capacity;
 use rustix::fs::getxattr;
 
 use crate::filesystem::FileSystem;
+use crate::made::is_gone;
 use crate::mounts::Mount;
 
 /// Files of a source that are compared.
@@ -52,9 +53,11 @@ fn branches(mount_point: &Path) -> Vec<Vec<u8>> {
 ///
 /// Asked only where one of them lies on a file system that shows others'.
 pub(crate) fn shows_the_same(source: &Path, sink: &Path) -> io::Result<bool> {
-    let (there, device) = match fs::metadata(sink) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        found => (FileSystem::of(fs::File::open(sink)?)?, found?.dev()),
+    // A client may still tell of a directory that its server removed a moment ago.
+    let opened = fs::metadata(sink).and_then(|found| Ok((FileSystem::of(fs::File::open(sink)?)?, found.dev())));
+    let (there, device) = match opened {
+        Err(error) if is_gone(&error) => return Ok(false),
+        opened => opened?,
     };
     let here = FileSystem::of(fs::File::open(source)?)?;
     // Within one file system the inodes tell.

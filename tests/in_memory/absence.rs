@@ -54,16 +54,8 @@ async fn a_resumed_run_says_what_its_scan_could_not_read_and_the_next_run_reads_
         let stops = stops.clone();
         Box::pin(async move { stops.cancel() })
     });
-    let migration = towpath::Migration::builder()
-        .source(source)
-        .sink(bench.sink.clone())
-        .database(bench.database())
-        .audit_log(bench.database().with_file_name("audit.jsonl"))
-        .options(bench.options.clone())
-        .cancellation(stop)
-        .build()
-        .unwrap();
-    assert_eq!(migration.run().await.unwrap().outcome, towpath::Outcome::Stopped);
+    let stopped = bench.run_until_cancelled(source, bench.sink.clone(), stop).await;
+    assert_eq!(stopped.report.outcome, towpath::Outcome::Stopped);
 
     let resumed = bench.run().await;
     assert!(!resumed.report.scanned && resumed.tells("Unreadable"), "{:?}", resumed.events);

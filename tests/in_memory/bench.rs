@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use tokio_stream::StreamExt as _;
-use towpath::{Event, Migration, Options, Report};
+use towpath::{CancellationToken, Event, Migration, Options, Report};
 use towpath_backend::layer::{Call, Hook, Hooked, Operation};
 use towpath_backend::{
     Bytes, Capabilities, Kind, Metadata, NameRules, RelPath, Sink, Source, Timestamp, Tree as _, async_trait,
@@ -64,12 +64,22 @@ impl Bench {
     }
 
     pub async fn run_between(&self, source: impl Source + 'static, sink: impl Sink + 'static) -> Ran {
+        self.run_until_cancelled(source, sink, CancellationToken::new()).await
+    }
+
+    pub async fn run_until_cancelled(
+        &self,
+        source: impl Source + 'static,
+        sink: impl Sink + 'static,
+        token: CancellationToken,
+    ) -> Ran {
         let mut migration = Migration::builder()
             .source(source)
             .sink(sink)
             .database(self.database())
             .audit_log(self.folder.path().join("audit.jsonl"))
             .options(self.options.clone())
+            .cancellation(token)
             .build()
             .unwrap();
         let mut stream = migration.events();

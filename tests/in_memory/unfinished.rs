@@ -121,16 +121,8 @@ async fn a_copy_that_a_stopped_run_left_is_reported_once_its_source_is_gone() {
         let stops = stops.clone();
         Box::pin(async move { stops.cancel() })
     });
-    let migration = towpath::Migration::builder()
-        .source(source)
-        .sink(bench.sink.clone())
-        .database(bench.database())
-        .audit_log(bench.database().with_file_name("audit.jsonl"))
-        .options(bench.options.clone())
-        .cancellation(token)
-        .build()
-        .unwrap();
-    assert_eq!(migration.run().await.unwrap().outcome, towpath::Outcome::Stopped);
+    let stopped = bench.run_until_cancelled(source, bench.sink.clone(), token).await;
+    assert_eq!(stopped.report.outcome, towpath::Outcome::Stopped);
     bench.source.remove_file(&path("large")).await.unwrap();
     for rescan in [false, true] {
         let bench = Bench { options: towpath::Options { rescan, ..bench.options.clone() }, ..bench.clone() };

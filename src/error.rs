@@ -39,7 +39,7 @@ pub enum Error {
     /// A guard refused to go on, because going on could do harm.
     #[error("{0}")]
     Refused(String),
-    /// It was told to stop while it waited for the database. [`crate::Migration::run`] does not
+    /// It was stopped while it waited for the database. [`crate::Migration::run`] does not
     /// return it: the run ends as [`crate::Outcome::Stopped`].
     #[error("interrupted")]
     Interrupted,

@@ -348,7 +348,7 @@ impl Migration {
         source.mtime_precision_ns.max(sink.mtime_precision_ns).saturating_sub(1)
     }
 
-    /// Of a run that was told to stop before it knew its backlog.
+    /// Of a run that was stopped before it knew its backlog.
     fn report_stopped(&self) -> Report {
         self.report(Outcome::Stopped, false, &Backlog::default(), Tally::default())
     }

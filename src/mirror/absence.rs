@@ -43,7 +43,7 @@ pub(super) async fn look_for(shared: &Shared, path: &RelPath) -> Result<Absence>
     })
 }
 
-/// What a second look at a file tells that was not found when it was read.
+/// The result of re-checking a file that was not found when it was read.
 #[derive(Debug)]
 pub(crate) enum Vanished {
     /// The source does not have it any more.

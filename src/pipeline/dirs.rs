@@ -111,7 +111,7 @@ async fn make_checked(shared: &Shared, dir: &RelPath) -> Result<(), BackendError
 /// Applies a directory's attributes, and sets its times; tells what was refused.
 async fn settle(shared: &Shared, dir: &PendingDir) -> Result<Vec<BackendError>, BackendError> {
     match apply(shared, dir).await {
-        // That it could not be made was told before. One that is there was not found for a moment.
+        // The failed creation was reported before. A directory that exists was only briefly not found.
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             match shared.sink.metadata(&dir.path).await {
                 Ok(now) if now.kind == Kind::Dir => Err(error),

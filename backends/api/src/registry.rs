@@ -1,4 +1,4 @@
-//! Which backend a location belongs to, and what it is told.
+//! Which backend a location belongs to, and the settings it gets.
 //!
 //! A program registers the backends that it has; users name trees by paths or URLs:
 //!

@@ -110,7 +110,7 @@ fn look(dir: impl AsFd, name: &CStr, path: &RelPath) -> Result<Option<Entry>> {
 
 /// Small pages, each read when it is asked for.
 struct Paced {
-    /// `None` once all is told.
+    /// `None` after the last entry.
     dir: Option<Arc<OwnedFd>>,
     path: RelPath,
     reading: Option<JoinHandle<Result<Option<Vec<Entry>>>>>,

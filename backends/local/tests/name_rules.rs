@@ -156,7 +156,7 @@ async fn where_names_fold_their_spelling_can_be_changed_and_nothing_is_replaced(
         names.sort();
         names
     };
-    // This way to mount NTFS shows small letters alone, whatever it is told.
+    // This way to mount NTFS shows lowercase names only, whatever its options.
     for (what, make, mount, shows) in [
         ("exFAT", "mkfs.exfat {device}", "mount.exfat-fuse {device} {root}", ["Docs", "ReadMe"]),
         (

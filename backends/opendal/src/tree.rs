@@ -157,7 +157,7 @@ impl OpendalTree {
     pub(crate) fn metadata_of(&self, theirs: &opendal::Metadata) -> Metadata {
         let stored = theirs.last_modified().and_then(timestamp);
         if theirs.mode() == EntryMode::Unknown {
-            // Neither file nor directory: a special file, or a link to nowhere. It is told, and not read.
+            // Neither file nor directory: a special file, or a link to nowhere. It is reported, not read.
             return Metadata::new(Kind::Other, theirs.content_length(), stored.unwrap_or_default());
         }
         if theirs.mode() == EntryMode::DIR {

@@ -41,7 +41,7 @@ impl SftpTree {
             Err(error) if error.kind() == ErrorKind::Unavailable => self.check_once(operation, path).await,
             checked => checked,
         };
-        // A path is told as it was asked for, whichever component of it failed.
+        // The error names the path that was asked for, whichever component of it failed.
         checked.map_err(|error| error.with_path(path))
     }
 

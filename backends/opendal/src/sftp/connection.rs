@@ -138,7 +138,7 @@ impl Connection {
             waiting.last_number = waiting.last_number.wrapping_add(1);
             let number = waiting.last_number;
             waiting.answers.insert(number, sender);
-            // A lost connection is told to those who wait.
+            // Waiting requests fail when the connection is lost.
             let _queued = self.requests.send(request.numbered(number));
         }
         drop(waiting);

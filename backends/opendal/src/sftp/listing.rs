@@ -75,7 +75,7 @@ impl Listing {
 /// The pages, each fetched when it is asked for.
 struct Pages {
     first: Option<Vec<Entry>>,
-    /// `None` once all is told.
+    /// `None` after the last entry.
     next: Option<Next>,
 }
 

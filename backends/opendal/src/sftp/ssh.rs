@@ -1,4 +1,4 @@
-//! The program `ssh`: what it is told, and what must never reach it as an option.
+//! The program `ssh`: its arguments, and what must never reach it as an option.
 
 use std::process::Stdio;
 

@@ -10,7 +10,7 @@ use towpath::{Algorithm, Migration, Options};
 use towpath_backend::mock::{MockFileReader, MockFileWriter, MockSink, MockSource};
 use towpath_backend::{Capabilities, Entry, EntryStream, Identity, Kind, Metadata, Timestamp};
 
-const METADATA: Metadata = Metadata::new(Kind::File, 0, Timestamp(1));
+const METADATA: Metadata = Metadata::new(Kind::File, 0, Timestamp::from_ns(1));
 const CAPABILITIES: Capabilities = Capabilities::PLAIN;
 
 fn page(entries: Vec<Entry>) -> EntryStream {

@@ -31,7 +31,7 @@ struct Tar {
 impl Tar {
     fn open(path: &Path) -> std::io::Result<Self> {
         let archive = File::open(path)?;
-        let mut members = BTreeMap::from([(RelPath::root(), (Metadata::new(Kind::Dir, 0, Timestamp(0)), 0))]);
+        let mut members = BTreeMap::from([(RelPath::root(), (Metadata::new(Kind::Dir, 0, Timestamp::from_ns(0)), 0))]);
         let (mut at, mut header) = (0, [0; 512]);
         while archive.read_exact_at(&mut header, at).is_ok() && header[0] != 0 {
             let size = octal(&header[124..136]);

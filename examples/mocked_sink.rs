@@ -23,7 +23,7 @@ fn full_after(room: u64) -> MockSink {
     sink.expect_locate().return_const(None);
     sink.expect_identity().returning(|| Ok(Identity::new("the mock")));
     sink.expect_read_dir().returning(|_| Ok(Box::pin(tokio_stream::empty())));
-    sink.expect_metadata().returning(|_| Ok(Metadata::new(Kind::Dir, 0, Timestamp(0))));
+    sink.expect_metadata().returning(|_| Ok(Metadata::new(Kind::Dir, 0, Timestamp::from_ns(0))));
     let taken = Arc::new(AtomicU64::new(0));
     sink.expect_create().returning(move |path, _| {
         if taken.fetch_add(1, Relaxed) >= room {
@@ -44,7 +44,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?;
     let source = MemoryTree::new("old");
     for n in 0..10 {
-        source.write(&RelPath::new(format!("file {n}"))?, b"content", Timestamp(0)).await?;
+        source.write(&RelPath::new(format!("file {n}"))?, b"content", Timestamp::from_ns(0)).await?;
     }
     let migration = Migration::builder()
         .source(source)

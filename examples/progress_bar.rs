@@ -23,7 +23,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?;
     let source = MemoryTree::new("old");
     for n in 0..20 {
-        source.write(&RelPath::new(format!("file {n:02}"))?, &vec![n; 100_000], Timestamp(0)).await?;
+        source.write(&RelPath::new(format!("file {n:02}"))?, &vec![n; 100_000], Timestamp::from_ns(0)).await?;
     }
     let migration = Migration::builder()
         .source(source)

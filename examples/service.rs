@@ -73,7 +73,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?;
     let source = MemoryTree::new("old");
     for n in 0..200 {
-        source.write(&RelPath::new(format!("file {n:03}"))?, &vec![n; 20_000], Timestamp(0)).await?;
+        source.write(&RelPath::new(format!("file {n:03}"))?, &vec![n; 20_000], Timestamp::from_ns(0)).await?;
     }
     let mut service = Service::new(source, MemoryTree::new("new"), folder.path());
     println!("{}", service.status());

@@ -86,7 +86,7 @@ pub(crate) fn put_path(key: &str, path: &[u8], mut put: impl FnMut(&str, Value))
 
 /// A file's time as RFC 3339 writes it; out of its range (years 0 to 9999) in seconds.
 fn rfc3339(time: Timestamp) -> String {
-    jiff::Timestamp::from_nanosecond(time.0.into())
+    jiff::Timestamp::from_nanosecond(time.total_ns())
         .map_or_else(|_| format!("@{}", time.seconds()), |time| time.to_string())
 }
 

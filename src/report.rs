@@ -70,8 +70,10 @@ pub struct Report {
     pub deleted_dirs: u64,
     /// What the source does not have and was left at the sink, to be safe.
     pub protected: u64,
-    /// Permissions, owners and extended attributes that the sink did not take.
+    /// Times, permissions, owners and extended attributes that the sink did not take or keep.
     pub refused_attributes: u64,
+    /// Those of them that the system did not let this user set, such as the owner of a file.
+    pub denied_attributes: u64,
     /// What a run would do, if this was a dry run.
     pub planned: Option<Planned>,
     /// Why a guard kept anything, or anything more, from being deleted.
@@ -90,8 +92,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether every file of the source, special files apart, is known to be at the sink, and of a
-    /// mirror also nothing else. A run that did not scan knows the trees as they were at
+    /// Whether every file of the source, special files apart, is known to be at the sink with the attributes
+    /// that were asked for, as far as the sink can keep these; and of a mirror also nothing else. A run that did not scan knows the trees as they were at
     /// [`Self::scanned_at`].
     pub fn all_in_sync(&self) -> bool {
         self.outcome == Outcome::Finished
@@ -100,6 +102,7 @@ impl Report {
             && self.skipped_files == 0
             && self.unreadable_dirs == 0
             && self.protected == 0
+            && self.denied_attributes == 0
             && self.refusal.is_none()
     }
 }

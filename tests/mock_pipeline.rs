@@ -277,7 +277,7 @@ async fn a_file_that_never_rests_is_given_up_and_never_closed_as_done() {
         let clock = Arc::clone(&clock);
         reader.expect_metadata().returning(move || {
             let mut now = metadata(Kind::File, 2 * BLOCK);
-            now.modified.0 += clock.fetch_add(1, SeqCst) as i64;
+            now.modified = towpath_backend::Timestamp::from_ns(clock.fetch_add(1, SeqCst) as i64);
             Ok(now)
         });
         reader.expect_read_at().returning(|offset, length, buffer| Ok(sevens_of(2 * BLOCK, offset, length, buffer)));

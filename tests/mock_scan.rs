@@ -173,7 +173,8 @@ async fn a_sink_that_rounds_times_is_in_sync_and_a_second_run_sends_nothing() {
     const TWO_SECONDS: u64 = 2_000_000_000;
     let mut bench = Bench::new(Options { modify_window: Some(Duration::ZERO), ..Options::default() });
     let coarse = Capabilities { mtime_precision_ns: TWO_SECONDS, ..capabilities() };
-    let rounded = towpath_backend::Timestamp(MTIME.0 - MTIME.0 % TWO_SECONDS as i64);
+    let rounded =
+        towpath_backend::Timestamp::from_ns((MTIME.total_ns() - MTIME.total_ns() % i128::from(TWO_SECONDS)) as i64);
     let mut sink = MockSink::new();
     sink.expect_root().return_const(b"/new".to_vec());
     sink.expect_capabilities().return_const(coarse);

@@ -202,7 +202,8 @@ fn a_part_that_an_interrupted_run_left_open_to_all_is_closed_before_it_is_used()
     let folder = tempfile::tempdir().unwrap();
     set_mode(&write(folder.path(), "part", "a rest"), 0o644);
     let sink = towpath_local::LocalSink::open(folder.path()).unwrap();
-    let mut metadata = towpath_backend::Metadata::new(towpath_backend::Kind::File, 0, towpath_backend::Timestamp(0));
+    let mut metadata =
+        towpath_backend::Metadata::new(towpath_backend::Kind::File, 0, towpath_backend::Timestamp::from_ns(0));
     metadata.permissions = Some(0o400);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let _writer = runtime.block_on(sink.create(&RelPath::new("part").unwrap(), &metadata)).unwrap();

@@ -151,7 +151,8 @@ fn a_refused_run_touches_neither_tree() {
 #[test]
 fn a_database_of_the_first_version_is_brought_up_to_date() {
     let bench = Bench::new();
-    bench.write("dir/file", "data");
+    let year_2300 = filetime::FileTime::from_unix_time(10_413_792_000, 5);
+    filetime::set_file_mtime(bench.write("dir/file", "data"), year_2300).unwrap();
     let connection = rusqlite::Connection::open(bench.database()).unwrap();
     connection.execute_batch(include_str!("schema-1.sql")).unwrap();
     let root = |path: std::path::PathBuf| path.to_str().unwrap().to_owned();
@@ -172,7 +173,10 @@ fn a_database_of_the_first_version_is_brought_up_to_date() {
     let ended = bench.sync(&[]).with_status(0);
     assert!(ended.stdout.contains("scanning both trees"), "{}", ended.stdout);
     assert_eq!(bench.rows().into_keys().collect::<Vec<_>>(), [b"dir/file".to_vec()]);
-    assert_eq!(bench.count("SELECT user_version FROM pragma_user_version"), 3);
+    assert_eq!(bench.count("SELECT user_version FROM pragma_user_version"), 4);
+    let modified = "SELECT modified_seconds FROM files WHERE modified = 9223372036854775807";
+    assert_eq!(bench.count(modified), 10_413_792_000, "times that a column of integers does not hold");
+    assert_eq!(bench.count("SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"), 0);
     bench.assert_same_trees();
 }
 

@@ -38,7 +38,7 @@ impl Tree for Absent {
 
     async fn metadata(&self, path: &RelPath) -> Result<Metadata> {
         if path.is_root() {
-            return Ok(Metadata::new(Kind::Dir, 0, Timestamp(0)));
+            return Ok(Metadata::new(Kind::Dir, 0, Timestamp::from_ns(0)));
         }
         Err(Error::new(ErrorKind::NotFound, "look at", path, "the destination does not exist yet"))
     }

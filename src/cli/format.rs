@@ -62,7 +62,7 @@ pub(super) fn time_of_day() -> String {
 }
 
 fn shown_in(time: Timestamp, zone: &TimeZone) -> String {
-    jiff::Timestamp::from_nanosecond(time.0.into()).map_or_else(
+    jiff::Timestamp::from_nanosecond(time.total_ns()).map_or_else(
         |_| format!("@{}", time.seconds()),
         |time| zone.to_datetime(time).strftime("%Y-%m-%d %H:%M").to_string(),
     )
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn moments_are_shown_in_local_time() {
         let zone = TimeZone::fixed(jiff::tz::offset(2));
-        assert_eq!(shown_in(Timestamp(1_795_803_399_000_000_000), &zone), "2026-11-27 20:16");
+        assert_eq!(shown_in(Timestamp::from_ns(1_795_803_399_000_000_000), &zone), "2026-11-27 20:16");
     }
 
     #[test]

@@ -33,7 +33,7 @@ fn parse(text: &str, now: jiff::Timestamp, local: &TimeZone) -> Result<Since, St
     };
     let moment = |time: jiff::Timestamp| {
         let nanoseconds = i64::try_from(time.as_nanosecond()).map_err(|_| wrong())?;
-        Ok(Since { time: Timestamp(nanoseconds), age: None })
+        Ok(Since { time: Timestamp::from_ns(nanoseconds), age: None })
     };
     if let Ok(time) = text.parse::<jiff::Timestamp>() {
         return moment(time);
@@ -72,12 +72,12 @@ mod tests {
             ("2026-01-31T15:00", 1),
             ("2026-01-31 15:00:00", 1),
         ] {
-            let since = Since { time: Timestamp(NOON_NS + hours * HOUR_NS), age: None };
+            let since = Since { time: Timestamp::from_ns(NOON_NS + hours * HOUR_NS), age: None };
             assert_eq!(at_noon(text), Ok(since), "{text}");
         }
         for (text, hours) in [("12h", 12), ("30d", 720), ("120m", 2), ("0s", 0)] {
             let age = Some(Duration::from_secs(hours * 3600));
-            let since = Since { time: Timestamp(NOON_NS - hours as i64 * HOUR_NS), age };
+            let since = Since { time: Timestamp::from_ns(NOON_NS - hours as i64 * HOUR_NS), age };
             assert_eq!(at_noon(text), Ok(since), "{text}");
         }
     }

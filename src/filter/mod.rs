@@ -95,7 +95,7 @@ impl Filter {
         line("min-size", self.min_size_bytes.map(i128::from));
         match (self.newer_than, self.newer_than_age) {
             (Some(_), Some(age)) => line("newer-than-age", i128::try_from(age.as_nanos()).ok()),
-            (time, _) => line("newer-than", time.map(|time| i128::from(time.0))),
+            (time, _) => line("newer-than", time.map(Timestamp::total_ns)),
         }
         line("one-file-system", self.one_file_system.then_some(1));
         text

@@ -49,16 +49,16 @@ fn limits_are_for_regular_files_and_take_their_bounds_in() {
     let filter = Filter {
         max_size_bytes: Some(10),
         min_size_bytes: Some(5),
-        newer_than: Some(Timestamp(100)),
+        newer_than: Some(Timestamp::from_ns(100)),
         ..Filter::default()
     };
-    let file = |size, time| filter.leaves_out(&Metadata::new(Kind::File, size, Timestamp(time)));
+    let file = |size, time| filter.leaves_out(&Metadata::new(Kind::File, size, Timestamp::from_ns(time)));
     assert_eq!((file(5, 101), file(10, 101)), (None, None));
     assert!(file(4, 101).unwrap().contains("smaller"));
     assert!(file(11, 101).unwrap().contains("larger"));
     assert!(file(7, 100).unwrap().contains("older"));
     for kind in [Kind::Dir, Kind::Symlink, Kind::Other] {
-        assert_eq!(filter.leaves_out(&Metadata::new(kind, 4096, Timestamp(0))), None);
+        assert_eq!(filter.leaves_out(&Metadata::new(kind, 4096, Timestamp::from_ns(0))), None);
     }
 }
 
@@ -80,14 +80,14 @@ fn a_fingerprint_tells_filters_apart() {
         filter(b"a\\nb"),
         Filter { max_size_bytes: Some(1), ..Filter::default() },
         Filter { min_size_bytes: Some(1), ..Filter::default() },
-        Filter { newer_than: Some(Timestamp(1)), ..Filter::default() },
-        Filter { newer_than: Some(Timestamp(1)), newer_than_age: age, ..Filter::default() },
+        Filter { newer_than: Some(Timestamp::from_ns(1)), ..Filter::default() },
+        Filter { newer_than: Some(Timestamp::from_ns(1)), newer_than_age: age, ..Filter::default() },
         Filter { one_file_system: true, ..Filter::default() },
     ];
     let texts: std::collections::BTreeSet<_> = differing.iter().map(Filter::fingerprint).collect();
     assert_eq!(texts.len(), differing.len(), "{texts:?}");
     assert!(differing[0].is_empty() && differing[1..].iter().all(|filter| !filter.is_empty()));
-    let tomorrow = Filter { newer_than: Some(Timestamp(2)), newer_than_age: age, ..Filter::default() };
+    let tomorrow = Filter { newer_than: Some(Timestamp::from_ns(2)), newer_than_age: age, ..Filter::default() };
     assert_eq!(tomorrow.fingerprint(), differing[8].fingerprint());
 }
 

@@ -331,21 +331,18 @@ impl Migration {
         Parts::of(self.source.root(), self.sink.root())
     }
 
-    /// mtimes that differ by no more count as equal.
-    fn tolerance_ns(&self) -> u64 {
-        match self.options.modify_window {
-            Some(window) if self.sink.capabilities().sets_mtime => u64::try_from(window.as_nanos()).unwrap_or(u64::MAX),
-            _ => self.mtime_rounding_ns(),
-        }
+    /// mtimes that differ by no more count as equal. `None`: the sink keeps none.
+    fn tolerance_ns(&self) -> Option<u64> {
+        let window_ns = self.options.modify_window.map(|window| u64::try_from(window.as_nanos()).unwrap_or(u64::MAX));
+        self.mtime_rounding_ns().map(|rounding_ns| window_ns.unwrap_or(rounding_ns))
     }
 
-    /// How far a time is moved on its way: by less than the coarser side can tell apart.
-    fn mtime_rounding_ns(&self) -> u64 {
+    /// How far a time is moved on its way: by less than the coarser side can tell apart. `None`: the
+    /// sink keeps none.
+    fn mtime_rounding_ns(&self) -> Option<u64> {
         let (source, sink) = (self.source.capabilities(), self.sink.capabilities());
-        if !sink.sets_mtime {
-            return u64::MAX;
-        }
-        source.mtime_precision_ns.max(sink.mtime_precision_ns).saturating_sub(1)
+        let precision_ns = source.mtime_precision_ns.max(sink.mtime_precision_ns);
+        sink.sets_mtime.then(|| precision_ns.saturating_sub(1))
     }
 
     /// Of a run that was stopped before it knew its backlog.
@@ -372,6 +369,7 @@ impl Migration {
             deleted_dirs: tally.deleted_dirs,
             protected: tally.protected,
             refused_attributes: tally.refused_attributes,
+            denied_attributes: tally.denied_attributes,
             planned: None,
             refusal: tally.refusal,
             read_bytes: done.read_bytes,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
-use towpath_backend::Metadata;
+use towpath_backend::{ErrorKind, Metadata};
 
 use super::Shared;
 use super::task::{Ended, Ending, Job, Task, Written};
@@ -34,8 +34,9 @@ pub(crate) struct Tally {
     pub(crate) pending: Totals,
     pub(crate) failed_files: u64,
     pub(crate) vanished_files: u64,
-    /// Attributes that the sink did not take.
+    /// Attributes that the sink did not take or keep, and those of them that the system denied.
     pub(crate) refused_attributes: u64,
+    pub(crate) denied_attributes: u64,
     /// Files and links deleted at the sink, or moved where deleted things go.
     pub(crate) deleted_files: u64,
     /// Emptied directories removed at the sink.
@@ -44,6 +45,15 @@ pub(crate) struct Tally {
     pub(crate) protected: u64,
     /// Why nothing, or nothing more, was deleted.
     pub(crate) refusal: Option<String>,
+}
+
+impl Tally {
+    /// Counts attributes that the sink refused.
+    pub(super) fn add_refused(&mut self, refused: &[towpath_backend::Error]) {
+        let is_denied = |error: &&towpath_backend::Error| error.kind() == ErrorKind::PermissionDenied;
+        self.refused_attributes += refused.len() as u64;
+        self.denied_attributes += refused.iter().filter(is_denied).count() as u64;
+    }
 }
 
 /// Records the files of one pass.
@@ -207,7 +217,7 @@ impl Committer {
     async fn written(&self, ended: &Ended, written: &Written, paths: FilePaths) -> (Verdict, Event) {
         let (task, metadata) = (&ended.task, ended.task.metadata);
         let (checksum, hard_link_to) = match &task.job {
-            Job::Attributes => return (Verdict::Settled, Event::Settled { paths }),
+            Job::Attributes => return (Verdict::Settled { kept: written.kept }, Event::Settled { paths }),
             Job::Name(of) => (recorded(task), Some(self.shared.paths(of).dest)),
             Job::Content => {
                 let checksum = self.shared.options.checksum.zip(written.hash.clone());
@@ -220,7 +230,7 @@ impl Committer {
             Job::Name(_) => task.kept_size_bytes,
             _ => written.unstated_size_bytes,
         };
-        let verdict = Verdict::Synced { metadata, kept_size_bytes, checksum: checksum.clone() };
+        let verdict = Verdict::Synced { metadata, kept_size_bytes, kept: written.kept, checksum: checksum.clone() };
         let size_bytes = kept_size_bytes.unwrap_or(metadata.size_bytes);
         (verdict, Event::Synced { paths, size_bytes, checksum, hard_link_to })
     }
@@ -228,7 +238,7 @@ impl Committer {
     /// What the sink did not take beside content and times: counted, and no failure.
     fn refused(&mut self, ended: &Ended) -> Vec<Event> {
         let Ending::Written(written) = &ended.ending else { return Vec::new() };
-        self.tally.refused_attributes += written.refused.len() as u64;
+        self.tally.add_refused(&written.refused);
         let told = |error: &towpath_backend::Error| Event::Refused {
             paths: self.shared.paths(&ended.task.path),
             error: error.to_string(),
@@ -282,7 +292,7 @@ impl Committer {
                     tally.hole_bytes += written.hole_bytes;
                 }
             }
-            Verdict::Settled => done(),
+            Verdict::Settled { .. } => done(),
             Verdict::Vanished { .. } => {
                 done();
                 tally.vanished_files += 1;

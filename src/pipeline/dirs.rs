@@ -7,6 +7,7 @@ use towpath_backend::{Attributes, Error as BackendError, ErrorKind, Kind, RelPat
 
 use super::Shared;
 use super::commit::{self, Tally};
+use super::kept::{self, ReadBack};
 use super::obstacle::make_dir;
 use super::task::Failure;
 use crate::audit::Line;
@@ -31,12 +32,14 @@ pub(super) async fn run(shared: &Arc<Shared>, work: DirWork, tally: &mut Tally) 
         let (mut done, mut failed) = (Vec::with_capacity(page.len()), Vec::new());
         for (dir, result) in work_on_page(shared, work, page).await? {
             match result {
-                Ok(refused) => {
-                    tally.refused_attributes += refused.len() as u64;
+                Ok(ReadBack { kept, refused }) => {
+                    // What it did not keep before was reported then.
+                    let refused = if kept == dir.kept && !kept.is_empty() { Vec::new() } else { refused };
+                    tally.add_refused(&refused);
                     for error in refused {
                         refuse(shared, &dir, &error).await?;
                     }
-                    done.push(dir.id);
+                    done.push((dir.id, kept));
                 }
                 Err(error) => {
                     report(shared, &dir, error, tally).await?;
@@ -66,8 +69,8 @@ async fn refuse(shared: &Shared, dir: &PendingDir, error: &BackendError) -> Resu
     Ok(())
 }
 
-/// A directory, and what was refused or failed.
-type Done = (PendingDir, Result<Vec<BackendError>, BackendError>);
+/// A directory, and what the sink kept of it, or how it failed.
+type Done = (PendingDir, Result<ReadBack, BackendError>);
 
 async fn work_on_page(shared: &Arc<Shared>, work: DirWork, page: Vec<PendingDir>) -> Result<Vec<Done>, Error> {
     let panicked = |_| Error::Internal("a task for directories panicked".to_owned());
@@ -82,7 +85,7 @@ async fn work_on_page(shared: &Arc<Shared>, work: DirWork, page: Vec<PendingDir>
         let shared = Arc::clone(shared);
         under_way.spawn(async move {
             let result = match work {
-                DirWork::Make => make_checked(&shared, &dir.path).await.map(|()| Vec::new()),
+                DirWork::Make => make_checked(&shared, &dir.path).await.map(|()| ReadBack::default()),
                 DirWork::Settle => settle(&shared, &dir).await,
             };
             (dir, result)
@@ -108,21 +111,21 @@ async fn make_checked(shared: &Shared, dir: &RelPath) -> Result<(), BackendError
     }
 }
 
-/// Applies a directory's attributes, and sets its times; tells what was refused.
-async fn settle(shared: &Shared, dir: &PendingDir) -> Result<Vec<BackendError>, BackendError> {
+/// Applies a directory's attributes, and sets its times; returns what the sink kept of them.
+async fn settle(shared: &Shared, dir: &PendingDir) -> Result<ReadBack, BackendError> {
     match apply(shared, dir).await {
         // The failed creation was reported before. A directory that exists was only briefly not found.
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             match shared.sink.metadata(&dir.path).await {
                 Ok(now) if now.kind == Kind::Dir => Err(error),
-                _ => Ok(Vec::new()),
+                _ => Ok(ReadBack::default()),
             }
         }
         result => result,
     }
 }
 
-async fn apply(shared: &Shared, dir: &PendingDir) -> Result<Vec<BackendError>, BackendError> {
+async fn apply(shared: &Shared, dir: &PendingDir) -> Result<ReadBack, BackendError> {
     let (options, mut attributes) = (&shared.options, Attributes::default());
     attributes.permissions = dir.attributes.permissions.filter(|_| options.keep_permissions);
     attributes.permissions_of = dir.attributes.owner;
@@ -131,17 +134,11 @@ async fn apply(shared: &Shared, dir: &PendingDir) -> Result<Vec<BackendError>, B
         attributes.xattrs = shared.source.xattrs(&dir.read_path).await?;
         attributes.removes_others = true;
     }
-    let mut refused = Vec::new();
-    if !attributes.is_empty() {
-        refused = shared.sink.set_attributes(&dir.path, &attributes).await?;
-    }
+    let mut read_back = kept::set_attributes(shared, &dir.path, &attributes).await?;
     // Directories that are there by what is in them have no times to be kept.
     let has_times = !shared.source.capabilities().implied_directories && shared.sink.capabilities().sets_mtime;
     if let (true, Some(times)) = (has_times, &dir.times) {
-        match shared.sink.set_times(&dir.path, times).await {
-            Err(error) if error.kind() == ErrorKind::Unsupported => {}
-            result => result?,
-        }
+        read_back.add(kept::set_times(shared, &dir.path, times).await?);
     }
-    Ok(refused)
+    Ok(read_back)
 }

@@ -119,6 +119,7 @@ mod tests {
     use towpath_backend::{Kind, Metadata, RelPath, Timestamp};
 
     use super::*;
+    use crate::state::Kept;
 
     /// Files, by the number of their directory and their own in it.
     fn backlog(dirs: &[usize]) -> Vec<Pending> {
@@ -131,11 +132,12 @@ mod tests {
                     key: FileKey { dir: i64::try_from(dir).unwrap(), name: name.into_bytes() },
                     read_path: path.clone(),
                     path,
-                    metadata: Metadata::new(Kind::File, 1, Timestamp(0)),
+                    metadata: Metadata::new(Kind::File, 1, Timestamp::from_ns(0)),
                     recorded: None,
                     name_of: None,
                     replaces: crate::state::Replaced::Nothing,
                     kept_size_bytes: None,
+                    kept: Kept::default(),
                 });
             }
         }

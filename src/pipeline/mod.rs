@@ -11,6 +11,7 @@ mod commit;
 mod dirs;
 mod dispatch;
 mod hash;
+mod kept;
 mod lane;
 mod obstacle;
 mod pool;

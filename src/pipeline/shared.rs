@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
-use towpath_backend::{ErrorKind, Identity, RelPath, Sink, Source, Tree};
+use towpath_backend::{ErrorKind, Identity, RelPath, Sink, Source, Timestamp, Tree};
 
 use super::Pool;
 use crate::audit::Line;
@@ -29,8 +29,8 @@ pub(crate) struct Shared {
     pub(crate) identities: [Identity; 2],
     /// Where the scan found other file systems mounted inside the sink.
     pub(crate) sink_mounts: Vec<RelPath>,
-    /// How far the mtime that a sink keeps may be from the one it was given.
-    pub(crate) mtime_rounding_ns: u64,
+    /// How far the mtime that a sink keeps may be from the one it was given. `None`: it keeps none.
+    pub(crate) mtime_rounding_ns: Option<u64>,
     pub(crate) parts: Parts,
     /// Held while something in the way at the sink is looked at, removed and
     /// replaced: two lanes on the way to one directory must not remove what the
@@ -46,6 +46,11 @@ impl Shared {
     /// The full paths of a file, as users see them.
     pub(crate) fn paths(&self, path: &RelPath) -> FilePaths {
         FilePaths { source: path.under(self.source.root()), dest: path.under(self.sink.root()) }
+    }
+
+    /// Whether the sink kept an mtime as well as it can.
+    pub(crate) fn is_same_mtime(&self, kept: Timestamp, given: Timestamp) -> bool {
+        self.mtime_rounding_ns.is_none_or(|rounding_ns| kept.distance_ns(given) <= rounding_ns)
     }
 
     /// Where a file is written: under its own name, or that of its part.

@@ -7,7 +7,7 @@ use towpath_backend::{Error, ErrorKind, Kind, Metadata, RelPath};
 
 use crate::checksum::FileHash;
 use crate::event::Side;
-use crate::state::{FileKey, Pending, Replaced, Work};
+use crate::state::{FileKey, Kept, Pending, Replaced, Work};
 
 /// A file to be sent.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub(crate) struct Task {
     pub(crate) replaces: Replaced,
     /// How much content was sent before, if the source states another size.
     pub(crate) kept_size_bytes: Option<u64>,
+    /// What the sink has instead of what it was given before.
+    pub(crate) kept: Kept,
     /// Cancelled by the writer that failed: the rest need not be read.
     pub(crate) given_up: CancellationToken,
 }
@@ -43,14 +45,14 @@ pub(crate) enum Job {
 impl Task {
     /// The task that a row of the backlog asks for.
     pub(crate) fn new(work: Work, pending: Pending) -> Self {
-        let Pending { key, path, read_path, metadata, recorded, name_of, replaces, kept_size_bytes } = pending;
+        let Pending { key, path, read_path, metadata, recorded, name_of, replaces, kept_size_bytes, kept } = pending;
         let job = match (work, name_of) {
             (Work::Name, Some(name_of)) => Job::Name(name_of),
             (Work::Attributes, _) => Job::Attributes,
             _ => Job::Content,
         };
         let given_up = CancellationToken::new();
-        Self { key, path, read_path, metadata, recorded, job, replaces, kept_size_bytes, given_up }
+        Self { key, path, read_path, metadata, recorded, job, replaces, kept_size_bytes, kept, given_up }
     }
 
     /// Ends the file's way here if it is not the file of the backlog any more.
@@ -90,7 +92,7 @@ impl Task {
 #[derive(Debug)]
 pub(crate) enum Ending {
     /// The sink has it all, as it said at the close; it is not yet durable.
-    Written(Written),
+    Written(Box<Written>),
     /// It changed since the backlog was made: these are its metadata now.
     Changed { now: Box<Metadata> },
     /// It is not another name of the file that the sink has any more.
@@ -112,8 +114,10 @@ pub(crate) enum Ending {
 pub(crate) struct Written {
     /// The checksum of what was read, if one was asked for.
     pub(crate) hash: Option<FileHash>,
-    /// Attributes that the sink refused.
+    /// Attributes that the sink refused or did not keep.
     pub(crate) refused: Vec<Error>,
+    /// What it has instead.
+    pub(crate) kept: Kept,
     /// How much content was sent, if that is not what the source states as the file's size.
     pub(crate) unstated_size_bytes: Option<u64>,
     /// Content that was written.

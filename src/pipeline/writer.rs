@@ -7,6 +7,7 @@ use towpath_backend::{Attributes, Error, ErrorKind, FileWriter, Kind, Metadata, 
 
 use super::Shared;
 use super::block::Block;
+use super::kept::{self, ReadBack};
 use super::lane::Message;
 use super::obstacle::{clear_other_kind, make_way};
 use super::reader::SMALL_BYTES;
@@ -78,7 +79,9 @@ impl Writing {
             Message::Abandon(ending) => return Some(ending),
         };
         Some(match done {
-            Ok(refused) => Ending::Written(Written { refused, ..Written::default() }),
+            Ok(ReadBack { kept, refused }) => {
+                Ending::Written(Box::new(Written { kept, refused, ..Written::default() }))
+            }
             Err(ending) => ending,
         })
     }
@@ -88,11 +91,11 @@ impl Writing {
         if self.failed.is_none() {
             let hash = block.file_hash.take();
             match self.write(block).await {
-                Ok(Some(refused)) => {
+                Ok(Some(ReadBack { kept, refused })) => {
                     let unstated_size_bytes = Some(self.position).filter(|size| *size != self.stated_size_bytes());
                     let (written_bytes, hole_bytes) = self.progress.written_and_hole_bytes();
-                    let written = Written { hash, refused, unstated_size_bytes, written_bytes, hole_bytes };
-                    return Some(Ending::Written(written));
+                    let written = Written { hash, refused, kept, unstated_size_bytes, written_bytes, hole_bytes };
+                    return Some(Ending::Written(Box::new(written)));
                 }
                 Ok(None) => return None,
                 Err(ending) => {
@@ -109,13 +112,9 @@ impl Writing {
         self.task.metadata.size_bytes
     }
 
-    /// Applies what a file has beside content and times, once these are there; tells
-    /// what was refused.
-    async fn apply_attributes(&mut self, at: &RelPath) -> Result<Vec<Error>, Ending> {
-        if self.attributes.is_empty() {
-            return Ok(Vec::new());
-        }
-        self.shared.sink.set_attributes(at, &self.attributes).await.map_err(failed)
+    /// Applies what a file has beside content and times, once these are there; returns what was refused.
+    async fn apply_attributes(&mut self, at: &RelPath) -> Result<ReadBack, Ending> {
+        kept::set_attributes(&self.shared, at, &self.attributes).await.map_err(failed)
     }
 
     /// The file and how it ended. A part of a file that failed does not stay.
@@ -131,8 +130,8 @@ impl Writing {
         Ended { task, ending }
     }
 
-    /// Writes a block; of the last one it tells which attributes were refused.
-    async fn write(&mut self, block: Block) -> Result<Option<Vec<Error>>, Ending> {
+    /// Writes a block; of the last one it returns what the sink kept of the attributes.
+    async fn write(&mut self, block: Block) -> Result<Option<ReadBack>, Ending> {
         let (times, last) = (Times { modified: block.mtime, accessed: block.atime }, block.is_last_block);
         let end = block.offset + block.data.len() as u64;
         let whole = block.offset == 0 && last;
@@ -153,12 +152,15 @@ impl Writing {
             file.finish(end, &times).await.map_err(failed)?
         };
         self.position = end;
-        if let Err(error) = self.check(&written, end) {
-            let (shared, task, at) = (Arc::clone(&self.shared), Arc::clone(&self.task), self.at.clone());
-            begin_in_place(&shared, &task, &at, Begin::Over).await?;
-            return Err(failed(error));
-        }
-        self.complete().await.map(Some)
+        let times_kept = match self.check(&written, end, &times).await {
+            Ok(times_kept) => times_kept,
+            Err(error) => {
+                let (shared, task, at) = (Arc::clone(&self.shared), Arc::clone(&self.task), self.at.clone());
+                begin_in_place(&shared, &task, &at, Begin::Over).await?;
+                return Err(failed(error));
+            }
+        };
+        self.complete(times_kept).await.map(Some)
     }
 
     /// A directory in the file's place stands in the way of nothing where directories are there
@@ -170,12 +172,12 @@ impl Writing {
         Ok(())
     }
 
-    /// Makes what was written the file that it is to be; tells what was refused.
-    async fn complete(&mut self) -> Result<Vec<Error>, Ending> {
+    /// Makes what was written the file that it is to be; returns what the sink kept of its attributes.
+    async fn complete(&mut self, mut read_back: ReadBack) -> Result<ReadBack, Ending> {
         let at = self.at.clone();
-        let refused = self.apply_attributes(&at).await?;
+        read_back.add(self.apply_attributes(&at).await?);
         self.take_place().await?;
-        Ok(refused)
+        Ok(read_back)
     }
 
     fn is_part(&self) -> bool {
@@ -268,22 +270,19 @@ impl Writing {
     }
 
     /// Makes a symbolic link with its times.
-    async fn link(&mut self, target: &[u8]) -> Result<Vec<Error>, Ending> {
+    async fn link(&mut self, target: &[u8]) -> Result<ReadBack, Ending> {
         let sink = &self.shared.sink;
         if let Err(error) = sink.create_symlink(&self.at, target).await {
             make_way(&self.shared, &self.at, Kind::Symlink, error).await?;
             sink.create_symlink(&self.at, target).await.map_err(failed)?;
         }
-        match sink.set_times(&self.at, &self.task.metadata.times()).await {
-            // Not every storage has times of links.
-            Err(error) if error.kind() == ErrorKind::Unsupported => {}
-            result => result.map_err(failed)?,
-        }
-        self.complete().await
+        let times = self.task.metadata.times();
+        let times_kept = kept::set_times(&self.shared, &self.at, &times).await.map_err(failed)?;
+        self.complete(times_kept).await
     }
 
     /// Makes the path another name of a file that is there.
-    async fn name(&mut self, of: &RelPath) -> Result<Vec<Error>, Ending> {
+    async fn name(&mut self, of: &RelPath) -> Result<ReadBack, Ending> {
         let sink = &self.shared.sink;
         if let Err(error) = sink.create_hard_link(of, &self.at).await {
             use ErrorKind::{AlreadyExists, Escapes, NotADirectory, NotFound};
@@ -294,20 +293,17 @@ impl Writing {
             sink.create_hard_link(of, &self.at).await.map_err(not_nameable)?;
         }
         self.take_place().await?;
-        Ok(Vec::new())
+        // The name's file was read back when it was sent.
+        Ok(ReadBack { kept: self.task.kept, refused: Vec::new() })
     }
 
     /// Checks that the sink has what was sent, as it says itself.
-    fn check(&self, written: &Metadata, sent_bytes: u64) -> towpath_backend::Result<()> {
-        let sent = &self.task.metadata;
-        let problem = if written.size_bytes != sent_bytes {
-            format!("the destination says {} bytes, {sent_bytes} were written", written.size_bytes)
-        } else if written.modified.distance_ns(sent.modified) > self.shared.mtime_rounding_ns {
-            format!("the destination did not keep the mtime: {} ns instead of {}", written.modified.0, sent.modified.0)
-        } else {
-            return Ok(());
-        };
-        Err(Error::new(ErrorKind::Other, "close", &self.task.path, problem).with_temporary(true))
+    async fn check(&mut self, written: &Metadata, sent_bytes: u64, times: &Times) -> towpath_backend::Result<ReadBack> {
+        if written.size_bytes != sent_bytes {
+            let cause = format!("the destination says {} bytes, {sent_bytes} were written", written.size_bytes);
+            return Err(Error::new(ErrorKind::Other, "close", &self.task.path, cause).with_temporary(true));
+        }
+        kept::check_mtime(&self.shared, &self.at, times, written.modified).await
     }
 }
 

@@ -387,8 +387,8 @@ fn is_abandoned(maker: Maker, metadata: &Metadata) -> bool {
 
 /// Whether something came into being so long ago that nobody is at work on it.
 fn is_old(metadata: &Metadata) -> bool {
-    const OLD_NS: i64 = 3_600_000_000_000;
-    let now = i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
+    const OLD_NS: i128 = 3_600_000_000_000;
+    let now_ns = jiff::Timestamp::now().as_nanosecond();
     // The mtime is what a probe sets at will.
-    metadata.changed.is_some_and(|changed| now.saturating_sub(changed.0) > OLD_NS)
+    metadata.changed.is_some_and(|changed| now_ns - changed.total_ns() > OLD_NS)
 }

@@ -2,12 +2,13 @@
 
 use rusqlite::params;
 use rusqlite::types::Type;
-use towpath_backend::{FileId, Kind, Metadata, Owner, RelPath, Timestamp};
+use towpath_backend::{FileId, Kind, Metadata, Owner, RelPath};
 
 use super::State;
 use super::db::Db;
+use super::kept::Kept;
 use super::listing::LINK;
-use super::value::{Name, bytes, optional_path, path, signed, unsigned};
+use super::value::{Name, bytes, optional_path, optional_time, path, signed, time, unsigned};
 use crate::error::Result;
 
 /// A file that is given up for this run is out of every pass's turn.
@@ -71,6 +72,8 @@ pub(crate) struct Pending {
     pub(crate) replaces: Replaced,
     /// How much content was sent, if the source states another size.
     pub(crate) kept_size_bytes: Option<u64>,
+    /// What the sink has instead of what it was given.
+    pub(crate) kept: Kept,
 }
 
 /// What a file or link takes the place of at the sink.
@@ -163,7 +166,8 @@ pub(super) fn columns(of: &str) -> String {
              WHERE there.dir = file.dir AND there.name = file.name), \
          (SELECT permissions FROM sink_entry AS there WHERE there.dir = file.dir AND there.name = file.name), \
          EXISTS (SELECT 1 FROM sink_entry AS there
-             WHERE there.dir = file.dir AND there.name = file.name AND there.device IS NOT NULL), {of}.kept_size"
+             WHERE there.dir = file.dir AND there.name = file.name AND there.device IS NOT NULL), {of}.kept_size, {of}.kept_modified, \
+         {of}.kept_permissions, {of}.kept_user, {of}.kept_grp"
     )
 }
 
@@ -195,20 +199,19 @@ impl Db {
 pub(super) fn pending(row: &rusqlite::Row<'_>) -> rusqlite::Result<Pending> {
     let key = FileKey { dir: row.get(0)?, name: bytes(row, 1)? };
     let path = join(&path(row, 2)?, &key.name)?;
-    let time = |index| row.get::<_, Option<i64>>(index).map(|ns| ns.map(Timestamp));
     let kind = if row.get::<_, i64>(3)? == LINK { Kind::Symlink } else { Kind::File };
     let id = row.get::<_, Option<i64>>(15)?.zip(row.get::<_, Option<i64>>(16)?);
     let id = id.map(|(device, inode)| FileId { device: device.cast_unsigned(), inode: inode.cast_unsigned() });
     let metadata = Metadata {
-        accessed: time(7)?,
-        changed: time(8)?,
-        created: time(9)?,
+        accessed: optional_time(row, 7)?,
+        changed: optional_time(row, 8)?,
+        created: optional_time(row, 9)?,
         permissions: row.get(10)?,
         owner: owner(row.get(11)?, row.get(12)?),
         id,
         // Which file it is is kept of those with several names alone.
         names: if id.is_some() { 2 } else { 1 },
-        ..Metadata::new(kind, unsigned(row.get(5)?), Timestamp(row.get(6)?))
+        ..Metadata::new(kind, unsigned(row.get(5)?), time(row, 6)?)
     };
     let recorded = row.get::<_, Option<String>>(13)?.zip(row.get(14)?);
     let read_path = optional_path(row, 4)?.unwrap_or_else(|| path.clone());
@@ -218,7 +221,8 @@ pub(super) fn pending(row: &rusqlite::Row<'_>) -> rusqlite::Result<Pending> {
         Some(true) => Replaced::OtherKind,
     };
     let kept_size_bytes = row.get::<_, Option<i64>>(20)?.map(unsigned);
-    Ok(Pending { key, path, read_path, metadata, recorded, name_of: None, replaces, kept_size_bytes })
+    let kept = Kept::from_row(row, 21)?;
+    Ok(Pending { key, path, read_path, metadata, recorded, name_of: None, replaces, kept_size_bytes, kept })
 }
 
 pub(super) fn join(dir: &RelPath, name: &[u8]) -> rusqlite::Result<RelPath> {

@@ -5,7 +5,7 @@ use towpath_backend::{RelPath, Timestamp};
 
 use super::State;
 use super::db::Db;
-use super::value::{Name, path, signed, unsigned};
+use super::value::{Name, Time, path, signed, time, unsigned};
 use crate::audit::Line;
 use crate::error::Result;
 
@@ -36,7 +36,7 @@ impl State {
             for Deletion { path, size_bytes, modified } in &deletions {
                 db.execute(
                     "INSERT OR REPLACE INTO deletion VALUES (?1, ?2, ?3)",
-                    params![Name(path.as_bytes()), size_bytes.map(signed), modified.0],
+                    params![Name(path.as_bytes()), size_bytes.map(signed), Time(*modified)],
                 )?;
             }
             Ok(())
@@ -69,7 +69,7 @@ impl State {
                 Ok(Deletion {
                     path: path(row, 0)?,
                     size_bytes: row.get::<_, Option<i64>>(1)?.map(unsigned),
-                    modified: Timestamp(row.get(2)?),
+                    modified: time(row, 2)?,
                 })
             })
         })

@@ -7,7 +7,7 @@ use super::State;
 use super::db::Db;
 use super::listing::{FILE, bits};
 use super::mounts::foreign_device;
-use super::value::{Name, bytes, optional_path, path, signed, unsigned};
+use super::value::{Name, bytes, optional_path, optional_time, path, signed, time, unsigned};
 use crate::error::Result;
 
 /// Something at the sink that the source does not have, as the scan saw it.
@@ -66,7 +66,7 @@ pub(crate) struct SeenDir {
     pub(crate) path: RelPath,
     inode: Option<i64>,
     foreign_device: Option<i64>,
-    born: Option<i64>,
+    born: Option<Timestamp>,
 }
 
 impl SeenDir {
@@ -78,7 +78,7 @@ impl SeenDir {
     /// Whether a directory that is there now, in a tree with this root, is this one. Roots of file systems have the same numbers
     /// everywhere, and devices get theirs again: when it came into being tells more.
     pub(crate) fn is(&self, now: &Metadata, root: &Metadata) -> bool {
-        let born = now.created.map(|time| time.0);
+        let born = now.created;
         // Numbers of mounts and of their devices change; that there is one does not.
         let is_foreign = foreign_device(now, Some(root)).map(|device| device != 0);
         now.id.map(|id| bits(id.inode)) == self.inode
@@ -213,7 +213,7 @@ impl State {
                     "SELECT real, inode, foreign_device, born FROM dir
                      WHERE path = ?1 AND source_scan = (SELECT max(id) FROM scan)",
                     [Name(at.as_bytes())],
-                    |row| Ok((optional_path(row, 0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+                    |row| Ok((optional_path(row, 0)?, row.get(1)?, row.get(2)?, optional_time(row, 3)?)),
                 )?;
                 if let Some((real, inode, foreign_device, born)) = seen {
                     let read_path = real.unwrap_or_else(|| at.clone());
@@ -266,7 +266,7 @@ impl Db {
             |row| {
                 let key = ExtraKey { dir: row.get(0)?, name: bytes(row, 1)? };
                 let kind = if row.get::<_, i64>(3)? == FILE { Kind::File } else { Kind::Symlink };
-                let metadata = Metadata::new(kind, unsigned(row.get(4)?), Timestamp(row.get(5)?));
+                let metadata = Metadata::new(kind, unsigned(row.get(4)?), time(row, 5)?);
                 Ok((key, path(row, 2)?, metadata))
             },
         )?;

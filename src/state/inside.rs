@@ -30,7 +30,7 @@ impl Db {
                      WHERE file.scan = (SELECT max(id) FROM scan) AND NOT EXISTS (
                          SELECT 1 FROM sink_entry AS there JOIN dir ON dir.id = there.dir
                          WHERE dir.path = ?1 AND there.name = file.name AND there.kind = file.kind
-                             AND there.size = file.size AND abs(there.modified - file.modified) < ?2))
+                             AND there.size = file.size AND there.modified - file.modified BETWEEN -?2 AND ?2))
                  OR EXISTS (
                      SELECT 1 FROM dir AS wanted JOIN dir AS root ON root.id = wanted.parent AND root.path = ''
                      WHERE wanted.source_scan = (SELECT max(id) FROM scan) AND NOT EXISTS (

@@ -21,7 +21,7 @@ use crate::event::Totals;
 /// `orphan`: sets whose carrier may have failed.
 pub(super) const TEMPORARY_TABLES: &str = "
     CREATE TEMP TABLE carrier(
-        device INTEGER, inode INTEGER, size INTEGER, modified INTEGER,
+        device INTEGER, inode INTEGER, size INTEGER, modified ANY,
         dir INTEGER NOT NULL, name ANY NOT NULL, sink_device INTEGER, sink_inode INTEGER,
         PRIMARY KEY (device, inode, size, modified)
     ) STRICT, WITHOUT ROWID;
@@ -217,7 +217,7 @@ impl Db {
             ),
             params![turn, dir, Name(name), signed(limit as u64), Work::Name.number(), least, most],
             |row| {
-                let first = join(&path(row, 22)?, &bytes(row, 21)?)?;
+                let first = join(&path(row, 26)?, &bytes(row, 25)?)?;
                 Ok(Pending { name_of: Some(first), ..pending(row)? })
             },
         )

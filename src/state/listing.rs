@@ -11,7 +11,7 @@ use super::State;
 use super::db::Db;
 use super::mounts::foreign_device;
 use super::unfinished::BEFORE_SCAN;
-use super::value::{Name, signed};
+use super::value::{Name, Time, signed};
 use crate::error::Result;
 use crate::event::{Side, Totals};
 
@@ -135,7 +135,13 @@ impl Db {
              SET source_scan = excluded.source_scan, parent = excluded.parent, real = excluded.real,
                  inode = excluded.inode, foreign_device = excluded.foreign_device, modified = excluded.modified,
                  accessed = excluded.accessed, permissions = excluded.permissions, user = excluded.user,
-                 grp = excluded.grp, born = excluded.born, problem = NULL, missing = sink_scan IS NOT excluded.source_scan",
+                 grp = excluded.grp, born = excluded.born,
+                 kept_modified = CASE WHEN modified = excluded.modified THEN kept_modified END,
+                 kept_permissions = CASE WHEN (permissions, user, grp) IS (excluded.permissions, excluded.user, excluded.grp)
+                     THEN kept_permissions END,
+                 kept_user = CASE WHEN (user, grp) IS (excluded.user, excluded.grp) THEN kept_user END,
+                 kept_grp = CASE WHEN (user, grp) IS (excluded.user, excluded.grp) THEN kept_grp END,
+                 problem = NULL, missing = sink_scan IS NOT excluded.source_scan",
             params![
                 Name(path.as_bytes()),
                 self.scan.id,
@@ -143,12 +149,12 @@ impl Db {
                 real.map(|real| Name(real.as_bytes())),
                 metadata.id.map(|id| bits(id.inode)),
                 foreign,
-                metadata.modified.0,
-                metadata.accessed.map(|time| time.0),
+                Time(metadata.modified),
+                metadata.accessed.map(Time),
                 metadata.permissions,
                 metadata.owner.map(|owner| owner.user),
                 metadata.owner.map(|owner| owner.group),
-                metadata.created.map(|time| time.0),
+                metadata.created.map(Time),
             ],
         )
         .map(drop)
@@ -173,7 +179,7 @@ impl Db {
                 Name(path.as_bytes()),
                 self.scan.id,
                 parent,
-                metadata.modified.0,
+                Time(metadata.modified),
                 metadata.permissions,
                 metadata.owner.map(|owner| owner.user),
                 metadata.owner.map(|owner| owner.group),
@@ -194,7 +200,7 @@ impl Db {
                  user, grp, device, inode, status)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?12, ?13, ?14, ?15, ?16, ?17, EXISTS (
                  SELECT 1 FROM sink_entry
-                 WHERE dir = ?1 AND name = ?2 AND kind = ?12 AND size = ?3 AND abs(modified - ?4) <= ?10))
+                 WHERE dir = ?1 AND name = ?2 AND kind = ?12 AND size = ?3 AND modified - ?4 BETWEEN -?10 AND ?10))
              ON CONFLICT(dir, name) DO UPDATE SET
                  hash = CASE WHEN (kind, size, modified) = (excluded.kind, excluded.size, excluded.modified)
                      THEN hash END,
@@ -203,14 +209,22 @@ impl Db {
                  suspect = suspect OR (status = 0 AND scan = ?11) OR (?18 AND modified <> excluded.modified),
                  status = CASE
                      WHEN suspect OR (status = 0 AND scan = ?11) OR (?18 AND modified <> excluded.modified) THEN 0
-                     WHEN kept_size IS NOT NULL AND (kind, size, modified) = (excluded.kind, excluded.size, excluded.modified)
+                     WHEN coalesce(kept_size, kept_modified) IS NOT NULL
+                         AND (kind, size, modified) = (excluded.kind, excluded.size, excluded.modified)
                          THEN EXISTS (SELECT 1 FROM sink_entry AS there
-                             WHERE there.dir = ?1 AND there.name = ?2 AND there.kind = ?12 AND there.size = kept_size
-                                 AND abs(there.modified - ?4) <= ?10)
+                             WHERE there.dir = ?1 AND there.name = ?2 AND there.kind = ?12
+                                 AND there.size = coalesce(kept_size, ?3)
+                                 AND there.modified - coalesce(kept_modified, ?4) BETWEEN -?10 AND ?10)
                      ELSE excluded.status END,
                  begun = CASE WHEN begun <> 0 OR suspect OR (status = 0 AND scan = ?11) THEN ?19 ELSE 0 END,
                  kept_size = CASE WHEN (kind, size, modified) = (excluded.kind, excluded.size, excluded.modified)
                      THEN kept_size END,
+                 kept_modified = CASE WHEN (kind, size, modified) = (excluded.kind, excluded.size, excluded.modified)
+                     THEN kept_modified END,
+                 kept_permissions = CASE WHEN (permissions, user, grp) IS (excluded.permissions, excluded.user, excluded.grp)
+                     THEN kept_permissions END,
+                 kept_user = CASE WHEN (user, grp) IS (excluded.user, excluded.grp) THEN kept_user END,
+                 kept_grp = CASE WHEN (user, grp) IS (excluded.user, excluded.grp) THEN kept_grp END,
                  size = excluded.size, modified = excluded.modified, accessed = excluded.accessed,
                  changed = excluded.changed, created = excluded.created, permissions = excluded.permissions,
                  kind = excluded.kind, real = excluded.real, user = excluded.user, grp = excluded.grp,
@@ -223,13 +237,13 @@ impl Db {
                 dir,
                 Name(&listed.name),
                 signed(metadata.size_bytes),
-                metadata.modified.0,
-                metadata.accessed.map(|time| time.0),
-                metadata.changed.map(|time| time.0),
-                metadata.created.map(|time| time.0),
+                Time(metadata.modified),
+                metadata.accessed.map(Time),
+                metadata.changed.map(Time),
+                metadata.created.map(Time),
                 metadata.permissions,
                 scan.id,
-                scan.tolerance_ns,
+                scan.tolerance(),
                 scan.distrusted_scan,
                 kind,
                 real.map(|real| Name(real.as_bytes())),
@@ -255,7 +269,7 @@ impl Db {
             Kind::Symlink => LINK,
             Kind::Dir | Kind::Other => OTHER,
         };
-        let (size, modified, id) = (signed(metadata.size_bytes), metadata.modified.0, several_names(metadata));
+        let (size, modified, id) = (signed(metadata.size_bytes), Time(metadata.modified), several_names(metadata));
         self.execute(
             "INSERT OR REPLACE INTO sink_entry VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             params![
@@ -277,8 +291,9 @@ impl Db {
         let matched = self.execute(
             "UPDATE file SET status = 1, error = NULL
              WHERE dir = ?1 AND name = ?2 AND scan = ?3 AND status = 0 AND suspect = 0
-                 AND coalesce(kept_size, size) = ?4 AND abs(modified - ?5) <= ?6 AND kind = ?7",
-            params![dir, Name(name), self.scan.id, size, modified, self.scan.tolerance_ns, kind],
+                 AND coalesce(kept_size, size) = ?4 AND coalesce(kept_modified, modified) - ?5 BETWEEN -?6 AND ?6
+                 AND kind = ?7",
+            params![dir, Name(name), self.scan.id, size, modified, self.scan.tolerance(), kind],
         )?;
         if matched > 0 {
             self.scan.pending.files = self.scan.pending.files.saturating_sub(1);

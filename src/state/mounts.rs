@@ -6,7 +6,7 @@ use towpath_backend::{Metadata, RelPath};
 use super::State;
 use super::db::Db;
 use super::listing::bits;
-use super::value::{Name, path, signed};
+use super::value::{Name, optional_time, path, signed};
 use crate::error::Result;
 use crate::event::Side;
 
@@ -91,13 +91,13 @@ impl Db {
             "SELECT inode, born FROM dir WHERE path = ?1 AND foreign_device <> 0
                  AND foreign_device IS NOT (SELECT above.foreign_device FROM dir AS above WHERE above.id = dir.parent)",
             [Name(path.as_bytes())],
-            |row| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?)),
+            |row| Ok((row.get::<_, Option<i64>>(0)?, optional_time(row, 1)?)),
         )?;
         if foreign.is_some_and(|device| device != 0) && self.was_full(path)? {
             return Ok(true);
         }
         // Numbers of devices change with each mount; that there is one does not.
-        let (inode, born) = (now.id.map(|id| bits(id.inode)), now.created.map(|time| time.0));
+        let (inode, born) = (now.id.map(|id| bits(id.inode)), now.created);
         Ok(before.is_some_and(|(then, born_then)| {
             then != inode || foreign == Some(0) || (born_then.is_some() && born_then != born)
         }))

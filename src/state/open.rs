@@ -17,7 +17,7 @@ use crate::private_file::{self, Access, PrivateFile};
 /// "Towp": marks a SQLite file as a database of this program.
 const APPLICATION_ID: i32 = 0x546f_7770;
 /// The schema that this version writes.
-const SCHEMA_VERSION: i32 = 3;
+const SCHEMA_VERSION: i32 = 4;
 const SCHEMA: &str = include_str!("schema.sql");
 /// A smaller database is checked as a whole when it is opened.
 const QUICK_CHECK_BYTES: u64 = 64 << 20;

@@ -6,9 +6,10 @@ use towpath_backend::{Kind, Metadata, RelPath};
 use super::State;
 use super::backlog::{BLOCKED, FileKey, NO_TURN};
 use super::db::Db;
+use super::kept::Kept;
 use super::listing::{FILE, LINK, bits, several_names};
 use super::scan::number;
-use super::value::{Name, signed, unsigned};
+use super::value::{Name, Time, signed, unsigned};
 use crate::audit::Line;
 use crate::checksum::Checksum;
 use crate::error::Result;
@@ -27,9 +28,9 @@ pub(crate) struct Outcome {
 pub(crate) enum Verdict {
     /// At the sink and durable, as these metadata say, with this checksum, and with
     /// `kept_size_bytes` of content if the source states another size.
-    Synced { metadata: Metadata, kept_size_bytes: Option<u64>, checksum: Option<Checksum> },
+    Synced { metadata: Metadata, kept_size_bytes: Option<u64>, kept: Kept, checksum: Option<Checksum> },
     /// The same, and its content was not touched: the recorded checksum stays.
-    Settled,
+    Settled { kept: Kept },
     /// To be sent in the pass of this number, with its new metadata if they changed.
     Retry { turn: u32, metadata: Option<Metadata> },
     /// It is not another name of the file `of` any more: to be looked for among other names in this pass.
@@ -76,10 +77,11 @@ impl Db {
         let name = Name(&key.name);
         self.may_orphan(key)?;
         match verdict {
-            Verdict::Synced { metadata, kept_size_bytes, checksum } => {
+            Verdict::Synced { metadata, kept_size_bytes, kept, checksum } => {
                 let hash = checksum.as_ref().map(|checksum| checksum.hash.as_str());
                 let algorithm = checksum.as_ref().map(|checksum| checksum.algorithm.name());
                 self.set_metadata(key, metadata)?;
+                self.set_kept(key, *kept)?;
                 self.execute(
                     "UPDATE file SET status = 1, suspect = 0, work = 0, turn = 0, failed = NULL, error = NULL, begun = 0,
                          hash = ?3, algorithm = ?4, kept_size = ?5
@@ -103,14 +105,15 @@ impl Db {
                 self.set_turn(key, *turn, None)?;
             }
             Verdict::Blocked => self.set_turn(key, BLOCKED, None)?,
-            Verdict::Settled => {
+            Verdict::Settled { kept } => {
+                self.set_kept_attributes(key, *kept)?;
                 let sql = "UPDATE file SET status = 1, work = 0, turn = 0, failed = NULL, error = NULL
                      WHERE dir = ?1 AND name = ?2";
                 self.execute(sql, params![key.dir, name])?;
             }
             Verdict::Vanished { incomplete } => {
                 if let Some((path, now)) = incomplete {
-                    self.insert_incomplete(path, Some(signed(now.size_bytes)), Some(now.modified.0))?;
+                    self.insert_incomplete(path, Some(signed(now.size_bytes)), Some(now.modified))?;
                 }
                 // What went during the run is no extra in the same run.
                 let sql = "INSERT OR IGNORE INTO source_other VALUES (?1, ?2)";
@@ -151,10 +154,10 @@ impl Db {
                 key.dir,
                 Name(&key.name),
                 signed(metadata.size_bytes),
-                metadata.modified.0,
-                metadata.accessed.map(|time| time.0),
-                metadata.changed.map(|time| time.0),
-                metadata.created.map(|time| time.0),
+                Time(metadata.modified),
+                metadata.accessed.map(Time),
+                metadata.changed.map(Time),
+                metadata.created.map(Time),
                 metadata.permissions,
                 metadata.owner.map(|owner| owner.user),
                 metadata.owner.map(|owner| owner.group),

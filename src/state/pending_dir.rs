@@ -1,10 +1,11 @@
 //! Directories that wait to be made, or to get their times.
 
-use towpath_backend::{Attributes, RelPath, Times, Timestamp};
+use towpath_backend::{Attributes, RelPath, Times};
 
 use super::State;
 use super::backlog::owner;
-use super::value::{Name, optional_path, path, signed};
+use super::kept::Kept;
+use super::value::{Name, optional_path, optional_time, path, signed};
 use crate::error::Result;
 
 /// A directory that the sink lacks, or whose times it is to get.
@@ -18,6 +19,8 @@ pub(crate) struct PendingDir {
     pub(crate) times: Option<Times>,
     /// Permissions and owner, as the source has them.
     pub(crate) attributes: Attributes,
+    /// What the sink has instead of these, as far as it did not keep them before.
+    pub(crate) kept: Kept,
 }
 
 /// What a directory waits for.
@@ -45,13 +48,14 @@ impl State {
         self.call(move |db| {
             db.rows(
                 &format!(
-                    "SELECT id, path, modified, accessed, real, permissions, user, grp FROM dir
+                    "SELECT id, path, modified, accessed, real, permissions, user, grp,
+                         kept_modified, kept_permissions, kept_user, kept_grp FROM dir
                      WHERE {column} = 1 AND id > ?1 ORDER BY id LIMIT ?2"
                 ),
                 [after, signed(limit as u64)],
                 |row| {
-                    let modified = row.get::<_, Option<i64>>(2)?.map(Timestamp);
-                    let accessed = row.get::<_, Option<i64>>(3)?.map(Timestamp);
+                    let modified = optional_time(row, 2)?;
+                    let accessed = optional_time(row, 3)?;
                     let path = path(row, 1)?;
                     Ok(PendingDir {
                         id: row.get(0)?,
@@ -63,6 +67,7 @@ impl State {
                             owner: owner(row.get(6)?, row.get(7)?),
                             ..Attributes::default()
                         },
+                        kept: Kept::from_row(row, 8)?,
                     })
                 },
             )
@@ -80,14 +85,19 @@ impl State {
         .await
     }
 
-    /// Records directories for which `work` is done, and those for which it failed.
-    pub(crate) async fn dirs_done(&self, work: DirWork, done: Vec<i64>, failed: Vec<i64>) -> Result<()> {
+    /// Records directories for which `work` is done, with what the sink kept of them, and those
+    /// for which it failed.
+    pub(crate) async fn dirs_done(&self, work: DirWork, done: Vec<(i64, Kept)>, failed: Vec<i64>) -> Result<()> {
         let sql = format!("UPDATE dir SET {} = ?2 WHERE id = ?1", work.column());
         self.commit(move |db| {
-            for (ids, state) in [(&done, 0), (&failed, 2)] {
-                for id in ids {
-                    db.execute(&sql, [*id, state])?;
+            for (id, kept) in done {
+                db.execute(&sql, [id, 0])?;
+                if matches!(work, DirWork::Settle) {
+                    db.set_kept_of_dir(id, kept)?;
                 }
+            }
+            for id in failed {
+                db.execute(&sql, [id, 2])?;
             }
             Ok(())
         })

@@ -66,7 +66,7 @@ impl State {
                          WHEN there.kind IS NULL THEN 'missing'
                          WHEN there.kind <> file.kind THEN 'of another kind'
                          WHEN there.size <> coalesce(file.kept_size, file.size) THEN 'size differs'
-                         WHEN abs(there.modified - file.modified) > ?4 THEN 'mtime differs'
+                         WHEN there.modified - coalesce(file.kept_modified, file.modified) NOT BETWEEN -?4 AND ?4 THEN 'mtime differs'
                          ELSE 'under way when a run was cut off'
                      END,
                      (SELECT EXISTS (SELECT 1 FROM sink_entry AS inner WHERE inner.dir = twin.id)
@@ -81,7 +81,7 @@ impl State {
                  LEFT JOIN sink_entry AS there ON there.dir = file.dir AND there.name = file.name
                  WHERE status = 0 AND (file.dir, file.name) > (?1, ?2)
                  ORDER BY file.dir, file.name LIMIT ?3",
-                params![after.dir, Name(&after.name), signed(limit as u64), db.scan.tolerance_ns, db.scan.id],
+                params![after.dir, Name(&after.name), signed(limit as u64), db.scan.tolerance(), db.scan.id],
                 |row| {
                     let key = FileKey { dir: row.get(0)?, name: bytes(row, 1)? };
                     let what = match row.get::<_, i64>(4)? {

@@ -121,7 +121,12 @@ impl Db {
             self.execute("UPDATE dir SET missing = 1 WHERE missing = 2", [])?;
             self.execute("UPDATE dir SET settle = 1 WHERE settle = 2", [])?;
         }
-        self.execute("INSERT INTO run(started) VALUES (?1)", [now_ns()])?;
+        let user = rustix::process::geteuid().as_raw();
+        let last = self.row("SELECT user FROM run ORDER BY id DESC LIMIT 1", [], |row| row.get::<_, Option<u32>>(0))?;
+        if last.flatten().is_some_and(|last| last != user) {
+            self.forget_kept_attributes()?;
+        }
+        self.execute("INSERT INTO run(started, user) VALUES (?1, ?2)", params![now_ns(), user])?;
         let run = self.connection.last_insert_rowid();
         Ok(RunStart { run, plan, identities: self.identities()? })
     }
@@ -184,7 +189,7 @@ impl Db {
                         skipped: n(6)?,
                         unreadable: n(7)?,
                         unreadable_at_sink: n(8)?,
-                        scanned_at: Some(Timestamp(row.get(9)?)),
+                        scanned_at: Some(Timestamp::from_ns(row.get(9)?)),
                         ..Backlog::default()
                     })
                 },

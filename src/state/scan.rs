@@ -1,6 +1,7 @@
 //! A scan from its beginning to its end: what it leaves behind is the backlog.
 
 use rusqlite::params;
+use rusqlite::types::Value;
 use towpath_backend::{Identity, Metadata, NameRules, RelPath};
 
 use super::State;
@@ -21,8 +22,8 @@ type Step = fn(&mut Db, i64, i64) -> Result<()>;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scan {
     pub(super) id: i64,
-    /// Times that differ by no more are equal.
-    pub(super) tolerance_ns: i64,
+    /// mtimes that differ by no more are equal. `None`: the sink keeps none.
+    pub(super) tolerance_ns: Option<i64>,
     /// Rows that were pending at this scan may have been cut off. 0: none.
     pub(super) distrusted_scan: i64,
     /// When the run began that was cut off.
@@ -40,7 +41,12 @@ impl Scan {
     /// Whether times of the sink say nothing: then size, and what the source was when it was
     /// recorded, decide.
     pub(super) fn sink_keeps_no_mtime(&self) -> bool {
-        self.tolerance_ns == i64::MAX
+        self.tolerance_ns.is_none()
+    }
+
+    /// The tolerance as a parameter of a statement: any two times are within the infinite one.
+    pub(super) fn tolerance(&self) -> Value {
+        self.tolerance_ns.map_or(Value::Real(f64::INFINITY), Value::Integer)
     }
 }
 
@@ -48,7 +54,7 @@ impl Default for Scan {
     fn default() -> Self {
         Self {
             id: 0,
-            tolerance_ns: 0,
+            tolerance_ns: Some(0),
             distrusted_scan: 0,
             cut_off_since: i64::MAX,
             pending: Totals::default(),
@@ -72,7 +78,8 @@ pub(crate) struct Compares {
 /// What a scan is told.
 #[derive(Clone, Debug)]
 pub(crate) struct ScanOptions {
-    pub(crate) tolerance_ns: u64,
+    /// mtimes that differ by no more are equal. `None`: the sink keeps none.
+    pub(crate) tolerance_ns: Option<u64>,
     pub(crate) compares: Compares,
     /// Whether what is mounted in the trees now takes the place of what was.
     pub(crate) accepts_new_tree: bool,
@@ -203,7 +210,7 @@ impl Db {
         let id = self.connection.last_insert_rowid();
         self.scan = Scan {
             id,
-            tolerance_ns: signed(options.tolerance_ns),
+            tolerance_ns: options.tolerance_ns.map(signed),
             distrusted_scan: distrusted.unwrap_or(0),
             cut_off_since: cut_off_since.unwrap_or(i64::MAX),
             pending: Totals::default(),
@@ -241,7 +248,7 @@ impl Db {
 
     /// Removes stale rows, and decides what the listings' meeting left open.
     fn sweep(&mut self, from: i64, to: i64) -> Result<()> {
-        let Scan { id, tolerance_ns, compares, .. } = self.scan;
+        let (Scan { id, compares, .. }, tolerance) = (self.scan, self.scan.tolerance());
         let range = params![id, from, to];
         self.keep_incomplete(from, to)?;
         self.execute("DELETE FROM file WHERE dir BETWEEN ?2 AND ?3 AND scan <> ?1", range)?;
@@ -255,17 +262,19 @@ impl Db {
             range,
         )?;
         // A sink does not set setuid (2048) for another user than the source's, nor setgid (1024)
-        // for another group: where owners differ, these bits are to be absent.
+        // for another group: where owners differ, these bits are to be absent. What the sink does
+        // not show (NULL) does not differ.
         // Setting the times waits until the content is there: what is missing or
         // differs now, and what the transfer changes, is settled at its end.
         self.execute(
-            "UPDATE dir SET settle = source_scan IS ?1 AND modified IS NOT NULL AND (
-                 sink_scan IS NOT ?1 OR abs(modified - sink_modified) > ?4
-                 OR (?5 AND sink_permissions IS NOT permissions & ~(
-                     2048 * (user IS NOT sink_user) + 1024 * (grp IS NOT sink_grp)))
-                 OR (?6 AND (user IS NOT sink_user OR grp IS NOT sink_grp)))
+            "UPDATE dir SET settle = coalesce(source_scan IS ?1 AND modified IS NOT NULL AND (
+                 sink_scan IS NOT ?1
+                 OR coalesce(kept_modified, modified) - sink_modified NOT BETWEEN -?4 AND ?4
+                 OR (?5 AND sink_permissions <> coalesce(kept_permissions, permissions & ~(
+                     2048 * (user IS NOT sink_user) + 1024 * (grp IS NOT sink_grp))))
+                 OR (?6 AND (coalesce(kept_user, user), coalesce(kept_grp, grp)) <> (sink_user, sink_grp))), 0)
              WHERE id BETWEEN ?2 AND ?3",
-            params![id, from, to, tolerance_ns, compares.permissions, compares.owner],
+            params![id, from, to, tolerance, compares.permissions, compares.owner],
         )?;
         if !(compares.permissions || compares.owner) {
             return Ok(());
@@ -275,9 +284,10 @@ impl Db {
              WHERE dir BETWEEN ?1 AND ?2 AND status = 1 AND EXISTS (
                  SELECT 1 FROM sink_entry AS there
                  WHERE there.dir = file.dir AND there.name = file.name AND (
-                     (?3 AND file.kind = 0 AND there.permissions IS NOT file.permissions & ~(
-                         2048 * (file.user IS NOT there.user) + 1024 * (file.grp IS NOT there.grp)))
-                     OR (?4 AND (there.user IS NOT file.user OR there.grp IS NOT file.grp))))",
+                     (?3 AND file.kind = 0 AND there.permissions <> coalesce(kept_permissions, file.permissions & ~(
+                         2048 * (file.user IS NOT there.user) + 1024 * (file.grp IS NOT there.grp))))
+                     OR (?4 AND (coalesce(kept_user, file.user), coalesce(kept_grp, file.grp))
+                         <> (there.user, there.grp))))",
             params![from, to, compares.permissions, compares.owner],
         )
         .map(drop)

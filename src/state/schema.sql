@@ -1,12 +1,14 @@
--- Version 3. Names and paths are TEXT where they are valid UTF-8, else BLOB;
--- times are nanoseconds since 1970.
+-- Version 4. Names and paths are TEXT where they are valid UTF-8, else BLOB.
+-- Times of files are INTEGER nanoseconds since 1970, or the same as TEXT in decimal
+-- digits where 64 bits do not hold them (before 1677, after 2262).
 
 -- The two trees this database belongs to. prefix: the root and a closing slash.
 CREATE TABLE IF NOT EXISTS tree(
     side INTEGER PRIMARY KEY,               -- 0 source, 1 sink
     root ANY NOT NULL,
     prefix ANY NOT NULL,
-    identity TEXT                           -- of the last complete scan
+    identity TEXT,                          -- of the last complete scan
+    probe TEXT                              -- what a probe of the sink found, for dry runs
 ) STRICT;
 
 -- One row for each run; finished is NULL for one that was cut off.
@@ -15,7 +17,8 @@ CREATE TABLE IF NOT EXISTS run(
     started INTEGER NOT NULL,
     finished INTEGER,
     outcome TEXT,
-    transferring INTEGER NOT NULL DEFAULT 0 -- 1 while files are under way
+    transferring INTEGER NOT NULL DEFAULT 0, -- 1 while files are under way
+    user INTEGER                            -- the effective user: others may be allowed other attributes
 ) STRICT;
 
 -- One row for each scan; finished is NULL for one that is no backlog.
@@ -45,19 +48,23 @@ CREATE TABLE IF NOT EXISTS dir(
     real ANY,                               -- where it is read, if links lead elsewhere
     inode INTEGER,                          -- the source's; NULL: not known
     foreign_device INTEGER,                 -- its device, if that is not the one of the source's root; else 0
-    born INTEGER,                           -- when it came into being, where the source tells
-    modified INTEGER,                       -- the source's; NULL: not known
-    accessed INTEGER,
+    born ANY,                               -- when it came into being, where the source tells
+    modified ANY,                           -- the source's; NULL: not known
+    accessed ANY,
     permissions INTEGER,
     user INTEGER,
     grp INTEGER,
-    sink_modified INTEGER,
+    sink_modified ANY,
     sink_permissions INTEGER,
     sink_user INTEGER,
     sink_grp INTEGER,
     sink_foreign_device INTEGER,            -- as foreign_device, of the sink's directory
     settle INTEGER NOT NULL DEFAULT 0,      -- 1: its times are to be set; 2: that failed in the last run
-    problem TEXT                            -- why the sink cannot hold it
+    problem TEXT,                           -- why the sink cannot hold it
+    kept_modified ANY,                      -- what the sink has instead, if it did not keep the source's
+    kept_permissions INTEGER,
+    kept_user INTEGER,
+    kept_grp INTEGER
 ) STRICT;
 CREATE INDEX IF NOT EXISTS dir_missing ON dir(id) WHERE missing = 1;
 CREATE INDEX IF NOT EXISTS dir_settle ON dir(id) WHERE settle = 1;
@@ -68,10 +75,10 @@ CREATE TABLE IF NOT EXISTS file(
     dir INTEGER NOT NULL,
     name ANY NOT NULL,
     size INTEGER NOT NULL,
-    modified INTEGER NOT NULL,
-    accessed INTEGER,
-    changed INTEGER,
-    created INTEGER,
+    modified ANY NOT NULL,
+    accessed ANY,
+    changed ANY,
+    created ANY,
     permissions INTEGER,
     hash TEXT,
     algorithm TEXT,
@@ -92,6 +99,10 @@ CREATE TABLE IF NOT EXISTS file(
     kept_size INTEGER,                      -- bytes that were read and sent, if the source states another size
     begun INTEGER NOT NULL DEFAULT 0,       -- an unfinished copy may be at the sink: 1 made by this run, 2 over an older one, 3 before the scan
     error TEXT,                             -- if pending: why it failed when it was last given up
+    kept_modified ANY,                      -- what the sink has instead, if it did not keep the source's
+    kept_permissions INTEGER,
+    kept_user INTEGER,
+    kept_grp INTEGER,
     PRIMARY KEY (dir, name)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS file_pending ON file(work, turn, dir, name, size) WHERE status = 0;
@@ -112,7 +123,7 @@ CREATE TABLE IF NOT EXISTS sink_entry(
     name ANY NOT NULL,
     kind INTEGER NOT NULL,                  -- 0 file, 1 link, 2 other
     size INTEGER NOT NULL,
-    modified INTEGER NOT NULL,
+    modified ANY NOT NULL,
     permissions INTEGER,
     user INTEGER,
     grp INTEGER,
@@ -133,7 +144,7 @@ CREATE TABLE IF NOT EXISTS leftover(
 CREATE TABLE IF NOT EXISTS incomplete(
     path ANY PRIMARY KEY,
     size INTEGER,                           -- as the sink has it; NULL: not listed
-    modified INTEGER
+    modified ANY
 ) STRICT, WITHOUT ROWID;
 
 -- Names of the sink that are spelled in another way than the source spells them,
@@ -171,7 +182,7 @@ CREATE INDEX IF NOT EXISTS walk_queue_side ON walk_queue(side, id);
 CREATE TABLE IF NOT EXISTS deletion(
     path ANY PRIMARY KEY,                   -- relative
     size INTEGER,                           -- NULL: a directory
-    modified INTEGER
+    modified ANY
 ) STRICT, WITHOUT ROWID;
 
 -- Lines of the audit log that belong to the last transaction: were they cut
@@ -189,15 +200,23 @@ CREATE TABLE IF NOT EXISTS distrust(
 ) STRICT;
 INSERT OR IGNORE INTO distrust VALUES (1, 0);
 
--- What others read. Full paths; status in words.
-CREATE VIEW IF NOT EXISTS files(source_path, dest_path, created, changed, modified, permissions, hash, size, status, algorithm, error) AS
+-- What others read. Full paths; status in words. Times that 64 bits of nanoseconds do
+-- not hold are the nearest that these hold; modified_seconds has the exact second.
+CREATE VIEW IF NOT EXISTS files(source_path, dest_path, created, changed, modified, permissions, hash, size, status, algorithm, error,
+    modified_seconds) AS
 SELECT
     CASE WHEN typeof(source.root) = 'blob' OR raw THEN CAST(source.prefix || path AS BLOB) ELSE source.prefix || path END,
     CASE WHEN typeof(sink.root) = 'blob' OR raw THEN CAST(sink.prefix || path AS BLOB) ELSE sink.prefix || path END,
-    created, changed, modified, permissions, hash, coalesce(kept_size, size),
+    CAST(created AS INTEGER), CAST(changed AS INTEGER), CAST(modified AS INTEGER), permissions, hash,
+    coalesce(kept_size, size),
     CASE status WHEN 0 THEN 'pending' ELSE 'synced' END,
     algorithm,
-    CASE status WHEN 0 THEN coalesce(problem, error) END
+    CASE status WHEN 0 THEN coalesce(problem, error) END,
+    CASE typeof(modified)
+        WHEN 'text' THEN CAST(substr(modified, 1, length(modified) - 9) AS INTEGER)
+            - (modified LIKE '-%' AND substr(modified, -9) <> '000000000')
+        ELSE modified / 1000000000 - (modified < 0 AND modified % 1000000000 <> 0)
+    END
 FROM (
     SELECT
         file.*,

@@ -147,8 +147,8 @@ impl Db {
                  SELECT 1 FROM sink_entry AS there
                  WHERE there.dir = ?1 AND there.name = ?2 AND there.kind = file.kind
                      AND there.size = coalesce(file.kept_size, file.size)
-                     AND abs(there.modified - file.modified) <= ?4)",
-            params![dir, Name(wanted), scan.id, scan.tolerance_ns],
+                     AND there.modified - coalesce(file.kept_modified, file.modified) BETWEEN -?4 AND ?4)",
+            params![dir, Name(wanted), scan.id, scan.tolerance()],
         )?;
         let above = self.row("SELECT path FROM dir WHERE id = ?1", [dir], |row| path(row, 0))?;
         match above.and_then(|above| above.join(wanted).ok()) {

@@ -11,7 +11,7 @@ use super::State;
 use super::backlog::{FileKey, join};
 use super::db::Db;
 use super::listing::FILE;
-use super::value::{Name, bytes, path, signed, unsigned};
+use super::value::{Name, Time, bytes, optional_time, path, signed, unsigned};
 use crate::error::Result;
 
 /// What a copy is begun on.
@@ -61,8 +61,8 @@ impl State {
                  WHERE file.dir = ?1 AND file.name = ?2 AND (begun <> 0 OR (SELECT value FROM distrust))",
                 params![key.dir, Name(&key.name), FILE, BEFORE_SCAN],
                 |row| {
-                    let before = row.get::<_, Option<i64>>(1)?.zip(row.get::<_, Option<i64>>(2)?);
-                    let before = before.map(|(size, time)| Metadata::new(Kind::File, unsigned(size), Timestamp(time)));
+                    let before = row.get::<_, Option<i64>>(1)?.zip(optional_time(row, 2)?);
+                    let before = before.map(|(size, time)| Metadata::new(Kind::File, unsigned(size), time));
                     Ok(if row.get::<_, i64>(0)? == NEW { Begun::New } else { Begun::Over(before) })
                 },
             )?;
@@ -89,8 +89,8 @@ impl State {
                 "SELECT path, size, modified FROM incomplete WHERE path > ?1 ORDER BY path LIMIT ?2",
                 params![Name(after.as_bytes()), signed(limit as u64)],
                 |row| {
-                    let size = row.get::<_, Option<i64>>(1)?.zip(row.get::<_, Option<i64>>(2)?);
-                    let seen = size.map(|(size, time)| Metadata::new(Kind::File, unsigned(size), Timestamp(time)));
+                    let size = row.get::<_, Option<i64>>(1)?.zip(optional_time(row, 2)?);
+                    let seen = size.map(|(size, time)| Metadata::new(Kind::File, unsigned(size), time));
                     Ok((path(row, 0)?, seen))
                 },
             )
@@ -126,9 +126,9 @@ impl Db {
              JOIN dir ON dir.id = file.dir
              LEFT JOIN sink_entry AS there ON there.dir = file.dir AND there.name = file.name AND there.kind = ?4
              WHERE file.dir BETWEEN ?2 AND ?3 AND file.scan <> ?1 AND file.status = 0 AND (begun <> 0
-                 OR (file.scan = ?5 AND there.modified >= ?6))",
+                 OR (file.scan = ?5 AND there.modified + 0 >= ?6))",
             params![scan.id, from, to, FILE, scan.distrusted_scan, scan.cut_off_since],
-            |row| Ok((join(&path(row, 0)?, &bytes(row, 1)?)?, row.get(2)?, row.get(3)?)),
+            |row| Ok((join(&path(row, 0)?, &bytes(row, 1)?)?, row.get(2)?, optional_time(row, 3)?)),
         )?;
         for (path, size, modified) in rows {
             self.insert_incomplete(&path, size, modified)?;
@@ -136,8 +136,13 @@ impl Db {
         Ok(())
     }
 
-    pub(super) fn insert_incomplete(&self, path: &RelPath, size: Option<i64>, modified: Option<i64>) -> Result<()> {
-        let values = params![Name(path.as_bytes()), size, modified];
+    pub(super) fn insert_incomplete(
+        &self,
+        path: &RelPath,
+        size: Option<i64>,
+        modified: Option<Timestamp>,
+    ) -> Result<()> {
+        let values = params![Name(path.as_bytes()), size, modified.map(Time)];
         self.execute("INSERT OR REPLACE INTO incomplete VALUES (?1, ?2, ?3)", values).map(drop)
     }
 

@@ -49,6 +49,32 @@ const FROM_2: &str = "
     DROP VIEW IF EXISTS files;
 ";
 
+/// Times that 64 bits of nanoseconds do not hold are TEXT: their columns take any type. What is stored
+/// stays as it is, so that only the schema's text changes (<https://sqlite.org/lang_altertable.html#otheralter>).
+const ANY_TIMES: &str = "
+    PRAGMA writable_schema = ON;
+    UPDATE sqlite_schema SET sql = replace(replace(replace(replace(replace(sql, 'modified INTEGER', 'modified ANY'),
+        'accessed INTEGER', 'accessed ANY'), 'changed INTEGER', 'changed ANY'), 'created INTEGER', 'created ANY'),
+        'born INTEGER', 'born ANY')
+    WHERE type = 'table' AND name IN ('dir', 'file', 'sink_entry', 'deletion', 'incomplete');
+    PRAGMA writable_schema = RESET;
+";
+
+/// What version 3 lacks.
+const FROM_3: &str = "
+    ALTER TABLE tree ADD COLUMN probe TEXT;
+    ALTER TABLE run ADD COLUMN user INTEGER;
+    ALTER TABLE dir ADD COLUMN kept_modified ANY;
+    ALTER TABLE dir ADD COLUMN kept_permissions INTEGER;
+    ALTER TABLE dir ADD COLUMN kept_user INTEGER;
+    ALTER TABLE dir ADD COLUMN kept_grp INTEGER;
+    ALTER TABLE file ADD COLUMN kept_modified ANY;
+    ALTER TABLE file ADD COLUMN kept_permissions INTEGER;
+    ALTER TABLE file ADD COLUMN kept_user INTEGER;
+    ALTER TABLE file ADD COLUMN kept_grp INTEGER;
+    DROP VIEW IF EXISTS files;
+";
+
 /// Brings a database of `version` to that of `schema`, in one transaction.
 pub(super) fn upgrade(connection: &Connection, version: i32, schema: &str, to: i32) -> rusqlite::Result<()> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
@@ -57,6 +83,10 @@ pub(super) fn upgrade(connection: &Connection, version: i32, schema: &str, to: i
     }
     if version < 3 {
         connection.execute_batch(FROM_2)?;
+    }
+    if version < 4 {
+        connection.execute_batch(FROM_3)?;
+        connection.execute_batch(ANY_TIMES)?;
     }
     connection.execute_batch(schema)?;
     connection.pragma_update(None, "user_version", to)?;

@@ -1,8 +1,10 @@
-//! Names as SQLite keeps them: TEXT where they are valid UTF-8, else BLOB.
+//! Values as SQLite stores them. Names are TEXT where they are valid UTF-8, else BLOB. Times are
+//! INTEGER nanoseconds since 1970 where 64 bits hold these, else TEXT with the same in decimal digits:
+//! SQLite computes with both, with the precision of floating point beyond 64 bits.
 
 use rusqlite::Row;
-use rusqlite::types::{ToSqlOutput, ValueRef};
-use towpath_backend::RelPath;
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, Value, ValueRef};
+use towpath_backend::{RelPath, Timestamp};
 
 /// Bytes of a name or path, as a parameter of a statement.
 pub(super) struct Name<'a>(pub(super) &'a [u8]);
@@ -43,4 +45,36 @@ pub(super) fn signed(number: u64) -> i64 {
 /// The way back of [`signed`].
 pub(super) fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
+}
+
+/// A time, as a parameter of a statement or as a column.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Time(pub(super) Timestamp);
+
+impl rusqlite::ToSql for Time {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        let ns = self.0.total_ns();
+        let value = i64::try_from(ns).map_or_else(|_| Value::Text(ns.to_string()), Value::Integer);
+        Ok(ToSqlOutput::Owned(value))
+    }
+}
+
+impl FromSql for Time {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let ns = match value {
+            ValueRef::Integer(ns) => i128::from(ns),
+            _ => value.as_str()?.parse().map_err(FromSqlError::other)?,
+        };
+        Timestamp::from_total_ns(ns).map(Self).ok_or(FromSqlError::InvalidType)
+    }
+}
+
+/// The time in column `index`, if there is one.
+pub(super) fn optional_time(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Timestamp>> {
+    Ok(row.get::<_, Option<Time>>(index)?.map(|time| time.0))
+}
+
+/// The time in column `index`.
+pub(super) fn time(row: &Row<'_>, index: usize) -> rusqlite::Result<Timestamp> {
+    Ok(row.get::<_, Time>(index)?.0)
 }

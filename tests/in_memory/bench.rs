@@ -119,7 +119,7 @@ pub async fn write_at(tree: &MemoryTree, at: &str, data: &[u8], seconds: i64) {
     while let Some(dir) = dirs.pop() {
         let _may_be_there = tree.create_dir(&dir, None).await;
     }
-    let metadata = Metadata::new(Kind::File, data.len() as u64, Timestamp(seconds * 1_000_000_000));
+    let metadata = Metadata::new(Kind::File, data.len() as u64, Timestamp::from_parts(seconds, 0));
     tree.write_whole(&at, Bytes::copy_from_slice(data), &metadata).await.unwrap();
 }
 

@@ -5,6 +5,7 @@
 mod absence;
 mod bench;
 mod hard_links;
+mod kept;
 mod spelling;
 mod unfinished;
 mod unstated_size;

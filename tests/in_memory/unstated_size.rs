@@ -10,7 +10,7 @@ use towpath_backend::{
 
 use super::bench::*;
 
-const MTIME: Timestamp = Timestamp(1_700_000_000_000_000_000);
+const MTIME: Timestamp = Timestamp::from_ns(1_700_000_000_000_000_000);
 
 /// One file of which the size is wrong.
 #[derive(Clone)]

@@ -12,12 +12,12 @@ use towpath_backend::{
     Capabilities, Entry, EntryStream, Error, ErrorKind, Identity, Kind, Metadata, RelPath, Timestamp,
 };
 
-pub const MTIME: Timestamp = Timestamp(1_700_000_000_000_000_007);
+pub const MTIME: Timestamp = Timestamp::from_ns(1_700_000_000_000_000_007);
 
 pub fn metadata(kind: Kind, size_bytes: usize) -> Metadata {
     Metadata {
-        accessed: Some(Timestamp(5)),
-        changed: Some(Timestamp(6)),
+        accessed: Some(Timestamp::from_ns(5)),
+        changed: Some(Timestamp::from_ns(6)),
         permissions: Some(0o640),
         ..Metadata::new(kind, size_bytes as u64, MTIME)
     }

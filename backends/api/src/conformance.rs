@@ -182,7 +182,7 @@ macro_rules! conformance_cases {
     };
 }
 
-const MTIME: Timestamp = Timestamp(1_700_000_001_123_456_789);
+const MTIME: Timestamp = Timestamp::from_ns(1_700_000_001_123_456_789);
 
 fn path(text: impl AsRef<[u8]>) -> RelPath {
     RelPath::new(text).unwrap()
@@ -191,7 +191,7 @@ fn path(text: impl AsRef<[u8]>) -> RelPath {
 /// What a source would say of a file of this size.
 fn metadata(size_bytes: usize) -> Metadata {
     Metadata {
-        accessed: Some(Timestamp(1_600_000_000_000_000_000)),
+        accessed: Some(Timestamp::from_ns(1_600_000_000_000_000_000)),
         permissions: Some(0o400),
         ..Metadata::new(Kind::File, size_bytes as u64, MTIME)
     }

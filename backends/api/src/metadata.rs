@@ -2,32 +2,64 @@
 
 use std::fmt;
 
-/// Nanoseconds since 1970-01-01 00:00 UTC; negative before.
+/// A point in time: seconds since 1970-01-01 00:00 UTC, negative before, and the nanoseconds that follow.
+///
+/// File systems hold times that 64-bit nanoseconds do not (before 1677 or after 2262), so both parts are kept.
+///
+/// ```
+/// use towpath_backend::Timestamp;
+///
+/// let half_a_second_before_1970 = Timestamp::from_parts(-1, 500_000_000);
+/// assert_eq!(half_a_second_before_1970, Timestamp::from_ns(-500_000_000));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Timestamp(pub i64);
+pub struct Timestamp {
+    seconds: i64,
+    nanoseconds: u32,
+}
+
+const NS_PER_S: u32 = 1_000_000_000;
 
 impl Timestamp {
-    /// From seconds and the nanoseconds that follow them, as `stat` has them.
-    /// Out of range (before 1677 or after 2262) it is the nearest that fits.
-    pub fn from_parts(seconds: i64, nanoseconds: u32) -> Self {
-        let total = i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds);
-        Self(i64::try_from(total).unwrap_or(if seconds < 0 { i64::MIN } else { i64::MAX }))
+    /// From seconds and the nanoseconds that follow them, as `stat` returns them. A second and more
+    /// of nanoseconds is carried over; the last second there is takes no more.
+    pub const fn from_parts(seconds: i64, nanoseconds: u32) -> Self {
+        Self { seconds: seconds.saturating_add((nanoseconds / NS_PER_S) as i64), nanoseconds: nanoseconds % NS_PER_S }
+    }
+
+    /// From nanoseconds since 1970.
+    pub const fn from_ns(ns: i64) -> Self {
+        let per_s = NS_PER_S as i64;
+        // The remainder is below 10^9.
+        Self { seconds: ns.div_euclid(per_s), nanoseconds: ns.rem_euclid(per_s) as u32 }
+    }
+
+    /// From nanoseconds since 1970; `None` if the seconds exceed 64 bits.
+    pub fn from_total_ns(ns: i128) -> Option<Self> {
+        let per_s = i128::from(NS_PER_S);
+        let seconds = i64::try_from(ns.div_euclid(per_s)).ok()?;
+        let nanoseconds = u32::try_from(ns.rem_euclid(per_s)).ok()?;
+        Some(Self { seconds, nanoseconds })
+    }
+
+    /// Nanoseconds since 1970.
+    pub fn total_ns(self) -> i128 {
+        i128::from(self.seconds) * i128::from(NS_PER_S) + i128::from(self.nanoseconds)
     }
 
     /// Whole seconds, rounded towards the past.
-    pub fn seconds(self) -> i64 {
-        self.0.div_euclid(1_000_000_000)
+    pub const fn seconds(self) -> i64 {
+        self.seconds
     }
 
     /// Nanoseconds after [`Self::seconds`], 0 to 999,999,999.
-    pub fn subsec_nanoseconds(self) -> u32 {
-        // rem_euclid of 10^9 always fits.
-        u32::try_from(self.0.rem_euclid(1_000_000_000)).unwrap_or(0)
+    pub const fn subsec_nanoseconds(self) -> u32 {
+        self.nanoseconds
     }
 
-    /// The distance between two times, in nanoseconds.
+    /// The distance between two times, in nanoseconds; `u64::MAX` from 584 years on.
     pub fn distance_ns(self, other: Self) -> u64 {
-        self.0.abs_diff(other.0)
+        u64::try_from(self.total_ns().abs_diff(other.total_ns())).unwrap_or(u64::MAX)
     }
 }
 
@@ -130,7 +162,7 @@ impl Metadata {
     ///
     /// let on = |device| Metadata {
     ///     id: Some(FileId { device, inode: 2 }),
-    ///     ..Metadata::new(Kind::Dir, 0, Timestamp(0))
+    ///     ..Metadata::new(Kind::Dir, 0, Timestamp::from_ns(0))
     /// };
     /// assert!(on(8).is_mounted_elsewhere_than(&on(7)));
     /// assert!(!on(7).is_mounted_elsewhere_than(&on(7)));
@@ -221,8 +253,21 @@ mod tests {
     proptest! {
         #[test]
         fn timestamps_split_and_join(ns in any::<i64>()) {
-            let time = Timestamp(ns);
+            let time = Timestamp::from_ns(ns);
+            prop_assert_eq!(time.total_ns(), i128::from(ns));
             prop_assert_eq!(Timestamp::from_parts(time.seconds(), time.subsec_nanoseconds()), time);
+        }
+
+        #[test]
+        fn timestamps_are_ordered_and_apart_as_their_nanoseconds(
+            a in any::<(i64, u32)>(),
+            b in any::<(i64, u32)>(),
+        ) {
+            let of = |(seconds, ns)| Timestamp::from_parts(seconds, ns % NS_PER_S);
+            let (a, b) = (of(a), of(b));
+            prop_assert_eq!(Timestamp::from_total_ns(a.total_ns()), Some(a));
+            prop_assert_eq!(a.cmp(&b), a.total_ns().cmp(&b.total_ns()));
+            prop_assert_eq!(a.distance_ns(b), b.distance_ns(a));
         }
     }
 
@@ -248,8 +293,11 @@ mod tests {
     }
 
     #[test]
-    fn times_out_of_range_are_the_nearest_that_fit() {
-        assert_eq!(Timestamp::from_parts(i64::MAX, 0), Timestamp(i64::MAX));
-        assert_eq!(Timestamp::from_parts(i64::MIN, 0), Timestamp(i64::MIN));
+    fn times_beyond_64_bits_of_nanoseconds_are_exact() {
+        for seconds in [-11_644_473_600, 10_413_792_000, i64::MIN, i64::MAX] {
+            assert_eq!(Timestamp::from_parts(seconds, 5).seconds(), seconds);
+        }
+        assert_eq!(Timestamp::from_total_ns(i128::MAX), None);
+        assert_eq!(Timestamp::from_parts(1, 2_000_000_003), Timestamp::from_parts(3, 3));
     }
 }

@@ -82,7 +82,8 @@ pub trait Sink: Tree {
         Err(unsupported("rename", to, "this storage cannot change how a name is spelled"))
     }
 
-    /// Sets the times of a file, directory or link (of the link itself).
+    /// Sets the times of a file, directory or link (of the link itself). A time that the storage
+    /// cannot hold becomes the nearest that it can: the engine reads back what was kept.
     ///
     /// # Errors
     /// If they cannot be set.

@@ -31,7 +31,7 @@ fn root() -> RelPath {
 }
 
 fn metadata() -> Metadata {
-    Metadata::new(Kind::Dir, 0, Timestamp(0))
+    Metadata::new(Kind::Dir, 0, Timestamp::from_ns(0))
 }
 
 #[async_trait]

@@ -96,7 +96,7 @@ pub(crate) fn set(root: &Root, path: &RelPath, attributes: &Attributes) -> io::R
     {
         if attributes.permissions != Some(permissions) {
             let cause = "setuid or setgid is dropped: the file belongs to another user or group than at the source";
-            refused.push(Error::new(ErrorKind::PermissionDenied, "set permissions", path, cause));
+            refused.push(Error::new(ErrorKind::Unsupported, "set permissions", path, cause));
         }
         let is_set = new_owner.is_none() && now.permissions == Some(permissions);
         if !is_set && let Err(error) = chmod(proc_path(&file), Mode::from_raw_mode(permissions & 0o7777)) {

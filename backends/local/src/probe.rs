@@ -20,7 +20,7 @@ const STEPS_NS: [u64; 7] = [2_000_000_000, 1_000_000_000, 10_000_000, 1_000_000,
 
 /// An mtime that no step but the last divides: an odd second and odd digits.
 const ODD: Timespec = Timespec { tv_sec: 1_000_000_001, tv_nsec: 123_456_789 };
-const ODD_NS: Timestamp = Timestamp(1_000_000_001_123_456_789);
+const ODD_NS: Timestamp = Timestamp::from_ns(1_000_000_001_123_456_789);
 
 /// A hole larger than the blocks that file systems give at once.
 const HOLE_BYTES: u64 = 1 << 20;
@@ -130,7 +130,7 @@ fn looks(scratch: &mut Scratch<'_>, name: &OsStr) -> io::Result<Looks> {
 
 /// The coarsest step of what came back; `None` if it is another time altogether.
 fn step_of(kept: Timestamp) -> Option<u64> {
-    let divides = |step: &u64| i64::try_from(*step).is_ok_and(|step| kept.0 % step == 0);
+    let divides = |step: &u64| kept.total_ns() % i128::from(*step) == 0;
     let is_near = kept.distance_ns(ODD_NS) < STEPS_NS[0];
     STEPS_NS.into_iter().find(divides).filter(|_| is_near)
 }
@@ -192,9 +192,13 @@ mod tests {
             (1_000_000_000_000_000_000, 2_000_000_000),
             (1_000_000_002_000_000_000, 2_000_000_000),
         ] {
-            assert_eq!(step_of(Timestamp(kept)), Some(step), "{kept}");
+            assert_eq!(step_of(Timestamp::from_ns(kept)), Some(step), "{kept}");
         }
-        assert_eq!(step_of(Timestamp(1_700_000_000_123_456_789)), None, "the time of writing, not the one set");
+        assert_eq!(
+            step_of(Timestamp::from_ns(1_700_000_000_123_456_789)),
+            None,
+            "the time of writing, not the one set"
+        );
     }
 
     #[test]

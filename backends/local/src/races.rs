@@ -128,7 +128,7 @@ async fn read_all(source: &LocalSource) -> Vec<bool> {
 
 /// Changes in every way; what goes astray shows in the snapshot.
 async fn write_all(sink: &LocalSink, root: &Path, n: u64) -> Vec<bool> {
-    let times = Metadata::new(Kind::File, 3, Timestamp(1_600_000_000_000_000_000));
+    let times = Metadata::new(Kind::File, 3, Timestamp::from_ns(1_600_000_000_000_000_000));
     let at = |name: &str| path(format!("top/dir/{name}"));
     let attributes = Attributes {
         permissions: Some(0o600 + u32::try_from(n % 64).unwrap()),

@@ -173,7 +173,7 @@ async fn an_owner_without_privileges_sets_attributes_and_no_wrong_setuid() {
     let refused = sink.set_attributes(&path("file"), &given).await.unwrap();
     let operations: Vec<_> = refused.iter().map(|error| (error.operation(), error.kind())).collect();
     let denied = ErrorKind::PermissionDenied;
-    let expected = [("set owner", denied), ("set permissions", denied), ("set attribute", denied)];
+    let expected = [("set owner", denied), ("set permissions", ErrorKind::Unsupported), ("set attribute", denied)];
     assert_eq!(operations, expected, "{refused:?}");
     assert_eq!(fs::metadata(folder.path().join("file")).unwrap().mode() & 0o7777, 0o444);
     assert_eq!(source.xattrs(&path("file")).await.unwrap(), [xattr("user.kept", b"x")]);

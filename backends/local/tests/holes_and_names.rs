@@ -15,7 +15,7 @@ fn path(text: impl AsRef<[u8]>) -> RelPath {
 }
 
 fn metadata(size_bytes: u64) -> Metadata {
-    Metadata::new(Kind::File, size_bytes, Timestamp(1_600_000_000_000_000_000))
+    Metadata::new(Kind::File, size_bytes, Timestamp::from_ns(1_600_000_000_000_000_000))
 }
 
 #[tokio::test]

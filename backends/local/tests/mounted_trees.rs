@@ -16,7 +16,7 @@ fn path(text: impl AsRef<[u8]>) -> RelPath {
 }
 
 fn metadata(size_bytes: u64) -> Metadata {
-    let modified = Timestamp(1_600_000_000_000_000_000);
+    let modified = Timestamp::from_ns(1_600_000_000_000_000_000);
     Metadata { permissions: Some(0o400), ..Metadata::new(Kind::File, size_bytes, modified) }
 }
 
@@ -68,12 +68,12 @@ async fn times_before_1970_are_kept_where_the_disk_can() {
     let sink = LocalSink::open(folder.path()).unwrap();
     for ns in [-1, -1_500_000_001, 4_000_000_000_000_000_001] {
         let mut given = metadata(1);
-        given.modified = Timestamp(ns);
+        given.modified = Timestamp::from_ns(ns);
         let kept = sink.write_whole(&path("file"), Bytes::from_static(b"x"), &given).await.unwrap();
-        assert_eq!(kept.modified, Timestamp(ns));
+        assert_eq!(kept.modified, Timestamp::from_ns(ns));
         let mut writer = sink.create(&path("steps"), &given).await.unwrap();
         writer.write_at(0, Bytes::from_static(b"x")).await.unwrap();
-        assert_eq!(writer.finish(1, &given.times()).await.unwrap().modified, Timestamp(ns));
+        assert_eq!(writer.finish(1, &given.times()).await.unwrap().modified, Timestamp::from_ns(ns));
     }
 }
 
@@ -119,7 +119,7 @@ async fn reading_leaves_the_atime_alone() {
     let (source, sink) = (LocalSource::open(folder.path()).unwrap(), LocalSink::open(folder.path()).unwrap());
     let mut given = metadata(1);
     // Older than the mtime: a plain read would touch it even where atimes are kept lazily.
-    given.accessed = Some(Timestamp(1_500_000_000_000_000_000));
+    given.accessed = Some(Timestamp::from_ns(1_500_000_000_000_000_000));
     sink.write_whole(&path("file"), Bytes::from_static(b"x"), &given).await.unwrap();
     source.read_whole(&path("file"), 1, Vec::new()).await.unwrap();
     source.open(&path("file")).await.unwrap().read_at(0, 1, Vec::new()).await.unwrap();

@@ -71,7 +71,7 @@ mod tests {
         let at = |name: &str| Location::parse(name.as_ref()).unwrap();
         let (one, other, path) = (at("mem://one"), at("mem://other"), RelPath::new("file").unwrap());
         let sink = registry.find(&one, &around).unwrap().sink().await.unwrap();
-        sink.write(&path, b"content", Timestamp(0)).await.unwrap();
+        sink.write(&path, b"content", Timestamp::from_ns(0)).await.unwrap();
         let source = registry.find(&one, &around).unwrap().source().await.unwrap();
         assert_eq!(source.read_to_vec(&path, 100).await.unwrap(), b"content");
         let source = registry.find(&other, &around).unwrap().source().await.unwrap();

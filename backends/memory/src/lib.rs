@@ -10,7 +10,7 @@
 //!
 //! let tree = MemoryTree::new("example");
 //! let path = RelPath::root().join("file").expect("one name");
-//! let metadata = Metadata::new(Kind::File, 5, Timestamp(0));
+//! let metadata = Metadata::new(Kind::File, 5, Timestamp::from_ns(0));
 //! tree.write_whole(&path, Bytes::from_static(b"hello"), &metadata).await?;
 //! assert_eq!(tree.clone().read_whole(&path, 100, Vec::new()).await?.data, b"hello");
 //! # Ok(()) }
@@ -34,4 +34,4 @@ mod tree;
 mod writer;
 
 pub use backend::Memory;
-pub use tree::MemoryTree;
+pub use tree::{Keeps, MemoryTree};

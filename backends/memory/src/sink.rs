@@ -173,9 +173,12 @@ impl Sink for MemoryTree {
         self.with("set attributes", path, |store| {
             let id = store.find(path)?;
             let node = store.node_mut(id)?;
-            node.owner = attributes.owner.or(node.owner);
-            let permissions = attributes.permissions_for(node.owner);
-            node.permissions = permissions.unwrap_or(node.permissions);
+            let owner = attributes.owner.or(node.owner);
+            let permissions = attributes.permissions_for(owner);
+            if self.keeps_attributes() {
+                node.owner = owner;
+                node.permissions = permissions.unwrap_or(node.permissions);
+            }
             node.xattrs
                 .retain(|old| !attributes.removes_others && attributes.xattrs.iter().all(|new| new.name != old.name));
             node.xattrs.extend(attributes.xattrs.iter().cloned());
@@ -186,7 +189,7 @@ impl Sink for MemoryTree {
         })
         .map(|is_reduced| {
             let cause = "setuid or setgid is dropped: the file belongs to another user or group than at the source";
-            let error = || Error::new(ErrorKind::PermissionDenied, "set permissions", path, cause);
+            let error = || Error::new(ErrorKind::Unsupported, "set permissions", path, cause);
             is_reduced.then(error).into_iter().collect()
         })
     }

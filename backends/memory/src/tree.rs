@@ -1,5 +1,6 @@
 //! The tree that all its clones show.
 
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,6 +11,23 @@ use towpath_backend::{
 use crate::handle::Handle;
 use crate::listing::Listing;
 use crate::store::{Problem, Store, now};
+
+/// What a tree keeps of times, permissions and owners. What it does not keep becomes something else
+/// without an error, as in file systems that lack it.
+#[derive(Clone, Debug)]
+pub struct Keeps {
+    /// mtimes outside become the nearest one inside.
+    pub mtimes: RangeInclusive<Timestamp>,
+    /// Whether permissions and owners stay as they were made.
+    pub attributes: bool,
+}
+
+impl Default for Keeps {
+    /// Everything.
+    fn default() -> Self {
+        Self { mtimes: Timestamp::from_parts(i64::MIN, 0)..=Timestamp::from_parts(i64::MAX, 0), attributes: true }
+    }
+}
 
 /// A tree in memory, source and sink at once; clones show the same tree.
 #[derive(Clone, Debug)]
@@ -22,6 +40,7 @@ struct Shared {
     root: Vec<u8>,
     identity: Identity,
     capabilities: Capabilities,
+    keeps: Keeps,
     store: Mutex<Store>,
 }
 
@@ -47,16 +66,22 @@ impl MemoryTree {
     /// refused. Names may fold capitals and small letters; other rules by which different names
     /// are the same are left out.
     pub fn with_capabilities(name: impl AsRef<[u8]>, capabilities: Capabilities) -> Self {
+        Self::that_keeps(name, capabilities, Keeps::default())
+    }
+
+    /// The same, of a tree that does not keep all that it takes.
+    pub fn that_keeps(name: impl AsRef<[u8]>, capabilities: Capabilities, keeps: Keeps) -> Self {
         static TREES: AtomicU64 = AtomicU64::new(1);
         let number = TREES.fetch_add(1, Ordering::Relaxed);
         let names = NameRules { folds_unicode: false, trims_end: false, ..capabilities.names };
         // No other process, and no later one of the same number, has the same.
-        let identity = Identity::new(format!("memory:{}:{}:{number}", std::process::id(), now().0));
+        let identity = Identity::new(format!("memory:{}:{}:{number}", std::process::id(), now().total_ns()));
         Self {
             shared: Arc::new(Shared {
                 root: [b"mem://", name.as_ref()].concat(),
                 identity,
                 capabilities: Capabilities { names, ..capabilities },
+                keeps,
                 store: Mutex::new(Store::new(number, names.folds_case)),
             }),
         }
@@ -77,10 +102,18 @@ impl MemoryTree {
         work(&mut self.store()).map_err(|problem| problem.at(operation, path))
     }
 
+    /// Whether permissions and owners are kept.
+    pub(crate) fn keeps_attributes(&self) -> bool {
+        self.shared.keeps.attributes
+    }
+
     /// What can be kept of a time.
     pub(crate) fn round(&self, time: Timestamp) -> Timestamp {
-        let step = i64::try_from(self.shared.capabilities.mtime_precision_ns.max(1)).unwrap_or(i64::MAX);
-        Timestamp(time.0.checked_sub(time.0.rem_euclid(step)).unwrap_or(time.0))
+        let range = &self.shared.keeps.mtimes;
+        let time = time.clamp(*range.start(), *range.end());
+        let step = i128::from(self.shared.capabilities.mtime_precision_ns.max(1));
+        let ns = time.total_ns();
+        Timestamp::from_total_ns(ns - ns.rem_euclid(step)).unwrap_or(time)
     }
 }
 

@@ -8,7 +8,7 @@ use towpath_backend::layer::{Fault, Faults, Operation, Rule};
 use towpath_backend::{ErrorKind, Kind, RelPath, Sink as _, Source, Timestamp, Tree as _};
 use towpath_memory::MemoryTree;
 
-const TIME: Timestamp = Timestamp(1_700_000_000_123_456_789);
+const TIME: Timestamp = Timestamp::from_ns(1_700_000_000_123_456_789);
 
 fn path(text: &str) -> RelPath {
     RelPath::new(text).unwrap()

@@ -17,7 +17,7 @@ fn path(text: &str) -> RelPath {
 }
 
 fn metadata(size_bytes: usize) -> Metadata {
-    Metadata::new(Kind::File, size_bytes as u64, Timestamp(1_700_000_000_123_456_789))
+    Metadata::new(Kind::File, size_bytes as u64, Timestamp::from_ns(1_700_000_000_123_456_789))
 }
 
 async fn write(sink: &impl Sink, at: &str, data: &'static [u8]) {

@@ -27,7 +27,7 @@ pub struct Shelf {
 
 impl Shelf {
     pub fn empty() -> Self {
-        let root = Item { kind: Kind::Dir, modified: Timestamp(0), data: Vec::new() };
+        let root = Item { kind: Kind::Dir, modified: Timestamp::from_ns(0), data: Vec::new() };
         Self { items: Arc::new(Mutex::new(BTreeMap::from([(RelPath::root(), root)]))) }
     }
 
@@ -170,7 +170,7 @@ fn put(items: &mut Items, operation: &'static str, path: &RelPath, kind: Kind) -
     if let Some(parent) = path.parent() {
         find_kind(items, operation, &parent, Kind::Dir).map_err(|error| error.with_path(path))?;
     }
-    items.insert(path.clone(), Item { kind, modified: Timestamp(0), data: Vec::new() });
+    items.insert(path.clone(), Item { kind, modified: Timestamp::from_ns(0), data: Vec::new() });
     Ok(())
 }
 

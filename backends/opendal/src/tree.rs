@@ -260,7 +260,7 @@ impl OpendalTree {
 
 /// Their time as ours.
 pub(crate) fn timestamp(theirs: opendal::raw::Timestamp) -> Option<Timestamp> {
-    i64::try_from(theirs.into_inner().as_nanosecond()).ok().map(Timestamp)
+    i64::try_from(theirs.into_inner().as_nanosecond()).ok().map(Timestamp::from_ns)
 }
 
 #[async_trait]

@@ -104,8 +104,8 @@ async fn each_operation_looks_for_links_before_it_does_anything() {
     let tree = server.files().join("tree");
     symlink("../victim", tree.join("link")).unwrap();
     fs::write(tree.join("file"), "content").unwrap();
-    let given = Metadata::new(Kind::File, 1, Timestamp(1_000_000_000_000_000_000));
-    let times = Times { modified: Timestamp(0), accessed: None };
+    let given = Metadata::new(Kind::File, 1, Timestamp::from_ns(1_000_000_000_000_000_000));
+    let times = Times { modified: Timestamp::from_ns(0), accessed: None };
     let before = fs::metadata(server.files().join("victim/f1")).unwrap().modified().unwrap();
     for at in ["link/f1", "link/sub/f3", "link/new"].map(path) {
         let errors = [

@@ -157,7 +157,8 @@ pub(in crate::cli) fn summary(report: &Report) -> String {
         (report.skipped_files, "skipped, as they cannot be copied"),
         (report.special_files, "special files (FIFOs, sockets, devices) skipped"),
         (report.unreadable_dirs, "directories could not be read"),
-        (report.refused_attributes, "attributes (permissions, owners, …) not taken by the destination"),
+        (report.refused_attributes, "attributes (times, permissions, owners, …) not kept by the destination"),
+        (report.denied_attributes, "of these need a user who may set them, such as root"),
         (report.deleted_files, "deleted that the source does not have"),
         (report.deleted_dirs, "emptied directories removed"),
         (report.protected, "that the source does not have left, to be safe"),
@@ -269,7 +270,7 @@ mod tests {
         let report = Report {
             outcome: Outcome::Stopped,
             scanned: true,
-            scanned_at: Some(Timestamp(1_700_000_000_000_000_000)),
+            scanned_at: Some(Timestamp::from_ns(1_700_000_000_000_000_000)),
             source: Counts { files: 10, dirs: 1, bytes: 1000 },
             synced: Totals { files: 4, bytes: 400 },
             pending: Totals { files: 5, bytes: 500 },
@@ -282,6 +283,7 @@ mod tests {
             deleted_dirs: 3,
             protected: 1,
             refused_attributes: 2,
+            denied_attributes: 1,
             planned: None,
             refusal: None,
             read_bytes: 500,
@@ -298,7 +300,8 @@ mod tests {
           1 vanished from the source
           2 skipped, as they cannot be copied
           3 special files (FIFOs, sockets, devices) skipped
-          2 attributes (permissions, owners, …) not taken by the destination
+          2 attributes (times, permissions, owners, …) not kept by the destination
+          1 of these need a user who may set them, such as root
           7 deleted that the source does not have
           3 emptied directories removed
           1 that the source does not have left, to be safe

@@ -29,7 +29,7 @@ fn open(folder: &Path) -> Db {
 fn scanned(folder: &Path, count: u32, source: &str, sink: &str) -> Db {
     let mut db = open(folder);
     let options = ScanOptions {
-        tolerance_ns: 0,
+        tolerance_ns: Some(0),
         compares: Compares { hard_links: true, ..Compares::default() },
         accepts_new_tree: false,
         names: NameRules::BYTES,

@@ -16,7 +16,7 @@ pub async fn links_are_made_once_and_have_their_own_times(fixture: &dyn Fixture)
     sink.create_symlink(&link, b"file").await.unwrap();
     assert_eq!(sink.create_symlink(&link, b"other").await.unwrap_err().kind(), ErrorKind::AlreadyExists);
     if capabilities.sets_mtime {
-        let own = Timestamp(1_500_000_000_000_000_000);
+        let own = Timestamp::from_ns(1_500_000_000_000_000_000);
         sink.set_times(&link, &Times { modified: own, accessed: None }).await.unwrap();
         let shown = source.metadata(&link).await.unwrap().modified;
         assert!(shown.distance_ns(own) < capabilities.mtime_precision_ns);

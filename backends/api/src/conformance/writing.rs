@@ -11,7 +11,7 @@ pub async fn times_are_kept_to_the_precision(fixture: &dyn Fixture) {
     }
     for ns in [0, 1, 1_700_000_001_123_456_789, 1_000_000_000_000_000_000, 1_700_000_000_999_999_999] {
         let mut given = metadata(3);
-        given.modified = Timestamp(ns);
+        given.modified = Timestamp::from_ns(ns);
         let kept = fixture.sink().write_whole(&path("file"), Bytes::from_static(b"abc"), &given).await.unwrap();
         let shown = fixture.source().metadata(&path("file")).await.unwrap();
         assert!(kept.modified.distance_ns(given.modified) < capabilities.mtime_precision_ns, "{kept:?}");
@@ -26,7 +26,7 @@ pub async fn times_before_1970_are_kept_or_told(fixture: &dyn Fixture) {
     }
     for ns in [-1, -1_500_000_001, -86_400_000_000_000] {
         let mut given = metadata(3);
-        given.modified = Timestamp(ns);
+        given.modified = Timestamp::from_ns(ns);
         let written = fixture.sink().write_whole(&path("file"), Bytes::from_static(b"abc"), &given).await;
         if let Ok(kept) = written {
             let shown = fixture.source().metadata(&path("file")).await.unwrap();
@@ -236,7 +236,7 @@ pub async fn times_of_files_can_be_set_later(fixture: &dyn Fixture) {
         return;
     }
     write(fixture, &path("file"), b"content").await;
-    let later = Timestamp(1_500_000_000_000_000_000);
+    let later = Timestamp::from_ns(1_500_000_000_000_000_000);
     let set = fixture.sink().set_times(&path("file"), &Times { modified: later, accessed: None }).await;
     if is_unsupported(&set) {
         return;

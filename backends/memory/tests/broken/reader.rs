@@ -14,7 +14,7 @@ pub(crate) struct Nothing;
 #[async_trait]
 impl FileReader for Nothing {
     async fn metadata(&mut self) -> Result<Metadata> {
-        Ok(Metadata::new(Kind::File, 0, Timestamp(0)))
+        Ok(Metadata::new(Kind::File, 0, Timestamp::from_ns(0)))
     }
 
     async fn read_at(&mut self, _: u64, _: usize, buffer: Vec<u8>) -> Result<Vec<u8>> {
@@ -56,7 +56,7 @@ impl FileReader for BrokenReader {
     async fn metadata(&mut self) -> Result<Metadata> {
         let told = self.inner.metadata().await?;
         if self.tree.has(Bug::ReadersTellAnotherTime) {
-            return Ok(Metadata { modified: Timestamp(told.modified.0 + 1), ..told });
+            return Ok(Metadata { modified: Timestamp::from_ns(told.modified.total_ns() as i64 + 1), ..told });
         }
         Ok(told)
     }

@@ -12,7 +12,7 @@ use crate::listing::entries;
 use crate::tree::{Broken, broken, seconds};
 use crate::writer::BrokenWriter;
 
-const LONG_AGO: Times = Times { modified: Timestamp(0), accessed: None };
+const LONG_AGO: Times = Times { modified: Timestamp::from_ns(0), accessed: None };
 
 impl Broken {
     /// The path that is used for `path`, and what must be done first.
@@ -83,7 +83,7 @@ impl Sink for Broken {
         match self.bug {
             Some(Bug::FilesAreOpenToAll) => metadata.permissions = None,
             Some(Bug::KeepsSecondsOnly) => metadata.modified = seconds(given),
-            Some(Bug::TellsTimesItDidNotKeep) => metadata.modified = given.max(Timestamp(0)),
+            Some(Bug::TellsTimesItDidNotKeep) => metadata.modified = given.max(Timestamp::from_ns(0)),
             Some(Bug::LeavesTheOldEnd) => {
                 let old = self.content(&at).await;
                 if old.len() > data.len() {

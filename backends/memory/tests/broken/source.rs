@@ -18,7 +18,7 @@ impl Source for Broken {
             return Err(broken(path));
         }
         if self.has(Bug::ReadingTouches) {
-            let times = Times { modified: Timestamp(0), accessed: None };
+            let times = Times { modified: Timestamp::from_ns(0), accessed: None };
             self.inner.set_times(path, &times).await?;
         }
         match (self.bug, self.inner.open(path).await) {

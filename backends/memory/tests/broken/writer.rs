@@ -69,7 +69,7 @@ impl FileWriter for BrokenWriter {
         match self.tree.bug {
             Some(Bug::FinishesWhatIsTooLong) => size = size.max(self.end),
             Some(Bug::ForgetsTheLastHole) => size = self.end,
-            Some(Bug::StepsLoseTheTime) => times.modified = Timestamp(0),
+            Some(Bug::StepsLoseTheTime) => times.modified = Timestamp::from_ns(0),
             Some(Bug::KeepsSecondsOnly) => times.modified = seconds(times.modified),
             _ => {}
         }
@@ -78,7 +78,7 @@ impl FileWriter for BrokenWriter {
         match self.tree.bug {
             Some(Bug::ForgetsTheLastHole) => return Ok(Metadata { size_bytes, ..kept }),
             Some(Bug::TellsAnotherTimeAtTheClose) => {
-                return Ok(Metadata { modified: Timestamp(kept.modified.0 + 1), ..kept });
+                return Ok(Metadata { modified: Timestamp::from_ns(kept.modified.total_ns() as i64 + 1), ..kept });
             }
             Some(Bug::NothingWrittenKeepsTheOld) if self.end == 0 && !self.old.is_empty() => {
                 let old = Metadata::new(Kind::File, self.old.len() as u64, times.modified);

@@ -78,7 +78,7 @@ impl Sink for SftpTree {
         if !self.shared.keeps.mtimes {
             return Err(unsupported(OPERATION, path, "mtimes are not kept here (`mtimes=false`)"));
         }
-        let modified = Self::seconds(OPERATION, path, times.modified)?;
+        let modified = Self::seconds(times.modified);
         let accessed = times.accessed.and_then(|time| u32::try_from(time.seconds()).ok()).unwrap_or(found.accessed_s);
         let asked = match self.abilities().links && !path.is_root() {
             // It does not follow a link, whatever was put there since the check.
@@ -130,10 +130,6 @@ impl Sink for SftpTree {
 impl SftpTree {
     /// Opens a file for writing: a new one, or one that is there and is cut to nothing.
     async fn make_file(&self, operation: &'static str, path: &RelPath, metadata: &Metadata) -> Result<Handle> {
-        if self.shared.keeps.mtimes {
-            // Nothing is overwritten for a time that cannot be kept.
-            Self::seconds(operation, path, metadata.modified)?;
-        }
         let checked = self.check(operation, path).await?;
         let (kind, cause) = match checked.kind() {
             None => (None, ""),

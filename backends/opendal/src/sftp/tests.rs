@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
-use towpath_backend::{Bytes, ErrorKind, Kind, Metadata, RelPath, Sink as _, Source as _, Timestamp, Tree as _};
+use towpath_backend::{Bytes, ErrorKind, Kind, Metadata, RelPath, Sink as _, Source as _, Times, Timestamp, Tree as _};
 
 use super::connection::{Connection, Failure};
 use super::pool::Pool;
@@ -106,7 +106,7 @@ async fn where_a_link_is_in_the_path_nothing_is_asked_but_what_it_is() {
         })
     });
     let at = path("a/link/b/file");
-    let given = Metadata::new(Kind::File, 1, Timestamp(0));
+    let given = Metadata::new(Kind::File, 1, Timestamp::from_ns(0));
     let errors = [
         tree.write_whole(&at, Bytes::from_static(b"x"), &given).await.map(drop),
         tree.create(&at, &given).await.map(drop),
@@ -134,7 +134,7 @@ async fn what_is_no_regular_file_is_neither_opened_nor_written() {
     for (mode, kind) in [(LINK, ErrorKind::Escapes), (DIR, ErrorKind::IsADirectory), (FIFO, ErrorKind::Unsupported)] {
         let (tree, asked) = tree(move |_, _| Some(attributes(mode, 0)));
         assert_eq!(tree.open(&path("x")).await.map(drop).unwrap_err().kind(), kind);
-        assert!(tree.create(&path("x"), &Metadata::new(Kind::File, 0, Timestamp(0))).await.is_err());
+        assert!(tree.create(&path("x"), &Metadata::new(Kind::File, 0, Timestamp::from_ns(0))).await.is_err());
         assert!(asked.lock().unwrap().iter().all(|(kind, _)| *kind == request::LSTAT));
     }
 }
@@ -148,7 +148,8 @@ async fn a_new_file_is_opened_so_that_a_link_put_there_meanwhile_is_not_followed
             _ => status(status::OK),
         })
     });
-    let error = tree.create(&path("new"), &Metadata::new(Kind::File, 0, Timestamp(0))).await.map(drop).unwrap_err();
+    let error =
+        tree.create(&path("new"), &Metadata::new(Kind::File, 0, Timestamp::from_ns(0))).await.map(drop).unwrap_err();
     assert!(error.is_temporary() && error.to_string().contains("full disk"), "{error}");
     let asked = asked.lock().unwrap();
     let (_, open) = asked.iter().find(|(kind, _)| *kind == request::OPEN).unwrap();
@@ -157,12 +158,16 @@ async fn a_new_file_is_opened_so_that_a_link_put_there_meanwhile_is_not_followed
 }
 
 #[tokio::test]
-async fn a_time_that_cannot_be_kept_overwrites_nothing() {
-    let (tree, asked) = tree(|_, _| Some(attributes(FILE, 5)));
-    let given = Metadata::new(Kind::File, 1, Timestamp(-1));
-    let error = tree.write_whole(&path("old"), Bytes::from_static(b"x"), &given).await.unwrap_err();
-    assert!(error.to_string().contains("mtimes=false"), "{error}");
-    assert!(asked.lock().unwrap().is_empty());
+async fn a_time_that_the_protocol_cannot_hold_becomes_the_nearest() {
+    for (seconds, sent) in [(-1, 0), (1, 1), (1 << 32, u32::MAX)] {
+        let (tree, asked) =
+            tree(|kind, _| Some(if kind == request::LSTAT { attributes(FILE, 5) } else { status(status::OK) }));
+        let times = Times { modified: Timestamp::from_parts(seconds, 5), accessed: None };
+        tree.set_times(&path("old"), &times).await.unwrap();
+        let asked = asked.lock().unwrap();
+        let (_, set) = asked.iter().rfind(|(kind, _)| *kind == request::SETSTAT || *kind == request::EXTENDED).unwrap();
+        assert_eq!(set[set.len() - 4..], u32::to_be_bytes(sent), "{seconds}");
+    }
 }
 
 #[tokio::test]

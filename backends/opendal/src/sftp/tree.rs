@@ -149,12 +149,9 @@ impl SftpTree {
         Ok(())
     }
 
-    /// Seconds since 1970, as the protocol has them.
-    pub(super) fn seconds(operation: &'static str, path: &RelPath, time: Timestamp) -> Result<u32> {
-        u32::try_from(time.seconds()).map_err(|_| {
-            let cause = "SFTP has mtimes from 1970 to 2106 only (`?mtimes=false` sends files without their mtimes)";
-            Error::new(ErrorKind::Unsupported, operation, path, cause)
-        })
+    /// Seconds since 1970, as the protocol has them: of a time before 1970 or after 2106 the nearest.
+    pub(super) fn seconds(time: Timestamp) -> u32 {
+        u32::try_from(time.seconds()).unwrap_or(if time.seconds() < 0 { 0 } else { u32::MAX })
     }
 }
 

@@ -57,7 +57,7 @@ impl Writer {
         let set = match self.tree.shared.keeps.mtimes {
             false => None,
             true => {
-                let modified = SftpTree::seconds(OPERATION, &self.path, times.modified)?;
+                let modified = SftpTree::seconds(times.modified);
                 let accessed = times.accessed.and_then(|time| u32::try_from(time.seconds()).ok()).unwrap_or(modified);
                 // Behind the content, which would change them.
                 Some(self.handle.send(request::FSETSTAT, |request| request.times(accessed, modified)))

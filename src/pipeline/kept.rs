@@ -1,0 +1,138 @@
+//! Reading back what the sink kept of times, permissions and owner.
+//!
+//! A file system may take a time or permission and keep another one: a time out of its range, a mode where it
+//! has none. That is reported once and recorded ([`Kept`]), and no reason to send the content again.
+
+use towpath_backend::{Attributes, Error, ErrorKind, Kind, Metadata, Owner, RelPath, Result, Times, Timestamp};
+
+use super::Shared;
+use crate::state::Kept;
+
+/// What the sink kept, and an error for each attribute that it did not take or keep.
+#[derive(Debug, Default)]
+pub(super) struct ReadBack {
+    pub(super) kept: Kept,
+    pub(super) refused: Vec<Error>,
+}
+
+impl ReadBack {
+    /// Adds what was read back of other attributes.
+    pub(super) fn add(&mut self, other: Self) {
+        self.kept = Kept {
+            modified: self.kept.modified.or(other.kept.modified),
+            permissions: self.kept.permissions.or(other.kept.permissions),
+            owner: self.kept.owner.or(other.kept.owner),
+        };
+        self.refused.extend(other.refused);
+    }
+}
+
+/// Checks the mtime that the sink has `found` at `path`, whose times were set before.
+///
+/// # Errors
+/// A temporary one if it is another one each time: somebody else writes to the file.
+pub(super) async fn check_mtime(shared: &Shared, path: &RelPath, times: &Times, found: Timestamp) -> Result<ReadBack> {
+    if shared.is_same_mtime(found, times.modified) {
+        return Ok(ReadBack::default());
+    }
+    // Once more: somebody may have written between setting it and reading it.
+    shared.sink.set_times(path, times).await?;
+    let again = shared.sink.metadata(path).await?.modified;
+    if shared.is_same_mtime(again, times.modified) {
+        return Ok(ReadBack::default());
+    }
+    let cause = format!("the destination keeps {} instead of {}", readable(again), readable(times.modified));
+    if again != found {
+        let error = Error::new(ErrorKind::Other, "set mtime", path, format!("{cause}, and kept another one before"));
+        return Err(error.with_temporary(true));
+    }
+    let error = Error::new(ErrorKind::Unsupported, "set mtime", path, cause);
+    Ok(ReadBack { kept: Kept { modified: Some(again), ..Kept::default() }, refused: vec![error] })
+}
+
+/// Sets the times of a link or directory and reads them back. Where the storage has no times of such, nothing is
+/// kept and nothing is wrong.
+pub(super) async fn set_times(shared: &Shared, path: &RelPath, times: &Times) -> Result<ReadBack> {
+    match shared.sink.set_times(path, times).await {
+        Err(error) if error.kind() == ErrorKind::Unsupported => Ok(ReadBack::default()),
+        Err(error) => Err(error),
+        Ok(()) => {
+            let found = shared.sink.metadata(path).await?.modified;
+            check_mtime(shared, path, times, found).await
+        }
+    }
+}
+
+/// Applies attributes and reads back permissions and owner.
+pub(super) async fn set_attributes(shared: &Shared, path: &RelPath, attributes: &Attributes) -> Result<ReadBack> {
+    if attributes.is_empty() {
+        return Ok(ReadBack::default());
+    }
+    let mut refused = shared.sink.set_attributes(path, attributes).await?;
+    if attributes.permissions.is_none() && attributes.owner.is_none() {
+        return Ok(ReadBack { kept: Kept::default(), refused });
+    }
+    let found = shared.sink.metadata(path).await?;
+    let kept = difference(attributes, &found);
+    if refused.is_empty() {
+        refused.extend(kept.permissions.map(|kept| permissions_not_kept(path, attributes, kept, &found)));
+        refused.extend(kept.owner.zip(attributes.owner).map(|(kept, given)| owner_not_kept(path, kept, given)));
+    }
+    Ok(ReadBack { kept, refused })
+}
+
+/// Where what was found differs from what was given. What the storage does not show cannot.
+fn difference(attributes: &Attributes, found: &Metadata) -> Kept {
+    let wanted = attributes.permissions_for(found.owner).filter(|_| found.kind != Kind::Symlink);
+    Kept {
+        modified: None,
+        permissions: found.permissions.filter(|kept| wanted.is_some_and(|wanted| wanted != *kept)),
+        owner: found.owner.filter(|kept| attributes.owner.is_some_and(|wanted| wanted != *kept)),
+    }
+}
+
+fn permissions_not_kept(path: &RelPath, attributes: &Attributes, kept: u32, found: &Metadata) -> Error {
+    let wanted = attributes.permissions_for(found.owner).unwrap_or_default();
+    let cause = format!("the destination keeps {kept:04o} instead of {wanted:04o}");
+    Error::new(ErrorKind::Unsupported, "set permissions", path, cause)
+}
+
+fn owner_not_kept(path: &RelPath, kept: Owner, given: Owner) -> Error {
+    let cause = format!(
+        "the destination keeps user {} and group {} instead of {} and {}",
+        kept.user, kept.group, given.user, given.group
+    );
+    Error::new(ErrorKind::Unsupported, "set owner", path, cause)
+}
+
+/// A time as RFC 3339 writes it; beyond the year 9999 in seconds since 1970.
+fn readable(time: Timestamp) -> String {
+    jiff::Timestamp::from_nanosecond(time.total_ns())
+        .map_or_else(|_| format!("{} s since 1970", time.seconds()), |time| time.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs_from_what_was_given_is_kept_instead() {
+        let owner = |user, group| Owner { user, group };
+        let given = Attributes { permissions: Some(0o640), owner: Some(owner(1, 2)), ..Attributes::default() };
+        let found =
+            |permissions, owner| Metadata { permissions, owner, ..Metadata::new(Kind::File, 0, Timestamp::default()) };
+        assert!(difference(&given, &found(Some(0o640), Some(owner(1, 2)))).is_empty());
+        assert!(difference(&given, &found(None, None)).is_empty(), "a storage that shows neither");
+        let other = difference(&given, &found(Some(0o777), Some(owner(0, 2))));
+        assert_eq!((other.permissions, other.owner), (Some(0o777), Some(owner(0, 2))));
+        let setuid =
+            Attributes { permissions: Some(0o4755), permissions_of: Some(owner(1, 2)), ..Attributes::default() };
+        assert!(difference(&setuid, &found(Some(0o755), Some(owner(0, 2)))).is_empty(), "setuid is dropped on purpose");
+    }
+
+    #[test]
+    fn times_are_readable() {
+        assert_eq!(readable(Timestamp::from_parts(-11_644_473_600, 0)), "1601-01-01T00:00:00Z");
+        assert_eq!(readable(Timestamp::from_parts(i64::MAX, 0)), "9223372036854775807 s since 1970");
+    }
+}

@@ -1,0 +1,128 @@
+//! Times, permissions and owners that a sink takes and does not keep.
+
+use towpath_backend::{Attributes, Owner, Sink as _, Times, Timestamp, Tree as _};
+use towpath_memory::{Keeps, MemoryTree};
+
+use super::bench::*;
+
+const YEAR_1601: i64 = -11_644_473_600;
+const YEAR_2038: i64 = 2_147_483_647;
+const YEAR_2300: i64 = 10_413_792_000;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_parts(seconds, 0)
+}
+
+fn that_keeps(keeps: Keeps) -> Bench {
+    let capabilities = MemoryTree::new("all").capabilities();
+    Bench { sink: MemoryTree::that_keeps("new", capabilities, keeps), ..Bench::new() }
+}
+
+async fn modified(tree: &MemoryTree, of: &str) -> Timestamp {
+    tree.metadata(&path(of)).await.unwrap().modified
+}
+
+/// A file, a directory and a link with this mtime.
+async fn make_all_kinds(tree: &MemoryTree, seconds: i64) {
+    write_at(tree, "dir/file", b"content", seconds).await;
+    tree.create_symlink(&path("link"), b"nowhere").await.unwrap();
+    for of in ["link", "dir"] {
+        tree.set_times(&path(of), &Times { modified: at(seconds), accessed: None }).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mtimes_beyond_64_bits_of_nanoseconds_are_kept_and_recognised() {
+    for seconds in [YEAR_1601, YEAR_2300, i64::MIN / 2, i64::MAX] {
+        let bench = Bench::new();
+        make_all_kinds(&bench.source, seconds).await;
+        let first = bench.run().await;
+        assert!(first.report.all_in_sync(), "{:?}", first.events);
+        for of in ["dir/file", "dir", "link"] {
+            assert_eq!(modified(&bench.sink, of).await, at(seconds), "{of}");
+        }
+        let again = bench.run().await;
+        assert!(again.report.scanned);
+        assert_eq!((again.report.synced.files, again.report.refused_attributes), (0, 0), "{:?}", again.events);
+
+        // Another time is seen. Far out the database compares with the precision of floating point: minutes.
+        let apart_s = if seconds.abs() < i64::MAX / 4 { 1 } else { 3600 };
+        write_at(&bench.source, "dir/file", b"CONTENT", seconds - apart_s).await;
+        let changed = bench.run().await;
+        assert_eq!(changed.report.synced.files, 1, "{seconds}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_mtime_that_the_sink_cannot_keep_is_refused_once_and_no_reason_to_send_again() {
+    let until_2038 = Keeps { mtimes: at(0)..=at(YEAR_2038), ..Keeps::default() };
+    for seconds in [YEAR_1601, YEAR_2300] {
+        let bench = that_keeps(until_2038.clone());
+        make_all_kinds(&bench.source, seconds).await;
+        write_at(&bench.source, "large", &noise(1 << 20), seconds).await;
+        let first = bench.run().await;
+        assert!(first.report.all_in_sync(), "{:?}", first.events);
+        assert_eq!(first.report.refused_attributes, 4, "{:?}", first.events);
+        let (kept, wanted) = if seconds < 0 { ("1970-01-01", "1601-01-01") } else { ("2038-01-19", "2300-01-01") };
+        assert!(first.tells(kept) && first.tells(wanted), "{:?}", first.events);
+        assert_eq!(bench.logged("refused").len(), 4);
+        assert_eq!(bench.logged("synced").len(), 3);
+
+        for _ in 0..2 {
+            let again = bench.run().await;
+            assert!(again.report.scanned && again.report.all_in_sync());
+            assert_eq!((again.report.synced.files, again.report.refused_attributes), (0, 0), "{:?}", again.events);
+        }
+
+        // A change at either side is seen as before.
+        write_at(&bench.sink, "large", &noise(1 << 20), 1_000_000_000).await;
+        write_at(&bench.source, "dir/file", b"CONTENT", seconds + 1).await;
+        let changed = bench.run().await;
+        assert_eq!(changed.report.synced.files, 2, "{:?}", changed.events);
+        // The directory's own time was reported before.
+        assert_eq!(changed.report.refused_attributes, 2, "{:?}", changed.events);
+        assert_eq!(read(&bench.sink, "dir/file").await.unwrap(), b"CONTENT");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn other_names_of_a_file_share_what_was_kept_of_it() {
+    let bench = that_keeps(Keeps { mtimes: at(0)..=at(YEAR_2038), ..Keeps::default() });
+    write_at(&bench.source, "a", b"content", YEAR_2300).await;
+    bench.source.create_hard_link(&path("a"), &path("b")).await.unwrap();
+    let first = bench.run().await;
+    assert!(first.report.all_in_sync(), "{:?}", first.events);
+    let again = bench.run().await;
+    assert_eq!(again.report.synced.files, 0, "{:?}", again.events);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn permissions_and_owners_that_the_sink_does_not_keep_are_refused_once() {
+    let mut bench = that_keeps(Keeps { attributes: false, ..Keeps::default() });
+    bench.options.keep_permissions = true;
+    bench.options.keep_owner = true;
+    write(&bench.source, "dir/file", b"content").await;
+    let owner = Some(Owner { user: 7, group: 8 });
+    for of in ["dir/file", "dir"] {
+        let attributes = Attributes { permissions: Some(0o777), owner, ..Attributes::default() };
+        bench.source.set_attributes(&path(of), &attributes).await.unwrap();
+    }
+    let first = bench.run().await;
+    assert!(first.report.all_in_sync(), "{:?}", first.events);
+    assert!(first.tells("instead of 0777"), "{:?}", first.events);
+    let refused = first.report.refused_attributes;
+    assert_eq!(refused, 2, "{:?}", first.events);
+    for _ in 0..2 {
+        let again = bench.run().await;
+        assert!(again.report.scanned && again.report.all_in_sync());
+        assert_eq!(again.report.refused_attributes, 0, "{:?}", again.events);
+        assert_eq!(bench.logged("settled").len(), 0);
+    }
+
+    // Another mode at the source is another attempt.
+    let attributes = Attributes { permissions: Some(0o700), owner, ..Attributes::default() };
+    bench.source.set_attributes(&path("dir/file"), &attributes).await.unwrap();
+    let changed = bench.run().await;
+    assert!(changed.tells("instead of 0700"), "{:?}", changed.events);
+    assert_eq!(changed.report.synced.files, 0, "content is not sent for a mode");
+}

@@ -36,6 +36,9 @@ pub enum Error {
     /// A whole side failed: its root cannot be looked at, or it is full.
     #[error("{0}")]
     Backend(String),
+    /// A run without a scan ([`crate::AfterBacklog::Stop`]) found no backlog to work on.
+    #[error("no backlog: {0}; run again without --no-scan to scan both trees")]
+    NoBacklog(&'static str),
     /// A guard refused to go on, because going on could do harm.
     #[error("{0}")]
     Refused(String),

@@ -66,16 +66,44 @@ pub enum ScanReason {
     FirstRun,
     /// The last run left nothing to do.
     BacklogEmpty,
+    /// The backlog of an interrupted run was worked off first, and a scan afterwards was asked for
+    /// ([`crate::AfterBacklog::Scan`]).
+    AfterBacklog,
     /// The last scan did not come to its end.
     Interrupted,
     /// The last scan could not read some directories, and a run has ended since.
     Incomplete,
-    /// The last run came to its end; pending is only what failed in it. It is tried again with what the scan finds.
-    OnlyFailedLeft,
+    /// The last run came to its end. The files that failed in it were tried first.
+    AfterFailed,
     /// The last scan was made with other filters, or other options that decide what is migrated.
     OtherSettings,
     /// It was asked for.
     Requested,
+}
+
+impl ScanReason {
+    /// The word for it in the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::FirstRun => "first-run",
+            Self::BacklogEmpty => "backlog-empty",
+            Self::AfterBacklog => "after-backlog",
+            Self::Interrupted => "scan-interrupted",
+            Self::Incomplete => "unreadable-directories",
+            Self::AfterFailed => "after-failed-files",
+            Self::OtherSettings => "other-options",
+            Self::Requested => "requested",
+        }
+    }
+}
+
+/// How the run ended that left a backlog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BacklogOrigin {
+    /// It was interrupted: stopped, killed, or ended by an error.
+    Interrupted,
+    /// It came to its end. The backlog holds only the files that failed.
+    Failed,
 }
 
 /// The two full paths of a file.
@@ -162,10 +190,14 @@ pub enum Event {
         /// Those whose file has another name already, and the bytes that this costs.
         names: Totals,
     },
-    /// The backlog of an earlier run is taken up; nothing is scanned.
+    /// The backlog of an earlier run is worked off, without a scan before.
     Resuming {
         /// What is to be sent.
         pending: Totals,
+        /// How that run ended.
+        origin: BacklogOrigin,
+        /// Whether this run scans afterwards.
+        then_scan: bool,
     },
     /// A pass over the backlog begins: the first sends everything, later ones
     /// try again what changed or failed for a while.
@@ -220,7 +252,7 @@ pub enum Event {
         /// Why.
         reason: String,
     },
-    /// A file will be tried again in a later pass.
+    /// A file will be tried again in this run: in a later pass, or after the scan.
     WillRetry {
         /// The file.
         paths: FilePaths,

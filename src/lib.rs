@@ -56,10 +56,10 @@ mod state;
 
 pub use checksum::{Algorithm, Checksum, FileHash, Hasher};
 pub use error::{Error, Result};
-pub use event::{Action, Counts, Event, EventStream, FilePaths, ScanReason, Side, Totals};
+pub use event::{Action, BacklogOrigin, Counts, Event, EventStream, FilePaths, ScanReason, Side, Totals};
 pub use filter::{BadPattern, Filter, Rule, Rules};
 pub use migration::{Builder, Migration};
-pub use options::{Bandwidth, HardLinks, Links, MaxDelete, Mirror, Options, Specials, WriteMode};
+pub use options::{AfterBacklog, Bandwidth, HardLinks, Links, MaxDelete, Mirror, Options, Specials, WriteMode};
 pub use progress::{CurrentFile, Estimate, Estimator, Followed, Phase, Progress, Snapshot};
 pub use report::{Outcome, Planned, Report};
 pub use tokio_util::sync::CancellationToken;

@@ -40,6 +40,19 @@ pub enum Specials {
     Fail,
 }
 
+/// Whether a run that begins with the backlog of an earlier one scans the trees afterwards.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AfterBacklog {
+    /// It does if the earlier run came to its end and the backlog holds only what failed in it. The
+    /// backlog of an interrupted run is all that this run does.
+    #[default]
+    Auto,
+    /// It does, whatever the backlog is.
+    Scan,
+    /// It does not. Without a backlog the run fails with [`crate::Error::NoBacklog`].
+    Stop,
+}
+
 /// How a file at the sink is replaced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WriteMode {
@@ -150,6 +163,8 @@ pub struct Options {
     pub delete_excluded: bool,
     /// Scan both trees even if a backlog is at hand. Changes nothing else: all guards stay.
     pub rescan: bool,
+    /// Whether the trees are scanned once the backlog of an earlier run is worked off.
+    pub after_backlog: AfterBacklog,
     /// Take the trees as they are now, and what is mounted in them, in place of those that were
     /// scanned before. Consent for one run, which scans again and deletes nothing: it excludes
     /// [`Self::mirror`].
@@ -183,6 +198,9 @@ impl Options {
         self.filter.check()?;
         if self.accept_new_tree && self.mirror.is_some() {
             return Err("the run that accepts a new tree deletes nothing: mirror in the next run".to_owned());
+        }
+        if self.after_backlog == AfterBacklog::Stop && (self.rescan || self.accept_new_tree) {
+            return Err("a run without a scan can neither rescan nor accept a new tree".to_owned());
         }
         match self.bandwidth {
             Bandwidth::Limit(limit) | Bandwidth::Auto { max_bytes_per_s: Some(limit) }
@@ -246,6 +264,7 @@ impl Default for Options {
             filter: Filter::default(),
             delete_excluded: false,
             rescan: false,
+            after_backlog: AfterBacklog::default(),
             accept_new_tree: false,
         }
     }

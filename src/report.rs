@@ -41,13 +41,15 @@ pub struct Planned {
 pub struct Report {
     /// Whether it came to its end.
     pub outcome: Outcome,
-    /// Whether it scanned the trees, or resumed an earlier backlog.
+    /// Whether it scanned the trees. `false`: it worked on the backlog of an earlier run alone.
     pub scanned: bool,
     /// When the scan that made the backlog began: what was created or changed since then may be
     /// unknown to this run. `None`: no scan came to its end.
     pub scanned_at: Option<Timestamp>,
     /// What the source holds, by the scan that made the backlog.
     pub source: Counts,
+    /// Files of `source` that are in sync.
+    pub in_sync_files: u64,
     /// Files sent and made durable by this run.
     pub synced: Totals,
     /// Files still to be sent, failed ones among them.

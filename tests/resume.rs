@@ -138,6 +138,45 @@ fn a_resumed_run_says_as_of_when_it_knows_the_trees_and_the_next_one_scans() {
 }
 
 #[test]
+fn then_scan_goes_on_with_a_scan_in_the_run_that_resumes() {
+    let bench = Bench::new();
+    for n in 0..6 {
+        bench.write(format!("{n}"), noise(n, 100_000));
+    }
+    let child = bench.start(&["--bwlimit", "200K"]);
+    wait_until("it writes", || bench.has_arrivals());
+    send_signal(&child, Signal::TERM);
+    end(child).with_status(143);
+    bench.write("new", "created after the scan");
+    let ended = bench.sync(&["--then-scan"]).with_status(0);
+    let said = &ended.stdout;
+    assert!(said.contains("pending; then a scan") && said.contains("the backlog is worked off"), "{said}");
+    assert!(said.contains("7 of 7 files in sync\n") && !said.contains("as of the scan"), "{said}");
+    bench.assert_same_trees();
+}
+
+#[test]
+fn no_scan_tries_what_failed_and_nothing_else() {
+    let bench = Bench::new();
+    let ended = bench.sync(&["--no-scan"]).with_status(1);
+    assert!(ended.stderr.contains("no backlog: these trees were not scanned yet"), "{}", ended.stderr);
+    bench.write("blocked", "data");
+    write(&bench.dest(), "blocked/inner", "in the way");
+    bench.sync(&[]).with_status(3);
+    bench.write("new", "data");
+    let ended = bench.sync(&["--no-scan"]).with_status(3);
+    assert!(ended.stdout.contains("trying again what failed in the last run: 1 files, 4 B pending; no scan"));
+    fs::remove_dir_all(bench.dest().join("blocked")).unwrap();
+    let ended = bench.sync(&["--no-scan"]).with_status(0);
+    assert!(ended.stdout.contains("1 of 1 files in sync as of the scan of 2"), "{}", ended.stdout);
+    assert!(!bench.dest().join("new").exists());
+    bench.sync(&[]).with_status(0);
+    bench.assert_same_trees();
+    bench.sync(&["--no-scan", "--rescan"]).with_status(2);
+    bench.sync(&["--no-scan", "--then-scan"]).with_status(2);
+}
+
+#[test]
 fn a_file_that_fails_in_every_run_does_not_hide_new_ones() {
     let bench = Bench::new();
     bench.write("blocked", "data");
@@ -146,7 +185,8 @@ fn a_file_that_fails_in_every_run_does_not_hide_new_ones() {
     for name in ["new", "newer"] {
         bench.write(name, "data");
         let ended = bench.sync(&[]).with_status(3);
-        assert!(ended.stderr.contains("failed: "), "it is tried again each time: {}", ended.stderr);
+        assert!(ended.stdout.contains("trying again what failed in the last run: 1 files"), "{}", ended.stdout);
+        assert_eq!(ended.stderr.matches("\nfailed: ").count(), 1, "it is tried again each time: {}", ended.stderr);
         assert_eq!(fs::read(bench.dest().join(name)).unwrap(), b"data");
     }
     // An interrupted run is resumed all the same, with what failed before it.

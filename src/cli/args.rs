@@ -10,7 +10,7 @@ use towpath_backend::registry::{InvalidLocation, Location};
 
 use super::filters::FilterArguments;
 use super::size::{parse_duration, parse_interval, parse_positive_size, parse_rate};
-use crate::{Algorithm, Bandwidth, HardLinks, Links, MaxDelete, Mirror, Options, Specials, WriteMode};
+use crate::{AfterBacklog, Algorithm, Bandwidth, HardLinks, Links, MaxDelete, Mirror, Options, Specials, WriteMode};
 
 /// Migrates huge file trees between mounted shares, within a bandwidth limit,
 /// and proves afterwards what it did.
@@ -106,6 +106,14 @@ pub(super) struct SyncArguments {
     /// Scan both trees even if a backlog from an earlier run is at hand
     #[arg(long)]
     pub(super) rescan: bool,
+
+    /// Scan both trees in the same run once the backlog of an interrupted run is worked off
+    #[arg(long, conflicts_with_all = ["rescan", "accept_new_tree"])]
+    pub(super) then_scan: bool,
+
+    /// Work on the backlog of the last run alone: what is pending or failed, without a scan
+    #[arg(long, conflicts_with_all = ["then_scan", "rescan", "accept_new_tree", "dry_run"])]
+    pub(super) no_scan: bool,
 
     /// Once, after SOURCE or DEST, or a file system mounted inside one of them, was replaced by
     /// another on purpose: take the trees as they are now. Scans again, and deletes nothing
@@ -349,6 +357,11 @@ impl SyncArguments {
             filter: self.filters.filter()?,
             delete_excluded: self.filters.delete_excluded,
             rescan: self.rescan,
+            after_backlog: match (self.then_scan, self.no_scan) {
+                (true, _) => AfterBacklog::Scan,
+                (false, true) => AfterBacklog::Stop,
+                (false, false) => AfterBacklog::Auto,
+            },
             accept_new_tree: self.accept_new_tree,
         })
     }

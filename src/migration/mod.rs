@@ -2,29 +2,28 @@
 
 mod apart;
 mod builder;
+mod course;
+mod done;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 use towpath_backend::{Identity, RelPath, Sink, Source};
 
 use crate::audit::AuditLog;
 use crate::error::{Error, Result};
-use crate::event::{Emitter, Event, EventStream, ScanReason, Side};
-use crate::mirror;
-use crate::options::{HardLinks, Options};
+use crate::event::{Emitter, Event, EventStream, Side};
+use crate::options::Options;
 use crate::own_files;
 use crate::pace::{self, Paces};
 use crate::part::Parts;
-use crate::pipeline::{self, Pool, Shared, Tally};
-use crate::plan as dry_run;
 use crate::progress::{Phase, Progress};
 use crate::report::{Outcome, Report};
-use crate::scan::Scan;
-use crate::state::{self, Backlog, Compares, Plan, Roots, RunEnd, RunStart, ScanOptions, State};
+use crate::state::{self, Roots, RunEnd, RunRequest, RunStart, State};
+use done::Done;
 
 pub use builder::Builder;
 
@@ -108,37 +107,55 @@ impl Migration {
 
     async fn run_with(self, state: State) -> Result<Report> {
         let identities = self.identities().await?;
-        let rescan = self.options.rescan || self.options.accept_new_tree;
-        let start = match state.begin_run(rescan, self.options.settings()).await {
-            Err(Error::Interrupted) => return Ok(self.report_stopped()),
+        let request = RunRequest {
+            rescan: self.options.rescan || self.options.accept_new_tree,
+            after_backlog: self.options.after_backlog,
+            settings: self.options.settings(),
+        };
+        let mut done = Done::default();
+        let start = match state.begin_run(request).await {
+            Err(Error::Interrupted) => return Ok(self.report(Outcome::Stopped, done)),
             start => start?,
         };
         let run = start.run;
         for message in state.take_warnings().await? {
             self.emitter.emit(Event::Warning { message }).await;
         }
-        let result = match self.run_following(&state, start, identities).await {
-            Err(Error::Interrupted) => Ok(self.report_stopped()),
+        let result = self.run_following(&state, start, identities, &mut done).await;
+        let outcome = match &result {
+            Err(Error::Interrupted) => Outcome::Stopped,
+            _ if self.cancellation.is_cancelled() => Outcome::Stopped,
+            _ => Outcome::Finished,
+        };
+        let result = match result {
+            Err(Error::Interrupted) => Ok(()),
             result => result,
         };
-        let end = match &result {
-            Ok(report) if report.outcome == Outcome::Finished => RunEnd::Finished,
-            Ok(_) => RunEnd::Stopped,
-            Err(_) => RunEnd::Failed,
+        let end = match (&result, outcome) {
+            (Err(_), _) => RunEnd::Failed,
+            (Ok(()), Outcome::Stopped) => RunEnd::Stopped,
+            (Ok(()), Outcome::Finished) => RunEnd::Finished,
         };
+        let report = self.report(outcome, done);
         let ended = state.end_run(run, end).await;
-        let report = result?;
+        result?;
         ended?;
         Ok(report)
     }
 
     /// Runs it while the limit follows the others on the link, if that was asked for.
-    async fn run_following(&self, state: &State, start: RunStart, identities: [Identity; 2]) -> Result<Report> {
+    async fn run_following(
+        &self,
+        state: &State,
+        start: RunStart,
+        identities: [Identity; 2],
+        done: &mut Done,
+    ) -> Result<()> {
         let stop = CancellationToken::new();
         let _at_the_end = stop.clone().drop_guard();
         let (source, sink) = (Arc::clone(&self.source), Arc::clone(&self.sink));
         tokio::spawn(pace::follow(Arc::clone(&self.paces), source, sink, self.progress.clone(), stop));
-        self.run_plan(state, start, identities).await
+        self.run_plan(state, start, identities, done).await
     }
 
     async fn identities(&self) -> Result<[Identity; 2]> {
@@ -146,174 +163,6 @@ impl Migration {
         let source = self.source.identity().await.map_err(|error| failed(Side::Source, error))?;
         let sink = self.sink.identity().await.map_err(|error| failed(Side::Sink, error))?;
         Ok([source, sink])
-    }
-
-    async fn run_plan(&self, state: &State, start: RunStart, identities: [Identity; 2]) -> Result<Report> {
-        if !self.options.accept_new_tree {
-            self.check_same_trees(&start.identities, &identities)?;
-        }
-        if start.identities[Side::Sink.index()].as_deref().is_none_or(|then| then == identities[1].as_str()) {
-            // Of another tree's emptiness nothing is to be concluded.
-            mirror::log_cut_off(state, self.source.root(), &*self.sink).await?;
-        }
-        let (scanned, backlog) = match start.plan {
-            Plan::Resume(backlog) => (false, Some(self.resume(state, backlog).await?)),
-            Plan::Scan(reason) => (true, self.scan(state, start.run, reason, &identities).await?),
-        };
-        let Some(backlog) = backlog else {
-            return Ok(self.report(Outcome::Stopped, scanned, &Backlog::default(), Tally::default()));
-        };
-        if self.options.dry_run {
-            return self.plan(state, &backlog).await;
-        }
-        let tally = self.transfer(state, start.run, &backlog, identities).await?;
-        let outcome = if self.cancellation.is_cancelled() { Outcome::Stopped } else { Outcome::Finished };
-        Ok(self.report(outcome, scanned, &backlog, tally))
-    }
-
-    /// What is recorded is of the trees that were scanned, and of no others that
-    /// happen to be mounted in their places: of an empty folder where the source
-    /// was nothing is concluded, and into one where the sink was nothing is written.
-    fn check_same_trees(&self, recorded: &[Option<String>; 2], identities: &[Identity; 2]) -> Result<()> {
-        let sides = [(Side::Source, self.source.root()), (Side::Sink, self.sink.root())];
-        for (((side, root), recorded), now) in sides.into_iter().zip(recorded).zip(identities) {
-            if recorded.as_deref().is_some_and(|recorded| recorded != now.as_str()) {
-                return Err(Error::Refused(format!(
-                    "the {side} {} is not the tree that was scanned (then: {}; now: {now}): is it mounted? \
-                     Nothing was done. Only if it was replaced by another one on purpose, run once with \
-                     --accept-new-tree",
-                    String::from_utf8_lossy(root),
-                    recorded.as_deref().unwrap_or_default(),
-                )));
-            }
-        }
-        Ok(())
-    }
-
-    async fn resume(&self, state: &State, backlog: Backlog) -> Result<Backlog> {
-        self.progress.set_counts(Side::Source, backlog.source);
-        self.progress.set_counts(Side::Sink, backlog.sink);
-        self.progress.set_pending(backlog.pending);
-        self.emitter.emit(Event::Resuming { pending: backlog.pending }).await;
-        self.report_unreadable(state).await?;
-        Ok(backlog)
-    }
-
-    /// Reports again what the scan of this backlog could not read: nothing below is part of it.
-    async fn report_unreadable(&self, state: &State) -> Result<()> {
-        const PAGE: usize = 256;
-        let mut after = None;
-        loop {
-            let page = state.unreadable_dirs(after, PAGE).await?;
-            let Some(last) = page.last() else { return Ok(()) };
-            after = Some(last.clone());
-            for (side, dir) in
-                page.into_iter().filter(|(side, _)| *side == Side::Source || self.options.mirror.is_some())
-            {
-                let root = if side == Side::Source { self.source.root() } else { self.sink.root() };
-                let error = "it could not be read when the trees were scanned; the next scan reads it again".to_owned();
-                self.emitter.emit(Event::Unreadable { side, path: dir.under(root), error }).await;
-            }
-        }
-    }
-
-    async fn scan(
-        &self,
-        state: &State,
-        run: i64,
-        reason: ScanReason,
-        identities: &[Identity; 2],
-    ) -> Result<Option<Backlog>> {
-        self.progress.set_phase(Phase::Scanning);
-        self.emitter.emit(Event::ScanStarted { reason }).await;
-        let keeps_hard_links = self.options.hard_links == HardLinks::Keep && self.sink.capabilities().hard_links;
-        let compares = Compares {
-            permissions: self.options.keep_permissions,
-            owner: self.options.keep_owner,
-            hard_links: keeps_hard_links,
-        };
-        let options = ScanOptions {
-            tolerance_ns: self.tolerance_ns(),
-            compares,
-            accepts_new_tree: self.options.accept_new_tree,
-            names: self.sink.capabilities().names,
-            settings: self.options.settings(),
-        };
-        state.begin_scan(run, options).await?;
-        let scan = Scan {
-            source: Arc::clone(&self.source),
-            sink: Arc::clone(&self.sink),
-            identities: identities.clone(),
-            own_files: self.own_files(),
-            walkers: self.options.walkers,
-            links: self.options.links,
-            specials: self.options.specials,
-            keeps_hard_links,
-            parts: self.parts(),
-            filter: self.options.filter.clone(),
-            delete_excluded: self.options.delete_excluded,
-            state: state.clone(),
-            progress: self.progress.clone(),
-            paces: Arc::clone(&self.paces),
-            emitter: self.emitter.clone(),
-            cancellation: self.cancellation.clone(),
-        };
-        scan.run().await
-    }
-
-    /// Tells what would be done.
-    async fn plan(&self, state: &State, backlog: &Backlog) -> Result<Report> {
-        let plan = dry_run::Plan {
-            source: &*self.source,
-            sink: &*self.sink,
-            state,
-            emitter: &self.emitter,
-            cancellation: &self.cancellation,
-            mirror: self.options.mirror,
-            one_file_system: self.options.filter.one_file_system,
-        };
-        let (planned, refusal) = plan.tell().await?;
-        let outcome = if self.cancellation.is_cancelled() { Outcome::Stopped } else { Outcome::Finished };
-        let tally = Tally { pending: backlog.pending, refusal, ..Tally::default() };
-        Ok(Report { planned: Some(planned), ..self.report(outcome, true, backlog, tally) })
-    }
-
-    async fn transfer(&self, state: &State, run: i64, backlog: &Backlog, identities: [Identity; 2]) -> Result<Tally> {
-        self.progress.set_phase(Phase::Transferring);
-        state.begin_transfer(run).await?;
-        let sink_mounts = state.mount_points(Side::Sink, pipeline::MAX_SINK_MOUNTS).await?;
-        let shared = Arc::new(Shared {
-            source: Arc::clone(&self.source),
-            sink: Arc::clone(&self.sink),
-            options: self.options.clone(),
-            lanes: self.options.lanes_between(self.source.capabilities(), self.sink.capabilities()),
-            progress: self.progress.clone(),
-            paces: Arc::clone(&self.paces),
-            emitter: self.emitter.clone(),
-            state: state.clone(),
-            identities,
-            sink_mounts,
-            mtime_rounding_ns: self.mtime_rounding_ns(),
-            parts: self.parts(),
-            clearing: tokio::sync::Mutex::default(),
-            stop: self.cancellation.child_token(),
-            pool: Pool::new(self.options.queue_capacity, self.options.block_size_bytes, pipeline::SMALL_BYTES),
-        });
-        shared.check_identity(Side::Sink).await?;
-        let (tally, result) = pipeline::run(shared, backlog.pending).await;
-        match result {
-            Ok(()) | Err(Error::Interrupted) => {}
-            Err(error) => return Err(error),
-        }
-        if backlog.pending.files > 0 {
-            // A file that was written but not recorded (setting an attribute failed, say) looks complete,
-            // too. Make it durable before `end_run` clears the mark.
-            self.sink.flush().await.map_err(|error| {
-                let root = String::from_utf8_lossy(self.sink.root());
-                Error::Backend(format!("flush the destination {root}: {error}; run the same command again"))
-            })?;
-        }
-        Ok(tally)
     }
 
     /// What is left alone inside the source, and inside the sink.
@@ -343,40 +192,5 @@ impl Migration {
         let (source, sink) = (self.source.capabilities(), self.sink.capabilities());
         let precision_ns = source.mtime_precision_ns.max(sink.mtime_precision_ns);
         sink.sets_mtime.then(|| precision_ns.saturating_sub(1))
-    }
-
-    /// Of a run that was stopped before it knew its backlog.
-    fn report_stopped(&self) -> Report {
-        self.report(Outcome::Stopped, false, &Backlog::default(), Tally::default())
-    }
-
-    fn report(&self, outcome: Outcome, scanned: bool, backlog: &Backlog, tally: Tally) -> Report {
-        let done = self.progress.snapshot();
-        Report {
-            outcome,
-            scanned,
-            scanned_at: backlog.scanned_at,
-            source: backlog.source,
-            synced: tally.synced,
-            pending: tally.pending,
-            failed_files: tally.failed_files,
-            vanished_files: tally.vanished_files,
-            skipped_files: backlog.skipped,
-            special_files: self.progress.special_files(),
-            unreadable_dirs: backlog.unreadable
-                + if self.options.mirror.is_some() { backlog.unreadable_at_sink } else { 0 },
-            deleted_files: tally.deleted_files,
-            deleted_dirs: tally.deleted_dirs,
-            protected: tally.protected,
-            refused_attributes: tally.refused_attributes,
-            denied_attributes: tally.denied_attributes,
-            planned: None,
-            refusal: tally.refusal,
-            read_bytes: done.read_bytes,
-            written_bytes: done.written_bytes,
-            kept_bytes: tally.kept_bytes,
-            hole_bytes: tally.hole_bytes,
-            duration: Duration::ZERO,
-        }
     }
 }

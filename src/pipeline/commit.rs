@@ -96,6 +96,7 @@ impl Committer {
             match self.judge(&ended).await {
                 Ok(Some((verdict, event))) => {
                     let (verdict, event) = self.given_up(&ended, verdict, event).await?;
+                    let event = self.before_scan(event);
                     let refused = self.refused(&ended);
                     let lines =
                         refused.iter().chain([&event]).filter_map(|event| line_of(event, &ended.task)).collect();
@@ -214,6 +215,16 @@ impl Committer {
         })
     }
 
+    /// What failed before the scan has not failed for good in this run.
+    fn before_scan(&self, event: Event) -> Event {
+        match event {
+            Event::Failed { paths, error } | Event::Incomplete { paths, error } if self.shared.scan_follows => {
+                Event::WillRetry { paths, reason: format!("{error}; it is tried again after the scan") }
+            }
+            event => event,
+        }
+    }
+
     async fn written(&self, ended: &Ended, written: &Written, paths: FilePaths) -> (Verdict, Event) {
         let (task, metadata) = (&ended.task, ended.task.metadata);
         let (checksum, hard_link_to) = match &task.job {
@@ -304,7 +315,7 @@ impl Committer {
             }
             Verdict::Blocked | Verdict::OtherFile { .. } => {}
         }
-        if matches!(verdict, Verdict::Failed { .. }) {
+        if matches!(verdict, Verdict::Failed { .. }) && !self.shared.scan_follows {
             tally.failed_files += 1;
             self.shared.progress.add_failed();
         }
@@ -347,7 +358,7 @@ async fn fill(first: Ended, endings: &mut mpsc::Receiver<Ended>) -> Vec<Ended> {
     batch
 }
 
-/// The line of the log for an outcome; a file that is tried again has none yet.
+/// The line of the log for an outcome.
 fn line_of(event: &Event, task: &Task) -> Option<Line> {
     let mut size_bytes = task.metadata.size_bytes;
     let line = match event {
@@ -357,6 +368,9 @@ fn line_of(event: &Event, task: &Task) -> Option<Line> {
         }
         Event::Settled { paths } => Line::now("settled", paths.clone()),
         Event::Refused { paths, error } => Line { error: Some(error.clone()), ..Line::now("refused", paths.clone()) },
+        Event::WillRetry { paths, reason } => {
+            Line { error: Some(reason.clone()), ..Line::now("will-retry", paths.clone()) }
+        }
         Event::Vanished { paths } => Line::now("vanished", paths.clone()),
         Event::Failed { paths, error } => Line { error: Some(error.clone()), ..Line::now("failed", paths.clone()) },
         Event::Incomplete { paths, error } => {

@@ -29,7 +29,7 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
 use crate::error::{Error, Result};
-use crate::event::{Event, Side, Totals};
+use crate::event::{Event, Side};
 use crate::mirror;
 use crate::state::{DirWork, Sizes, Work};
 use commit::{Committer, LAST_TURN};
@@ -53,23 +53,22 @@ const PAUSE_BEFORE_RETRY: Duration = Duration::from_secs(1);
 
 /// Sends the backlog, then tries again what changed or failed for a while, then
 /// deletes what the source does not have if asked to, then makes the
-/// directories that no file needed and sets the times of all.
-pub(crate) async fn run(shared: Arc<Shared>, pending: Totals) -> (Tally, Result<()>) {
-    let mut tally = Tally { pending, ..Tally::default() };
-    let result = phases(&shared, &mut tally).await;
-    (tally, result)
-}
-
-async fn phases(shared: &Arc<Shared>, tally: &mut Tally) -> Result<()> {
+/// directories that no file needed and sets the times of all. If a scan follows, each file has one
+/// attempt, and all the rest is left to what comes after the scan.
+///
+/// `tally` has what the run did before, and what is pending now.
+pub(crate) async fn run(shared: &Arc<Shared>, tally: &mut Tally) -> Result<()> {
     mirror::remove_leftovers(shared).await?;
     respell::run(shared).await?;
-    for turn in 0..=LAST_TURN {
+    let last_turn = if shared.scan_follows { 0 } else { LAST_TURN };
+    for turn in 0..=last_turn {
         if !begins(shared, turn).await? {
             break;
         }
         turn_pass(shared, turn, tally).await?;
     }
-    if shared.stop.is_cancelled() {
+    // Only the scan shows what is extra, what is gone, and what else the directories need.
+    if shared.scan_follows || shared.stop.is_cancelled() {
         return Ok(());
     }
     if let Some(mirror) = shared.options.mirror {

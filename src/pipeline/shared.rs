@@ -38,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) clearing: tokio::sync::Mutex<()>,
     /// Cancelled when the lanes are to stop, by the user or by an error.
     pub(crate) stop: CancellationToken,
+    /// Whether this run scans afterwards and then tries again what fails now.
+    pub(crate) scan_follows: bool,
     pub(crate) pool: Pool,
     pub(crate) paces: Arc<Paces>,
 }

@@ -48,7 +48,7 @@ pub(crate) use open::{Roots, check_file};
 pub(crate) use outcome::{Outcome, Verdict};
 pub(crate) use pending_dir::{DirWork, PendingDir};
 pub(crate) use plan::{GivesWay, PlannedWork};
-pub(crate) use run::{Backlog, Plan, RunEnd, RunStart};
+pub(crate) use run::{Backlog, Plan, RunEnd, RunRequest, RunStart};
 pub(crate) use scan::{Compares, Found, ScanOptions};
 pub(crate) use spelling::Respelling;
 pub(crate) use unfinished::{Begin, Begun};

@@ -8,25 +8,41 @@ use super::db::Db;
 use super::mounts::LOST_IN_SOURCE;
 use super::scan::number;
 use super::value::unsigned;
-use crate::error::Result;
-use crate::event::{Counts, ScanReason, Side, Totals};
+use crate::error::{Error, Result};
+use crate::event::{BacklogOrigin, Counts, ScanReason, Side, Totals};
+use crate::options::AfterBacklog;
+
+/// What a run is asked to do.
+#[derive(Debug)]
+pub(crate) struct RunRequest {
+    /// Scan first, even if there is a backlog.
+    pub(crate) rescan: bool,
+    pub(crate) after_backlog: AfterBacklog,
+    /// What decides which files are migrated, in a text that can be compared: a backlog that was
+    /// made with other settings is not what is asked for now.
+    pub(crate) settings: String,
+}
 
 /// What a run finds when it starts.
 #[derive(Debug)]
 pub(crate) struct RunStart {
     /// This run's number.
     pub(crate) run: i64,
-    /// Why both trees must be scanned, or the backlog that makes it needless.
     pub(crate) plan: Plan,
     /// The identities of source and sink when they were last scanned to the end.
     pub(crate) identities: [Option<String>; 2],
 }
 
-/// Scan or resume.
+/// What a run begins with.
 #[derive(Debug)]
 pub(crate) enum Plan {
     Scan(ScanReason),
-    Resume(Backlog),
+    /// The backlog of an earlier run; then a scan, if there is a reason.
+    Backlog {
+        backlog: Backlog,
+        origin: BacklogOrigin,
+        then: Option<ScanReason>,
+    },
 }
 
 /// What an earlier scan left to do.
@@ -53,10 +69,17 @@ pub(crate) enum RunEnd {
 }
 
 impl State {
-    /// Records a new run and tells what it has to do. A backlog that was made with
-    /// other `settings` is not what is asked for now.
-    pub(crate) async fn begin_run(&self, rescan: bool, settings: String) -> Result<RunStart> {
-        self.commit_long(move |db| db.begin_run(rescan, &settings)).await
+    /// Records a new run and returns what it has to do.
+    ///
+    /// # Errors
+    /// [`Error::NoBacklog`], and nothing is recorded.
+    pub(crate) async fn begin_run(&self, request: RunRequest) -> Result<RunStart> {
+        self.commit_long(move |db| db.begin_run(&request)).await
+    }
+
+    /// Gives the files that failed another attempt, with those that a scan is about to find.
+    pub(crate) async fn begin_attempts(&self) -> Result<()> {
+        self.commit_long(|db| db.begin_attempts()).await
     }
 
     /// From here until [`Self::end_run`] files are under way: a run that is cut
@@ -104,19 +127,15 @@ pub(super) fn now_ns() -> i64 {
 }
 
 impl Db {
-    fn begin_run(&mut self, rescan: bool, settings: &str) -> Result<RunStart> {
+    fn begin_run(&mut self, request: &RunRequest) -> Result<RunStart> {
         let cut_off = self.row("SELECT 1 FROM run WHERE transferring = 1 LIMIT 1", [], |_| Ok(()))?.is_some();
         if cut_off {
             self.execute("UPDATE distrust SET value = 1", [])?;
             self.execute("UPDATE run SET transferring = 0 WHERE transferring = 1", [])?;
         }
-        self.execute("UPDATE file SET turn = 0 WHERE status = 0 AND work IN (0, 1, 2) AND turn > 0", [])?;
-        self.execute("UPDATE file SET failed = NULL WHERE failed IS NOT NULL", [])?;
-        self.disown_unfinished()?;
-        self.name_what_is_there()?;
-        self.send_orphaned_names(0)?;
-        let plan = self.plan(rescan, settings)?;
-        if matches!(plan, Plan::Resume(_)) {
+        self.begin_attempts()?;
+        let plan = self.plan(request)?;
+        if matches!(plan, Plan::Backlog { .. }) {
             // What failed in the last run has another chance in this one.
             self.execute("UPDATE dir SET missing = 1 WHERE missing = 2", [])?;
             self.execute("UPDATE dir SET settle = 1 WHERE settle = 2", [])?;
@@ -131,13 +150,48 @@ impl Db {
         Ok(RunStart { run, plan, identities: self.identities()? })
     }
 
-    fn plan(&self, rescan: bool, settings: &str) -> Result<Plan> {
+    /// Puts all that is pending back into the first pass.
+    fn begin_attempts(&mut self) -> Result<()> {
+        self.execute("UPDATE file SET turn = 0 WHERE status = 0 AND work IN (0, 1, 2) AND turn > 0", [])?;
+        self.execute("UPDATE file SET failed = NULL WHERE failed IS NOT NULL", [])?;
+        self.disown_unfinished()?;
+        self.name_what_is_there()?;
+        self.send_orphaned_names(0)
+    }
+
+    fn plan(&self, request: &RunRequest) -> Result<Plan> {
+        match (self.plan_without_limits(request)?, request.after_backlog) {
+            (Plan::Backlog { backlog, origin, .. }, AfterBacklog::Stop) => {
+                Ok(Plan::Backlog { backlog, origin, then: None })
+            }
+            (Plan::Backlog { backlog, origin, then: None }, AfterBacklog::Scan) => {
+                Ok(Plan::Backlog { backlog, origin, then: Some(ScanReason::AfterBacklog) })
+            }
+            (Plan::Scan(reason), AfterBacklog::Stop) => self.plan_without_scan(reason),
+            (plan, _) => Ok(plan),
+        }
+    }
+
+    /// The backlog alone, in a run that would scan for `reason`.
+    fn plan_without_scan(&self, reason: ScanReason) -> Result<Plan> {
+        Err(Error::NoBacklog(match reason {
+            ScanReason::FirstRun => "these trees were not scanned yet",
+            ScanReason::Interrupted => "the last scan was interrupted",
+            ScanReason::OtherSettings => "the last scan was made with other filters or options",
+            _ => {
+                let (backlog, origin) = (self.backlog()?, BacklogOrigin::Failed);
+                return Ok(Plan::Backlog { backlog, origin, then: None });
+            }
+        }))
+    }
+
+    fn plan_without_limits(&self, request: &RunRequest) -> Result<Plan> {
         if self.fresh {
             return Ok(Plan::Scan(ScanReason::FirstRun));
         }
         let last = self.row(
             "SELECT finished IS NOT NULL, settings = ?1 FROM scan ORDER BY id DESC LIMIT 1",
-            [settings],
+            [&request.settings],
             |row| Ok((row.get::<_, bool>(0)?, row.get::<_, bool>(1)?)),
         )?;
         let same_settings = match last {
@@ -145,7 +199,7 @@ impl Db {
             Some((false, _)) => return Ok(Plan::Scan(ScanReason::Interrupted)),
             Some((true, same)) => same,
         };
-        if rescan {
+        if request.rescan {
             return Ok(Plan::Scan(ScanReason::Requested));
         }
         let backlog = self.backlog()?;
@@ -155,8 +209,10 @@ impl Db {
         // What cannot be had at the sink is no work: it would keep new files from being found for ever.
         let possible = "SELECT 1 FROM file WHERE status = 0 AND work IN (0, 1, 2) LIMIT 1";
         let has_files = self.row(possible, [], |_| Ok(()))?.is_some();
+        let is_incomplete = backlog.unreadable > 0 || backlog.unreadable_at_sink > 0;
         if !has_files && !waiting("missing")? && !waiting("settle")? {
-            return Ok(Plan::Scan(ScanReason::BacklogEmpty));
+            let reason = if is_incomplete { ScanReason::Incomplete } else { ScanReason::BacklogEmpty };
+            return Ok(Plan::Scan(reason));
         }
         if !same_settings {
             return Ok(Plan::Scan(ScanReason::OtherSettings));
@@ -164,12 +220,15 @@ impl Db {
         // An interrupted run is resumed. After one that came to its end, only what failed is pending: a file
         // that fails again and again must not keep new files from being found.
         let ended = "SELECT 1 FROM run WHERE outcome = 'finished' AND id >= (SELECT max(run) FROM scan) LIMIT 1";
-        if self.row(ended, [], |_| Ok(()))?.is_some() {
-            let is_incomplete = backlog.unreadable > 0 || backlog.unreadable_at_sink > 0;
-            let reason = if is_incomplete { ScanReason::Incomplete } else { ScanReason::OnlyFailedLeft };
-            return Ok(Plan::Scan(reason));
+        if self.row(ended, [], |_| Ok(()))?.is_none() {
+            return Ok(Plan::Backlog { backlog, origin: BacklogOrigin::Interrupted, then: None });
         }
-        Ok(Plan::Resume(backlog))
+        let reason = if is_incomplete { ScanReason::Incomplete } else { ScanReason::AfterFailed };
+        Ok(if has_files {
+            Plan::Backlog { backlog, origin: BacklogOrigin::Failed, then: Some(reason) }
+        } else {
+            Plan::Scan(reason)
+        })
     }
 
     /// The backlog of the last scan, which must be complete.

@@ -63,8 +63,30 @@ impl Bench {
         self.run_between(self.source.clone(), self.sink.clone()).await
     }
 
+    /// As [`Self::run`], where it may fail; says nothing of its events.
+    pub async fn try_run(&self) -> towpath::Result<Report> {
+        self.migration(self.source.clone(), self.sink.clone(), CancellationToken::new()).run().await
+    }
+
     pub async fn run_between(&self, source: impl Source + 'static, sink: impl Sink + 'static) -> Ran {
         self.run_until_cancelled(source, sink, CancellationToken::new()).await
+    }
+
+    fn migration(
+        &self,
+        source: impl Source + 'static,
+        sink: impl Sink + 'static,
+        token: CancellationToken,
+    ) -> Migration {
+        Migration::builder()
+            .source(source)
+            .sink(sink)
+            .database(self.database())
+            .audit_log(self.folder.path().join("audit.jsonl"))
+            .options(self.options.clone())
+            .cancellation(token)
+            .build()
+            .unwrap()
     }
 
     pub async fn run_until_cancelled(
@@ -73,15 +95,7 @@ impl Bench {
         sink: impl Sink + 'static,
         token: CancellationToken,
     ) -> Ran {
-        let mut migration = Migration::builder()
-            .source(source)
-            .sink(sink)
-            .database(self.database())
-            .audit_log(self.folder.path().join("audit.jsonl"))
-            .options(self.options.clone())
-            .cancellation(token)
-            .build()
-            .unwrap();
+        let mut migration = self.migration(source, sink, token);
         let mut stream = migration.events();
         let listener = tokio::spawn(async move {
             let mut events = Vec::new();

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 mod absence;
+mod backlog;
 mod bench;
 mod hard_links;
 mod kept;

@@ -2,7 +2,7 @@
 
 use super::text::{counts, totals};
 use crate::cli::format::{escape, size};
-use crate::{Event, ScanReason};
+use crate::{BacklogOrigin, Event, ScanReason};
 
 /// An event in words.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,9 +50,16 @@ pub(super) fn shown(event: &Event, each_file: bool) -> Option<Shown> {
             ))
         },
         // The number as it is, for those who look for this line with a program.
-        Event::Resuming { pending } => {
-            Shown::told(format!("resuming: {} files, {} pending; no scan", pending.files, size(pending.bytes)))
-        }
+        Event::Resuming { pending, origin, then_scan } => Shown::told(format!(
+            "{}: {} files, {} pending; {}",
+            match origin {
+                BacklogOrigin::Interrupted => "resuming",
+                BacklogOrigin::Failed => "trying again what failed in the last run",
+            },
+            pending.files,
+            size(pending.bytes),
+            if *then_scan { "then a scan" } else { "no scan" }
+        )),
         Event::PassStarted { pass: 2.., pending } => {
             Shown::told(format!("trying again what changed or failed for a while: {}", totals(*pending)))
         }
@@ -96,7 +103,8 @@ fn scan_started(reason: ScanReason) -> &'static str {
         ScanReason::BacklogEmpty => "scanning both trees: nothing is pending from the last run",
         ScanReason::Interrupted => "scanning both trees: the last scan was interrupted",
         ScanReason::Incomplete => "scanning both trees: the last scan could not read some directories",
-        ScanReason::OnlyFailedLeft => "scanning both trees: only what failed in the last run is pending",
+        ScanReason::AfterBacklog => "scanning both trees: the backlog is worked off",
+        ScanReason::AfterFailed => "scanning both trees: what failed in the last run was tried again",
         ScanReason::OtherSettings => "scanning both trees: the backlog was made with other filters or options",
         ScanReason::Requested => "scanning both trees, as asked",
     }
@@ -204,8 +212,18 @@ mod tests {
     #[test]
     fn a_resumed_run_says_so_in_words_that_stay() {
         let pending = Totals { files: 1_234_567, bytes: 3 << 30 };
-        let resuming = shown(&Event::Resuming { pending }, false).unwrap();
-        assert_eq!(resuming.text, "resuming: 1234567 files, 3.0 GiB pending; no scan");
+        for (origin, then_scan, text) in [
+            (BacklogOrigin::Interrupted, false, "resuming: 1234567 files, 3.0 GiB pending; no scan"),
+            (BacklogOrigin::Interrupted, true, "resuming: 1234567 files, 3.0 GiB pending; then a scan"),
+            (
+                BacklogOrigin::Failed,
+                true,
+                "trying again what failed in the last run: 1234567 files, 3.0 GiB pending; then a scan",
+            ),
+        ] {
+            let resuming = shown(&Event::Resuming { pending, origin, then_scan }, false).unwrap();
+            assert_eq!(resuming.text, text);
+        }
     }
 
     #[test]

@@ -129,9 +129,11 @@ pub(in crate::cli) fn summary(report: &Report) -> String {
         duration(report.duration),
         mean_rate(report.kept_bytes, report.duration)
     );
-    let in_sync = report.source.files.saturating_sub(report.pending.files + report.vanished_files);
     if report.source.files > 0 {
-        text += &format!("; {} of {} files in sync", number(in_sync), number(report.source.files));
+        text += &format!("; {} of {} files in sync", number(report.in_sync_files), number(report.source.files));
+    }
+    if report.outcome == Outcome::Stopped && report.scanned && report.scanned_at.is_none() {
+        text += "\n  the scan was not finished: the same command scans again";
     }
     if let Some(scanned_at) = report.scanned_at.filter(|_| !report.scanned) {
         text += &format!(" as of the scan of {}", local_time(scanned_at));
@@ -169,7 +171,7 @@ pub(in crate::cli) fn summary(report: &Report) -> String {
     }
     if report.pending.files > 0 {
         let next = match report.outcome {
-            Outcome::Finished => "the same command scans and tries them again",
+            Outcome::Finished => "the same command tries them again, then scans",
             Outcome::Stopped => "the same command resumes them without a scan; with --rescan it scans first",
         };
         text += &format!("\n  {} pending: {next}", totals(report.pending));
@@ -272,6 +274,7 @@ mod tests {
             scanned: true,
             scanned_at: Some(Timestamp::from_ns(1_700_000_000_000_000_000)),
             source: Counts { files: 10, dirs: 1, bytes: 1000 },
+            in_sync_files: 4,
             synced: Totals { files: 4, bytes: 400 },
             pending: Totals { files: 5, bytes: 500 },
             failed_files: 1,

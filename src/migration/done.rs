@@ -1,0 +1,73 @@
+//! What a run has done so far, over all its stages, and its report.
+
+use std::time::Duration;
+
+use super::Migration;
+use crate::event::Totals;
+use crate::pipeline::Tally;
+use crate::report::{Outcome, Planned, Report};
+use crate::state::Backlog;
+
+/// What a run has done so far.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    /// Whether this run has begun to scan.
+    scanned: bool,
+    /// What the last complete scan found; nothing while another one is under way.
+    pub(super) backlog: Backlog,
+    /// Over all stages; `pending` is that of the last one.
+    pub(super) tally: Tally,
+    /// Files that vanished before that scan: it did not count them.
+    vanished_before: u64,
+    pub(super) planned: Option<Planned>,
+}
+
+impl Done {
+    /// The trees are to be scanned: what an earlier scan found counts no more.
+    pub(super) fn begin_scan(&mut self) {
+        self.scanned = true;
+        self.backlog = Backlog::default();
+        self.tally.pending = Totals::default();
+    }
+
+    /// This backlog is to be worked off.
+    pub(super) fn begin_stage(&mut self, backlog: Backlog) {
+        self.tally.pending = backlog.pending;
+        self.vanished_before = self.tally.vanished_files;
+        self.backlog = backlog;
+    }
+}
+
+impl Migration {
+    pub(super) fn report(&self, outcome: Outcome, done: Done) -> Report {
+        let Done { scanned, backlog, tally, vanished_before, planned } = done;
+        let counters = self.progress.snapshot();
+        let missing_files = tally.pending.files + tally.vanished_files.saturating_sub(vanished_before);
+        Report {
+            outcome,
+            scanned,
+            scanned_at: backlog.scanned_at,
+            source: backlog.source,
+            in_sync_files: backlog.source.files.saturating_sub(missing_files),
+            synced: tally.synced,
+            pending: tally.pending,
+            failed_files: tally.failed_files,
+            vanished_files: tally.vanished_files,
+            skipped_files: backlog.skipped,
+            special_files: self.progress.special_files(),
+            unreadable_dirs: backlog.unreadable
+                + if self.options.mirror.is_some() { backlog.unreadable_at_sink } else { 0 },
+            deleted_files: tally.deleted_files,
+            deleted_dirs: tally.deleted_dirs,
+            protected: tally.protected,
+            refused_attributes: tally.refused_attributes,
+            planned,
+            refusal: tally.refusal,
+            read_bytes: counters.read_bytes,
+            written_bytes: counters.written_bytes,
+            kept_bytes: tally.kept_bytes,
+            hole_bytes: tally.hole_bytes,
+            duration: Duration::ZERO,
+        }
+    }
+}

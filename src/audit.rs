@@ -1,6 +1,7 @@
-//! The audit log: one line of JSON for each file and its outcome.
+//! The audit log: one line of JSON for each file and its outcome, and for the start and end of each run.
 
 mod log_file;
+mod run_line;
 
 use serde_json::{Map, Value};
 use towpath_backend::Timestamp;
@@ -9,6 +10,7 @@ use crate::checksum::Checksum;
 use crate::event::FilePaths;
 
 pub(crate) use log_file::AuditLog;
+pub(crate) use run_line::RunLine;
 
 /// One line, about one file.
 #[derive(Clone, Debug)]
@@ -26,6 +28,8 @@ pub(crate) struct Line {
     pub(crate) hard_link: Option<Vec<u8>>,
     /// The full path, in the sink, under which it was spelled before.
     pub(crate) renamed_from: Option<Vec<u8>>,
+    /// Of what is in sync now: why it failed when it was last given up.
+    pub(crate) failed_before: Option<String>,
 }
 
 impl Line {
@@ -41,23 +45,20 @@ impl Line {
             modified: None,
             hard_link: None,
             renamed_from: None,
+            failed_before: None,
         }
     }
 
     /// Adds the line, with its newline, to `text`.
     ///
     /// Every line has the same fields, null where there is nothing to say; what
-    /// was deleted has its mtime too, and another name of a file the first. A
-    /// path that is not UTF-8 comes with U+FFFD in place of the wrong bytes, and
-    /// once more, whole, in hexadecimal.
+    /// was deleted has its mtime too, another name of a file the first, and what
+    /// had failed before the reason. A path that is not UTF-8 comes with U+FFFD in
+    /// place of the wrong bytes, and once more, whole, in hexadecimal.
     pub(crate) fn write(&self, text: &mut Vec<u8>) {
         let mut line = Map::new();
+        put_head(&mut line, self.time, self.status, &self.paths);
         let mut put = |key: &str, value: Value| drop(line.insert(key.to_owned(), value));
-        put("time", self.time.to_string().into());
-        put("status", self.status.into());
-        for (key, path) in [("source", &self.paths.source), ("dest", &self.paths.dest)] {
-            put_path(key, path, &mut put);
-        }
         put("size", self.size_bytes.into());
         put("algorithm", self.checksum.as_ref().map(|checksum| checksum.algorithm.name()).into());
         put("checksum", self.checksum.as_ref().map(|checksum| checksum.hash.as_str()).into());
@@ -71,9 +72,26 @@ impl Line {
         if let Some(path) = &self.renamed_from {
             put_path("from", path, &mut put);
         }
-        text.extend_from_slice(Value::Object(line).to_string().as_bytes());
-        text.push(b'\n');
+        if let Some(error) = &self.failed_before {
+            put("failed_before", error.as_str().into());
+        }
+        write_object(line, text);
     }
+}
+
+/// The fields that every line begins with.
+fn put_head(line: &mut Map<String, Value>, time: jiff::Timestamp, status: &str, paths: &FilePaths) {
+    let mut put = |key: &str, value: Value| drop(line.insert(key.to_owned(), value));
+    put("time", time.to_string().into());
+    put("status", status.into());
+    for (key, path) in [("source", &paths.source), ("dest", &paths.dest)] {
+        put_path(key, path, &mut put);
+    }
+}
+
+fn write_object(line: Map<String, Value>, text: &mut Vec<u8>) {
+    text.extend_from_slice(Value::Object(line).to_string().as_bytes());
+    text.push(b'\n');
 }
 
 /// Puts a path under `key`; one that is not UTF-8 once more, whole, in hexadecimal.
@@ -85,7 +103,7 @@ pub(crate) fn put_path(key: &str, path: &[u8], mut put: impl FnMut(&str, Value))
 }
 
 /// A file's time as RFC 3339 writes it; out of its range (years 0 to 9999) in seconds.
-fn rfc3339(time: Timestamp) -> String {
+pub(crate) fn rfc3339(time: Timestamp) -> String {
     jiff::Timestamp::from_nanosecond(time.total_ns())
         .map_or_else(|_| format!("@{}", time.seconds()), |time| time.to_string())
 }

@@ -106,6 +106,16 @@ pub enum BacklogOrigin {
     Failed,
 }
 
+impl BacklogOrigin {
+    /// The word for it in the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Interrupted => "interrupted",
+            Self::Failed => "failed-files",
+        }
+    }
+}
+
 /// The two full paths of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilePaths {

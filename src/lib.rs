@@ -58,7 +58,7 @@ pub use checksum::{Algorithm, Checksum, FileHash, Hasher};
 pub use error::{Error, Result};
 pub use event::{Action, BacklogOrigin, Counts, Event, EventStream, FilePaths, ScanReason, Side, Totals};
 pub use filter::{BadPattern, Filter, Rule, Rules};
-pub use migration::{Builder, Migration};
+pub use migration::{Builder, Migration, Stopper};
 pub use options::{AfterBacklog, Bandwidth, HardLinks, Links, MaxDelete, Mirror, Options, Specials, WriteMode};
 pub use progress::{CurrentFile, Estimate, Estimator, Followed, Phase, Progress, Snapshot};
 pub use report::{Outcome, Planned, Report};

@@ -56,6 +56,53 @@ fn killed_at_many_moments_everything_arrives_and_is_logged_once() {
     assert_eq!(synced.len(), 3000);
     let twice: Vec<_> = synced.iter().filter(|(_, count)| **count != 1).collect();
     assert!(twice.is_empty(), "lines are neither lost nor doubled: {twice:?}");
+    let runs = bench.count("SELECT count(*) FROM run");
+    let lines = bench.run_lines();
+    let of = |status: &str| -> Vec<i64> {
+        lines.iter().filter(|line| line["status"] == status).map(|line| line["run"].as_i64().unwrap()).collect()
+    };
+    assert_eq!(of("run-started"), (1..=runs).collect::<Vec<_>>(), "each run has one first line");
+    assert_eq!(of("run-ended").len() as i64, bench.count("SELECT count(*) FROM run WHERE finished IS NOT NULL"));
+}
+
+#[test]
+fn the_log_says_that_a_run_was_killed_and_by_which_signal_one_was_stopped() {
+    let bench = Bench::new();
+    bench.write("file", noise(1, 3 << 20));
+    for signal in [Signal::KILL, Signal::TERM, Signal::HUP] {
+        let child = bench.start(&["--bwlimit", "500K", "--exclude", "*.tmp"]);
+        let started = bench.run_lines_so_far();
+        wait_until("it writes", || bench.has_arrivals() && bench.run_lines_so_far() > started);
+        send_signal(&child, signal);
+        end(child);
+    }
+    bench.sync(&["--exclude", "*.tmp"]).with_status(0);
+    let lines = bench.run_lines();
+    let course: Vec<_> = lines
+        .iter()
+        .map(|line| match line["status"].as_str().unwrap() {
+            "run-started" => format!("{} {}", line["mode"].as_str().unwrap(), line["unfinished_run"]["run"]),
+            _ => format!("{} {}", line["result"].as_str().unwrap(), line["stopped_by"]),
+        })
+        .collect();
+    assert_eq!(
+        course,
+        [
+            "scan null",
+            "backlog 1",
+            "stopped \"signal SIGTERM\"",
+            "backlog null",
+            "stopped \"signal SIGHUP\"",
+            "backlog null",
+            "completed null"
+        ]
+    );
+    assert_eq!(
+        (&lines[0]["options"]["bwlimit"], &lines[0]["options"]["checksum"]),
+        (&(500 << 10).into(), &"sha256".into())
+    );
+    assert_eq!(lines[0]["options"]["filters"].as_array().unwrap().len(), 1);
+    assert_eq!(lines[0]["version"], env!("CARGO_PKG_VERSION"));
 }
 
 #[test]
@@ -99,7 +146,7 @@ fn the_first_signal_stops_cleanly_and_the_status_tells_which() {
         }
         let child = bench.start(&["--bwlimit", "500K", "--lanes", "2"]);
         wait_until("something is finished", || {
-            fs::read_to_string(bench.log_file()).is_ok_and(|log| log.lines().count() >= 2)
+            fs::read_to_string(bench.log_file()).is_ok_and(|log| log.matches("\"synced\"").count() >= 2)
         });
         send_signal(&child, signal);
         let ended = end(child).with_status(status);

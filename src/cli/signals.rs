@@ -9,12 +9,21 @@ use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio_util::sync::CancellationToken;
+
+use crate::Stopper;
 
 /// Exit status of a program that a signal stopped: 128 and its number.
 const SIGHUP_STATUS: u8 = 129;
 const SIGINT_STATUS: u8 = 130;
 const SIGTERM_STATUS: u8 = 143;
+
+fn name(status: u8) -> &'static str {
+    match status {
+        SIGHUP_STATUS => "SIGHUP",
+        SIGTERM_STATUS => "SIGTERM",
+        _ => "SIGINT",
+    }
+}
 
 /// The status to exit with, once a signal came.
 #[derive(Clone, Debug, Default)]
@@ -35,9 +44,9 @@ impl Received {
     }
 }
 
-/// Cancels `stop` at the first signal and ends the process at the second:
+/// Stops the migration at the first signal and ends the process at the second:
 /// the database is safe at any moment.
-pub(super) fn listen(stop: CancellationToken) -> std::io::Result<Received> {
+pub(super) fn listen(stopper: Stopper) -> std::io::Result<Received> {
     let mut signals = Signals {
         hangup: unless_ignored(Number::HUP)?,
         interrupt: unless_ignored(Number::INT)?,
@@ -48,7 +57,7 @@ pub(super) fn listen(stop: CancellationToken) -> std::io::Result<Received> {
     tokio::spawn(async move {
         let status = signals.next().await;
         first.0.store(status, Relaxed);
-        stop.cancel();
+        stopper.stop(format!("signal {}", name(status)));
         let status = signals.next().await;
         std::process::exit(status.into());
     });

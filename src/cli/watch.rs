@@ -19,7 +19,7 @@ pub(super) struct Watched {
 /// Runs it, and shows how it gets on.
 pub(super) async fn watch(arguments: &SyncArguments, mut migration: Migration) -> Result<Watched, Refusal> {
     let failed = |error| Refusal(COULD_NOT_RUN, format!("cannot listen to signals: {error}"));
-    let received = signals::listen(migration.cancellation()).map_err(failed)?;
+    let received = signals::listen(migration.stopper()).map_err(failed)?;
     let requests = ProgressRequests::new().map_err(failed)?;
     let console = Console::new(arguments, migration.progress());
     let (events, stop) = (migration.events(), migration.cancellation());

@@ -111,6 +111,7 @@ impl Builder {
             left_alone: self.left_alone,
             options: self.options,
             cancellation: self.cancellation,
+            stop_reason: Arc::default(),
             emitter: Emitter::default(),
             progress: Progress::default(),
         })

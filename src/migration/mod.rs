@@ -4,10 +4,12 @@ mod apart;
 mod builder;
 mod course;
 mod done;
+mod record;
+mod stopper;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
@@ -26,6 +28,7 @@ use crate::state::{self, Roots, RunEnd, RunRequest, RunStart, State};
 use done::Done;
 
 pub use builder::Builder;
+pub use stopper::Stopper;
 
 /// One run of a migration.
 pub struct Migration {
@@ -36,6 +39,7 @@ pub struct Migration {
     left_alone: Vec<PathBuf>,
     options: Options,
     cancellation: CancellationToken,
+    stop_reason: Arc<OnceLock<String>>,
     emitter: Emitter,
     progress: Progress,
     paces: Arc<Paces>,
@@ -80,6 +84,11 @@ impl Migration {
         self.cancellation.clone()
     }
 
+    /// Stops the migration as [`Self::cancellation`] does, and tells the log why.
+    pub fn stopper(&self) -> Stopper {
+        Stopper::new(self.cancellation.clone(), Arc::clone(&self.stop_reason))
+    }
+
     /// Runs the migration to its end, or until it is cancelled.
     ///
     /// Needs a multi-thread tokio runtime with time enabled.
@@ -97,7 +106,7 @@ impl Migration {
         let roots = Roots { source: self.source.root().to_vec(), sink: self.sink.root().to_vec() };
         let (state, thread) = State::open(self.database.clone(), &roots, log, self.cancellation.clone())?;
         let progress = self.progress.clone();
-        let result = self.run_with(state).await;
+        let result = self.run_with(state, started).await;
         progress.set_phase(Phase::Ended);
         let closed = thread.join().await;
         let report = result?;
@@ -105,12 +114,13 @@ impl Migration {
         Ok(Report { duration: started.elapsed(), ..report })
     }
 
-    async fn run_with(self, state: State) -> Result<Report> {
+    async fn run_with(self, state: State, started: Instant) -> Result<Report> {
         let identities = self.identities().await?;
         let request = RunRequest {
             rescan: self.options.rescan || self.options.accept_new_tree,
             after_backlog: self.options.after_backlog,
             settings: self.options.settings(),
+            line: self.start_line(),
         };
         let mut done = Done::default();
         let start = match state.begin_run(request).await {
@@ -136,8 +146,8 @@ impl Migration {
             (Ok(()), Outcome::Stopped) => RunEnd::Stopped,
             (Ok(()), Outcome::Finished) => RunEnd::Finished,
         };
-        let report = self.report(outcome, done);
-        let ended = state.end_run(run, end).await;
+        let report = Report { duration: started.elapsed(), ..self.report(outcome, done) };
+        let ended = state.end_run(run, end, self.end_line(&report, &result)).await;
         result?;
         ended?;
         Ok(report)

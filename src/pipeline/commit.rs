@@ -219,7 +219,7 @@ impl Committer {
     fn before_scan(&self, event: Event) -> Event {
         match event {
             Event::Failed { paths, error } | Event::Incomplete { paths, error } if self.shared.scan_follows => {
-                Event::WillRetry { paths, reason: format!("{error}; it is tried again after the scan") }
+                Event::WillRetry { paths, reason: error }
             }
             event => event,
         }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::open::Opened;
 use super::value::signed;
-use crate::audit::{AuditLog, Line};
+use crate::audit::{AuditLog, Line, RunLine};
 use crate::error::{Error, Result};
 use crate::event::Totals;
 
@@ -127,6 +127,11 @@ impl Db {
         for line in lines {
             line.write(&mut self.lines);
         }
+    }
+
+    /// Adds a line about the run to the open transaction.
+    pub(super) fn add_run_line(&mut self, line: &RunLine) {
+        line.write(&mut self.lines);
     }
 
     #[cfg(test)]

@@ -63,14 +63,31 @@ impl State {
 impl Db {
     pub(super) fn record(&mut self, outcomes: &[Outcome]) -> Result<()> {
         for outcome in outcomes {
+            let failed_before = self.failed_before(outcome)?;
             self.record_verdict(&outcome.key, &outcome.verdict)?;
             if matches!(outcome.verdict, Verdict::Failed { .. }) {
                 let error = outcome.lines.last().and_then(|line| line.error.as_deref());
                 self.set_error(&outcome.key, error)?;
             }
-            self.add_lines(&outcome.lines);
+            match (failed_before, outcome.lines.split_last()) {
+                (Some(error), Some((last, others))) => {
+                    self.add_lines(others);
+                    self.add_lines([&Line { failed_before: Some(error), ..last.clone() }]);
+                }
+                _ => self.add_lines(&outcome.lines),
+            }
         }
         Ok(())
+    }
+
+    /// Why a file that is in sync now was given up before.
+    fn failed_before(&self, outcome: &Outcome) -> Result<Option<String>> {
+        if !matches!(outcome.verdict, Verdict::Synced { .. } | Verdict::Settled) {
+            return Ok(None);
+        }
+        let key = params![outcome.key.dir, Name(&outcome.key.name)];
+        let error = self.row("SELECT error FROM file WHERE dir = ?1 AND name = ?2", key, |row| row.get(0))?;
+        Ok(error.flatten())
     }
 
     fn record_verdict(&self, key: &FileKey, verdict: &Verdict) -> Result<()> {

@@ -8,6 +8,7 @@ use super::db::Db;
 use super::mounts::LOST_IN_SOURCE;
 use super::scan::number;
 use super::value::unsigned;
+use crate::audit::{RunLine, rfc3339};
 use crate::error::{Error, Result};
 use crate::event::{BacklogOrigin, Counts, ScanReason, Side, Totals};
 use crate::options::AfterBacklog;
@@ -21,6 +22,8 @@ pub(crate) struct RunRequest {
     /// What decides which files are migrated, in a text that can be compared: a backlog that was
     /// made with other settings is not what is asked for now.
     pub(crate) settings: String,
+    /// The line that says so in the log; what is found out is added.
+    pub(crate) line: RunLine,
 }
 
 /// What a run finds when it starts.
@@ -74,7 +77,7 @@ impl State {
     /// # Errors
     /// [`Error::NoBacklog`], and nothing is recorded.
     pub(crate) async fn begin_run(&self, request: RunRequest) -> Result<RunStart> {
-        self.commit_long(move |db| db.begin_run(&request)).await
+        self.commit_long(move |db| db.begin_run(request)).await
     }
 
     /// Gives the files that failed another attempt, with those that a scan is about to find.
@@ -114,10 +117,10 @@ impl State {
         self.call(|db| db.backlog().map(|backlog| (backlog.source, backlog.sink))).await
     }
 
-    /// Records how the run ended; all that it wrote must have been flushed,
+    /// Records how the run ended, with its last line; all that it wrote must have been flushed,
     /// unless it failed.
-    pub(crate) async fn end_run(&self, run: i64, end: RunEnd) -> Result<()> {
-        self.commit(move |db| db.end_run(run, end)).await
+    pub(crate) async fn end_run(&self, run: i64, end: RunEnd, line: RunLine) -> Result<()> {
+        self.commit(move |db| db.end_run(run, end, line)).await
     }
 }
 
@@ -126,28 +129,62 @@ pub(super) fn now_ns() -> i64 {
     i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX)
 }
 
+/// Completes the first line of a run: its number, what it does, and whether the one before ended.
+fn start_line(mut line: RunLine, run: i64, plan: &Plan, unfinished: Option<(i64, i64)>) -> RunLine {
+    let fields = std::mem::take(&mut line.fields);
+    line.put("run", run);
+    let (mode, reason) = match plan {
+        Plan::Scan(reason) => ("scan", reason.name()),
+        Plan::Backlog { origin, then, .. } => {
+            (if then.is_some() { "backlog-then-scan" } else { "backlog" }, origin.name())
+        }
+    };
+    line.put("mode", mode);
+    line.put("reason", reason);
+    if let Plan::Backlog { backlog, .. } = plan {
+        line.put("pending_files", backlog.pending.files);
+        line.put("pending_bytes", backlog.pending.bytes);
+        line.put("scanned_at", backlog.scanned_at.map(rfc3339));
+    }
+    let unfinished = unfinished.map(|(run, started_ns)| {
+        let started = jiff::Timestamp::from_nanosecond(started_ns.into()).ok().map(|time| time.to_string());
+        serde_json::json!({ "run": run, "started": started })
+    });
+    line.put("unfinished_run", unfinished);
+    line.fields.extend(fields);
+    line
+}
+
 impl Db {
-    fn begin_run(&mut self, request: &RunRequest) -> Result<RunStart> {
+    fn begin_run(&mut self, request: RunRequest) -> Result<RunStart> {
         let cut_off = self.row("SELECT 1 FROM run WHERE transferring = 1 LIMIT 1", [], |_| Ok(()))?.is_some();
         if cut_off {
             self.execute("UPDATE distrust SET value = 1", [])?;
             self.execute("UPDATE run SET transferring = 0 WHERE transferring = 1", [])?;
         }
         self.begin_attempts()?;
-        let plan = self.plan(request)?;
+        let plan = self.plan(&request)?;
         if matches!(plan, Plan::Backlog { .. }) {
             // What failed in the last run has another chance in this one.
             self.execute("UPDATE dir SET missing = 1 WHERE missing = 2", [])?;
             self.execute("UPDATE dir SET settle = 1 WHERE settle = 2", [])?;
         }
+        let unfinished = self.unfinished_run()?;
         let user = rustix::process::geteuid().as_raw();
         let last = self.row("SELECT user FROM run ORDER BY id DESC LIMIT 1", [], |row| row.get::<_, Option<u32>>(0))?;
-        if last.flatten().is_some_and(|last| last != user) {
+        if request.rescan || last.flatten().is_some_and(|last| last != user) {
             self.forget_kept_attributes()?;
         }
         self.execute("INSERT INTO run(started, user) VALUES (?1, ?2)", params![now_ns(), user])?;
         let run = self.connection.last_insert_rowid();
+        self.add_run_line(&start_line(request.line, run, &plan, unfinished));
         Ok(RunStart { run, plan, identities: self.identities()? })
+    }
+
+    /// The last run, if it did not come to its end, and when it started.
+    fn unfinished_run(&self) -> Result<Option<(i64, i64)>> {
+        let sql = "SELECT id, started FROM run WHERE id = (SELECT max(id) FROM run) AND finished IS NULL";
+        self.row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
     /// Puts all that is pending back into the first pass.
@@ -266,15 +303,12 @@ impl Db {
         Ok([identity(0)?, identity(1)?])
     }
 
-    fn end_run(&mut self, run: i64, end: RunEnd) -> Result<()> {
+    fn end_run(&mut self, run: i64, end: RunEnd, mut line: RunLine) -> Result<()> {
         let outcome = match end {
             RunEnd::Finished => "finished",
             RunEnd::Stopped => "stopped",
             RunEnd::Failed => "failed",
         };
-        // The outbox may be cleared only once the log has its lines durably.
-        self.commit_and_go_on()?;
-        self.log.settle()?;
         // What a failed run had in flight stays suspect.
         let clean = end != RunEnd::Failed;
         self.execute(
@@ -282,7 +316,13 @@ impl Db {
              WHERE id = ?1",
             params![run, now_ns(), outcome, clean],
         )?;
-        // Need not be durable: if a power cut undoes it, the next run only suspects too much.
+        line.fields.shift_insert(0, "run".to_owned(), run.into());
+        self.add_run_line(&line);
+        // The outbox may be cleared only once the log has its lines durably. If it kept them and the log
+        // was rotated before the next run, that run would append them again.
+        self.commit_and_go_on()?;
+        self.log.settle()?;
+        // Need not be durable: if a power cut undoes it, the next run finds the lines in the log.
         self.execute("DELETE FROM outbox", []).map(drop)
     }
 }

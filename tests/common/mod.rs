@@ -188,10 +188,14 @@ impl Bench {
         self.open().query_row(sql, [], |row| row.get(0)).unwrap()
     }
 
-    /// The lines of the log.
+    /// The lines of the log about files and directories.
     pub fn log(&self) -> Vec<serde_json::Value> {
-        let text = fs::read_to_string(self.log_file()).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
+        read_log(&self.log_file()).into_iter().filter(|line| !is_about_run(line)).collect()
+    }
+
+    /// The lines of the log about runs.
+    pub fn run_lines(&self) -> Vec<serde_json::Value> {
+        read_log(&self.log_file()).into_iter().filter(is_about_run).collect()
     }
 
     /// How often each name of the source stands in the log with `status`.
@@ -203,6 +207,23 @@ impl Bench {
         }
         counts
     }
+}
+
+impl Bench {
+    /// How many lines about runs the log has, if it has one.
+    pub fn run_lines_so_far(&self) -> usize {
+        fs::read_to_string(self.log_file()).map_or(0, |log| log.matches("\"status\":\"run-").count())
+    }
+}
+
+pub fn read_log(path: &Path) -> Vec<serde_json::Value> {
+    let text = fs::read_to_string(path).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
+}
+
+/// Whether a line of the log says where a run starts or ends.
+pub fn is_about_run(line: &serde_json::Value) -> bool {
+    line["status"].as_str().unwrap().starts_with("run-")
 }
 
 /// A process that does not outlive a test that fails.

@@ -65,7 +65,11 @@ impl Bench {
 
     /// As [`Self::run`], where it may fail; says nothing of its events.
     pub async fn try_run(&self) -> towpath::Result<Report> {
-        self.migration(self.source.clone(), self.sink.clone(), CancellationToken::new()).run().await
+        self.try_run_into(self.sink.clone()).await
+    }
+
+    pub async fn try_run_into(&self, sink: impl Sink + 'static) -> towpath::Result<Report> {
+        self.migration(self.source.clone(), sink, CancellationToken::new()).run().await
     }
 
     pub async fn run_between(&self, source: impl Source + 'static, sink: impl Sink + 'static) -> Ran {
@@ -112,13 +116,35 @@ impl Bench {
         self.folder.path().join("backlog.db")
     }
 
+    fn lines(&self) -> impl Iterator<Item = serde_json::Value> {
+        let text = std::fs::read_to_string(self.folder.path().join("audit.jsonl")).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<_>>().into_iter()
+    }
+
+    /// The lines of the log about runs.
+    pub fn run_lines(&self) -> Vec<serde_json::Value> {
+        self.lines().filter(|line| line["status"].as_str().unwrap().starts_with("run-")).collect()
+    }
+
+    /// The files that are in sync and failed before, with the reasons.
+    pub fn failed_before(&self) -> Vec<(String, String)> {
+        let text = |line: &serde_json::Value, key: &str| line[key].as_str().map(str::to_owned);
+        self.lines().filter_map(|line| text(&line, "dest").zip(text(&line, "failed_before"))).collect()
+    }
+
+    /// The reasons in the `files` view.
+    pub fn errors(&self) -> Vec<String> {
+        let connection = rusqlite::Connection::open(self.database()).unwrap();
+        let mut statement = connection.prepare("SELECT error FROM files WHERE error IS NOT NULL").unwrap();
+        let errors = statement.query_map([], |row| row.get(0)).unwrap();
+        errors.map(Result::unwrap).collect()
+    }
+
     /// The last names of the log's lines with this status, in order.
     pub fn logged(&self, status: &str) -> Vec<String> {
-        let text = std::fs::read_to_string(self.folder.path().join("audit.jsonl")).unwrap();
-        let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
         let name =
             |line: serde_json::Value| line["dest"].as_str().unwrap().strip_prefix("mem://new/").unwrap().to_owned();
-        lines.filter(|line| line["status"] == status).map(name).collect()
+        self.lines().filter(|line| line["status"] == status).map(name).collect()
     }
 }
 

@@ -7,6 +7,7 @@ mod backlog;
 mod bench;
 mod hard_links;
 mod kept;
+mod run_lines;
 mod spelling;
 mod unfinished;
 mod unstated_size;

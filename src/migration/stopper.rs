@@ -1,0 +1,25 @@
+//! Stopping a migration for a reason that the log keeps.
+
+use std::sync::{Arc, OnceLock};
+
+use tokio_util::sync::CancellationToken;
+
+/// Stops a migration; clones stop the same one.
+#[derive(Clone, Debug)]
+pub struct Stopper {
+    token: CancellationToken,
+    reason: Arc<OnceLock<String>>,
+}
+
+impl Stopper {
+    pub(super) fn new(token: CancellationToken, reason: Arc<OnceLock<String>>) -> Self {
+        Self { token, reason }
+    }
+
+    /// Stops it: what is finished is recorded, what is not stays in the backlog. The first reason
+    /// that is given, such as `signal SIGTERM`, is `stopped_by` in the log's last line of the run.
+    pub fn stop(&self, reason: impl Into<String>) {
+        let _first_counts = self.reason.set(reason.into());
+        self.token.cancel();
+    }
+}

@@ -208,6 +208,28 @@ fn a_second_process_is_turned_away() {
 }
 
 #[test]
+fn a_database_that_is_deleted_under_a_run_stops_it() {
+    let bench = Bench::new();
+    for n in 0..40 {
+        bench.write(format!("{n:02}"), noise(n, 100_000));
+    }
+    let run = bench.start(&["--bwlimit", "500K", "--lanes", "2"]);
+    wait_until("something is finished", || {
+        fs::read_to_string(bench.log_file()).is_ok_and(|log| log.contains("\"synced\""))
+    });
+    fs::remove_file(bench.database()).unwrap();
+    let ended = end(run).with_status(1);
+    assert!(ended.stderr.contains("was deleted or moved") && ended.stderr.lines().count() == 1, "{}", ended.stderr);
+    assert!(!ended.stdout.contains("done:"), "{}", ended.stdout);
+    let before = bench.logged("synced").len();
+    assert!(before < 40);
+    // The next run scans again: what is at the destination is found there.
+    bench.sync(&[]).with_status(0);
+    bench.assert_same_trees();
+    assert_eq!(bench.rows().len(), 40);
+}
+
+#[test]
 fn the_database_of_another_pair_is_refused_with_both_named() {
     let bench = Bench::new();
     bench.write("file", "data");

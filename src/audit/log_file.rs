@@ -60,8 +60,12 @@ impl AuditLog {
     }
 
     /// Appends whole lines to a log of `length` bytes. If that fails, [`Self::settle`]
-    /// completes them.
-    pub(crate) fn append(&mut self, length: u64, lines: Vec<u8>) -> Result<()> {
+    /// completes them. A log that was rotated since is begun again: the other one may be
+    /// compressed already.
+    pub(crate) fn append(&mut self, mut length: u64, lines: Vec<u8>) -> Result<()> {
+        if self.was_moved()? {
+            length = self.reopen()?;
+        }
         self.write(&lines).inspect_err(|_| self.unfinished = Some((length, lines)))
     }
 
@@ -79,9 +83,11 @@ impl AuditLog {
             return Err(error);
         }
         let length = self.sync()?;
-        if !self.was_moved()? {
-            return Ok(length);
-        }
+        if self.was_moved()? { self.reopen() } else { Ok(length) }
+    }
+
+    /// Opens the log that is at the path now, or makes it; returns its length.
+    fn reopen(&mut self) -> Result<u64> {
         let warnings = self.take_warnings();
         *self = Self { warnings, ..Self::open(&self.path)? };
         self.end_line()?;
@@ -149,12 +155,14 @@ impl AuditLog {
         true
     }
 
-    /// The `lines` that the log does not contain after its first `length` bytes.
+    /// The `lines` that the log does not contain after its first `length` bytes, if it has these.
     fn missing(&self, length: u64, lines: &[u8]) -> Result<Vec<u8>> {
         let mut there = HashSet::new();
         let ours: HashSet<_> = lines.split_inclusive(|&byte| byte == b'\n').collect();
         let mut log = BufReader::new(&self.file);
-        log.seek(SeekFrom::Start(length)).map_err(|error| self.failed(&error))?;
+        // A log that is shorter was begun again: the lines may be at its start.
+        let from = if length > self.length()? { 0 } else { length };
+        log.seek(SeekFrom::Start(from)).map_err(|error| self.failed(&error))?;
         let mut line = Vec::new();
         while log.read_until(b'\n', &mut line).map_err(|error| self.failed(&error))? > 0 {
             if let Some(&ours) = ours.get(&line[..]) {
@@ -285,5 +293,22 @@ mod tests {
         }
         assert_eq!(std::fs::read_to_string(moved).unwrap(), "1\n2\n");
         assert_eq!(std::fs::read_to_string(path).unwrap(), "4\n");
+    }
+
+    #[test]
+    fn lines_go_into_the_new_log_if_the_old_one_is_rotated_right_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, moved) = (folder.path().join("log"), folder.path().join("log.1"));
+        std::fs::write(&path, BEFORE).unwrap();
+        let mut log = AuditLog::open(&path).unwrap();
+        let length = log.settle().unwrap();
+        std::fs::rename(&path, &moved).unwrap();
+        log.append(length, LINES.to_vec()).unwrap();
+        assert_eq!(std::fs::read(moved).unwrap(), BEFORE);
+        assert_eq!(std::fs::read(&path).unwrap(), LINES);
+        // Cut off here, the next run finds them, although the log is shorter than it was.
+        let mut log = AuditLog::open(&path).unwrap();
+        log.complete(1000, LINES).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), LINES);
     }
 }

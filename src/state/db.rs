@@ -10,6 +10,7 @@ use rusqlite::Connection;
 use tokio_util::sync::CancellationToken;
 
 use super::open::Opened;
+use super::open_files::OpenFiles;
 use super::value::signed;
 use crate::audit::{AuditLog, Line, RunLine};
 use crate::error::{Error, Result};
@@ -21,6 +22,8 @@ const MAX_CHANGES: u64 = 100_000;
 const MAX_LINES_BYTES: usize = 1 << 20;
 /// Shortest time between commits with lines that no job asks for: each costs two syncs.
 const LINES_TIME: Duration = Duration::from_secs(1);
+/// Longest wait for other readers of a database that is not in its place any more.
+const FOLD_TIME: Duration = Duration::from_secs(1);
 /// Instructions of SQLite's machine between two looks at whether to stop: well below a millisecond.
 const INSTRUCTIONS_BETWEEN_LOOKS: i32 = 10_000;
 
@@ -32,6 +35,7 @@ pub(super) struct Db {
     _lock: File,
     /// Our own handle on SQLite's write-ahead log, to sync it; `None`: there is none, and every commit is durable.
     wal: Option<File>,
+    files: OpenFiles,
     pub(super) log: AuditLog,
     /// Lines of the open transaction.
     lines: Vec<u8>,
@@ -54,6 +58,7 @@ impl Db {
             connection: opened.connection,
             _lock: opened.lock,
             wal: opened.wal,
+            files: opened.files,
             fresh: opened.fresh,
             log,
             lines: Vec::new(),
@@ -150,11 +155,27 @@ impl Db {
         if self.changes_at_begin.is_none() {
             return Ok(());
         }
+        if let Err(error) = self.files.check() {
+            self.rollback();
+            self.fold_wal();
+            self.failure = copy(&error);
+            return Err(error);
+        }
         let committed = if self.lines.is_empty() { self.end_transaction() } else { self.commit_lines() };
         committed.inspect_err(|error| {
             self.rollback();
             self.failure = copy(error);
         })
+    }
+
+    /// Moves all that is committed from the write-ahead log into the database, wherever that is now. A
+    /// database that was moved is then whole without the log, and one that took its place is not
+    /// damaged by a log that is not its own.
+    fn fold_wal(&self) {
+        let _only_shorter = self.connection.busy_timeout(FOLD_TIME);
+        if let Err(error) = self.row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+            tracing::error!(%error, "checkpoint");
+        }
     }
 
     /// Commits the open transaction, and makes it and all before it durable.

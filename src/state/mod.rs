@@ -17,6 +17,7 @@ mod listing;
 mod mounts;
 mod names;
 mod open;
+mod open_files;
 mod outcome;
 mod pending_dir;
 mod plan;

@@ -8,6 +8,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 
 use super::links::TEMPORARY_TABLES;
+use super::open_files::OpenFiles;
 use super::upgrade::upgrade;
 use super::value::Name;
 use crate::error::{Error, Result};
@@ -34,6 +35,7 @@ pub(super) struct Opened {
     pub(super) lock: File,
     /// SQLite's write-ahead log; `None`: the file system does not support one.
     pub(super) wal: Option<File>,
+    pub(super) files: OpenFiles,
     /// Made just now.
     pub(super) fresh: bool,
     /// Problems that do not prevent its use.
@@ -102,7 +104,8 @@ pub(super) fn open(path: &Path, roots: &Roots) -> Result<Opened> {
     // Another user may have created one of them between the first check and SQLite's open.
     warnings.extend(check_companions(path, &lock.path, true)?);
     warnings.append(&mut lock.warnings);
-    Ok(Opened { connection, lock: lock.file, wal, fresh, warnings })
+    let files = OpenFiles::of(path, &lock.path, &lock.metadata);
+    Ok(Opened { connection, lock: lock.file, wal, files, fresh, warnings })
 }
 
 /// Opens the write-ahead log, which SQLite has created by now, and makes its directory entry durable.

@@ -28,6 +28,8 @@ pub struct Bench {
     pub source: MemoryTree,
     pub sink: MemoryTree,
     pub options: Options,
+    /// The log, in the folder.
+    pub log: &'static str,
 }
 
 pub struct Ran {
@@ -49,6 +51,7 @@ impl Bench {
             source: MemoryTree::new("old"),
             sink: MemoryTree::new("new"),
             options: Options { lanes: Some(2), ..Options::default() },
+            log: "audit.jsonl",
         }
     }
 
@@ -69,7 +72,28 @@ impl Bench {
     }
 
     pub async fn try_run_into(&self, sink: impl Sink + 'static) -> towpath::Result<Report> {
-        self.migration(self.source.clone(), sink, CancellationToken::new()).run().await
+        self.try_run_between(self.source.clone(), sink, CancellationToken::new()).await
+    }
+
+    pub async fn try_run_between(
+        &self,
+        source: impl Source + 'static,
+        sink: impl Sink + 'static,
+        token: CancellationToken,
+    ) -> towpath::Result<Report> {
+        self.migration(source, sink, token).run().await
+    }
+
+    pub fn with_log(self, log: &'static str) -> Self {
+        Self { log, ..self }
+    }
+
+    pub fn in_folder(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn log_file(&self) -> PathBuf {
+        self.in_folder(self.log)
     }
 
     pub async fn run_between(&self, source: impl Source + 'static, sink: impl Sink + 'static) -> Ran {
@@ -86,7 +110,7 @@ impl Bench {
             .source(source)
             .sink(sink)
             .database(self.database())
-            .audit_log(self.folder.path().join("audit.jsonl"))
+            .audit_log(self.log_file())
             .options(self.options.clone())
             .cancellation(token)
             .build()
@@ -117,7 +141,7 @@ impl Bench {
     }
 
     fn lines(&self) -> impl Iterator<Item = serde_json::Value> {
-        let text = std::fs::read_to_string(self.folder.path().join("audit.jsonl")).unwrap();
+        let text = std::fs::read_to_string(self.log_file()).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<_>>().into_iter()
     }
 

@@ -9,5 +9,6 @@ mod hard_links;
 mod kept;
 mod run_lines;
 mod spelling;
+mod state_files;
 mod unfinished;
 mod unstated_size;

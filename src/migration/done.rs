@@ -61,6 +61,7 @@ impl Migration {
             deleted_dirs: tally.deleted_dirs,
             protected: tally.protected,
             refused_attributes: tally.refused_attributes,
+            denied_attributes: tally.denied_attributes,
             planned,
             refusal: tally.refusal,
             read_bytes: counters.read_bytes,

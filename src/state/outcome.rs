@@ -82,7 +82,7 @@ impl Db {
 
     /// Why a file that is in sync now was given up before.
     fn failed_before(&self, outcome: &Outcome) -> Result<Option<String>> {
-        if !matches!(outcome.verdict, Verdict::Synced { .. } | Verdict::Settled) {
+        if !matches!(outcome.verdict, Verdict::Synced { .. } | Verdict::Settled { .. }) {
             return Ok(None);
         }
         let key = params![outcome.key.dir, Name(&outcome.key.name)];

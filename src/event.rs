@@ -195,6 +195,12 @@ pub enum Event {
         /// What is to be sent.
         pending: Totals,
     },
+    /// All pending files that the sink has under the same name and size differ from it by less than a second in
+    /// their mtime: a tool that keeps whole seconds made these copies.
+    WholeSecondsAtSink {
+        /// How many there are.
+        files: u64,
+    },
     /// Names of files that have several become files of their own.
     HardLinksCopied {
         /// Those whose file has another name already, and the bytes that this costs.

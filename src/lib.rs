@@ -62,5 +62,6 @@ pub use migration::{Builder, Migration, Stopper};
 pub use options::{AfterBacklog, Bandwidth, HardLinks, Links, MaxDelete, Mirror, Options, Specials, WriteMode};
 pub use progress::{CurrentFile, Estimate, Estimator, Followed, Phase, Progress, Snapshot};
 pub use report::{Outcome, Planned, Report};
+pub use state::KnownSink;
 pub use tokio_util::sync::CancellationToken;
 pub use towpath_backend::{Sink, Source, Timestamp};

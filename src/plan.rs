@@ -22,6 +22,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) cancellation: &'a CancellationToken,
     pub(crate) mirror: Option<Mirror>,
     pub(crate) one_file_system: bool,
+    /// mtimes that differ by no more are equal. `None`: the sink keeps none.
+    pub(crate) tolerance_ns: Option<u64>,
 }
 
 impl Plan<'_> {
@@ -40,7 +42,7 @@ impl Plan<'_> {
     async fn files(&self, planned: &mut Planned) -> Result<()> {
         let mut after = FileKey::first();
         loop {
-            let page = self.state.planned_files(after, PAGE, self.mirror.is_some()).await?;
+            let page = self.state.planned_files(after, PAGE, self.mirror.is_some(), self.tolerance_ns).await?;
             let Some(last) = page.last() else { return Ok(()) };
             if self.cancellation.is_cancelled() {
                 return Ok(());

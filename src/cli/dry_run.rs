@@ -17,10 +17,10 @@ use super::sync::{COULD_NOT_RUN, NOT_ALL_IN_SYNC, REFUSED, Refusal};
 use super::trees::Trees;
 use super::watch::{Watched, watch};
 use crate::own_files::{self, canonical};
-use crate::{Event, FilePaths, Migration, Options, Outcome, Planned, Report, Sink, Source};
+use crate::{Event, FilePaths, KnownSink, Migration, Options, Outcome, Planned, Report, Sink, Source};
 
-/// Runs it. What is found out is kept beside the database and goes again: an
-/// unfinished migration's backlog stays as it is.
+/// Runs it on a copy of the database, beside that one and removed afterwards: it decides with what the real run
+/// would know, and an unfinished migration's backlog stays as it is.
 pub(super) async fn run(
     arguments: &SyncArguments,
     places: [&Location; 2],
@@ -34,14 +34,17 @@ pub(super) async fn run(
         .tempdir_in(scratch_folder(places, &files.database))
         .map_err(|error| Refusal(COULD_NOT_RUN, format!("no room for the dry run's database: {error}")))?;
     options.dry_run = true;
+    let database = scratch.path().join("backlog.db");
+    let sink_root = canonical_of(places[1]);
+    let known = Migration::copy_database(&files.database, &database, source.root(), sink_root.as_os_str().as_bytes())?;
     let sink = match places[1] {
-        Location::Path(dest) => local_sink(dest, arguments, &mut options, &*source)?,
+        Location::Path(dest) => local_sink(dest, arguments, &mut options, &*source, known.unwrap_or_default()).await?,
         url => trees.inspect(url).await?,
     };
     let migration = Migration::builder()
         .source(source)
         .boxed_sink(sink)
-        .database(scratch.path().join("backlog.db"))
+        .database(database)
         .audit_log(scratch.path().join("audit.jsonl"))
         .leave_alone(own_files::of_database(&files.database))
         .leave_alone([&files.log])
@@ -63,11 +66,12 @@ pub(super) async fn run(
 }
 
 /// The local destination as it is; an empty one where it is not there yet.
-fn local_sink(
+async fn local_sink(
     dest: &Path,
     arguments: &SyncArguments,
     options: &mut Options,
     source: &dyn Source,
+    known: KnownSink,
 ) -> Result<Box<dyn Sink>, Refusal> {
     let failed = |error: &towpath_local::OpenError| Refusal(COULD_NOT_RUN, format!("destination {error}"));
     let Some(mut sink) = LocalSink::inspect(dest).map_err(|error| failed(&error))? else {
@@ -76,6 +80,15 @@ fn local_sink(
         let capabilities = above.map_or(source.capabilities(), |above| above.capabilities());
         return Ok(Box::new(Absent::new(root.as_os_str().as_bytes().to_vec(), capabilities)));
     };
+    let is_known = known.identity.is_some() && known.identity == sink.identity().await.ok();
+    match known.capabilities.filter(|_| is_known) {
+        Some(capabilities) => sink = sink.with_capabilities(capabilities),
+        None if arguments.quiet => {}
+        None => output::note(
+            "note: which names and times the destination keeps is assumed from its file system type; \
+             only a run that writes to it finds out",
+        ),
+    }
     if let Some(trash) = &arguments.trash {
         sink = sink.with_trash(trash).map_err(|error| Refusal(COULD_NOT_RUN, format!("trash {error}")))?;
         options.sink_apart.extend(sink.trash_inside());

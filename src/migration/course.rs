@@ -35,9 +35,17 @@ impl Migration {
         let run = start.run;
         let reason = match start.plan {
             Plan::Scan(reason) => reason,
+            // What failed is tried first, and what is left of it is found again: the scan plans both.
+            Plan::Backlog { then: Some(reason), .. } if self.options.dry_run => {
+                state.begin_attempts().await?;
+                reason
+            }
             Plan::Backlog { backlog, origin, then } => {
                 self.resume(state, &backlog, origin, then.is_some()).await?;
                 done.begin_stage(backlog);
+                if self.options.dry_run {
+                    return self.plan(state, done).await;
+                }
                 self.transfer(state, run, &identities, then.is_some(), done).await?;
                 match then {
                     Some(reason) if !self.cancellation.is_cancelled() => {
@@ -50,6 +58,7 @@ impl Migration {
         };
         done.begin_scan();
         let Some(backlog) = self.scan(state, run, reason, &identities).await? else { return Ok(()) };
+        self.report_whole_seconds(state).await?;
         done.begin_stage(backlog);
         if self.options.dry_run {
             return self.plan(state, done).await;
@@ -147,6 +156,18 @@ impl Migration {
         scan.run().await
     }
 
+    /// Reports that the sink was filled by a tool that keeps whole seconds, before all is sent again.
+    async fn report_whole_seconds(&self, state: &State) -> Result<()> {
+        const SECOND_NS: u64 = 1_000_000_000;
+        if self.tolerance_ns().is_some_and(|tolerance_ns| tolerance_ns < SECOND_NS) {
+            let files = state.files_with_whole_seconds().await?;
+            if files > 0 {
+                self.emitter.emit(Event::WholeSecondsAtSink { files }).await;
+            }
+        }
+        Ok(())
+    }
+
     /// Tells what would be done.
     async fn plan(&self, state: &State, done: &mut Done) -> Result<()> {
         let plan = dry_run::Plan {
@@ -157,6 +178,7 @@ impl Migration {
             cancellation: &self.cancellation,
             mirror: self.options.mirror,
             one_file_system: self.options.filter.one_file_system,
+            tolerance_ns: self.tolerance_ns(),
         };
         let (planned, refusal) = plan.tell().await?;
         done.planned = Some(planned);

@@ -24,7 +24,7 @@ use crate::pace::{self, Paces};
 use crate::part::Parts;
 use crate::progress::{Phase, Progress};
 use crate::report::{Outcome, Report};
-use crate::state::{self, Roots, RunEnd, RunRequest, RunStart, State};
+use crate::state::{self, KnownSink, Roots, RunEnd, RunRequest, RunStart, State};
 use done::Done;
 
 pub use builder::Builder;
@@ -63,6 +63,21 @@ impl Migration {
         own_files::check_apart(database, audit_log)?;
         state::check_file(database, &Roots { source: source_root.to_vec(), sink: sink_root.to_vec() })?;
         AuditLog::check(audit_log)
+    }
+
+    /// Copies the database of a migration between trees with these roots to the new file `copy`, for a dry run
+    /// ([`Options::dry_run`]) that decides with what the real one would know. A run may be writing to it.
+    /// Returns what it knows of the sink; `None`: there is no database yet.
+    ///
+    /// # Errors
+    /// [`Error::Database`], with what to do; [`Error::Refused`] if it belongs to other trees.
+    pub fn copy_database(
+        database: &Path,
+        copy: &Path,
+        source_root: &[u8],
+        sink_root: &[u8],
+    ) -> Result<Option<KnownSink>> {
+        state::copy(database, copy, &Roots { source: source_root.to_vec(), sink: sink_root.to_vec() })
     }
 
     /// The events of this migration, in order. To be called once, before
@@ -128,6 +143,9 @@ impl Migration {
             start => start?,
         };
         let run = start.run;
+        if !self.options.dry_run {
+            state.record_capabilities(self.sink.capabilities()).await?;
+        }
         for message in state.take_warnings().await? {
             self.emitter.emit(Event::Warning { message }).await;
         }

@@ -5,6 +5,7 @@
 //! no job waits, when they have grown large, or when a job asks for it.
 
 mod backlog;
+mod copy;
 #[cfg(test)]
 mod cuts;
 mod db;
@@ -21,6 +22,7 @@ mod open_files;
 mod outcome;
 mod pending_dir;
 mod plan;
+mod probe;
 mod run;
 mod scan;
 mod spelling;
@@ -41,6 +43,8 @@ use crate::error::{Error, Result};
 use db::Db;
 
 pub(crate) use backlog::{FileKey, Pending, Replaced, Sizes, Stretch, Work};
+pub use copy::KnownSink;
+pub(crate) use copy::copy;
 pub(crate) use deletion::{Deletion, EndedDeletions};
 pub(crate) use extra::{Extra, ExtraKey, Protection, SeenDir};
 pub(crate) use kept::Kept;

@@ -4,6 +4,7 @@ use std::fs::{File, TryLockError};
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -22,6 +23,9 @@ const SCHEMA_VERSION: i32 = 4;
 const SCHEMA: &str = include_str!("schema.sql");
 /// A smaller database is checked as a whole when it is opened.
 const QUICK_CHECK_BYTES: u64 = 64 << 20;
+
+/// How long another connection may hold the database.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The two roots a database belongs to.
 pub(crate) struct Roots {
@@ -55,6 +59,25 @@ pub(crate) fn check_file(path: &Path, roots: &Roots) -> Result<()> {
         check_usable(path, &connection, roots)?;
     }
     Ok(())
+}
+
+/// Opens the database of these trees to be read, whoever else has it open. `None`: there is none yet.
+pub(super) fn open_beside_others(path: &Path, roots: &Roots) -> Result<Option<Connection>> {
+    let opened = match private_file::open(path, Access::Read) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(|error| cannot_be_opened(path, &error))?,
+    };
+    check_companions(path, &opened.path, false)?;
+    if is_fresh(path, &opened.file)? {
+        return Ok(None);
+    }
+    let connection = connect(path, &opened)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| failed(path, &error))?;
+    if is_unfinished(&connection).map_err(|error| failed(path, &error))? {
+        return Ok(None);
+    }
+    check_usable(path, &connection, roots)?;
+    Ok(Some(connection))
 }
 
 fn failed(path: &Path, error: &rusqlite::Error) -> Error {
@@ -145,7 +168,7 @@ fn set_up(connection: &Connection) -> rusqlite::Result<bool> {
     connection.pragma_update(None, "cache_size", -16_384)?; // KiB
     connection.pragma_update(None, "temp_store", "file")?;
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
-    connection.busy_timeout(std::time::Duration::from_secs(30))?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.execute_batch(TEMPORARY_TABLES)?;
     Ok(has_wal)
 }

@@ -6,6 +6,7 @@ use towpath_backend::RelPath;
 use super::State;
 use super::backlog::{FileKey, join};
 use super::names::IMPOSSIBLE;
+use super::scan::tolerance;
 use super::value::{Name, bytes, path, signed, unsigned};
 use crate::error::Result;
 
@@ -41,6 +42,27 @@ pub(crate) enum PlannedWork {
 }
 
 impl State {
+    /// How many pending files differ from the sink's by less than a second in their mtime alone; 0 if others
+    /// that it has differ in another way.
+    pub(crate) async fn files_with_whole_seconds(&self) -> Result<u64> {
+        self.call_long(|db| {
+            if db.row("SELECT 1 FROM sink_entry LIMIT 1", [], |_| Ok(()))?.is_none() {
+                return Ok(0);
+            }
+            let counts = db.row(
+                "SELECT count(*), count(*) FILTER (WHERE there.kind = file.kind
+                     AND there.size = coalesce(kept_size, file.size)
+                     AND there.modified - file.modified BETWEEN -999999999 AND 999999999)
+                 FROM file CROSS JOIN sink_entry AS there ON there.dir = file.dir AND there.name = file.name
+                 WHERE status = 0 AND work = 0 AND suspect = 0",
+                [],
+                |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)),
+            )?;
+            Ok(counts.filter(|(all, near)| all == near).map_or(0, |(_, near)| unsigned(near)))
+        })
+        .await
+    }
+
     /// The size of the file or link of the sink in whose place a directory is to be.
     pub(crate) async fn file_in_place_of(&self, dir: RelPath) -> Result<Option<u64>> {
         self.call(move |db| {
@@ -55,7 +77,13 @@ impl State {
 
     /// Up to `limit` pending files behind `after`, with the reason for each. A full
     /// directory in a file's place goes with a `mirror` only.
-    pub(crate) async fn planned_files(&self, after: FileKey, limit: usize, mirror: bool) -> Result<Vec<PlannedFile>> {
+    pub(crate) async fn planned_files(
+        &self,
+        after: FileKey,
+        limit: usize,
+        mirror: bool,
+        tolerance_ns: Option<u64>,
+    ) -> Result<Vec<PlannedFile>> {
         self.call(move |db| {
             db.rows(
                 "SELECT file.dir, file.name, dir.path, file.size, file.work,
@@ -66,12 +94,16 @@ impl State {
                          WHEN there.kind IS NULL THEN 'missing'
                          WHEN there.kind <> file.kind THEN 'of another kind'
                          WHEN there.size <> coalesce(file.kept_size, file.size) THEN 'size differs'
-                         WHEN there.modified - coalesce(file.kept_modified, file.modified) NOT BETWEEN -?4 AND ?4 THEN 'mtime differs'
+                         WHEN there.modified - file.modified BETWEEN -999999999 AND 999999999
+                             AND there.modified - file.modified NOT BETWEEN -?4 AND ?4
+                             THEN 'mtime differs by a fraction of a second'
+                         WHEN there.modified - coalesce(file.kept_modified, file.modified) NOT BETWEEN -?4 AND ?4
+                             THEN 'mtime differs'
                          ELSE 'under way when a run was cut off'
                      END,
                      (SELECT EXISTS (SELECT 1 FROM sink_entry AS inner WHERE inner.dir = twin.id)
-                             OR EXISTS (SELECT 1 FROM dir AS below WHERE below.parent = twin.id AND below.sink_scan = ?5)
-                      FROM dir AS twin WHERE twin.sink_scan = ?5 AND twin.path = CASE
+                             OR EXISTS (SELECT 1 FROM dir AS below WHERE below.parent = twin.id AND below.sink_scan = twin.sink_scan)
+                      FROM dir AS twin WHERE twin.sink_scan = (SELECT max(id) FROM scan) AND twin.path = CASE
                           WHEN dir.path = '' THEN file.name
                           WHEN typeof(dir.path) = 'blob' OR typeof(file.name) = 'blob'
                               THEN CAST(dir.path || '/' || file.name AS BLOB)
@@ -81,7 +113,7 @@ impl State {
                  LEFT JOIN sink_entry AS there ON there.dir = file.dir AND there.name = file.name
                  WHERE status = 0 AND (file.dir, file.name) > (?1, ?2)
                  ORDER BY file.dir, file.name LIMIT ?3",
-                params![after.dir, Name(&after.name), signed(limit as u64), db.scan.tolerance(), db.scan.id],
+                params![after.dir, Name(&after.name), signed(limit as u64), tolerance(tolerance_ns.map(signed))],
                 |row| {
                     let key = FileKey { dir: row.get(0)?, name: bytes(row, 1)? };
                     let what = match row.get::<_, i64>(4)? {

@@ -44,10 +44,15 @@ impl Scan {
         self.tolerance_ns.is_none()
     }
 
-    /// The tolerance as a parameter of a statement: any two times are within the infinite one.
+    /// The tolerance as a parameter of a statement.
     pub(super) fn tolerance(&self) -> Value {
-        self.tolerance_ns.map_or(Value::Real(f64::INFINITY), Value::Integer)
+        tolerance(self.tolerance_ns)
     }
+}
+
+/// A tolerance as a parameter of a statement: any two times are within the infinite one.
+pub(super) fn tolerance(tolerance_ns: Option<i64>) -> Value {
+    tolerance_ns.map_or(Value::Real(f64::INFINITY), Value::Integer)
 }
 
 impl Default for Scan {

@@ -77,6 +77,12 @@ impl LocalSink {
         Ok(Some(Self { root: Arc::new(root), capabilities, inspected: true, trash: None }))
     }
 
+    /// The same, of a sink of which another one found out what it can keep.
+    #[must_use]
+    pub fn with_capabilities(self, capabilities: Capabilities) -> Self {
+        Self { capabilities, ..self }
+    }
+
     /// With a place for what is discarded ([`Sink::discard`]): the directory `dir`
     /// on the same file system, made if it is missing and the one above it exists.
     /// A tree that is only inspected makes none; it tells where it would lie.

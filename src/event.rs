@@ -201,6 +201,14 @@ pub enum Event {
         /// How many there are.
         files: u64,
     },
+    /// A rule of the filter matched nothing in a scan that came to its end. What lies below an
+    /// excluded directory is not scanned.
+    PatternUnmatched {
+        /// The pattern.
+        pattern: Vec<u8>,
+        /// Where it is from ([`crate::Rule::origin`]); may be empty.
+        origin: String,
+    },
     /// Names of files that have several become files of their own.
     HardLinksCopied {
         /// Those whose file has another name already, and the bytes that this costs.

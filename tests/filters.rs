@@ -300,3 +300,57 @@ fn what_file_systems_keep_at_their_root_is_neither_sent_nor_deleted() {
     bench.sync(&["--include", "/lost+found"]).with_status(0);
     assert!(bench.dest().join("lost+found/1").exists() && !bench.dest().join(".snapshot").exists());
 }
+
+#[test]
+fn a_pattern_that_matched_nothing_gets_a_note_with_its_place() {
+    let bench = Bench::new();
+    bench.write("cache/x.tmp", "");
+    bench.write("b", "");
+    let list = bench.path("list");
+    fs::write(&list, "cache/\n# comment\n*.tmp\n").unwrap();
+    let from = format!("--exclude-from={}", list.display());
+    let options = [&from[..], "--exclude=nothing", "--include=b"];
+    let ended = bench.sync(&options).with_status(0);
+    let notes: Vec<_> = ended.stderr.lines().filter(|line| line.contains("matched nothing")).collect();
+    assert_eq!(notes.len(), 2, "{}", ended.stderr);
+    let place = format!("note: --exclude-from {}: line 3: pattern `*.tmp` ", list.display());
+    assert!(notes[0].starts_with(&place) && notes[0].contains("below excluded directories"), "{}", notes[0]);
+    assert!(notes[1].starts_with("note: --exclude: pattern `nothing` matched nothing"), "{}", notes[1]);
+    let ended = bench.sync(&[&options[..], &["--quiet"]].concat()).with_status(0);
+    assert_eq!(ended.stderr, "");
+}
+
+#[test]
+fn what_only_the_destination_has_is_a_match_too() {
+    let bench = Bench::new();
+    bench.write("a", "");
+    write(&bench.dest(), "keep/x", "");
+    let ended = bench.sync(&["--exclude=/keep/", "--delete-extras"]).with_status(0);
+    assert_eq!(ended.stderr, "");
+    assert_eq!(arrived(&bench), ["a", "keep", "keep/x"]);
+}
+
+#[test]
+fn patterns_that_do_not_say_what_was_meant_get_a_note_or_are_refused() {
+    let bench = Bench::new();
+    bench.write("a.jpg", "");
+    let notes = |pattern: &str| bench.sync(&["-n", "--exclude", pattern]).with_status(0).stderr;
+    assert!(notes("*.{jpg,png}").contains("note: --exclude: pattern `*.{jpg,png}` has braces"));
+    assert!(notes("'*.jpg'").contains("write `*.jpg`"));
+    assert!(notes("exclude *.jpg").contains("filter rule of rsync"));
+    let list = bench.path("list");
+    let refused = |content: &[u8]| {
+        fs::write(&list, content).unwrap();
+        let ended = bench.sync(&["--exclude-from", list.to_str().unwrap()]).with_status(2);
+        assert!(!bench.dest().exists(), "{}", ended.stderr);
+        ended.stderr
+    };
+    let place = format!("towpath: --exclude-from {}: line 2: pattern ", list.display());
+    let problem = refused(b"*.o\n- *.jpg\n");
+    assert!(problem.starts_with(&place) && problem.contains("write `*.jpg`"), "{problem}");
+    let inside = bench.source().join("cache");
+    let problem = refused(format!("*.o\n{}\n", inside.display()).as_bytes());
+    assert!(problem.starts_with(&place) && problem.contains("write `/cache`"), "{problem}");
+    let utf_16: Vec<u8> = "*.jpg\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert!(refused(&utf_16).contains("UTF-16"));
+}

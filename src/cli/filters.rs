@@ -115,17 +115,27 @@ impl RuleOption {
     /// The rules that one value of this option stands for.
     fn rules(self, value: &OsStr) -> Result<Vec<Rule>, String> {
         let bytes = value.as_bytes();
-        let rules = match self {
-            Self::Exclude => Rule::exclude(bytes).map(|rule| vec![rule]),
-            Self::Include => Rule::include(bytes).map(|rule| vec![rule]),
-            Self::ExcludeFrom => {
-                let file = Path::new(value);
-                let text = fs::read(file).map_err(|error| format!("--exclude-from {}: {error}", file.display()))?;
-                return Rule::list(&text).map_err(|bad| format!("--exclude-from {}: {bad}", file.display()));
-            }
+        let rule = match self {
+            Self::Exclude => Rule::exclude(bytes),
+            Self::Include => Rule::include(bytes),
+            Self::ExcludeFrom => return list(Path::new(value)),
         };
-        rules.map_err(|bad| format!("--{}: {bad}", self.name()))
+        let option = format!("--{}", self.name());
+        let rule = rule.map_err(|bad| format!("{option}: {bad}"))?;
+        Ok(vec![rule.with_origin(option)])
     }
+}
+
+/// The rules of a file.
+fn list(file: &Path) -> Result<Vec<Rule>, String> {
+    let option = format!("--exclude-from {}", file.display());
+    let text = fs::read(file).map_err(|error| format!("{option}: {error}"))?;
+    let rules = Rule::list(&text).map_err(|bad| format!("{option}: {bad}"))?;
+    let named = |rule: Rule| {
+        let origin = format!("{option}: {}", rule.origin());
+        rule.with_origin(origin)
+    };
+    Ok(rules.into_iter().map(named).collect())
 }
 
 impl RuleArguments {

@@ -13,6 +13,7 @@ mod format;
 mod only_run;
 mod output;
 mod paths;
+mod patterns;
 mod rsync;
 mod signals;
 mod since;

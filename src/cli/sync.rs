@@ -13,7 +13,7 @@ use super::paths::{StateFiles, canonical_of, state_files};
 use super::signals::{self, Received};
 use super::trees::Trees;
 use super::watch::{Watched, watch};
-use super::{console, dry_run, format, output};
+use super::{console, dry_run, format, output, patterns};
 use crate::own_files::canonical;
 use crate::{Error, Migration, Options, Outcome, Report, Sink, Source};
 
@@ -62,8 +62,8 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, Refusal> {
     let place = |given: &'_ Given| given.location().cloned().map_err(|problem| Refusal(WRONG_USAGE, problem));
     let (source, dest) = (place(&arguments.source)?, place(&arguments.dest)?);
     let trees = Trees::new(arguments.config.as_deref())?;
-    if let Some(note) = trees.note.as_ref().filter(|_| !arguments.quiet) {
-        output::note(&format!("note: {}", format::escape(note.as_bytes())));
+    if let Some(note) = &trees.note {
+        tell_note(arguments, note);
     }
     let (opened, files, mut options) = check(arguments, [&source, &dest], &trees).await?;
     if arguments.dry_run {
@@ -98,6 +98,13 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, Refusal> {
     Ok(status_of(&report, &received))
 }
 
+/// What a user should know before anything begins.
+fn tell_note(arguments: &SyncArguments, note: &str) {
+    if !arguments.quiet {
+        output::note(&format!("note: {}", format::escape(note.as_bytes())));
+    }
+}
+
 async fn local_sink(
     dest: &Path,
     source: &dyn Source,
@@ -124,6 +131,9 @@ async fn check(
     let wrong_usage = |problem| Refusal(WRONG_USAGE, problem);
     let options = arguments.options().map_err(wrong_usage)?;
     options.check().map_err(wrong_usage)?;
+    for note in patterns::check(&options.filter.rules, [source, dest]).map_err(wrong_usage)? {
+        tell_note(arguments, &note);
+    }
     trees.check(source)?;
     trees.check(dest)?;
     let opened = trees.source(source).await?;

@@ -34,6 +34,9 @@ impl Glob {
         if pattern.is_empty() {
             return Err("is empty");
         }
+        if pattern.contains(&0) {
+            return Err("holds a NUL byte, which no name has");
+        }
         if pattern.split(|&byte| byte == b'/').any(|part| matches!(part, b"" | b"." | b"..")) {
             return Err("has an empty, `.` or `..` part, which no path in a tree has");
         }

@@ -1,6 +1,8 @@
 //! What is left out of a migration: by name, size, time and file system.
 
+mod encoding;
 mod glob;
+mod hits;
 mod reserved;
 mod rules;
 
@@ -62,6 +64,18 @@ impl Filter {
     pub fn excludes_with_parents(&self, path: &RelPath, is_dir: bool) -> bool {
         let mut parents = std::iter::successors(path.parent(), RelPath::parent);
         self.excludes(path, is_dir) || parents.any(|parent| self.excludes(&parent, true))
+    }
+
+    /// The same filter, none of whose rules has matched anything: for a walk whose
+    /// [`Self::unmatched`] rules are wanted.
+    #[must_use]
+    pub fn unmatched_again(self) -> Self {
+        Self { rules: self.rules.unmatched_again(), ..self }
+    }
+
+    /// The rules that matched nothing of what this filter and its clones were asked about.
+    pub fn unmatched(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.unmatched()
     }
 
     /// Why a file of this size and time is left out; `None` if it is not, and

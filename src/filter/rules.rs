@@ -4,7 +4,9 @@ use regex::bytes::{RegexSet, RegexSetBuilder};
 use thiserror::Error as ThisError;
 use towpath_backend::RelPath;
 
+use super::encoding;
 use super::glob::Glob;
+use super::hits::Hits;
 
 /// Memory that the compiled rules may take: tens of thousands of patterns.
 const MAX_COMPILED_BYTES: usize = 256 << 20;
@@ -33,6 +35,7 @@ pub struct Rule {
     pattern: Vec<u8>,
     includes: bool,
     glob: Glob,
+    origin: String,
 }
 
 impl Rule {
@@ -57,8 +60,9 @@ impl Rule {
     /// to be excluded, or included after a `!`; `#` begins a comment.
     ///
     /// # Errors
-    /// [`BadPattern`] with the number of the line.
+    /// [`BadPattern`] with the number of the line; also for UTF-16, and for NUL bytes.
     pub fn list(text: &[u8]) -> Result<Vec<Self>, BadPattern> {
+        encoding::check(text)?;
         // What some editors put before a text.
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
         let lines = text.split(|&byte| byte == b'\n').enumerate();
@@ -71,9 +75,32 @@ impl Rule {
                 Some(pattern) => Self::parse(pattern, true),
                 None => Self::parse(line, false),
             };
-            Some(rule.map_err(|bad| BadPattern { line: Some(before + 1), pattern: line.to_vec(), ..bad }))
+            let number = before + 1;
+            let rule = rule.map(|rule| rule.with_origin(format!("line {number}")));
+            Some(rule.map_err(|bad| BadPattern { line: Some(number), pattern: line.to_vec(), ..bad }))
         });
         rules.collect()
+    }
+
+    /// The pattern, without the `!` of a list.
+    pub fn pattern(&self) -> &[u8] {
+        &self.pattern
+    }
+
+    /// Whether what matches is taken in, rather than left out.
+    pub fn is_include(&self) -> bool {
+        self.includes
+    }
+
+    /// Where the rule is from, for messages: `line 3` of a list, or what [`Self::with_origin`] says.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The same rule, from elsewhere: an option, a line of a file.
+    #[must_use]
+    pub fn with_origin(self, origin: impl Into<String>) -> Self {
+        Self { origin: origin.into(), ..self }
     }
 
     fn single(pattern: &[u8], includes: bool) -> Result<Self, BadPattern> {
@@ -87,7 +114,7 @@ impl Rule {
     fn parse(pattern: &[u8], includes: bool) -> Result<Self, BadPattern> {
         let pattern = pattern.to_vec();
         match Glob::parse(&pattern) {
-            Ok(glob) => Ok(Self { pattern, includes, glob }),
+            Ok(glob) => Ok(Self { pattern, includes, glob, origin: String::new() }),
             Err(problem) => Err(BadPattern { line: None, pattern, problem }),
         }
     }
@@ -116,6 +143,7 @@ pub struct Rules {
     /// as one set of both is slow once there are thousands.
     names: Patterns,
     paths: Patterns,
+    hits: Hits,
 }
 
 impl Rules {
@@ -125,7 +153,8 @@ impl Rules {
     /// One line, if there are more than memory should be spent on.
     pub fn new(rules: impl IntoIterator<Item = Rule>) -> Result<Self, String> {
         let rules: Vec<_> = rules.into_iter().collect();
-        Ok(Self { names: Patterns::of(&rules, true)?, paths: Patterns::of(&rules, false)?, rules })
+        let (names, paths) = (Patterns::of(&rules, true)?, Patterns::of(&rules, false)?);
+        Ok(Self { names, paths, hits: Hits::none_of(rules.len()), rules })
     }
 
     /// Whether there are none.
@@ -136,6 +165,16 @@ impl Rules {
     /// The rules.
     pub fn iter(&self) -> impl Iterator<Item = &Rule> {
         self.rules.iter()
+    }
+
+    /// The same rules, none of which has matched anything.
+    pub(super) fn unmatched_again(self) -> Self {
+        Self { hits: Hits::none_of(self.rules.len()), ..self }
+    }
+
+    /// The rules that have matched nothing that was asked for.
+    pub(super) fn unmatched(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter().enumerate().filter(|(index, _)| !self.hits.has(*index)).map(|(_, rule)| rule)
     }
 
     /// Whether the last rule that matches `path` itself excludes it.
@@ -152,8 +191,14 @@ impl Rules {
     fn last(&self, path: &RelPath, is_dir: bool) -> Option<&Rule> {
         // The root has no name, and always passes.
         let name = path.name().filter(|_| !self.is_empty())?;
-        let applies = |index: usize| self.rules.get(index).is_some_and(|rule| is_dir || !rule.glob.only_dirs);
-        let last = self.names.last(name, applies).max(self.paths.last(path.as_bytes(), applies));
+        let mut last = None;
+        let matching = self.names.matching(name).chain(self.paths.matching(path.as_bytes()));
+        for index in matching {
+            if self.rules.get(index).is_some_and(|rule| is_dir || !rule.glob.only_dirs) {
+                self.hits.mark(index);
+                last = last.max(Some(index));
+            }
+        }
         last.and_then(|index| self.rules.get(index))
     }
 }
@@ -182,10 +227,11 @@ impl Patterns {
         Ok(Self { set, indices })
     }
 
-    /// The last of the rules that match `text`, among those that apply.
-    fn last(&self, text: &[u8], applies: impl Fn(usize) -> bool) -> Option<usize> {
+    /// Those of the rules that match `text`.
+    fn matching(&self, text: &[u8]) -> impl Iterator<Item = usize> {
         let matching = self.set.matches(text);
-        matching.iter().rev().filter_map(|nth| self.indices.get(nth).copied()).find(|&index| applies(index))
+        let any = matching.matched_any().then_some(matching);
+        any.into_iter().flatten().filter_map(|nth| self.indices.get(nth).copied())
     }
 }
 

@@ -45,6 +45,24 @@ fn the_root_is_never_excluded() {
 }
 
 #[test]
+fn rules_that_matched_nothing_are_known() {
+    let filter = filter(b"*.tmp\ncache/\n/a/b\n!keep.tmp\n*.bak\n");
+    let unmatched = |filter: &Filter| filter.unmatched().map(|rule| rule.origin().to_owned()).collect::<Vec<_>>();
+    assert_eq!(unmatched(&filter).len(), 5);
+    let shared = filter.clone();
+    shared.excludes(&path("dir/x.tmp"), false);
+    shared.excludes(&path("cache"), false);
+    shared.excludes(&path("a/b"), true);
+    assert_eq!(unmatched(&filter), ["line 2", "line 4", "line 5"], "`cache/` is for directories");
+    // An include that an exclude overrides later has matched all the same.
+    shared.excludes(&path("keep.tmp"), false);
+    shared.excludes(&path("cache"), true);
+    assert_eq!(unmatched(&filter), ["line 5"]);
+    assert_eq!(unmatched(&filter.clone().unmatched_again()).len(), 5);
+    assert_eq!(unmatched(&filter), ["line 5"], "another walk counts for itself");
+}
+
+#[test]
 fn limits_are_for_regular_files_and_take_their_bounds_in() {
     let filter = Filter {
         max_size_bytes: Some(10),

@@ -145,7 +145,7 @@ impl Migration {
             specials: self.options.specials,
             keeps_hard_links,
             parts: self.parts(),
-            filter: self.options.filter.clone(),
+            filter: self.options.filter.clone().unmatched_again(),
             delete_excluded: self.options.delete_excluded,
             state: state.clone(),
             progress: self.progress.clone(),

@@ -207,6 +207,10 @@ impl Scan {
         self.progress.set_pending(backlog.pending);
         let (source, sink, pending) = (backlog.source, backlog.sink, backlog.pending);
         self.emitter.emit(Event::ScanFinished { source, sink, pending }).await;
+        for rule in self.filter.unmatched() {
+            let (pattern, origin) = (rule.pattern().to_vec(), rule.origin().to_owned());
+            self.emitter.emit(Event::PatternUnmatched { pattern, origin }).await;
+        }
         if !self.keeps_hard_links {
             let names = self.state.further_names().await?;
             if names.files > 0 {

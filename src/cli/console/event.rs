@@ -56,6 +56,9 @@ pub(super) fn shown(event: &Event, each_file: bool) -> Option<Shown> {
                 size(names.bytes)
             ))
         },
+        Event::PatternUnmatched { pattern, origin } => {
+            Shown::problem("note: … and more patterns that matched nothing", unmatched(pattern, origin))
+        }
         // The number as it is, for those who look for this line with a program.
         Event::Resuming { pending, origin, then_scan } => Shown::told(format!(
             "{}: {} files, {} pending; {}",
@@ -102,6 +105,22 @@ pub(super) fn shown(event: &Event, each_file: bool) -> Option<Shown> {
     // Reasons and errors hold names too.
     shown.text = escape(shown.text.as_bytes());
     Some(shown)
+}
+
+fn unmatched(pattern: &[u8], origin: &str) -> String {
+    let origin = if origin.is_empty() { String::new() } else { format!("{origin}: ") };
+    let shown = escape(pattern);
+    // As in a .gitignore; in rsync it would match in every directory.
+    let begins_at_root = pattern.strip_suffix(b"/").unwrap_or(pattern).contains(&b'/');
+    let is_written_so = pattern.starts_with(b"/") || pattern.starts_with(b"**");
+    let hint = if begins_at_root && !is_written_so {
+        format!("; it begins at the root of the tree, `**/{shown}` would match in every directory")
+    } else if pattern.ends_with(b"/") {
+        "; with its `/` it matches directories only".to_owned()
+    } else {
+        String::new()
+    };
+    format!("note: {origin}pattern `{shown}` matched nothing (below excluded directories nothing is scanned){hint}")
 }
 
 fn scan_started(reason: ScanReason) -> &'static str {
@@ -213,6 +232,24 @@ mod tests {
         ] {
             let shown = shown(&event, true).unwrap();
             assert!(!shown.text.contains(char::is_control), "{shown:?}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_that_matched_nothing_is_told_with_its_place_and_how_it_is_read() {
+        let text = |pattern: &[u8], origin: &str| {
+            let event = Event::PatternUnmatched { pattern: pattern.to_vec(), origin: origin.to_owned() };
+            let shown = shown(&event, false).unwrap();
+            assert!(shown.is_problem && !shown.is_failure);
+            shown.text
+        };
+        let plain = "note: --exclude-from list: line 3: pattern `*.tmp` matched nothing (below excluded directories \
+                     nothing is scanned)";
+        assert_eq!(text(b"*.tmp", "--exclude-from list: line 3"), plain);
+        assert!(text(b"a/b", "").contains("`**/a/b` would match"));
+        assert!(text(b"cache/", "").ends_with("directories only"));
+        for pattern in [&b"/a/b"[..], b"**/a/b", b"a"] {
+            assert!(text(pattern, "").ends_with("is scanned)"), "{}", pattern.escape_ascii());
         }
     }
 

@@ -1,0 +1,46 @@
+//! Lists of patterns that are no lists of bytes: UTF-16, or anything else with NUL bytes.
+
+use super::rules::BadPattern;
+
+const UTF_16: &str = "is UTF-16 text, as PowerShell's `>` writes it; patterns are UTF-8 or plain bytes: convert the file with \
+                      `iconv -f UTF-16 -t UTF-8`";
+const NUL: &str = "holds a NUL byte, which no name has: is the file a list of patterns?";
+
+/// Refuses a text that no list of patterns can be.
+pub(super) fn check(text: &[u8]) -> Result<(), BadPattern> {
+    let has_mark = text.starts_with(b"\xff\xfe") || text.starts_with(b"\xfe\xff");
+    let Some(nul) = text.iter().position(|&byte| byte == 0).or(has_mark.then_some(0)) else { return Ok(()) };
+    // Every other byte of ASCII in UTF-16 is 0; the first line tells.
+    let start = &text[..text.len().min(64)];
+    let zeros = |parity: usize| start.iter().skip(parity).step_by(2).filter(|&&byte| byte == 0).count();
+    let is_utf_16 = has_mark || zeros(0).max(zeros(1)) * 4 > start.len();
+    let line = text[..nul].iter().filter(|&&byte| byte == b'\n').count();
+    let shown = text.split(|&byte| byte == b'\n').nth(line).unwrap_or_default();
+    // Without what would be shown as escapes: marks, NUL bytes, the end of a line.
+    let pattern = shown.iter().copied().filter(|byte| !matches!(byte, 0 | 0xfe | 0xff | b'\r')).take(80).collect();
+    Err(BadPattern { line: Some(line + 1), pattern, problem: if is_utf_16 { UTF_16 } else { NUL } })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Rule;
+
+    #[test]
+    fn text_in_utf_16_is_refused_with_and_without_its_mark() {
+        let little: Vec<u8> = "cache/\r\n*.tmp\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = "cache/\n".encode_utf16().flat_map(u16::to_be_bytes).collect();
+        for text in [little.clone(), [b"\xff\xfe", &little[..]].concat(), [b"\xfe\xff", &big[..]].concat(), big] {
+            let bad = Rule::list(&text).unwrap_err().to_string();
+            assert!(bad.starts_with("line 1: pattern `cache/` is UTF-16") && bad.contains("iconv"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_nul_byte_is_refused_and_the_mark_of_utf_8_is_not() {
+        let bad = Rule::list(b"a\nb\0c\n").unwrap_err().to_string();
+        assert!(bad.starts_with("line 2: pattern `bc` holds a NUL byte"), "{bad}");
+        assert!(Rule::exclude(b"a\0").unwrap_err().to_string().contains("NUL"));
+        assert_eq!(Rule::list(b"\xef\xbb\xbf*.tmp\n").unwrap().len(), 1);
+        assert_eq!(Rule::list(b"caf\xe9\n\xff\n").unwrap().len(), 2);
+    }
+}

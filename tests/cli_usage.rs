@@ -318,3 +318,39 @@ fn a_reader_that_does_not_read_holds_nobody_once_a_signal_came() {
     send_signal(&run, Signal::TERM);
     wait_until("it ends", || run.try_wait().unwrap().is_some());
 }
+
+#[test]
+fn each_run_reports_the_limit_in_force() {
+    let bench = Bench::new();
+    bench.write("file", "data");
+    for (options, limit) in [
+        (&[][..], "limit: none"),
+        (&["--bwlimit", "0"], "limit: none"),
+        (&["--bwlimit", "off", "--dry-run"], "limit: none"),
+        (&["--bwlimit=20M"], "limit: 20 MiB/s each way"),
+        (&["--bwlimit", "auto"], "limit: auto, what the others on the link leave"),
+    ] {
+        let ended = bench.sync(options).with_status(0);
+        assert_eq!(ended.stdout.lines().filter(|line| line.starts_with("limit:")).collect::<Vec<_>>(), [limit]);
+        assert!(!bench.sync(&[options, &["-q"]].concat()).stdout.contains("limit:"));
+    }
+}
+
+#[test]
+fn a_tree_of_another_machine_is_explained_and_no_directory_is_made_of_its_name() {
+    let bench = Bench::new();
+    let folder = bench.path("");
+    for [source, dest] in [["old", "host:copy"], ["old", "me@host:/copy"], ["host:/old", "new"]] {
+        let mut command = towpath(Some(folder.as_os_str()), None);
+        command.current_dir(&folder).args(["sync", source, dest]);
+        let ended = end(command.spawn().unwrap()).with_status(2);
+        assert!(ended.stderr.contains("names another machine"), "{}", ended.stderr);
+    }
+    assert!(!folder.join("host:copy").exists() && !folder.join("new").exists());
+    // A colon in a name that is there, or is written as a path.
+    for dest in ["./host:copy", "host:copy"] {
+        let mut command = towpath(Some(folder.as_os_str()), None);
+        end(command.current_dir(&folder).args(["sync", "old", dest]).spawn().unwrap()).with_status(0);
+        assert!(folder.join("host:copy").is_dir());
+    }
+}

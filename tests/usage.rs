@@ -72,7 +72,7 @@ fn values_that_cannot_be_are_named() {
     let bench = Bench::new();
     let (source, dest) = (bench.source(), bench.dest());
     for (option, value) in [
-        ("--bwlimit", "0"),
+        ("--bwlimit", "0.5B"),
         ("--bwlimit", "20Q"),
         ("--bwlimit", "-1"),
         ("--bwlimit", "lots"),

@@ -8,6 +8,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use towpath_backend::registry::{InvalidLocation, Location};
 
+use super::bwlimit::{BwLimit, parse_bwlimit};
 use super::filters::FilterArguments;
 use super::size::{parse_duration, parse_interval, parse_positive_size, parse_rate};
 use crate::{AfterBacklog, Algorithm, Bandwidth, HardLinks, Links, MaxDelete, Mirror, Options, Specials, WriteMode};
@@ -78,7 +79,7 @@ pub(super) struct SyncArguments {
     // Values of numbers may begin with a hyphen: `--bwlimit -1` is then answered
     // with what a rate is, rather than with "unexpected argument".
     /// The most to read, and the most to write, per second (for example 20M), or `auto` to take
-    /// only what the others on the link leave; without it as fast as it goes
+    /// only what the others on the link leave; `off`, or 0, is no limit [default: off]
     #[arg(long, value_name = "RATE", allow_hyphen_values = true, value_parser = parse_bwlimit)]
     pub(super) bwlimit: Option<BwLimit>,
 
@@ -280,20 +281,6 @@ fn parse_max_delete(text: &str) -> Result<MaxDelete, String> {
     }
 }
 
-/// What `--bwlimit` takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum BwLimit {
-    Fixed(u64),
-    Auto,
-}
-
-fn parse_bwlimit(text: &str) -> Result<BwLimit, String> {
-    if text == "auto" {
-        return Ok(BwLimit::Auto);
-    }
-    parse_rate(text).map(BwLimit::Fixed)
-}
-
 impl SyncArguments {
     /// The limit, if it is known beforehand.
     pub(super) fn fixed_limit_bytes_per_s(&self) -> Option<u64> {
@@ -305,10 +292,10 @@ impl SyncArguments {
 
     fn bandwidth(&self) -> Result<Bandwidth, String> {
         match (self.bwlimit, self.bwlimit_max) {
-            (None, _) => Ok(Bandwidth::Unlimited),
+            (None | Some(BwLimit::Off), None) | (None, Some(_)) => Ok(Bandwidth::Unlimited),
             (Some(BwLimit::Auto), max_bytes_per_s) => Ok(Bandwidth::Auto { max_bytes_per_s }),
             (Some(BwLimit::Fixed(limit)), None) => Ok(Bandwidth::Limit(limit)),
-            (Some(BwLimit::Fixed(_)), Some(_)) => {
+            (Some(BwLimit::Fixed(_) | BwLimit::Off), Some(_)) => {
                 Err("--bwlimit-max is for --bwlimit auto; a fixed rate is its own maximum".to_owned())
             }
         }

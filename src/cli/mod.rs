@@ -5,6 +5,7 @@
 mod absent;
 mod args;
 mod backends;
+mod bwlimit;
 mod config;
 mod console;
 mod dry_run;
@@ -14,6 +15,7 @@ mod only_run;
 mod output;
 mod paths;
 mod patterns;
+mod remote;
 mod rsync;
 mod signals;
 mod since;

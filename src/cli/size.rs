@@ -68,9 +68,7 @@ pub(super) fn parse_rate(text: &str) -> Result<u64, String> {
         1.. if rate.ends_with(|last: char| last.is_ascii_digit()) => Err(format!(
             "`{text}` has no unit: use `{rate}K` for KiB a second, as rsync reads it, or `{rate}B` for bytes"
         )),
-        rate if rate < LEAST => {
-            Err(format!("`{text}` is less than the least rate, 1K a second; leave the option out for no limit"))
-        }
+        rate if rate < LEAST => Err(format!("`{text}` is less than the least rate, 1K a second; `off` is no limit")),
         rate => Ok(rate),
     }
 }

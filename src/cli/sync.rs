@@ -7,13 +7,14 @@ use towpath_backend::RelPath;
 use towpath_backend::registry::{Location, Url};
 use towpath_local::{LocalSink, Overlap, overlap};
 
-use super::args::{Given, SyncArguments};
+use super::args::{Format, Given, SyncArguments};
+use super::bwlimit::limit_line;
 use super::only_run::OnlyRun;
 use super::paths::{StateFiles, canonical_of, state_files};
 use super::signals::{self, Received};
 use super::trees::Trees;
 use super::watch::{Watched, watch};
-use super::{console, dry_run, format, output, patterns};
+use super::{console, dry_run, format, output, patterns, remote};
 use crate::own_files::canonical;
 use crate::{Error, Migration, Options, Outcome, Report, Sink, Source};
 
@@ -61,11 +62,17 @@ pub(super) async fn run(arguments: SyncArguments) -> u8 {
 async fn try_run(arguments: &SyncArguments) -> Result<u8, Refusal> {
     let place = |given: &'_ Given| given.location().cloned().map_err(|problem| Refusal(WRONG_USAGE, problem));
     let (source, dest) = (place(&arguments.source)?, place(&arguments.dest)?);
+    if let Some(explanation) = [&source, &dest].into_iter().find_map(remote::explain) {
+        return Err(Refusal(WRONG_USAGE, explanation));
+    }
     let trees = Trees::new(arguments.config.as_deref())?;
     if let Some(note) = &trees.note {
         tell_note(arguments, note);
     }
     let (opened, files, mut options) = check(arguments, [&source, &dest], &trees).await?;
+    if !arguments.quiet && arguments.format == Format::Text {
+        output::line(&limit_line(options.bandwidth));
+    }
     if arguments.dry_run {
         return dry_run::run(arguments, [&source, &dest], options, opened, &trees, &files).await;
     }

@@ -85,7 +85,7 @@ impl Tree for Tar {
     }
 
     async fn metadata(&self, path: &RelPath) -> Result<Metadata> {
-        self.find("look at", path).map(|(metadata, _)| *metadata)
+        self.find("stat", path).map(|(metadata, _)| *metadata)
     }
 }
 

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use thiserror::Error as ThisError;
 
+use crate::event::Side;
+
 /// The result of running a migration.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -52,6 +54,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// A whole side that failed: its errors name paths in the tree, and the root alone would be `.`.
+    pub(crate) fn of_side(side: Side, root: &[u8], error: &towpath_backend::Error) -> Self {
+        Self::Backend(format!("the {side} {} cannot be read: {error}", String::from_utf8_lossy(root)))
+    }
+
     /// The refusal to write into the folder beneath a file system that is not mounted any more.
     pub(crate) fn lost_mount(mount_point: &[u8]) -> Self {
         Self::Refused(format!(

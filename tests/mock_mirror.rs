@@ -57,7 +57,7 @@ fn as_listed(at: &RelPath) -> Result<Metadata> {
         b"b" => Ok(dir(11)),
         b"a/deep" => Ok(dir(12)),
         _ if at.name() == Some(b"keep") => Ok(metadata(Kind::File, 0)),
-        _ => Err(error(ErrorKind::NotFound, "look at", at)),
+        _ => Err(error(ErrorKind::NotFound, "stat", at)),
     }
 }
 
@@ -124,7 +124,7 @@ async fn no_error_but_not_found_is_absence_and_each_protects_its_neighbours() {
         ErrorKind::Other,
     ] {
         let mut source = source(move |at| match at.as_bytes() {
-            b"a/extra" => Err(error(kind, "look at", at)),
+            b"a/extra" => Err(error(kind, "stat", at)),
             _ => as_listed(at),
         });
         known(&mut source);
@@ -256,7 +256,7 @@ async fn a_source_that_is_exchanged_at_any_moment_costs_nothing_from_then_on() {
         let mut source =
             source(
                 move |at| {
-                    if seen.load(SeqCst) >= n { Err(error(ErrorKind::NotFound, "look at", at)) } else { as_listed(at) }
+                    if seen.load(SeqCst) >= n { Err(error(ErrorKind::NotFound, "stat", at)) } else { as_listed(at) }
                 },
             );
         source

@@ -121,7 +121,7 @@ async fn a_root_that_cannot_be_read_ends_the_run() {
     let bench = Bench::new(Options::default());
     let list = |dir: &RelPath| Err(error(ErrorKind::PermissionDenied, "list", dir));
     let text = bench.run(source(list), sink()).await.result.unwrap_err().to_string();
-    assert!(text.contains("the source cannot be read"), "{text}");
+    assert!(text.contains("the source /old cannot be read: list .: "), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -190,7 +190,7 @@ async fn probed(is_shown: bool, options: Options) -> (mocks::Ran, Vec<String>, b
     source.expect_metadata().returning(move |at| match at.is_root() {
         true => Ok(metadata(Kind::Dir, 0)),
         false if is_shown => Ok(metadata(Kind::File, 0)),
-        false => Err(BackendError::new(ErrorKind::NotFound, "look at", at, "is not there")),
+        false => Err(BackendError::new(ErrorKind::NotFound, "stat", at, "is not there")),
     });
     let mut sink = mocks::empty_sink_with(Capabilities { probes: true, ..mocks::capabilities() });
     let noted = journal.clone();

@@ -40,7 +40,7 @@ impl Tree for Absent {
         if path.is_root() {
             return Ok(Metadata::new(Kind::Dir, 0, Timestamp::from_ns(0)));
         }
-        Err(Error::new(ErrorKind::NotFound, "look at", path, "the destination does not exist yet"))
+        Err(Error::new(ErrorKind::NotFound, "stat", path, "the destination does not exist yet"))
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) async fn run(
     let scratch = tempfile::Builder::new()
         .prefix("towpath-dry-run-")
         .tempdir_in(scratch_folder(places, &files.database))
-        .map_err(|error| Refusal(COULD_NOT_RUN, format!("no room for the dry run's database: {error}")))?;
+        .map_err(|error| Refusal(COULD_NOT_RUN, format!("the dry run's database cannot be created: {error}")))?;
     options.dry_run = true;
     let database = scratch.path().join("backlog.db");
     let sink_root = canonical_of(places[1]);

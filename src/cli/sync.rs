@@ -118,7 +118,10 @@ async fn local_sink(
     arguments: &SyncArguments,
     options: &mut Options,
 ) -> Result<Box<dyn Sink>, Refusal> {
-    let failed = |error| Refusal(COULD_NOT_RUN, format!("the source cannot be read: {error}"));
+    let failed = |error| {
+        let root = format::escape(source.root());
+        Refusal(COULD_NOT_RUN, format!("the source {root} cannot be read: {error}"))
+    };
     let root = source.metadata(&RelPath::root()).await.map_err(failed)?;
     let mut sink = LocalSink::open_bounded(dest, root.permissions)
         .map_err(|error| Refusal(COULD_NOT_RUN, format!("destination {error}")))?;
@@ -166,7 +169,14 @@ async fn check(
 fn check_apart(source: &Location, dest: &Location) -> Result<(), Refusal> {
     let overlapping = match (source, dest) {
         (Location::Path(source), Location::Path(dest)) => {
-            overlap(source, dest).map_err(|error| Refusal(COULD_NOT_RUN, error.to_string()))?
+            let failed = |error| {
+                format!(
+                    "cannot check whether {source} and {dest} overlap: {error}",
+                    source = source.display(),
+                    dest = dest.display()
+                )
+            };
+            overlap(source, dest).map_err(|error| Refusal(COULD_NOT_RUN, failed(error)))?
         }
         (Location::Url(source), Location::Url(dest)) => overlap_of_urls(source, dest),
         _ => None,

@@ -72,13 +72,12 @@ impl Migration {
     fn check_same_trees(&self, recorded: &[Option<String>; 2], identities: &[Identity; 2]) -> Result<()> {
         let sides = [(Side::Source, self.source.root()), (Side::Sink, self.sink.root())];
         for (((side, root), recorded), now) in sides.into_iter().zip(recorded).zip(identities) {
-            if recorded.as_deref().is_some_and(|recorded| recorded != now.as_str()) {
+            if let Some(then) = recorded.as_deref().filter(|then| *then != now.as_str()) {
                 return Err(Error::Refused(format!(
-                    "the {side} {} is not the tree that was scanned (then: {}; now: {now}): is it mounted? \
-                     Nothing was done. Only if it was replaced by another one on purpose, run once with \
-                     --accept-new-tree",
+                    "the {side} {} is not the tree that was scanned: {}. Is it mounted? Nothing was done. Only if it \
+                     was replaced by another one on purpose, run once with --accept-new-tree",
                     String::from_utf8_lossy(root),
-                    recorded.as_deref().unwrap_or_default(),
+                    now.difference_from(then),
                 )));
             }
         }

@@ -149,6 +149,7 @@ impl Migration {
         for message in state.take_warnings().await? {
             self.emitter.emit(Event::Warning { message }).await;
         }
+        self.warn_of_lost_times().await;
         let result = self.run_following(&state, start, identities, &mut done).await;
         let outcome = match &result {
             Err(Error::Interrupted) => Outcome::Stopped,
@@ -171,6 +172,18 @@ impl Migration {
         Ok(report)
     }
 
+    /// A storage may accept times and keep its own, without an error.
+    async fn warn_of_lost_times(&self) {
+        if !self.sink.capabilities().sets_mtime {
+            let root = String::from_utf8_lossy(self.sink.root());
+            let message = format!(
+                "the destination {root} does not keep mtimes: what arrives has the time of its arrival, and only sizes are \
+                 compared, so that a file that changed and kept its size is not sent again"
+            );
+            self.emitter.emit(Event::Warning { message }).await;
+        }
+    }
+
     /// Runs it while the limit follows the others on the link, if that was asked for.
     async fn run_following(
         &self,
@@ -187,9 +200,10 @@ impl Migration {
     }
 
     async fn identities(&self) -> Result<[Identity; 2]> {
-        let failed = |side: Side, error| Error::Backend(format!("the {side} cannot be looked at: {error}"));
-        let source = self.source.identity().await.map_err(|error| failed(Side::Source, error))?;
-        let sink = self.sink.identity().await.map_err(|error| failed(Side::Sink, error))?;
+        let failed = |side, root, error| Error::of_side(side, root, &error);
+        let source = self.source.identity().await;
+        let source = source.map_err(|error| failed(Side::Source, self.source.root(), error))?;
+        let sink = self.sink.identity().await.map_err(|error| failed(Side::Sink, self.sink.root(), error))?;
         Ok([source, sink])
     }
 

@@ -39,7 +39,7 @@ pub(super) async fn look_for(shared: &Shared, path: &RelPath) -> Result<Absence>
     }
     Ok(match look_at_each(shared, &seen, &below).await {
         Ok(absence) => absence,
-        Err(error) => Absence::Unknown(format!("the source could not be looked at: {error}")),
+        Err(error) => Absence::Unknown(format!("the source could not be checked: {error}")),
     })
 }
 

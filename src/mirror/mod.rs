@@ -132,7 +132,7 @@ async fn only_beside(shared: &Shared, mirror: Mirror) -> Result<Option<Metadata>
         return Ok(None);
     }
     let root = shared.sink.metadata(&RelPath::root()).await;
-    root.map(Some).map_err(|error| Error::Backend(format!("the destination cannot be read: {error}")))
+    root.map(Some).map_err(|error| Error::of_side(Side::Sink, shared.sink.root(), &error))
 }
 
 /// Deletes an extra, if it lies on the file system of `only_beside`.
@@ -181,7 +181,7 @@ async fn changed_since(shared: &Shared, extra: &Extra, only_beside: Option<Metad
             (!same).then(|| Fate::Protected("it changed since the scan".to_owned()))
         }
         Err(error) if error.kind() == ErrorKind::NotFound => Some(Fate::Gone),
-        Err(error) => Some(Fate::Protected(format!("it could not be looked at: {error}"))),
+        Err(error) => Some(Fate::Protected(format!("it could not be checked: {error}"))),
     }
 }
 

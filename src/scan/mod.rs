@@ -176,7 +176,7 @@ impl Scan {
     async fn lost_mounts(&self, side: Side) -> Result<Vec<RelPath>> {
         let tree: &dyn Tree = if side == Side::Source { &*self.source } else { &*self.sink };
         let root = tree.metadata(&RelPath::root()).await;
-        let root = root.map_err(|error| Error::Backend(format!("the {side} cannot be read: {error}")))?;
+        let root = root.map_err(|error| Error::of_side(side, tree.root(), &error))?;
         let is_mounted =
             async |path: &RelPath| tree.metadata(path).await.is_ok_and(|now| now.is_mounted_elsewhere_than(&root));
         for path in self.state.unseen_mount_points(side).await? {
@@ -237,6 +237,6 @@ async fn join(walkers: &mut Walkers, found: &mut Found) -> Result<()> {
 }
 
 async fn root(walk: &Walk) -> Result<Metadata> {
-    let failed = |error| Error::Backend(format!("the {} cannot be read: {error}", walk.side));
-    walk.tree.metadata(&RelPath::root()).await.map_err(failed)
+    let read = walk.tree.metadata(&RelPath::root()).await;
+    read.map_err(|error| Error::of_side(walk.side, walk.tree.root(), &error))
 }

@@ -335,7 +335,7 @@ impl Walk {
         self.check_identity(error).await?;
         let (dir, read) = (&dir.path, dir.read_path());
         if dir.is_root() {
-            return Err(Error::Backend(format!("the {} cannot be read: {error}", self.side)));
+            return Err(Error::of_side(self.side, self.tree.root(), error));
         }
         if error.kind() == ErrorKind::NotFound && error.path() == read && self.is_gone(read).await {
             return Ok(());

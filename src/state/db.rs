@@ -93,7 +93,7 @@ impl Db {
         if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) {
             return Error::Interrupted;
         }
-        Error::Database { path: self.path.clone(), problem: super::open::describe(error) }
+        Error::Database { path: self.path.clone(), problem: super::problem::describe(error) }
     }
 
     /// Runs `job` inside the open transaction, or a new one. If it fails, the
@@ -228,7 +228,7 @@ impl Db {
         let Some(wal) = &self.wal else { return Ok(()) };
         wal.sync_data().map_err(|error| Error::Database {
             path: self.path.clone(),
-            problem: format!("its write-ahead log cannot be made durable: {error}"),
+            problem: super::problem::failed_io("its write-ahead log cannot be made durable", &error),
         })
     }
 

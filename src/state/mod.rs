@@ -23,6 +23,7 @@ mod outcome;
 mod pending_dir;
 mod plan;
 mod probe;
+mod problem;
 mod run;
 mod scan;
 mod spelling;

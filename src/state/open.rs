@@ -10,6 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::links::TEMPORARY_TABLES;
 use super::open_files::OpenFiles;
+use super::problem::{damaged, describe, failed_io};
 use super::upgrade::upgrade;
 use super::value::Name;
 use crate::error::{Error, Result};
@@ -152,7 +153,7 @@ fn check_companions(path: &Path, real: &Path, tighten: bool) -> Result<Vec<Strin
 }
 
 fn cannot_be_opened(path: &Path, error: &io::Error) -> Error {
-    Error::Database { path: path.to_owned(), problem: format!("cannot be opened: {error}") }
+    Error::Database { path: path.to_owned(), problem: failed_io("cannot be opened", error) }
 }
 
 /// Sets the pragmas; returns whether there is a write-ahead log.
@@ -187,7 +188,7 @@ fn lock(path: &Path) -> Result<PrivateFile> {
         Err(TryLockError::WouldBlock) => {
             Err(failed("is in use by another towpath process; wait for it to end, or stop it".to_owned()))
         }
-        Err(TryLockError::Error(error)) => Err(failed(format!("cannot be locked: {error}"))),
+        Err(TryLockError::Error(error)) => Err(failed(failed_io("cannot be locked", &error))),
     }
 }
 
@@ -207,7 +208,7 @@ fn is_fresh(path: &Path, mut file: &File) -> Result<bool> {
     file.by_ref()
         .take(16)
         .read_to_end(&mut header)
-        .map_err(|error| Error::Database { path: path.to_owned(), problem: format!("cannot be read: {error}") })?;
+        .map_err(|error| Error::Database { path: path.to_owned(), problem: failed_io("cannot be read", &error) })?;
     if header.is_empty() {
         return Ok(true);
     }
@@ -305,23 +306,5 @@ fn not_ours(path: &Path) -> Error {
         problem: "is not a database of towpath, or is damaged at its start; it was left as it is: \
                   move it away, or give another --database"
             .to_owned(),
-    }
-}
-
-fn damaged(detail: &str) -> String {
-    let detail = detail.split_whitespace().collect::<Vec<_>>().join(" ");
-    format!("is damaged ({detail}); it was left as it is: restore it, or move it away to start with a new scan")
-}
-
-/// What an error of SQLite means, and what to do.
-pub(super) fn describe(error: &rusqlite::Error) -> String {
-    use rusqlite::ErrorCode;
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => damaged(&error.to_string()),
-        Some(ErrorCode::DiskFull) => format!("its disk is full ({error}); make room and run the same command again"),
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            format!("is locked by another program ({error}); close it and run the same command again")
-        }
-        _ => error.to_string(),
     }
 }

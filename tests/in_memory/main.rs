@@ -8,6 +8,7 @@ mod bench;
 mod hard_links;
 mod kept;
 mod run_lines;
+mod lost_times;
 mod spelling;
 mod state_files;
 mod unfinished;

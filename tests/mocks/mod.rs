@@ -55,7 +55,7 @@ pub fn listing(files: &[(&str, usize)]) -> MockSource {
     source.expect_identity().returning(|| Ok(Identity::new("old")));
     source.expect_metadata().withf(RelPath::is_root).returning(|_| Ok(metadata(Kind::Dir, 0)));
     // Who looks at a file that could not be read sees no more of it.
-    source.expect_metadata().returning(|at| Err(error(ErrorKind::PermissionDenied, "look at", at)));
+    source.expect_metadata().returning(|at| Err(error(ErrorKind::PermissionDenied, "stat", at)));
     let entries: Vec<_> = files
         .iter()
         .map(|(name, size)| Entry { name: name.as_bytes().to_vec(), metadata: metadata(Kind::File, *size) })

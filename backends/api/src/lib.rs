@@ -23,6 +23,7 @@
 pub mod comfort;
 mod error;
 mod forward;
+mod identity;
 mod metadata;
 mod names;
 mod path;
@@ -40,12 +41,13 @@ pub mod layer;
 pub mod mock;
 
 pub use error::{Error, ErrorKind, Result};
+pub use identity::Identity;
 pub use metadata::{Attributes, Entry, FileId, Kind, Metadata, Owner, Times, Timestamp, Xattr};
 pub use names::{ByteSet, NameRules};
 pub use path::{InvalidPath, RelPath};
 pub use sink::{FileWriter, Sink};
 pub use source::{FileReader, Source, WholeFile};
-pub use tree::{Capabilities, EntryStream, Identity, Tree};
+pub use tree::{Capabilities, EntryStream, Tree};
 
 // Re-exported so that a backend's crate writes `#[towpath_backend::async_trait]`
 // and takes its blocks' type from here, with the versions that fit.

@@ -1,44 +1,18 @@
 //! What source and sink have in common: a root that can be listed.
 
-use std::fmt;
 use std::path::Path;
 use std::pin::Pin;
 
 use async_trait::async_trait;
 use futures_core::Stream;
 
-use crate::{Entry, Metadata, NameRules, RelPath, Result};
+use crate::{Entry, Identity, Metadata, NameRules, RelPath, Result};
 
 /// A listing under way: pages of entries, in no order, ending after the first error.
 ///
 /// Pages, so that one hop between threads serves many entries; a page holds at
 /// most about a thousand, so that a directory of ten million stays small in memory.
 pub type EntryStream = Pin<Box<dyn Stream<Item = Result<Vec<Entry>>> + Send>>;
-
-/// Which tree this is: equal if and only if it is the same root of the same storage.
-///
-/// An unmounted share shows an empty folder of another filesystem: its identity
-/// differs, and nothing is concluded from its emptiness.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Identity(String);
-
-impl Identity {
-    /// An identity from a text that stays the same across restarts and mounts.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text, to be kept and compared later.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Identity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// What a tree's storage can keep.
 ///

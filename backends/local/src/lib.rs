@@ -36,6 +36,7 @@ mod links;
 mod listing;
 mod made;
 mod mounts;
+mod named;
 mod overlap;
 mod probe;
 mod reader;

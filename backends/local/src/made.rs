@@ -9,8 +9,6 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use rustix::io::Errno;
-
 use crate::resolve::Resolver;
 use crate::root::{OpenError, Root};
 
@@ -57,12 +55,13 @@ fn opened<T, E>(
 
 /// Whether it says that there is no such directory, or is no more.
 pub(crate) fn is_gone(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(Errno::STALE.raw_os_error())
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::StaleNetworkFileHandle)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::io::Errno;
 
     /// How often a directory was made before it could be opened, or the error that ended it.
     fn tried(answers: &[Errno]) -> (usize, io::Result<()>) {

@@ -8,6 +8,7 @@ use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 
 use crate::mounts::Mount;
+use crate::named::Named as _;
 use crate::views;
 
 /// How two trees overlap.
@@ -33,7 +34,7 @@ pub enum Overlap {
 /// # Errors
 /// If one of them cannot be read.
 pub fn overlap(source: &Path, sink: &Path) -> io::Result<Option<Overlap>> {
-    let (source, sink) = (source.canonicalize()?, canonical(sink)?);
+    let (source, sink) = (source.canonicalize().named("resolve", source)?, canonical(sink).named("resolve", sink)?);
     if let Some(found) = of_dirs(&source, &sink)? {
         return Ok(Some(found));
     }
@@ -93,10 +94,13 @@ fn place(path: &Path) -> io::Result<Option<Place>> {
 fn mount(path: &Path) -> io::Result<Option<Mount>> {
     let look = |path| open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
     let dir = match look(path) {
-        Err(Errno::NOENT) => look(path.parent().unwrap_or(path))?,
-        result => result?,
+        Err(Errno::NOENT) => {
+            let above = path.parent().unwrap_or(path);
+            look(above).named("open", above)?
+        }
+        result => result.named("open", path)?,
     };
-    Mount::of(dir)
+    Mount::of(dir).named("find the mount of", path)
 }
 
 /// The canonical path of a directory whose last component may be missing.
@@ -119,7 +123,7 @@ fn chain(path: &Path) -> io::Result<Vec<Option<(u64, u64)>>> {
         .map(|dir| match dir.metadata() {
             Ok(metadata) => Ok(Some((metadata.dev(), metadata.ino()))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+            Err(error) => Err(error).named("stat", dir),
         })
         .collect()
 }

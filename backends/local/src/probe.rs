@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use towpath_backend::{Capabilities, Timestamp};
 
 use crate::holes::may_have_holes;
+use crate::named::Named as _;
 use crate::root::{NO_FOLLOW, Root, STATX, metadata_of};
 
 /// The steps that file systems have, the coarsest first.
@@ -41,7 +42,8 @@ pub(crate) fn capabilities(root: &Root) -> io::Result<Capabilities> {
     let symlinks = holds_links(scratch, &link)?;
     let renames = renames(scratch, &file, &link)?;
     scratch.clean()?;
-    let names = names::rules(root, &scratch.name("names"))?;
+    let folder = scratch.name("names");
+    let names = names::rules(root, &folder).named("try names in", &folder)?;
     let step = kept.and_then(step_of);
     Ok(Capabilities {
         mtime_precision_ns: step.unwrap_or(1).max(root.filesystem.mtime_precision_ns()),
@@ -85,7 +87,7 @@ impl<'a> Scratch<'a> {
             match unlinkat(self.root.resolver.root(), &name, AtFlags::empty()) {
                 // Renamed to another.
                 Ok(()) | Err(Errno::NOENT) => {}
-                Err(error) => result = result.and(Err(error.into())),
+                Err(error) => result = result.and(Err(error).named("remove", &name)),
             }
         }
         result
@@ -110,7 +112,7 @@ struct Looks {
 fn looks(scratch: &mut Scratch<'_>, name: &OsStr) -> io::Result<Looks> {
     let dir = scratch.root.resolver.root();
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let file = openat(dir, name, flags, Mode::from_raw_mode(0o600))?;
+    let file = openat(dir, name, flags, Mode::from_raw_mode(0o600)).named("create", name)?;
     scratch.made(name);
     // Where there are no holes it may be refused, or the disk be full.
     let grown = ftruncate(&file, HOLE_BYTES).is_ok();
@@ -121,8 +123,8 @@ fn looks(scratch: &mut Scratch<'_>, name: &OsStr) -> io::Result<Looks> {
     let kept = match set {
         Err(error) if is_inability(error) => None,
         set => {
-            set?;
-            Some(metadata_of(stat.as_ref().map_err(|error| *error)?).modified)
+            set.named("set times of", name)?;
+            Some(metadata_of(stat.as_ref().map_err(|error| *error).named("stat", name)?).modified)
         }
     };
     Ok(Looks { kept, holes: grown && stat.is_ok_and(|stat| may_have_holes(&stat)) })
@@ -139,9 +141,9 @@ fn takes_second_name(scratch: &mut Scratch<'_>, file: &OsStr) -> io::Result<bool
     let (dir, second) = (scratch.root.resolver.root(), scratch.name("name"));
     match linkat(dir, file, dir, &second, AtFlags::empty()) {
         // It must go before the file is renamed.
-        Ok(()) => unlinkat(dir, &second, AtFlags::empty())?,
+        Ok(()) => unlinkat(dir, &second, AtFlags::empty()).named("remove", &second)?,
         Err(error) if is_inability(error) => return Ok(false),
-        Err(error) => return Err(error.into()),
+        error => error.named("link", &second)?,
     }
     Ok(true)
 }
@@ -150,7 +152,7 @@ fn holds_links(scratch: &mut Scratch<'_>, link: &OsStr) -> io::Result<bool> {
     match symlinkat("nowhere", scratch.root.resolver.root(), link) {
         Ok(()) => scratch.made(link),
         Err(error) if is_inability(error) => return Ok(false),
-        Err(error) => return Err(error.into()),
+        error => error.named("create link", link)?,
     }
     Ok(true)
 }
@@ -164,7 +166,7 @@ fn renames(scratch: &mut Scratch<'_>, file: &OsStr, link: &OsStr) -> io::Result<
             Ok(true)
         }
         Err(error) if is_inability(error) || error == Errno::EXIST => Ok(false),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error).named("rename", file),
     }
 }
 

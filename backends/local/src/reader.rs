@@ -96,7 +96,7 @@ impl LocalReader {
 impl FileReader for LocalReader {
     async fn metadata(&mut self) -> Result<Metadata> {
         let file = Arc::clone(&self.file);
-        blocking("look at", &self.path, move || metadata_of_open(&*file)).await
+        blocking("stat", &self.path, move || metadata_of_open(&*file)).await
     }
 
     async fn read_at(&mut self, offset: u64, length_bytes: usize, mut buffer: Vec<u8>) -> Result<Vec<u8>> {

@@ -14,6 +14,7 @@ use towpath_backend::{EntryStream, Error, FileId, Identity, Kind, Metadata, Owne
 
 use crate::filesystem::{self, FileSystem};
 use crate::listing;
+use crate::named::Named as _;
 use crate::resolve::Resolver;
 use crate::way::Way;
 
@@ -69,10 +70,11 @@ impl Root {
 
     /// With the resolver that `resolver` makes of the root's handle.
     pub(crate) fn with(path: &Path, resolver: impl FnOnce(OwnedFd) -> Resolver) -> io::Result<Self> {
-        let path = path.canonicalize()?;
-        let fd = open(&path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-        let filesystem = FileSystem::of(&fd)?;
-        let mount_id = statx(&fd, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)?.stx_mnt_id;
+        let path = path.canonicalize().named("resolve", path)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = open(&path, flags, Mode::empty()).named("open", &path)?;
+        let filesystem = FileSystem::of(&fd).named("statfs", &path)?;
+        let mount_id = statx(&fd, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID).named("stat", &path)?.stx_mnt_id;
         Ok(Self {
             path,
             resolver: resolver(fd),
@@ -165,7 +167,7 @@ pub(crate) async fn identity(root: &Arc<Root>) -> Result<Identity> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         filesystem::identity(open(&path, flags, Mode::empty())?)
     };
-    blocking("look at root", &RelPath::root(), look).await.map(Identity::new)
+    blocking("stat", &RelPath::root(), look).await.map(Identity::new)
 }
 
 /// How full the file system is, no cache knows: NFS and SMB ask the server each time.
@@ -182,7 +184,7 @@ pub(crate) async fn read_dir(root: &Arc<Root>, dir: &RelPath) -> Result<EntryStr
 
 pub(crate) async fn metadata(root: &Arc<Root>, path: &RelPath) -> Result<Metadata> {
     let (root, at) = (Arc::clone(root), path.clone());
-    blocking("look at", path, move || root.metadata(&at)).await
+    blocking("stat", path, move || root.metadata(&at)).await
 }
 
 /// What is asked of statx.

@@ -116,7 +116,7 @@ impl LocalSink {
                 }
                 Err(OpenError::new(path, "does not exist, nor does the directory above it"))
             }
-            Err(error) => Err(OpenError::io(path, "be looked at", &error)),
+            Err(error) => Err(OpenError::io(path, "be checked: stat", &error)),
         }
     }
 }

@@ -56,7 +56,7 @@ impl Trash {
 
     /// The same of an opened directory, if things can be moved there.
     fn of(root: Root, dir: &Path, tree: &Root) -> Result<Self, OpenError> {
-        let look = |error| OpenError::io(dir, "be looked at", &error);
+        let look = |error| OpenError::io(dir, "be checked", &error);
         match overlap(&root.path, &tree.path).map_err(look)? {
             Some(Overlap::Same | Overlap::Shown) => return Err(OpenError::new(dir, "is the destination itself")),
             Some(Overlap::SinkInSource) => return Err(OpenError::new(dir, "holds the destination")),

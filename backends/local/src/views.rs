@@ -15,6 +15,7 @@ use rustix::fs::getxattr;
 use crate::filesystem::FileSystem;
 use crate::made::is_gone;
 use crate::mounts::Mount;
+use crate::named::Named as _;
 
 /// Files of a source that are compared.
 const SAMPLE_FILES: usize = 32;
@@ -57,11 +58,11 @@ pub(crate) fn shows_the_same(source: &Path, sink: &Path) -> io::Result<bool> {
     let opened = fs::metadata(sink).and_then(|found| Ok((FileSystem::of(fs::File::open(sink)?)?, found.dev())));
     let (there, device) = match opened {
         Err(error) if is_gone(&error) => return Ok(false),
-        opened => opened?,
+        opened => opened.named("open", sink)?,
     };
-    let here = FileSystem::of(fs::File::open(source)?)?;
+    let here = fs::File::open(source).and_then(FileSystem::of).named("open", source)?;
     // Within one file system the inodes tell.
-    if device == fs::metadata(source)?.dev() || !(here.shows_others() || there.shows_others()) {
+    if device == fs::metadata(source).named("stat", source)?.dev() || !(here.shows_others() || there.shows_others()) {
         return Ok(false);
     }
     // FUSE numbers files as it likes; an overlay shows their own numbers.

@@ -20,7 +20,7 @@ impl MemoryReader {
 #[async_trait]
 impl FileReader for MemoryReader {
     async fn metadata(&mut self) -> Result<Metadata> {
-        self.0.with("look at", |store, id| store.metadata(id))
+        self.0.with("stat", |store, id| store.metadata(id))
     }
 
     async fn read_at(&mut self, offset: u64, length_bytes: usize, mut buffer: Vec<u8>) -> Result<Vec<u8>> {

@@ -140,6 +140,6 @@ impl Tree for MemoryTree {
     }
 
     async fn metadata(&self, path: &RelPath) -> Result<Metadata> {
-        self.with("look at", path, |store| store.metadata(store.find(path)?))
+        self.with("stat", path, |store| store.metadata(store.find(path)?))
     }
 }

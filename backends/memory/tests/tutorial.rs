@@ -90,7 +90,7 @@ impl Tree for Shelf {
     }
 
     async fn metadata(&self, path: &RelPath) -> Result<Metadata> {
-        find(&self.items(), "look at", path).map(Item::metadata)
+        find(&self.items(), "stat", path).map(Item::metadata)
     }
 }
 
@@ -110,7 +110,7 @@ impl Source for Shelf {
 #[async_trait]
 impl FileReader for Reader {
     async fn metadata(&mut self) -> Result<Metadata> {
-        find_kind(&self.shelf.items(), "look at", &self.path, Kind::File).map(Item::metadata)
+        find_kind(&self.shelf.items(), "stat", &self.path, Kind::File).map(Item::metadata)
     }
 
     async fn read_at(&mut self, offset: u64, length_bytes: usize, mut buffer: Vec<u8>) -> Result<Vec<u8>> {

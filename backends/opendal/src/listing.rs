@@ -158,7 +158,7 @@ impl Listing {
         let mut looks = JoinSet::new();
         for (name, theirs) in page {
             let told = !self.tree.keeps_mtime() || theirs.mode() == EntryMode::DIR || theirs.user_metadata().is_some();
-            let path = self.dir.join(&name).ok().filter(|path| self.tree.keys().file("look at", path).is_ok());
+            let path = self.dir.join(&name).ok().filter(|path| self.tree.keys().file("stat", path).is_ok());
             // What OpenDAL would take for another object is listed, so that it is told when it is opened.
             let (false, Some(path)) = (told, path) else {
                 entries.push(Entry { name: name.into_bytes(), metadata: self.tree.metadata_of(&theirs) });
@@ -169,7 +169,7 @@ impl Listing {
             }
             let tree = self.tree.clone();
             looks.spawn(async move {
-                match tree.stat_file("look at", &path).await {
+                match tree.stat_file("stat", &path).await {
                     Ok(metadata) => Ok(Some(Entry { name: name.into_bytes(), metadata })),
                     // It went in between.
                     Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),

@@ -66,7 +66,7 @@ struct Reader {
 #[async_trait]
 impl FileReader for Reader {
     async fn metadata(&mut self) -> Result<Metadata> {
-        let metadata = self.tree.file("look at", &self.path).await?;
+        let metadata = self.tree.file("stat", &self.path).await?;
         self.size_bytes = metadata.size_bytes;
         Ok(metadata)
     }

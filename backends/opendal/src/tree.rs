@@ -192,7 +192,7 @@ impl OpendalTree {
     /// Whether a file is at this path or above it, where there are directories.
     async fn leads_to_a_file(&self, mut at: Option<RelPath>) -> bool {
         while let Some(path) = at.filter(|path| self.has_directories() && !path.is_root()) {
-            if let Ok(key) = self.keys().file("look at", &path)
+            if let Ok(key) = self.keys().file("stat", &path)
                 && let Ok(found) = self.operator.stat(&key).await
             {
                 return !found.is_dir();
@@ -284,7 +284,7 @@ impl Tree for OpendalTree {
 
     /// Looks whether the storage answers: a bucket that is gone is not an empty one.
     async fn identity(&self) -> Result<Identity> {
-        self.is_directory("look at", &RelPath::root()).await?;
+        self.is_directory("stat", &RelPath::root()).await?;
         Ok(Identity::new(self.shared.identity.clone()))
     }
 
@@ -299,7 +299,7 @@ impl Tree for OpendalTree {
     }
 
     async fn metadata(&self, path: &RelPath) -> Result<Metadata> {
-        const OPERATION: &str = "look at";
+        const OPERATION: &str = "stat";
         if !path.is_root() {
             match self.stat_file(OPERATION, path).await {
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -350,7 +350,7 @@ mod tests {
     async fn whether_a_directory_is_there_is_asked_for_one_object_of_all_below_it() {
         let (tree, first) = bucket();
         let path = RelPath::new(b"dir").unwrap();
-        assert!(tree.is_directory("look at", &path).await.unwrap());
+        assert!(tree.is_directory("stat", &path).await.unwrap());
         let asked = first.join().unwrap();
         assert!(asked.contains("prefix=dir/") || asked.contains("prefix=dir%2F"), "{asked}");
         assert!(asked.contains("max-keys=1") && !asked.contains("delimiter"), "{asked}");

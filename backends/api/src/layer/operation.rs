@@ -42,7 +42,7 @@ operations! {
     /// A page of a [`crate::EntryStream`], or its end.
     NextPage "list on" false,
     /// [`crate::Tree::metadata`]
-    Metadata "look at" false,
+    Metadata "stat" false,
     /// [`crate::Source::open`]
     Open "open" false,
     /// [`crate::Source::read_whole`]
@@ -52,7 +52,7 @@ operations! {
     /// [`crate::Source::xattrs`]
     Xattrs "read attributes" false,
     /// [`crate::FileReader::metadata`]
-    ReaderMetadata "look at open" false,
+    ReaderMetadata "stat open" false,
     /// [`crate::FileReader::read_at`]
     ReadAt "read" false,
     /// [`crate::FileReader::prefetch`]

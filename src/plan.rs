@@ -8,7 +8,7 @@ use crate::event::{Action, Emitter, Event, FilePaths};
 use crate::mirror::within_bounds;
 use crate::options::Mirror;
 use crate::report::Planned;
-use crate::state::{DirWork, ExtraKey, FileKey, GivesWay, PlannedWork, State};
+use crate::state::{DirWork, ExtraKey, FileKey, GivesWay, PlannedWork, State, Step, StepKey};
 
 /// Rows read at once.
 const PAGE: usize = 1024;
@@ -27,19 +27,39 @@ pub(crate) struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    /// Tells every step, in the order of a run; the sums, and why a guard would refuse to delete.
+    /// Emits every step, sorted by path; returns the sums, and why a guard would refuse to delete.
     pub(crate) async fn tell(&self) -> Result<(Planned, Option<String>)> {
-        let mut planned = Planned::default();
-        self.files(&mut planned).await?;
+        let mut found = Steps::default();
+        self.files(&mut found).await?;
         let refusal = match self.mirror {
-            Some(mirror) => self.extras(mirror, &mut planned).await?,
+            Some(mirror) => self.extras(mirror, &mut found).await?,
             None => None,
         };
-        self.dirs(&mut planned).await?;
-        Ok((planned, refusal))
+        self.dirs(&mut found).await?;
+        self.emit_sorted().await?;
+        Ok((found.planned, refusal))
     }
 
-    async fn files(&self, planned: &mut Planned) -> Result<()> {
+    async fn emit_sorted(&self) -> Result<()> {
+        let mut after = StepKey::first();
+        while !self.cancellation.is_cancelled() {
+            let page = self.state.steps(after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = last.key();
+            for Step { action, path, size_bytes, reason } in page {
+                let paths = FilePaths { source: path.under(self.source.root()), dest: path.under(self.sink.root()) };
+                self.emitter.emit(Event::Planned { action, paths, size_bytes, reason }).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands the steps of a page to the database.
+    async fn keep(&self, found: &mut Steps) -> Result<()> {
+        self.state.add_steps(std::mem::take(&mut found.page)).await
+    }
+
+    async fn files(&self, found: &mut Steps) -> Result<()> {
         let mut after = FileKey::first();
         loop {
             let page = self.state.planned_files(after, PAGE, self.mirror.is_some(), self.tolerance_ns).await?;
@@ -50,30 +70,31 @@ impl Plan<'_> {
             after = last.key.clone();
             for file in page {
                 match file.gives_way {
-                    Some(GivesWay::File(size_bytes)) => self.way_for_other(&file.path, size_bytes, planned).await,
+                    Some(GivesWay::File(size_bytes)) => found.way_for_other(&file.path, size_bytes),
                     // With a mirror it is among the directories that the source does not have.
                     Some(GivesWay::Dir) if self.mirror.is_none() => {
-                        planned.deleted_dirs += 1;
-                        self.emit(Action::DeleteDir, &file.path, None, "it gives way to a file".to_owned()).await;
+                        found.planned.deleted_dirs += 1;
+                        found.add(Action::DeleteDir, &file.path, None, "a file of the source replaces it".to_owned());
                     }
                     _ => {}
                 }
                 let (action, count) = match file.what {
                     PlannedWork::Send => {
-                        planned.sent.bytes += file.size_bytes;
-                        (Action::Send, &mut planned.sent.files)
+                        found.planned.sent.bytes += file.size_bytes;
+                        (Action::Send, &mut found.planned.sent.files)
                     }
-                    PlannedWork::Link => (Action::Link, &mut planned.linked_files),
-                    PlannedWork::Attributes => (Action::SetAttributes, &mut planned.settled_files),
-                    PlannedWork::Fail => (Action::Fail, &mut planned.failing_files),
+                    PlannedWork::Link => (Action::Link, &mut found.planned.linked_files),
+                    PlannedWork::Attributes => (Action::SetAttributes, &mut found.planned.settled_files),
+                    PlannedWork::Fail => (Action::Fail, &mut found.planned.failing_files),
                 };
                 *count += 1;
-                self.emit(action, &file.path, Some(file.size_bytes), file.reason).await;
+                found.add(action, &file.path, Some(file.size_bytes), file.reason);
             }
+            self.keep(found).await?;
         }
     }
 
-    async fn dirs(&self, planned: &mut Planned) -> Result<()> {
+    async fn dirs(&self, found: &mut Steps) -> Result<()> {
         let mut after = 0;
         loop {
             let page = self.state.pending_dirs(DirWork::Make, after, PAGE).await?;
@@ -84,15 +105,16 @@ impl Plan<'_> {
             after = last.id;
             for dir in page {
                 if let Some(size_bytes) = self.state.file_in_place_of(dir.path.clone()).await? {
-                    self.way_for_other(&dir.path, size_bytes, planned).await;
+                    found.way_for_other(&dir.path, size_bytes);
                 }
-                planned.made_dirs += 1;
-                self.emit(Action::MakeDir, &dir.path, None, "missing".to_owned()).await;
+                found.planned.made_dirs += 1;
+                found.add(Action::MakeDir, &dir.path, None, "missing".to_owned());
             }
+            self.keep(found).await?;
         }
     }
 
-    async fn extras(&self, mirror: Mirror, planned: &mut Planned) -> Result<Option<String>> {
+    async fn extras(&self, mirror: Mirror, found: &mut Steps) -> Result<Option<String>> {
         self.state.begin_extras(self.one_file_system, mirror.other_file_systems).await?;
         let refusal = match within_bounds(self.state, self.source.root(), self.sink.root(), mirror).await {
             Err(Error::Refused(reason)) => Some(reason),
@@ -106,11 +128,12 @@ impl Plan<'_> {
         while let Some(after) = next.filter(|_| !self.cancellation.is_cancelled()) {
             let page = self.state.extra_files(after, PAGE).await?;
             next = page.next;
-            planned.protected += page.protected;
+            found.planned.protected += page.protected;
             for extra in page.extras {
-                planned.deleted_files += 1;
-                self.emit(Action::Delete, &extra.path, Some(extra.metadata.size_bytes), reason()).await;
+                found.planned.deleted_files += 1;
+                found.add(Action::Delete, &extra.path, Some(extra.metadata.size_bytes), reason());
             }
+            self.keep(found).await?;
         }
         let mut before = None;
         while !self.cancellation.is_cancelled() {
@@ -119,22 +142,31 @@ impl Plan<'_> {
             before = Some(last.clone());
             for dir in page {
                 if self.state.protection(dir.clone()).await?.is_none() {
-                    planned.deleted_dirs += 1;
-                    self.emit(Action::DeleteDir, &dir, None, reason()).await;
+                    found.planned.deleted_dirs += 1;
+                    found.add(Action::DeleteDir, &dir, None, reason());
                 }
             }
+            self.keep(found).await?;
         }
         Ok(refusal)
     }
+}
 
-    async fn way_for_other(&self, path: &RelPath, size_bytes: u64, planned: &mut Planned) {
-        planned.deleted_files += 1;
-        let reason = "it gives way to what the source has there".to_owned();
-        self.emit(Action::Delete, path, Some(size_bytes), reason).await;
+/// What was found so far: the sums, and the steps of the page that is read.
+#[derive(Default)]
+struct Steps {
+    planned: Planned,
+    page: Vec<Step>,
+}
+
+impl Steps {
+    fn add(&mut self, action: Action, path: &RelPath, size_bytes: Option<u64>, reason: String) {
+        self.page.push(Step { action, path: path.clone(), size_bytes, reason });
     }
 
-    async fn emit(&self, action: Action, path: &RelPath, size_bytes: Option<u64>, reason: String) {
-        let paths = FilePaths { source: path.under(self.source.root()), dest: path.under(self.sink.root()) };
-        self.emitter.emit(Event::Planned { action, paths, size_bytes, reason }).await;
+    fn way_for_other(&mut self, path: &RelPath, size_bytes: u64) {
+        self.planned.deleted_files += 1;
+        let reason = "it conflicts with what the source has there".to_owned();
+        self.add(Action::Delete, path, Some(size_bytes), reason);
     }
 }

@@ -56,7 +56,7 @@ fn every_step_is_told_with_its_reason_and_nothing_is_touched() {
         ("send", "blocked", "a directory is in its place"),
         ("link", "name", "another name of a file"),
         ("mkdir", "empty", "missing"),
-        ("delete", "dir/kind", "it gives way to what the source has there"),
+        ("delete", "dir/kind", "it conflicts with what the source has there"),
         ("delete", "blocked/inner", "not in the source"),
         ("rmdir", "blocked", "not in the source"),
         ("delete", "extra dir/extra", "not in the source"),
@@ -150,4 +150,52 @@ fn what_gives_way_is_told_without_a_mirror_too() {
     bench.sync(&[]).with_status(0);
     bench.assert_same_trees();
     assert_eq!(bench.logged("deleted").into_keys().collect::<Vec<_>>(), ["dir", "name"]);
+}
+
+/// The paths below the destination, in the order of the lines.
+fn listed(ended: &Ended) -> Vec<String> {
+    let lines = ended.stdout.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let dests = lines.filter_map(|line| Some(line["dest"].as_str()?.rsplit_once("/new/")?.1.to_owned()));
+    dests.collect()
+}
+
+#[test]
+fn lines_come_in_the_order_of_the_paths_bytes_whatever_is_done() {
+    let bench = Bench::new();
+    for name in ["z", "b/inner/deep", "b/a", "b-c", "a", "\u{e9}", "c/x"] {
+        bench.write(name, "data");
+    }
+    fs::create_dir_all(bench.source().join("empty/dir")).unwrap();
+    for extra in ["aa", "b/extra", "old/one", "old/two"] {
+        write(&bench.dest(), extra, "extra");
+    }
+    for n in 0..1500 {
+        bench.write(format!("many/{}", n * 7919 % 1500), "");
+    }
+    let listed = listed(&bench.sync(&["-n", "--format", "json", "--delete-extras"]).with_status(0));
+    // Directories are made for files, too: `many`, `c`, `b/inner`.
+    assert_eq!(listed.len(), 7 + 2 + 5 + 1500 + 3);
+    assert!(listed.is_sorted_by(|one, next| one.as_bytes() <= next.as_bytes()), "{listed:?}");
+}
+
+#[test]
+fn of_what_gives_way_and_what_comes_in_its_place_the_first_is_listed_first() {
+    let bench = Bench::new();
+    bench.write("name", "data");
+    fs::create_dir_all(bench.dest().join("name")).unwrap();
+    let ended = bench.sync(&["-n"]).with_status(0);
+    let lines: Vec<_> = ended.stdout.lines().filter(|line| line.contains("/new/name")).collect();
+    assert!(lines[0].starts_with("rmdir") && lines[1].starts_with("send"), "{lines:?}");
+}
+
+#[test]
+fn a_quiet_dry_run_prints_the_totals_alone() {
+    let bench = Bench::new();
+    bench.write("file", "data");
+    bench.write("other", "data");
+    let ended = bench.sync(&["-n", "-q"]).with_status(0);
+    assert_eq!(ended.stdout, "would send 2 files, 8 B\nnothing was changed\n");
+    assert_eq!(ended.stderr, "");
+    let ended = bench.sync(&["-n", "-q", "--format", "json"]).with_status(0);
+    assert!(ended.stdout.starts_with("{\"action\":\"total\"") && ended.stdout.lines().count() == 1, "{}", ended.stdout);
 }

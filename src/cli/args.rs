@@ -171,7 +171,7 @@ pub(super) struct SyncArguments {
     #[arg(long, value_name = "DIR", requires = "delete_extras", help_heading = "Deletion")]
     pub(super) trash: Option<PathBuf>,
 
-    /// Scan, list what would be done and why, and change nothing at DEST
+    /// Scan, list what would be done and why, sorted by path, and change nothing at DEST
     #[arg(short = 'n', long)]
     pub(super) dry_run: bool,
 
@@ -202,7 +202,7 @@ pub(super) struct SyncArguments {
     #[arg(long, value_name = "N", allow_hyphen_values = true, default_value_t = Options::default().queue_capacity)]
     pub(super) queue_capacity: usize,
 
-    /// Print only errors
+    /// Print only errors; with --dry-run also the totals
     #[arg(short, long, conflicts_with = "verbose")]
     pub(super) quiet: bool,
 

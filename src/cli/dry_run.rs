@@ -1,4 +1,4 @@
-//! `towpath sync --dry-run`: scans both trees and tells what would be done.
+//! `towpath sync --dry-run`: scans both trees and lists what would be done, sorted by path.
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -136,7 +136,7 @@ fn tell_sums(arguments: &SyncArguments, planned: &Planned, special_files: u64) {
             })
             .to_string(),
         );
-    } else if !arguments.quiet {
+    } else {
         output::line(&sums(planned, special_files, seconds));
     }
 }

@@ -27,6 +27,7 @@ mod problem;
 mod run;
 mod scan;
 mod spelling;
+mod steps;
 mod unfinished;
 mod upgrade;
 mod value;
@@ -57,6 +58,7 @@ pub(crate) use plan::{GivesWay, PlannedWork};
 pub(crate) use run::{Backlog, Plan, RunEnd, RunRequest, RunStart};
 pub(crate) use scan::{Compares, Found, ScanOptions};
 pub(crate) use spelling::Respelling;
+pub(crate) use steps::{Step, StepKey};
 pub(crate) use unfinished::{Begin, Begun};
 
 type Job = Box<dyn FnOnce(&mut Db) + Send>;

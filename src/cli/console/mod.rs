@@ -35,6 +35,8 @@ pub(super) struct Console {
     quiet: bool,
     /// How planned steps are written.
     format: Format,
+    /// With --quiet a dry run prints its totals alone.
+    lists_steps: bool,
     each_file: bool,
     interval: Duration,
     /// None when standard error is no terminal.
@@ -54,6 +56,7 @@ impl Console {
             // Nothing but JSON where a program reads.
             quiet: arguments.quiet || arguments.format == Format::Json,
             format: arguments.format,
+            lists_steps: !arguments.quiet,
             each_file: arguments.verbose > 0,
             interval: if terminal { REDRAW } else { arguments.progress_interval },
             bars: terminal.then(Bars::new),
@@ -113,7 +116,10 @@ impl Console {
 
     fn show(&mut self, event: &Event) {
         if let Some(line) = planned_line(event, self.format) {
-            return self.print(false, &line);
+            if self.lists_steps {
+                self.print(false, &line);
+            }
+            return;
         }
         let Some(shown) = event::shown(event, self.each_file) else { return };
         if self.quiet && !shown.is_failure {

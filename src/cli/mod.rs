@@ -32,12 +32,13 @@ use args::{Arguments, Command};
 
 /// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {
-    let parsed = Arguments::try_parse().unwrap_or_else(|error| match rsync::answer(&error) {
-        Some(answer) => {
-            output::error(&answer);
-            std::process::exit(sync::WRONG_USAGE.into());
+    let parsed = Arguments::try_parse().unwrap_or_else(|error| {
+        let answers = rsync::answers(&error, std::env::args_os());
+        if answers.is_empty() {
+            error.exit();
         }
-        None => error.exit(),
+        answers.iter().for_each(|answer| output::error(answer));
+        std::process::exit(sync::WRONG_USAGE.into());
     });
     let arguments = match parsed.command {
         Command::Sync(arguments) => arguments,

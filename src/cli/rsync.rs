@@ -1,5 +1,7 @@
 //! Answers for those who are used to rsync: what its options are called here.
 
+use std::ffi::OsString;
+
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// Options of rsync that do not exist here, or mean something else, and what to do instead.
@@ -37,14 +39,71 @@ const OPTIONS: &[(&[&str], &str)] = &[
     (&["-W", "--whole-file"], "a file that changed is always sent as a whole; leave it out"),
     (&["-c", "--checksum"], CHECKSUM),
     (&["--size-only"], "size and mtime decide; --modify-window says how far mtimes may differ"),
+    (
+        &["-u", "--update", "--existing", "--ignore-existing", "--ignore-non-existing"],
+        "there is nothing like it: DEST gets every file that it lacks or has with another size or mtime; see --exclude and \
+         --newer-than for what to leave out",
+    ),
+    (&["-I", "--ignore-times"], "there is nothing like it: files of the same size and mtime are taken for the same"),
+    (
+        &["-f", "--filter", "-F", "-C", "--cvs-exclude", "--include-from"],
+        "use --exclude, --include and --exclude-from, with the patterns of a .gitignore (`!` before one takes in)",
+    ),
+    (
+        &["--files-from"],
+        "use --exclude '*' and then --include for what is to be sent, and for the directories above it",
+    ),
+    (
+        &["-b", "--backup", "--backup-dir"],
+        "what is deleted can be moved to --trash DIR; of what is replaced nothing is kept",
+    ),
+    (&["--append", "--append-verify"], "a file that was not finished is sent again as a whole; leave it out"),
+    (
+        &["-T", "--temp-dir", "--partial-dir", "--delay-updates"],
+        "use --write-mode atomic, which writes beside the old file and then renames",
+    ),
+    (&["--numeric-ids"], "users and groups are always numbers; leave it out, and use --owner to apply them"),
+    (&["--timeout", "--contimeout"], "leave it out: what fails for a while is tried again"),
+    (&["--remove-source-files"], "SOURCE is never written to: delete it yourself, once all is in sync"),
+    (
+        &["-R", "--relative"],
+        "the content of SOURCE always goes into DEST; leave it out, and name the directory in DEST",
+    ),
+    (&["--link-dest", "--compare-dest", "--copy-dest"], "there is nothing like it: DEST alone is compared"),
+    (&["--human-readable"], "sizes are always shown so; leave it out"),
+    (&["-m", "--prune-empty-dirs"], "empty directories are always made; --exclude leaves some out"),
+    (&["--list-only", "--out-format"], "use --dry-run to list what would be done, with --format json for programs"),
     (&["-i", "--itemize-changes"], "use --dry-run to list what would be done, and -v to print each file"),
 ];
 
 const CHECKSUM: &str = "here --checksum takes an algorithm (md5, sha1, sha256, blake2b; sha256 is the default), which is \
                         computed while reading and logged; size and mtime decide what is sent, not the content";
 
-/// One line for an error of the command line, if it is a habit of rsync's.
-pub(super) fn answer(error: &clap::Error) -> Option<String> {
+/// Lines for an error of the command line, if it is a habit of rsync's: one for each letter of `-avz`.
+pub(super) fn answers(error: &clap::Error, arguments: impl Iterator<Item = OsString>) -> Vec<String> {
+    let Some((option, advice)) = first(error) else { return Vec::new() };
+    let mut lines = vec![line(&option, advice)];
+    if let Some(letter) = option.strip_prefix('-').filter(|rest| rest.len() == 1) {
+        let given = arguments.filter_map(|argument| argument.into_string().ok());
+        let clusters = given.filter_map(|argument| argument.strip_prefix('-').map(str::to_owned));
+        let others = clusters.filter(|letters| !letters.starts_with('-') && letters.contains(letter)).take(1);
+        for other in others.flat_map(|letters| letters.chars().collect::<Vec<_>>()).map(|letter| format!("-{letter}")) {
+            lines.extend(advice_on(&other).filter(|_| other != option).map(|advice| line(&other, advice)));
+        }
+    }
+    lines
+}
+
+fn line(option: &str, advice: &str) -> String {
+    format!("{option} is not as in rsync: {advice}")
+}
+
+fn advice_on(option: &str) -> Option<&'static str> {
+    OPTIONS.iter().find(|(names, _)| names.contains(&option)).map(|(_, advice)| *advice)
+}
+
+/// The option that the error is about, and what to do instead.
+fn first(error: &clap::Error) -> Option<(String, &'static str)> {
     let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidArg) else { return None };
     // An option that is known comes with the name of its value.
     let option = given.split([' ', '=']).next().unwrap_or(given);
@@ -55,8 +114,7 @@ pub(super) fn answer(error: &clap::Error) -> Option<String> {
         }
         _ => return None,
     }
-    let (_, advice) = OPTIONS.iter().find(|(names, _)| names.contains(&option))?;
-    Some(format!("{option} is not as in rsync: {advice}"))
+    Some((option.to_owned(), advice_on(option)?))
 }
 
 fn names_no_algorithm(error: &clap::Error) -> bool {
@@ -72,8 +130,26 @@ mod tests {
     use crate::cli::args::Arguments;
     use clap::{CommandFactory as _, Parser as _};
 
+    fn all_answers(option: &str) -> Vec<String> {
+        let arguments = ["towpath", "sync", "a", "b", option];
+        answers(&Arguments::try_parse_from(arguments).unwrap_err(), arguments.iter().map(OsString::from))
+    }
+
     fn answered(option: &str) -> Option<String> {
-        answer(&Arguments::try_parse_from(["towpath", "sync", "a", "b", option]).unwrap_err())
+        all_answers(option).into_iter().next()
+    }
+
+    #[test]
+    fn each_letter_is_answered() {
+        let options = |given: &str| {
+            let lines = all_answers(given);
+            lines.iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        // -v is known here, too.
+        assert_eq!(options("-avz"), ["-a", "-z"]);
+        assert_eq!(options("-rltpq"), ["-r", "-l", "-t", "-p"]);
+        assert_eq!(options("-avzP"), ["-a", "-z", "-P"]);
+        assert_eq!(options("--delete"), ["--delete"]);
     }
 
     #[test]

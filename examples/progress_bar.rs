@@ -43,8 +43,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 continue;
             }
             let estimate = estimator.estimate(std::time::Instant::now(), &now);
-            let done = now.written_bytes.min(now.source.bytes);
-            let filled = (done * WIDTH as u64 / now.source.bytes.max(1)) as usize;
+            let done = u128::from(now.written_bytes).min(now.source.bytes);
+            let filled = (done * WIDTH as u128 / now.source.bytes.max(1)) as usize;
             let seconds =
                 |time: Option<Duration>| time.map_or("?".to_owned(), |time| format!("{:.1} s", time.as_secs_f64()));
             let current = estimate.current_file.map(|(_, time)| time);

@@ -44,8 +44,8 @@ impl std::fmt::Display for Side {
 pub struct Totals {
     /// Files.
     pub files: u64,
-    /// Bytes of their content.
-    pub bytes: u64,
+    /// Bytes of their content: sparse files alone can add up to more than 64 bits hold.
+    pub bytes: u128,
 }
 
 /// What a scan found on one side.
@@ -55,8 +55,8 @@ pub struct Counts {
     pub files: u64,
     /// Directories, the root not among them.
     pub dirs: u64,
-    /// Bytes of the files' content.
-    pub bytes: u64,
+    /// Bytes of the files' content; wide for the same reason as [`Totals::bytes`].
+    pub bytes: u128,
 }
 
 /// Why a run scans.

@@ -80,7 +80,7 @@ impl Plan<'_> {
                 }
                 let (action, count) = match file.what {
                     PlannedWork::Send => {
-                        found.planned.sent.bytes += file.size_bytes;
+                        found.planned.sent.bytes += u128::from(file.size_bytes);
                         (Action::Send, &mut found.planned.sent.files)
                     }
                     PlannedWork::Link => (Action::Link, &mut found.planned.linked_files),

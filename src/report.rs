@@ -88,7 +88,7 @@ pub struct Report {
     /// stopped; those start again at their first byte.
     pub kept_bytes: u64,
     /// Holes of the files that were finished, which are not written.
-    pub hole_bytes: u64,
+    pub hole_bytes: u128,
     /// How long the run took.
     pub duration: Duration,
 }

@@ -117,13 +117,14 @@ fn status_of(report: &Report) -> u8 {
 }
 
 fn tell_sums(arguments: &SyncArguments, planned: &Planned, special_files: u64) {
-    let seconds = arguments.fixed_limit_bytes_per_s().map(|limit| planned.sent.bytes.div_ceil(limit.max(1)));
+    let seconds = |limit: u64| u64::try_from(planned.sent.bytes.div_ceil(limit.max(1).into())).unwrap_or(u64::MAX);
+    let seconds = arguments.fixed_limit_bytes_per_s().map(seconds);
     if arguments.format == Format::Json {
         output::line(
             &json!({
                 "action": "total",
                 "send": planned.sent.files,
-                "bytes": planned.sent.bytes,
+                "bytes": json_number(planned.sent.bytes),
                 "link": planned.linked_files,
                 "attributes": planned.settled_files,
                 "fail": planned.failing_files,
@@ -139,6 +140,11 @@ fn tell_sums(arguments: &SyncArguments, planned: &Planned, special_files: u64) {
     } else {
         output::line(&sums(planned, special_files, seconds));
     }
+}
+
+/// A sum as a JSON number. Most readers of JSON know 64 bits and floating point, so a larger one is rounded.
+fn json_number(sum: u128) -> Value {
+    u64::try_from(sum).map_or_else(|_| json!(sum as f64), |sum| json!(sum))
 }
 
 fn sums(planned: &Planned, special_files: u64, seconds: Option<u64>) -> String {

@@ -6,8 +6,9 @@ use jiff::tz::TimeZone;
 use towpath_backend::Timestamp;
 
 /// A size with one digit behind the point: `1.5 GiB`.
-pub(super) fn size(bytes: u64) -> String {
-    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+pub(super) fn size(bytes: impl Into<u128>) -> String {
+    const UNITS: [&str; 8] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"];
+    let bytes = bytes.into();
     if bytes < 1024 {
         return format!("{bytes} B");
     }
@@ -113,7 +114,10 @@ mod tests {
             (1536, "1.5 KiB"),
             ((1 << 20) - 1, "1.0 MiB"),
             (5 << 30, "5.0 GiB"),
-            (u64::MAX, "16.0 EiB"),
+            (u64::MAX.into(), "16.0 EiB"),
+            (63 << 60, "63.0 EiB"),
+            (5 << 70, "5.0 ZiB"),
+            (1_u128 << 100, "1048576.0 YiB"),
         ] {
             assert_eq!(size(bytes), text);
         }

@@ -30,7 +30,7 @@ pub(crate) struct Tally {
     pub(crate) synced: Totals,
     /// What was written of the files in `synced`, and their holes.
     pub(crate) kept_bytes: u64,
-    pub(crate) hole_bytes: u64,
+    pub(crate) hole_bytes: u128,
     pub(crate) pending: Totals,
     pub(crate) failed_files: u64,
     pub(crate) vanished_files: u64,
@@ -287,7 +287,7 @@ impl Committer {
     fn count(&mut self, ended: &Ended, verdict: &Verdict) {
         let task = &ended.task;
         // Of what is not sent, the bytes are not pending either.
-        let bytes = if matches!(task.job, Job::Content) { task.metadata.size_bytes } else { 0 };
+        let bytes = if matches!(task.job, Job::Content) { u128::from(task.metadata.size_bytes) } else { 0 };
         let tally = &mut self.tally;
         let mut done = || {
             tally.pending.files = tally.pending.files.saturating_sub(1);
@@ -297,10 +297,10 @@ impl Committer {
             Verdict::Synced { kept_size_bytes, .. } => {
                 done();
                 tally.synced.files += 1;
-                tally.synced.bytes += kept_size_bytes.unwrap_or(bytes);
+                tally.synced.bytes += kept_size_bytes.map_or(bytes, u128::from);
                 if let Ending::Written(written) = &ended.ending {
                     tally.kept_bytes += written.written_bytes;
-                    tally.hole_bytes += written.hole_bytes;
+                    tally.hole_bytes += u128::from(written.hole_bytes);
                 }
             }
             Verdict::Settled { .. } => done(),
@@ -310,7 +310,7 @@ impl Committer {
             }
             Verdict::Retry { metadata: now, .. } | Verdict::Failed { metadata: now, .. } => {
                 if let Some(now) = now {
-                    tally.pending.bytes = tally.pending.bytes.saturating_sub(bytes) + now.size_bytes;
+                    tally.pending.bytes = tally.pending.bytes.saturating_sub(bytes) + u128::from(now.size_bytes);
                 }
             }
             Verdict::Blocked | Verdict::OtherFile { .. } => {}

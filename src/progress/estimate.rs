@@ -133,8 +133,8 @@ fn rate(from: &Sample, to: &Sample) -> Rate {
     }
 }
 
-fn left_bytes(snapshot: &Snapshot) -> u64 {
-    let under_way: u64 = snapshot.current.iter().map(|file| file.written_bytes).sum();
+fn left_bytes(snapshot: &Snapshot) -> u128 {
+    let under_way: u128 = snapshot.current.iter().map(|file| u128::from(file.written_bytes)).sum();
     snapshot.pending.bytes.saturating_sub(under_way)
 }
 
@@ -147,7 +147,8 @@ fn current_file(snapshot: &Snapshot, bandwidth: f64) -> Option<(RelPath, Duratio
 }
 
 /// `None` if it would never be done.
-fn time_for(units: u64, units_per_s: f64) -> Option<Duration> {
+fn time_for(units: impl Into<u128>, units_per_s: f64) -> Option<Duration> {
+    let units = units.into();
     if units == 0 {
         return Some(Duration::ZERO);
     }
@@ -173,7 +174,7 @@ mod tests {
         let start = Instant::now();
         let mut last = Estimate::default();
         for second in 0..=10 {
-            let pending = Totals { files: 0, bytes: 1000 - 10 * second };
+            let pending = Totals { files: 0, bytes: u128::from(1000 - 10 * second) };
             last = estimator.estimate(start + Duration::from_secs(second), &snapshot(10 * second, pending));
         }
         assert_eq!(last.bandwidth_bytes_per_s, 10);
@@ -224,7 +225,7 @@ mod tests {
         const TICK: f64 = 0.01;
         let mut waiting: VecDeque<u64> = sizes.iter().copied().collect();
         let mut under_way: Vec<(u64, f64, f64)> = Vec::new();
-        let mut pending = Totals { files: sizes.len() as u64, bytes: sizes.iter().sum() };
+        let mut pending = Totals { files: sizes.len() as u64, bytes: sizes.iter().copied().map(u128::from).sum() };
         let (mut written, mut at, mut told) = (0.0, 0.0, Vec::new());
         let (mut estimator, start) = (Estimator::default(), Instant::now());
         while pending.files > 0 {
@@ -243,7 +244,7 @@ mod tests {
                 let is_done = *done + 0.5 >= *size as f64 && *wait <= 0.0;
                 if is_done {
                     pending.files -= 1;
-                    pending.bytes -= size;
+                    pending.bytes -= u128::from(*size);
                 }
                 !is_done
             });

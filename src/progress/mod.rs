@@ -4,7 +4,7 @@ mod estimate;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use towpath_backend::RelPath;
@@ -89,10 +89,10 @@ pub struct Progress(Arc<Counters>);
 #[derive(Debug, Default)]
 struct Counters {
     phase: AtomicU8,
-    source: SideCounters,
-    sink: SideCounters,
-    pending: TotalsCounter,
-    synced: TotalsCounter,
+    source: Mutex<Counts>,
+    sink: Mutex<Counts>,
+    pending: Mutex<Totals>,
+    synced: Mutex<Totals>,
     failed_files: AtomicU64,
     special_files: AtomicU64,
     read_bytes: AtomicU64,
@@ -101,40 +101,9 @@ struct Counters {
     followed: Mutex<Option<Followed>>,
 }
 
-#[derive(Debug, Default)]
-struct SideCounters {
-    files: AtomicU64,
-    dirs: AtomicU64,
-    bytes: AtomicU64,
-}
-
-#[derive(Debug, Default)]
-struct TotalsCounter {
-    files: AtomicU64,
-    bytes: AtomicU64,
-}
-
-impl TotalsCounter {
-    fn get(&self) -> Totals {
-        Totals { files: self.files.load(Relaxed), bytes: self.bytes.load(Relaxed) }
-    }
-
-    fn set(&self, totals: Totals) {
-        self.files.store(totals.files, Relaxed);
-        self.bytes.store(totals.bytes, Relaxed);
-    }
-}
-
-impl SideCounters {
-    fn get(&self) -> Counts {
-        Counts { files: self.files.load(Relaxed), dirs: self.dirs.load(Relaxed), bytes: self.bytes.load(Relaxed) }
-    }
-
-    fn set(&self, counts: Counts) {
-        self.files.store(counts.files, Relaxed);
-        self.dirs.store(counts.dirs, Relaxed);
-        self.bytes.store(counts.bytes, Relaxed);
-    }
+/// What a lock guards, also if a thread panicked while it held it: plain counters are never half written.
+fn locked<T>(counters: &Mutex<T>) -> MutexGuard<'_, T> {
+    counters.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A lane's file under way, as the lane's writer counts it.
@@ -151,7 +120,7 @@ impl Progress {
     /// The counters as they are now.
     pub fn snapshot(&self) -> Snapshot {
         let counters = &*self.0;
-        let lanes = counters.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let lanes = locked(&counters.lanes);
         let current = lanes
             .iter()
             .flatten()
@@ -168,15 +137,15 @@ impl Progress {
                 2 => Phase::Transferring,
                 _ => Phase::Ended,
             },
-            source: counters.source.get(),
-            sink: counters.sink.get(),
-            pending: counters.pending.get(),
-            synced: counters.synced.get(),
+            source: *locked(&counters.source),
+            sink: *locked(&counters.sink),
+            pending: *locked(&counters.pending),
+            synced: *locked(&counters.synced),
             failed_files: counters.failed_files.load(Relaxed),
             read_bytes: counters.read_bytes.load(Relaxed),
             written_bytes: counters.written_bytes.load(Relaxed),
             current,
-            followed: *counters.followed.lock().unwrap_or_else(PoisonError::into_inner),
+            followed: *locked(&counters.followed),
         }
     }
 
@@ -193,14 +162,14 @@ impl Progress {
     }
 
     pub(crate) fn set_counts(&self, side: Side, counts: Counts) {
-        self.side(side).set(counts);
+        *locked(self.side(side)) = counts;
     }
 
     pub(crate) fn add_counts(&self, side: Side, found: Counts) {
-        let counters = self.side(side);
-        counters.files.fetch_add(found.files, Relaxed);
-        counters.dirs.fetch_add(found.dirs, Relaxed);
-        counters.bytes.fetch_add(found.bytes, Relaxed);
+        let mut counters = locked(self.side(side));
+        counters.files += found.files;
+        counters.dirs += found.dirs;
+        counters.bytes += found.bytes;
     }
 
     pub(crate) fn add_special_file(&self) {
@@ -213,10 +182,10 @@ impl Progress {
     }
 
     pub(crate) fn counts(&self, side: Side) -> Counts {
-        self.side(side).get()
+        *locked(self.side(side))
     }
 
-    fn side(&self, side: Side) -> &SideCounters {
+    fn side(&self, side: Side) -> &Mutex<Counts> {
         match side {
             Side::Source => &self.0.source,
             Side::Sink => &self.0.sink,
@@ -224,11 +193,11 @@ impl Progress {
     }
 
     pub(crate) fn set_pending(&self, pending: Totals) {
-        self.0.pending.set(pending);
+        *locked(&self.0.pending) = pending;
     }
 
     pub(crate) fn set_synced(&self, synced: Totals) {
-        self.0.synced.set(synced);
+        *locked(&self.0.synced) = synced;
     }
 
     pub(crate) fn add_failed(&self) {
@@ -241,7 +210,7 @@ impl Progress {
 
     pub(crate) fn set_followed(&self, limit_bytes_per_s: u64, delay: Duration) {
         let followed = Some(Followed { limit_bytes_per_s, delay });
-        *self.0.followed.lock().unwrap_or_else(PoisonError::into_inner) = followed;
+        *locked(&self.0.followed) = followed;
     }
 
     /// A lane takes up a file. The guard counts what is written, and clears the lane when dropped.
@@ -257,7 +226,7 @@ impl Progress {
     }
 
     fn set_lane(&self, lane: usize, file: Option<Arc<LaneFile>>) {
-        let mut lanes = self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lanes = locked(&self.0.lanes);
         if lanes.len() <= lane {
             lanes.resize(lane + 1, None);
         }

@@ -148,7 +148,7 @@ impl Walk {
                     }
                     Kind::File | Kind::Symlink => {
                         counts.files += 1;
-                        counts.bytes += listed.metadata.size_bytes;
+                        counts.bytes += u128::from(listed.metadata.size_bytes);
                     }
                     Kind::Other => {}
                 }

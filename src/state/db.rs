@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::open::Opened;
 use super::open_files::OpenFiles;
-use super::value::signed;
+use super::sums;
+use super::value::{signed, unsigned};
 use crate::audit::{AuditLog, Line, RunLine};
 use crate::error::{Error, Result};
 use crate::event::Totals;
@@ -292,10 +293,10 @@ impl Db {
 
     /// What is pending, counted from the rows.
     pub(super) fn pending(&self) -> Result<Totals> {
-        let totals =
-            self.row("SELECT count(*), total(size) FILTER (WHERE work = 0) FROM file WHERE status = 0", [], |row| {
-                Ok(Totals { files: super::value::unsigned(row.get(0)?), bytes: row.get::<_, f64>(1)? as u64 })
-            })?;
+        let bytes = sums::columns("FILTER (WHERE work = 0)");
+        let totals = self.row(&format!("SELECT count(*), {bytes} FROM file WHERE status = 0"), [], |row| {
+            Ok(Totals { files: unsigned(row.get(0)?), bytes: sums::read(row, 1)? })
+        })?;
         Ok(totals.unwrap_or_default())
     }
 }

@@ -10,6 +10,7 @@ use towpath_backend::RelPath;
 use super::State;
 use super::backlog::{BLOCKED, FileKey, NO_TURN, Pending, Sizes, Stretch, Work, columns, join, pending};
 use super::db::Db;
+use super::sums;
 use super::value::{Name, bytes, path, signed, unsigned};
 use crate::error::Result;
 use crate::event::Totals;
@@ -38,13 +39,16 @@ impl State {
     pub(crate) async fn further_names(&self) -> Result<Totals> {
         self.call_long(|db| {
             let totals = db.row(
-                "SELECT count(*), total(size) FROM (
-                     SELECT size, row_number() OVER (
-                         PARTITION BY device, inode ORDER BY status, work, turn, dir, name) AS place
-                     FROM file WHERE device IS NOT NULL)
-                 WHERE place > 1",
+                &format!(
+                    "SELECT count(*), {} FROM (
+                         SELECT size, row_number() OVER (
+                             PARTITION BY device, inode ORDER BY status, work, turn, dir, name) AS place
+                         FROM file WHERE device IS NOT NULL)
+                     WHERE place > 1",
+                    sums::columns("")
+                ),
                 [],
-                |row| Ok(Totals { files: unsigned(row.get(0)?), bytes: row.get::<_, f64>(1)? as u64 }),
+                |row| Ok(Totals { files: unsigned(row.get(0)?), bytes: sums::read(row, 1)? }),
             )?;
             Ok(totals.unwrap_or_default())
         })

@@ -258,7 +258,7 @@ impl Db {
         )?;
         if status == Some(0) {
             self.scan.pending.files += 1;
-            self.scan.pending.bytes += metadata.size_bytes;
+            self.scan.pending.bytes += u128::from(metadata.size_bytes);
         }
         Ok(())
     }
@@ -297,7 +297,7 @@ impl Db {
         )?;
         if matched > 0 {
             self.scan.pending.files = self.scan.pending.files.saturating_sub(1);
-            self.scan.pending.bytes = self.scan.pending.bytes.saturating_sub(metadata.size_bytes);
+            self.scan.pending.bytes = self.scan.pending.bytes.saturating_sub(metadata.size_bytes.into());
         }
         Ok(())
     }

@@ -28,6 +28,7 @@ mod run;
 mod scan;
 mod spelling;
 mod steps;
+mod sums;
 mod unfinished;
 mod upgrade;
 mod value;

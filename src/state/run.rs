@@ -280,8 +280,8 @@ impl Db {
                 |row| {
                     let n = |index| row.get(index).map(unsigned);
                     Ok(Backlog {
-                        source: Counts { files: n(0)?, dirs: n(1)?, bytes: n(2)? },
-                        sink: Counts { files: n(3)?, dirs: n(4)?, bytes: n(5)? },
+                        source: Counts { files: n(0)?, dirs: n(1)?, bytes: n(2)?.into() },
+                        sink: Counts { files: n(3)?, dirs: n(4)?, bytes: n(5)?.into() },
                         skipped: n(6)?,
                         unreadable: n(7)?,
                         unreadable_at_sink: n(8)?,
@@ -291,6 +291,7 @@ impl Db {
                 },
             )?
             .unwrap_or_default();
+        self.exact_sums(&mut backlog.source, &mut backlog.sink)?;
         backlog.pending = self.pending()?;
         Ok(backlog)
     }

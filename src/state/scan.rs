@@ -8,6 +8,7 @@ use super::State;
 use super::db::Db;
 use super::mounts::LOST_IN_SOURCE;
 use super::run::{Backlog, now_ns};
+use super::sums;
 use super::value::{Name, optional_path, path, signed};
 use crate::error::Result;
 use crate::event::{Counts, Side, Totals};
@@ -314,7 +315,7 @@ impl Db {
     }
 
     fn finish_scan(&mut self, found: &Found, identities: &[Identity; 2]) -> Result<Backlog> {
-        let counts = |counts: &Counts| [signed(counts.files), signed(counts.dirs), signed(counts.bytes)];
+        let counts = |counts: &Counts| [signed(counts.files), signed(counts.dirs), sums::bounded(counts.bytes)];
         let ([a, b, c], [d, e, f]) = (counts(&found.source), counts(&found.sink));
         self.execute(
             "UPDATE scan SET finished = ?2, source_files = ?3, source_dirs = ?4, source_bytes = ?5,

@@ -53,7 +53,7 @@ fn current_files(snapshot: &Snapshot, width: usize) -> Vec<String> {
 }
 
 fn current_file(file: &CurrentFile, width: usize) -> String {
-    let percent = (file.written_bytes * 100).checked_div(file.size_bytes).unwrap_or(100).min(100);
+    let percent = (u128::from(file.written_bytes) * 100).checked_div(file.size_bytes.into()).unwrap_or(100).min(100);
     let name = short_path(file.path.as_bytes(), width.saturating_sub(20));
     format!("  {percent:3} % {:>10}  {name}", size(file.size_bytes))
 }
@@ -125,7 +125,7 @@ pub(in crate::cli) fn summary(report: &Report) -> String {
     let mut text = format!(
         "{}: sent {} in {} ({})",
         if report.outcome == Outcome::Stopped { "stopped" } else { "done" },
-        totals(Totals { files: report.synced.files, bytes: report.kept_bytes }),
+        totals(Totals { files: report.synced.files, bytes: report.kept_bytes.into() }),
         duration(report.duration),
         mean_rate(report.kept_bytes, report.duration)
     );

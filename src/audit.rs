@@ -102,6 +102,11 @@ pub(crate) fn put_path(key: &str, path: &[u8], mut put: impl FnMut(&str, Value))
     }
 }
 
+/// A sum as a JSON number. Most readers of JSON know 64 bits and floating point, so a larger one is rounded.
+pub(crate) fn json_number(sum: u128) -> Value {
+    u64::try_from(sum).map_or_else(|_| Value::from(sum as f64), Value::from)
+}
+
 /// A file's time as RFC 3339 writes it; out of its range (years 0 to 9999) in seconds.
 pub(crate) fn rfc3339(time: Timestamp) -> String {
     jiff::Timestamp::from_nanosecond(time.total_ns())

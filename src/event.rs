@@ -298,6 +298,12 @@ pub enum Event {
         /// Why it could not be finished, and what to do.
         error: String,
     },
+    /// A file has long holes, whose zeros take long to hash. It waits for the lane for such files, which sends them
+    /// one at a time, the smallest first.
+    LongHoles {
+        /// The file.
+        paths: FilePaths,
+    },
     /// A file of the backlog no longer exists in the source.
     Vanished {
         /// The file.

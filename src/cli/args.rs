@@ -311,6 +311,7 @@ impl SyncArguments {
             checksum: Some(self.checksum),
             block_size_bytes: self.block_size,
             queue_capacity: self.queue_capacity,
+            long_holes_bytes: Options::default().long_holes_bytes,
             lanes: self.lanes,
             walkers: self.walkers,
             modify_window: self.modify_window,

@@ -124,7 +124,7 @@ fn tell_sums(arguments: &SyncArguments, planned: &Planned, special_files: u64) {
             &json!({
                 "action": "total",
                 "send": planned.sent.files,
-                "bytes": json_number(planned.sent.bytes),
+                "bytes": crate::audit::json_number(planned.sent.bytes),
                 "link": planned.linked_files,
                 "attributes": planned.settled_files,
                 "fail": planned.failing_files,
@@ -140,11 +140,6 @@ fn tell_sums(arguments: &SyncArguments, planned: &Planned, special_files: u64) {
     } else {
         output::line(&sums(planned, special_files, seconds));
     }
-}
-
-/// A sum as a JSON number. Most readers of JSON know 64 bits and floating point, so a larger one is rounded.
-fn json_number(sum: u128) -> Value {
-    u64::try_from(sum).map_or_else(|_| json!(sum as f64), |sum| json!(sum))
 }
 
 fn sums(planned: &Planned, special_files: u64, seconds: Option<u64>) -> String {

@@ -40,14 +40,18 @@ pub(super) fn number(number: u64) -> String {
     text
 }
 
-/// A time: `4.2 s` below a minute, then `04:12`, `3:04:12`, `21d 03:04:12`.
+/// A time: `4.2 s` below a minute, then `04:12`, `3:04:12`, `21d 03:04:12`, `198 years`.
 pub(super) fn duration(time: Duration) -> String {
+    /// From here on nobody counts days.
+    const YEARS: u64 = 2 * YEAR;
+    const YEAR: u64 = 31_556_952;
     let seconds = time.as_secs();
     let (minutes, hours, days) = (seconds / 60 % 60, seconds / 3600 % 24, seconds / 86_400);
     match seconds {
         0..60 => format!("{:.1} s", time.as_secs_f64()),
         60..3600 => format!("{minutes:02}:{:02}", seconds % 60),
         3600..86_400 => format!("{hours}:{minutes:02}:{:02}", seconds % 60),
+        YEARS.. => format!("{} years", number(seconds / YEAR)),
         _ => format!("{days}d {hours:02}:{minutes:02}:{:02}", seconds % 60),
     }
 }
@@ -133,7 +137,9 @@ mod tests {
 
     #[test]
     fn times_grow_from_seconds_to_weeks() {
-        for (seconds, text) in [(4.2, "4.2 s"), (61.0, "01:01"), (3600.0, "1:00:00"), (1_825_452.0, "21d 03:04:12")] {
+        for (seconds, text) in
+            [(4.2, "4.2 s"), (61.0, "01:01"), (3600.0, "1:00:00"), (1_825_452.0, "21d 03:04:12"), (6.25e9, "198 years")]
+        {
             assert_eq!(duration(Duration::from_secs_f64(seconds)), text);
         }
     }

@@ -211,6 +211,7 @@ impl Migration {
             parts: self.parts(),
             clearing: tokio::sync::Mutex::default(),
             stop: self.cancellation.child_token(),
+            set_aside: tokio::sync::Notify::new(),
             scan_follows,
             pool: Pool::new(self.options.queue_capacity, self.options.block_size_bytes, pipeline::SMALL_BYTES),
         });

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use serde_json::{Value, json};
 
 use super::Migration;
-use crate::audit::{RunLine, rfc3339};
+use crate::audit::{RunLine, json_number, rfc3339};
 use crate::error::{Error, Result};
 use crate::event::FilePaths;
 use crate::options::{Bandwidth, MaxDelete, Options};
@@ -42,13 +42,11 @@ impl Migration {
         line.put("scanned_at", report.scanned_at.map(rfc3339));
         for (key, number) in [
             ("source_files", report.source.files),
-            ("source_bytes", report.source.bytes),
             ("in_sync_files", report.in_sync_files),
             ("sent_files", report.synced.files),
             ("sent_bytes", report.kept_bytes),
             ("written_bytes", report.written_bytes),
             ("pending_files", report.pending.files),
-            ("pending_bytes", report.pending.bytes),
             ("failed_files", report.failed_files),
             ("vanished_files", report.vanished_files),
             ("skipped_files", report.skipped_files),
@@ -61,6 +59,8 @@ impl Migration {
         ] {
             line.put(key, number);
         }
+        line.put("source_bytes", json_number(report.source.bytes));
+        line.put("pending_bytes", json_number(report.pending.bytes));
         let duration_ms = u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX);
         line.put("duration_ms", duration_ms);
         line

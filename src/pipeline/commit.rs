@@ -32,6 +32,8 @@ pub(crate) struct Tally {
     pub(crate) kept_bytes: u64,
     pub(crate) hole_bytes: u128,
     pub(crate) pending: Totals,
+    /// Of these, files with long holes that were set aside.
+    pub(crate) long_holes: Totals,
     pub(crate) failed_files: u64,
     pub(crate) vanished_files: u64,
     /// Attributes that the sink did not take or keep, and those of them that the system denied.
@@ -110,8 +112,13 @@ impl Committer {
             }
         }
         tracing::debug!(files = outcomes.len(), "commit");
+        let has_set_aside = outcomes.iter().any(|outcome| matches!(outcome.verdict, Verdict::LongHoles));
         self.shared.state.record(outcomes).await?;
+        if has_set_aside {
+            self.shared.set_aside.notify_one();
+        }
         self.shared.progress.set_pending(self.tally.pending);
+        self.shared.progress.set_long_holes(self.tally.long_holes);
         self.shared.progress.set_synced(self.tally.synced);
         for event in events {
             self.shared.emitter.emit(event).await;
@@ -140,6 +147,7 @@ impl Committer {
                 let reason = format!("it cannot be a hard link at the destination, so it is copied: {error}");
                 self.again(ended, Side::Sink, Some(metadata), &reason)
             }
+            Ending::LongHoles => (Verdict::LongHoles, Event::LongHoles { paths }),
             Ending::Blocked(_) if self.shared.options.mirror.is_some() && self.turn <= LAST_TURN => {
                 let reason = "a directory is in its place, and may go with what the source does not have".to_owned();
                 (Verdict::Blocked, Event::WillRetry { paths, reason })
@@ -289,6 +297,10 @@ impl Committer {
         // Of what is not sent, the bytes are not pending either.
         let bytes = if matches!(task.job, Job::Content) { u128::from(task.metadata.size_bytes) } else { 0 };
         let tally = &mut self.tally;
+        if task.has_long_holes {
+            tally.long_holes.files = tally.long_holes.files.saturating_sub(1);
+            tally.long_holes.bytes = tally.long_holes.bytes.saturating_sub(bytes);
+        }
         let mut done = || {
             tally.pending.files = tally.pending.files.saturating_sub(1);
             tally.pending.bytes = tally.pending.bytes.saturating_sub(bytes);
@@ -312,6 +324,10 @@ impl Committer {
                 if let Some(now) = now {
                     tally.pending.bytes = tally.pending.bytes.saturating_sub(bytes) + u128::from(now.size_bytes);
                 }
+            }
+            Verdict::LongHoles => {
+                tally.long_holes.files += 1;
+                tally.long_holes.bytes += bytes;
             }
             Verdict::Blocked | Verdict::OtherFile { .. } => {}
         }

@@ -38,7 +38,7 @@ pub(super) async fn dispatch(
             tokio::select! {
                 biased;
                 () = shared.stop.cancelled() => return Ok(()),
-                sent = tasks.send(Task::new(work, pending)) => if sent.is_err() { return Ok(()) },
+                sent = tasks.send(Task::new(work, pending, &shared.progress)) => if sent.is_err() { return Ok(()) },
             }
         }
     }

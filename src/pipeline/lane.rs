@@ -6,6 +6,7 @@ use tokio::sync::{Mutex, mpsc};
 use towpath_backend::{Attributes, RelPath};
 
 use super::block::Block;
+use super::long_holes::LongHoles;
 use super::task::{Ending, Task};
 
 /// What travels through a lane's queue.
@@ -28,23 +29,33 @@ pub(crate) enum Message {
 }
 
 /// Where a lane takes its files from.
-#[derive(Debug)]
-pub(crate) struct Tasks {
-    pub(crate) first: Arc<Mutex<mpsc::Receiver<Task>>>,
-    /// What it takes while there are none of the first.
-    pub(crate) then: Option<Arc<Mutex<mpsc::Receiver<Task>>>>,
+pub(crate) enum Tasks {
+    /// From the dispatchers.
+    Dispatched {
+        first: Queue,
+        /// What it takes while there are none of the first.
+        then: Option<Queue>,
+    },
+    /// From the files that other lanes set aside.
+    LongHoles(LongHoles),
 }
+
+/// Files that several lanes take.
+pub(crate) type Queue = Arc<Mutex<mpsc::Receiver<Task>>>;
 
 impl Tasks {
     /// The next file; `None` when there is none left.
     pub(crate) async fn take(&self) -> Option<Task> {
-        let from = async |queue: &Mutex<mpsc::Receiver<Task>>| queue.lock().await.recv().await;
-        let Some(then) = &self.then else { return from(&self.first).await };
-        tokio::select! {
-            biased;
-            Some(task) = from(&self.first) => Some(task),
-            Some(task) = from(then) => Some(task),
-            else => None,
+        let from = async |queue: &Queue| queue.lock().await.recv().await;
+        match self {
+            Self::Dispatched { first, then: None } => from(first).await,
+            Self::Dispatched { first, then: Some(then) } => tokio::select! {
+                biased;
+                Some(task) = from(first) => Some(task),
+                Some(task) = from(then) => Some(task),
+                else => None,
+            },
+            Self::LongHoles(long_holes) => long_holes.take().await,
         }
     }
 }

@@ -13,6 +13,7 @@ mod dispatch;
 mod hash;
 mod kept;
 mod lane;
+mod long_holes;
 mod obstacle;
 mod pool;
 mod reader;
@@ -27,6 +28,7 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
 use crate::event::{Event, Side};
@@ -35,6 +37,7 @@ use crate::state::{DirWork, Sizes, Work};
 use commit::{Committer, LAST_TURN};
 use dispatch::dispatch;
 use lane::Tasks;
+use long_holes::{HoleLane, LongHoles};
 
 pub(crate) use commit::Tally;
 pub(crate) use obstacle::line as deletion_line;
@@ -60,12 +63,11 @@ const PAUSE_BEFORE_RETRY: Duration = Duration::from_secs(1);
 pub(crate) async fn run(shared: &Arc<Shared>, tally: &mut Tally) -> Result<()> {
     mirror::remove_leftovers(shared).await?;
     respell::run(shared).await?;
-    let last_turn = if shared.scan_follows { 0 } else { LAST_TURN };
-    for turn in 0..=last_turn {
-        if !begins(shared, turn).await? {
-            break;
-        }
-        turn_pass(shared, turn, tally).await?;
+    turns(shared, HoleLane::BesideOthers, tally).await?;
+    let goes_on = !shared.scan_follows && !shared.stop.is_cancelled();
+    if goes_on && shared.state.has_long_holes().await? {
+        shared.state.restart_names().await?;
+        turns(shared, HoleLane::All, tally).await?;
     }
     // Only the scan shows what is extra, what is gone, and what else the directories need.
     if shared.scan_follows || shared.stop.is_cancelled() {
@@ -79,7 +81,7 @@ pub(crate) async fn run(shared: &Arc<Shared>, tally: &mut Tally) -> Result<()> {
         }
         if shared.state.unblock(LAST_TURN + 1).await? && !shared.stop.is_cancelled() {
             shared.state.begin_names(LAST_TURN + 1).await?;
-            turn_pass(shared, LAST_TURN + 1, tally).await?;
+            turn_pass(shared, LAST_TURN + 1, HoleLane::All, tally).await?;
         }
     }
     if shared.stop.is_cancelled() {
@@ -95,12 +97,24 @@ pub(crate) async fn run(shared: &Arc<Shared>, tally: &mut Tally) -> Result<()> {
     Ok(())
 }
 
+/// The first pass, and those that try again what changed or failed.
+async fn turns(shared: &Arc<Shared>, hole_lane: HoleLane, tally: &mut Tally) -> Result<()> {
+    let last_turn = if shared.scan_follows { 0 } else { LAST_TURN };
+    for turn in 0..=last_turn {
+        if !begins(shared, turn, hole_lane).await? {
+            break;
+        }
+        turn_pass(shared, turn, hole_lane, tally).await?;
+    }
+    Ok(())
+}
+
 /// Whether pass `turn` has anything to do, after the pause before a retry.
-async fn begins(shared: &Shared, turn: u32) -> Result<bool> {
+async fn begins(shared: &Shared, turn: u32, hole_lane: HoleLane) -> Result<bool> {
     shared.state.begin_names(turn).await?;
     let mut has_work = false;
     for work in Work::ALL {
-        has_work |= shared.state.has_turn(work, turn).await?;
+        has_work |= has_work_of(shared, work, turn, hole_lane).await?;
     }
     if !has_work {
         return Ok(false);
@@ -114,21 +128,32 @@ async fn begins(shared: &Shared, turn: u32) -> Result<bool> {
     Ok(!shared.stop.is_cancelled())
 }
 
+/// Whether there is this kind of work in pass `turn`.
+async fn has_work_of(shared: &Shared, work: Work, turn: u32, hole_lane: HoleLane) -> Result<bool> {
+    let takes_long_holes = work == Work::Content && hole_lane == HoleLane::All;
+    Ok(shared.state.has_turn(work, turn).await? || (takes_long_holes && shared.state.has_long_holes().await?))
+}
+
 /// Does all the work of one turn. Names come after the content that they name.
-async fn turn_pass(shared: &Arc<Shared>, turn: u32, tally: &mut Tally) -> Result<()> {
+async fn turn_pass(shared: &Arc<Shared>, turn: u32, hole_lane: HoleLane, tally: &mut Tally) -> Result<()> {
     tracing::debug!(pass = turn + 1, pending = ?tally.pending, "pass");
     shared.emitter.emit(Event::PassStarted { pass: turn + 1, pending: tally.pending }).await;
     for work in Work::ALL {
-        if shared.stop.is_cancelled() || !shared.state.has_turn(work, turn).await? {
+        if shared.stop.is_cancelled() || !has_work_of(shared, work, turn, hole_lane).await? {
             continue;
         }
         // Where the first of a file's names fails the next one carries its content: each time at
         // least one name is given up, so that this ends.
         loop {
             let result;
-            (*tally, result) = pass(shared, work, turn, tally.clone()).await;
+            (*tally, result) = pass(shared, work, turn, hole_lane, tally.clone()).await;
             result?;
-            if work != Work::Content || shared.stop.is_cancelled() || !shared.state.take_over_names(turn).await? {
+            if work != Work::Content || shared.stop.is_cancelled() {
+                break;
+            }
+            // The lane for long holes ends before what other lanes set aside last is recorded.
+            let has_long_holes = hole_lane == HoleLane::All && shared.state.has_long_holes().await?;
+            if !shared.state.take_over_names(turn).await? && !has_long_holes {
                 break;
             }
         }
@@ -166,7 +191,7 @@ async fn tell_impossible(shared: &Shared, tally: &mut Tally) -> Result<()> {
 }
 
 /// Does one kind of work of one turn over all lanes.
-async fn pass(shared: &Arc<Shared>, work: Work, turn: u32, tally: Tally) -> (Tally, Result<()>) {
+async fn pass(shared: &Arc<Shared>, work: Work, turn: u32, hole_lane: HoleLane, tally: Tally) -> (Tally, Result<()>) {
     let before = tally.clone();
     let (large_in, large) = mpsc::channel(WAITING_FILES);
     let (small_in, small) = mpsc::channel(WAITING_FILES);
@@ -185,9 +210,19 @@ async fn pass(shared: &Arc<Shared>, work: Work, turn: u32, tally: Tally) -> (Tal
             2 => (&small, Some(&large)),
             _ => (&small, None),
         };
-        let tasks = Tasks { first: Arc::clone(first), then: then.map(Arc::clone) };
+        let tasks = Tasks::Dispatched { first: Arc::clone(first), then: then.map(Arc::clone) };
         lanes.spawn(reader::run(Arc::clone(shared), tasks, queue_in));
         lanes.spawn(writer::run(lane, Arc::clone(shared), queue, endings_in.clone()));
+    }
+    let others_ended = CancellationToken::new();
+    let mut lane_of_holes = JoinSet::new();
+    // A single lane sends one file at a time: those with long holes come last.
+    if work == Work::Content && (shared.lanes > 1 || hole_lane == HoleLane::All) {
+        let (queue_in, queue) = mpsc::channel(shared.options.queue_capacity);
+        let (shared, others_ended) = (Arc::clone(shared), others_ended.clone());
+        let tasks = LongHoles { shared: Arc::clone(&shared), takes: hole_lane, others_ended };
+        lane_of_holes.spawn(reader::run(Arc::clone(&shared), Tasks::LongHoles(tasks), queue_in));
+        lane_of_holes.spawn(writer::run(shared.lanes, shared, queue, endings_in.clone()));
     }
     drop((large, small, endings_in));
     let committer = Committer { shared: Arc::clone(shared), turn, tally };
@@ -197,13 +232,21 @@ async fn pass(shared: &Arc<Shared>, work: Work, turn: u32, tally: Tally) -> (Tal
         dispatch(shared, work, turn, Sizes::Small, small_in)
     );
     let dispatched = large.and(small);
-    let mut panicked = false;
-    while let Some(joined) = lanes.join_next().await {
-        panicked |= joined.is_err();
-    }
+    let mut panicked = !ended_well(lanes).await;
+    others_ended.cancel();
+    panicked |= !ended_well(lane_of_holes).await;
     let Ok((tally, committed)) = committer.await else {
         return (before, Err(Error::Internal("the committer panicked".to_owned())));
     };
     let lanes = if panicked { Err(Error::Internal("a lane panicked".to_owned())) } else { Ok(()) };
     (tally, committed.and(dispatched).and(lanes))
+}
+
+/// Waits for tasks; returns whether none panicked.
+async fn ended_well(mut tasks: JoinSet<()>) -> bool {
+    let mut ended_well = true;
+    while let Some(joined) = tasks.join_next().await {
+        ended_well &= joined.is_ok();
+    }
+    ended_well
 }

@@ -47,15 +47,15 @@ async fn next(shared: &Shared, tasks: &Tasks) -> Option<Task> {
 }
 
 /// One file being read. Its steps end early with the file's ending.
-struct Reading<'a> {
-    shared: &'a Shared,
-    task: &'a Task,
+pub(super) struct Reading<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) task: &'a Task,
     queue: &'a mpsc::Sender<Message>,
     /// The blocks that this lane may still take up.
     ahead: &'a Arc<Semaphore>,
 }
 
-type Step<T> = Result<T, Ending>;
+pub(super) type Step<T> = Result<T, Ending>;
 
 impl Reading<'_> {
     async fn read(&self) -> Step<()> {
@@ -169,8 +169,11 @@ impl Reading<'_> {
         let size = self.task.metadata.size_bytes;
         let now = file.metadata().await.map_err(|e| self.failed(e))?;
         self.task.check_whole(&now, size)?;
-        let slots = self.shared.options.queue_capacity;
-        let stage = self.shared.options.checksum.map(|algorithm| HashStage::start(algorithm, slots));
+        let mut holes = self.hole_map(&mut *file).await?;
+        self.check_holes(&holes)?;
+        let (slots, progress) = (self.shared.options.queue_capacity, &self.task.progress);
+        let checksum = self.shared.options.checksum;
+        let stage = checksum.map(|algorithm| HashStage::start(algorithm, slots, progress.clone()));
         if self.shared.paces.read.is_limited() {
             file.forbid_readahead();
         }
@@ -181,11 +184,9 @@ impl Reading<'_> {
         loop {
             if offset == data_end && offset < size {
                 let data = self.next_data(&mut *file, offset).await?;
-                if let Some(stage) = &stage
-                    && data.start > offset
-                {
-                    stage.add_zeros(data.start - offset).await;
-                }
+                holes.add(offset, &data);
+                self.check_holes(&holes)?;
+                self.pass_hole(data.start - offset, stage.as_ref()).await?;
                 (offset, data_end) = (data.start, data.end);
             }
             // A limit that follows the others changes while a file is read.
@@ -200,7 +201,7 @@ impl Reading<'_> {
             block_size.note(slot.buffer.len() as u64, started.elapsed());
             let data = slot.into_bytes();
             if let Some(stage) = &stage {
-                stage.add(data.clone()).await;
+                self.unless_stopped(stage.add(data.clone())).await?;
             }
             let end = offset + data.len() as u64;
             if end == size && self.has_content_at(&mut *file, end).await? {
@@ -218,8 +219,20 @@ impl Reading<'_> {
         }
     }
 
+    /// Passes over a hole of `bytes`, which is counted once it is hashed.
+    async fn pass_hole(&self, bytes: u64, stage: Option<&HashStage>) -> Step<()> {
+        match stage {
+            _ if bytes == 0 => Ok(()),
+            Some(stage) => self.unless_stopped(stage.add_zeros(bytes)).await,
+            None => {
+                self.task.progress.add_hole(bytes);
+                Ok(())
+            }
+        }
+    }
+
     /// The next stretch of data inside the file; an empty one at its end if only a hole is left.
-    async fn next_data(&self, file: &mut dyn FileReader, offset: u64) -> Step<Range<u64>> {
+    pub(super) async fn next_data(&self, file: &mut dyn FileReader, offset: u64) -> Step<Range<u64>> {
         let size = self.task.metadata.size_bytes;
         let found = file.next_data(offset).await.map_err(|e| self.failed(e))?;
         let data = found.map_or(size..size, |data| data.start.clamp(offset, size)..data.end.min(size));
@@ -321,7 +334,7 @@ impl Reading<'_> {
     }
 
     /// Waits for `future`, but no longer than the run goes on and the writer wants more.
-    async fn unless_stopped<T>(&self, future: impl Future<Output = T>) -> Step<T> {
+    pub(super) async fn unless_stopped<T>(&self, future: impl Future<Output = T>) -> Step<T> {
         tokio::select! {
             biased;
             () = self.shared.stop.cancelled() => Err(Ending::Stopped),

@@ -41,6 +41,8 @@ pub(crate) struct Shared {
     /// Whether this run scans afterwards and then tries again what fails now.
     pub(crate) scan_follows: bool,
     pub(crate) pool: Pool,
+    /// Notified when files with long holes were set aside.
+    pub(crate) set_aside: tokio::sync::Notify,
     pub(crate) paces: Arc<Paces>,
 }
 

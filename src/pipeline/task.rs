@@ -7,6 +7,7 @@ use towpath_backend::{Error, ErrorKind, Kind, Metadata, RelPath};
 
 use crate::checksum::FileHash;
 use crate::event::Side;
+use crate::progress::{FileProgress, Progress};
 use crate::state::{FileKey, Kept, Pending, Replaced, Work};
 
 /// A file to be sent.
@@ -27,6 +28,10 @@ pub(crate) struct Task {
     pub(crate) kept_size_bytes: Option<u64>,
     /// What the sink has instead of what it was given before.
     pub(crate) kept: Kept,
+    /// Whether the lane for files with long holes has it.
+    pub(crate) has_long_holes: bool,
+    /// Reader, hash stage and writer count here.
+    pub(crate) progress: FileProgress,
     /// Cancelled by the writer that failed: the rest need not be read.
     pub(crate) given_up: CancellationToken,
 }
@@ -44,15 +49,38 @@ pub(crate) enum Job {
 
 impl Task {
     /// The task that a row of the backlog asks for.
-    pub(crate) fn new(work: Work, pending: Pending) -> Self {
+    pub(crate) fn new(work: Work, pending: Pending, progress: &Progress) -> Self {
+        Self::of_lane(work, pending, progress, false)
+    }
+
+    /// The task that a row of a file with long holes asks for.
+    pub(crate) fn with_long_holes(pending: Pending, progress: &Progress) -> Self {
+        Self::of_lane(Work::Content, pending, progress, true)
+    }
+
+    fn of_lane(work: Work, pending: Pending, progress: &Progress, has_long_holes: bool) -> Self {
         let Pending { key, path, read_path, metadata, recorded, name_of, replaces, kept_size_bytes, kept } = pending;
         let job = match (work, name_of) {
             (Work::Name, Some(name_of)) => Job::Name(name_of),
             (Work::Attributes, _) => Job::Attributes,
             _ => Job::Content,
         };
+        let progress = progress.of_file(&path, metadata.size_bytes, has_long_holes);
         let given_up = CancellationToken::new();
-        Self { key, path, read_path, metadata, recorded, job, replaces, kept_size_bytes, kept, given_up }
+        Self {
+            key,
+            path,
+            read_path,
+            metadata,
+            recorded,
+            job,
+            replaces,
+            kept_size_bytes,
+            kept,
+            has_long_holes,
+            progress,
+            given_up,
+        }
     }
 
     /// Ends the file's way here if it is not the file of the backlog any more.
@@ -101,6 +129,8 @@ pub(crate) enum Ending {
     NoSuchName(Error),
     /// A directory with content is in its place.
     Blocked(Error),
+    /// It has long holes, and this lane is not the one that hashes them.
+    LongHoles,
     /// The source does not have it any more.
     Vanished,
     /// The source or the sink failed.

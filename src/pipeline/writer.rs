@@ -13,7 +13,7 @@ use super::obstacle::{clear_other_kind, make_way};
 use super::reader::SMALL_BYTES;
 use super::task::{Ended, Ending, Failure, Task, Written};
 use crate::pace::OpenFile;
-use crate::progress::CurrentGuard;
+use crate::progress::LaneGuard;
 use crate::state::{Begin, Replaced};
 
 /// Writes blocks until the reader ends.
@@ -26,8 +26,8 @@ pub(crate) async fn run(
     let mut current: Option<Writing> = None;
     while let Some(message) = queue.recv().await {
         if let Message::Begin(task) = message {
-            let progress = shared.progress.start_file(lane, &task.path, task.metadata.size_bytes);
-            current = Some(Writing::new(Arc::clone(&shared), task, progress));
+            let shown = shared.progress.show_file(lane, task.progress.clone());
+            current = Some(Writing::new(Arc::clone(&shared), task, shown));
             continue;
         }
         let Some(writing) = &mut current else { continue };
@@ -52,13 +52,22 @@ struct Writing {
     position: u64,
     /// How it failed; blocks that still come are dropped.
     failed: Option<Ending>,
-    progress: CurrentGuard,
+    _shown: LaneGuard,
 }
 
 impl Writing {
-    fn new(shared: Arc<Shared>, task: Arc<Task>, progress: CurrentGuard) -> Self {
+    fn new(shared: Arc<Shared>, task: Arc<Task>, shown: LaneGuard) -> Self {
         let at = shared.destination_path(&task.path);
-        Self { shared, task, at, file: None, attributes: Attributes::default(), position: 0, failed: None, progress }
+        Self {
+            shared,
+            task,
+            at,
+            file: None,
+            attributes: Attributes::default(),
+            position: 0,
+            failed: None,
+            _shown: shown,
+        }
     }
 
     /// Takes a message; tells the file's ending with its last one.
@@ -93,7 +102,8 @@ impl Writing {
             match self.write(block).await {
                 Ok(Some(ReadBack { kept, refused })) => {
                     let unstated_size_bytes = Some(self.position).filter(|size| *size != self.stated_size_bytes());
-                    let (written_bytes, hole_bytes) = self.progress.written_and_hole_bytes();
+                    let progress = &self.task.progress;
+                    let (written_bytes, hole_bytes) = (progress.written_bytes(), progress.hole_bytes());
                     let written = Written { hash, refused, kept, unstated_size_bytes, written_bytes, hole_bytes };
                     return Some(Ending::Written(Box::new(written)));
                 }
@@ -141,7 +151,7 @@ impl Writing {
         let written = if whole && block.data.len() <= self.shared.paces.write.step_bytes().min(SMALL_BYTES) {
             pace(&self.shared, block.data.len()).await?;
             let written = self.write_whole(block).await?;
-            self.progress.add_written(end);
+            self.task.progress.add_written(end);
             written
         } else {
             self.write_steps(block).await?;
@@ -189,8 +199,6 @@ impl Writing {
             let file = self.create(&block.destination_path).await?;
             self.file = Some((file, OpenFile::new(&self.shared.paces)));
         }
-        // A block that does not follow the last one follows a hole.
-        self.progress.skip(block.offset.saturating_sub(self.position));
         let Some((file, _)) = &mut self.file else { return Ok(()) };
         let mut from = 0;
         while from < block.data.len() {
@@ -200,7 +208,7 @@ impl Writing {
                 file.limit_under_way(bytes);
             }
             file.write_at(block.offset + from as u64, block.data.slice(from..to)).await.map_err(failed)?;
-            self.progress.add_written((to - from) as u64);
+            self.task.progress.add_written((to - from) as u64);
             from = to;
         }
         self.position = block.offset + block.data.len() as u64;

@@ -1,6 +1,7 @@
 //! Where a migration stands: counters the engine keeps and anyone may look at.
 
 mod estimate;
+mod file;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
@@ -11,7 +12,10 @@ use towpath_backend::RelPath;
 
 use crate::event::{Counts, Side, Totals};
 
+use file::Transferred;
+
 pub use estimate::{Estimate, Estimator};
+pub(crate) use file::FileProgress;
 
 /// What a migration is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,15 +31,33 @@ pub enum Phase {
     Ended,
 }
 
-/// A file under way.
+/// A file in flight.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CurrentFile {
     /// Its path in both trees.
     pub path: RelPath,
     /// Its size.
     pub size_bytes: u64,
-    /// How much of it the sink has taken.
+    /// Data that the sink has taken.
     pub written_bytes: u64,
+    /// Holes passed over. They are not written; with a checksum, their zeros are hashed.
+    pub hole_bytes: u64,
+    /// Whether it has long holes: files that do are sent one at a time, beside the others.
+    pub has_long_holes: bool,
+    /// Whether a hole of it is being hashed right now.
+    pub hashes_hole: bool,
+}
+
+impl CurrentFile {
+    /// How far its copy has come: what was written and the holes passed over.
+    pub fn position_bytes(&self) -> u64 {
+        self.written_bytes.saturating_add(self.hole_bytes).min(self.size_bytes)
+    }
+
+    /// What is left of it.
+    pub fn left_bytes(&self) -> u64 {
+        self.size_bytes - self.position_bytes()
+    }
 }
 
 /// Where a migration stood at one moment.
@@ -49,15 +71,21 @@ pub struct Snapshot {
     pub sink: Counts,
     /// Files to be sent: so far, while scanning; still, while transferring.
     pub pending: Totals,
+    /// Of these, the files with long holes, as far as they were found. They are sent one at a time.
+    pub long_holes: Totals,
     /// Files made durable by this run.
     pub synced: Totals,
     /// Files given up in this run.
     pub failed_files: u64,
     /// Bytes read by this run, files under way included.
     pub read_bytes: u64,
-    /// Bytes written by this run, files under way included.
+    /// Bytes written by this run, files in flight included.
     pub written_bytes: u64,
-    /// Files under way, by lane.
+    /// Holes that this run passed over, files in flight included.
+    pub hole_bytes: u128,
+    /// Of `written_bytes` and `hole_bytes`, the part of files with long holes.
+    pub long_holes_bytes: u128,
+    /// Files in flight, by lane.
     pub current: Vec<CurrentFile>,
     /// Where the limit is that follows the others on the link ([`crate::Bandwidth::Auto`]).
     pub followed: Option<Followed>,
@@ -92,12 +120,13 @@ struct Counters {
     source: Mutex<Counts>,
     sink: Mutex<Counts>,
     pending: Mutex<Totals>,
+    long_holes: Mutex<Totals>,
     synced: Mutex<Totals>,
     failed_files: AtomicU64,
     special_files: AtomicU64,
     read_bytes: AtomicU64,
-    written_bytes: AtomicU64,
-    lanes: Mutex<Vec<Option<Arc<LaneFile>>>>,
+    transferred: Arc<Transferred>,
+    lanes: Mutex<Vec<Option<FileProgress>>>,
     followed: Mutex<Option<Followed>>,
 }
 
@@ -106,30 +135,13 @@ fn locked<T>(counters: &Mutex<T>) -> MutexGuard<'_, T> {
     counters.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A lane's file under way, as the lane's writer counts it.
-#[derive(Debug)]
-pub(crate) struct LaneFile {
-    path: RelPath,
-    size_bytes: u64,
-    /// Holes included.
-    written_bytes: AtomicU64,
-    hole_bytes: AtomicU64,
-}
-
 impl Progress {
     /// The counters as they are now.
     pub fn snapshot(&self) -> Snapshot {
         let counters = &*self.0;
         let lanes = locked(&counters.lanes);
-        let current = lanes
-            .iter()
-            .flatten()
-            .map(|file| CurrentFile {
-                path: file.path.clone(),
-                size_bytes: file.size_bytes,
-                written_bytes: file.written_bytes.load(Relaxed),
-            })
-            .collect();
+        let current = lanes.iter().flatten().map(FileProgress::current).collect();
+        let passed = *locked(&counters.transferred.passed);
         Snapshot {
             phase: match counters.phase.load(Relaxed) {
                 0 => Phase::Starting,
@@ -140,10 +152,13 @@ impl Progress {
             source: *locked(&counters.source),
             sink: *locked(&counters.sink),
             pending: *locked(&counters.pending),
+            long_holes: *locked(&counters.long_holes),
             synced: *locked(&counters.synced),
             failed_files: counters.failed_files.load(Relaxed),
             read_bytes: counters.read_bytes.load(Relaxed),
-            written_bytes: counters.written_bytes.load(Relaxed),
+            written_bytes: counters.transferred.written_bytes.load(Relaxed),
+            hole_bytes: passed.hole_bytes,
+            long_holes_bytes: passed.long_holes_bytes,
             current,
             followed: *locked(&counters.followed),
         }
@@ -196,6 +211,10 @@ impl Progress {
         *locked(&self.0.pending) = pending;
     }
 
+    pub(crate) fn set_long_holes(&self, long_holes: Totals) {
+        *locked(&self.0.long_holes) = long_holes;
+    }
+
     pub(crate) fn set_synced(&self, synced: Totals) {
         *locked(&self.0.synced) = synced;
     }
@@ -213,19 +232,18 @@ impl Progress {
         *locked(&self.0.followed) = followed;
     }
 
-    /// A lane takes up a file. The guard counts what is written, and clears the lane when dropped.
-    pub(crate) fn start_file(&self, lane: usize, path: &RelPath, size_bytes: u64) -> CurrentGuard {
-        let file = Arc::new(LaneFile {
-            path: path.clone(),
-            size_bytes,
-            written_bytes: AtomicU64::new(0),
-            hole_bytes: AtomicU64::new(0),
-        });
-        self.set_lane(lane, Some(Arc::clone(&file)));
-        CurrentGuard { progress: self.clone(), lane, file }
+    /// Counts of a file that is to be sent. They add to those of the run at once, and are shown once a lane has it.
+    pub(crate) fn of_file(&self, path: &RelPath, size_bytes: u64, has_long_holes: bool) -> FileProgress {
+        FileProgress::new(path.clone(), size_bytes, has_long_holes, Arc::clone(&self.0.transferred))
     }
 
-    fn set_lane(&self, lane: usize, file: Option<Arc<LaneFile>>) {
+    /// Shows a file as this lane's, until the guard is dropped.
+    pub(crate) fn show_file(&self, lane: usize, file: FileProgress) -> LaneGuard {
+        self.set_lane(lane, Some(file));
+        LaneGuard { progress: self.clone(), lane }
+    }
+
+    fn set_lane(&self, lane: usize, file: Option<FileProgress>) {
         let mut lanes = locked(&self.0.lanes);
         if lanes.len() <= lane {
             lanes.resize(lane + 1, None);
@@ -234,35 +252,14 @@ impl Progress {
     }
 }
 
-/// Counts one file under way.
+/// Clears a lane when dropped.
 #[derive(Debug)]
-pub(crate) struct CurrentGuard {
+pub(crate) struct LaneGuard {
     progress: Progress,
     lane: usize,
-    file: Arc<LaneFile>,
 }
 
-impl CurrentGuard {
-    /// `bytes` more were written.
-    pub(crate) fn add_written(&self, bytes: u64) {
-        self.file.written_bytes.fetch_add(bytes, Relaxed);
-        self.progress.0.written_bytes.fetch_add(bytes, Relaxed);
-    }
-
-    /// `bytes` more are a hole, which nobody writes.
-    pub(crate) fn skip(&self, bytes: u64) {
-        self.file.written_bytes.fetch_add(bytes, Relaxed);
-        self.file.hole_bytes.fetch_add(bytes, Relaxed);
-    }
-
-    /// What was written of the file, and what are holes.
-    pub(crate) fn written_and_hole_bytes(&self) -> (u64, u64) {
-        let holes = self.file.hole_bytes.load(Relaxed);
-        (self.file.written_bytes.load(Relaxed).saturating_sub(holes), holes)
-    }
-}
-
-impl Drop for CurrentGuard {
+impl Drop for LaneGuard {
     fn drop(&mut self) {
         self.progress.set_lane(self.lane, None);
     }

@@ -15,6 +15,7 @@ mod inside;
 mod kept;
 mod links;
 mod listing;
+mod long_holes;
 mod mounts;
 mod names;
 mod open;

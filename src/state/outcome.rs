@@ -8,6 +8,7 @@ use super::backlog::{BLOCKED, FileKey, NO_TURN};
 use super::db::Db;
 use super::kept::Kept;
 use super::listing::{FILE, LINK, bits, several_names};
+use super::long_holes::SET_ASIDE;
 use super::scan::number;
 use super::value::{Name, Time, signed, unsigned};
 use crate::audit::Line;
@@ -37,6 +38,8 @@ pub(crate) enum Verdict {
     OtherFile { of: RelPath, turn: u32 },
     /// Not to be sent again in this run.
     Failed { side: Side, metadata: Option<Metadata> },
+    /// It has long holes: the lane for such files takes it.
+    LongHoles,
     /// A directory with content is in its place: once that is gone, it has another chance.
     Blocked,
     /// No longer in the source. A copy of it stays incomplete at the sink, if there is one.
@@ -121,6 +124,7 @@ impl Db {
                 )?;
                 self.set_turn(key, *turn, None)?;
             }
+            Verdict::LongHoles => self.set_turn(key, SET_ASIDE, None)?,
             Verdict::Blocked => self.set_turn(key, BLOCKED, None)?,
             Verdict::Settled { kept } => {
                 self.set_kept_attributes(key, *kept)?;

@@ -8,7 +8,7 @@ use super::db::Db;
 use super::mounts::LOST_IN_SOURCE;
 use super::scan::number;
 use super::value::unsigned;
-use crate::audit::{RunLine, rfc3339};
+use crate::audit::{RunLine, json_number, rfc3339};
 use crate::error::{Error, Result};
 use crate::event::{BacklogOrigin, Counts, ScanReason, Side, Totals};
 use crate::options::AfterBacklog;
@@ -143,7 +143,7 @@ fn start_line(mut line: RunLine, run: i64, plan: &Plan, unfinished: Option<(i64,
     line.put("reason", reason);
     if let Plan::Backlog { backlog, .. } = plan {
         line.put("pending_files", backlog.pending.files);
-        line.put("pending_bytes", backlog.pending.bytes);
+        line.put("pending_bytes", json_number(backlog.pending.bytes));
         line.put("scanned_at", backlog.scanned_at.map(rfc3339));
     }
     let unfinished = unfinished.map(|(run, started_ns)| {

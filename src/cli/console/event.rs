@@ -84,6 +84,9 @@ pub(super) fn shown(event: &Event, each_file: bool) -> Option<Shown> {
         Event::Renamed { paths, from } if each_file => {
             Shown::told(format!("renamed {} to {}", escape(from), escape(&paths.dest)))
         }
+        Event::LongHoles { paths } if each_file => {
+            Shown::told(format!("{} has long holes: it is sent beside or after the other files", escape(&paths.source)))
+        }
         Event::Skipped { accepted: true, .. } if each_file => logged(event)?,
         Event::Deleted { paths, .. } if each_file => Shown::told(format!("deleted {}", escape(&paths.dest))),
         // What is planned has lines of its own.
@@ -92,6 +95,7 @@ pub(super) fn shown(event: &Event, each_file: bool) -> Option<Shown> {
         | Event::Settled { .. }
         | Event::Deleted { .. }
         | Event::Renamed { .. }
+        | Event::LongHoles { .. }
         | Event::Skipped { accepted: true, .. }
         | Event::Planned { .. } => return None,
         Event::WillRetry { .. } | Event::Warning { .. } | Event::Protected { .. } => passing(event)?,

@@ -2,6 +2,7 @@
 
 mod bars;
 mod event;
+mod holes;
 mod text;
 
 use std::collections::HashMap;
@@ -115,6 +116,10 @@ impl Console {
     }
 
     fn show(&mut self, event: &Event) {
+        if matches!(event, Event::PassStarted { .. }) {
+            // Where it starts from, so that the first line of progress has a rate.
+            self.estimator.estimate(Instant::now(), &self.progress.snapshot());
+        }
         if let Some(line) = planned_line(event, self.format) {
             if self.lists_steps {
                 self.print(false, &line);

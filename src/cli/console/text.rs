@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
+use super::holes::{hashed, written_and_holes};
 use crate::cli::format::{duration, local_time, number, rate, short_path, size};
 use crate::{Counts, CurrentFile, Estimate, Outcome, Phase, Report, Snapshot, Totals};
 
@@ -27,7 +28,7 @@ pub(super) fn lines(snapshot: &Snapshot, estimate: &Estimate, width: usize) -> V
             format!("      pending so far {}", totals(snapshot.pending)),
         ],
         Phase::Transferring => {
-            let mut lines = current_files(snapshot, width);
+            let mut lines = current_files(snapshot, estimate, width);
             lines.push(pace(snapshot, estimate));
             lines.push(left(snapshot));
             lines.push(done(snapshot));
@@ -42,18 +43,19 @@ pub(super) fn lines(snapshot: &Snapshot, estimate: &Estimate, width: usize) -> V
 
 /// The files with most left to write come first: they stay, while small ones come
 /// and go below them, and the first is the one that is foretold.
-fn current_files(snapshot: &Snapshot, width: usize) -> Vec<String> {
+fn current_files(snapshot: &Snapshot, estimate: &Estimate, width: usize) -> Vec<String> {
     let mut files: Vec<&CurrentFile> = snapshot.current.iter().collect();
-    files.sort_by_key(|file| Reverse(file.size_bytes.saturating_sub(file.written_bytes)));
+    files.sort_by_key(|file| Reverse(file.left_bytes()));
     let mut lines: Vec<_> = files.iter().take(MAX_FILES).map(|file| current_file(file, width)).collect();
     if files.len() > MAX_FILES {
         lines.push(format!("  and {} more", files.len() - MAX_FILES));
     }
+    lines.extend(hashed(snapshot, estimate, width.saturating_sub(70)));
     lines
 }
 
 fn current_file(file: &CurrentFile, width: usize) -> String {
-    let percent = (u128::from(file.written_bytes) * 100).checked_div(file.size_bytes.into()).unwrap_or(100).min(100);
+    let percent = (u128::from(file.position_bytes()) * 100).checked_div(file.size_bytes.into()).unwrap_or(100).min(100);
     let name = short_path(file.path.as_bytes(), width.saturating_sub(20));
     format!("  {percent:3} % {:>10}  {name}", size(file.size_bytes))
 }
@@ -67,8 +69,9 @@ fn pace(snapshot: &Snapshot, estimate: &Estimate) -> String {
         .followed
         .map_or_else(String::new, |followed| format!(" of {} that others leave", rate(followed.limit_bytes_per_s)));
     format!(
-        "{}{allowed}{}{}",
-        rate(estimate.bandwidth_bytes_per_s),
+        "{}{allowed}{}{}{}",
+        rate(estimate.progress_bytes_per_s()),
+        written_and_holes(estimate),
         eta("largest file", file),
         eta("all", estimate.backlog)
     )
@@ -84,8 +87,12 @@ fn left(snapshot: &Snapshot) -> String {
 
 fn done(snapshot: &Snapshot) -> String {
     let all = snapshot.in_sync_in_all();
+    let holes = match snapshot.hole_bytes {
+        0 => String::new(),
+        holes => format!(" and {} of holes passed over", size(holes)),
+    };
     format!(
-        "written now {}; in all {} of {}, {} of {} files",
+        "written now {}{holes}; in all {} of {}, {} of {} files",
         size(snapshot.written_bytes),
         size(all.bytes),
         size(snapshot.source.bytes),
@@ -106,28 +113,35 @@ pub(super) fn one_line(snapshot: &Snapshot, estimate: &Estimate) -> String {
             totals(snapshot.pending)
         ),
         Phase::Transferring => {
-            let file = estimate
-                .current_file
-                .as_ref()
-                .map_or_else(String::new, |(name, _)| format!("; now {}", short_path(name.as_bytes(), 60)));
-            format!("{}, {}; {}{file}", pace(snapshot, estimate), left(snapshot), done(snapshot))
+            let hole = hashed(snapshot, estimate, 60).map_or_else(String::new, |text| format!("; {text}"));
+            format!("{}, {}; {}{}{hole}", pace(snapshot, estimate), left(snapshot), done(snapshot), now(snapshot))
         }
     }
 }
 
-fn mean_rate(bytes: u64, time: Duration) -> String {
+/// The file in flight with most left, and how far it has come.
+fn now(snapshot: &Snapshot) -> String {
+    let largest = snapshot.current.iter().filter(|file| !file.hashes_hole).max_by_key(|file| file.left_bytes());
+    largest.map_or_else(String::new, |file| {
+        let name = short_path(file.path.as_bytes(), 60);
+        format!("; now {name}: {} of {}", size(file.position_bytes()), size(file.size_bytes))
+    })
+}
+
+fn mean_rate(bytes: impl Into<u128>, time: Duration) -> String {
     let seconds = time.as_secs_f64();
-    rate(if seconds > 0.0 { (bytes as f64 / seconds) as u64 } else { 0 })
+    rate(if seconds > 0.0 { (bytes.into() as f64 / seconds) as u64 } else { 0 })
 }
 
 /// How the run ended, and how to go on.
 pub(in crate::cli) fn summary(report: &Report) -> String {
+    let sent_bytes = u128::from(report.kept_bytes) + report.hole_bytes;
     let mut text = format!(
         "{}: sent {} in {} ({})",
         if report.outcome == Outcome::Stopped { "stopped" } else { "done" },
-        totals(Totals { files: report.synced.files, bytes: report.kept_bytes.into() }),
+        totals(Totals { files: report.synced.files, bytes: sent_bytes }),
         duration(report.duration),
-        mean_rate(report.kept_bytes, report.duration)
+        mean_rate(sent_bytes, report.duration)
     );
     if report.source.files > 0 {
         text += &format!("; {} of {} files in sync", number(report.in_sync_files), number(report.source.files));
@@ -142,7 +156,12 @@ pub(in crate::cli) fn summary(report: &Report) -> String {
         }
     }
     if report.hole_bytes > 0 {
-        text += &format!("\n  {} of holes beside that, which are not written", size(report.hole_bytes));
+        text += &format!(
+            "\n  {} of that written ({}); the other {} are holes, which are passed over",
+            size(report.kept_bytes),
+            mean_rate(report.kept_bytes, report.duration),
+            size(report.hole_bytes)
+        );
     }
     let lost_bytes = report.written_bytes.saturating_sub(report.kept_bytes);
     if lost_bytes > 0 {
@@ -180,34 +199,42 @@ pub(in crate::cli) fn summary(report: &Report) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use towpath_backend::{RelPath, Timestamp};
 
-    fn snapshot() -> Snapshot {
+    pub(in crate::cli::console) fn snapshot() -> Snapshot {
         Snapshot {
             phase: Phase::Transferring,
             source: Counts { files: 1_234_567, dirs: 4_000, bytes: 200 << 40 },
             sink: Counts { files: 10, dirs: 2, bytes: 5 << 30 },
             pending: Totals { files: 1_000_000, bytes: 150 << 40 },
+            long_holes: Totals::default(),
             synced: Totals { files: 17, bytes: 3 << 30 },
             failed_files: 2,
             read_bytes: 4 << 30,
             written_bytes: 3 << 30,
+            hole_bytes: 0,
+            long_holes_bytes: 0,
             current: (0..6)
                 .map(|n| CurrentFile {
                     path: RelPath::new(format!("projects/film {n}\n/take.mov")).unwrap(),
                     size_bytes: 1 << 30,
                     written_bytes: n << 27,
+                    hole_bytes: 0,
+                    has_long_holes: false,
+                    hashes_hole: false,
                 })
                 .collect(),
             followed: None,
         }
     }
 
-    fn estimate() -> Estimate {
+    pub(in crate::cli::console) fn estimate() -> Estimate {
         Estimate {
             bandwidth_bytes_per_s: 20 << 20,
+            holes_bytes_per_s: 0,
+            long_holes_bytes_per_s: 0,
             current_file: Some((RelPath::new("projects/film 0\n/take.mov").unwrap(), Duration::from_secs(312))),
             backlog: Some(Duration::from_secs(1_825_452)),
         }
@@ -257,7 +284,7 @@ mod tests {
 
     #[test]
     fn without_a_terminal_one_line_says_it_all() {
-        insta::assert_snapshot!(one_line(&snapshot(), &estimate()), @"20.0 MiB/s, largest file done in 05:12, all done in 21d 03:04:12, pending 1,000,000 files, 150.0 TiB, failed 2 files; written now 3.0 GiB; in all 50.0 TiB of 200.0 TiB, 234,567 of 1,234,567 files; now projects/film 0\\n/take.mov");
+        insta::assert_snapshot!(one_line(&snapshot(), &estimate()), @"20.0 MiB/s, largest file done in 05:12, all done in 21d 03:04:12, pending 1,000,000 files, 150.0 TiB, failed 2 files; written now 3.0 GiB; in all 50.0 TiB of 200.0 TiB, 234,567 of 1,234,567 files; now projects/film 0\\n/take.mov: 0 B of 1.0 GiB");
     }
 
     #[test]
@@ -296,8 +323,8 @@ mod tests {
             duration: Duration::from_secs(2),
         };
         insta::assert_snapshot!(summary(&report), @"
-        stopped: sent 4 files, 400 B in 2.0 s (200 B/s); 4 of 10 files in sync
-          2.0 KiB of holes beside that, which are not written
+        stopped: sent 4 files, 2.3 KiB in 2.0 s (1.2 KiB/s); 4 of 10 files in sync
+          400 B of that written (200 B/s); the other 2.0 KiB are holes, which are passed over
           450 B written in all (225 B/s), of which 50 B do not count: files that were not finished start again at 0
           1 failed
           1 vanished from the source

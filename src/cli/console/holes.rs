@@ -1,0 +1,105 @@
+//! Holes in words: how fast they are passed over, and which is being hashed.
+
+use crate::cli::format::{number, rate, short_path, size};
+use crate::{Estimate, Snapshot};
+
+/// Characters of a name beside other text, on however narrow a terminal.
+const MIN_NAME_WIDTH: usize = 12;
+
+/// The hole that is being hashed, and how many files wait for theirs.
+pub(super) fn hashed(snapshot: &Snapshot, estimate: &Estimate, name_width: usize) -> Option<String> {
+    let hashed = snapshot.current.iter().filter(|file| file.hashes_hole);
+    let file = hashed.max_by_key(|file| (file.has_long_holes, file.left_bytes()))?;
+    let bytes_per_s = if file.has_long_holes { estimate.long_holes_bytes_per_s } else { estimate.holes_bytes_per_s };
+    let waiting = match snapshot.long_holes.files.saturating_sub(1) {
+        0 => String::new(),
+        waiting => format!(", {} more files with long holes wait", number(waiting)),
+    };
+    Some(format!(
+        "hashing the holes of {}: {} of {}, {}{waiting}",
+        short_path(file.path.as_bytes(), name_width.max(MIN_NAME_WIDTH)),
+        size(file.position_bytes()),
+        size(file.size_bytes),
+        rate(bytes_per_s)
+    ))
+}
+
+/// What is written and what is not, where they differ.
+pub(super) fn written_and_holes(estimate: &Estimate) -> String {
+    match estimate.holes_bytes_per_s {
+        0 => String::new(),
+        holes => format!(" ({} written, {} holes)", rate(estimate.bandwidth_bytes_per_s), rate(holes)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use towpath_backend::RelPath;
+
+    use super::super::text::tests::{estimate, snapshot};
+    use super::super::text::{lines, one_line};
+    use super::*;
+    use crate::{Counts, CurrentFile, Totals};
+
+    /// While the first of nine huge sparse files is hashed, and another file is sent.
+    fn snapshot_of_holes() -> Snapshot {
+        let all = u128::from(7_u64 << 60) * 9;
+        let huge = CurrentFile {
+            path: RelPath::new("huge1").unwrap(),
+            size_bytes: 7 << 60,
+            written_bytes: 0,
+            hole_bytes: 12 << 30,
+            has_long_holes: true,
+            hashes_hole: true,
+        };
+        let file = CurrentFile { written_bytes: 1 << 29, ..snapshot().current[0].clone() };
+        Snapshot {
+            source: Counts { files: 29, dirs: 0, bytes: all + (1 << 30) + (40 << 20) },
+            pending: Totals { files: 10, bytes: all + (1 << 30) },
+            long_holes: Totals { files: 9, bytes: all },
+            failed_files: 0,
+            hole_bytes: 12 << 30,
+            long_holes_bytes: 12 << 30,
+            current: vec![file, huge],
+            ..snapshot()
+        }
+    }
+
+    fn estimate_of_holes() -> Estimate {
+        let years = Duration::from_secs(198 * 31_556_952);
+        let current_file = Some((RelPath::new("huge1").unwrap(), years));
+        let rate = 1_288_490_188;
+        Estimate {
+            holes_bytes_per_s: rate,
+            long_holes_bytes_per_s: rate,
+            current_file,
+            backlog: Some(years * 9),
+            ..estimate()
+        }
+    }
+
+    #[test]
+    fn holes_are_shown_apart_from_what_is_written() {
+        let (snapshot, estimate) = (snapshot_of_holes(), estimate_of_holes());
+        insta::assert_snapshot!(lines(&snapshot, &estimate, 120).join("\n"), @r"
+            0 %    7.0 EiB  huge1
+           50 %    1.0 GiB  projects/film 0\n/take.mov
+        hashing the holes of huge1: 12.0 GiB of 7.0 EiB, 1.2 GiB/s, 8 more files with long holes wait
+        1.2 GiB/s (20.0 MiB/s written, 1.2 GiB/s holes), largest file done in 198 years, all done in 1,782 years
+        pending 10 files, 63.0 EiB
+        written now 3.0 GiB and 12.0 GiB of holes passed over; in all 40.0 MiB of 63.0 EiB, 19 of 29 files
+        ");
+        insta::assert_snapshot!(one_line(&snapshot, &estimate), @r"1.2 GiB/s (20.0 MiB/s written, 1.2 GiB/s holes), largest file done in 198 years, all done in 1,782 years, pending 10 files, 63.0 EiB; written now 3.0 GiB and 12.0 GiB of holes passed over; in all 40.0 MiB of 63.0 EiB, 19 of 29 files; now projects/film 0\n/take.mov: 512.0 MiB of 1.0 GiB; hashing the holes of huge1: 12.0 GiB of 7.0 EiB, 1.2 GiB/s, 8 more files with long holes wait");
+    }
+
+    #[test]
+    fn percents_of_the_largest_file_are_right() {
+        let mut snapshot = snapshot_of_holes();
+        snapshot.current[1].size_bytes = i64::MAX.cast_unsigned();
+        snapshot.current[1].hole_bytes = 1 << 62;
+        let lines = lines(&snapshot, &estimate_of_holes(), 80);
+        assert!(lines[0].starts_with("   50 %    8.0 EiB"), "{lines:?}");
+    }
+}

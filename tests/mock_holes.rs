@@ -305,7 +305,7 @@ async fn files_whose_holes_never_end_keep_no_others_waiting() {
         files.extend((0..20).map(|n| all_data(&format!("real{n}"), 300_000)));
         let is_hashing = |now: &Snapshot| now.synced.files == 20 && now.current.iter().any(|file| file.hashes_hole);
         let (time, report) = cancelled(bench.migration(source(files), sink()), is_hashing).await;
-        assert!(time < Duration::from_secs(2), "{time:?}");
+        assert!(time < Duration::from_secs(5), "{time:?}");
         assert_eq!((report.synced.files, report.pending.files, report.failed_files), (20, 9, 0));
         assert_eq!(report.pending.bytes, u128::from(EIB) * 63);
         assert_eq!(bench.rows().iter().filter(|(_, status)| status == "pending").count(), 9);

@@ -34,11 +34,14 @@ impl State {
 
 impl Db {
     fn take_long_holes(&self, max_bytes: u64) -> Result<Option<Pending>> {
+        // The inner query reads nothing but the index of what is pending.
         let smallest = self.row(
             &format!(
                 "SELECT {} FROM file JOIN dir ON dir.id = file.dir
-                 WHERE status = 0 AND work = 0 AND turn = ?1 AND size <= ?2
-                 ORDER BY size, file.dir, file.name LIMIT 1",
+                 WHERE (file.dir, file.name) = (
+                     SELECT dir, name FROM file
+                     WHERE status = 0 AND work = 0 AND turn = ?1 AND size <= ?2
+                     ORDER BY size, dir, name LIMIT 1)",
                 columns("file")
             ),
             params![SET_ASIDE, signed(max_bytes)],

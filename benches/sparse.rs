@@ -1,0 +1,98 @@
+//! A sparse file through the whole engine between mocked trees: 256 MiB with a tenth of data, without a checksum, which
+//! passes over holes, and with each of the four, which hashes their zeros.
+
+// criterion_group! makes a function without documentation.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use tokio::runtime::Runtime;
+use towpath::{Algorithm, Migration, Options};
+use towpath_backend::mock::{MockFileReader, MockFileWriter, MockSink, MockSource};
+use towpath_backend::{Capabilities, Entry, EntryStream, Identity, Kind, Metadata, Timestamp};
+
+const SIZE_BYTES: u64 = 256 << 20;
+/// A stretch of data and the hole behind it.
+const STRETCH_BYTES: u64 = 10 << 20;
+const DATA_BYTES: u64 = 1 << 20;
+const DIR: Metadata = Metadata::new(Kind::Dir, 0, Timestamp(1));
+const FILE: Metadata = Metadata::new(Kind::File, SIZE_BYTES, Timestamp(1));
+const CAPABILITIES: Capabilities = Capabilities { holes: true, ..Capabilities::PLAIN };
+
+fn page(entries: Vec<Entry>) -> EntryStream {
+    Box::pin(tokio_stream::iter([Ok(entries)]))
+}
+
+fn reader() -> MockFileReader {
+    let mut reader = MockFileReader::new();
+    reader.expect_metadata().returning(|| Ok(FILE));
+    reader.expect_read_at().returning(|_, length, mut buffer| {
+        buffer.resize(buffer.len() + length, 7);
+        Ok(buffer)
+    });
+    reader.expect_next_data().returning(|offset| {
+        let stretch = offset - offset % STRETCH_BYTES;
+        let start = if offset < stretch + DATA_BYTES { offset } else { stretch + STRETCH_BYTES };
+        let data = start..start - start % STRETCH_BYTES + DATA_BYTES;
+        Ok(Some(data).filter(|data| data.start < SIZE_BYTES))
+    });
+    reader
+}
+
+fn source() -> MockSource {
+    let mut source = MockSource::new();
+    source.expect_root().return_const(b"/source".to_vec());
+    source.expect_capabilities().return_const(CAPABILITIES);
+    source.expect_locate().return_const(None);
+    source.expect_identity().returning(|| Ok(Identity::new("source")));
+    source.expect_metadata().returning(|_| Ok(DIR));
+    source.expect_read_dir().returning(|_| Ok(page(vec![Entry { name: b"sparse".to_vec(), metadata: FILE }])));
+    source.expect_open().returning(|_| Ok(Box::new(reader())));
+    source
+}
+
+fn sink() -> MockSink {
+    let mut sink = MockSink::new();
+    sink.expect_root().return_const(b"/sink".to_vec());
+    sink.expect_capabilities().return_const(CAPABILITIES);
+    sink.expect_locate().return_const(None);
+    sink.expect_identity().returning(|| Ok(Identity::new("sink")));
+    sink.expect_set_times().returning(|_, _| Ok(()));
+    sink.expect_metadata().returning(|_| Ok(DIR));
+    sink.expect_read_dir().returning(|_| Ok(page(Vec::new())));
+    sink.expect_flush().returning(|| Ok(()));
+    sink.expect_create().returning(|_, _| {
+        let mut writer = MockFileWriter::new();
+        writer.expect_write_at().returning(|_, _| Ok(()));
+        writer.expect_finish().returning(|_, _| Ok(FILE));
+        Ok(Box::new(writer))
+    });
+    sink
+}
+
+fn migrate(runtime: &Runtime, checksum: Option<Algorithm>) {
+    let folder = tempfile::tempdir().unwrap();
+    let migration = Migration::builder()
+        .source(source())
+        .sink(sink())
+        .database(folder.path().join("backlog.db"))
+        .audit_log(folder.path().join("audit.jsonl"))
+        .options(Options { checksum, ..Options::default() })
+        .build()
+        .unwrap();
+    let report = runtime.block_on(migration.run()).unwrap();
+    assert!(report.all_in_sync() && report.written_bytes < SIZE_BYTES / 9);
+}
+
+fn sparse(criterion: &mut Criterion) {
+    let runtime = Runtime::new().unwrap();
+    let mut group = criterion.benchmark_group("sparse file");
+    group.sample_size(10).throughput(Throughput::Bytes(SIZE_BYTES));
+    for checksum in [None].into_iter().chain(Algorithm::ALL.map(Some)) {
+        let id = BenchmarkId::from_parameter(checksum.map_or("no checksum", Algorithm::name));
+        group.bench_function(id, |bencher| bencher.iter(|| migrate(&runtime, checksum)));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, sparse);
+criterion_main!(benches);

@@ -121,7 +121,8 @@ async fn a_dry_run_knows_sums_beyond_64_bits() {
 async fn the_largest_size_there_is_arrives() {
     let bench = Bench::new(Options { checksum: None, ..Options::default() });
     let size = i64::MAX.cast_unsigned();
-    let report = bench.run(source(vec![("max".to_owned(), size, vec![size - 5..size])]), sink()).await.result.unwrap();
+    let data = size - 5..size;
+    let report = bench.run(source(vec![("max".to_owned(), size, vec![data])]), sink()).await.result.unwrap();
     assert_eq!((report.all_in_sync(), report.written_bytes), (true, 5));
     assert_eq!(report.hole_bytes, u128::from(size) - 5);
 }

@@ -178,7 +178,7 @@ async fn a_large_object_takes_no_more_memory_than_a_few_parts() {
     fs::File::create(at("old/large")).unwrap().set_len(300 * MIB).unwrap();
     let source = LocalSource::open(&at("old")).unwrap();
     let sent = run(source, server.sink("tree").await, &at("state"), false).await;
-    assert!(sent.all_in_sync() && sent.synced.bytes == 300 * MIB, "{sent:?}");
+    assert!(sent.all_in_sync() && sent.synced.bytes == u128::from(300 * MIB), "{sent:?}");
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     let peak_kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();

@@ -13,14 +13,17 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 
 use rustix::buffer::spare_capacity;
-use rustix::fs::{AtFlags, Gid, Mode, Uid, XattrFlags, chmod, chownat, getxattr, listxattr, removexattr, setxattr};
+use rustix::fs::{AtFlags, Gid, Uid, XattrFlags, chownat, getxattr, listxattr, removexattr, setxattr};
 use rustix::io::Errno;
+use rustix::process::geteuid;
 use towpath_backend::{Attributes, Error, ErrorKind, Kind, Owner, RelPath, Xattr};
 
 use crate::root::{Root, metadata_of_open};
+use crate::write_access::Hold;
 
 /// The kernel's limit for the names, and for each value.
 const MAX_BYTES: usize = 65_536;
+const OWNER_WRITES: u32 = 0o200;
 
 /// All extended attributes of a file, directory or link, in no order; none where
 /// the file system has none.
@@ -84,12 +87,16 @@ pub(crate) fn set(root: &Root, path: &RelPath, attributes: &Attributes) -> io::R
             Err(error) => refused.push(Error::from_io("set owner", path, error.into())),
         }
     }
+    let (of_users, others): (Vec<_>, Vec<_>) =
+        attributes.xattrs.iter().partition(|xattr| xattr.name.starts_with(b"user."));
+    // Users' attributes need write access to the file itself.
+    let needs_write = (attributes.removes_others || !of_users.is_empty()) && !geteuid().is_root();
+    let hold = if needs_write { root.write_access.lift(&file, OWNER_WRITES)? } else { None };
     if attributes.removes_others {
         remove_others(&file, path, &attributes.xattrs, &mut refused)?;
     }
-    let (of_users, others): (Vec<_>, Vec<_>) =
-        attributes.xattrs.iter().partition(|xattr| xattr.name.starts_with(b"user."));
     set_xattrs(&file, path, &of_users, &mut refused);
+    hold.map_or(Ok(()), Hold::release)?;
     // A link has no permissions of its own.
     if now.kind != Kind::Symlink
         && let Some(permissions) = attributes.permissions_for(owner)
@@ -98,9 +105,10 @@ pub(crate) fn set(root: &Root, path: &RelPath, attributes: &Attributes) -> io::R
             let cause = "setuid or setgid is dropped: the file belongs to another user or group than at the source";
             refused.push(Error::new(ErrorKind::Unsupported, "set permissions", path, cause));
         }
-        let is_set = new_owner.is_none() && now.permissions == Some(permissions);
-        if !is_set && let Err(error) = chmod(proc_path(&file), Mode::from_raw_mode(permissions & 0o7777)) {
-            refused.push(Error::from_io("set permissions", path, through_proc(error)));
+        let is_set =
+            new_owner.is_none() && now.permissions == Some(permissions) && !root.write_access.is_lifted(now.id);
+        if !is_set && let Err(error) = root.write_access.set_permissions(&file, &now, permissions) {
+            refused.push(Error::from_io("set permissions", path, error));
         }
     }
     set_xattrs(&file, path, &others, &mut refused);
@@ -131,12 +139,12 @@ fn not_taken(path: &RelPath, name: &[u8], error: Errno) -> Error {
     Error::new(error.kind(), "set attribute", path, named).with_temporary(error.is_temporary())
 }
 
-fn proc_path(file: &OwnedFd) -> String {
+pub(crate) fn proc_path(file: &OwnedFd) -> String {
     format!("/proc/self/fd/{}", file.as_raw_fd())
 }
 
 /// What is missing is `/proc`: an open handle's file is there.
-fn through_proc(error: Errno) -> io::Error {
+pub(crate) fn through_proc(error: Errno) -> io::Error {
     match error {
         Errno::NOENT | Errno::NOTDIR => io::Error::other("/proc is not mounted"),
         _ => error.into(),

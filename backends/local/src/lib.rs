@@ -14,7 +14,9 @@
 //! Files and directories that are created grant no more than the permissions that
 //! come with them. An existing destination file is written in place and keeps its
 //! owner, and its mode as far as it grants no more than these; it loses setuid and
-//! setgid. One that may not be written is an error, not made writable. One with
+//! setgid. Where this process owns a file or directory that is not writable for its owner, the
+//! permissions are lifted for the time of one operation (module `write_access`); what belongs to
+//! another user and may not be written is an error. A file with
 //! several names (hard links) is made again under the name that is written, with
 //! no more permissions than it had, so that the others keep their content.
 //!
@@ -47,6 +49,7 @@ mod source;
 mod trash;
 mod views;
 mod way;
+mod write_access;
 mod writeback;
 mod writer;
 

@@ -17,6 +17,7 @@ use crate::listing;
 use crate::named::Named as _;
 use crate::resolve::Resolver;
 use crate::way::Way;
+use crate::write_access::WriteAccess;
 
 /// Why a path cannot be the root of a tree. One line, with the path.
 #[derive(Debug)]
@@ -57,6 +58,7 @@ pub(crate) struct Root {
     pub(crate) filesystem: FileSystem,
     /// What is on its way to its server, if it has one.
     pub(crate) way: Arc<Way>,
+    pub(crate) write_access: WriteAccess,
     /// Whether listings are paced.
     lists_paced: AtomicBool,
     /// The mount it lies on; 0 where the kernel does not tell.
@@ -80,6 +82,7 @@ impl Root {
             resolver: resolver(fd),
             filesystem,
             way: Arc::new(Way::new()),
+            write_access: WriteAccess::default(),
             lists_paced: AtomicBool::new(false),
             mount_id,
         })

@@ -57,7 +57,7 @@ impl LocalSink {
     }
 
     pub(crate) fn of(root: Root) -> io::Result<Self> {
-        let capabilities = probe::capabilities(&root)?;
+        let capabilities = probed(&root)?;
         Ok(Self { root: Arc::new(root), capabilities, inspected: false, trash: None })
     }
 
@@ -121,6 +121,12 @@ impl LocalSink {
     }
 }
 
+/// What the tree keeps, found out also where the root is not writable for its owner.
+fn probed(root: &Root) -> io::Result<Capabilities> {
+    let name = RelPath::new(towpath_backend::probe::name("")).map_err(io::Error::other)?;
+    root.with_write_access(&[&name], || probe::capabilities(root))
+}
+
 /// The mode of a new directory before the umask: its group and others get no more than
 /// `permissions`, if there are any.
 fn dir_mode(permissions: Option<u32>) -> u32 {
@@ -168,12 +174,28 @@ impl LocalSink {
         &self,
         operation: &'static str,
         path: &RelPath,
-        change: impl FnOnce(&Dir<'_>, &OsStr) -> io::Result<()> + Send + 'static,
+        change: impl Fn(&Dir<'_>, &OsStr) -> io::Result<()> + Send + 'static,
     ) -> Result<()> {
-        let (root, at) = (Arc::clone(&self.root), path.clone());
-        let work = move || {
+        let at = path.clone();
+        let work = move |root: &Root| {
             let (dir, name) = root.resolver.parent(&at)?;
             change(&dir, name)
+        };
+        self.change_at(operation, path, vec![path.clone()], work).await
+    }
+
+    /// Runs `change`, which needs write access to the directories of the entries at `paths`.
+    async fn change_at<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        path: &RelPath,
+        paths: Vec<RelPath>,
+        change: impl Fn(&Root) -> io::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let root = Arc::clone(&self.root);
+        let work = move || {
+            let paths: Vec<_> = paths.iter().collect();
+            root.with_write_access(&paths, || change(&root))
         };
         blocking(operation, path, work).await
     }
@@ -182,8 +204,9 @@ impl LocalSink {
 #[async_trait]
 impl Sink for LocalSink {
     async fn create(&self, path: &RelPath, metadata: &Metadata) -> Result<Box<dyn FileWriter>> {
-        let (root, at, permissions) = (Arc::clone(&self.root), path.clone(), metadata.permissions);
-        let file = blocking("create", path, move || writer::create(&root, &at, permissions)).await?;
+        let (at, permissions) = (path.clone(), metadata.permissions);
+        let create = move |root: &Root| writer::create(root, &at, permissions);
+        let file = self.change_at("create", path, vec![path.clone()], create).await?;
         Ok(Box::new(LocalWriter::new(file, path.clone(), Arc::clone(&self.root), self.capabilities.sets_mtime)))
     }
 
@@ -192,7 +215,9 @@ impl Sink for LocalSink {
         let (root, at) = (Arc::clone(&self.root), path.clone());
         let times = self.capabilities.sets_mtime.then(|| metadata.times());
         let permissions = metadata.permissions;
-        let write = move || writer::write_whole(&root, &at, &data, permissions, times.as_ref());
+        let write = move || {
+            root.with_write_access(&[&at], || writer::write_whole(&root, &at, &data, permissions, times.as_ref()))
+        };
         self.root.run_short("write", path, write).await
     }
 
@@ -221,8 +246,9 @@ impl Sink for LocalSink {
             let cause = "the file system gives files one name only";
             return Err(Error::new(ErrorKind::Unsupported, "link", path, cause));
         }
-        let (root, existing, at) = (Arc::clone(&self.root), existing.clone(), path.clone());
-        blocking("link", path, move || links::hard_link(&root, &existing, &at)).await
+        let paths = vec![existing.clone(), path.clone()];
+        let (existing, at) = (existing.clone(), path.clone());
+        self.change_at("link", path, paths, move |root| links::hard_link(root, &existing, &at)).await
     }
 
     async fn rename(&self, from: &RelPath, to: &RelPath) -> Result<()> {
@@ -230,14 +256,15 @@ impl Sink for LocalSink {
             let cause = "the file system does not rename in one step";
             return Err(Error::new(ErrorKind::Unsupported, "rename", to, cause));
         }
-        let (root, old, new) = (Arc::clone(&self.root), from.clone(), to.clone());
+        let (old, new) = (from.clone(), to.clone());
         let names_fold = self.capabilities.names.folds();
-        blocking("rename", to, move || links::rename(&root, &old, &new, names_fold)).await
+        let rename = move |root: &Root| links::rename(root, &old, &new, names_fold);
+        self.change_at("rename", to, vec![from.clone(), to.clone()], rename).await
     }
 
     async fn respell(&self, from: &RelPath, to: &RelPath) -> Result<()> {
-        let (root, old, new) = (Arc::clone(&self.root), from.clone(), to.clone());
-        blocking("rename", to, move || links::respell(&root, &old, &new)).await
+        let (old, new) = (from.clone(), to.clone());
+        self.change_at("rename", to, vec![to.clone()], move |root| links::respell(root, &old, &new)).await
     }
 
     async fn set_times(&self, path: &RelPath, times: &Times) -> Result<()> {
@@ -254,8 +281,9 @@ impl Sink for LocalSink {
         if attributes.is_empty() {
             return Ok(Vec::new());
         }
-        let (root, at, attributes) = (Arc::clone(&self.root), path.clone(), attributes.clone());
-        blocking("set attributes", path, move || attributes::set(&root, &at, &attributes)).await
+        let (at, attributes) = (path.clone(), attributes.clone());
+        let set = move |root: &Root| attributes::set(root, &at, &attributes);
+        self.change_at("set attributes", path, vec![path.clone()], set).await
     }
 
     async fn remove_file(&self, path: &RelPath) -> Result<()> {
@@ -274,8 +302,8 @@ impl Sink for LocalSink {
         if self.trash_inside().is_some_and(|inside| trash::holds(&inside, path)) {
             return Err(Error::new(ErrorKind::Unsupported, "discard", path, "was discarded before"));
         }
-        let (root, at) = (Arc::clone(&self.root), path.clone());
-        blocking("discard", path, move || trash::discard(&root, &place, &at)).await
+        let at = path.clone();
+        self.change_at("discard", path, vec![path.clone()], move |root| trash::discard(root, &place, &at)).await
     }
 
     async fn flush(&self) -> Result<()> {

@@ -38,6 +38,9 @@ impl Trash {
     pub(crate) fn at(dir: &Path, tree: &Root, make: bool) -> Result<Self, OpenError> {
         let resolver = |fd| tree.resolver.like(fd);
         if make {
+            // It may lie in a directory of the tree that is not writable for its owner.
+            let inside = tree.locate(dir).filter(|_| !dir.exists());
+            let _holds = inside.and_then(|inside| tree.hold_dirs_above(&inside).ok());
             let (root, is_new) = made::made(dir, DirBuilder::new().mode(DIR_MODE), resolver)?;
             return Self::of(root, dir, tree).inspect_err(|_| {
                 if is_new {

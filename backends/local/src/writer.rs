@@ -117,15 +117,17 @@ enum Opened {
 fn open_or_make(root: &Root, path: &RelPath, mode: Mode) -> io::Result<Opened> {
     let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
     let open = |flags, mode| root.resolver.open(path, flags, mode).map(File::from);
+    // Once it is open, its permissions are its own again: what is done to them then is not undone.
+    let open_there = |flags, mode| root.open_with_write_access(path, || open(flags, mode));
     if root.filesystem.is_remote() {
         // To make it exclusively would cost NFS one request more, under the directory's lock.
-        return open(flags | OFlags::CREATE, mode).map(Opened::There);
+        return open_there(flags | OFlags::CREATE, mode).map(Opened::There);
     }
     match open(flags | OFlags::CREATE | OFlags::EXCL, mode) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         result => return result.map(Opened::Fresh),
     }
-    match open(flags, Mode::empty()) {
+    match open_there(flags, Mode::empty()) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Opened::Gone),
         result => result.map(Opened::There),
     }

@@ -239,7 +239,7 @@ fn a_run_that_is_resumed_after_a_kill_restores_what_was_lifted() {
     end(running);
     leave_lifted(&users);
     let resumed = users.sync(&["--perms"], 0);
-    assert!(!resumed.stdout.contains("scanned:"), "{}", resumed.stdout);
+    assert!(resumed.stdout.contains("resuming: "), "{}", resumed.stdout);
     users.assert_arrived();
 }
 

@@ -432,3 +432,45 @@ fn a_copy_that_a_killed_run_left_half_is_found_by_a_new_scan_too() {
     let ended = bench.sync(&["--rescan"]).with_status(3);
     assert!(ended.stderr.contains("incomplete: "), "{}", ended.stderr);
 }
+
+/// How version 0.1 recorded which tree a directory is the root of.
+fn former_identity(root: &std::path::Path) -> String {
+    use rustix::fs::{AtFlags, CWD, StatxFlags, statfs, statvfs, statx};
+    let stat = statx(CWD, root, AtFlags::empty(), StatxFlags::BASIC_STATS | StatxFlags::BTIME).unwrap();
+    let magic = statfs(root).unwrap().f_type as u64 & 0xffff_ffff;
+    let born = match stat.stx_mask & StatxFlags::BTIME.bits() {
+        0 => String::new(),
+        _ => format!(" born {}.{:09}", stat.stx_btime.tv_sec, stat.stx_btime.tv_nsec),
+    };
+    format!("{magic:x} {:x} inode {}{born}", statvfs(root).unwrap().f_fsid, stat.stx_ino)
+}
+
+#[test]
+fn a_backlog_of_an_earlier_version_is_resumed_if_the_trees_are_those() {
+    let bench = Bench::new();
+    bench.write("large", noise(1, 6 << 20));
+    let mut child = bench.start(&["--bwlimit", "1M", "--block-size", "256K"]);
+    let large = bench.dest().join("large");
+    wait_until("a part is written", || fs::metadata(&large).is_ok_and(|file| file.len() > 1 << 20));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let database = rusqlite::Connection::open(bench.database()).unwrap();
+    let identities = || -> Vec<String> {
+        let mut rows = database.prepare("SELECT identity FROM tree ORDER BY side").unwrap();
+        rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    let record = |text: &str| database.execute("UPDATE tree SET identity = ?1 WHERE side = 0", [text]).unwrap();
+    let now = identities();
+    let former = former_identity(&bench.source());
+    assert_ne!(now[0], former);
+
+    record(&former.replace(" inode ", " inode 1"));
+    let refused = bench.sync(&[]).with_status(4);
+    assert!(refused.stderr.contains(&format!("now: {}", now[0])), "{}", refused.stderr);
+
+    record(&former);
+    let ended = bench.sync(&[]).with_status(0);
+    assert!(ended.stdout.contains("resuming: "), "{}", ended.stdout);
+    assert_eq!(identities(), now, "the new form is recorded");
+    bench.assert_same_trees();
+}

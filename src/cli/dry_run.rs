@@ -80,7 +80,8 @@ async fn local_sink(
         let capabilities = above.map_or(source.capabilities(), |above| above.capabilities());
         return Ok(Box::new(Absent::new(root.as_os_str().as_bytes().to_vec(), capabilities)));
     };
-    let is_known = known.identity.is_some() && known.identity == sink.identity().await.ok();
+    let now = sink.identity().await.ok();
+    let is_known = known.identity.zip(now).is_some_and(|(then, now)| now.is_recorded_as(then.as_str()));
     match known.capabilities.filter(|_| is_known) {
         Some(capabilities) => sink = sink.with_capabilities(capabilities),
         None if arguments.quiet => {}

@@ -28,7 +28,7 @@ impl Migration {
         if !self.options.accept_new_tree {
             self.check_same_trees(&start.identities, &identities)?;
         }
-        if start.identities[Side::Sink.index()].as_deref().is_none_or(|then| then == identities[1].as_str()) {
+        if start.identities[Side::Sink.index()].as_deref().is_none_or(|then| identities[1].is_recorded_as(then)) {
             // Of another tree's emptiness nothing is to be concluded.
             mirror::log_cut_off(state, self.source.root(), &*self.sink).await?;
         }
@@ -41,6 +41,8 @@ impl Migration {
                 reason
             }
             Plan::Backlog { backlog, origin, then } => {
+                // An earlier version may have recorded them in another form.
+                state.record_identities(identities.clone()).await?;
                 self.resume(state, &backlog, origin, then.is_some()).await?;
                 done.begin_stage(backlog);
                 if self.options.dry_run {
@@ -72,7 +74,7 @@ impl Migration {
     fn check_same_trees(&self, recorded: &[Option<String>; 2], identities: &[Identity; 2]) -> Result<()> {
         let sides = [(Side::Source, self.source.root()), (Side::Sink, self.sink.root())];
         for (((side, root), recorded), now) in sides.into_iter().zip(recorded).zip(identities) {
-            if let Some(then) = recorded.as_deref().filter(|then| *then != now.as_str()) {
+            if let Some(then) = recorded.as_deref().filter(|then| !now.is_recorded_as(then)) {
                 return Err(Error::Refused(format!(
                     "the {side} {} is not the tree that was scanned: {}. Is it mounted? Nothing was done. Only if it \
                      was replaced by another one on purpose, run once with --accept-new-tree",

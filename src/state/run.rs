@@ -1,13 +1,13 @@
 //! Runs: what the last ones left, and how this one ended.
 
 use rusqlite::params;
-use towpath_backend::Timestamp;
+use towpath_backend::{Identity, Timestamp};
 
 use super::State;
 use super::db::Db;
 use super::mounts::LOST_IN_SOURCE;
 use super::scan::number;
-use super::value::unsigned;
+use super::value::{signed, unsigned};
 use crate::audit::{RunLine, json_number, rfc3339};
 use crate::error::{Error, Result};
 use crate::event::{BacklogOrigin, Counts, ScanReason, Side, Totals};
@@ -110,6 +110,11 @@ impl State {
         .await?;
         self.commit_durably(move |db| db.execute("UPDATE run SET transferring = 1 WHERE id = ?1", [run]).map(drop))
             .await
+    }
+
+    /// Records which trees the backlog belongs to.
+    pub(crate) async fn record_identities(&self, identities: [Identity; 2]) -> Result<()> {
+        self.call(move |db| db.record_identities(&identities)).await
     }
 
     /// What the last scan counted in the source and in the sink.
@@ -302,6 +307,16 @@ impl Db {
             recorded.map(Option::flatten)
         };
         Ok([identity(0)?, identity(1)?])
+    }
+
+    pub(super) fn record_identities(&mut self, identities: &[Identity; 2]) -> Result<()> {
+        for (side, identity) in identities.iter().enumerate() {
+            self.execute(
+                "UPDATE tree SET identity = ?2 WHERE side = ?1 AND identity IS NOT ?2",
+                params![signed(side as u64), identity.as_str()],
+            )?;
+        }
+        Ok(())
     }
 
     fn end_run(&mut self, run: i64, end: RunEnd, mut line: RunLine) -> Result<()> {

@@ -323,12 +323,7 @@ impl Db {
              WHERE id = ?1",
             params![self.scan.id, now_ns(), a, b, c, d, e, f, signed(found.skipped)],
         )?;
-        for (side, identity) in identities.iter().enumerate() {
-            self.execute(
-                "UPDATE tree SET identity = ?2 WHERE side = ?1",
-                params![signed(side as u64), identity.as_str()],
-            )?;
-        }
+        self.record_identities(identities)?;
         self.forget_reappeared()?;
         // From here on the rows themselves carry their suspicion.
         self.execute("UPDATE distrust SET value = 0", [])?;

@@ -3,9 +3,7 @@
 use std::io;
 use std::os::fd::AsFd;
 
-use rustix::fs::{AtFlags, StatxFlags, fstatfs, fstatvfs, statx};
-
-use crate::mounts::Mount;
+use rustix::fs::fstatfs;
 
 /// What matters of a file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +34,12 @@ const HFS_PLUS: u32 = 0x482b;
 const OVERLAY: u32 = 0x794c_7630;
 const TMPFS: u32 = 0x0102_1994;
 const RAMFS: u32 = 0x8584_58f6;
+const EXT: u32 = 0xef53;
+const XFS: u32 = 0x5846_5342;
+const BTRFS: u32 = 0x9123_683e;
+const ZFS: u32 = 0x2fc1_2fc1;
+const BCACHEFS: u32 = 0xca45_1a4e;
+const F2FS: u32 = 0xf2f5_2010;
 
 /// Which names file systems are known to take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +51,17 @@ pub(crate) enum Names {
     Ntfs,
     Smb,
     Hfs,
+}
+
+/// What the number is made of by which statvfs tells file systems apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IdSource {
+    /// Its UUID: it stays.
+    Uuid,
+    /// The number of its device, or it is not known: it may be another at the next mount.
+    Device,
+    /// The same, and its root has no time of creation, or that of the mount.
+    DeviceAndNoTimes,
 }
 
 impl FileSystem {
@@ -69,6 +84,48 @@ impl FileSystem {
         self.is_fuse() || self.magic == OVERLAY
     }
 
+    #[cfg(test)]
+    pub(crate) fn with_magic(magic: u32) -> Self {
+        Self { magic }
+    }
+
+    /// The number of its type, as statfs tells it.
+    pub(crate) fn magic(self) -> u32 {
+        self.magic
+    }
+
+    /// The name of its type; its number, where that has no name here.
+    pub(crate) fn name(self) -> String {
+        let name = match self.magic {
+            EXT => "ext",
+            XFS => "xfs",
+            BTRFS => "btrfs",
+            ZFS => "zfs",
+            BCACHEFS => "bcachefs",
+            F2FS => "f2fs",
+            TMPFS => "tmpfs",
+            OVERLAY => "overlay",
+            MSDOS => "fat",
+            EXFAT => "exfat",
+            NTFS | NTFS3 => "ntfs",
+            HFS_PLUS => "hfsplus",
+            other => return format!("type {other:x}"),
+        };
+        name.to_owned()
+    }
+
+    pub(crate) fn id_source(self) -> IdSource {
+        match self.magic {
+            EXT | BTRFS | ZFS | BCACHEFS | TMPFS => IdSource::Uuid,
+            MSDOS | EXFAT => IdSource::DeviceAndNoTimes,
+            _ => IdSource::Device,
+        }
+    }
+
+    pub(crate) fn is_smb(self) -> bool {
+        matches!(self.magic, SMB | CIFS | SMB2)
+    }
+
     /// Whether a program answers for it.
     pub(crate) fn is_fuse(self) -> bool {
         self.magic == FUSE
@@ -85,7 +142,7 @@ impl FileSystem {
     /// shown as the time of the close for a second or so. The server has the
     /// right one; who looks meanwhile sees a file that seems to have changed.
     pub(crate) fn shows_the_close_as_mtime(self) -> bool {
-        matches!(self.magic, SMB | CIFS | SMB2)
+        self.is_smb()
     }
 
     /// Whether files live in the page cache alone: there is nothing to write back.
@@ -114,43 +171,5 @@ impl FileSystem {
             HFS_PLUS => 1_000_000_000,
             _ => 1,
         }
-    }
-}
-
-/// A text that stays the same over remounts and restarts, and differs between
-/// trees: of a share, what it is mounted from; of a disk, its number.
-pub(crate) fn identity(root: impl AsFd) -> io::Result<String> {
-    let root = root.as_fd();
-    let stat = statx(root, "", AtFlags::EMPTY_PATH, StatxFlags::INO | StatxFlags::BTIME)?;
-    let inode = stat.stx_ino;
-    let filesystem = FileSystem::of(root)?;
-    if filesystem.is_remote()
-        && let Some(mount) = Mount::of(root)?
-    {
-        return Ok(format!("{} inode {inode}", mount.name()));
-    }
-    let id = fstatvfs(root)?.f_fsid;
-    // A directory that is removed and made anew often gets the same inode.
-    let born = if stat.stx_mask & StatxFlags::BTIME.bits() == 0 {
-        String::new()
-    } else {
-        format!(" born {}.{:09}", stat.stx_btime.tv_sec, stat.stx_btime.tv_nsec)
-    };
-    Ok(format!("{:x} {id:x} inode {inode}{born}", filesystem.magic))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn two_directories_are_two_trees_and_one_stays_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let open = |path: &std::path::Path| std::fs::File::open(path).unwrap();
-        let other = folder.path().join("other");
-        std::fs::create_dir(&other).unwrap();
-        let first = identity(open(folder.path())).unwrap();
-        assert_eq!(first, identity(open(folder.path())).unwrap());
-        assert_ne!(first, identity(open(&other)).unwrap());
     }
 }

@@ -33,6 +33,7 @@ mod backend;
 mod calls;
 mod filesystem;
 mod holes;
+mod identity;
 mod known;
 mod links;
 mod listing;

@@ -63,6 +63,16 @@ impl Mount {
         options.find_map(|option| option.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
     }
 
+    /// Whether the file system has an option without a value.
+    pub(crate) fn has_flag(&self, name: &str) -> bool {
+        self.options.as_bytes().split(|&b| b == b',').any(|option| option == name.as_bytes())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of_line(line: &str) -> Self {
+        Self::parse(line.as_bytes(), 36).unwrap()
+    }
+
     /// The path in the file system of what is at the canonical `path` on this mount.
     pub(crate) fn inside(&self, path: &Path) -> Option<PathBuf> {
         let root = self.root.strip_prefix("/").unwrap_or(&self.root);
@@ -115,7 +125,7 @@ mod tests {
     use super::*;
 
     fn mount(line: &str) -> Mount {
-        Mount::parse(line.as_bytes(), 36).unwrap()
+        Mount::of_line(line)
     }
 
     #[test]

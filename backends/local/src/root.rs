@@ -12,7 +12,8 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Statx, StatxFlags, StatxTimest
 use rustix::io::Errno;
 use towpath_backend::{EntryStream, Error, FileId, Identity, Kind, Metadata, Owner, RelPath, Result, Timestamp};
 
-use crate::filesystem::{self, FileSystem};
+use crate::filesystem::FileSystem;
+use crate::identity;
 use crate::listing;
 use crate::named::Named as _;
 use crate::resolve::Resolver;
@@ -168,9 +169,9 @@ pub(crate) async fn identity(root: &Arc<Root>) -> Result<Identity> {
     let path = root.path.clone();
     let look = move || {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        filesystem::identity(open(&path, flags, Mode::empty())?)
+        identity::identity(open(&path, flags, Mode::empty())?, &path)
     };
-    blocking("stat", &RelPath::root(), look).await.map(Identity::new)
+    blocking("stat", &RelPath::root(), look).await
 }
 
 /// How full the file system is, no cache knows: NFS and SMB ask the server each time.

@@ -122,22 +122,86 @@ fn bind_mounts_hide_no_overlap() {
     assert_eq!(check(&other, &bound), None);
 }
 
-#[tokio::test]
-async fn a_disk_mounted_again_is_the_same_tree() {
+/// A file that is a disk, attached to a loop device.
+struct Disk(String);
+
+impl Disk {
+    /// `None` where there are no loop devices.
+    fn attach(image: &Path) -> Option<Self> {
+        let attached = Command::new("losetup").args(["--find", "--show"]).arg(image).output().ok()?;
+        let device = String::from_utf8(attached.stdout).ok()?.trim().to_owned();
+        (attached.status.success() && !device.is_empty()).then_some(Self(device))
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _best_effort = Command::new("losetup").arg("--detach").arg(&self.0).output();
+    }
+}
+
+/// A disk that gets another device number, as at a restart, and is mounted elsewhere.
+async fn stays_the_same_tree(name: &str, make: &[&str], megabytes: u64) {
     let folder = tempfile::tempdir().unwrap();
-    let [image, here, there] = ["image", "here", "there"].map(|name| folder.path().join(name));
+    let [image, other, here, there] = ["image", "other", "here", "there"].map(|name| folder.path().join(name));
     fs::create_dir(&here).unwrap();
     fs::create_dir(&there).unwrap();
-    fs::File::create(&image).unwrap().set_len(4 << 20).unwrap();
-    let made = Command::new("mkfs.ext4").arg("-q").arg(&image).output();
-    let options = ["-o", "loop", image.to_str().unwrap()];
-    let mount = made.is_ok_and(|output| output.status.success()).then(|| Mount::new(&here, &options)).flatten();
-    let Some(mount) = mount else {
-        eprintln!("SKIPPED: no ext4 image can be made or mounted here (needs root and mkfs.ext4)");
+    for file in [&image, &other] {
+        fs::File::create(file).unwrap().set_len(megabytes << 20).unwrap();
+    }
+    let made = Command::new(make[0]).args(&make[1..]).arg(&image).output().is_ok_and(|made| made.status.success());
+    let mounted = made.then(|| Disk::attach(&image)).flatten().and_then(|disk| {
+        let mount = Mount::new(&here, &[&disk.0])?;
+        Some((mount, disk))
+    });
+    let Some((mount, disk)) = mounted else {
+        eprintln!("SKIPPED: {name} cannot be made or mounted here (needs root, loop devices and {})", make[0]);
         return;
     };
     let first = LocalSource::open(&here).unwrap().identity().await.unwrap();
+    let device = disk.0.clone();
     drop(mount);
-    let _mount = Mount::new(&there, &options).unwrap();
+    drop(disk);
+    // Another disk has the number now.
+    let taken = Disk::attach(&other).unwrap();
+    let disk = Disk::attach(&image).unwrap();
+    assert!(taken.0 == device || disk.0 != device, "the number did not change");
+    let again = Mount::new(&there, &[&disk.0]).unwrap();
     assert_eq!(LocalSource::open(&there).unwrap().identity().await.unwrap(), first);
+    drop((again, disk));
+
+    // One that is formatted again is another.
+    assert!(Command::new(make[0]).args(&make[1..]).arg(&other).output().unwrap().status.success());
+    let _mount = Mount::new(&here, &[&taken.0]).unwrap();
+    assert_ne!(LocalSource::open(&here).unwrap().identity().await.unwrap(), first);
+}
+
+#[tokio::test]
+async fn a_disk_with_ext4_is_the_same_tree_on_another_device() {
+    stays_the_same_tree("ext4", &["mkfs.ext4", "-q"], 8).await;
+}
+
+#[tokio::test]
+async fn a_disk_with_xfs_is_the_same_tree_on_another_device() {
+    stays_the_same_tree("xfs", &["mkfs.xfs", "-q"], 320).await;
+}
+
+#[tokio::test]
+async fn a_disk_with_btrfs_is_the_same_tree_on_another_device() {
+    stays_the_same_tree("btrfs", &["mkfs.btrfs", "-q"], 160).await;
+}
+
+#[tokio::test]
+async fn a_tmpfs_that_is_mounted_again_is_another_tree() {
+    let folder = tempfile::tempdir().unwrap();
+    let mount = || Mount::new(folder.path(), &["-t", "tmpfs", "none"]);
+    let Some(first) = mount() else {
+        eprintln!("SKIPPED: nothing can be mounted here (needs root)");
+        return;
+    };
+    let source = LocalSource::open(folder.path()).unwrap();
+    let before = source.identity().await.unwrap();
+    drop(first);
+    let _second = mount().unwrap();
+    assert_ne!(source.identity().await.unwrap(), before);
 }

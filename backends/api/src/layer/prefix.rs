@@ -78,7 +78,12 @@ impl<T: Tree> Tree for Prefix<T> {
             let cause = "is not a directory";
             return Err(Error::new(ErrorKind::NotADirectory, "identify", &RelPath::root(), cause));
         }
-        Ok(Identity::new(format!("{whole}/{}", self.dir.as_bytes().escape_ascii())))
+        let below = |text: &str| format!("{text}/{}", self.dir.as_bytes().escape_ascii());
+        let identity = Identity::new(below(whole.as_str()));
+        Ok(match whole.former() {
+            Some(former) => identity.formerly(below(former)),
+            None => identity,
+        })
     }
 
     async fn round_trip(&self) -> Result<()> {

@@ -320,6 +320,13 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// The sink does not keep empty directories: those of the source are not there. Told once.
+    EmptyDirsNotKept {
+        /// How many.
+        dirs: u64,
+        /// Why not.
+        reason: String,
+    },
     /// Something a user should know that stops nothing.
     Warning {
         /// What.

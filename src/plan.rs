@@ -95,6 +95,7 @@ impl Plan<'_> {
     }
 
     async fn dirs(&self, found: &mut Steps) -> Result<()> {
+        let are_made = self.sink.capabilities().empty_directories;
         let mut after = 0;
         loop {
             let page = self.state.pending_dirs(DirWork::Make, after, PAGE).await?;
@@ -107,8 +108,10 @@ impl Plan<'_> {
                 if let Some(size_bytes) = self.state.file_in_place_of(dir.path.clone()).await? {
                     found.way_for_other(&dir.path, size_bytes);
                 }
-                found.planned.made_dirs += 1;
-                found.add(Action::MakeDir, &dir.path, None, "missing".to_owned());
+                if are_made {
+                    found.planned.made_dirs += 1;
+                    found.add(Action::MakeDir, &dir.path, None, "missing".to_owned());
+                }
             }
             self.keep(found).await?;
         }

@@ -13,7 +13,7 @@ use super::task::Failure;
 use crate::audit::Line;
 use crate::error::Error;
 use crate::event::Event;
-use crate::state::{DirWork, PendingDir};
+use crate::state::{DirWork, Kept, PendingDir};
 
 /// Directories of one page.
 const PAGE_DIRS: usize = 1024;
@@ -21,14 +21,11 @@ const PAGE_DIRS: usize = 1024;
 /// Makes directories that the sink still lacks, or sets the times of those whose
 /// content has arrived, a page of them side by side.
 pub(super) async fn run(shared: &Arc<Shared>, work: DirWork, tally: &mut Tally) -> Result<(), Error> {
-    let mut after = 0;
+    let (mut after, mut not_kept) = (0, NotKept::default());
     loop {
         let page = shared.state.pending_dirs(work, after, PAGE_DIRS).await?;
-        let Some(last) = page.last() else { return Ok(()) };
+        let Some(last) = page.last().filter(|_| !shared.stop.is_cancelled()) else { break };
         after = last.id;
-        if shared.stop.is_cancelled() {
-            return Ok(());
-        }
         let (mut done, mut failed) = (Vec::with_capacity(page.len()), Vec::new());
         for (dir, result) in work_on_page(shared, work, page).await? {
             match result {
@@ -41,6 +38,10 @@ pub(super) async fn run(shared: &Arc<Shared>, work: DirWork, tally: &mut Tally) 
                     }
                     done.push((dir.id, kept));
                 }
+                Err(error) if is_not_kept(shared, work, &error) => {
+                    not_kept.add(&error);
+                    done.push((dir.id, Kept::default()));
+                }
                 Err(error) => {
                     report(shared, &dir, error, tally).await?;
                     failed.push(dir.id);
@@ -50,6 +51,38 @@ pub(super) async fn run(shared: &Arc<Shared>, work: DirWork, tally: &mut Tally) 
         shared.sink.flush().await.map_err(|error| commit::sink_cannot_flush(shared, &error))?;
         shared.state.dirs_done(work, done, failed).await?;
     }
+    not_kept.report(shared).await;
+    Ok(())
+}
+
+/// Empty directories that the sink does not keep.
+#[derive(Default)]
+struct NotKept {
+    dirs: u64,
+    reason: String,
+}
+
+impl NotKept {
+    fn add(&mut self, error: &BackendError) {
+        if self.dirs == 0 {
+            self.reason = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+        }
+        self.dirs += 1;
+    }
+
+    /// Reports them once, unless the sink was opened to keep none.
+    async fn report(self, shared: &Shared) {
+        if self.dirs > 0 && shared.sink.capabilities().empty_directories {
+            shared.emitter.emit(Event::EmptyDirsNotKept { dirs: self.dirs, reason: self.reason }).await;
+        }
+    }
+}
+
+/// Whether a directory was not created since the sink keeps none that is empty: nothing has failed then.
+fn is_not_kept(shared: &Shared, work: DirWork, error: &BackendError) -> bool {
+    matches!(work, DirWork::Make)
+        && error.kind() == ErrorKind::Unsupported
+        && shared.sink.capabilities().implied_directories
 }
 
 async fn report(shared: &Shared, dir: &PendingDir, error: BackendError, tally: &mut Tally) -> Result<(), Error> {
@@ -100,7 +133,14 @@ async fn work_on_page(shared: &Arc<Shared>, work: DirWork, page: Vec<PendingDir>
 /// Makes a directory, and checks that what has its name is one.
 async fn make_checked(shared: &Shared, dir: &RelPath) -> Result<(), BackendError> {
     make_dir(shared, dir).await?;
-    match shared.sink.metadata(dir).await?.kind {
+    let found = match shared.sink.metadata(dir).await {
+        Err(error) if error.kind() == ErrorKind::NotFound && shared.sink.capabilities().implied_directories => {
+            let cause = "the destination accepts the directory and does not show it";
+            return Err(BackendError::new(ErrorKind::Unsupported, "create directory", dir, cause));
+        }
+        found => found?,
+    };
+    match found.kind {
         Kind::Dir => Ok(()),
         kind => Err(BackendError::new(
             ErrorKind::AlreadyExists,

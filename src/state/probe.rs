@@ -15,6 +15,7 @@ pub(super) fn to_text(capabilities: &Capabilities) -> String {
         holes,
         over_network,
         implied_directories,
+        empty_directories,
         names,
         probes,
         exact_sizes,
@@ -25,7 +26,7 @@ pub(super) fn to_text(capabilities: &Capabilities) -> String {
     json!({
         "mtime_precision_ns": mtime_precision_ns, "sets_mtime": sets_mtime, "symlinks": symlinks,
         "hard_links": hard_links, "renames": renames, "holes": holes, "over_network": over_network,
-        "implied_directories": implied_directories, "probes": probes, "exact_sizes": exact_sizes, "lanes": lanes,
+        "implied_directories": implied_directories, "empty_directories": empty_directories, "probes": probes, "exact_sizes": exact_sizes, "lanes": lanes,
         "folds_case": folds_case, "folds_unicode": folds_unicode, "trims_end": trims_end, "utf8_only": utf8_only,
         "refuses_outer_space": refuses_outer_space, "refused": refused,
     })
@@ -48,6 +49,7 @@ pub(super) fn from_text(text: &str) -> Option<Capabilities> {
         holes: flag("holes")?,
         over_network: flag("over_network")?,
         implied_directories: flag("implied_directories")?,
+        empty_directories: flag("empty_directories")?,
         names: NameRules {
             folds_case: flag("folds_case")?,
             folds_unicode: flag("folds_unicode")?,

@@ -119,7 +119,9 @@ mod tests {
         assert_eq!(described(disk, other_disk), "it is on another file system");
         let again = described(disk, "ef53 1a2b inode 12 born 18.000000003");
         assert!(again.starts_with("it is another directory of the same file system"), "{again}");
-        assert!(described(share, "nfs4 server:/a / inode 13").starts_with("it is another directory of nfs4 server:/a /"));
+        assert!(
+            described(share, "nfs4 server:/a / inode 13").starts_with("it is another directory of nfs4 server:/a /")
+        );
         assert_eq!(described("s3://b at x", "s3://b at y"), "it was s3://b at x and is s3://b at y");
         for text in [described(disk, other_disk), again] {
             assert!(!text.contains(|c: char| c.is_ascii_digit()), "{text}");

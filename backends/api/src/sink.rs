@@ -39,7 +39,8 @@ pub trait Sink: Tree {
     ///
     /// # Errors
     /// [`crate::ErrorKind::AlreadyExists`] if the name is taken,
-    /// [`crate::ErrorKind::NotFound`] if its own directory is missing.
+    /// [`crate::ErrorKind::NotFound`] if its own directory is missing,
+    /// [`crate::ErrorKind::Unsupported`] where directories are there by what is in them and an empty one is not kept.
     async fn create_dir(&self, path: &RelPath, permissions: Option<u32>) -> Result<()>;
 
     /// Makes a symbolic link with these bytes as its target.

@@ -36,6 +36,8 @@ pub struct Capabilities {
     /// Whether a directory is there by what is in it, as in object stores: then files are written
     /// without one, it goes with the last of them, and it has no mtime.
     pub implied_directories: bool,
+    /// Whether directories without anything in them are to be created. If not, the trees are in sync without them.
+    pub empty_directories: bool,
     /// Which names it can hold, and which of them are the same to it.
     pub names: NameRules,
     /// Whether a run may create an empty file in the root of this sink and remove it again, to find
@@ -59,6 +61,7 @@ impl Capabilities {
         holes: false,
         over_network: true,
         implied_directories: false,
+        empty_directories: true,
         names: NameRules::BYTES,
         probes: false,
         exact_sizes: false,

@@ -94,6 +94,14 @@ fn http_status(error: &opendal::Error) -> Option<u16> {
     status.split_once(',')?.0.parse().ok()
 }
 
+/// Whether a server has answered that it does not do what was asked: not that it cannot at the moment (too many
+/// requests, a gateway without its server), nor that nobody may.
+pub(crate) fn is_refusal(error: &opendal::Error) -> bool {
+    const OTHER: [u16; 8] = [401, 403, 404, 408, 429, 502, 503, 504];
+    error.kind() == Theirs::Unsupported
+        || http_status(error).is_some_and(|status| (400..600).contains(&status) && !OTHER.contains(&status))
+}
+
 /// What a server of objects said in its XML: OpenDAL shows it as it holds it,
 /// `S3Error { code: "…", message: "…", … }`.
 fn plain(message: &str) -> String {

@@ -11,7 +11,8 @@
 //!   sizes tell what is in sync. WebDAV keeps them as properties of files, where a server has such
 //!   and it is asked for. SFTP keeps whole seconds, HDFS none.
 //! - **Directories** of object stores are those that something is in. An empty one is an object
-//!   whose key ends with a slash. They have no mtimes.
+//!   whose key ends with a slash (a marker); where the server keeps no such objects, or with
+//!   [`OpendalTree::without_empty_directories`], there are none. They have no mtimes.
 //! - **Names** are UTF-8, without control characters, and without white space at either end of
 //!   a key: OpenDAL would take it for another one. Others are refused, never changed.
 //! - Nothing else: neither links nor permissions.
@@ -34,6 +35,7 @@
 mod error;
 mod http;
 mod listing;
+mod markers;
 mod mtime;
 mod names;
 mod part_size;

@@ -153,6 +153,14 @@ const MTIMES: OptionSpec = OptionSpec {
     environment: &[],
 };
 
+/// Whether empty directories are created.
+const DIRECTORIES: OptionSpec = OptionSpec {
+    name: "directories",
+    kind: OptionKind::Flag,
+    about: "create an object `dir/` for each empty directory (`true`, the default)",
+    environment: &[],
+};
+
 const fn text(name: &'static str, about: &'static str, environment: &'static [&'static str]) -> OptionSpec {
     OptionSpec { name, kind: OptionKind::Text, about, environment }
 }
@@ -194,6 +202,17 @@ fn with<B>(builder: B, value: Option<&str>, set: impl FnOnce(B, &str) -> B) -> B
     }
 }
 
+/// The tree of a store of objects that `builder` reaches.
+fn objects(
+    url: &Url,
+    builder: impl Builder,
+    endpoint: Option<&str>,
+    settings: &Settings,
+) -> Result<OpendalTree, OpenError> {
+    let tree = tree(url, builder, endpoint, settings.flag("mtimes", true))?;
+    Ok(if settings.flag("directories", true) { tree } else { tree.without_empty_directories() })
+}
+
 /// The tree that `builder` reaches over HTTP.
 fn tree(url: &Url, builder: impl Builder, endpoint: Option<&str>, mtimes: bool) -> Result<OpendalTree, OpenError> {
     tree_within(PATIENCE_WITH_PARTS, url, builder, endpoint, mtimes)
@@ -208,10 +227,9 @@ fn tree_within(
     mtimes: bool,
 ) -> Result<OpendalTree, OpenError> {
     let operator = Operator::new(builder).map_err(|problem| failed(url, &problem))?;
-    let operator = operator
-        .layer(TimeoutLayer::new().with_timeout(PATIENCE).with_io_timeout(patience))
-        .layer(RetryLayer::new().with_max_times(TRIES - 1).with_jitter());
-    let tree = OpendalTree::new(operator, url.to_string()).paced();
+    let once = operator.layer(TimeoutLayer::new().with_timeout(PATIENCE).with_io_timeout(patience));
+    let operator = once.clone().layer(RetryLayer::new().with_max_times(TRIES - 1).with_jitter());
+    let tree = OpendalTree::new(operator, url.to_string()).trying_once_by(once).paced();
     // A bucket of the same name on another server is another one.
     let tree = tree.with_identity(format!("{url} at {}", endpoint.unwrap_or("the service")));
     Ok(if mtimes { tree } else { tree.without_mtimes() })
@@ -251,6 +269,7 @@ mod tests {
         let (kept, url) = (tree.capabilities(), tree.root().escape_ascii().to_string());
         assert_eq!(kept.implied_directories, said.implied_directories, "{url}");
         assert_eq!(kept.sets_mtime, said.sets_mtime, "{url}");
+        assert_eq!(kept.empty_directories, said.empty_directories, "{url}");
         assert_eq!((kept.symlinks, kept.renames), (said.symlinks, said.renames), "{url}");
         assert_eq!(kept.lanes, said.lanes, "{url}");
     }

@@ -35,7 +35,9 @@ impl Sink for OpendalTree {
             return Err(Error::new(ErrorKind::AlreadyExists, OPERATION, path, "the name is taken"));
         }
         self.check_parent(OPERATION, path).await?;
-        // Of a store without directories, an empty object whose key ends with a slash.
+        if !self.has_directories() {
+            return self.create_marker(path, &key).await;
+        }
         self.operator.create_dir(&key).await.map_err(|problem| error::of(OPERATION, path, &problem))
     }
 

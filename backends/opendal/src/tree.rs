@@ -11,6 +11,7 @@ use towpath_backend::{
 };
 
 use crate::http::Outgoing;
+use crate::markers::Markers;
 use crate::names::Keys;
 use crate::{error, http, listing, mtime, part_size};
 
@@ -30,6 +31,11 @@ struct Shared {
     identity: String,
     keeps_mtime: bool,
     has_directories: bool,
+    /// Whether empty directories are created.
+    empty_directories: bool,
+    markers: Arc<Markers>,
+    /// The operator without another try of what failed, if there is one.
+    once: Option<Operator>,
     /// Whether a file may be written in any number of parts.
     takes_parts: bool,
     lists_dir_times: bool,
@@ -57,6 +63,9 @@ impl OpendalTree {
             identity,
             keeps_mtime: can.write_with_user_metadata,
             has_directories: can.create_dir,
+            empty_directories: true,
+            markers: Arc::default(),
+            once: None,
             takes_parts: can.write_can_multi,
             lists_dir_times: true,
             refused: ByteSet::EMPTY,
@@ -77,6 +86,17 @@ impl OpendalTree {
     #[must_use]
     pub fn without_mtimes(self) -> Self {
         self.with(|shared| shared.keeps_mtime = false)
+    }
+
+    /// Creates no empty directories, where directories are there by what is in them.
+    #[must_use]
+    pub fn without_empty_directories(self) -> Self {
+        self.with(|shared| shared.empty_directories = false)
+    }
+
+    /// Sends by `once` what is not to be tried again by itself.
+    pub(crate) fn trying_once_by(self, once: Operator) -> Self {
+        self.with(|shared| shared.once = Some(once))
     }
 
     /// Refuses names with these bytes too: the service would make others of them.
@@ -105,8 +125,12 @@ impl OpendalTree {
     pub fn paced(self) -> Self {
         let outgoing = Outgoing::default();
         let context = self.operator.base_context().with_http_transport(http::client(outgoing.clone()));
-        let operator = self.operator.clone().with_context(context);
-        Self { operator, ..self.with(|shared| shared.outgoing = Some(outgoing)) }
+        let operator = self.operator.clone().with_context(context.clone());
+        let paced = self.with(|shared| {
+            shared.outgoing = Some(outgoing);
+            shared.once = shared.once.take().map(|once| once.with_context(context));
+        });
+        Self { operator, ..paced }
     }
 
     pub(crate) fn outgoing(&self) -> Option<&Outgoing> {
@@ -151,6 +175,20 @@ impl OpendalTree {
 
     pub(crate) fn has_directories(&self) -> bool {
         self.shared.has_directories
+    }
+
+    /// Whether empty directories are created, by a marker where there are no directories.
+    pub(crate) fn creates_empty_directories(&self) -> bool {
+        self.has_directories() || self.shared.empty_directories
+    }
+
+    pub(crate) fn markers(&self) -> &Markers {
+        &self.shared.markers
+    }
+
+    /// The operator that tries once.
+    pub(crate) fn once(&self) -> &Operator {
+        self.shared.once.as_ref().unwrap_or(&self.operator)
     }
 
     /// What an object's own metadata say.
@@ -274,6 +312,7 @@ impl Tree for OpendalTree {
             sets_mtime: self.keeps_mtime(),
             names: self.keys().rules(),
             implied_directories: !self.has_directories(),
+            empty_directories: self.creates_empty_directories(),
             probes: true,
             // OpenDAL refuses an answer that is shorter than what was asked for.
             exact_sizes: true,

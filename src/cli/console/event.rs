@@ -59,6 +59,13 @@ pub(super) fn shown(event: &Event, each_file: bool) -> Option<Shown> {
         Event::PatternUnmatched { pattern, origin } => {
             Shown::problem("note: … and more patterns that matched nothing", unmatched(pattern, origin))
         }
+        Event::EmptyDirsNotKept { dirs, reason } => Shown {
+            is_problem: true,
+            ..Shown::told(format!(
+                "note: the destination does not keep empty directories, {dirs} were not created: {reason}; \
+                 ?directories=false in its URL skips them without a try"
+            ))
+        },
         // The number as it is, for those who look for this line with a program.
         Event::Resuming { pending, origin, then_scan } => Shown::told(format!(
             "{}: {} files, {} pending; {}",

@@ -3,7 +3,7 @@
 use towpath_backend::ByteSet;
 use towpath_backend::registry::{OpenError, OptionSpec, Settings, Url};
 
-use super::{MTIMES, OBJECTS, Service, bucket, secret, text, tree, with};
+use super::{DIRECTORIES, MTIMES, OBJECTS, Service, bucket, objects, secret, text, with};
 use crate::OpendalTree;
 
 /// `azblob://container/prefix`.
@@ -26,6 +26,7 @@ const OPTIONS: &[OptionSpec] = &[
     secret("account_key", "its key", &["AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_KEY"]),
     secret("sas_token", "a shared access signature, instead of the key", &["AZURE_STORAGE_SAS_TOKEN"]),
     MTIMES,
+    DIRECTORIES,
 ];
 
 fn build(url: &Url, settings: &Settings) -> Result<OpendalTree, OpenError> {
@@ -41,6 +42,6 @@ fn build(url: &Url, settings: &Settings) -> Result<OpendalTree, OpenError> {
     builder = with(builder, settings.text("account_key"), |b, value| b.account_key(value));
     builder = with(builder, settings.text("sas_token"), |b, value| b.sas_token(value));
     // The service takes a backslash for a slash.
-    let tree = tree(url, builder, Some(endpoint), settings.flag("mtimes", true))?;
+    let tree = objects(url, builder, Some(endpoint), settings)?;
     Ok(tree.without_names_of(ByteSet::of(b"\\")))
 }

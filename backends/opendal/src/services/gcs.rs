@@ -2,7 +2,7 @@
 
 use towpath_backend::registry::{OpenError, OptionSpec, Settings, Url};
 
-use super::{MTIMES, OBJECTS, Service, bucket, flag, secret, text, tree, with};
+use super::{DIRECTORIES, MTIMES, OBJECTS, Service, bucket, flag, objects, secret, text, with};
 use crate::OpendalTree;
 
 /// `gcs://bucket/prefix`, or `gs://…`.
@@ -21,6 +21,7 @@ const OPTIONS: &[OptionSpec] = &[
     secret("credential", "that file's content, in base64", &[]),
     flag("anonymous", "ask without a key"),
     MTIMES,
+    DIRECTORIES,
 ];
 
 fn build(url: &Url, settings: &Settings) -> Result<OpendalTree, OpenError> {
@@ -32,5 +33,5 @@ fn build(url: &Url, settings: &Settings) -> Result<OpendalTree, OpenError> {
     if settings.flag("anonymous", false) {
         builder = builder.skip_signature().disable_vm_metadata().disable_config_load();
     }
-    tree(url, builder, endpoint, settings.flag("mtimes", true))
+    objects(url, builder, endpoint, settings)
 }

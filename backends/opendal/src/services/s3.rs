@@ -2,7 +2,7 @@
 
 use towpath_backend::registry::{OpenError, OptionSpec, Settings, Url};
 
-use super::{MTIMES, OBJECTS, Service, bucket, flag, secret, text, tree, with};
+use super::{DIRECTORIES, MTIMES, OBJECTS, Service, bucket, flag, objects, secret, text, with};
 use crate::OpendalTree;
 
 /// `s3://bucket/prefix`.
@@ -25,6 +25,7 @@ const OPTIONS: &[OptionSpec] = &[
     flag("virtual_host", "the bucket's name is part of the host's"),
     flag("anonymous", "ask without keys"),
     MTIMES,
+    DIRECTORIES,
 ];
 
 fn build(url: &Url, settings: &Settings) -> Result<OpendalTree, OpenError> {
@@ -44,5 +45,5 @@ fn build(url: &Url, settings: &Settings) -> Result<OpendalTree, OpenError> {
     if settings.flag("anonymous", false) {
         builder = builder.skip_signature();
     }
-    tree(url, builder, endpoint, settings.flag("mtimes", true))
+    objects(url, builder, endpoint, settings)
 }

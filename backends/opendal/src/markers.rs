@@ -1,0 +1,72 @@
+//! Empty directories of object stores: objects whose keys end with a slash ("markers").
+//!
+//! Not every server keeps them. Those that have a file system below (rclone's, and others) answer `PUT a/` with an error,
+//! or accept it and list nothing. The first marker of a run decides: it is sent without the retries that other requests have, and
+//! looked for in a listing. If it is not kept, no other one is sent.
+
+use tokio::sync::Mutex;
+use towpath_backend::{Error, ErrorKind, RelPath, Result};
+
+use crate::error;
+use crate::tree::OpendalTree;
+
+const OPERATION: &str = "create directory";
+/// How often the first marker is sent if the server refuses it, but answers other requests.
+const TRIES: u32 = 2;
+
+/// What is known of markers.
+#[derive(Debug, Default)]
+pub(crate) struct Markers {
+    /// Whether they are kept, or why not. `None`: no one was sent yet. Held while the first one is.
+    kept: Mutex<Option<Kept>>,
+}
+
+/// Nothing, if markers are kept; else why not.
+type Kept = std::result::Result<(), String>;
+
+impl OpendalTree {
+    /// Creates the marker of a directory.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] if the store does not keep any.
+    pub(crate) async fn create_marker(&self, path: &RelPath, key: &str) -> Result<()> {
+        if !self.creates_empty_directories() {
+            return Err(not_kept(path, "`directories=false`"));
+        }
+        let mut kept = self.markers().kept.lock().await;
+        match &*kept {
+            Some(Ok(())) => {}
+            Some(Err(reason)) => return Err(not_kept(path, reason)),
+            None => {
+                let first = self.create_first(path, key).await?;
+                return kept.insert(first).as_ref().map(|()| ()).map_err(|reason| not_kept(path, reason));
+            }
+        }
+        drop(kept);
+        self.operator.create_dir(key).await.map_err(|problem| error::of(OPERATION, path, &problem))
+    }
+
+    /// Creates the first marker.
+    ///
+    /// # Errors
+    /// If that does not say whether markers are kept: the server cannot be reached, or allows nothing.
+    async fn create_first(&self, path: &RelPath, key: &str) -> Result<Kept> {
+        for attempt in 1.. {
+            let Err(problem) = self.once().create_dir(key).await else { break };
+            if !error::is_refusal(&problem) {
+                return Err(error::of(OPERATION, path, &problem));
+            }
+            // A server in trouble does not answer this either.
+            self.is_directory(OPERATION, &RelPath::root()).await?;
+            if attempt == TRIES {
+                return Ok(Err(format!("the server refuses their markers: {}", error::text(&problem))));
+            }
+        }
+        let is_listed = self.is_directory(OPERATION, path).await?;
+        Ok(if is_listed { Ok(()) } else { Err("the server accepts their markers and does not list them".to_owned()) })
+    }
+}
+
+fn not_kept(path: &RelPath, reason: &str) -> Error {
+    Error::new(ErrorKind::Unsupported, OPERATION, path, reason.to_owned())
+}

@@ -1,0 +1,134 @@
+//! Empty directories on servers of objects that keep them, refuse them, or accept them and lose them.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+#![cfg(feature = "all-backends")]
+
+mod fake;
+
+use std::fs;
+
+use fake::{Markers, Server};
+use towpath::{Event, Migration, Options, Report};
+use towpath_backend::{ErrorKind, RelPath, Sink as _, Tree as _};
+use towpath_local::LocalSource;
+use towpath_opendal::OpendalTree;
+
+/// A source with files in directories, and with empty directories.
+struct Bench {
+    folder: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for dir in ["full/deep", "empty/deep", "empty/two", "three", "four"] {
+            fs::create_dir_all(folder.path().join("source").join(dir)).unwrap();
+        }
+        for file in ["plain", "full/file", "full/deep/file"] {
+            fs::write(folder.path().join("source").join(file), file).unwrap();
+        }
+        Self { folder }
+    }
+
+    /// A run, and how many empty directories it said that are not kept, and why.
+    async fn run(&self, sink: OpendalTree) -> (Report, Vec<(u64, String)>) {
+        let mut migration = Migration::builder()
+            .source(LocalSource::open(&self.folder.path().join("source")).unwrap())
+            .sink(sink)
+            .database(self.folder.path().join("db"))
+            .audit_log(self.folder.path().join("log"))
+            .options(Options { rescan: true, ..Options::default() })
+            .build()
+            .unwrap();
+        let mut events = migration.events();
+        let run = tokio::spawn(migration.run());
+        let mut notes = Vec::new();
+        while let Some(event) = events.next().await {
+            match event {
+                Event::EmptyDirsNotKept { dirs, reason } => notes.push((dirs, reason)),
+                Event::Failed { error, .. } => panic!("{error}"),
+                _ => {}
+            }
+        }
+        (run.await.unwrap().unwrap(), notes)
+    }
+}
+
+fn path(text: &str) -> RelPath {
+    RelPath::new(text).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_keeps_no_markers_gets_one_try_and_the_run_succeeds() {
+    let servers = [
+        (Markers::Refused(500), 2, "the server refuses their markers: is a directory (InternalError)"),
+        (Markers::Refused(400), 2, "the server refuses their markers: is a directory (InternalError)"),
+        (Markers::Lost, 1, "the server accepts their markers and does not list them"),
+    ];
+    for (markers, tries, reason) in servers {
+        let (server, bench) = (Server::start(markers), Bench::new());
+        for _ in 0..2 {
+            server.forget_requests();
+            let (report, notes) = bench.run(server.tree(&[])).await;
+            assert_eq!((report.failed_files, notes), (0, vec![(5, reason.to_owned())]), "{markers:?}");
+            assert_eq!(server.sent_markers().len(), tries, "{markers:?}");
+            assert_eq!(server.keys(), ["full/deep/file", "full/file", "plain"]);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_keeps_markers_gets_one_for_each_empty_directory() {
+    let (server, bench) = (Server::start(Markers::Kept), Bench::new());
+    let (report, notes) = bench.run(server.tree(&[])).await;
+    assert_eq!((report.failed_files, notes), (0, Vec::new()));
+    let mut sent = server.sent_markers();
+    sent.sort();
+    assert_eq!(sent, ["empty/", "empty/deep/", "empty/two/", "four/", "three/"]);
+    server.forget_requests();
+    bench.run(server.tree(&[])).await;
+    assert_eq!(server.sent_markers(), [""; 0], "they are there");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_directories_no_marker_is_sent_and_nothing_said() {
+    let (server, bench) = (Server::start(Markers::Refused(500)), Bench::new());
+    let tree = || server.tree(&[("directories", "false")]);
+    assert!(!tree().capabilities().empty_directories);
+    let (report, notes) = bench.run(tree()).await;
+    assert_eq!((report.failed_files, notes), (0, Vec::new()));
+    assert_eq!(server.sent_markers(), [""; 0]);
+    assert_eq!(tree().create_dir(&path("a"), None).await.unwrap_err().kind(), ErrorKind::Unsupported);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_error_that_passes_decides_nothing() {
+    let server = Server::start(Markers::RefusedFirst(1));
+    let tree = server.tree(&[]);
+    for name in ["a", "b"] {
+        tree.create_dir(&path(name), None).await.unwrap();
+    }
+    assert_eq!(server.keys(), ["a/", "b/"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_write_is_told_so() {
+    let server = Server::start(Markers::Refused(403));
+    let tree = server.tree(&[]);
+    for name in ["a", "b"] {
+        assert_eq!(tree.create_dir(&path(name), None).await.unwrap_err().kind(), ErrorKind::PermissionDenied);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_in_an_objects_place_replaces_it_although_it_is_not_kept() {
+    let (server, bench) = (Server::start(Markers::Lost), Bench::new());
+    let source = bench.folder.path().join("source");
+    fs::write(source.join("turned"), "a file").unwrap();
+    bench.run(server.tree(&[])).await;
+    fs::remove_file(source.join("turned")).unwrap();
+    fs::create_dir(source.join("turned")).unwrap();
+    let (report, notes) = bench.run(server.tree(&[])).await;
+    assert_eq!((report.failed_files, notes.len()), (0, 1));
+    assert!(!server.keys().contains(&"turned".to_owned()));
+}

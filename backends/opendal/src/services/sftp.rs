@@ -17,6 +17,10 @@ const OPTIONS: &[OptionSpec] = &[
     text("key", "the file with the private key, for others than ssh finds itself", &[]),
     text("known_hosts", "`strict` (the default), `add` (servers seen for the first time) or `accept` (any key)", &[]),
     flag("mtimes", "keep mtimes (`true`, the default)"),
+    flag(
+        "fsync",
+        "force each file to the server's disk before it counts as sent (`true`, the default; OpenSSH's server)",
+    ),
     flag("links", "copy symbolic links as links; otherwise they are reported and skipped"),
 ];
 
@@ -84,7 +88,11 @@ impl Sftp {
         let target = Target::new(url, settings.text("key"), known_hosts.unwrap_or_default()).map_err(usage)?;
         let (_, host, port) = url.user_host_port();
         let server = port.map_or_else(|| format!("ssh://{host}"), |port| format!("ssh://{host}:{port}"));
-        let keeps = Keeps { mtimes: settings.flag("mtimes", true), links: settings.flag("links", false) };
+        let keeps = Keeps {
+            mtimes: settings.flag("mtimes", true),
+            links: settings.flag("links", false),
+            synced: settings.flag("fsync", true),
+        };
         Ok(SftpTree::new(target, url.to_string(), url.path(), format!("{url} at {server}"), keeps))
     }
 }

@@ -14,7 +14,7 @@ use towpath_backend::Bytes;
 
 use super::PATIENCE;
 use super::ssh::Target;
-use super::wire::{Answer, Fields, Request, answer, request, status};
+use super::wire::{Answer, FSYNC, Fields, Request, answer, request, status};
 
 /// The longest answer that is taken: servers send no more than 256 KiB.
 const MOST_BYTES: u32 = 1 << 20;
@@ -235,6 +235,12 @@ impl Handle {
     /// Sends a request that begins with the handle.
     pub(super) fn send(&self, kind: u8, rest: impl FnOnce(Request) -> Request) -> Pending {
         self.connection.send(rest(Request::about(kind, &self.bytes)))
+    }
+
+    /// Forces what was written to the server's disk; `None` if the server has no such request.
+    pub(super) fn sync(&self) -> Option<Pending> {
+        let asked = Request::extended(FSYNC).string(&self.bytes);
+        self.connection.has(FSYNC).then(|| self.connection.send(asked))
     }
 
     /// Closes it. The server may say only now what went wrong.

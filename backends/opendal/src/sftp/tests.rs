@@ -10,7 +10,7 @@ use towpath_backend::{Bytes, ErrorKind, Kind, Metadata, RelPath, Sink as _, Sour
 use super::connection::{Connection, Failure};
 use super::pool::Pool;
 use super::tree::{Keeps, SftpTree};
-use super::wire::{LSETSTAT, POSIX_RENAME, answer, request, status};
+use super::wire::{FSYNC, LSETSTAT, POSIX_RENAME, answer, request, status};
 
 const FILE: u32 = 0o100_644;
 const DIR: u32 = 0o040_755;
@@ -58,7 +58,7 @@ async fn tell(way: &mut DuplexStream, kind: u8, rest: &[u8]) {
 /// A server that answers each request by `answers`; `None` ends the connection.
 async fn serve(mut way: DuplexStream, asked: Asked, answers: impl Fn(u8, &[u8]) -> Option<Answer>) {
     packet(&mut way).await;
-    let extensions = [LSETSTAT, POSIX_RENAME].map(|name| [string(name.as_bytes()), string(b"1")].concat());
+    let extensions = [LSETSTAT, POSIX_RENAME, FSYNC].map(|name| [string(name.as_bytes()), string(b"1")].concat());
     tell(&mut way, answer::VERSION, &[number(3), extensions.concat()].concat()).await;
     while let Some(packet) = packet(&mut way).await {
         let (kind, id, rest) = (packet[0], &packet[1..5], &packet[5..]);
@@ -70,6 +70,13 @@ async fn serve(mut way: DuplexStream, asked: Asked, answers: impl Fn(u8, &[u8]) 
 
 /// A tree on such a server, and what that is asked.
 fn tree(answers: impl Fn(u8, &[u8]) -> Option<Answer> + Clone + Send + Sync + 'static) -> (SftpTree, Asked) {
+    tree_keeping(Keeps { mtimes: true, links: true, synced: true }, answers)
+}
+
+fn tree_keeping(
+    keeps: Keeps,
+    answers: impl Fn(u8, &[u8]) -> Option<Answer> + Clone + Send + Sync + 'static,
+) -> (SftpTree, Asked) {
     let asked = Asked::default();
     let told = Arc::clone(&asked);
     let pool = Pool::new(move || {
@@ -81,7 +88,6 @@ fn tree(answers: impl Fn(u8, &[u8]) -> Option<Answer> + Clone + Send + Sync + 's
             Connection::over(output, input, None).await
         })
     });
-    let keeps = Keeps { mtimes: true, links: true };
     (SftpTree::over(pool, "sftp://host/root".to_owned(), "root", "fake".to_owned(), keeps), told)
 }
 
@@ -257,4 +263,48 @@ async fn a_server_that_refuses_further_connections_is_used_with_those_it_took() 
     }
     let different = held.iter().filter(|one| !Arc::ptr_eq(one, &held[0])).count();
     assert_eq!(different, 3, "both are used alike");
+}
+
+/// A file is written to a server that answers the request to sync it with this status: what came of it, and the kinds of the
+/// requests from the first write on.
+async fn write_synced(synced: bool, code: u32) -> (towpath_backend::Result<Metadata>, Vec<u8>) {
+    let opened = Arc::new(AtomicUsize::new(0));
+    let keeps = Keeps { mtimes: true, links: true, synced };
+    let (tree, asked) = tree_keeping(keeps, move |kind, rest| {
+        Some(match kind {
+            request::LSTAT if opened.load(Ordering::Relaxed) == 0 => status(status::NO_SUCH_FILE),
+            request::LSTAT => attributes(FILE, 1),
+            request::OPEN => {
+                opened.store(1, Ordering::Relaxed);
+                (answer::HANDLE, string(b"handle"))
+            }
+            request::EXTENDED => {
+                assert_eq!(rest, [string(FSYNC.as_bytes()), string(b"handle")].concat());
+                status(code)
+            }
+            _ => status(status::OK),
+        })
+    });
+    let given = Metadata::new(Kind::File, 1, Timestamp(1_000_000_000));
+    let written = tree.write_whole(&path("new"), Bytes::from_static(b"x"), &given).await;
+    let kinds: Vec<_> = asked.lock().unwrap().iter().map(|(kind, _)| *kind).collect();
+    let first = kinds.iter().position(|kind| *kind == request::WRITE).unwrap();
+    (written, kinds[first..].to_vec())
+}
+
+#[tokio::test]
+async fn a_file_is_on_the_servers_disk_before_it_is_closed() {
+    use request::{CLOSE, EXTENDED, FSETSTAT, LSTAT, WRITE};
+    let (written, kinds) = write_synced(true, status::OK).await;
+    assert_eq!((written.unwrap().size_bytes, kinds), (1, vec![WRITE, FSETSTAT, EXTENDED, CLOSE, LSTAT]));
+    let (written, _) = write_synced(true, status::UNSUPPORTED).await;
+    assert!(written.is_ok(), "a server whose file system cannot do so");
+    let (written, kinds) = write_synced(false, status::OK).await;
+    assert!(written.is_ok() && !kinds.contains(&EXTENDED), "{kinds:?}");
+}
+
+#[tokio::test]
+async fn a_file_that_the_server_cannot_sync_is_not_written() {
+    let error = write_synced(true, status::FAILURE).await.0.unwrap_err();
+    assert!(error.is_temporary() && error.to_string().starts_with("sync new: "), "{error}");
 }

@@ -40,6 +40,8 @@ pub(crate) struct Keeps {
     pub(crate) mtimes: bool,
     /// Symbolic links, as links.
     pub(crate) links: bool,
+    /// Each file on the server's disk before it counts as finished, where the server can do so.
+    pub(crate) synced: bool,
 }
 
 #[derive(Debug)]
@@ -163,7 +165,7 @@ impl Tree for SftpTree {
 
     fn capabilities(&self) -> Capabilities {
         let Abilities { links, renames } = self.abilities();
-        let Keeps { mtimes, links: wanted } = self.shared.keeps;
+        let Keeps { mtimes, links: wanted, .. } = self.shared.keeps;
         Capabilities { sets_mtime: mtimes, symlinks: links && wanted, renames, ..KEPT }
     }
 

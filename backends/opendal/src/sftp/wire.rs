@@ -59,6 +59,8 @@ pub(super) mod open {
 
 /// Sets the times of a link itself.
 pub(super) const LSETSTAT: &str = "lsetstat@openssh.com";
+/// Forces an open file to the server's disk.
+pub(super) const FSYNC: &str = "fsync@openssh.com";
 /// Renames, and replaces a file of the new name in the same step.
 pub(super) const POSIX_RENAME: &str = "posix-rename@openssh.com";
 

@@ -6,7 +6,7 @@ use towpath_backend::{Bytes, Error, ErrorKind, FileWriter, Kind, Metadata, RelPa
 
 use super::check::{failed, lstat};
 use super::connection::{Failure, Handle, Pending};
-use super::tree::SftpTree;
+use super::tree::{SftpTree, is_unsupported};
 use super::wire::request;
 use super::{CHUNK_BYTES, WINDOW_BYTES};
 
@@ -51,7 +51,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Sets the times, closes, and tells what the server has then.
+    /// Sets the times, forces the file to the server's disk, closes, and tells what the server has then.
     pub(super) async fn close(mut self, times: &Times) -> Result<Metadata> {
         const OPERATION: &str = "close";
         let set = match self.tree.shared.keeps.mtimes {
@@ -63,10 +63,18 @@ impl Writer {
                 Some(self.handle.send(request::FSETSTAT, |request| request.times(accessed, modified)))
             }
         };
+        // Behind both: a file counts as finished when a power cut at the server does not undo it.
+        let synced = if self.tree.shared.keeps.synced { self.handle.sync() } else { None };
         self.confirm_down_to(0).await?;
         let told = |failure: Failure| failed(OPERATION, &self.path, &failure);
         if let Some(set) = set {
             set.done().await.map_err(told)?;
+        }
+        if let Some(synced) = synced {
+            match synced.done().await {
+                Err(failure) if !is_unsupported(&failure) => return Err(failed("sync", &self.path, &failure)),
+                _ => {}
+            }
         }
         let connection = std::sync::Arc::clone(self.handle.connection());
         let closed = self.handle.close();

@@ -34,15 +34,17 @@ impl OpendalTree {
             return Err(not_kept(path, "`directories=false`"));
         }
         let mut kept = self.markers().kept.lock().await;
-        match &*kept {
-            Some(Ok(())) => {}
-            Some(Err(reason)) => return Err(not_kept(path, reason)),
-            None => {
-                let first = self.create_first(path, key).await?;
-                return kept.insert(first).as_ref().map(|()| ()).map_err(|reason| not_kept(path, reason));
-            }
+        let is_first = kept.is_none();
+        if is_first {
+            *kept = Some(self.create_first(path, key).await?);
+        }
+        if let Some(Err(reason)) = &*kept {
+            return Err(not_kept(path, reason));
         }
         drop(kept);
+        if is_first {
+            return Ok(());
+        }
         self.operator.create_dir(key).await.map_err(|problem| error::of(OPERATION, path, &problem))
     }
 

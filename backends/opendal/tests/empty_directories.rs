@@ -1,6 +1,6 @@
 //! Empty directories on servers of objects that keep them, refuse them, or accept them and lose them.
 
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 #![cfg(feature = "all-backends")]
 
 mod fake;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use towpath_backend::Timestamp;
 
-use crate::event::{Counts, Totals};
+use crate::event::{BacklogOrigin, Counts, Totals};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub struct Report {
     pub outcome: Outcome,
     /// Whether it scanned the trees. `false`: it worked on the backlog of an earlier run alone.
     pub scanned: bool,
+    /// The backlog of an earlier run that this run began with, by how that run ended.
+    pub backlog: Option<BacklogOrigin>,
     /// When the scan that made the backlog began: what was created or changed since then may be
     /// unknown to this run. `None`: no scan came to its end.
     pub scanned_at: Option<Timestamp>,

@@ -155,12 +155,15 @@ fn a_line_that_a_full_disk_cut_off_is_completed_once_there_is_room() {
     let resized = Command::new("mount").args(["-o", "remount,size=1m"]).arg(&disk).output();
     assert!(resized.unwrap().status.success());
     run().with_status(0);
-    let log = fs::read_to_string(disk.join("log")).unwrap();
-    let lines = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-    let mut sources: Vec<_> = lines.map(|line| line["source"].as_str().unwrap().to_owned()).collect();
-    sources.sort();
+    let (runs, files): (Vec<_>, Vec<_>) = read_log(&disk.join("log")).into_iter().partition(is_about_run);
+    let mut sources: Vec<_> = files.iter().map(|line| line["source"].as_str().unwrap()).collect();
+    sources.sort_unstable();
     sources.dedup();
-    assert_eq!((sources.len(), log.lines().count()), (20, 20));
+    assert_eq!((sources.len(), files.len()), (20, 20));
+    let runs: Vec<_> =
+        runs.iter().map(|line| (line["status"].as_str().unwrap(), &line["unfinished_run"]["run"])).collect();
+    let [("run-started", first), ("run-started", second), ("run-ended", _)] = runs[..] else { panic!("{runs:?}") };
+    assert!(first.is_null() && *second == 1, "the first run could not write its last line");
 }
 
 #[test]

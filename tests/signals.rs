@@ -58,6 +58,8 @@ fn sigusr1_prints_progress_even_when_quiet() {
     let mut line = String::new();
     stderr.read_line(&mut line).unwrap();
     assert!(line.contains("pending 1 files"), "{line}");
+    let time = line.split(' ').next().unwrap();
+    assert!(time.len() == 8 && time.matches(':').count() == 2, "it has the time of day: {line}");
     end(running).with_status(0);
 }
 

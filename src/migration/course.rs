@@ -44,6 +44,7 @@ impl Migration {
                 // An earlier version may have recorded them in another form.
                 state.record_identities(identities.clone()).await?;
                 self.resume(state, &backlog, origin, then.is_some()).await?;
+                done.origin = Some(origin);
                 done.begin_stage(backlog);
                 if self.options.dry_run {
                     return self.plan(state, done).await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Migration;
-use crate::event::Totals;
+use crate::event::{BacklogOrigin, Totals};
 use crate::pipeline::Tally;
 use crate::report::{Outcome, Planned, Report};
 use crate::state::Backlog;
@@ -13,6 +13,8 @@ use crate::state::Backlog;
 pub(super) struct Done {
     /// Whether this run has begun to scan.
     scanned: bool,
+    /// The backlog of an earlier run that was worked on, by how that run ended.
+    pub(super) origin: Option<BacklogOrigin>,
     /// What the last complete scan found; nothing while another one is under way.
     pub(super) backlog: Backlog,
     /// Over all stages; `pending` is that of the last one.
@@ -40,12 +42,13 @@ impl Done {
 
 impl Migration {
     pub(super) fn report(&self, outcome: Outcome, done: Done) -> Report {
-        let Done { scanned, backlog, tally, vanished_before, planned } = done;
+        let Done { scanned, origin, backlog, tally, vanished_before, planned } = done;
         let counters = self.progress.snapshot();
         let missing_files = tally.pending.files + tally.vanished_files.saturating_sub(vanished_before);
         Report {
             outcome,
             scanned,
+            backlog: origin,
             scanned_at: backlog.scanned_at,
             source: backlog.source,
             in_sync_files: backlog.source.files.saturating_sub(missing_files),

@@ -66,6 +66,9 @@ pub(super) fn shown(event: &Event, each_file: bool) -> Option<Shown> {
                  ?directories=false in its URL skips them without a try"
             ))
         },
+        Event::Resuming { pending, origin: BacklogOrigin::Failed, .. } if pending.files == 0 => {
+            Shown::told("nothing is pending from the last run; no scan")
+        }
         // The number as it is, for those who look for this line with a program.
         Event::Resuming { pending, origin, then_scan } => Shown::told(format!(
             "{}: {} files, {} pending; {}",

@@ -112,7 +112,7 @@ impl Console {
     fn print_progress(&mut self) {
         let snapshot = self.progress.snapshot();
         let estimate = self.estimator.estimate(Instant::now(), &snapshot);
-        self.print(true, &text::one_line(&snapshot, &estimate));
+        self.print(true, &format!("{} {}", time_of_day(), text::one_line(&snapshot, &estimate)));
     }
 
     fn show(&mut self, event: &Event) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::holes::{hashed, written_and_holes};
 use crate::cli::format::{duration, local_time, number, rate, short_path, size};
-use crate::{Counts, CurrentFile, Estimate, Outcome, Phase, Report, Snapshot, Totals};
+use crate::{BacklogOrigin, Counts, CurrentFile, Estimate, Outcome, Phase, Report, Snapshot, Totals};
 
 /// Files under way that are shown.
 const MAX_FILES: usize = 4;
@@ -189,9 +189,13 @@ pub(in crate::cli) fn summary(report: &Report) -> String {
         }
     }
     if report.pending.files > 0 {
+        // A run that was stopped among what had failed before its scan leaves the same backlog again.
+        let only_failed = !report.scanned && report.backlog == Some(BacklogOrigin::Failed);
         let next = match report.outcome {
-            Outcome::Finished => "the same command tries them again, then scans",
-            Outcome::Stopped => "the same command resumes them without a scan; with --rescan it scans first",
+            Outcome::Stopped if !only_failed => {
+                "the same command resumes them without a scan; with --then-scan it scans afterwards, with --rescan first"
+            }
+            _ => "the same command tries them again, then scans",
         };
         text += &format!("\n  {} pending: {next}", totals(report.pending));
     }
@@ -295,10 +299,40 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn what_comes_next_depends_on_what_the_run_was_stopped_in() {
+        let stopped = Report { outcome: Outcome::Stopped, ..report() };
+        let next = |report: &Report| summary(report).lines().last().unwrap().to_owned();
+        assert!(next(&stopped).contains("resumes them without a scan"));
+        let only_failed = Report { scanned: false, backlog: Some(BacklogOrigin::Failed), ..stopped };
+        assert!(next(&only_failed).ends_with("the same command tries them again, then scans"));
+        let in_scan = Report { scanned: true, scanned_at: None, pending: Totals::default(), ..only_failed };
+        assert!(summary(&in_scan).contains("the scan was not finished: the same command scans again"));
+    }
+
+    #[test]
     fn the_summary_says_what_is_left_and_how_to_go_on() {
-        let report = Report {
+        insta::assert_snapshot!(summary(&report()), @"
+        stopped: sent 4 files, 2.3 KiB in 2.0 s (1.2 KiB/s); 4 of 10 files in sync
+          400 B of that written (200 B/s); the other 2.0 KiB are holes, which are passed over
+          450 B written in all (225 B/s), of which 50 B do not count: files that were not finished start again at 0
+          1 failed
+          1 vanished from the source
+          2 skipped, as they cannot be copied
+          3 special files (FIFOs, sockets, devices) skipped
+          2 attributes (times, permissions, owners, …) not kept by the destination
+          1 of these need a user who may set them, such as root
+          7 deleted that the source does not have
+          3 emptied directories removed
+          1 that the source does not have left, to be safe
+          5 files, 500 B pending: the same command resumes them without a scan; with --then-scan it scans afterwards, with --rescan first
+        ");
+    }
+
+    fn report() -> Report {
+        Report {
             outcome: Outcome::Stopped,
             scanned: true,
+            backlog: None,
             scanned_at: Some(Timestamp::from_ns(1_700_000_000_000_000_000)),
             source: Counts { files: 10, dirs: 1, bytes: 1000 },
             in_sync_files: 4,
@@ -321,21 +355,6 @@ pub(super) mod tests {
             kept_bytes: 400,
             hole_bytes: 2000,
             duration: Duration::from_secs(2),
-        };
-        insta::assert_snapshot!(summary(&report), @"
-        stopped: sent 4 files, 2.3 KiB in 2.0 s (1.2 KiB/s); 4 of 10 files in sync
-          400 B of that written (200 B/s); the other 2.0 KiB are holes, which are passed over
-          450 B written in all (225 B/s), of which 50 B do not count: files that were not finished start again at 0
-          1 failed
-          1 vanished from the source
-          2 skipped, as they cannot be copied
-          3 special files (FIFOs, sockets, devices) skipped
-          2 attributes (times, permissions, owners, …) not kept by the destination
-          1 of these need a user who may set them, such as root
-          7 deleted that the source does not have
-          3 emptied directories removed
-          1 that the source does not have left, to be safe
-          5 files, 500 B pending: the same command resumes them without a scan; with --rescan it scans first
-        ");
+        }
     }
 }

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use super::State;
 use super::db::Db;
 use super::open::{self, Roots};
-use crate::audit::{AuditLog, Line};
+use super::{RunEnd, RunRequest, State};
+use crate::audit::{AuditLog, Line, RunLine};
 use crate::event::FilePaths;
+use crate::options::AfterBacklog;
 use crate::own_files::companion;
 
 /// A step of a run.
@@ -65,7 +66,6 @@ fn text(numbers: std::ops::Range<usize>) -> Vec<u8> {
 fn moments(folder: &Path, steps: &[Step]) -> Vec<Moment> {
     let mut db = open(folder);
     let (mut written, mut committed) = (0, 0);
-    let read = |path: &Path| std::fs::read(path).unwrap_or_default();
     let mut moments = Vec::new();
     for step in steps {
         let count = if let Step::Record(count) | Step::Log(count) = *step { count } else { 0 };
@@ -84,16 +84,21 @@ fn moments(folder: &Path, steps: &[Step]) -> Vec<Moment> {
         if !db.has_lines() {
             committed = written;
         }
-        let (database, log) = (folder.join("db"), folder.join("log"));
-        moments.push(Moment {
-            wal: read(&companion(&database, "-wal")),
-            database: read(&database),
-            log: read(&log),
-            durable_bytes: usize::try_from(db.log.durable_bytes().unwrap()).unwrap(),
-            committed: text(0..committed),
-        });
+        moments.push(moment(folder, &db, text(0..committed)));
     }
     moments
+}
+
+fn moment(folder: &Path, db: &Db, committed: Vec<u8>) -> Moment {
+    let read = |path: &Path| std::fs::read(path).unwrap_or_default();
+    let (database, log) = (folder.join("db"), folder.join("log"));
+    Moment {
+        wal: read(&companion(&database, "-wal")),
+        database: read(&database),
+        log: read(&log),
+        durable_bytes: usize::try_from(db.log.durable_bytes().unwrap()).unwrap(),
+        committed,
+    }
 }
 
 /// The log after recovery from a cut that left `cut` bytes of it, the last `zeros` of them zeros.
@@ -137,6 +142,35 @@ fn each_line_is_in_the_log_once_wherever_a_power_cut_tears_it() {
     for cut in last.durable_bytes..=last.log.len() {
         check(last, cut, 0);
     }
+}
+
+#[test]
+fn the_lines_about_a_run_are_in_the_log_once_wherever_a_power_cut_tears_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut db = open(folder.path());
+    let roots = || FilePaths { source: b"/old".to_vec(), dest: b"/new".to_vec() };
+    let request = RunRequest {
+        rescan: false,
+        after_backlog: AfterBacklog::Auto,
+        settings: String::new(),
+        line: RunLine::started(roots()),
+    };
+    let run = db.in_transaction(|db| db.begin_run(request)).unwrap().run;
+    db.commit().unwrap();
+    let begun = moment(folder.path(), &db, Vec::new());
+    let begun = Moment { committed: begun.log.clone(), ..begun };
+    assert_eq!((begun.durable_bytes, begun.log.split(|byte| *byte == b'\n').count()), (0, 2), "a line that can be cut");
+    for cut in 0..=begun.log.len() {
+        check(&begun, cut, 0);
+    }
+    db.in_transaction(|db| db.end_run(run, RunEnd::Finished, RunLine::ended(roots()))).unwrap();
+    db.commit().unwrap();
+    let ended = moment(folder.path(), &db, Vec::new());
+    assert!(ended.log.starts_with(&begun.log) && ended.log.len() > begun.log.len());
+    assert_eq!(ended.durable_bytes, ended.log.len(), "nothing can be cut");
+    // A log that is rotated between two runs gets nothing a second time.
+    let rotated = Moment { log: Vec::new(), committed: Vec::new(), durable_bytes: 0, ..ended };
+    check(&rotated, 0, 0);
 }
 
 #[tokio::test]

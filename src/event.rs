@@ -66,7 +66,7 @@ pub enum ScanReason {
     FirstRun,
     /// The last run left nothing to do.
     BacklogEmpty,
-    /// The backlog of an interrupted run was worked off first, and a scan afterwards was asked for
+    /// The backlog of an interrupted run was sent first, and a scan afterwards was asked for
     /// ([`crate::AfterBacklog::Scan`]).
     AfterBacklog,
     /// The last scan did not come to its end.
@@ -214,7 +214,7 @@ pub enum Event {
         /// Those whose file has another name already, and the bytes that this costs.
         names: Totals,
     },
-    /// The backlog of an earlier run is worked off, without a scan before.
+    /// The backlog of an earlier run is sent, without a scan before.
     Resuming {
         /// What is to be sent.
         pending: Totals,

@@ -167,7 +167,7 @@ pub struct Options {
     pub delete_excluded: bool,
     /// Scan both trees even if a backlog is at hand. Changes nothing else: all guards stay.
     pub rescan: bool,
-    /// Whether the trees are scanned once the backlog of an earlier run is worked off.
+    /// Whether the trees are scanned after the backlog of an earlier run was sent.
     pub after_backlog: AfterBacklog,
     /// Take the trees as they are now, and what is mounted in them, in place of those that were
     /// scanned before. Consent for one run, which scans again and deletes nothing: it excludes

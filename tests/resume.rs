@@ -40,7 +40,8 @@ fn killed_at_many_moments_everything_arrives_and_is_logged_once() {
     }
     let mut resumed = 0;
     for round in 0..8 {
-        let mut child = bench.start(&["--bwlimit", "2M"]);
+        let then_scan: &[_] = if round % 2 == 0 { &[] } else { &["--then-scan"] };
+        let mut child = bench.start(&[&["--bwlimit", "2M"], then_scan].concat());
         std::thread::sleep(Duration::from_millis(60 + round * 170));
         child.kill().unwrap();
         let said = end(child);
@@ -197,7 +198,7 @@ fn then_scan_goes_on_with_a_scan_in_the_run_that_resumes() {
     bench.write("new", "created after the scan");
     let ended = bench.sync(&["--then-scan"]).with_status(0);
     let said = &ended.stdout;
-    assert!(said.contains("pending; then a scan") && said.contains("the backlog is worked off"), "{said}");
+    assert!(said.contains("pending; then a scan") && said.contains("scanning both trees, after the backlog"), "{said}");
     assert!(said.contains("7 of 7 files in sync\n") && !said.contains("as of the scan"), "{said}");
     bench.assert_same_trees();
 }
@@ -341,6 +342,9 @@ fn another_tree_in_the_sources_place_is_refused() {
     let ended = bench.sync(&[]).with_status(4);
     assert!(ended.stderr.contains("is not the tree that was scanned"), "{}", ended.stderr);
     assert_eq!(bench.row("file").status, "pending");
+    let last = bench.run_lines().pop().unwrap();
+    assert_eq!(last["result"], "refused");
+    assert!(last["error"].as_str().unwrap().contains("is not the tree that was scanned"), "{last}");
     fs::remove_dir(bench.source()).unwrap();
     fs::rename(bench.path("elsewhere"), bench.source()).unwrap();
     bench.sync(&[]).with_status(0);

@@ -108,11 +108,11 @@ pub(super) struct SyncArguments {
     #[arg(long)]
     pub(super) rescan: bool,
 
-    /// Scan both trees in the same run once the backlog of an interrupted run is worked off
+    /// After the backlog of an interrupted run, scan both trees in the same run and send the rest
     #[arg(long, conflicts_with_all = ["rescan", "accept_new_tree"])]
     pub(super) then_scan: bool,
 
-    /// Work on the backlog of the last run alone: what is pending or failed, without a scan
+    /// Send only the backlog of the last run, what is pending or failed in it, without a scan
     #[arg(long, conflicts_with_all = ["then_scan", "rescan", "accept_new_tree", "dry_run"])]
     pub(super) no_scan: bool,
 

@@ -32,7 +32,7 @@ impl Done {
         self.tally.pending = Totals::default();
     }
 
-    /// This backlog is to be worked off.
+    /// This backlog is sent next.
     pub(super) fn begin_stage(&mut self, backlog: Backlog) {
         self.tally.pending = backlog.pending;
         self.vanished_before = self.tally.vanished_files;

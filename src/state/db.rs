@@ -252,7 +252,10 @@ impl Db {
         if let Err(error) = self.commit() {
             tracing::error!(%error, "last commit");
         }
-        let _best_effort = self.connection.execute_batch("PRAGMA optimize");
+        // It may write, and nothing more may go into the WAL of a database that is not in its place.
+        if self.files.check().is_ok() {
+            let _best_effort = self.connection.execute_batch("PRAGMA optimize");
+        }
     }
 
     /// Runs a statement, kept prepared; tells how many rows it changed.

@@ -192,6 +192,19 @@ async fn a_mirror_deletes_nothing_before_the_scan_and_by_its_word_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_directory_blocked_waits_for_the_mirror_behind_the_scan() {
+    let bench = one_at_a_time();
+    write(&bench.source, "blocked", b"data").await;
+    write(&bench.sink, "blocked/inner", b"in the way").await;
+    assert_eq!(bench.run().await.report.failed_files, 1);
+    let ran = bench.mirroring().run().await;
+    let course = course(&ran);
+    assert_eq!(course[..3], ["resume Failed true", "retry blocked", "scan AfterFailed"]);
+    assert!(ran.report.all_in_sync() && course.last().unwrap() == "blocked", "{course:?}");
+    assert_eq!(ran.report.failed_files, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_killed_among_what_failed_before_goes_on_with_it_and_scans() {
     let bench = with_failed_file().await;
     let stopped = stopped_before(&bench, Operation::ReadWhole, "bad").await;

@@ -143,7 +143,7 @@ fn scan_started(reason: ScanReason) -> &'static str {
         ScanReason::BacklogEmpty => "scanning both trees: nothing is pending from the last run",
         ScanReason::Interrupted => "scanning both trees: the last scan was interrupted",
         ScanReason::Incomplete => "scanning both trees: the last scan could not read some directories",
-        ScanReason::AfterBacklog => "scanning both trees: the backlog is worked off",
+        ScanReason::AfterBacklog => "scanning both trees, after the backlog",
         ScanReason::AfterFailed => "scanning both trees: what failed in the last run was tried again",
         ScanReason::OtherSettings => "scanning both trees: the backlog was made with other filters or options",
         ScanReason::Requested => "scanning both trees, as asked",

@@ -72,6 +72,23 @@ pub(crate) fn text(error: &opendal::Error) -> String {
     let message = plain(without_stack(error.message()).trim());
     // Signatures travel in queries.
     let message: String = message.split_whitespace().map(without_query).collect::<Vec<_>>().join(" ");
+    let said = said(error, message);
+    PLAINER.iter().find(|(theirs, _)| said.contains(theirs)).map_or(said, |(_, plain)| (*plain).to_owned())
+}
+
+/// What is said where nothing that a user knows explains an error.
+pub(crate) const NO_CREDENTIALS: &str = "there are no credentials, or none that can be used";
+pub(crate) const NOT_RESOLVED: &str = "the name of the server cannot be resolved";
+
+/// Texts of OpenDAL and its signer that name their own parts, and what they mean.
+const PLAINER: [(&str, &str); 4] = [
+    ("failed to load signing credential", NO_CREDENTIALS),
+    ("failed to lookup address information", NOT_RESOLVED),
+    ("building http request: ", "the request's address is not valid: check the URL and the endpoint"),
+    ("cannot decode as base64", "account_key is not base64 text, as the service issues it"),
+];
+
+fn said(error: &opendal::Error, message: String) -> String {
     match std::error::Error::source(error) {
         Some(source) => {
             let cause = root(source).to_string();
@@ -196,6 +213,18 @@ mod tests {
         }
         for other in ["no page with a <title>x</title>", "<html><title></title></html>"] {
             assert!(of_kind(Theirs::Unexpected, other).to_string().ends_with(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_names_parts_of_a_library_is_told_plainly() {
+        for (theirs, plain) in [
+            ("signing http request: failed to load signing credential", NO_CREDENTIALS),
+            ("building http request: invalid uri character", "check the URL"),
+            ("the request failed: failed to lookup address information: x", NOT_RESOLVED),
+        ] {
+            let error = of_kind(Theirs::Unexpected, theirs).to_string();
+            assert!(error.ends_with(plain) || error.contains(plain), "{error}");
         }
     }
 

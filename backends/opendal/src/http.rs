@@ -90,7 +90,7 @@ impl Client {
         // What completes an object of parts is a POST, and the server may have to put it together.
         let mut patience = if head.method == Method::POST { PATIENCE_AT_THE_END } else { PATIENCE };
         let url = reqwest::Url::from_str(&head.uri.to_string()).map_err(|cause| {
-            Error::new(ErrorKind::ConfigInvalid, "the address is none")
+            Error::new(ErrorKind::ConfigInvalid, "the address is not valid")
                 .with_context("url", head.uri.to_string())
                 .set_source(cause)
         })?;

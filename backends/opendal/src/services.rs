@@ -11,6 +11,8 @@
 
 #[cfg(feature = "azblob")]
 mod azblob;
+#[allow(dead_code, reason = "each feature uses a part of it")]
+mod check;
 #[cfg(feature = "gcs")]
 mod gcs;
 #[cfg(feature = "hdfs")]
@@ -72,6 +74,8 @@ pub struct Service {
     about: &'static str,
     schemes: &'static [&'static str],
     options: &'static [OptionSpec],
+    /// Those by which the service knows who asks.
+    credentials: &'static [&'static str],
     capabilities: Capabilities,
     build: fn(&Url, &Settings) -> Result<OpendalTree, OpenError>,
 }
@@ -98,35 +102,54 @@ impl Backend for Service {
         self.capabilities
     }
 
+    fn check(&self, location: &Location, settings: &Settings) -> Result<(), OpenError> {
+        self.tree(location, settings).map(drop)
+    }
+
     /// Something must be there to be read.
     async fn open_source(&self, location: &Location, settings: &Settings) -> Result<Box<dyn Source>, OpenError> {
         let (url, tree) = (url(location)?, self.tree(location, settings)?);
         match tree.is_there().await {
             Ok(true) => Ok(Box::new(tree)),
             Ok(false) => Err(OpenError::Storage(format!("{url}: there is nothing; is the name right?"))),
-            Err(error) => Err(OpenError::Storage(format!("{url}: {error}"))),
+            Err(error) => Err(self.failed(url, &error)),
         }
     }
 
     /// The bucket or the server must be there; a prefix or a folder need not.
     async fn open_sink(&self, location: &Location, settings: &Settings) -> Result<Box<dyn Sink>, OpenError> {
         let (url, tree) = (url(location)?, self.tree(location, settings)?);
-        let told = |error: Error| OpenError::Storage(format!("{url}: {error}"));
-        tree.make_root().await.map_err(told)?;
-        tree.identity().await.map_err(told)?;
+        tree.make_root().await.map_err(|error| self.failed(url, &error))?;
+        tree.identity().await.map_err(|error| self.failed(url, &error))?;
         Ok(Box::new(tree))
     }
 
     async fn inspect_sink(&self, location: &Location, settings: &Settings) -> Result<Box<dyn Sink>, OpenError> {
         let (url, tree) = (url(location)?, self.tree(location, settings)?);
         match tree.identity().await {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(OpenError::Storage(format!("{url}: {error}"))),
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(self.failed(url, &error)),
             _ => Ok(Box::new(tree)),
         }
     }
 }
 
 impl Service {
+    /// Why a tree cannot be opened, and the options that decide it.
+    fn failed(&self, url: &Url, error: &Error) -> OpenError {
+        let text = error.to_string();
+        let is_about_credentials = text.contains(error::NO_CREDENTIALS) || error.kind() == ErrorKind::PermissionDenied;
+        let hint = if is_about_credentials {
+            check::those_set_by(self.options, self.credentials)
+        } else if text.contains(error::NOT_RESOLVED) || error.kind() == ErrorKind::Unavailable {
+            check::those_set_by(self.options, &["endpoint"])
+        } else if text.contains("region") {
+            check::those_set_by(self.options, &["region"])
+        } else {
+            String::new()
+        };
+        OpenError::Storage(format!("{url}: {text}{hint}"))
+    }
+
     /// The tree at a URL, as source and sink, without a look whether it is there.
     ///
     /// # Errors
@@ -186,14 +209,6 @@ fn url(location: &Location) -> Result<&Url, OpenError> {
     }
 }
 
-/// The bucket that a URL begins with.
-fn bucket(url: &Url) -> Result<&str, OpenError> {
-    match url.authority() {
-        "" => Err(OpenError::Usage(format!("{url} names no bucket: {}://bucket/prefix", url.scheme()))),
-        bucket => Ok(bucket),
-    }
-}
-
 /// Sets an option that may not be given.
 fn with<B>(builder: B, value: Option<&str>, set: impl FnOnce(B, &str) -> B) -> B {
     match value {
@@ -236,7 +251,11 @@ fn tree_within(
 }
 
 fn failed(url: &Url, problem: &opendal::Error) -> OpenError {
-    OpenError::Storage(format!("{url}: {}", error::text(problem)))
+    let text = format!("{url}: {}", error::text(problem));
+    match problem.kind() {
+        opendal::ErrorKind::ConfigInvalid => OpenError::Usage(text),
+        _ => OpenError::Storage(text),
+    }
 }
 
 #[cfg(all(test, feature = "all-backends"))]
@@ -263,6 +282,67 @@ mod tests {
         let location = Location::parse("sftp://127.0.0.1:1/x".as_ref()).unwrap();
         let settings = Settings::of(vec![("links", "true".to_owned())]);
         keeps(&SFTP.tree(&location, &settings).unwrap(), SFTP.capabilities());
+    }
+
+    fn problem(service: Service, url: &str, options: &[(&'static str, &str)]) -> String {
+        let location = Location::parse(url.as_ref()).unwrap();
+        let settings = Settings::of(options.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        match service.check(&location, &settings) {
+            Err(OpenError::Usage(problem)) => problem,
+            other => panic!("{url} {options:?}: {other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_missing_or_wrong_names_the_option_and_its_variable() {
+        const KEY: (&str, &str) = ("account_key", "not base64!");
+        for (service, url, options, names) in [
+            (S3, "s3://b", &[][..], "?region=… in the URL, region in the configuration file, or AWS_REGION"),
+            (S3, "s3://b", &[("region", "")], "AWS_REGION"),
+            (S3, "s3://b", &[("region", "so so")], "AWS_REGION"),
+            (S3, "s3://b", &[("endpoint", "ftp://x")], "AWS_ENDPOINT_URL_S3"),
+            (S3, "s3://b", &[("endpoint", "http://")], "?endpoint="),
+            (S3, "s3://b", &[("region", "x"), ("access_key_id", "x")], "AWS_SECRET_ACCESS_KEY"),
+            (S3, "s3://b", &[("region", "x"), ("secret_access_key", "x")], "AWS_ACCESS_KEY_ID"),
+            (S3, "s3:///x", &[], "s3://bucket/prefix"),
+            (S3, "s3://a b", &[], "bucket's name"),
+            (GCS, "gcs://b", &[("endpoint", "a b")], "STORAGE_EMULATOR_HOST"),
+            (GCS, "gcs://b", &[("credential_path", "/nowhere/key")], "GOOGLE_APPLICATION_CREDENTIALS"),
+            (GCS, "gcs://", &[], "gcs://bucket/prefix"),
+            (AZBLOB, "azblob://c", &[], "AZURE_STORAGE_ACCOUNT_NAME"),
+            (AZBLOB, "azblob://c", &[("endpoint", "://")], "AZURE_STORAGE_ENDPOINT"),
+            (AZBLOB, "azblob://c", &[("account_name", "a"), KEY], "account_key"),
+            (AZBLOB, "azblob:///x", &[("account_name", "a")], "azblob://container/prefix"),
+            (WEBDAV, "webdav://", &[], "webdavs://host/path"),
+            (WEBDAV, "webdav://a b/x", &[], "webdav://host:port/path"),
+            (WEBDAV, "webdav://a:99999/x", &[], "from 1 to 65535"),
+            (HDFS, "hdfs://a:x/x", &[], "from 1 to 65535"),
+        ] {
+            let problem = problem(service, url, options);
+            assert!(problem.starts_with(url) && problem.contains(names), "{problem}");
+            assert!(!["::", "builder", "env."].iter().any(|inner| problem[url.len()..].contains(inner)), "{problem}");
+        }
+    }
+
+    #[test]
+    fn credentials_are_options_and_missing_ones_are_listed() {
+        for service in [S3, GCS, AZBLOB, WEBDAV, HDFS] {
+            for name in service.credentials {
+                assert!(service.options.iter().any(|option| option.name == *name), "{name}");
+            }
+        }
+        let Location::Url(url) = Location::parse("s3://b".as_ref()).unwrap() else { panic!("a URL") };
+        let root = towpath_backend::RelPath::root();
+        let told = |kind, text: &str| S3.failed(&url, &Error::new(kind, "stat", &root, text.to_owned())).to_string();
+        let none = told(ErrorKind::Other, error::NO_CREDENTIALS);
+        assert!(
+            none.contains("access_key_id (AWS_ACCESS_KEY_ID), secret_access_key (AWS_SECRET_ACCESS_KEY)"),
+            "{none}"
+        );
+        assert!(told(ErrorKind::PermissionDenied, "no").contains("AWS_ACCESS_KEY_ID"));
+        assert!(told(ErrorKind::Unavailable, "gone").contains("endpoint (AWS_ENDPOINT_URL_S3)"));
+        assert!(told(ErrorKind::Other, "the region 'x' is wrong").contains("region (AWS_REGION)"));
+        assert_eq!(told(ErrorKind::Other, "what else"), "s3://b: stat .: what else");
     }
 
     fn keeps(tree: &impl Tree, said: Capabilities) {

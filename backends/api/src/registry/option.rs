@@ -20,6 +20,25 @@ pub struct OptionSpec {
     pub environment: &'static [&'static str],
 }
 
+impl OptionSpec {
+    /// The ways to set it, in words: `?region=… in the URL, region in the configuration file, or AWS_REGION in the environment`.
+    pub fn how_to_set(&self) -> String {
+        let Self { name, environment, .. } = self;
+        let url = match self.kind {
+            OptionKind::Secret => String::new(),
+            OptionKind::Flag => format!("?{name}=true in the URL, "),
+            OptionKind::Text | OptionKind::Number => format!("?{name}=… in the URL, "),
+        };
+        let file = format!("{name} in the configuration file");
+        match (environment.first(), url.is_empty()) {
+            (Some(variable), false) => format!("{url}{file}, or {variable} in the environment"),
+            (Some(variable), true) => format!("{file}, or {variable} in the environment"),
+            (None, false) => format!("{}, or {file}", url.trim_end_matches(", ")),
+            (None, true) => file,
+        }
+    }
+}
+
 /// What an option may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -247,6 +266,20 @@ mod tests {
         assert!(unknown.contains("`endpiont`") && unknown.contains("endpoint, key, fast, parts"), "{unknown}");
         around.add("x", "parts", "-1", "/etc/towpath.toml, line 7");
         assert!(find("x://b", &around).unwrap_err().contains("/etc/towpath.toml, line 7"));
+    }
+
+    #[test]
+    fn the_ways_to_set_an_option_are_told_and_a_secret_has_none_in_a_url() {
+        let ways = SPECS.map(|spec| spec.how_to_set());
+        assert_eq!(
+            ways,
+            [
+                "?endpoint=… in the URL, endpoint in the configuration file, or THE_ENDPOINT in the environment",
+                "key in the configuration file, or THE_KEY in the environment",
+                "?fast=true in the URL, or fast in the configuration file",
+                "?parts=… in the URL, or parts in the configuration file",
+            ]
+        );
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use towpath_backend::ByteSet;
 use towpath_backend::registry::{OpenError, OptionSpec, Settings, Url};
 
-use super::{DIRECTORIES, MTIMES, OBJECTS, Service, bucket, objects, secret, text, with};
+use super::check::{bucket, endpoint, given, wrong};
+use super::{DIRECTORIES, MTIMES, OBJECTS, Service, objects, secret, text, with};
 use crate::OpendalTree;
 
 /// `azblob://container/prefix`.
@@ -12,6 +13,7 @@ pub const AZBLOB: Service = Service {
     about: "Azure Blob Storage",
     schemes: &["azblob"],
     options: OPTIONS,
+    credentials: &["account_name", "account_key", "sas_token"],
     capabilities: OBJECTS,
     build,
 };
@@ -30,18 +32,17 @@ const OPTIONS: &[OptionSpec] = &[
 ];
 
 fn build(url: &Url, settings: &Settings) -> Result<OpendalTree, OpenError> {
-    let account = settings.text("account_name");
+    let account = given(settings, "account_name");
     let own = account.map(|name| format!("https://{name}.blob.core.windows.net"));
-    let Some(endpoint) = settings.text("endpoint").or(own.as_deref()) else {
-        let problem =
-            format!("{url}: give the storage account (account_name, AZURE_STORAGE_ACCOUNT_NAME) or an endpoint");
-        return Err(OpenError::Usage(problem));
+    let Some(endpoint) = endpoint(url, settings, OPTIONS)?.or(own) else {
+        return Err(wrong(url, "the storage account is missing", OPTIONS, "account_name"));
     };
-    let mut builder = opendal::services::Azblob::default().container(bucket(url)?).root(url.path()).endpoint(endpoint);
+    let container = bucket(url, "container")?;
+    let mut builder = opendal::services::Azblob::default().container(container).root(url.path()).endpoint(&endpoint);
     builder = with(builder, account, |b, value| b.account_name(value));
     builder = with(builder, settings.text("account_key"), |b, value| b.account_key(value));
     builder = with(builder, settings.text("sas_token"), |b, value| b.sas_token(value));
     // The service takes a backslash for a slash.
-    let tree = objects(url, builder, Some(endpoint), settings)?;
+    let tree = objects(url, builder, Some(&endpoint), settings)?;
     Ok(tree.without_names_of(ByteSet::of(b"\\")))
 }

@@ -1,8 +1,11 @@
 //! Google Cloud Storage.
 
+use std::fs::File;
+
 use towpath_backend::registry::{OpenError, OptionSpec, Settings, Url};
 
-use super::{DIRECTORIES, MTIMES, OBJECTS, Service, bucket, flag, objects, secret, text, with};
+use super::check::{bucket, endpoint, given, wrong};
+use super::{DIRECTORIES, MTIMES, OBJECTS, Service, flag, objects, secret, text, with};
 use crate::OpendalTree;
 
 /// `gcs://bucket/prefix`, or `gs://…`.
@@ -11,6 +14,7 @@ pub const GCS: Service = Service {
     about: "Google Cloud Storage",
     schemes: &["gcs", "gs"],
     options: OPTIONS,
+    credentials: &["credential_path", "credential", "anonymous"],
     capabilities: OBJECTS,
     build,
 };
@@ -25,8 +29,14 @@ const OPTIONS: &[OptionSpec] = &[
 ];
 
 fn build(url: &Url, settings: &Settings) -> Result<OpendalTree, OpenError> {
-    let endpoint = settings.text("endpoint");
-    let mut builder = opendal::services::Gcs::default().bucket(bucket(url)?).root(url.path());
+    let endpoint = endpoint(url, settings, OPTIONS)?;
+    let endpoint = endpoint.as_deref();
+    if let Some(path) = given(settings, "credential_path") {
+        File::open(path).map_err(|error| {
+            wrong(url, &format!("the key file {path} cannot be opened ({error})"), OPTIONS, "credential_path")
+        })?;
+    }
+    let mut builder = opendal::services::Gcs::default().bucket(bucket(url, "bucket")?).root(url.path());
     builder = with(builder, endpoint, |b, value| b.endpoint(value));
     builder = with(builder, settings.text("credential_path"), |b, value| b.credential_path(value));
     builder = with(builder, settings.text("credential"), |b, value| b.credential(value));

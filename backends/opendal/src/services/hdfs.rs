@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use towpath_backend::registry::{OpenError, Settings, Url};
 use towpath_backend::{ByteSet, Capabilities};
 
+use super::check;
 use super::{FOLDERS, PATIENCE, Service, tree_within};
 use crate::OpendalTree;
 
@@ -17,6 +18,7 @@ pub const HDFS: Service = Service {
     about: "Hadoop file systems",
     schemes: &["hdfs"],
     options: &[],
+    credentials: &[],
     capabilities: Capabilities { lanes: LANES, ..FOLDERS },
     build,
 };
@@ -51,6 +53,7 @@ fn name_nodes(url: &Url) -> Result<String, OpenError> {
     if hosts.is_empty() {
         return Err(OpenError::Usage(format!("{url} names no host: hdfs://host/path")));
     }
+    hosts.iter().try_for_each(|host| check::host(url, host))?;
     Ok(hosts.join(","))
 }
 
@@ -67,6 +70,7 @@ mod tests {
         };
         assert_eq!(of("hdfs://one/x"), Ok("one:8020".to_owned()));
         assert_eq!(of("hdfs://one:9000,two/x"), Ok("one:9000,two:8020".to_owned()));
+        assert!(of("hdfs://one:x/x").unwrap_err().contains("port \"x\""));
         assert!(of("hdfs:///x").unwrap_err().contains("no host"));
         assert!(of("hdfs://me@one/x").unwrap_err().contains("HADOOP_USER_NAME"));
     }

@@ -2,7 +2,8 @@
 
 use towpath_backend::registry::{OpenError, OptionSpec, Settings, Url};
 
-use super::{DIRECTORIES, MTIMES, OBJECTS, Service, bucket, flag, objects, secret, text, with};
+use super::check::{bucket, endpoint, given, wrong};
+use super::{DIRECTORIES, MTIMES, OBJECTS, Service, flag, objects, secret, text, with};
 use crate::OpendalTree;
 
 /// `s3://bucket/prefix`.
@@ -11,6 +12,7 @@ pub const S3: Service = Service {
     about: "Amazon S3, and servers that speak as it does",
     schemes: &["s3"],
     options: OPTIONS,
+    credentials: &["access_key_id", "secret_access_key", "anonymous"],
     capabilities: OBJECTS,
     build,
 };
@@ -29,12 +31,24 @@ const OPTIONS: &[OptionSpec] = &[
 ];
 
 fn build(url: &Url, settings: &Settings) -> Result<OpendalTree, OpenError> {
-    let endpoint = settings.text("endpoint");
-    let mut builder = opendal::services::S3::default().bucket(bucket(url)?).root(url.path());
+    let endpoint = endpoint(url, settings, OPTIONS)?;
+    let endpoint = endpoint.as_deref();
+    let mut builder = opendal::services::S3::default().bucket(bucket(url, "bucket")?).root(url.path());
     builder = with(builder, endpoint, |b, value| b.endpoint(value));
     // Servers of one's own have no regions, but signatures have one.
-    let region = settings.text("region").or(endpoint.map(|_| "us-east-1"));
-    builder = with(builder, region, |b, value| b.region(value));
+    let region = match given(settings, "region").or(endpoint.map(|_| "us-east-1")) {
+        None => return Err(wrong(url, "the bucket's region is missing", OPTIONS, "region")),
+        Some(region) if region.chars().any(|c| !c.is_ascii_alphanumeric() && c != '-') => {
+            return Err(wrong(url, "the region is not of the form eu-central-1", OPTIONS, "region"));
+        }
+        Some(region) => region,
+    };
+    for (one, other) in [("access_key_id", "secret_access_key"), ("secret_access_key", "access_key_id")] {
+        if given(settings, one).is_some() && given(settings, other).is_none() {
+            return Err(wrong(url, &format!("{one} is given, and {other} is missing"), OPTIONS, other));
+        }
+    }
+    builder = builder.region(region);
     builder = with(builder, settings.text("access_key_id"), |b, value| b.access_key_id(value));
     builder = with(builder, settings.text("secret_access_key"), |b, value| b.secret_access_key(value));
     builder = with(builder, settings.text("session_token"), |b, value| b.session_token(value));

@@ -2,6 +2,7 @@
 
 use towpath_backend::registry::{OpenError, OptionSpec, Settings, Url};
 
+use super::check;
 use super::{FOLDERS, MTIMES, Service, secret, text, tree, with};
 use crate::OpendalTree;
 
@@ -11,6 +12,7 @@ pub const WEBDAV: Service = Service {
     about: "WebDAV servers",
     schemes: &["webdavs", "webdav"],
     options: OPTIONS,
+    credentials: &["username", "password", "token"],
     capabilities: FOLDERS,
     build,
 };
@@ -28,6 +30,7 @@ fn build(url: &Url, settings: &Settings) -> Result<OpendalTree, OpenError> {
     if host.is_empty() {
         return Err(OpenError::Usage(format!("{url} names no host: webdavs://host/path")));
     }
+    check::host(url, host)?;
     let endpoint = format!("{}://{host}", if url.scheme() == "webdavs" { "https" } else { "http" });
     let mut builder = opendal::services::Webdav::default().endpoint(&endpoint).root(url.path());
     builder = with(builder, settings.text("username").or(user), |b, value| b.username(value));

@@ -360,6 +360,8 @@ async fn listen(errors: Option<tokio::process::ChildStderr>) -> String {
     let _best_effort = (&mut errors).take(SAID_BYTES).read_to_end(&mut said).await;
     let _nobody_waits = tokio::io::copy(&mut errors, &mut tokio::io::sink()).await;
     let said = String::from_utf8_lossy(&said);
-    let lines: Vec<_> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    // `ssh: connect to host …`: who says it is added by the reader of this text.
+    let lines = said.lines().map(|line| line.trim().trim_start_matches("ssh: ")).filter(|line| !line.is_empty());
+    let lines: Vec<_> = lines.collect();
     lines.join("; ")
 }

@@ -10,6 +10,7 @@ use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use common::*;
+use rustix::process::Signal;
 
 /// All names at the destination.
 fn arrived(bench: &Bench) -> Vec<String> {
@@ -318,6 +319,19 @@ fn a_pattern_that_matched_nothing_gets_a_note_with_its_place() {
     assert!(notes[1].starts_with("note: --exclude: pattern `nothing` matched nothing"), "{}", notes[1]);
     let ended = bench.sync(&[&options[..], &["--quiet"]].concat()).with_status(0);
     assert_eq!(ended.stderr, "");
+}
+
+#[test]
+fn of_patterns_nothing_is_said_where_nothing_is_scanned() {
+    let bench = Bench::new();
+    bench.write("large", noise(1, 300_000));
+    let options = ["--exclude=nothing", "--bwlimit", "100K"];
+    let running = bench.start(&options);
+    wait_until("something arrives", || bench.has_arrivals());
+    send_signal(&running, Signal::TERM);
+    assert!(end(running).with_status(143).stderr.contains("`nothing` matched nothing"));
+    let ended = bench.sync(&["--exclude=nothing"]).with_status(0);
+    assert!(ended.stdout.contains("no scan") && ended.stderr.is_empty(), "{}{}", ended.stdout, ended.stderr);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use towpath_backend::registry::{InvalidLocation, Location};
 
 use super::bwlimit::{BwLimit, parse_bwlimit};
 use super::filters::FilterArguments;
-use super::size::{parse_duration, parse_interval, parse_positive_size, parse_rate};
+use super::size::{parse_count, parse_duration, parse_interval, parse_positive_size, parse_rate};
 use crate::{AfterBacklog, Algorithm, Bandwidth, HardLinks, Links, MaxDelete, Mirror, Options, Specials, WriteMode};
 
 /// Migrates huge file trees between mounted shares, within a bandwidth limit,
@@ -186,11 +186,11 @@ pub(super) struct SyncArguments {
 
     /// Files under way at the same time; at most half of them large ones (1 MiB or more)
     /// [default: as many as suit the storages, 16 for most]
-    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = parse_count)]
     pub(super) lanes: Option<usize>,
 
     /// Directories read at the same time, on each side
-    #[arg(long, value_name = "N", allow_hyphen_values = true, default_value_t = Options::default().walkers)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, default_value_t = Options::default().walkers, value_parser = parse_count)]
     pub(super) walkers: usize,
 
     /// Size of the blocks that files are cut into
@@ -199,7 +199,7 @@ pub(super) struct SyncArguments {
 
     /// Blocks held in memory between reading and writing: queue capacity x block size bounds
     /// the memory
-    #[arg(long, value_name = "N", allow_hyphen_values = true, default_value_t = Options::default().queue_capacity)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, default_value_t = Options::default().queue_capacity, value_parser = parse_count)]
     pub(super) queue_capacity: usize,
 
     /// Print only errors; with --dry-run also the totals

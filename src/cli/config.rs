@@ -50,7 +50,10 @@ fn unreadable(path: &Path, error: &io::Error) -> String {
 fn add_file(mut file: File, path: &Path, around: &mut Surroundings) -> Result<(), String> {
     check_private(&file, path)?;
     let mut text = String::new();
-    file.read_to_string(&mut text).map_err(|error| unreadable(path, &error))?;
+    file.read_to_string(&mut text).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => format!("the configuration file {} is not UTF-8 text", path.display()),
+        _ => unreadable(path, &error),
+    })?;
     add(&text, path, around)
 }
 

@@ -60,6 +60,11 @@ pub(super) fn parse_positive_size(text: &str) -> Result<usize, String> {
     }
 }
 
+/// A number of things, such as lanes.
+pub(super) fn parse_count(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| format!("`{text}` is not a whole number, or too large"))
+}
+
 /// A rate in bytes per second.
 pub(super) fn parse_rate(text: &str) -> Result<u64, String> {
     const LEAST: u64 = crate::Options::MIN_LIMIT_BYTES_PER_S;
@@ -146,6 +151,14 @@ mod tests {
         }
         assert_eq!(parse_rate("5000B"), Ok(5000));
         assert!(parse_positive_size("0").is_err());
+    }
+
+    #[test]
+    fn counts_are_whole_numbers() {
+        assert_eq!(parse_count("16"), Ok(16));
+        for text in ["x", "1.5", "-1", "", "99999999999999999999999"] {
+            assert!(parse_count(text).unwrap_err().contains("whole number"), "{text}");
+        }
     }
 
     #[test]

@@ -284,15 +284,6 @@ mod tests {
         keeps(&SFTP.tree(&location, &settings).unwrap(), SFTP.capabilities());
     }
 
-    fn problem(service: Service, url: &str, options: &[(&'static str, &str)]) -> String {
-        let location = Location::parse(url.as_ref()).unwrap();
-        let settings = Settings::of(options.iter().map(|(name, value)| (*name, (*value).to_owned())));
-        match service.check(&location, &settings) {
-            Err(OpenError::Usage(problem)) => problem,
-            other => panic!("{url} {options:?}: {other:?}"),
-        }
-    }
-
     #[tokio::test]
     async fn what_is_missing_or_wrong_names_the_option_and_its_variable() {
         const KEY: (&str, &str) = ("account_key", "not base64!");
@@ -318,7 +309,11 @@ mod tests {
             (WEBDAV, "webdav://a:99999/x", &[], "from 1 to 65535"),
             (HDFS, "hdfs://a:x/x", &[], "from 1 to 65535"),
         ] {
-            let problem = problem(service, url, options);
+            let location = Location::parse(url.as_ref()).unwrap();
+            let settings = Settings::of(options.iter().map(|(name, value)| (*name, (*value).to_owned())));
+            let Err(OpenError::Usage(problem)) = service.check(&location, &settings) else {
+                panic!("{url} {options:?} is taken")
+            };
             assert!(problem.starts_with(url) && problem.contains(names), "{problem}");
             assert!(!["::", "builder", "env."].iter().any(|inner| problem[url.len()..].contains(inner)), "{problem}");
         }

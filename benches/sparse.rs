@@ -4,38 +4,47 @@
 // criterion_group! makes a function without documentation.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+use std::ops::Range;
+
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use tokio::runtime::Runtime;
 use towpath::{Algorithm, Migration, Options};
-use towpath_backend::mock::{MockFileReader, MockFileWriter, MockSink, MockSource};
-use towpath_backend::{Capabilities, Entry, EntryStream, Identity, Kind, Metadata, Timestamp};
+use towpath_backend::mock::{MockFileWriter, MockSink, MockSource};
+use towpath_backend::{
+    Capabilities, Entry, EntryStream, FileReader, Identity, Kind, Metadata, Result, Timestamp, async_trait,
+};
 
 const SIZE_BYTES: u64 = 256 << 20;
 /// A stretch of data and the hole behind it.
 const STRETCH_BYTES: u64 = 10 << 20;
 const DATA_BYTES: u64 = 1 << 20;
-const DIR: Metadata = Metadata::new(Kind::Dir, 0, Timestamp(1));
-const FILE: Metadata = Metadata::new(Kind::File, SIZE_BYTES, Timestamp(1));
+const DIR: Metadata = Metadata::new(Kind::Dir, 0, Timestamp::from_ns(1));
+const FILE: Metadata = Metadata::new(Kind::File, SIZE_BYTES, Timestamp::from_ns(1));
 const CAPABILITIES: Capabilities = Capabilities { holes: true, ..Capabilities::PLAIN };
 
 fn page(entries: Vec<Entry>) -> EntryStream {
     Box::pin(tokio_stream::iter([Ok(entries)]))
 }
 
-fn reader() -> MockFileReader {
-    let mut reader = MockFileReader::new();
-    reader.expect_metadata().returning(|| Ok(FILE));
-    reader.expect_read_at().returning(|_, length, mut buffer| {
-        buffer.resize(buffer.len() + length, 7);
+struct Sparse;
+
+#[async_trait]
+impl FileReader for Sparse {
+    async fn metadata(&mut self) -> Result<Metadata> {
+        Ok(FILE)
+    }
+
+    async fn read_at(&mut self, _offset: u64, length_bytes: usize, mut buffer: Vec<u8>) -> Result<Vec<u8>> {
+        buffer.resize(buffer.len() + length_bytes, 7);
         Ok(buffer)
-    });
-    reader.expect_next_data().returning(|offset| {
+    }
+
+    async fn next_data(&mut self, offset: u64) -> Result<Option<Range<u64>>> {
         let stretch = offset - offset % STRETCH_BYTES;
         let start = if offset < stretch + DATA_BYTES { offset } else { stretch + STRETCH_BYTES };
         let data = start..start - start % STRETCH_BYTES + DATA_BYTES;
         Ok(Some(data).filter(|data| data.start < SIZE_BYTES))
-    });
-    reader
+    }
 }
 
 fn source() -> MockSource {
@@ -46,7 +55,7 @@ fn source() -> MockSource {
     source.expect_identity().returning(|| Ok(Identity::new("source")));
     source.expect_metadata().returning(|_| Ok(DIR));
     source.expect_read_dir().returning(|_| Ok(page(vec![Entry { name: b"sparse".to_vec(), metadata: FILE }])));
-    source.expect_open().returning(|_| Ok(Box::new(reader())));
+    source.expect_open().returning(|_| Ok(Box::new(Sparse)));
     source
 }
 

@@ -41,7 +41,8 @@ impl FileReader for Sparse {
             self.changes.seen.fetch_add(1, SeqCst);
         }
         self.is_begun = true;
-        let modified = Timestamp(MTIME.0 + 5_000_000_000 * i64::try_from(self.changes.seen.load(SeqCst)).unwrap());
+        let later_s = 5 * i64::try_from(self.changes.seen.load(SeqCst)).unwrap();
+        let modified = Timestamp::from_parts(MTIME.seconds() + later_s, 0);
         Ok(Metadata { size_bytes: self.size_bytes, modified, ..metadata(Kind::File, 0) })
     }
 

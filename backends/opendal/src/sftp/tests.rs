@@ -285,7 +285,7 @@ async fn write_synced(synced: bool, code: u32) -> (towpath_backend::Result<Metad
             _ => status(status::OK),
         })
     });
-    let given = Metadata::new(Kind::File, 1, Timestamp(1_000_000_000));
+    let given = Metadata::new(Kind::File, 1, Timestamp::from_ns(1_000_000_000));
     let written = tree.write_whole(&path("new"), Bytes::from_static(b"x"), &given).await;
     let kinds: Vec<_> = asked.lock().unwrap().iter().map(|(kind, _)| *kind).collect();
     let first = kinds.iter().position(|kind| *kind == request::WRITE).unwrap();

@@ -34,8 +34,9 @@ impl FileReader for Sparse {
         Ok(FILE)
     }
 
-    async fn read_at(&mut self, _offset: u64, length_bytes: usize, mut buffer: Vec<u8>) -> Result<Vec<u8>> {
-        buffer.resize(buffer.len() + length_bytes, 7);
+    async fn read_at(&mut self, offset: u64, length_bytes: usize, mut buffer: Vec<u8>) -> Result<Vec<u8>> {
+        let left = usize::try_from(SIZE_BYTES.saturating_sub(offset)).unwrap();
+        buffer.resize(buffer.len() + length_bytes.min(left), 7);
         Ok(buffer)
     }
 

@@ -38,6 +38,7 @@ use commit::{Committer, LAST_TURN};
 use dispatch::dispatch;
 use lane::Tasks;
 use long_holes::{HoleLane, LongHoles};
+use task::Ended;
 
 pub(crate) use commit::Tally;
 pub(crate) use obstacle::line as deletion_line;
@@ -199,8 +200,6 @@ async fn pass(shared: &Arc<Shared>, work: Work, turn: u32, hole_lane: HoleLane, 
     let (endings_in, endings) = mpsc::channel(WAITING_ENDINGS);
     let mut lanes = JoinSet::new();
     for lane in 0..shared.lanes {
-        // The pool bounds the blocks; this bounds how many of them one lane can queue.
-        let (queue_in, queue) = mpsc::channel(shared.options.queue_capacity);
         // Large files fill the link, and small ones wait for answers: a quarter of the lanes
         // prefers the large ones, and a half takes no other than small ones. More large ones
         // at a time than there are blocks would only be open.
@@ -211,18 +210,15 @@ async fn pass(shared: &Arc<Shared>, work: Work, turn: u32, hole_lane: HoleLane, 
             _ => (&small, None),
         };
         let tasks = Tasks::Dispatched { first: Arc::clone(first), then: then.map(Arc::clone) };
-        lanes.spawn(reader::run(Arc::clone(shared), tasks, queue_in));
-        lanes.spawn(writer::run(lane, Arc::clone(shared), queue, endings_in.clone()));
+        spawn_lane(&mut lanes, lane, shared, tasks, endings_in.clone());
     }
     let others_ended = CancellationToken::new();
     let mut lane_of_holes = JoinSet::new();
     // A single lane sends one file at a time: those with long holes come last.
     if work == Work::Content && (shared.lanes > 1 || hole_lane == HoleLane::All) {
-        let (queue_in, queue) = mpsc::channel(shared.options.queue_capacity);
-        let (shared, others_ended) = (Arc::clone(shared), others_ended.clone());
-        let tasks = LongHoles { shared: Arc::clone(&shared), takes: hole_lane, others_ended };
-        lane_of_holes.spawn(reader::run(Arc::clone(&shared), Tasks::LongHoles(tasks), queue_in));
-        lane_of_holes.spawn(writer::run(shared.lanes, shared, queue, endings_in.clone()));
+        let others_ended = others_ended.clone();
+        let tasks = Tasks::LongHoles(LongHoles { shared: Arc::clone(shared), takes: hole_lane, others_ended });
+        spawn_lane(&mut lane_of_holes, shared.lanes, shared, tasks, endings_in.clone());
     }
     drop((large, small, endings_in));
     let committer = Committer { shared: Arc::clone(shared), turn, tally };
@@ -240,6 +236,20 @@ async fn pass(shared: &Arc<Shared>, work: Work, turn: u32, hole_lane: HoleLane, 
     };
     let lanes = if panicked { Err(Error::Internal("a lane panicked".to_owned())) } else { Ok(()) };
     (tally, committed.and(dispatched).and(lanes))
+}
+
+/// Starts a lane's reader and writer.
+fn spawn_lane(
+    tasks_of_lanes: &mut JoinSet<()>,
+    lane: usize,
+    shared: &Arc<Shared>,
+    tasks: Tasks,
+    endings: mpsc::Sender<Ended>,
+) {
+    // The pool bounds the blocks; this bounds how many of them one lane can queue.
+    let (queue_in, queue) = mpsc::channel(shared.options.queue_capacity);
+    tasks_of_lanes.spawn(reader::run(Arc::clone(shared), tasks, queue_in));
+    tasks_of_lanes.spawn(writer::run(lane, Arc::clone(shared), queue, endings));
 }
 
 /// Waits for tasks; returns whether none panicked.

@@ -14,7 +14,7 @@ pub struct Estimate {
     pub bandwidth_bytes_per_s: u64,
     /// Holes passed over per second, over the last seconds. Nothing is written for them.
     pub holes_bytes_per_s: u64,
-    /// How fast the file with long holes gets on that is in flight, over the last seconds.
+    /// How fast the file with long holes progresses, over the last seconds.
     pub long_holes_bytes_per_s: u64,
     /// Time until the largest file in flight is complete, with its path.
     pub current_file: Option<(RelPath, Duration)>,
@@ -23,7 +23,7 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// How fast files get on: what is written and the holes passed over.
+    /// How fast files progress: what is written and the holes passed over.
     pub fn progress_bytes_per_s(&self) -> u64 {
         self.bandwidth_bytes_per_s.saturating_add(self.holes_bytes_per_s)
     }

@@ -60,9 +60,10 @@ impl Plan<'_> {
     }
 
     async fn files(&self, found: &mut Steps) -> Result<()> {
+        let names = self.sink.capabilities().names;
         let mut after = FileKey::first();
         loop {
-            let page = self.state.planned_files(after, PAGE, self.mirror.is_some(), self.tolerance_ns).await?;
+            let page = self.state.planned_files(after, PAGE, self.mirror.is_some(), self.tolerance_ns, names).await?;
             let Some(last) = page.last() else { return Ok(()) };
             if self.cancellation.is_cancelled() {
                 return Ok(());

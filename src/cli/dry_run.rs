@@ -4,13 +4,13 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use towpath_backend::Tree as _;
 use towpath_backend::registry::Location;
+use towpath_backend::{Timestamp, Tree as _};
 use towpath_local::LocalSink;
 
 use super::absent::Absent;
 use super::args::{Format, SyncArguments};
-use super::format::{duration, escape, size};
+use super::format::{duration, escape, local_time, size};
 use super::output;
 use super::paths::{StateFiles, canonical_of};
 use super::sync::{COULD_NOT_RUN, NOT_ALL_IN_SYNC, REFUSED, Refusal};
@@ -53,7 +53,7 @@ pub(super) async fn run(
     let Watched { report, received, can_tell } = watch(arguments, migration).await?;
     if can_tell {
         if let Some(planned) = &report.planned {
-            tell_sums(arguments, planned, report.special_files);
+            tell_sums(arguments, planned, &report);
         }
         if let Some(refusal) = &report.refusal {
             output::error(refusal);
@@ -117,7 +117,10 @@ fn status_of(report: &Report) -> u8 {
     }
 }
 
-fn tell_sums(arguments: &SyncArguments, planned: &Planned, special_files: u64) {
+fn tell_sums(arguments: &SyncArguments, planned: &Planned, report: &Report) {
+    let special_files = report.special_files;
+    // Of a backlog that is to be resumed.
+    let scanned_at = report.scanned_at.filter(|_| !report.scanned);
     let seconds = |limit: u64| u64::try_from(planned.sent.bytes.div_ceil(limit.max(1).into())).unwrap_or(u64::MAX);
     let seconds = arguments.fixed_limit_bytes_per_s().map(seconds);
     if arguments.format == Format::Json {
@@ -135,18 +138,25 @@ fn tell_sums(arguments: &SyncArguments, planned: &Planned, special_files: u64) {
                 "protected": planned.protected,
                 "special": special_files,
                 "seconds_at_bwlimit": seconds,
+                "scanned_at": scanned_at.map(crate::audit::rfc3339),
             })
             .to_string(),
         );
     } else {
-        output::line(&sums(planned, special_files, seconds));
+        output::line(&sums(planned, special_files, seconds, scanned_at));
     }
 }
 
-fn sums(planned: &Planned, special_files: u64, seconds: Option<u64>) -> String {
+fn sums(planned: &Planned, special_files: u64, seconds: Option<u64>, scanned_at: Option<Timestamp>) -> String {
     let mut text = format!("would send {} files, {}", planned.sent.files, size(planned.sent.bytes));
     if let Some(seconds) = seconds {
         text += &format!(", in {} at the given limit", duration(std::time::Duration::from_secs(seconds)));
+    }
+    if let Some(scanned_at) = scanned_at {
+        text += &format!(
+            "\n  as of the scan of {}, whose backlog is resumed; with --rescan it is scanned first",
+            local_time(scanned_at)
+        );
     }
     for (count, what) in [
         (planned.linked_files, "more names of files (hard links)"),
@@ -217,7 +227,7 @@ mod tests {
             failing_files: 1,
             ..Planned::default()
         };
-        insta::assert_snapshot!(sums(&planned, 4, Some(3600)), @"
+        insta::assert_snapshot!(sums(&planned, 4, Some(3600), None), @"
         would send 3 files, 7.0 GiB, in 1:00:00 at the given limit
           2 files to delete
           1 files that would fail

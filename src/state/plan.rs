@@ -1,7 +1,7 @@
 //! What a run would do, and why: read from the rows after a scan, for a dry run.
 
 use rusqlite::params;
-use towpath_backend::RelPath;
+use towpath_backend::{NameRules, RelPath};
 
 use super::State;
 use super::backlog::{FileKey, join};
@@ -83,10 +83,13 @@ impl State {
         limit: usize,
         mirror: bool,
         tolerance_ns: Option<u64>,
+        names: NameRules,
     ) -> Result<Vec<PlannedFile>> {
         self.call(move |db| {
+            db.know_names(names)?;
             db.rows(
-                "SELECT file.dir, file.name, dir.path, file.size, file.work,
+                &format!(
+                    "SELECT file.dir, file.name, dir.path, file.size, file.work,
                      CASE
                          WHEN file.work = 3 THEN file.problem
                          WHEN file.work = 2 THEN 'permissions or owner differ'
@@ -103,16 +106,14 @@ impl State {
                      END,
                      (SELECT EXISTS (SELECT 1 FROM sink_entry AS inner WHERE inner.dir = twin.id)
                              OR EXISTS (SELECT 1 FROM dir AS below WHERE below.parent = twin.id AND below.sink_scan = twin.sink_scan)
-                      FROM dir AS twin WHERE twin.sink_scan = (SELECT max(id) FROM scan) AND twin.path = CASE
-                          WHEN dir.path = '' THEN file.name
-                          WHEN typeof(dir.path) = 'blob' OR typeof(file.name) = 'blob'
-                              THEN CAST(dir.path || '/' || file.name AS BLOB)
-                          ELSE dir.path || '/' || file.name END),
+                      FROM dir AS twin WHERE twin.sink_scan = (SELECT max(id) FROM scan) AND {}),
                      CASE WHEN there.kind IN (0, 1) AND there.kind <> file.kind THEN there.size END
                  FROM file JOIN dir ON dir.id = file.dir
                  LEFT JOIN sink_entry AS there ON there.dir = file.dir AND there.name = file.name
                  WHERE status = 0 AND (file.dir, file.name) > (?1, ?2)
                  ORDER BY file.dir, file.name LIMIT ?3",
+                    same_name(names)
+                ),
                 params![after.dir, Name(&after.name), signed(limit as u64), tolerance(tolerance_ns.map(signed))],
                 |row| {
                     let key = FileKey { dir: row.get(0)?, name: bytes(row, 1)? };
@@ -140,5 +141,19 @@ impl State {
             )
         })
         .await
+    }
+}
+
+/// The condition on the directory `twin` of the sink that has a file's name.
+fn same_name(names: NameRules) -> &'static str {
+    match names.folds() {
+        true => "twin.parent = file.dir AND name_key(twin.path) = name_key(file.name)",
+        false => {
+            "twin.path = CASE
+                 WHEN dir.path = '' THEN file.name
+                 WHEN typeof(dir.path) = 'blob' OR typeof(file.name) = 'blob'
+                     THEN CAST(dir.path || '/' || file.name AS BLOB)
+                 ELSE dir.path || '/' || file.name END"
+        }
     }
 }

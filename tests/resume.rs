@@ -470,7 +470,7 @@ fn a_backlog_of_an_earlier_version_is_resumed_if_the_trees_are_those() {
 
     record(&former.replace(" inode ", " inode 1"));
     let refused = bench.sync(&[]).with_status(4);
-    assert!(refused.stderr.contains(&format!("now: {}", now[0])), "{}", refused.stderr);
+    assert!(refused.stderr.contains("it is another directory of the same file system"), "{}", refused.stderr);
 
     record(&former);
     let ended = bench.sync(&[]).with_status(0);

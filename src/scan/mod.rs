@@ -6,6 +6,7 @@
 
 mod follow;
 mod queue;
+mod unreadable;
 mod walker;
 
 use std::collections::HashSet;

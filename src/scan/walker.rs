@@ -6,10 +6,11 @@ use std::sync::Arc;
 use tokio_stream::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 use towpath_backend::probe::Maker;
-use towpath_backend::{Entry, ErrorKind, Identity, Kind, Metadata, RelPath, Source, Tree};
+use towpath_backend::{Entry, Identity, Kind, Metadata, RelPath, Source, Tree};
 
 use super::follow::{Followed, follow, holds};
 use super::queue::{DirQueue, WalkDir};
+use super::unreadable::{Unknown, is_unknown};
 use crate::audit::Line;
 use crate::error::{Error, Result};
 use crate::event::{Counts, Emitter, Event, FilePaths, Side};
@@ -73,6 +74,15 @@ pub(super) async fn run(walk: Arc<Walk>) -> Result<Missed> {
     result.map(|()| missed)
 }
 
+/// Tells the queue when a directory was walked, even if the walk panics: the others wait for it.
+struct Done<'a>(&'a DirQueue);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.done();
+    }
+}
+
 impl Walk {
     async fn work(&self, missed: &mut Missed) -> Result<()> {
         loop {
@@ -83,9 +93,8 @@ impl Walk {
             };
             let Some(dir) = dir else { return Ok(()) };
             tracing::debug!(side = %self.side, dir = %dir.path, "walk");
-            let walked = self.walk_dir(&dir, missed).await;
-            self.queue.done();
-            walked?;
+            let _done = Done(&self.queue);
+            self.walk_dir(&dir, missed).await?;
         }
     }
 
@@ -173,6 +182,13 @@ impl Walk {
             return Ok(None);
         }
         let Entry { name, mut metadata } = entry;
+        if is_unknown(&metadata) {
+            match self.stat_unknown(dir, path, metadata).await? {
+                Unknown::Found(found) => metadata = found,
+                Unknown::Gone => return Ok(None),
+                Unknown::Unreadable => return Ok(Some(Listed { name, metadata, role: self.role_of_unreadable() })),
+            }
+        }
         let mut role = match (self.parts.whose(&name), self.side) {
             (Some(Whose::Own), Side::Sink) => Role::Leftover,
             (Some(Whose::Probe(maker)), Side::Sink) if is_abandoned(maker, &metadata) => Role::Leftover,
@@ -327,44 +343,6 @@ impl Walk {
         self.state.log(vec![line]).await?;
         self.emitter.emit(Event::Skipped { paths, reason, accepted }).await;
         Ok(())
-    }
-
-    /// A directory that could not be read. That it is gone is no failure, as
-    /// long as the tree is the one being scanned, and nothing else finds it.
-    async fn unreadable(&self, dir: &WalkDir, error: &towpath_backend::Error) -> Result<()> {
-        self.check_identity(error).await?;
-        let (dir, read) = (&dir.path, dir.read_path());
-        if dir.is_root() {
-            return Err(Error::of_side(self.side, self.tree.root(), error));
-        }
-        if error.kind() == ErrorKind::NotFound && error.path() == read && self.is_gone(read).await {
-            return Ok(());
-        }
-        self.state.add_unreadable(self.side, dir.clone()).await?;
-        let path = dir.under(self.tree.root());
-        let error = error.to_string();
-        let paths = FilePaths { source: dir.under(&self.roots[0]), dest: dir.under(&self.roots[1]) };
-        let line = Line { error: Some(format!("{}: {error}", self.side)), ..Line::now("unreadable", paths) };
-        self.state.log(vec![line]).await?;
-        self.emitter.emit(Event::Unreadable { side: self.side, path, error }).await;
-        Ok(())
-    }
-
-    /// Whether a second look finds nothing either: a server that is busy may say "not found" of what it has.
-    async fn is_gone(&self, path: &RelPath) -> bool {
-        self.tree.metadata(path).await.is_err_and(|error| error.kind() == ErrorKind::NotFound)
-    }
-
-    async fn check_identity(&self, cause: &towpath_backend::Error) -> Result<()> {
-        let root = String::from_utf8_lossy(self.tree.root()).into_owned();
-        match self.tree.identity().await {
-            Ok(identity) if identity == self.identity => Ok(()),
-            Ok(_) => Err(Error::Refused(format!(
-                "the {} {root} was exchanged for another tree during the scan (unmounted?): {cause}",
-                self.side
-            ))),
-            Err(error) => Err(Error::Backend(format!("the {} {root} is gone: {error}", self.side))),
-        }
     }
 }
 

@@ -299,7 +299,7 @@ impl Db {
         .map(drop)
     }
 
-    /// Rows below a directory of the source that could not be read stay as they are.
+    /// Rows of and below what could not be read in the source stay as they are.
     fn protect_unknown(&mut self) -> Result<()> {
         let dirs = self.rows("SELECT path FROM unreadable WHERE side IN (0, 3)", [], |row| path(row, 0))?;
         for dir in dirs {
@@ -310,6 +310,12 @@ impl Db {
                      OR (path >= ?3 AND path < ?4) OR (path >= CAST(?3 AS BLOB) AND path < CAST(?4 AS BLOB)))",
                 params![self.scan.id, Name(dir.as_bytes()), Name(&first), Name(&end)],
             )?;
+            if let (Some(parent), Some(name)) = (dir.parent(), dir.name()) {
+                self.execute(
+                    "UPDATE file SET scan = ?1 WHERE dir = (SELECT id FROM dir WHERE path = ?2) AND name = ?3",
+                    params![self.scan.id, Name(parent.as_bytes()), Name(name)],
+                )?;
+            }
         }
         Ok(())
     }

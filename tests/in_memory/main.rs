@@ -5,9 +5,11 @@
 mod absence;
 mod backlog;
 mod bench;
+mod damaged;
 mod hard_links;
 mod kept;
 mod lost_times;
+mod planned;
 mod run_lines;
 mod spelling;
 mod state_files;

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
-use towpath_backend::{Entry, EntryStream, Error, RelPath, Result};
+use towpath_backend::{Entry, EntryStream, Error, Kind, Metadata, RelPath, Result, Timestamp};
 
 use crate::root::{NO_FOLLOW, STATX, blocking, metadata_of};
 
@@ -101,11 +101,22 @@ fn look(dir: impl AsFd, name: &CStr, path: &RelPath) -> Result<Option<Entry>> {
     match found {
         Ok(stat) => Ok(Some(Entry { name: name.to_bytes().to_vec(), metadata: metadata_of(&stat) })),
         Err(Errno::NOENT) => Ok(None),
+        // That one name is damaged is no reason to list no others: it has no known type.
+        Err(error) if is_of_one_name(error) => Ok(Some(Entry {
+            name: name.to_bytes().to_vec(),
+            metadata: Metadata::new(Kind::Other, 0, Timestamp::default()),
+        })),
         Err(error) => {
             let at = path.join(name.to_bytes()).unwrap_or_else(|_| path.clone());
             Err(Error::from_io("stat", &at, error.into()))
         }
     }
+}
+
+/// Whether an error of stat concerns the inode alone: a bad sector, a checksum that does not match, numbers that are too
+/// large. Others, such as a missing permission or a lost server, concern the directory.
+fn is_of_one_name(error: Errno) -> bool {
+    matches!(error, Errno::IO | Errno::UCLEAN | Errno::BADMSG | Errno::OVERFLOW | Errno::REMOTEIO)
 }
 
 /// Small pages, each read when it is asked for.

@@ -1,9 +1,11 @@
 //! Errors of the system with what was done, and to what: `Input/output error` alone helps nobody.
 
+use std::error::Error;
+use std::fmt;
 use std::io;
 use std::path::Path;
 
-/// Adds operation and path to an error's text. Its kind stays, its number does not.
+/// Adds operation and path to an error's text. Its kind stays, and [`raw_os_error`] finds its number.
 pub(crate) trait Named<T> {
     fn named(self, operation: &str, path: impl AsRef<Path>) -> io::Result<T>;
 }
@@ -12,10 +14,32 @@ impl<T, E: Into<io::Error>> Named<T> for Result<T, E> {
     fn named(self, operation: &str, path: impl AsRef<Path>) -> io::Result<T> {
         self.map_err(|error| {
             let error = error.into();
-            io::Error::new(error.kind(), format!("{operation} {}: {error}", path.as_ref().display()))
+            let at = format!("{operation} {}", path.as_ref().display());
+            io::Error::new(error.kind(), NamedError { at, cause: error })
         })
     }
 }
+
+/// The number of the system's error, whether or not it was named.
+pub(crate) fn raw_os_error(error: &io::Error) -> Option<i32> {
+    let named = || error.get_ref()?.downcast_ref::<NamedError>();
+    error.raw_os_error().or_else(|| raw_os_error(&named()?.cause))
+}
+
+#[derive(Debug)]
+struct NamedError {
+    at: String,
+    cause: io::Error,
+}
+
+impl fmt::Display for NamedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.at, self.cause)
+    }
+}
+
+// The text has the cause already: it is no source beside.
+impl Error for NamedError {}
 
 #[cfg(test)]
 mod tests {
@@ -27,6 +51,9 @@ mod tests {
         let error = Err::<(), _>(Errno::ACCESS).named("open", "/a/b").unwrap_err();
         assert_eq!(error.to_string(), "open /a/b: Permission denied (os error 13)");
         assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+        let twice = Err::<(), _>(error).named("open", "/a").unwrap_err();
+        assert_eq!(raw_os_error(&twice), Some(Errno::ACCESS.raw_os_error()));
+        assert_eq!(raw_os_error(&io::Error::other("no number")), None);
         let stale = Err::<(), _>(Errno::STALE).named("open", "x").unwrap_err();
         assert_eq!(stale.kind(), io::ErrorKind::StaleNetworkFileHandle);
     }

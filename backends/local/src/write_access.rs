@@ -19,6 +19,7 @@ use rustix::process::{getegid, geteuid, getgroups};
 use towpath_backend::{FileId, Kind, Metadata, Owner, RelPath};
 
 use crate::attributes::{proc_path, through_proc};
+use crate::named;
 use crate::root::{Root, metadata_of_open};
 
 /// What the owner gets of a directory, and of a file.
@@ -159,7 +160,7 @@ fn may_restore(owner: Option<Owner>, permissions: u32) -> bool {
 }
 
 pub(crate) fn is_denied(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(Errno::ACCESS.raw_os_error())
+    named::raw_os_error(error) == Some(Errno::ACCESS.raw_os_error())
 }
 
 impl Root {

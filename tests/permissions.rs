@@ -6,7 +6,9 @@ mod common;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
+use std::process::Stdio;
 
 use common::*;
 
@@ -208,4 +210,49 @@ fn a_part_that_an_interrupted_run_left_open_to_all_is_closed_before_it_is_used()
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let _writer = runtime.block_on(sink.create(&RelPath::new("part").unwrap(), &metadata)).unwrap();
     assert_eq!(mode(&folder.path().join("part")), 0o600);
+}
+
+/// Gives a file, or all in a folder, to this user and group.
+fn give_all(path: &Path, user: u32) {
+    lchown(path, Some(user), Some(user)).unwrap();
+    if path.is_dir() && !path.is_symlink() {
+        fs::read_dir(path).unwrap().for_each(|entry| give_all(&entry.unwrap().path(), user));
+    }
+}
+
+#[test]
+fn an_owner_that_this_user_may_not_set_gives_exit_status_3_once_and_root_sets_it() {
+    const USER: u32 = 65_534;
+    if !is_root("files cannot be given to another user") {
+        return;
+    }
+    let bench = Bench::new();
+    bench.write("dir/file", "x");
+    fs::create_dir(bench.dest()).unwrap();
+    set_mode(bench.folder.path(), 0o755);
+    give_all(bench.folder.path(), USER);
+    give_all(&bench.source(), STRANGER);
+    let sync = |options: &[&str]| {
+        let mut command = bench.command(options);
+        end(command.uid(USER).gid(USER).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    };
+
+    let first = sync(&["--owner"]).with_status(3);
+    assert!(first.stderr.contains("refused: ") && first.stderr.contains("set owner"), "{}", first.stderr);
+    assert!(first.stdout.contains("1 of 1 files in sync"), "{}", first.stdout);
+    assert!(first.stdout.contains("need a user who may set them"), "{}", first.stdout);
+    let again = sync(&["--owner"]).with_status(0);
+    assert!(!again.stderr.contains("refused"), "{}", again.stderr);
+    sync(&["--owner", "--rescan"]).with_status(3);
+
+    // Root may.
+    for file in [bench.database(), bench.log_file()] {
+        give_all(&file, 0);
+    }
+    bench.sync(&["--owner"]).with_status(0);
+    for name in ["dir/file", "dir"] {
+        assert_eq!(fs::metadata(bench.dest().join(name)).unwrap().uid(), STRANGER, "{name}");
+    }
+    bench.sync(&["--owner"]).with_status(0);
+    assert_eq!(bench.logged("synced").len(), 1, "content is sent once");
 }

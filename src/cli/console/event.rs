@@ -41,13 +41,10 @@ pub(super) fn shown(event: &Event, each_file: bool) -> Option<Shown> {
             counts(sink),
             totals(*pending)
         )),
-        Event::WholeSecondsAtSink { files } => Shown {
-            is_problem: true,
-            ..Shown::told(format!(
-                "note: {files} files differ from the destination's only by a fraction of a second in their mtime: a tool \
-                 that keeps whole seconds copied them. They are sent again, unless --modify-window 1s counts them as in sync"
-            ))
-        },
+        Event::WholeSecondsAtSink { files } => Shown::told(format!(
+            "note: {files} files differ from the destination's only by a fraction of a second in their mtime: a tool \
+             that keeps whole seconds copied them. They are sent again, unless --modify-window 1s counts them as in sync"
+        )),
         Event::HardLinksCopied { names } => Shown {
             is_problem: true,
             ..Shown::told(format!(

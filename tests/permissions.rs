@@ -103,7 +103,7 @@ fn sync_with_umask(bench: &Bench, umask: &str, options: &[&str]) -> Ended {
     for (key, value) in sync.get_envs() {
         command.env(key, value.unwrap());
     }
-    let piped = std::process::Stdio::piped;
+    let piped = Stdio::piped;
     end(command.stdout(piped()).stderr(piped()).spawn().unwrap())
 }
 

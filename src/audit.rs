@@ -8,6 +8,7 @@ use towpath_backend::Timestamp;
 
 use crate::checksum::Checksum;
 use crate::event::FilePaths;
+use crate::json;
 
 pub(crate) use log_file::AuditLog;
 pub(crate) use run_line::RunLine;
@@ -64,13 +65,13 @@ impl Line {
         put("checksum", self.checksum.as_ref().map(|checksum| checksum.hash.as_str()).into());
         put("error", self.error.as_deref().into());
         if let Some(modified) = self.modified {
-            put("mtime", rfc3339(modified).into());
+            put("mtime", json::time(modified).into());
         }
         if let Some(path) = &self.hard_link {
             put("hard_link", String::from_utf8_lossy(path).into());
         }
         if let Some(path) = &self.renamed_from {
-            put_path("from", path, &mut put);
+            json::put_path("from", path, &mut put);
         }
         if let Some(error) = &self.failed_before {
             put("failed_before", error.as_str().into());
@@ -85,40 +86,13 @@ fn put_head(line: &mut Map<String, Value>, time: jiff::Timestamp, status: &str, 
     put("time", time.to_string().into());
     put("status", status.into());
     for (key, path) in [("source", &paths.source), ("dest", &paths.dest)] {
-        put_path(key, path, &mut put);
+        json::put_path(key, path, &mut put);
     }
 }
 
 fn write_object(line: Map<String, Value>, text: &mut Vec<u8>) {
     text.extend_from_slice(Value::Object(line).to_string().as_bytes());
     text.push(b'\n');
-}
-
-/// Puts a path under `key`; one that is not UTF-8 once more, whole, in hexadecimal.
-pub(crate) fn put_path(key: &str, path: &[u8], mut put: impl FnMut(&str, Value)) {
-    put(key, String::from_utf8_lossy(path).into());
-    if std::str::from_utf8(path).is_err() {
-        put(&format!("{key}_bytes"), hex(path).into());
-    }
-}
-
-/// A sum as a JSON number. Most readers of JSON know 64 bits and floating point, so a larger one is rounded.
-pub(crate) fn json_number(sum: u128) -> Value {
-    u64::try_from(sum).map_or_else(|_| Value::from(sum as f64), Value::from)
-}
-
-/// A file's time as RFC 3339 writes it; out of its range (years 0 to 9999) in seconds.
-pub(crate) fn rfc3339(time: Timestamp) -> String {
-    jiff::Timestamp::from_nanosecond(time.total_ns())
-        .map_or_else(|_| format!("@{}", time.seconds()), |time| time.to_string())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
-        let _never_fails = write!(hex, "{byte:02x}");
-        hex
-    })
 }
 
 #[cfg(test)]

@@ -32,8 +32,8 @@
 //! # }
 //! ```
 
-#[cfg(feature = "cli")]
-pub mod cli;
+pub mod json;
+pub mod private_file;
 
 mod audit;
 mod checksum;
@@ -48,7 +48,6 @@ mod pace;
 mod part;
 mod pipeline;
 mod plan;
-mod private_file;
 mod progress;
 mod report;
 mod scan;
@@ -60,6 +59,7 @@ pub use event::{Action, BacklogOrigin, Counts, Event, EventStream, FilePaths, Sc
 pub use filter::{BadPattern, Filter, Rule, Rules};
 pub use migration::{Builder, Migration, Stopper};
 pub use options::{AfterBacklog, Bandwidth, HardLinks, Links, MaxDelete, Mirror, Options, Specials, WriteMode};
+pub use own_files::{canonical as canonical_path, of_database as database_files};
 pub use progress::{CurrentFile, Estimate, Estimator, Followed, Phase, Progress, Snapshot};
 pub use report::{Outcome, Planned, Report};
 pub use state::KnownSink;

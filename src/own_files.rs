@@ -15,7 +15,7 @@ pub(crate) fn inside(tree: &(impl Tree + ?Sized), files: &[PathBuf]) -> HashSet<
 }
 
 /// The canonical path of what may be missing, its folder not; the absolute path where that is missing too.
-pub(crate) fn canonical(path: &Path) -> PathBuf {
+pub fn canonical(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| {
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         match (absolute.parent().map(Path::canonicalize), absolute.file_name()) {
@@ -26,7 +26,7 @@ pub(crate) fn canonical(path: &Path) -> PathBuf {
 }
 
 /// A database, by its name and by where links lead from there, and what SQLite keeps beside it.
-pub(crate) fn of_database(database: &Path) -> Vec<PathBuf> {
+pub fn of_database(database: &Path) -> Vec<PathBuf> {
     [with_companions(database), with_companions(&canonical(database))].concat()
 }
 

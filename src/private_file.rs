@@ -69,6 +69,14 @@ pub(crate) fn open(path: &Path, access: Access) -> io::Result<PrivateFile> {
     Ok(PrivateFile { file, path, metadata, warnings, is_loose })
 }
 
+/// Opens a file to be read.
+///
+/// # Errors
+/// The system's error, or `PermissionDenied` if another user may have chosen the file or its content, with what to do.
+pub fn open_to_read(path: &Path) -> io::Result<File> {
+    open(path, Access::Read).map(|opened| opened.file)
+}
+
 impl PrivateFile {
     /// Removes the write permission of others, with a warning.
     pub(crate) fn tighten(&mut self) {
@@ -200,8 +208,10 @@ fn check_link(folder: &Path, link: &Path, metadata: &Metadata) -> io::Result<()>
 }
 
 /// Creates a folder, and what is missing above it, for this user alone.
-#[cfg_attr(not(feature = "cli"), expect(dead_code))]
-pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// The system's error, or `PermissionDenied` for a link of another user, with what to do.
+pub fn create_folder(folder: &Path) -> io::Result<()> {
     make_folder(&resolve(folder)?)
 }
 

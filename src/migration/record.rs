@@ -5,9 +5,10 @@ use std::fmt::Debug;
 use serde_json::{Value, json};
 
 use super::Migration;
-use crate::audit::{RunLine, json_number, rfc3339};
+use crate::audit::RunLine;
 use crate::error::{Error, Result};
 use crate::event::FilePaths;
+use crate::json;
 use crate::options::{Bandwidth, MaxDelete, Options};
 use crate::report::{Outcome, Report};
 
@@ -39,7 +40,7 @@ impl Migration {
         line.put("result", word);
         line.put("stopped_by", self.stop_reason.get().filter(|_| word == "stopped").cloned());
         line.put("scanned", report.scanned);
-        line.put("scanned_at", report.scanned_at.map(rfc3339));
+        line.put("scanned_at", report.scanned_at.map(json::time));
         for (key, number) in [
             ("source_files", report.source.files),
             ("in_sync_files", report.in_sync_files),
@@ -59,8 +60,8 @@ impl Migration {
         ] {
             line.put(key, number);
         }
-        line.put("source_bytes", json_number(report.source.bytes));
-        line.put("pending_bytes", json_number(report.pending.bytes));
+        line.put("source_bytes", json::number(report.source.bytes));
+        line.put("pending_bytes", json::number(report.pending.bytes));
         let duration_ms = u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX);
         line.put("duration_ms", duration_ms);
         line

@@ -2,9 +2,10 @@
 
 use super::db::Db;
 use super::run::Backlog;
-use crate::audit::{RunLine, json_number, rfc3339};
+use crate::audit::RunLine;
 use crate::error::{Error, Result};
 use crate::event::{BacklogOrigin, ScanReason};
+use crate::json;
 use crate::options::AfterBacklog;
 
 /// What a run is asked to do.
@@ -46,8 +47,8 @@ pub(super) fn start_line(mut line: RunLine, run: i64, plan: &Plan, unfinished: O
     line.put("reason", reason);
     if let Plan::Backlog { backlog, .. } = plan {
         line.put("pending_files", backlog.pending.files);
-        line.put("pending_bytes", json_number(backlog.pending.bytes));
-        line.put("scanned_at", backlog.scanned_at.map(rfc3339));
+        line.put("pending_bytes", json::number(backlog.pending.bytes));
+        line.put("scanned_at", backlog.scanned_at.map(json::time));
     }
     let unfinished = unfinished.map(|(run, started_ns)| {
         let started = jiff::Timestamp::from_nanosecond(started_ns.into()).ok().map(|time| time.to_string());

@@ -67,7 +67,7 @@ pub(super) fn parse_count(text: &str) -> Result<usize, String> {
 
 /// A rate in bytes per second.
 pub(super) fn parse_rate(text: &str) -> Result<u64, String> {
-    const LEAST: u64 = crate::Options::MIN_LIMIT_BYTES_PER_S;
+    const LEAST: u64 = towpath::Options::MIN_LIMIT_BYTES_PER_S;
     let rate = text.strip_suffix("/s").unwrap_or(text);
     match parse_size(rate)? {
         1.. if rate.ends_with(|last: char| last.is_ascii_digit()) => Err(format!(

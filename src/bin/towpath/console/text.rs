@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::holes::{hashed, written_and_holes};
-use crate::cli::format::{duration, local_time, number, rate, short_path, size};
-use crate::{BacklogOrigin, Counts, CurrentFile, Estimate, Outcome, Phase, Report, Snapshot, Totals};
+use crate::format::{duration, local_time, number, rate, short_path, size};
+use towpath::{BacklogOrigin, Counts, CurrentFile, Estimate, Outcome, Phase, Report, Snapshot, Totals};
 
 /// Files under way that are shown.
 const MAX_FILES: usize = 4;
@@ -134,7 +134,7 @@ fn mean_rate(bytes: impl Into<u128>, time: Duration) -> String {
 }
 
 /// How the run ended, and how to go on.
-pub(in crate::cli) fn summary(report: &Report) -> String {
+pub(crate) fn summary(report: &Report) -> String {
     let sent_bytes = u128::from(report.kept_bytes) + report.hole_bytes;
     let mut text = format!(
         "{}: sent {} in {} ({})",
@@ -207,7 +207,7 @@ pub(super) mod tests {
     use super::*;
     use towpath_backend::{RelPath, Timestamp};
 
-    pub(in crate::cli::console) fn snapshot() -> Snapshot {
+    pub(in crate::console) fn snapshot() -> Snapshot {
         Snapshot {
             phase: Phase::Transferring,
             source: Counts { files: 1_234_567, dirs: 4_000, bytes: 200 << 40 },
@@ -234,7 +234,7 @@ pub(super) mod tests {
         }
     }
 
-    pub(in crate::cli::console) fn estimate() -> Estimate {
+    pub(in crate::console) fn estimate() -> Estimate {
         Estimate {
             bandwidth_bytes_per_s: 20 << 20,
             holes_bytes_per_s: 0,

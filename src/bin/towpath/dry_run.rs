@@ -16,8 +16,8 @@ use super::paths::{StateFiles, canonical_of};
 use super::sync::{COULD_NOT_RUN, NOT_ALL_IN_SYNC, REFUSED, Refusal};
 use super::trees::Trees;
 use super::watch::{Watched, watch};
-use crate::own_files::{self, canonical};
-use crate::{Event, FilePaths, KnownSink, Migration, Options, Outcome, Planned, Report, Sink, Source};
+use towpath::{Event, FilePaths, KnownSink, Migration, Options, Outcome, Planned, Report, Sink, Source};
+use towpath::{canonical_path, database_files};
 
 /// Runs it on a copy of the database, beside that one and removed afterwards: it decides with what the real run
 /// would know, and an unfinished migration's backlog stays as it is.
@@ -46,7 +46,7 @@ pub(super) async fn run(
         .boxed_sink(sink)
         .database(database)
         .audit_log(scratch.path().join("audit.jsonl"))
-        .leave_alone(own_files::of_database(&files.database))
+        .leave_alone(database_files(&files.database))
         .leave_alone([&files.log])
         .options(options)
         .build()?;
@@ -75,7 +75,7 @@ async fn local_sink(
 ) -> Result<Box<dyn Sink>, Refusal> {
     let failed = |error: &towpath_local::OpenError| Refusal(COULD_NOT_RUN, format!("destination {error}"));
     let Some(mut sink) = LocalSink::inspect(dest).map_err(|error| failed(&error))? else {
-        let root = canonical(dest);
+        let root = canonical_path(dest);
         let above = root.parent().map(LocalSink::inspect).transpose().map_err(|error| failed(&error))?.flatten();
         let capabilities = above.map_or(source.capabilities(), |above| above.capabilities());
         return Ok(Box::new(Absent::new(root.as_os_str().as_bytes().to_vec(), capabilities)));
@@ -100,7 +100,7 @@ async fn local_sink(
 /// Where the dry run's database goes: beside the real one, unless that lies in a
 /// tree, which is not to be touched.
 fn scratch_folder(places: [&Location; 2], database: &Path) -> PathBuf {
-    let folder = canonical(database).parent().map_or_else(std::env::temp_dir, Path::to_owned);
+    let folder = canonical_path(database).parent().map_or_else(std::env::temp_dir, Path::to_owned);
     let in_a_tree = places.iter().any(|root| folder.starts_with(canonical_of(root)));
     if in_a_tree { std::env::temp_dir() } else { folder }
 }
@@ -128,7 +128,7 @@ fn tell_sums(arguments: &SyncArguments, planned: &Planned, report: &Report) {
             &json!({
                 "action": "total",
                 "send": planned.sent.files,
-                "bytes": crate::audit::json_number(planned.sent.bytes),
+                "bytes": towpath::json::number(planned.sent.bytes),
                 "link": planned.linked_files,
                 "attributes": planned.settled_files,
                 "fail": planned.failing_files,
@@ -138,7 +138,7 @@ fn tell_sums(arguments: &SyncArguments, planned: &Planned, report: &Report) {
                 "protected": planned.protected,
                 "special": special_files,
                 "seconds_at_bwlimit": seconds,
-                "scanned_at": scanned_at.map(crate::audit::rfc3339),
+                "scanned_at": scanned_at.map(towpath::json::time),
             })
             .to_string(),
         );
@@ -197,14 +197,14 @@ pub(super) fn planned_line(event: &Event, format: Format) -> Option<String> {
 
 fn put_paths(line: &mut serde_json::Map<String, Value>, paths: &FilePaths) {
     for (key, path) in [("source", &paths.source), ("dest", &paths.dest)] {
-        crate::audit::put_path(key, path, |key, value| drop(line.insert(key.to_owned(), value)));
+        towpath::json::put_path(key, path, |key, value| drop(line.insert(key.to_owned(), value)));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Action, Totals};
+    use towpath::{Action, Totals};
 
     fn planned(name: &[u8]) -> Event {
         let paths = FilePaths { source: [b"/old/", name].concat(), dest: [b"/new/", name].concat() };

@@ -15,8 +15,8 @@ use super::signals::{self, Received};
 use super::trees::Trees;
 use super::watch::{Watched, watch};
 use super::{console, dry_run, format, output, patterns, remote};
-use crate::own_files::canonical;
-use crate::{Error, Migration, Options, Outcome, Report, Sink, Source};
+use towpath::canonical_path;
+use towpath::{Error, Migration, Options, Outcome, Report, Sink, Source};
 
 const ALL_IN_SYNC: u8 = 0;
 pub(super) const COULD_NOT_RUN: u8 = 1;
@@ -211,7 +211,7 @@ fn check_trash(trash: &Path, source: &Location, dest: &Location) -> Result<(), R
         return Err(Refusal(WRONG_USAGE, format!("trash {shown}: nothing can be moved there from {dest}")));
     }
     if let Location::Path(source) = source
-        && canonical(trash).starts_with(canonical(source))
+        && canonical_path(trash).starts_with(canonical_path(source))
     {
         let problem = format!("trash {shown} lies inside the source, which is never written to");
         return Err(Refusal(WRONG_USAGE, problem));

@@ -6,7 +6,7 @@ use super::args::SyncArguments;
 use super::console::Console;
 use super::signals::{self, ProgressRequests, Received};
 use super::sync::{COULD_NOT_RUN, Refusal};
-use crate::{Migration, Report};
+use towpath::{Migration, Report};
 
 /// A migration that has ended.
 pub(super) struct Watched {

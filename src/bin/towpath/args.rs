@@ -11,7 +11,7 @@ use towpath_backend::registry::{InvalidLocation, Location};
 use super::bwlimit::{BwLimit, parse_bwlimit};
 use super::filters::FilterArguments;
 use super::size::{parse_count, parse_duration, parse_interval, parse_positive_size, parse_rate};
-use crate::{AfterBacklog, Algorithm, Bandwidth, HardLinks, Links, MaxDelete, Mirror, Options, Specials, WriteMode};
+use towpath::{AfterBacklog, Algorithm, Bandwidth, HardLinks, Links, MaxDelete, Mirror, Options, Specials, WriteMode};
 
 /// Migrates huge file trees between mounted shares, within a bandwidth limit,
 /// and proves afterwards what it did.

@@ -127,7 +127,7 @@ fn names_no_algorithm(error: &clap::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::args::Arguments;
+    use crate::args::Arguments;
     use clap::{CommandFactory as _, Parser as _};
 
     fn all_answers(option: &str) -> Vec<String> {

@@ -9,7 +9,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_pars
 
 use super::since::{Since, parse_since};
 use super::size::parse_size;
-use crate::{Filter, Rule, Rules};
+use towpath::{Filter, Rule, Rules};
 
 const HEADING: &str = "Filters";
 
@@ -179,7 +179,7 @@ impl Args for RuleArguments {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::args::{Arguments, Command as Subcommand};
+    use crate::args::{Arguments, Command as Subcommand};
     use clap::Parser as _;
 
     fn parse(options: &[&str]) -> FilterArguments {

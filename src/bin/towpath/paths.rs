@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 use towpath_backend::registry::Location;
 
-use crate::own_files::canonical;
-use crate::private_file;
+use towpath::canonical_path;
+use towpath::private_file;
 
 const SAY_WHERE: &str = "say where to keep the state with --database and --log-file";
 
@@ -61,7 +61,7 @@ fn state_folder(xdg_state_home: Option<OsString>, home: Option<OsString>) -> Res
 /// The one name of a location, however it was given: a canonical path, or a URL without options.
 pub(super) fn canonical_of(location: &Location) -> PathBuf {
     match location {
-        Location::Path(path) => canonical(path),
+        Location::Path(path) => canonical_path(path),
         Location::Url(url) => PathBuf::from(url.to_string()),
     }
 }
@@ -101,9 +101,9 @@ mod tests {
         std::fs::create_dir(&old).unwrap();
         std::os::unix::fs::symlink(&old, &link).unwrap();
         let new = folder.path().join("new");
-        let before = pair_name(&canonical(&old), &canonical(&new));
+        let before = pair_name(&canonical_path(&old), &canonical_path(&new));
         std::fs::create_dir(&new).unwrap();
-        assert_eq!(before, pair_name(&canonical(&link), &canonical(&folder.path().join("old/../new"))));
+        assert_eq!(before, pair_name(&canonical_path(&link), &canonical_path(&folder.path().join("old/../new"))));
         assert!(before.starts_with("old-to-new-"), "{before}");
     }
 

@@ -1,6 +1,6 @@
 //! The program `towpath`: arguments, console, signals, exit status.
 //!
-//! Uses the library through its façade alone, and is the only place that prints.
+//! A crate of its own: it uses the library's public face alone, and is the only place that prints.
 
 mod absent;
 mod args;
@@ -30,8 +30,7 @@ use clap::Parser as _;
 
 use args::{Arguments, Command};
 
-/// Runs the program with the arguments of this process.
-pub fn main() -> ExitCode {
+fn main() -> ExitCode {
     let parsed = Arguments::try_parse().unwrap_or_else(|error| {
         let answers = rsync::answers(&error, std::env::args_os());
         if answers.is_empty() {

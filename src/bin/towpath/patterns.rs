@@ -11,7 +11,7 @@ use towpath_backend::registry::Location;
 
 use super::format::escape;
 use super::paths::canonical_of;
-use crate::{Rule, Rules};
+use towpath::{Rule, Rules};
 
 /// What is wrong with a pattern, and its right spelling.
 #[derive(Debug, PartialEq, Eq)]

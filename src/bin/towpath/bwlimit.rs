@@ -2,7 +2,7 @@
 
 use super::format::rate;
 use super::size::{parse_rate, parse_size};
-use crate::Bandwidth;
+use towpath::Bandwidth;
 
 /// What `--bwlimit` takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

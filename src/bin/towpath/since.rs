@@ -6,7 +6,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use super::size::parse_duration;
-use crate::Timestamp;
+use towpath::Timestamp;
 
 /// A time in the past.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! Events in words, each on one line.
 
 use super::text::{counts, totals};
-use crate::cli::format::{escape, size};
-use crate::{BacklogOrigin, Event, ScanReason};
+use crate::format::{escape, size};
+use towpath::{BacklogOrigin, Event, ScanReason};
 
 /// An event in words.
 #[derive(Debug, PartialEq, Eq)]
@@ -196,7 +196,7 @@ fn logged(event: &Event) -> Option<Shown> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{FilePaths, Totals};
+    use towpath::{FilePaths, Totals};
 
     fn paths(name: &[u8]) -> FilePaths {
         FilePaths { source: [b"/old/", name].concat(), dest: [b"/new/", name].concat() }
@@ -238,7 +238,7 @@ mod tests {
                 checksum: None,
                 hard_link_to: Some(paths.dest.clone()),
             },
-            Event::Unreadable { side: crate::Side::Source, path: paths.source.clone(), error },
+            Event::Unreadable { side: towpath::Side::Source, path: paths.source.clone(), error },
             Event::Warning { message },
         ] {
             let shown = shown(&event, true).unwrap();

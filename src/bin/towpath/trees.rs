@@ -7,7 +7,7 @@ use towpath_local::Local;
 
 use super::config;
 use super::sync::{COULD_NOT_RUN, Refusal, WRONG_USAGE};
-use crate::{Sink, Source};
+use towpath::{Sink, Source};
 
 /// All backends that were built in.
 pub(super) fn registry() -> Result<Registry, OpenError> {

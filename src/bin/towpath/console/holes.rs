@@ -1,7 +1,7 @@
 //! Holes in words: how fast they are passed over, and which is being hashed.
 
-use crate::cli::format::{number, rate, short_path, size};
-use crate::{Estimate, Snapshot};
+use crate::format::{number, rate, short_path, size};
+use towpath::{Estimate, Snapshot};
 
 /// Characters of a name beside other text, on however narrow a terminal.
 const MIN_NAME_WIDTH: usize = 12;
@@ -41,7 +41,7 @@ mod tests {
     use super::super::text::tests::{estimate, snapshot};
     use super::super::text::{lines, one_line};
     use super::*;
-    use crate::{Counts, CurrentFile, Totals};
+    use towpath::{Counts, CurrentFile, Totals};
 
     /// While the first of nine huge sparse files is hashed, and another file is sent.
     fn snapshot_of_holes() -> Snapshot {

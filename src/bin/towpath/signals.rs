@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::Stopper;
+use towpath::Stopper;
 
 /// Exit status of a program that a signal stopped: 128 and its number.
 const SIGHUP_STATUS: u8 = 129;

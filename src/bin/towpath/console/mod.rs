@@ -17,8 +17,8 @@ use super::dry_run::planned_line;
 use super::format::time_of_day;
 use super::output;
 use super::signals::ProgressRequests;
-use crate::{Estimator, Event, EventStream, Progress};
 use bars::Bars;
+use towpath::{Estimator, Event, EventStream, Progress};
 
 pub(super) use text::summary;
 

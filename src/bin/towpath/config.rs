@@ -14,9 +14,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
+use towpath::private_file;
 use towpath_backend::registry::Surroundings;
-
-use crate::private_file::{self, Access};
 
 /// Adds the options of a file. Returns a note if the default file cannot be opened.
 ///
@@ -63,7 +62,7 @@ fn open(path: &Path) -> io::Result<File> {
     if ["/dev/fd", "/proc/self/fd", "/dev/stdin"].iter().any(|opened| path.starts_with(opened)) {
         return File::open(path);
     }
-    private_file::open(path, Access::Read).map(|opened| opened.file)
+    private_file::open_to_read(path)
 }
 
 /// The XDG base directory specification: relative paths are ignored.

@@ -5,10 +5,10 @@ use towpath_backend::{RelPath, Sink, Source};
 
 use crate::error::{Error, Result};
 use crate::event::{Action, Emitter, Event, FilePaths};
+use crate::journal::{DirWork, ExtraKey, FileKey, GivesWay, Journal, PlannedWork, Step, StepKey};
 use crate::mirror::within_bounds;
 use crate::options::Mirror;
 use crate::report::Planned;
-use crate::state::{DirWork, ExtraKey, FileKey, GivesWay, PlannedWork, State, Step, StepKey};
 
 /// Rows read at once.
 const PAGE: usize = 1024;
@@ -17,7 +17,7 @@ const PAGE: usize = 1024;
 pub(crate) struct Plan<'a> {
     pub(crate) source: &'a dyn Source,
     pub(crate) sink: &'a dyn Sink,
-    pub(crate) state: &'a State,
+    pub(crate) journal: &'a Journal,
     pub(crate) emitter: &'a Emitter,
     pub(crate) cancellation: &'a CancellationToken,
     pub(crate) mirror: Option<Mirror>,
@@ -43,7 +43,7 @@ impl Plan<'_> {
     async fn emit_sorted(&self) -> Result<()> {
         let mut after = StepKey::first();
         while !self.cancellation.is_cancelled() {
-            let page = self.state.steps(after, PAGE).await?;
+            let page = self.journal.steps(after, PAGE).await?;
             let Some(last) = page.last() else { break };
             after = last.key();
             for Step { action, path, size_bytes, reason } in page {
@@ -56,14 +56,14 @@ impl Plan<'_> {
 
     /// Hands the steps of a page to the database.
     async fn keep(&self, found: &mut Steps) -> Result<()> {
-        self.state.add_steps(std::mem::take(&mut found.page)).await
+        self.journal.add_steps(std::mem::take(&mut found.page)).await
     }
 
     async fn files(&self, found: &mut Steps) -> Result<()> {
         let names = self.sink.capabilities().names;
         let mut after = FileKey::first();
         loop {
-            let page = self.state.planned_files(after, PAGE, self.mirror.is_some(), self.tolerance_ns, names).await?;
+            let page = self.journal.planned_files(after, PAGE, self.mirror.is_some(), self.tolerance_ns, names).await?;
             let Some(last) = page.last() else { return Ok(()) };
             if self.cancellation.is_cancelled() {
                 return Ok(());
@@ -99,14 +99,14 @@ impl Plan<'_> {
         let are_made = self.sink.capabilities().empty_directories;
         let mut after = 0;
         loop {
-            let page = self.state.pending_dirs(DirWork::Make, after, PAGE).await?;
+            let page = self.journal.pending_dirs(DirWork::Make, after, PAGE).await?;
             let Some(last) = page.last() else { return Ok(()) };
             if self.cancellation.is_cancelled() {
                 return Ok(());
             }
             after = last.id;
             for dir in page {
-                if let Some(size_bytes) = self.state.file_in_place_of(dir.path.clone()).await? {
+                if let Some(size_bytes) = self.journal.file_in_place_of(dir.path.clone()).await? {
                     found.way_for_other(&dir.path, size_bytes);
                 }
                 if are_made {
@@ -119,8 +119,8 @@ impl Plan<'_> {
     }
 
     async fn extras(&self, mirror: Mirror, found: &mut Steps) -> Result<Option<String>> {
-        self.state.begin_extras(self.one_file_system, mirror.other_file_systems).await?;
-        let refusal = match within_bounds(self.state, self.source.root(), self.sink.root(), mirror).await {
+        self.journal.begin_extras(self.one_file_system, mirror.other_file_systems).await?;
+        let refusal = match within_bounds(self.journal, self.source.root(), self.sink.root(), mirror).await {
             Err(Error::Refused(reason)) => Some(reason),
             result => {
                 result?;
@@ -130,7 +130,7 @@ impl Plan<'_> {
         let reason = || "not in the source".to_owned();
         let mut next = Some(ExtraKey::first());
         while let Some(after) = next.filter(|_| !self.cancellation.is_cancelled()) {
-            let page = self.state.extra_files(after, PAGE).await?;
+            let page = self.journal.extra_files(after, PAGE).await?;
             next = page.next;
             found.planned.protected += page.protected;
             for extra in page.extras {
@@ -141,11 +141,11 @@ impl Plan<'_> {
         }
         let mut before = None;
         while !self.cancellation.is_cancelled() {
-            let page = self.state.extra_dirs(before, PAGE).await?;
+            let page = self.journal.extra_dirs(before, PAGE).await?;
             let Some(last) = page.last() else { break };
             before = Some(last.clone());
             for dir in page {
-                if self.state.protection(dir.clone()).await?.is_none() {
+                if self.journal.protection(dir.clone()).await?.is_none() {
                     found.planned.deleted_dirs += 1;
                     found.add(Action::DeleteDir, &dir, None, reason());
                 }

@@ -8,19 +8,19 @@ use super::Migration;
 use super::done::Done;
 use crate::error::{Error, Result};
 use crate::event::{BacklogOrigin, Event, ScanReason, Side};
+use crate::journal::{Backlog, Compares, Journal, Plan, RunStart, ScanOptions};
 use crate::mirror;
 use crate::options::HardLinks;
 use crate::pipeline::{self, Pool, Shared};
 use crate::plan as dry_run;
 use crate::progress::Phase;
 use crate::scan::Scan;
-use crate::state::{Backlog, Compares, Plan, RunStart, ScanOptions, State};
 
 impl Migration {
     /// Does what the plan says, and keeps in `done` what came of it, whether or not it succeeds.
     pub(super) async fn run_plan(
         &self,
-        state: &State,
+        journal: &Journal,
         start: RunStart,
         identities: [Identity; 2],
         done: &mut Done,
@@ -30,29 +30,29 @@ impl Migration {
         }
         if start.identities[Side::Sink.index()].as_deref().is_none_or(|then| identities[1].is_recorded_as(then)) {
             // Of another tree's emptiness nothing is to be concluded.
-            mirror::log_cut_off(state, self.source.root(), &*self.sink).await?;
+            mirror::log_cut_off(journal, self.source.root(), &*self.sink).await?;
         }
         let run = start.run;
         let reason = match start.plan {
             Plan::Scan(reason) => reason,
             // What failed is tried first, and what is left of it is found again: the scan plans both.
             Plan::Backlog { then: Some(reason), .. } if self.options.dry_run => {
-                state.begin_attempts().await?;
+                journal.begin_attempts().await?;
                 reason
             }
             Plan::Backlog { backlog, origin, then } => {
                 // An earlier version may have recorded them in another form.
-                state.record_identities(identities.clone()).await?;
-                self.resume(state, &backlog, origin, then.is_some()).await?;
+                journal.record_identities(identities.clone()).await?;
+                self.resume(journal, &backlog, origin, then.is_some()).await?;
                 done.origin = Some(origin);
                 done.begin_stage(backlog);
                 if self.options.dry_run {
-                    return self.plan(state, done).await;
+                    return self.plan(journal, done).await;
                 }
-                self.transfer(state, run, &identities, then.is_some(), done).await?;
+                self.transfer(journal, run, &identities, then.is_some(), done).await?;
                 match then {
                     Some(reason) if !self.cancellation.is_cancelled() => {
-                        state.begin_attempts().await?;
+                        journal.begin_attempts().await?;
                         reason
                     }
                     _ => return Ok(()),
@@ -60,13 +60,13 @@ impl Migration {
             }
         };
         done.begin_scan();
-        let Some(backlog) = self.scan(state, run, reason, &identities).await? else { return Ok(()) };
-        self.report_whole_seconds(state).await?;
+        let Some(backlog) = self.scan(journal, run, reason, &identities).await? else { return Ok(()) };
+        self.report_whole_seconds(journal).await?;
         done.begin_stage(backlog);
         if self.options.dry_run {
-            return self.plan(state, done).await;
+            return self.plan(journal, done).await;
         }
-        self.transfer(state, run, &identities, false, done).await
+        self.transfer(journal, run, &identities, false, done).await
     }
 
     /// What is recorded is of the trees that were scanned, and of no others that
@@ -87,21 +87,21 @@ impl Migration {
         Ok(())
     }
 
-    async fn resume(&self, state: &State, backlog: &Backlog, origin: BacklogOrigin, then_scan: bool) -> Result<()> {
+    async fn resume(&self, journal: &Journal, backlog: &Backlog, origin: BacklogOrigin, then_scan: bool) -> Result<()> {
         self.progress.set_counts(Side::Source, backlog.source);
         self.progress.set_counts(Side::Sink, backlog.sink);
         self.progress.set_pending(backlog.pending);
         self.emitter.emit(Event::Resuming { pending: backlog.pending, origin, then_scan }).await;
         // The scan that follows reads these directories again.
-        if then_scan { Ok(()) } else { self.report_unreadable(state).await }
+        if then_scan { Ok(()) } else { self.report_unreadable(journal).await }
     }
 
     /// Reports again what the scan of this backlog could not read: nothing below is part of it.
-    async fn report_unreadable(&self, state: &State) -> Result<()> {
+    async fn report_unreadable(&self, journal: &Journal) -> Result<()> {
         const PAGE: usize = 256;
         let mut after = None;
         loop {
-            let page = state.unreadable_dirs(after, PAGE).await?;
+            let page = journal.unreadable_dirs(after, PAGE).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.clone());
             for (side, dir) in
@@ -116,7 +116,7 @@ impl Migration {
 
     async fn scan(
         &self,
-        state: &State,
+        journal: &Journal,
         run: i64,
         reason: ScanReason,
         identities: &[Identity; 2],
@@ -136,7 +136,7 @@ impl Migration {
             names: self.sink.capabilities().names,
             settings: self.options.settings(),
         };
-        state.begin_scan(run, options).await?;
+        journal.begin_scan(run, options).await?;
         let scan = Scan {
             source: Arc::clone(&self.source),
             sink: Arc::clone(&self.sink),
@@ -149,7 +149,7 @@ impl Migration {
             parts: self.parts(),
             filter: self.options.filter.clone().unmatched_again(),
             delete_excluded: self.options.delete_excluded,
-            state: state.clone(),
+            journal: journal.clone(),
             progress: self.progress.clone(),
             paces: Arc::clone(&self.paces),
             emitter: self.emitter.clone(),
@@ -159,10 +159,10 @@ impl Migration {
     }
 
     /// Reports that the sink was filled by a tool that keeps whole seconds, before all is sent again.
-    async fn report_whole_seconds(&self, state: &State) -> Result<()> {
+    async fn report_whole_seconds(&self, journal: &Journal) -> Result<()> {
         const SECOND_NS: u64 = 1_000_000_000;
         if self.tolerance_ns().is_some_and(|tolerance_ns| tolerance_ns < SECOND_NS) {
-            let files = state.files_with_whole_seconds().await?;
+            let files = journal.files_with_whole_seconds().await?;
             if files > 0 {
                 self.emitter.emit(Event::WholeSecondsAtSink { files }).await;
             }
@@ -171,11 +171,11 @@ impl Migration {
     }
 
     /// Tells what would be done.
-    async fn plan(&self, state: &State, done: &mut Done) -> Result<()> {
+    async fn plan(&self, journal: &Journal, done: &mut Done) -> Result<()> {
         let plan = dry_run::Plan {
             source: &*self.source,
             sink: &*self.sink,
-            state,
+            journal,
             emitter: &self.emitter,
             cancellation: &self.cancellation,
             mirror: self.options.mirror,
@@ -190,15 +190,15 @@ impl Migration {
 
     async fn transfer(
         &self,
-        state: &State,
+        journal: &Journal,
         run: i64,
         identities: &[Identity; 2],
         scan_follows: bool,
         done: &mut Done,
     ) -> Result<()> {
         self.progress.set_phase(Phase::Transferring);
-        state.begin_transfer(run).await?;
-        let sink_mounts = state.mount_points(Side::Sink, pipeline::MAX_SINK_MOUNTS).await?;
+        journal.begin_transfer(run).await?;
+        let sink_mounts = journal.mount_points(Side::Sink, pipeline::MAX_SINK_MOUNTS).await?;
         let shared = Arc::new(Shared {
             source: Arc::clone(&self.source),
             sink: Arc::clone(&self.sink),
@@ -207,7 +207,7 @@ impl Migration {
             progress: self.progress.clone(),
             paces: Arc::clone(&self.paces),
             emitter: self.emitter.clone(),
-            state: state.clone(),
+            journal: journal.clone(),
             identities: identities.clone(),
             sink_mounts,
             mtime_rounding_ns: self.mtime_rounding_ns(),

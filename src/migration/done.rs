@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::Migration;
 use crate::event::{BacklogOrigin, Totals};
+use crate::journal::Backlog;
 use crate::pipeline::Tally;
 use crate::report::{Outcome, Planned, Report};
-use crate::state::Backlog;
 
 /// What a run has done so far.
 #[derive(Debug, Default)]

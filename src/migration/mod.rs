@@ -18,13 +18,13 @@ use towpath_backend::{Identity, RelPath, Sink, Source};
 use crate::audit::AuditLog;
 use crate::error::{Error, Result};
 use crate::event::{Emitter, Event, EventStream, Side};
+use crate::journal::{self, Journal, KnownSink, Roots, RunEnd, RunRequest, RunStart};
 use crate::options::Options;
 use crate::own_files;
 use crate::pace::{self, Paces};
 use crate::part::Parts;
 use crate::progress::{Phase, Progress};
 use crate::report::{Outcome, Report};
-use crate::state::{self, KnownSink, Roots, RunEnd, RunRequest, RunStart, State};
 use done::Done;
 
 pub use builder::Builder;
@@ -61,7 +61,7 @@ impl Migration {
     /// [`Error::Refused`] if the database belongs to other trees.
     pub fn check_files(database: &Path, audit_log: &Path, source_root: &[u8], sink_root: &[u8]) -> Result<()> {
         own_files::check_apart(database, audit_log)?;
-        state::check_file(database, &Roots { source: source_root.to_vec(), sink: sink_root.to_vec() })?;
+        journal::check_file(database, &Roots { source: source_root.to_vec(), sink: sink_root.to_vec() })?;
         AuditLog::check(audit_log)
     }
 
@@ -77,7 +77,7 @@ impl Migration {
         source_root: &[u8],
         sink_root: &[u8],
     ) -> Result<Option<KnownSink>> {
-        state::copy(database, copy, &Roots { source: source_root.to_vec(), sink: sink_root.to_vec() })
+        journal::copy(database, copy, &Roots { source: source_root.to_vec(), sink: sink_root.to_vec() })
     }
 
     /// The events of this migration, in order. To be called once, before
@@ -119,9 +119,9 @@ impl Migration {
         }
         let log = AuditLog::open(&self.audit_log)?;
         let roots = Roots { source: self.source.root().to_vec(), sink: self.sink.root().to_vec() };
-        let (state, thread) = State::open(self.database.clone(), &roots, log, self.cancellation.clone())?;
+        let (journal, thread) = Journal::open(self.database.clone(), &roots, log, self.cancellation.clone())?;
         let progress = self.progress.clone();
-        let result = self.run_with(state, started).await;
+        let result = self.run_with(journal, started).await;
         progress.set_phase(Phase::Ended);
         let closed = thread.join().await;
         let report = result?;
@@ -129,7 +129,7 @@ impl Migration {
         Ok(Report { duration: started.elapsed(), ..report })
     }
 
-    async fn run_with(self, state: State, started: Instant) -> Result<Report> {
+    async fn run_with(self, journal: Journal, started: Instant) -> Result<Report> {
         let identities = self.identities().await?;
         let request = RunRequest {
             rescan: self.options.rescan || self.options.accept_new_tree,
@@ -138,19 +138,19 @@ impl Migration {
             line: self.start_line(),
         };
         let mut done = Done::default();
-        let start = match state.begin_run(request).await {
+        let start = match journal.begin_run(request).await {
             Err(Error::Interrupted) => return Ok(self.report(Outcome::Stopped, done)),
             start => start?,
         };
         let run = start.run;
         if !self.options.dry_run {
-            state.record_capabilities(self.sink.capabilities()).await?;
+            journal.record_capabilities(self.sink.capabilities()).await?;
         }
-        for message in state.take_warnings().await? {
+        for message in journal.take_warnings().await? {
             self.emitter.emit(Event::Warning { message }).await;
         }
         self.warn_of_lost_times().await;
-        let result = self.run_following(&state, start, identities, &mut done).await;
+        let result = self.run_following(&journal, start, identities, &mut done).await;
         let outcome = match &result {
             Err(Error::Interrupted) => Outcome::Stopped,
             _ if self.cancellation.is_cancelled() => Outcome::Stopped,
@@ -166,7 +166,7 @@ impl Migration {
             (Ok(()), Outcome::Finished) => RunEnd::Finished,
         };
         let report = Report { duration: started.elapsed(), ..self.report(outcome, done) };
-        let ended = state.end_run(run, end, self.end_line(&report, &result)).await;
+        let ended = journal.end_run(run, end, self.end_line(&report, &result)).await;
         result?;
         ended?;
         Ok(report)
@@ -187,7 +187,7 @@ impl Migration {
     /// Runs it while the limit follows the others on the link, if that was asked for.
     async fn run_following(
         &self,
-        state: &State,
+        journal: &Journal,
         start: RunStart,
         identities: [Identity; 2],
         done: &mut Done,
@@ -196,7 +196,7 @@ impl Migration {
         let _at_the_end = stop.clone().drop_guard();
         let (source, sink) = (Arc::clone(&self.source), Arc::clone(&self.sink));
         tokio::spawn(pace::follow(Arc::clone(&self.paces), source, sink, self.progress.clone(), stop));
-        self.run_plan(state, start, identities, done).await
+        self.run_plan(journal, start, identities, done).await
     }
 
     async fn identities(&self) -> Result<[Identity; 2]> {

@@ -4,9 +4,9 @@ use tokio_stream::StreamExt as _;
 use towpath_backend::{ErrorKind, Kind, RelPath};
 
 use crate::error::Result;
+use crate::journal::SeenDir;
 use crate::options::Links;
 use crate::pipeline::Shared;
-use crate::state::SeenDir;
 
 /// What looking for a path in the source tells.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(super) enum Absence {
 /// the tree leaves another in its place), and of what lies below it each part is
 /// looked at until one is missing, or is a file or link, which holds nothing.
 pub(super) async fn look_for(shared: &Shared, path: &RelPath) -> Result<Absence> {
-    let Some(seen) = shared.state.nearest_seen_dir(path.clone()).await? else {
+    let Some(seen) = shared.journal.nearest_seen_dir(path.clone()).await? else {
         return Ok(Absence::Unknown("the scan saw no directory of the source above it".to_owned()));
     };
     let mut below = Vec::new();
@@ -64,7 +64,7 @@ pub(crate) async fn confirm_absence(shared: &Shared, path: &RelPath, read_path: 
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
         Err(error) => return Ok(Vanished::Unknown(format!("it could not be checked: {error}"))),
     }
-    let Some(seen) = shared.state.nearest_seen_dir(path.clone()).await? else { return Ok(Vanished::Certain) };
+    let Some(seen) = shared.journal.nearest_seen_dir(path.clone()).await? else { return Ok(Vanished::Certain) };
     Ok(match confirm(shared, &seen).await {
         Ok(Absence::Unknown(reason)) => Vanished::Unknown(reason),
         // That its directory went too is an answer, unless a file system was mounted there.

@@ -6,17 +6,17 @@ use towpath_backend::{ErrorKind, Kind, RelPath, Sink};
 use crate::audit::Line;
 use crate::error::Result;
 use crate::event::FilePaths;
+use crate::journal::{Deletion, EndedDeletions, Journal};
 use crate::pipeline::Shared;
-use crate::state::{Deletion, EndedDeletions, State};
 
 /// Rows looked at in one step.
 const PAGE: usize = 256;
 
 /// Deletions that a run was cut off in come into the log, if they came about.
-pub(crate) async fn log_cut_off(state: &State, source_root: &[u8], sink: &dyn Sink) -> Result<()> {
+pub(crate) async fn log_cut_off(journal: &Journal, source_root: &[u8], sink: &dyn Sink) -> Result<()> {
     let mut after = RelPath::root();
     loop {
-        let page = state.open_deletions(after, PAGE).await?;
+        let page = journal.open_deletions(after, PAGE).await?;
         let Some(last) = page.last() else { return Ok(()) };
         after = last.path.clone();
         let mut ended = EndedDeletions::default();
@@ -32,7 +32,7 @@ pub(crate) async fn log_cut_off(state: &State, source_root: &[u8], sink: &dyn Si
             }
             ended.announced.push(deletion.path);
         }
-        state.end_deletions(ended).await?;
+        journal.end_deletions(ended).await?;
     }
 }
 
@@ -45,7 +45,7 @@ fn line(deletion: &Deletion, source_root: &[u8], sink_root: &[u8]) -> Line {
 /// Removes the unfinished files that the scan found.
 pub(crate) async fn remove_leftovers(shared: &Shared) -> Result<()> {
     loop {
-        let page = shared.state.take_leftovers(PAGE).await?;
+        let page = shared.journal.take_leftovers(PAGE).await?;
         if page.is_empty() || shared.stop.is_cancelled() {
             return Ok(());
         }

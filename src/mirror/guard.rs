@@ -5,9 +5,9 @@ use towpath_backend::RelPath;
 
 use crate::error::{Error, Result};
 use crate::event::Side;
+use crate::journal::Journal;
 use crate::options::Mirror;
 use crate::pipeline::Shared;
-use crate::state::State;
 
 /// Checks that both trees are those that were scanned, that the source is not
 /// empty, and that no more is to be deleted than may be.
@@ -18,7 +18,7 @@ pub(super) async fn check(shared: &Shared, mirror: Mirror) -> Result<()> {
     for side in Side::BOTH {
         shared.check_identity(side).await?;
     }
-    within_bounds(&shared.state, shared.source.root(), shared.sink.root(), mirror).await?;
+    within_bounds(&shared.journal, shared.source.root(), shared.sink.root(), mirror).await?;
     source_is_outside(shared).await?;
     still_holds_something(shared).await
 }
@@ -26,7 +26,7 @@ pub(super) async fn check(shared: &Shared, mirror: Mirror) -> Result<()> {
 /// Checks that no directory that would be deleted shows the source itself: a path tells that where
 /// both are mounted paths, and nothing else does where a server or a FUSE mount stands between them.
 async fn source_is_outside(shared: &Shared) -> Result<()> {
-    let Some(dir) = shared.state.extra_dir_like_source().await? else { return Ok(()) };
+    let Some(dir) = shared.journal.extra_dir_like_source().await? else { return Ok(()) };
     Err(Error::Refused(format!(
         "{} would be deleted and holds all that the source {} holds: if that is the source itself, give another \
          destination; if it is an old copy, delete it by hand. Nothing was deleted",
@@ -51,9 +51,14 @@ async fn still_holds_something(shared: &Shared) -> Result<()> {
 }
 
 /// Checks that the source is not empty, and that no more is to be deleted than may be.
-pub(crate) async fn within_bounds(state: &State, source_root: &[u8], sink_root: &[u8], mirror: Mirror) -> Result<()> {
-    let extras = state.count_extras().await?;
-    let (source, sink) = state.counted().await?;
+pub(crate) async fn within_bounds(
+    journal: &Journal,
+    source_root: &[u8],
+    sink_root: &[u8],
+    mirror: Mirror,
+) -> Result<()> {
+    let extras = journal.count_extras().await?;
+    let (source, sink) = journal.counted().await?;
     if extras.files == 0 && extras.dirs == 0 {
         return Ok(());
     }

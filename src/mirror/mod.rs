@@ -16,9 +16,9 @@ use towpath_backend::{ErrorKind, Kind, Metadata, RelPath};
 
 use crate::error::{Error, Result};
 use crate::event::{Event, Side};
+use crate::journal::{Deletion, EndedDeletions, Extra, ExtraKey, Protection};
 use crate::options::Mirror;
 use crate::pipeline::{Shared, Tally, deletion_line};
-use crate::state::{Deletion, EndedDeletions, Extra, ExtraKey, Protection};
 use absence::{Absence, look_for};
 
 pub(crate) use absence::{Vanished, confirm_absence};
@@ -34,7 +34,7 @@ const BATCH: usize = 256;
 /// [`Error::Refused`] if a guard refuses: nothing, or nothing more, was deleted.
 pub(crate) async fn run(shared: &Arc<Shared>, mirror: Mirror, tally: &mut Tally) -> Result<()> {
     let one_file_system = shared.options.filter.one_file_system;
-    shared.state.begin_extras(one_file_system, mirror.other_file_systems).await?;
+    shared.journal.begin_extras(one_file_system, mirror.other_file_systems).await?;
     guard::check(shared, mirror).await?;
     if !one_file_system && !mirror.other_file_systems {
         report_foreign_extras(shared).await?;
@@ -45,7 +45,7 @@ pub(crate) async fn run(shared: &Arc<Shared>, mirror: Mirror, tally: &mut Tally)
 
 /// Says once how much is left on other file systems that are mounted inside the sink.
 async fn report_foreign_extras(shared: &Shared) -> Result<()> {
-    let files = shared.state.count_foreign_extras().await?;
+    let files = shared.journal.count_foreign_extras().await?;
     if files > 0 {
         let message = format!(
             "{files} files on other file systems mounted inside the destination are not in the source, and stay; \
@@ -62,7 +62,7 @@ async fn delete_files(shared: &Arc<Shared>, mirror: Mirror, tally: &mut Tally) -
         if shared.stop.is_cancelled() {
             return Ok(());
         }
-        let page = shared.state.extra_files(after, BATCH).await?;
+        let page = shared.journal.extra_files(after, BATCH).await?;
         next = page.next;
         tally.protected += page.protected;
         if !page.extras.is_empty() {
@@ -82,7 +82,7 @@ async fn delete_batch(shared: &Arc<Shared>, mirror: Mirror, extras: Vec<Extra>, 
         announced: deletions.iter().map(|deletion| deletion.path.clone()).collect(),
         ..EndedDeletions::default()
     };
-    shared.state.begin_deletions(deletions).await?;
+    shared.journal.begin_deletions(deletions).await?;
     let (mut events, mut result) = (Vec::new(), Ok(()));
     let mut under_way = JoinSet::new();
     let mut extras = extras.into_iter();
@@ -110,7 +110,7 @@ async fn delete_batch(shared: &Arc<Shared>, mirror: Mirror, extras: Vec<Extra>, 
             Err(_) => result = result.and(Err(Error::Internal("a task of the deletion panicked".to_owned()))),
         }
     }
-    shared.state.end_deletions(ended).await?;
+    shared.journal.end_deletions(ended).await?;
     for event in events {
         shared.emitter.emit(event).await;
     }
@@ -193,7 +193,7 @@ async fn is_gone(shared: &Shared, error: &towpath_backend::Error, path: &RelPath
 
 /// Looks for a candidate in the source; `None` if it is surely not there.
 async fn still_there(shared: &Shared, path: &RelPath, kind: Kind) -> Result<Option<Fate>> {
-    if shared.state.protection(path.clone()).await?.is_some() {
+    if shared.journal.protection(path.clone()).await?.is_some() {
         return Ok(Some(Fate::Protected("the source could not be read nearby".to_owned())));
     }
     let options = &shared.options;
@@ -208,7 +208,7 @@ async fn still_there(shared: &Shared, path: &RelPath, kind: Kind) -> Result<Opti
         Absence::Present(_) => Some(Fate::Protected("the source has it now".to_owned())),
         Absence::Unknown(reason) => {
             // Whatever kept it from being seen may hide its neighbours too.
-            shared.state.protect(path.parent().unwrap_or_else(RelPath::root)).await?;
+            shared.journal.protect(path.parent().unwrap_or_else(RelPath::root)).await?;
             shared.check_identity(Side::Source).await?;
             Some(Fate::Protected(reason))
         }
@@ -219,7 +219,7 @@ async fn still_there(shared: &Shared, path: &RelPath, kind: Kind) -> Result<Opti
 async fn delete_dirs(shared: &Arc<Shared>, mirror: Mirror, tally: &mut Tally) -> Result<()> {
     let mut before = None;
     loop {
-        let page = shared.state.extra_dirs(before, BATCH).await?;
+        let page = shared.journal.extra_dirs(before, BATCH).await?;
         let Some(last) = page.last() else { return Ok(()) };
         before = Some(last.clone());
         for side in Side::BOTH {
@@ -228,7 +228,7 @@ async fn delete_dirs(shared: &Arc<Shared>, mirror: Mirror, tally: &mut Tally) ->
         let (mut ended, mut result) = (EndedDeletions::default(), Ok(()));
         let deletions = dirs_there(shared, page, only_beside(shared, mirror).await?, tally).await?;
         // Announce the whole page at once: each announcement costs a sync.
-        shared.state.begin_deletions(deletions.clone()).await?;
+        shared.journal.begin_deletions(deletions.clone()).await?;
         ended.announced = deletions.iter().map(|deletion| deletion.path.clone()).collect();
         for deletion in deletions {
             if shared.stop.is_cancelled() {
@@ -246,7 +246,7 @@ async fn delete_dirs(shared: &Arc<Shared>, mirror: Mirror, tally: &mut Tally) ->
                 }
             }
         }
-        shared.state.end_deletions(ended).await?;
+        shared.journal.end_deletions(ended).await?;
         result?;
         if shared.stop.is_cancelled() {
             return Ok(());
@@ -264,7 +264,7 @@ async fn dirs_there(
 ) -> Result<Vec<Deletion>> {
     let mut there = Vec::with_capacity(dirs.len());
     for path in dirs {
-        if let Some(protection) = shared.state.protection(path.clone()).await? {
+        if let Some(protection) = shared.journal.protection(path.clone()).await? {
             // Files below are counted without a word each, and so are directories.
             tally.protected += u64::from(protection == Protection::Precaution);
             continue;

@@ -14,8 +14,8 @@ use crate::audit::Line;
 use crate::checksum::{Checksum, FileHash};
 use crate::error::{Error, Result};
 use crate::event::{Event, FilePaths, Side, Totals};
+use crate::journal::{Outcome, Verdict};
 use crate::mirror::{self, Vanished};
-use crate::state::{Outcome, Verdict};
 
 /// Most files of one batch.
 const BATCH_FILES: usize = 4096;
@@ -113,7 +113,7 @@ impl Committer {
         }
         tracing::debug!(files = outcomes.len(), "commit");
         let has_set_aside = outcomes.iter().any(|outcome| matches!(outcome.verdict, Verdict::LongHoles));
-        self.shared.state.record(outcomes).await?;
+        self.shared.journal.record(outcomes).await?;
         if has_set_aside {
             self.shared.set_aside.notify_one();
         }

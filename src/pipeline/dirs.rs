@@ -13,7 +13,7 @@ use super::task::Failure;
 use crate::audit::Line;
 use crate::error::Error;
 use crate::event::Event;
-use crate::state::{DirWork, Kept, PendingDir};
+use crate::journal::{DirWork, Kept, PendingDir};
 
 /// Directories of one page.
 const PAGE_DIRS: usize = 1024;
@@ -23,7 +23,7 @@ const PAGE_DIRS: usize = 1024;
 pub(super) async fn run(shared: &Arc<Shared>, work: DirWork, tally: &mut Tally) -> Result<(), Error> {
     let (mut after, mut not_kept) = (0, NotKept::default());
     loop {
-        let page = shared.state.pending_dirs(work, after, PAGE_DIRS).await?;
+        let page = shared.journal.pending_dirs(work, after, PAGE_DIRS).await?;
         let Some(last) = page.last().filter(|_| !shared.stop.is_cancelled()) else { break };
         after = last.id;
         let (mut done, mut failed) = (Vec::with_capacity(page.len()), Vec::new());
@@ -49,7 +49,7 @@ pub(super) async fn run(shared: &Arc<Shared>, work: DirWork, tally: &mut Tally) 
             }
         }
         shared.sink.flush().await.map_err(|error| commit::sink_cannot_flush(shared, &error))?;
-        shared.state.dirs_done(work, done, failed).await?;
+        shared.journal.dirs_done(work, done, failed).await?;
     }
     not_kept.report(shared).await;
     Ok(())
@@ -97,7 +97,7 @@ async fn report(shared: &Shared, dir: &PendingDir, error: BackendError, tally: &
 async fn refuse(shared: &Shared, dir: &PendingDir, error: &BackendError) -> Result<(), Error> {
     let (paths, error) = (shared.paths(&dir.path), error.to_string());
     let line = Line { error: Some(error.clone()), ..Line::now("refused", paths.clone()) };
-    shared.state.log(vec![line]).await?;
+    shared.journal.log(vec![line]).await?;
     shared.emitter.emit(Event::Refused { paths, error }).await;
     Ok(())
 }

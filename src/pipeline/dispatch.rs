@@ -10,7 +10,7 @@ use super::PAGE_FILES;
 use super::shared::Shared;
 use super::task::Task;
 use crate::error::Result;
-use crate::state::{FileKey, Pending, Sizes, Stretch, Work};
+use crate::journal::{FileKey, Pending, Sizes, Stretch, Work};
 
 /// Pages through the backlog and hands out its files of these sizes.
 pub(super) async fn dispatch(
@@ -21,7 +21,7 @@ pub(super) async fn dispatch(
     tasks: mpsc::Sender<Task>,
 ) -> Result<()> {
     let fetch = |stretch, limit| async move {
-        let page = shared.state.pending_page(work, turn, sizes, stretch, limit).await;
+        let page = shared.journal.pending_page(work, turn, sizes, stretch, limit).await;
         // Without a backlog the lanes have nothing to wait for.
         page.inspect_err(|_| shared.stop.cancel())
     };
@@ -119,7 +119,7 @@ mod tests {
     use towpath_backend::{Kind, Metadata, RelPath, Timestamp};
 
     use super::*;
-    use crate::state::Kept;
+    use crate::journal::Kept;
 
     /// Files, by the number of their directory and their own in it.
     fn backlog(dirs: &[usize]) -> Vec<Pending> {
@@ -135,7 +135,7 @@ mod tests {
                     metadata: Metadata::new(Kind::File, 1, Timestamp::from_ns(0)),
                     recorded: None,
                     name_of: None,
-                    replaces: crate::state::Replaced::Nothing,
+                    replaces: crate::journal::Replaced::Nothing,
                     kept_size_bytes: None,
                     kept: Kept::default(),
                 });

@@ -6,7 +6,7 @@
 use towpath_backend::{Attributes, Error, ErrorKind, Kind, Metadata, Owner, RelPath, Result, Times, Timestamp};
 
 use super::Shared;
-use crate::state::Kept;
+use crate::journal::Kept;
 
 /// What the sink kept, and an error for each attribute that it did not take or keep.
 #[derive(Debug, Default)]

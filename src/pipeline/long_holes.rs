@@ -56,7 +56,7 @@ impl LongHoles {
             }
             let set_aside = shared.set_aside.notified();
             // The committer meets the same error.
-            let taken = shared.state.take_long_holes(max_bytes).await.inspect_err(|_| shared.stop.cancel()).ok()?;
+            let taken = shared.journal.take_long_holes(max_bytes).await.inspect_err(|_| shared.stop.cancel()).ok()?;
             if let Some(pending) = taken {
                 return Some(Task::with_long_holes(pending, &shared.progress));
             }

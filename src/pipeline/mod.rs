@@ -32,8 +32,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
 use crate::event::{Event, Side};
+use crate::journal::{DirWork, Sizes, Work};
 use crate::mirror;
-use crate::state::{DirWork, Sizes, Work};
 use commit::{Committer, LAST_TURN};
 use dispatch::dispatch;
 use lane::Tasks;
@@ -66,8 +66,8 @@ pub(crate) async fn run(shared: &Arc<Shared>, tally: &mut Tally) -> Result<()> {
     respell::run(shared).await?;
     turns(shared, HoleLane::BesideOthers, tally).await?;
     let goes_on = !shared.scan_follows && !shared.stop.is_cancelled();
-    if goes_on && shared.state.has_long_holes().await? {
-        shared.state.restart_names().await?;
+    if goes_on && shared.journal.has_long_holes().await? {
+        shared.journal.restart_names().await?;
         turns(shared, HoleLane::All, tally).await?;
     }
     // Only the scan shows what is extra, what is gone, and what else the directories need.
@@ -80,8 +80,8 @@ pub(crate) async fn run(shared: &Arc<Shared>, tally: &mut Tally) -> Result<()> {
             Err(Error::Refused(reason)) => tally.refusal = Some(reason),
             result => result?,
         }
-        if shared.state.unblock(LAST_TURN + 1).await? && !shared.stop.is_cancelled() {
-            shared.state.begin_names(LAST_TURN + 1).await?;
+        if shared.journal.unblock(LAST_TURN + 1).await? && !shared.stop.is_cancelled() {
+            shared.journal.begin_names(LAST_TURN + 1).await?;
             turn_pass(shared, LAST_TURN + 1, HoleLane::All, tally).await?;
         }
     }
@@ -112,7 +112,7 @@ async fn turns(shared: &Arc<Shared>, hole_lane: HoleLane, tally: &mut Tally) -> 
 
 /// Whether pass `turn` has anything to do, after the pause before a retry.
 async fn begins(shared: &Shared, turn: u32, hole_lane: HoleLane) -> Result<bool> {
-    shared.state.begin_names(turn).await?;
+    shared.journal.begin_names(turn).await?;
     let mut has_work = false;
     for work in Work::ALL {
         has_work |= has_work_of(shared, work, turn, hole_lane).await?;
@@ -132,7 +132,7 @@ async fn begins(shared: &Shared, turn: u32, hole_lane: HoleLane) -> Result<bool>
 /// Whether there is this kind of work in pass `turn`.
 async fn has_work_of(shared: &Shared, work: Work, turn: u32, hole_lane: HoleLane) -> Result<bool> {
     let takes_long_holes = work == Work::Content && hole_lane == HoleLane::All;
-    Ok(shared.state.has_turn(work, turn).await? || (takes_long_holes && shared.state.has_long_holes().await?))
+    Ok(shared.journal.has_turn(work, turn).await? || (takes_long_holes && shared.journal.has_long_holes().await?))
 }
 
 /// Does all the work of one turn. Names come after the content that they name.
@@ -153,8 +153,8 @@ async fn turn_pass(shared: &Arc<Shared>, turn: u32, hole_lane: HoleLane, tally: 
                 break;
             }
             // The lane for long holes ends before what other lanes set aside last is recorded.
-            let has_long_holes = hole_lane == HoleLane::All && shared.state.has_long_holes().await?;
-            if !shared.state.take_over_names(turn).await? && !has_long_holes {
+            let has_long_holes = hole_lane == HoleLane::All && shared.journal.has_long_holes().await?;
+            if !shared.journal.take_over_names(turn).await? && !has_long_holes {
                 break;
             }
         }
@@ -166,7 +166,7 @@ async fn turn_pass(shared: &Arc<Shared>, turn: u32, hole_lane: HoleLane, tally: 
 async fn give_up_names(shared: &Shared, tally: &mut Tally) -> Result<()> {
     const ERROR: &str = "the file that it is another name of (hard link) was not sent";
     loop {
-        let names = shared.state.give_up_names(PAGE_FILES, ERROR).await?;
+        let names = shared.journal.give_up_names(PAGE_FILES, ERROR).await?;
         if names.is_empty() {
             return Ok(());
         }
@@ -181,7 +181,7 @@ async fn give_up_names(shared: &Shared, tally: &mut Tally) -> Result<()> {
 async fn tell_impossible(shared: &Shared, tally: &mut Tally) -> Result<()> {
     let mut after = (-1, -1, Vec::new());
     loop {
-        let page = shared.state.impossible(after, PAGE_FILES).await?;
+        let page = shared.journal.impossible(after, PAGE_FILES).await?;
         let Some((last, _)) = page.last() else { return Ok(()) };
         after = last.clone();
         for (_, file) in page {

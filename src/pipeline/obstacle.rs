@@ -10,7 +10,7 @@ use super::Shared;
 use super::task::{Ending, Failure};
 use crate::audit::Line;
 use crate::event::Event;
-use crate::state::{Deletion, EndedDeletions};
+use crate::journal::{Deletion, EndedDeletions};
 
 /// Why something is still in the way.
 #[derive(Debug)]
@@ -122,7 +122,7 @@ pub(crate) async fn make_dir(shared: &Shared, dir: &RelPath) -> Result<(), Obsta
 
 /// Creates a directory that permits no more than the source's.
 async fn create_dir(shared: &Shared, dir: &RelPath) -> Result<(), BackendError> {
-    let permissions = shared.state.dir_permissions(dir.clone()).await.map_err(|error| not_recorded(dir, error))?;
+    let permissions = shared.journal.dir_permissions(dir.clone()).await.map_err(|error| not_recorded(dir, error))?;
     shared.sink.create_dir(dir, permissions).await
 }
 
@@ -171,14 +171,14 @@ async fn delete(shared: &Shared, path: &RelPath, found: &Metadata) -> Result<(),
     let deletion =
         Deletion { path: path.clone(), size_bytes: (!is_dir).then_some(found.size_bytes), modified: found.modified };
     let database = |error| not_recorded(path, error);
-    shared.state.begin_deletions(vec![deletion.clone()]).await.map_err(database)?;
+    shared.journal.begin_deletions(vec![deletion.clone()]).await.map_err(database)?;
     let deleted = shared.delete(&deletion).await;
     let mut ended = EndedDeletions { announced: vec![path.clone()], ..EndedDeletions::default() };
     if deleted.is_ok() {
         ended.lines.push(line(shared, &deletion));
         ended.gone.push(path.clone());
     }
-    shared.state.end_deletions(ended).await.map_err(database)?;
+    shared.journal.end_deletions(ended).await.map_err(database)?;
     deleted?;
     shared.emitter.emit(Event::Deleted { paths: shared.paths(path), size_bytes: deletion.size_bytes }).await;
     Ok(())

@@ -9,7 +9,7 @@ use super::Shared;
 use crate::audit::Line;
 use crate::error::Result;
 use crate::event::Event;
-use crate::state::Respelling;
+use crate::journal::Respelling;
 
 /// Names of one page.
 const PAGE: usize = 256;
@@ -20,7 +20,7 @@ const PAGE: usize = 256;
 pub(super) async fn run(shared: &Shared) -> Result<()> {
     let mut after = RelPath::root();
     loop {
-        let page = shared.state.respellings(after, PAGE).await?;
+        let page = shared.journal.respellings(after, PAGE).await?;
         let Some(last) = page.last() else { return Ok(()) };
         after = last.path.clone();
         let mut renamed = Vec::new();
@@ -34,7 +34,7 @@ pub(super) async fn run(shared: &Shared) -> Result<()> {
             }
         }
         report(shared, renamed).await?;
-        shared.state.respelled(page.into_iter().map(|respelling| respelling.path).collect()).await?;
+        shared.journal.respelled(page.into_iter().map(|respelling| respelling.path).collect()).await?;
     }
 }
 
@@ -58,7 +58,7 @@ async fn report(shared: &Shared, renamed: Vec<&Respelling>) -> Result<()> {
         lines.push(Line { renamed_from: Some(from.clone()), ..Line::now("renamed", paths.clone()) });
         events.push(Event::Renamed { paths, from });
     }
-    shared.state.log(lines).await?;
+    shared.journal.log(lines).await?;
     for event in events {
         shared.emitter.emit(event).await;
     }

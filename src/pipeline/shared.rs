@@ -9,11 +9,11 @@ use super::Pool;
 use crate::audit::Line;
 use crate::error::{Error, Result};
 use crate::event::{Emitter, Event, FilePaths, Side};
+use crate::journal::{Deletion, Journal};
 use crate::options::{Options, WriteMode};
 use crate::pace::Paces;
 use crate::part::Parts;
 use crate::progress::Progress;
-use crate::state::{Deletion, State};
 
 /// What the tasks of a transfer share.
 pub(crate) struct Shared {
@@ -24,7 +24,7 @@ pub(crate) struct Shared {
     pub(crate) lanes: usize,
     pub(crate) progress: Progress,
     pub(crate) emitter: Emitter,
-    pub(crate) state: State,
+    pub(crate) journal: Journal,
     /// Which trees were scanned.
     pub(crate) identities: [Identity; 2],
     /// Where the scan found other file systems mounted inside the sink.
@@ -88,7 +88,7 @@ impl Shared {
         self.progress.add_failed();
         let paths = self.paths(path);
         let line = Line { error: Some(error.clone()), ..Line::now("failed", paths.clone()) };
-        self.state.log(vec![line]).await?;
+        self.journal.log(vec![line]).await?;
         self.emitter.emit(Event::Failed { paths, error }).await;
         Ok(())
     }

@@ -7,8 +7,8 @@ use towpath_backend::{Error, ErrorKind, Kind, Metadata, RelPath};
 
 use crate::checksum::FileHash;
 use crate::event::Side;
+use crate::journal::{FileKey, Kept, Pending, Replaced, Work};
 use crate::progress::{FileProgress, Progress};
-use crate::state::{FileKey, Kept, Pending, Replaced, Work};
 
 /// A file to be sent.
 #[derive(Debug)]

@@ -8,8 +8,8 @@ use super::task::{Job, Task};
 use crate::audit::Line;
 use crate::error::Result;
 use crate::event::Event;
+use crate::journal::Begun;
 use crate::options::WriteMode;
-use crate::state::Begun;
 
 /// Rows of one page.
 const PAGE: usize = 256;
@@ -28,7 +28,7 @@ pub(super) async fn clean_up(shared: &Shared, task: &Task) -> Result<Option<Left
     if !matches!(task.job, Job::Content) || shared.options.write_mode != WriteMode::InPlace {
         return Ok(None);
     }
-    let Some(begun) = shared.state.begun(task.key.clone()).await? else { return Ok(None) };
+    let Some(begun) = shared.journal.begun(task.key.clone()).await? else { return Ok(None) };
     let now = match shared.sink.metadata(&task.path).await {
         Ok(now) if now.kind == Kind::File => now,
         // What has its place by now is no copy of it.
@@ -45,7 +45,7 @@ pub(super) async fn clean_up(shared: &Shared, task: &Task) -> Result<Option<Left
         Begun::Over(None) => Ok(Some(left("may be incomplete", Some(now)))),
         Begun::New => match remove(shared, &task.path).await {
             Ok(()) => {
-                shared.state.forget_begun(task.key.clone()).await?;
+                shared.journal.forget_begun(task.key.clone()).await?;
                 Ok(None)
             }
             Err(error) => Ok(Some(left(&format!("is incomplete, and could not be removed: {error}"), Some(now)))),
@@ -72,7 +72,7 @@ fn is_same(now: &Metadata, before: &Metadata) -> bool {
 pub(super) async fn report(shared: &Shared, tally: &mut Tally) -> Result<()> {
     let mut after = RelPath::root();
     loop {
-        let page = shared.state.incomplete(after, PAGE).await?;
+        let page = shared.journal.incomplete(after, PAGE).await?;
         let Some((last, _)) = page.last() else { return Ok(()) };
         after = last.clone();
         let mut gone = Vec::new();
@@ -85,7 +85,7 @@ pub(super) async fn report(shared: &Shared, tally: &mut Tally) -> Result<()> {
                 _ => gone.push(path),
             }
         }
-        shared.state.forget_incomplete(gone).await?;
+        shared.journal.forget_incomplete(gone).await?;
     }
 }
 
@@ -102,7 +102,7 @@ async fn report_one(shared: &Shared, path: &RelPath, now: Option<Metadata>, tall
         size_bytes: now.map(|now| now.size_bytes),
         ..Line::now("incomplete", paths.clone())
     };
-    shared.state.log(vec![line]).await?;
+    shared.journal.log(vec![line]).await?;
     shared.emitter.emit(Event::Incomplete { paths, error }).await;
     Ok(())
 }

@@ -12,9 +12,9 @@ use super::lane::Message;
 use super::obstacle::{clear_other_kind, make_way};
 use super::reader::SMALL_BYTES;
 use super::task::{Ended, Ending, Failure, Task, Written};
+use crate::journal::{Begin, Replaced};
 use crate::pace::OpenFile;
 use crate::progress::LaneGuard;
-use crate::state::{Begin, Replaced};
 
 /// Writes blocks until the reader ends.
 pub(crate) async fn run(
@@ -330,11 +330,11 @@ async fn begin_in_place(shared: &Shared, task: &Task, at: &RelPath, begin: Begin
     if *at != task.path || shared.sink.capabilities().implied_directories {
         return Ok(false);
     }
-    recorded(task, shared.state.begin_writing(task.key.clone(), begin).await)
+    recorded(task, shared.journal.begin_writing(task.key.clone(), begin).await)
 }
 
 async fn forget_begun(shared: &Shared, task: &Task) -> Result<(), Ending> {
-    recorded(task, shared.state.forget_begun(task.key.clone()).await)
+    recorded(task, shared.journal.forget_begun(task.key.clone()).await)
 }
 
 /// What the database said. The committer meets the same error.

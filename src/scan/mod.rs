@@ -20,11 +20,11 @@ use crate::audit::Line;
 use crate::error::{Error, Result};
 use crate::event::{Counts, Emitter, Event, FilePaths, Side};
 use crate::filter::Filter;
+use crate::journal::{Backlog, Found, Journal};
 use crate::options::{Links, Specials};
 use crate::pace::Paces;
 use crate::part::Parts;
 use crate::progress::Progress;
-use crate::state::{Backlog, Found, State};
 use queue::{DirQueue, WalkDir};
 use walker::{Missed, Walk};
 
@@ -51,7 +51,7 @@ pub(crate) struct Scan {
     pub(crate) delete_excluded: bool,
     pub(crate) keeps_hard_links: bool,
     pub(crate) parts: Parts,
-    pub(crate) state: State,
+    pub(crate) journal: Journal,
     pub(crate) progress: Progress,
     pub(crate) paces: Arc<Paces>,
     pub(crate) emitter: Emitter,
@@ -98,7 +98,7 @@ impl Scan {
     /// source's spelling. Those in them show only then: each round goes a level deeper.
     async fn walk_respelled(&self, stop: &CancellationToken, found: &mut Found) -> Result<()> {
         for _ in 0..MAX_DEPTH {
-            let dirs = self.state.take_respelled_dirs().await?;
+            let dirs = self.journal.take_respelled_dirs().await?;
             if dirs.is_empty() || stop.is_cancelled() {
                 return Ok(());
             }
@@ -116,7 +116,7 @@ impl Scan {
     async fn add_root(&self, walk: &mut Walk) -> Result<()> {
         let metadata = root(walk).await?;
         walk.only_device = self.only_device(walk).await?;
-        self.state.add_root(walk.side, metadata).await
+        self.journal.add_root(walk.side, metadata).await
     }
 
     /// The file system that is not left, if there is one.
@@ -141,8 +141,8 @@ impl Scan {
             identity: identity.clone(),
             own,
             taken,
-            queue: DirQueue::new(side, self.state.clone(), QUEUE_BYTES),
-            state: self.state.clone(),
+            queue: DirQueue::new(side, self.journal.clone(), QUEUE_BYTES),
+            journal: self.journal.clone(),
             progress: self.progress.clone(),
             paces: Arc::clone(&self.paces),
             emitter: self.emitter.clone(),
@@ -167,7 +167,7 @@ impl Scan {
             .to_owned();
         let paths = FilePaths { source: dir.under(self.source.root()), dest: dir.under(self.sink.root()) };
         let line = Line { error: Some(error.clone()), ..Line::now("unreadable", paths.clone()) };
-        self.state.log(vec![line]).await?;
+        self.journal.log(vec![line]).await?;
         self.emitter.emit(Event::Unreadable { side: Side::Source, path: paths.source, error }).await;
         Ok(())
     }
@@ -180,18 +180,18 @@ impl Scan {
         let root = root.map_err(|error| Error::of_side(side, tree.root(), &error))?;
         let is_mounted =
             async |path: &RelPath| tree.metadata(path).await.is_ok_and(|now| now.is_mounted_elsewhere_than(&root));
-        for path in self.state.unseen_mount_points(side).await? {
+        for path in self.journal.unseen_mount_points(side).await? {
             if !self.filter.excludes_with_parents(&path, true) && !is_mounted(&path).await {
-                self.state.add_lost_mount(side, path).await?;
+                self.journal.add_lost_mount(side, path).await?;
             }
         }
         // What was mounted when it was listed may have gone before its own directory was.
-        for path in self.state.mount_points(side, MAX_MOUNTS).await? {
+        for path in self.journal.mount_points(side, MAX_MOUNTS).await? {
             if !is_mounted(&path).await {
-                self.state.add_lost_mount(side, path).await?;
+                self.journal.add_lost_mount(side, path).await?;
             }
         }
-        self.state.lost_mounts(side).await
+        self.journal.lost_mounts(side).await
     }
 
     async fn finish(&self, mut found: Found) -> Result<Backlog> {
@@ -204,7 +204,7 @@ impl Scan {
             // What belongs on it would fill the file system beneath.
             return Err(Error::lost_mount(&dir.under(self.sink.root())));
         }
-        let backlog = self.state.finish_scan(found, self.identities.clone()).await?;
+        let backlog = self.journal.finish_scan(found, self.identities.clone()).await?;
         self.progress.set_pending(backlog.pending);
         let (source, sink, pending) = (backlog.source, backlog.sink, backlog.pending);
         self.emitter.emit(Event::ScanFinished { source, sink, pending }).await;
@@ -213,7 +213,7 @@ impl Scan {
             self.emitter.emit(Event::PatternUnmatched { pattern, origin }).await;
         }
         if !self.keeps_hard_links {
-            let names = self.state.further_names().await?;
+            let names = self.journal.further_names().await?;
             if names.files > 0 {
                 self.emitter.emit(Event::HardLinksCopied { names }).await;
             }

@@ -7,7 +7,7 @@ use towpath_backend::RelPath;
 
 use crate::error::Result;
 use crate::event::Side;
-use crate::state::State;
+use crate::journal::Journal;
 
 /// A directory to be walked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl WalkDir {
 /// exceeds the bound waits in the database.
 pub(super) struct DirQueue {
     side: Side,
-    state: State,
+    journal: Journal,
     max_bytes: usize,
     inner: Mutex<Inner>,
     /// Held while directories go to or come from the database, until they are
@@ -70,10 +70,10 @@ const ENTRY_BYTES: usize = 64;
 const REFILL_DIRS: usize = 1024;
 
 impl DirQueue {
-    pub(super) fn new(side: Side, state: State, max_bytes: usize) -> Self {
+    pub(super) fn new(side: Side, journal: Journal, max_bytes: usize) -> Self {
         Self {
             side,
-            state,
+            journal,
             max_bytes,
             inner: Mutex::default(),
             spilling: tokio::sync::Mutex::default(),
@@ -103,7 +103,7 @@ impl DirQueue {
         if !overflow.is_empty() {
             let count = overflow.len();
             let _counted = self.spilling.lock().await;
-            self.state.push_walk_queue(self.side, overflow).await?;
+            self.journal.push_walk_queue(self.side, overflow).await?;
             self.lock().spilled += count;
         }
         self.changed.notify_waiters();
@@ -145,7 +145,7 @@ impl DirQueue {
 
     async fn refill(&self) -> Result<()> {
         let _counted = self.spilling.lock().await;
-        let dirs = self.state.pop_walk_queue(self.side, REFILL_DIRS).await;
+        let dirs = self.journal.pop_walk_queue(self.side, REFILL_DIRS).await;
         let mut inner = self.lock();
         inner.refilling = false;
         for (path, real) in dirs? {
@@ -177,15 +177,15 @@ enum Popped {
 mod tests {
     use super::*;
     use crate::audit::AuditLog;
-    use crate::state::Roots;
+    use crate::journal::Roots;
     use std::collections::BTreeSet;
     use std::sync::Arc;
 
     fn queue(folder: &std::path::Path, max_bytes: usize) -> DirQueue {
         let roots = Roots { source: b"/old".to_vec(), sink: b"/new".to_vec() };
         let log = AuditLog::open(&folder.join("log")).unwrap();
-        let (state, _thread) = State::open(folder.join("db"), &roots, log, Default::default()).unwrap();
-        DirQueue::new(Side::Source, state, max_bytes)
+        let (journal, _thread) = Journal::open(folder.join("db"), &roots, log, Default::default()).unwrap();
+        DirQueue::new(Side::Source, journal, max_bytes)
     }
 
     fn dirs(names: impl Iterator<Item = String>) -> Vec<WalkDir> {

@@ -8,7 +8,7 @@ use super::walker::Walk;
 use crate::audit::Line;
 use crate::error::{Error, Result};
 use crate::event::{Event, FilePaths, Side};
-use crate::state::Role;
+use crate::journal::Role;
 
 /// What a name turns out to be whose listing did not say it.
 pub(super) enum Unknown {
@@ -61,12 +61,12 @@ impl Walk {
     }
 
     async fn report_unreadable(&self, at: &RelPath, error: &towpath_backend::Error) -> Result<()> {
-        self.state.add_unreadable(self.side, at.clone()).await?;
+        self.journal.add_unreadable(self.side, at.clone()).await?;
         let path = at.under(self.tree.root());
         let error = error.to_string();
         let paths = FilePaths { source: at.under(&self.roots[0]), dest: at.under(&self.roots[1]) };
         let line = Line { error: Some(format!("{}: {error}", self.side)), ..Line::now("unreadable", paths) };
-        self.state.log(vec![line]).await?;
+        self.journal.log(vec![line]).await?;
         self.emitter.emit(Event::Unreadable { side: self.side, path, error }).await;
         Ok(())
     }

@@ -15,11 +15,11 @@ use crate::audit::Line;
 use crate::error::{Error, Result};
 use crate::event::{Counts, Emitter, Event, FilePaths, Side};
 use crate::filter::{Filter, is_reserved};
+use crate::journal::{Journal, Listed, Role};
 use crate::options::{Links, Specials};
 use crate::pace::Paces;
 use crate::part::{Parts, Whose};
 use crate::progress::Progress;
-use crate::state::{Listed, Role, State};
 
 /// What the walkers of one side share.
 pub(super) struct Walk {
@@ -35,7 +35,7 @@ pub(super) struct Walk {
     /// Own files inside the other tree: nothing may be sent there.
     pub(super) taken: HashSet<RelPath>,
     pub(super) queue: DirQueue,
-    pub(super) state: State,
+    pub(super) journal: Journal,
     pub(super) progress: Progress,
     pub(super) paces: Arc<Paces>,
     pub(super) emitter: Emitter,
@@ -164,7 +164,7 @@ impl Walk {
             }
             kept.push(listed);
         }
-        let pending = self.state.add_page(self.side, dir.path.clone(), kept).await?;
+        let pending = self.journal.add_page(self.side, dir.path.clone(), kept).await?;
         if self.counts {
             self.progress.add_counts(self.side, counts);
         }
@@ -340,7 +340,7 @@ impl Walk {
     async fn report_skipped(&self, path: &RelPath, reason: String, accepted: bool) -> Result<()> {
         let paths = FilePaths { source: path.under(&self.roots[0]), dest: path.under(&self.roots[1]) };
         let line = Line { error: Some(reason.clone()), ..Line::now("skipped", paths.clone()) };
-        self.state.log(vec![line]).await?;
+        self.journal.log(vec![line]).await?;
         self.emitter.emit(Event::Skipped { paths, reason, accepted }).await;
         Ok(())
     }

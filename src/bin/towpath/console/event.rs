@@ -112,6 +112,8 @@ pub(super) fn shown(event: &Event, each_file: bool) -> Option<Shown> {
         | Event::Skipped { .. }
         | Event::Unreadable { .. }
         | Event::Refused { .. } => logged(event)?,
+        // The library may have more than this program knows.
+        _ => return None,
     };
     // Reasons and errors hold names too.
     shown.text = escape(shown.text.as_bytes());

@@ -3,7 +3,7 @@
 use rusqlite::params;
 use towpath_backend::RelPath;
 
-use super::State;
+use super::Journal;
 use super::db::Db;
 use super::value::{Name, bytes, path};
 use crate::error::Result;
@@ -13,7 +13,7 @@ const MAX_CANDIDATES: i64 = 256;
 /// mtimes of one file, seen in two ways, differ by less.
 const TOLERANCE_NS: i64 = 2_000_000_000;
 
-impl State {
+impl Journal {
     /// A directory that only the sink has and that holds all that the source's root holds: files of
     /// the same size and mtime, and directories of the same names.
     pub(crate) async fn extra_dir_like_source(&self) -> Result<Option<RelPath>> {

@@ -4,7 +4,7 @@ use rusqlite::params;
 use rusqlite::types::Value;
 use towpath_backend::{Identity, Metadata, NameRules, RelPath};
 
-use super::State;
+use super::Journal;
 use super::db::Db;
 use super::mounts::LOST_IN_SOURCE;
 use super::run::{Backlog, now_ns};
@@ -103,7 +103,7 @@ pub(crate) struct Found {
     pub(crate) skipped: u64,
 }
 
-impl State {
+impl Journal {
     /// Begins a scan: nothing that an earlier scan found at the sink counts any more.
     pub(crate) async fn begin_scan(&self, run: i64, options: ScanOptions) -> Result<()> {
         self.commit_long(move |db| db.begin_scan(run, &options)).await

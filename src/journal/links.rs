@@ -7,7 +7,7 @@
 use rusqlite::params;
 use towpath_backend::RelPath;
 
-use super::State;
+use super::Journal;
 use super::backlog::{BLOCKED, FileKey, NO_TURN, Pending, Sizes, Stretch, Work, columns, join, pending};
 use super::db::Db;
 use super::sums;
@@ -34,7 +34,7 @@ pub(super) const TEMPORARY_TABLES: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-impl State {
+impl Journal {
     /// Names of the source beyond the first of each file.
     pub(crate) async fn further_names(&self) -> Result<Totals> {
         self.call_long(|db| {

@@ -4,7 +4,7 @@
 use rusqlite::params;
 use towpath_backend::RelPath;
 
-use super::State;
+use super::Journal;
 use super::value::{path, signed, unsigned};
 use crate::error::Result;
 use crate::event::Action;
@@ -62,7 +62,7 @@ const TABLE: &str = "CREATE TEMP TABLE IF NOT EXISTS step(
         path BLOB NOT NULL, place INTEGER NOT NULL, size INTEGER, reason TEXT NOT NULL, PRIMARY KEY (path, place)
     ) STRICT, WITHOUT ROWID";
 
-impl State {
+impl Journal {
     /// Adds steps, in any order.
     pub(crate) async fn add_steps(&self, steps: Vec<Step>) -> Result<()> {
         self.call(move |db| {

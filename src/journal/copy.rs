@@ -6,7 +6,7 @@ use std::path::Path;
 use rusqlite::Connection;
 use towpath_backend::{Capabilities, Identity};
 
-use super::State;
+use super::Journal;
 use super::open::{Roots, open_beside_others};
 use super::probe;
 use super::scan::number;
@@ -23,7 +23,7 @@ pub struct KnownSink {
     pub capabilities: Option<Capabilities>,
 }
 
-impl State {
+impl Journal {
     /// Records what a run found out about its sink, for dry runs.
     pub(crate) async fn record_capabilities(&self, capabilities: Capabilities) -> Result<()> {
         self.call(move |db| {

@@ -7,7 +7,7 @@
 use rusqlite::params;
 use towpath_backend::{Kind, Metadata, RelPath, Timestamp};
 
-use super::State;
+use super::Journal;
 use super::backlog::{FileKey, join};
 use super::db::Db;
 use super::listing::FILE;
@@ -38,7 +38,7 @@ const OVER: i64 = 2;
 /// Begun before the last scan: what that saw may be half itself.
 pub(super) const BEFORE_SCAN: i64 = 3;
 
-impl State {
+impl Journal {
     /// Records that the content of a file is about to be written in place; tells whether it was not
     /// recorded before.
     pub(crate) async fn begin_writing(&self, key: FileKey, begin: Begin) -> Result<bool> {

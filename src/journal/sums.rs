@@ -45,7 +45,7 @@ mod tests {
     use super::*;
     use crate::audit::AuditLog;
     use crate::event::Totals;
-    use crate::state::open::{self, Roots};
+    use crate::journal::open::{self, Roots};
 
     const EIB: u128 = 1 << 60;
 

@@ -4,7 +4,7 @@ use rusqlite::params;
 use rusqlite::types::Type;
 use towpath_backend::{FileId, Kind, Metadata, Owner, RelPath};
 
-use super::State;
+use super::Journal;
 use super::db::Db;
 use super::kept::Kept;
 use super::listing::LINK;
@@ -133,7 +133,7 @@ impl Sizes {
     }
 }
 
-impl State {
+impl Journal {
     /// Up to `limit` rows of pass `turn` that wait for `work`, of files of these `sizes`,
     /// in order, of this `stretch`.
     pub(crate) async fn pending_page(

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use super::db::Db;
 use super::open::{self, Roots};
-use super::{RunEnd, RunRequest, State};
+use super::{Journal, RunEnd, RunRequest};
 use crate::audit::{AuditLog, Line, RunLine};
 use crate::event::FilePaths;
 use crate::options::AfterBacklog;
@@ -178,16 +178,16 @@ async fn lines_reach_the_log_though_nobody_asks_for_a_commit() {
     let folder = tempfile::tempdir().unwrap();
     let roots = Roots { source: b"/old".to_vec(), sink: b"/new".to_vec() };
     let log = AuditLog::open(&folder.path().join("log")).unwrap();
-    let (state, thread) = State::open(folder.path().join("db"), &roots, log, Default::default()).unwrap();
+    let (journal, thread) = Journal::open(folder.path().join("db"), &roots, log, Default::default()).unwrap();
     for number in 0..3 {
-        state.log(vec![line(number)]).await.unwrap();
+        journal.log(vec![line(number)]).await.unwrap();
     }
     let began = Instant::now();
     while std::fs::read(folder.path().join("log")).unwrap() != text(0..3) {
         assert!(began.elapsed() < Duration::from_secs(60));
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    drop(state);
+    drop(journal);
     thread.join().await.unwrap();
 }
 

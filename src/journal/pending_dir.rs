@@ -2,7 +2,7 @@
 
 use towpath_backend::{Attributes, RelPath, Times};
 
-use super::State;
+use super::Journal;
 use super::backlog::owner;
 use super::kept::Kept;
 use super::value::{Name, optional_path, optional_time, path, signed};
@@ -41,7 +41,7 @@ impl DirWork {
     }
 }
 
-impl State {
+impl Journal {
     /// Up to `limit` directories that wait for `work`, behind the one with id `after`.
     pub(crate) async fn pending_dirs(&self, work: DirWork, after: i64, limit: usize) -> Result<Vec<PendingDir>> {
         let column = work.column();

@@ -3,7 +3,7 @@
 use rusqlite::params;
 use towpath_backend::{Identity, Timestamp};
 
-use super::State;
+use super::Journal;
 use super::db::Db;
 use super::mounts::LOST_IN_SOURCE;
 use super::resume::{Plan, RunRequest, start_line};
@@ -46,7 +46,7 @@ pub(crate) enum RunEnd {
     Failed,
 }
 
-impl State {
+impl Journal {
     /// Records a new run and returns what it has to do.
     ///
     /// # Errors

@@ -7,7 +7,7 @@
 use rusqlite::params;
 use towpath_backend::{FileId, Kind, Metadata, RelPath};
 
-use super::State;
+use super::Journal;
 use super::db::Db;
 use super::mounts::foreign_device;
 use super::unfinished::BEFORE_SCAN;
@@ -41,7 +41,7 @@ pub(crate) enum Role {
     Leftover,
 }
 
-impl State {
+impl Journal {
     /// Records the roots, which no listing brings.
     pub(crate) async fn add_root(&self, side: Side, metadata: Metadata) -> Result<()> {
         self.call(move |db| {

@@ -10,7 +10,7 @@ use rusqlite::params;
 use towpath_backend::{NameRules, RelPath};
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::State;
+use super::Journal;
 use super::db::Db;
 use super::scan::subtree;
 use super::value::{Name, bytes, path, signed};
@@ -29,7 +29,7 @@ pub(super) const IMPOSSIBLE: i64 = 3;
 /// Where a row lies in the index of what is pending: turn, directory, name.
 pub(crate) type ImpossibleKey = (i64, i64, Vec<u8>);
 
-impl State {
+impl Journal {
     /// Up to `limit` files that the sink cannot hold, behind the row `after`.
     pub(crate) async fn impossible(
         &self,

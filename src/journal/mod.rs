@@ -1,6 +1,6 @@
 //! What is remembered across runs: a SQLite database, written by one thread.
 //!
-//! [`State`] is the handle that the engine's tasks share. Each call is a job
+//! [`Journal`] is the handle that the engine's tasks share. Each call is a job
 //! for the database's thread; jobs share transactions, which are committed when
 //! no job waits, when they have grown large, or when a job asks for it.
 
@@ -72,7 +72,7 @@ const QUEUE_CAPACITY: usize = 64;
 
 /// A handle on the database; clones share it.
 #[derive(Clone)]
-pub(crate) struct State {
+pub(crate) struct Journal {
     jobs: mpsc::Sender<Job>,
     thread: thread::Thread,
     path: Arc<PathBuf>,
@@ -81,7 +81,7 @@ pub(crate) struct State {
 /// The database's thread; it ends once all handles are gone.
 pub(crate) struct StateThread(thread::JoinHandle<()>);
 
-impl State {
+impl Journal {
     /// Opens or makes the database of these trees, and starts its thread. Statements that can run
     /// for long end with [`Error::Interrupted`] once `stop` is cancelled.
     ///

@@ -11,8 +11,8 @@ use super::*;
 use crate::audit::AuditLog;
 use crate::error::Error;
 use crate::event::Side;
-use crate::state::open::{self, Roots};
-use crate::state::{Compares, Outcome, ScanOptions, Verdict};
+use crate::journal::open::{self, Roots};
+use crate::journal::{Compares, Outcome, ScanOptions, Verdict};
 
 /// Rows `name`, 1 to ?1, in a CTE `n`.
 const NUMBERS: &str = "WITH n(name) AS (VALUES (1) UNION ALL SELECT name + 1 FROM n WHERE name < ?1)";

@@ -3,7 +3,7 @@
 use rusqlite::params;
 use towpath_backend::{Kind, Metadata, RelPath, Timestamp};
 
-use super::State;
+use super::Journal;
 use super::db::Db;
 use super::listing::{FILE, bits};
 use super::mounts::foreign_device;
@@ -110,7 +110,7 @@ const EXTRA_DIRS: &str = "
 /// Rows looked at in one step.
 const PAGE: usize = 1000;
 
-impl State {
+impl Journal {
     /// Begins to look for extras: what lies below a directory of the source that
     /// could not be read, or beside a file that could not, is protected. So is what
     /// lies below one of another file system, if such were not entered, and at the

@@ -6,7 +6,7 @@
 use rusqlite::params;
 use towpath_backend::RelPath;
 
-use super::State;
+use super::Journal;
 use super::db::Db;
 use super::names::last_name;
 use super::scan::subtree;
@@ -22,7 +22,7 @@ pub(crate) struct Respelling {
     pub(crate) at_sink: RelPath,
 }
 
-impl State {
+impl Journal {
     /// Directories of the sink that it spells in another way than the source: what was found in them
     /// is forgotten, as it belongs below the source's spelling, and has to be listed there.
     pub(crate) async fn take_respelled_dirs(&self) -> Result<Vec<RelPath>> {

@@ -3,7 +3,7 @@
 use rusqlite::params;
 use towpath_backend::{Metadata, RelPath};
 
-use super::State;
+use super::Journal;
 use super::db::Db;
 use super::listing::bits;
 use super::value::{Name, optional_time, path, signed};
@@ -22,7 +22,7 @@ fn columns(side: Side) -> (&'static str, &'static str, i64) {
     }
 }
 
-impl State {
+impl Journal {
     /// Mount points of earlier scans that this one did not see: they went, something else has their
     /// names, or they were not to be listed.
     pub(crate) async fn unseen_mount_points(&self, side: Side) -> Result<Vec<RelPath>> {

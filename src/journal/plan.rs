@@ -3,7 +3,7 @@
 use rusqlite::params;
 use towpath_backend::{NameRules, RelPath};
 
-use super::State;
+use super::Journal;
 use super::backlog::{FileKey, join};
 use super::names::IMPOSSIBLE;
 use super::scan::tolerance;
@@ -41,7 +41,7 @@ pub(crate) enum PlannedWork {
     Fail,
 }
 
-impl State {
+impl Journal {
     /// How many pending files differ from the sink's by less than a second in their mtime alone; 0 if others
     /// that it has differ in another way.
     pub(crate) async fn files_with_whole_seconds(&self) -> Result<u64> {

@@ -3,7 +3,7 @@
 use rusqlite::params;
 use towpath_backend::{RelPath, Timestamp};
 
-use super::State;
+use super::Journal;
 use super::db::Db;
 use super::value::{Name, Time, path, signed, time, unsigned};
 use crate::audit::Line;
@@ -29,7 +29,7 @@ pub(crate) struct EndedDeletions {
     pub(crate) lines: Vec<Line>,
 }
 
-impl State {
+impl Journal {
     /// Announces deletions. Once it returns, neither a crash nor a power cut loses any of them.
     pub(crate) async fn begin_deletions(&self, deletions: Vec<Deletion>) -> Result<()> {
         self.commit_durably(move |db| {

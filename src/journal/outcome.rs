@@ -3,7 +3,7 @@
 use rusqlite::params;
 use towpath_backend::{Kind, Metadata, RelPath};
 
-use super::State;
+use super::Journal;
 use super::backlog::{BLOCKED, FileKey, NO_TURN};
 use super::db::Db;
 use super::kept::Kept;
@@ -46,7 +46,7 @@ pub(crate) enum Verdict {
     Vanished { incomplete: Option<(RelPath, Metadata)> },
 }
 
-impl State {
+impl Journal {
     /// Records outcomes and their lines: all of them, or none. What is
     /// `Synced` must be durable at the sink.
     pub(crate) async fn record(&self, outcomes: Vec<Outcome>) -> Result<()> {

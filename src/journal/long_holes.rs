@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::State;
+use super::Journal;
 use super::backlog::{BLOCKED, Pending, columns, pending};
 use super::db::Db;
 use super::value::signed;
@@ -13,7 +13,7 @@ pub(super) const SET_ASIDE: u32 = BLOCKED - 1;
 /// The turn of one that was taken, until its row is recorded.
 const TAKEN: u32 = BLOCKED - 2;
 
-impl State {
+impl Journal {
     /// Takes the smallest file that was set aside, of up to `max_bytes`.
     pub(crate) async fn take_long_holes(&self, max_bytes: u64) -> Result<Option<Pending>> {
         self.call_long(move |db| db.take_long_holes(max_bytes)).await

@@ -35,23 +35,6 @@ impl Kept {
 }
 
 impl Db {
-    /// Records what the sink has of a file that was sent.
-    pub(super) fn set_kept(&self, key: &FileKey, kept: Kept) -> Result<()> {
-        self.execute(
-            "UPDATE file SET kept_modified = ?3, kept_permissions = ?4, kept_user = ?5, kept_grp = ?6
-             WHERE dir = ?1 AND name = ?2",
-            params![
-                key.dir,
-                Name(&key.name),
-                kept.modified.map(Time),
-                kept.permissions,
-                kept.owner.map(|owner| owner.user),
-                kept.owner.map(|owner| owner.group),
-            ],
-        )
-        .map(drop)
-    }
-
     /// Records what the sink has of a file whose attributes alone were applied.
     pub(super) fn set_kept_attributes(&self, key: &FileKey, kept: Kept) -> Result<()> {
         self.execute(

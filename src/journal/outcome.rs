@@ -101,12 +101,22 @@ impl Db {
                 let hash = checksum.as_ref().map(|checksum| checksum.hash.as_str());
                 let algorithm = checksum.as_ref().map(|checksum| checksum.algorithm.name());
                 self.set_metadata(key, metadata)?;
-                self.set_kept(key, *kept)?;
                 self.execute(
                     "UPDATE file SET status = 1, suspect = 0, work = 0, turn = 0, failed = NULL, error = NULL, begun = 0,
-                         hash = ?3, algorithm = ?4, kept_size = ?5
+                         hash = ?3, algorithm = ?4, kept_size = ?5, kept_modified = ?6, kept_permissions = ?7,
+                         kept_user = ?8, kept_grp = ?9
                      WHERE dir = ?1 AND name = ?2",
-                    params![key.dir, name, hash, algorithm, kept_size_bytes.map(signed)],
+                    params![
+                        key.dir,
+                        name,
+                        hash,
+                        algorithm,
+                        kept_size_bytes.map(signed),
+                        kept.modified.map(Time),
+                        kept.permissions,
+                        kept.owner.map(|owner| owner.user),
+                        kept.owner.map(|owner| owner.group),
+                    ],
                 )?;
             }
             Verdict::Retry { turn, metadata } => self.set_turn(key, *turn, metadata.as_ref())?,

@@ -206,9 +206,11 @@ impl Db {
                      THEN hash END,
                  algorithm = CASE WHEN (kind, size, modified) = (excluded.kind, excluded.size, excluded.modified)
                      THEN algorithm END,
-                 suspect = suspect OR (status = 0 AND scan = ?11) OR (?18 AND modified <> excluded.modified),
+                 suspect = suspect OR (status = 0 AND scan = ?11)
+                     OR ((?18 OR kept_modified IS NOT NULL) AND modified <> excluded.modified),
                  status = CASE
-                     WHEN suspect OR (status = 0 AND scan = ?11) OR (?18 AND modified <> excluded.modified) THEN 0
+                     WHEN suspect OR (status = 0 AND scan = ?11)
+                         OR ((?18 OR kept_modified IS NOT NULL) AND modified <> excluded.modified) THEN 0
                      WHEN coalesce(kept_size, kept_modified) IS NOT NULL
                          AND (kind, size, modified) = (excluded.kind, excluded.size, excluded.modified)
                          THEN EXISTS (SELECT 1 FROM sink_entry AS there

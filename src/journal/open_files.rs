@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::own_files;
 
+const SMALLEST_PAGE_BYTES: u64 = 512;
+
 /// The files of a database, as they were when it was opened.
 #[derive(Debug)]
 pub(super) struct OpenFiles {
@@ -17,6 +19,8 @@ pub(super) struct OpenFiles {
     database: PathBuf,
     /// Canonical paths, with device and inode.
     files: Vec<(PathBuf, (u64, u64))>,
+    /// The database is never shorter.
+    least_bytes: u64,
 }
 
 impl OpenFiles {
@@ -29,7 +33,8 @@ impl OpenFiles {
             Some((file, identity(&metadata)))
         });
         let files = std::iter::once((real.to_owned(), identity(opened))).chain(beside).collect();
-        Self { database: path.to_owned(), files }
+        // It never shrinks, and has its first page before the first commit.
+        Self { database: path.to_owned(), files, least_bytes: opened.len().max(SMALLEST_PAGE_BYTES) }
     }
 
     /// Checks that each path still leads to the file that is open.
@@ -39,13 +44,18 @@ impl OpenFiles {
     pub(super) fn check(&self) -> Result<()> {
         self.files.iter().try_for_each(|(file, opened)| {
             let what = match std::fs::symlink_metadata(file) {
-                Ok(now) if identity(&now) == *opened => return Ok(()),
+                Ok(now) if identity(&now) == *opened && !self.is_cut(file, &now) => return Ok(()),
+                Ok(now) if identity(&now) == *opened => "was overwritten or truncated".to_owned(),
                 Ok(_) => "was replaced by another file".to_owned(),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => "was deleted or moved".to_owned(),
                 Err(error) => format!("cannot be checked ({error})"),
             };
             Err(Error::Database { path: self.database.clone(), problem: self.problem(file, &what) })
         })
+    }
+
+    fn is_cut(&self, file: &Path, now: &Metadata) -> bool {
+        self.files.first().is_some_and(|(database, _)| database == file) && now.len() < self.least_bytes
     }
 
     fn problem(&self, file: &Path, what: &str) -> String {
@@ -70,13 +80,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_database_that_is_truncated_or_overwritten_is_missed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        std::fs::write(&path, [1; 4096]).unwrap();
+        let files = OpenFiles::of(&path, &path, &std::fs::metadata(&path).unwrap());
+        assert!(files.check().is_ok());
+        for content in ["", "garbage"] {
+            std::fs::write(&path, content).unwrap();
+            let error = files.check().unwrap_err().to_string();
+            assert!(error.contains("was overwritten or truncated"), "{error}");
+        }
+    }
+
+    #[test]
     fn each_file_is_missed_wherever_it_went() {
         for name in ["db", "db-wal", "db-shm"] {
             for replaced in [false, true] {
                 let folder = tempfile::tempdir().unwrap();
                 let at = |name: &str| folder.path().join(name);
                 for name in ["db", "db-wal", "db-shm"] {
-                    std::fs::write(at(name), "").unwrap();
+                    std::fs::write(at(name), [0; 512]).unwrap();
                 }
                 let files = OpenFiles::of(&at("db"), &at("db"), &std::fs::metadata(at("db")).unwrap());
                 assert!(files.check().is_ok());
@@ -97,7 +121,7 @@ mod tests {
     fn a_database_without_a_write_ahead_log_has_one_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("db");
-        std::fs::write(&path, "").unwrap();
+        std::fs::write(&path, [0; 512]).unwrap();
         assert!(OpenFiles::of(&path, &path, &std::fs::metadata(&path).unwrap()).check().is_ok());
     }
 }

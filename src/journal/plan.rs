@@ -52,7 +52,8 @@ impl Journal {
             let counts = db.row(
                 "SELECT count(*), count(*) FILTER (WHERE there.kind = file.kind
                      AND there.size = coalesce(kept_size, file.size)
-                     AND there.modified - file.modified BETWEEN -999999999 AND 999999999)
+                     AND there.modified - file.modified BETWEEN -999999999 AND 999999999
+                     AND there.modified % 1000000000 = 0)
                  FROM file CROSS JOIN sink_entry AS there ON there.dir = file.dir AND there.name = file.name
                  WHERE status = 0 AND work = 0 AND suspect = 0",
                 [],

@@ -74,9 +74,17 @@ impl Db {
             (Plan::Backlog { backlog, origin, then: None }, AfterBacklog::Scan) => {
                 Ok(Plan::Backlog { backlog, origin, then: Some(ScanReason::AfterBacklog) })
             }
+            (Plan::Scan(ScanReason::BacklogEmpty), AfterBacklog::Stop) if !self.has_settings(&request.settings)? => {
+                self.plan_without_scan(ScanReason::OtherSettings)
+            }
             (Plan::Scan(reason), AfterBacklog::Stop) => self.plan_without_scan(reason),
             (plan, _) => Ok(plan),
         }
+    }
+
+    fn has_settings(&self, settings: &str) -> Result<bool> {
+        let sql = "SELECT settings = ?1 FROM scan ORDER BY id DESC LIMIT 1";
+        Ok(self.row(sql, [settings], |row| row.get(0))?.unwrap_or(false))
     }
 
     /// The backlog alone, in a run that would scan for `reason`.

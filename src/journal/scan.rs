@@ -162,6 +162,7 @@ impl Journal {
     pub(crate) async fn finish_scan(&self, found: Found, identities: [Identity; 2]) -> Result<Backlog> {
         self.call_long(Db::protect_unknown).await?;
         self.for_all_dirs(&[Db::match_spellings, Db::sweep]).await?;
+        self.call_long(|db| db.send_unverified()).await?;
         // The names of one file lie in any directories: each step needs the one before to be complete.
         self.call_long(Db::find_merged).await?;
         self.for_all_dirs(&[Db::separate_merged]).await?;

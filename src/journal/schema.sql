@@ -147,6 +147,14 @@ CREATE TABLE IF NOT EXISTS incomplete(
     modified ANY
 ) STRICT, WITHOUT ROWID;
 
+-- Files that a scan did not see, as they were excluded or gone, and of which size and
+-- mtime at the sink prove nothing: when they are seen again they are sent again.
+CREATE TABLE IF NOT EXISTS unverified(
+    dir ANY NOT NULL,                       -- relative path
+    name ANY NOT NULL,
+    PRIMARY KEY (dir, name)
+) STRICT, WITHOUT ROWID;
+
 -- Names of the sink that are spelled in another way than the source spells them,
 -- where the sink takes both for one: to be renamed.
 CREATE TABLE IF NOT EXISTS respelling(

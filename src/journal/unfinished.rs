@@ -133,7 +133,39 @@ impl Db {
         for (path, size, modified) in rows {
             self.insert_incomplete(&path, size, modified)?;
         }
-        Ok(())
+        self.keep_unverified(from, to)
+    }
+
+    /// Keeps which rows in these directories, that this scan did not see, a later one must not take for in sync by
+    /// size and mtime: what was in flight when a run was cut off may not have reached the disk, and a sink without
+    /// mtimes does not show that a file changed.
+    fn keep_unverified(&self, from: i64, to: i64) -> Result<()> {
+        let scan = self.scan;
+        self.execute(
+            "INSERT OR IGNORE INTO unverified
+             SELECT dir.path, file.name FROM file JOIN dir ON dir.id = file.dir
+             WHERE file.dir BETWEEN ?2 AND ?3 AND file.scan <> ?1 AND (
+                 suspect <> 0 OR begun <> 0 OR (file.status = 0 AND file.scan = ?4) OR (file.status = 1 AND ?5))",
+            params![scan.id, from, to, scan.distrusted_scan, scan.sink_keeps_no_mtime()],
+        )
+        .map(drop)
+    }
+
+    /// Sends again what the source has again and what was unverified when it was last seen.
+    pub(super) fn send_unverified(&self) -> Result<()> {
+        let seen = "FROM unverified JOIN dir ON dir.path = unverified.dir
+             WHERE file.dir = dir.id AND file.name = unverified.name AND file.scan = ?1";
+        self.execute(
+            &format!("UPDATE file SET status = 0, suspect = 1, work = CASE work WHEN 2 THEN 0 ELSE work END {seen}"),
+            [self.scan.id],
+        )?;
+        self.execute(
+            "DELETE FROM unverified WHERE EXISTS (
+                 SELECT 1 FROM file JOIN dir ON dir.id = file.dir
+                 WHERE dir.path = unverified.dir AND file.name = unverified.name AND file.scan = ?1)",
+            [self.scan.id],
+        )
+        .map(drop)
     }
 
     pub(super) fn insert_incomplete(

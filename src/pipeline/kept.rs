@@ -33,13 +33,13 @@ impl ReadBack {
 /// A temporary one if it is another one each time: somebody else writes to the file.
 pub(super) async fn check_mtime(shared: &Shared, path: &RelPath, times: &Times, found: Timestamp) -> Result<ReadBack> {
     if shared.is_same_mtime(found, times.modified) {
-        return Ok(ReadBack::default());
+        return Ok(ReadBack { kept: rounded(found, times.modified), refused: Vec::new() });
     }
     // Once more: somebody may have written between setting it and reading it.
     shared.sink.set_times(path, times).await?;
     let again = shared.sink.metadata(path).await?.modified;
     if shared.is_same_mtime(again, times.modified) {
-        return Ok(ReadBack::default());
+        return Ok(ReadBack { kept: rounded(again, times.modified), refused: Vec::new() });
     }
     let cause = format!("the destination keeps {} instead of {}", readable(again), readable(times.modified));
     if again != found {
@@ -48,6 +48,13 @@ pub(super) async fn check_mtime(shared: &Shared, path: &RelPath, times: &Times, 
     }
     let error = Error::new(ErrorKind::Unsupported, "set mtime", path, cause);
     Ok(ReadBack { kept: Kept { modified: Some(again), ..Kept::default() }, refused: vec![error] })
+}
+
+/// What is recorded of a time that the sink rounded. The database compares times beyond 64 bits of nanoseconds with the
+/// precision of floating point, which is coarser than most roundings.
+fn rounded(found: Timestamp, given: Timestamp) -> Kept {
+    let is_far = i64::try_from(given.total_ns()).is_err();
+    Kept { modified: Some(found).filter(|found| is_far && *found != given), ..Kept::default() }
 }
 
 /// Sets the times of a link or directory and reads them back. Where the storage has no times of such, nothing is

@@ -294,18 +294,17 @@ impl Walk {
 
     /// What the filter excludes is known on neither side, so that nothing can happen to it.
     fn is_excluded(&self, path: &RelPath, kind: Kind) -> bool {
-        if self.side == Side::Sink && self.delete_excluded {
-            return false;
-        }
         let excludes = |is_dir| self.filter.excludes(path, is_dir);
-        match kind {
+        let is_excluded = match kind {
             Kind::Dir => excludes(true),
             // Whatever a link leads to.
             Kind::Symlink if self.side == Side::Source && self.links == Links::Follow => {
                 excludes(false) && excludes(true)
             }
             _ => excludes(false),
-        }
+        };
+        // Asked all the same, so that the filter knows which patterns matched.
+        is_excluded && !(self.side == Side::Sink && self.delete_excluded)
     }
 
     /// Whether a directory lies where the walk is to stay; one of which that is

@@ -143,6 +143,17 @@ async fn without_a_backlog_a_run_that_may_not_scan_does_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_may_not_scan_says_nothing_of_what_other_filters_left_out() {
+    let mut bench = Bench::new();
+    write(&bench.source, "file", b"data").await;
+    bench.options.filter.max_size_bytes = Some(1);
+    assert!(bench.run().await.report.all_in_sync());
+    bench.options.filter.max_size_bytes = None;
+    let error = bench.then(AfterBacklog::Stop).try_run().await.unwrap_err().to_string();
+    assert!(error.contains("other filters or options"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_interrupted_backlog_is_all_that_a_run_does_unless_a_scan_is_asked_for() {
     let ran = with_interrupted_run().await.run().await;
     assert_eq!(course(&ran), ["resume Interrupted false", "one", "two"]);

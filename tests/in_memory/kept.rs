@@ -1,6 +1,6 @@
 //! Times, permissions and owners that a sink takes and does not keep.
 
-use towpath_backend::{Attributes, Owner, Sink as _, Times, Timestamp, Tree as _};
+use towpath_backend::{Attributes, Bytes, Capabilities, Kind, Metadata, Owner, Sink as _, Times, Timestamp, Tree as _};
 use towpath_memory::{Keeps, MemoryTree};
 
 use super::bench::*;
@@ -125,4 +125,28 @@ async fn permissions_and_owners_that_the_sink_does_not_keep_are_refused_once() {
     let changed = bench.run().await;
     assert!(changed.tells("instead of 0700"), "{:?}", changed.events);
     assert_eq!(changed.report.synced.files, 0, "content is not sent for a mode");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn new_content_whose_mtime_is_the_one_that_was_kept_instead_is_sent() {
+    let bench = that_keeps(Keeps { mtimes: at(0)..=at(YEAR_2038), ..Keeps::default() });
+    write_at(&bench.source, "file", b"old", YEAR_2300).await;
+    bench.run().await;
+    write_at(&bench.source, "file", b"new", YEAR_2038).await;
+    assert!(bench.run().await.report.all_in_sync());
+    assert_eq!(read(&bench.sink, "file").await.unwrap(), b"new");
+    assert_eq!(bench.run().await.report.synced.files, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_far_time_that_the_sink_rounds_is_sent_once() {
+    let capabilities = Capabilities { mtime_precision_ns: 100, ..MemoryTree::new("all").capabilities() };
+    let bench = Bench { sink: MemoryTree::with_capabilities("new", capabilities), ..Bench::new() };
+    for (name, nanoseconds) in [("a", 1), ("b", 99), ("c", 999_999_999)] {
+        let metadata = Metadata::new(Kind::File, 1, Timestamp::from_parts(16_299_260_426, nanoseconds));
+        bench.source.write_whole(&path(name), Bytes::from_static(b"x"), &metadata).await.unwrap();
+    }
+    let first = bench.run().await;
+    assert_eq!((first.report.synced.files, first.report.refused_attributes), (3, 0), "{:?}", first.events);
+    assert_eq!(bench.run().await.report.synced.files, 0);
 }

@@ -15,3 +15,4 @@ mod spelling;
 mod state_files;
 mod unfinished;
 mod unstated_size;
+mod unverified;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use towpath::{Action, Event, MaxDelete, Migration, Mirror};
 use towpath_backend::{Attributes, Bytes, Kind, Metadata, Sink as _, Timestamp, Tree as _};
 use towpath_memory::{Keeps, MemoryTree};
@@ -149,13 +150,30 @@ async fn assert_plan_is_done(bench: &Bench, when: &str) {
     let dry = bench.dry_run().await;
     assert_eq!(before, (names(&bench.source, "").await, names(&bench.sink, "").await), "a dry run changes nothing");
     let real = bench.run().await;
-    let (planned, done) = (planned(&dry.events), done(&real.events));
+    // To a sink that folds case both spellings of what goes are one name.
+    let folds = bench.sink.capabilities().names.folds_case;
+    let spelled = |(what, name): (&'static str, String)| match what {
+        "delete" if folds => (what, name.to_ascii_lowercase()),
+        _ => (what, name),
+    };
+    let [planned, done]: [Steps; 2] =
+        [planned(&dry.events), done(&real.events)].map(|steps| steps.into_iter().map(spelled).collect());
     let reasons: Vec<_> = dry.events.iter().chain(&real.events).filter_map(reason).collect();
     assert_eq!(planned, done, "{when}: {reasons:#?}");
 }
 
+/// The same trees each time, unless `PROPTEST_RNG_SEED` says otherwise.
+fn config() -> ProptestConfig {
+    let config = ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() };
+    let rng_seed = match config.rng_seed {
+        RngSeed::Random => RngSeed::Fixed(1),
+        seed => seed,
+    };
+    ProptestConfig { rng_seed, ..config }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn a_dry_run_plans_what_the_run_does(

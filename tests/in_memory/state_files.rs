@@ -171,6 +171,13 @@ async fn assert_that_the_next_run_goes_on(bench: &Bench) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_overwritten_in_its_place_stops_the_run() {
+    let bench = bench().await;
+    let file = bench.in_folder("backlog.db");
+    assert_that_it_stops(&bench, "backlog.db", move || fs::write(&file, "garbage").unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_deleted_or_moved_stops_the_run() {
     for name in ["backlog.db", "backlog.db-wal", "backlog.db-shm"] {
         for moved in [false, true] {

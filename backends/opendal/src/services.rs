@@ -293,6 +293,8 @@ mod tests {
             (S3, "s3://b", &[("region", "so so")], "AWS_REGION"),
             (S3, "s3://b", &[("endpoint", "ftp://x")], "AWS_ENDPOINT_URL_S3"),
             (S3, "s3://b", &[("endpoint", "http://")], "?endpoint="),
+            (S3, "s3://b", &[("endpoint", "http://user:secret@host")], "the endpoint holds a user"),
+            (GCS, "gcs://b", &[("endpoint", "http://host/?key=secret")], "the endpoint holds a user"),
             (S3, "s3://b", &[("region", "x"), ("access_key_id", "x")], "AWS_SECRET_ACCESS_KEY"),
             (S3, "s3://b", &[("region", "x"), ("secret_access_key", "x")], "AWS_ACCESS_KEY_ID"),
             (S3, "s3:///x", &[], "s3://bucket/prefix"),
@@ -315,6 +317,7 @@ mod tests {
                 panic!("{url} {options:?} is taken")
             };
             assert!(problem.starts_with(url) && problem.contains(names), "{problem}");
+            assert!(!problem.contains("secret@") && !problem.contains("key=secret"), "{problem}");
             assert!(!["::", "builder", "env."].iter().any(|inner| problem[url.len()..].contains(inner)), "{problem}");
         }
     }

@@ -1,6 +1,8 @@
 //! `towpath sync --dry-run`: scans both trees and lists what would be done, sorted by path.
 
+use std::fs::Permissions;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -31,6 +33,8 @@ pub(super) async fn run(
 ) -> Result<u8, Refusal> {
     let scratch = tempfile::Builder::new()
         .prefix("towpath-dry-run-")
+        // The copy holds the names of all files.
+        .permissions(Permissions::from_mode(0o700))
         .tempdir_in(scratch_folder(places, &files.database))
         .map_err(|error| Refusal(COULD_NOT_RUN, format!("the dry run's database cannot be created: {error}")))?;
     options.dry_run = true;

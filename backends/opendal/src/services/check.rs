@@ -49,7 +49,15 @@ pub(super) fn endpoint(url: &Url, settings: &Settings, options: &[OptionSpec]) -
     let Some(given) = given(settings, "endpoint") else { return Ok(None) };
     let endpoint = if given.contains("://") { given.to_owned() } else { format!("https://{given}") };
     let has_host = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(is_host);
+    // Neither would be kept out of the database and the log, which name the tree by its endpoint.
+    let has_secret = |uri: &Uri| uri.query().is_some() || uri.authority().is_some_and(|at| at.as_str().contains('@'));
     match endpoint.parse().ok().filter(has_host) {
+        Some(uri) if has_secret(&uri) => Err(wrong(
+            url,
+            "the endpoint holds a user, a password or a query; give keys by their own options",
+            options,
+            "endpoint",
+        )),
         Some(_) => Ok(Some(endpoint)),
         None => Err(wrong(url, "the endpoint is not of the form https://host:port", options, "endpoint")),
     }

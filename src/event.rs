@@ -142,6 +142,8 @@ pub enum Action {
     Delete,
     /// Remove an emptied directory from the sink.
     DeleteDir,
+    /// Spell a name of the sink as the source does.
+    Rename,
 }
 
 impl Action {
@@ -155,6 +157,7 @@ impl Action {
             Self::MakeDir => "mkdir",
             Self::Delete => "delete",
             Self::DeleteDir => "rmdir",
+            Self::Rename => "rename",
         }
     }
 }

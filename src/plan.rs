@@ -5,7 +5,7 @@ use towpath_backend::{RelPath, Sink, Source};
 
 use crate::error::{Error, Result};
 use crate::event::{Action, Emitter, Event, FilePaths};
-use crate::journal::{DirWork, ExtraKey, FileKey, GivesWay, Journal, PlannedWork, Step, StepKey};
+use crate::journal::{DirWork, ExtraKey, FileKey, GivesWay, Journal, PlannedWork, Respelling, Step, StepKey};
 use crate::mirror::within_bounds;
 use crate::options::Mirror;
 use crate::report::Planned;
@@ -30,6 +30,7 @@ impl Plan<'_> {
     /// Emits every step, sorted by path; returns the sums, and why a guard would refuse to delete.
     pub(crate) async fn tell(&self) -> Result<(Planned, Option<String>)> {
         let mut found = Steps::default();
+        self.renames(&mut found).await?;
         self.files(&mut found).await?;
         let refusal = match self.mirror {
             Some(mirror) => self.extras(mirror, &mut found).await?,
@@ -90,6 +91,21 @@ impl Plan<'_> {
                 };
                 *count += 1;
                 found.add(action, &file.path, Some(file.size_bytes), file.reason);
+            }
+            self.keep(found).await?;
+        }
+    }
+
+    async fn renames(&self, found: &mut Steps) -> Result<()> {
+        let mut after = RelPath::root();
+        loop {
+            let page = self.journal.respellings(after, PAGE).await?;
+            let Some(last) = page.last().filter(|_| !self.cancellation.is_cancelled()) else { return Ok(()) };
+            after = last.path.clone();
+            for Respelling { path, at_sink } in page {
+                found.planned.renamed += 1;
+                let name = String::from_utf8_lossy(at_sink.name().unwrap_or_default()).into_owned();
+                found.add(Action::Rename, &path, None, format!("the destination spells it {name:?}"));
             }
             self.keep(found).await?;
         }

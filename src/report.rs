@@ -22,6 +22,8 @@ pub struct Planned {
     pub sent: Totals,
     /// Names to be made of files that are there, or are sent under another name.
     pub linked_files: u64,
+    /// Names that the sink spells in another way, to be renamed.
+    pub renamed: u64,
     /// Files that get permissions or an owner alone.
     pub settled_files: u64,
     /// Files that cannot be had at the sink.

@@ -1,6 +1,6 @@
 //! A dry run: everything is told, with the reason, and nothing is touched.
 
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, missing_docs)]
 
 mod common;
 
@@ -198,4 +198,40 @@ fn a_quiet_dry_run_prints_the_totals_alone() {
     assert_eq!(ended.stderr, "");
     let ended = bench.sync(&["-n", "-q", "--format", "json"]).with_status(0);
     assert!(ended.stdout.starts_with("{\"action\":\"total\"") && ended.stdout.lines().count() == 1, "{}", ended.stdout);
+}
+
+#[test]
+fn what_a_special_file_at_the_destination_prevents_is_planned_as_a_failure() {
+    let bench = Bench::new();
+    bench.write("file", "data");
+    bench.write("other", "data");
+    fs::create_dir(bench.dest()).unwrap();
+    let fifo = bench.dest().join("file");
+    make_fifo(&fifo);
+    let planned = bench.sync(&["-n"]).with_status(3);
+    assert!(planned.stdout.contains("special file"), "{}", planned.stdout);
+    assert!(planned.stdout.contains("1 files that would fail"), "{}", planned.stdout);
+    bench.sync(&[]).with_status(3);
+    assert!(bench.dest().join("other").exists());
+}
+
+#[test]
+fn the_copy_of_the_database_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let bench = Bench::new();
+    bench.write("file", "data");
+    bench.sync(&[]).with_status(0);
+    // Seen from the pattern that makes the scratch folder: its mode does not depend on the umask.
+    let command = bench.command(&["-n"]);
+    let mut traced = std::process::Command::new("strace");
+    traced.args(["-f", "-e", "trace=mkdir", "-o"]).arg(bench.path("trace")).arg(command.get_program());
+    let Ok(status) = traced.args(command.get_args()).stdout(std::process::Stdio::null()).status() else {
+        eprintln!("SKIPPED: the mode of the dry run's folder (needs strace)");
+        return;
+    };
+    assert!(status.success());
+    let trace = fs::read_to_string(bench.path("trace")).unwrap();
+    let made: Vec<_> = trace.lines().filter(|line| line.contains("towpath-dry-run-")).collect();
+    assert!(!made.is_empty() && made.iter().all(|line| line.contains(", 0700)")), "{trace}");
+    assert_eq!(fs::metadata(bench.database()).unwrap().permissions().mode() & 0o777, 0o600);
 }

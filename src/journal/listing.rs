@@ -18,7 +18,7 @@ use crate::event::{Side, Totals};
 /// How kinds are recorded.
 pub(super) const FILE: i64 = 0;
 pub(super) const LINK: i64 = 1;
-const OTHER: i64 = 2;
+pub(super) const OTHER: i64 = 2;
 
 /// A name that a walker found.
 #[derive(Clone, Debug)]

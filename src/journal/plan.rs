@@ -5,6 +5,7 @@ use towpath_backend::{NameRules, RelPath};
 
 use super::Journal;
 use super::backlog::{FileKey, join};
+use super::listing::OTHER;
 use super::names::IMPOSSIBLE;
 use super::scan::tolerance;
 use super::value::{Name, bytes, path, signed, unsigned};
@@ -108,14 +109,15 @@ impl Journal {
                      (SELECT EXISTS (SELECT 1 FROM sink_entry AS inner WHERE inner.dir = twin.id)
                              OR EXISTS (SELECT 1 FROM dir AS below WHERE below.parent = twin.id AND below.sink_scan = twin.sink_scan)
                       FROM dir AS twin WHERE twin.sink_scan = (SELECT max(id) FROM scan) AND {}),
-                     CASE WHEN there.kind IN (0, 1) AND there.kind <> file.kind THEN there.size END
+                     CASE WHEN there.kind IN (0, 1) AND there.kind <> file.kind THEN there.size END,
+                     there.kind IS ?5
                  FROM file JOIN dir ON dir.id = file.dir
                  LEFT JOIN sink_entry AS there ON there.dir = file.dir AND there.name = file.name
                  WHERE status = 0 AND (file.dir, file.name) > (?1, ?2)
                  ORDER BY file.dir, file.name LIMIT ?3",
                     same_name(names)
                 ),
-                params![after.dir, Name(&after.name), signed(limit as u64), tolerance(tolerance_ns.map(signed))],
+                params![after.dir, Name(&after.name), signed(limit as u64), tolerance(tolerance_ns.map(signed)), OTHER],
                 |row| {
                     let key = FileKey { dir: row.get(0)?, name: bytes(row, 1)? };
                     let what = match row.get::<_, i64>(4)? {
@@ -126,7 +128,11 @@ impl Journal {
                     };
                     // NULL: no directory is in its place; otherwise whether it is full.
                     let dir_there = row.get::<_, Option<bool>>(6)?;
+                    let is_special_there = row.get::<_, bool>(8)?;
                     let (what, reason) = match dir_there {
+                        _ if is_special_there => {
+                            (PlannedWork::Fail, "a special file (FIFO, socket or device) is in its place: remove it".to_owned())
+                        }
                         Some(true) if !mirror => {
                             (PlannedWork::Fail, "a directory with content is in its place".to_owned())
                         }

@@ -40,7 +40,8 @@ impl StepKey {
 }
 
 /// In the order in which they are done to one path.
-const ACTIONS: [Action; 7] = [
+const ACTIONS: [Action; 8] = [
+    Action::Rename,
     Action::Delete,
     Action::DeleteDir,
     Action::MakeDir,

@@ -105,6 +105,7 @@ fn planned(events: &[Event]) -> Steps {
             Action::SetAttributes => "settle",
             Action::Fail => "fail",
             Action::Delete | Action::DeleteDir => "delete",
+            Action::Rename => "rename",
             Action::MakeDir => return None,
         };
         Some((what, name_of(paths)))
@@ -119,6 +120,7 @@ fn done(events: &[Event]) -> Steps {
         Event::Settled { paths } => Some(("settle", name_of(paths))),
         Event::Failed { paths, .. } => Some(("fail", name_of(paths))),
         Event::Deleted { paths, .. } => Some(("delete", name_of(paths))),
+        Event::Renamed { paths, .. } => Some(("rename", name_of(paths))),
         _ => None,
     };
     events.iter().filter_map(step).collect()

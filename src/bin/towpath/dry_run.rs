@@ -134,6 +134,7 @@ fn tell_sums(arguments: &SyncArguments, planned: &Planned, report: &Report) {
                 "send": planned.sent.files,
                 "bytes": towpath::json::number(planned.sent.bytes),
                 "link": planned.linked_files,
+                "rename": planned.renamed,
                 "attributes": planned.settled_files,
                 "fail": planned.failing_files,
                 "mkdir": planned.made_dirs,
@@ -164,6 +165,7 @@ fn sums(planned: &Planned, special_files: u64, seconds: Option<u64>, scanned_at:
     }
     for (count, what) in [
         (planned.linked_files, "more names of files (hard links)"),
+        (planned.renamed, "names to be spelled as in the source"),
         (planned.settled_files, "files to get permissions or an owner alone"),
         (planned.made_dirs, "directories to make that no file makes"),
         (planned.deleted_files, "files to delete"),

@@ -60,7 +60,7 @@ impl FileReader for Sparse {
     }
 }
 
-/// A sink's file that has the size that it is told at its end.
+/// A file of a sink whose final size is the one given to `finish`.
 struct Swallows;
 
 #[async_trait]

@@ -74,10 +74,7 @@ impl Db {
             (Plan::Backlog { backlog, origin, then: None }, AfterBacklog::Scan) => {
                 Ok(Plan::Backlog { backlog, origin, then: Some(ScanReason::AfterBacklog) })
             }
-            (Plan::Scan(ScanReason::BacklogEmpty), AfterBacklog::Stop) if !self.has_settings(&request.settings)? => {
-                self.plan_without_scan(ScanReason::OtherSettings)
-            }
-            (Plan::Scan(reason), AfterBacklog::Stop) => self.plan_without_scan(reason),
+            (Plan::Scan(reason), AfterBacklog::Stop) => self.plan_without_scan(reason, &request.settings),
             (plan, _) => Ok(plan),
         }
     }
@@ -87,12 +84,13 @@ impl Db {
         Ok(self.row(sql, [settings], |row| row.get(0))?.unwrap_or(false))
     }
 
-    /// The backlog alone, in a run that would scan for `reason`.
-    fn plan_without_scan(&self, reason: ScanReason) -> Result<Plan> {
+    /// The backlog alone, in a run that would scan for `reason`. Made with other settings, it is
+    /// not what is asked for, whatever else calls for a scan.
+    fn plan_without_scan(&self, reason: ScanReason, settings: &str) -> Result<Plan> {
         Err(Error::NoBacklog(match reason {
             ScanReason::FirstRun => "these trees were not scanned yet",
             ScanReason::Interrupted => "the last scan was interrupted",
-            ScanReason::OtherSettings => "the last scan was made with other filters or options",
+            _ if !self.has_settings(settings)? => "the last scan was made with other filters or options",
             _ => {
                 let (backlog, origin) = (self.backlog()?, BacklogOrigin::Failed);
                 return Ok(Plan::Backlog { backlog, origin, then: None });
@@ -121,7 +119,7 @@ impl Db {
         let waiting = |column| {
             self.row(&format!("SELECT 1 FROM dir WHERE {column} = 1 LIMIT 1"), [], |_| Ok(())).map(|row| row.is_some())
         };
-        // What cannot be had at the sink is no work: it would keep new files from being found for ever.
+        // What cannot be had at the sink is no work: new files would never be found.
         let possible = "SELECT 1 FROM file WHERE status = 0 AND work IN (0, 1, 2) LIMIT 1";
         let has_files = self.row(possible, [], |_| Ok(()))?.is_some();
         let is_incomplete = backlog.unreadable > 0 || backlog.unreadable_at_sink > 0;

@@ -15,7 +15,7 @@ pub(super) struct Done {
     scanned: bool,
     /// The backlog of an earlier run that was worked on, by how that run ended.
     pub(super) origin: Option<BacklogOrigin>,
-    /// What the last complete scan found; nothing while another one is under way.
+    /// What the last complete scan found; nothing while another scan runs.
     pub(super) backlog: Backlog,
     /// Over all stages; `pending` is that of the last one.
     pub(super) tally: Tally,

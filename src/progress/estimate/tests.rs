@@ -145,7 +145,7 @@ fn small_files_that_wait_for_round_trips_are_foretold() {
     assert_near(&simulate(&[1000; 2000], 8, 100e6, Duration::from_millis(50)), 2.0);
     let mut sizes = vec![200 * MIB];
     sizes.extend([1000; 3000]);
-    // That they wait shows only once they are under way.
+    // That they wait shows only while they are in flight.
     let run = simulate(&sizes, 8, 50e6, Duration::from_millis(100));
     assert_near(&run, 15.0);
 }

@@ -1,6 +1,6 @@
 //! Simulated power cuts: each line of a committed transaction is in the log exactly once.
 //!
-//! `tests/durability.rs` checks by system calls that a transaction with lines is durable
+//! `tests/it/durability.rs` checks by system calls that a transaction with lines is durable
 //! before its lines are appended, and that the log is synced before such a transaction.
 //! These tests assume both, and cut off whatever was not synced.
 

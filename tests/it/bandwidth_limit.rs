@@ -1,0 +1,90 @@
+//! The limit holds, for one file and for many, and in every second.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use crate::common::*;
+
+/// Bytes that the process has read and written so far.
+fn counters(pid: u32) -> Option<(u64, u64)> {
+    let text = fs::read_to_string(format!("/proc/{pid}/io")).ok()?;
+    let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+    Some((field("rchar:")?, field("wchar:")?))
+}
+
+/// Runs with a limit and samples the process; the most that was read and
+/// written in any second, and how long it took.
+fn busiest_second(bench: &Bench, options: &[&str]) -> (u64, u64, Duration) {
+    let mut child = bench.start(options);
+    let start = Instant::now();
+    let mut samples = Vec::new();
+    while child.try_wait().unwrap().is_none() {
+        if let Some((read, written)) = counters(child.id()) {
+            samples.push((start.elapsed(), read, written));
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let took = start.elapsed();
+    end(child).with_status(0);
+    let mut busiest = (0, 0);
+    for (i, (from, read, written)) in samples.iter().enumerate() {
+        let second = samples[i..].iter().take_while(|(at, ..)| *at <= *from + Duration::from_secs(1));
+        if let Some((_, until_read, until_written)) = second.last() {
+            busiest = (busiest.0.max(until_read - read), busiest.1.max(until_written - written));
+        }
+    }
+    (busiest.0, busiest.1, took)
+}
+
+/// The database and the log are written too, and files of /proc are read.
+const OTHER_BYTES: u64 = 192 << 10;
+
+#[test]
+fn one_large_file_stays_within_the_limit_in_every_second() {
+    const LIMIT: u64 = 4 << 20;
+    let bench = Bench::new();
+    bench.write("file", noise(1, 12 << 20));
+    let (read, written, took) = busiest_second(&bench, &["--bwlimit", "4M", "--quiet"]);
+    let most = LIMIT * 102 / 100 + OTHER_BYTES;
+    assert!(read <= most && written <= most, "read {read}, written {written} in a second");
+    assert!(took >= Duration::from_millis(2900), "{took:?}");
+    bench.assert_same_trees();
+}
+
+#[test]
+fn a_limit_that_follows_the_others_stays_below_its_maximum_and_comes_to_an_end() {
+    let bench = Bench::new();
+    bench.write("file", noise(1, 3 << 20));
+    let options = ["--bwlimit", "auto", "--bwlimit-max", "2M", "--quiet"];
+    let (read, written, took) = busiest_second(&bench, &options);
+    let most = (2 << 20) * 102 / 100 + OTHER_BYTES;
+    assert!(read <= most && written <= most, "read {read}, written {written} in a second");
+    // It begins low, however fast the disk is.
+    assert!(took >= Duration::from_secs(2), "{took:?}");
+    bench.assert_same_trees();
+}
+
+#[test]
+fn many_files_in_many_lanes_share_one_limit() {
+    let bench = Bench::new();
+    for n in 0..400 {
+        bench.write(format!("{n}"), noise(n, 8_000));
+    }
+    let (_, _, took) = busiest_second(&bench, &["--bwlimit", "1M", "--lanes", "16", "--quiet"]);
+    // 3.2 MB at 1 MiB/s.
+    assert!(took >= Duration::from_millis(2900), "{took:?}");
+    bench.assert_same_trees();
+}
+
+#[test]
+fn a_low_limit_does_not_make_a_stop_slow() {
+    let bench = Bench::new();
+    bench.write("file", noise(1, 20 << 20));
+    let child = bench.start(&["--bwlimit", "10K"]);
+    wait_until("it writes", || bench.dest().join("file").exists());
+    let start = Instant::now();
+    send_signal(&child, rustix::process::Signal::INT);
+    end(child).with_status(130);
+    // Twenty MiB would take half an hour.
+    assert!(start.elapsed() < Duration::from_secs(20));
+}

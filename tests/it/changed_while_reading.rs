@@ -1,0 +1,116 @@
+//! Files that change, grow, shrink or go while they are being sent.
+
+use std::fs;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+use crate::common::*;
+
+#[test]
+fn a_file_that_grows_meanwhile_arrives_as_it_is_in_the_end() {
+    let bench = Bench::new();
+    let path = bench.write("file", noise(1, 2 << 20));
+    let child = bench.start(&["--bwlimit", "1M", "--block-size", "256K"]);
+    wait_until("a part is written", || fs::metadata(bench.dest().join("file")).is_ok_and(|file| file.len() > 0));
+    fs::File::options().append(true).open(&path).unwrap().write_all(b"and more").unwrap();
+    let ended = end(child).with_status(0);
+    assert!(ended.stderr.contains("will try again"), "{}", ended.stderr);
+    bench.assert_same_trees();
+    let row = bench.row("file");
+    assert_eq!(row.hash, Some(sha256(&fs::read(&path).unwrap())));
+    assert_eq!((row.size, row.status.as_str()), ((2 << 20) + 8, "synced"));
+    assert_eq!(bench.logged("synced")["file"], 1);
+}
+
+#[test]
+fn a_file_that_is_cut_meanwhile_arrives_as_it_is_in_the_end() {
+    let bench = Bench::new();
+    let path = bench.write("file", noise(1, 2 << 20));
+    let child = bench.start(&["--bwlimit", "1M", "--block-size", "256K"]);
+    wait_until("a part is written", || fs::metadata(bench.dest().join("file")).is_ok_and(|file| file.len() > 0));
+    fs::write(&path, "short now").unwrap();
+    end(child).with_status(0);
+    bench.assert_same_trees();
+    assert_eq!(bench.row("file").size, 9);
+}
+
+#[test]
+fn a_file_that_never_rests_is_reported_and_not_called_synced() {
+    let bench = Bench::new();
+    let path = bench.write("restless", noise(1, 400_000));
+    bench.write("calm", "data");
+    let stop = Arc::new(AtomicBool::new(false));
+    let (stopped, touched) = (Arc::clone(&stop), path.clone());
+    let toucher = std::thread::spawn(move || {
+        let mut n = 0;
+        while !stopped.load(Relaxed) {
+            n += 1;
+            set_mtime(&touched, 1_000_000_000 + n, 0);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    });
+    let ended = bench.sync(&["--bwlimit", "2M"]);
+    stop.store(true, Relaxed);
+    toucher.join().unwrap();
+    let ended = ended.with_status(3);
+    assert!(ended.stderr.contains("giving up"), "{}", ended.stderr);
+    assert_eq!(bench.row("restless").status, "pending");
+    assert_eq!(bench.row("calm").status, "synced");
+    assert_eq!(bench.logged("failed")["restless"], 1);
+    bench.sync(&[]).with_status(0);
+    bench.assert_same_trees();
+}
+
+#[test]
+fn a_file_that_vanishes_is_reported_and_forgotten() {
+    let bench = Bench::new();
+    bench.write("a", noise(1, 1 << 20));
+    for n in 0..30 {
+        bench.write(format!("b{n}"), noise(n, 30_000));
+    }
+    let child = bench.start(&["--bwlimit", "1M", "--lanes", "1"]);
+    wait_until("the transfer runs", || bench.has_arrivals());
+    let mut removed = 0;
+    for n in 0..30 {
+        let name = format!("b{n}");
+        if !bench.dest().join(&name).exists() {
+            fs::remove_file(bench.source().join(&name)).unwrap();
+            removed += 1;
+        }
+    }
+    assert!(removed > 0);
+    let ended = end(child).with_status(0);
+    let vanished = bench.logged("vanished");
+    // One or two were being read at that moment and arrived all the same.
+    assert!(!vanished.is_empty() && vanished.len() <= removed, "{vanished:?} of {removed}");
+    assert!(ended.stderr.contains("vanished: "), "{}", ended.stderr);
+    assert_eq!(bench.rows().len(), 31 - vanished.len());
+    assert!(bench.rows().values().all(|row| row.status == "synced"));
+}
+
+#[test]
+fn a_file_that_became_something_else_since_the_scan_is_no_lasting_failure() {
+    let bench = Bench::new();
+    for name in ["to-link", "to-dir"] {
+        bench.write(name, noise(1, 100_000));
+    }
+    std::os::unix::fs::symlink("target", bench.source().join("to-file")).unwrap();
+    bench.write("first", noise(2, 2 << 20));
+    let mut run = bench.start(&["--bwlimit", "1M", "--lanes", "1"]);
+    wait_until("the first is under way", || bench.dest().join("first").exists());
+    run.kill().unwrap();
+    run.wait().unwrap();
+    for name in ["to-link", "to-dir", "to-file"] {
+        fs::remove_file(bench.source().join(name)).unwrap();
+    }
+    std::os::unix::fs::symlink("target", bench.source().join("to-link")).unwrap();
+    bench.write("to-dir/inner", "data");
+    bench.write("to-file", "a file now");
+    let ended = bench.sync(&[]).with_status(0);
+    assert!(ended.stdout.contains("no scan"), "{}", ended.stdout);
+    // What lies in the directory is found by the next scan.
+    bench.sync(&[]).with_status(0);
+    bench.assert_same_trees();
+}

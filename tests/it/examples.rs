@@ -1,0 +1,56 @@
+//! The examples do what they say.
+
+use std::path::Path;
+use std::process::Command;
+
+/// What an example prints; it is built with the tests.
+fn printed(name: &str, arguments: &[&Path]) -> String {
+    let test = std::env::current_exe().unwrap();
+    let example = test.parent().unwrap().with_file_name("examples").join(name);
+    let ended = Command::new(&example).args(arguments).output().unwrap_or_else(|error| {
+        panic!("{}: {error}; `cargo build --examples` builds it", example.display());
+    });
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    String::from_utf8(ended.stdout).unwrap()
+}
+
+#[test]
+fn an_archive_is_a_source() {
+    let said = printed("custom_backend", &[]);
+    let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/examples")).unwrap().count();
+    assert!(said.ends_with(&format!("{files} files, all in sync: true\n")), "{said}");
+}
+
+#[test]
+fn an_archive_arrives_as_tar_would_unpack_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir_all(at("old/dir/empty")).unwrap();
+    std::fs::write(at("old/dir/file"), vec![7; 1_000_000]).unwrap();
+    std::fs::write(at("old/none"), "").unwrap();
+    let made =
+        Command::new("tar").args(["--format=ustar", "-cf"]).arg(at("a.tar")).arg("-C").arg(at("old")).arg(".").status();
+    assert!(made.unwrap().success());
+    assert!(printed("custom_backend", &[&at("a.tar"), &at("new")]).ends_with("2 files, all in sync: true\n"));
+    let same = Command::new("diff").arg("-r").arg(at("old")).arg(at("new")).status();
+    assert!(same.unwrap().success());
+}
+
+#[test]
+fn a_bar_shows_how_far_it_is() {
+    let said = printed("progress_bar", &[]);
+    assert!(said.lines().count() >= 3 && said.ends_with("20 files, all in sync: true\n"), "{said}");
+}
+
+#[test]
+fn a_service_stops_and_goes_on() {
+    let said = printed("service", &[]);
+    assert!(said.contains("stopped: true") && !said.contains(" 0 files pending"), "{said}");
+    assert!(said.ends_with("gone on with a new scan: false, all in sync: true\n"), "{said}");
+}
+
+#[test]
+fn a_full_sink_is_told() {
+    let said = printed("mocked_sink", &[]);
+    assert!(said.contains("no space left") || said.contains("pending"), "{said}");
+}

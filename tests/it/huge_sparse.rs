@@ -1,0 +1,39 @@
+//! The program with sparse files that take hours to hash: the others arrive, the console says so, and Ctrl-C ends it.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::time::{Duration, Instant};
+
+use crate::common::*;
+use rustix::process::Signal;
+
+#[test]
+fn others_arrive_and_ctrl_c_ends_it() {
+    let bench = Bench::new();
+    for n in 0..9 {
+        // The most that ext4 takes.
+        let length = (16 << 40) - (4 << 10);
+        let huge = fs::File::create(bench.source().join(format!("huge{n}"))).unwrap();
+        if huge.set_len(length).is_err() || huge.metadata().unwrap().len() != length {
+            eprintln!("SKIPPED: the temporary folder's file system has no such large files");
+            return;
+        }
+    }
+    for n in 0..20 {
+        bench.write(format!("real{n}"), noise(n, 2_000_000));
+    }
+    let mut running = bench.start(&["--progress-interval", "100ms"]);
+    let lines = BufReader::new(running.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut shown = lines.filter(|line| line.contains("hashing the holes of huge") && line.contains("20 of 29 files"));
+    let moves = shown.find(|line| !line.contains(": 0 B of 16.0 TiB")).unwrap();
+    assert!(moves.contains("8 more files with long holes wait") && moves.contains("done in"), "{moves}");
+    assert!(moves.contains("pending 9 files, 144.0 TiB"), "{moves}");
+
+    let asked = Instant::now();
+    send_signal(&running, Signal::INT);
+    shown.for_each(drop);
+    end(running).with_status(130);
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    assert_eq!(bench.rows().values().filter(|row| row.status == "synced").count(), 20);
+    assert_eq!(bench.count("SELECT count(*) FROM files WHERE status = 'pending'"), 9);
+}

@@ -1,0 +1,16 @@
+//! The engine between trees in memory, with calls that fail and things that happen at a chosen moment.
+
+mod absence;
+mod backlog;
+mod bench;
+mod damaged;
+mod hard_links;
+mod kept;
+mod lost_times;
+mod planned;
+mod run_lines;
+mod spelling;
+mod state_files;
+mod unfinished;
+mod unstated_size;
+mod unverified;

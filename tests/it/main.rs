@@ -1,0 +1,43 @@
+//! The program and the engine from outside, in one binary, so that SQLite and the rest are linked once.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, missing_docs)]
+
+#[allow(dead_code)]
+mod common;
+#[allow(dead_code)]
+mod mocks;
+
+mod bandwidth_limit;
+mod changed_while_reading;
+mod checksums;
+mod cli_usage;
+mod dry_run;
+mod durability;
+mod examples;
+mod filter_as_git;
+mod filters;
+mod full_sync;
+mod huge_sparse;
+mod in_memory;
+#[cfg(feature = "all-backends")]
+mod killed_on_servers;
+mod kinds;
+mod locations;
+mod mirror;
+mod mock_holes;
+mod mock_lanes;
+mod mock_mirror;
+mod mock_pipeline;
+mod mock_read_ahead;
+mod mock_scan;
+mod mounts;
+mod names_and_sizes;
+mod permissions;
+mod private_files;
+mod read_only_dirs;
+mod resume;
+mod signals;
+mod skip_and_update;
+mod state_and_log;
+mod usage;
+mod views_of_the_source;

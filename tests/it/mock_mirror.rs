@@ -1,0 +1,295 @@
+//! Deletion against mocked trees: what cannot be seen is never taken for absent.
+
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+
+use crate::mocks::*;
+use towpath::{Event, MaxDelete, Mirror, Options};
+use towpath_backend::mock::{MockSink, MockSource};
+use towpath_backend::{Capabilities, Entry, EntryStream, ErrorKind, FileId, Identity, Kind, Metadata, RelPath, Result};
+
+fn mirrored() -> Options {
+    let mirror = Some(Mirror { max_delete: MaxDelete::Percent(100), discard: false, other_file_systems: false });
+    Options { mirror, lanes: Some(1), ..Options::default() }
+}
+
+fn entry(name: &str, kind: Kind) -> Entry {
+    Entry { name: name.as_bytes().to_vec(), metadata: metadata(kind, 0) }
+}
+
+fn page(entries: Vec<Entry>) -> Result<EntryStream> {
+    Ok(Box::pin(tokio_stream::iter([Ok(entries)])))
+}
+
+/// A directory with an id of its own.
+fn dir(inode: u64) -> Metadata {
+    Metadata { id: Some(FileId { device: 1, inode }), ..metadata(Kind::Dir, 0) }
+}
+
+fn dir_entry(name: &str, inode: u64) -> Entry {
+    Entry { name: name.as_bytes().to_vec(), metadata: dir(inode) }
+}
+
+/// A source with `keep` in its root and in `a` and `b`.
+fn source(look: impl Fn(&RelPath) -> Result<Metadata> + Send + 'static) -> MockSource {
+    let mut source = MockSource::new();
+    source.expect_root().return_const(b"/old".to_vec());
+    source.expect_capabilities().return_const(capabilities());
+    source.expect_locate().return_const(None);
+    source.expect_read_dir().returning(|at| match at.as_bytes() {
+        b"" => page(vec![entry("keep", Kind::File), dir_entry("a", 10), dir_entry("b", 11)]),
+        b"a" => page(vec![entry("keep", Kind::File), dir_entry("deep", 12)]),
+        _ => page(vec![entry("keep", Kind::File)]),
+    });
+    source.expect_metadata().withf(RelPath::is_root).returning(|_| Ok(dir(1)));
+    source.expect_metadata().returning(look);
+    source
+}
+
+/// As the source is: nothing but what the listing has.
+fn as_listed(at: &RelPath) -> Result<Metadata> {
+    match at.as_bytes() {
+        b"a" => Ok(dir(10)),
+        b"b" => Ok(dir(11)),
+        b"a/deep" => Ok(dir(12)),
+        _ if at.name() == Some(b"keep") => Ok(metadata(Kind::File, 0)),
+        _ => Err(error(ErrorKind::NotFound, "stat", at)),
+    }
+}
+
+type Removed = Arc<Mutex<Vec<String>>>;
+
+/// A sink with the same and an `extra` beside each `keep`.
+fn sink() -> (MockSink, Removed) {
+    let removed = Removed::default();
+    let mut sink = MockSink::new();
+    sink.expect_root().return_const(b"/new".to_vec());
+    sink.expect_capabilities().return_const(Capabilities { symlinks: true, ..Capabilities::PLAIN });
+    sink.expect_locate().return_const(None);
+    sink.expect_identity().returning(|| Ok(Identity::new("new")));
+    sink.expect_read_dir().returning(|at| {
+        let mut entries = vec![entry("keep", Kind::File), entry("extra", Kind::File)];
+        match at.as_bytes() {
+            b"" => entries.extend([entry("a", Kind::Dir), entry("b", Kind::Dir)]),
+            b"a" => entries.push(entry("deep", Kind::Dir)),
+            _ => {}
+        }
+        page(entries)
+    });
+    sink.expect_metadata().returning(|at| {
+        let is_file = matches!(at.name(), Some(b"keep" | b"extra"));
+        Ok(metadata(if is_file { Kind::File } else { Kind::Dir }, 0))
+    });
+    sink.expect_set_times().returning(|_, _| Ok(()));
+    sink.expect_flush().returning(|| Ok(()));
+    let noted = Arc::clone(&removed);
+    sink.expect_remove_file().returning(move |at| {
+        noted.lock().unwrap().push(at.to_string());
+        Ok(())
+    });
+    (sink, removed)
+}
+
+fn known(source: &mut MockSource) {
+    source.expect_identity().returning(|| Ok(Identity::new("old")));
+}
+
+fn sorted(removed: &Removed) -> Vec<String> {
+    let mut removed = removed.lock().unwrap().clone();
+    removed.sort();
+    removed
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_source_surely_does_not_have_goes() {
+    let mut source = source(as_listed);
+    known(&mut source);
+    let (sink, removed) = sink();
+    let ran = Bench::new(mirrored()).run(source, sink).await;
+    assert_eq!(ran.result.unwrap().deleted_files, 4);
+    assert_eq!(sorted(&removed), ["a/deep/extra", "a/extra", "b/extra", "extra"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_error_but_not_found_is_absence_and_each_protects_its_neighbours() {
+    for kind in [
+        ErrorKind::PermissionDenied,
+        ErrorKind::NotADirectory,
+        ErrorKind::Unavailable,
+        ErrorKind::Escapes,
+        ErrorKind::Other,
+    ] {
+        let mut source = source(move |at| match at.as_bytes() {
+            b"a/extra" => Err(error(kind, "stat", at)),
+            _ => as_listed(at),
+        });
+        known(&mut source);
+        let (sink, removed) = sink();
+        let ran = Bench::new(mirrored()).run(source, sink).await;
+        let report = ran.result.unwrap();
+        // Directories come in the order of their numbers: `a` before what lies deeper in it.
+        assert_eq!(sorted(&removed), ["b/extra", "extra"], "{kind:?}");
+        assert_eq!((report.deleted_files, report.protected), (2, 2), "{kind:?}");
+        let told = ran.events.iter().filter(|event| matches!(event, Event::Protected { .. })).count();
+        assert!(told >= 1, "{kind:?}: the run says so");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_that_is_another_one_now_says_nothing() {
+    // Another inode, another device, no id at all, and not a directory.
+    let others = [
+        Metadata { id: Some(FileId { device: 1, inode: 99 }), ..metadata(Kind::Dir, 0) },
+        Metadata { id: Some(FileId { device: 2, inode: 10 }), ..metadata(Kind::Dir, 0) },
+        metadata(Kind::Dir, 0),
+        metadata(Kind::File, 0),
+    ];
+    for other in others {
+        let mut source = source(move |at| if at.as_bytes() == b"a" { Ok(other) } else { as_listed(at) });
+        known(&mut source);
+        let (sink, removed) = sink();
+        Bench::new(mirrored()).run(source, sink).await.result.unwrap();
+        let removed = sorted(&removed);
+        assert!(!removed.contains(&"a/extra".to_owned()), "{other:?}: {removed:?}");
+        assert!(removed.contains(&"b/extra".to_owned()), "{other:?}: {removed:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn below_what_the_scan_could_not_read_nothing_goes() {
+    let mut source = MockSource::new();
+    source.expect_root().return_const(b"/old".to_vec());
+    source.expect_capabilities().return_const(capabilities());
+    source.expect_locate().return_const(None);
+    source.expect_read_dir().returning(|at| match at.as_bytes() {
+        b"" => page(vec![entry("keep", Kind::File), dir_entry("a", 10), dir_entry("b", 11)]),
+        // A listing that breaks off after its first entry.
+        b"a" => {
+            let broken = error(ErrorKind::Other, "list", at);
+            Ok(Box::pin(tokio_stream::iter([Ok(vec![entry("keep", Kind::File)]), Err(broken)])))
+        }
+        _ => page(vec![entry("keep", Kind::File)]),
+    });
+    source.expect_metadata().withf(RelPath::is_root).returning(|_| Ok(dir(1)));
+    source.expect_metadata().returning(as_listed);
+    known(&mut source);
+    let (sink, removed) = sink();
+    let ran = Bench::new(mirrored()).run(source, sink).await;
+    let report = ran.result.unwrap();
+    assert_eq!(sorted(&removed), ["b/extra", "extra"]);
+    // All three files below, and the directory that the listing did not come to.
+    assert_eq!((report.unreadable_dirs, report.protected), (1, 4));
+}
+
+/// A sink that lacks `keep` in `a`, so that it must be sent.
+fn lacking(sink: &mut MockSink) {
+    sink.checkpoint();
+    sink.expect_root().return_const(b"/new".to_vec());
+    sink.expect_capabilities().return_const(Capabilities { symlinks: true, ..Capabilities::PLAIN });
+    sink.expect_locate().return_const(None);
+    sink.expect_identity().returning(|| Ok(Identity::new("new")));
+    sink.expect_metadata().returning(|at| {
+        let is_file = matches!(at.name(), Some(b"keep" | b"extra"));
+        Ok(metadata(if is_file { Kind::File } else { Kind::Dir }, 0))
+    });
+    sink.expect_set_times().returning(|_, _| Ok(()));
+    sink.expect_flush().returning(|| Ok(()));
+    sink.expect_read_dir().returning(|at| match at.as_bytes() {
+        b"" => page(vec![
+            entry("keep", Kind::File),
+            entry("extra", Kind::File),
+            entry("a", Kind::Dir),
+            entry("b", Kind::Dir),
+        ]),
+        b"a" => page(vec![entry("extra", Kind::File), entry("deep", Kind::Dir)]),
+        _ => page(vec![entry("keep", Kind::File), entry("extra", Kind::File)]),
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_could_not_be_read_protects_its_folder_and_nothing_else() {
+    let mut source = source(as_listed);
+    known(&mut source);
+    source.expect_open().returning(|at| Err(error(ErrorKind::PermissionDenied, "open", at)));
+    let (mut sink, removed) = sink();
+    lacking(&mut sink);
+    let noted = Arc::clone(&removed);
+    sink.expect_remove_file().returning(move |at| {
+        noted.lock().unwrap().push(at.to_string());
+        Ok(())
+    });
+    let report = Bench::new(mirrored()).run(source, sink).await.result.unwrap();
+    assert_eq!(report.failed_files, 1);
+    assert_eq!(sorted(&removed), ["b/extra", "extra"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_could_not_be_written_protects_nothing_else() {
+    let mut source = source(as_listed);
+    known(&mut source);
+    let (mut sink, removed) = sink();
+    lacking(&mut sink);
+    source.expect_open().returning(|_| Ok(Box::new(sevens(0, &Journal::default()))));
+    sink.expect_create().returning(|at, _| Err(error(ErrorKind::InvalidName, "create", at)));
+    let noted = Arc::clone(&removed);
+    sink.expect_remove_file().returning(move |at| {
+        noted.lock().unwrap().push(at.to_string());
+        Ok(())
+    });
+    let report = Bench::new(mirrored()).run(source, sink).await.result.unwrap();
+    assert_eq!(report.failed_files, 1);
+    assert_eq!(sorted(&removed), ["a/deep/extra", "a/extra", "b/extra", "extra"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_is_exchanged_at_any_moment_costs_nothing_from_then_on() {
+    // The identity is asked for again and again; from the n-th time on it is another tree's,
+    // in which nothing is found.
+    let mut refused_at_once = 0;
+    for n in 1..12 {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::clone(&asked);
+        let mut source =
+            source(
+                move |at| {
+                    if seen.load(SeqCst) >= n { Err(error(ErrorKind::NotFound, "stat", at)) } else { as_listed(at) }
+                },
+            );
+        source
+            .expect_identity()
+            .returning(move || Ok(Identity::new(if asked.fetch_add(1, SeqCst) + 1 >= n { "other" } else { "old" })));
+        let (sink, removed) = sink();
+        let ran = Bench::new(mirrored()).run(source, sink).await;
+        let removed = sorted(&removed);
+        match ran.result {
+            // Exchanged before the run began: it is another tree from the start.
+            Ok(report) if n == 1 => assert_eq!(report.failed_files, 0),
+            Ok(report) if report.refusal.is_some() => refused_at_once += usize::from(removed.is_empty()),
+            Ok(report) => assert_eq!((report.deleted_files, removed.len()), (4, 4), "asked for less than {n} times"),
+            Err(refusal) => assert!(refusal.is_refusal() && removed.is_empty(), "{refusal} {removed:?}"),
+        }
+    }
+    assert!(refused_at_once >= 2, "before the first batch, and before the guard");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_that_fails_is_told_and_the_rest_goes_on() {
+    let mut source = source(as_listed);
+    known(&mut source);
+    let (mut sink, removed) = sink();
+    lacking(&mut sink);
+    source.expect_open().returning(|_| Ok(Box::new(sevens(0, &Journal::default()))));
+    sink.expect_create().returning(|_, _| Ok(Box::new(willing_writer(&Journal::default()))));
+    let noted = Arc::clone(&removed);
+    sink.expect_remove_file().returning(move |at| {
+        if at.as_bytes() == b"b/extra" {
+            return Err(error(ErrorKind::PermissionDenied, "remove", at));
+        }
+        noted.lock().unwrap().push(at.to_string());
+        Ok(())
+    });
+    let ran = Bench::new(mirrored()).run(source, sink).await;
+    let report = ran.result.unwrap();
+    assert_eq!((report.deleted_files, report.protected), (3, 1));
+    assert_eq!(sorted(&removed), ["a/deep/extra", "a/extra", "extra"]);
+}

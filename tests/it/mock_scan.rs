@@ -1,0 +1,339 @@
+//! The scan against mocked trees: what is unknown stays as it was, and sides that fail.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
+
+use crate::mocks::*;
+use towpath::{Error, Event, MaxDelete, Mirror, Options};
+use towpath_backend::mock::{MockSink, MockSource};
+use towpath_backend::{
+    ByteSet, Capabilities, Entry, EntryStream, ErrorKind, Identity, Kind, NameRules, RelPath, Result,
+};
+
+fn entry(name: &[u8], kind: Kind) -> Entry {
+    Entry { name: name.to_vec(), metadata: metadata(kind, 10) }
+}
+
+fn page(entries: Vec<Entry>) -> Result<EntryStream> {
+    Ok(Box::pin(tokio_stream::iter([Ok(entries)])))
+}
+
+/// A source with this listing, and files of ten sevens.
+fn source(list: impl Fn(&RelPath) -> Result<EntryStream> + Send + 'static) -> MockSource {
+    let mut source = MockSource::new();
+    source.expect_root().return_const(b"/old".to_vec());
+    source.expect_capabilities().return_const(capabilities());
+    source.expect_locate().return_const(None);
+    source.expect_identity().returning(|| Ok(Identity::new("old")));
+    source.expect_metadata().withf(RelPath::is_root).returning(|_| Ok(metadata(Kind::Dir, 0)));
+    source.expect_read_dir().returning(list);
+    source.expect_open().returning(|_| Ok(Box::new(sevens(10, &Journal::default()))));
+    source
+}
+
+fn sink() -> MockSink {
+    let mut sink = willing_sink(&Journal::default());
+    sink.expect_create_dir().returning(|_, _| Ok(()));
+    sink.expect_metadata().returning(|_| Ok(metadata(Kind::Dir, 0)));
+    sink
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_below_a_directory_that_cannot_be_read_stay() {
+    let bench = Bench::new(Options::default());
+    let blocked = Arc::new(AtomicBool::new(false));
+    let listing = |blocked: Arc<AtomicBool>| {
+        move |dir: &RelPath| match dir.as_bytes() {
+            b"" => page(vec![entry(b"a", Kind::Dir), entry(b"a-other", Kind::Dir), entry(b"b\xff", Kind::Dir)]),
+            b"a" | b"b\xff" if blocked.load(SeqCst) => Err(error(ErrorKind::PermissionDenied, "list", dir)),
+            b"a" | b"b\xff" => page(vec![entry(b"file", Kind::File), entry(b"deep\xfe", Kind::Dir)]),
+            b"a-other" if blocked.load(SeqCst) => page(vec![]),
+            _ => page(vec![entry(b"inner", Kind::File)]),
+        }
+    };
+    let report = bench.run(source(listing(Arc::clone(&blocked))), sink()).await.result.unwrap();
+    assert_eq!((report.synced.files, report.all_in_sync()), (5, true));
+
+    blocked.store(true, SeqCst);
+    let report = bench.run(source(listing(blocked)), sink()).await.result.unwrap();
+    assert_eq!(report.unreadable_dirs, 2);
+    // Of `a-other` it is known that its file is gone; of the others nothing is.
+    let count = rusqlite::Connection::open(bench.database())
+        .unwrap()
+        .query_row("SELECT count(*) FROM files WHERE status = 'synced'", [], |row| row.get::<_, i64>(0))
+        .unwrap();
+    assert_eq!(count, 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn links_of_a_source_that_does_not_copy_them_are_skipped() {
+    let bench = Bench::new(Options::default());
+    let list = |_: &RelPath| page(vec![entry(b"link", Kind::Symlink), entry(b"file", Kind::File)]);
+    let mut plain = MockSource::new();
+    plain.expect_capabilities().return_const(Capabilities::PLAIN);
+    plain.expect_root().return_const(b"/old".to_vec());
+    plain.expect_locate().return_const(None);
+    plain.expect_identity().returning(|| Ok(Identity::new("old")));
+    plain.expect_metadata().returning(|_| Ok(metadata(Kind::Dir, 0)));
+    plain.expect_read_dir().returning(list);
+    plain.expect_open().returning(|_| Ok(Box::new(sevens(10, &Journal::default()))));
+    // Asked where the link points, it would panic.
+    let report = bench.run(plain, sink()).await.result.unwrap();
+    assert_eq!((report.synced.files, report.skipped_files, report.failed_files), (1, 1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_of_an_unknown_type_is_no_special_file() {
+    let bench = Bench::new(Options::default());
+    let other = |name: &[u8], size_bytes, permissions| {
+        let metadata = towpath_backend::Metadata { permissions, ..metadata(Kind::Other, size_bytes) };
+        Entry { metadata, ..entry(name, Kind::Other) }
+    };
+    let list = move |_: &RelPath| {
+        page(vec![other(b"fifo", 0, Some(0o600)), other(b"unknown", 0, None), other(b"has-content", 7, Some(0o600))])
+    };
+    let mut source = source(list);
+    // Asked again, it says no more.
+    source.expect_metadata().returning(move |_| Ok(other(b"unknown", 0, None).metadata));
+    let report = bench.run(source, sink()).await.result.unwrap();
+    assert_eq!((report.special_files, report.skipped_files, report.all_in_sync()), (1, 2, false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_that_vanished_during_the_scan_is_no_failure() {
+    let bench = Bench::new(Options::default());
+    let list = |dir: &RelPath| {
+        if dir.is_root() {
+            return page(vec![entry(b"gone", Kind::Dir), entry(b"file", Kind::File)]);
+        }
+        Err(error(ErrorKind::NotFound, "list", dir))
+    };
+    let mut source = source(list);
+    source.expect_metadata().returning(|at| Err(error(ErrorKind::NotFound, "stat", at)));
+    let report = bench.run(source, sink()).await.result.unwrap();
+    assert_eq!((report.synced.files, report.unreadable_dirs), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_root_that_cannot_be_read_ends_the_run() {
+    let bench = Bench::new(Options::default());
+    let list = |dir: &RelPath| Err(error(ErrorKind::PermissionDenied, "list", dir));
+    let text = bench.run(source(list), sink()).await.result.unwrap_err().to_string();
+    assert!(text.contains("the source /old cannot be read: list .: "), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listing_that_breaks_off_is_an_unreadable_directory() {
+    let bench = Bench::new(Options::default());
+    let list = |dir: &RelPath| -> Result<EntryStream> {
+        if dir.is_root() {
+            return page(vec![entry(b"dir", Kind::Dir)]);
+        }
+        let broken = error(ErrorKind::Other, "list", dir);
+        Ok(Box::pin(tokio_stream::iter([Ok(vec![entry(b"first", Kind::File)]), Err(broken)])))
+    };
+    let report = bench.run(source(list), sink()).await.result.unwrap();
+    assert_eq!((report.synced.files, report.unreadable_dirs, report.all_in_sync()), (1, 1, false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_exchanged_during_the_scan_leaves_no_backlog() {
+    let bench = Bench::new(Options::default());
+    let asked = AtomicUsize::new(0);
+    let mut source = MockSource::new();
+    source.expect_root().return_const(b"/old".to_vec());
+    source.expect_capabilities().return_const(capabilities());
+    source.expect_locate().return_const(None);
+    source
+        .expect_identity()
+        .returning(move || Ok(Identity::new(if asked.fetch_add(1, SeqCst) == 0 { "old" } else { "another" })));
+    source.expect_metadata().withf(RelPath::is_root).returning(|_| Ok(metadata(Kind::Dir, 0)));
+    source.expect_read_dir().returning(|dir| {
+        if dir.is_root() { page(vec![entry(b"dir", Kind::Dir)]) } else { Err(error(ErrorKind::NotFound, "list", dir)) }
+    });
+    let refused = bench.run(source, sink()).await.result.unwrap_err();
+    assert!(refused.is_refusal(), "{refused}");
+    let unfinished = "SELECT count(*) FROM scan WHERE finished IS NULL";
+    let database = rusqlite::Connection::open(bench.database()).unwrap();
+    assert_eq!(database.query_row(unfinished, [], |row| row.get::<_, i64>(0)).unwrap(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_listed_twice_is_counted_once() {
+    let bench = Bench::new(Options::default());
+    let list = |_: &RelPath| page(vec![entry(b"file", Kind::File), entry(b"file", Kind::File)]);
+    let report = bench.run(source(list), sink()).await.result.unwrap();
+    assert_eq!((report.synced.files, report.pending.files), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sink_that_rounds_times_is_in_sync_and_a_second_run_sends_nothing() {
+    const TWO_SECONDS: u64 = 2_000_000_000;
+    let mut bench = Bench::new(Options { modify_window: Some(Duration::ZERO), ..Options::default() });
+    let coarse = Capabilities { mtime_precision_ns: TWO_SECONDS, ..capabilities() };
+    let rounded =
+        towpath_backend::Timestamp::from_ns((MTIME.total_ns() - MTIME.total_ns() % i128::from(TWO_SECONDS)) as i64);
+    let mut sink = MockSink::new();
+    sink.expect_root().return_const(b"/new".to_vec());
+    sink.expect_capabilities().return_const(coarse);
+    sink.expect_locate().return_const(None);
+    sink.expect_identity().returning(|| Ok(Identity::new("new")));
+    sink.expect_set_times().returning(|_, _| Ok(()));
+    sink.expect_metadata().withf(RelPath::is_root).returning(|_| Ok(metadata(Kind::Dir, 0)));
+    sink.expect_read_dir().returning(|_| page(vec![]));
+    sink.expect_flush().returning(|| Ok(()));
+    sink.expect_create().returning(move |_, _| {
+        let mut writer = towpath_backend::mock::MockFileWriter::new();
+        writer.expect_write_at().returning(|_, _| Ok(()));
+        writer
+            .expect_finish()
+            .returning(move |_, _| Ok(towpath_backend::Metadata { modified: rounded, ..metadata(Kind::File, 10) }));
+        Ok(Box::new(writer))
+    });
+    let list = |_: &RelPath| page(vec![entry(b"file", Kind::File)]);
+    assert!(
+        bench.run(source(list), sink).await.result.unwrap().all_in_sync(),
+        "rounding is no failure, whatever the window"
+    );
+
+    let mut sink = empty_sink_of(coarse);
+    sink.expect_read_dir().returning(move |_| {
+        let metadata = towpath_backend::Metadata { modified: rounded, ..metadata(Kind::File, 10) };
+        page(vec![Entry { name: b"file".to_vec(), metadata }])
+    });
+    sink.expect_create().never();
+    bench.options = Options::default();
+    let report = bench.run(source(list), sink).await.result.unwrap();
+    assert_eq!((report.synced.files, report.all_in_sync()), (0, true));
+}
+
+fn empty_sink_of(capabilities: Capabilities) -> MockSink {
+    let mut sink = MockSink::new();
+    sink.expect_root().return_const(b"/new".to_vec());
+    sink.expect_capabilities().return_const(capabilities);
+    sink.expect_locate().return_const(None);
+    sink.expect_identity().returning(|| Ok(Identity::new("new")));
+    sink.expect_set_times().returning(|_, _| Ok(()));
+    sink.expect_metadata().withf(RelPath::is_root).returning(|_| Ok(metadata(Kind::Dir, 0)));
+    sink
+}
+
+#[test]
+fn what_is_missing_is_named_when_a_migration_is_built() {
+    let missing = towpath::Migration::builder().build().err().unwrap();
+    assert!(matches!(&missing, Error::Config(text) if text.contains("a source")), "{missing}");
+}
+
+/// A sink with these rules of names and this listing, that takes whatever it may be given.
+fn sink_with(names: NameRules, list: impl Fn(&RelPath) -> Result<EntryStream> + Send + 'static) -> MockSink {
+    let mut sink = empty_sink_of(Capabilities { names, symlinks: true, ..Capabilities::PLAIN });
+    sink.expect_read_dir().returning(list);
+    sink.expect_flush().returning(|| Ok(()));
+    sink.expect_create_dir().returning(|_, _| Ok(()));
+    sink.expect_set_times().returning(|_, _| Ok(()));
+    sink.expect_metadata().returning(|_| Ok(metadata(Kind::Dir, 0)));
+    sink
+}
+
+/// Creates that are allowed, by name; any other is a failure of the test.
+fn allow(sink: &mut MockSink, names: &'static [&'static str]) {
+    let journal = Journal::default();
+    sink.expect_create().returning(move |path, _| {
+        assert!(names.contains(&path.to_string().as_str()), "{path} was written");
+        Ok(Box::new(willing_writer(&journal)))
+    });
+}
+
+fn failures(ran: &Ran) -> Vec<String> {
+    let told = |event: &Event| match event {
+        Event::Failed { paths, error } => Some(format!("{}: {error}", String::from_utf8_lossy(&paths.source))),
+        _ => None,
+    };
+    ran.events.iter().filter_map(told).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_names_that_are_one_to_the_sink_never_become_one_file() {
+    let rules = NameRules { folds_case: true, ..NameRules::BYTES };
+    let list = |dir: &RelPath| match dir.as_bytes() {
+        b"" => page(vec![
+            entry(b"README", Kind::File),
+            entry(b"readme", Kind::File),
+            entry(b"alone", Kind::File),
+            entry(b"Dir", Kind::Dir),
+            entry(b"dir", Kind::Dir),
+        ]),
+        _ => page(vec![entry(b"inner", Kind::File)]),
+    };
+    let mut sink = sink_with(rules, |_| page(vec![]));
+    allow(&mut sink, &["README", "alone", "Dir/inner"]);
+    let ran = Bench::new(Options::default()).run(source(list), sink).await;
+    let report = ran.result.as_ref().unwrap();
+    assert_eq!((report.synced.files, report.failed_files, report.all_in_sync()), (3, 2, false));
+    let failures = failures(&ran);
+    assert!(failures.iter().any(|text| text.contains("/old/readme: ") && text.contains("README")), "{failures:?}");
+    assert!(failures.iter().any(|text| text.contains("/old/dir/inner: ")), "{failures:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_the_sink_spells_otherwise_is_neither_sent_nor_deleted() {
+    let rules = NameRules { folds_case: true, folds_unicode: true, ..NameRules::BYTES };
+    let list = |_: &RelPath| page(vec![entry(b"readme", Kind::File), entry("caf\u{e9}".as_bytes(), Kind::File)]);
+    let there = |_: &RelPath| page(vec![entry(b"README", Kind::File), entry("cafe\u{301}".as_bytes(), Kind::File)]);
+    let mut sink = sink_with(rules, there);
+    allow(&mut sink, &[]);
+    sink.expect_remove_file().never();
+    let respelled = |from: &RelPath, to: &RelPath| (from.as_bytes() == b"README") == (to.as_bytes() == b"readme");
+    sink.expect_respell().times(2).withf(respelled).returning(|_, _| Ok(()));
+    let mirror = Some(Mirror { max_delete: MaxDelete::Percent(100), discard: false, other_file_systems: false });
+    let ran = Bench::new(Options { mirror, ..Options::default() }).run(source(list), sink).await;
+    let report = ran.result.as_ref().unwrap();
+    assert_eq!((report.synced.files, report.failed_files, report.deleted_files), (0, 0, 0), "{:?}", ran.events);
+    assert!(report.all_in_sync());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_spelling_that_the_sink_has_is_the_right_one() {
+    let rules = NameRules { folds_case: true, ..NameRules::BYTES };
+    let list = |_: &RelPath| page(vec![entry(b"README", Kind::File), entry(b"readme", Kind::File)]);
+    let mut sink = sink_with(rules, |_| page(vec![entry(b"readme", Kind::File)]));
+    allow(&mut sink, &[]);
+    let ran = Bench::new(Options::default()).run(source(list), sink).await;
+    let failures = failures(&ran);
+    assert!(failures.len() == 1 && failures[0].contains("/old/README"), "{failures:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_the_sink_does_not_take_are_reported_before_they_are_tried() {
+    let refused = ByteSet::of(b":");
+    let rules = NameRules { refused, trims_end: true, utf8_only: true, ..NameRules::BYTES };
+    let list = |dir: &RelPath| match dir.as_bytes() {
+        b"" => page(vec![
+            entry(b"a:b", Kind::File),
+            entry(b"dot.", Kind::File),
+            entry(b"\xff", Kind::File),
+            entry(b"fine", Kind::File),
+            entry(b"c:", Kind::Dir),
+        ]),
+        _ => page(vec![entry(b"inner", Kind::File)]),
+    };
+    let mut sink = sink_with(rules, |_| page(vec![]));
+    allow(&mut sink, &["fine"]);
+    let bench = Bench::new(Options::default());
+    let ran = bench.run(source(list), sink).await;
+    assert_eq!(ran.result.as_ref().unwrap().failed_files, 4);
+    assert!(
+        failures(&ran).iter().any(|text| text.contains("c:/inner") && text.contains("':'")),
+        "{:?}",
+        failures(&ran)
+    );
+    let failed = bench.log_lines().into_iter().filter(|line| line["status"] == "failed").count();
+    assert_eq!(failed, 4, "each has its line");
+
+    // They are no backlog that keeps new files from being found.
+    let mut sink = sink_with(rules, |_| page(vec![entry(b"fine", Kind::File)]));
+    allow(&mut sink, &[]);
+    let again = bench.run(source(list), sink).await;
+    assert!(again.result.unwrap().scanned);
+}

@@ -1,0 +1,226 @@
+//! Mocked trees that hold files in memory, for tests to bend.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use towpath::{Event, Migration, Options, Report};
+use towpath_backend::mock::{MockFileReader, MockFileWriter, MockSink, MockSource};
+use towpath_backend::{
+    Capabilities, Entry, EntryStream, Error, ErrorKind, Identity, Kind, Metadata, RelPath, Timestamp,
+};
+
+pub const MTIME: Timestamp = Timestamp::from_ns(1_700_000_000_000_000_007);
+
+pub fn metadata(kind: Kind, size_bytes: usize) -> Metadata {
+    Metadata {
+        accessed: Some(Timestamp::from_ns(5)),
+        changed: Some(Timestamp::from_ns(6)),
+        permissions: Some(0o640),
+        ..Metadata::new(kind, size_bytes as u64, MTIME)
+    }
+}
+
+pub fn path(text: &str) -> RelPath {
+    RelPath::new(text).unwrap()
+}
+
+pub fn error(kind: ErrorKind, operation: &'static str, at: &RelPath) -> Error {
+    Error::new(kind, operation, at, "made by the test")
+}
+
+pub fn capabilities() -> Capabilities {
+    Capabilities { symlinks: true, ..Capabilities::PLAIN }
+}
+
+fn page(entries: Vec<Entry>) -> EntryStream {
+    Box::pin(tokio_stream::iter([Ok(entries)]))
+}
+
+/// What happened, in order, on both sides.
+pub type Journal = Arc<Mutex<Vec<String>>>;
+
+pub fn note(journal: &Journal, text: impl Into<String>) {
+    journal.lock().unwrap().push(text.into());
+}
+
+/// A source with these files in its root, but for `open`.
+pub fn listing(files: &[(&str, usize)]) -> MockSource {
+    let mut source = MockSource::new();
+    source.expect_root().return_const(b"/old".to_vec());
+    source.expect_capabilities().return_const(capabilities());
+    source.expect_locate().return_const(None);
+    source.expect_identity().returning(|| Ok(Identity::new("old")));
+    source.expect_metadata().withf(RelPath::is_root).returning(|_| Ok(metadata(Kind::Dir, 0)));
+    // Who looks at a file that could not be read sees no more of it.
+    source.expect_metadata().returning(|at| Err(error(ErrorKind::PermissionDenied, "stat", at)));
+    let entries: Vec<_> = files
+        .iter()
+        .map(|(name, size)| Entry { name: name.as_bytes().to_vec(), metadata: metadata(Kind::File, *size) })
+        .collect();
+    source.expect_read_dir().returning(move |_| Ok(page(entries.clone())));
+    source
+}
+
+/// A reader of a file of `size` sevens.
+pub fn sevens(size: usize, journal: &Journal) -> MockFileReader {
+    let mut reader = MockFileReader::new();
+    let noted = Arc::clone(journal);
+    reader.expect_metadata().returning(move || {
+        note(&noted, "stat");
+        Ok(metadata(Kind::File, size))
+    });
+    let noted = Arc::clone(journal);
+    reader.expect_read_at().returning(move |offset, length, buffer| {
+        note(&noted, format!("read {offset}+{length}"));
+        Ok(sevens_of(size, offset, length, buffer))
+    });
+    reader
+}
+
+/// What reading a file of `size` sevens gives.
+pub fn sevens_of(size: usize, offset: u64, length: usize, mut buffer: Vec<u8>) -> Vec<u8> {
+    let left = size.saturating_sub(offset as usize);
+    buffer.resize(buffer.len() + left.min(length), 7);
+    buffer
+}
+
+/// A source of files of sevens.
+pub fn source(files: &'static [(&'static str, usize)], journal: &Journal) -> MockSource {
+    let mut source = listing(files);
+    let sizes: BTreeMap<_, _> = files.iter().map(|(name, size)| (path(name), *size)).collect();
+    let journal = Arc::clone(journal);
+    source.expect_open().returning(move |path| {
+        note(&journal, format!("open {path}"));
+        Ok(Box::new(sevens(sizes[path], &journal)))
+    });
+    source
+}
+
+/// An empty sink, but for `create` and `flush`.
+pub fn empty_sink() -> MockSink {
+    empty_sink_with(capabilities())
+}
+
+/// The same, of a storage with these capabilities.
+pub fn empty_sink_with(capabilities: Capabilities) -> MockSink {
+    let mut sink = MockSink::new();
+    sink.expect_root().return_const(b"/new".to_vec());
+    sink.expect_capabilities().return_const(capabilities);
+    sink.expect_locate().return_const(None);
+    sink.expect_identity().returning(|| Ok(Identity::new("new")));
+    sink.expect_set_times().returning(|_, _| Ok(()));
+    sink.expect_metadata().withf(RelPath::is_root).returning(|_| Ok(metadata(Kind::Dir, 0)));
+    sink.expect_read_dir().returning(|_| Ok(page(Vec::new())));
+    sink
+}
+
+/// A writer that takes everything.
+pub fn willing_writer(journal: &Journal) -> MockFileWriter {
+    let mut writer = MockFileWriter::new();
+    let written = Arc::new(Mutex::new(0));
+    let (noted, counted) = (Arc::clone(journal), Arc::clone(&written));
+    writer.expect_write_at().returning(move |offset, data| {
+        note(&noted, format!("write {offset}+{}", data.len()));
+        *counted.lock().unwrap() += data.len();
+        Ok(())
+    });
+    let noted = Arc::clone(journal);
+    writer.expect_finish().returning(move |_, times| {
+        note(&noted, "finish");
+        let mut metadata = metadata(Kind::File, *written.lock().unwrap());
+        metadata.modified = times.modified;
+        Ok(metadata)
+    });
+    writer
+}
+
+/// A sink that takes everything.
+pub fn willing_sink(journal: &Journal) -> MockSink {
+    let mut sink = empty_sink();
+    let noted = Arc::clone(journal);
+    sink.expect_create().returning(move |path, _| {
+        note(&noted, format!("create {path}"));
+        Ok(Box::new(willing_writer(&noted)))
+    });
+    let noted = Arc::clone(journal);
+    sink.expect_flush().returning(move || {
+        note(&noted, "flush");
+        Ok(())
+    });
+    sink
+}
+
+/// In which no file is found.
+pub fn finds_nothing(mut sink: MockSink) -> MockSink {
+    sink.expect_metadata().returning(|at| Err(error(ErrorKind::NotFound, "stat", at)));
+    sink
+}
+
+/// A folder for the database and the log, and ways to run and look.
+pub struct Bench {
+    folder: tempfile::TempDir,
+    pub options: Options,
+}
+
+pub struct Ran {
+    pub result: towpath::Result<Report>,
+    pub events: Vec<Event>,
+}
+
+impl Bench {
+    pub fn new(options: Options) -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), options }
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.folder.path().join("backlog.db")
+    }
+
+    /// The lines of the log about files and directories.
+    pub fn log_lines(&self) -> Vec<serde_json::Value> {
+        let text = std::fs::read_to_string(self.folder.path().join("audit.jsonl")).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        lines.filter(|line| !line["status"].as_str().unwrap().starts_with("run-")).collect()
+    }
+
+    pub fn migration(&self, source: MockSource, sink: MockSink) -> Migration {
+        Migration::builder()
+            .source(source)
+            .sink(sink)
+            .database(self.database())
+            .audit_log(self.folder.path().join("audit.jsonl"))
+            .options(self.options.clone())
+            .build()
+            .unwrap()
+    }
+
+    pub async fn run(&self, source: MockSource, sink: MockSink) -> Ran {
+        run(self.migration(source, sink)).await
+    }
+
+    /// Name and status of each row, in order.
+    pub fn rows(&self) -> Vec<(String, String)> {
+        rows(&self.database())
+    }
+}
+
+pub fn rows(database: &std::path::Path) -> Vec<(String, String)> {
+    let connection = rusqlite::Connection::open(database).unwrap();
+    let mut statement = connection.prepare("SELECT source_path, status FROM files ORDER BY 1").unwrap();
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    rows.map(Result::unwrap).collect()
+}
+
+pub async fn run(mut migration: Migration) -> Ran {
+    let mut stream = migration.events();
+    let listener = tokio::spawn(async move {
+        let mut events = Vec::new();
+        while let Some(event) = stream.next().await {
+            events.push(event);
+        }
+        events
+    });
+    let result = migration.run().await;
+    Ran { result, events: listener.await.unwrap() }
+}

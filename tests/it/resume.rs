@@ -1,0 +1,476 @@
+//! Interruptions: killed, stopped, cut off anywhere; the next run goes on.
+
+use std::fs;
+use std::time::Duration;
+
+use crate::common::*;
+use rustix::process::Signal;
+
+#[test]
+fn killed_in_the_middle_of_a_file_the_next_run_sends_it_whole() {
+    let bench = Bench::new();
+    bench.write("large", noise(1, 6 << 20));
+    for n in 0..20 {
+        bench.write(format!("small{n}"), noise(n, 10_000));
+    }
+    let mut child = bench.start(&["--bwlimit", "1M", "--block-size", "256K"]);
+    let large = bench.dest().join("large");
+    wait_until("a part is written", || fs::metadata(&large).is_ok_and(|file| file.len() > 1 << 20));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let written = fs::metadata(&large).unwrap().len();
+    assert!(written < 6 << 20, "killed too late");
+    assert_eq!(bench.row("large").status, "pending");
+
+    let ended = bench.sync(&[]).with_status(0);
+    assert!(ended.stdout.contains("resuming: ") && ended.stdout.contains("pending; no scan"), "{}", ended.stdout);
+    bench.assert_same_trees();
+    assert_eq!(bench.row("large").hash, Some(sha256(&noise(1, 6 << 20))));
+}
+
+#[test]
+fn killed_at_many_moments_everything_arrives_and_is_logged_once() {
+    let bench = Bench::new();
+    for n in 0..3000u64 {
+        bench.write(format!("{}/{n}", n % 20), noise(n, (n * 31 % 3000) as usize));
+    }
+    let mut resumed = 0;
+    for round in 0..8 {
+        let then_scan: &[_] = if round % 2 == 0 { &[] } else { &["--then-scan"] };
+        let mut child = bench.start(&[&["--bwlimit", "2M"], then_scan].concat());
+        std::thread::sleep(Duration::from_millis(60 + round * 170));
+        child.kill().unwrap();
+        let said = end(child);
+        resumed += usize::from(said.stdout.contains("resuming"));
+    }
+    bench.sync(&[]).with_status(0);
+    assert!(resumed > 0, "no kill left a backlog behind");
+    bench.assert_same_trees();
+    let rows = bench.rows();
+    assert_eq!(rows.len(), 3000);
+    assert!(rows.values().all(|row| row.status == "synced" && row.hash.is_some()));
+    let synced = bench.logged("synced");
+    assert_eq!(synced.len(), 3000);
+    let twice: Vec<_> = synced.iter().filter(|(_, count)| **count != 1).collect();
+    assert!(twice.is_empty(), "lines are neither lost nor doubled: {twice:?}");
+    let runs = bench.count("SELECT count(*) FROM run");
+    let lines = bench.run_lines();
+    let of = |status: &str| -> Vec<i64> {
+        lines.iter().filter(|line| line["status"] == status).map(|line| line["run"].as_i64().unwrap()).collect()
+    };
+    assert_eq!(of("run-started"), (1..=runs).collect::<Vec<_>>(), "each run has one first line");
+    assert_eq!(of("run-ended").len() as i64, bench.count("SELECT count(*) FROM run WHERE finished IS NOT NULL"));
+}
+
+#[test]
+fn the_log_says_that_a_run_was_killed_and_by_which_signal_one_was_stopped() {
+    let bench = Bench::new();
+    bench.write("file", noise(1, 3 << 20));
+    for signal in [Signal::KILL, Signal::TERM, Signal::HUP] {
+        let child = bench.start(&["--bwlimit", "500K", "--exclude", "*.tmp"]);
+        let started = bench.run_lines_so_far();
+        wait_until("it writes", || bench.has_arrivals() && bench.run_lines_so_far() > started);
+        send_signal(&child, signal);
+        end(child);
+    }
+    bench.sync(&["--exclude", "*.tmp"]).with_status(0);
+    let lines = bench.run_lines();
+    let course: Vec<_> = lines
+        .iter()
+        .map(|line| match line["status"].as_str().unwrap() {
+            "run-started" => format!("{} {}", line["mode"].as_str().unwrap(), line["unfinished_run"]["run"]),
+            _ => format!("{} {}", line["result"].as_str().unwrap(), line["stopped_by"]),
+        })
+        .collect();
+    assert_eq!(
+        course,
+        [
+            "scan null",
+            "backlog 1",
+            "stopped \"signal SIGTERM\"",
+            "backlog null",
+            "stopped \"signal SIGHUP\"",
+            "backlog null",
+            "completed null"
+        ]
+    );
+    assert_eq!(
+        (&lines[0]["options"]["bwlimit"], &lines[0]["options"]["checksum"]),
+        (&(500 << 10).into(), &"sha256".into())
+    );
+    assert_eq!(lines[0]["options"]["filters"].as_array().unwrap().len(), 1);
+    assert_eq!(lines[0]["version"], env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn a_scan_that_was_cut_off_is_no_backlog() {
+    let bench = Bench::new();
+    for n in 0..4000 {
+        bench.write(format!("{}/{n}", n % 400), "");
+    }
+    let mut hit = false;
+    for attempt in 0..40 {
+        let _fresh = fs::remove_file(bench.database());
+        let mut child = bench.start(&["--walkers", "1"]);
+        std::thread::sleep(Duration::from_millis(4 + attempt * 3));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let looked = rusqlite::Connection::open(bench.database()).and_then(|database| {
+            database.query_row("SELECT finished IS NULL, (SELECT count(*) FROM file) FROM scan", [], |row| {
+                Ok((row.get::<_, bool>(0)?, row.get::<_, i64>(1)?))
+            })
+        });
+        if let Ok((true, files)) = looked {
+            assert!(files < 4000 || !bench.dest().join("0/0").exists());
+            hit = true;
+            break;
+        }
+        let _fresh = fs::remove_dir_all(bench.dest());
+    }
+    assert!(hit, "no scan was cut off in 40 attempts");
+    let ended = bench.sync(&[]).with_status(0);
+    assert!(ended.stdout.contains("the last scan was interrupted"), "{}", ended.stdout);
+    bench.assert_same_trees();
+    assert_eq!(bench.rows().len(), 4000);
+}
+
+#[test]
+fn the_first_signal_stops_cleanly_and_the_status_tells_which() {
+    for (signal, status) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let bench = Bench::new();
+        for n in 0..40 {
+            bench.write(format!("{n:02}"), noise(n, 100_000));
+        }
+        let child = bench.start(&["--bwlimit", "500K", "--lanes", "2"]);
+        wait_until("something is finished", || {
+            fs::read_to_string(bench.log_file()).is_ok_and(|log| log.matches("\"synced\"").count() >= 2)
+        });
+        send_signal(&child, signal);
+        let ended = end(child).with_status(status);
+        assert!(ended.stdout.contains("stopped: sent"), "{}", ended.stdout);
+        let rows = bench.rows();
+        let synced: Vec<_> = rows.iter().filter(|(_, row)| row.status == "synced").map(|(name, _)| name).collect();
+        assert!(!synced.is_empty() && synced.len() < 40);
+        assert_eq!(bench.logged("synced").len(), synced.len());
+        for name in synced {
+            let name = std::str::from_utf8(name).unwrap();
+            assert_eq!(fs::read(bench.source().join(name)).unwrap(), fs::read(bench.dest().join(name)).unwrap());
+        }
+        let ended = bench.sync(&[]).with_status(0);
+        assert!(ended.stdout.contains("no scan"), "{}", ended.stdout);
+        bench.assert_same_trees();
+    }
+}
+
+#[test]
+fn a_resumed_run_says_as_of_when_it_knows_the_trees_and_the_next_one_scans() {
+    let bench = Bench::new();
+    for n in 0..6 {
+        bench.write(format!("{n}"), noise(n, 100_000));
+    }
+    let child = bench.start(&["--bwlimit", "200K"]);
+    wait_until("it writes", || bench.has_arrivals());
+    send_signal(&child, Signal::TERM);
+    let ended = end(child).with_status(143);
+    assert!(!ended.stdout.contains("as of the scan"), "it has scanned itself: {}", ended.stdout);
+    bench.write("new", "created after the scan");
+    let ended = bench.sync(&[]).with_status(0);
+    assert!(ended.stdout.contains("6 of 6 files in sync as of the scan of 2"), "{}", ended.stdout);
+    let ended = bench.sync(&[]).with_status(0);
+    assert!(ended.stdout.contains("7 of 7 files in sync\n"), "{}", ended.stdout);
+    bench.assert_same_trees();
+}
+
+#[test]
+fn then_scan_goes_on_with_a_scan_in_the_run_that_resumes() {
+    let bench = Bench::new();
+    for n in 0..6 {
+        bench.write(format!("{n}"), noise(n, 100_000));
+    }
+    let child = bench.start(&["--bwlimit", "200K"]);
+    wait_until("it writes", || bench.has_arrivals());
+    send_signal(&child, Signal::TERM);
+    end(child).with_status(143);
+    bench.write("new", "created after the scan");
+    let ended = bench.sync(&["--then-scan"]).with_status(0);
+    let said = &ended.stdout;
+    assert!(said.contains("pending; then a scan") && said.contains("scanning both trees, after the backlog"), "{said}");
+    assert!(said.contains("7 of 7 files in sync\n") && !said.contains("as of the scan"), "{said}");
+    bench.assert_same_trees();
+}
+
+#[test]
+fn no_scan_tries_what_failed_and_nothing_else() {
+    let bench = Bench::new();
+    let ended = bench.sync(&["--no-scan"]).with_status(1);
+    assert!(ended.stderr.contains("no backlog: these trees were not scanned yet"), "{}", ended.stderr);
+    bench.write("blocked", "data");
+    write(&bench.dest(), "blocked/inner", "in the way");
+    bench.sync(&[]).with_status(3);
+    bench.write("new", "data");
+    let ended = bench.sync(&["--no-scan"]).with_status(3);
+    assert!(ended.stdout.contains("trying again what failed in the last run: 1 files, 4 B pending; no scan"));
+    fs::remove_dir_all(bench.dest().join("blocked")).unwrap();
+    let ended = bench.sync(&["--no-scan"]).with_status(0);
+    assert!(ended.stdout.contains("1 of 1 files in sync as of the scan of 2"), "{}", ended.stdout);
+    assert!(!bench.dest().join("new").exists());
+    bench.sync(&[]).with_status(0);
+    bench.assert_same_trees();
+    bench.sync(&["--no-scan", "--rescan"]).with_status(2);
+    bench.sync(&["--no-scan", "--then-scan"]).with_status(2);
+}
+
+#[test]
+fn a_file_that_fails_in_every_run_does_not_hide_new_ones() {
+    let bench = Bench::new();
+    bench.write("blocked", "data");
+    write(&bench.dest(), "blocked/inner", "precious");
+    bench.sync(&[]).with_status(3);
+    for name in ["new", "newer"] {
+        bench.write(name, "data");
+        let ended = bench.sync(&[]).with_status(3);
+        assert!(ended.stdout.contains("trying again what failed in the last run: 1 files"), "{}", ended.stdout);
+        assert_eq!(ended.stderr.matches("\nfailed: ").count(), 1, "it is tried again each time: {}", ended.stderr);
+        assert_eq!(fs::read(bench.dest().join(name)).unwrap(), b"data");
+    }
+    // An interrupted run is resumed all the same, with what failed before it.
+    bench.write("large", noise(1, 1 << 20));
+    let child = bench.start(&["--bwlimit", "200K"]);
+    wait_until("it writes", || bench.dest().join("large").exists());
+    send_signal(&child, Signal::TERM);
+    end(child).with_status(143);
+    let ended = bench.sync(&[]).with_status(3);
+    assert!(ended.stdout.contains("resuming: 2 files") && ended.stderr.contains("failed: "), "{}", ended.stdout);
+}
+
+#[test]
+fn the_second_signal_stops_at_once_and_loses_nothing() {
+    let bench = Bench::new();
+    for n in 0..20 {
+        bench.write(format!("{n}"), noise(n, 200_000));
+    }
+    let child = bench.start(&["--bwlimit", "300K"]);
+    wait_until("it writes", || bench.dest().join("0").exists() || bench.dest().join("1").exists());
+    send_signal(&child, Signal::INT);
+    send_signal(&child, Signal::INT);
+    std::thread::sleep(Duration::from_millis(20));
+    send_signal(&child, Signal::INT);
+    end(child).with_status(130);
+    bench.sync(&[]).with_status(0);
+    bench.assert_same_trees();
+}
+
+#[test]
+fn a_stop_during_the_scan_leaves_no_half_backlog() {
+    let bench = Bench::new();
+    for n in 0..4000 {
+        bench.write(format!("{}/{n}", n % 400), "");
+    }
+    let child = bench.start(&["--walkers", "1"]);
+    wait_until("the database is there", || bench.database().exists());
+    std::thread::sleep(Duration::from_millis(15));
+    send_signal(&child, Signal::INT);
+    let ended = end(child);
+    assert!([0, 130].contains(&ended.status), "{}", ended.stderr);
+    bench.sync(&[]).with_status(0);
+    bench.assert_same_trees();
+    assert_eq!(bench.rows().len(), 4000);
+}
+
+#[test]
+fn resuming_reads_no_directory_and_a_rescan_does() {
+    if std::process::Command::new("strace").arg("-V").output().is_err() {
+        eprintln!("SKIPPED: strace is not installed, so the system calls cannot be looked at");
+        return;
+    }
+    let bench = Bench::new();
+    for n in 0..30 {
+        bench.write(format!("d{}/{n}", n % 5), noise(n, 50_000));
+    }
+    let mut child = bench.start(&["--bwlimit", "200K"]);
+    wait_until("the transfer runs", || bench.has_arrivals());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let listings = |options: &[&str]| {
+        let trace = bench.path("trace");
+        let mut command = std::process::Command::new("strace");
+        command.args(["-f", "-y", "-e", "trace=getdents64", "-o"]).arg(&trace);
+        let towpath = bench.command(options);
+        command.arg(towpath.get_program()).args(towpath.get_args());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let trace = fs::read_to_string(trace).unwrap();
+        let source = bench.source().to_str().unwrap().to_owned();
+        trace.lines().filter(|line| line.contains("getdents64") && line.contains(&source)).count()
+    };
+    assert_eq!(listings(&[]), 0);
+    assert!(listings(&["--rescan"]) > 0, "or the trace sees nothing at all");
+    bench.assert_same_trees();
+}
+
+#[test]
+fn what_was_under_way_at_a_crash_is_not_trusted_by_a_rescan() {
+    let bench = Bench::new();
+    bench.write("file", noise(1, 3 << 20));
+    let mut child = bench.start(&["--bwlimit", "1M"]);
+    wait_until("it writes", || bench.dest().join("file").exists());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // As a crash of the machine leaves it: size and time are there, the data are not.
+    let dest = bench.dest().join("file");
+    fs::write(&dest, vec![0; 3 << 20]).unwrap();
+    let mtime = fs::metadata(bench.source().join("file")).unwrap().modified().unwrap();
+    fs::File::options().write(true).open(&dest).unwrap().set_modified(mtime).unwrap();
+    bench.sync(&["--rescan"]).with_status(0);
+    bench.assert_same_trees();
+}
+
+#[test]
+fn another_tree_in_the_sources_place_is_refused() {
+    let bench = Bench::new();
+    bench.write("file", noise(1, 2 << 20));
+    let mut child = bench.start(&["--bwlimit", "500K"]);
+    wait_until("it writes", || bench.dest().join("file").exists());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    fs::rename(bench.source(), bench.path("elsewhere")).unwrap();
+    fs::create_dir(bench.source()).unwrap();
+    let ended = bench.sync(&[]).with_status(4);
+    assert!(ended.stderr.contains("is not the tree that was scanned"), "{}", ended.stderr);
+    assert_eq!(bench.row("file").status, "pending");
+    let last = bench.run_lines().pop().unwrap();
+    assert_eq!(last["result"], "refused");
+    assert!(last["error"].as_str().unwrap().contains("is not the tree that was scanned"), "{last}");
+    fs::remove_dir(bench.source()).unwrap();
+    fs::rename(bench.path("elsewhere"), bench.source()).unwrap();
+    bench.sync(&[]).with_status(0);
+    bench.assert_same_trees();
+}
+
+#[test]
+fn a_full_disk_stops_the_run_and_room_lets_it_go_on() {
+    let bench = Bench::new();
+    fs::create_dir(bench.dest()).unwrap();
+    let mount =
+        std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "none"]).arg(bench.dest()).output();
+    if !mount.is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIPPED: a small tmpfs cannot be mounted here (needs root), so no disk can be filled");
+        return;
+    }
+    struct Unmount(std::path::PathBuf);
+    impl Drop for Unmount {
+        fn drop(&mut self) {
+            let _best_effort = std::process::Command::new("umount").arg("-l").arg(&self.0).output();
+        }
+    }
+    let _unmount = Unmount(bench.dest());
+    for n in 0..4 {
+        bench.write(format!("{n}"), noise(n, 400_000));
+    }
+    let ended = bench.sync(&[]).with_status(1);
+    let said = &ended.stderr;
+    assert!(said.contains(bench.dest().to_str().unwrap()) && said.contains("make room"), "{said}");
+    assert!(bench.rows().values().any(|row| row.status == "pending"));
+    let resized = std::process::Command::new("mount").args(["-o", "remount,size=4m"]).arg(bench.dest()).output();
+    assert!(resized.unwrap().status.success());
+    bench.sync(&[]).with_status(0);
+    bench.assert_same_trees();
+}
+
+#[test]
+fn a_copy_that_a_killed_run_left_half_is_reported_once_its_source_is_gone() {
+    for mark_is_lost in [false, true] {
+        let bench = Bench::new();
+        bench.write("large", noise(1, 8 << 20));
+        bench.write("other", "data");
+        for (name, seconds) in [("large", 1_500_000_000), ("untouched", 1_500_000_000)] {
+            set_mtime(&write(&bench.dest(), name, "the older content"), seconds, 0);
+        }
+        bench.write("untouched", noise(2, 8 << 20));
+        let mut run = bench.start(&["--bwlimit", "2M", "--lanes", "1"]);
+        wait_until("the large file is half there", || {
+            fs::metadata(bench.dest().join("large")).is_ok_and(|found| found.len() > 300_000)
+                || fs::metadata(bench.dest().join("untouched")).is_ok_and(|found| found.len() > 300_000)
+        });
+        run.kill().unwrap();
+        run.wait().unwrap();
+        let is_begun = |name: &&str| fs::metadata(bench.dest().join(name)).unwrap().len() > 17;
+        let begun: Vec<_> = ["large", "untouched"].into_iter().filter(is_begun).collect();
+        assert_eq!(begun.len(), 1, "one lane writes one file");
+        if mark_is_lost {
+            // As a power cut may do.
+            let connection = rusqlite::Connection::open(bench.database()).unwrap();
+            connection.execute("UPDATE file SET begun = 0", []).unwrap();
+        }
+        for name in ["large", "untouched"] {
+            fs::remove_file(bench.source().join(name)).unwrap();
+        }
+        for options in [&[][..], &[], &["--rescan"]] {
+            let ended = bench.sync(options).with_status(3);
+            assert!(ended.stderr.contains(&format!("incomplete: {}", bench.dest().join(begun[0]).display())));
+            assert_eq!(ended.stderr.matches("incomplete: ").count(), 1, "{}", ended.stderr);
+        }
+        fs::remove_file(bench.dest().join(begun[0])).unwrap();
+        bench.sync(&[]).with_status(0);
+    }
+}
+
+#[test]
+fn a_copy_that_a_killed_run_left_half_is_found_by_a_new_scan_too() {
+    let bench = Bench::new();
+    bench.write("large", noise(1, 8 << 20));
+    bench.write("other", "data");
+    set_mtime(&write(&bench.dest(), "large", "the older content"), 1_500_000_000, 0);
+    let mut run = bench.start(&["--bwlimit", "2M"]);
+    wait_until("the large file is half there", || fs::metadata(bench.dest().join("large")).unwrap().len() > 300_000);
+    run.kill().unwrap();
+    run.wait().unwrap();
+    let connection = rusqlite::Connection::open(bench.database()).unwrap();
+    connection.execute("UPDATE file SET begun = 0", []).unwrap();
+    drop(connection);
+    fs::remove_file(bench.source().join("large")).unwrap();
+    let ended = bench.sync(&["--rescan"]).with_status(3);
+    assert!(ended.stderr.contains("incomplete: "), "{}", ended.stderr);
+}
+
+/// How version 0.1 recorded which tree a directory is the root of.
+fn former_identity(root: &std::path::Path) -> String {
+    use rustix::fs::{AtFlags, CWD, StatxFlags, statfs, statvfs, statx};
+    let stat = statx(CWD, root, AtFlags::empty(), StatxFlags::BASIC_STATS | StatxFlags::BTIME).unwrap();
+    let magic = statfs(root).unwrap().f_type as u64 & 0xffff_ffff;
+    let born = match stat.stx_mask & StatxFlags::BTIME.bits() {
+        0 => String::new(),
+        _ => format!(" born {}.{:09}", stat.stx_btime.tv_sec, stat.stx_btime.tv_nsec),
+    };
+    format!("{magic:x} {:x} inode {}{born}", statvfs(root).unwrap().f_fsid, stat.stx_ino)
+}
+
+#[test]
+fn a_backlog_of_an_earlier_version_is_resumed_if_the_trees_are_those() {
+    let bench = Bench::new();
+    bench.write("large", noise(1, 6 << 20));
+    let mut child = bench.start(&["--bwlimit", "1M", "--block-size", "256K"]);
+    let large = bench.dest().join("large");
+    wait_until("a part is written", || fs::metadata(&large).is_ok_and(|file| file.len() > 1 << 20));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let database = rusqlite::Connection::open(bench.database()).unwrap();
+    let identities = || -> Vec<String> {
+        let mut rows = database.prepare("SELECT identity FROM tree ORDER BY side").unwrap();
+        rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    let record = |text: &str| database.execute("UPDATE tree SET identity = ?1 WHERE side = 0", [text]).unwrap();
+    let now = identities();
+    let former = former_identity(&bench.source());
+    assert_ne!(now[0], former);
+
+    record(&former.replace(" inode ", " inode 1"));
+    let refused = bench.sync(&[]).with_status(4);
+    assert!(refused.stderr.contains("it is another directory of the same file system"), "{}", refused.stderr);
+
+    record(&former);
+    let ended = bench.sync(&[]).with_status(0);
+    assert!(ended.stdout.contains("resuming: "), "{}", ended.stdout);
+    assert_eq!(identities(), now, "the new form is recorded");
+    bench.assert_same_trees();
+}

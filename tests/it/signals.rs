@@ -1,0 +1,106 @@
+//! Signals that an unattended run meets: ignored ones, a file-size limit, a closed output.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
+use crate::common::*;
+use rustix::process::Signal;
+
+/// The same command, started by a shell that did something before.
+fn after(preparation: &str, command: &Command) -> Command {
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(format!("{preparation}; exec \"$0\" \"$@\""));
+    shell.arg(command.get_program()).args(command.get_args());
+    shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    shell.stdout(Stdio::piped()).stderr(Stdio::piped());
+    shell
+}
+
+#[test]
+fn signals_that_the_caller_ignores_stay_ignored() {
+    let bench = Bench::new();
+    bench.write("file", noise(1, 300_000));
+    let command = after("trap '' HUP INT TERM QUIT", &bench.command(&["--bwlimit", "200K"]));
+    let running = Running::from({ command }.spawn().unwrap());
+    wait_until("something arrives", || bench.has_arrivals());
+    for signal in [Signal::HUP, Signal::INT, Signal::TERM, Signal::QUIT] {
+        send_signal(&running, signal);
+    }
+    end(running).with_status(0);
+    bench.assert_same_trees();
+}
+
+#[test]
+fn only_those_signals_stay_ignored_that_were() {
+    let bench = Bench::new();
+    bench.write("file", noise(1, 300_000));
+    let command = after("trap '' HUP", &bench.command(&["--bwlimit", "50K"]));
+    let running = Running::from({ command }.spawn().unwrap());
+    wait_until("something arrives", || bench.has_arrivals());
+    send_signal(&running, Signal::HUP);
+    send_signal(&running, Signal::TERM);
+    end(running).with_status(143);
+}
+
+#[test]
+fn sigusr1_prints_progress_even_when_quiet() {
+    let bench = Bench::new();
+    bench.write("file", noise(1, 300_000));
+    let mut running = bench.start(&["--bwlimit", "100K", "--quiet"]);
+    wait_until("something arrives", || bench.has_arrivals());
+    send_signal(&running, Signal::USR1);
+    let mut stderr = BufReader::new(running.stderr.take().unwrap());
+    let mut line = String::new();
+    stderr.read_line(&mut line).unwrap();
+    assert!(line.contains("pending 1 files"), "{line}");
+    let time = line.split(' ').next().unwrap();
+    assert!(time.len() == 8 && time.matches(':').count() == 2, "it has the time of day: {line}");
+    end(running).with_status(0);
+}
+
+/// A limit of 512 KiB; the shell counts in blocks of 512 bytes.
+const LIMIT: &str = "ulimit -f 1024";
+
+#[test]
+fn a_file_beyond_the_file_size_limit_fails_and_the_others_arrive() {
+    let bench = Bench::new();
+    bench.write("large", noise(1, 600_000));
+    bench.write("small", "data");
+    let ended = end(after(LIMIT, &bench.command(&[])).spawn().unwrap()).with_status(3);
+    assert!(ended.stderr.contains("large") && ended.stderr.contains("File too large"), "{}", ended.stderr);
+    assert_eq!(fs::read(bench.dest().join("small")).unwrap(), b"data");
+    assert_eq!(bench.logged("failed").len(), 1);
+}
+
+#[test]
+fn a_log_beyond_the_file_size_limit_is_reported() {
+    let bench = Bench::new();
+    bench.write("small", "data");
+    fs::write(bench.log_file(), "{}\n".repeat(200_000)).unwrap();
+    let ended = end(after(LIMIT, &bench.command(&["--quiet"])).spawn().unwrap()).with_status(1);
+    assert!(ended.stderr.contains("audit.jsonl") && ended.stderr.contains("File too large"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_closed_output_ends_no_migration() {
+    for outputs in [">&- 2>&-", ">/dev/full 2>/dev/full"] {
+        let bench = Bench::new();
+        bench.write("file", "data");
+        let command = after(&format!("exec {outputs}"), &bench.command(&["-vv", "--progress-interval", "100ms"]));
+        end({ command }.spawn().unwrap()).with_status(0);
+        bench.assert_same_trees();
+    }
+}
+
+#[test]
+fn readers_that_went_away_end_no_migration() {
+    let bench = Bench::new();
+    for n in 0..50 {
+        bench.write(format!("file-{n}"), "data");
+    }
+    let mut running = bench.start(&["-vv"]);
+    drop((running.stdout.take(), running.stderr.take()));
+    assert_eq!(running.wait().unwrap().code(), Some(0));
+    bench.assert_same_trees();
+}

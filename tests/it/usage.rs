@@ -1,0 +1,164 @@
+//! Bad input gets one clear line, and nothing is touched.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::common::*;
+
+fn towpath(bench: &Bench, arguments: &[&str]) -> Ended {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_towpath"));
+    command.env("XDG_STATE_HOME", bench.path("state")).env("COLUMNS", "100").args(arguments);
+    end(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[track_caller]
+fn assert_untouched(bench: &Bench) {
+    assert!(!bench.dest().exists() && !bench.path("state").exists());
+    assert!(tree(&bench.source()).len() <= 1);
+}
+
+#[test]
+fn help_is_for_newcomers() {
+    let bench = Bench::new();
+    let ended = towpath(&bench, &["sync", "--help"]).with_status(0);
+    insta::assert_snapshot!(ended.stdout);
+    assert!(towpath(&bench, &["--version"]).with_status(0).stdout.starts_with("towpath "));
+}
+
+#[test]
+fn habits_of_rsync_get_an_answer_that_helps() {
+    let bench = Bench::new();
+    let (source, dest) = (bench.source(), bench.dest());
+    for (options, part) in [
+        (&["--delete"][..], "--delete-extras"),
+        (&["--stats"], "summary"),
+        (&["-a"], "--perms"),
+        (&["-avz"], "--perms"),
+        (&["-z"], "compress"),
+        (&["--progress"], "--progress-interval"),
+        (&["--partial"], "resumes"),
+        (&["--checksum"], "sha256"),
+    ] {
+        // Before and behind the trees: there --checksum has one of them as its value.
+        let (trees, sync) = ([text(&source), text(&dest)], ["sync"]);
+        for order in [[&sync, &trees[..], options].concat(), [&sync, options, &trees[..]].concat()] {
+            let ended = towpath(&bench, &order).with_status(2);
+            assert!(ended.stderr.contains(part), "{options:?}: {}", ended.stderr);
+            // A line for each letter that is not known here.
+            let lines = if options == ["-avz"] { 2 } else { 1 };
+            assert_eq!(ended.stderr.lines().count(), lines, "{}", ended.stderr);
+        }
+        assert_untouched(&bench);
+    }
+}
+
+/// Of a build with all services.
+#[test]
+#[cfg(feature = "all-backends")]
+fn every_storage_is_listed_with_what_it_keeps_and_its_options() {
+    let ended = towpath(&Bench::new(), &["backends"]).with_status(0);
+    insta::assert_snapshot!(ended.stdout);
+}
+
+#[test]
+fn values_that_cannot_be_are_named() {
+    let bench = Bench::new();
+    let (source, dest) = (bench.source(), bench.dest());
+    for (option, value) in [
+        ("--bwlimit", "0.5B"),
+        ("--bwlimit", "20Q"),
+        ("--bwlimit", "-1"),
+        ("--bwlimit", "lots"),
+        ("--bwlimit", "5000"),
+        ("--block-size", "0"),
+        ("--block-size", "5X"),
+        ("--block-size", "2G"),
+        ("--queue-capacity", "0"),
+        ("--lanes", "0"),
+        ("--lanes", "x"),
+        ("--checksum", "crc32"),
+        ("--modify-window", "soon"),
+    ] {
+        let ended = towpath(&bench, &["sync", text(&source), text(&dest), &format!("{option}={value}")]).with_status(2);
+        let line = ended.stderr.lines().next().unwrap();
+        let name = option.trim_start_matches('-').replace('-', " ");
+        assert!(line.contains(option) || line.contains(&name), "{option} {value}: {line}");
+        assert_untouched(&bench);
+    }
+}
+
+#[test]
+fn a_missing_source_is_named() {
+    let bench = Bench::new();
+    let ended = towpath(&bench, &["sync", text(&bench.path("nowhere")), text(&bench.dest())]).with_status(1);
+    assert!(ended.stderr.contains("nowhere does not exist"), "{}", ended.stderr);
+    assert_eq!(ended.stderr.lines().count(), 1);
+    assert_untouched(&bench);
+}
+
+#[test]
+fn a_file_is_no_tree() {
+    let bench = Bench::new();
+    let file = bench.write("file", "");
+    let ended = towpath(&bench, &["sync", text(&file), text(&bench.dest())]).with_status(1);
+    assert!(ended.stderr.contains("is not a directory"), "{}", ended.stderr);
+    let ended = towpath(&bench, &["sync", text(&bench.source()), text(&file)]).with_status(1);
+    assert!(ended.stderr.contains("is not a directory"), "{}", ended.stderr);
+    assert_untouched(&bench);
+}
+
+#[test]
+fn a_destination_without_a_directory_above_is_not_made() {
+    let bench = Bench::new();
+    let dest = bench.path("missing/too");
+    let ended = towpath(&bench, &["sync", text(&bench.source()), text(&dest)]).with_status(1);
+    assert!(ended.stderr.contains("does not exist"), "{}", ended.stderr);
+    assert_untouched(&bench);
+}
+
+#[test]
+fn trees_in_one_another_are_refused() {
+    let bench = Bench::new();
+    let source = bench.source();
+    let inner = source.join("inner");
+    fs::create_dir(&inner).unwrap();
+    let link = bench.path("link");
+    std::os::unix::fs::symlink(&source, &link).unwrap();
+    for (source, dest, word) in [
+        (&source, &source, "same"),
+        (&source, &link, "same"),
+        (&source, &inner, "inside the source"),
+        (&source, &link.join("new"), "inside the source"),
+        (&inner, &source, "inside the destination"),
+    ] {
+        let ended = towpath(&bench, &["sync", text(source), text(dest)]).with_status(2);
+        assert!(ended.stderr.contains(word), "{}", ended.stderr);
+        assert_eq!(ended.stderr.lines().count(), 1);
+        assert_untouched(&bench);
+    }
+}
+
+#[test]
+fn a_log_or_database_that_cannot_be_written_is_named() {
+    let bench = Bench::new();
+    let file = bench.path("a-file");
+    fs::write(&file, "").unwrap();
+    fs::create_dir(bench.path("a-folder")).unwrap();
+    for (option, path) in [
+        ("--log-file", bench.path("a-folder")),
+        ("--log-file", file.join("log")),
+        ("--database", bench.path("a-folder")),
+        ("--database", file.join("db")),
+    ] {
+        let (source, dest) = (bench.source(), bench.dest());
+        let ended = towpath(&bench, &["sync", text(&source), text(&dest), option, text(&path)]).with_status(1);
+        assert!(ended.stderr.contains(text(&path)), "{}", ended.stderr);
+        assert_eq!(ended.stderr.lines().count(), 1);
+        assert!(!bench.dest().exists());
+    }
+}

@@ -1,0 +1,223 @@
+//! A destination that shows the source under another name: nothing is copied there, and a mirror
+//! would delete its own source.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::common::*;
+use towpath::{Error, Migration, Options};
+use towpath_backend::{Capabilities, Error as BackendError, ErrorKind, Identity, Kind};
+use towpath_local::{LocalSink, LocalSource};
+
+/// A mount that goes away with the test.
+struct Mount(PathBuf);
+
+impl Mount {
+    /// `None`, saying so, where the program is missing or may not mount.
+    fn new(at: &Path, program: &str, arguments: &[&str]) -> Option<Self> {
+        fs::create_dir_all(at).unwrap();
+        let mounted = Command::new(program).args(arguments).arg(at).output();
+        if mounted.as_ref().is_ok_and(|output| output.status.success()) {
+            return Some(Self(at.to_owned()));
+        }
+        eprintln!("SKIPPED: {program} cannot mount here (needs root and {program}): {mounted:?}");
+        None
+    }
+
+    fn bindfs(of: &Path, at: &Path) -> Option<Self> {
+        Self::new(at, "bindfs", &[of.to_str().unwrap()])
+    }
+
+    fn mergerfs(of: [&Path; 2], policy: &str, at: &Path) -> Option<Self> {
+        let branches = format!("{}:{}", of[0].display(), of[1].display());
+        Self::new(at, "mergerfs", &["-o", &format!("category.create={policy}"), &branches])
+    }
+
+    fn overlay(lower: &Path, upper: &Path, work: &Path, at: &Path) -> Option<Self> {
+        fs::create_dir_all(upper).unwrap();
+        fs::create_dir_all(work).unwrap();
+        // Relative names: what is mounted does not tell where.
+        let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+        let options = format!("lowerdir={},upperdir={},workdir={}", name(lower), name(upper), name(work));
+        let script = format!("cd {} && exec mount -t overlay overlay -o {options} \"$1\"", lower.parent()?.display());
+        Self::new(at, "sh", &["-c", &script, "sh"])
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _best_effort = Command::new("umount").arg("-l").arg(&self.0).output();
+    }
+}
+
+fn bench() -> Bench {
+    let bench = Bench::new();
+    for n in 0..3 {
+        bench.write(format!("dir/{n}"), format!("file {n}"));
+    }
+    bench
+}
+
+/// It is refused as wrong usage, in a dry run too, and leaves no trace.
+#[track_caller]
+fn assert_refused(bench: &Bench, why: &str) {
+    let before = (tree(&bench.source()), tree(&bench.dest()));
+    for options in [&["--dry-run"][..], &[], &["--delete-extras"]] {
+        let ended = bench.sync(options).with_status(2);
+        assert!(ended.stderr.contains(why), "{options:?}: {}", ended.stderr);
+    }
+    assert!(!bench.database().exists(), "nothing was begun");
+    assert_eq!((tree(&bench.source()), tree(&bench.dest())), before);
+}
+
+#[test]
+fn a_bindfs_of_the_source_is_refused() {
+    let bench = bench();
+    let Some(_mount) = Mount::bindfs(&bench.source(), &bench.dest()) else { return };
+    assert_refused(&bench, "shows the files of the source");
+}
+
+#[test]
+fn a_bindfs_of_a_directory_in_the_source_or_above_it_is_refused() {
+    let bench = bench();
+    let Some(mount) = Mount::bindfs(&bench.source().join("dir"), &bench.dest()) else { return };
+    assert_refused(&bench, "lies inside the source");
+    drop(mount);
+    let Some(_mount) = Mount::bindfs(bench.folder.path(), &bench.dest()) else { return };
+    let ended = bench.sync(&[]).with_status(2);
+    assert!(ended.stderr.contains("lies inside the destination"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_source_that_shows_a_directory_of_the_destination_is_refused() {
+    let bench = bench();
+    write(&bench.dest(), "inner/file", "precious");
+    fs::remove_dir_all(bench.source()).unwrap();
+    let Some(_mount) = Mount::bindfs(&bench.dest().join("inner"), &bench.source()) else { return };
+    assert_refused(&bench, "lies inside the destination");
+    assert_eq!(fs::read(bench.dest().join("inner/file")).unwrap(), b"precious");
+}
+
+#[test]
+fn a_mergerfs_with_the_source_is_refused_wherever_it_puts_new_files() {
+    // New files go to the first branch: the source does not show them.
+    for policy in ["mfs", "ff"] {
+        let bench = bench();
+        let other = bench.path("other");
+        fs::create_dir(&other).unwrap();
+        let Some(_mount) = Mount::mergerfs([&other, &bench.source()], policy, &bench.dest()) else { return };
+        assert_refused(&bench, "shows the files of the source");
+    }
+}
+
+#[test]
+fn a_mergerfs_with_a_directory_of_the_source_is_refused() {
+    let bench = bench();
+    let (inner, other) = (bench.source().join("dir"), bench.path("other"));
+    fs::create_dir(&other).unwrap();
+    let Some(_mount) = Mount::mergerfs([&other, &inner], "ff", &bench.dest()) else { return };
+    assert_refused(&bench, "lies inside the source");
+}
+
+#[test]
+fn an_overlay_on_the_source_is_refused() {
+    let bench = bench();
+    let (upper, work) = (bench.path("upper"), bench.path("work"));
+    let Some(_mount) = Mount::overlay(&bench.source(), &upper, &work, &bench.dest()) else { return };
+    assert_refused(&bench, "shows the files of the source");
+}
+
+#[test]
+fn a_view_of_another_tree_is_a_destination_like_any_other() {
+    let bench = bench();
+    let other = bench.path("other");
+    fs::create_dir(&other).unwrap();
+    let Some(mount) = Mount::bindfs(&other, &bench.dest()) else { return };
+    bench.sync(&[]).with_status(0);
+    bench.assert_same_trees();
+    let again = bench.sync(&["--rescan"]).with_status(0);
+    assert!(again.stdout.contains("sent 0 files"), "{}", again.stdout);
+    drop(mount);
+    assert_same(&bench.source(), &other);
+}
+
+#[test]
+fn a_view_that_appears_between_two_runs_is_refused() {
+    let bench = bench();
+    bench.sync(&[]).with_status(0);
+    bench.write("new", "file");
+    let rows = bench.rows().len();
+    let Some(_mount) = Mount::bindfs(&bench.source(), &bench.dest()) else { return };
+    let ended = bench.sync(&["--delete-extras"]).with_status(2);
+    assert!(ended.stderr.contains("shows the files of the source"), "{}", ended.stderr);
+    assert_eq!(bench.rows().len(), rows, "nothing was recorded");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_library_user_is_refused_by_what_the_source_shows() {
+    let bench = bench();
+    let Some(_mount) = Mount::bindfs(&bench.source(), &bench.dest()) else { return };
+    let before = tree(&bench.source());
+    let migration = Migration::builder()
+        .source(LocalSource::open(&bench.source()).unwrap())
+        .sink(LocalSink::open(&bench.dest()).unwrap())
+        .database(bench.database())
+        .audit_log(bench.log_file())
+        .build()
+        .unwrap();
+    assert!(matches!(migration.run().await, Err(Error::Config(problem)) if problem.contains("under another name")));
+    assert!(!bench.database().exists() && !bench.log_file().exists(), "nothing was begun");
+    let names = |tree: std::collections::BTreeMap<Vec<u8>, Node>| tree.into_keys().collect::<Vec<_>>();
+    assert_eq!(names(tree(&bench.source())), names(before), "the probe is gone");
+}
+
+/// A run between mocked trees, where a file that is created in the sink's root appears in the source or does not.
+async fn probed(is_shown: bool, options: Options) -> (crate::mocks::Ran, Vec<String>, bool) {
+    use crate::mocks::{Journal, metadata, note};
+    let journal = Journal::default();
+    let mut source = towpath_backend::mock::MockSource::new();
+    source.expect_root().return_const(b"/old".to_vec());
+    source.expect_capabilities().return_const(crate::mocks::capabilities());
+    source.expect_locate().return_const(None);
+    source.expect_identity().returning(|| Ok(Identity::new("old")));
+    source.expect_read_dir().returning(|_| Ok(Box::pin(tokio_stream::iter([Ok(Vec::new())]))));
+    source.expect_metadata().returning(move |at| match at.is_root() {
+        true => Ok(metadata(Kind::Dir, 0)),
+        false if is_shown => Ok(metadata(Kind::File, 0)),
+        false => Err(BackendError::new(ErrorKind::NotFound, "stat", at, "is not there")),
+    });
+    let mut sink = crate::mocks::empty_sink_with(Capabilities { probes: true, ..crate::mocks::capabilities() });
+    let noted = journal.clone();
+    sink.expect_create().returning(move |at, _| {
+        note(&noted, format!("create {at}"));
+        Ok(Box::new(crate::mocks::willing_writer(&Journal::default())))
+    });
+    let noted = journal.clone();
+    sink.expect_remove_file().returning(move |at| {
+        note(&noted, format!("remove {at}"));
+        Ok(())
+    });
+    sink.expect_flush().returning(|| Ok(()));
+    let bench = crate::mocks::Bench::new(options);
+    let ran = bench.run(source, sink).await;
+    let journal = journal.lock().unwrap().clone();
+    (ran, journal, bench.database().exists())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_two_trees_are_probed_before_anything_is_begun() {
+    let (ran, journal, began) = probed(true, Options::default()).await;
+    assert!(matches!(&ran.result, Err(Error::Config(_))), "{:?}", ran.result.err());
+    assert!(!began && ran.events.is_empty());
+    let [created, removed] = &journal[..] else { unreachable!("{journal:?}") };
+    let probe = created.strip_prefix("create .towpath-probe-").unwrap();
+    assert_eq!(removed.strip_prefix("remove .towpath-probe-").unwrap(), probe);
+
+    let (ran, journal, _) = probed(false, Options::default()).await;
+    assert!(ran.result.is_ok(), "{:?}", ran.result.err());
+    assert_eq!(journal.len(), 2, "{journal:?}");
+
+    let (ran, journal, _) = probed(true, Options { dry_run: true, ..Options::default() }).await;
+    assert!(ran.result.is_ok() && journal.is_empty(), "a dry run writes nothing: {journal:?}");
+}

@@ -35,23 +35,24 @@
 pub mod json;
 pub mod private_file;
 
+mod absence;
 mod audit;
 mod checksum;
+mod conflict;
 mod error;
 mod event;
 mod filter;
 mod journal;
+mod kept;
 mod migration;
-mod mirror;
 mod options;
 mod own_files;
 mod pace;
-mod part;
-mod pipeline;
-mod plan;
+mod partial;
+mod phase;
 mod progress;
 mod report;
-mod scan;
+mod session;
 
 pub use checksum::{Algorithm, Checksum, FileHash, Hasher};
 pub use error::{Error, Result};

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use towpath_backend::{Bytes, Kind, Metadata, Sink, Source, Timestamp};
 
 use crate::error::{Error, Result};
-use crate::part::Parts;
+use crate::partial::Parts;
 
 /// Creates an empty file in the sink's root, looks for it in the source's, and removes it.
 ///

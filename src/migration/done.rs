@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Migration;
 use crate::event::{BacklogOrigin, Totals};
 use crate::journal::Backlog;
-use crate::pipeline::Tally;
+use crate::phase::transfer::Tally;
 use crate::report::{Outcome, Planned, Report};
 
 /// What a run has done so far.

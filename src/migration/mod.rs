@@ -2,9 +2,9 @@
 
 mod apart;
 mod builder;
-mod course;
 mod done;
 mod record;
+mod run;
 mod stopper;
 
 use std::collections::HashSet;
@@ -22,7 +22,7 @@ use crate::journal::{self, Journal, KnownSink, Roots, RunEnd, RunRequest, RunSta
 use crate::options::Options;
 use crate::own_files;
 use crate::pace::{self, Paces};
-use crate::part::Parts;
+use crate::partial::Parts;
 use crate::progress::{Phase, Progress};
 use crate::report::{Outcome, Report};
 use done::Done;

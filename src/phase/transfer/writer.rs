@@ -5,16 +5,16 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use towpath_backend::{Attributes, Error, ErrorKind, FileWriter, Kind, Metadata, RelPath, Times};
 
-use super::Shared;
 use super::block::Block;
-use super::kept::{self, ReadBack};
 use super::lane::Message;
-use super::obstacle::{clear_other_kind, make_way};
 use super::reader::SMALL_BYTES;
 use super::task::{Ended, Ending, Failure, Task, Written};
+use crate::conflict::{clear_other_kind, make_way};
 use crate::journal::{Begin, Replaced};
+use crate::kept::{self, ReadBack};
 use crate::pace::OpenFile;
 use crate::progress::LaneGuard;
+use crate::session::Shared;
 
 /// Writes blocks until the reader ends.
 pub(crate) async fn run(

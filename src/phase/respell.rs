@@ -5,11 +5,11 @@ use std::collections::{BTreeSet, HashSet};
 use tokio_stream::StreamExt as _;
 use towpath_backend::RelPath;
 
-use super::Shared;
 use crate::audit::Line;
 use crate::error::Result;
 use crate::event::Event;
 use crate::journal::Respelling;
+use crate::session::Shared;
 
 /// Names of one page.
 const PAGE: usize = 256;
@@ -17,7 +17,7 @@ const PAGE: usize = 256;
 /// Spells names of the sink as the source does, those of directories before what lies in them.
 ///
 /// Where it fails nothing is lost: the sink finds the name in either spelling.
-pub(super) async fn run(shared: &Shared) -> Result<()> {
+pub(crate) async fn run(shared: &Shared) -> Result<()> {
     let mut after = RelPath::root();
     loop {
         let page = shared.journal.respellings(after, PAGE).await?;

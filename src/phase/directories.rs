@@ -5,22 +5,22 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use towpath_backend::{Attributes, Error as BackendError, ErrorKind, Kind, RelPath};
 
-use super::Shared;
-use super::commit::{self, Tally};
-use super::kept::{self, ReadBack};
-use super::obstacle::make_dir;
-use super::task::Failure;
 use crate::audit::Line;
+use crate::conflict::make_dir;
 use crate::error::Error;
 use crate::event::Event;
 use crate::journal::{DirWork, Kept, PendingDir};
+use crate::kept::{self, ReadBack};
+use crate::phase::transfer::commit::{self, Tally};
+use crate::phase::transfer::task::Failure;
+use crate::session::Shared;
 
 /// Directories of one page.
 const PAGE_DIRS: usize = 1024;
 
 /// Makes directories that the sink still lacks, or sets the times of those whose
 /// content has arrived, a page of them side by side.
-pub(super) async fn run(shared: &Arc<Shared>, work: DirWork, tally: &mut Tally) -> Result<(), Error> {
+pub(crate) async fn run(shared: &Arc<Shared>, work: DirWork, tally: &mut Tally) -> Result<(), Error> {
     let (mut after, mut not_kept) = (0, NotKept::default());
     loop {
         let page = shared.journal.pending_dirs(work, after, PAGE_DIRS).await?;

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use towpath_backend::FileReader;
 
-use super::Shared;
 use super::reader::{Reading, Step};
 use super::task::{Ending, Task};
+use crate::session::Shared;
 
 /// Holes are not long if they are up to so many times the file's data, which take longer to send than the holes to
 /// hash: disk images are sent by all lanes, whatever their size.

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::event::Side;
 use crate::journal::Journal;
 use crate::options::Mirror;
-use crate::pipeline::Shared;
+use crate::session::Shared;
 
 /// Checks that both trees are those that were scanned, that the source is not
 /// empty, and that no more is to be deleted than may be.

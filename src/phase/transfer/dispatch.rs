@@ -7,10 +7,10 @@ use std::mem;
 use tokio::sync::mpsc;
 
 use super::PAGE_FILES;
-use super::shared::Shared;
 use super::task::Task;
 use crate::error::Result;
 use crate::journal::{FileKey, Pending, Sizes, Stretch, Work};
+use crate::session::Shared;
 
 /// Pages through the backlog and hands out its files of these sizes.
 pub(super) async fn dispatch(

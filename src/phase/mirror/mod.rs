@@ -5,8 +5,6 @@
 //! again, and looked at in the sink again, right before it goes. "Could not
 //! look" is never "is not there", and what is in doubt stays.
 
-mod absence;
-mod cut_off;
 mod guard;
 
 use std::sync::Arc;
@@ -14,15 +12,15 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use towpath_backend::{ErrorKind, Kind, Metadata, RelPath};
 
+use crate::absence::{Absence, look_for};
+use crate::conflict::line as deletion_line;
 use crate::error::{Error, Result};
 use crate::event::{Event, Side};
 use crate::journal::{Deletion, EndedDeletions, Extra, ExtraKey, Protection};
 use crate::options::Mirror;
-use crate::pipeline::{Shared, Tally, deletion_line};
-use absence::{Absence, look_for};
+use crate::phase::transfer::Tally;
+use crate::session::Shared;
 
-pub(crate) use absence::{Vanished, confirm_absence};
-pub(crate) use cut_off::{log_cut_off, remove_leftovers};
 pub(crate) use guard::within_bounds;
 
 /// Extras announced and deleted together; between two batches the trees are looked at anew.

@@ -23,7 +23,7 @@ use crate::filter::Filter;
 use crate::journal::{Backlog, Found, Journal};
 use crate::options::{Links, Specials};
 use crate::pace::Paces;
-use crate::part::Parts;
+use crate::partial::Parts;
 use crate::progress::Progress;
 use queue::{DirQueue, WalkDir};
 use walker::{Missed, Walk};

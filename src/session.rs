@@ -5,14 +5,14 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use towpath_backend::{ErrorKind, Identity, RelPath, Sink, Source, Timestamp, Tree};
 
-use super::Pool;
 use crate::audit::Line;
 use crate::error::{Error, Result};
 use crate::event::{Emitter, Event, FilePaths, Side};
 use crate::journal::{Deletion, Journal};
 use crate::options::{Options, WriteMode};
 use crate::pace::Paces;
-use crate::part::Parts;
+use crate::partial::Parts;
+use crate::phase::transfer::Pool;
 use crate::progress::Progress;
 
 /// What the tasks of a transfer share.

@@ -6,8 +6,8 @@ use towpath_backend::{RelPath, Sink, Source};
 use crate::error::{Error, Result};
 use crate::event::{Action, Emitter, Event, FilePaths};
 use crate::journal::{DirWork, ExtraKey, FileKey, GivesWay, Journal, PlannedWork, Respelling, Step, StepKey};
-use crate::mirror::within_bounds;
 use crate::options::Mirror;
+use crate::phase::mirror::within_bounds;
 use crate::report::Planned;
 
 /// Rows read at once.

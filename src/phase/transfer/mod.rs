@@ -7,19 +7,14 @@
 
 mod block;
 mod block_size;
-mod commit;
-mod dirs;
+pub(crate) mod commit;
 mod dispatch;
 mod hash;
-mod kept;
 mod lane;
 mod long_holes;
-mod obstacle;
 mod pool;
 mod reader;
-mod respell;
-mod shared;
-mod task;
+pub(crate) mod task;
 mod unfinished;
 mod writer;
 
@@ -33,18 +28,17 @@ use tokio_util::sync::CancellationToken;
 use crate::error::{Error, Result};
 use crate::event::{Event, Side};
 use crate::journal::{DirWork, Sizes, Work};
-use crate::mirror;
+use crate::phase::{directories, mirror, recovery, respell};
 use commit::{Committer, LAST_TURN};
 use dispatch::dispatch;
 use lane::Tasks;
 use long_holes::{HoleLane, LongHoles};
 use task::Ended;
 
+use crate::session::Shared;
 pub(crate) use commit::Tally;
-pub(crate) use obstacle::line as deletion_line;
 pub(crate) use pool::Pool;
 pub(crate) use reader::SMALL_BYTES;
-pub(crate) use shared::{MAX_SINK_MOUNTS, Shared};
 
 /// Files of one page of the backlog.
 const PAGE_FILES: usize = 1024;
@@ -62,7 +56,7 @@ const PAUSE_BEFORE_RETRY: Duration = Duration::from_secs(1);
 ///
 /// `tally` has what the run did before, and what is pending now.
 pub(crate) async fn run(shared: &Arc<Shared>, tally: &mut Tally) -> Result<()> {
-    mirror::remove_leftovers(shared).await?;
+    recovery::remove_leftovers(shared).await?;
     respell::run(shared).await?;
     turns(shared, HoleLane::BesideOthers, tally).await?;
     let goes_on = !shared.scan_follows && !shared.stop.is_cancelled();
@@ -93,7 +87,7 @@ pub(crate) async fn run(shared: &Arc<Shared>, tally: &mut Tally) -> Result<()> {
     unfinished::report(shared, tally).await?;
     // Making a directory changes the time of the one above: times come last.
     for work in [DirWork::Make, DirWork::Settle] {
-        dirs::run(shared, work, tally).await?;
+        directories::run(shared, work, tally).await?;
     }
     Ok(())
 }

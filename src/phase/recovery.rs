@@ -7,7 +7,7 @@ use crate::audit::Line;
 use crate::error::Result;
 use crate::event::FilePaths;
 use crate::journal::{Deletion, EndedDeletions, Journal};
-use crate::pipeline::Shared;
+use crate::session::Shared;
 
 /// Rows looked at in one step.
 const PAGE: usize = 256;

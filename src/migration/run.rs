@@ -9,12 +9,13 @@ use super::done::Done;
 use crate::error::{Error, Result};
 use crate::event::{BacklogOrigin, Event, ScanReason, Side};
 use crate::journal::{Backlog, Compares, Journal, Plan, RunStart, ScanOptions};
-use crate::mirror;
 use crate::options::HardLinks;
-use crate::pipeline::{self, Pool, Shared};
-use crate::plan as dry_run;
+use crate::phase::dry_run;
+use crate::phase::recovery;
+use crate::phase::scan::Scan;
+use crate::phase::transfer::{self, Pool};
 use crate::progress::Phase;
-use crate::scan::Scan;
+use crate::session::{MAX_SINK_MOUNTS, Shared};
 
 impl Migration {
     /// Does what the plan says, and keeps in `done` what came of it, whether or not it succeeds.
@@ -30,7 +31,7 @@ impl Migration {
         }
         if start.identities[Side::Sink.index()].as_deref().is_none_or(|then| identities[1].is_recorded_as(then)) {
             // Of another tree's emptiness nothing is to be concluded.
-            mirror::log_cut_off(journal, self.source.root(), &*self.sink).await?;
+            recovery::log_cut_off(journal, self.source.root(), &*self.sink).await?;
         }
         let run = start.run;
         let reason = match start.plan {
@@ -198,7 +199,7 @@ impl Migration {
     ) -> Result<()> {
         self.progress.set_phase(Phase::Transferring);
         journal.begin_transfer(run).await?;
-        let sink_mounts = journal.mount_points(Side::Sink, pipeline::MAX_SINK_MOUNTS).await?;
+        let sink_mounts = journal.mount_points(Side::Sink, MAX_SINK_MOUNTS).await?;
         let shared = Arc::new(Shared {
             source: Arc::clone(&self.source),
             sink: Arc::clone(&self.sink),
@@ -216,10 +217,10 @@ impl Migration {
             stop: self.cancellation.child_token(),
             set_aside: tokio::sync::Notify::new(),
             scan_follows,
-            pool: Pool::new(self.options.queue_capacity, self.options.block_size_bytes, pipeline::SMALL_BYTES),
+            pool: Pool::new(self.options.queue_capacity, self.options.block_size_bytes, transfer::SMALL_BYTES),
         });
         shared.check_identity(Side::Sink).await?;
-        match pipeline::run(&shared, &mut done.tally).await {
+        match transfer::run(&shared, &mut done.tally).await {
             Ok(()) | Err(Error::Interrupted) => {}
             Err(error) => return Err(error),
         }

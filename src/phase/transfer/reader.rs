@@ -10,7 +10,6 @@ use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc};
 use towpath_backend::{Attributes, ErrorKind, FileReader, Kind, Metadata, RelPath};
 
-use super::Shared;
 use super::block::Block;
 use super::block_size::BlockSize;
 use super::hash::HashStage;
@@ -19,6 +18,7 @@ use super::pool::Slot;
 use super::task::{Ending, Failure, Job, Task};
 use crate::checksum::{FileHash, Hasher};
 use crate::event::Side;
+use crate::session::Shared;
 
 /// Reads files until there are none left or the run is stopped.
 pub(crate) async fn run(shared: Arc<Shared>, tasks: Tasks, queue: mpsc::Sender<Message>) {

@@ -6,11 +6,11 @@
 
 use towpath_backend::{Error as BackendError, ErrorKind, Kind, Metadata, RelPath};
 
-use super::Shared;
-use super::task::{Ending, Failure};
 use crate::audit::Line;
 use crate::event::Event;
 use crate::journal::{Deletion, EndedDeletions};
+use crate::phase::transfer::task::{Ending, Failure};
+use crate::session::Shared;
 
 /// Why something is still in the way.
 #[derive(Debug)]

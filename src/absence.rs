@@ -6,11 +6,11 @@ use towpath_backend::{ErrorKind, Kind, RelPath};
 use crate::error::Result;
 use crate::journal::SeenDir;
 use crate::options::Links;
-use crate::pipeline::Shared;
+use crate::session::Shared;
 
 /// What looking for a path in the source tells.
 #[derive(Debug)]
-pub(super) enum Absence {
+pub(crate) enum Absence {
     /// It is not there.
     Certain,
     /// It is there, as a thing of this kind.
@@ -25,7 +25,7 @@ pub(super) enum Absence {
 /// directory must still be the same one (a file system that was unmounted inside
 /// the tree leaves another in its place), and of what lies below it each part is
 /// looked at until one is missing, or is a file or link, which holds nothing.
-pub(super) async fn look_for(shared: &Shared, path: &RelPath) -> Result<Absence> {
+pub(crate) async fn look_for(shared: &Shared, path: &RelPath) -> Result<Absence> {
     let Some(seen) = shared.journal.nearest_seen_dir(path.clone()).await? else {
         return Ok(Absence::Unknown("the scan saw no directory of the source above it".to_owned()));
     };

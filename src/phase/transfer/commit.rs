@@ -7,15 +7,15 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 use towpath_backend::{ErrorKind, Metadata};
 
-use super::Shared;
 use super::task::{Ended, Ending, Job, Task, Written};
 use super::unfinished;
+use crate::absence::{self, Vanished};
 use crate::audit::Line;
 use crate::checksum::{Checksum, FileHash};
 use crate::error::{Error, Result};
 use crate::event::{Event, FilePaths, Side, Totals};
 use crate::journal::{Outcome, Verdict};
-use crate::mirror::{self, Vanished};
+use crate::session::Shared;
 
 /// Most files of one batch.
 const BATCH_FILES: usize = 4096;
@@ -51,7 +51,7 @@ pub(crate) struct Tally {
 
 impl Tally {
     /// Counts attributes that the sink refused.
-    pub(super) fn add_refused(&mut self, refused: &[towpath_backend::Error]) {
+    pub(crate) fn add_refused(&mut self, refused: &[towpath_backend::Error]) {
         let is_denied = |error: &&towpath_backend::Error| error.kind() == ErrorKind::PermissionDenied;
         self.refused_attributes += refused.len() as u64;
         self.denied_attributes += refused.iter().filter(is_denied).count() as u64;
@@ -191,7 +191,7 @@ impl Committer {
     /// That a file was not found is proved before it counts.
     async fn vanished(&self, ended: &Ended, paths: FilePaths) -> Result<(Verdict, Event)> {
         let task = &ended.task;
-        Ok(match mirror::confirm_absence(&self.shared, &task.path, &task.read_path).await? {
+        Ok(match absence::confirm_absence(&self.shared, &task.path, &task.read_path).await? {
             Vanished::Certain => {
                 let left = unfinished::clean_up(&self.shared, task).await?;
                 let incomplete = left.and_then(|left| left.now).map(|now| (task.path.clone(), now));
@@ -345,7 +345,7 @@ fn recorded(task: &Task) -> Option<Checksum> {
 }
 
 /// The error of a sink that takes nothing more from anyone.
-pub(super) fn sink_is_full(shared: &Shared, error: &towpath_backend::Error) -> Error {
+pub(crate) fn sink_is_full(shared: &Shared, error: &towpath_backend::Error) -> Error {
     Error::Backend(format!(
         "the destination {} cannot take more: {error}; what is finished is recorded: \
          make room and run the same command again",
@@ -354,7 +354,7 @@ pub(super) fn sink_is_full(shared: &Shared, error: &towpath_backend::Error) -> E
 }
 
 /// The error of a sink whose files may not survive a power cut.
-pub(super) fn sink_cannot_flush(shared: &Shared, error: &towpath_backend::Error) -> Error {
+pub(crate) fn sink_cannot_flush(shared: &Shared, error: &towpath_backend::Error) -> Error {
     Error::Backend(format!(
         "the destination {} could not make files durable, so they stay pending: {error}",
         String::from_utf8_lossy(shared.sink.root())

@@ -18,7 +18,7 @@ use crate::filter::{Filter, is_reserved};
 use crate::journal::{Journal, Listed, Role};
 use crate::options::{Links, Specials};
 use crate::pace::Paces;
-use crate::part::{Parts, Whose};
+use crate::partial::{Parts, Whose};
 use crate::progress::Progress;
 
 /// What the walkers of one side share.

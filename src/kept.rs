@@ -5,19 +5,19 @@
 
 use towpath_backend::{Attributes, Error, ErrorKind, Kind, Metadata, Owner, RelPath, Result, Times, Timestamp};
 
-use super::Shared;
 use crate::journal::Kept;
+use crate::session::Shared;
 
 /// What the sink kept, and an error for each attribute that it did not take or keep.
 #[derive(Debug, Default)]
-pub(super) struct ReadBack {
-    pub(super) kept: Kept,
-    pub(super) refused: Vec<Error>,
+pub(crate) struct ReadBack {
+    pub(crate) kept: Kept,
+    pub(crate) refused: Vec<Error>,
 }
 
 impl ReadBack {
     /// Adds what was read back of other attributes.
-    pub(super) fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.kept = Kept {
             modified: self.kept.modified.or(other.kept.modified),
             permissions: self.kept.permissions.or(other.kept.permissions),
@@ -31,7 +31,7 @@ impl ReadBack {
 ///
 /// # Errors
 /// A temporary one if it is another one each time: somebody else writes to the file.
-pub(super) async fn check_mtime(shared: &Shared, path: &RelPath, times: &Times, found: Timestamp) -> Result<ReadBack> {
+pub(crate) async fn check_mtime(shared: &Shared, path: &RelPath, times: &Times, found: Timestamp) -> Result<ReadBack> {
     if shared.is_same_mtime(found, times.modified) {
         return Ok(ReadBack { kept: rounded(found, times.modified), refused: Vec::new() });
     }
@@ -59,7 +59,7 @@ fn rounded(found: Timestamp, given: Timestamp) -> Kept {
 
 /// Sets the times of a link or directory and reads them back. Where the storage has no times of such, nothing is
 /// kept and nothing is wrong.
-pub(super) async fn set_times(shared: &Shared, path: &RelPath, times: &Times) -> Result<ReadBack> {
+pub(crate) async fn set_times(shared: &Shared, path: &RelPath, times: &Times) -> Result<ReadBack> {
     match shared.sink.set_times(path, times).await {
         Err(error) if error.kind() == ErrorKind::Unsupported => Ok(ReadBack::default()),
         Err(error) => Err(error),
@@ -71,7 +71,7 @@ pub(super) async fn set_times(shared: &Shared, path: &RelPath, times: &Times) ->
 }
 
 /// Applies attributes and reads back permissions and owner.
-pub(super) async fn set_attributes(shared: &Shared, path: &RelPath, attributes: &Attributes) -> Result<ReadBack> {
+pub(crate) async fn set_attributes(shared: &Shared, path: &RelPath, attributes: &Attributes) -> Result<ReadBack> {
     if attributes.is_empty() {
         return Ok(ReadBack::default());
     }

@@ -2,7 +2,6 @@
 
 use towpath_backend::{Error as BackendError, ErrorKind, Kind, Metadata, RelPath};
 
-use super::Shared;
 use super::commit::Tally;
 use super::task::{Job, Task};
 use crate::audit::Line;
@@ -10,6 +9,7 @@ use crate::error::Result;
 use crate::event::Event;
 use crate::journal::Begun;
 use crate::options::WriteMode;
+use crate::session::Shared;
 
 /// Rows of one page.
 const PAGE: usize = 256;

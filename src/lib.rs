@@ -49,6 +49,7 @@ mod options;
 mod own_files;
 mod pace;
 mod partial;
+mod per_side;
 mod phase;
 mod progress;
 mod report;

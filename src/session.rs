@@ -12,6 +12,7 @@ use crate::journal::{Deletion, Journal};
 use crate::options::{Options, WriteMode};
 use crate::pace::Paces;
 use crate::partial::Parts;
+use crate::per_side::PerSide;
 use crate::phase::transfer::Pool;
 use crate::progress::Progress;
 
@@ -26,7 +27,7 @@ pub(crate) struct Shared {
     pub(crate) emitter: Emitter,
     pub(crate) journal: Journal,
     /// Which trees were scanned.
-    pub(crate) identities: [Identity; 2],
+    pub(crate) identities: PerSide<Identity>,
     /// Where the scan found other file systems mounted inside the sink.
     pub(crate) sink_mounts: Vec<RelPath>,
     /// How far the mtime that a sink keeps may be from the one it was given. `None`: it keeps none.
@@ -127,7 +128,7 @@ impl Shared {
         };
         let root = String::from_utf8_lossy(tree.root()).into_owned();
         match tree.identity().await {
-            Ok(identity) if identity == self.identities[side.index()] => Ok(()),
+            Ok(identity) if identity == self.identities[side] => Ok(()),
             Ok(_) => Err(Error::Refused(format!(
                 "the {side} {root} is no longer the tree that was scanned (unmounted, or another one mounted over \
                  it?); nothing was concluded from what is there now"

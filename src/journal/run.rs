@@ -8,10 +8,11 @@ use super::db::Db;
 use super::mounts::LOST_IN_SOURCE;
 use super::resume::{Plan, RunRequest, start_line};
 use super::scan::number;
-use super::value::{signed, unsigned};
+use super::value::unsigned;
 use crate::audit::RunLine;
 use crate::error::Result;
 use crate::event::{Counts, Side, Totals};
+use crate::per_side::PerSide;
 
 /// What a run finds when it starts.
 #[derive(Debug)]
@@ -20,7 +21,7 @@ pub(crate) struct RunStart {
     pub(crate) run: i64,
     pub(crate) plan: Plan,
     /// The identities of source and sink when they were last scanned to the end.
-    pub(crate) identities: [Option<String>; 2],
+    pub(crate) identities: PerSide<Option<String>>,
 }
 
 /// What an earlier scan left to do.
@@ -88,7 +89,7 @@ impl Journal {
     }
 
     /// Records which trees the backlog belongs to.
-    pub(crate) async fn record_identities(&self, identities: [Identity; 2]) -> Result<()> {
+    pub(crate) async fn record_identities(&self, identities: PerSide<Identity>) -> Result<()> {
         self.call(move |db| db.record_identities(&identities)).await
     }
 
@@ -172,19 +173,19 @@ impl Db {
         Ok(backlog)
     }
 
-    fn identities(&self) -> Result<[Option<String>; 2]> {
+    fn identities(&self) -> Result<PerSide<Option<String>>> {
         let identity = |side: i64| {
             let recorded = self.row("SELECT identity FROM tree WHERE side = ?1", [side], |row| row.get(0));
             recorded.map(Option::flatten)
         };
-        Ok([identity(0)?, identity(1)?])
+        Ok(PerSide { source: identity(number(Side::Source))?, sink: identity(number(Side::Sink))? })
     }
 
-    pub(super) fn record_identities(&mut self, identities: &[Identity; 2]) -> Result<()> {
-        for (side, identity) in identities.iter().enumerate() {
+    pub(super) fn record_identities(&mut self, identities: &PerSide<Identity>) -> Result<()> {
+        for (side, identity) in identities.iter() {
             self.execute(
                 "UPDATE tree SET identity = ?2 WHERE side = ?1 AND identity IS NOT ?2",
-                params![signed(side as u64), identity.as_str()],
+                params![number(side), identity.as_str()],
             )?;
         }
         Ok(())

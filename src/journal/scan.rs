@@ -12,6 +12,7 @@ use super::sums;
 use super::value::{Name, optional_path, path, signed};
 use crate::error::Result;
 use crate::event::{Counts, Side, Totals};
+use crate::per_side::PerSide;
 
 /// Directories whose rows are checked in one step.
 const SWEEP_DIRS: i64 = 1000;
@@ -159,7 +160,7 @@ impl Journal {
 
     /// Completes the scan: rows of files that no longer exist go, and the
     /// backlog is what is pending now.
-    pub(crate) async fn finish_scan(&self, found: Found, identities: [Identity; 2]) -> Result<Backlog> {
+    pub(crate) async fn finish_scan(&self, found: Found, identities: PerSide<Identity>) -> Result<Backlog> {
         self.call_long(Db::protect_unknown).await?;
         self.for_all_dirs(&[Db::match_spellings, Db::sweep]).await?;
         self.call_long(|db| db.send_unverified()).await?;
@@ -321,7 +322,7 @@ impl Db {
         Ok(())
     }
 
-    fn finish_scan(&mut self, found: &Found, identities: &[Identity; 2]) -> Result<Backlog> {
+    fn finish_scan(&mut self, found: &Found, identities: &PerSide<Identity>) -> Result<Backlog> {
         let counts = |counts: &Counts| [signed(counts.files), signed(counts.dirs), sums::bounded(counts.bytes)];
         let ([a, b, c], [d, e, f]) = (counts(&found.source), counts(&found.sink));
         self.execute(

@@ -23,6 +23,7 @@ use crate::options::Options;
 use crate::own_files;
 use crate::pace::{self, Paces};
 use crate::partial::Parts;
+use crate::per_side::PerSide;
 use crate::progress::{Phase, Progress};
 use crate::report::{Outcome, Report};
 use done::Done;
@@ -189,7 +190,7 @@ impl Migration {
         &self,
         journal: &Journal,
         start: RunStart,
-        identities: [Identity; 2],
+        identities: PerSide<Identity>,
         done: &mut Done,
     ) -> Result<()> {
         let stop = CancellationToken::new();
@@ -199,12 +200,12 @@ impl Migration {
         self.run_plan(journal, start, identities, done).await
     }
 
-    async fn identities(&self) -> Result<[Identity; 2]> {
+    async fn identities(&self) -> Result<PerSide<Identity>> {
         let failed = |side, root, error| Error::of_side(side, root, &error);
         let source = self.source.identity().await;
         let source = source.map_err(|error| failed(Side::Source, self.source.root(), error))?;
         let sink = self.sink.identity().await.map_err(|error| failed(Side::Sink, self.sink.root(), error))?;
-        Ok([source, sink])
+        Ok(PerSide { source, sink })
     }
 
     /// What is left alone inside the source, and inside the sink.

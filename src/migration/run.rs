@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::event::{BacklogOrigin, Event, ScanReason, Side};
 use crate::journal::{Backlog, Compares, Journal, Plan, RunStart, ScanOptions};
 use crate::options::HardLinks;
+use crate::per_side::PerSide;
 use crate::phase::dry_run;
 use crate::phase::recovery;
 use crate::phase::scan::Scan;
@@ -23,13 +24,13 @@ impl Migration {
         &self,
         journal: &Journal,
         start: RunStart,
-        identities: [Identity; 2],
+        identities: PerSide<Identity>,
         done: &mut Done,
     ) -> Result<()> {
         if !self.options.accept_new_tree {
             self.check_same_trees(&start.identities, &identities)?;
         }
-        if start.identities[Side::Sink.index()].as_deref().is_none_or(|then| identities[1].is_recorded_as(then)) {
+        if start.identities[Side::Sink].as_deref().is_none_or(|then| identities.sink.is_recorded_as(then)) {
             // Of another tree's emptiness nothing is to be concluded.
             recovery::log_cut_off(journal, self.source.root(), &*self.sink).await?;
         }
@@ -73,10 +74,10 @@ impl Migration {
     /// What is recorded is of the trees that were scanned, and of no others that
     /// happen to be mounted in their places: of an empty folder where the source
     /// was nothing is concluded, and into one where the sink was nothing is written.
-    fn check_same_trees(&self, recorded: &[Option<String>; 2], identities: &[Identity; 2]) -> Result<()> {
-        let sides = [(Side::Source, self.source.root()), (Side::Sink, self.sink.root())];
-        for (((side, root), recorded), now) in sides.into_iter().zip(recorded).zip(identities) {
-            if let Some(then) = recorded.as_deref().filter(|then| !now.is_recorded_as(then)) {
+    fn check_same_trees(&self, recorded: &PerSide<Option<String>>, identities: &PerSide<Identity>) -> Result<()> {
+        for (side, now) in identities.iter() {
+            let root = if side == Side::Source { self.source.root() } else { self.sink.root() };
+            if let Some(then) = recorded[side].as_deref().filter(|then| !now.is_recorded_as(then)) {
                 return Err(Error::Refused(format!(
                     "the {side} {} is not the tree that was scanned: {}. Is it mounted? Nothing was done. Only if it \
                      was replaced by another one on purpose, run once with --accept-new-tree",
@@ -120,7 +121,7 @@ impl Migration {
         journal: &Journal,
         run: i64,
         reason: ScanReason,
-        identities: &[Identity; 2],
+        identities: &PerSide<Identity>,
     ) -> Result<Option<Backlog>> {
         self.progress.set_phase(Phase::Scanning);
         self.emitter.emit(Event::ScanStarted { reason }).await;
@@ -193,7 +194,7 @@ impl Migration {
         &self,
         journal: &Journal,
         run: i64,
-        identities: &[Identity; 2],
+        identities: &PerSide<Identity>,
         scan_follows: bool,
         done: &mut Done,
     ) -> Result<()> {

@@ -24,6 +24,7 @@ use crate::journal::{Backlog, Found, Journal};
 use crate::options::{Links, Specials};
 use crate::pace::Paces;
 use crate::partial::Parts;
+use crate::per_side::PerSide;
 use crate::progress::Progress;
 use queue::{DirQueue, WalkDir};
 use walker::{Missed, Walk};
@@ -40,7 +41,7 @@ const MAX_DEPTH: usize = 100_000;
 pub(crate) struct Scan {
     pub(crate) source: Arc<dyn Source>,
     pub(crate) sink: Arc<dyn Sink>,
-    pub(crate) identities: [Identity; 2],
+    pub(crate) identities: PerSide<Identity>,
     /// This migration's own files inside the source, and inside the sink.
     pub(crate) own_files: [HashSet<RelPath>; 2],
     /// Walkers of each side.
@@ -130,8 +131,8 @@ impl Scan {
     fn walk(&self, side: Side, stop: CancellationToken) -> Walk {
         let [source_own, sink_own] = self.own_files.clone();
         let (tree, identity, own, taken): (Arc<dyn Tree>, _, _, _) = match side {
-            Side::Source => (self.source.clone(), &self.identities[0], source_own, sink_own),
-            Side::Sink => (self.sink.clone(), &self.identities[1], sink_own, source_own),
+            Side::Source => (self.source.clone(), &self.identities.source, source_own, sink_own),
+            Side::Sink => (self.sink.clone(), &self.identities.sink, sink_own, source_own),
         };
         Walk {
             side,

@@ -7,8 +7,9 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::common::*;
 use rustix::process::Signal;
+
+use crate::common::*;
 
 /// `towpath` with nothing of this process's own environment that matters.
 fn towpath(home: Option<&OsStr>, xdg_state_home: Option<&OsStr>) -> Command {

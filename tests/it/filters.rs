@@ -5,8 +5,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::common::*;
 use rustix::process::Signal;
+
+use crate::common::*;
 
 /// All names at the destination.
 fn arrived(bench: &Bench) -> Vec<String> {

@@ -4,8 +4,9 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::time::{Duration, Instant};
 
-use crate::common::*;
 use rustix::process::Signal;
+
+use crate::common::*;
 
 #[test]
 fn others_arrive_and_ctrl_c_ends_it() {

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use crate::mocks::*;
 use towpath::{Event, Migration, Options, Progress, Report, Snapshot};
 use towpath_backend::mock::{MockSink, MockSource};
 use towpath_backend::{
     Bytes, Capabilities, Entry, FileId, FileReader, FileWriter, Kind, Metadata, Result, Times, Timestamp, async_trait,
 };
+
+use crate::mocks::*;
 
 const EIB: u64 = 1 << 60;
 

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use crate::mocks::*;
 use tokio::time::sleep;
 use towpath::Options;
 use towpath_backend::{Bytes, Capabilities, FileWriter, Kind, Metadata, Result, Times, async_trait};
+
+use crate::mocks::*;
 
 const SMALL: usize = 10;
 const LARGE: usize = 1 << 20;

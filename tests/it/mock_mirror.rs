@@ -3,10 +3,11 @@
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
-use crate::mocks::*;
 use towpath::{Event, MaxDelete, Mirror, Options};
 use towpath_backend::mock::{MockSink, MockSource};
 use towpath_backend::{Capabilities, Entry, EntryStream, ErrorKind, FileId, Identity, Kind, Metadata, RelPath, Result};
+
+use crate::mocks::*;
 
 fn mirrored() -> Options {
     let mirror = Some(Mirror { max_delete: MaxDelete::Percent(100), discard: false, other_file_systems: false });

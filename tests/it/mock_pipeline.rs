@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::mocks::*;
 use towpath::{Error, Event, Options, Outcome, Side};
 use towpath_backend::mock::{MockFileReader, MockFileWriter};
 use towpath_backend::{ErrorKind, Kind};
+
+use crate::mocks::*;
 
 const BLOCK: usize = 1 << 20;
 

@@ -3,10 +3,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::mocks::*;
 use towpath::{Bandwidth, Options};
 use towpath_backend::mock::{MockFileReader, MockSource};
 use towpath_backend::{FileReader, Metadata, Result, async_trait};
+
+use crate::mocks::*;
 
 const SIZE: usize = 5 << 20;
 

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
-use crate::mocks::*;
 use towpath::{Error, Event, MaxDelete, Mirror, Options};
 use towpath_backend::mock::{MockSink, MockSource};
 use towpath_backend::{
     ByteSet, Capabilities, Entry, EntryStream, ErrorKind, Identity, Kind, NameRules, RelPath, Result,
 };
+
+use crate::mocks::*;
 
 fn entry(name: &[u8], kind: Kind) -> Entry {
     Entry { name: name.to_vec(), metadata: metadata(kind, 10) }

@@ -5,8 +5,9 @@ use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 
-use crate::common::*;
 use proptest::prelude::*;
+
+use crate::common::*;
 
 #[test]
 fn sizes_around_the_block_arrive_whole() {

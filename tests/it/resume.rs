@@ -3,8 +3,9 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::common::*;
 use rustix::process::Signal;
+
+use crate::common::*;
 
 #[test]
 fn killed_in_the_middle_of_a_file_the_next_run_sends_it_whole() {

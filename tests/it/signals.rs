@@ -4,8 +4,9 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
-use crate::common::*;
 use rustix::process::Signal;
+
+use crate::common::*;
 
 /// The same command, started by a shell that did something before.
 fn after(preparation: &str, command: &Command) -> Command {

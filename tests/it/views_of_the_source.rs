@@ -5,10 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::common::*;
 use towpath::{Error, Migration, Options};
 use towpath_backend::{Capabilities, Error as BackendError, ErrorKind, Identity, Kind};
 use towpath_local::{LocalSink, LocalSource};
+
+use crate::common::*;
 
 /// A mount that goes away with the test.
 struct Mount(PathBuf);

@@ -1,7 +1,5 @@
 //! What is special to mounted paths: links, special files, long paths, other trees.
 
-#![allow(clippy::unwrap_used, missing_docs)]
-
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::time::Duration;

@@ -1,13 +1,9 @@
 //! The suite of all backends, on real servers on loopback.
 
-#![allow(clippy::unwrap_used, missing_docs)]
-#![cfg(feature = "all-backends")]
-
-mod servers;
-
-use servers::{Server, or_skip};
 use towpath_backend::conformance::{Fixture, check};
 use towpath_backend::{Sink, Source};
+
+use crate::servers::{self, Server, or_skip};
 
 /// A folder of its own on a server.
 struct Folder {

@@ -1,8 +1,6 @@
 //! Owners, permissions and extended attributes of mounted trees. What needs root
 //! is skipped without, saying so.
 
-#![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
-
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown, symlink};
 use std::path::Path;

@@ -1,20 +1,16 @@
 //! Whole migrations to real servers on loopback, and back.
 
-#![allow(clippy::unwrap_used, missing_docs)]
-#![cfg(feature = "all-backends")]
-
-mod servers;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use servers::{Server, or_skip};
 use towpath::{MaxDelete, Migration, Mirror, Options, Report};
 use towpath_backend::{Capabilities, Kind, RelPath, Sink, Source};
 use towpath_local::{LocalSink, LocalSource};
 use towpath_opendal::OpendalTree;
+
+use crate::servers::{self, Server, or_skip};
 
 /// Files of a kind that each makes trouble somewhere, one in several parts among them.
 fn fill(root: &Path, odd: &str) {

@@ -1,8 +1,6 @@
 //! What shows only on file systems made for it: full disks, other precisions,
 //! mounts inside and beside a tree. Skipped, saying so, where mounting is not allowed.
 
-#![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
-
 use std::fs;
 use std::path::Path;
 use std::process::Command;

@@ -1,7 +1,5 @@
 //! The suite of all backends, on OpenDAL's own storage in memory.
 
-#![allow(clippy::unwrap_used, missing_docs)]
-
 use opendal::Operator;
 use opendal::services::Memory;
 use towpath_backend::conformance::Fixture;

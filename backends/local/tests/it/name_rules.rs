@@ -1,8 +1,6 @@
 //! What file systems do with names, on images made for it. Skipped, saying so,
 //! where making or mounting one is not possible.
 
-#![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

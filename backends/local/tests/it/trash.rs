@@ -1,7 +1,5 @@
 //! A place for what is discarded, and a destination that is only looked at.
 
-#![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
-
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};

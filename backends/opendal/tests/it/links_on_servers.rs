@@ -1,19 +1,15 @@
 //! Links and special files on real servers: nothing leads out of a tree, neither reading, writing nor deleting.
 
-#![allow(clippy::unwrap_used, missing_docs)]
-#![cfg(feature = "all-backends")]
-
-mod servers;
-
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use servers::{Server, or_skip};
 use towpath::{MaxDelete, Migration, Mirror, Options, Report};
 use towpath_backend::{Bytes, ErrorKind, Kind, Metadata, RelPath, Sink, Source, Times, Timestamp};
 use towpath_local::{LocalSink, LocalSource};
+
+use crate::servers::{self, Server, or_skip};
 
 const PRECIOUS: &str = "precious";
 

@@ -1,17 +1,13 @@
 //! Empty directories on servers of objects that keep them, refuse them, or accept them and lose them.
 
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
-#![cfg(feature = "all-backends")]
-
-mod fake;
-
 use std::fs;
 
-use fake::{Markers, Server};
 use towpath::{Event, Migration, Options, Report};
 use towpath_backend::{ErrorKind, RelPath, Sink as _, Tree as _};
 use towpath_local::LocalSource;
 use towpath_opendal::OpendalTree;
+
+use crate::fake::{Markers, Server};
 
 /// A source with files in directories, and with empty directories.
 struct Bench {

@@ -1,7 +1,5 @@
 //! The local backend passes the suite of all backends.
 
-#![allow(clippy::unwrap_used, missing_docs)]
-
 use towpath_backend::conformance::Fixture;
 use towpath_backend::{Sink, Source};
 use towpath_local::{LocalSink, LocalSource};

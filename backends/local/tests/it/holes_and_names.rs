@@ -1,7 +1,5 @@
 //! Holes take no room, and files with several names stay several.
 
-#![allow(clippy::unwrap_used, missing_docs)]
-
 use std::fs;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
 

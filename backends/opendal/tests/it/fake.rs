@@ -1,7 +1,5 @@
 //! A server of objects in memory, as far as the tests need it: what it does with keys that end with a slash can be chosen.
 
-#![allow(dead_code, clippy::unwrap_used, missing_docs)]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -35,14 +33,13 @@ struct State {
 /// Its threads end with the test.
 pub struct Server {
     port: u16,
-    markers: Markers,
     state: Arc<Mutex<State>>,
 }
 
 impl Server {
     pub fn start(markers: Markers) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let server = Self { port: listener.local_addr().unwrap().port(), markers, state: Arc::default() };
+        let server = Self { port: listener.local_addr().unwrap().port(), state: Arc::default() };
         let state = Arc::clone(&server.state);
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {

@@ -1,0 +1,11 @@
+//! Mounted trees from outside: the suite of all backends, attributes, names, mounts and other file systems.
+
+#![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
+
+mod attributes;
+mod conformance;
+mod holes_and_names;
+mod mounted_trees;
+mod name_rules;
+mod other_file_systems;
+mod trash;

@@ -1,0 +1,19 @@
+//! The backends of OpenDAL against its storage in memory, a server made for the tests, and real servers on loopback.
+
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+#[cfg(feature = "all-backends")]
+#[path = "../servers/mod.rs"]
+mod servers;
+
+#[cfg(feature = "all-backends")]
+mod conformance_on_servers;
+#[cfg(feature = "all-backends")]
+mod empty_directories;
+#[cfg(feature = "all-backends")]
+mod fake;
+#[cfg(feature = "all-backends")]
+mod links_on_servers;
+mod memory;
+#[cfg(feature = "all-backends")]
+mod migrations;

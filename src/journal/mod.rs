@@ -1,202 +1,35 @@
 //! What is remembered across runs: a SQLite database, written by one thread.
 //!
-//! [`Journal`] is the handle that the engine's tasks share. Each call is a job
-//! for the database's thread; jobs share transactions, which are committed when
-//! no job waits, when they have grown large, or when a job asks for it.
+//! [`Journal`] is the handle that the engine's tasks share. Its methods lie beside what they are
+//! about: runs, scans, the backlog, row updates, deletions and dry runs.
 
 mod backlog;
-mod copy;
-#[cfg(test)]
-mod cuts;
-mod db;
 mod deletion;
-mod extra;
-mod inside;
-mod kept;
-mod links;
-mod listing;
-mod long_holes;
-mod mounts;
-mod names;
-mod open;
-mod open_files;
+mod dry_run;
+mod handle;
 mod outcome;
-mod pending_dir;
-mod plan;
-mod probe;
-mod problem;
-mod resume;
-mod run;
+#[cfg(test)]
+mod power_cuts;
+mod row;
+mod runs;
 mod scan;
-mod spelling;
-mod steps;
-mod sums;
-mod unfinished;
-mod upgrade;
-mod value;
+mod store;
 
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::thread;
-
-use tokio::sync::mpsc::error::TryRecvError;
-use tokio::sync::{mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
-
-use crate::audit::AuditLog;
-use crate::error::{Error, Result};
-use db::Db;
-
-pub(crate) use backlog::{FileKey, Pending, Replaced, Sizes, Stretch, Work};
-pub use copy::KnownSink;
-pub(crate) use copy::copy;
-pub(crate) use deletion::{Deletion, EndedDeletions};
-pub(crate) use extra::{Extra, ExtraKey, Protection, SeenDir};
-pub(crate) use kept::Kept;
-pub(crate) use listing::{Listed, Role};
-pub(crate) use open::{Roots, check_file};
+pub(crate) use backlog::dirs::{DirWork, PendingDir};
+pub(crate) use backlog::partial::{Begin, Begun};
+pub(crate) use backlog::pending::{FileKey, Pending, Replaced, Sizes, Stretch, Work};
+pub(crate) use deletion::announced::{Deletion, EndedDeletions};
+pub(crate) use deletion::extras::{Extra, ExtraKey, Protection, SeenDir};
+pub use dry_run::copy::KnownSink;
+pub(crate) use dry_run::copy::copy;
+pub(crate) use dry_run::planned::{GivesWay, PlannedWork};
+pub(crate) use dry_run::steps::{Step, StepKey};
+pub(crate) use handle::Journal;
 pub(crate) use outcome::{Outcome, Verdict};
-pub(crate) use pending_dir::{DirWork, PendingDir};
-pub(crate) use plan::{GivesWay, PlannedWork};
-pub(crate) use resume::{Plan, RunRequest};
-pub(crate) use run::{Backlog, RunEnd, RunStart};
-pub(crate) use scan::{Compares, Found, ScanOptions};
-pub(crate) use spelling::Respelling;
-pub(crate) use steps::{Step, StepKey};
-pub(crate) use unfinished::{Begin, Begun};
-
-type Job = Box<dyn FnOnce(&mut Db) + Send>;
-
-/// Jobs that may wait for the database's thread; more callers than that wait themselves.
-const QUEUE_CAPACITY: usize = 64;
-
-/// A handle on the database; clones share it.
-#[derive(Clone)]
-pub(crate) struct Journal {
-    jobs: mpsc::Sender<Job>,
-    thread: thread::Thread,
-    path: Arc<PathBuf>,
-}
-
-/// The database's thread; it ends once all handles are gone.
-pub(crate) struct StateThread(thread::JoinHandle<()>);
-
-impl Journal {
-    /// Opens or makes the database of these trees, and starts its thread. Statements that can run
-    /// for long end with [`Error::Interrupted`] once `stop` is cancelled.
-    ///
-    /// # Errors
-    /// [`Error::Database`] if it cannot be used, [`Error::Refused`] if it belongs to other trees.
-    pub(crate) fn open(
-        path: PathBuf,
-        roots: &Roots,
-        log: AuditLog,
-        stop: CancellationToken,
-    ) -> Result<(Self, StateThread)> {
-        let mut db = Db::new(open::open(&path, roots)?, log, path.clone());
-        db.interrupt_when(stop)?;
-        db.complete_log()?;
-        let (jobs, mut waiting) = mpsc::channel::<Job>(QUEUE_CAPACITY);
-        let thread = thread::Builder::new()
-            .name("towpath-state".to_owned())
-            .spawn(move || work(&mut db, &mut waiting))
-            .map_err(|error| Error::Internal(format!("cannot start the database's thread: {error}")))?;
-        Ok((Self { jobs, thread: thread.thread().clone(), path: Arc::new(path) }, StateThread(thread)))
-    }
-
-    /// Runs `job` on the database's thread, inside a transaction that may be
-    /// committed later than its return.
-    async fn call<T: Send + 'static>(&self, job: impl FnOnce(&mut Db) -> Result<T> + Send + 'static) -> Result<T> {
-        let (reply, answer) = oneshot::channel();
-        let job: Job = Box::new(move |db| {
-            let result = db.in_transaction(job);
-            let _caller_gone = reply.send(result);
-        });
-        let ended = || Error::Database { path: self.path.to_path_buf(), problem: "its thread has ended".to_owned() };
-        self.jobs.send(job).await.map_err(|_| ended())?;
-        self.thread.unpark();
-        answer.await.map_err(|_| ended())?
-    }
-
-    /// As [`Self::call`], but what was done is committed when it returns.
-    async fn commit<T: Send + 'static>(&self, job: impl FnOnce(&mut Db) -> Result<T> + Send + 'static) -> Result<T> {
-        self.call(move |db| {
-            let value = job(db)?;
-            db.commit()?;
-            Ok(value)
-        })
-        .await
-    }
-
-    /// As [`Self::call`], for a job that can run for long: it ends with [`Error::Interrupted`], undone,
-    /// when the run is to stop. What earlier jobs did is committed before it.
-    async fn call_long<T: Send + 'static>(&self, job: impl FnOnce(&mut Db) -> Result<T> + Send + 'static) -> Result<T> {
-        self.call(move |db| db.interruptible(job)).await
-    }
-
-    /// As [`Self::call_long`], and committed when it returns.
-    async fn commit_long<T: Send + 'static>(
-        &self,
-        job: impl FnOnce(&mut Db) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        self.commit(move |db| db.interruptible(job)).await
-    }
-
-    /// As [`Self::commit`], but a power cut does not take it back.
-    async fn commit_durably<T: Send + 'static>(
-        &self,
-        job: impl FnOnce(&mut Db) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        self.call(move |db| {
-            let value = job(db)?;
-            db.commit_durably()?;
-            Ok(value)
-        })
-        .await
-    }
-
-    /// Returns the warnings about database and log collected since the last call.
-    pub(crate) async fn take_warnings(&self) -> Result<Vec<String>> {
-        self.call(|db| Ok(db.take_warnings())).await
-    }
-}
-
-impl StateThread {
-    /// Waits until everything is committed and the database is closed. All
-    /// handles must be gone.
-    pub(crate) async fn join(self) -> Result<()> {
-        let joined = tokio::task::spawn_blocking(move || self.0.join()).await;
-        match joined {
-            Ok(Ok(())) => Ok(()),
-            _ => Err(Error::Internal("the database's thread panicked".to_owned())),
-        }
-    }
-}
-
-fn work(db: &mut Db, waiting: &mut mpsc::Receiver<Job>) {
-    while let Some(job) = next_job(db, waiting) {
-        job(db);
-    }
-    db.close();
-}
-
-/// The next job; `None` once all handles are gone.
-fn next_job(db: &mut Db, waiting: &mut mpsc::Receiver<Job>) -> Option<Job> {
-    loop {
-        match waiting.try_recv() {
-            Ok(job) => return Some(job),
-            Err(TryRecvError::Disconnected) => return None,
-            Err(TryRecvError::Empty) => {}
-        }
-        // Nobody waits: a good moment to commit. An error shows again at the next job.
-        match db.commit_idle() {
-            // Sending a job unparks the thread.
-            Ok(Some(early)) => thread::park_timeout(early),
-            Ok(None) => return waiting.blocking_recv(),
-            Err(error) => {
-                tracing::error!(%error, "commit");
-                return waiting.blocking_recv();
-            }
-        }
-    }
-}
+pub(crate) use row::kept::Kept;
+pub(crate) use runs::decision::{Plan, RunRequest};
+pub(crate) use runs::run::{Backlog, RunEnd, RunStart};
+pub(crate) use scan::finish::{Compares, Found, ScanOptions};
+pub(crate) use scan::listing::{Listed, Role};
+pub(crate) use scan::spelling::Respelling;
+pub(crate) use store::open::{Roots, check_file};

@@ -3,18 +3,18 @@
 use rusqlite::params;
 use towpath_backend::{Kind, Metadata, RelPath};
 
-use super::Journal;
-use super::backlog::{BLOCKED, FileKey, NO_TURN};
-use super::db::Db;
-use super::kept::Kept;
-use super::listing::{FILE, LINK, bits, several_names};
-use super::long_holes::SET_ASIDE;
-use super::scan::number;
-use super::value::{Name, Time, signed, unsigned};
 use crate::audit::Line;
 use crate::checksum::Checksum;
 use crate::error::Result;
 use crate::event::Side;
+use crate::journal::backlog::long_holes::SET_ASIDE;
+use crate::journal::backlog::pending::{BLOCKED, FileKey, NO_TURN};
+use crate::journal::handle::Journal;
+use crate::journal::row::kept::Kept;
+use crate::journal::scan::finish::number;
+use crate::journal::scan::listing::{FILE, LINK, bits, several_names};
+use crate::journal::store::db::Db;
+use crate::journal::store::value::{Name, Time, signed, unsigned};
 
 /// What became of a row of the backlog, and the lines of the log that say so.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl Journal {
 }
 
 impl Db {
-    pub(super) fn record(&mut self, outcomes: &[Outcome]) -> Result<()> {
+    pub(in crate::journal) fn record(&mut self, outcomes: &[Outcome]) -> Result<()> {
         for outcome in outcomes {
             let failed_before = self.failed_before(outcome)?;
             self.record_verdict(&outcome.key, &outcome.verdict)?;
@@ -156,12 +156,12 @@ impl Db {
     }
 
     /// Keeps the reason why a file was given up, for those who read the view `files`.
-    pub(super) fn set_error(&self, key: &FileKey, error: Option<&str>) -> Result<()> {
+    pub(in crate::journal) fn set_error(&self, key: &FileKey, error: Option<&str>) -> Result<()> {
         let sql = "UPDATE file SET error = ?3 WHERE dir = ?1 AND name = ?2";
         self.execute(sql, params![key.dir, Name(&key.name), error]).map(drop)
     }
 
-    pub(super) fn set_turn(&self, key: &FileKey, turn: u32, metadata: Option<&Metadata>) -> Result<()> {
+    pub(in crate::journal) fn set_turn(&self, key: &FileKey, turn: u32, metadata: Option<&Metadata>) -> Result<()> {
         if let Some(metadata) = metadata {
             self.set_metadata(key, metadata)?;
             // Other metadata are other content: the recorded checksum is not its own.
@@ -201,7 +201,7 @@ impl Db {
     }
 
     /// Completes the log if the last run was interrupted while it appended; then clears the outbox.
-    pub(super) fn complete_log(&mut self) -> Result<()> {
+    pub(in crate::journal) fn complete_log(&mut self) -> Result<()> {
         let outbox = self.row("SELECT log_length, lines FROM outbox WHERE id = 1", [], |row| {
             Ok((unsigned(row.get(0)?), row.get::<_, Vec<u8>>(1)?))
         })?;

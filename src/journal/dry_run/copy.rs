@@ -1,0 +1,62 @@
+//! A copy of the database for a dry run: it decides with what the real run knows, and changes nothing.
+
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use rusqlite::Connection;
+use towpath_backend::{Capabilities, Identity};
+
+use crate::error::{Error, Result};
+use crate::event::Side;
+use crate::journal::dry_run::probe;
+use crate::journal::handle::Journal;
+use crate::journal::scan::finish::number;
+use crate::journal::store::open::{Roots, open_beside_others};
+use crate::journal::store::value::Name;
+
+/// What a database knows of its sink.
+#[derive(Clone, Debug, Default)]
+pub struct KnownSink {
+    /// Which tree it was at the last complete scan.
+    pub identity: Option<Identity>,
+    /// What a run that wrote to it found out.
+    pub capabilities: Option<Capabilities>,
+}
+
+impl Journal {
+    /// Records what a run found out about its sink, for dry runs.
+    pub(crate) async fn record_capabilities(&self, capabilities: Capabilities) -> Result<()> {
+        self.call(move |db| {
+            let sql = "UPDATE tree SET probe = ?2 WHERE side = ?1";
+            db.execute(sql, rusqlite::params![number(Side::Sink), probe::to_text(&capabilities)]).map(drop)
+        })
+        .await
+    }
+}
+
+/// Copies the database of these trees from `from` to the new file `to`, as it is at one moment, even if a
+/// run is writing to it. `None`: there is none yet.
+pub(crate) fn copy(from: &Path, to: &Path, roots: &Roots) -> Result<Option<KnownSink>> {
+    let Some(connection) = open_beside_others(from, roots)? else { return Ok(None) };
+    let failed = |error: rusqlite::Error| Error::Database {
+        path: from.to_owned(),
+        problem: format!("cannot be copied to {} for the dry run: {error}", to.display()),
+    };
+    connection.execute("VACUUM INTO ?1", [Name(to.as_os_str().as_bytes())]).map_err(failed)?;
+    drop(connection);
+    known_sink(to).map(Some).map_err(failed)
+}
+
+/// Reads what the copy knows, and makes it one that no log belongs to.
+fn known_sink(copy: &Path) -> rusqlite::Result<KnownSink> {
+    let connection = Connection::open(copy)?;
+    connection.execute("DELETE FROM outbox", [])?;
+    let has_probe = connection.prepare("SELECT probe FROM tree").is_ok();
+    let sql = format!("SELECT identity, {} FROM tree WHERE side = ?1", if has_probe { "probe" } else { "NULL" });
+    connection.query_row(&sql, [number(Side::Sink)], |row| {
+        Ok(KnownSink {
+            identity: row.get::<_, Option<String>>(0)?.map(Identity::new),
+            capabilities: row.get::<_, Option<String>>(1)?.and_then(|text| probe::from_text(&text)),
+        })
+    })
+}

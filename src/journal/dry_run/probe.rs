@@ -1,0 +1,80 @@
+//! What a sink can keep, as a text in the database.
+
+use serde_json::{Map, Value, json};
+use towpath_backend::{ByteSet, Capabilities, NameRules};
+
+/// A JSON object with a field for each capability.
+pub(in crate::journal) fn to_text(capabilities: &Capabilities) -> String {
+    // Destructured, so that a new field cannot be forgotten.
+    let Capabilities {
+        mtime_precision_ns,
+        sets_mtime,
+        symlinks,
+        hard_links,
+        renames,
+        holes,
+        over_network,
+        implied_directories,
+        empty_directories,
+        names,
+        probes,
+        exact_sizes,
+        lanes,
+    } = *capabilities;
+    let NameRules { folds_case, folds_unicode, trims_end, utf8_only, refuses_outer_space, refused } = names;
+    let refused: Vec<u8> = (0..128).filter(|byte| refused.contains(*byte)).collect();
+    json!({
+        "mtime_precision_ns": mtime_precision_ns, "sets_mtime": sets_mtime, "symlinks": symlinks,
+        "hard_links": hard_links, "renames": renames, "holes": holes, "over_network": over_network,
+        "implied_directories": implied_directories, "empty_directories": empty_directories, "probes": probes, "exact_sizes": exact_sizes, "lanes": lanes,
+        "folds_case": folds_case, "folds_unicode": folds_unicode, "trims_end": trims_end, "utf8_only": utf8_only,
+        "refuses_outer_space": refuses_outer_space, "refused": refused,
+    })
+    .to_string()
+}
+
+/// What [`to_text`] wrote; `None` if it was another version, which had other fields.
+pub(in crate::journal) fn from_text(text: &str) -> Option<Capabilities> {
+    let fields: Map<String, Value> = serde_json::from_str(text).ok()?;
+    let flag = |key: &str| fields.get(key)?.as_bool();
+    let number = |key: &str| fields.get(key)?.as_u64();
+    let refused: Option<Vec<u8>> =
+        fields.get("refused")?.as_array()?.iter().map(|byte| u8::try_from(byte.as_u64()?).ok()).collect();
+    Some(Capabilities {
+        mtime_precision_ns: number("mtime_precision_ns")?,
+        sets_mtime: flag("sets_mtime")?,
+        symlinks: flag("symlinks")?,
+        hard_links: flag("hard_links")?,
+        renames: flag("renames")?,
+        holes: flag("holes")?,
+        over_network: flag("over_network")?,
+        implied_directories: flag("implied_directories")?,
+        empty_directories: flag("empty_directories")?,
+        names: NameRules {
+            folds_case: flag("folds_case")?,
+            folds_unicode: flag("folds_unicode")?,
+            trims_end: flag("trims_end")?,
+            utf8_only: flag("utf8_only")?,
+            refuses_outer_space: flag("refuses_outer_space")?,
+            refused: ByteSet::of(&refused?),
+        },
+        probes: flag("probes")?,
+        exact_sizes: flag("exact_sizes")?,
+        lanes: usize::try_from(number("lanes")?).ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_found_comes_back() {
+        let names = NameRules { folds_case: true, trims_end: true, refused: ByteSet::of(b":\x01"), ..NameRules::BYTES };
+        let found = Capabilities { mtime_precision_ns: 2_000_000_000, symlinks: true, names, ..Capabilities::PLAIN };
+        assert_eq!(from_text(&to_text(&found)), Some(found));
+        for text in ["", "{}", "[]", r#"{"sets_mtime":true}"#] {
+            assert_eq!(from_text(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The handle that the engine's tasks share, and the thread that owns the connection.
+//!
+//! Each call is a job for that thread. Jobs share transactions, which are committed when no job
+//! waits, when they have grown large, or when a job asks for it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+
+use tokio::sync::mpsc::error::TryRecvError;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::audit::AuditLog;
+use crate::error::{Error, Result};
+use crate::journal::store::db::Db;
+use crate::journal::store::open::{self, Roots};
+
+type Job = Box<dyn FnOnce(&mut Db) + Send>;
+
+/// Jobs that may wait for the database's thread; more callers than that wait themselves.
+const QUEUE_CAPACITY: usize = 64;
+
+/// A handle on the database; clones share it.
+#[derive(Clone)]
+pub(crate) struct Journal {
+    jobs: mpsc::Sender<Job>,
+    thread: thread::Thread,
+    path: Arc<PathBuf>,
+}
+
+/// The database's thread; it ends once all handles are gone.
+pub(crate) struct JournalThread(thread::JoinHandle<()>);
+
+impl Journal {
+    /// Opens or makes the database of these trees, and starts its thread. Statements that can run
+    /// for long end with [`Error::Interrupted`] once `stop` is cancelled.
+    ///
+    /// # Errors
+    /// [`Error::Database`] if it cannot be used, [`Error::Refused`] if it belongs to other trees.
+    pub(crate) fn open(
+        path: PathBuf,
+        roots: &Roots,
+        log: AuditLog,
+        stop: CancellationToken,
+    ) -> Result<(Self, JournalThread)> {
+        let mut db = Db::new(open::open(&path, roots)?, log, path.clone());
+        db.interrupt_when(stop)?;
+        db.complete_log()?;
+        let (jobs, mut waiting) = mpsc::channel::<Job>(QUEUE_CAPACITY);
+        let thread = thread::Builder::new()
+            .name("towpath-state".to_owned())
+            .spawn(move || work(&mut db, &mut waiting))
+            .map_err(|error| Error::Internal(format!("cannot start the database's thread: {error}")))?;
+        Ok((Self { jobs, thread: thread.thread().clone(), path: Arc::new(path) }, JournalThread(thread)))
+    }
+
+    /// Runs `job` on the database's thread, inside a transaction that may be
+    /// committed later than its return.
+    pub(in crate::journal) async fn call<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Db) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (reply, answer) = oneshot::channel();
+        let job: Job = Box::new(move |db| {
+            let result = db.in_transaction(job);
+            let _caller_gone = reply.send(result);
+        });
+        let ended = || Error::Database { path: self.path.to_path_buf(), problem: "its thread has ended".to_owned() };
+        self.jobs.send(job).await.map_err(|_| ended())?;
+        self.thread.unpark();
+        answer.await.map_err(|_| ended())?
+    }
+
+    /// As [`Self::call`], but what was done is committed when it returns.
+    pub(in crate::journal) async fn commit<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Db) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.call(move |db| {
+            let value = job(db)?;
+            db.commit()?;
+            Ok(value)
+        })
+        .await
+    }
+
+    /// As [`Self::call`], for a job that can run for long: it ends with [`Error::Interrupted`], undone,
+    /// when the run is to stop. What earlier jobs did is committed before it.
+    pub(in crate::journal) async fn call_long<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Db) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.call(move |db| db.interruptible(job)).await
+    }
+
+    /// As [`Self::call_long`], and committed when it returns.
+    pub(in crate::journal) async fn commit_long<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Db) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.commit(move |db| db.interruptible(job)).await
+    }
+
+    /// As [`Self::commit`], but a power cut does not take it back.
+    pub(in crate::journal) async fn commit_durably<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Db) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.call(move |db| {
+            let value = job(db)?;
+            db.commit_durably()?;
+            Ok(value)
+        })
+        .await
+    }
+
+    /// Returns the warnings about database and log collected since the last call.
+    pub(crate) async fn take_warnings(&self) -> Result<Vec<String>> {
+        self.call(|db| Ok(db.take_warnings())).await
+    }
+}
+
+impl JournalThread {
+    /// Waits until everything is committed and the database is closed. All
+    /// handles must be gone.
+    pub(crate) async fn join(self) -> Result<()> {
+        let joined = tokio::task::spawn_blocking(move || self.0.join()).await;
+        match joined {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(Error::Internal("the database's thread panicked".to_owned())),
+        }
+    }
+}
+
+fn work(db: &mut Db, waiting: &mut mpsc::Receiver<Job>) {
+    while let Some(job) = next_job(db, waiting) {
+        job(db);
+    }
+    db.close();
+}
+
+/// The next job; `None` once all handles are gone.
+fn next_job(db: &mut Db, waiting: &mut mpsc::Receiver<Job>) -> Option<Job> {
+    loop {
+        match waiting.try_recv() {
+            Ok(job) => return Some(job),
+            Err(TryRecvError::Disconnected) => return None,
+            Err(TryRecvError::Empty) => {}
+        }
+        // Nobody waits: a good moment to commit. An error shows again at the next job.
+        match db.commit_idle() {
+            // Sending a job unparks the thread.
+            Ok(Some(early)) => thread::park_timeout(early),
+            Ok(None) => return waiting.blocking_recv(),
+            Err(error) => {
+                tracing::error!(%error, "commit");
+                return waiting.blocking_recv();
+            }
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Simulated power cuts: each line of a committed transaction is in the log exactly once.
+//!
+//! `tests/it/durability.rs` checks by system calls that a transaction with lines is durable
+//! before its lines are appended, and that the log is synced before such a transaction.
+//! These tests assume both, and cut off whatever was not synced.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+
+use crate::audit::{AuditLog, Line, RunLine};
+use crate::event::FilePaths;
+use crate::journal::store::db::Db;
+use crate::journal::store::open::{self, Roots};
+use crate::journal::{Journal, RunEnd, RunRequest};
+use crate::options::AfterBacklog;
+use crate::own_files::companion;
+
+/// A step of a run.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// Adds this many lines and commits.
+    Record(usize),
+    /// Adds this many lines without a commit.
+    Log(usize),
+    /// Changes a row and commits.
+    Commit,
+    /// The queue of jobs is empty.
+    Idle,
+}
+
+/// The state of the disks after a step.
+struct Moment {
+    database: Vec<u8>,
+    wal: Vec<u8>,
+    log: Vec<u8>,
+    /// Bytes of the log that were synced.
+    durable_bytes: usize,
+    /// What the log must contain after recovery.
+    committed: Vec<u8>,
+}
+
+fn open(folder: &Path) -> Db {
+    let roots = Roots { source: b"/old".to_vec(), sink: b"/new".to_vec() };
+    let log = AuditLog::open(&folder.join("log")).unwrap();
+    let path = folder.join("db");
+    let mut db = Db::new(open::open(&path, &roots).unwrap(), log, path);
+    db.complete_log().unwrap();
+    db
+}
+
+fn line(number: usize) -> Line {
+    let paths = FilePaths { source: format!("/old/{number}").into(), dest: format!("/new/{number}").into() };
+    Line { time: jiff::Timestamp::UNIX_EPOCH, ..Line::now("synced", paths) }
+}
+
+fn text(numbers: std::ops::Range<usize>) -> Vec<u8> {
+    numbers.fold(Vec::new(), |mut text, number| {
+        line(number).write(&mut text);
+        text
+    })
+}
+
+/// Performs the steps; returns the state of the disks after each.
+fn moments(folder: &Path, steps: &[Step]) -> Vec<Moment> {
+    let mut db = open(folder);
+    let (mut written, mut committed) = (0, 0);
+    let mut moments = Vec::new();
+    for step in steps {
+        let count = if let Step::Record(count) | Step::Log(count) = *step { count } else { 0 };
+        let lines: Vec<_> = (written..written + count).map(line).collect();
+        written += count;
+        db.in_transaction(|db| {
+            db.add_lines(&lines);
+            db.execute("INSERT INTO walk_queue(side, path) VALUES (0, 'x')", []).map(drop)
+        })
+        .unwrap();
+        match step {
+            Step::Record(_) | Step::Commit => db.commit().unwrap(),
+            Step::Log(_) => {}
+            Step::Idle => drop(db.commit_idle().unwrap()),
+        }
+        if !db.has_lines() {
+            committed = written;
+        }
+        moments.push(moment(folder, &db, text(0..committed)));
+    }
+    moments
+}
+
+fn moment(folder: &Path, db: &Db, committed: Vec<u8>) -> Moment {
+    let read = |path: &Path| std::fs::read(path).unwrap_or_default();
+    let (database, log) = (folder.join("db"), folder.join("log"));
+    Moment {
+        wal: read(&companion(&database, "-wal")),
+        database: read(&database),
+        log: read(&log),
+        durable_bytes: usize::try_from(db.log.durable_bytes().unwrap()).unwrap(),
+        committed,
+    }
+}
+
+/// The log after recovery from a cut that left `cut` bytes of it, the last `zeros` of them zeros.
+fn after_cut(moment: &Moment, cut: usize, zeros: usize) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let mut log = moment.log[..cut].to_vec();
+    log[cut - zeros..].fill(0);
+    std::fs::write(folder.path().join("db"), &moment.database).unwrap();
+    std::fs::write(folder.path().join("db-wal"), &moment.wal).unwrap();
+    std::fs::write(folder.path().join("log"), log).unwrap();
+    let mut db = open(folder.path());
+    db.in_transaction(|db| {
+        db.add_lines([&line(1000)]);
+        Ok(())
+    })
+    .unwrap();
+    db.commit().unwrap();
+    std::fs::read(folder.path().join("log")).unwrap()
+}
+
+fn check(moment: &Moment, cut: usize, zeros: usize) {
+    let expected = [&moment.committed[..], &text(1000..1001)].concat();
+    let log = after_cut(moment, cut, zeros);
+    assert!(
+        log == expected,
+        "cut at {cut}, {zeros} zeros before it, of {} bytes:\n{}\nexpected:\n{}",
+        moment.log.len(),
+        String::from_utf8_lossy(&log),
+        String::from_utf8_lossy(&expected)
+    );
+}
+
+#[test]
+fn each_line_is_in_the_log_once_wherever_a_power_cut_tears_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let steps = [Step::Record(2), Step::Commit, Step::Log(1), Step::Record(1), Step::Commit];
+    let moments = moments(folder.path(), &steps);
+    let last = moments.last().unwrap();
+    assert!(last.durable_bytes < last.log.len(), "something can be cut off");
+    assert_eq!(last.durable_bytes, text(0..2).len(), "and of the earlier lines nothing");
+    for cut in last.durable_bytes..=last.log.len() {
+        check(last, cut, 0);
+    }
+}
+
+#[test]
+fn the_lines_about_a_run_are_in_the_log_once_wherever_a_power_cut_tears_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut db = open(folder.path());
+    let roots = || FilePaths { source: b"/old".to_vec(), dest: b"/new".to_vec() };
+    let request = RunRequest {
+        rescan: false,
+        after_backlog: AfterBacklog::Auto,
+        settings: String::new(),
+        line: RunLine::started(roots()),
+    };
+    let run = db.in_transaction(|db| db.begin_run(request)).unwrap().run;
+    db.commit().unwrap();
+    let begun = moment(folder.path(), &db, Vec::new());
+    let begun = Moment { committed: begun.log.clone(), ..begun };
+    assert_eq!((begun.durable_bytes, begun.log.split(|byte| *byte == b'\n').count()), (0, 2), "a line that can be cut");
+    for cut in 0..=begun.log.len() {
+        check(&begun, cut, 0);
+    }
+    db.in_transaction(|db| db.end_run(run, RunEnd::Finished, RunLine::ended(roots()))).unwrap();
+    db.commit().unwrap();
+    let ended = moment(folder.path(), &db, Vec::new());
+    assert!(ended.log.starts_with(&begun.log) && ended.log.len() > begun.log.len());
+    assert_eq!(ended.durable_bytes, ended.log.len(), "nothing can be cut");
+    // A log that is rotated between two runs gets nothing a second time.
+    let rotated = Moment { log: Vec::new(), committed: Vec::new(), durable_bytes: 0, ..ended };
+    check(&rotated, 0, 0);
+}
+
+#[tokio::test]
+async fn lines_reach_the_log_though_nobody_asks_for_a_commit() {
+    let folder = tempfile::tempdir().unwrap();
+    let roots = Roots { source: b"/old".to_vec(), sink: b"/new".to_vec() };
+    let log = AuditLog::open(&folder.path().join("log")).unwrap();
+    let (journal, thread) = Journal::open(folder.path().join("db"), &roots, log, Default::default()).unwrap();
+    for number in 0..3 {
+        journal.log(vec![line(number)]).await.unwrap();
+    }
+    let began = Instant::now();
+    while std::fs::read(folder.path().join("log")).unwrap() != text(0..3) {
+        assert!(began.elapsed() < Duration::from_secs(60));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    drop(journal);
+    thread.join().await.unwrap();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+    #[test]
+    fn whatever_a_run_does_each_line_is_in_the_log_once_after_a_power_cut(
+        steps in prop::collection::vec(
+            prop_oneof![
+                (0..4usize).prop_map(Step::Record),
+                (0..3usize).prop_map(Step::Log),
+                Just(Step::Commit),
+                Just(Step::Idle),
+            ],
+            1..10,
+        ),
+        cuts in prop::collection::vec((0.0..=1.0f64, 0.0..=1.0f64), 4),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        for moment in moments(folder.path(), &steps) {
+            for (cut, zeros) in &cuts {
+                let volatile = moment.log.len() - moment.durable_bytes;
+                let left = (volatile as f64 * cut) as usize;
+                check(&moment, moment.durable_bytes + left, (left as f64 * zeros) as usize);
+            }
+        }
+    }
+}

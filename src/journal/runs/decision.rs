@@ -1,0 +1,151 @@
+//! What a run begins with: the backlog of an earlier one, or a scan.
+
+use crate::audit::RunLine;
+use crate::error::{Error, Result};
+use crate::event::{BacklogOrigin, ScanReason};
+use crate::journal::runs::run::Backlog;
+use crate::journal::store::db::Db;
+use crate::json;
+use crate::options::AfterBacklog;
+
+/// What a run is asked to do.
+#[derive(Debug)]
+pub(crate) struct RunRequest {
+    /// Scan first, even if there is a backlog.
+    pub(crate) rescan: bool,
+    pub(crate) after_backlog: AfterBacklog,
+    /// What decides which files are migrated, in a text that can be compared: a backlog that was
+    /// made with other settings is not what is asked for now.
+    pub(crate) settings: String,
+    /// The line that says so in the log; what is found out is added.
+    pub(crate) line: RunLine,
+}
+
+/// What a run begins with.
+#[derive(Debug)]
+pub(crate) enum Plan {
+    Scan(ScanReason),
+    /// The backlog of an earlier run; then a scan, if there is a reason.
+    Backlog {
+        backlog: Backlog,
+        origin: BacklogOrigin,
+        then: Option<ScanReason>,
+    },
+}
+
+/// Completes the first line of a run: its number, what it does, and whether the one before ended.
+pub(in crate::journal) fn start_line(
+    mut line: RunLine,
+    run: i64,
+    plan: &Plan,
+    unfinished: Option<(i64, i64)>,
+) -> RunLine {
+    let fields = std::mem::take(&mut line.fields);
+    line.put("run", run);
+    let (mode, reason) = match plan {
+        Plan::Scan(reason) => ("scan", reason.name()),
+        Plan::Backlog { origin, then, .. } => {
+            (if then.is_some() { "backlog-then-scan" } else { "backlog" }, origin.name())
+        }
+    };
+    line.put("mode", mode);
+    line.put("reason", reason);
+    if let Plan::Backlog { backlog, .. } = plan {
+        line.put("pending_files", backlog.pending.files);
+        line.put("pending_bytes", json::number(backlog.pending.bytes));
+        line.put("scanned_at", backlog.scanned_at.map(json::time));
+    }
+    let unfinished = unfinished.map(|(run, started_ns)| {
+        let started = jiff::Timestamp::from_nanosecond(started_ns.into()).ok().map(|time| time.to_string());
+        serde_json::json!({ "run": run, "started": started })
+    });
+    line.put("unfinished_run", unfinished);
+    line.fields.extend(fields);
+    line
+}
+
+impl Db {
+    /// The last run, if it did not come to its end, and when it started.
+    pub(in crate::journal) fn unfinished_run(&self) -> Result<Option<(i64, i64)>> {
+        let sql = "SELECT id, started FROM run WHERE id = (SELECT max(id) FROM run) AND finished IS NULL";
+        self.row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
+    }
+
+    pub(in crate::journal) fn plan(&self, request: &RunRequest) -> Result<Plan> {
+        match (self.plan_without_limits(request)?, request.after_backlog) {
+            (Plan::Backlog { backlog, origin, .. }, AfterBacklog::Stop) => {
+                Ok(Plan::Backlog { backlog, origin, then: None })
+            }
+            (Plan::Backlog { backlog, origin, then: None }, AfterBacklog::Scan) => {
+                Ok(Plan::Backlog { backlog, origin, then: Some(ScanReason::AfterBacklog) })
+            }
+            (Plan::Scan(reason), AfterBacklog::Stop) => self.plan_without_scan(reason, &request.settings),
+            (plan, _) => Ok(plan),
+        }
+    }
+
+    fn has_settings(&self, settings: &str) -> Result<bool> {
+        let sql = "SELECT settings = ?1 FROM scan ORDER BY id DESC LIMIT 1";
+        Ok(self.row(sql, [settings], |row| row.get(0))?.unwrap_or(false))
+    }
+
+    /// The backlog alone, in a run that would scan for `reason`. Made with other settings, it is
+    /// not what is asked for, whatever else calls for a scan.
+    fn plan_without_scan(&self, reason: ScanReason, settings: &str) -> Result<Plan> {
+        Err(Error::NoBacklog(match reason {
+            ScanReason::FirstRun => "these trees were not scanned yet",
+            ScanReason::Interrupted => "the last scan was interrupted",
+            _ if !self.has_settings(settings)? => "the last scan was made with other filters or options",
+            _ => {
+                let (backlog, origin) = (self.backlog()?, BacklogOrigin::Failed);
+                return Ok(Plan::Backlog { backlog, origin, then: None });
+            }
+        }))
+    }
+
+    fn plan_without_limits(&self, request: &RunRequest) -> Result<Plan> {
+        if self.fresh {
+            return Ok(Plan::Scan(ScanReason::FirstRun));
+        }
+        let last = self.row(
+            "SELECT finished IS NOT NULL, settings = ?1 FROM scan ORDER BY id DESC LIMIT 1",
+            [&request.settings],
+            |row| Ok((row.get::<_, bool>(0)?, row.get::<_, bool>(1)?)),
+        )?;
+        let same_settings = match last {
+            None => return Ok(Plan::Scan(ScanReason::FirstRun)),
+            Some((false, _)) => return Ok(Plan::Scan(ScanReason::Interrupted)),
+            Some((true, same)) => same,
+        };
+        if request.rescan {
+            return Ok(Plan::Scan(ScanReason::Requested));
+        }
+        let backlog = self.backlog()?;
+        let waiting = |column| {
+            self.row(&format!("SELECT 1 FROM dir WHERE {column} = 1 LIMIT 1"), [], |_| Ok(())).map(|row| row.is_some())
+        };
+        // What cannot be had at the sink is no work: new files would never be found.
+        let possible = "SELECT 1 FROM file WHERE status = 0 AND work IN (0, 1, 2) LIMIT 1";
+        let has_files = self.row(possible, [], |_| Ok(()))?.is_some();
+        let is_incomplete = backlog.unreadable > 0 || backlog.unreadable_at_sink > 0;
+        if !has_files && !waiting("missing")? && !waiting("settle")? {
+            let reason = if is_incomplete { ScanReason::Incomplete } else { ScanReason::BacklogEmpty };
+            return Ok(Plan::Scan(reason));
+        }
+        if !same_settings {
+            return Ok(Plan::Scan(ScanReason::OtherSettings));
+        }
+        // An interrupted run is resumed. After one that came to its end, only what failed is pending: a file
+        // that fails again and again must not keep new files from being found.
+        let ended = "SELECT 1 FROM run WHERE outcome = 'finished' AND id >= (SELECT max(run) FROM scan) LIMIT 1";
+        if self.row(ended, [], |_| Ok(()))?.is_none() {
+            return Ok(Plan::Backlog { backlog, origin: BacklogOrigin::Interrupted, then: None });
+        }
+        let reason = if is_incomplete { ScanReason::Incomplete } else { ScanReason::AfterFailed };
+        Ok(if has_files {
+            Plan::Backlog { backlog, origin: BacklogOrigin::Failed, then: Some(reason) }
+        } else {
+            Plan::Scan(reason)
+        })
+    }
+}

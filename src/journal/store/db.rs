@@ -1,0 +1,314 @@
+//! The connection and its transactions, as the database's thread uses them.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use tokio_util::sync::CancellationToken;
+
+use crate::audit::{AuditLog, Line, RunLine};
+use crate::error::{Error, Result};
+use crate::event::Totals;
+use crate::journal::store::open::Opened;
+use crate::journal::store::open_files::OpenFiles;
+use crate::journal::store::sums;
+use crate::journal::store::value::{signed, unsigned};
+
+/// Changes after which a transaction is committed even if jobs wait.
+const MAX_CHANGES: u64 = 100_000;
+/// Bytes of lines after which a transaction is committed even if jobs wait.
+const MAX_LINES_BYTES: usize = 1 << 20;
+/// Shortest time between commits with lines that no job asks for: each costs two syncs.
+const LINES_TIME: Duration = Duration::from_secs(1);
+/// Longest wait for other readers of a database that is not in its place any more.
+const FOLD_TIME: Duration = Duration::from_secs(1);
+/// Instructions of SQLite's machine between two looks at whether to stop: well below a millisecond.
+const INSTRUCTIONS_BETWEEN_LOOKS: i32 = 10_000;
+
+/// The database, owned by its thread.
+pub(in crate::journal) struct Db {
+    // Fields drop in this order: the lock goes after the connection. (Closing any
+    // handle on the file ends SQLite's own locks of it.)
+    pub(in crate::journal) connection: Connection,
+    _lock: File,
+    /// Our own handle on SQLite's write-ahead log, to sync it; `None`: there is none, and every commit is durable.
+    wal: Option<File>,
+    files: OpenFiles,
+    pub(in crate::journal) log: AuditLog,
+    /// Lines of the open transaction.
+    lines: Vec<u8>,
+    lines_committed: Option<Instant>,
+    warnings: Vec<String>,
+    pub(in crate::journal) fresh: bool,
+    /// What the scan under way has found to be pending so far.
+    pub(in crate::journal) scan: crate::journal::scan::finish::Scan,
+    path: PathBuf,
+    changes_at_begin: Option<u64>,
+    /// A commit failed outside any job; the next job hears of it.
+    failure: Option<Error>,
+    /// Whether the statements that run now may be interrupted.
+    is_interruptible: Arc<AtomicBool>,
+}
+
+impl Db {
+    pub(in crate::journal) fn new(opened: Opened, log: AuditLog, path: PathBuf) -> Self {
+        Self {
+            connection: opened.connection,
+            _lock: opened.lock,
+            wal: opened.wal,
+            files: opened.files,
+            fresh: opened.fresh,
+            log,
+            lines: Vec::new(),
+            lines_committed: None,
+            warnings: opened.warnings,
+            scan: crate::journal::scan::finish::Scan::default(),
+            path,
+            changes_at_begin: None,
+            failure: None,
+            is_interruptible: Arc::default(),
+        }
+    }
+
+    /// Ends statements of [`Self::interruptible`] jobs once `stop` is cancelled.
+    pub(in crate::journal) fn interrupt_when(&mut self, stop: CancellationToken) -> Result<()> {
+        let armed = Arc::clone(&self.is_interruptible);
+        let look = move || armed.load(Relaxed) && stop.is_cancelled();
+        self.connection.progress_handler(INSTRUCTIONS_BETWEEN_LOOKS, Some(look)).map_err(|error| self.error(&error))
+    }
+
+    /// Runs a job that can be interrupted: then it is undone, but nothing that was done before it.
+    pub(in crate::journal) fn interruptible<T>(&mut self, job: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.commit_and_go_on()?;
+        self.is_interruptible.store(true, Relaxed);
+        let result = job(self);
+        self.is_interruptible.store(false, Relaxed);
+        result
+    }
+
+    /// What an error of SQLite means to the run.
+    pub(in crate::journal) fn error(&self, error: &rusqlite::Error) -> Error {
+        if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) {
+            return Error::Interrupted;
+        }
+        Error::Database { path: self.path.clone(), problem: crate::journal::store::problem::describe(error) }
+    }
+
+    /// Runs `job` inside the open transaction, or a new one. If it fails, the
+    /// whole transaction is undone.
+    pub(in crate::journal) fn in_transaction<T>(&mut self, job: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        if let Some(error) = self.failure.take() {
+            return Err(error);
+        }
+        self.begin()?;
+        match job(self) {
+            Ok(value) => {
+                let begun_at = self.changes_at_begin.unwrap_or(0);
+                let has_grown = self.connection.total_changes() - begun_at > MAX_CHANGES;
+                if has_grown || self.lines.len() > MAX_LINES_BYTES {
+                    self.commit()?;
+                }
+                Ok(value)
+            }
+            Err(error) => {
+                self.rollback();
+                Err(error)
+            }
+        }
+    }
+
+    fn begin(&mut self) -> Result<()> {
+        if self.changes_at_begin.is_none() {
+            self.execute("BEGIN IMMEDIATE", [])?;
+            self.changes_at_begin = Some(self.connection.total_changes());
+        }
+        Ok(())
+    }
+
+    /// Adds lines to the open transaction.
+    pub(in crate::journal) fn add_lines<'a>(&mut self, lines: impl IntoIterator<Item = &'a Line>) {
+        for line in lines {
+            line.write(&mut self.lines);
+        }
+    }
+
+    /// Adds a line about the run to the open transaction.
+    pub(in crate::journal) fn add_run_line(&mut self, line: &RunLine) {
+        line.write(&mut self.lines);
+    }
+
+    #[cfg(test)]
+    pub(in crate::journal) fn has_lines(&self) -> bool {
+        !self.lines.is_empty()
+    }
+
+    /// Commits the open transaction and begins another.
+    pub(in crate::journal) fn commit_and_go_on(&mut self) -> Result<()> {
+        self.commit()?;
+        self.begin()
+    }
+
+    /// Commits the open transaction. It is durable only if it has lines.
+    pub(in crate::journal) fn commit(&mut self) -> Result<()> {
+        if self.changes_at_begin.is_none() {
+            return Ok(());
+        }
+        if let Err(error) = self.files.check() {
+            self.rollback();
+            self.fold_wal();
+            self.failure = copy(&error);
+            return Err(error);
+        }
+        let committed = if self.lines.is_empty() { self.end_transaction() } else { self.commit_lines() };
+        committed.inspect_err(|error| {
+            self.rollback();
+            self.failure = copy(error);
+        })
+    }
+
+    /// Moves all that is committed from the write-ahead log into the database, wherever that is now. A
+    /// database that was moved is then whole without the log, and one that took its place is not
+    /// damaged by a log that is not its own.
+    fn fold_wal(&self) {
+        let _only_shorter = self.connection.busy_timeout(FOLD_TIME);
+        if let Err(error) = self.row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+            tracing::error!(%error, "checkpoint");
+        }
+    }
+
+    /// Commits the open transaction, and makes it and all before it durable.
+    pub(in crate::journal) fn commit_durably(&mut self) -> Result<()> {
+        let has_lines = !self.lines.is_empty();
+        self.commit()?;
+        if has_lines { Ok(()) } else { self.sync_wal() }
+    }
+
+    /// Commits the open transaction when no job waits; if it is too early for its lines, returns how long.
+    pub(in crate::journal) fn commit_idle(&mut self) -> Result<Option<Duration>> {
+        let early = self.lines_committed.and_then(|then| LINES_TIME.checked_sub(then.elapsed()));
+        match early.filter(|_| !self.lines.is_empty()) {
+            Some(early) => Ok(Some(early)),
+            None => self.commit().map(|()| None),
+        }
+    }
+
+    /// Commits, and checkpoints the write-ahead log as far as readers allow.
+    pub(in crate::journal) fn checkpoint(&mut self) -> Result<()> {
+        self.commit()?;
+        self.row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).map(drop)
+    }
+
+    fn end_transaction(&mut self) -> Result<()> {
+        self.execute("COMMIT", [])?;
+        self.changes_at_begin = None;
+        Ok(())
+    }
+
+    /// Commits rows together with their lines. The outbox holds the lines until the next
+    /// such commit, so that the next run can complete the log. In this order:
+    ///
+    /// 1. Sync the log: the outbox with its latest lines is replaced.
+    /// 2. Commit durably: a line must not report what a power cut can undo, since the
+    ///    next run does it again and logs it again.
+    /// 3. Append the lines.
+    fn commit_lines(&mut self) -> Result<()> {
+        let length = self.log.settle()?;
+        let sql = "INSERT OR REPLACE INTO outbox VALUES (1, ?1, ?2)";
+        self.execute(sql, rusqlite::params![signed(length), self.lines])?;
+        self.end_transaction()?;
+        let lines = std::mem::take(&mut self.lines);
+        self.lines_committed = Some(Instant::now());
+        self.sync_wal()?;
+        self.log.append(length, lines)
+    }
+
+    fn sync_wal(&self) -> Result<()> {
+        let Some(wal) = &self.wal else { return Ok(()) };
+        wal.sync_data().map_err(|error| Error::Database {
+            path: self.path.clone(),
+            problem: crate::journal::store::problem::failed_io("its write-ahead log cannot be made durable", &error),
+        })
+    }
+
+    fn rollback(&mut self) {
+        self.changes_at_begin = None;
+        self.lines.clear();
+        // After some errors SQLite has rolled back by itself.
+        let _already = self.connection.execute_batch("ROLLBACK");
+    }
+
+    /// Returns the warnings collected since the last call.
+    pub(in crate::journal) fn take_warnings(&mut self) -> Vec<String> {
+        let mut warnings = std::mem::take(&mut self.warnings);
+        warnings.extend(self.log.take_warnings());
+        warnings
+    }
+
+    /// Commits, folds the write-ahead log into the database, and lets go.
+    pub(in crate::journal) fn close(&mut self) {
+        if let Err(error) = self.commit() {
+            tracing::error!(%error, "last commit");
+        }
+        // It may write, and nothing more may go into the WAL of a database that is not in its place.
+        if self.files.check().is_ok() {
+            let _best_effort = self.connection.execute_batch("PRAGMA optimize");
+        }
+    }
+
+    /// Runs a statement, kept prepared; tells how many rows it changed.
+    pub(in crate::journal) fn execute(&self, sql: &str, values: impl rusqlite::Params) -> Result<usize> {
+        self.connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.execute(values))
+            .map_err(|error| self.error(&error))
+    }
+
+    /// The one row of a query, or `None`.
+    pub(in crate::journal) fn row<T>(
+        &self,
+        sql: &str,
+        values: impl rusqlite::Params,
+        read: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>> {
+        use rusqlite::OptionalExtension as _;
+        self.connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.query_row(values, read).optional())
+            .map_err(|error| self.error(&error))
+    }
+
+    /// All rows of a query that is bounded by its LIMIT.
+    pub(in crate::journal) fn rows<T>(
+        &self,
+        sql: &str,
+        values: impl rusqlite::Params,
+        read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>> {
+        let collect = || {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            statement.query_map(values, read)?.collect::<rusqlite::Result<Vec<T>>>()
+        };
+        collect().map_err(|error| self.error(&error))
+    }
+
+    /// What is pending, counted from the rows.
+    pub(in crate::journal) fn pending(&self) -> Result<Totals> {
+        let bytes = sums::columns("FILTER (WHERE work = 0)");
+        let totals = self.row(&format!("SELECT count(*), {bytes} FROM file WHERE status = 0"), [], |row| {
+            Ok(Totals { files: unsigned(row.get(0)?), bytes: sums::read(row, 1)? })
+        })?;
+        Ok(totals.unwrap_or_default())
+    }
+}
+
+/// The same error again, for the next job.
+fn copy(error: &Error) -> Option<Error> {
+    match error {
+        Error::Database { path, problem } => Some(Error::Database { path: path.clone(), problem: problem.clone() }),
+        Error::AuditLog { path, problem } => Some(Error::AuditLog { path: path.clone(), problem: problem.clone() }),
+        _ => None,
+    }
+}

@@ -1,0 +1,9 @@
+//! The database file: opening it, its one connection and transactions, and how values are stored.
+
+pub(super) mod db;
+pub(super) mod open;
+mod open_files;
+mod problem;
+pub(super) mod sums;
+mod upgrade;
+pub(super) mod value;

@@ -1,0 +1,312 @@
+//! Opening the database: whose it is, who else has it open, and whether it is whole.
+
+use std::fs::{File, TryLockError};
+use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::error::{Error, Result};
+use crate::journal::backlog::hard_links::TEMPORARY_TABLES;
+use crate::journal::store::open_files::OpenFiles;
+use crate::journal::store::problem::{damaged, describe, failed_io};
+use crate::journal::store::upgrade::upgrade;
+use crate::journal::store::value::Name;
+use crate::own_files;
+use crate::private_file::{self, Access, PrivateFile};
+
+/// "Towp": marks a SQLite file as a database of this program.
+const APPLICATION_ID: i32 = 0x546f_7770;
+/// The schema that this version writes.
+const SCHEMA_VERSION: i32 = 4;
+const SCHEMA: &str = include_str!("schema.sql");
+/// A smaller database is checked as a whole when it is opened.
+const QUICK_CHECK_BYTES: u64 = 64 << 20;
+
+/// How long another connection may hold the database.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The two roots a database belongs to.
+pub(crate) struct Roots {
+    pub(crate) source: Vec<u8>,
+    pub(crate) sink: Vec<u8>,
+}
+
+/// A database that may be used.
+pub(in crate::journal) struct Opened {
+    pub(in crate::journal) connection: Connection,
+    pub(in crate::journal) lock: File,
+    /// SQLite's write-ahead log; `None`: the file system does not support one.
+    pub(in crate::journal) wal: Option<File>,
+    pub(in crate::journal) files: OpenFiles,
+    /// Made just now.
+    pub(in crate::journal) fresh: bool,
+    /// Problems that do not prevent its use.
+    pub(in crate::journal) warnings: Vec<String>,
+}
+
+/// Checks that the database of these trees can be at `path`, and makes its folder.
+/// An existing file is looked at, and left as it is.
+pub(crate) fn check_file(path: &Path, roots: &Roots) -> Result<()> {
+    let lock = lock(path)?;
+    check_companions(path, &lock.path, false)?;
+    if is_fresh(path, &lock.file)? {
+        return Ok(());
+    }
+    let connection = connect(path, &lock)?;
+    if !is_unfinished(&connection).map_err(|error| failed(path, &error))? {
+        check_usable(path, &connection, roots)?;
+    }
+    Ok(())
+}
+
+/// Opens the database of these trees to be read, whoever else has it open. `None`: there is none yet.
+pub(in crate::journal) fn open_beside_others(path: &Path, roots: &Roots) -> Result<Option<Connection>> {
+    let opened = match private_file::open(path, Access::Read) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(|error| cannot_be_opened(path, &error))?,
+    };
+    check_companions(path, &opened.path, false)?;
+    if is_fresh(path, &opened.file)? {
+        return Ok(None);
+    }
+    let connection = connect(path, &opened)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| failed(path, &error))?;
+    if is_unfinished(&connection).map_err(|error| failed(path, &error))? {
+        return Ok(None);
+    }
+    check_usable(path, &connection, roots)?;
+    Ok(Some(connection))
+}
+
+fn failed(path: &Path, error: &rusqlite::Error) -> Error {
+    Error::Database { path: path.to_owned(), problem: describe(error) }
+}
+
+/// Lets SQLite open the path, and verifies that it is still the file that was checked.
+fn connect(path: &Path, checked: &PrivateFile) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let connection = Connection::open_with_flags(&checked.path, flags).map_err(|error| failed(path, &error))?;
+    let file = std::fs::symlink_metadata(&checked.path).map_err(|error| cannot_be_opened(path, &error))?;
+    if (file.dev(), file.ino()) != (checked.metadata.dev(), checked.metadata.ino()) {
+        let problem = "was exchanged for another file while it was opened".to_owned();
+        return Err(Error::Database { path: path.to_owned(), problem });
+    }
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// Checks that a database is whole, not of a newer version, and of these trees; tells its version.
+fn check_usable(path: &Path, connection: &Connection, roots: &Roots) -> Result<i32> {
+    check_whole(path, connection)?;
+    let version = check_version(path, connection)?;
+    check_roots(path, connection, roots)?;
+    Ok(version)
+}
+
+/// Opens the database at `path`, or makes it.
+pub(in crate::journal) fn open(path: &Path, roots: &Roots) -> Result<Opened> {
+    let mut lock = lock(path)?;
+    lock.tighten();
+    let mut warnings = check_companions(path, &lock.path, true)?;
+    let fresh = is_fresh(path, &lock.file)?;
+    let connection = connect(path, &lock)?;
+    let failed = |error: rusqlite::Error| failed(path, &error);
+    let fresh = fresh || is_unfinished(&connection).map_err(failed)?;
+    if fresh {
+        make(&connection, roots).map_err(failed)?;
+    } else {
+        let version = check_usable(path, &connection, roots)?;
+        if version < SCHEMA_VERSION {
+            upgrade(&connection, version, SCHEMA, SCHEMA_VERSION).map_err(failed)?;
+        }
+    }
+    let has_wal = set_up(&connection).map_err(failed)?;
+    let wal = has_wal.then(|| open_wal(path, &lock.path)).transpose()?;
+    // Another user may have created one of them between the first check and SQLite's open.
+    warnings.extend(check_companions(path, &lock.path, true)?);
+    warnings.append(&mut lock.warnings);
+    let files = OpenFiles::of(path, &lock.path, &lock.metadata);
+    Ok(Opened { connection, lock: lock.file, wal, files, fresh, warnings })
+}
+
+/// Opens the write-ahead log, which SQLite has created by now, and makes its directory entry durable.
+/// SQLite holds no POSIX locks on this file, so closing our handle releases none.
+fn open_wal(path: &Path, real: &Path) -> Result<File> {
+    let wal = own_files::companion(real, "-wal");
+    let opened = private_file::open(&wal, Access::Read).map_err(|error| cannot_be_opened(path, &error))?;
+    real.parent().into_iter().for_each(private_file::sync_folder);
+    Ok(opened.file)
+}
+
+/// Checks the files beside the database that SQLite opens itself.
+fn check_companions(path: &Path, real: &Path, tighten: bool) -> Result<Vec<String>> {
+    let mut warnings = Vec::new();
+    for suffix in own_files::COMPANIONS {
+        let companion = own_files::companion(real, suffix);
+        let checked = private_file::check_beside(&companion, tighten);
+        warnings.extend(checked.map_err(|error| cannot_be_opened(path, &error))?);
+    }
+    Ok(warnings)
+}
+
+fn cannot_be_opened(path: &Path, error: &io::Error) -> Error {
+    Error::Database { path: path.to_owned(), problem: failed_io("cannot be opened", error) }
+}
+
+/// Sets the pragmas; returns whether there is a write-ahead log.
+fn set_up(connection: &Connection) -> rusqlite::Result<bool> {
+    // WAL with NORMAL: a power cut may take back the last transactions, never
+    // tear one. Where that would do harm, `Db::commit_durably` syncs the WAL; FULL would
+    // sync each of the many small transactions of a scan.
+    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+    let has_wal = mode == "wal";
+    connection.pragma_update(None, "synchronous", if has_wal { "normal" } else { "extra" })?;
+    // The WAL is opened with the first read.
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    connection.pragma_update(None, "cache_size", -16_384)?; // KiB
+    connection.pragma_update(None, "temp_store", "file")?;
+    connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.execute_batch(TEMPORARY_TABLES)?;
+    Ok(has_wal)
+}
+
+/// Opens the file and locks it against other processes of this program.
+fn lock(path: &Path) -> Result<PrivateFile> {
+    let failed = |problem: String| Error::Database { path: path.to_owned(), problem };
+    let opened = private_file::open(path, Access::Write).map_err(|error| cannot_be_opened(path, &error))?;
+    if let Some(filesystem) = network_filesystem(&opened.file) {
+        return Err(failed(format!(
+            "lies on {filesystem}, where locks and power cuts can damage it; give a path on a local disk with --database"
+        )));
+    }
+    match opened.file.try_lock() {
+        Ok(()) => Ok(opened),
+        Err(TryLockError::WouldBlock) => {
+            Err(failed("is in use by another towpath process; wait for it to end, or stop it".to_owned()))
+        }
+        Err(TryLockError::Error(error)) => Err(failed(failed_io("cannot be locked", &error))),
+    }
+}
+
+fn network_filesystem(file: &File) -> Option<&'static str> {
+    let magic = rustix::fs::fstatfs(file).ok()?.f_type;
+    // From statfs(2).
+    match u32::try_from(magic & 0xffff_ffff).ok()? {
+        0x6969 => Some("NFS"),
+        0x517b | 0xff53_4d42 | 0xfe53_4d42 => Some("SMB"),
+        _ => None,
+    }
+}
+
+/// Whether the file is empty. One that is not must be SQLite's.
+fn is_fresh(path: &Path, mut file: &File) -> Result<bool> {
+    let mut header = Vec::with_capacity(16);
+    file.by_ref()
+        .take(16)
+        .read_to_end(&mut header)
+        .map_err(|error| Error::Database { path: path.to_owned(), problem: failed_io("cannot be read", &error) })?;
+    if header.is_empty() {
+        return Ok(true);
+    }
+    if header == b"SQLite format 3\0" {
+        return Ok(false);
+    }
+    Err(not_ours(path))
+}
+
+/// Whether a process was cut off between making the file and its tables.
+fn is_unfinished(connection: &Connection) -> rusqlite::Result<bool> {
+    let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    Ok(version == 0 && tables == 0)
+}
+
+fn make(connection: &Connection, roots: &Roots) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    connection.execute_batch(SCHEMA)?;
+    for (side, root) in [(0, &roots.source), (1, &roots.sink)] {
+        let mut prefix = root.clone();
+        if !prefix.ends_with(b"/") {
+            prefix.push(b'/');
+        }
+        connection.execute(
+            "INSERT INTO tree(side, root, prefix) VALUES (?1, ?2, ?3)",
+            rusqlite::params![side, Name(root), Name(&prefix)],
+        )?;
+    }
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    connection.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    connection.execute_batch("COMMIT")
+}
+
+fn check_whole(path: &Path, connection: &Connection) -> Result<()> {
+    let length = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    if length > QUICK_CHECK_BYTES {
+        // It would take minutes; a damaged page is found when it is used.
+        return Ok(());
+    }
+    let verdict: rusqlite::Result<String> = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
+    match verdict {
+        Ok(verdict) if verdict == "ok" => Ok(()),
+        Ok(verdict) => Err(Error::Database { path: path.to_owned(), problem: damaged(&verdict) }),
+        Err(error) => Err(Error::Database { path: path.to_owned(), problem: describe(&error) }),
+    }
+}
+
+/// Tells the version, if it is one that can be used or brought up to date.
+fn check_version(path: &Path, connection: &Connection) -> Result<i32> {
+    let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    let read = || Ok((number("application_id")?, number("user_version")?));
+    let (application, version) = read()
+        .map_err(|error: rusqlite::Error| Error::Database { path: path.to_owned(), problem: describe(&error) })?;
+    if application != APPLICATION_ID {
+        return Err(not_ours(path));
+    }
+    if version > SCHEMA_VERSION {
+        return Err(Error::Database {
+            path: path.to_owned(),
+            problem: format!(
+                "was made by a newer version of towpath (schema {version}; this one knows {SCHEMA_VERSION}); \
+                 use that version, or another --database"
+            ),
+        });
+    }
+    Ok(version)
+}
+
+fn check_roots(path: &Path, connection: &Connection, roots: &Roots) -> Result<()> {
+    let root = |side: i32| {
+        connection.query_row("SELECT root FROM tree WHERE side = ?1", [side], |row| {
+            crate::journal::store::value::bytes(row, 0)
+        })
+    };
+    let read = || Ok((root(0)?, root(1)?));
+    let (source, sink) = read()
+        .map_err(|error: rusqlite::Error| Error::Database { path: path.to_owned(), problem: describe(&error) })?;
+    if source == roots.source && sink == roots.sink {
+        return Ok(());
+    }
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Err(Error::Refused(format!(
+        "database {} belongs to the migration {} -> {}, not to {} -> {}; give another --database",
+        path.display(),
+        text(&source),
+        text(&sink),
+        text(&roots.source),
+        text(&roots.sink),
+    )))
+}
+
+fn not_ours(path: &Path) -> Error {
+    Error::Database {
+        path: path.to_owned(),
+        problem: "is not a database of towpath, or is damaged at its start; it was left as it is: \
+                  move it away, or give another --database"
+            .to_owned(),
+    }
+}

@@ -1,0 +1,99 @@
+//! From the schema of an older version to this one's.
+
+use rusqlite::Connection;
+
+/// What version 1 lacks. What was known of the sink and of directories is not
+/// enough any more: `settings` that no options have make the next run scan.
+const FROM_1: &str = "
+    ALTER TABLE scan ADD COLUMN settings TEXT NOT NULL DEFAULT 'version 1';
+    ALTER TABLE dir ADD COLUMN parent INTEGER;
+    ALTER TABLE dir ADD COLUMN real ANY;
+    ALTER TABLE dir ADD COLUMN inode INTEGER;
+    ALTER TABLE dir ADD COLUMN foreign_device INTEGER;
+    ALTER TABLE dir ADD COLUMN born INTEGER;
+    ALTER TABLE dir ADD COLUMN modified INTEGER;
+    ALTER TABLE dir ADD COLUMN accessed INTEGER;
+    ALTER TABLE dir ADD COLUMN permissions INTEGER;
+    ALTER TABLE dir ADD COLUMN user INTEGER;
+    ALTER TABLE dir ADD COLUMN grp INTEGER;
+    ALTER TABLE dir ADD COLUMN sink_modified INTEGER;
+    ALTER TABLE dir ADD COLUMN sink_permissions INTEGER;
+    ALTER TABLE dir ADD COLUMN sink_user INTEGER;
+    ALTER TABLE dir ADD COLUMN sink_grp INTEGER;
+    ALTER TABLE dir ADD COLUMN settle INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE dir ADD COLUMN problem TEXT;
+    ALTER TABLE file ADD COLUMN problem TEXT;
+    UPDATE tree SET identity = NULL;
+    DROP VIEW files;
+    DROP INDEX file_pending;
+    ALTER TABLE file ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE file ADD COLUMN work INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE file ADD COLUMN real ANY;
+    ALTER TABLE file ADD COLUMN user INTEGER;
+    ALTER TABLE file ADD COLUMN grp INTEGER;
+    ALTER TABLE file ADD COLUMN device INTEGER;
+    ALTER TABLE file ADD COLUMN inode INTEGER;
+    ALTER TABLE file ADD COLUMN failed INTEGER;
+    DROP TABLE sink_entry;
+    DROP TABLE walk_queue;
+";
+
+/// What version 2 lacks. Its backlog is still good; whether a pending file was begun it does not say.
+const FROM_2: &str = "
+    ALTER TABLE dir ADD COLUMN sink_foreign_device INTEGER;
+    ALTER TABLE file ADD COLUMN kept_size INTEGER;
+    ALTER TABLE file ADD COLUMN begun INTEGER NOT NULL DEFAULT 0;
+    UPDATE file SET begun = 2 WHERE status = 0;
+    ALTER TABLE file ADD COLUMN error TEXT;
+    DROP INDEX IF EXISTS file_names;
+    DROP VIEW IF EXISTS files;
+";
+
+/// Times that 64 bits of nanoseconds do not hold are TEXT: their columns take any type. What is stored
+/// stays as it is, so that only the schema's text changes (<https://sqlite.org/lang_altertable.html#otheralter>).
+const ANY_TIMES: &str = "
+    PRAGMA writable_schema = ON;
+    UPDATE sqlite_schema SET sql = replace(replace(replace(replace(replace(sql, 'modified INTEGER', 'modified ANY'),
+        'accessed INTEGER', 'accessed ANY'), 'changed INTEGER', 'changed ANY'), 'created INTEGER', 'created ANY'),
+        'born INTEGER', 'born ANY')
+    WHERE type = 'table' AND name IN ('dir', 'file', 'sink_entry', 'deletion', 'incomplete');
+    PRAGMA writable_schema = RESET;
+";
+
+/// What version 3 lacks.
+const FROM_3: &str = "
+    ALTER TABLE tree ADD COLUMN probe TEXT;
+    ALTER TABLE run ADD COLUMN user INTEGER;
+    ALTER TABLE dir ADD COLUMN kept_modified ANY;
+    ALTER TABLE dir ADD COLUMN kept_permissions INTEGER;
+    ALTER TABLE dir ADD COLUMN kept_user INTEGER;
+    ALTER TABLE dir ADD COLUMN kept_grp INTEGER;
+    ALTER TABLE file ADD COLUMN kept_modified ANY;
+    ALTER TABLE file ADD COLUMN kept_permissions INTEGER;
+    ALTER TABLE file ADD COLUMN kept_user INTEGER;
+    ALTER TABLE file ADD COLUMN kept_grp INTEGER;
+    DROP VIEW IF EXISTS files;
+";
+
+/// Brings a database of `version` to that of `schema`, in one transaction.
+pub(in crate::journal) fn upgrade(
+    connection: &Connection,
+    version: i32,
+    schema: &str,
+    to: i32,
+) -> rusqlite::Result<()> {
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    if version < 2 {
+        connection.execute_batch(FROM_1)?;
+    }
+    if version < 3 {
+        connection.execute_batch(FROM_2)?;
+    }
+    if version < 4 {
+        connection.execute_batch(FROM_3)?;
+        connection.execute_batch(ANY_TIMES)?;
+    }
+    connection.execute_batch(schema)?;
+    connection.pragma_update(None, "user_version", to)?;
+    connection.execute_batch("COMMIT")
+}

@@ -2,7 +2,11 @@
 
 use std::os::unix::fs::{chown, lchown, symlink};
 
+use self::skip::skip;
 use super::*;
+
+#[path = "../../tests/it/skip.rs"]
+mod skip;
 
 /// A folder of this user with `file` in it.
 fn folder() -> tempfile::TempDir {
@@ -19,11 +23,10 @@ fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap().mode() & 0o7777
 }
 
-/// Whether files can be given to another user here.
-#[allow(clippy::print_stderr)]
+/// Whether files can be given to another user; if not, the test is skipped.
 fn is_root() -> bool {
     if me() != 0 {
-        eprintln!("SKIPPED: only root can give files to another user");
+        skip("needs root: files of another user");
     }
     me() == 0
 }

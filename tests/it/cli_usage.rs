@@ -116,8 +116,7 @@ fn a_state_folder_that_cannot_be_made_or_written_names_the_options() {
 
 #[test]
 fn state_and_configuration_of_another_user_are_named_and_needed_by_nothing() {
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("SKIPPED: only root can run a program as another user");
+    if !is_root_or_skip("a program that runs as another user") {
         return;
     }
     let bench = Bench::new();

@@ -222,7 +222,7 @@ fn the_copy_of_the_database_is_for_its_owner_alone() {
     let mut traced = std::process::Command::new("strace");
     traced.args(["-f", "-e", "trace=mkdir", "-o"]).arg(bench.path("trace")).arg(command.get_program());
     let Ok(status) = traced.args(command.get_args()).stdout(std::process::Stdio::null()).status() else {
-        eprintln!("SKIPPED: the mode of the dry run's folder (needs strace)");
+        skip("needs strace: the mode of the dry run's folder");
         return;
     };
     assert!(status.success());

@@ -21,7 +21,7 @@ impl Call {
 /// The calls of a run in the order in which they ended; `None`: there is no strace.
 fn trace(bench: &Bench, options: &[&str]) -> Option<Vec<Call>> {
     if Command::new("strace").arg("-V").output().is_err() {
-        eprintln!("SKIPPED: strace is not installed, so the order of system calls cannot be checked");
+        skip("needs strace: the order of system calls");
         return None;
     }
     let trace = bench.path("trace");
@@ -118,25 +118,11 @@ fn a_batch_of_lines_is_durable_before_the_next_replaces_it_and_its_rows_before_i
     assert!(calls.iter().any(|call| call.is("fdatasync", &log) && call.begin > last), "and the last ones");
 }
 
-struct Unmount(std::path::PathBuf);
-
-impl Drop for Unmount {
-    fn drop(&mut self) {
-        let _best_effort = Command::new("umount").arg("-l").arg(&self.0).output();
-    }
-}
-
 #[test]
 fn a_line_that_a_full_disk_cut_off_is_completed_once_there_is_room() {
     let bench = Bench::new();
     let disk = bench.path("disk");
-    fs::create_dir(&disk).unwrap();
-    let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=4k", "none"]).arg(&disk).output();
-    if !mount.is_ok_and(|output| output.status.success()) {
-        eprintln!("SKIPPED: a small tmpfs cannot be mounted here (needs root), so no disk can be filled");
-        return;
-    }
-    let _unmount = Unmount(disk.clone());
+    let Some(_mount) = Mount::small_tmpfs(&disk, "4k") else { return };
     for n in 0..20 {
         bench.write(format!("{n}"), "data");
     }

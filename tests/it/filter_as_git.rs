@@ -13,6 +13,8 @@ use proptest::prelude::*;
 use towpath::{Filter, Rule, Rules};
 use towpath_backend::RelPath;
 
+use crate::common::skip;
+
 const NAMES: [&[u8]; 11] = [b"a", b"b", b"ab", b"a.b", b"*", b"[a]", b"{a,b}", b"\\a", b"!a", b"#a ", b"\xffb"];
 
 /// Three levels of directories with all names, and files with all names in the last.
@@ -107,7 +109,7 @@ fn lists_leave_out_what_git_leaves_out() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().canonicalize().unwrap();
     if !git(&root, &["init", "-q"]).output().is_ok_and(|output| output.status.success()) {
-        eprintln!("SKIPPED: there is no git here, whose ignoring could be compared with");
+        skip("needs git: its ignoring, to compare with");
         return;
     }
     let paths = make_tree(&root);

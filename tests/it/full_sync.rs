@@ -230,7 +230,7 @@ fn files_of_proc_arrive_with_the_content_that_their_size_denies() {
     use std::process::{Command, Stdio};
     let settings = Path::new("/proc/sys/net/ipv4/conf/lo");
     if !settings.exists() {
-        eprintln!("SKIPPED: there is no /proc/sys here, and so no file that states a wrong size");
+        skip("needs /proc/sys: files that state a wrong size");
         return;
     }
     let bench = Bench::new();

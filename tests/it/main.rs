@@ -1,11 +1,13 @@
 //! The program and the engine from outside, in one binary, so that SQLite and the rest are linked once.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 #[allow(dead_code)]
 mod common;
 #[allow(dead_code)]
 mod mocks;
+mod root;
+mod skip;
 
 mod bandwidth_limit;
 mod changed_while_reading;

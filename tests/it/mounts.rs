@@ -1,42 +1,11 @@
 //! File systems mounted inside the trees: not taken for the trees' own, nor their absence for emptiness.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use crate::common::*;
 
 const MIRROR: &[&str] = &["--delete-extras"];
-
-/// A mount that goes away with the test; `None`, saying so, where mounting is not allowed.
-struct Mount(PathBuf);
-
-impl Mount {
-    fn new(at: &Path, arguments: &[&str]) -> Option<Self> {
-        fs::create_dir_all(at).unwrap();
-        let mounted = Command::new("mount").args(arguments).arg(at).output();
-        let mounted = mounted.is_ok_and(|output| output.status.success()).then(|| Self(at.to_owned()));
-        if mounted.is_none() {
-            eprintln!("SKIPPED: nothing can be mounted here (needs root), so no file system inside a tree");
-        }
-        mounted
-    }
-
-    fn tmpfs(at: &Path) -> Option<Self> {
-        Self::new(at, &["-t", "tmpfs", "none"])
-    }
-
-    /// Another view of a directory of the same file system.
-    fn bind(dir: &Path, at: &Path) -> Option<Self> {
-        Self::new(at, &["--bind", dir.to_str().unwrap()])
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        let _best_effort = Command::new("umount").arg("-l").arg(&self.0).output();
-    }
-}
 
 fn count(dir: impl AsRef<Path>) -> usize {
     fs::read_dir(dir).map_or(0, Iterator::count)

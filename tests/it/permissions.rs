@@ -11,14 +11,6 @@ use crate::common::*;
 /// A user and a group that are nobody here.
 const STRANGER: u32 = 12_345;
 
-fn is_root(what: &str) -> bool {
-    let is_root = rustix::process::geteuid().is_root();
-    if !is_root {
-        eprintln!("SKIPPED: {what} (needs root)");
-    }
-    is_root
-}
-
 fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
@@ -35,7 +27,7 @@ fn give(path: &Path, user: Option<u32>, group: Option<u32>, bits: u32) {
 
 #[test]
 fn a_users_setuid_program_does_not_become_roots() {
-    if !is_root("files cannot be given to another user") {
+    if !is_root_or_skip("files cannot be given to another user") {
         return;
     }
     let bench = Bench::new();
@@ -219,7 +211,7 @@ fn give_all(path: &Path, user: u32) {
 #[test]
 fn an_owner_that_this_user_may_not_set_gives_exit_status_3_once_and_root_sets_it() {
     const USER: u32 = 65_534;
-    if !is_root("files cannot be given to another user") {
+    if !is_root_or_skip("files cannot be given to another user") {
         return;
     }
     let bench = Bench::new();

@@ -11,8 +11,7 @@ const OTHER: Option<u32> = Some(65_533);
 
 /// A bench with a folder like /tmp; `None`: files cannot be given to another user.
 fn bench() -> Option<Bench> {
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("SKIPPED: only root can give files to another user");
+    if !is_root_or_skip("files of another user") {
         return None;
     }
     let bench = Bench::new();

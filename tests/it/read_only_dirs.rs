@@ -19,8 +19,7 @@ struct Users {
 impl Users {
     /// `None` where the tests cannot become that user.
     fn new() -> Option<Self> {
-        if !rustix::process::geteuid().is_root() {
-            eprintln!("SKIPPED: running as another user (needs root)");
+        if !is_root_or_skip("a program that runs as another user") {
             return None;
         }
         let bench = Bench::new();
@@ -174,7 +173,7 @@ fn users_attributes_of_read_only_files_change() {
         set.is_ok()
     };
     if !set("one") {
-        eprintln!("SKIPPED: the file system of the tests has no attributes");
+        skip("needs a temporary folder on a file system with extended attributes of users");
         return;
     }
     set_mode(&file, 0o444);

@@ -281,7 +281,7 @@ fn a_stop_during_the_scan_leaves_no_half_backlog() {
 #[test]
 fn resuming_reads_no_directory_and_a_rescan_does() {
     if std::process::Command::new("strace").arg("-V").output().is_err() {
-        eprintln!("SKIPPED: strace is not installed, so the system calls cannot be looked at");
+        skip("needs strace: the system calls of a resumed run");
         return;
     }
     let bench = Bench::new();
@@ -352,19 +352,7 @@ fn another_tree_in_the_sources_place_is_refused() {
 fn a_full_disk_stops_the_run_and_room_lets_it_go_on() {
     let bench = Bench::new();
     fs::create_dir(bench.dest()).unwrap();
-    let mount =
-        std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "none"]).arg(bench.dest()).output();
-    if !mount.is_ok_and(|output| output.status.success()) {
-        eprintln!("SKIPPED: a small tmpfs cannot be mounted here (needs root), so no disk can be filled");
-        return;
-    }
-    struct Unmount(std::path::PathBuf);
-    impl Drop for Unmount {
-        fn drop(&mut self) {
-            let _best_effort = std::process::Command::new("umount").arg("-l").arg(&self.0).output();
-        }
-    }
-    let _unmount = Unmount(bench.dest());
+    let Some(_mount) = Mount::small_tmpfs(&bench.dest(), "1m") else { return };
     for n in 0..4 {
         bench.write(format!("{n}"), noise(n, 400_000));
     }

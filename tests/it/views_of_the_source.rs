@@ -2,8 +2,7 @@
 //! would delete its own source.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use towpath::{Error, Migration, Options};
 use towpath_backend::{Capabilities, Error as BackendError, ErrorKind, Identity, Kind};
@@ -11,45 +10,23 @@ use towpath_local::{LocalSink, LocalSource};
 
 use crate::common::*;
 
-/// A mount that goes away with the test.
-struct Mount(PathBuf);
-
-impl Mount {
-    /// `None`, saying so, where the program is missing or may not mount.
-    fn new(at: &Path, program: &str, arguments: &[&str]) -> Option<Self> {
-        fs::create_dir_all(at).unwrap();
-        let mounted = Command::new(program).args(arguments).arg(at).output();
-        if mounted.as_ref().is_ok_and(|output| output.status.success()) {
-            return Some(Self(at.to_owned()));
-        }
-        eprintln!("SKIPPED: {program} cannot mount here (needs root and {program}): {mounted:?}");
-        None
-    }
-
-    fn bindfs(of: &Path, at: &Path) -> Option<Self> {
-        Self::new(at, "bindfs", &[of.to_str().unwrap()])
-    }
-
-    fn mergerfs(of: [&Path; 2], policy: &str, at: &Path) -> Option<Self> {
-        let branches = format!("{}:{}", of[0].display(), of[1].display());
-        Self::new(at, "mergerfs", &["-o", &format!("category.create={policy}"), &branches])
-    }
-
-    fn overlay(lower: &Path, upper: &Path, work: &Path, at: &Path) -> Option<Self> {
-        fs::create_dir_all(upper).unwrap();
-        fs::create_dir_all(work).unwrap();
-        // Relative names: what is mounted does not tell where.
-        let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
-        let options = format!("lowerdir={},upperdir={},workdir={}", name(lower), name(upper), name(work));
-        let script = format!("cd {} && exec mount -t overlay overlay -o {options} \"$1\"", lower.parent()?.display());
-        Self::new(at, "sh", &["-c", &script, "sh"])
-    }
+fn bindfs(of: &Path, at: &Path) -> Option<Mount> {
+    Mount::by("bindfs", at, &[of.to_str().unwrap()])
 }
 
-impl Drop for Mount {
-    fn drop(&mut self) {
-        let _best_effort = Command::new("umount").arg("-l").arg(&self.0).output();
-    }
+fn mergerfs(of: [&Path; 2], policy: &str, at: &Path) -> Option<Mount> {
+    let branches = format!("{}:{}", of[0].display(), of[1].display());
+    Mount::by("mergerfs", at, &["-o", &format!("category.create={policy}"), &branches])
+}
+
+fn overlay(lower: &Path, upper: &Path, work: &Path, at: &Path) -> Option<Mount> {
+    fs::create_dir_all(upper).unwrap();
+    fs::create_dir_all(work).unwrap();
+    // Relative names: what is mounted does not tell where.
+    let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+    let options = format!("lowerdir={},upperdir={},workdir={}", name(lower), name(upper), name(work));
+    let script = format!("cd {} && exec mount -t overlay overlay -o {options} \"$1\"", lower.parent()?.display());
+    Mount::by("sh", at, &["-c", &script, "sh"])
 }
 
 fn bench() -> Bench {
@@ -75,17 +52,17 @@ fn assert_refused(bench: &Bench, why: &str) {
 #[test]
 fn a_bindfs_of_the_source_is_refused() {
     let bench = bench();
-    let Some(_mount) = Mount::bindfs(&bench.source(), &bench.dest()) else { return };
+    let Some(_mount) = bindfs(&bench.source(), &bench.dest()) else { return };
     assert_refused(&bench, "shows the files of the source");
 }
 
 #[test]
 fn a_bindfs_of_a_directory_in_the_source_or_above_it_is_refused() {
     let bench = bench();
-    let Some(mount) = Mount::bindfs(&bench.source().join("dir"), &bench.dest()) else { return };
+    let Some(mount) = bindfs(&bench.source().join("dir"), &bench.dest()) else { return };
     assert_refused(&bench, "lies inside the source");
     drop(mount);
-    let Some(_mount) = Mount::bindfs(bench.folder.path(), &bench.dest()) else { return };
+    let Some(_mount) = bindfs(bench.folder.path(), &bench.dest()) else { return };
     let ended = bench.sync(&[]).with_status(2);
     assert!(ended.stderr.contains("lies inside the destination"), "{}", ended.stderr);
 }
@@ -95,7 +72,7 @@ fn a_source_that_shows_a_directory_of_the_destination_is_refused() {
     let bench = bench();
     write(&bench.dest(), "inner/file", "precious");
     fs::remove_dir_all(bench.source()).unwrap();
-    let Some(_mount) = Mount::bindfs(&bench.dest().join("inner"), &bench.source()) else { return };
+    let Some(_mount) = bindfs(&bench.dest().join("inner"), &bench.source()) else { return };
     assert_refused(&bench, "lies inside the destination");
     assert_eq!(fs::read(bench.dest().join("inner/file")).unwrap(), b"precious");
 }
@@ -107,7 +84,7 @@ fn a_mergerfs_with_the_source_is_refused_wherever_it_puts_new_files() {
         let bench = bench();
         let other = bench.path("other");
         fs::create_dir(&other).unwrap();
-        let Some(_mount) = Mount::mergerfs([&other, &bench.source()], policy, &bench.dest()) else { return };
+        let Some(_mount) = mergerfs([&other, &bench.source()], policy, &bench.dest()) else { return };
         assert_refused(&bench, "shows the files of the source");
     }
 }
@@ -117,7 +94,7 @@ fn a_mergerfs_with_a_directory_of_the_source_is_refused() {
     let bench = bench();
     let (inner, other) = (bench.source().join("dir"), bench.path("other"));
     fs::create_dir(&other).unwrap();
-    let Some(_mount) = Mount::mergerfs([&other, &inner], "ff", &bench.dest()) else { return };
+    let Some(_mount) = mergerfs([&other, &inner], "ff", &bench.dest()) else { return };
     assert_refused(&bench, "lies inside the source");
 }
 
@@ -125,7 +102,7 @@ fn a_mergerfs_with_a_directory_of_the_source_is_refused() {
 fn an_overlay_on_the_source_is_refused() {
     let bench = bench();
     let (upper, work) = (bench.path("upper"), bench.path("work"));
-    let Some(_mount) = Mount::overlay(&bench.source(), &upper, &work, &bench.dest()) else { return };
+    let Some(_mount) = overlay(&bench.source(), &upper, &work, &bench.dest()) else { return };
     assert_refused(&bench, "shows the files of the source");
 }
 
@@ -134,7 +111,7 @@ fn a_view_of_another_tree_is_a_destination_like_any_other() {
     let bench = bench();
     let other = bench.path("other");
     fs::create_dir(&other).unwrap();
-    let Some(mount) = Mount::bindfs(&other, &bench.dest()) else { return };
+    let Some(mount) = bindfs(&other, &bench.dest()) else { return };
     bench.sync(&[]).with_status(0);
     bench.assert_same_trees();
     let again = bench.sync(&["--rescan"]).with_status(0);
@@ -149,7 +126,7 @@ fn a_view_that_appears_between_two_runs_is_refused() {
     bench.sync(&[]).with_status(0);
     bench.write("new", "file");
     let rows = bench.rows().len();
-    let Some(_mount) = Mount::bindfs(&bench.source(), &bench.dest()) else { return };
+    let Some(_mount) = bindfs(&bench.source(), &bench.dest()) else { return };
     let ended = bench.sync(&["--delete-extras"]).with_status(2);
     assert!(ended.stderr.contains("shows the files of the source"), "{}", ended.stderr);
     assert_eq!(bench.rows().len(), rows, "nothing was recorded");
@@ -158,7 +135,7 @@ fn a_view_that_appears_between_two_runs_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_library_user_is_refused_by_what_the_source_shows() {
     let bench = bench();
-    let Some(_mount) = Mount::bindfs(&bench.source(), &bench.dest()) else { return };
+    let Some(_mount) = bindfs(&bench.source(), &bench.dest()) else { return };
     let before = tree(&bench.source());
     let migration = Migration::builder()
         .source(LocalSource::open(&bench.source()).unwrap())

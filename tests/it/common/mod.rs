@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 
 use rusqlite::types::Value;
 
+pub use crate::root::{Mount, is_root_or_skip};
+pub use crate::skip::skip;
+
 pub struct Bench {
     pub folder: tempfile::TempDir,
 }

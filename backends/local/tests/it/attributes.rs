@@ -9,6 +9,9 @@ use std::process::Command;
 use towpath_backend::{Attributes, ErrorKind, Owner, RelPath, Sink, Source, Xattr};
 use towpath_local::{LocalSink, LocalSource};
 
+use crate::root::is_root_or_skip;
+use crate::skip::skip;
+
 fn path(text: impl AsRef<[u8]>) -> RelPath {
     RelPath::new(text).unwrap()
 }
@@ -21,17 +24,9 @@ fn open(folder: &Path) -> (LocalSource, LocalSink) {
     (LocalSource::open(folder).unwrap(), LocalSink::open(folder).unwrap())
 }
 
-fn is_root() -> bool {
-    let is_root = rustix::process::geteuid().is_root();
-    if !is_root {
-        eprintln!("SKIPPED: giving files to others needs root");
-    }
-    is_root
-}
-
 #[tokio::test]
 async fn everything_is_kept_that_root_may_set() {
-    if !is_root() {
+    if !is_root_or_skip("files of other users") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -71,7 +66,7 @@ async fn everything_is_kept_that_root_may_set() {
 
 #[tokio::test]
 async fn a_link_gets_an_owner_of_its_own_and_no_permissions() {
-    if !is_root() {
+    if !is_root_or_skip("files of other users") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -138,8 +133,8 @@ async fn files_that_may_not_be_opened_have_attributes_too() {
 #[tokio::test]
 async fn an_owner_without_privileges_sets_attributes_and_no_wrong_setuid() {
     const ENV: &str = "TOWPATH_TEST_UNPRIVILEGED";
-    let name = "an_owner_without_privileges_sets_attributes_and_no_wrong_setuid";
-    if std::env::var_os(ENV).is_none() && is_root() {
+    let name = "attributes::an_owner_without_privileges_sets_attributes_and_no_wrong_setuid";
+    if std::env::var_os(ENV).is_none() && rustix::process::geteuid().is_root() {
         let folder = tempfile::tempdir_in(std::env::temp_dir()).unwrap();
         let test = folder.path().join("test");
         fs::copy(std::env::current_exe().unwrap(), &test).unwrap();
@@ -149,7 +144,7 @@ async fn an_owner_without_privileges_sets_attributes_and_no_wrong_setuid() {
         let mut again = Command::new("setpriv");
         again.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&test);
         let Ok(output) = again.args(["--exact", name]).env(ENV, "1").current_dir(folder.path()).output() else {
-            eprintln!("SKIPPED: no user can be changed to here (needs setpriv)");
+            skip("needs setpriv: a test that runs as another user");
             return;
         };
         let told = String::from_utf8_lossy(&output.stdout);

@@ -1,6 +1,12 @@
 //! Mounted trees from outside: the suite of all backends, attributes, names, mounts and other file systems.
 
-#![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[allow(dead_code)]
+#[path = "../../../../tests/it/root.rs"]
+mod root;
+#[path = "../../../../tests/it/skip.rs"]
+mod skip;
 
 mod attributes;
 mod conformance;

@@ -8,6 +8,8 @@ use std::process::Command;
 use towpath_backend::{ByteSet, NameRules, Tree as _};
 use towpath_local::LocalSink;
 
+use crate::skip::skip;
+
 /// A file system in an image, mounted as long as it lives.
 struct Image {
     folder: tempfile::TempDir,
@@ -23,7 +25,7 @@ impl Image {
         let mut image = Self { folder, device: None };
         for command in commands {
             if let Err(problem) = image.run(command) {
-                eprintln!("SKIPPED: {what} cannot be made or mounted here: {command}: {problem}");
+                skip(format_args!("needs root and the programs for {what}: {command}: {problem}"));
                 return None;
             }
         }
@@ -90,7 +92,7 @@ const WINDOWS: ByteSet = {
 fn disks_and_memory_take_names_as_bytes() {
     for base in [std::env::temp_dir(), PathBuf::from("/dev/shm")] {
         let Ok(folder) = tempfile::tempdir_in(&base) else {
-            eprintln!("SKIPPED: nothing can be written in {}", base.display());
+            skip(format_args!("needs to write in {}", base.display()));
             continue;
         };
         assert_eq!(rules(folder.path()), NameRules::BYTES, "{}", base.display());
@@ -139,7 +141,7 @@ fn a_disk_that_folds_names_is_found_out() {
     fs::create_dir(&dir).unwrap();
     let marked = Command::new("chattr").arg("+F").arg(&dir).output();
     if !marked.is_ok_and(|output| output.status.success()) {
-        eprintln!("SKIPPED: no directory can be marked to fold case here (needs chattr)");
+        skip("needs chattr: a directory that folds case");
         return;
     }
     assert_eq!(rules(&dir), NameRules { folds_case: true, folds_unicode: true, ..NameRules::BYTES });

@@ -8,6 +8,9 @@ use std::process::Command;
 use towpath_backend::{Bytes, ErrorKind, Kind, Metadata, RelPath, Sink, Source, Timestamp, Tree};
 use towpath_local::{LocalSink, LocalSource, Overlap, overlap};
 
+use crate::root::Mount;
+use crate::skip::skip;
+
 fn path(text: impl AsRef<[u8]>) -> RelPath {
     RelPath::new(text).unwrap()
 }
@@ -17,29 +20,10 @@ fn metadata(size_bytes: u64) -> Metadata {
     Metadata { permissions: Some(0o400), ..Metadata::new(Kind::File, size_bytes, modified) }
 }
 
-/// A mount that goes away with the test; `None` where mounting is not allowed.
-struct Mount(std::path::PathBuf);
-
-impl Mount {
-    fn new(at: &Path, arguments: &[&str]) -> Option<Self> {
-        let mounted = Command::new("mount").args(arguments).arg(at).output();
-        mounted.is_ok_and(|output| output.status.success()).then(|| Self(at.to_owned()))
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        let _best_effort = Command::new("umount").arg("-l").arg(&self.0).output();
-    }
-}
-
 #[tokio::test]
 async fn a_full_disk_is_told_as_such() {
     let folder = tempfile::tempdir().unwrap();
-    let Some(_mount) = Mount::new(folder.path(), &["-t", "tmpfs", "-o", "size=64k", "none"]) else {
-        eprintln!("SKIPPED: a small tmpfs cannot be mounted here (needs root), so no disk can be filled");
-        return;
-    };
+    let Some(_mount) = Mount::small_tmpfs(folder.path(), "64k") else { return };
     let sink = LocalSink::open(folder.path()).unwrap();
     let data = Bytes::from(vec![1; 200_000]);
     let error = sink.write_whole(&path("file"), data.clone(), &metadata(200_000)).await.unwrap_err();
@@ -53,10 +37,7 @@ async fn a_full_disk_is_told_as_such() {
 #[tokio::test]
 async fn an_unmounted_tree_is_another_tree() {
     let folder = tempfile::tempdir().unwrap();
-    let Some(mount) = Mount::new(folder.path(), &["-t", "tmpfs", "none"]) else {
-        eprintln!("SKIPPED: nothing can be mounted here (needs root), so nothing can be unmounted");
-        return;
-    };
+    let Some(mount) = Mount::tmpfs(folder.path()) else { return };
     let source = LocalSource::open(folder.path()).unwrap();
     let before = source.identity().await.unwrap();
     drop(mount);
@@ -70,14 +51,10 @@ fn fat_keeps_two_seconds() {
     let made = Command::new("mkfs.vfat").arg("-C").arg(&image).arg("2048").output();
     let root = folder.path().join("root");
     fs::create_dir(&root).unwrap();
-    let mount = made
-        .is_ok_and(|output| output.status.success())
-        .then(|| Mount::new(&root, &["-o", "loop", image.to_str().unwrap()]))
-        .flatten();
-    let Some(_mount) = mount else {
-        eprintln!("SKIPPED: no FAT image can be made or mounted here (needs root and mkfs.vfat)");
-        return;
-    };
+    if !made.is_ok_and(|output| output.status.success()) {
+        return skip("needs mkfs.vfat: a file system with coarse times");
+    }
+    let Some(_mount) = Mount::new(&root, &["-o", "loop", image.to_str().unwrap()]) else { return };
     assert_eq!(LocalSink::open(&root).unwrap().capabilities().mtime_precision_ns, 2_000_000_000);
 }
 
@@ -86,10 +63,7 @@ async fn files_on_a_mount_inside_the_tree_are_kept_with_their_times() {
     let folder = tempfile::tempdir().unwrap();
     let inner = folder.path().join("inner");
     fs::create_dir(&inner).unwrap();
-    let Some(_mount) = Mount::new(&inner, &["-t", "tmpfs", "none"]) else {
-        eprintln!("SKIPPED: nothing can be mounted here (needs root), so no mount inside a tree");
-        return;
-    };
+    let Some(_mount) = Mount::tmpfs(&inner) else { return };
     let (source, sink) = (LocalSource::open(folder.path()).unwrap(), LocalSink::open(folder.path()).unwrap());
     let kept = sink.write_whole(&path("inner/file"), Bytes::from_static(b"abc"), &metadata(3)).await.unwrap();
     assert_eq!((kept.size_bytes, kept.modified), (3, metadata(3).modified));
@@ -103,11 +77,8 @@ fn bind_mounts_hide_no_overlap() {
     for dir in [&tree, &inner, &other, &bound] {
         fs::create_dir(dir).unwrap();
     }
-    let bind = |what: &Path| Mount::new(&bound, &["--bind", what.to_str().unwrap()]);
-    let Some(whole) = bind(&tree) else {
-        eprintln!("SKIPPED: nothing can be mounted here (needs root), so no bind mount");
-        return;
-    };
+    let bind = |dir: &Path| Mount::bind(dir, &bound);
+    let Some(whole) = bind(&tree) else { return };
     let check = |source: &Path, sink: &Path| overlap(source, sink).unwrap();
     assert_eq!(check(&tree, &bound), Some(Overlap::Same));
     assert_eq!(check(&tree, &bound.join("missing")), Some(Overlap::SinkInSource));
@@ -153,7 +124,7 @@ async fn stays_the_same_tree(name: &str, make: &[&str], megabytes: u64) {
         Some((mount, disk))
     });
     let Some((mount, disk)) = mounted else {
-        eprintln!("SKIPPED: {name} cannot be made or mounted here (needs root, loop devices and {})", make[0]);
+        skip(format_args!("needs root, loop devices and {}: {name}", make[0]));
         return;
     };
     let first = LocalSource::open(&here).unwrap().identity().await.unwrap();
@@ -196,11 +167,8 @@ async fn a_disk_with_btrfs_is_the_same_tree_on_another_device() {
 #[tokio::test]
 async fn a_tmpfs_that_is_mounted_again_is_another_tree() {
     let folder = tempfile::tempdir().unwrap();
-    let mount = || Mount::new(folder.path(), &["-t", "tmpfs", "none"]);
-    let Some(first) = mount() else {
-        eprintln!("SKIPPED: nothing can be mounted here (needs root)");
-        return;
-    };
+    let mount = || Mount::tmpfs(folder.path());
+    let Some(first) = mount() else { return };
     let source = LocalSource::open(folder.path()).unwrap();
     let before = source.identity().await.unwrap();
     drop(first);

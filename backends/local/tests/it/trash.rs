@@ -3,10 +3,12 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use towpath_backend::{ErrorKind, NameRules, RelPath, Sink, Tree};
 use towpath_local::LocalSink;
+
+use crate::root::Mount;
+use crate::skip::skip;
 
 fn path(text: impl AsRef<[u8]>) -> RelPath {
     RelPath::new(text).unwrap()
@@ -103,7 +105,7 @@ fn no_trash_where_nothing_can_be_moved_or_the_tree_would_be_in_it() {
     fs::write(folder.path().join("file"), "").unwrap();
     assert!(refused(&folder.path().join("file")).ends_with("is not a directory"));
     let Ok(other) = tempfile::tempdir_in("/dev/shm") else {
-        eprintln!("SKIPPED: nothing can be written in /dev/shm, which is another file system");
+        skip("needs a writable /dev/shm: another file system");
         return;
     };
     let made = other.path().join("trash");
@@ -117,14 +119,8 @@ fn no_trash_behind_another_mount_of_the_same_disk() {
     let (folder, root, trash) = tree();
     fs::create_dir(&trash).unwrap();
     let bound = folder.path().join("bound");
-    fs::create_dir(&bound).unwrap();
-    let mounted = Command::new("mount").arg("--bind").arg(&trash).arg(&bound).output();
-    if !mounted.is_ok_and(|output| output.status.success()) {
-        eprintln!("SKIPPED: nothing can be mounted here (needs root), so no bind mount");
-        return;
-    }
+    let Some(_mount) = Mount::bind(&trash, &bound) else { return };
     let refused = LocalSink::open(&root).unwrap().with_trash(&bound);
-    Command::new("umount").arg("-l").arg(&bound).output().unwrap();
     assert!(refused.unwrap_err().to_string().contains("not on the file system"));
 }
 

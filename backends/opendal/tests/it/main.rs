@@ -5,6 +5,9 @@
 #[cfg(feature = "all-backends")]
 #[path = "../servers/mod.rs"]
 mod servers;
+#[cfg(feature = "all-backends")]
+#[path = "../../../../tests/it/skip.rs"]
+mod skip;
 
 #[cfg(feature = "all-backends")]
 mod conformance_on_servers;

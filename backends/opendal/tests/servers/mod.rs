@@ -2,7 +2,7 @@
 //!
 //! `install.sh` beside this gets them. What is not there is skipped, and the test says so.
 
-#![allow(dead_code, clippy::unwrap_used, clippy::panic, clippy::print_stderr, missing_docs)]
+#![allow(dead_code, clippy::unwrap_used, clippy::panic, missing_docs)]
 
 mod way;
 
@@ -13,10 +13,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use way::Way;
+
+use crate::skip::skip;
 use towpath_backend::registry::{Backend as _, Location, Registry, Surroundings};
 use towpath_backend::{Sink, Source};
 use towpath_opendal::services;
-use way::Way;
 
 /// The command that serves a folder on a port.
 type MakeCommand = dyn Fn(&Path, u16) -> Command;
@@ -196,7 +198,7 @@ fn program(name: &str, package: &str) -> Result<PathBuf, String> {
 
 /// The server, or a line that says why the test is skipped.
 pub fn or_skip(server: Result<Server, String>) -> Option<Server> {
-    server.map_err(|reason| eprintln!("SKIPPED: {reason}")).ok()
+    server.map_err(|reason| skip(format_args!("needs a server: {reason}"))).ok()
 }
 
 /// S3, by moto.

@@ -11,7 +11,7 @@ use towpath_local::{LocalSink, LocalSource};
 use crate::common::*;
 
 fn bindfs(of: &Path, at: &Path) -> Option<Mount> {
-    Mount::by("bindfs", at, &[of.to_str().unwrap()])
+    Mount::by("bindfs", at, &["-o", "nonempty", of.to_str().unwrap()])
 }
 
 fn mergerfs(of: [&Path; 2], policy: &str, at: &Path) -> Option<Mount> {

@@ -25,10 +25,10 @@ fn source(files: usize, size_bytes: u64) -> MockSource {
     source.expect_locate().return_const(None);
     source.expect_identity().returning(|| Ok(Identity::new("source")));
     source.expect_metadata().returning(|_| Ok(Metadata { kind: Kind::Dir, ..METADATA }));
-    source.expect_read_dir().returning(move |_| {
+    source.expect_read_dir().returning(move |_, _| {
         Ok(page((0..files).map(|n| Entry { name: n.to_string().into_bytes(), metadata }).collect()))
     });
-    source.expect_open().returning(move |_| {
+    source.expect_open().returning(move |_, _| {
         let mut reader = MockFileReader::new();
         reader.expect_metadata().returning(move || Ok(metadata));
         reader.expect_read_at().returning(move |offset, length, mut buffer| {
@@ -49,9 +49,9 @@ fn sink(size_bytes: u64) -> MockSink {
     sink.expect_identity().returning(|| Ok(Identity::new("sink")));
     sink.expect_set_times().returning(|_, _| Ok(()));
     sink.expect_metadata().returning(|_| Ok(Metadata { kind: Kind::Dir, ..METADATA }));
-    sink.expect_read_dir().returning(|_| Ok(page(Vec::new())));
+    sink.expect_read_dir().returning(|_, _| Ok(page(Vec::new())));
     sink.expect_flush().returning(|| Ok(()));
-    sink.expect_create().returning(move |_, _| {
+    sink.expect_create().returning(move |_, _, _| {
         let mut writer = MockFileWriter::new();
         writer.expect_write_at().returning(|_, _| Ok(()));
         writer.expect_finish().returning(move |_, _| Ok(Metadata { size_bytes, ..METADATA }));

@@ -55,8 +55,8 @@ fn source() -> MockSource {
     source.expect_locate().return_const(None);
     source.expect_identity().returning(|| Ok(Identity::new("source")));
     source.expect_metadata().returning(|_| Ok(DIR));
-    source.expect_read_dir().returning(|_| Ok(page(vec![Entry { name: b"sparse".to_vec(), metadata: FILE }])));
-    source.expect_open().returning(|_| Ok(Box::new(Sparse)));
+    source.expect_read_dir().returning(|_, _| Ok(page(vec![Entry { name: b"sparse".to_vec(), metadata: FILE }])));
+    source.expect_open().returning(|_, _| Ok(Box::new(Sparse)));
     source
 }
 
@@ -68,9 +68,9 @@ fn sink() -> MockSink {
     sink.expect_identity().returning(|| Ok(Identity::new("sink")));
     sink.expect_set_times().returning(|_, _| Ok(()));
     sink.expect_metadata().returning(|_| Ok(DIR));
-    sink.expect_read_dir().returning(|_| Ok(page(Vec::new())));
+    sink.expect_read_dir().returning(|_, _| Ok(page(Vec::new())));
     sink.expect_flush().returning(|| Ok(()));
-    sink.expect_create().returning(|_, _| {
+    sink.expect_create().returning(|_, _, _| {
         let mut writer = MockFileWriter::new();
         writer.expect_write_at().returning(|_, _| Ok(()));
         writer.expect_finish().returning(|_, _| Ok(FILE));

@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 use towpath::Migration;
 use towpath_backend::{
-    Capabilities, Entry, EntryStream, Error, ErrorKind, FileReader, Identity, Kind, Metadata, RelPath, Result, Source,
-    Timestamp, Tree, async_trait,
+    Capabilities, Entry, EntryStream, Error, ErrorKind, FileReader, Identity, Kind, Metadata, ReadOptions, RelPath,
+    Result, Source, Timestamp, Tree, async_trait,
 };
 use towpath_local::LocalSink;
 
@@ -75,7 +75,7 @@ impl Tree for Tar {
         Ok(Identity::new(String::from_utf8_lossy(&self.root)))
     }
 
-    async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream> {
+    async fn read_dir(&self, dir: &RelPath, _: &ReadOptions) -> Result<EntryStream> {
         self.find("list", dir)?;
         let inside = self.members.iter().filter(|(path, _)| path.parent().as_ref() == Some(dir));
         let name = |path: &RelPath| path.name().unwrap_or_default().to_vec();
@@ -91,7 +91,7 @@ impl Tree for Tar {
 
 #[async_trait]
 impl Source for Tar {
-    async fn open(&self, path: &RelPath) -> Result<Box<dyn FileReader>> {
+    async fn open(&self, path: &RelPath, _: &ReadOptions) -> Result<Box<dyn FileReader>> {
         let &(metadata, begin) = self.find("open", path)?;
         Ok(Box::new(Member { archive: Arc::clone(&self.archive), path: path.clone(), metadata, begin }))
     }

@@ -22,10 +22,10 @@ fn full_after(room: u64) -> MockSink {
     sink.expect_capabilities().return_const(Capabilities::PLAIN);
     sink.expect_locate().return_const(None);
     sink.expect_identity().returning(|| Ok(Identity::new("the mock")));
-    sink.expect_read_dir().returning(|_| Ok(Box::pin(tokio_stream::empty())));
+    sink.expect_read_dir().returning(|_, _| Ok(Box::pin(tokio_stream::empty())));
     sink.expect_metadata().returning(|_| Ok(Metadata::new(Kind::Dir, 0, Timestamp::from_ns(0))));
     let taken = Arc::new(AtomicU64::new(0));
-    sink.expect_create().returning(move |path, _| {
+    sink.expect_create().returning(move |path, _, _| {
         if taken.fetch_add(1, Relaxed) >= room {
             return Err(Error::new(ErrorKind::NoSpace, "create", path, "no space left"));
         }

@@ -101,7 +101,7 @@ async fn look_at_each(shared: &Shared, seen: &SeenDir, below: &[RelPath]) -> tow
 /// has under another spelling, which is another file to a sink that does not.
 async fn is_listed(shared: &Shared, at: &RelPath) -> towpath_backend::Result<bool> {
     let (Some(parent), Some(name)) = (at.parent(), at.name()) else { return Ok(true) };
-    let mut pages = shared.source.read_dir(&parent).await?;
+    let mut pages = shared.source.read_dir(&parent, &shared.paces.list_options()).await?;
     while let Some(page) = pages.next().await {
         if page?.iter().any(|entry| entry.name == name) {
             return Ok(true);

@@ -3,7 +3,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use towpath_backend::{Bytes, Kind, Metadata, Sink, Source, Timestamp};
+use towpath_backend::{Bytes, Kind, Metadata, Sink, Source, Timestamp, WriteOptions};
 
 use crate::error::{Error, Result};
 use crate::partial::Parts;
@@ -19,7 +19,7 @@ pub(super) async fn check(source: &dyn Source, sink: &dyn Sink) -> Result<()> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
     let modified = Timestamp::from_parts(i64::try_from(now).unwrap_or(0), 0);
     let metadata = Metadata { permissions: Some(0o600), ..Metadata::new(Kind::File, 0, modified) };
-    let written = sink.write_whole(&probe, Bytes::new(), &metadata).await;
+    let written = sink.write_whole(&probe, Bytes::new(), &metadata, &WriteOptions::default()).await;
     let shown = written.is_ok() && source.metadata(&probe).await.is_ok();
     // A probe that stays is removed by a later scan.
     let removed = sink.remove_file(&probe).await;

@@ -98,10 +98,6 @@ impl Builder {
         }
         let over_network = source.capabilities().over_network || sink.capabilities().over_network;
         let paces = Paces::new(&self.options, over_network);
-        if let Some(bytes_per_s) = paces.bytes_per_s().filter(|_| over_network) {
-            source.limit(bytes_per_s);
-            sink.limit(bytes_per_s);
-        }
         Ok(Migration {
             paces,
             source,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
-use towpath_backend::{Sink, Source, Tree};
+use towpath_backend::{Pacing, Sink, Source, Tree};
 
 use super::Paces;
 use super::control::{Base, Controller, INTERVAL};
@@ -33,7 +33,7 @@ pub(crate) async fn follow(
         () = stop.cancelled() => {}
         () = ask(&*source, &of_source) => {}
         () = ask(&*sink, &of_sink) => {}
-        () = set(rate, [&*source, &*sink], [&of_source, &of_sink], &progress) => {}
+        () = set(rate, paces.pacing.as_ref(), [&of_source, &of_sink], &progress) => {}
     }
 }
 
@@ -88,7 +88,7 @@ async fn ask(tree: &dyn Tree, round_trips: &RoundTrips) {
     }
 }
 
-async fn set(rate: &Rate, trees: [&dyn Tree; 2], sides: [&RoundTrips; 2], progress: &Progress) {
+async fn set(rate: &Rate, pacing: Option<&Pacing>, sides: [&RoundTrips; 2], progress: &Progress) {
     let mut bases = [Base::default(), Base::default()];
     let (mut controller, mut noise) = (None, Duration::ZERO);
     let started = Instant::now();
@@ -106,7 +106,9 @@ async fn set(rate: &Rate, trees: [&dyn Tree; 2], sides: [&RoundTrips; 2], progre
         } else {
             let controller = controller.get_or_insert_with(|| Controller::new(rate.max_bytes_per_s(), noise));
             rate.set(controller.next(delay, passed_per_s));
-            trees.iter().for_each(|tree| tree.limit(rate.bytes_per_s()));
+            if let Some(pacing) = pacing {
+                pacing.set_bytes_per_s(rate.bytes_per_s());
+            }
         }
         progress.set_followed(rate.bytes_per_s(), delay);
         tracing::trace!(bytes_per_s = rate.bytes_per_s(), delay_us = delay.as_micros(), passed, "rate");

@@ -22,6 +22,7 @@ use std::time::Duration;
 use leaky_bucket::RateLimiter;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};
+use towpath_backend::{Pacing, ReadOptions, WriteOptions};
 
 use crate::event::Side;
 use crate::options::{Bandwidth, Options};
@@ -73,6 +74,10 @@ pub(crate) struct Paces {
     pub(crate) write: Pace,
     /// The rate that follows the others on the link, if it is to.
     rate: Option<Arc<Rate>>,
+    /// The limit as backends see it, if there is one.
+    pacing: Option<Pacing>,
+    /// Whether one of the trees lies behind a network.
+    over_network: bool,
     /// Turns to list a directory, if there is a limit.
     listings: Option<Semaphore>,
 }
@@ -93,12 +98,32 @@ impl Paces {
             pace
         };
         let listings = fixed.filter(|_| over_network).map(|limit| Semaphore::new(listings_at_once(limit)));
-        Arc::new(Self { read: pace(Side::Source), write: pace(Side::Sink), rate, listings })
+        let (read, write) = (pace(Side::Source), pace(Side::Sink));
+        let pacing = read.0.as_ref().map(|limit| Pacing::new(limit.bytes_per_s()));
+        Arc::new(Self { read, write, rate, pacing, over_network, listings })
     }
 
-    /// The limit, which is the same in both directions; `None` without one.
-    pub(crate) fn bytes_per_s(&self) -> Option<u64> {
-        self.read.0.as_ref().map(Limit::bytes_per_s)
+    /// How to read a file.
+    pub(crate) fn read_options(&self) -> ReadOptions {
+        self.pacing.as_ref().map_or_else(ReadOptions::default, |pacing| ReadOptions::default().paced_by(pacing))
+    }
+
+    /// How to list a directory. Between local disks listings cost no bandwidth.
+    pub(crate) fn list_options(&self) -> ReadOptions {
+        if self.over_network { self.read_options() } else { ReadOptions::default() }
+    }
+
+    /// How to write a file.
+    pub(crate) fn write_options(&self) -> WriteOptions {
+        self.pacing.as_ref().map_or_else(WriteOptions::default, |pacing| WriteOptions::default().paced_by(pacing))
+    }
+
+    /// Tells the sink how much of each file may be in flight now: before each write, as it depends on how many are
+    /// open.
+    pub(crate) fn bound_in_flight(&self) {
+        if let (Some(pacing), Some(bytes)) = (&self.pacing, self.write.under_way_bytes()) {
+            pacing.set_in_flight_bytes(bytes);
+        }
     }
 
     /// Returns when what listing so many entries took may have passed.
@@ -223,7 +248,7 @@ impl Pace {
     /// How many bytes of one file may be on their way at a time; `None` without a
     /// limit. All files together share a sixteenth of a second's, so that what
     /// arrives late is no burst; a step of each is always let through.
-    pub(crate) fn under_way_bytes(&self) -> Option<u64> {
+    fn under_way_bytes(&self) -> Option<u64> {
         let limit = self.0.as_ref()?;
         let files = limit.open_files.load(Relaxed).max(1) as u64;
         let all = (limit.bytes_per_s() as f64 * UNDER_WAY.as_secs_f64()) as u64;

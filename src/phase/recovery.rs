@@ -50,7 +50,7 @@ pub(crate) async fn remove_leftovers(shared: &Shared) -> Result<()> {
             return Ok(());
         }
         for path in page {
-            match remove_leftover(&*shared.sink, &path).await {
+            match remove_leftover(shared, &path).await {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 // It harms nobody, and the next scan finds it again.
@@ -61,13 +61,14 @@ pub(crate) async fn remove_leftovers(shared: &Shared) -> Result<()> {
 }
 
 /// Removes an unfinished file, or a probe, which may be a directory of empty files.
-async fn remove_leftover(sink: &dyn Sink, path: &RelPath) -> towpath_backend::Result<()> {
+async fn remove_leftover(shared: &Shared, path: &RelPath) -> towpath_backend::Result<()> {
+    let sink = &shared.sink;
     match sink.remove_file(path).await {
         Err(error) if error.kind() == ErrorKind::IsADirectory => {}
         removed => return removed,
     }
     let mut names = Vec::new();
-    let mut pages = sink.read_dir(path).await?;
+    let mut pages = sink.read_dir(path, &shared.paces.list_options()).await?;
     while let Some(page) = pages.next().await {
         let empty =
             page?.into_iter().filter(|entry| entry.metadata.kind == Kind::File && entry.metadata.size_bytes == 0);

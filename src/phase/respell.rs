@@ -46,7 +46,7 @@ async fn report(shared: &Shared, renamed: Vec<&Respelling>) -> Result<()> {
     let mut listed = HashSet::new();
     for parent in parents {
         // What cannot be listed now is listed by the next scan.
-        let Ok(mut pages) = shared.sink.read_dir(&parent).await else { continue };
+        let Ok(mut pages) = shared.sink.read_dir(&parent, &shared.paces.list_options()).await else { continue };
         while let Some(Ok(page)) = pages.next().await {
             let paths = page.iter().filter_map(|entry| parent.join(&entry.name).ok());
             listed.extend(paths.filter(|path| wanted.contains(path)));

@@ -75,7 +75,7 @@ impl FileWriter for Swallows {
 fn source(files: Vec<(String, u64, Vec<Range<u64>>)>) -> MockSource {
     let listed: Vec<_> = files.iter().map(|(name, size, _)| (name.as_str(), usize::try_from(*size).unwrap())).collect();
     let mut source = listing(&listed);
-    source.expect_open().returning(move |at| {
+    source.expect_open().returning(move |at, _| {
         let (_, size_bytes, data) = files.iter().find(|(name, ..)| path(name) == *at).unwrap().clone();
         Ok(Box::new(Sparse { size_bytes, data, changes: Arc::default(), is_begun: false }))
     });
@@ -84,7 +84,7 @@ fn source(files: Vec<(String, u64, Vec<Range<u64>>)>) -> MockSource {
 
 fn sink() -> MockSink {
     let mut sink = finds_nothing(empty_sink_with(Capabilities { holes: true, ..capabilities() }));
-    sink.expect_create().returning(|_, _| Ok(Box::new(Swallows)));
+    sink.expect_create().returning(|_, _, _| Ok(Box::new(Swallows)));
     sink.expect_flush().returning(|| Ok(()));
     sink
 }
@@ -235,7 +235,7 @@ async fn a_file_with_long_holes_that_changed_is_tried_again_and_then_reported() 
         let bench = Bench::new(short(2));
         let changes = Arc::new(Changes { left: AtomicUsize::new(changes), ..Changes::default() });
         let mut source = listing(&[("changes", 2 << 20), ("other", 10)]);
-        source.expect_open().returning(move |at| {
+        source.expect_open().returning(move |at, _| {
             let is_other = *at == path("other");
             let changes = if is_other { Arc::default() } else { Arc::clone(&changes) };
             let size_bytes = if is_other { 10 } else { 2 * MIB };
@@ -263,16 +263,16 @@ async fn other_names_of_a_file_with_long_holes_follow_it() {
         source.expect_locate().return_const(None);
         source.expect_identity().returning(|| Ok(towpath_backend::Identity::new("old")));
         source.expect_metadata().returning(move |at| Ok(if at.is_root() { metadata(Kind::Dir, 0) } else { linked }));
-        source.expect_read_dir().returning(move |_| {
+        source.expect_read_dir().returning(move |_, _| {
             let entry = |name: &str| Entry { name: name.into(), metadata: linked };
             Ok(Box::pin(tokio_stream::iter([Ok(vec![entry("one"), entry("two")])])))
         });
-        source.expect_open().returning(move |_| {
+        source.expect_open().returning(move |_, _| {
             Ok(Box::new(Sparse { size_bytes, data: Vec::new(), changes: Arc::default(), is_begun: false }))
         });
         let capabilities = Capabilities { holes: true, hard_links: true, ..capabilities() };
         let mut sink = finds_nothing(empty_sink_with(capabilities));
-        sink.expect_create().returning(|_, _| Ok(Box::new(Swallows)));
+        sink.expect_create().returning(|_, _, _| Ok(Box::new(Swallows)));
         sink.expect_flush().returning(|| Ok(()));
         sink.expect_create_hard_link().returning(|_, _| Ok(()));
         let ran = bench.run(source, sink).await;

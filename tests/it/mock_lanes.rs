@@ -46,7 +46,7 @@ async fn most_at_a_time(size: usize, options: Options, expected: usize) -> usize
     let (open, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let mut sink = finds_nothing(empty_sink_with(Capabilities { lanes: SUITS, ..capabilities() }));
     let peak = Arc::clone(&most);
-    sink.expect_create().returning(move |_, _| {
+    sink.expect_create().returning(move |_, _, _| {
         peak.fetch_max(open.fetch_add(1, SeqCst) + 1, SeqCst);
         Ok(Box::new(Slow { open: Arc::clone(&open), most: Arc::clone(&peak), expected, size }))
     });

@@ -37,7 +37,7 @@ fn source(look: impl Fn(&RelPath) -> Result<Metadata> + Send + 'static) -> MockS
     source.expect_root().return_const(b"/old".to_vec());
     source.expect_capabilities().return_const(capabilities());
     source.expect_locate().return_const(None);
-    source.expect_read_dir().returning(|at| match at.as_bytes() {
+    source.expect_read_dir().returning(|at, _| match at.as_bytes() {
         b"" => page(vec![entry("keep", Kind::File), dir_entry("a", 10), dir_entry("b", 11)]),
         b"a" => page(vec![entry("keep", Kind::File), dir_entry("deep", 12)]),
         _ => page(vec![entry("keep", Kind::File)]),
@@ -68,7 +68,7 @@ fn sink() -> (MockSink, Removed) {
     sink.expect_capabilities().return_const(Capabilities { symlinks: true, ..Capabilities::PLAIN });
     sink.expect_locate().return_const(None);
     sink.expect_identity().returning(|| Ok(Identity::new("new")));
-    sink.expect_read_dir().returning(|at| {
+    sink.expect_read_dir().returning(|at, _| {
         let mut entries = vec![entry("keep", Kind::File), entry("extra", Kind::File)];
         match at.as_bytes() {
             b"" => entries.extend([entry("a", Kind::Dir), entry("b", Kind::Dir)]),
@@ -162,7 +162,7 @@ async fn below_what_the_scan_could_not_read_nothing_goes() {
     source.expect_root().return_const(b"/old".to_vec());
     source.expect_capabilities().return_const(capabilities());
     source.expect_locate().return_const(None);
-    source.expect_read_dir().returning(|at| match at.as_bytes() {
+    source.expect_read_dir().returning(|at, _| match at.as_bytes() {
         b"" => page(vec![entry("keep", Kind::File), dir_entry("a", 10), dir_entry("b", 11)]),
         // A listing that breaks off after its first entry.
         b"a" => {
@@ -195,7 +195,7 @@ fn lacking(sink: &mut MockSink) {
     });
     sink.expect_set_times().returning(|_, _| Ok(()));
     sink.expect_flush().returning(|| Ok(()));
-    sink.expect_read_dir().returning(|at| match at.as_bytes() {
+    sink.expect_read_dir().returning(|at, _| match at.as_bytes() {
         b"" => page(vec![
             entry("keep", Kind::File),
             entry("extra", Kind::File),
@@ -211,7 +211,7 @@ fn lacking(sink: &mut MockSink) {
 async fn a_file_that_could_not_be_read_protects_its_folder_and_nothing_else() {
     let mut source = source(as_listed);
     known(&mut source);
-    source.expect_open().returning(|at| Err(error(ErrorKind::PermissionDenied, "open", at)));
+    source.expect_open().returning(|at, _| Err(error(ErrorKind::PermissionDenied, "open", at)));
     let (mut sink, removed) = sink();
     lacking(&mut sink);
     let noted = Arc::clone(&removed);
@@ -230,8 +230,8 @@ async fn a_file_that_could_not_be_written_protects_nothing_else() {
     known(&mut source);
     let (mut sink, removed) = sink();
     lacking(&mut sink);
-    source.expect_open().returning(|_| Ok(Box::new(sevens(0, &Journal::default()))));
-    sink.expect_create().returning(|at, _| Err(error(ErrorKind::InvalidName, "create", at)));
+    source.expect_open().returning(|_, _| Ok(Box::new(sevens(0, &Journal::default()))));
+    sink.expect_create().returning(|at, _, _| Err(error(ErrorKind::InvalidName, "create", at)));
     let noted = Arc::clone(&removed);
     sink.expect_remove_file().returning(move |at| {
         noted.lock().unwrap().push(at.to_string());
@@ -279,8 +279,8 @@ async fn a_deletion_that_fails_is_told_and_the_rest_goes_on() {
     known(&mut source);
     let (mut sink, removed) = sink();
     lacking(&mut sink);
-    source.expect_open().returning(|_| Ok(Box::new(sevens(0, &Journal::default()))));
-    sink.expect_create().returning(|_, _| Ok(Box::new(willing_writer(&Journal::default()))));
+    source.expect_open().returning(|_, _| Ok(Box::new(sevens(0, &Journal::default()))));
+    sink.expect_create().returning(|_, _, _| Ok(Box::new(willing_writer(&Journal::default()))));
     let noted = Arc::clone(&removed);
     sink.expect_remove_file().returning(move |at| {
         if at.as_bytes() == b"b/extra" {

@@ -98,7 +98,7 @@ async fn rows_are_synced_only_behind_the_flush() {
     let bench = Bench::new(one_lane());
     let mut sink = empty_sink();
     let noted = Arc::clone(&journal);
-    sink.expect_create().returning(move |_, _| Ok(Box::new(willing_writer(&noted))));
+    sink.expect_create().returning(move |_, _, _| Ok(Box::new(willing_writer(&noted))));
     let (database, at_flush) = (bench.database(), Arc::new(Mutex::new(Vec::new())));
     let seen = Arc::clone(&at_flush);
     sink.expect_flush().returning(move || {
@@ -117,7 +117,7 @@ async fn a_failed_flush_leaves_all_pending_and_ends_the_run() {
     let bench = Bench::new(one_lane());
     let mut sink = empty_sink();
     let noted = Arc::clone(&journal);
-    sink.expect_create().returning(move |_, _| Ok(Box::new(willing_writer(&noted))));
+    sink.expect_create().returning(move |_, _, _| Ok(Box::new(willing_writer(&noted))));
     sink.expect_flush().returning(|| Err(error(ErrorKind::Other, "flush", &path(""))));
     let ran = bench.run(source(&[("a", 10), ("b", 10)], &journal), sink).await;
     assert!(matches!(ran.result, Err(Error::Backend(_))));
@@ -135,7 +135,7 @@ async fn with_one_bad(
     let size = 2 * BLOCK;
     let mut source = listing(&[("bad", 2 * BLOCK), ("good", 2 * BLOCK)]);
     let noted = Arc::clone(&journal);
-    source.expect_open().returning(move |at| {
+    source.expect_open().returning(move |at, _| {
         if at == &path("good") {
             return Ok(Box::new(sevens(size, &noted)));
         }
@@ -143,7 +143,7 @@ async fn with_one_bad(
     });
     let mut sink = empty_sink();
     let noted = Arc::clone(&journal);
-    sink.expect_create().returning(move |at, _| {
+    sink.expect_create().returning(move |at, _, _| {
         if at == &path("good") {
             return Ok(Box::new(willing_writer(&noted)));
         }
@@ -250,7 +250,7 @@ async fn a_temporary_error_is_tried_again_and_passes() {
     let bench = Bench::new(one_lane());
     let mut source = listing(&[("a", 10)]);
     let (noted, tries) = (Arc::clone(&journal), AtomicUsize::new(0));
-    source.expect_open().returning(move |at| {
+    source.expect_open().returning(move |at, _| {
         if tries.fetch_add(1, SeqCst) < 2 {
             return Err(error(ErrorKind::Other, "open", at).with_temporary(true));
         }
@@ -270,7 +270,7 @@ async fn a_file_that_never_rests_is_given_up_and_never_closed_as_done() {
     let bench = Bench::new(one_lane());
     let mut source = listing(&[("a", 2 * BLOCK)]);
     let clock = Arc::new(AtomicUsize::new(1));
-    source.expect_open().returning(move |_| {
+    source.expect_open().returning(move |_, _| {
         let mut reader = MockFileReader::new();
         let clock = Arc::clone(&clock);
         reader.expect_metadata().returning(move || {
@@ -292,7 +292,7 @@ async fn a_full_sink_ends_the_run_and_leaves_the_rest_pending() {
     let journal = journal();
     let bench = Bench::new(one_lane());
     let mut sink = empty_sink();
-    sink.expect_create().returning(|at, _| Err(error(ErrorKind::NoSpace, "create", at)));
+    sink.expect_create().returning(|at, _, _| Err(error(ErrorKind::NoSpace, "create", at)));
     sink.expect_flush().returning(|| Ok(()));
     let ran = bench.run(source(&[("a", 10), ("b", 10), ("c", 10)], &journal), sink).await;
     let text = ran.result.unwrap_err().to_string();
@@ -307,7 +307,7 @@ async fn missing_directories_are_made_and_the_file_is_tried_again() {
     let mut sink = crate::mocks::empty_sink();
     let made = Arc::new(AtomicUsize::new(0));
     let (noted, dirs) = (Arc::clone(&journal), Arc::clone(&made));
-    sink.expect_create().returning(move |at, _| {
+    sink.expect_create().returning(move |at, _, _| {
         if dirs.load(SeqCst) == 0 {
             return Err(error(ErrorKind::NotFound, "create", at));
         }
@@ -327,13 +327,13 @@ async fn missing_directories_are_made_and_the_file_is_tried_again() {
     source.expect_capabilities().return_const(capabilities());
     source.expect_locate().return_const(None);
     source.expect_identity().returning(|| Ok(towpath_backend::Identity::new("old")));
-    source.expect_read_dir().returning(|dir| {
+    source.expect_read_dir().returning(|dir, _| {
         let (name, kind) = if dir.is_root() { (b"d", Kind::Dir) } else { (b"a", Kind::File) };
         let entry = towpath_backend::Entry { name: name.to_vec(), metadata: metadata(kind, 10) };
         Ok(Box::pin(tokio_stream::iter([Ok(vec![entry])])))
     });
     let noted = Arc::clone(&journal);
-    source.expect_open().returning(move |_| Ok(Box::new(sevens(10, &noted))));
+    source.expect_open().returning(move |_, _| Ok(Box::new(sevens(10, &noted))));
     let ran = bench.run(source, sink).await;
     assert!(ran.result.unwrap().all_in_sync());
     assert!(made.load(SeqCst) >= 1);
@@ -346,7 +346,7 @@ async fn most_bytes_under_way(options: Options, read_time: Duration, write_time:
     let (under_way, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let mut source = listing(&[("a", SIZE), ("b", SIZE), ("c", SIZE)]);
     let (counted, peak) = (Arc::clone(&under_way), Arc::clone(&most));
-    source.expect_open().returning(move |_| {
+    source.expect_open().returning(move |_, _| {
         let mut reader = MockFileReader::new();
         reader.expect_metadata().returning(|| Ok(metadata(Kind::File, SIZE)));
         let (counted, peak) = (Arc::clone(&counted), Arc::clone(&peak));
@@ -361,7 +361,7 @@ async fn most_bytes_under_way(options: Options, read_time: Duration, write_time:
         Ok(Box::new(reader))
     });
     let mut sink = empty_sink();
-    sink.expect_create().returning(move |_, _| {
+    sink.expect_create().returning(move |_, _, _| {
         let mut writer = MockFileWriter::new();
         let counted = Arc::clone(&under_way);
         writer.expect_write_at().returning(move |_, data| {
@@ -397,7 +397,7 @@ async fn small_files_are_read_while_others_are_written_whatever_the_queue() {
     let journal = journal();
     let mut source = listing(&[("a", SIZE), ("b", SIZE)]);
     let noted = Arc::clone(&journal);
-    source.expect_open().returning(move |path| {
+    source.expect_open().returning(move |path, _| {
         let (noted, path) = (Arc::clone(&noted), path.clone());
         let mut reader = MockFileReader::new();
         reader.expect_metadata().returning(|| Ok(metadata(Kind::File, SIZE)));
@@ -409,7 +409,7 @@ async fn small_files_are_read_while_others_are_written_whatever_the_queue() {
     });
     let mut sink = empty_sink();
     let noted = Arc::clone(&journal);
-    sink.expect_create().returning(move |path, _| {
+    sink.expect_create().returning(move |path, _, _| {
         let (noted, path) = (Arc::clone(&noted), path.clone());
         let mut writer = MockFileWriter::new();
         writer.expect_write_at().returning(|_, _| {
@@ -440,7 +440,7 @@ async fn a_stop_in_the_middle_of_a_file_leaves_it_pending() {
     let token = towpath::CancellationToken::new();
     let mut sink = empty_sink();
     let stop = token.clone();
-    sink.expect_create().returning(move |_, _| {
+    sink.expect_create().returning(move |_, _, _| {
         let mut writer = MockFileWriter::new();
         let stop = stop.clone();
         writer.expect_write_at().returning(move |_, _| {
@@ -479,11 +479,11 @@ async fn a_source_that_became_another_tree_is_not_believed_about_missing_files()
         let tree = if asked.fetch_add(1, SeqCst) == 0 { "old" } else { "an empty mount point" };
         Ok(towpath_backend::Identity::new(tree))
     });
-    source.expect_read_dir().returning(|_| {
+    source.expect_read_dir().returning(|_, _| {
         let entry = towpath_backend::Entry { name: b"a".to_vec(), metadata: metadata(Kind::File, 10) };
         Ok(Box::pin(tokio_stream::iter([Ok(vec![entry])])))
     });
-    source.expect_open().returning(|at| Err(error(ErrorKind::NotFound, "open", at)));
+    source.expect_open().returning(|at, _| Err(error(ErrorKind::NotFound, "open", at)));
     let ran = bench.run(source, willing_sink(&journal)).await;
     assert!(ran.result.unwrap_err().is_refusal());
     assert_eq!(bench.rows(), [("/old/a".to_owned(), "pending".to_owned())]);
@@ -494,7 +494,7 @@ async fn a_backlog_is_not_taken_up_on_another_tree() {
     let journal = journal();
     let bench = Bench::new(one_lane());
     let mut first = listing(&[("a", 10)]);
-    first.expect_open().returning(|at| Err(error(ErrorKind::PermissionDenied, "open", at)));
+    first.expect_open().returning(|at, _| Err(error(ErrorKind::PermissionDenied, "open", at)));
     assert_eq!(bench.run(first, willing_sink(&journal)).await.result.unwrap().pending.files, 1);
 
     let mut other = towpath_backend::mock::MockSource::new();
@@ -517,7 +517,7 @@ async fn a_directory_that_cannot_be_read_is_told_and_the_rest_goes_on() {
     source.expect_capabilities().return_const(capabilities());
     source.expect_locate().return_const(None);
     source.expect_identity().returning(|| Ok(towpath_backend::Identity::new("old")));
-    source.expect_read_dir().returning(|dir| {
+    source.expect_read_dir().returning(|dir, _| {
         if !dir.is_root() {
             return Err(error(ErrorKind::PermissionDenied, "list", dir));
         }
@@ -525,7 +525,7 @@ async fn a_directory_that_cannot_be_read_is_told_and_the_rest_goes_on() {
         Ok(Box::pin(tokio_stream::iter([Ok(vec![entry(b"a", Kind::File), entry(b"secret", Kind::Dir)])])))
     });
     let noted = Arc::clone(&journal);
-    source.expect_open().returning(move |_| Ok(Box::new(sevens(10, &noted))));
+    source.expect_open().returning(move |_, _| Ok(Box::new(sevens(10, &noted))));
     let mut sink = willing_sink(&journal);
     sink.expect_create_dir().returning(|_, _| Ok(()));
     sink.expect_metadata().returning(|_| Ok(metadata(Kind::Dir, 0)));

@@ -27,10 +27,6 @@ impl FileReader for Hinted {
         self.reader.read_at(offset, length_bytes, buffer).await
     }
 
-    fn forbid_readahead(&mut self) {
-        note(&self.journal, "forbid readahead");
-    }
-
     async fn prefetch(&mut self, offset: u64, length_bytes: u64) {
         note(&self.journal, format!("prefetch {offset}+{length_bytes}"));
     }
@@ -39,9 +35,10 @@ impl FileReader for Hinted {
 fn hinted_source(journal: &Journal) -> MockSource {
     let mut source = listing(&[("a", SIZE)]);
     let journal = Arc::clone(journal);
-    source
-        .expect_open()
-        .returning(move |_| Ok(Box::new(Hinted { reader: sevens(SIZE, &journal), journal: Arc::clone(&journal) })));
+    source.expect_open().returning(move |_, options| {
+        note(&journal, if options.pacing.is_some() { "open paced" } else { "open" });
+        Ok(Box::new(Hinted { reader: sevens(SIZE, &journal), journal: Arc::clone(&journal) }))
+    });
     source
 }
 
@@ -81,17 +78,17 @@ fn assert_asked_once_and_before_reading(lines: &[String]) {
 async fn of_a_files_first_block_nothing_is_asked_for_ahead() {
     let lines = noted(Options::default()).await;
     let first_read = lines.iter().position(|line| line.starts_with("read")).unwrap();
-    let block: Vec<_> = lines[..=first_read].iter().filter(|line| *line != "stat").collect();
+    let block: Vec<_> = lines[..=first_read].iter().filter(|line| *line != "stat" && *line != "open").collect();
     assert_eq!(block, ["prefetch 0+262144", "read 0+262144"], "{lines:#?}");
     assert_asked_once_and_before_reading(&lines);
-    assert!(!lines.contains(&"forbid readahead".to_owned()), "{lines:#?}");
+    assert!(!lines.contains(&"open paced".to_owned()), "{lines:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn under_a_limit_every_byte_is_asked_for_once_and_nothing_else_may_be_fetched() {
     let lines = noted(Options { bandwidth: Bandwidth::Limit(64 << 20), ..Options::default() }).await;
     let hints_or_reads = |line: &String| line.starts_with("prefetch") || line.starts_with("read");
-    let forbidden = lines.iter().position(|line| line == "forbid readahead").unwrap();
+    let forbidden = lines.iter().position(|line| line == "open paced").unwrap();
     assert!(forbidden < lines.iter().position(hints_or_reads).unwrap(), "{lines:#?}");
     assert_asked_once_and_before_reading(&lines);
 }

@@ -28,8 +28,8 @@ fn source(list: impl Fn(&RelPath) -> Result<EntryStream> + Send + 'static) -> Mo
     source.expect_locate().return_const(None);
     source.expect_identity().returning(|| Ok(Identity::new("old")));
     source.expect_metadata().withf(RelPath::is_root).returning(|_| Ok(metadata(Kind::Dir, 0)));
-    source.expect_read_dir().returning(list);
-    source.expect_open().returning(|_| Ok(Box::new(sevens(10, &Journal::default()))));
+    source.expect_read_dir().returning(move |dir, _| list(dir));
+    source.expect_open().returning(|_, _| Ok(Box::new(sevens(10, &Journal::default()))));
     source
 }
 
@@ -77,8 +77,8 @@ async fn links_of_a_source_that_does_not_copy_them_are_skipped() {
     plain.expect_locate().return_const(None);
     plain.expect_identity().returning(|| Ok(Identity::new("old")));
     plain.expect_metadata().returning(|_| Ok(metadata(Kind::Dir, 0)));
-    plain.expect_read_dir().returning(list);
-    plain.expect_open().returning(|_| Ok(Box::new(sevens(10, &Journal::default()))));
+    plain.expect_read_dir().returning(move |dir, _| list(dir));
+    plain.expect_open().returning(|_, _| Ok(Box::new(sevens(10, &Journal::default()))));
     // Asked where the link points, it would panic.
     let report = bench.run(plain, sink()).await.result.unwrap();
     assert_eq!((report.synced.files, report.skipped_files, report.failed_files), (1, 1, 0));
@@ -150,7 +150,7 @@ async fn a_source_exchanged_during_the_scan_leaves_no_backlog() {
         .expect_identity()
         .returning(move || Ok(Identity::new(if asked.fetch_add(1, SeqCst) == 0 { "old" } else { "another" })));
     source.expect_metadata().withf(RelPath::is_root).returning(|_| Ok(metadata(Kind::Dir, 0)));
-    source.expect_read_dir().returning(|dir| {
+    source.expect_read_dir().returning(|dir, _| {
         if dir.is_root() { page(vec![entry(b"dir", Kind::Dir)]) } else { Err(error(ErrorKind::NotFound, "list", dir)) }
     });
     let refused = bench.run(source, sink()).await.result.unwrap_err();
@@ -182,9 +182,9 @@ async fn a_sink_that_rounds_times_is_in_sync_and_a_second_run_sends_nothing() {
     sink.expect_identity().returning(|| Ok(Identity::new("new")));
     sink.expect_set_times().returning(|_, _| Ok(()));
     sink.expect_metadata().withf(RelPath::is_root).returning(|_| Ok(metadata(Kind::Dir, 0)));
-    sink.expect_read_dir().returning(|_| page(vec![]));
+    sink.expect_read_dir().returning(|_, _| page(vec![]));
     sink.expect_flush().returning(|| Ok(()));
-    sink.expect_create().returning(move |_, _| {
+    sink.expect_create().returning(move |_, _, _| {
         let mut writer = towpath_backend::mock::MockFileWriter::new();
         writer.expect_write_at().returning(|_, _| Ok(()));
         writer
@@ -199,7 +199,7 @@ async fn a_sink_that_rounds_times_is_in_sync_and_a_second_run_sends_nothing() {
     );
 
     let mut sink = empty_sink_of(coarse);
-    sink.expect_read_dir().returning(move |_| {
+    sink.expect_read_dir().returning(move |_, _| {
         let metadata = towpath_backend::Metadata { modified: rounded, ..metadata(Kind::File, 10) };
         page(vec![Entry { name: b"file".to_vec(), metadata }])
     });
@@ -229,7 +229,7 @@ fn what_is_missing_is_named_when_a_migration_is_built() {
 /// A sink with these rules of names and this listing, that takes whatever it may be given.
 fn sink_with(names: NameRules, list: impl Fn(&RelPath) -> Result<EntryStream> + Send + 'static) -> MockSink {
     let mut sink = empty_sink_of(Capabilities { names, symlinks: true, ..Capabilities::PLAIN });
-    sink.expect_read_dir().returning(list);
+    sink.expect_read_dir().returning(move |dir, _| list(dir));
     sink.expect_flush().returning(|| Ok(()));
     sink.expect_create_dir().returning(|_, _| Ok(()));
     sink.expect_set_times().returning(|_, _| Ok(()));
@@ -240,7 +240,7 @@ fn sink_with(names: NameRules, list: impl Fn(&RelPath) -> Result<EntryStream> + 
 /// Creates that are allowed, by name; any other is a failure of the test.
 fn allow(sink: &mut MockSink, names: &'static [&'static str]) {
     let journal = Journal::default();
-    sink.expect_create().returning(move |path, _| {
+    sink.expect_create().returning(move |path, _, _| {
         assert!(names.contains(&path.to_string().as_str()), "{path} was written");
         Ok(Box::new(willing_writer(&journal)))
     });

@@ -188,7 +188,7 @@ fn with_perms_an_old_copy_is_private_before_the_new_content_comes() {
 
 #[test]
 fn a_part_that_an_interrupted_run_left_open_to_all_is_closed_before_it_is_used() {
-    use towpath_backend::{RelPath, Sink as _};
+    use towpath_backend::{RelPath, Sink as _, WriteOptions};
     let folder = tempfile::tempdir().unwrap();
     set_mode(&write(folder.path(), "part", "a rest"), 0o644);
     let sink = towpath_local::LocalSink::open(folder.path()).unwrap();
@@ -196,7 +196,8 @@ fn a_part_that_an_interrupted_run_left_open_to_all_is_closed_before_it_is_used()
         towpath_backend::Metadata::new(towpath_backend::Kind::File, 0, towpath_backend::Timestamp::from_ns(0));
     metadata.permissions = Some(0o400);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let _writer = runtime.block_on(sink.create(&RelPath::new("part").unwrap(), &metadata)).unwrap();
+    let _writer =
+        runtime.block_on(sink.create(&RelPath::new("part").unwrap(), &metadata, &WriteOptions::default())).unwrap();
     assert_eq!(mode(&folder.path().join("part")), 0o600);
 }
 

@@ -159,7 +159,7 @@ async fn probed(is_shown: bool, options: Options) -> (crate::mocks::Ran, Vec<Str
     source.expect_capabilities().return_const(crate::mocks::capabilities());
     source.expect_locate().return_const(None);
     source.expect_identity().returning(|| Ok(Identity::new("old")));
-    source.expect_read_dir().returning(|_| Ok(Box::pin(tokio_stream::iter([Ok(Vec::new())]))));
+    source.expect_read_dir().returning(|_, _| Ok(Box::pin(tokio_stream::iter([Ok(Vec::new())]))));
     source.expect_metadata().returning(move |at| match at.is_root() {
         true => Ok(metadata(Kind::Dir, 0)),
         false if is_shown => Ok(metadata(Kind::File, 0)),
@@ -167,7 +167,7 @@ async fn probed(is_shown: bool, options: Options) -> (crate::mocks::Ran, Vec<Str
     });
     let mut sink = crate::mocks::empty_sink_with(Capabilities { probes: true, ..crate::mocks::capabilities() });
     let noted = journal.clone();
-    sink.expect_create().returning(move |at, _| {
+    sink.expect_create().returning(move |at, _, _| {
         note(&noted, format!("create {at}"));
         Ok(Box::new(crate::mocks::willing_writer(&Journal::default())))
     });

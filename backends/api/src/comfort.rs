@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 pub use self::walk::{Found, Walk};
-use crate::{Error, ErrorKind, Kind, Metadata, RelPath, Result, Sink, Source, Timestamp, Tree};
+use crate::{
+    Error, ErrorKind, Kind, Metadata, ReadOptions, RelPath, Result, Sink, Source, Timestamp, Tree, WriteOptions,
+};
 
 /// What can be done with any [`Tree`].
 #[async_trait]
@@ -46,7 +48,7 @@ pub trait SourceExt: Source {
     /// # Errors
     /// [`ErrorKind::TooLarge`] if it is longer; else as [`Source::read_whole`].
     async fn read_to_vec(&self, path: &RelPath, limit_bytes: usize) -> Result<Vec<u8>> {
-        let whole = self.read_whole(path, limit_bytes, Vec::new()).await?;
+        let whole = self.read_whole(path, limit_bytes, Vec::new(), &ReadOptions::default()).await?;
         if whole.metadata.size_bytes > limit_bytes as u64 {
             let cause = format!("{} bytes, and no more than {limit_bytes} are wanted", whole.metadata.size_bytes);
             return Err(Error::new(ErrorKind::TooLarge, "read", path, cause));
@@ -66,7 +68,7 @@ pub trait SinkExt: Sink {
     /// As [`Sink::write_whole`].
     async fn write(&self, path: &RelPath, content: &[u8], modified: Timestamp) -> Result<Metadata> {
         let metadata = Metadata::new(Kind::File, content.len() as u64, modified);
-        self.write_whole(path, Bytes::copy_from_slice(content), &metadata).await
+        self.write_whole(path, Bytes::copy_from_slice(content), &metadata, &WriteOptions::default()).await
     }
 
     /// Makes a directory, and those above it that are missing. One that is there stays as it is.

@@ -46,7 +46,7 @@ pub use writing::*;
 
 use tokio_stream::StreamExt as _;
 
-use crate::{Bytes, Entry, Kind, Metadata, RelPath, Result, Sink, Source, Timestamp};
+use crate::{Bytes, Entry, Kind, Metadata, ReadOptions, RelPath, Result, Sink, Source, Timestamp, WriteOptions};
 
 /// A fresh, empty tree, seen from both sides.
 pub trait Fixture: Send + Sync {
@@ -203,18 +203,22 @@ fn content(length: usize) -> Vec<u8> {
 }
 
 async fn write(fixture: &dyn Fixture, at: &RelPath, data: &[u8]) -> Metadata {
-    fixture.sink().write_whole(at, Bytes::copy_from_slice(data), &metadata(data.len())).await.unwrap()
+    fixture
+        .sink()
+        .write_whole(at, Bytes::copy_from_slice(data), &metadata(data.len()), &WriteOptions::default())
+        .await
+        .unwrap()
 }
 
 async fn read(fixture: &dyn Fixture, at: &RelPath) -> Result<Vec<u8>> {
-    let mut reader = fixture.source().open(at).await?;
+    let mut reader = fixture.source().open(at, &ReadOptions::default()).await?;
     let size = reader.metadata().await?.size_bytes as usize;
     // A byte more than there should be: the end must be the end.
     reader.read_at(0, size + 1, Vec::new()).await
 }
 
 async fn list(fixture: &dyn Fixture, dir: &RelPath) -> Result<Vec<Entry>> {
-    let mut pages = fixture.source().read_dir(dir).await?;
+    let mut pages = fixture.source().read_dir(dir, &ReadOptions::default()).await?;
     let mut entries = Vec::new();
     while let Some(page) = pages.next().await {
         entries.extend(page?);

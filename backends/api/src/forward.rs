@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    Attributes, Capabilities, EntryStream, Error, FileReader, FileWriter, Identity, Metadata, RelPath, Result, Sink,
-    Source, Times, Tree, WholeFile, Xattr,
+    Attributes, Capabilities, EntryStream, Error, FileReader, FileWriter, Identity, Metadata, ReadOptions, RelPath,
+    Result, Sink, Source, Times, Tree, WholeFile, WriteOptions, Xattr,
 };
 
 macro_rules! forward {
@@ -39,12 +39,8 @@ macro_rules! forward {
                     (**self).round_trip().await
                 }
 
-                fn limit(&self, bytes_per_s: u64) {
-                    (**self).limit(bytes_per_s);
-                }
-
-                async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream> {
-                    (**self).read_dir(dir).await
+                async fn read_dir(&self, dir: &RelPath, options: &ReadOptions) -> Result<EntryStream> {
+                    (**self).read_dir(dir, options).await
                 }
 
                 async fn metadata(&self, path: &RelPath) -> Result<Metadata> {
@@ -54,12 +50,12 @@ macro_rules! forward {
 
             #[async_trait]
             impl<T: Source + ?Sized> Source for $pointer {
-                async fn open(&self, path: &RelPath) -> Result<Box<dyn FileReader>> {
-                    (**self).open(path).await
+                async fn open(&self, path: &RelPath, options: &ReadOptions) -> Result<Box<dyn FileReader>> {
+                    (**self).open(path, options).await
                 }
 
-                async fn read_whole(&self, path: &RelPath, limit_bytes: usize, buffer: Vec<u8>) -> Result<WholeFile> {
-                    (**self).read_whole(path, limit_bytes, buffer).await
+                async fn read_whole(&self, path: &RelPath, limit_bytes: usize, buffer: Vec<u8>, options: &ReadOptions) -> Result<WholeFile> {
+                    (**self).read_whole(path, limit_bytes, buffer, options).await
                 }
 
                 async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>> {
@@ -73,12 +69,12 @@ macro_rules! forward {
 
             #[async_trait]
             impl<T: Sink + ?Sized> Sink for $pointer {
-                async fn create(&self, path: &RelPath, metadata: &Metadata) -> Result<Box<dyn FileWriter>> {
-                    (**self).create(path, metadata).await
+                async fn create(&self, path: &RelPath, metadata: &Metadata, options: &WriteOptions) -> Result<Box<dyn FileWriter>> {
+                    (**self).create(path, metadata, options).await
                 }
 
-                async fn write_whole(&self, path: &RelPath, data: Bytes, metadata: &Metadata) -> Result<Metadata> {
-                    (**self).write_whole(path, data, metadata).await
+                async fn write_whole(&self, path: &RelPath, data: Bytes, metadata: &Metadata, options: &WriteOptions) -> Result<Metadata> {
+                    (**self).write_whole(path, data, metadata, options).await
                 }
 
                 async fn create_dir(&self, path: &RelPath, permissions: Option<u32>) -> Result<()> {

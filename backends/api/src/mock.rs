@@ -14,8 +14,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    Attributes, Capabilities, EntryStream, Error, FileReader, FileWriter, Identity, Metadata, RelPath, Result, Sink,
-    Source, Times, Tree, Xattr,
+    Attributes, Capabilities, EntryStream, Error, FileReader, FileWriter, Identity, Metadata, ReadOptions, RelPath,
+    Result, Sink, Source, Times, Tree, WriteOptions, Xattr,
 };
 
 mockall::mock! {
@@ -28,13 +28,13 @@ mockall::mock! {
         fn capabilities(&self) -> Capabilities;
         fn locate(&self, local: &Path) -> Option<RelPath>;
         async fn identity(&self) -> Result<Identity>;
-        async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream>;
+        async fn read_dir(&self, dir: &RelPath, options: &ReadOptions) -> Result<EntryStream>;
         async fn metadata(&self, path: &RelPath) -> Result<Metadata>;
     }
 
     #[async_trait]
     impl Source for Source {
-        async fn open(&self, path: &RelPath) -> Result<Box<dyn FileReader>>;
+        async fn open(&self, path: &RelPath, options: &ReadOptions) -> Result<Box<dyn FileReader>>;
         async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>>;
         async fn xattrs(&self, path: &RelPath) -> Result<Vec<Xattr>>;
     }
@@ -50,13 +50,13 @@ mockall::mock! {
         fn capabilities(&self) -> Capabilities;
         fn locate(&self, local: &Path) -> Option<RelPath>;
         async fn identity(&self) -> Result<Identity>;
-        async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream>;
+        async fn read_dir(&self, dir: &RelPath, options: &ReadOptions) -> Result<EntryStream>;
         async fn metadata(&self, path: &RelPath) -> Result<Metadata>;
     }
 
     #[async_trait]
     impl Sink for Sink {
-        async fn create(&self, path: &RelPath, metadata: &Metadata) -> Result<Box<dyn FileWriter>>;
+        async fn create(&self, path: &RelPath, metadata: &Metadata, options: &WriteOptions) -> Result<Box<dyn FileWriter>>;
         async fn create_dir(&self, path: &RelPath, permissions: Option<u32>) -> Result<()>;
         async fn create_symlink(&self, path: &RelPath, target: &[u8]) -> Result<()>;
         async fn create_hard_link(&self, existing: &RelPath, path: &RelPath) -> Result<()>;

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::{Attributes, Error, ErrorKind, Metadata, RelPath, Result, Times, Tree};
+use crate::{Attributes, Error, ErrorKind, Metadata, RelPath, Result, Times, Tree, WriteOptions};
 
 /// A tree that files are written into.
 #[async_trait]
@@ -12,12 +12,12 @@ pub trait Sink: Tree {
     /// following no link. `metadata` are the source's, as a hint (size), but for the
     /// permissions: if they are given, the file grants its group and others nothing beyond
     /// them, before its first byte and whether it is new or not. A new file gets no right to
-    /// be executed; one that is there keeps what it grants less.
+    /// be executed; one that is there keeps what it grants less. `options` hold for as long as the file is open.
     ///
     /// # Errors
     /// [`crate::ErrorKind::NotFound`] if its directory is missing; otherwise if it
     /// cannot be made or written.
-    async fn create(&self, path: &RelPath, metadata: &Metadata) -> Result<Box<dyn FileWriter>>;
+    async fn create(&self, path: &RelPath, metadata: &Metadata, options: &WriteOptions) -> Result<Box<dyn FileWriter>>;
 
     /// Writes a whole small file in one call, for backends that can do so with
     /// fewer round trips than [`Sink::create`] and its writer; tells its metadata
@@ -25,8 +25,14 @@ pub trait Sink: Tree {
     ///
     /// # Errors
     /// As [`Sink::create`], [`FileWriter::write_at`] and [`FileWriter::finish`].
-    async fn write_whole(&self, path: &RelPath, data: Bytes, metadata: &Metadata) -> Result<Metadata> {
-        let mut writer = self.create(path, metadata).await?;
+    async fn write_whole(
+        &self,
+        path: &RelPath,
+        data: Bytes,
+        metadata: &Metadata,
+        options: &WriteOptions,
+    ) -> Result<Metadata> {
+        let mut writer = self.create(path, metadata, options).await?;
         let size_bytes = data.len() as u64;
         if !data.is_empty() {
             writer.write_at(0, data).await?;
@@ -149,15 +155,6 @@ pub trait FileWriter: Send {
     /// # Errors
     /// If writing fails, possibly for bytes of an earlier call.
     async fn write_at(&mut self, offset: u64, data: Bytes) -> Result<()>;
-
-    /// From now on, when [`FileWriter::write_at`] returns, no more than about
-    /// `bytes` of this file are to be on their way: the writes are paced, and what
-    /// a cache holds back would arrive as a burst.
-    ///
-    /// By default nothing changes: right where all has arrived when a write returns.
-    fn limit_under_way(&mut self, bytes: u64) {
-        let _ = bytes;
-    }
 
     /// Sends what is left, makes the file `size_bytes` long (a hole may be at its
     /// end), sets the times, closes, and tells the file's metadata as the storage

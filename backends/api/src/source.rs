@@ -4,16 +4,16 @@ use std::ops::Range;
 
 use async_trait::async_trait;
 
-use crate::{Error, ErrorKind, Metadata, RelPath, Result, Tree, Xattr};
+use crate::{Error, ErrorKind, Metadata, ReadOptions, RelPath, Result, Tree, Xattr};
 
 /// A tree that files are read from.
 #[async_trait]
 pub trait Source: Tree {
-    /// Opens a regular file for reading, following no link.
+    /// Opens a regular file for reading, following no link. `options` hold for as long as it is open.
     ///
     /// # Errors
     /// If it is missing, not a regular file, or may not be read.
-    async fn open(&self, path: &RelPath) -> Result<Box<dyn FileReader>>;
+    async fn open(&self, path: &RelPath, options: &ReadOptions) -> Result<Box<dyn FileReader>>;
 
     /// Reads a file of at most `limit_bytes` in one call, for backends that
     /// can do so with fewer round trips than [`Source::open`] and its reader.
@@ -24,8 +24,14 @@ pub trait Source: Tree {
     ///
     /// # Errors
     /// As [`Source::open`] and [`FileReader::read_at`].
-    async fn read_whole(&self, path: &RelPath, limit_bytes: usize, buffer: Vec<u8>) -> Result<WholeFile> {
-        let mut reader = self.open(path).await?;
+    async fn read_whole(
+        &self,
+        path: &RelPath,
+        limit_bytes: usize,
+        buffer: Vec<u8>,
+        options: &ReadOptions,
+    ) -> Result<WholeFile> {
+        let mut reader = self.open(path, options).await?;
         let data = reader.read_at(0, limit_bytes, buffer).await?;
         Ok(WholeFile { data, metadata: reader.metadata().await?, may_have_holes: false })
     }
@@ -75,12 +81,6 @@ pub trait FileReader: Send {
     /// # Errors
     /// If reading fails; the buffer is then lost.
     async fn read_at(&mut self, offset: u64, length_bytes: usize, buffer: Vec<u8>) -> Result<Vec<u8>>;
-
-    /// From now on no byte is to come from the storage that is not asked for: the
-    /// reads are paced, and what a cache fetches ahead would break the limit.
-    ///
-    /// By default nothing changes: right where nothing is fetched ahead.
-    fn forbid_readahead(&mut self) {}
 
     /// Starts to fetch `length_bytes` from `offset`, which will be read soon, and
     /// does not wait for them. Only a hint: what fails here fails again when it is read.

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use async_trait::async_trait;
 use futures_core::Stream;
 
-use crate::{Entry, Identity, Metadata, NameRules, RelPath, Result};
+use crate::{Entry, Identity, Metadata, NameRules, ReadOptions, RelPath, Result};
 
 /// A listing under way: pages of entries, in no order, ending after the first error.
 ///
@@ -102,23 +102,12 @@ pub trait Tree: Send + Sync {
         self.identity().await.map(drop)
     }
 
-    /// From now on about `bytes_per_s` are read and as many written, evenly: called before a run
-    /// under a bandwidth limit, and again when the limit changes.
-    ///
-    /// The engine keeps to it by itself. What is left to a backend is not to make a burst of what
-    /// comes to it evenly: a page of a listing is to hold what the storage tells in one small
-    /// answer, and not to be fetched before it is asked for; what is gathered before it is sent
-    /// is to leave as slowly as it came.
-    fn limit(&self, bytes_per_s: u64) {
-        let _ = bytes_per_s;
-    }
-
     /// Lists a directory. Symbolic links are entries, never followed.
     ///
     /// # Errors
     /// If it cannot be opened, is missing, or is not a directory. An error while
     /// reading it is the last item of the stream.
-    async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream>;
+    async fn read_dir(&self, dir: &RelPath, options: &ReadOptions) -> Result<EntryStream>;
 
     /// Looks at one name, without following a link.
     ///

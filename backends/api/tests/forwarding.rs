@@ -13,7 +13,8 @@ use std::sync::{Arc, Mutex};
 use towpath_backend::layer::{Fault, Faults, Metrics, Operation, Prefix, Rate, ReadOnly, Retry, RetryPolicy};
 use towpath_backend::{
     Attributes, Bytes, Capabilities, EntryStream, Error, ErrorKind, FileReader, FileWriter, Identity, Kind, Metadata,
-    RelPath, Result, Sink, Source, Times, Timestamp, Tree, WholeFile, Xattr, async_trait,
+    Pacing, ReadOptions, RelPath, Result, Sink, Source, Times, Timestamp, Tree, WholeFile, WriteOptions, Xattr,
+    async_trait,
 };
 
 /// Writes down what it is called for.
@@ -24,6 +25,22 @@ impl Recording {
     fn called(&self, name: &'static str) {
         self.0.lock().unwrap().insert(name);
     }
+
+    /// A call whose options were passed on.
+    fn called_paced(&self, name: &'static str, pacing: Option<&Pacing>) {
+        assert_eq!(pacing.map(Pacing::bytes_per_s), Some(RATE), "{name}");
+        self.called(name);
+    }
+}
+
+const RATE: u64 = 1 << 20;
+
+fn read_options() -> ReadOptions {
+    ReadOptions::default().paced_by(&Pacing::new(RATE))
+}
+
+fn write_options() -> WriteOptions {
+    WriteOptions::default().paced_by(&Pacing::new(RATE))
 }
 
 fn root() -> RelPath {
@@ -61,12 +78,8 @@ impl Tree for Recording {
         Ok(())
     }
 
-    fn limit(&self, _: u64) {
-        self.called("limit");
-    }
-
-    async fn read_dir(&self, _: &RelPath) -> Result<EntryStream> {
-        self.called("read_dir");
+    async fn read_dir(&self, _: &RelPath, options: &ReadOptions) -> Result<EntryStream> {
+        self.called_paced("read_dir", options.pacing.as_ref());
         Err(Error::new(ErrorKind::NotFound, "list", &root(), "none"))
     }
 
@@ -78,13 +91,13 @@ impl Tree for Recording {
 
 #[async_trait]
 impl Source for Recording {
-    async fn open(&self, _: &RelPath) -> Result<Box<dyn FileReader>> {
-        self.called("open");
+    async fn open(&self, _: &RelPath, options: &ReadOptions) -> Result<Box<dyn FileReader>> {
+        self.called_paced("open", options.pacing.as_ref());
         Ok(Box::new(self.clone()))
     }
 
-    async fn read_whole(&self, _: &RelPath, _: usize, data: Vec<u8>) -> Result<WholeFile> {
-        self.called("read_whole");
+    async fn read_whole(&self, _: &RelPath, _: usize, data: Vec<u8>, options: &ReadOptions) -> Result<WholeFile> {
+        self.called_paced("read_whole", options.pacing.as_ref());
         Ok(WholeFile { data, metadata: metadata(), may_have_holes: true })
     }
 
@@ -111,10 +124,6 @@ impl FileReader for Recording {
         Ok(buffer)
     }
 
-    fn forbid_readahead(&mut self) {
-        self.called("reader.forbid_readahead");
-    }
-
     async fn prefetch(&mut self, _: u64, _: u64) {
         self.called("reader.prefetch");
     }
@@ -127,13 +136,13 @@ impl FileReader for Recording {
 
 #[async_trait]
 impl Sink for Recording {
-    async fn create(&self, _: &RelPath, _: &Metadata) -> Result<Box<dyn FileWriter>> {
-        self.called("create");
+    async fn create(&self, _: &RelPath, _: &Metadata, options: &WriteOptions) -> Result<Box<dyn FileWriter>> {
+        self.called_paced("create", options.pacing.as_ref());
         Ok(Box::new(self.clone()))
     }
 
-    async fn write_whole(&self, _: &RelPath, _: Bytes, _: &Metadata) -> Result<Metadata> {
-        self.called("write_whole");
+    async fn write_whole(&self, _: &RelPath, _: Bytes, _: &Metadata, options: &WriteOptions) -> Result<Metadata> {
+        self.called_paced("write_whole", options.pacing.as_ref());
         Ok(metadata())
     }
 
@@ -200,10 +209,6 @@ impl FileWriter for Recording {
         Ok(())
     }
 
-    fn limit_under_way(&mut self, _: u64) {
-        self.called("writer.limit_under_way");
-    }
-
     async fn finish(self: Box<Self>, _: u64, _: &Times) -> Result<Metadata> {
         self.called("writer.finish");
         Ok(metadata())
@@ -218,16 +223,14 @@ async fn read_everything(tree: &impl Source) {
     assert_eq!(tree.locate(Path::new("/local")), None);
     tree.identity().await.unwrap();
     tree.round_trip().await.unwrap();
-    tree.limit(1);
-    assert!(tree.read_dir(&path).await.is_err());
+    assert!(tree.read_dir(&path, &read_options()).await.is_err());
     tree.metadata(&path).await.unwrap();
-    let mut reader = tree.open(&path).await.unwrap();
+    let mut reader = tree.open(&path, &read_options()).await.unwrap();
     reader.metadata().await.unwrap();
     assert_eq!(reader.read_at(0, 1, b"kept".to_vec()).await.unwrap(), b"kept");
-    reader.forbid_readahead();
     reader.prefetch(0, 1).await;
     reader.next_data(0).await.unwrap();
-    assert!(tree.read_whole(&path, 1, Vec::new()).await.unwrap().may_have_holes);
+    assert!(tree.read_whole(&path, 1, Vec::new(), &read_options()).await.unwrap().may_have_holes);
     tree.read_link(&path).await.unwrap();
     tree.xattrs(&path).await.unwrap();
 }
@@ -236,14 +239,13 @@ async fn read_everything(tree: &impl Source) {
 async fn write_everything(tree: &impl Sink) -> Vec<Result<()>> {
     let (path, other) = (RelPath::new("path").unwrap(), RelPath::new("other").unwrap());
     let (metadata, times) = (metadata(), metadata().times());
-    if let Ok(mut writer) = tree.create(&path, &metadata).await {
-        writer.limit_under_way(1);
+    if let Ok(mut writer) = tree.create(&path, &metadata, &write_options()).await {
         writer.write_at(0, Bytes::from_static(b"x")).await.unwrap();
         writer.finish(1, &times).await.unwrap();
     }
     vec![
-        tree.create(&path, &metadata).await.map(drop),
-        tree.write_whole(&path, Bytes::new(), &metadata).await.map(|_| ()),
+        tree.create(&path, &metadata, &write_options()).await.map(drop),
+        tree.write_whole(&path, Bytes::new(), &metadata, &write_options()).await.map(|_| ()),
         tree.create_dir(&path, None).await,
         tree.create_symlink(&path, b"target").await,
         tree.create_hard_link(&path, &other).await,
@@ -260,7 +262,7 @@ async fn write_everything(tree: &impl Sink) -> Vec<Result<()>> {
 /// All methods of all traits, as the recording itself has them.
 async fn everything() -> BTreeSet<&'static str> {
     let names: BTreeSet<_> = called_through(|tree| tree).await;
-    assert_eq!(names.len(), 33, "{names:?}");
+    assert_eq!(names.len(), 30, "{names:?}");
     names
 }
 
@@ -312,7 +314,7 @@ async fn a_read_only_tree_passes_on_what_changes_nothing_and_refuses_the_rest() 
     let all = everything().await;
     let read = recording.0.lock().unwrap().clone();
     let missing: Vec<_> = all.difference(&read).copied().collect();
-    assert_eq!(missing.len(), 15, "{missing:?}");
+    assert_eq!(missing.len(), 14, "{missing:?}");
 }
 
 #[tokio::test]

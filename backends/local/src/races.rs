@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use rustix::fs::{CWD, RenameFlags, XattrFlags, lsetxattr, renameat_with};
 use tokio_stream::StreamExt as _;
 use towpath_backend::{
-    Attributes, Bytes, Kind, Metadata, Owner, RelPath, Result, Sink, Source, Timestamp, Tree as _, Xattr,
+    Attributes, Bytes, Kind, Metadata, Owner, ReadOptions, RelPath, Result, Sink, Source, Timestamp, Tree as _,
+    WriteOptions, Xattr,
 };
 
 use crate::resolve::{Resolver, Strategy};
@@ -105,10 +106,10 @@ async fn race(strategy: Strategy) {
 async fn read_all(source: &LocalSource) -> Vec<bool> {
     let mut done = Vec::new();
     for at in ["top/dir/file", "swapped"].map(path) {
-        let whole = source.read_whole(&at, 100, Vec::new()).await;
+        let whole = source.read_whole(&at, 100, Vec::new(), &ReadOptions::default()).await;
         assert!(!whole.as_ref().is_ok_and(|whole| whole.data == SECRET), "read_whole {at:?}");
         done.push(whole.is_ok());
-        if let Ok(mut reader) = source.open(&at).await {
+        if let Ok(mut reader) = source.open(&at, &ReadOptions::default()).await {
             assert_ne!(reader.read_at(0, 100, Vec::new()).await.unwrap(), SECRET, "open {at:?}");
         }
         let xattrs = source.xattrs(&at).await;
@@ -117,7 +118,7 @@ async fn read_all(source: &LocalSource) -> Vec<bool> {
     }
     let link = source.read_link(&path("top/dir/link")).await;
     assert!(!link.as_ref().is_ok_and(|target| target == SECRET));
-    if let Ok(mut pages) = source.read_dir(&path("top/dir")).await {
+    if let Ok(mut pages) = source.read_dir(&path("top/dir"), &ReadOptions::default()).await {
         while let Some(Ok(page)) = pages.next().await {
             assert!(page.iter().all(|entry| entry.name != b"only-outside"));
         }
@@ -140,19 +141,21 @@ async fn write_all(sink: &LocalSink, root: &Path, n: u64) -> Vec<bool> {
     for dir in ["top/dir", "top/aside"] {
         if fs::symlink_metadata(root.join(dir)).is_ok_and(|metadata| metadata.is_dir()) {
             for name in ["gone", "from", "discarded"] {
-                let _may_be_swapped = sink.write_whole(&path(format!("{dir}/{name}")), Bytes::new(), &times).await;
+                let _may_be_swapped = sink
+                    .write_whole(&path(format!("{dir}/{name}")), Bytes::new(), &times, &WriteOptions::default())
+                    .await;
             }
         }
     }
     let stepwise = async |name: RelPath| -> Result<Metadata> {
-        let mut writer = sink.create(&name, &times).await?;
+        let mut writer = sink.create(&name, &times, &WriteOptions::default()).await?;
         writer.write_at(0, Bytes::from_static(b"new")).await?;
         writer.finish(3, &times.times()).await
     };
     let made = format!("made{}", n % 10);
     let mut done = vec![
-        sink.write_whole(&at("file"), Bytes::from_static(b"inside"), &times).await.is_ok(),
-        sink.write_whole(&at(&made), Bytes::from_static(b"new"), &times).await.is_ok(),
+        sink.write_whole(&at("file"), Bytes::from_static(b"inside"), &times, &WriteOptions::default()).await.is_ok(),
+        sink.write_whole(&at(&made), Bytes::from_static(b"new"), &times, &WriteOptions::default()).await.is_ok(),
         stepwise(at("file")).await.is_ok(),
         stepwise(path("swapped")).await.is_ok(),
         sink.create_dir(&at("made-dir"), None).await.is_ok(),

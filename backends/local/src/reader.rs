@@ -58,9 +58,11 @@ pub(crate) struct LocalReader {
 }
 
 impl LocalReader {
+    /// `is_paced`: nothing is to be fetched that is not asked for.
+    ///
     /// # Errors
     /// If it is not a regular file.
-    pub(crate) fn open(root: &Root, path: RelPath) -> io::Result<Self> {
+    pub(crate) fn open(root: &Root, path: RelPath, is_paced: bool) -> io::Result<Self> {
         let file = open(root, &path)?;
         let stat = stat_open(&file)?;
         let metadata = metadata_of(&stat);
@@ -68,7 +70,8 @@ impl LocalReader {
         let mut trail = None;
         // A client's own readahead is too short for a long way (NFS), or so long that
         // for a second nothing comes of what is needed now (SMB): the reader asks itself.
-        let fetches_on_demand = root.filesystem.is_remote();
+        // Under a limit, too: with readahead a client asked for up to 5 times as much in 100 ms (tests/netlab).
+        let fetches_on_demand = is_paced || root.filesystem.is_remote();
         let may_pass_cache = root.filesystem.may_pass_cache();
         let is_large = metadata.size_bytes > SMALL_BYTES && !root.filesystem.is_memory();
         // Advice may be refused; reading works all the same.
@@ -117,12 +120,6 @@ impl FileReader for LocalReader {
         let buffer;
         (buffer, self.trail, self.reads_cache) = blocking("read", &self.path, read).await?;
         Ok(buffer)
-    }
-
-    fn forbid_readahead(&mut self) {
-        // With it, a client asked for up to 5 times the limit in 100 ms (tests/netlab).
-        let _advice = fadvise(&self.file, 0, None, Advice::Random);
-        self.fetches_on_demand = true;
     }
 
     async fn prefetch(&mut self, offset: u64, length_bytes: u64) {

@@ -6,11 +6,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Statx, StatxFlags, StatxTimestamp, fstatvfs, open, statx};
 use rustix::io::Errno;
-use towpath_backend::{EntryStream, Error, FileId, Identity, Kind, Metadata, Owner, RelPath, Result, Timestamp};
+use towpath_backend::{
+    EntryStream, Error, FileId, Identity, Kind, Metadata, Owner, ReadOptions, RelPath, Result, Timestamp,
+};
 
 use crate::filesystem::FileSystem;
 use crate::identity;
@@ -60,8 +61,6 @@ pub(crate) struct Root {
     /// What is on its way to its server, if it has one.
     pub(crate) way: Arc<Way>,
     pub(crate) write_access: WriteAccess,
-    /// Whether listings are paced.
-    lists_paced: AtomicBool,
     /// The mount it lies on; 0 where the kernel does not tell.
     pub(crate) mount_id: u64,
 }
@@ -84,14 +83,8 @@ impl Root {
             filesystem,
             way: Arc::new(Way::new()),
             write_access: WriteAccess::default(),
-            lists_paced: AtomicBool::new(false),
             mount_id,
         })
-    }
-
-    /// From now on a page of a listing is one small answer: see [`towpath_backend::Tree::limit`].
-    pub(crate) fn pace_listings(&self) {
-        self.lists_paced.store(true, Relaxed);
     }
 
     /// Opens for reading. That does not touch the atime that is to be kept,
@@ -180,10 +173,9 @@ pub(crate) async fn round_trip(root: &Arc<Root>) -> Result<()> {
     blocking("reach", &RelPath::root(), move || Ok(fstatvfs(root.resolver.root()).map(drop)?)).await
 }
 
-pub(crate) async fn read_dir(root: &Arc<Root>, dir: &RelPath) -> Result<EntryStream> {
+pub(crate) async fn read_dir(root: &Arc<Root>, dir: &RelPath, options: &ReadOptions) -> Result<EntryStream> {
     let (root, path) = (Arc::clone(root), dir.clone());
-    let paced = root.lists_paced.load(Relaxed);
-    listing::list(dir, paced, move || root.open_to_read(&path, OFlags::DIRECTORY)).await
+    listing::list(dir, options.pacing.is_some(), move || root.open_to_read(&path, OFlags::DIRECTORY)).await
 }
 
 pub(crate) async fn metadata(root: &Arc<Root>, path: &RelPath) -> Result<Metadata> {

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, Mode, mkdirat, symlinkat, syncfs, unlinkat, utimensat};
 use rustix::io::Errno;
 use towpath_backend::{
-    Attributes, Bytes, Capabilities, EntryStream, Error, ErrorKind, FileWriter, Identity, Metadata, RelPath, Result,
-    Sink, Times, Tree, async_trait,
+    Attributes, Bytes, Capabilities, EntryStream, Error, ErrorKind, FileWriter, Identity, Metadata, ReadOptions,
+    RelPath, Result, Sink, Times, Tree, WriteOptions, async_trait,
 };
 
 use crate::attributes;
@@ -155,12 +155,8 @@ impl Tree for LocalSink {
         root::round_trip(&self.root).await
     }
 
-    fn limit(&self, _bytes_per_s: u64) {
-        self.root.pace_listings();
-    }
-
-    async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream> {
-        root::read_dir(&self.root, dir).await
+    async fn read_dir(&self, dir: &RelPath, options: &ReadOptions) -> Result<EntryStream> {
+        root::read_dir(&self.root, dir, options).await
     }
 
     async fn metadata(&self, path: &RelPath) -> Result<Metadata> {
@@ -203,15 +199,22 @@ impl LocalSink {
 
 #[async_trait]
 impl Sink for LocalSink {
-    async fn create(&self, path: &RelPath, metadata: &Metadata) -> Result<Box<dyn FileWriter>> {
+    async fn create(&self, path: &RelPath, metadata: &Metadata, options: &WriteOptions) -> Result<Box<dyn FileWriter>> {
         let (at, permissions) = (path.clone(), metadata.permissions);
         let create = move |root: &Root| writer::create(root, &at, permissions);
         let file = self.change_at("create", path, vec![path.clone()], create).await?;
-        Ok(Box::new(LocalWriter::new(file, path.clone(), Arc::clone(&self.root), self.capabilities.sets_mtime)))
+        let (root, sets_mtime) = (Arc::clone(&self.root), self.capabilities.sets_mtime);
+        Ok(Box::new(LocalWriter::new(file, path.clone(), root, sets_mtime, options.pacing.clone())))
     }
 
     /// Create, write, set times, look, close: one hop and five system calls.
-    async fn write_whole(&self, path: &RelPath, data: Bytes, metadata: &Metadata) -> Result<Metadata> {
+    async fn write_whole(
+        &self,
+        path: &RelPath,
+        data: Bytes,
+        metadata: &Metadata,
+        _: &WriteOptions,
+    ) -> Result<Metadata> {
         let (root, at) = (Arc::clone(&self.root), path.clone());
         let times = self.capabilities.sets_mtime.then(|| metadata.times());
         let permissions = metadata.permissions;

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use towpath_backend::{
-    Capabilities, EntryStream, FileReader, Identity, Metadata, RelPath, Result, Source, Tree, WholeFile, Xattr,
-    async_trait,
+    Capabilities, EntryStream, FileReader, Identity, Metadata, ReadOptions, RelPath, Result, Source, Tree, WholeFile,
+    Xattr, async_trait,
 };
 
 use crate::attributes;
@@ -63,12 +63,8 @@ impl Tree for LocalSource {
         root::round_trip(&self.root).await
     }
 
-    fn limit(&self, _bytes_per_s: u64) {
-        self.root.pace_listings();
-    }
-
-    async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream> {
-        root::read_dir(&self.root, dir).await
+    async fn read_dir(&self, dir: &RelPath, options: &ReadOptions) -> Result<EntryStream> {
+        root::read_dir(&self.root, dir, options).await
     }
 
     async fn metadata(&self, path: &RelPath) -> Result<Metadata> {
@@ -78,9 +74,9 @@ impl Tree for LocalSource {
 
 #[async_trait]
 impl Source for LocalSource {
-    async fn open(&self, path: &RelPath) -> Result<Box<dyn FileReader>> {
-        let (root, at) = (Arc::clone(&self.root), path.clone());
-        Ok(Box::new(blocking("open", path, move || LocalReader::open(&root, at)).await?))
+    async fn open(&self, path: &RelPath, options: &ReadOptions) -> Result<Box<dyn FileReader>> {
+        let (root, at, is_paced) = (Arc::clone(&self.root), path.clone(), options.pacing.is_some());
+        Ok(Box::new(blocking("open", path, move || LocalReader::open(&root, at, is_paced)).await?))
     }
 
     async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>> {
@@ -98,7 +94,13 @@ impl Source for LocalSource {
     }
 
     /// Open, read, look, close: one hop and four system calls.
-    async fn read_whole(&self, path: &RelPath, limit_bytes: usize, mut buffer: Vec<u8>) -> Result<WholeFile> {
+    async fn read_whole(
+        &self,
+        path: &RelPath,
+        limit_bytes: usize,
+        mut buffer: Vec<u8>,
+        _: &ReadOptions,
+    ) -> Result<WholeFile> {
         let (root, at) = (Arc::clone(&self.root), path.clone());
         let read = move || {
             let file = reader::open(&root, &at)?;

@@ -11,7 +11,9 @@ use rustix::fs::{
     utimensat,
 };
 use rustix::io::{Errno, pwrite};
-use towpath_backend::{Bytes, Error, FileWriter, Kind, Metadata, RelPath, Result, Times, Timestamp, async_trait};
+use towpath_backend::{
+    Bytes, Error, FileWriter, Kind, Metadata, Pacing, RelPath, Result, Times, Timestamp, async_trait,
+};
 
 use crate::root::{NO_FOLLOW, Root, STATX, blocking, metadata_of, metadata_of_open, stat_open};
 use crate::writeback::WriteBack;
@@ -224,6 +226,7 @@ pub(crate) struct LocalWriter {
     path: RelPath,
     root: Arc<Root>,
     sets_mtime: bool,
+    pacing: Option<Pacing>,
 }
 
 /// What travels to the thread that writes, and back.
@@ -249,14 +252,14 @@ impl Open {
 }
 
 impl LocalWriter {
-    pub(crate) fn new(file: File, path: RelPath, root: Arc<Root>, sets_mtime: bool) -> Self {
+    pub(crate) fn new(file: File, path: RelPath, root: Arc<Root>, sets_mtime: bool, pacing: Option<Pacing>) -> Self {
         let write_back = if root.filesystem.is_remote() {
             WriteBack::over_network(Arc::clone(&root.way))
         } else {
             WriteBack::to_disk()
         };
         let open = Open { file, write_back, size_bytes: 0 };
-        Self { open: Some(open), path, root, sets_mtime }
+        Self { open: Some(open), path, root, sets_mtime, pacing }
     }
 
     fn take(&mut self, operation: &'static str) -> Result<Open> {
@@ -269,6 +272,9 @@ impl LocalWriter {
 impl FileWriter for LocalWriter {
     async fn write_at(&mut self, offset: u64, data: Bytes) -> Result<()> {
         let mut open = self.take("write")?;
+        if let Some(pacing) = &self.pacing {
+            open.write_back.limit(pacing.in_flight_bytes());
+        }
         let to_memory = self.root.filesystem.is_memory();
         let write = move || {
             write_all(&open.file, &data, offset)?;
@@ -280,12 +286,6 @@ impl FileWriter for LocalWriter {
         };
         self.open = Some(blocking("write", &self.path, write).await?);
         Ok(())
-    }
-
-    fn limit_under_way(&mut self, bytes: u64) {
-        if let Some(open) = &mut self.open {
-            open.write_back.limit(bytes);
-        }
     }
 
     async fn finish(mut self: Box<Self>, size_bytes: u64, times: &Times) -> Result<Metadata> {

@@ -5,14 +5,14 @@
 //!
 //! ```
 //! # async fn example() -> towpath_backend::Result<()> {
-//! use towpath_backend::{Bytes, Kind, Metadata, RelPath, Sink as _, Source as _, Timestamp};
+//! use towpath_backend::{Bytes, Kind, Metadata, ReadOptions, RelPath, Sink as _, Source as _, Timestamp, WriteOptions};
 //! use towpath_memory::MemoryTree;
 //!
 //! let tree = MemoryTree::new("example");
 //! let path = RelPath::root().join("file").expect("one name");
 //! let metadata = Metadata::new(Kind::File, 5, Timestamp::from_ns(0));
-//! tree.write_whole(&path, Bytes::from_static(b"hello"), &metadata).await?;
-//! assert_eq!(tree.clone().read_whole(&path, 100, Vec::new()).await?.data, b"hello");
+//! tree.write_whole(&path, Bytes::from_static(b"hello"), &metadata, &WriteOptions::default()).await?;
+//! assert_eq!(tree.clone().read_whole(&path, 100, Vec::new(), &ReadOptions::default()).await?.data, b"hello");
 //! # Ok(()) }
 //! ```
 //!

@@ -1,7 +1,8 @@
 //! The tree as a sink.
 
 use towpath_backend::{
-    Attributes, Error, ErrorKind, FileWriter, Metadata, NameRules, RelPath, Result, Sink, Times, Tree as _, async_trait,
+    Attributes, Error, ErrorKind, FileWriter, Metadata, NameRules, RelPath, Result, Sink, Times, Tree as _,
+    WriteOptions, async_trait,
 };
 
 use crate::MemoryTree;
@@ -82,7 +83,7 @@ impl MemoryTree {
 
 #[async_trait]
 impl Sink for MemoryTree {
-    async fn create(&self, path: &RelPath, metadata: &Metadata) -> Result<Box<dyn FileWriter>> {
+    async fn create(&self, path: &RelPath, metadata: &Metadata, _: &WriteOptions) -> Result<Box<dyn FileWriter>> {
         let (rules, bound) = (self.capabilities().names, metadata.permissions.unwrap_or(UNBOUND));
         let id = self.with("create", path, |store| make_file(store, rules, path, bound))?;
         Ok(Box::new(MemoryWriter::new(Handle::open(self, id, "create", path)?)))

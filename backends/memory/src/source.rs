@@ -1,6 +1,6 @@
 //! The tree as a source.
 
-use towpath_backend::{ErrorKind, FileReader, RelPath, Result, Source, WholeFile, Xattr, async_trait};
+use towpath_backend::{ErrorKind, FileReader, ReadOptions, RelPath, Result, Source, WholeFile, Xattr, async_trait};
 
 use crate::MemoryTree;
 use crate::handle::Handle;
@@ -19,12 +19,18 @@ fn find_file(store: &Store, path: &RelPath) -> std::result::Result<u64, Problem>
 
 #[async_trait]
 impl Source for MemoryTree {
-    async fn open(&self, path: &RelPath) -> Result<Box<dyn FileReader>> {
+    async fn open(&self, path: &RelPath, _: &ReadOptions) -> Result<Box<dyn FileReader>> {
         let id = self.with("open", path, |store| find_file(store, path))?;
         Ok(Box::new(MemoryReader::new(Handle::open(self, id, "open", path)?)))
     }
 
-    async fn read_whole(&self, path: &RelPath, limit_bytes: usize, mut buffer: Vec<u8>) -> Result<WholeFile> {
+    async fn read_whole(
+        &self,
+        path: &RelPath,
+        limit_bytes: usize,
+        mut buffer: Vec<u8>,
+        _: &ReadOptions,
+    ) -> Result<WholeFile> {
         self.with("read", path, |store| {
             let id = find_file(store, path)?;
             let mut may_have_holes = false;

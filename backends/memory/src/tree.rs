@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use towpath_backend::{
-    Capabilities, EntryStream, Identity, Metadata, NameRules, RelPath, Result, Timestamp, Tree, async_trait,
+    Capabilities, EntryStream, Identity, Metadata, NameRules, ReadOptions, RelPath, Result, Timestamp, Tree,
+    async_trait,
 };
 
 use crate::handle::Handle;
@@ -131,7 +132,7 @@ impl Tree for MemoryTree {
         Ok(self.shared.identity.clone())
     }
 
-    async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream> {
+    async fn read_dir(&self, dir: &RelPath, _: &ReadOptions) -> Result<EntryStream> {
         let id = self.with("list", dir, |store| {
             let id = store.find(dir)?;
             store.entries(id).map(|_| id)

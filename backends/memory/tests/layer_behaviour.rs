@@ -9,7 +9,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_stream::StreamExt as _;
 use towpath_backend::layer::{Fault, Faults, Limiter, Metrics, Operation, Prefix, Rate, Retry, RetryPolicy, Rule};
-use towpath_backend::{Bytes, ErrorKind, Kind, Metadata, RelPath, Sink, Source, Timestamp, Tree as _};
+use towpath_backend::{
+    Bytes, ErrorKind, Kind, Metadata, ReadOptions, RelPath, Sink, Source, Timestamp, Tree as _, WriteOptions,
+};
 use towpath_memory::MemoryTree;
 
 fn path(text: &str) -> RelPath {
@@ -21,7 +23,9 @@ fn metadata(size_bytes: usize) -> Metadata {
 }
 
 async fn write(sink: &impl Sink, at: &str, data: &'static [u8]) {
-    sink.write_whole(&path(at), Bytes::from_static(data), &metadata(data.len())).await.unwrap();
+    sink.write_whole(&path(at), Bytes::from_static(data), &metadata(data.len()), &WriteOptions::default())
+        .await
+        .unwrap();
 }
 
 fn retried(tree: &MemoryTree, rule: Rule) -> Retry<Fault<MemoryTree>> {
@@ -78,10 +82,16 @@ async fn retry_repeats_nothing_that_may_have_been_done() {
             Operation::Discard => failing.discard(&file).await,
             Operation::Flush => failing.flush().await,
             Operation::WriteAt => {
-                let mut writer = failing.create(&file, &metadata(1)).await.unwrap();
+                let mut writer = failing.create(&file, &metadata(1), &WriteOptions::default()).await.unwrap();
                 writer.write_at(0, Bytes::from_static(b"x")).await
             }
-            _ => failing.create(&file, &metadata(0)).await.unwrap().finish(0, &metadata(0).times()).await.map(|_| ()),
+            _ => failing
+                .create(&file, &metadata(0), &WriteOptions::default())
+                .await
+                .unwrap()
+                .finish(0, &metadata(0).times())
+                .await
+                .map(|_| ()),
         };
         assert_eq!(failed.unwrap_err().kind(), ErrorKind::Unavailable, "{operation:?}");
     }
@@ -92,7 +102,7 @@ async fn a_reader_that_fails_goes_on_with_the_same_file_only() {
     let tree = MemoryTree::new("tree");
     write(&tree, "file", b"0123456789").await;
     let failing = retried(&tree, Rule::new(ErrorKind::Unavailable).on(Operation::ReadAt).every(2));
-    let mut reader = failing.open(&path("file")).await.unwrap();
+    let mut reader = failing.open(&path("file"), &ReadOptions::default()).await.unwrap();
     for _ in 0..5 {
         assert_eq!(reader.read_at(3, 4, b"before ".to_vec()).await.unwrap(), b"before 3456");
     }
@@ -112,11 +122,14 @@ async fn metrics_count_calls_errors_bytes_and_entries() {
     let tree = Metrics::new(MemoryTree::new("tree"));
     write(&tree, "one", b"12345").await;
     write(&tree, "two", b"67").await;
-    assert_eq!(tree.read_whole(&path("one"), 3, b"kept".to_vec()).await.unwrap().data, b"kept123");
-    let mut reader = tree.open(&path("two")).await.unwrap();
+    assert_eq!(
+        tree.read_whole(&path("one"), 3, b"kept".to_vec(), &ReadOptions::default()).await.unwrap().data,
+        b"kept123"
+    );
+    let mut reader = tree.open(&path("two"), &ReadOptions::default()).await.unwrap();
     reader.read_at(0, 100, Vec::new()).await.unwrap();
     assert!(tree.metadata(&path("missing")).await.is_err());
-    let pages: Vec<_> = tree.read_dir(&RelPath::root()).await.unwrap().collect().await;
+    let pages: Vec<_> = tree.read_dir(&RelPath::root(), &ReadOptions::default()).await.unwrap().collect().await;
     assert_eq!(pages.len(), 1);
     let counted = tree.snapshot();
     let of = |operation| {
@@ -139,8 +152,10 @@ async fn a_rate_is_kept_by_both_sides_together() {
     let start = Instant::now();
     write(from.inner(), "file", &[1; 500]).await;
     for round in 0..10 {
-        let whole = from.read_whole(&path("file"), 1000, Vec::new()).await.unwrap();
-        to.write_whole(&path(&format!("{round}")), whole.data.into(), &metadata(500)).await.unwrap();
+        let whole = from.read_whole(&path("file"), 1000, Vec::new(), &ReadOptions::default()).await.unwrap();
+        to.write_whole(&path(&format!("{round}")), whole.data.into(), &metadata(500), &WriteOptions::default())
+            .await
+            .unwrap();
         to.metadata(&path(&format!("{round}"))).await.unwrap();
     }
     // 20 times 500 bytes; the last is not paid for yet.
@@ -156,7 +171,7 @@ async fn faults_reach_into_listings_and_end_them() {
     }
     let rule = Rule::new(ErrorKind::Unavailable).on(Operation::NextPage).nth(2);
     let failing = Fault::new(tree, Faults::new(1).with(rule));
-    let pages: Vec<_> = failing.read_dir(&RelPath::root()).await.unwrap().collect().await;
+    let pages: Vec<_> = failing.read_dir(&RelPath::root(), &ReadOptions::default()).await.unwrap().collect().await;
     assert_eq!(pages.len(), 2);
     assert_eq!(pages[0].as_ref().unwrap().len(), 1024);
     assert_eq!(pages[1].as_ref().unwrap_err().kind(), ErrorKind::Unavailable);
@@ -172,10 +187,13 @@ async fn a_prefix_shows_paths_from_its_directory_on_and_nothing_else() {
     write(&tree, "dir2/file", b"outside").await;
     let below = Prefix::new(tree.clone(), &path("dir"));
     assert_eq!(below.root(), b"mem://tree/dir");
-    assert_eq!(below.read_whole(&path("deeper/file"), 10, Vec::new()).await.unwrap().data, b"inside");
+    assert_eq!(
+        below.read_whole(&path("deeper/file"), 10, Vec::new(), &ReadOptions::default()).await.unwrap().data,
+        b"inside"
+    );
     let error = below.metadata(&path("deeper/missing")).await.unwrap_err();
     assert_eq!(error.path(), &path("deeper/missing"));
-    let error = below.read_dir(&path("deeper/file")).await.map(drop).unwrap_err();
+    let error = below.read_dir(&path("deeper/file"), &ReadOptions::default()).await.map(drop).unwrap_err();
     assert_eq!((error.kind(), error.path()), (ErrorKind::NotADirectory, &path("deeper/file")));
     assert_ne!(below.identity().await.unwrap(), tree.identity().await.unwrap());
     assert_ne!(below.identity().await.unwrap(), Prefix::new(tree.clone(), &path("dir2")).identity().await.unwrap());

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use towpath_backend::{
     Bytes, Capabilities, Entry, EntryStream, Error, ErrorKind, FileReader, FileWriter, Identity, Kind, Metadata,
-    RelPath, Result, Sink, Source, Times, Timestamp, Tree, async_trait,
+    ReadOptions, RelPath, Result, Sink, Source, Times, Timestamp, Tree, WriteOptions, async_trait,
 };
 
 #[derive(Clone)]
@@ -77,7 +77,7 @@ impl Tree for Shelf {
         Ok(Identity::new(format!("shelf:{:p}", Arc::as_ptr(&self.items))))
     }
 
-    async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream> {
+    async fn read_dir(&self, dir: &RelPath, _: &ReadOptions) -> Result<EntryStream> {
         let items = self.items();
         find_kind(&items, "list", dir, Kind::Dir)?;
         let entries: Vec<_> = items
@@ -101,7 +101,7 @@ struct Reader {
 
 #[async_trait]
 impl Source for Shelf {
-    async fn open(&self, path: &RelPath) -> Result<Box<dyn FileReader>> {
+    async fn open(&self, path: &RelPath, _: &ReadOptions) -> Result<Box<dyn FileReader>> {
         find_kind(&self.items(), "open", path, Kind::File)?;
         Ok(Box::new(Reader { shelf: self.clone(), path: path.clone() }))
     }
@@ -176,7 +176,7 @@ fn put(items: &mut Items, operation: &'static str, path: &RelPath, kind: Kind) -
 
 #[async_trait]
 impl Sink for Shelf {
-    async fn create(&self, path: &RelPath, _: &Metadata) -> Result<Box<dyn FileWriter>> {
+    async fn create(&self, path: &RelPath, _: &Metadata, _: &WriteOptions) -> Result<Box<dyn FileWriter>> {
         let mut items = self.items();
         if items.get(path).is_some_and(|item| item.kind == Kind::Dir) {
             return Err(Error::new(ErrorKind::IsADirectory, "create", path, "is a directory"));

@@ -244,6 +244,7 @@ mod tests {
     use http_body::Body as _;
     use std::future::{pending, poll_fn};
     use tokio::time::sleep;
+    use towpath_backend::Pacing;
 
     /// The pieces of `content` and when they leave.
     async fn leave(content: Buffer, spacing: &Arc<Spacing>) -> Vec<(Duration, Bytes)> {
@@ -298,7 +299,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn under_a_limit_a_part_leaves_evenly() {
         let spacing = Arc::new(Spacing::default());
-        spacing.limit(1_000_000);
+        spacing.follow(Some(&Pacing::new(1_000_000)));
         let (buffer, content) = content();
         let pieces = leave(buffer, &spacing).await;
         assert_eq!(pieces.iter().flat_map(|(_, piece)| piece.iter().copied()).collect::<Vec<_>>(), content);
@@ -314,7 +315,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn parts_that_are_sent_at_once_share_the_limit() {
         let spacing = Arc::new(Spacing::default());
-        spacing.limit(1_000_000);
+        spacing.follow(Some(&Pacing::new(1_000_000)));
         let started = Instant::now();
         tokio::join!(leave(content().0, &spacing), leave(content().0, &spacing));
         let took = started.elapsed().as_secs_f64();

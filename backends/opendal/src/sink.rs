@@ -1,8 +1,8 @@
 //! Writing: small objects in one request, large ones in parts.
 
-use opendal::options::WriteOptions;
 use towpath_backend::{
-    Bytes, Error, ErrorKind, FileWriter, Kind, Metadata, RelPath, Result, Sink, Times, Timestamp, async_trait,
+    Bytes, Error, ErrorKind, FileWriter, Kind, Metadata, ReadOptions, RelPath, Result, Sink, Times, Timestamp,
+    WriteOptions, async_trait,
 };
 
 use crate::tree::OpendalTree;
@@ -11,19 +11,26 @@ use crate::{error, mtime};
 
 #[async_trait]
 impl Sink for OpendalTree {
-    async fn create(&self, path: &RelPath, metadata: &Metadata) -> Result<Box<dyn FileWriter>> {
+    async fn create(&self, path: &RelPath, metadata: &Metadata, options: &WriteOptions) -> Result<Box<dyn FileWriter>> {
+        self.pace(options.pacing.as_ref());
         self.check_place("create", path).await?;
         Ok(Box::new(Writer::new(self.clone(), path.clone(), self.keys().file("create", path)?, metadata)))
     }
 
-    async fn write_whole(&self, path: &RelPath, data: Bytes, metadata: &Metadata) -> Result<Metadata> {
+    async fn write_whole(
+        &self,
+        path: &RelPath,
+        data: Bytes,
+        metadata: &Metadata,
+        options: &WriteOptions,
+    ) -> Result<Metadata> {
+        self.pace(options.pacing.as_ref());
         let key = self.keys().file("write", path)?;
         if data.len() as u64 != metadata.size_bytes {
             return Err(Error::new(ErrorKind::Other, "write", path, "is not as long as it should be"));
         }
         self.check_place("write", path).await?;
-        let options = self.write_options(metadata.modified);
-        let written = self.operator.write_options(&key, data, options).await;
+        let written = self.operator.write_options(&key, data, self.write_options(metadata.modified)).await;
         written.map_err(|problem| error::of("write", path, &problem))?;
         Ok(self.written(metadata.size_bytes, metadata.modified))
     }
@@ -74,7 +81,7 @@ impl Sink for OpendalTree {
             Some(_) => return Err(Error::new(ErrorKind::NotADirectory, OPERATION, path, "is an object")),
         }
         // Their way of removing a directory takes all that is in it along.
-        let mut pages = towpath_backend::Tree::read_dir(self, path).await?;
+        let mut pages = towpath_backend::Tree::read_dir(self, path, &ReadOptions::default()).await?;
         if let Some(page) = tokio_stream::StreamExt::next(&mut pages).await
             && !page?.is_empty()
         {
@@ -92,9 +99,9 @@ impl Sink for OpendalTree {
 
 impl OpendalTree {
     /// What a file is written with.
-    pub(crate) fn write_options(&self, modified: Timestamp) -> WriteOptions {
+    pub(crate) fn write_options(&self, modified: Timestamp) -> opendal::options::WriteOptions {
         let user_metadata = self.keeps_mtime().then(|| mtime::metadata(modified));
-        WriteOptions { user_metadata, ..WriteOptions::default() }
+        opendal::options::WriteOptions { user_metadata, ..Default::default() }
     }
 
     /// What was written, as it is shown from now on.

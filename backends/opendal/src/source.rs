@@ -1,21 +1,28 @@
 //! Reading: ranges of objects, each in a request of its own.
 
-use opendal::options::ReadOptions;
 use opendal::{Buffer, Operator};
-use towpath_backend::{Error, ErrorKind, FileReader, Kind, Metadata, RelPath, Result, Source, WholeFile, async_trait};
+use towpath_backend::{
+    Error, ErrorKind, FileReader, Kind, Metadata, ReadOptions, RelPath, Result, Source, WholeFile, async_trait,
+};
 
 use crate::error;
 use crate::tree::OpendalTree;
 
 #[async_trait]
 impl Source for OpendalTree {
-    async fn open(&self, path: &RelPath) -> Result<Box<dyn FileReader>> {
+    async fn open(&self, path: &RelPath, _: &ReadOptions) -> Result<Box<dyn FileReader>> {
         let metadata = self.file("open", path).await?;
         let key = self.keys().file("open", path)?;
         Ok(Box::new(Reader { tree: self.clone(), path: path.clone(), key, size_bytes: metadata.size_bytes }))
     }
 
-    async fn read_whole(&self, path: &RelPath, limit_bytes: usize, mut buffer: Vec<u8>) -> Result<WholeFile> {
+    async fn read_whole(
+        &self,
+        path: &RelPath,
+        limit_bytes: usize,
+        mut buffer: Vec<u8>,
+        _: &ReadOptions,
+    ) -> Result<WholeFile> {
         if self.has_directories() {
             // Some servers answer with a page that lists it.
             self.file("read", path).await?;
@@ -87,7 +94,8 @@ async fn read(operator: &Operator, key: &str, offset: u64, length_bytes: u64) ->
         return Ok(Buffer::new());
     }
     let range = (offset..offset + length_bytes).into();
-    match operator.read_options(key, ReadOptions { range, ..ReadOptions::default() }).await {
+    let options = opendal::options::ReadOptions { range, ..Default::default() };
+    match operator.read_options(key, options).await {
         Err(error) if error.kind() == opendal::ErrorKind::RangeNotSatisfied => Ok(Buffer::new()),
         result => result,
     }

@@ -1,10 +1,10 @@
 //! When the pieces of what is sent may leave, under a bandwidth limit.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
+use towpath_backend::Pacing;
 
 /// The largest piece that leaves at once: what a client takes from memory without a limit.
 const MOST_BYTES: usize = 512 << 10;
@@ -20,25 +20,32 @@ const CATCH_UP: Duration = Duration::from_millis(5);
 /// when it is whole: all of it would leave at once.
 #[derive(Debug, Default)]
 pub(crate) struct Spacing {
-    /// 0: no limit.
-    bytes_per_s: AtomicU64,
+    /// The limit of the last call that was given one.
+    pacing: Mutex<Option<Pacing>>,
     next: Mutex<Option<Instant>>,
 }
 
 impl Spacing {
-    pub(crate) fn limit(&self, bytes_per_s: u64) {
-        self.bytes_per_s.store(bytes_per_s, Relaxed);
+    /// Keeps to this limit from now on, or to none.
+    pub(crate) fn follow(&self, pacing: Option<&Pacing>) {
+        *self.pacing.lock().unwrap_or_else(PoisonError::into_inner) = pacing.cloned();
+    }
+
+    /// The rate, if there is a limit.
+    fn bytes_per_s(&self) -> Option<u64> {
+        let pacing = self.pacing.lock().unwrap_or_else(PoisonError::into_inner);
+        pacing.as_ref().map(Pacing::bytes_per_s).filter(|per_s| *per_s > 0)
     }
 
     /// The most bytes to be sent at once, if there is a limit.
     pub(crate) fn piece_bytes(&self) -> Option<usize> {
-        let per_s = Some(self.bytes_per_s.load(Relaxed)).filter(|per_s| *per_s > 0)?;
+        let per_s = self.bytes_per_s()?;
         Some(usize::try_from(per_s / PIECES_PER_S).unwrap_or(MOST_BYTES).clamp(LEAST_BYTES, MOST_BYTES))
     }
 
     /// Takes the next place in the schedule: when `bytes` may leave, if there is a limit.
     pub(crate) fn reserve(&self, now: Instant, bytes: usize) -> Option<Instant> {
-        let per_s = Some(self.bytes_per_s.load(Relaxed)).filter(|per_s| *per_s > 0)?;
+        let per_s = self.bytes_per_s()?;
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let earliest = now.checked_sub(CATCH_UP).unwrap_or(now);
         let at = next.unwrap_or(now).max(earliest);
@@ -61,10 +68,10 @@ mod tests {
 
     #[test]
     fn a_new_limit_holds_from_the_next_piece_on() {
-        let (spacing, now) = (Spacing::default(), Instant::now());
-        spacing.limit(1000);
+        let (spacing, now, pacing) = (Spacing::default(), Instant::now(), Pacing::new(1000));
+        spacing.follow(Some(&pacing));
         assert_eq!(spacing.reserve(now, 1000), Some(now));
-        spacing.limit(10_000);
+        pacing.set_bytes_per_s(10_000);
         assert_eq!(spacing.reserve(now, 1000), Some(now + Duration::from_secs(1)));
         assert_eq!(spacing.reserve(now, 1000), Some(now + Duration::from_millis(1100)));
     }
@@ -76,7 +83,7 @@ mod tests {
             pauses in prop::collection::vec(0u64..30, 50..300),
         ) {
             let spacing = Spacing::default();
-            spacing.limit(per_s);
+            spacing.follow(Some(&Pacing::new(per_s)));
             let piece = spacing.piece_bytes().unwrap();
             let mut now = Instant::now();
             let mut left = Vec::new();

@@ -6,8 +6,8 @@ use opendal::options::ListOptions;
 use opendal::{Capability, EntryMode, Operator};
 use tokio_stream::StreamExt as _;
 use towpath_backend::{
-    ByteSet, Capabilities, EntryStream, Error, ErrorKind, Identity, Kind, Metadata, RelPath, Result, Timestamp, Tree,
-    async_trait,
+    ByteSet, Capabilities, EntryStream, Error, ErrorKind, Identity, Kind, Metadata, Pacing, ReadOptions, RelPath,
+    Result, Timestamp, Tree, async_trait,
 };
 
 use crate::http::Outgoing;
@@ -157,6 +157,13 @@ impl OpendalTree {
 
     pub(crate) fn keys(&self) -> Keys {
         Keys { refused: self.shared.refused, in_folders: self.has_directories() }
+    }
+
+    /// Keeps what is sent to this limit from now on, or to none.
+    pub(crate) fn pace(&self, pacing: Option<&Pacing>) {
+        if let Some(outgoing) = self.outgoing() {
+            outgoing.spacing.follow(pacing);
+        }
     }
 
     /// The size of the parts of a file of about `size_bytes`.
@@ -327,13 +334,7 @@ impl Tree for OpendalTree {
         Ok(Identity::new(self.shared.identity.clone()))
     }
 
-    fn limit(&self, bytes_per_s: u64) {
-        if let Some(outgoing) = self.outgoing() {
-            outgoing.spacing.limit(bytes_per_s);
-        }
-    }
-
-    async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream> {
+    async fn read_dir(&self, dir: &RelPath, _: &ReadOptions) -> Result<EntryStream> {
         listing::open(self, dir).await
     }
 

@@ -1,8 +1,8 @@
 //! A destination that does not exist yet, for a dry run: an empty tree that takes nothing.
 
 use towpath_backend::{
-    Capabilities, EntryStream, Error, ErrorKind, FileWriter, Identity, Kind, Metadata, RelPath, Result, Sink, Times,
-    Timestamp, Tree, async_trait,
+    Capabilities, EntryStream, Error, ErrorKind, FileWriter, Identity, Kind, Metadata, ReadOptions, RelPath, Result,
+    Sink, Times, Timestamp, Tree, WriteOptions, async_trait,
 };
 
 /// The tree that would be made.
@@ -32,7 +32,7 @@ impl Tree for Absent {
         Ok(Identity::new("not there yet"))
     }
 
-    async fn read_dir(&self, _dir: &RelPath) -> Result<EntryStream> {
+    async fn read_dir(&self, _dir: &RelPath, _options: &ReadOptions) -> Result<EntryStream> {
         Ok(Box::pin(tokio_stream::empty()))
     }
 
@@ -50,7 +50,12 @@ fn refused(operation: &'static str, path: &RelPath) -> Error {
 
 #[async_trait]
 impl Sink for Absent {
-    async fn create(&self, path: &RelPath, _metadata: &Metadata) -> Result<Box<dyn FileWriter>> {
+    async fn create(
+        &self,
+        path: &RelPath,
+        _metadata: &Metadata,
+        _options: &WriteOptions,
+    ) -> Result<Box<dyn FileWriter>> {
         Err(refused("create", path))
     }
 

@@ -39,7 +39,7 @@ async fn source_is_outside(shared: &Shared) -> Result<()> {
 async fn still_holds_something(shared: &Shared) -> Result<()> {
     let root = String::from_utf8_lossy(shared.source.root()).into_owned();
     let failed = |error| Error::Backend(format!("the source {root} cannot be read: {error}"));
-    let mut pages = shared.source.read_dir(&RelPath::root()).await.map_err(failed)?;
+    let mut pages = shared.source.read_dir(&RelPath::root(), &shared.paces.list_options()).await.map_err(failed)?;
     while let Some(page) = pages.next().await {
         if !page.map_err(failed)?.is_empty() {
             return Ok(());

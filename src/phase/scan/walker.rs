@@ -104,7 +104,7 @@ impl Walk {
             () = self.stop.cancelled() => return Ok(()),
             turn = self.paces.turn_to_list() => turn,
         };
-        let mut pages = match self.tree.read_dir(dir.read_path()).await {
+        let mut pages = match self.tree.read_dir(dir.read_path(), &self.paces.list_options()).await {
             Ok(pages) => pages,
             Err(error) => return self.unreadable(dir, &error).await,
         };

@@ -144,10 +144,11 @@ impl Reading<'_> {
         let mut slot = self.slot(size).await?;
         self.pace(size).await?;
         let buffer = std::mem::take(&mut slot.buffer);
-        let source = &self.shared.source;
+        let (source, read_options) = (&self.shared.source, self.shared.paces.read_options());
         // One byte more than the size shows whether there is content beyond it.
         let limit = size + usize::from(!source.capabilities().exact_sizes);
-        let whole = source.read_whole(&self.task.read_path, limit, buffer).await.map_err(|e| self.failed(e))?;
+        let whole =
+            source.read_whole(&self.task.read_path, limit, buffer, &read_options).await.map_err(|e| self.failed(e))?;
         slot.buffer = whole.data;
         if slot.buffer.len() > size {
             drop(slot);
@@ -165,7 +166,9 @@ impl Reading<'_> {
     }
 
     async fn read_large(&self) -> Step<()> {
-        let mut file = self.shared.source.open(&self.task.read_path).await.map_err(|e| self.failed(e))?;
+        let read_options = self.shared.paces.read_options();
+        let file = self.shared.source.open(&self.task.read_path, &read_options).await;
+        let mut file = file.map_err(|e| self.failed(e))?;
         let size = self.task.metadata.size_bytes;
         let now = file.metadata().await.map_err(|e| self.failed(e))?;
         self.task.check_whole(&now, size)?;
@@ -174,9 +177,6 @@ impl Reading<'_> {
         let (slots, progress) = (self.shared.options.queue_capacity, &self.task.progress);
         let checksum = self.shared.options.checksum;
         let stage = checksum.map(|algorithm| HashStage::start(algorithm, slots, progress.clone()));
-        if self.shared.paces.read.is_limited() {
-            file.forbid_readahead();
-        }
         let mut block_size = BlockSize::default();
         let mut asked_until = 0;
         // Without holes all is one stretch of data.

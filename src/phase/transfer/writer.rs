@@ -204,9 +204,7 @@ impl Writing {
         while from < block.data.len() {
             let to = block.data.len().min(from + self.shared.paces.write.step_bytes());
             pace(&self.shared, to - from).await?;
-            if let Some(bytes) = self.shared.paces.write.under_way_bytes() {
-                file.limit_under_way(bytes);
-            }
+            self.shared.paces.bound_in_flight();
             file.write_at(block.offset + from as u64, block.data.slice(from..to)).await.map_err(failed)?;
             self.task.progress.add_written((to - from) as u64);
             from = to;
@@ -247,9 +245,10 @@ impl Writing {
 
     async fn write_whole(&mut self, block: Block) -> Result<Metadata, Ending> {
         let (sink, at) = (&self.shared.sink, &block.destination_path);
+        let write_options = self.shared.paces.write_options();
         // What was read, whatever size the source states.
         let metadata = &Metadata { size_bytes: block.data.len() as u64, ..self.hint() };
-        match sink.write_whole(at, block.data.clone(), metadata).await {
+        match sink.write_whole(at, block.data.clone(), metadata, &write_options).await {
             Err(error) => {
                 // Small files are written at once: only one that failed can be incomplete.
                 begin_in_place(&self.shared, &self.task, at, Begin::Over).await?;
@@ -257,7 +256,7 @@ impl Writing {
             }
             Ok(written) => return Ok(written),
         }
-        sink.write_whole(at, block.data, metadata).await.map_err(failed)
+        sink.write_whole(at, block.data, metadata, &write_options).await.map_err(failed)
     }
 
     /// Gives a part that is complete its file's name.
@@ -343,11 +342,12 @@ fn recorded<T>(task: &Task, result: crate::error::Result<T>) -> Result<T, Ending
 }
 
 async fn create_file(shared: &Shared, at: &RelPath, metadata: &Metadata) -> Result<Box<dyn FileWriter>, Ending> {
-    match shared.sink.create(at, metadata).await {
+    let options = shared.paces.write_options();
+    match shared.sink.create(at, metadata, &options).await {
         Err(error) => make_way(shared, at, Kind::File, error).await?,
         Ok(file) => return Ok(file),
     }
-    shared.sink.create(at, metadata).await.map_err(failed)
+    shared.sink.create(at, metadata, &options).await.map_err(failed)
 }
 
 /// The most that a file may permit: what is created, no more than its source, nor than what it

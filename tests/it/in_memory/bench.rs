@@ -9,7 +9,8 @@ use tokio_stream::StreamExt as _;
 use towpath::{CancellationToken, Event, Migration, Options, Report};
 use towpath_backend::layer::{Call, Hook, Hooked, Operation};
 use towpath_backend::{
-    Bytes, Capabilities, Kind, Metadata, NameRules, RelPath, Sink, Source, Timestamp, Tree as _, async_trait,
+    Bytes, Capabilities, Kind, Metadata, NameRules, ReadOptions, RelPath, Sink, Source, Timestamp, Tree as _,
+    WriteOptions, async_trait,
 };
 use towpath_memory::MemoryTree;
 
@@ -184,11 +185,11 @@ pub async fn write_at(tree: &MemoryTree, at: &str, data: &[u8], seconds: i64) {
         let _may_be_there = tree.create_dir(&dir, None).await;
     }
     let metadata = Metadata::new(Kind::File, data.len() as u64, Timestamp::from_parts(seconds, 0));
-    tree.write_whole(&at, Bytes::copy_from_slice(data), &metadata).await.unwrap();
+    tree.write_whole(&at, Bytes::copy_from_slice(data), &metadata, &WriteOptions::default()).await.unwrap();
 }
 
 pub async fn read(tree: &MemoryTree, at: &str) -> Option<Vec<u8>> {
-    let file = tree.read_whole(&path(at), 64 << 20, Vec::new()).await.ok()?;
+    let file = tree.read_whole(&path(at), 64 << 20, Vec::new(), &ReadOptions::default()).await.ok()?;
     Some(file.data)
 }
 
@@ -197,7 +198,7 @@ pub async fn names(tree: &MemoryTree, dir: &str) -> Vec<String> {
     let mut names = Vec::new();
     let mut dirs = vec![path(dir)];
     while let Some(dir) = dirs.pop() {
-        let mut pages = tree.read_dir(&dir).await.unwrap();
+        let mut pages = tree.read_dir(&dir, &ReadOptions::default()).await.unwrap();
         while let Some(page) = pages.next().await {
             for entry in page.unwrap() {
                 let at = dir.join(&entry.name).unwrap();

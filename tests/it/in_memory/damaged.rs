@@ -4,8 +4,8 @@ use tokio_stream::StreamExt as _;
 use towpath::{CancellationToken, MaxDelete, Mirror};
 use towpath_backend::layer::Operation;
 use towpath_backend::{
-    Capabilities, EntryStream, Error, ErrorKind, FileReader, Identity, Kind, Metadata, RelPath, Result, Source,
-    Timestamp, Tree, async_trait,
+    Capabilities, EntryStream, Error, ErrorKind, FileReader, Identity, Kind, Metadata, ReadOptions, RelPath, Result,
+    Source, Timestamp, Tree, async_trait,
 };
 use towpath_memory::MemoryTree;
 
@@ -40,9 +40,9 @@ impl Tree for Damaged {
         self.tree.identity().await
     }
 
-    async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream> {
+    async fn read_dir(&self, dir: &RelPath, options: &ReadOptions) -> Result<EntryStream> {
         self.check("list", dir)?;
-        let mut pages = self.tree.read_dir(dir).await?;
+        let mut pages = self.tree.read_dir(dir, options).await?;
         let mut all = Vec::new();
         while let Some(page) = pages.next().await {
             all.extend(page?);
@@ -63,9 +63,9 @@ impl Tree for Damaged {
 
 #[async_trait]
 impl Source for Damaged {
-    async fn open(&self, path: &RelPath) -> Result<Box<dyn FileReader>> {
+    async fn open(&self, path: &RelPath, options: &ReadOptions) -> Result<Box<dyn FileReader>> {
         self.check("open", path)?;
-        self.tree.open(path).await
+        self.tree.open(path, options).await
     }
 }
 

@@ -1,6 +1,8 @@
 //! Times, permissions and owners that a sink takes and does not keep.
 
-use towpath_backend::{Attributes, Bytes, Capabilities, Kind, Metadata, Owner, Sink as _, Times, Timestamp, Tree as _};
+use towpath_backend::{
+    Attributes, Bytes, Capabilities, Kind, Metadata, Owner, Sink as _, Times, Timestamp, Tree as _, WriteOptions,
+};
 use towpath_memory::{Keeps, MemoryTree};
 
 use super::bench::*;
@@ -144,7 +146,11 @@ async fn a_far_time_that_the_sink_rounds_is_sent_once() {
     let bench = Bench { sink: MemoryTree::with_capabilities("new", capabilities), ..Bench::new() };
     for (name, nanoseconds) in [("a", 1), ("b", 99), ("c", 999_999_999)] {
         let metadata = Metadata::new(Kind::File, 1, Timestamp::from_parts(16_299_260_426, nanoseconds));
-        bench.source.write_whole(&path(name), Bytes::from_static(b"x"), &metadata).await.unwrap();
+        bench
+            .source
+            .write_whole(&path(name), Bytes::from_static(b"x"), &metadata, &WriteOptions::default())
+            .await
+            .unwrap();
     }
     let first = bench.run().await;
     assert_eq!((first.report.synced.files, first.report.refused_attributes), (3, 0), "{:?}", first.events);

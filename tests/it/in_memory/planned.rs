@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use towpath::{Action, Event, MaxDelete, Migration, Mirror};
-use towpath_backend::{Attributes, Bytes, Kind, Metadata, Sink as _, Timestamp, Tree as _};
+use towpath_backend::{Attributes, Bytes, Kind, Metadata, Sink as _, Timestamp, Tree as _, WriteOptions};
 use towpath_memory::{Keeps, MemoryTree};
 
 use super::bench::*;
@@ -53,7 +53,7 @@ async fn apply(tree: &MemoryTree, change: &Change) {
         Change::Write { size, half_seconds, .. } => {
             let modified = Timestamp::from_ns(1_700_000_000_000_000_000 + half_seconds * 500_000_000);
             let metadata = Metadata::new(Kind::File, *size as u64, modified);
-            tree.write_whole(&path(at), Bytes::from(noise(*size)), &metadata).await.map(drop)
+            tree.write_whole(&path(at), Bytes::from(noise(*size)), &metadata, &WriteOptions::default()).await.map(drop)
         }
         Change::Link { .. } => tree.create_symlink(&path(at), b"target").await,
         Change::HardLink { of, .. } => match tree.metadata(&path(of)).await {

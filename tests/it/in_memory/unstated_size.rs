@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use towpath::Algorithm;
 use towpath_backend::{
-    Capabilities, Entry, EntryStream, FileReader, Identity, Kind, Metadata, RelPath, Result, Source, Timestamp, Tree,
-    async_trait,
+    Capabilities, Entry, EntryStream, FileReader, Identity, Kind, Metadata, ReadOptions, RelPath, Result, Source,
+    Timestamp, Tree, async_trait,
 };
 
 use super::bench::*;
@@ -48,7 +48,7 @@ impl Tree for Lies {
         Ok(Identity::new("lies"))
     }
 
-    async fn read_dir(&self, _: &RelPath) -> Result<EntryStream> {
+    async fn read_dir(&self, _: &RelPath, _: &ReadOptions) -> Result<EntryStream> {
         let entries = vec![Entry { name: b"file".to_vec(), metadata: self.stated() }];
         Ok(Box::pin(tokio_stream::iter([Ok(entries)])))
     }
@@ -60,7 +60,7 @@ impl Tree for Lies {
 
 #[async_trait]
 impl Source for Lies {
-    async fn open(&self, _: &RelPath) -> Result<Box<dyn FileReader>> {
+    async fn open(&self, _: &RelPath, _: &ReadOptions) -> Result<Box<dyn FileReader>> {
         Ok(Box::new(self.clone()))
     }
 }

@@ -58,7 +58,7 @@ pub fn listing(files: &[(&str, usize)]) -> MockSource {
         .iter()
         .map(|(name, size)| Entry { name: name.as_bytes().to_vec(), metadata: metadata(Kind::File, *size) })
         .collect();
-    source.expect_read_dir().returning(move |_| Ok(page(entries.clone())));
+    source.expect_read_dir().returning(move |_, _| Ok(page(entries.clone())));
     source
 }
 
@@ -90,7 +90,7 @@ pub fn source(files: &'static [(&'static str, usize)], journal: &Journal) -> Moc
     let mut source = listing(files);
     let sizes: BTreeMap<_, _> = files.iter().map(|(name, size)| (path(name), *size)).collect();
     let journal = Arc::clone(journal);
-    source.expect_open().returning(move |path| {
+    source.expect_open().returning(move |path, _| {
         note(&journal, format!("open {path}"));
         Ok(Box::new(sevens(sizes[path], &journal)))
     });
@@ -111,7 +111,7 @@ pub fn empty_sink_with(capabilities: Capabilities) -> MockSink {
     sink.expect_identity().returning(|| Ok(Identity::new("new")));
     sink.expect_set_times().returning(|_, _| Ok(()));
     sink.expect_metadata().withf(RelPath::is_root).returning(|_| Ok(metadata(Kind::Dir, 0)));
-    sink.expect_read_dir().returning(|_| Ok(page(Vec::new())));
+    sink.expect_read_dir().returning(|_, _| Ok(page(Vec::new())));
     sink
 }
 
@@ -139,7 +139,7 @@ pub fn willing_writer(journal: &Journal) -> MockFileWriter {
 pub fn willing_sink(journal: &Journal) -> MockSink {
     let mut sink = empty_sink();
     let noted = Arc::clone(journal);
-    sink.expect_create().returning(move |path, _| {
+    sink.expect_create().returning(move |path, _, _| {
         note(&noted, format!("create {path}"));
         Ok(Box::new(willing_writer(&noted)))
     });

@@ -6,7 +6,7 @@ use std::vec;
 
 use futures_core::Stream;
 
-use crate::{Entry, EntryStream, Error, ErrorKind, Kind, Metadata, RelPath, Result, Tree};
+use crate::{Entry, EntryStream, Error, ErrorKind, Kind, Metadata, ReadOptions, RelPath, Result, Tree};
 
 /// Something that a [`Walk`] came by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl<'a, T: Tree + ?Sized> Walk<'a, T> {
 
     fn open(&mut self, dir: RelPath) {
         let (tree, at) = (self.tree, dir.clone());
-        self.opening = Some((dir, Box::pin(async move { tree.read_dir(&at).await })));
+        self.opening = Some((dir, Box::pin(async move { tree.read_dir(&at, &ReadOptions::default()).await })));
     }
 
     /// What an entry of the innermost directory is; a directory is opened next.

@@ -1,7 +1,7 @@
 //! Cases about what errors tell.
 
 use super::{Bytes, Fixture, metadata, path, read, write};
-use crate::{Error, ErrorKind, RelPath, Result};
+use crate::{Error, ErrorKind, ReadOptions, RelPath, Result, WriteOptions};
 
 /// The error of a call that cannot do what it was asked for.
 fn error_of<T>(result: Result<T>) -> Error {
@@ -17,9 +17,9 @@ async fn errors_of_reading(fixture: &dyn Fixture, at: &RelPath) -> Vec<Error> {
     let mut errors = vec![
         error_of(source.metadata(at).await),
         error_of(fixture.sink().metadata(at).await),
-        error_of(source.read_dir(at).await),
-        error_of(source.open(at).await),
-        error_of(source.read_whole(at, 10, Vec::new()).await),
+        error_of(source.read_dir(at, &ReadOptions::default()).await),
+        error_of(source.open(at, &ReadOptions::default()).await),
+        error_of(source.read_whole(at, 10, Vec::new(), &ReadOptions::default()).await),
     ];
     if source.capabilities().symlinks {
         errors.push(error_of(source.read_link(at).await));
@@ -31,8 +31,8 @@ async fn errors_of_reading(fixture: &dyn Fixture, at: &RelPath) -> Vec<Error> {
 async fn errors_of_making(fixture: &dyn Fixture, at: &RelPath) -> Vec<Error> {
     let sink = fixture.sink();
     let mut errors = vec![
-        error_of(sink.create(at, &metadata(1)).await),
-        error_of(sink.write_whole(at, Bytes::from_static(b"x"), &metadata(1)).await),
+        error_of(sink.create(at, &metadata(1), &WriteOptions::default()).await),
+        error_of(sink.write_whole(at, Bytes::from_static(b"x"), &metadata(1), &WriteOptions::default()).await),
         error_of(sink.create_dir(at, None).await),
     ];
     if sink.capabilities().symlinks {

@@ -1,7 +1,7 @@
 //! Cases about holes: stretches of a file that were never written.
 
 use super::{Bytes, Fixture, MTIME, content, metadata, path, read, write};
-use crate::{RelPath, Times};
+use crate::{ReadOptions, RelPath, Times, WriteOptions};
 
 const TIMES: Times = Times { modified: MTIME, accessed: None };
 /// A place for data that is not the start of any block.
@@ -12,7 +12,7 @@ async fn write_parts(fixture: &dyn Fixture, at: &RelPath, size_bytes: u64, parts
     if !fixture.sink().capabilities().holes {
         return false;
     }
-    let mut writer = fixture.sink().create(at, &metadata(size_bytes as usize)).await.unwrap();
+    let mut writer = fixture.sink().create(at, &metadata(size_bytes as usize), &WriteOptions::default()).await.unwrap();
     for (offset, data) in parts {
         writer.write_at(*offset, Bytes::copy_from_slice(data)).await.unwrap();
     }
@@ -26,7 +26,7 @@ async fn write_parts(fixture: &dyn Fixture, at: &RelPath, size_bytes: u64, parts
 
 /// The content as whoever asks for data before reading gets it; what is passed over is zeros.
 async fn read_data(fixture: &dyn Fixture, at: &RelPath) -> (Vec<u8>, u64) {
-    let mut reader = fixture.source().open(at).await.unwrap();
+    let mut reader = fixture.source().open(at, &ReadOptions::default()).await.unwrap();
     let size = reader.metadata().await.unwrap().size_bytes;
     let (mut whole, mut offset, mut read) = (vec![0; size as usize], 0, 0);
     while let Some(data) = reader.next_data(offset).await.unwrap() {
@@ -55,7 +55,7 @@ pub async fn gaps_read_as_zeros_and_the_data_between_are_found(fixture: &dyn Fix
     expected[FAR as usize..].copy_from_slice(&second);
     assert!(read(fixture, &at).await.unwrap() == expected, "read as a whole");
     assert!(read_data(fixture, &at).await.0 == expected, "read where there are data");
-    let whole = fixture.source().read_whole(&at, size as usize, Vec::new()).await.unwrap();
+    let whole = fixture.source().read_whole(&at, size as usize, Vec::new(), &ReadOptions::default()).await.unwrap();
     assert!(whole.data == expected);
     let (_, data_bytes) = read_data(fixture, &at).await;
     assert!(whole.may_have_holes || data_bytes == size, "holes are told");
@@ -84,7 +84,7 @@ pub async fn a_file_of_one_hole_holds_no_data(fixture: &dyn Fixture) {
 
 /// A file that is longer than it should be does not pass for finished.
 pub async fn more_than_the_size_is_not_finished(fixture: &dyn Fixture) {
-    let mut writer = fixture.sink().create(&path("file"), &metadata(3)).await.unwrap();
+    let mut writer = fixture.sink().create(&path("file"), &metadata(3), &WriteOptions::default()).await.unwrap();
     writer.write_at(0, Bytes::from_static(b"four")).await.unwrap();
     assert!(writer.finish(3, &TIMES).await.is_err());
 }

@@ -1,7 +1,7 @@
 //! Cases about files with several names, and new names.
 
 use super::{Fixture, metadata, names, path, read, write};
-use crate::{Bytes, ErrorKind, Kind, RelPath};
+use crate::{Bytes, ErrorKind, Kind, RelPath, WriteOptions};
 
 /// Both names show one file, and say so where they can.
 pub async fn a_hard_link_is_another_name_of_the_file(fixture: &dyn Fixture) {
@@ -49,7 +49,7 @@ pub async fn writing_under_one_name_leaves_the_others_alone(fixture: &dyn Fixtur
         sink.create_hard_link(&path("kept"), &at).await.unwrap();
     }
     write(fixture, &path("whole"), b"new").await;
-    let mut writer = sink.create(&path("steps"), &metadata(5)).await.unwrap();
+    let mut writer = sink.create(&path("steps"), &metadata(5), &WriteOptions::default()).await.unwrap();
     writer.write_at(0, Bytes::from_static(b"newer")).await.unwrap();
     writer.finish(5, &metadata(5).times()).await.unwrap();
     for (at, expected) in [("kept", &b"as it was"[..]), ("whole", b"new"), ("steps", b"newer")] {

@@ -3,7 +3,7 @@
 use tokio_stream::StreamExt as _;
 
 use super::{Bytes, Fixture, MTIME, assert_same, list, metadata, names, path, write};
-use crate::{ErrorKind, Kind, RelPath};
+use crate::{ErrorKind, Kind, ReadOptions, RelPath, WriteOptions};
 
 /// "Could not look" and "is not there" are told apart from "is empty".
 pub async fn a_missing_directory_is_not_found_rather_than_empty(fixture: &dyn Fixture) {
@@ -42,7 +42,7 @@ pub async fn every_name_of_a_large_directory_is_listed_once_in_bounded_pages(fix
     for n in 0..many {
         write(fixture, &path(format!("{n:05}")), b"").await;
     }
-    let mut pages = fixture.source().read_dir(&RelPath::root()).await.unwrap();
+    let mut pages = fixture.source().read_dir(&RelPath::root(), &ReadOptions::default()).await.unwrap();
     let mut names = Vec::new();
     while let Some(page) = pages.next().await {
         let page = page.unwrap();
@@ -67,7 +67,11 @@ pub async fn names_are_bytes(fixture: &dyn Fixture) {
         [b"with space", b"new\nline", b"-rf", b"...", b"\xff\xfe", "äö漢".as_bytes(), b"a\\b", long.as_bytes()];
     let mut expected = Vec::new();
     for (n, name) in names.iter().enumerate() {
-        match fixture.sink().write_whole(&path(name), Bytes::from(vec![0; n]), &metadata(n)).await {
+        match fixture
+            .sink()
+            .write_whole(&path(name), Bytes::from(vec![0; n]), &metadata(n), &WriteOptions::default())
+            .await
+        {
             Ok(_) => expected.push((name.to_vec(), n as u64)),
             Err(error) => assert_eq!(error.kind(), ErrorKind::InvalidName, "{error}"),
         }
@@ -149,8 +153,8 @@ async fn many(fixture: &dyn Fixture) -> (RelPath, Vec<Vec<u8>>) {
 pub async fn a_listing_left_in_the_middle_does_no_harm(fixture: &dyn Fixture) {
     let (dir, expected) = many(fixture).await;
     for _ in 0..20 {
-        drop(fixture.source().read_dir(&dir).await.unwrap());
-        let mut pages = fixture.source().read_dir(&dir).await.unwrap();
+        drop(fixture.source().read_dir(&dir, &ReadOptions::default()).await.unwrap());
+        let mut pages = fixture.source().read_dir(&dir, &ReadOptions::default()).await.unwrap();
         assert!(!pages.next().await.unwrap().unwrap().is_empty());
     }
     write(fixture, &dir.join("new").unwrap(), b"x").await;
@@ -161,7 +165,7 @@ pub async fn a_listing_left_in_the_middle_does_no_harm(fixture: &dyn Fixture) {
 /// A directory may change while it is listed: what stays is listed once.
 pub async fn a_listing_and_changes_do_not_disturb_each_other(fixture: &dyn Fixture) {
     let (dir, expected) = many(fixture).await;
-    let mut pages = fixture.source().read_dir(&dir).await.unwrap();
+    let mut pages = fixture.source().read_dir(&dir, &ReadOptions::default()).await.unwrap();
     let mut listed = pages.next().await.unwrap().unwrap();
     let gone = listed[0].name.clone();
     fixture.sink().remove_file(&dir.join(&gone).unwrap()).await.unwrap();
@@ -179,8 +183,8 @@ pub async fn a_listing_and_changes_do_not_disturb_each_other(fixture: &dyn Fixtu
 /// Each listing has a place of its own.
 pub async fn two_listings_at_once_show_the_same(fixture: &dyn Fixture) {
     let (dir, expected) = many(fixture).await;
-    let mut one = fixture.source().read_dir(&dir).await.unwrap();
-    let mut other = fixture.source().read_dir(&dir).await.unwrap();
+    let mut one = fixture.source().read_dir(&dir, &ReadOptions::default()).await.unwrap();
+    let mut other = fixture.source().read_dir(&dir, &ReadOptions::default()).await.unwrap();
     let (mut seen_by_one, mut seen_by_other) = (Vec::new(), Vec::new());
     loop {
         let pages = (one.next().await, other.next().await);

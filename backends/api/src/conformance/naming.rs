@@ -1,7 +1,7 @@
 //! Cases about names that are long, deep, alike, or free again.
 
 use super::{Bytes, Fixture, list, metadata, names, path, read, write};
-use crate::{ErrorKind, RelPath};
+use crate::{ErrorKind, RelPath, WriteOptions};
 
 /// `a` is neither `ab` nor the start of `a.b`, whatever the storage makes of paths.
 pub async fn names_that_begin_alike_are_apart(fixture: &dyn Fixture) {
@@ -48,8 +48,9 @@ pub async fn names_that_are_too_long_are_refused_as_such(fixture: &dyn Fixture) 
     let mut kept = Vec::new();
     for length in [255, 256, 1000, 5000] {
         let (file, dir) = ("f".repeat(length), "d".repeat(length));
-        let written = sink.write_whole(&path(&file), Bytes::from_static(b"x"), &metadata(1)).await;
-        let created = sink.create(&path(&file), &metadata(1)).await.map(drop);
+        let written =
+            sink.write_whole(&path(&file), Bytes::from_static(b"x"), &metadata(1), &WriteOptions::default()).await;
+        let created = sink.create(&path(&file), &metadata(1), &WriteOptions::default()).await.map(drop);
         let made = sink.create_dir(&path(&dir), None).await;
         let taken = made.is_ok();
         assert_eq!((written.is_ok(), created.is_ok()), (taken, taken), "{length} bytes");

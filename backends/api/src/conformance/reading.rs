@@ -1,15 +1,18 @@
 //! Cases about reading.
 
 use super::{Fixture, assert_same, content, path, read, write};
-use crate::{ErrorKind, Kind};
+use crate::{ErrorKind, Kind, Pacing, ReadOptions};
 
 /// Absence has a kind of its own, in every operation.
 pub async fn a_missing_file_is_not_found(fixture: &dyn Fixture) {
     let (missing, source) = (path("missing"), fixture.source());
     let error = source.metadata(&missing).await.unwrap_err();
     assert_eq!((error.kind(), error.path(), error.is_temporary()), (ErrorKind::NotFound, &missing, false));
-    assert_eq!(source.open(&missing).await.map(drop).unwrap_err().kind(), ErrorKind::NotFound);
-    assert_eq!(source.read_whole(&missing, 10, Vec::new()).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(source.open(&missing, &ReadOptions::default()).await.map(drop).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(
+        source.read_whole(&missing, 10, Vec::new(), &ReadOptions::default()).await.unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
     assert_eq!(source.metadata(&path("a/b")).await.unwrap_err().kind(), ErrorKind::NotFound);
 }
 
@@ -19,7 +22,7 @@ pub async fn content_of_any_size_comes_back(fixture: &dyn Fixture) {
         let (at, data) = (path(format!("{size}")), content(size));
         write(fixture, &at, &data).await;
         assert!(read(fixture, &at).await.unwrap() == data, "{size} bytes at once");
-        let mut reader = fixture.source().open(&at).await.unwrap();
+        let mut reader = fixture.source().open(&at, &ReadOptions::default()).await.unwrap();
         let mut back = Vec::new();
         loop {
             let part = reader.read_at(back.len() as u64, 65_537, Vec::new()).await.unwrap();
@@ -35,7 +38,7 @@ pub async fn content_of_any_size_comes_back(fixture: &dyn Fixture) {
 /// Fewer bytes than asked for mean the end, and none are no error.
 pub async fn reading_beyond_the_end_gives_what_there_is(fixture: &dyn Fixture) {
     write(fixture, &path("file"), b"12345").await;
-    let mut reader = fixture.source().open(&path("file")).await.unwrap();
+    let mut reader = fixture.source().open(&path("file"), &ReadOptions::default()).await.unwrap();
     assert_eq!(reader.read_at(3, 100, Vec::new()).await.unwrap(), b"45");
     assert_eq!(reader.read_at(5, 100, Vec::new()).await.unwrap(), b"");
     assert_eq!(reader.read_at(500, 100, Vec::new()).await.unwrap(), b"");
@@ -46,9 +49,10 @@ pub async fn reading_appends_to_the_buffer(fixture: &dyn Fixture) {
     write(fixture, &path("file"), b"0123456789").await;
     let mut buffer = Vec::with_capacity(1 << 20);
     buffer.extend_from_slice(b"before ");
-    let mut reader = fixture.source().open(&path("file")).await.unwrap();
+    let mut reader = fixture.source().open(&path("file"), &ReadOptions::default()).await.unwrap();
     assert_eq!(reader.read_at(2, 3, buffer).await.unwrap(), b"before 234");
-    let whole = fixture.source().read_whole(&path("file"), 10, b"and ".to_vec()).await.unwrap();
+    let whole =
+        fixture.source().read_whole(&path("file"), 10, b"and ".to_vec(), &ReadOptions::default()).await.unwrap();
     assert_eq!(whole.data, b"and 0123456789");
 }
 
@@ -56,7 +60,8 @@ pub async fn reading_appends_to_the_buffer(fixture: &dyn Fixture) {
 pub async fn a_whole_file_is_read_with_its_metadata(fixture: &dyn Fixture) {
     let data = content(10_000);
     write(fixture, &path("file"), &data).await;
-    let whole = fixture.source().read_whole(&path("file"), data.len(), Vec::new()).await.unwrap();
+    let whole =
+        fixture.source().read_whole(&path("file"), data.len(), Vec::new(), &ReadOptions::default()).await.unwrap();
     assert!(whole.data == data);
     assert_eq!((whole.metadata.kind, whole.metadata.size_bytes), (Kind::File, 10_000));
     assert_eq!(whole.metadata.modified, fixture.source().metadata(&path("file")).await.unwrap().modified);
@@ -65,7 +70,7 @@ pub async fn a_whole_file_is_read_with_its_metadata(fixture: &dyn Fixture) {
 /// A file that grew since it was listed is recognised as such.
 pub async fn a_longer_file_is_cut_at_the_limit_and_its_metadata_tell(fixture: &dyn Fixture) {
     write(fixture, &path("file"), &content(1000)).await;
-    let whole = fixture.source().read_whole(&path("file"), 10, Vec::new()).await.unwrap();
+    let whole = fixture.source().read_whole(&path("file"), 10, Vec::new(), &ReadOptions::default()).await.unwrap();
     assert_eq!(whole.data, content(10));
     assert_eq!(whole.metadata.size_bytes, 1000);
 }
@@ -83,7 +88,7 @@ pub async fn reading_does_not_change_the_file(fixture: &dyn Fixture) {
 pub async fn a_directory_is_not_read_as_a_file(fixture: &dyn Fixture) {
     fixture.sink().create_dir(&path("dir"), None).await.unwrap();
     assert!(read(fixture, &path("dir")).await.is_err());
-    let whole = fixture.source().read_whole(&path("dir"), 10, Vec::new()).await;
+    let whole = fixture.source().read_whole(&path("dir"), 10, Vec::new(), &ReadOptions::default()).await;
     assert!(!whole.is_ok_and(|whole| whole.metadata.kind == Kind::File));
 }
 
@@ -91,8 +96,8 @@ pub async fn a_directory_is_not_read_as_a_file(fixture: &dyn Fixture) {
 pub async fn asking_ahead_changes_nothing(fixture: &dyn Fixture) {
     let (at, data) = (path("file"), content(300_000));
     write(fixture, &at, &data).await;
-    let mut reader = fixture.source().open(&at).await.unwrap();
-    reader.forbid_readahead();
+    let options = ReadOptions::default().paced_by(&Pacing::new(1 << 20));
+    let mut reader = fixture.source().open(&at, &options).await.unwrap();
     for (offset, length) in [(0, 4096), (290_000, 1 << 20), (1 << 40, 1), (0, 0)] {
         reader.prefetch(offset, length).await;
     }
@@ -103,7 +108,7 @@ pub async fn asking_ahead_changes_nothing(fixture: &dyn Fixture) {
 pub async fn reading_goes_anywhere_in_any_order(fixture: &dyn Fixture) {
     let (at, data) = (path("file"), content(300_000));
     write(fixture, &at, &data).await;
-    let mut reader = fixture.source().open(&at).await.unwrap();
+    let mut reader = fixture.source().open(&at, &ReadOptions::default()).await.unwrap();
     for step in 0..200_u64 {
         // Forwards and backwards, across and inside blocks.
         let offset = (step * 104_729 % 300_000) as usize;
@@ -118,8 +123,8 @@ pub async fn reading_goes_anywhere_in_any_order(fixture: &dyn Fixture) {
 pub async fn readers_of_one_file_keep_apart(fixture: &dyn Fixture) {
     let (at, data) = (path("file"), content(100_000));
     write(fixture, &at, &data).await;
-    let mut forwards = fixture.source().open(&at).await.unwrap();
-    let mut backwards = fixture.source().open(&at).await.unwrap();
+    let mut forwards = fixture.source().open(&at, &ReadOptions::default()).await.unwrap();
+    let mut backwards = fixture.source().open(&at, &ReadOptions::default()).await.unwrap();
     for n in 0..10 {
         let (start, end) = (n * 10_000, 100_000 - n * 10_000);
         assert!(forwards.read_at(start as u64, 10_000, Vec::new()).await.unwrap() == data[start..start + 10_000]);
@@ -134,7 +139,7 @@ pub async fn readers_of_one_file_keep_apart(fixture: &dyn Fixture) {
 pub async fn a_reader_tells_what_looking_tells(fixture: &dyn Fixture) {
     let at = path("file");
     write(fixture, &at, &content(5000)).await;
-    let mut reader = fixture.source().open(&at).await.unwrap();
+    let mut reader = fixture.source().open(&at, &ReadOptions::default()).await.unwrap();
     let looked = fixture.source().metadata(&at).await.unwrap();
     assert_same(&reader.metadata().await.unwrap(), &looked, &at);
     reader.read_at(0, 100, Vec::new()).await.unwrap();
@@ -144,10 +149,10 @@ pub async fn a_reader_tells_what_looking_tells(fixture: &dyn Fixture) {
 /// Asking for no byte gives none, wherever.
 pub async fn a_read_of_nothing_gives_nothing(fixture: &dyn Fixture) {
     write(fixture, &path("file"), b"12345").await;
-    let mut reader = fixture.source().open(&path("file")).await.unwrap();
+    let mut reader = fixture.source().open(&path("file"), &ReadOptions::default()).await.unwrap();
     for offset in [0, 3, 5, 100] {
         assert_eq!(reader.read_at(offset, 0, b"kept".to_vec()).await.unwrap(), b"kept");
     }
-    let whole = fixture.source().read_whole(&path("file"), 0, b"kept".to_vec()).await.unwrap();
+    let whole = fixture.source().read_whole(&path("file"), 0, b"kept".to_vec(), &ReadOptions::default()).await.unwrap();
     assert_eq!((whole.data, whole.metadata.size_bytes), (b"kept".to_vec(), 5));
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Fixture, assert_same, list, path, write};
-use crate::{Kind, RelPath, Tree};
+use crate::{Kind, ReadOptions, RelPath, Tree};
 
 /// The identity guards against another tree in this one's place.
 pub async fn the_root_is_a_directory_and_keeps_its_identity(fixture: &dyn Fixture) {
@@ -68,7 +68,7 @@ pub async fn both_sides_show_the_same(fixture: &dyn Fixture) {
 /// Names and kinds that a side lists.
 async fn entries_of<T: Tree + ?Sized>(tree: &T, dir: &RelPath) -> Vec<(Vec<u8>, Kind)> {
     use tokio_stream::StreamExt as _;
-    let mut pages = tree.read_dir(dir).await.unwrap();
+    let mut pages = tree.read_dir(dir, &ReadOptions::default()).await.unwrap();
     let mut entries = Vec::new();
     while let Some(page) = pages.next().await {
         entries.extend(page.unwrap().into_iter().map(|entry| (entry.name, entry.metadata.kind)));

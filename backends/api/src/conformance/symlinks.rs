@@ -1,7 +1,7 @@
 //! Cases about symbolic links.
 
 use super::{Bytes, Fixture, list, metadata, path, read, write};
-use crate::{ErrorKind, Kind, RelPath, Times, Timestamp};
+use crate::{ErrorKind, Kind, ReadOptions, RelPath, Times, Timestamp, WriteOptions};
 
 /// A link is a thing of its own: its name is taken, and its times are not those of its target.
 pub async fn links_are_made_once_and_have_their_own_times(fixture: &dyn Fixture) {
@@ -41,10 +41,16 @@ pub async fn links_are_listed_and_never_followed(fixture: &dyn Fixture) {
     assert_eq!(source.read_link(&path("missing")).await.unwrap_err().kind(), ErrorKind::NotFound);
     assert!(source.read_link(&path("dir/file")).await.is_err(), "a file is no link");
     for at in ["to-file", "to-dir/file"] {
-        assert!(source.open(&path(at)).await.is_err(), "{at} was followed by open");
-        assert!(source.read_whole(&path(at), 10, Vec::new()).await.is_err(), "{at} was followed by read_whole");
-        assert!(sink.create(&path(at), &metadata(1)).await.is_err(), "{at} was followed by create");
-        let whole = sink.write_whole(&path(at), Bytes::from_static(b"x"), &metadata(1)).await;
+        assert!(source.open(&path(at), &ReadOptions::default()).await.is_err(), "{at} was followed by open");
+        assert!(
+            source.read_whole(&path(at), 10, Vec::new(), &ReadOptions::default()).await.is_err(),
+            "{at} was followed by read_whole"
+        );
+        assert!(
+            sink.create(&path(at), &metadata(1), &WriteOptions::default()).await.is_err(),
+            "{at} was followed by create"
+        );
+        let whole = sink.write_whole(&path(at), Bytes::from_static(b"x"), &metadata(1), &WriteOptions::default()).await;
         assert!(whole.is_err(), "{at} was followed by write_whole");
     }
     assert!(list(fixture, &path("to-dir")).await.is_err());

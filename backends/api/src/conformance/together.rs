@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::Poll;
 
 use super::{Bytes, Fixture, content, metadata, names, path, read, write};
-use crate::RelPath;
+use crate::{ReadOptions, RelPath, WriteOptions};
 
 /// Work that one task does along with others.
 type Work<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
@@ -34,7 +34,7 @@ async fn pause() {
 
 /// Writes a file in steps, pausing at each.
 async fn write_in_steps(fixture: &dyn Fixture, at: &RelPath, data: &[u8]) {
-    let mut writer = fixture.sink().create(at, &metadata(data.len())).await.unwrap();
+    let mut writer = fixture.sink().create(at, &metadata(data.len()), &WriteOptions::default()).await.unwrap();
     for (n, step) in data.chunks(10_007).enumerate() {
         pause().await;
         writer.write_at(n as u64 * 10_007, Bytes::copy_from_slice(step)).await.unwrap();
@@ -46,7 +46,7 @@ async fn write_in_steps(fixture: &dyn Fixture, at: &RelPath, data: &[u8]) {
 
 /// Reads a file in steps, pausing at each, and compares.
 async fn read_in_steps(fixture: &dyn Fixture, at: &RelPath, expected: &[u8]) {
-    let mut reader = fixture.source().open(at).await.unwrap();
+    let mut reader = fixture.source().open(at, &ReadOptions::default()).await.unwrap();
     for (n, step) in expected.chunks(10_007).enumerate() {
         pause().await;
         assert!(reader.read_at(n as u64 * 10_007, step.len(), Vec::new()).await.unwrap() == step, "{at}");
@@ -121,13 +121,13 @@ pub async fn a_read_that_is_given_up_does_no_harm(fixture: &dyn Fixture) {
     let source = fixture.source();
     write(fixture, &at, &data).await;
     for _ in 0..10 {
-        let mut reader = source.open(&at).await.unwrap();
+        let mut reader = source.open(&at, &ReadOptions::default()).await.unwrap();
         give_up(reader.read_at(0, data.len(), Vec::new())).await;
         drop(reader);
-        give_up(source.open(&at)).await;
-        give_up(source.read_whole(&at, data.len(), Vec::new())).await;
+        give_up(source.open(&at, &ReadOptions::default())).await;
+        give_up(source.read_whole(&at, data.len(), Vec::new(), &ReadOptions::default())).await;
         give_up(source.metadata(&at)).await;
-        give_up(source.read_dir(&RelPath::root())).await;
+        give_up(source.read_dir(&RelPath::root(), &ReadOptions::default())).await;
     }
     assert!(read(fixture, &at).await.unwrap() == data);
     assert_eq!(names(fixture, &RelPath::root()).await, [b"file"]);
@@ -138,11 +138,15 @@ pub async fn a_write_that_is_given_up_does_no_harm(fixture: &dyn Fixture) {
     let (sink, data) = (fixture.sink(), content(200_000));
     write(fixture, &path("kept"), &data).await;
     for number in 0..10 {
-        let mut writer = sink.create(&path(format!("steps {number}")), &metadata(data.len())).await.unwrap();
+        let mut writer = sink
+            .create(&path(format!("steps {number}")), &metadata(data.len()), &WriteOptions::default())
+            .await
+            .unwrap();
         give_up(writer.write_at(0, Bytes::from(data.clone()))).await;
         drop(writer);
         let whole = path(format!("whole {number}"));
-        give_up(sink.write_whole(&whole, Bytes::from(data.clone()), &metadata(data.len()))).await;
+        give_up(sink.write_whole(&whole, Bytes::from(data.clone()), &metadata(data.len()), &WriteOptions::default()))
+            .await;
     }
     write(fixture, &path("new"), &data).await;
     for at in ["kept", "new"].map(path) {

@@ -1,7 +1,7 @@
 //! Cases about writing.
 
 use super::{Bytes, Fixture, MTIME, assert_same, content, list, metadata, path, read, write};
-use crate::{ErrorKind, Kind, Metadata, RelPath, Result, Times, Timestamp};
+use crate::{ErrorKind, Kind, Metadata, Pacing, RelPath, Result, Times, Timestamp, WriteOptions};
 
 /// What the sink says at the close is what it shows later.
 pub async fn times_are_kept_to_the_precision(fixture: &dyn Fixture) {
@@ -12,7 +12,11 @@ pub async fn times_are_kept_to_the_precision(fixture: &dyn Fixture) {
     for ns in [0, 1, 1_700_000_001_123_456_789, 1_000_000_000_000_000_000, 1_700_000_000_999_999_999] {
         let mut given = metadata(3);
         given.modified = Timestamp::from_ns(ns);
-        let kept = fixture.sink().write_whole(&path("file"), Bytes::from_static(b"abc"), &given).await.unwrap();
+        let kept = fixture
+            .sink()
+            .write_whole(&path("file"), Bytes::from_static(b"abc"), &given, &WriteOptions::default())
+            .await
+            .unwrap();
         let shown = fixture.source().metadata(&path("file")).await.unwrap();
         assert!(kept.modified.distance_ns(given.modified) < capabilities.mtime_precision_ns, "{kept:?}");
         assert_eq!(kept.modified, shown.modified);
@@ -27,7 +31,10 @@ pub async fn times_before_1970_are_kept_or_told(fixture: &dyn Fixture) {
     for ns in [-1, -1_500_000_001, -86_400_000_000_000] {
         let mut given = metadata(3);
         given.modified = Timestamp::from_ns(ns);
-        let written = fixture.sink().write_whole(&path("file"), Bytes::from_static(b"abc"), &given).await;
+        let written = fixture
+            .sink()
+            .write_whole(&path("file"), Bytes::from_static(b"abc"), &given, &WriteOptions::default())
+            .await;
         if let Ok(kept) = written {
             let shown = fixture.source().metadata(&path("file")).await.unwrap();
             assert_eq!(kept.modified, shown.modified);
@@ -51,8 +58,11 @@ pub async fn a_file_without_its_directory_is_not_found(fixture: &dyn Fixture) {
     if sink.capabilities().implied_directories {
         return;
     }
-    assert_eq!(sink.create(&at, &metadata(1)).await.map(drop).unwrap_err().kind(), ErrorKind::NotFound);
-    let whole = sink.write_whole(&at, Bytes::from_static(b"x"), &metadata(1)).await;
+    assert_eq!(
+        sink.create(&at, &metadata(1), &WriteOptions::default()).await.map(drop).unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
+    let whole = sink.write_whole(&at, Bytes::from_static(b"x"), &metadata(1), &WriteOptions::default()).await;
     assert_eq!(whole.unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(sink.create_dir(&path("missing/too"), None).await.unwrap_err().kind(), ErrorKind::NotFound);
 }
@@ -63,8 +73,14 @@ pub async fn a_directory_in_its_place_is_not_overwritten(fixture: &dyn Fixture) 
         return;
     }
     fixture.sink().create_dir(&path("dir"), None).await.unwrap();
-    assert!(fixture.sink().create(&path("dir"), &metadata(1)).await.is_err());
-    assert!(fixture.sink().write_whole(&path("dir"), Bytes::from_static(b"x"), &metadata(1)).await.is_err());
+    assert!(fixture.sink().create(&path("dir"), &metadata(1), &WriteOptions::default()).await.is_err());
+    assert!(
+        fixture
+            .sink()
+            .write_whole(&path("dir"), Bytes::from_static(b"x"), &metadata(1), &WriteOptions::default())
+            .await
+            .is_err()
+    );
     assert_eq!(fixture.source().metadata(&path("dir")).await.unwrap().kind, Kind::Dir);
 }
 
@@ -74,13 +90,13 @@ pub async fn files_permit_no_more_than_asked_for(fixture: &dyn Fixture) {
     for (at, permissions) in [("file", 0o666), ("file", 0o640), ("file", 0o600), ("new", 0o600), ("large", 0o640)] {
         let (at, given) = (path(at), Metadata { permissions: Some(permissions), ..metadata(1) });
         let permitted = |shown: Metadata| shown.permissions.unwrap_or(0) & 0o077;
-        let writer = sink.create(&at, &given).await.unwrap();
+        let writer = sink.create(&at, &given, &WriteOptions::default()).await.unwrap();
         // A storage may show nothing until the file is complete.
         if let Ok(shown) = source.metadata(&at).await {
             assert_eq!(permitted(shown) & !permissions, 0, "{shown:?} before the first byte");
         }
         drop(writer);
-        sink.write_whole(&at, Bytes::from_static(b"x"), &given).await.unwrap();
+        sink.write_whole(&at, Bytes::from_static(b"x"), &given, &WriteOptions::default()).await.unwrap();
         let shown = source.metadata(&at).await.unwrap();
         assert_eq!(permitted(shown) & !permissions, 0, "{shown:?} instead of {permissions:o}");
     }
@@ -101,7 +117,8 @@ pub async fn directories_permit_no_more_than_asked_for(fixture: &dyn Fixture) {
 pub async fn a_whole_file_is_the_same_as_one_written_in_steps(fixture: &dyn Fixture) {
     let data = content(300_000);
     let whole = write(fixture, &path("whole"), &data).await;
-    let mut writer = fixture.sink().create(&path("steps"), &metadata(data.len())).await.unwrap();
+    let mut writer =
+        fixture.sink().create(&path("steps"), &metadata(data.len()), &WriteOptions::default()).await.unwrap();
     for (n, step) in data.chunks(70_000).enumerate() {
         writer.write_at(n as u64 * 70_000, Bytes::copy_from_slice(step)).await.unwrap();
     }
@@ -112,7 +129,7 @@ pub async fn a_whole_file_is_the_same_as_one_written_in_steps(fixture: &dyn Fixt
 
 /// A transfer that stops in the middle leaves a tree that works.
 pub async fn a_writer_that_is_dropped_does_no_harm(fixture: &dyn Fixture) {
-    let mut writer = fixture.sink().create(&path("file"), &metadata(10)).await.unwrap();
+    let mut writer = fixture.sink().create(&path("file"), &metadata(10), &WriteOptions::default()).await.unwrap();
     writer.write_at(0, Bytes::from_static(b"123")).await.unwrap();
     drop(writer);
     write(fixture, &path("file"), b"all of it!").await;
@@ -173,9 +190,11 @@ pub async fn times_of_what_is_not_there_are_not_set(fixture: &dyn Fixture) {
 /// A bound on what is on its way delays, and changes nothing of what arrives.
 pub async fn little_under_way_changes_nothing(fixture: &dyn Fixture) {
     let (at, data) = (path("file"), content(500_000));
-    let mut writer = fixture.sink().create(&at, &metadata(data.len())).await.unwrap();
+    let pacing = Pacing::new(100 << 20);
+    let options = WriteOptions::default().paced_by(&pacing);
+    let mut writer = fixture.sink().create(&at, &metadata(data.len()), &options).await.unwrap();
     for (i, step) in data.chunks(33_000).enumerate() {
-        writer.limit_under_way([1, 70_000, u64::MAX][i % 3]);
+        pacing.set_in_flight_bytes([1, 70_000, u64::MAX][i % 3]);
         writer.write_at(i as u64 * 33_000, Bytes::copy_from_slice(step)).await.unwrap();
     }
     let written = writer.finish(data.len() as u64, &metadata(data.len()).times()).await.unwrap();
@@ -186,7 +205,7 @@ pub async fn little_under_way_changes_nothing(fixture: &dyn Fixture) {
 /// Small ones, large ones, and some that hold nothing.
 pub async fn blocks_of_any_size_are_taken(fixture: &dyn Fixture) {
     let (at, data) = (path("file"), content(200_000));
-    let mut writer = fixture.sink().create(&at, &metadata(data.len())).await.unwrap();
+    let mut writer = fixture.sink().create(&at, &metadata(data.len()), &WriteOptions::default()).await.unwrap();
     let (mut rest, mut offset) = (&data[..], 0);
     for length in [0, 1, 2, 4095, 0, 4096, 70_000, 3].into_iter().cycle() {
         let (block, later) = rest.split_at(length.min(rest.len()));
@@ -204,7 +223,7 @@ pub async fn blocks_of_any_size_are_taken(fixture: &dyn Fixture) {
 pub async fn an_empty_file_takes_the_place_of_a_longer_one(fixture: &dyn Fixture) {
     write(fixture, &path("old"), &content(10_000)).await;
     for at in ["old", "new"].map(path) {
-        let writer = fixture.sink().create(&at, &metadata(0)).await.unwrap();
+        let writer = fixture.sink().create(&at, &metadata(0), &WriteOptions::default()).await.unwrap();
         let kept = writer.finish(0, &metadata(0).times()).await.unwrap();
         assert_eq!((kept.kind, kept.size_bytes), (Kind::File, 0));
         assert_eq!(read(fixture, &at).await.unwrap(), b"");
@@ -215,7 +234,7 @@ pub async fn an_empty_file_takes_the_place_of_a_longer_one(fixture: &dyn Fixture
 /// The engine compares what it hears at the close, and the next scan what it sees.
 pub async fn what_is_told_at_the_close_is_what_is_shown(fixture: &dyn Fixture) {
     let whole = write(fixture, &path("whole"), &content(5000)).await;
-    let mut writer = fixture.sink().create(&path("steps"), &metadata(5000)).await.unwrap();
+    let mut writer = fixture.sink().create(&path("steps"), &metadata(5000), &WriteOptions::default()).await.unwrap();
     writer.write_at(0, Bytes::from(content(5000))).await.unwrap();
     let steps = writer.finish(5000, &metadata(5000).times()).await.unwrap();
     for (mut told, at) in [(whole, path("whole")), (steps, path("steps"))] {

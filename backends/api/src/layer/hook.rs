@@ -12,8 +12,8 @@ use bytes::Bytes;
 use self::files::{HookedPages, HookedReader, HookedWriter};
 use super::{Call, Operation};
 use crate::{
-    Attributes, Capabilities, EntryStream, Error, FileReader, FileWriter, Identity, Metadata, RelPath, Result, Sink,
-    Source, Times, Tree, WholeFile, Xattr,
+    Attributes, Capabilities, EntryStream, Error, FileReader, FileWriter, Identity, Metadata, ReadOptions, RelPath,
+    Result, Sink, Source, Times, Tree, WholeFile, WriteOptions, Xattr,
 };
 
 /// What is done around each call that reaches the storage.
@@ -142,12 +142,8 @@ impl<T: Tree, H: Hook> Tree for Hooked<T, H> {
         self.call(Operation::RoundTrip, &RelPath::root(), self.inner.round_trip()).await
     }
 
-    fn limit(&self, bytes_per_s: u64) {
-        self.inner.limit(bytes_per_s);
-    }
-
-    async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream> {
-        let pages = self.call(Operation::ReadDir, dir, self.inner.read_dir(dir)).await?;
+    async fn read_dir(&self, dir: &RelPath, options: &ReadOptions) -> Result<EntryStream> {
+        let pages = self.call(Operation::ReadDir, dir, self.inner.read_dir(dir, options)).await?;
         Ok(Box::pin(HookedPages::new(pages, self.hook.clone(), dir)))
     }
 
@@ -158,14 +154,20 @@ impl<T: Tree, H: Hook> Tree for Hooked<T, H> {
 
 #[async_trait]
 impl<T: Source, H: Hook> Source for Hooked<T, H> {
-    async fn open(&self, path: &RelPath) -> Result<Box<dyn FileReader>> {
-        let reader = self.call(Operation::Open, path, self.inner.open(path)).await?;
+    async fn open(&self, path: &RelPath, options: &ReadOptions) -> Result<Box<dyn FileReader>> {
+        let reader = self.call(Operation::Open, path, self.inner.open(path, options)).await?;
         Ok(Box::new(HookedReader::new(reader, self.hook.clone(), path)))
     }
 
-    async fn read_whole(&self, path: &RelPath, limit_bytes: usize, buffer: Vec<u8>) -> Result<WholeFile> {
+    async fn read_whole(
+        &self,
+        path: &RelPath,
+        limit_bytes: usize,
+        buffer: Vec<u8>,
+        options: &ReadOptions,
+    ) -> Result<WholeFile> {
         let before = buffer.len();
-        let read = self.inner.read_whole(path, limit_bytes, buffer);
+        let read = self.inner.read_whole(path, limit_bytes, buffer, options);
         let bytes = move |whole: &WholeFile| whole.data.len().saturating_sub(before) as u64;
         around(&*self.hook, Call::new(Operation::ReadWhole, path), read, bytes).await
     }
@@ -181,14 +183,20 @@ impl<T: Source, H: Hook> Source for Hooked<T, H> {
 
 #[async_trait]
 impl<T: Sink, H: Hook> Sink for Hooked<T, H> {
-    async fn create(&self, path: &RelPath, metadata: &Metadata) -> Result<Box<dyn FileWriter>> {
-        let writer = self.call(Operation::Create, path, self.inner.create(path, metadata)).await?;
+    async fn create(&self, path: &RelPath, metadata: &Metadata, options: &WriteOptions) -> Result<Box<dyn FileWriter>> {
+        let writer = self.call(Operation::Create, path, self.inner.create(path, metadata, options)).await?;
         Ok(Box::new(HookedWriter::new(writer, self.hook.clone(), path)))
     }
 
-    async fn write_whole(&self, path: &RelPath, data: Bytes, metadata: &Metadata) -> Result<Metadata> {
+    async fn write_whole(
+        &self,
+        path: &RelPath,
+        data: Bytes,
+        metadata: &Metadata,
+        options: &WriteOptions,
+    ) -> Result<Metadata> {
         let length = data.len() as u64;
-        let write = self.inner.write_whole(path, data, metadata);
+        let write = self.inner.write_whole(path, data, metadata, options);
         around(&*self.hook, Call::new(Operation::WriteWhole, path), write, move |_| length).await
     }
 

@@ -9,8 +9,8 @@ use bytes::Bytes;
 
 use self::files::{PrefixedPages, PrefixedReader, PrefixedWriter};
 use crate::{
-    Attributes, Capabilities, EntryStream, Error, ErrorKind, FileReader, FileWriter, Identity, Kind, Metadata, RelPath,
-    Result, Sink, Source, Times, Tree, WholeFile, Xattr,
+    Attributes, Capabilities, EntryStream, Error, ErrorKind, FileReader, FileWriter, Identity, Kind, Metadata,
+    ReadOptions, RelPath, Result, Sink, Source, Times, Tree, WholeFile, WriteOptions, Xattr,
 };
 
 /// What lies below a directory of a tree, as a tree of its own: paths, and the paths of errors, begin there.
@@ -90,12 +90,8 @@ impl<T: Tree> Tree for Prefix<T> {
         self.inner.round_trip().await.map_err(self.error())
     }
 
-    fn limit(&self, bytes_per_s: u64) {
-        self.inner.limit(bytes_per_s);
-    }
-
-    async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream> {
-        let pages = self.inner.read_dir(&self.within(dir)).await.map_err(self.error())?;
+    async fn read_dir(&self, dir: &RelPath, options: &ReadOptions) -> Result<EntryStream> {
+        let pages = self.inner.read_dir(&self.within(dir), options).await.map_err(self.error())?;
         Ok(Box::pin(PrefixedPages::new(pages, &self.dir)))
     }
 
@@ -106,13 +102,19 @@ impl<T: Tree> Tree for Prefix<T> {
 
 #[async_trait]
 impl<T: Source> Source for Prefix<T> {
-    async fn open(&self, path: &RelPath) -> Result<Box<dyn FileReader>> {
-        let reader = self.inner.open(&self.within(path)).await.map_err(self.error())?;
+    async fn open(&self, path: &RelPath, options: &ReadOptions) -> Result<Box<dyn FileReader>> {
+        let reader = self.inner.open(&self.within(path), options).await.map_err(self.error())?;
         Ok(Box::new(PrefixedReader::new(reader, &self.dir)))
     }
 
-    async fn read_whole(&self, path: &RelPath, limit_bytes: usize, buffer: Vec<u8>) -> Result<WholeFile> {
-        self.inner.read_whole(&self.within(path), limit_bytes, buffer).await.map_err(self.error())
+    async fn read_whole(
+        &self,
+        path: &RelPath,
+        limit_bytes: usize,
+        buffer: Vec<u8>,
+        options: &ReadOptions,
+    ) -> Result<WholeFile> {
+        self.inner.read_whole(&self.within(path), limit_bytes, buffer, options).await.map_err(self.error())
     }
 
     async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>> {
@@ -126,13 +128,19 @@ impl<T: Source> Source for Prefix<T> {
 
 #[async_trait]
 impl<T: Sink> Sink for Prefix<T> {
-    async fn create(&self, path: &RelPath, metadata: &Metadata) -> Result<Box<dyn FileWriter>> {
-        let writer = self.inner.create(&self.within(path), metadata).await.map_err(self.error())?;
+    async fn create(&self, path: &RelPath, metadata: &Metadata, options: &WriteOptions) -> Result<Box<dyn FileWriter>> {
+        let writer = self.inner.create(&self.within(path), metadata, options).await.map_err(self.error())?;
         Ok(Box::new(PrefixedWriter::new(writer, &self.dir)))
     }
 
-    async fn write_whole(&self, path: &RelPath, data: Bytes, metadata: &Metadata) -> Result<Metadata> {
-        self.inner.write_whole(&self.within(path), data, metadata).await.map_err(self.error())
+    async fn write_whole(
+        &self,
+        path: &RelPath,
+        data: Bytes,
+        metadata: &Metadata,
+        options: &WriteOptions,
+    ) -> Result<Metadata> {
+        self.inner.write_whole(&self.within(path), data, metadata, options).await.map_err(self.error())
     }
 
     async fn create_dir(&self, path: &RelPath, permissions: Option<u32>) -> Result<()> {

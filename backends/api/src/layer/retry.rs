@@ -14,8 +14,8 @@ pub use self::policy::RetryPolicy;
 use self::reader::RetryReader;
 use super::random::Random;
 use crate::{
-    Attributes, Capabilities, EntryStream, Error, FileReader, FileWriter, Identity, Metadata, RelPath, Result, Sink,
-    Source, Times, Tree, WholeFile, Xattr,
+    Attributes, Capabilities, EntryStream, Error, FileReader, FileWriter, Identity, Metadata, ReadOptions, RelPath,
+    Result, Sink, Source, Times, Tree, WholeFile, WriteOptions, Xattr,
 };
 
 /// A tree of which calls that fail for a while ([`Error::is_temporary`]) are tried again.
@@ -129,12 +129,8 @@ impl<T: Tree> Tree for Retry<T> {
         self.again.until_done(|| self.inner.round_trip()).await
     }
 
-    fn limit(&self, bytes_per_s: u64) {
-        self.inner.limit(bytes_per_s);
-    }
-
-    async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream> {
-        self.again.until_done(|| self.inner.read_dir(dir)).await
+    async fn read_dir(&self, dir: &RelPath, options: &ReadOptions) -> Result<EntryStream> {
+        self.again.until_done(|| self.inner.read_dir(dir, options)).await
     }
 
     async fn metadata(&self, path: &RelPath) -> Result<Metadata> {
@@ -144,13 +140,19 @@ impl<T: Tree> Tree for Retry<T> {
 
 #[async_trait]
 impl<T: Source + 'static> Source for Retry<T> {
-    async fn open(&self, path: &RelPath) -> Result<Box<dyn FileReader>> {
-        Ok(Box::new(RetryReader::open(self.inner.clone(), self.again.clone(), path).await?))
+    async fn open(&self, path: &RelPath, options: &ReadOptions) -> Result<Box<dyn FileReader>> {
+        Ok(Box::new(RetryReader::open(self.inner.clone(), self.again.clone(), path, options).await?))
     }
 
-    async fn read_whole(&self, path: &RelPath, limit_bytes: usize, buffer: Vec<u8>) -> Result<WholeFile> {
+    async fn read_whole(
+        &self,
+        path: &RelPath,
+        limit_bytes: usize,
+        buffer: Vec<u8>,
+        options: &ReadOptions,
+    ) -> Result<WholeFile> {
         let mut buffers = Buffers::new(buffer);
-        self.again.until_done(|| self.inner.read_whole(path, limit_bytes, buffers.next())).await
+        self.again.until_done(|| self.inner.read_whole(path, limit_bytes, buffers.next(), options)).await
     }
 
     async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>> {
@@ -164,12 +166,18 @@ impl<T: Source + 'static> Source for Retry<T> {
 
 #[async_trait]
 impl<T: Sink> Sink for Retry<T> {
-    async fn create(&self, path: &RelPath, metadata: &Metadata) -> Result<Box<dyn FileWriter>> {
-        self.again.until_done(|| self.inner.create(path, metadata)).await
+    async fn create(&self, path: &RelPath, metadata: &Metadata, options: &WriteOptions) -> Result<Box<dyn FileWriter>> {
+        self.again.until_done(|| self.inner.create(path, metadata, options)).await
     }
 
-    async fn write_whole(&self, path: &RelPath, data: Bytes, metadata: &Metadata) -> Result<Metadata> {
-        self.again.until_done(|| self.inner.write_whole(path, data.clone(), metadata)).await
+    async fn write_whole(
+        &self,
+        path: &RelPath,
+        data: Bytes,
+        metadata: &Metadata,
+        options: &WriteOptions,
+    ) -> Result<Metadata> {
+        self.again.until_done(|| self.inner.write_whole(path, data.clone(), metadata, options)).await
     }
 
     async fn create_dir(&self, path: &RelPath, permissions: Option<u32>) -> Result<()> {

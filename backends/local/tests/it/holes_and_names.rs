@@ -3,7 +3,9 @@
 use std::fs;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
 
-use towpath_backend::{Bytes, ErrorKind, Kind, Metadata, RelPath, Sink, Source, Timestamp, Tree};
+use towpath_backend::{
+    Bytes, ErrorKind, Kind, Metadata, ReadOptions, RelPath, Sink, Source, Timestamp, Tree, WriteOptions,
+};
 use towpath_local::{LocalSink, LocalSource};
 
 const TERABYTE: u64 = 1 << 40;
@@ -21,7 +23,7 @@ async fn a_terabyte_of_nothing_takes_no_room_and_no_time() {
     let folder = tempfile::tempdir().unwrap();
     let (source, sink) = (LocalSource::open(folder.path()).unwrap(), LocalSink::open(folder.path()).unwrap());
     let size = TERABYTE + (4 << 20);
-    let mut writer = sink.create(&path("file"), &metadata(size)).await.unwrap();
+    let mut writer = sink.create(&path("file"), &metadata(size), &WriteOptions::default()).await.unwrap();
     for offset in [0, 1 << 30, TERABYTE] {
         // More than the window at the end, so that the old stretches are waited for.
         for step in 0..if offset == TERABYTE { 4 } else { 1 } {
@@ -32,7 +34,8 @@ async fn a_terabyte_of_nothing_takes_no_room_and_no_time() {
     assert_eq!((kept.size_bytes, kept.modified), (size, metadata(size).modified));
     let room = fs::metadata(folder.path().join("file")).unwrap().blocks() * 512;
     assert!(room < 16 << 20, "{room} bytes");
-    let (mut reader, mut offset, mut stretches) = (source.open(&path("file")).await.unwrap(), 0, Vec::new());
+    let (mut reader, mut offset, mut stretches) =
+        (source.open(&path("file"), &ReadOptions::default()).await.unwrap(), 0, Vec::new());
     while let Some(data) = reader.next_data(offset).await.unwrap() {
         let part = reader.read_at(data.start, 10, Vec::new()).await.unwrap();
         assert_eq!(part, [7; 10]);
@@ -50,16 +53,16 @@ async fn only_files_that_take_less_room_than_they_are_long_may_have_holes() {
     let sparse = fs::File::create(folder.path().join("sparse")).unwrap();
     sparse.set_len(100_000).unwrap();
     for (name, may) in [("full", false), ("sparse", true)] {
-        let whole = source.read_whole(&path(name), 100_000, Vec::new()).await.unwrap();
+        let whole = source.read_whole(&path(name), 100_000, Vec::new(), &ReadOptions::default()).await.unwrap();
         assert_eq!((whole.may_have_holes, whole.data), (may, vec![0; 100_000]), "{name}");
     }
-    let mut reader = source.open(&path("sparse")).await.unwrap();
+    let mut reader = source.open(&path("sparse"), &ReadOptions::default()).await.unwrap();
     assert_eq!(reader.next_data(0).await.unwrap(), None);
     assert_eq!(reader.next_data(500_000).await.unwrap(), None, "behind the end");
     sparse.write_at(b"x", 50_000).unwrap();
     let found = reader.next_data(0).await.unwrap().unwrap();
     assert!(found.contains(&50_000) && found.start > 0, "data that came later are found too: {found:?}");
-    let mut reader = source.open(&path("full")).await.unwrap();
+    let mut reader = source.open(&path("full"), &ReadOptions::default()).await.unwrap();
     assert_eq!(reader.next_data(7).await.unwrap(), Some(7..u64::MAX));
 }
 
@@ -70,7 +73,9 @@ async fn a_file_made_anew_for_one_name_is_no_more_open_than_the_old_one() {
     fs::write(folder.path().join("kept"), "as it was").unwrap();
     fs::set_permissions(folder.path().join("kept"), fs::Permissions::from_mode(0o600)).unwrap();
     fs::hard_link(folder.path().join("kept"), folder.path().join("written")).unwrap();
-    sink.write_whole(&path("written"), Bytes::from_static(b"new"), &metadata(3)).await.unwrap();
+    sink.write_whole(&path("written"), Bytes::from_static(b"new"), &metadata(3), &WriteOptions::default())
+        .await
+        .unwrap();
     assert_eq!(fs::read(folder.path().join("kept")).unwrap(), b"as it was");
     let written = fs::metadata(folder.path().join("written")).unwrap();
     assert_eq!((written.nlink(), written.mode() & 0o777), (1, 0o600));

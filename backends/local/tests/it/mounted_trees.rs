@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tokio::time::timeout;
-use towpath_backend::{Bytes, ErrorKind, Kind, Metadata, RelPath, Sink, Source, Timestamp, Tree};
+use towpath_backend::{
+    Bytes, ErrorKind, Kind, Metadata, ReadOptions, RelPath, Sink, Source, Timestamp, Tree, WriteOptions,
+};
 use towpath_local::{LocalSink, LocalSource};
 
 fn path(text: impl AsRef<[u8]>) -> RelPath {
@@ -19,7 +21,7 @@ fn metadata(size_bytes: u64) -> Metadata {
 }
 
 async fn write(sink: &LocalSink, at: &RelPath, data: &'static [u8]) -> towpath_backend::Result<Metadata> {
-    sink.write_whole(at, Bytes::from_static(data), &metadata(data.len() as u64)).await
+    sink.write_whole(at, Bytes::from_static(data), &metadata(data.len() as u64), &WriteOptions::default()).await
 }
 
 #[tokio::test]
@@ -29,10 +31,10 @@ async fn fifos_block_nobody() {
     let (source, sink) = (LocalSource::open(folder.path()).unwrap(), LocalSink::open(folder.path()).unwrap());
     let fifo = path("fifo");
     let patience = Duration::from_secs(5);
-    assert!(timeout(patience, source.open(&fifo)).await.unwrap().is_err());
-    let whole = timeout(patience, source.read_whole(&fifo, 10, Vec::new())).await.unwrap();
+    assert!(timeout(patience, source.open(&fifo, &ReadOptions::default())).await.unwrap().is_err());
+    let whole = timeout(patience, source.read_whole(&fifo, 10, Vec::new(), &ReadOptions::default())).await.unwrap();
     assert!(!whole.is_ok_and(|whole| whole.metadata.kind == Kind::File));
-    assert!(timeout(patience, sink.create(&fifo, &metadata(1))).await.unwrap().is_err());
+    assert!(timeout(patience, sink.create(&fifo, &metadata(1), &WriteOptions::default())).await.unwrap().is_err());
     let error = timeout(patience, write(&sink, &fifo, b"x")).await.unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists);
     assert_eq!(source.metadata(&fifo).await.unwrap().kind, Kind::Other);
@@ -51,8 +53,8 @@ async fn what_is_no_file_is_never_read_and_trying_again_does_not_help() {
     for entry in fs::read_dir(folder.path()).unwrap() {
         let name = entry.unwrap().file_name();
         let at = path(name.as_encoded_bytes());
-        let opened = source.open(&at).await.map(drop).unwrap_err();
-        let read = source.read_whole(&at, 10, Vec::new()).await.unwrap_err();
+        let opened = source.open(&at, &ReadOptions::default()).await.map(drop).unwrap_err();
+        let read = source.read_whole(&at, 10, Vec::new(), &ReadOptions::default()).await.unwrap_err();
         for error in [opened, read] {
             assert!(!error.is_temporary(), "{error}");
             assert_eq!(error.kind() == ErrorKind::IsADirectory, name == "dir", "{error}");
@@ -67,9 +69,10 @@ async fn times_before_1970_are_kept_where_the_disk_can() {
     for ns in [-1, -1_500_000_001, 4_000_000_000_000_000_001] {
         let mut given = metadata(1);
         given.modified = Timestamp::from_ns(ns);
-        let kept = sink.write_whole(&path("file"), Bytes::from_static(b"x"), &given).await.unwrap();
+        let kept =
+            sink.write_whole(&path("file"), Bytes::from_static(b"x"), &given, &WriteOptions::default()).await.unwrap();
         assert_eq!(kept.modified, Timestamp::from_ns(ns));
-        let mut writer = sink.create(&path("steps"), &given).await.unwrap();
+        let mut writer = sink.create(&path("steps"), &given, &WriteOptions::default()).await.unwrap();
         writer.write_at(0, Bytes::from_static(b"x")).await.unwrap();
         assert_eq!(writer.finish(1, &given.times()).await.unwrap().modified, Timestamp::from_ns(ns));
     }
@@ -81,13 +84,13 @@ async fn large_files_pass_the_window_and_leave_their_pages_unharmed() {
     let (source, sink) = (LocalSource::open(folder.path()).unwrap(), LocalSink::open(folder.path()).unwrap());
     // More than is under way at a time, in steps that fit no page.
     let data: Vec<u8> = (0..20_000_003_u32).map(|n| (n % 251) as u8).collect();
-    let mut writer = sink.create(&path("file"), &metadata(data.len() as u64)).await.unwrap();
+    let mut writer = sink.create(&path("file"), &metadata(data.len() as u64), &WriteOptions::default()).await.unwrap();
     for (n, step) in data.chunks(70_001).enumerate() {
         writer.write_at(n as u64 * 70_001, Bytes::copy_from_slice(step)).await.unwrap();
     }
     writer.finish(data.len() as u64, &metadata(0).times()).await.unwrap();
     for step in [65_536, 99_999, 3 << 20] {
-        let mut reader = source.open(&path("file")).await.unwrap();
+        let mut reader = source.open(&path("file"), &ReadOptions::default()).await.unwrap();
         let mut back = Vec::new();
         while back.len() < data.len() {
             back = reader.read_at(back.len() as u64, step, back).await.unwrap();
@@ -118,9 +121,9 @@ async fn reading_leaves_the_atime_alone() {
     let mut given = metadata(1);
     // Older than the mtime: a plain read would touch it even where atimes are kept lazily.
     given.accessed = Some(Timestamp::from_ns(1_500_000_000_000_000_000));
-    sink.write_whole(&path("file"), Bytes::from_static(b"x"), &given).await.unwrap();
-    source.read_whole(&path("file"), 1, Vec::new()).await.unwrap();
-    source.open(&path("file")).await.unwrap().read_at(0, 1, Vec::new()).await.unwrap();
+    sink.write_whole(&path("file"), Bytes::from_static(b"x"), &given, &WriteOptions::default()).await.unwrap();
+    source.read_whole(&path("file"), 1, Vec::new(), &ReadOptions::default()).await.unwrap();
+    source.open(&path("file"), &ReadOptions::default()).await.unwrap().read_at(0, 1, Vec::new()).await.unwrap();
     assert_eq!(source.metadata(&path("file")).await.unwrap().accessed, given.accessed);
 }
 
@@ -129,7 +132,7 @@ async fn a_limit_beyond_all_memory_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("file"), "x").unwrap();
     let source = LocalSource::open(folder.path()).unwrap();
-    assert!(source.read_whole(&path("file"), usize::MAX, Vec::new()).await.is_err());
+    assert!(source.read_whole(&path("file"), usize::MAX, Vec::new(), &ReadOptions::default()).await.is_err());
 }
 
 #[tokio::test]
@@ -144,9 +147,9 @@ async fn paths_longer_than_the_system_takes_work_everywhere() {
     assert!(dir.as_bytes().len() > 5000);
     let file = dir.join("file").unwrap();
     write(&sink, &file, b"far down").await.unwrap();
-    assert_eq!(source.read_whole(&file, 100, Vec::new()).await.unwrap().data, b"far down");
+    assert_eq!(source.read_whole(&file, 100, Vec::new(), &ReadOptions::default()).await.unwrap().data, b"far down");
     assert_eq!(source.metadata(&file).await.unwrap().size_bytes, 8);
-    assert!(source.read_dir(&dir).await.is_ok());
+    assert!(source.read_dir(&dir, &ReadOptions::default()).await.is_ok());
     sink.remove_file(&file).await.unwrap();
     sink.remove_dir(&dir).await.unwrap();
 }
@@ -159,7 +162,7 @@ async fn sources_modes_are_not_applied_and_old_modes_are_kept_within_bounds() {
     let mode = || fs::metadata(&at).unwrap().permissions().mode() & 0o7777;
     let write = async |permissions| {
         let metadata = Metadata { permissions, ..metadata(3) };
-        sink.write_whole(&path("file"), Bytes::from_static(b"one"), &metadata).await.unwrap();
+        sink.write_whole(&path("file"), Bytes::from_static(b"one"), &metadata, &WriteOptions::default()).await.unwrap();
     };
     write(Some(0o400)).await;
     assert_eq!(mode(), 0o600, "still writable");

@@ -5,7 +5,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use towpath_backend::{Bytes, ErrorKind, Kind, Metadata, RelPath, Sink, Source, Timestamp, Tree};
+use towpath_backend::{
+    Bytes, ErrorKind, Kind, Metadata, ReadOptions, RelPath, Sink, Source, Timestamp, Tree, WriteOptions,
+};
 use towpath_local::{LocalSink, LocalSource, Overlap, overlap};
 
 use crate::root::Mount;
@@ -26,10 +28,11 @@ async fn a_full_disk_is_told_as_such() {
     let Some(_mount) = Mount::small_tmpfs(folder.path(), "64k") else { return };
     let sink = LocalSink::open(folder.path()).unwrap();
     let data = Bytes::from(vec![1; 200_000]);
-    let error = sink.write_whole(&path("file"), data.clone(), &metadata(200_000)).await.unwrap_err();
+    let error =
+        sink.write_whole(&path("file"), data.clone(), &metadata(200_000), &WriteOptions::default()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NoSpace);
     assert!(!folder.path().join("file").exists(), "what was made for it and is not whole does not stay");
-    let mut writer = sink.create(&path("file"), &metadata(200_000)).await.unwrap();
+    let mut writer = sink.create(&path("file"), &metadata(200_000), &WriteOptions::default()).await.unwrap();
     assert_eq!(writer.write_at(0, data).await.unwrap_err().kind(), ErrorKind::NoSpace);
     assert!(writer.finish(200_000, &metadata(0).times()).await.is_err(), "a failed writer does not finish");
 }
@@ -65,9 +68,15 @@ async fn files_on_a_mount_inside_the_tree_are_kept_with_their_times() {
     fs::create_dir(&inner).unwrap();
     let Some(_mount) = Mount::tmpfs(&inner) else { return };
     let (source, sink) = (LocalSource::open(folder.path()).unwrap(), LocalSink::open(folder.path()).unwrap());
-    let kept = sink.write_whole(&path("inner/file"), Bytes::from_static(b"abc"), &metadata(3)).await.unwrap();
+    let kept = sink
+        .write_whole(&path("inner/file"), Bytes::from_static(b"abc"), &metadata(3), &WriteOptions::default())
+        .await
+        .unwrap();
     assert_eq!((kept.size_bytes, kept.modified), (3, metadata(3).modified));
-    assert_eq!(source.read_whole(&path("inner/file"), 3, Vec::new()).await.unwrap().data, b"abc");
+    assert_eq!(
+        source.read_whole(&path("inner/file"), 3, Vec::new(), &ReadOptions::default()).await.unwrap().data,
+        b"abc"
+    );
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use futures_core::Stream;
 use tokio_stream::StreamExt as _;
-use towpath_backend::{Entry, EntryStream, ErrorKind, Kind, RelPath, Result, Tree as _};
+use towpath_backend::{Entry, EntryStream, ErrorKind, Kind, ReadOptions, RelPath, Result, Tree as _};
 use towpath_memory::MemoryTree;
 
 use crate::bug::Bug;
@@ -15,7 +15,7 @@ use crate::tree::{Broken, Memory, Side, broken};
 
 /// All entries at once.
 pub(crate) async fn entries(tree: &MemoryTree, dir: &RelPath) -> Result<Vec<Entry>> {
-    let mut pages = tree.read_dir(dir).await?;
+    let mut pages = tree.read_dir(dir, &ReadOptions::default()).await?;
     let mut entries = Vec::new();
     while let Some(page) = pages.next().await {
         entries.extend(page?);
@@ -29,8 +29,8 @@ fn pages(entries: Vec<Entry>) -> EntryStream {
     Box::pin(tokio_stream::iter(pages))
 }
 
-pub(crate) async fn list(tree: &Broken, dir: &RelPath) -> Result<EntryStream> {
-    let Some(bug) = tree.bug else { return tree.inner.read_dir(dir).await };
+pub(crate) async fn list(tree: &Broken, dir: &RelPath, options: &ReadOptions) -> Result<EntryStream> {
+    let Some(bug) = tree.bug else { return tree.inner.read_dir(dir, options).await };
     if tree.memory.is_blocked() {
         return Err(broken(dir));
     }
@@ -64,7 +64,7 @@ pub(crate) async fn list(tree: &Broken, dir: &RelPath) -> Result<EntryStream> {
             Ok(pages(listed))
         }
         (Bug::LeftListingBlocks, Ok(_)) => {
-            let inner = tree.inner.read_dir(dir).await?;
+            let inner = tree.inner.read_dir(dir, options).await?;
             Ok(Box::pin(BlocksWhenLeft { inner, ended: false, memory: tree.memory.clone() }))
         }
         (Bug::ListsByPosition, Ok(_)) => {

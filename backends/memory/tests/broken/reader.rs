@@ -86,10 +86,6 @@ impl FileReader for BrokenReader {
         Ok(read)
     }
 
-    fn forbid_readahead(&mut self) {
-        self.inner.forbid_readahead();
-    }
-
     async fn prefetch(&mut self, offset: u64, length_bytes: u64) {
         if self.tree.has(Bug::PrefetchMovesTheReader) {
             self.shift = 1;

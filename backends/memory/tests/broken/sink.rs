@@ -3,8 +3,8 @@
 use std::sync::atomic::Ordering;
 
 use towpath_backend::{
-    Attributes, Bytes, Error, ErrorKind, FileWriter, Kind, Metadata, RelPath, Result, Sink, Source as _, Times,
-    Timestamp, Tree as _, async_trait,
+    Attributes, Bytes, Error, ErrorKind, FileWriter, Kind, Metadata, ReadOptions, RelPath, Result, Sink, Source as _,
+    Times, Timestamp, Tree as _, WriteOptions, async_trait,
 };
 
 use crate::bug::Bug;
@@ -45,7 +45,10 @@ impl Broken {
 
     /// The content of a file; nothing where there is none.
     async fn content(&self, path: &RelPath) -> Vec<u8> {
-        self.inner.read_whole(path, usize::MAX, Vec::new()).await.map_or(Vec::new(), |whole| whole.data)
+        self.inner
+            .read_whole(path, usize::MAX, Vec::new(), &ReadOptions::default())
+            .await
+            .map_or(Vec::new(), |whole| whole.data)
     }
 
     /// The names in the root that the file at `path` has besides.
@@ -64,19 +67,25 @@ fn failed_as<T>(result: &Result<T>, kind: ErrorKind) -> bool {
 
 #[async_trait]
 impl Sink for Broken {
-    async fn create(&self, path: &RelPath, metadata: &Metadata) -> Result<Box<dyn FileWriter>> {
+    async fn create(&self, path: &RelPath, metadata: &Metadata, options: &WriteOptions) -> Result<Box<dyn FileWriter>> {
         let at = self.before_making(path).await?;
         let old = if self.has(Bug::NothingWrittenKeepsTheOld) { self.content(&at).await } else { Vec::new() };
         let permissions = metadata.permissions.filter(|_| !self.has(Bug::FilesAreOpenToAll));
-        match self.inner.create(&at, &Metadata { permissions, ..*metadata }).await {
+        match self.inner.create(&at, &Metadata { permissions, ..*metadata }, options).await {
             Err(error) if self.has(Bug::FilesAreMissingDirectories) && error.kind() == ErrorKind::NotADirectory => {
                 Err(Error::new(ErrorKind::NotFound, "create", path, "there is no such directory"))
             }
-            created => Ok(Box::new(BrokenWriter::new(self, &at, created?, old))),
+            created => Ok(Box::new(BrokenWriter::new(self, &at, created?, old, options.pacing.clone()))),
         }
     }
 
-    async fn write_whole(&self, path: &RelPath, data: Bytes, metadata: &Metadata) -> Result<Metadata> {
+    async fn write_whole(
+        &self,
+        path: &RelPath,
+        data: Bytes,
+        metadata: &Metadata,
+        options: &WriteOptions,
+    ) -> Result<Metadata> {
         let at = self.before_making(path).await?;
         let (mut metadata, mut data) = (*metadata, data);
         let given = metadata.modified;
@@ -93,13 +102,13 @@ impl Sink for Broken {
             }
             Some(Bug::WritesUnderAllNames) => {
                 for other in self.other_names(&at).await {
-                    self.inner.write_whole(&other, data.clone(), &metadata).await?;
+                    self.inner.write_whole(&other, data.clone(), &metadata, options).await?;
                 }
             }
             Some(Bug::FlushTouches | Bug::FlushNeedsSomething) => self.memory.paths().push(at.clone()),
             _ => {}
         }
-        let kept = self.inner.write_whole(&at, data, &metadata).await?;
+        let kept = self.inner.write_whole(&at, data, &metadata, options).await?;
         if self.has(Bug::TellsTimesItDidNotKeep) {
             return Ok(Metadata { modified: given, ..kept });
         }
@@ -132,7 +141,11 @@ impl Sink for Broken {
         if self.has(Bug::HardLinksAreCopies) {
             let metadata = self.inner.metadata(existing).await?;
             let data = self.content(existing).await;
-            return self.inner.write_whole(path, data.into(), &metadata).await.map(drop_metadata);
+            return self
+                .inner
+                .write_whole(path, data.into(), &metadata, &WriteOptions::default())
+                .await
+                .map(drop_metadata);
         }
         let made = self.inner.create_hard_link(existing, path).await;
         if self.has(Bug::HardLinksReplace) && failed_as(&made, ErrorKind::AlreadyExists) {

@@ -3,8 +3,8 @@
 use std::sync::atomic::Ordering;
 
 use towpath_backend::{
-    Error, ErrorKind, FileReader, Metadata, RelPath, Result, Sink as _, Source, Times, Timestamp, Tree as _, WholeFile,
-    Xattr, async_trait,
+    Error, ErrorKind, FileReader, Metadata, ReadOptions, RelPath, Result, Sink as _, Source, Times, Timestamp,
+    Tree as _, WholeFile, Xattr, async_trait,
 };
 
 use crate::bug::Bug;
@@ -13,7 +13,7 @@ use crate::tree::{Broken, broken};
 
 #[async_trait]
 impl Source for Broken {
-    async fn open(&self, path: &RelPath) -> Result<Box<dyn FileReader>> {
+    async fn open(&self, path: &RelPath, options: &ReadOptions) -> Result<Box<dyn FileReader>> {
         if self.memory.is_blocked() {
             return Err(broken(path));
         }
@@ -21,7 +21,7 @@ impl Source for Broken {
             let times = Times { modified: Timestamp::from_ns(0), accessed: None };
             self.inner.set_times(path, &times).await?;
         }
-        match (self.bug, self.inner.open(path).await) {
+        match (self.bug, self.inner.open(path, options).await) {
             (Some(Bug::MissingIsJustAnError), Err(error)) => {
                 Err(Error::new(ErrorKind::Other, "open", path, error.to_string()))
             }
@@ -29,7 +29,7 @@ impl Source for Broken {
                 Ok(Box::new(Nothing))
             }
             (Some(Bug::FollowsLinks), Err(error)) => match self.target(path).await {
-                Some(target) => self.inner.open(&target).await,
+                Some(target) => self.inner.open(&target, options).await,
                 None => Err(error),
             },
             (_, opened) => {
@@ -39,9 +39,15 @@ impl Source for Broken {
         }
     }
 
-    async fn read_whole(&self, path: &RelPath, limit_bytes: usize, buffer: Vec<u8>) -> Result<WholeFile> {
+    async fn read_whole(
+        &self,
+        path: &RelPath,
+        limit_bytes: usize,
+        buffer: Vec<u8>,
+        options: &ReadOptions,
+    ) -> Result<WholeFile> {
         let limit = if self.has(Bug::WholeFilesHaveNoLimit) { usize::MAX } else { limit_bytes };
-        let whole = self.inner.read_whole(path, limit, buffer).await?;
+        let whole = self.inner.read_whole(path, limit, buffer, options).await?;
         if self.has(Bug::WholeFilesHaveNoSize) {
             return Ok(WholeFile { metadata: Metadata { size_bytes: 0, ..whole.metadata }, ..whole });
         }

@@ -8,7 +8,8 @@ use std::sync::{Mutex, MutexGuard};
 use std::task::Poll;
 
 use towpath_backend::{
-    Capabilities, EntryStream, Error, ErrorKind, Identity, Metadata, RelPath, Result, Timestamp, Tree, async_trait,
+    Capabilities, EntryStream, Error, ErrorKind, Identity, Metadata, ReadOptions, RelPath, Result, Timestamp, Tree,
+    async_trait,
 };
 use towpath_memory::MemoryTree;
 
@@ -130,8 +131,8 @@ impl Tree for Broken {
         self.inner.round_trip().await
     }
 
-    async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream> {
-        crate::listing::list(self, dir).await
+    async fn read_dir(&self, dir: &RelPath, options: &ReadOptions) -> Result<EntryStream> {
+        crate::listing::list(self, dir, options).await
     }
 
     async fn metadata(&self, path: &RelPath) -> Result<Metadata> {

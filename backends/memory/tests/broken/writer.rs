@@ -2,7 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
-use towpath_backend::{Bytes, FileWriter, Kind, Metadata, RelPath, Result, Sink as _, Times, Timestamp, async_trait};
+use towpath_backend::{
+    Bytes, FileWriter, Kind, Metadata, Pacing, RelPath, Result, Sink as _, Times, Timestamp, WriteOptions, async_trait,
+};
 
 use crate::bug::Bug;
 use crate::tree::{Broken, broken, seconds, wait_or_block};
@@ -15,17 +17,23 @@ pub(crate) struct BrokenWriter {
     /// What was there before, where the bug needs it.
     old: Vec<u8>,
     end: u64,
-    limit_bytes: usize,
+    pacing: Option<Pacing>,
     /// How many directories had been made when it began.
     directories: usize,
 }
 
 impl BrokenWriter {
-    pub(crate) fn new(tree: &Broken, path: &RelPath, inner: Box<dyn FileWriter>, old: Vec<u8>) -> Self {
+    pub(crate) fn new(
+        tree: &Broken,
+        path: &RelPath,
+        inner: Box<dyn FileWriter>,
+        old: Vec<u8>,
+        pacing: Option<Pacing>,
+    ) -> Self {
         tree.memory.writers.fetch_add(1, Ordering::Relaxed);
         let directories = tree.memory.paths().len();
         let inner = Some(inner);
-        Self { tree: tree.clone(), path: path.clone(), inner, old, end: 0, limit_bytes: usize::MAX, directories }
+        Self { tree: tree.clone(), path: path.clone(), inner, old, end: 0, pacing, directories }
     }
 }
 
@@ -44,7 +52,9 @@ impl FileWriter for BrokenWriter {
         match self.tree.bug {
             Some(Bug::EmptyBlocksFail) if data.is_empty() => return Err(broken(&self.path)),
             Some(Bug::GivenUpWriteBlocks) => wait_or_block(&self.tree.memory).await,
-            Some(Bug::LimitCutsBlocks) => data.truncate(self.limit_bytes),
+            Some(Bug::LimitCutsBlocks) => {
+                data.truncate(self.pacing.as_ref().map_or(usize::MAX, |pacing| pacing.in_flight_bytes() as usize));
+            }
             Some(Bug::OneWriterAtATime) if self.tree.memory.writers.load(Ordering::Relaxed) > 1 => {
                 data = Bytes::from(vec![0; data.len()]);
             }
@@ -54,13 +64,6 @@ impl FileWriter for BrokenWriter {
         match &mut self.inner {
             Some(inner) => inner.write_at(offset, data).await,
             None => Err(broken(&self.path)),
-        }
-    }
-
-    fn limit_under_way(&mut self, bytes: u64) {
-        self.limit_bytes = bytes as usize;
-        if let Some(inner) = &mut self.inner {
-            inner.limit_under_way(bytes);
         }
     }
 
@@ -82,7 +85,10 @@ impl FileWriter for BrokenWriter {
             }
             Some(Bug::NothingWrittenKeepsTheOld) if self.end == 0 && !self.old.is_empty() => {
                 let old = Metadata::new(Kind::File, self.old.len() as u64, times.modified);
-                self.tree.inner.write_whole(&self.path, Bytes::from(std::mem::take(&mut self.old)), &old).await?;
+                self.tree
+                    .inner
+                    .write_whole(&self.path, Bytes::from(std::mem::take(&mut self.old)), &old, &WriteOptions::default())
+                    .await?;
             }
             Some(Bug::LosesConcurrentChanges) => {
                 // The directory is written back as it was when this file began.

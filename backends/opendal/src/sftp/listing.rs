@@ -9,17 +9,18 @@ use towpath_backend::{Entry, EntryStream, Error, ErrorKind, RelPath, Result};
 
 use super::check::{Checked, failed};
 use super::connection::{Handle, Pending};
-use super::tree::SftpTree;
 use super::wire::request;
 
 /// Entries of one page at most.
 const PAGE_ENTRIES: usize = 1000;
 
 /// Opens a directory that was checked, and reads its first page.
-pub(super) async fn open(tree: &SftpTree, checked: Checked, dir: &RelPath) -> Result<EntryStream> {
+///
+/// `is_paced`: a page is not fetched before it is polled for.
+pub(super) async fn open(checked: Checked, dir: &RelPath, is_paced: bool) -> Result<EntryStream> {
     let handle = checked.connection.handle(checked.about(request::OPENDIR)).await;
     let handle = handle.map_err(|failure| failed("list", dir, &failure))?;
-    let mut listing = Listing { handle, dir: dir.clone(), tree: tree.clone(), asked: None, entries: Vec::new() };
+    let mut listing = Listing { handle, dir: dir.clone(), is_paced, asked: None, entries: Vec::new() };
     let first = listing.page().await?;
     let next = first.is_some().then(|| listing.into_next());
     Ok(Box::pin(Pages { first, next }))
@@ -28,7 +29,7 @@ pub(super) async fn open(tree: &SftpTree, checked: Checked, dir: &RelPath) -> Re
 struct Listing {
     handle: Handle,
     dir: RelPath,
-    tree: SftpTree,
+    is_paced: bool,
     /// The next answer, if it was asked for already.
     asked: Option<Pending>,
     /// What the last answer told beyond a page.
@@ -49,7 +50,7 @@ impl Listing {
                 let cause = "the server's answer holds no names, and does not say that it was the last";
                 return Err(Error::new(ErrorKind::Other, "list", &self.dir, cause));
             }
-            if !self.tree.is_paced() {
+            if !self.is_paced {
                 self.asked = Some(self.ask());
             }
             let others = names.into_iter().filter(|name| name.name != b"."[..] && name.name != b".."[..]);

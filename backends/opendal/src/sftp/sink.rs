@@ -1,7 +1,8 @@
 //! Writing and removing: never through a link, nor in place of one.
 
 use towpath_backend::{
-    Bytes, Error, ErrorKind, FileWriter, Kind, Metadata, RelPath, Result, Sink, Times, Tree as _, async_trait,
+    Bytes, Error, ErrorKind, FileWriter, Kind, Metadata, ReadOptions, RelPath, Result, Sink, Times, Tree as _,
+    WriteOptions, async_trait,
 };
 
 use super::check::failed;
@@ -12,17 +13,24 @@ use super::writer::Writer;
 
 #[async_trait]
 impl Sink for SftpTree {
-    async fn create(&self, path: &RelPath, metadata: &Metadata) -> Result<Box<dyn FileWriter>> {
-        Ok(Box::new(Writer::new(self.clone(), path.clone(), self.make_file("create", path, metadata).await?)))
+    async fn create(&self, path: &RelPath, metadata: &Metadata, options: &WriteOptions) -> Result<Box<dyn FileWriter>> {
+        let handle = self.make_file("create", path, metadata).await?;
+        Ok(Box::new(Writer::new(self.clone(), path.clone(), handle, options.pacing.clone())))
     }
 
-    async fn write_whole(&self, path: &RelPath, data: Bytes, metadata: &Metadata) -> Result<Metadata> {
+    async fn write_whole(
+        &self,
+        path: &RelPath,
+        data: Bytes,
+        metadata: &Metadata,
+        _: &WriteOptions,
+    ) -> Result<Metadata> {
         const OPERATION: &str = "write";
         if data.len() as u64 != metadata.size_bytes {
             return Err(Error::new(ErrorKind::Other, OPERATION, path, "is not as long as it should be"));
         }
         let handle = self.make_file(OPERATION, path, metadata).await?;
-        let mut writer = Writer::new(self.clone(), path.clone(), handle);
+        let mut writer = Writer::new(self.clone(), path.clone(), handle, None);
         writer.append(&data).await?;
         writer.close(&metadata.times()).await
     }
@@ -162,7 +170,7 @@ impl SftpTree {
     /// Why a directory was not removed: of one that holds something servers say only "Failure".
     async fn not_removed(&self, operation: &'static str, path: &RelPath, failure: &Failure) -> Error {
         if failure.code() == Some(status::FAILURE)
-            && let Ok(mut pages) = self.read_dir(path).await
+            && let Ok(mut pages) = self.read_dir(path, &ReadOptions::default()).await
             && let Some(Ok(page)) = tokio_stream::StreamExt::next(&mut pages).await
             && !page.is_empty()
         {

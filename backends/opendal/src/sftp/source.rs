@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
-use towpath_backend::{Error, ErrorKind, FileReader, Kind, Metadata, RelPath, Result, Source, WholeFile, async_trait};
+use towpath_backend::{
+    Error, ErrorKind, FileReader, Kind, Metadata, ReadOptions, RelPath, Result, Source, WholeFile, async_trait,
+};
 
 use super::check::failed;
 use super::connection::{Failure, Handle, Pending};
@@ -12,12 +14,18 @@ use super::{CHUNK_BYTES, WINDOW_BYTES};
 
 #[async_trait]
 impl Source for SftpTree {
-    async fn open(&self, path: &RelPath) -> Result<Box<dyn FileReader>> {
+    async fn open(&self, path: &RelPath, _: &ReadOptions) -> Result<Box<dyn FileReader>> {
         let (handle, _) = self.open_file("open", path).await?;
         Ok(Box::new(Reader { handle, path: path.clone() }))
     }
 
-    async fn read_whole(&self, path: &RelPath, limit_bytes: usize, mut buffer: Vec<u8>) -> Result<WholeFile> {
+    async fn read_whole(
+        &self,
+        path: &RelPath,
+        limit_bytes: usize,
+        mut buffer: Vec<u8>,
+        _: &ReadOptions,
+    ) -> Result<WholeFile> {
         const OPERATION: &str = "read";
         let (handle, found) = self.open_file(OPERATION, path).await?;
         let told = |failure: &Failure| failed(OPERATION, path, failure);

@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
-use towpath_backend::{Bytes, ErrorKind, Kind, Metadata, RelPath, Sink as _, Source as _, Times, Timestamp, Tree as _};
+use towpath_backend::{
+    Bytes, ErrorKind, Kind, Metadata, ReadOptions, RelPath, Sink as _, Source as _, Times, Timestamp, Tree as _,
+    WriteOptions,
+};
 
 use super::connection::{Connection, Failure};
 use super::pool::Pool;
@@ -114,8 +117,8 @@ async fn where_a_link_is_in_the_path_nothing_is_asked_but_what_it_is() {
     let at = path("a/link/b/file");
     let given = Metadata::new(Kind::File, 1, Timestamp::from_ns(0));
     let errors = [
-        tree.write_whole(&at, Bytes::from_static(b"x"), &given).await.map(drop),
-        tree.create(&at, &given).await.map(drop),
+        tree.write_whole(&at, Bytes::from_static(b"x"), &given, &WriteOptions::default()).await.map(drop),
+        tree.create(&at, &given, &WriteOptions::default()).await.map(drop),
         tree.remove_file(&at).await,
         tree.remove_dir(&path("a/link/b")).await,
         tree.create_dir(&at, None).await,
@@ -123,10 +126,10 @@ async fn where_a_link_is_in_the_path_nothing_is_asked_but_what_it_is() {
         tree.rename(&at, &path("a/x")).await,
         tree.rename(&path("file"), &at).await,
         tree.set_times(&at, &given.times()).await,
-        tree.read_dir(&path("a/link/b")).await.map(drop),
-        tree.read_dir(&path("a/link")).await.map(drop),
-        tree.open(&at).await.map(drop),
-        tree.read_whole(&at, 10, Vec::new()).await.map(drop),
+        tree.read_dir(&path("a/link/b"), &ReadOptions::default()).await.map(drop),
+        tree.read_dir(&path("a/link"), &ReadOptions::default()).await.map(drop),
+        tree.open(&at, &ReadOptions::default()).await.map(drop),
+        tree.read_whole(&at, 10, Vec::new(), &ReadOptions::default()).await.map(drop),
         tree.metadata(&at).await.map(drop),
     ];
     for (number, result) in errors.into_iter().enumerate() {
@@ -139,8 +142,12 @@ async fn where_a_link_is_in_the_path_nothing_is_asked_but_what_it_is() {
 async fn what_is_no_regular_file_is_neither_opened_nor_written() {
     for (mode, kind) in [(LINK, ErrorKind::Escapes), (DIR, ErrorKind::IsADirectory), (FIFO, ErrorKind::Unsupported)] {
         let (tree, asked) = tree(move |_, _| Some(attributes(mode, 0)));
-        assert_eq!(tree.open(&path("x")).await.map(drop).unwrap_err().kind(), kind);
-        assert!(tree.create(&path("x"), &Metadata::new(Kind::File, 0, Timestamp::from_ns(0))).await.is_err());
+        assert_eq!(tree.open(&path("x"), &ReadOptions::default()).await.map(drop).unwrap_err().kind(), kind);
+        assert!(
+            tree.create(&path("x"), &Metadata::new(Kind::File, 0, Timestamp::from_ns(0)), &WriteOptions::default())
+                .await
+                .is_err()
+        );
         assert!(asked.lock().unwrap().iter().all(|(kind, _)| *kind == request::LSTAT));
     }
 }
@@ -154,8 +161,11 @@ async fn a_new_file_is_opened_so_that_a_link_put_there_meanwhile_is_not_followed
             _ => status(status::OK),
         })
     });
-    let error =
-        tree.create(&path("new"), &Metadata::new(Kind::File, 0, Timestamp::from_ns(0))).await.map(drop).unwrap_err();
+    let error = tree
+        .create(&path("new"), &Metadata::new(Kind::File, 0, Timestamp::from_ns(0)), &WriteOptions::default())
+        .await
+        .map(drop)
+        .unwrap_err();
     assert!(error.is_temporary() && error.to_string().contains("full disk"), "{error}");
     let asked = asked.lock().unwrap();
     let (_, open) = asked.iter().find(|(kind, _)| *kind == request::OPEN).unwrap();
@@ -198,10 +208,13 @@ async fn what_comes_in_pieces_is_put_together_and_what_is_too_much_is_cut() {
             _ => attributes(FILE, content.len() as u64),
         })
     });
-    let read = tree.read_whole(&path("file"), 200_000, Vec::new()).await.unwrap();
+    let read = tree.read_whole(&path("file"), 200_000, Vec::new(), &ReadOptions::default()).await.unwrap();
     assert!(read.data == whole);
-    assert_eq!(tree.read_whole(&path("file"), 70_000, Vec::new()).await.unwrap().data, whole[..70_000]);
-    let mut reader = tree.open(&path("file")).await.unwrap();
+    assert_eq!(
+        tree.read_whole(&path("file"), 70_000, Vec::new(), &ReadOptions::default()).await.unwrap().data,
+        whole[..70_000]
+    );
+    let mut reader = tree.open(&path("file"), &ReadOptions::default()).await.unwrap();
     assert!(reader.read_at(30_000, 50_000, Vec::new()).await.unwrap() == whole[30_000..80_000]);
 }
 
@@ -229,7 +242,8 @@ async fn what_was_opened_for_nobody_is_closed() {
     let at = path("file");
     // Polled until the request to open is out, and given up before its answer is there.
     while !asked.lock().unwrap().iter().any(|(kind, _)| *kind == request::OPEN) {
-        let _ = tokio::time::timeout(std::time::Duration::from_micros(1), tree.open(&at)).await;
+        let _ =
+            tokio::time::timeout(std::time::Duration::from_micros(1), tree.open(&at, &ReadOptions::default())).await;
     }
     for _ in 0..100 {
         tree.metadata(&at).await.unwrap();
@@ -286,7 +300,7 @@ async fn write_synced(synced: bool, code: u32) -> (towpath_backend::Result<Metad
         })
     });
     let given = Metadata::new(Kind::File, 1, Timestamp::from_ns(1_000_000_000));
-    let written = tree.write_whole(&path("new"), Bytes::from_static(b"x"), &given).await;
+    let written = tree.write_whole(&path("new"), Bytes::from_static(b"x"), &given, &WriteOptions::default()).await;
     let kinds: Vec<_> = asked.lock().unwrap().iter().map(|(kind, _)| *kind).collect();
     let first = kinds.iter().position(|kind| *kind == request::WRITE).unwrap();
     (written, kinds[first..].to_vec())

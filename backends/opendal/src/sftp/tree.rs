@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use towpath_backend::{
-    Capabilities, EntryStream, Error, ErrorKind, Identity, Kind, Metadata, RelPath, Result, Timestamp, Tree,
-    async_trait,
+    Capabilities, EntryStream, Error, ErrorKind, Identity, Kind, Metadata, ReadOptions, RelPath, Result, Timestamp,
+    Tree, async_trait,
 };
 
 use super::check::failed;
@@ -55,8 +55,6 @@ pub(super) struct Shared {
     pool: Pool,
     /// What the server can do beyond version 3, once there was a connection.
     abilities: OnceLock<Abilities>,
-    /// Whether there is a bandwidth limit.
-    paced: AtomicBool,
     /// Whether a root that is missing counts as an empty one: in a dry run nothing is made.
     may_be_missing: AtomicBool,
 }
@@ -82,7 +80,6 @@ impl SftpTree {
             keeps,
             pool,
             abilities: OnceLock::new(),
-            paced: AtomicBool::new(false),
             may_be_missing: AtomicBool::new(false),
         };
         Self { shared: Arc::new(shared) }
@@ -105,10 +102,6 @@ impl SftpTree {
     /// What the server can do; all of it, as long as nobody asked it.
     pub(super) fn abilities(&self) -> Abilities {
         self.shared.abilities.get().copied().unwrap_or(Abilities { links: true, renames: true })
-    }
-
-    pub(super) fn is_paced(&self) -> bool {
-        self.shared.paced.load(Ordering::Relaxed)
     }
 
     /// Whether the root is there, and is a directory.
@@ -182,15 +175,11 @@ impl Tree for SftpTree {
         }
     }
 
-    fn limit(&self, _bytes_per_s: u64) {
-        self.shared.paced.store(true, Ordering::Relaxed);
-    }
-
-    async fn read_dir(&self, dir: &RelPath) -> Result<EntryStream> {
+    async fn read_dir(&self, dir: &RelPath, options: &ReadOptions) -> Result<EntryStream> {
         const OPERATION: &str = "list";
         let checked = self.check(OPERATION, dir).await?;
         let (kind, cause) = match checked.kind() {
-            Some(Kind::Dir) => return listing::open(self, checked, dir).await,
+            Some(Kind::Dir) => return listing::open(checked, dir, options.pacing.is_some()).await,
             None if dir.is_root() && self.shared.may_be_missing.load(Ordering::Relaxed) => {
                 return Ok(Box::pin(tokio_stream::empty()));
             }

@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
-use towpath_backend::{Bytes, Error, ErrorKind, FileWriter, Kind, Metadata, RelPath, Result, Times, async_trait};
+use towpath_backend::{
+    Bytes, Error, ErrorKind, FileWriter, Kind, Metadata, Pacing, RelPath, Result, Times, async_trait,
+};
 
 use super::check::{failed, lstat};
 use super::connection::{Failure, Handle, Pending};
@@ -18,24 +20,26 @@ pub(super) struct Writer {
     /// Chunks that are not confirmed yet, and their lengths.
     in_flight: VecDeque<(u64, Pending)>,
     in_flight_bytes: u64,
-    window_bytes: u64,
+    pacing: Option<Pacing>,
 }
 
 impl Writer {
-    pub(super) fn new(tree: SftpTree, path: RelPath, handle: Handle) -> Self {
+    pub(super) fn new(tree: SftpTree, path: RelPath, handle: Handle, pacing: Option<Pacing>) -> Self {
         let in_flight = VecDeque::new();
-        Self { tree, path, handle, position: 0, in_flight, in_flight_bytes: 0, window_bytes: WINDOW_BYTES }
+        Self { tree, path, handle, position: 0, in_flight, in_flight_bytes: 0, pacing }
     }
 
     /// Sends bytes that follow the last ones.
     pub(super) async fn append(&mut self, data: &[u8]) -> Result<()> {
+        let window_bytes =
+            self.pacing.as_ref().map_or(WINDOW_BYTES, |pacing| pacing.in_flight_bytes().min(WINDOW_BYTES));
         for chunk in data.chunks(CHUNK_BYTES) {
             let position = self.position;
             let sent = self.handle.send(request::WRITE, |request| request.u64(position).string(chunk));
             self.in_flight.push_back((chunk.len() as u64, sent));
             self.position += chunk.len() as u64;
             self.in_flight_bytes += chunk.len() as u64;
-            self.confirm_down_to(self.window_bytes).await?;
+            self.confirm_down_to(window_bytes).await?;
         }
         Ok(())
     }
@@ -102,10 +106,6 @@ impl FileWriter for Writer {
             return Err(self.error("write", "leaves a gap, and holes are not kept here"));
         }
         self.append(&data).await
-    }
-
-    fn limit_under_way(&mut self, bytes: u64) {
-        self.window_bytes = bytes.min(WINDOW_BYTES);
     }
 
     async fn finish(self: Box<Self>, size_bytes: u64, times: &Times) -> Result<Metadata> {

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::process::Command;
 
 use towpath::{MaxDelete, Migration, Mirror, Options, Report};
-use towpath_backend::{Bytes, ErrorKind, Kind, Metadata, RelPath, Sink, Source, Times, Timestamp};
+use towpath_backend::{
+    Bytes, ErrorKind, Kind, Metadata, ReadOptions, RelPath, Sink, Source, Times, Timestamp, WriteOptions,
+};
 use towpath_local::{LocalSink, LocalSource};
 
 use crate::servers::{self, Server, or_skip};
@@ -106,12 +108,12 @@ async fn each_operation_looks_for_links_before_it_does_anything() {
     for at in ["link/f1", "link/sub/f3", "link/new"].map(path) {
         let errors = [
             source.metadata(&at).await.map(drop),
-            source.open(&at).await.map(drop),
-            source.read_whole(&at, 10, Vec::new()).await.map(drop),
+            source.open(&at, &ReadOptions::default()).await.map(drop),
+            source.read_whole(&at, 10, Vec::new(), &ReadOptions::default()).await.map(drop),
             source.read_link(&at).await.map(drop),
-            source.read_dir(&at).await.map(drop),
-            sink.create(&at, &given).await.map(drop),
-            sink.write_whole(&at, Bytes::from_static(b"x"), &given).await.map(drop),
+            source.read_dir(&at, &ReadOptions::default()).await.map(drop),
+            sink.create(&at, &given, &WriteOptions::default()).await.map(drop),
+            sink.write_whole(&at, Bytes::from_static(b"x"), &given, &WriteOptions::default()).await.map(drop),
             sink.create_dir(&at, None).await,
             sink.rename(&at, &path("away")).await,
             sink.rename(&path("file"), &at).await,
@@ -123,7 +125,10 @@ async fn each_operation_looks_for_links_before_it_does_anything() {
             assert_eq!(result.unwrap_err().kind(), ErrorKind::Escapes, "{at}, operation {number}");
         }
     }
-    assert_eq!(source.read_dir(&path("link")).await.map(drop).unwrap_err().kind(), ErrorKind::Escapes);
+    assert_eq!(
+        source.read_dir(&path("link"), &ReadOptions::default()).await.map(drop).unwrap_err().kind(),
+        ErrorKind::Escapes
+    );
     assert_eq!(sink.remove_dir(&path("link")).await.unwrap_err().kind(), ErrorKind::NotADirectory);
     sink.set_times(&path("link"), &times).await.unwrap();
     assert_untouched(&server);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use towpath::{MaxDelete, Migration, Mirror, Options, Report};
-use towpath_backend::{Capabilities, Kind, RelPath, Sink, Source};
+use towpath_backend::{Capabilities, Kind, ReadOptions, RelPath, Sink, Source};
 use towpath_local::{LocalSink, LocalSource};
 use towpath_opendal::OpendalTree;
 
@@ -151,7 +151,11 @@ async fn a_destination_on_an_ssh_server_that_is_inspected_is_empty_and_not_made(
     let sink = server.inspected("not/there").await;
     sink.identity().await.unwrap();
     assert_eq!(sink.metadata(&RelPath::root()).await.unwrap().kind, Kind::Dir);
-    assert!(tokio_stream::StreamExt::next(&mut sink.read_dir(&RelPath::root()).await.unwrap()).await.is_none());
+    assert!(
+        tokio_stream::StreamExt::next(&mut sink.read_dir(&RelPath::root(), &ReadOptions::default()).await.unwrap())
+            .await
+            .is_none()
+    );
     assert!(!server.files().join("not").exists());
     drop(server.sink("not/there").await);
     assert!(server.files().join("not/there").is_dir());

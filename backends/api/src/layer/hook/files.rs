@@ -40,10 +40,6 @@ impl<H: Hook> FileReader for HookedReader<H> {
         around(&*self.hook, call, read, move |buffer| buffer.len().saturating_sub(before) as u64).await
     }
 
-    fn forbid_readahead(&mut self) {
-        self.inner.forbid_readahead();
-    }
-
     async fn prefetch(&mut self, offset: u64, length_bytes: u64) {
         let call = Call::new(Operation::Prefetch, &self.path);
         if self.hook.refuse(&call).is_ok() {
@@ -77,10 +73,6 @@ impl<H: Hook> FileWriter for HookedWriter<H> {
         let length = data.len() as u64;
         let call = Call::new(Operation::WriteAt, &self.path);
         around(&*self.hook, call, self.inner.write_at(offset, data), move |()| length).await
-    }
-
-    fn limit_under_way(&mut self, bytes: u64) {
-        self.inner.limit_under_way(bytes);
     }
 
     async fn finish(self: Box<Self>, size_bytes: u64, times: &Times) -> Result<Metadata> {

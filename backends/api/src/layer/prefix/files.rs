@@ -32,10 +32,6 @@ impl FileReader for PrefixedReader {
         self.inner.read_at(offset, length_bytes, buffer).await.map_err(|error| from_below(&self.dir, error))
     }
 
-    fn forbid_readahead(&mut self) {
-        self.inner.forbid_readahead();
-    }
-
     async fn prefetch(&mut self, offset: u64, length_bytes: u64) {
         self.inner.prefetch(offset, length_bytes).await;
     }
@@ -60,10 +56,6 @@ impl PrefixedWriter {
 impl FileWriter for PrefixedWriter {
     async fn write_at(&mut self, offset: u64, data: Bytes) -> Result<()> {
         self.inner.write_at(offset, data).await.map_err(|error| from_below(&self.dir, error))
-    }
-
-    fn limit_under_way(&mut self, bytes: u64) {
-        self.inner.limit_under_way(bytes);
     }
 
     async fn finish(self: Box<Self>, size_bytes: u64, times: &Times) -> Result<Metadata> {

@@ -6,17 +6,17 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{Again, Buffers};
-use crate::{Error, ErrorKind, FileReader, Metadata, RelPath, Result, Source};
+use crate::{Error, ErrorKind, FileReader, Metadata, ReadOptions, RelPath, Result, Source};
 
 pub(super) struct RetryReader<T> {
     tree: Arc<T>,
     again: Arc<Again>,
     path: RelPath,
+    options: ReadOptions,
     /// `None` after a failure, until it is opened anew.
     reader: Option<Box<dyn FileReader>>,
     /// What the file was when it was opened first.
     first: Metadata,
-    forbids_readahead: bool,
     /// Whether it was another one when it was opened anew.
     changed: bool,
 }
@@ -28,9 +28,9 @@ fn is_same(one: &Metadata, other: &Metadata) -> bool {
 }
 
 impl<T: Source> RetryReader<T> {
-    pub(super) async fn open(tree: Arc<T>, again: Arc<Again>, path: &RelPath) -> Result<Self> {
+    pub(super) async fn open(tree: Arc<T>, again: Arc<Again>, path: &RelPath, options: &ReadOptions) -> Result<Self> {
         let open = async || {
-            let mut reader = tree.open(path).await?;
+            let mut reader = tree.open(path, options).await?;
             let first = reader.metadata().await?;
             Ok((reader, first))
         };
@@ -42,22 +42,19 @@ impl<T: Source> RetryReader<T> {
             }
             number += 1;
         };
-        let path = path.clone();
-        Ok(Self { tree, again, path, reader: Some(reader), first, forbids_readahead: false, changed: false })
+        let (path, options) = (path.clone(), options.clone());
+        Ok(Self { tree, again, path, options, reader: Some(reader), first, changed: false })
     }
 
     /// The reader, opened anew if need be. What changed meanwhile is not read on.
     async fn reader(&mut self) -> Result<&mut Box<dyn FileReader>> {
         if self.reader.is_none() {
-            let mut reader = self.tree.open(&self.path).await?;
+            let mut reader = self.tree.open(&self.path, &self.options).await?;
             self.changed |= !is_same(&self.first, &reader.metadata().await?);
             if self.changed {
                 // Whoever reads it from its start can have it.
                 let cause = "the file changed while it was read";
                 return Err(Error::new(ErrorKind::Other, "open again", &self.path, cause).with_temporary(true));
-            }
-            if self.forbids_readahead {
-                reader.forbid_readahead();
             }
             self.reader = Some(reader);
         }
@@ -105,13 +102,6 @@ impl<T: Source + 'static> FileReader for RetryReader<T> {
                 Ok(buffer) => return Ok(buffer),
                 Err(error) => self.failed(&mut number, error).await?,
             }
-        }
-    }
-
-    fn forbid_readahead(&mut self) {
-        self.forbids_readahead = true;
-        if let Some(reader) = &mut self.reader {
-            reader.forbid_readahead();
         }
     }
 

@@ -1,0 +1,92 @@
+//! How a backend is asked to read and write: under which bandwidth limit.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// A bandwidth limit, as far as it concerns a backend. Clones are one limit, and it may change while they are used:
+/// while files are open and listings run.
+///
+/// The engine keeps to the limit by itself. What is left to a backend is not to make a burst of what comes to it
+/// evenly: see [`ReadOptions`] and [`WriteOptions`].
+///
+/// ```
+/// use towpath_backend::{Pacing, WriteOptions};
+///
+/// let pacing = Pacing::new(20 << 20);
+/// let options = WriteOptions::default().paced_by(&pacing);
+/// pacing.set_bytes_per_s(10 << 20);
+/// assert_eq!(options.pacing.map(|pacing| pacing.bytes_per_s()), Some(10 << 20));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Pacing(Arc<Limits>);
+
+#[derive(Debug)]
+struct Limits {
+    bytes_per_s: AtomicU64,
+    in_flight_bytes: AtomicU64,
+}
+
+impl Pacing {
+    /// A limit of `bytes_per_s` in each direction. How much is in flight is not bounded.
+    pub fn new(bytes_per_s: u64) -> Self {
+        let (bytes_per_s, in_flight_bytes) = (AtomicU64::new(bytes_per_s), AtomicU64::new(u64::MAX));
+        Self(Arc::new(Limits { bytes_per_s, in_flight_bytes }))
+    }
+
+    /// The bytes that are read in a second, and as many that are written, evenly.
+    pub fn bytes_per_s(&self) -> u64 {
+        self.0.bytes_per_s.load(Relaxed)
+    }
+
+    /// Changes the rate.
+    pub fn set_bytes_per_s(&self, bytes_per_s: u64) {
+        self.0.bytes_per_s.store(bytes_per_s, Relaxed);
+    }
+
+    /// The most bytes of one file that may be in flight to a sink.
+    pub fn in_flight_bytes(&self) -> u64 {
+        self.0.in_flight_bytes.load(Relaxed)
+    }
+
+    /// Changes how much of each file may be in flight.
+    pub fn set_in_flight_bytes(&self, bytes: u64) {
+        self.0.in_flight_bytes.store(bytes, Relaxed);
+    }
+}
+
+/// How to list a directory or read a file.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ReadOptions {
+    /// The bandwidth limit, if there is one. Then nothing is to come from the storage that is not asked for: a cache
+    /// does not read ahead in a file; a page of a listing holds what the storage answers to one small request, and is
+    /// not fetched before it is polled for. Backends that fetch nothing ahead ignore it.
+    pub pacing: Option<Pacing>,
+}
+
+impl ReadOptions {
+    /// Under this limit.
+    #[must_use]
+    pub fn paced_by(self, pacing: &Pacing) -> Self {
+        Self { pacing: Some(pacing.clone()) }
+    }
+}
+
+/// How to write a file.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct WriteOptions {
+    /// The bandwidth limit, if there is one. Then nothing is to be held back and sent as a burst: when
+    /// [`write_at`](crate::FileWriter::write_at) returns, about [`Pacing::in_flight_bytes`] of the file are in flight at
+    /// most; a backend that gathers what it sends lets it leave at [`Pacing::bytes_per_s`]. Backends that send each
+    /// write at once and wait for the answer ignore it.
+    pub pacing: Option<Pacing>,
+}
+
+impl WriteOptions {
+    /// Under this limit.
+    #[must_use]
+    pub fn paced_by(self, pacing: &Pacing) -> Self {
+        Self { pacing: Some(pacing.clone()) }
+    }
+}

@@ -8,7 +8,7 @@ use super::Migration;
 use super::done::Done;
 use crate::error::{Error, Result};
 use crate::event::{BacklogOrigin, Event, ScanReason, Side};
-use crate::journal::{Backlog, Compares, Journal, Plan, RunStart, ScanOptions};
+use crate::journal::{Backlog, Compares, Decision, Journal, RunStart, ScanOptions};
 use crate::options::HardLinks;
 use crate::per_side::PerSide;
 use crate::phase::dry_run;
@@ -35,14 +35,14 @@ impl Migration {
             recovery::log_cut_off(journal, self.source.root(), &*self.sink).await?;
         }
         let run = start.run;
-        let reason = match start.plan {
-            Plan::Scan(reason) => reason,
+        let reason = match start.decision {
+            Decision::Scan(reason) => reason,
             // What failed is tried first, and what is left of it is found again: the scan plans both.
-            Plan::Backlog { then: Some(reason), .. } if self.options.dry_run => {
+            Decision::Resume { then: Some(reason), .. } if self.options.dry_run => {
                 journal.begin_attempts().await?;
                 reason
             }
-            Plan::Backlog { backlog, origin, then } => {
+            Decision::Resume { backlog, origin, then } => {
                 // An earlier version may have recorded them in another form.
                 journal.record_identities(identities.clone()).await?;
                 self.resume(journal, &backlog, origin, then.is_some()).await?;

@@ -80,7 +80,7 @@ impl NotKept {
 
 /// Whether a directory was not created since the sink keeps none that is empty: nothing has failed then.
 fn is_not_kept(shared: &Shared, work: DirWork, error: &BackendError) -> bool {
-    matches!(work, DirWork::Make)
+    matches!(work, DirWork::Create)
         && error.kind() == ErrorKind::Unsupported
         && shared.sink.capabilities().implied_directories
 }
@@ -118,8 +118,8 @@ async fn work_on_page(shared: &Arc<Shared>, work: DirWork, page: Vec<PendingDir>
         let shared = Arc::clone(shared);
         under_way.spawn(async move {
             let result = match work {
-                DirWork::Make => make_checked(&shared, &dir.path).await.map(|()| ReadBack::default()),
-                DirWork::Settle => settle(&shared, &dir).await,
+                DirWork::Create => make_checked(&shared, &dir.path).await.map(|()| ReadBack::default()),
+                DirWork::Finalize => settle(&shared, &dir).await,
             };
             (dir, result)
         });

@@ -5,7 +5,7 @@ use towpath_backend::{RelPath, Sink, Source};
 
 use crate::error::{Error, Result};
 use crate::event::{Action, Emitter, Event, FilePaths};
-use crate::journal::{DirWork, ExtraKey, FileKey, GivesWay, Journal, PlannedWork, Respelling, Step, StepKey};
+use crate::journal::{ConflictingEntry, DirWork, ExtraKey, FileKey, Journal, PlannedWork, Respelling, Step, StepKey};
 use crate::options::Mirror;
 use crate::phase::mirror::within_bounds;
 use crate::report::Planned;
@@ -71,10 +71,10 @@ impl Plan<'_> {
             }
             after = last.key.clone();
             for file in page {
-                match file.gives_way {
-                    Some(GivesWay::File(size_bytes)) => found.way_for_other(&file.path, size_bytes),
+                match file.conflict {
+                    Some(ConflictingEntry::File(size_bytes)) => found.way_for_other(&file.path, size_bytes),
                     // With a mirror it is among the directories that the source does not have.
-                    Some(GivesWay::Dir) if self.mirror.is_none() => {
+                    Some(ConflictingEntry::Dir) if self.mirror.is_none() => {
                         found.planned.deleted_dirs += 1;
                         found.add(Action::DeleteDir, &file.path, None, "a file of the source replaces it".to_owned());
                     }
@@ -115,7 +115,7 @@ impl Plan<'_> {
         let are_made = self.sink.capabilities().empty_directories;
         let mut after = 0;
         loop {
-            let page = self.journal.pending_dirs(DirWork::Make, after, PAGE).await?;
+            let page = self.journal.pending_dirs(DirWork::Create, after, PAGE).await?;
             let Some(last) = page.last() else { return Ok(()) };
             if self.cancellation.is_cancelled() {
                 return Ok(());

@@ -27,16 +27,16 @@ pub(crate) struct PendingDir {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum DirWork {
     /// To be made.
-    Make,
+    Create,
     /// To get its times, once its content is there.
-    Settle,
+    Finalize,
 }
 
 impl DirWork {
     fn column(self) -> &'static str {
         match self {
-            Self::Make => "missing",
-            Self::Settle => "settle",
+            Self::Create => "missing",
+            Self::Finalize => "settle",
         }
     }
 }
@@ -92,7 +92,7 @@ impl Journal {
         self.commit(move |db| {
             for (id, kept) in done {
                 db.execute(&sql, [id, 0])?;
-                if matches!(work, DirWork::Settle) {
+                if matches!(work, DirWork::Finalize) {
                     db.set_kept_of_dir(id, kept)?;
                 }
             }

@@ -152,7 +152,7 @@ impl Journal {
     }
 
     /// Whether pass `turn` has any `work`.
-    pub(crate) async fn has_turn(&self, work: Work, turn: u32) -> Result<bool> {
+    pub(crate) async fn has_work(&self, work: Work, turn: u32) -> Result<bool> {
         Ok(!self.pending_page(work, turn, Sizes::All, Stretch::all(), 1).await?.is_empty())
     }
 }

@@ -20,12 +20,12 @@ pub(crate) struct PlannedFile {
     pub(crate) what: PlannedWork,
     pub(crate) reason: String,
     /// What goes to make room for it.
-    pub(crate) gives_way: Option<GivesWay>,
+    pub(crate) conflict: Option<ConflictingEntry>,
 }
 
 /// What is in the place of a file at the sink, and goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum GivesWay {
+pub(crate) enum ConflictingEntry {
     /// A file of this size, or a link.
     File(u64),
     /// A directory: empty, or emptied before.
@@ -139,11 +139,11 @@ impl Journal {
                         Some(_) if what != PlannedWork::Fail => (what, "a directory is in its place".to_owned()),
                         _ => (what, row.get::<_, Option<String>>(5)?.unwrap_or_default()),
                     };
-                    let file_there = row.get::<_, Option<i64>>(7)?.map(|size| GivesWay::File(unsigned(size)));
-                    let gives_way = file_there.or(dir_there.map(|_| GivesWay::Dir));
-                    let gives_way = gives_way.filter(|_| what != PlannedWork::Fail);
+                    let file_there = row.get::<_, Option<i64>>(7)?.map(|size| ConflictingEntry::File(unsigned(size)));
+                    let conflict = file_there.or(dir_there.map(|_| ConflictingEntry::Dir));
+                    let conflict = conflict.filter(|_| what != PlannedWork::Fail);
                     let path = join(&path(row, 2)?, &key.name)?;
-                    Ok(PlannedFile { path, key, size_bytes: unsigned(row.get(3)?), what, reason, gives_way })
+                    Ok(PlannedFile { path, key, size_bytes: unsigned(row.get(3)?), what, reason, conflict })
                 },
             )
         })

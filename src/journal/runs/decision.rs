@@ -23,10 +23,10 @@ pub(crate) struct RunRequest {
 
 /// What a run begins with.
 #[derive(Debug)]
-pub(crate) enum Plan {
+pub(crate) enum Decision {
     Scan(ScanReason),
     /// The backlog of an earlier run; then a scan, if there is a reason.
-    Backlog {
+    Resume {
         backlog: Backlog,
         origin: BacklogOrigin,
         then: Option<ScanReason>,
@@ -37,20 +37,20 @@ pub(crate) enum Plan {
 pub(in crate::journal) fn start_line(
     mut line: RunLine,
     run: i64,
-    plan: &Plan,
+    decision: &Decision,
     unfinished: Option<(i64, i64)>,
 ) -> RunLine {
     let fields = std::mem::take(&mut line.fields);
     line.put("run", run);
-    let (mode, reason) = match plan {
-        Plan::Scan(reason) => ("scan", reason.name()),
-        Plan::Backlog { origin, then, .. } => {
+    let (mode, reason) = match decision {
+        Decision::Scan(reason) => ("scan", reason.name()),
+        Decision::Resume { origin, then, .. } => {
             (if then.is_some() { "backlog-then-scan" } else { "backlog" }, origin.name())
         }
     };
     line.put("mode", mode);
     line.put("reason", reason);
-    if let Plan::Backlog { backlog, .. } = plan {
+    if let Decision::Resume { backlog, .. } = decision {
         line.put("pending_files", backlog.pending.files);
         line.put("pending_bytes", json::number(backlog.pending.bytes));
         line.put("scanned_at", backlog.scanned_at.map(json::time));
@@ -71,16 +71,16 @@ impl Db {
         self.row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
-    pub(in crate::journal) fn plan(&self, request: &RunRequest) -> Result<Plan> {
-        match (self.plan_without_limits(request)?, request.after_backlog) {
-            (Plan::Backlog { backlog, origin, .. }, AfterBacklog::Stop) => {
-                Ok(Plan::Backlog { backlog, origin, then: None })
+    pub(in crate::journal) fn decision(&self, request: &RunRequest) -> Result<Decision> {
+        match (self.decision_without_limits(request)?, request.after_backlog) {
+            (Decision::Resume { backlog, origin, .. }, AfterBacklog::Stop) => {
+                Ok(Decision::Resume { backlog, origin, then: None })
             }
-            (Plan::Backlog { backlog, origin, then: None }, AfterBacklog::Scan) => {
-                Ok(Plan::Backlog { backlog, origin, then: Some(ScanReason::AfterBacklog) })
+            (Decision::Resume { backlog, origin, then: None }, AfterBacklog::Scan) => {
+                Ok(Decision::Resume { backlog, origin, then: Some(ScanReason::AfterBacklog) })
             }
-            (Plan::Scan(reason), AfterBacklog::Stop) => self.plan_without_scan(reason, &request.settings),
-            (plan, _) => Ok(plan),
+            (Decision::Scan(reason), AfterBacklog::Stop) => self.decision_without_scan(reason, &request.settings),
+            (decision, _) => Ok(decision),
         }
     }
 
@@ -91,21 +91,21 @@ impl Db {
 
     /// The backlog alone, in a run that would scan for `reason`. Made with other settings, it is
     /// not what is asked for, whatever else calls for a scan.
-    fn plan_without_scan(&self, reason: ScanReason, settings: &str) -> Result<Plan> {
+    fn decision_without_scan(&self, reason: ScanReason, settings: &str) -> Result<Decision> {
         Err(Error::NoBacklog(match reason {
             ScanReason::FirstRun => "these trees were not scanned yet",
             ScanReason::Interrupted => "the last scan was interrupted",
             _ if !self.has_settings(settings)? => "the last scan was made with other filters or options",
             _ => {
                 let (backlog, origin) = (self.backlog()?, BacklogOrigin::Failed);
-                return Ok(Plan::Backlog { backlog, origin, then: None });
+                return Ok(Decision::Resume { backlog, origin, then: None });
             }
         }))
     }
 
-    fn plan_without_limits(&self, request: &RunRequest) -> Result<Plan> {
+    fn decision_without_limits(&self, request: &RunRequest) -> Result<Decision> {
         if self.fresh {
-            return Ok(Plan::Scan(ScanReason::FirstRun));
+            return Ok(Decision::Scan(ScanReason::FirstRun));
         }
         let last = self.row(
             "SELECT finished IS NOT NULL, settings = ?1 FROM scan ORDER BY id DESC LIMIT 1",
@@ -113,12 +113,12 @@ impl Db {
             |row| Ok((row.get::<_, bool>(0)?, row.get::<_, bool>(1)?)),
         )?;
         let same_settings = match last {
-            None => return Ok(Plan::Scan(ScanReason::FirstRun)),
-            Some((false, _)) => return Ok(Plan::Scan(ScanReason::Interrupted)),
+            None => return Ok(Decision::Scan(ScanReason::FirstRun)),
+            Some((false, _)) => return Ok(Decision::Scan(ScanReason::Interrupted)),
             Some((true, same)) => same,
         };
         if request.rescan {
-            return Ok(Plan::Scan(ScanReason::Requested));
+            return Ok(Decision::Scan(ScanReason::Requested));
         }
         let backlog = self.backlog()?;
         let waiting = |column| {
@@ -130,22 +130,22 @@ impl Db {
         let is_incomplete = backlog.unreadable > 0 || backlog.unreadable_at_sink > 0;
         if !has_files && !waiting("missing")? && !waiting("settle")? {
             let reason = if is_incomplete { ScanReason::Incomplete } else { ScanReason::BacklogEmpty };
-            return Ok(Plan::Scan(reason));
+            return Ok(Decision::Scan(reason));
         }
         if !same_settings {
-            return Ok(Plan::Scan(ScanReason::OtherSettings));
+            return Ok(Decision::Scan(ScanReason::OtherSettings));
         }
         // An interrupted run is resumed. After one that came to its end, only what failed is pending: a file
         // that fails again and again must not keep new files from being found.
         let ended = "SELECT 1 FROM run WHERE outcome = 'finished' AND id >= (SELECT max(run) FROM scan) LIMIT 1";
         if self.row(ended, [], |_| Ok(()))?.is_none() {
-            return Ok(Plan::Backlog { backlog, origin: BacklogOrigin::Interrupted, then: None });
+            return Ok(Decision::Resume { backlog, origin: BacklogOrigin::Interrupted, then: None });
         }
         let reason = if is_incomplete { ScanReason::Incomplete } else { ScanReason::AfterFailed };
         Ok(if has_files {
-            Plan::Backlog { backlog, origin: BacklogOrigin::Failed, then: Some(reason) }
+            Decision::Resume { backlog, origin: BacklogOrigin::Failed, then: Some(reason) }
         } else {
-            Plan::Scan(reason)
+            Decision::Scan(reason)
         })
     }
 }

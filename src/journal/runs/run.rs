@@ -7,7 +7,7 @@ use crate::audit::RunLine;
 use crate::error::Result;
 use crate::event::{Counts, Side, Totals};
 use crate::journal::handle::Journal;
-use crate::journal::runs::decision::{Plan, RunRequest, start_line};
+use crate::journal::runs::decision::{Decision, RunRequest, start_line};
 use crate::journal::scan::finish::number;
 use crate::journal::scan::mounts::LOST_IN_SOURCE;
 use crate::journal::store::db::Db;
@@ -19,7 +19,7 @@ use crate::per_side::PerSide;
 pub(crate) struct RunStart {
     /// This run's number.
     pub(crate) run: i64,
-    pub(crate) plan: Plan,
+    pub(crate) decision: Decision,
     /// The identities of source and sink when they were last scanned to the end.
     pub(crate) identities: PerSide<Option<String>>,
 }
@@ -118,8 +118,8 @@ impl Db {
             self.execute("UPDATE run SET transferring = 0 WHERE transferring = 1", [])?;
         }
         self.begin_attempts()?;
-        let plan = self.plan(&request)?;
-        if matches!(plan, Plan::Backlog { .. }) {
+        let decision = self.decision(&request)?;
+        if matches!(decision, Decision::Resume { .. }) {
             // What failed in the last run has another chance in this one.
             self.execute("UPDATE dir SET missing = 1 WHERE missing = 2", [])?;
             self.execute("UPDATE dir SET settle = 1 WHERE settle = 2", [])?;
@@ -132,8 +132,8 @@ impl Db {
         }
         self.execute("INSERT INTO run(started, user) VALUES (?1, ?2)", params![now_ns(), user])?;
         let run = self.connection.last_insert_rowid();
-        self.add_run_line(&start_line(request.line, run, &plan, unfinished));
-        Ok(RunStart { run, plan, identities: self.identities()? })
+        self.add_run_line(&start_line(request.line, run, &decision, unfinished));
+        Ok(RunStart { run, decision, identities: self.identities()? })
     }
 
     /// Puts all that is pending back into the first pass.

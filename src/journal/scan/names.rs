@@ -11,6 +11,7 @@ use towpath_backend::{NameRules, RelPath};
 use unicode_normalization::UnicodeNormalization as _;
 
 use crate::error::Result;
+use crate::journal::backlog::pending::FileKey;
 use crate::journal::handle::Journal;
 use crate::journal::scan::finish::subtree;
 use crate::journal::store::db::Db;
@@ -26,8 +27,19 @@ pub(crate) struct Impossible {
 /// What pending rows wait for that cannot be sent.
 pub(in crate::journal) const IMPOSSIBLE: i64 = 3;
 
-/// Where a row lies in the index of what is pending: turn, directory, name.
-pub(crate) type ImpossibleKey = (i64, i64, Vec<u8>);
+/// The position of a row in the index of what is pending.
+#[derive(Clone, Debug)]
+pub(crate) struct ImpossibleKey {
+    turn: i64,
+    file: FileKey,
+}
+
+impl ImpossibleKey {
+    /// Before all rows.
+    pub(crate) fn first() -> Self {
+        Self { turn: -1, file: FileKey::first() }
+    }
+}
 
 impl Journal {
     /// Up to `limit` files that the sink cannot hold, behind the row `after`.
@@ -58,12 +70,12 @@ impl Db {
             "SELECT turn, file.dir, name, path, file.problem FROM file JOIN dir ON dir.id = file.dir
              WHERE status = 0 AND work = 3 AND (turn, file.dir, name) > (?1, ?2, ?3)
              ORDER BY turn, file.dir, name LIMIT ?4",
-            params![after.0, after.1, Name(&after.2), signed(limit as u64)],
+            params![after.turn, after.file.dir, Name(&after.file.name), signed(limit as u64)],
             |row| {
-                let key = (row.get(0)?, row.get(1)?, bytes(row, 2)?);
-                let path = crate::journal::backlog::pending::join(&path(row, 3)?, &key.2)?;
+                let file = FileKey { dir: row.get(1)?, name: bytes(row, 2)? };
+                let path = crate::journal::backlog::pending::join(&path(row, 3)?, &file.name)?;
                 let problem = row.get::<_, Option<String>>(4)?.unwrap_or_default();
-                Ok((key, Impossible { path, problem }))
+                Ok((ImpossibleKey { turn: row.get(0)?, file }, Impossible { path, problem }))
             },
         )
     }

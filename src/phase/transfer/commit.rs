@@ -14,7 +14,7 @@ use crate::audit::Line;
 use crate::checksum::{Checksum, FileHash};
 use crate::error::{Error, Result};
 use crate::event::{Event, FilePaths, Side, Totals};
-use crate::journal::{Outcome, Verdict};
+use crate::journal::{RowState, RowUpdate};
 use crate::session::Shared;
 
 /// Most files of one batch.
@@ -103,7 +103,7 @@ impl Committer {
                     let lines =
                         refused.iter().chain([&event]).filter_map(|event| line_of(event, &ended.task)).collect();
                     self.count(&ended, &verdict);
-                    outcomes.push(Outcome { key: ended.task.key.clone(), verdict, lines });
+                    outcomes.push(RowUpdate { key: ended.task.key.clone(), state: verdict, lines });
                     events.extend(refused);
                     events.extend([event]);
                 }
@@ -112,7 +112,7 @@ impl Committer {
             }
         }
         tracing::debug!(files = outcomes.len(), "commit");
-        let has_set_aside = outcomes.iter().any(|outcome| matches!(outcome.verdict, Verdict::LongHoles));
+        let has_set_aside = outcomes.iter().any(|outcome| matches!(outcome.state, RowState::LongHoles));
         self.shared.journal.record(outcomes).await?;
         if has_set_aside {
             self.shared.set_aside.notify_one();
@@ -132,7 +132,7 @@ impl Committer {
 
     /// What an ending means for the file's row, and what to tell. `None`: the
     /// row stays as it is.
-    async fn judge(&mut self, ended: &Ended) -> Result<Option<(Verdict, Event)>> {
+    async fn judge(&mut self, ended: &Ended) -> Result<Option<(RowState, Event)>> {
         let paths = self.shared.paths(&ended.task.path);
         Ok(Some(match &ended.ending {
             Ending::Stopped => return Ok(None),
@@ -147,14 +147,14 @@ impl Committer {
                 let reason = format!("it cannot be a hard link at the destination, so it is copied: {error}");
                 self.again(ended, Side::Sink, Some(metadata), &reason)
             }
-            Ending::LongHoles => (Verdict::LongHoles, Event::LongHoles { paths }),
+            Ending::LongHoles => (RowState::LongHoles, Event::LongHoles { paths }),
             Ending::Blocked(_) if self.shared.options.mirror.is_some() && self.turn <= LAST_TURN => {
                 let reason = "a directory is in its place, and may go with what the source does not have".to_owned();
-                (Verdict::Blocked, Event::WillRetry { paths, reason })
+                (RowState::Blocked, Event::WillRetry { paths, reason })
             }
             Ending::Blocked(error) => {
                 let error = format!("{}: {error}", Side::Sink);
-                (Verdict::Failed { side: Side::Sink, metadata: None }, Event::Failed { paths, error })
+                (RowState::Failed { side: Side::Sink, metadata: None }, Event::Failed { paths, error })
             }
             Ending::Vanished => {
                 self.shared.check_identity(Side::Source).await?;
@@ -169,7 +169,7 @@ impl Committer {
                     self.shared.check_identity(failure.side).await?;
                     self.again(ended, failure.side, None, &text)
                 } else {
-                    let verdict = Verdict::Failed { side: failure.side, metadata: None };
+                    let verdict = RowState::Failed { side: failure.side, metadata: None };
                     (verdict, Event::Failed { paths, error: text })
                 }
             }
@@ -178,39 +178,39 @@ impl Committer {
 
     /// A name whose file is another than the one that the sink has: one of those that are left
     /// carries the content then.
-    fn other_file(&self, ended: &Ended) -> (Verdict, Event) {
+    fn other_file(&self, ended: &Ended) -> (RowState, Event) {
         let reason = "its other name, which was sent, is another file by now";
         match (self.again(ended, Side::Source, None, reason), &ended.task.job) {
-            ((Verdict::Retry { turn, .. }, event), Job::Name(of)) => {
-                (Verdict::OtherFile { of: of.clone(), turn }, event)
+            ((RowState::Retry { attempt, .. }, event), Job::Name(of)) => {
+                (RowState::OtherFile { of: of.clone(), attempt }, event)
             }
             (given_up, _) => given_up,
         }
     }
 
     /// That a file was not found is proved before it counts.
-    async fn vanished(&self, ended: &Ended, paths: FilePaths) -> Result<(Verdict, Event)> {
+    async fn vanished(&self, ended: &Ended, paths: FilePaths) -> Result<(RowState, Event)> {
         let task = &ended.task;
         Ok(match absence::confirm_absence(&self.shared, &task.path, &task.read_path).await? {
             Vanished::Certain => {
                 let left = unfinished::clean_up(&self.shared, task).await?;
                 let incomplete = left.and_then(|left| left.now).map(|now| (task.path.clone(), now));
-                (Verdict::Vanished { incomplete }, Event::Vanished { paths })
+                (RowState::Vanished { incomplete }, Event::Vanished { paths })
             }
             Vanished::Present => {
                 self.again(ended, Side::Source, None, "it was not found when it was read, although it is there")
             }
             Vanished::Unknown(reason) => {
                 let error = format!("{}: it is not there, but {reason}", Side::Source);
-                let verdict = Verdict::Failed { side: Side::Source, metadata: None };
+                let verdict = RowState::Failed { side: Side::Source, metadata: None };
                 (verdict, Event::Failed { paths, error })
             }
         })
     }
 
     /// Cleans up behind a file that is given up in this run; tells what stays at the sink.
-    async fn given_up(&self, ended: &Ended, verdict: Verdict, event: Event) -> Result<(Verdict, Event)> {
-        let (Verdict::Failed { .. }, Event::Failed { paths, error }) = (&verdict, &event) else {
+    async fn given_up(&self, ended: &Ended, verdict: RowState, event: Event) -> Result<(RowState, Event)> {
+        let (RowState::Failed { .. }, Event::Failed { paths, error }) = (&verdict, &event) else {
             return Ok((verdict, event));
         };
         Ok(match unfinished::clean_up(&self.shared, &ended.task).await? {
@@ -233,10 +233,10 @@ impl Committer {
         }
     }
 
-    async fn written(&self, ended: &Ended, written: &Written, paths: FilePaths) -> (Verdict, Event) {
+    async fn written(&self, ended: &Ended, written: &Written, paths: FilePaths) -> (RowState, Event) {
         let (task, metadata) = (&ended.task, ended.task.metadata);
         let (checksum, hard_link_to) = match &task.job {
-            Job::Attributes => return (Verdict::Settled { kept: written.kept }, Event::Settled { paths }),
+            Job::Attributes => return (RowState::AttributesApplied { kept: written.kept }, Event::Settled { paths }),
             Job::Name(of) => (recorded(task), Some(self.shared.paths(of).dest)),
             Job::Content => {
                 let checksum = self.shared.options.checksum.zip(written.hash.clone());
@@ -249,7 +249,7 @@ impl Committer {
             Job::Name(_) => task.kept_size_bytes,
             _ => written.unstated_size_bytes,
         };
-        let verdict = Verdict::Synced { metadata, kept_size_bytes, kept: written.kept, checksum: checksum.clone() };
+        let verdict = RowState::Synced { metadata, kept_size_bytes, kept: written.kept, checksum: checksum.clone() };
         let size_bytes = kept_size_bytes.unwrap_or(metadata.size_bytes);
         (verdict, Event::Synced { paths, size_bytes, checksum, hard_link_to })
     }
@@ -266,14 +266,14 @@ impl Committer {
     }
 
     /// Another turn, if there is one left.
-    fn again(&self, ended: &Ended, side: Side, metadata: Option<Metadata>, reason: &str) -> (Verdict, Event) {
+    fn again(&self, ended: &Ended, side: Side, metadata: Option<Metadata>, reason: &str) -> (RowState, Event) {
         let paths = self.shared.paths(&ended.task.path);
         if self.turn < LAST_TURN {
-            let verdict = Verdict::Retry { turn: self.turn + 1, metadata };
+            let verdict = RowState::Retry { attempt: self.turn + 1, metadata };
             return (verdict, Event::WillRetry { paths, reason: reason.to_owned() });
         }
         let error = format!("{reason}, {} times; giving up for this run", LAST_TURN + 1);
-        (Verdict::Failed { side, metadata }, Event::Failed { paths, error })
+        (RowState::Failed { side, metadata }, Event::Failed { paths, error })
     }
 
     /// Content that differs under the same size and time: worth a word.
@@ -292,7 +292,7 @@ impl Committer {
         }
     }
 
-    fn count(&mut self, ended: &Ended, verdict: &Verdict) {
+    fn count(&mut self, ended: &Ended, verdict: &RowState) {
         let task = &ended.task;
         // Of what is not sent, the bytes are not pending either.
         let bytes = if matches!(task.job, Job::Content) { u128::from(task.metadata.size_bytes) } else { 0 };
@@ -306,7 +306,7 @@ impl Committer {
             tally.pending.bytes = tally.pending.bytes.saturating_sub(bytes);
         };
         match verdict {
-            Verdict::Synced { kept_size_bytes, .. } => {
+            RowState::Synced { kept_size_bytes, .. } => {
                 done();
                 tally.synced.files += 1;
                 tally.synced.bytes += kept_size_bytes.map_or(bytes, u128::from);
@@ -315,23 +315,23 @@ impl Committer {
                     tally.hole_bytes += u128::from(written.hole_bytes);
                 }
             }
-            Verdict::Settled { .. } => done(),
-            Verdict::Vanished { .. } => {
+            RowState::AttributesApplied { .. } => done(),
+            RowState::Vanished { .. } => {
                 done();
                 tally.vanished_files += 1;
             }
-            Verdict::Retry { metadata: now, .. } | Verdict::Failed { metadata: now, .. } => {
+            RowState::Retry { metadata: now, .. } | RowState::Failed { metadata: now, .. } => {
                 if let Some(now) = now {
                     tally.pending.bytes = tally.pending.bytes.saturating_sub(bytes) + u128::from(now.size_bytes);
                 }
             }
-            Verdict::LongHoles => {
+            RowState::LongHoles => {
                 tally.long_holes.files += 1;
                 tally.long_holes.bytes += bytes;
             }
-            Verdict::Blocked | Verdict::OtherFile { .. } => {}
+            RowState::Blocked | RowState::OtherFile { .. } => {}
         }
-        if matches!(verdict, Verdict::Failed { .. }) && !self.shared.scan_follows {
+        if matches!(verdict, RowState::Failed { .. }) && !self.shared.scan_follows {
             tally.failed_files += 1;
             self.shared.progress.add_failed();
         }

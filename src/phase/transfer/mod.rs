@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
 use crate::event::{Event, Side};
-use crate::journal::{DirWork, Sizes, Work};
+use crate::journal::{DirWork, ImpossibleKey, Sizes, Work};
 use crate::phase::{directories, mirror, recovery, respell};
 use commit::{Committer, LAST_TURN};
 use dispatch::dispatch;
@@ -86,7 +86,7 @@ pub(crate) async fn run(shared: &Arc<Shared>, tally: &mut Tally) -> Result<()> {
     tell_impossible(shared, tally).await?;
     unfinished::report(shared, tally).await?;
     // Making a directory changes the time of the one above: times come last.
-    for work in [DirWork::Make, DirWork::Settle] {
+    for work in [DirWork::Create, DirWork::Finalize] {
         directories::run(shared, work, tally).await?;
     }
     Ok(())
@@ -126,7 +126,7 @@ async fn begins(shared: &Shared, turn: u32, hole_lane: HoleLane) -> Result<bool>
 /// Whether there is this kind of work in pass `turn`.
 async fn has_work_of(shared: &Shared, work: Work, turn: u32, hole_lane: HoleLane) -> Result<bool> {
     let takes_long_holes = work == Work::Content && hole_lane == HoleLane::All;
-    Ok(shared.journal.has_turn(work, turn).await? || (takes_long_holes && shared.journal.has_long_holes().await?))
+    Ok(shared.journal.has_work(work, turn).await? || (takes_long_holes && shared.journal.has_long_holes().await?))
 }
 
 /// Does all the work of one turn. Names come after the content that they name.
@@ -173,7 +173,7 @@ async fn give_up_names(shared: &Shared, tally: &mut Tally) -> Result<()> {
 
 /// Reports the files whose names the sink cannot hold.
 async fn tell_impossible(shared: &Shared, tally: &mut Tally) -> Result<()> {
-    let mut after = (-1, -1, Vec::new());
+    let mut after = ImpossibleKey::first();
     loop {
         let page = shared.journal.impossible(after, PAGE_FILES).await?;
         let Some((last, _)) = page.last() else { return Ok(()) };

@@ -12,7 +12,7 @@ use crate::audit::AuditLog;
 use crate::error::Error;
 use crate::event::Side;
 use crate::journal::store::open::{self, Roots};
-use crate::journal::{Compares, Outcome, ScanOptions, Verdict};
+use crate::journal::{Compares, RowState, RowUpdate, ScanOptions};
 
 /// Rows `name`, 1 to ?1, in a CTE `n`.
 const NUMBERS: &str = "WITH n(name) AS (VALUES (1) UNION ALL SELECT name + 1 FROM n WHERE name < ?1)";
@@ -62,8 +62,8 @@ fn work_through(db: &mut Db) {
     loop {
         let failing = db.pending_page(Work::Content, 0, Sizes::All, &Stretch::all(), 64).unwrap();
         for pending in &failing {
-            let verdict = Verdict::Failed { side: Side::Source, metadata: None };
-            db.record(&[Outcome { key: pending.key.clone(), verdict, lines: Vec::new() }]).unwrap();
+            let state = RowState::Failed { side: Side::Source, metadata: None };
+            db.record(&[RowUpdate { key: pending.key.clone(), state, lines: Vec::new() }]).unwrap();
         }
         if db.send_orphans(0).unwrap() == 0 {
             break;
@@ -122,7 +122,7 @@ fn names_that_the_sink_cannot_hold_cost_in_proportion_to_their_number() {
         db.execute("UPDATE file SET work = 3", []).unwrap();
         let mut seen = 0;
         let cost = cost_of(&mut db, |db| {
-            let mut after = (-1, -1, Vec::new());
+            let mut after = crate::journal::ImpossibleKey::first();
             while let Some((last, _)) = db.impossible(&after, 64).unwrap().pop() {
                 after = last;
                 seen += 1;

@@ -18,24 +18,24 @@ use crate::journal::store::value::{Name, Time, signed, unsigned};
 
 /// What became of a row of the backlog, and the lines of the log that say so.
 #[derive(Debug)]
-pub(crate) struct Outcome {
+pub(crate) struct RowUpdate {
     pub(crate) key: FileKey,
-    pub(crate) verdict: Verdict,
+    pub(crate) state: RowState,
     pub(crate) lines: Vec<Line>,
 }
 
 /// What became of a file.
 #[derive(Debug)]
-pub(crate) enum Verdict {
+pub(crate) enum RowState {
     /// At the sink and durable, as these metadata say, with this checksum, and with
     /// `kept_size_bytes` of content if the source states another size.
     Synced { metadata: Metadata, kept_size_bytes: Option<u64>, kept: Kept, checksum: Option<Checksum> },
     /// The same, and its content was not touched: the recorded checksum stays.
-    Settled { kept: Kept },
+    AttributesApplied { kept: Kept },
     /// To be sent in the pass of this number, with its new metadata if they changed.
-    Retry { turn: u32, metadata: Option<Metadata> },
+    Retry { attempt: u32, metadata: Option<Metadata> },
     /// It is not another name of the file `of` any more: to be looked for among other names in this pass.
-    OtherFile { of: RelPath, turn: u32 },
+    OtherFile { of: RelPath, attempt: u32 },
     /// Not to be sent again in this run.
     Failed { side: Side, metadata: Option<Metadata> },
     /// It has long holes: the lane for such files takes it.
@@ -47,10 +47,10 @@ pub(crate) enum Verdict {
 }
 
 impl Journal {
-    /// Records outcomes and their lines: all of them, or none. What is
+    /// Records updates and their lines: all of them, or none. What is
     /// `Synced` must be durable at the sink.
-    pub(crate) async fn record(&self, outcomes: Vec<Outcome>) -> Result<()> {
-        self.commit(move |db| db.record(&outcomes)).await
+    pub(crate) async fn record(&self, updates: Vec<RowUpdate>) -> Result<()> {
+        self.commit(move |db| db.record(&updates)).await
     }
 
     /// Adds lines that belong to no row to the open transaction.
@@ -64,40 +64,40 @@ impl Journal {
 }
 
 impl Db {
-    pub(in crate::journal) fn record(&mut self, outcomes: &[Outcome]) -> Result<()> {
-        for outcome in outcomes {
-            let failed_before = self.failed_before(outcome)?;
-            self.record_verdict(&outcome.key, &outcome.verdict)?;
-            if matches!(outcome.verdict, Verdict::Failed { .. }) {
-                let error = outcome.lines.last().and_then(|line| line.error.as_deref());
-                self.set_error(&outcome.key, error)?;
+    pub(in crate::journal) fn record(&mut self, updates: &[RowUpdate]) -> Result<()> {
+        for update in updates {
+            let failed_before = self.failed_before(update)?;
+            self.record_state(&update.key, &update.state)?;
+            if matches!(update.state, RowState::Failed { .. }) {
+                let error = update.lines.last().and_then(|line| line.error.as_deref());
+                self.set_error(&update.key, error)?;
             }
-            match (failed_before, outcome.lines.split_last()) {
+            match (failed_before, update.lines.split_last()) {
                 (Some(error), Some((last, others))) => {
                     self.add_lines(others);
                     self.add_lines([&Line { failed_before: Some(error), ..last.clone() }]);
                 }
-                _ => self.add_lines(&outcome.lines),
+                _ => self.add_lines(&update.lines),
             }
         }
         Ok(())
     }
 
     /// Why a file that is in sync now was given up before.
-    fn failed_before(&self, outcome: &Outcome) -> Result<Option<String>> {
-        if !matches!(outcome.verdict, Verdict::Synced { .. } | Verdict::Settled { .. }) {
+    fn failed_before(&self, update: &RowUpdate) -> Result<Option<String>> {
+        if !matches!(update.state, RowState::Synced { .. } | RowState::AttributesApplied { .. }) {
             return Ok(None);
         }
-        let key = params![outcome.key.dir, Name(&outcome.key.name)];
+        let key = params![update.key.dir, Name(&update.key.name)];
         let error = self.row("SELECT error FROM file WHERE dir = ?1 AND name = ?2", key, |row| row.get(0))?;
         Ok(error.flatten())
     }
 
-    fn record_verdict(&self, key: &FileKey, verdict: &Verdict) -> Result<()> {
+    fn record_state(&self, key: &FileKey, state: &RowState) -> Result<()> {
         let name = Name(&key.name);
         self.may_orphan(key)?;
-        match verdict {
-            Verdict::Synced { metadata, kept_size_bytes, kept, checksum } => {
+        match state {
+            RowState::Synced { metadata, kept_size_bytes, kept, checksum } => {
                 let hash = checksum.as_ref().map(|checksum| checksum.hash.as_str());
                 let algorithm = checksum.as_ref().map(|checksum| checksum.algorithm.name());
                 self.set_metadata(key, metadata)?;
@@ -119,30 +119,30 @@ impl Db {
                     ],
                 )?;
             }
-            Verdict::Retry { turn, metadata } => self.set_turn(key, *turn, metadata.as_ref())?,
-            Verdict::Failed { side, metadata } => {
+            RowState::Retry { attempt, metadata } => self.set_turn(key, *attempt, metadata.as_ref())?,
+            RowState::Failed { side, metadata } => {
                 self.set_turn(key, NO_TURN, metadata.as_ref())?;
                 let values = params![key.dir, name, number(*side)];
                 self.execute("UPDATE file SET failed = ?3 WHERE dir = ?1 AND name = ?2", values)?;
             }
-            Verdict::OtherFile { of, turn } => {
+            RowState::OtherFile { of, attempt } => {
                 let (parent, file) = (of.parent().unwrap_or_else(RelPath::root), of.name().unwrap_or_default());
                 self.execute(
                     "UPDATE file SET device = NULL, inode = NULL
                      WHERE dir = (SELECT id FROM dir WHERE path = ?1) AND name = ?2",
                     params![Name(parent.as_bytes()), Name(file)],
                 )?;
-                self.set_turn(key, *turn, None)?;
+                self.set_turn(key, *attempt, None)?;
             }
-            Verdict::LongHoles => self.set_turn(key, SET_ASIDE, None)?,
-            Verdict::Blocked => self.set_turn(key, BLOCKED, None)?,
-            Verdict::Settled { kept } => {
+            RowState::LongHoles => self.set_turn(key, SET_ASIDE, None)?,
+            RowState::Blocked => self.set_turn(key, BLOCKED, None)?,
+            RowState::AttributesApplied { kept } => {
                 self.set_kept_attributes(key, *kept)?;
                 let sql = "UPDATE file SET status = 1, work = 0, turn = 0, failed = NULL, error = NULL
                      WHERE dir = ?1 AND name = ?2";
                 self.execute(sql, params![key.dir, name])?;
             }
-            Verdict::Vanished { incomplete } => {
+            RowState::Vanished { incomplete } => {
                 if let Some((path, now)) = incomplete {
                     self.insert_incomplete(path, Some(signed(now.size_bytes)), Some(now.modified))?;
                 }

@@ -32,6 +32,10 @@
 //! # }
 //! ```
 
+// Its macro is for the modules below.
+#[macro_use]
+mod failpoint;
+
 pub mod json;
 pub mod private_file;
 

@@ -75,13 +75,14 @@ impl Shared {
     /// Deletes something at the sink, or moves it where deleted things go.
     pub(crate) async fn delete(&self, deletion: &Deletion) -> towpath_backend::Result<()> {
         let path = &deletion.path;
-        if deletion.size_bytes.is_none() {
-            return self.sink.remove_dir(path).await;
-        }
-        match self.options.mirror {
+        failpoint!("before-removal");
+        let removed = match self.options.mirror {
+            _ if deletion.size_bytes.is_none() => self.sink.remove_dir(path).await,
             Some(mirror) if mirror.discard => self.sink.discard(path).await,
             _ => self.sink.remove_file(path).await,
-        }
+        };
+        failpoint!("after-removal");
+        removed
     }
 
     /// Reports a file or directory that is given up in this run, where no row's verdict does.

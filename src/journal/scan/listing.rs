@@ -57,6 +57,7 @@ impl Journal {
     /// Records a page of a directory's listing; tells what is pending so far.
     pub(crate) async fn add_page(&self, side: Side, dir: RelPath, page: Vec<Listed>) -> Result<Totals> {
         self.call(move |db| {
+            failpoint!("during-scan");
             let id = db.dir_id(&dir)?;
             for listed in &page {
                 match side {

@@ -218,11 +218,15 @@ impl Db {
         let length = self.log.settle()?;
         let sql = "INSERT OR REPLACE INTO outbox VALUES (1, ?1, ?2)";
         self.execute(sql, rusqlite::params![signed(length), self.lines])?;
+        failpoint!("before-commit");
         self.end_transaction()?;
         let lines = std::mem::take(&mut self.lines);
         self.lines_committed = Some(Instant::now());
         self.sync_wal()?;
-        self.log.append(length, lines)
+        failpoint!("between-outbox-and-log");
+        self.log.append(length, lines)?;
+        failpoint!("after-log");
+        Ok(())
     }
 
     fn sync_wal(&self) -> Result<()> {

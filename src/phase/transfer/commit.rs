@@ -88,6 +88,7 @@ impl Committer {
     async fn commit(&mut self, batch: Vec<Ended>) -> Result<()> {
         if batch.iter().any(|ended| matches!(ended.ending, Ending::Written(_))) {
             self.flush().await?;
+            failpoint!("after-flush");
             // What was written beneath the mount point of a sink that went is not at the sink.
             self.shared.check_identity(Side::Sink).await?;
         }

@@ -269,6 +269,7 @@ impl Writing {
             // Renaming would replace it too, and nobody would be told what went.
             clear_other_kind(&self.shared, path, self.task.metadata.kind).await?;
         }
+        failpoint!("before-rename");
         if let Err(error) = sink.rename(&self.at, path).await {
             make_way(&self.shared, path, Kind::File, error).await?;
             sink.rename(&self.at, path).await.map_err(failed)?;

@@ -21,6 +21,8 @@ mod filters;
 mod full_sync;
 mod huge_sparse;
 mod in_memory;
+#[cfg(feature = "failpoints")]
+mod killed_at_points;
 #[cfg(feature = "all-backends")]
 mod killed_on_servers;
 mod kinds;

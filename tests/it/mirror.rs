@@ -415,32 +415,6 @@ fn an_interrupted_transfer_deletes_nothing() {
     bench.assert_same_trees();
 }
 
-#[test]
-fn deletion_that_is_killed_goes_on_and_every_deletion_is_logged_once() {
-    let bench = in_sync(50);
-    for n in 0..5000 {
-        extra(&bench, &format!("extra/{}/{n}", n % 10));
-    }
-    let options = ["--delete-extras", "--max-delete", "100%"];
-    for round in 0..20 {
-        let mut run = bench.start(&options);
-        let left = || fs::read_dir(bench.dest().join("extra")).map_or(0, Iterator::count);
-        // At another moment in each round: in the scan, in the middle, near the end.
-        std::thread::sleep(std::time::Duration::from_millis(30 + 17 * round));
-        run.kill().unwrap();
-        run.wait().unwrap();
-        if left() == 0 {
-            break;
-        }
-    }
-    bench.sync(&options).with_status(0);
-    bench.assert_same_trees();
-    let deleted = bench.logged("deleted");
-    assert_eq!(deleted.len(), 5000 + 11, "each file and directory has its line");
-    let doubled: Vec<_> = deleted.iter().filter(|(_, times)| **times != 1).collect();
-    assert!(doubled.is_empty(), "and no more than one: {} {:?}", doubled.len(), &doubled[..doubled.len().min(5)]);
-}
-
 /// A process id of this machine that nobody has.
 fn dead_process() -> u32 {
     let mut child = Command::new("true").spawn().unwrap();

@@ -30,40 +30,6 @@ fn killed_in_the_middle_of_a_file_the_next_run_sends_it_whole() {
 }
 
 #[test]
-fn killed_at_many_moments_everything_arrives_and_is_logged_once() {
-    let bench = Bench::new();
-    for n in 0..3000u64 {
-        bench.write(format!("{}/{n}", n % 20), noise(n, (n * 31 % 3000) as usize));
-    }
-    let mut resumed = 0;
-    for round in 0..8 {
-        let then_scan: &[_] = if round % 2 == 0 { &[] } else { &["--then-scan"] };
-        let mut child = bench.start(&[&["--bwlimit", "2M"], then_scan].concat());
-        std::thread::sleep(Duration::from_millis(60 + round * 170));
-        child.kill().unwrap();
-        let said = end(child);
-        resumed += usize::from(said.stdout.contains("resuming"));
-    }
-    bench.sync(&[]).with_status(0);
-    assert!(resumed > 0, "no kill left a backlog behind");
-    bench.assert_same_trees();
-    let rows = bench.rows();
-    assert_eq!(rows.len(), 3000);
-    assert!(rows.values().all(|row| row.status == "synced" && row.hash.is_some()));
-    let synced = bench.logged("synced");
-    assert_eq!(synced.len(), 3000);
-    let twice: Vec<_> = synced.iter().filter(|(_, count)| **count != 1).collect();
-    assert!(twice.is_empty(), "lines are neither lost nor doubled: {twice:?}");
-    let runs = bench.count("SELECT count(*) FROM run");
-    let lines = bench.run_lines();
-    let of = |status: &str| -> Vec<i64> {
-        lines.iter().filter(|line| line["status"] == status).map(|line| line["run"].as_i64().unwrap()).collect()
-    };
-    assert_eq!(of("run-started"), (1..=runs).collect::<Vec<_>>(), "each run has one first line");
-    assert_eq!(of("run-ended").len() as i64, bench.count("SELECT count(*) FROM run WHERE finished IS NOT NULL"));
-}
-
-#[test]
 fn the_log_says_that_a_run_was_killed_and_by_which_signal_one_was_stopped() {
     let bench = Bench::new();
     bench.write("file", noise(1, 3 << 20));
@@ -101,38 +67,6 @@ fn the_log_says_that_a_run_was_killed_and_by_which_signal_one_was_stopped() {
     );
     assert_eq!(lines[0]["options"]["filters"].as_array().unwrap().len(), 1);
     assert_eq!(lines[0]["version"], env!("CARGO_PKG_VERSION"));
-}
-
-#[test]
-fn a_scan_that_was_cut_off_is_no_backlog() {
-    let bench = Bench::new();
-    for n in 0..4000 {
-        bench.write(format!("{}/{n}", n % 400), "");
-    }
-    let mut hit = false;
-    for attempt in 0..40 {
-        let _fresh = fs::remove_file(bench.database());
-        let mut child = bench.start(&["--walkers", "1"]);
-        std::thread::sleep(Duration::from_millis(4 + attempt * 3));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        let looked = rusqlite::Connection::open(bench.database()).and_then(|database| {
-            database.query_row("SELECT finished IS NULL, (SELECT count(*) FROM file) FROM scan", [], |row| {
-                Ok((row.get::<_, bool>(0)?, row.get::<_, i64>(1)?))
-            })
-        });
-        if let Ok((true, files)) = looked {
-            assert!(files < 4000 || !bench.dest().join("0/0").exists());
-            hit = true;
-            break;
-        }
-        let _fresh = fs::remove_dir_all(bench.dest());
-    }
-    assert!(hit, "no scan was cut off in 40 attempts");
-    let ended = bench.sync(&[]).with_status(0);
-    assert!(ended.stdout.contains("the last scan was interrupted"), "{}", ended.stdout);
-    bench.assert_same_trees();
-    assert_eq!(bench.rows().len(), 4000);
 }
 
 #[test]
@@ -259,23 +193,6 @@ fn the_second_signal_stops_at_once_and_loses_nothing() {
     end(child).with_status(130);
     bench.sync(&[]).with_status(0);
     bench.assert_same_trees();
-}
-
-#[test]
-fn a_stop_during_the_scan_leaves_no_half_backlog() {
-    let bench = Bench::new();
-    for n in 0..4000 {
-        bench.write(format!("{}/{n}", n % 400), "");
-    }
-    let child = bench.start(&["--walkers", "1"]);
-    wait_until("the database is there", || bench.database().exists());
-    std::thread::sleep(Duration::from_millis(15));
-    send_signal(&child, Signal::INT);
-    let ended = end(child);
-    assert!([0, 130].contains(&ended.status), "{}", ended.stderr);
-    bench.sync(&[]).with_status(0);
-    bench.assert_same_trees();
-    assert_eq!(bench.rows().len(), 4000);
 }
 
 #[test]

@@ -115,6 +115,20 @@ impl Bench {
         end(self.command(options).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
+    /// A run that sends itself a signal when it reaches a point of the engine for the `time`th time.
+    #[cfg(feature = "failpoints")]
+    pub fn sync_with_signal_at(
+        &self,
+        point: &str,
+        signal: rustix::process::Signal,
+        time: u32,
+        options: &[&str],
+    ) -> Ended {
+        let mut command = self.command(options);
+        command.env("TOWPATH_FAILPOINT", format!("{point}:{}:{time}", signal.as_raw()));
+        end(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
     pub fn start(&self, options: &[&str]) -> Running {
         Running(Some(self.command(options).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()))
     }

@@ -309,8 +309,9 @@ fn a_reader_that_does_not_read_holds_nobody_once_a_signal_came() {
         bench.write(format!("{}/{n}", "a long name ".repeat(15)), "data");
     }
     let mut run = bench.start(&["-v"]);
-    // The pipe is full soon, and nobody takes anything out of it.
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    // Of 64 KiB; nobody takes anything out of it.
+    let pipe = run.stdout.take().unwrap();
+    wait_until("the pipe is full", || rustix::io::ioctl_fionread(&pipe).unwrap() >= 60_000);
     send_signal(&run, Signal::TERM);
     wait_until("it ends", || run.try_wait().unwrap().is_some());
 }

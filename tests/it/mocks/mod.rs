@@ -12,6 +12,20 @@ use towpath_backend::{
 
 pub const MTIME: Timestamp = Timestamp::from_ns(1_700_000_000_000_000_007);
 
+/// Bytes of a large block.
+pub const BLOCK: usize = 1 << 20;
+
+/// One lane, blocks of one step: every call is predictable.
+pub fn one_lane() -> Options {
+    Options { lanes: Some(1), block_size_bytes: BLOCK, queue_capacity: 4, ..Options::default() }
+}
+
+/// The position of an entry in the journal.
+pub fn position(journal: &Journal, text: &str) -> usize {
+    let journal = journal.lock().unwrap();
+    journal.iter().position(|line| line == text).unwrap_or_else(|| panic!("no {text:?} in {journal:?}"))
+}
+
 pub fn metadata(kind: Kind, size_bytes: usize) -> Metadata {
     Metadata {
         accessed: Some(Timestamp::from_ns(5)),

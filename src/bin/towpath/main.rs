@@ -2,33 +2,21 @@
 //!
 //! A crate of its own: it uses the library's public face alone, and is the only place that prints.
 
-mod absent;
 mod args;
-mod backends;
-mod bwlimit;
+mod commands;
 mod config;
 mod console;
-mod dry_run;
-mod filters;
-mod format;
-mod only_run;
-mod output;
-mod paths;
-mod patterns;
-mod remote;
-mod rsync;
+mod exit;
 mod signals;
-mod since;
-mod size;
-mod sync;
-mod trees;
-mod watch;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use args::{Arguments, Command};
+use args::{Arguments, Command, rsync};
+use commands::{backends, sync};
+use console::output;
+use exit::{COULD_NOT_RUN, WRONG_USAGE};
 
 fn main() -> ExitCode {
     let parsed = Arguments::try_parse().unwrap_or_else(|error| {
@@ -37,7 +25,7 @@ fn main() -> ExitCode {
             error.exit();
         }
         answers.iter().for_each(|answer| output::error(answer));
-        std::process::exit(sync::WRONG_USAGE.into());
+        std::process::exit(WRONG_USAGE.into());
     });
     let arguments = match parsed.command {
         Command::Sync(arguments) => arguments,
@@ -54,7 +42,7 @@ fn main() -> ExitCode {
         }
         Err(error) => {
             output::error(&format!("cannot start: {error}"));
-            ExitCode::from(sync::COULD_NOT_RUN)
+            ExitCode::from(COULD_NOT_RUN)
         }
     }
 }

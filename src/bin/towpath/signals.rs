@@ -27,16 +27,16 @@ fn name(status: u8) -> &'static str {
 
 /// The status to exit with, once a signal came.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Received(Arc<AtomicU8>);
+pub(crate) struct Received(Arc<AtomicU8>);
 
 impl Received {
     /// Whether a signal came.
-    pub(super) fn any(&self) -> bool {
+    pub(crate) fn any(&self) -> bool {
         self.0.load(Relaxed) != 0
     }
 
     /// The exit status of the first signal, or that of SIGINT if none came.
-    pub(super) fn status(&self) -> u8 {
+    pub(crate) fn status(&self) -> u8 {
         match self.0.load(Relaxed) {
             0 => SIGINT_STATUS,
             status => status,
@@ -46,7 +46,7 @@ impl Received {
 
 /// Stops the migration at the first signal and ends the process at the second:
 /// the database is safe at any moment.
-pub(super) fn listen(stopper: Stopper) -> std::io::Result<Received> {
+pub(crate) fn listen(stopper: Stopper) -> std::io::Result<Received> {
     let mut signals = Signals {
         hangup: unless_ignored(Number::HUP)?,
         interrupt: unless_ignored(Number::INT)?,
@@ -66,7 +66,7 @@ pub(super) fn listen(stopper: Stopper) -> std::io::Result<Received> {
 
 /// Installs handlers for signals whose default action ends the process without a message.
 /// To be called before anything is written.
-pub(super) fn survive() -> std::io::Result<()> {
+pub(crate) fn survive() -> std::io::Result<()> {
     // Handlers stay when the streams are dropped.
     unless_ignored(Number::XFSZ)?;
     unless_ignored(Number::USR1)?;
@@ -74,15 +74,15 @@ pub(super) fn survive() -> std::io::Result<()> {
 }
 
 /// Requests to print progress.
-pub(super) struct ProgressRequests(Option<Signal>);
+pub(crate) struct ProgressRequests(Option<Signal>);
 
 impl ProgressRequests {
-    pub(super) fn new() -> std::io::Result<Self> {
+    pub(crate) fn new() -> std::io::Result<Self> {
         unless_ignored(Number::USR1).map(Self)
     }
 
     /// Waits for the next one.
-    pub(super) async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) {
         next(&mut self.0).await;
     }
 }

@@ -1,7 +1,7 @@
 //! Events in words, each on one line.
 
+use super::format::{escape, size};
 use super::text::{counts, totals};
-use crate::format::{escape, size};
 use towpath::{BacklogOrigin, Event, ScanReason};
 
 /// An event in words.

@@ -1,6 +1,6 @@
 //! Holes in words: how fast they are passed over, and which is being hashed.
 
-use crate::format::{number, rate, short_path, size};
+use super::format::{number, rate, short_path, size};
 use towpath::{Estimate, Snapshot};
 
 /// Characters of a name beside other text, on however narrow a terminal.

@@ -2,7 +2,11 @@
 
 mod bars;
 mod event;
+pub(crate) mod format;
 mod holes;
+mod limit;
+pub(crate) mod output;
+mod planned;
 mod text;
 
 use std::collections::HashMap;
@@ -12,15 +16,16 @@ use std::time::{Duration, Instant};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use super::args::{Format, SyncArguments};
-use super::dry_run::planned_line;
-use super::format::time_of_day;
-use super::output;
-use super::signals::ProgressRequests;
+use crate::args::{Format, SyncArguments};
+use crate::signals::ProgressRequests;
 use bars::Bars;
+use format::time_of_day;
+use planned::planned_line;
 use towpath::{Estimator, Event, EventStream, Progress};
 
-pub(super) use text::summary;
+pub(crate) use limit::limit_line;
+pub(crate) use planned::sums;
+pub(crate) use text::summary;
 
 /// How often a terminal is redrawn.
 const REDRAW: Duration = Duration::from_millis(200);

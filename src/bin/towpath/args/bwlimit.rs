@@ -1,12 +1,10 @@
-//! `--bwlimit`: what it takes, and how a run reports the limit that is in force.
+//! `--bwlimit`: what it takes.
 
-use super::format::rate;
 use super::size::{parse_rate, parse_size};
-use towpath::Bandwidth;
 
 /// What `--bwlimit` takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum BwLimit {
+pub(crate) enum BwLimit {
     /// No limit, said in so many words: a script need not leave the option out.
     Off,
     Fixed(u64),
@@ -14,7 +12,7 @@ pub(super) enum BwLimit {
 }
 
 /// `20M`, `auto`, or no limit: `off`, and as in rsync and rclone `0`.
-pub(super) fn parse_bwlimit(text: &str) -> Result<BwLimit, String> {
+pub(crate) fn parse_bwlimit(text: &str) -> Result<BwLimit, String> {
     match text {
         "auto" => Ok(BwLimit::Auto),
         "off" => Ok(BwLimit::Off),
@@ -27,19 +25,6 @@ pub(super) fn parse_bwlimit(text: &str) -> Result<BwLimit, String> {
 fn is_zero(text: &str) -> bool {
     let rate = text.strip_suffix("/s").unwrap_or(text);
     parse_size(rate) == Ok(0) && !rate.contains(|c: char| matches!(c, '1'..='9'))
-}
-
-/// The limit in force, on one line.
-pub(super) fn limit_line(bandwidth: Bandwidth) -> String {
-    let each_way = |limit| format!("{} each way", rate(limit).replace(".0 ", " "));
-    match bandwidth {
-        Bandwidth::Unlimited => "limit: none".to_owned(),
-        Bandwidth::Limit(limit) => format!("limit: {}", each_way(limit)),
-        Bandwidth::Auto { max_bytes_per_s: None } => "limit: auto, what the others on the link leave".to_owned(),
-        Bandwidth::Auto { max_bytes_per_s: Some(max) } => {
-            format!("limit: auto, what the others on the link leave, at most {}", each_way(max))
-        }
-    }
 }
 
 #[cfg(test)]
@@ -60,15 +45,5 @@ mod tests {
             assert!(parse_bwlimit(text).unwrap_err().contains("least rate"), "{text}");
         }
         assert!(parse_bwlimit("none").is_err() && parse_bwlimit("-0").is_err());
-    }
-
-    #[test]
-    fn the_limit_is_reported_as_it_is_typed() {
-        assert_eq!(limit_line(Bandwidth::Unlimited), "limit: none");
-        assert_eq!(limit_line(Bandwidth::Limit(20 << 20)), "limit: 20 MiB/s each way");
-        assert_eq!(limit_line(Bandwidth::Limit(1536)), "limit: 1.5 KiB/s each way");
-        assert!(limit_line(Bandwidth::Auto { max_bytes_per_s: None }).starts_with("limit: auto"));
-        let auto = limit_line(Bandwidth::Auto { max_bytes_per_s: Some(2 << 20) });
-        assert!(auto.starts_with("limit: auto") && auto.ends_with("at most 2 MiB/s each way"), "{auto}");
     }
 }

@@ -16,13 +16,13 @@ const SAY_WHERE: &str = "say where to keep the state with --database and --log-f
 /// Database and log of the migration from `source` to `sink`, where they are
 /// not given. The same pair has the same files, from whatever folder and by
 /// whatever link it is named.
-pub(super) struct StateFiles {
-    pub(super) database: PathBuf,
-    pub(super) log: PathBuf,
+pub(crate) struct StateFiles {
+    pub(crate) database: PathBuf,
+    pub(crate) log: PathBuf,
 }
 
 /// Picks both files.
-pub(super) fn state_files(
+pub(crate) fn state_files(
     source: &Location,
     sink: &Location,
     database: Option<&Path>,
@@ -59,7 +59,7 @@ fn state_folder(xdg_state_home: Option<OsString>, home: Option<OsString>) -> Res
 }
 
 /// The one name of a location, however it was given: a canonical path, or a URL without options.
-pub(super) fn canonical_of(location: &Location) -> PathBuf {
+pub(crate) fn canonical_of(location: &Location) -> PathBuf {
     match location {
         Location::Path(path) => canonical_path(path),
         Location::Url(url) => PathBuf::from(url.to_string()),
@@ -67,7 +67,7 @@ pub(super) fn canonical_of(location: &Location) -> PathBuf {
 }
 
 /// The name of a pair of trees.
-pub(super) fn pair_of(source: &Location, sink: &Location) -> String {
+pub(crate) fn pair_of(source: &Location, sink: &Location) -> String {
     pair_name(&canonical_of(source), &canonical_of(sink))
 }
 

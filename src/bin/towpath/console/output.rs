@@ -7,16 +7,16 @@ use std::io::Write as _;
 use super::format;
 
 /// A line to standard output.
-pub(super) fn line(text: &str) {
+pub(crate) fn line(text: &str) {
     let _closed_pipe = writeln!(std::io::stdout().lock(), "{text}");
 }
 
 /// A line to standard error.
-pub(super) fn note(text: &str) {
+pub(crate) fn note(text: &str) {
     let _closed_pipe = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// An error on one line, with the program's name.
-pub(super) fn error(text: &str) {
+pub(crate) fn error(text: &str) {
     note(&format!("towpath: {}", format::escape(text.as_bytes())));
 }

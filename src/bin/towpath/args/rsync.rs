@@ -80,7 +80,7 @@ const CHECKSUM: &str = "here --checksum takes an algorithm (md5, sha1, sha256, b
                         computed while reading and logged; size and mtime decide what is sent, not the content";
 
 /// Lines for an error of the command line, if it is a habit of rsync's: one for each letter of `-avz`.
-pub(super) fn answers(error: &clap::Error, arguments: impl Iterator<Item = OsString>) -> Vec<String> {
+pub(crate) fn answers(error: &clap::Error, arguments: impl Iterator<Item = OsString>) -> Vec<String> {
     let Some((option, advice)) = first(error) else { return Vec::new() };
     let mut lines = vec![line(&option, advice)];
     if let Some(letter) = option.strip_prefix('-').filter(|rest| rest.len() == 1) {

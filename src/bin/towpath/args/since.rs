@@ -10,10 +10,10 @@ use towpath::Timestamp;
 
 /// A time in the past.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Since {
-    pub(super) time: Timestamp,
+pub(crate) struct Since {
+    pub(crate) time: Timestamp,
     /// How long ago, if that is what was said.
-    pub(super) age: Option<Duration>,
+    pub(crate) age: Option<Duration>,
 }
 
 /// `2026-01-31T12:00:00Z`; `2026-01-31`, or with a time of day, in the local
@@ -21,7 +21,7 @@ pub(super) struct Since {
 ///
 /// # Errors
 /// One line that says what is accepted.
-pub(super) fn parse_since(text: &str) -> Result<Since, String> {
+pub(crate) fn parse_since(text: &str) -> Result<Since, String> {
     parse(text, jiff::Timestamp::now(), &TimeZone::system())
 }
 

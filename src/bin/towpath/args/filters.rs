@@ -15,7 +15,7 @@ const HEADING: &str = "Filters";
 
 // No documentation comment: it would take the place of the command's own.
 #[derive(Args, Debug)]
-pub(super) struct FilterArguments {
+pub(crate) struct FilterArguments {
     #[command(flatten)]
     rules: RuleArguments,
 
@@ -40,7 +40,7 @@ pub(super) struct FilterArguments {
     /// With --delete-extras: delete from DEST also what the patterns exclude, even if SOURCE has
     /// it; without it that is left alone
     #[arg(long, requires = "delete_extras", help_heading = HEADING)]
-    pub(super) delete_excluded: bool,
+    pub(crate) delete_excluded: bool,
 }
 
 impl FilterArguments {
@@ -48,7 +48,7 @@ impl FilterArguments {
     ///
     /// # Errors
     /// One line that names the option and what is wrong with it.
-    pub(super) fn filter(&self) -> Result<Filter, String> {
+    pub(crate) fn filter(&self) -> Result<Filter, String> {
         Ok(Filter {
             rules: self.rules.read()?,
             max_size_bytes: self.max_size,

@@ -9,7 +9,7 @@ use std::time::Duration;
 ///
 /// # Errors
 /// One line that says what is accepted.
-pub(super) fn parse_size(text: &str) -> Result<u64, String> {
+pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     let wrong = || format!("`{text}` is not a size: use a number with K, M, G or T (x1024) or KB, MB, GB, TB (x1000)");
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, suffix) = text.split_at(end);
@@ -53,7 +53,7 @@ fn decimal(whole: &str, fraction: &str, unit: u64) -> Option<u64> {
 }
 
 /// A size of at least one byte.
-pub(super) fn parse_positive_size(text: &str) -> Result<usize, String> {
+pub(crate) fn parse_positive_size(text: &str) -> Result<usize, String> {
     match parse_size(text)? {
         0 => Err("must be more than 0".to_owned()),
         bytes => usize::try_from(bytes).map_err(|_| format!("`{text}` is too large")),
@@ -61,12 +61,12 @@ pub(super) fn parse_positive_size(text: &str) -> Result<usize, String> {
 }
 
 /// A number of things, such as lanes.
-pub(super) fn parse_count(text: &str) -> Result<usize, String> {
+pub(crate) fn parse_count(text: &str) -> Result<usize, String> {
     text.parse().map_err(|_| format!("`{text}` is not a whole number, or too large"))
 }
 
 /// A rate in bytes per second.
-pub(super) fn parse_rate(text: &str) -> Result<u64, String> {
+pub(crate) fn parse_rate(text: &str) -> Result<u64, String> {
     const LEAST: u64 = towpath::Options::MIN_LIMIT_BYTES_PER_S;
     let rate = text.strip_suffix("/s").unwrap_or(text);
     match parse_size(rate)? {
@@ -79,7 +79,7 @@ pub(super) fn parse_rate(text: &str) -> Result<u64, String> {
 }
 
 /// A time: seconds, or with `ms`, `s`, `m`, `h`, `d`.
-pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is not a time: use seconds, or a number with ms, s, m, h or d");
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, suffix) = text.split_at(end);
@@ -96,7 +96,7 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
 }
 
 /// The time between two lines of progress.
-pub(super) fn parse_interval(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_interval(text: &str) -> Result<Duration, String> {
     const LEAST: Duration = Duration::from_millis(100);
     const MOST: Duration = Duration::from_secs(24 * 60 * 60);
     let interval = parse_duration(text)?;

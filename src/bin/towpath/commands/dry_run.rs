@@ -5,25 +5,25 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
+use serde_json::json;
+use towpath_backend::Tree as _;
 use towpath_backend::registry::Location;
-use towpath_backend::{Timestamp, Tree as _};
 use towpath_local::LocalSink;
 
-use super::absent::Absent;
-use super::args::{Format, SyncArguments};
-use super::format::{duration, escape, local_time, size};
-use super::output;
-use super::paths::{StateFiles, canonical_of};
-use super::sync::{COULD_NOT_RUN, NOT_ALL_IN_SYNC, REFUSED, Refusal};
+use super::missing_destination::MissingDestination;
 use super::trees::Trees;
 use super::watch::{Watched, watch};
-use towpath::{Event, FilePaths, KnownSink, Migration, Options, Outcome, Planned, Report, Sink, Source};
+use crate::args::{Format, SyncArguments};
+use crate::config::state_files::{StateFiles, canonical_of};
+use crate::console;
+use crate::console::output;
+use crate::exit::{COULD_NOT_RUN, NOT_ALL_IN_SYNC, REFUSED, Refusal};
+use towpath::{KnownSink, Migration, Options, Outcome, Planned, Report, Sink, Source};
 use towpath::{canonical_path, database_files};
 
 /// Runs it on a copy of the database, beside that one and removed afterwards: it decides with what the real run
 /// would know, and an unfinished migration's backlog stays as it is.
-pub(super) async fn run(
+pub(crate) async fn run(
     arguments: &SyncArguments,
     places: [&Location; 2],
     mut options: Options,
@@ -82,7 +82,7 @@ async fn local_sink(
         let root = canonical_path(dest);
         let above = root.parent().map(LocalSink::inspect).transpose().map_err(|error| failed(&error))?.flatten();
         let capabilities = above.map_or(source.capabilities(), |above| above.capabilities());
-        return Ok(Box::new(Absent::new(root.as_os_str().as_bytes().to_vec(), capabilities)));
+        return Ok(Box::new(MissingDestination::new(root.as_os_str().as_bytes().to_vec(), capabilities)));
     };
     let now = sink.identity().await.ok();
     let is_known = known.identity.zip(now).is_some_and(|(then, now)| now.is_recorded_as(then.as_str()));
@@ -148,97 +148,6 @@ fn tell_sums(arguments: &SyncArguments, planned: &Planned, report: &Report) {
             .to_string(),
         );
     } else {
-        output::line(&sums(planned, special_files, seconds, scanned_at));
-    }
-}
-
-fn sums(planned: &Planned, special_files: u64, seconds: Option<u64>, scanned_at: Option<Timestamp>) -> String {
-    let mut text = format!("would send {} files, {}", planned.sent.files, size(planned.sent.bytes));
-    if let Some(seconds) = seconds {
-        text += &format!(", in {} at the given limit", duration(std::time::Duration::from_secs(seconds)));
-    }
-    if let Some(scanned_at) = scanned_at {
-        text += &format!(
-            "\n  as of the scan of {}, whose backlog is resumed; with --rescan it is scanned first",
-            local_time(scanned_at)
-        );
-    }
-    for (count, what) in [
-        (planned.linked_files, "more names of files (hard links)"),
-        (planned.renamed, "names to be spelled as in the source"),
-        (planned.settled_files, "files to get permissions or an owner alone"),
-        (planned.made_dirs, "directories to make that no file makes"),
-        (planned.deleted_files, "files to delete"),
-        (planned.deleted_dirs, "directories to remove"),
-        (planned.protected, "extra files to leave, to be safe"),
-        (planned.failing_files, "files that would fail"),
-        (special_files, "special files (FIFOs, sockets, devices) to skip"),
-    ] {
-        if count > 0 {
-            text += &format!("\n  {count} {what}");
-        }
-    }
-    text + "\nnothing was changed"
-}
-
-/// A planned step on one line; `None` for other events.
-pub(super) fn planned_line(event: &Event, format: Format) -> Option<String> {
-    let Event::Planned { action, paths, size_bytes, reason } = event else { return None };
-    if format == Format::Text {
-        let size = size_bytes.map_or_else(|| "-".to_owned(), |bytes| bytes.to_string());
-        return Some(format!(
-            "{:<10} {size:>12}  {}  ({})",
-            action.name(),
-            escape(&paths.dest),
-            escape(reason.as_bytes())
-        ));
-    }
-    let mut line = serde_json::Map::new();
-    line.insert("action".to_owned(), action.name().into());
-    put_paths(&mut line, paths);
-    line.insert("size".to_owned(), (*size_bytes).into());
-    line.insert("reason".to_owned(), reason.as_str().into());
-    Some(Value::Object(line).to_string())
-}
-
-fn put_paths(line: &mut serde_json::Map<String, Value>, paths: &FilePaths) {
-    for (key, path) in [("source", &paths.source), ("dest", &paths.dest)] {
-        towpath::json::put_path(key, path, |key, value| drop(line.insert(key.to_owned(), value)));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use towpath::{Action, Totals};
-
-    fn planned(name: &[u8]) -> Event {
-        let paths = FilePaths { source: [b"/old/", name].concat(), dest: [b"/new/", name].concat() };
-        Event::Planned { action: Action::Send, paths, size_bytes: Some(17), reason: "size differs".to_owned() }
-    }
-
-    #[test]
-    fn a_step_is_one_line_whatever_its_name() {
-        let line = planned_line(&planned(b"a\n\x1b"), Format::Text).unwrap();
-        assert_eq!(line, "send                 17  /new/a\\n\\u{1b}  (size differs)");
-        let line = planned_line(&planned(b"\xff"), Format::Json).unwrap();
-        insta::assert_snapshot!(line, @r#"{"action":"send","source":"/old/�","source_bytes":"2f6f6c642fff","dest":"/new/�","dest_bytes":"2f6e65772fff","size":17,"reason":"size differs"}"#);
-    }
-
-    #[test]
-    fn the_sums_say_how_long_it_would_take() {
-        let planned = Planned {
-            sent: Totals { files: 3, bytes: 7200 << 20 },
-            deleted_files: 2,
-            failing_files: 1,
-            ..Planned::default()
-        };
-        insta::assert_snapshot!(sums(&planned, 4, Some(3600), None), @"
-        would send 3 files, 7.0 GiB, in 1:00:00 at the given limit
-          2 files to delete
-          1 files that would fail
-          4 special files (FIFOs, sockets, devices) to skip
-        nothing was changed
-        ");
+        output::line(&console::sums(planned, special_files, seconds, scanned_at));
     }
 }

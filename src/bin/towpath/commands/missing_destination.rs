@@ -6,20 +6,20 @@ use towpath_backend::{
 };
 
 /// The tree that would be made.
-pub(super) struct Absent {
+pub(crate) struct MissingDestination {
     root: Vec<u8>,
     capabilities: Capabilities,
 }
 
-impl Absent {
+impl MissingDestination {
     /// At `root`, on a storage that can keep so much.
-    pub(super) fn new(root: Vec<u8>, capabilities: Capabilities) -> Self {
+    pub(crate) fn new(root: Vec<u8>, capabilities: Capabilities) -> Self {
         Self { root, capabilities }
     }
 }
 
 #[async_trait]
-impl Tree for Absent {
+impl Tree for MissingDestination {
     fn root(&self) -> &[u8] {
         &self.root
     }
@@ -49,7 +49,7 @@ fn refused(operation: &'static str, path: &RelPath) -> Error {
 }
 
 #[async_trait]
-impl Sink for Absent {
+impl Sink for MissingDestination {
     async fn create(
         &self,
         path: &RelPath,

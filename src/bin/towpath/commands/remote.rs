@@ -11,7 +11,7 @@ const HAS_SFTP: bool = cfg!(feature = "sftp");
 /// Explains a location that names another machine as rsync does, unless there is such a local path.
 ///
 /// A destination would otherwise be made: a local directory of the name `host:`.
-pub(super) fn explain(location: &Location) -> Option<String> {
+pub(crate) fn explain(location: &Location) -> Option<String> {
     let Location::Path(path) = location else { return None };
     let text = std::str::from_utf8(path.as_os_str().as_bytes()).ok()?;
     let (host, there) = text.split_once(':')?;

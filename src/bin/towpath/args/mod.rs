@@ -1,5 +1,11 @@
 //! The command line: each option is declared here, once.
 
+pub(crate) mod bwlimit;
+mod filters;
+pub(crate) mod rsync;
+mod since;
+mod size;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,22 +14,22 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use towpath_backend::registry::{InvalidLocation, Location};
 
-use super::bwlimit::{BwLimit, parse_bwlimit};
-use super::filters::FilterArguments;
-use super::size::{parse_count, parse_duration, parse_interval, parse_positive_size, parse_rate};
+use bwlimit::{BwLimit, parse_bwlimit};
+use filters::FilterArguments;
+use size::{parse_count, parse_duration, parse_interval, parse_positive_size, parse_rate};
 use towpath::{AfterBacklog, Algorithm, Bandwidth, HardLinks, Links, MaxDelete, Mirror, Options, Specials, WriteMode};
 
 /// Migrates huge file trees between mounted shares, within a bandwidth limit,
 /// and proves afterwards what it did.
 #[derive(Debug, Parser)]
 #[command(name = "towpath", version, max_term_width = 100, styles = Styles::plain())]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     #[command(subcommand)]
-    pub(super) command: Command,
+    pub(crate) command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
+pub(crate) enum Command {
     Sync(Box<SyncArguments>),
     Backends(BackendsArguments),
 }
@@ -41,10 +47,10 @@ OPTIONS OF BACKENDS
 
   [\"s3://archive\"]
   secret_access_key = \"...\"")]
-pub(super) struct BackendsArguments {
+pub(crate) struct BackendsArguments {
     /// How it is listed: lines for people, or a JSON object a line
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
-    pub(super) format: Format,
+    pub(crate) format: Format,
 }
 
 /// Brings DEST in sync with SOURCE: sends every file that DEST lacks, or has
@@ -67,167 +73,167 @@ SIZES AND RATES
 EXIT STATUS
   0 all in sync; 1 could not run; 2 wrong usage; 3 finished, but some files are not in sync;
   4 a safety guard refused; 129, 130, 143 stopped by a signal, with the state saved.")]
-pub(super) struct SyncArguments {
+pub(crate) struct SyncArguments {
     /// The tree to read from: any mounted directory, or a URL of one of `towpath backends`
     #[arg(value_parser = parse_location())]
-    pub(super) source: Given,
+    pub(crate) source: Given,
 
     /// The tree to write into: a mounted directory, made if only its last part is missing, or a URL
     #[arg(value_parser = parse_location())]
-    pub(super) dest: Given,
+    pub(crate) dest: Given,
 
     // Values of numbers may begin with a hyphen: `--bwlimit -1` is then answered
     // with what a rate is, rather than with "unexpected argument".
     /// The most to read, and the most to write, per second (for example 20M), or `auto` to take
     /// only what the others on the link leave; `off`, or 0, is no limit [default: off]
     #[arg(long, value_name = "RATE", allow_hyphen_values = true, value_parser = parse_bwlimit)]
-    pub(super) bwlimit: Option<BwLimit>,
+    pub(crate) bwlimit: Option<BwLimit>,
 
     /// With --bwlimit auto: the most that it may become
     #[arg(long, value_name = "RATE", allow_hyphen_values = true, requires = "bwlimit", value_parser = parse_rate)]
-    pub(super) bwlimit_max: Option<u64>,
+    pub(crate) bwlimit_max: Option<u64>,
 
     /// The checksum to compute while reading: md5, sha1, sha256 or blake2b
     #[arg(long, value_name = "ALGORITHM", default_value_t)]
-    pub(super) checksum: Algorithm,
+    pub(crate) checksum: Algorithm,
 
     /// The database that remembers what is done; on a local disk [default: a file for this pair
     /// of trees in ~/.local/state/towpath]
     #[arg(long, value_name = "FILE")]
-    pub(super) database: Option<PathBuf>,
+    pub(crate) database: Option<PathBuf>,
 
     /// The log that gets a line of JSON for each file [default: beside the default database]
     #[arg(long, value_name = "FILE")]
-    pub(super) log_file: Option<PathBuf>,
+    pub(crate) log_file: Option<PathBuf>,
 
     /// The file with options of backends, for its owner alone [default: ~/.config/towpath/config.toml]
     #[arg(long, value_name = "FILE")]
-    pub(super) config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
 
     /// Scan both trees even if a backlog from an earlier run is at hand
     #[arg(long)]
-    pub(super) rescan: bool,
+    pub(crate) rescan: bool,
 
     /// After the backlog of an interrupted run, scan both trees in the same run and send the rest
     #[arg(long, conflicts_with_all = ["rescan", "accept_new_tree"])]
-    pub(super) then_scan: bool,
+    pub(crate) then_scan: bool,
 
     /// Send only the backlog of the last run, what is pending or failed in it, without a scan
     #[arg(long, conflicts_with_all = ["then_scan", "rescan", "accept_new_tree", "dry_run"])]
-    pub(super) no_scan: bool,
+    pub(crate) no_scan: bool,
 
     /// Once, after SOURCE or DEST, or a file system mounted inside one of them, was replaced by
     /// another on purpose: take the trees as they are now. Scans again, and deletes nothing
     #[arg(long, conflicts_with = "delete_extras")]
-    pub(super) accept_new_tree: bool,
+    pub(crate) accept_new_tree: bool,
 
     /// What becomes of symbolic links: made anew with the same target, left out, or what they lead
     /// to copied in their place (never from outside the source)
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = LinksArgument::Copy, help_heading = "What arrives")]
-    pub(super) links: LinksArgument,
+    pub(crate) links: LinksArgument,
 
     /// What becomes of files with several names: these are kept where the destination can, or each
     /// becomes a file of its own
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = HardLinksArgument::Keep, help_heading = "What arrives")]
-    pub(super) hard_links: HardLinksArgument,
+    pub(crate) hard_links: HardLinksArgument,
 
     /// Special files (FIFOs, sockets, devices), which are never copied: counted and logged, or
     /// reported as failed, with exit status 3
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = SpecialsArgument::Skip, help_heading = "What arrives")]
-    pub(super) specials: SpecialsArgument,
+    pub(crate) specials: SpecialsArgument,
 
     /// Apply the source's permissions
     #[arg(long, help_heading = "What arrives")]
-    pub(super) perms: bool,
+    pub(crate) perms: bool,
 
     /// Apply the source's user and group
     #[arg(long, help_heading = "What arrives")]
-    pub(super) owner: bool,
+    pub(crate) owner: bool,
 
     /// Keep extended attributes and ACLs of what is sent
     #[arg(long, help_heading = "What arrives")]
-    pub(super) xattrs: bool,
+    pub(crate) xattrs: bool,
 
     /// How a file at DEST is replaced: written over, or written beside it under a hidden name and
     /// then renamed
     #[arg(long, value_name = "HOW", value_enum, default_value_t = WriteModeArgument::Inplace, help_heading = "What arrives")]
-    pub(super) write_mode: WriteModeArgument,
+    pub(crate) write_mode: WriteModeArgument,
 
     /// Delete from DEST what SOURCE does not have, after everything was sent
     #[arg(long, help_heading = "Deletion")]
-    pub(super) delete_extras: bool,
+    pub(crate) delete_extras: bool,
 
     /// The most files to delete, as a number or in percent of DEST's files; if there are more,
     /// none is deleted [default: 10%, and at least 100]
     #[arg(long, value_name = "N", requires = "delete_extras", value_parser = parse_max_delete, help_heading = "Deletion")]
-    pub(super) max_delete: Option<MaxDelete>,
+    pub(crate) max_delete: Option<MaxDelete>,
 
     /// Delete also from other file systems that are mounted inside DEST
     #[arg(long, requires = "delete_extras", help_heading = "Deletion")]
-    pub(super) delete_other_file_systems: bool,
+    pub(crate) delete_other_file_systems: bool,
 
     /// Move what would be deleted into this directory, which keeps its tree; on the same file
     /// system as DEST
     #[arg(long, value_name = "DIR", requires = "delete_extras", help_heading = "Deletion")]
-    pub(super) trash: Option<PathBuf>,
+    pub(crate) trash: Option<PathBuf>,
 
     /// Scan, list what would be done and why, sorted by path, and change nothing at DEST
     #[arg(short = 'n', long)]
-    pub(super) dry_run: bool,
+    pub(crate) dry_run: bool,
 
     /// How --dry-run lists it: lines for people, or a JSON object a line
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text, requires = "dry_run")]
-    pub(super) format: Format,
+    pub(crate) format: Format,
 
     /// mtimes that differ by no more are the same (for example 2s) [default: as precise as the
     /// coarser of the two file systems]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = parse_duration)]
-    pub(super) modify_window: Option<Duration>,
+    pub(crate) modify_window: Option<Duration>,
 
     /// Files under way at the same time; at most half of them large ones (1 MiB or more)
     /// [default: as many as suit the storages, 16 for most]
     #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = parse_count)]
-    pub(super) lanes: Option<usize>,
+    pub(crate) lanes: Option<usize>,
 
     /// Directories read at the same time, on each side
     #[arg(long, value_name = "N", allow_hyphen_values = true, default_value_t = Options::default().walkers, value_parser = parse_count)]
-    pub(super) walkers: usize,
+    pub(crate) walkers: usize,
 
     /// Size of the blocks that files are cut into
     #[arg(long, value_name = "SIZE", allow_hyphen_values = true, default_value = "5M", value_parser = parse_positive_size)]
-    pub(super) block_size: usize,
+    pub(crate) block_size: usize,
 
     /// Blocks held in memory between reading and writing: queue capacity x block size bounds
     /// the memory
     #[arg(long, value_name = "N", allow_hyphen_values = true, default_value_t = Options::default().queue_capacity, value_parser = parse_count)]
-    pub(super) queue_capacity: usize,
+    pub(crate) queue_capacity: usize,
 
     /// Print only errors; with --dry-run also the totals
     #[arg(short, long, conflicts_with = "verbose")]
-    pub(super) quiet: bool,
+    pub(crate) quiet: bool,
 
     /// Print each file that was sent; twice: also what the engine does
     #[arg(short, long, action = ArgAction::Count)]
-    pub(super) verbose: u8,
+    pub(crate) verbose: u8,
 
     /// Time between lines of progress when the output is no terminal
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, default_value = "30s", value_parser = parse_interval)]
-    pub(super) progress_interval: Duration,
+    pub(crate) progress_interval: Duration,
 
     #[command(flatten)]
-    pub(super) filters: FilterArguments,
+    pub(crate) filters: FilterArguments,
 }
 
 /// What `--format` takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
+pub(crate) enum Format {
     Text,
     Json,
 }
 
 /// What `--links` takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum LinksArgument {
+pub(crate) enum LinksArgument {
     Copy,
     Skip,
     Follow,
@@ -235,21 +241,21 @@ pub(super) enum LinksArgument {
 
 /// What `--hard-links` takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum HardLinksArgument {
+pub(crate) enum HardLinksArgument {
     Keep,
     Copy,
 }
 
 /// What `--specials` takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum SpecialsArgument {
+pub(crate) enum SpecialsArgument {
     Skip,
     Fail,
 }
 
 /// What `--write-mode` takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum WriteModeArgument {
+pub(crate) enum WriteModeArgument {
     Inplace,
     Atomic,
 }
@@ -257,10 +263,10 @@ pub(super) enum WriteModeArgument {
 /// What SOURCE and DEST take: a location, or why it is none. The parser of the command line
 /// would repeat what was given, and that may hold a password.
 #[derive(Clone, Debug)]
-pub(super) struct Given(Result<Location, InvalidLocation>);
+pub(crate) struct Given(Result<Location, InvalidLocation>);
 
 impl Given {
-    pub(super) fn location(&self) -> Result<&Location, String> {
+    pub(crate) fn location(&self) -> Result<&Location, String> {
         self.0.as_ref().map_err(InvalidLocation::to_string)
     }
 }
@@ -283,7 +289,7 @@ fn parse_max_delete(text: &str) -> Result<MaxDelete, String> {
 
 impl SyncArguments {
     /// The limit, if it is known beforehand.
-    pub(super) fn fixed_limit_bytes_per_s(&self) -> Option<u64> {
+    pub(crate) fn fixed_limit_bytes_per_s(&self) -> Option<u64> {
         match self.bwlimit {
             Some(BwLimit::Fixed(limit)) => Some(limit),
             _ => None,
@@ -305,7 +311,7 @@ impl SyncArguments {
     ///
     /// # Errors
     /// One line that names the option whose value cannot be used.
-    pub(super) fn options(&self) -> Result<Options, String> {
+    pub(crate) fn options(&self) -> Result<Options, String> {
         Ok(Options {
             bandwidth: self.bandwidth()?,
             checksum: Some(self.checksum),

@@ -9,8 +9,8 @@ use std::path::Path;
 
 use towpath_backend::registry::Location;
 
-use super::format::escape;
-use super::paths::canonical_of;
+use crate::config::state_files::canonical_of;
+use crate::console::format::escape;
 use towpath::{Rule, Rules};
 
 /// What is wrong with a pattern, and its right spelling.
@@ -26,7 +26,7 @@ enum Advice {
 ///
 /// # Errors
 /// One line, for a pattern that is refused.
-pub(super) fn check(rules: &Rules, trees: [&Location; 2]) -> Result<Vec<String>, String> {
+pub(crate) fn check(rules: &Rules, trees: [&Location; 2]) -> Result<Vec<String>, String> {
     if rules.is_empty() {
         return Ok(Vec::new());
     }

@@ -7,39 +7,20 @@ use towpath_backend::RelPath;
 use towpath_backend::registry::{Location, Url};
 use towpath_local::{LocalSink, Overlap, overlap};
 
-use super::args::{Format, Given, SyncArguments};
-use super::bwlimit::limit_line;
 use super::only_run::OnlyRun;
-use super::paths::{StateFiles, canonical_of, state_files};
-use super::signals::{self, Received};
 use super::trees::Trees;
 use super::watch::{Watched, watch};
-use super::{console, dry_run, format, output, patterns, remote};
+use super::{dry_run, patterns, remote};
+use crate::args::{Format, Given, SyncArguments};
+use crate::config::state_files::{StateFiles, canonical_of, state_files};
+use crate::console::{self, format, output};
+use crate::exit::{ALL_IN_SYNC, COULD_NOT_RUN, NOT_ALL_IN_SYNC, REFUSED, Refusal, WRONG_USAGE};
+use crate::signals::{self, Received};
 use towpath::canonical_path;
-use towpath::{Error, Migration, Options, Outcome, Report, Sink, Source};
-
-const ALL_IN_SYNC: u8 = 0;
-pub(super) const COULD_NOT_RUN: u8 = 1;
-pub(super) const WRONG_USAGE: u8 = 2;
-pub(super) const NOT_ALL_IN_SYNC: u8 = 3;
-pub(super) const REFUSED: u8 = 4;
-
-/// Why it cannot run: the exit status, and one line.
-pub(super) struct Refusal(pub(super) u8, pub(super) String);
-
-impl From<Error> for Refusal {
-    fn from(error: Error) -> Self {
-        let status = match &error {
-            Error::Config(_) => WRONG_USAGE,
-            error if error.is_refusal() => REFUSED,
-            _ => COULD_NOT_RUN,
-        };
-        Self(status, error.to_string())
-    }
-}
+use towpath::{Migration, Options, Outcome, Report, Sink, Source};
 
 /// Runs it; tells the exit status.
-pub(super) async fn run(arguments: SyncArguments) -> u8 {
+pub(crate) async fn run(arguments: SyncArguments) -> u8 {
     if arguments.verbose > 1 {
         let filter = tracing_subscriber::EnvFilter::new("towpath=debug");
         // Reporting on standard error that standard error is closed would panic.
@@ -71,7 +52,7 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, Refusal> {
     }
     let (opened, files, mut options) = check(arguments, [&source, &dest], &trees).await?;
     if !arguments.quiet && arguments.format == Format::Text {
-        output::line(&limit_line(options.bandwidth));
+        output::line(&console::limit_line(options.bandwidth));
     }
     if arguments.dry_run {
         return dry_run::run(arguments, [&source, &dest], options, opened, &trees, &files).await;

@@ -8,6 +8,8 @@
 //! region = "eu-central-1"
 //! ```
 
+pub(crate) mod state_files;
+
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -24,7 +26,7 @@ use towpath_backend::registry::Surroundings;
 ///
 /// # Errors
 /// One line: what, where, and what to do. It repeats no value.
-pub(super) fn read(given: Option<&Path>, around: &mut Surroundings) -> Result<Option<String>, String> {
+pub(crate) fn read(given: Option<&Path>, around: &mut Surroundings) -> Result<Option<String>, String> {
     if let Some(path) = given {
         let file = open(path).map_err(|error| unreadable(path, &error))?;
         return add_file(file, path, around).map(|()| None);

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use towpath_backend::Timestamp;
 
 /// A size with one digit behind the point: `1.5 GiB`.
-pub(super) fn size(bytes: impl Into<u128>) -> String {
+pub(crate) fn size(bytes: impl Into<u128>) -> String {
     const UNITS: [&str; 8] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"];
     let bytes = bytes.into();
     if bytes < 1024 {
@@ -23,12 +23,12 @@ pub(super) fn size(bytes: impl Into<u128>) -> String {
 }
 
 /// A rate: `20.0 MiB/s`.
-pub(super) fn rate(bytes_per_s: u64) -> String {
+pub(crate) fn rate(bytes_per_s: u64) -> String {
     format!("{}/s", size(bytes_per_s))
 }
 
 /// A number with its thousands apart: `1,234,567`.
-pub(super) fn number(number: u64) -> String {
+pub(crate) fn number(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (i, digit) in digits.chars().enumerate() {
@@ -41,7 +41,7 @@ pub(super) fn number(number: u64) -> String {
 }
 
 /// A time: `4.2 s` below a minute, then `04:12`, `3:04:12`, `21d 03:04:12`, `198 years`.
-pub(super) fn duration(time: Duration) -> String {
+pub(crate) fn duration(time: Duration) -> String {
     /// From here on nobody counts days.
     const YEARS: u64 = 2 * YEAR;
     const YEAR: u64 = 31_556_952;
@@ -57,12 +57,12 @@ pub(super) fn duration(time: Duration) -> String {
 }
 
 /// The local date and time of a moment: `2026-11-27 20:16`.
-pub(super) fn local_time(time: Timestamp) -> String {
+pub(crate) fn local_time(time: Timestamp) -> String {
     shown_in(time, &TimeZone::system())
 }
 
 /// The local time now: `20:16:39`.
-pub(super) fn time_of_day() -> String {
+pub(crate) fn time_of_day() -> String {
     TimeZone::system().to_datetime(jiff::Timestamp::now()).strftime("%H:%M:%S").to_string()
 }
 
@@ -75,7 +75,7 @@ fn shown_in(time: Timestamp, zone: &TimeZone) -> String {
 
 /// Text on one line: what could command the terminal or is not UTF-8 is escaped.
 /// Escaping twice is the same as escaping once.
-pub(super) fn escape(bytes: &[u8]) -> String {
+pub(crate) fn escape(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
@@ -95,7 +95,7 @@ pub(super) fn escape(bytes: &[u8]) -> String {
 }
 
 /// The end of a path, in at most `width` characters.
-pub(super) fn short_path(bytes: &[u8], width: usize) -> String {
+pub(crate) fn short_path(bytes: &[u8], width: usize) -> String {
     let text = escape(bytes);
     let length = text.chars().count();
     if length <= width {

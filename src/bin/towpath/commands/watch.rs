@@ -2,22 +2,22 @@
 
 use std::time::Duration;
 
-use super::args::SyncArguments;
-use super::console::Console;
-use super::signals::{self, ProgressRequests, Received};
-use super::sync::{COULD_NOT_RUN, Refusal};
+use crate::args::SyncArguments;
+use crate::console::Console;
+use crate::exit::{COULD_NOT_RUN, Refusal};
+use crate::signals::{self, ProgressRequests, Received};
 use towpath::{Migration, Report};
 
 /// A migration that has ended.
-pub(super) struct Watched {
-    pub(super) report: Report,
-    pub(super) received: Received,
+pub(crate) struct Watched {
+    pub(crate) report: Report,
+    pub(crate) received: Received,
     /// Whether anything more can be shown.
-    pub(super) can_tell: bool,
+    pub(crate) can_tell: bool,
 }
 
 /// Runs it, and shows how it gets on.
-pub(super) async fn watch(arguments: &SyncArguments, mut migration: Migration) -> Result<Watched, Refusal> {
+pub(crate) async fn watch(arguments: &SyncArguments, mut migration: Migration) -> Result<Watched, Refusal> {
     let failed = |error| Refusal(COULD_NOT_RUN, format!("cannot listen to signals: {error}"));
     let received = signals::listen(migration.stopper()).map_err(failed)?;
     let requests = ProgressRequests::new().map_err(failed)?;

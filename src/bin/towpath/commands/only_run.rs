@@ -11,17 +11,17 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 
 use towpath_backend::registry::Location;
 
-use super::paths::pair_of;
+use crate::config::state_files::pair_of;
 
 /// Held while the run goes on.
-pub(super) struct OnlyRun(#[expect(dead_code, reason = "is closed when the run ends")] Option<UnixListener>);
+pub(crate) struct OnlyRun(#[expect(dead_code, reason = "is closed when the run ends")] Option<UnixListener>);
 
 impl OnlyRun {
     /// Claims a pair of trees.
     ///
     /// # Errors
     /// One line, if another run has it.
-    pub(super) fn of(source: &Location, dest: &Location) -> Result<Self, String> {
+    pub(crate) fn of(source: &Location, dest: &Location) -> Result<Self, String> {
         let name = format!("towpath-{}", pair_of(source, dest));
         match SocketAddr::from_abstract_name(&name).and_then(|address| UnixListener::bind_addr(&address)) {
             Ok(listener) => Ok(Self(Some(listener))),

@@ -4,13 +4,13 @@ use serde_json::json;
 use towpath_backend::Capabilities;
 use towpath_backend::registry::{Backend, OptionKind};
 
-use super::args::{BackendsArguments, Format};
-use super::output;
-use super::sync::COULD_NOT_RUN;
 use super::trees::registry;
+use crate::args::{BackendsArguments, Format};
+use crate::console::output;
+use crate::exit::COULD_NOT_RUN;
 
 /// Lists them; tells the exit status.
-pub(super) fn run(arguments: &BackendsArguments) -> u8 {
+pub(crate) fn run(arguments: &BackendsArguments) -> u8 {
     match registry() {
         Ok(registry) => {
             for backend in registry.backends() {

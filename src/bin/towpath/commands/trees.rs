@@ -5,12 +5,12 @@ use std::path::Path;
 use towpath_backend::registry::{Location, OpenError, Registry, Surroundings};
 use towpath_local::Local;
 
-use super::config;
-use super::sync::{COULD_NOT_RUN, Refusal, WRONG_USAGE};
+use crate::config;
+use crate::exit::{COULD_NOT_RUN, Refusal, WRONG_USAGE};
 use towpath::{Sink, Source};
 
 /// All backends that were built in.
-pub(super) fn registry() -> Result<Registry, OpenError> {
+pub(crate) fn registry() -> Result<Registry, OpenError> {
     let mut registry = Registry::new();
     registry.register(Local)?;
     #[cfg(feature = "opendal")]
@@ -19,38 +19,38 @@ pub(super) fn registry() -> Result<Registry, OpenError> {
 }
 
 /// What opens the trees of a run.
-pub(super) struct Trees {
+pub(crate) struct Trees {
     registry: Registry,
     around: Surroundings,
     /// Why the default configuration file is not used.
-    pub(super) note: Option<String>,
+    pub(crate) note: Option<String>,
 }
 
 impl Trees {
     /// With the options of the configuration file, the default one if none is given, and of
     /// the environment.
-    pub(super) fn new(configuration: Option<&Path>) -> Result<Self, Refusal> {
+    pub(crate) fn new(configuration: Option<&Path>) -> Result<Self, Refusal> {
         let mut around = Surroundings::environment();
         let note = config::read(configuration, &mut around).map_err(|problem| Refusal(WRONG_USAGE, problem))?;
         Ok(Self { registry: registry().map_err(refusal)?, around, note })
     }
 
     /// Whether it is known how both are opened.
-    pub(super) fn check(&self, location: &Location) -> Result<(), Refusal> {
+    pub(crate) fn check(&self, location: &Location) -> Result<(), Refusal> {
         self.registry.find(location, &self.around).map(drop).map_err(refusal)
     }
 
-    pub(super) async fn source(&self, location: &Location) -> Result<Box<dyn Source>, Refusal> {
+    pub(crate) async fn source(&self, location: &Location) -> Result<Box<dyn Source>, Refusal> {
         let found = self.registry.find(location, &self.around).map_err(refusal)?;
         found.source().await.map_err(|error| named("source", error))
     }
 
-    pub(super) async fn sink(&self, location: &Location) -> Result<Box<dyn Sink>, Refusal> {
+    pub(crate) async fn sink(&self, location: &Location) -> Result<Box<dyn Sink>, Refusal> {
         let found = self.registry.find(location, &self.around).map_err(refusal)?;
         found.sink().await.map_err(|error| named("destination", error))
     }
 
-    pub(super) async fn inspect(&self, location: &Location) -> Result<Box<dyn Sink>, Refusal> {
+    pub(crate) async fn inspect(&self, location: &Location) -> Result<Box<dyn Sink>, Refusal> {
         let found = self.registry.find(location, &self.around).map_err(refusal)?;
         found.inspect().await.map_err(|error| named("destination", error))
     }

@@ -1,19 +1,15 @@
-//! A tree over an OpenDAL operator: what source and sink share.
+//! The handle of a tree over an OpenDAL operator: its settings, and what they say about a file.
 
 use std::sync::Arc;
 
-use opendal::options::ListOptions;
+use opendal::options::WriteOptions;
 use opendal::{Capability, EntryMode, Operator};
-use tokio_stream::StreamExt as _;
-use towpath_backend::{
-    ByteSet, Capabilities, EntryStream, Error, ErrorKind, Identity, Kind, Metadata, Pacing, ReadOptions, RelPath,
-    Result, Timestamp, Tree, async_trait,
-};
+use tokio::sync::Mutex;
+use towpath_backend::{ByteSet, Capabilities, Identity, Kind, Metadata, Pacing, Timestamp};
 
 use crate::http::Outgoing;
-use crate::markers::Markers;
 use crate::names::Keys;
-use crate::{error, http, listing, mtime, part_size};
+use crate::{http, mtime, part_size};
 
 /// The largest file where all of it travels in one request, from memory.
 pub(crate) const MOST_AT_ONCE_BYTES: usize = 512 << 20;
@@ -25,6 +21,14 @@ pub struct OpendalTree {
     shared: Arc<Shared>,
 }
 
+/// Whether the store keeps the markers of empty directories.
+#[derive(Debug)]
+pub(crate) enum MarkerSupport {
+    Kept,
+    /// Why not.
+    NotKept(String),
+}
+
 #[derive(Clone, Debug)]
 struct Shared {
     root: Vec<u8>,
@@ -33,7 +37,8 @@ struct Shared {
     has_directories: bool,
     /// Whether empty directories are created.
     empty_directories: bool,
-    markers: Arc<Markers>,
+    /// `None` before the first marker is sent. Locked while it is.
+    marker_support: Arc<Mutex<Option<MarkerSupport>>>,
     /// The operator without another try of what failed, if there is one.
     once: Option<Operator>,
     /// Whether a file may be written in any number of parts.
@@ -64,7 +69,7 @@ impl OpendalTree {
             keeps_mtime: can.write_with_user_metadata,
             has_directories: can.create_dir,
             empty_directories: true,
-            markers: Arc::default(),
+            marker_support: Arc::default(),
             once: None,
             takes_parts: can.write_can_multi,
             lists_dir_times: true,
@@ -143,6 +148,19 @@ impl OpendalTree {
         Self { operator: self.operator, shared: Arc::new(shared) }
     }
 
+    /// The URL as users know it.
+    pub(crate) fn shown_root(&self) -> &[u8] {
+        &self.shared.root
+    }
+
+    pub(crate) fn own_identity(&self) -> Identity {
+        Identity::new(self.shared.identity.clone())
+    }
+
+    pub(crate) fn lanes(&self) -> usize {
+        self.shared.lanes
+    }
+
     pub(crate) fn can(&self) -> Capability {
         self.operator.info().capability()
     }
@@ -189,8 +207,8 @@ impl OpendalTree {
         self.has_directories() || self.shared.empty_directories
     }
 
-    pub(crate) fn markers(&self) -> &Markers {
-        &self.shared.markers
+    pub(crate) fn marker_support(&self) -> &Mutex<Option<MarkerSupport>> {
+        &self.shared.marker_support
     }
 
     /// The operator that tries once.
@@ -215,184 +233,19 @@ impl OpendalTree {
         Metadata { changed: stored, ..Metadata::new(Kind::File, theirs.content_length(), modified) }
     }
 
-    /// The object of this name, if it is a file.
-    pub(crate) async fn stat_file(&self, operation: &'static str, path: &RelPath) -> Result<Metadata> {
-        let key = self.keys().file(operation, path)?;
-        match self.operator.stat(&key).await {
-            Ok(found) => Ok(self.metadata_of(&found)),
-            Err(problem) => Err(self.or_absent(error::of(operation, path, &problem), path.parent()).await),
-        }
+    /// What a file is written with.
+    pub(crate) fn write_options(&self, modified: Timestamp) -> WriteOptions {
+        let user_metadata = self.keeps_mtime().then(|| mtime::metadata(modified));
+        WriteOptions { user_metadata, ..WriteOptions::default() }
     }
 
-    /// The error of a look at what should lie below `dir`: that it is not there, if `dir` or one above
-    /// it is a file. Some servers do not say that nothing is below a file, but that they do not
-    /// understand who asks (Apache).
-    pub(crate) async fn or_absent(&self, error: Error, dir: Option<RelPath>) -> Error {
-        if error.kind() != ErrorKind::Other || !self.leads_to_a_file(dir).await {
-            return error;
-        }
-        Error::new(ErrorKind::NotFound, error.operation(), error.path(), "a file is in the middle of the path")
-    }
-
-    /// Whether a file is at this path or above it, where there are directories.
-    async fn leads_to_a_file(&self, mut at: Option<RelPath>) -> bool {
-        while let Some(path) = at.filter(|path| self.has_directories() && !path.is_root()) {
-            if let Ok(key) = self.keys().file("stat", &path)
-                && let Ok(found) = self.operator.stat(&key).await
-            {
-                return !found.is_dir();
-            }
-            at = path.parent();
-        }
-        false
-    }
-
-    /// Whether anything is there to be read. A root that holds nothing is none, where it is not
-    /// an object itself: a prefix that was mistyped looks like that.
-    pub(crate) async fn is_there(&self) -> Result<bool> {
-        const OPERATION: &str = "open";
-        let root = RelPath::root();
-        if self.has_directories() {
-            return self.is_directory(OPERATION, &root).await;
-        }
-        let problem = |problem: &opendal::Error| error::of(OPERATION, &root, problem);
-        let mut lister = self.operator.lister_options("/", self.any_one()).await.map_err(|error| problem(&error))?;
-        match lister.next().await {
-            None => Ok(false),
-            Some(found) => found.map(|_| true).map_err(|error| problem(&error)),
-        }
-    }
-
-    /// Asks for one name below a key, whichever. Where names are only prefixes, for one of all
-    /// below it: a server that has to put them together first looks at many of them.
-    fn any_one(&self) -> ListOptions {
-        let recursive = !self.has_directories() && self.can().list_with_recursive;
-        ListOptions { limit: Some(1), recursive, ..ListOptions::default() }
-    }
-
-    /// Makes the folder that is the root, and those above it, where there are folders.
-    pub(crate) async fn make_root(&self) -> Result<()> {
-        if !self.has_directories() {
-            return Ok(());
-        }
-        let made = self.operator.create_dir("/").await;
-        made.map_err(|problem| error::of("create directory", &RelPath::root(), &problem))
-    }
-
-    /// Whether there is a directory of this name: itself, or something in it.
-    pub(crate) async fn is_directory(&self, operation: &'static str, path: &RelPath) -> Result<bool> {
-        let key = self.keys().directory(operation, path)?;
-        let problem = |problem: &opendal::Error| error::of(operation, path, problem);
-        // OpenDAL says of every root that it is there.
-        if self.has_directories() && !path.is_root() {
-            return match self.operator.stat(&key).await {
-                Ok(found) => Ok(found.is_dir()),
-                Err(error) => match self.or_absent(problem(&error), Some(path.clone())).await {
-                    error if error.kind() == ErrorKind::NotFound => Ok(false),
-                    error => Err(error),
-                },
-            };
-        }
-        let mut lister = self.operator.lister_options(&key, self.any_one()).await.map_err(|error| problem(&error))?;
-        match lister.next().await {
-            None => Ok(path.is_root()),
-            Some(Ok(_)) => Ok(true),
-            Some(Err(error)) if problem(&error).kind() == ErrorKind::NotFound => Ok(false),
-            Some(Err(error)) => Err(problem(&error)),
-        }
+    /// What was written, as it is shown from now on.
+    pub(crate) fn written(&self, size_bytes: u64, modified: Timestamp) -> Metadata {
+        Metadata::new(Kind::File, size_bytes, modified)
     }
 }
 
 /// Their time as ours.
-pub(crate) fn timestamp(theirs: opendal::raw::Timestamp) -> Option<Timestamp> {
+fn timestamp(theirs: opendal::raw::Timestamp) -> Option<Timestamp> {
     i64::try_from(theirs.into_inner().as_nanosecond()).ok().map(Timestamp::from_ns)
-}
-
-#[async_trait]
-impl Tree for OpendalTree {
-    fn root(&self) -> &[u8] {
-        &self.shared.root
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            sets_mtime: self.keeps_mtime(),
-            names: self.keys().rules(),
-            implied_directories: !self.has_directories(),
-            empty_directories: self.creates_empty_directories(),
-            probes: true,
-            // OpenDAL refuses an answer that is shorter than what was asked for.
-            exact_sizes: true,
-            lanes: self.shared.lanes,
-            ..Capabilities::PLAIN
-        }
-    }
-
-    /// Looks whether the storage answers: a bucket that is gone is not an empty one.
-    async fn identity(&self) -> Result<Identity> {
-        self.is_directory("stat", &RelPath::root()).await?;
-        Ok(Identity::new(self.shared.identity.clone()))
-    }
-
-    async fn read_dir(&self, dir: &RelPath, _: &ReadOptions) -> Result<EntryStream> {
-        listing::open(self, dir).await
-    }
-
-    async fn metadata(&self, path: &RelPath) -> Result<Metadata> {
-        const OPERATION: &str = "stat";
-        if !path.is_root() {
-            match self.stat_file(OPERATION, path).await {
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                result => return result,
-            }
-        }
-        if self.is_directory(OPERATION, path).await? {
-            return Ok(Metadata::new(Kind::Dir, 0, Timestamp::default()));
-        }
-        Err(Error::new(ErrorKind::NotFound, OPERATION, path, "there is no such object, and nothing below it"))
-    }
-}
-
-#[cfg(test)]
-#[cfg(feature = "s3")]
-mod tests {
-    use super::*;
-    use opendal::services::S3;
-    use std::io::{BufRead as _, BufReader, Write as _};
-    use std::net::TcpListener;
-
-    /// A bucket with one object, whose server tells what the first request was for.
-    fn bucket() -> (OpendalTree, std::thread::JoinHandle<String>) {
-        let listing = "<ListBucketResult><Contents><Key>dir/a/b</Key><Size>1</Size>\
-                       <LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents></ListBucketResult>";
-        let server = TcpListener::bind("127.0.0.1:0").unwrap();
-        let service = S3::default()
-            .bucket("bucket")
-            .region("here")
-            .endpoint(&format!("http://{}", server.local_addr().unwrap()))
-            .access_key_id("id")
-            .secret_access_key("key");
-        let first = std::thread::spawn(move || {
-            let mut connection = BufReader::new(server.accept().unwrap().0);
-            let mut head = String::new();
-            while !head.ends_with("\r\n\r\n") {
-                assert_ne!(connection.read_line(&mut head).unwrap(), 0);
-            }
-            let length = listing.len();
-            let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{listing}");
-            connection.get_mut().write_all(answer.as_bytes()).unwrap();
-            head.lines().next().unwrap().to_owned()
-        });
-        (OpendalTree::new(Operator::new(service).unwrap(), "s3://bucket").paced(), first)
-    }
-
-    #[tokio::test]
-    async fn whether_a_directory_is_there_is_asked_for_one_object_of_all_below_it() {
-        let (tree, first) = bucket();
-        let path = RelPath::new(b"dir").unwrap();
-        assert!(tree.is_directory("stat", &path).await.unwrap());
-        let asked = first.join().unwrap();
-        assert!(asked.contains("prefix=dir/") || asked.contains("prefix=dir%2F"), "{asked}");
-        assert!(asked.contains("max-keys=1") && !asked.contains("delimiter"), "{asked}");
-    }
 }

@@ -16,7 +16,6 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 use tokio_stream::StreamExt as _;
 use towpath_backend::Bytes;
 
-use crate::services::PATIENCE;
 use crate::spacing::Spacing;
 use crate::streams::Streams;
 
@@ -27,8 +26,10 @@ static CONNECTIONS: LazyLock<reqwest::Client> = LazyLock::new(|| {
     client.unwrap_or_default()
 });
 
-/// How long the answer may take to what completes an object: S3 says that it may be minutes.
-const PATIENCE_AT_THE_END: Duration = Duration::from_secs(15 * 60);
+/// How long a request or answer may go without a byte moving.
+pub(crate) const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long the answer to a request that completes an object may take: S3 documents several minutes.
+const COMPLETION_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
 /// How the client of one storage is told what to send, and when.
 #[derive(Clone, Debug, Default)]
@@ -67,8 +68,8 @@ impl HttpTransport for Client {
         *head.headers_mut() = readable(answer.headers());
         // Where the services look for the address in their errors.
         head.extensions_mut().insert(uri.clone());
-        let pieces = answer.bytes_stream().timeout(PATIENCE).map(move |piece| match piece {
-            Err(_elapsed) => Err(stands_still(&uri, PATIENCE)),
+        let pieces = answer.bytes_stream().timeout(STALL_TIMEOUT).map(move |piece| match piece {
+            Err(_elapsed) => Err(stands_still(&uri, STALL_TIMEOUT)),
             Ok(Err(cause)) => Err(failed(&uri, "the answer broke off", cause)),
             Ok(Ok(piece)) => Ok(Buffer::from(piece)),
         });
@@ -88,7 +89,7 @@ impl Client {
     fn paced(&self, request: Request<Buffer>, moved: &Arc<Moved>) -> Result<(reqwest::Request, Duration)> {
         let (head, content) = request.into_parts();
         // What completes an object of parts is a POST, and the server may have to put it together.
-        let mut patience = if head.method == Method::POST { PATIENCE_AT_THE_END } else { PATIENCE };
+        let mut patience = if head.method == Method::POST { COMPLETION_TIMEOUT } else { STALL_TIMEOUT };
         let url = reqwest::Url::from_str(&head.uri.to_string()).map_err(|cause| {
             Error::new(ErrorKind::ConfigInvalid, "the address is not valid")
                 .with_context("url", head.uri.to_string())
@@ -104,7 +105,7 @@ impl Client {
         let content = match self.outgoing.streams.take(&content)? {
             None => Paced::new(content, spacing, moved),
             Some(stream) => {
-                patience = PATIENCE_AT_THE_END;
+                patience = COMPLETION_TIMEOUT;
                 paced.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(stream.length_bytes));
                 let nothing_yet = Paced::new(Buffer::new(), spacing, moved);
                 Paced { unsent_bytes: stream.length_bytes, more: Some(stream.pieces), ..nothing_yet }
@@ -339,11 +340,11 @@ mod tests {
         let mut next = async || poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
 
         let slow = async {
-            sleep(PATIENCE * 3).await;
+            sleep(STALL_TIMEOUT * 3).await;
             pieces.send(Bytes::from_static(b"seven ..")).await.unwrap();
             drop(pieces);
         };
-        let (first, ()) = tokio::join!(moved.watch(next(), PATIENCE), slow);
+        let (first, ()) = tokio::join!(moved.watch(next(), STALL_TIMEOUT), slow);
         assert_eq!(first.expect("it waits").unwrap().unwrap().into_data().unwrap(), "seven ..");
         let end = next().await.expect("no end of a content").unwrap_err();
         assert_eq!(end.to_string(), "the content ended early");
@@ -352,15 +353,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_stands_still_is_given_up_and_what_moves_is_not() {
         let moved = Moved::default();
-        assert!(moved.watch(pending::<()>(), PATIENCE).await.is_none());
+        assert!(moved.watch(pending::<()>(), STALL_TIMEOUT).await.is_none());
 
         let moves = async {
             for _ in 0..10 {
-                sleep(PATIENCE / 2).await;
+                sleep(STALL_TIMEOUT / 2).await;
                 *moved.last() = Instant::now();
             }
         };
         *moved.last() = Instant::now();
-        assert!(moved.watch(moves, PATIENCE).await.is_some());
+        assert!(moved.watch(moves, STALL_TIMEOUT).await.is_some());
     }
 }

@@ -33,6 +33,7 @@
 //! own operators that are [paced](OpendalTree::paced).
 
 mod error;
+mod handle;
 mod http;
 mod listing;
 mod markers;
@@ -46,10 +47,11 @@ mod sftp;
 mod sink;
 mod source;
 mod spacing;
+mod stat;
 mod streams;
 mod tree;
 mod writer;
 
+pub use handle::OpendalTree;
 #[cfg(feature = "sftp")]
 pub use sftp::SftpTree;
-pub use tree::OpendalTree;

@@ -10,7 +10,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use towpath_backend::{Entry, EntryStream, Error, ErrorKind, RelPath, Result};
 
 use crate::error;
-use crate::tree::OpendalTree;
+use crate::handle::OpendalTree;
 
 /// Entries of one page.
 const PAGE_ENTRIES: usize = 1000;

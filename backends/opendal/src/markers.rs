@@ -4,25 +4,14 @@
 //! or accept it and list nothing. The first marker of a run decides: it is sent without the retries that other requests have, and
 //! looked for in a listing. If it is not kept, no other one is sent.
 
-use tokio::sync::Mutex;
 use towpath_backend::{Error, ErrorKind, RelPath, Result};
 
 use crate::error;
-use crate::tree::OpendalTree;
+use crate::handle::{MarkerSupport, OpendalTree};
 
 const OPERATION: &str = "create directory";
 /// How often the first marker is sent if the server refuses it, but answers other requests.
 const TRIES: u32 = 2;
-
-/// What is known of markers.
-#[derive(Debug, Default)]
-pub(crate) struct Markers {
-    /// Whether they are kept, or why not. `None`: no one was sent yet. Held while the first one is.
-    kept: Mutex<Option<Kept>>,
-}
-
-/// Nothing, if markers are kept; else why not.
-type Kept = std::result::Result<(), String>;
 
 impl OpendalTree {
     /// Creates the marker of a directory.
@@ -33,15 +22,15 @@ impl OpendalTree {
         if !self.creates_empty_directories() {
             return Err(not_kept(path, "`directories=false`"));
         }
-        let mut kept = self.markers().kept.lock().await;
-        let is_first = kept.is_none();
+        let mut support = self.marker_support().lock().await;
+        let is_first = support.is_none();
         if is_first {
-            *kept = Some(self.create_first(path, key).await?);
+            *support = Some(self.create_first(path, key).await?);
         }
-        if let Some(Err(reason)) = &*kept {
+        if let Some(MarkerSupport::NotKept(reason)) = &*support {
             return Err(not_kept(path, reason));
         }
-        drop(kept);
+        drop(support);
         if is_first {
             return Ok(());
         }
@@ -52,7 +41,7 @@ impl OpendalTree {
     ///
     /// # Errors
     /// If that does not say whether markers are kept: the server cannot be reached, or allows nothing.
-    async fn create_first(&self, path: &RelPath, key: &str) -> Result<Kept> {
+    async fn create_first(&self, path: &RelPath, key: &str) -> Result<MarkerSupport> {
         for attempt in 1.. {
             let Err(problem) = self.once().create_dir(key).await else { break };
             if !error::is_refusal(&problem) {
@@ -61,11 +50,14 @@ impl OpendalTree {
             // A server in trouble does not answer this either.
             self.is_directory(OPERATION, &RelPath::root()).await?;
             if attempt == TRIES {
-                return Ok(Err(format!("the server refuses their markers: {}", error::text(&problem))));
+                let reason = format!("the server refuses their markers: {}", error::text(&problem));
+                return Ok(MarkerSupport::NotKept(reason));
             }
         }
-        let is_listed = self.is_directory(OPERATION, path).await?;
-        Ok(if is_listed { Ok(()) } else { Err("the server accepts their markers and does not list them".to_owned()) })
+        match self.is_directory(OPERATION, path).await? {
+            true => Ok(MarkerSupport::Kept),
+            false => Ok(MarkerSupport::NotKept("the server accepts their markers and does not list them".to_owned())),
+        }
     }
 }
 

@@ -44,7 +44,9 @@ use opendal::{Builder, Operator};
 use towpath_backend::registry::{Backend, Location, OpenError, OptionKind, OptionSpec, Registry, Settings, Url};
 use towpath_backend::{Capabilities, Error, ErrorKind, Sink, Source, Tree as _, async_trait};
 
-use crate::{OpendalTree, error};
+use crate::error;
+use crate::handle::OpendalTree;
+use crate::http::STALL_TIMEOUT;
 
 /// Registers all services of this build.
 ///
@@ -162,11 +164,9 @@ impl Service {
 /// Tries of one request, the first included: a part of a large object is not to be lost by one
 /// dropped connection. What lasts longer is tried again with the whole file.
 const TRIES: usize = 4;
-/// How long a request without content may take, and how long content may stand still.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a part, or a whole file, may be on its way: under a low limit it takes its time,
 /// and the client sees it move.
-const PATIENCE_WITH_PARTS: Duration = Duration::from_secs(366 * 24 * 3600);
+const TRANSFER_TIMEOUT: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// Whether mtimes are looked for and written.
 const MTIMES: OptionSpec = OptionSpec {
@@ -230,19 +230,19 @@ fn objects(
 
 /// The tree that `builder` reaches over HTTP.
 fn tree(url: &Url, builder: impl Builder, endpoint: Option<&str>, mtimes: bool) -> Result<OpendalTree, OpenError> {
-    tree_within(PATIENCE_WITH_PARTS, url, builder, endpoint, mtimes)
+    tree_within(TRANSFER_TIMEOUT, url, builder, endpoint, mtimes)
 }
 
-/// The tree that `builder` reaches, where a piece of content takes at most `patience`.
+/// The tree that `builder` reaches, where a piece of content takes at most `timeout`.
 fn tree_within(
-    patience: Duration,
+    timeout: Duration,
     url: &Url,
     builder: impl Builder,
     endpoint: Option<&str>,
     mtimes: bool,
 ) -> Result<OpendalTree, OpenError> {
     let operator = Operator::new(builder).map_err(|problem| failed(url, &problem))?;
-    let once = operator.layer(TimeoutLayer::new().with_timeout(PATIENCE).with_io_timeout(patience));
+    let once = operator.layer(TimeoutLayer::new().with_timeout(STALL_TIMEOUT).with_io_timeout(timeout));
     let operator = once.clone().layer(RetryLayer::new().with_max_times(TRIES - 1).with_jitter());
     let tree = OpendalTree::new(operator, url.to_string()).trying_once_by(once).paced();
     // A bucket of the same name on another server is another one.

@@ -10,6 +10,8 @@
 
 mod check;
 mod connection;
+mod failure;
+mod handle;
 mod listing;
 mod pool;
 mod sink;
@@ -22,16 +24,6 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use handle::SftpTree;
+pub(crate) use handle::{KEPT, Keeps};
 pub(crate) use ssh::{KnownHosts, Target};
-pub use tree::SftpTree;
-pub(crate) use tree::{KEPT, Keeps};
-
-use std::time::Duration;
-
-/// The content of one request. Every server takes requests of this size, and `sftp` sends no larger ones.
-const CHUNK_BYTES: usize = 32 << 10;
-/// Content of one file in flight: requests are sent before the earlier ones are answered. More does not fit the window
-/// of an SSH channel.
-const WINDOW_BYTES: u64 = 2 << 20;
-/// How long a connection may stand still while an answer is due.
-const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,13 +1,13 @@
 //! Writing: small objects in one request, large ones in parts.
 
 use towpath_backend::{
-    Bytes, Error, ErrorKind, FileWriter, Kind, Metadata, ReadOptions, RelPath, Result, Sink, Times, Timestamp,
-    WriteOptions, async_trait,
+    Bytes, Error, ErrorKind, FileWriter, Kind, Metadata, ReadOptions, RelPath, Result, Sink, Times, WriteOptions,
+    async_trait,
 };
 
-use crate::tree::OpendalTree;
+use crate::error;
+use crate::handle::OpendalTree;
 use crate::writer::Writer;
-use crate::{error, mtime};
 
 #[async_trait]
 impl Sink for OpendalTree {
@@ -98,17 +98,6 @@ impl Sink for OpendalTree {
 }
 
 impl OpendalTree {
-    /// What a file is written with.
-    pub(crate) fn write_options(&self, modified: Timestamp) -> opendal::options::WriteOptions {
-        let user_metadata = self.keeps_mtime().then(|| mtime::metadata(modified));
-        opendal::options::WriteOptions { user_metadata, ..Default::default() }
-    }
-
-    /// What was written, as it is shown from now on.
-    pub(crate) fn written(&self, size_bytes: u64, modified: Timestamp) -> Metadata {
-        Metadata::new(Kind::File, size_bytes, modified)
-    }
-
     /// What has this name, if anything has.
     async fn there(&self, operation: &'static str, path: &RelPath) -> Result<Option<Kind>> {
         match self.stat_file(operation, path).await {

@@ -6,7 +6,7 @@ use towpath_backend::{
 };
 
 use crate::error;
-use crate::tree::OpendalTree;
+use crate::handle::OpendalTree;
 
 #[async_trait]
 impl Source for OpendalTree {

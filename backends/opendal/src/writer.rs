@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use towpath_backend::{Bytes, Error, ErrorKind, FileWriter, Metadata, RelPath, Result, Times, Timestamp, async_trait};
 
 use crate::error;
-use crate::tree::{MOST_AT_ONCE_BYTES, OpendalTree};
+use crate::handle::{MOST_AT_ONCE_BYTES, OpendalTree};
 
 /// The largest file that is gathered where all of it travels in one request, and a stream may.
 const GATHERED_BYTES: u64 = 8 << 20;

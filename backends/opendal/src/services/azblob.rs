@@ -5,7 +5,7 @@ use towpath_backend::registry::{OpenError, OptionSpec, Settings, Url};
 
 use super::check::{bucket, endpoint, given, wrong};
 use super::{DIRECTORIES, MTIMES, OBJECTS, Service, objects, secret, text, with};
-use crate::OpendalTree;
+use crate::handle::OpendalTree;
 
 /// `azblob://container/prefix`.
 pub const AZBLOB: Service = Service {

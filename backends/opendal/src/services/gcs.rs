@@ -6,7 +6,7 @@ use towpath_backend::registry::{OpenError, OptionSpec, Settings, Url};
 
 use super::check::{bucket, endpoint, given, wrong};
 use super::{DIRECTORIES, MTIMES, OBJECTS, Service, flag, objects, secret, text, with};
-use crate::OpendalTree;
+use crate::handle::OpendalTree;
 
 /// `gcs://bucket/prefix`, or `gs://…`.
 pub const GCS: Service = Service {

@@ -6,8 +6,9 @@ use towpath_backend::registry::{OpenError, Settings, Url};
 use towpath_backend::{ByteSet, Capabilities};
 
 use super::check;
-use super::{FOLDERS, PATIENCE, Service, tree_within};
-use crate::OpendalTree;
+use super::{FOLDERS, Service, tree_within};
+use crate::handle::OpendalTree;
+use crate::http::STALL_TIMEOUT;
 
 /// `hdfs://host:port/path`, with the name nodes of a pair separated by a comma.
 ///
@@ -37,7 +38,7 @@ fn build(url: &Url, _settings: &Settings) -> Result<OpendalTree, OpenError> {
     let root = format!("/{}", url.path());
     let options = HashMap::from(TRIES.map(|(name, value)| (name.to_owned(), value.to_owned())));
     let builder = opendal::services::HdfsNative::default().name_node(&name_nodes).root(&root).options(options);
-    let tree = tree_within(PATIENCE, url, builder, Some(&name_nodes), false)?;
+    let tree = tree_within(STALL_TIMEOUT, url, builder, Some(&name_nodes), false)?;
     // A name node takes none of these in a name.
     Ok(tree.without_names_of(ByteSet::of(b":")).of_hadoop().with_lanes(LANES))
 }

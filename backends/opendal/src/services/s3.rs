@@ -4,7 +4,7 @@ use towpath_backend::registry::{OpenError, OptionSpec, Settings, Url};
 
 use super::check::{bucket, endpoint, given, wrong};
 use super::{DIRECTORIES, MTIMES, OBJECTS, Service, flag, objects, secret, text, with};
-use crate::OpendalTree;
+use crate::handle::OpendalTree;
 
 /// `s3://bucket/prefix`.
 pub const S3: Service = Service {

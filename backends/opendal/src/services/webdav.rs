@@ -4,7 +4,7 @@ use towpath_backend::registry::{OpenError, OptionSpec, Settings, Url};
 
 use super::check;
 use super::{FOLDERS, MTIMES, Service, secret, text, tree, with};
-use crate::OpendalTree;
+use crate::handle::OpendalTree;
 
 /// `webdav://host/path` over HTTP, `webdavs://host/path` over HTTPS.
 pub const WEBDAV: Service = Service {

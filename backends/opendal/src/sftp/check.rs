@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use towpath_backend::{Error, ErrorKind, Kind, RelPath, Result};
 
-use super::connection::{Connection, Failure};
-use super::tree::SftpTree;
+use super::connection::Connection;
+use super::failure::Failure;
+use super::handle::SftpTree;
 use super::wire::{Attributes, Request, request, status};
 
 /// A path whose directories are directories, and the connection that the operation is to use at once.
@@ -51,7 +52,7 @@ impl SftpTree {
         if path.is_root() {
             // The user named it: it may be a link, or lie behind one.
             let found = connection.send(Request::about(request::STAT, &at)).attributes().await;
-            let found = absent_is_none(found).map_err(|failure| failed(operation, path, &failure))?;
+            let found = absent_is_none(found).map_err(|failure| failure.error(operation, path))?;
             return Ok(Checked { connection, at, found });
         }
         let mut above: Vec<_> = std::iter::successors(path.parent(), RelPath::parent).collect();
@@ -61,7 +62,7 @@ impl SftpTree {
         let last = connection.send(lstat(&at));
         for look in looks {
             let found = look.attributes().await;
-            let found = absent_is_none(found).map_err(|failure| failed(operation, path, &failure))?;
+            let found = absent_is_none(found).map_err(|failure| failure.error(operation, path))?;
             let (kind, cause) = match found.map(Attributes::kind) {
                 Some(Kind::Dir) => continue,
                 Some(Kind::Symlink) => (
@@ -73,7 +74,7 @@ impl SftpTree {
             };
             return Err(Error::new(kind, operation, path, cause));
         }
-        let found = absent_is_none(last.attributes().await).map_err(|failure| failed(operation, path, &failure))?;
+        let found = absent_is_none(last.attributes().await).map_err(|failure| failure.error(operation, path))?;
         Ok(Checked { connection, at, found })
     }
 
@@ -93,7 +94,7 @@ impl SftpTree {
         {
             return Error::new(ErrorKind::AlreadyExists, operation, path, "the name is taken");
         }
-        failed(operation, path, failure)
+        failure.error(operation, path)
     }
 }
 
@@ -108,32 +109,4 @@ fn absent_is_none(found: std::result::Result<Attributes, Failure>) -> std::resul
         Err(failure) if failure.code() == Some(status::NO_SUCH_FILE) => Ok(None),
         Err(failure) => Err(failure),
     }
-}
-
-/// A failure as the error of an operation on a path.
-pub(super) fn failed(operation: &'static str, path: &RelPath, failure: &Failure) -> Error {
-    let (code, text) = match failure {
-        Failure::Lost(reason) => return Error::new(ErrorKind::Unavailable, operation, path, reason.clone()),
-        Failure::Refused { code, text } => (*code, text.trim()),
-    };
-    let kind = match code {
-        status::NO_SUCH_FILE => ErrorKind::NotFound,
-        status::PERMISSION_DENIED => ErrorKind::PermissionDenied,
-        // What OpenSSH says of a name that is too long.
-        status::BAD_MESSAGE => ErrorKind::InvalidName,
-        status::UNSUPPORTED => ErrorKind::Unsupported,
-        status::NO_CONNECTION | status::CONNECTION_LOST => ErrorKind::Unavailable,
-        _ => ErrorKind::Other,
-    };
-    let cause = match (code, text) {
-        (status::FAILURE, "" | "Failure") => {
-            "the server says only \"Failure\" (a full disk or quota, a read-only file system, or an I/O error?)"
-                .to_owned()
-        }
-        (_, "") => format!("the server says status {code}, and no more"),
-        _ => text.to_owned(),
-    };
-    let error = Error::new(kind, operation, path, cause);
-    // It stands for many causes, and some of them pass.
-    if code == status::FAILURE { error.with_temporary(true) } else { error }
 }

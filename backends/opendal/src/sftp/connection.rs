@@ -12,33 +12,16 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use towpath_backend::Bytes;
 
-use super::PATIENCE;
+use super::failure::Failure;
 use super::ssh::Target;
 use super::wire::{Answer, FSYNC, Fields, Request, answer, request, status};
 
+/// How long a connection may stand still while an answer is due.
+const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// The longest answer that is taken: servers send no more than 256 KiB.
 const MOST_BYTES: u32 = 1 << 20;
 /// How much of what `ssh` says is kept, for the error.
 const SAID_BYTES: u64 = 4096;
-
-/// Why a request failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Failure {
-    /// There is no connection, or not any more.
-    Lost(String),
-    /// The server said no.
-    Refused { code: u32, text: String },
-}
-
-impl Failure {
-    fn malformed() -> Self {
-        Self::Lost("the server's answer is not one of SFTP version 3".to_owned())
-    }
-
-    pub(super) fn code(&self) -> Option<u32> {
-        if let Self::Refused { code, .. } = self { Some(*code) } else { None }
-    }
-}
 
 /// A connection, over which any number of requests travel at a time.
 pub(super) struct Connection {
@@ -109,11 +92,11 @@ impl Connection {
         mut input: impl AsyncWrite + Unpin + Send + 'static,
         ssh: Option<(Child, JoinHandle<String>)>,
     ) -> Result<Self, Failure> {
-        let greeted = timeout(PATIENCE, greet(&mut output, &mut input)).await;
+        let greeted = timeout(STALL_TIMEOUT, greet(&mut output, &mut input)).await;
         let extensions = match greeted {
             Ok(Ok(extensions)) => extensions,
             Ok(Err(reason)) => return Err(Failure::Lost(why(reason, ssh).await)),
-            Err(_elapsed) => return Err(Failure::Lost(format!("no greeting within {} s", PATIENCE.as_secs()))),
+            Err(_elapsed) => return Err(Failure::Lost(format!("no greeting within {} s", STALL_TIMEOUT.as_secs()))),
         };
         let shared = Arc::new(Shared { waiting: Mutex::default(), moved: Mutex::new(Instant::now()) });
         let (requests, queue) = mpsc::unbounded_channel();
@@ -171,7 +154,7 @@ impl Pending {
     /// The answer, if it is not that the server refuses.
     pub(super) async fn answer(mut self) -> Result<Answer, Failure> {
         loop {
-            match timeout(PATIENCE, &mut self.answer).await {
+            match timeout(STALL_TIMEOUT, &mut self.answer).await {
                 Ok(Ok(Answer::Status { code, text })) if code != status::OK => {
                     return Err(Failure::Refused { code, text });
                 }
@@ -181,8 +164,8 @@ impl Pending {
                     return Err(Failure::Lost(reason));
                 }
                 // Under a low limit much may be queued before it; as long as something moves, all is well.
-                Err(_elapsed) if lock(&self.shared.moved).elapsed() < PATIENCE => {}
-                Err(_elapsed) => self.shared.end(format!("nothing moved for {} s", PATIENCE.as_secs())),
+                Err(_elapsed) if lock(&self.shared.moved).elapsed() < STALL_TIMEOUT => {}
+                Err(_elapsed) => self.shared.end(format!("nothing moved for {} s", STALL_TIMEOUT.as_secs())),
             }
         }
     }

@@ -1,19 +1,14 @@
-//! The tree: what source and sink share.
+//! The handle of a tree: its settings, its connections, and what the server can do.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use towpath_backend::{
-    Capabilities, EntryStream, Error, ErrorKind, Identity, Kind, Metadata, ReadOptions, RelPath, Result, Timestamp,
-    Tree, async_trait,
-};
+use towpath_backend::{Capabilities, RelPath, Result, Timestamp};
 
-use super::check::failed;
 use super::connection::Connection;
-use super::listing;
 use super::pool::Pool;
 use super::ssh::Target;
-use super::wire::{Attributes, LSETSTAT, POSIX_RENAME, Request, request, status};
+use super::wire::{LSETSTAT, POSIX_RENAME};
 
 /// The step of the protocol's mtimes: a second.
 const MTIME_STEP_NS: u64 = 1_000_000_000;
@@ -47,10 +42,10 @@ pub(crate) struct Keeps {
 #[derive(Debug)]
 pub(super) struct Shared {
     /// The URL, as users know it.
-    root: Vec<u8>,
+    pub(super) root: Vec<u8>,
     /// The path of the root on the server.
-    path: Vec<u8>,
-    identity: String,
+    pub(super) path: Vec<u8>,
+    pub(super) identity: String,
     pub(super) keeps: Keeps,
     pool: Pool,
     /// What the server can do beyond version 3, once there was a connection.
@@ -92,7 +87,7 @@ impl SftpTree {
 
     /// A connection for an operation.
     pub(super) async fn connection(&self, operation: &'static str, path: &RelPath) -> Result<Arc<Connection>> {
-        let connection = self.shared.pool.get().await.map_err(|failure| failed(operation, path, &failure))?;
+        let connection = self.shared.pool.get().await.map_err(|failure| failure.error(operation, path))?;
         self.shared
             .abilities
             .get_or_init(|| Abilities { links: connection.has(LSETSTAT), renames: connection.has(POSIX_RENAME) });
@@ -104,102 +99,18 @@ impl SftpTree {
         self.shared.abilities.get().copied().unwrap_or(Abilities { links: true, renames: true })
     }
 
-    /// Whether the root is there, and is a directory.
-    pub(crate) async fn is_there(&self) -> Result<bool> {
-        Ok(self.check("open", &RelPath::root()).await?.kind() == Some(Kind::Dir))
-    }
-
     /// From now on a root that is missing is an empty one.
     pub(crate) fn may_be_missing(&self) {
         self.shared.may_be_missing.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the root is missing, and that counts as an empty one.
-    async fn is_missing_in_a_dry_run(&self) -> Result<bool> {
-        if !self.shared.may_be_missing.load(Ordering::Relaxed) {
-            return Ok(false);
-        }
-        Ok(self.check("check", &RelPath::root()).await?.found.is_none())
-    }
-
-    /// Makes the root, and the directories above it that are missing.
-    pub(crate) async fn make_root(&self) -> Result<()> {
-        const OPERATION: &str = "create directory";
-        let root = RelPath::root();
-        if self.is_there().await? {
-            return Ok(());
-        }
-        let connection = self.connection(OPERATION, &root).await?;
-        let slashes = self.shared.path.iter().enumerate().skip(1).filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
-        for end in slashes.chain([self.shared.path.len()]) {
-            let at = &self.shared.path[..end];
-            let made = connection.send(Request::about(request::MKDIR, at).no_attributes()).done().await;
-            let Err(failure) = made else { continue };
-            // Servers say "Failure" of a name that is taken, and more if nothing may be made beside it.
-            match connection.send(Request::about(request::STAT, at)).attributes().await.map(Attributes::kind) {
-                Ok(Kind::Dir) => {}
-                _ => return Err(failed(OPERATION, &root, &failure)),
-            }
-        }
-        Ok(())
+    /// Whether a root that is missing counts as an empty one.
+    pub(super) fn root_may_be_missing(&self) -> bool {
+        self.shared.may_be_missing.load(Ordering::Relaxed)
     }
 
     /// Seconds since 1970, as the protocol has them: of a time before 1970 or after 2106 the nearest.
     pub(super) fn seconds(time: Timestamp) -> u32 {
         u32::try_from(time.seconds()).unwrap_or(if time.seconds() < 0 { 0 } else { u32::MAX })
     }
-}
-
-#[async_trait]
-impl Tree for SftpTree {
-    fn root(&self) -> &[u8] {
-        &self.shared.root
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        let Abilities { links, renames } = self.abilities();
-        let Keeps { mtimes, links: wanted, .. } = self.shared.keeps;
-        Capabilities { sets_mtime: mtimes, symlinks: links && wanted, renames, ..KEPT }
-    }
-
-    async fn identity(&self) -> Result<Identity> {
-        const OPERATION: &str = "check";
-        let root = RelPath::root();
-        match self.check(OPERATION, &root).await?.kind() {
-            Some(Kind::Dir) => Ok(Identity::new(self.shared.identity.clone())),
-            None if self.shared.may_be_missing.load(Ordering::Relaxed) => {
-                Ok(Identity::new(self.shared.identity.clone()))
-            }
-            None => Err(Error::new(ErrorKind::NotFound, OPERATION, &root, "there is no such directory")),
-            Some(_) => Err(Error::new(ErrorKind::NotADirectory, OPERATION, &root, "is not a directory")),
-        }
-    }
-
-    async fn read_dir(&self, dir: &RelPath, options: &ReadOptions) -> Result<EntryStream> {
-        const OPERATION: &str = "list";
-        let checked = self.check(OPERATION, dir).await?;
-        let (kind, cause) = match checked.kind() {
-            Some(Kind::Dir) => return listing::open(checked, dir, options.pacing.is_some()).await,
-            None if dir.is_root() && self.shared.may_be_missing.load(Ordering::Relaxed) => {
-                return Ok(Box::pin(tokio_stream::empty()));
-            }
-            None => (ErrorKind::NotFound, "there is no such directory"),
-            Some(Kind::Symlink) => (ErrorKind::Escapes, "is a symbolic link on the server, and links are not followed"),
-            Some(_) => (ErrorKind::NotADirectory, "is not a directory"),
-        };
-        Err(Error::new(kind, OPERATION, dir, cause))
-    }
-
-    async fn metadata(&self, path: &RelPath) -> Result<Metadata> {
-        if path.is_root() && self.is_missing_in_a_dry_run().await? {
-            return Ok(Metadata::new(Kind::Dir, 0, Timestamp::default()));
-        }
-        let (_, found) = self.check_there("check", path).await?;
-        Ok(found.metadata())
-    }
-}
-
-/// Whether a failure says that the server cannot do such a thing.
-pub(super) fn is_unsupported(failure: &super::connection::Failure) -> bool {
-    failure.code() == Some(status::UNSUPPORTED)
 }

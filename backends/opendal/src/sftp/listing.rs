@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use tokio_stream::Stream;
 use towpath_backend::{Entry, EntryStream, Error, ErrorKind, RelPath, Result};
 
-use super::check::{Checked, failed};
+use super::check::Checked;
 use super::connection::{Handle, Pending};
 use super::wire::request;
 
@@ -19,7 +19,7 @@ const PAGE_ENTRIES: usize = 1000;
 /// `is_paced`: a page is not fetched before it is polled for.
 pub(super) async fn open(checked: Checked, dir: &RelPath, is_paced: bool) -> Result<EntryStream> {
     let handle = checked.connection.handle(checked.about(request::OPENDIR)).await;
-    let handle = handle.map_err(|failure| failed("list", dir, &failure))?;
+    let handle = handle.map_err(|failure| failure.error("list", dir))?;
     let mut listing = Listing { handle, dir: dir.clone(), is_paced, asked: None, entries: Vec::new() };
     let first = listing.page().await?;
     let next = first.is_some().then(|| listing.into_next());
@@ -44,7 +44,7 @@ impl Listing {
     async fn page(&mut self) -> Result<Option<Vec<Entry>>> {
         while self.entries.is_empty() {
             let answer = self.asked.take().unwrap_or_else(|| self.ask());
-            let names = answer.names().await.map_err(|failure| failed("list", &self.dir, &failure))?;
+            let names = answer.names().await.map_err(|failure| failure.error("list", &self.dir))?;
             let Some(names) = names else { return Ok(None) };
             if names.is_empty() {
                 let cause = "the server's answer holds no names, and does not say that it was the last";

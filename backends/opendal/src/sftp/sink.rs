@@ -5,9 +5,9 @@ use towpath_backend::{
     WriteOptions, async_trait,
 };
 
-use super::check::failed;
-use super::connection::{Failure, Handle};
-use super::tree::{SftpTree, is_unsupported};
+use super::connection::Handle;
+use super::failure::Failure;
+use super::handle::SftpTree;
 use super::wire::{LSETSTAT, POSIX_RENAME, Request, open, request, status};
 use super::writer::Writer;
 
@@ -77,7 +77,7 @@ impl Sink for SftpTree {
             return Err(Error::new(ErrorKind::IsADirectory, OPERATION, to, "a directory is not moved or replaced"));
         }
         let asked = Request::extended(POSIX_RENAME).string(&checked.at).string(&place.at);
-        checked.connection.send(asked).done().await.map_err(|failure| failed(OPERATION, to, &failure))
+        checked.connection.send(asked).done().await.map_err(|failure| failure.error(OPERATION, to))
     }
 
     async fn set_times(&self, path: &RelPath, times: &Times) -> Result<()> {
@@ -97,9 +97,9 @@ impl Sink for SftpTree {
             false => checked.about(request::SETSTAT),
         };
         let set = checked.connection.send(asked.times(accessed, modified)).done().await;
-        set.map_err(|failure| match is_unsupported(&failure) {
+        set.map_err(|failure| match failure.is_unsupported() {
             true => unsupported(OPERATION, path, "this server cannot set these times"),
-            false => failed(OPERATION, path, &failure),
+            false => failure.error(OPERATION, path),
         })
     }
 
@@ -111,7 +111,7 @@ impl Sink for SftpTree {
         }
         // A link goes itself.
         let removed = checked.connection.send(checked.about(request::REMOVE)).done().await;
-        removed.map_err(|failure| failed(OPERATION, path, &failure))
+        removed.map_err(|failure| failure.error(OPERATION, path))
     }
 
     async fn remove_dir(&self, path: &RelPath) -> Result<()> {
@@ -163,7 +163,7 @@ impl SftpTree {
         match checked.connection.handle(checked.about(request::OPEN).u32(how).permissions(permissions)).await {
             Ok(handle) => Ok(handle),
             Err(failure) if checked.found.is_none() => Err(self.not_made(operation, path, &failure).await),
-            Err(failure) => Err(failed(operation, path, &failure)),
+            Err(failure) => Err(failure.error(operation, path)),
         }
     }
 
@@ -176,7 +176,7 @@ impl SftpTree {
         {
             return Error::new(ErrorKind::NotEmpty, operation, path, "holds something");
         }
-        failed(operation, path, failure)
+        failure.error(operation, path)
     }
 }
 

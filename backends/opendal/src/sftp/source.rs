@@ -6,11 +6,10 @@ use towpath_backend::{
     Error, ErrorKind, FileReader, Kind, Metadata, ReadOptions, RelPath, Result, Source, WholeFile, async_trait,
 };
 
-use super::check::failed;
-use super::connection::{Failure, Handle, Pending};
-use super::tree::SftpTree;
-use super::wire::{Answer, Attributes, open, request};
-use super::{CHUNK_BYTES, WINDOW_BYTES};
+use super::connection::{Handle, Pending};
+use super::failure::Failure;
+use super::handle::SftpTree;
+use super::wire::{Answer, Attributes, CHUNK_BYTES, WINDOW_BYTES, open, request};
 
 #[async_trait]
 impl Source for SftpTree {
@@ -28,7 +27,7 @@ impl Source for SftpTree {
     ) -> Result<WholeFile> {
         const OPERATION: &str = "read";
         let (handle, found) = self.open_file(OPERATION, path).await?;
-        let told = |failure: &Failure| failed(OPERATION, path, failure);
+        let told = |failure: &Failure| failure.error(OPERATION, path);
         let (before, limit) = (buffer.len(), limit_bytes as u64);
         let mut size_bytes = found.size_bytes;
         loop {
@@ -64,7 +63,7 @@ impl Source for SftpTree {
         match checked.connection.send(checked.about(request::READLINK)).answer().await {
             Ok(Answer::Names(names)) if names.len() == 1 => Ok(names[0].name.to_vec()),
             Ok(_) => Err(Error::new(ErrorKind::Other, OPERATION, path, "the server does not say where it points")),
-            Err(failure) => Err(failed(OPERATION, path, &failure)),
+            Err(failure) => Err(failure.error(OPERATION, path)),
         }
     }
 }
@@ -75,7 +74,7 @@ impl SftpTree {
         let (checked, found) = self.check_there(operation, path).await?;
         let found = file(operation, path, found)?;
         let asked = checked.about(request::OPEN).u32(open::READ).no_attributes();
-        let handle = checked.connection.handle(asked).await.map_err(|failure| failed(operation, path, &failure))?;
+        let handle = checked.connection.handle(asked).await.map_err(|failure| failure.error(operation, path))?;
         Ok((handle, found))
     }
 }
@@ -157,13 +156,13 @@ struct Reader {
 impl FileReader for Reader {
     async fn metadata(&mut self) -> Result<Metadata> {
         let found = self.handle.send(request::FSTAT, |request| request).attributes().await;
-        let found = found.map_err(|failure| failed("check", &self.path, &failure))?;
+        let found = found.map_err(|failure| failure.error("check", &self.path))?;
         Ok(found.metadata())
     }
 
     async fn read_at(&mut self, offset: u64, length_bytes: usize, mut buffer: Vec<u8>) -> Result<Vec<u8>> {
         let range = Range::ask(&self.handle, offset, offset.saturating_add(length_bytes as u64));
-        range.append_to(&mut buffer).await.map_err(|failure| failed("read", &self.path, &failure))?;
+        range.append_to(&mut buffer).await.map_err(|failure| failure.error("read", &self.path))?;
         Ok(buffer)
     }
 }

@@ -10,9 +10,10 @@ use towpath_backend::{
     WriteOptions,
 };
 
-use super::connection::{Connection, Failure};
+use super::connection::Connection;
+use super::failure::Failure;
+use super::handle::{Keeps, SftpTree};
 use super::pool::Pool;
-use super::tree::{Keeps, SftpTree};
 use super::wire::{FSYNC, LSETSTAT, POSIX_RENAME, answer, request, status};
 
 const FILE: u32 = 0o100_644;

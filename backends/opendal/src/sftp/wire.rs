@@ -64,6 +64,12 @@ pub(super) const FSYNC: &str = "fsync@openssh.com";
 /// Renames, and replaces a file of the new name in the same step.
 pub(super) const POSIX_RENAME: &str = "posix-rename@openssh.com";
 
+/// The content of one request. Every server takes requests of this size, and `sftp` sends no larger ones.
+pub(super) const CHUNK_BYTES: usize = 32 << 10;
+/// Content of one file in flight: requests are sent before the earlier ones are answered. More does not fit the window
+/// of an SSH channel.
+pub(super) const WINDOW_BYTES: u64 = 2 << 20;
+
 const HAS_SIZE: u32 = 0x1;
 const HAS_OWNER: u32 = 0x2;
 const HAS_PERMISSIONS: u32 = 0x4;

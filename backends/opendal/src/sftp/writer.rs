@@ -6,11 +6,11 @@ use towpath_backend::{
     Bytes, Error, ErrorKind, FileWriter, Kind, Metadata, Pacing, RelPath, Result, Times, async_trait,
 };
 
-use super::check::{failed, lstat};
-use super::connection::{Failure, Handle, Pending};
-use super::tree::{SftpTree, is_unsupported};
-use super::wire::request;
-use super::{CHUNK_BYTES, WINDOW_BYTES};
+use super::check::lstat;
+use super::connection::{Handle, Pending};
+use super::failure::Failure;
+use super::handle::SftpTree;
+use super::wire::{CHUNK_BYTES, WINDOW_BYTES, request};
 
 pub(super) struct Writer {
     tree: SftpTree,
@@ -49,7 +49,7 @@ impl Writer {
         while self.in_flight_bytes > bytes
             && let Some((length, sent)) = self.in_flight.pop_front()
         {
-            sent.done().await.map_err(|failure| failed("write", &self.path, &failure))?;
+            sent.done().await.map_err(|failure| failure.error("write", &self.path))?;
             self.in_flight_bytes -= length;
         }
         Ok(())
@@ -70,13 +70,13 @@ impl Writer {
         // Behind both: a file counts as finished when a power cut at the server does not undo it.
         let synced = if self.tree.shared.keeps.synced { self.handle.sync() } else { None };
         self.confirm_down_to(0).await?;
-        let told = |failure: Failure| failed(OPERATION, &self.path, &failure);
+        let told = |failure: Failure| failure.error(OPERATION, &self.path);
         if let Some(set) = set {
             set.done().await.map_err(told)?;
         }
         if let Some(synced) = synced {
             match synced.done().await {
-                Err(failure) if !is_unsupported(&failure) => return Err(failed("sync", &self.path, &failure)),
+                Err(failure) if !failure.is_unsupported() => return Err(failure.error("sync", &self.path)),
                 _ => {}
             }
         }

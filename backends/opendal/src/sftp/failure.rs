@@ -1,0 +1,57 @@
+//! Why a request failed, and the error of a backend that it is.
+
+use towpath_backend::{Error, ErrorKind, RelPath};
+
+use super::wire::status;
+
+/// Why a request failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// There is no connection, or not any more.
+    Lost(String),
+    /// The server said no.
+    Refused { code: u32, text: String },
+}
+
+impl Failure {
+    pub(super) fn malformed() -> Self {
+        Self::Lost("the server's answer is not one of SFTP version 3".to_owned())
+    }
+
+    pub(super) fn code(&self) -> Option<u32> {
+        if let Self::Refused { code, .. } = self { Some(*code) } else { None }
+    }
+
+    /// Whether the server cannot do such a thing.
+    pub(super) fn is_unsupported(&self) -> bool {
+        self.code() == Some(status::UNSUPPORTED)
+    }
+
+    /// The failure as the error of an operation on a path.
+    pub(super) fn error(&self, operation: &'static str, path: &RelPath) -> Error {
+        let (code, text) = match self {
+            Self::Lost(reason) => return Error::new(ErrorKind::Unavailable, operation, path, reason.clone()),
+            Self::Refused { code, text } => (*code, text.trim()),
+        };
+        let kind = match code {
+            status::NO_SUCH_FILE => ErrorKind::NotFound,
+            status::PERMISSION_DENIED => ErrorKind::PermissionDenied,
+            // What OpenSSH says of a name that is too long.
+            status::BAD_MESSAGE => ErrorKind::InvalidName,
+            status::UNSUPPORTED => ErrorKind::Unsupported,
+            status::NO_CONNECTION | status::CONNECTION_LOST => ErrorKind::Unavailable,
+            _ => ErrorKind::Other,
+        };
+        let cause = match (code, text) {
+            (status::FAILURE, "" | "Failure") => {
+                "the server says only \"Failure\" (a full disk or quota, a read-only file system, or an I/O error?)"
+                    .to_owned()
+            }
+            (_, "") => format!("the server says status {code}, and no more"),
+            _ => text.to_owned(),
+        };
+        let error = Error::new(kind, operation, path, cause);
+        // It stands for many causes, and some of them pass.
+        if code == status::FAILURE { error.with_temporary(true) } else { error }
+    }
+}

@@ -1,0 +1,142 @@
+//! Questions about one name: what has it, if anything has.
+
+use opendal::options::ListOptions;
+use tokio_stream::StreamExt as _;
+use towpath_backend::{Error, ErrorKind, Metadata, RelPath, Result};
+
+use crate::error;
+use crate::handle::OpendalTree;
+
+impl OpendalTree {
+    /// The object of this name, if it is a file.
+    pub(crate) async fn stat_file(&self, operation: &'static str, path: &RelPath) -> Result<Metadata> {
+        let key = self.keys().file(operation, path)?;
+        match self.operator.stat(&key).await {
+            Ok(found) => Ok(self.metadata_of(&found)),
+            Err(problem) => Err(self.or_absent(error::of(operation, path, &problem), path.parent()).await),
+        }
+    }
+
+    /// The error of a look at what should lie below `dir`: that it is not there, if `dir` or one above
+    /// it is a file. Some servers do not say that nothing is below a file, but that they do not
+    /// understand who asks (Apache).
+    pub(crate) async fn or_absent(&self, error: Error, dir: Option<RelPath>) -> Error {
+        if error.kind() != ErrorKind::Other || !self.leads_to_a_file(dir).await {
+            return error;
+        }
+        Error::new(ErrorKind::NotFound, error.operation(), error.path(), "a file is in the middle of the path")
+    }
+
+    /// Whether a file is at this path or above it, where there are directories.
+    async fn leads_to_a_file(&self, mut at: Option<RelPath>) -> bool {
+        while let Some(path) = at.filter(|path| self.has_directories() && !path.is_root()) {
+            if let Ok(key) = self.keys().file("stat", &path)
+                && let Ok(found) = self.operator.stat(&key).await
+            {
+                return !found.is_dir();
+            }
+            at = path.parent();
+        }
+        false
+    }
+
+    /// Whether anything is there to be read. A root that holds nothing is none, where it is not
+    /// an object itself: a prefix that was mistyped looks like that.
+    pub(crate) async fn is_there(&self) -> Result<bool> {
+        const OPERATION: &str = "open";
+        let root = RelPath::root();
+        if self.has_directories() {
+            return self.is_directory(OPERATION, &root).await;
+        }
+        let problem = |problem: &opendal::Error| error::of(OPERATION, &root, problem);
+        let mut lister = self.operator.lister_options("/", self.any_one()).await.map_err(|error| problem(&error))?;
+        match lister.next().await {
+            None => Ok(false),
+            Some(found) => found.map(|_| true).map_err(|error| problem(&error)),
+        }
+    }
+
+    /// Asks for one name below a key, whichever. Where names are only prefixes, for one of all
+    /// below it: a server that has to put them together first looks at many of them.
+    fn any_one(&self) -> ListOptions {
+        let recursive = !self.has_directories() && self.can().list_with_recursive;
+        ListOptions { limit: Some(1), recursive, ..ListOptions::default() }
+    }
+
+    /// Makes the folder that is the root, and those above it, where there are folders.
+    pub(crate) async fn make_root(&self) -> Result<()> {
+        if !self.has_directories() {
+            return Ok(());
+        }
+        let made = self.operator.create_dir("/").await;
+        made.map_err(|problem| error::of("create directory", &RelPath::root(), &problem))
+    }
+
+    /// Whether there is a directory of this name: itself, or something in it.
+    pub(crate) async fn is_directory(&self, operation: &'static str, path: &RelPath) -> Result<bool> {
+        let key = self.keys().directory(operation, path)?;
+        let problem = |problem: &opendal::Error| error::of(operation, path, problem);
+        // OpenDAL says of every root that it is there.
+        if self.has_directories() && !path.is_root() {
+            return match self.operator.stat(&key).await {
+                Ok(found) => Ok(found.is_dir()),
+                Err(error) => match self.or_absent(problem(&error), Some(path.clone())).await {
+                    error if error.kind() == ErrorKind::NotFound => Ok(false),
+                    error => Err(error),
+                },
+            };
+        }
+        let mut lister = self.operator.lister_options(&key, self.any_one()).await.map_err(|error| problem(&error))?;
+        match lister.next().await {
+            None => Ok(path.is_root()),
+            Some(Ok(_)) => Ok(true),
+            Some(Err(error)) if problem(&error).kind() == ErrorKind::NotFound => Ok(false),
+            Some(Err(error)) => Err(problem(&error)),
+        }
+    }
+}
+
+#[cfg(test)]
+#[cfg(feature = "s3")]
+mod tests {
+    use super::*;
+    use opendal::Operator;
+    use opendal::services::S3;
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::net::TcpListener;
+
+    /// A bucket with one object, whose server tells what the first request was for.
+    fn bucket() -> (OpendalTree, std::thread::JoinHandle<String>) {
+        let listing = "<ListBucketResult><Contents><Key>dir/a/b</Key><Size>1</Size>\
+                       <LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents></ListBucketResult>";
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let service = S3::default()
+            .bucket("bucket")
+            .region("here")
+            .endpoint(&format!("http://{}", server.local_addr().unwrap()))
+            .access_key_id("id")
+            .secret_access_key("key");
+        let first = std::thread::spawn(move || {
+            let mut connection = BufReader::new(server.accept().unwrap().0);
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") {
+                assert_ne!(connection.read_line(&mut head).unwrap(), 0);
+            }
+            let length = listing.len();
+            let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{listing}");
+            connection.get_mut().write_all(answer.as_bytes()).unwrap();
+            head.lines().next().unwrap().to_owned()
+        });
+        (OpendalTree::new(Operator::new(service).unwrap(), "s3://bucket").paced(), first)
+    }
+
+    #[tokio::test]
+    async fn whether_a_directory_is_there_is_asked_for_one_object_of_all_below_it() {
+        let (tree, first) = bucket();
+        let path = RelPath::new(b"dir").unwrap();
+        assert!(tree.is_directory("stat", &path).await.unwrap());
+        let asked = first.join().unwrap();
+        assert!(asked.contains("prefix=dir/") || asked.contains("prefix=dir%2F"), "{asked}");
+        assert!(asked.contains("max-keys=1") && !asked.contains("delimiter"), "{asked}");
+    }
+}

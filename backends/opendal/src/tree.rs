@@ -1,0 +1,54 @@
+//! What source and sink have in common: identity, capabilities, listings and metadata.
+
+use towpath_backend::{
+    Capabilities, EntryStream, Error, ErrorKind, Identity, Kind, Metadata, ReadOptions, RelPath, Result, Timestamp,
+    Tree, async_trait,
+};
+
+use crate::handle::OpendalTree;
+use crate::listing;
+
+#[async_trait]
+impl Tree for OpendalTree {
+    fn root(&self) -> &[u8] {
+        self.shown_root()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            sets_mtime: self.keeps_mtime(),
+            names: self.keys().rules(),
+            implied_directories: !self.has_directories(),
+            empty_directories: self.creates_empty_directories(),
+            probes: true,
+            // OpenDAL refuses an answer that is shorter than what was asked for.
+            exact_sizes: true,
+            lanes: self.lanes(),
+            ..Capabilities::PLAIN
+        }
+    }
+
+    /// Looks whether the storage answers: a bucket that is gone is not an empty one.
+    async fn identity(&self) -> Result<Identity> {
+        self.is_directory("stat", &RelPath::root()).await?;
+        Ok(self.own_identity())
+    }
+
+    async fn read_dir(&self, dir: &RelPath, _: &ReadOptions) -> Result<EntryStream> {
+        listing::open(self, dir).await
+    }
+
+    async fn metadata(&self, path: &RelPath) -> Result<Metadata> {
+        const OPERATION: &str = "stat";
+        if !path.is_root() {
+            match self.stat_file(OPERATION, path).await {
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                result => return result,
+            }
+        }
+        if self.is_directory(OPERATION, path).await? {
+            return Ok(Metadata::new(Kind::Dir, 0, Timestamp::default()));
+        }
+        Err(Error::new(ErrorKind::NotFound, OPERATION, path, "there is no such object, and nothing below it"))
+    }
+}

@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 use towpath::Migration;
 use towpath_backend::{
-    Capabilities, Entry, EntryStream, Error, ErrorKind, FileReader, Identity, Kind, Metadata, ReadOptions, RelPath,
-    Result, Source, Timestamp, Tree, async_trait,
+    Capabilities, Entry, EntryStream, Error, ErrorKind, FileReader, Hints, Identity, Kind, Metadata, ReadOptions,
+    RelPath, Result, Source, Timestamp, Tree, async_trait,
 };
 use towpath_local::LocalSink;
 
@@ -68,7 +68,11 @@ impl Tree for Tar {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { mtime_precision_ns: 1_000_000_000, over_network: false, ..Capabilities::PLAIN }
+        Capabilities { mtime_precision_ns: 1_000_000_000, ..Capabilities::PLAIN }
+    }
+
+    fn hints(&self) -> Hints {
+        Hints { over_network: false, ..Hints::DEFAULT }
     }
 
     async fn identity(&self) -> Result<Identity> {

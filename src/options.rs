@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use towpath_backend::{Capabilities, RelPath};
+use towpath_backend::{Hints, RelPath};
 
 use crate::checksum::Algorithm;
 use crate::filter::Filter;
@@ -128,7 +128,7 @@ pub struct Options {
     /// Number of block slots, shared by all lanes: bounds the memory.
     pub queue_capacity: usize,
     /// Number of files under way at the same time; at most a half of them is large (1 MiB or more).
-    /// `None`: as many as suit the trees ([`Capabilities::lanes`]).
+    /// `None`: as many as suit the trees ([`Hints::lanes`]).
     pub lanes: Option<usize>,
     /// Files with more holes than this, and with more than sixteen times their data, are sent one at a time beside the
     /// others, the smallest first; those larger than 128 times this come after all others. The zeros of holes are
@@ -234,8 +234,8 @@ impl Options {
         )
     }
 
-    /// How many files are under way at a time between trees of these capabilities.
-    pub(crate) fn lanes_between(&self, source: Capabilities, sink: Capabilities) -> usize {
+    /// How many files are under way at a time between trees with these hints.
+    pub(crate) fn lanes_between(&self, source: Hints, sink: Hints) -> usize {
         self.lanes.unwrap_or(source.lanes.max(sink.lanes)).clamp(1, Self::MAX_LANES)
     }
 
@@ -301,7 +301,7 @@ mod tests {
 
     #[test]
     fn the_lanes_are_what_was_asked_for_or_suits_both_trees() {
-        let suits = |lanes| Capabilities { lanes, ..Capabilities::PLAIN };
+        let suits = |lanes| Hints { lanes, ..Hints::DEFAULT };
         let lanes = |asked, source, sink| {
             Options { lanes: asked, ..Options::default() }.lanes_between(suits(source), suits(sink))
         };

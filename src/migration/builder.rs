@@ -96,8 +96,10 @@ impl Builder {
             let problem = "the destination cannot rename in one step, so files cannot be replaced atomically";
             return Err(Error::Config(problem.to_owned()));
         }
-        let over_network = source.capabilities().over_network || sink.capabilities().over_network;
-        let paces = Paces::new(&self.options, over_network);
+        let mut options = self.options;
+        options.sink_apart.extend(sink.reserved_paths());
+        let over_network = source.hints().over_network || sink.hints().over_network;
+        let paces = Paces::new(&options, over_network);
         Ok(Migration {
             paces,
             source,
@@ -105,7 +107,7 @@ impl Builder {
             database: self.database.ok_or_else(|| missing("a database"))?,
             audit_log: self.audit_log.ok_or_else(|| missing("an audit log"))?,
             left_alone: self.left_alone,
-            options: self.options,
+            options,
             cancellation: self.cancellation,
             stop_reason: Arc::default(),
             emitter: Emitter::default(),

@@ -20,7 +20,7 @@ impl Migration {
     /// The first line of the run, but for what the database adds.
     pub(super) fn start_line(&self) -> RunLine {
         let mut line = RunLine::started(self.roots());
-        let lanes = self.options.lanes_between(self.source.capabilities(), self.sink.capabilities());
+        let lanes = self.options.lanes_between(self.source.hints(), self.sink.hints());
         line.put("version", env!("CARGO_PKG_VERSION"));
         line.put("options", options(&self.options, lanes));
         line

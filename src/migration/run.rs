@@ -205,7 +205,7 @@ impl Migration {
             source: Arc::clone(&self.source),
             sink: Arc::clone(&self.sink),
             options: self.options.clone(),
-            lanes: self.options.lanes_between(self.source.capabilities(), self.sink.capabilities()),
+            lanes: self.options.lanes_between(self.source.hints(), self.sink.hints()),
             progress: self.progress.clone(),
             paces: Arc::clone(&self.paces),
             emitter: self.emitter.clone(),

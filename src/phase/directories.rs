@@ -82,7 +82,7 @@ impl NotKept {
 fn is_not_kept(shared: &Shared, work: DirWork, error: &BackendError) -> bool {
     matches!(work, DirWork::Create)
         && error.kind() == ErrorKind::Unsupported
-        && shared.sink.capabilities().implied_directories
+        && shared.sink.capabilities().virtual_directories
 }
 
 async fn report(shared: &Shared, dir: &PendingDir, error: BackendError, tally: &mut Tally) -> Result<(), Error> {
@@ -134,7 +134,7 @@ async fn work_on_page(shared: &Arc<Shared>, work: DirWork, page: Vec<PendingDir>
 async fn make_checked(shared: &Shared, dir: &RelPath) -> Result<(), BackendError> {
     make_dir(shared, dir).await?;
     let found = match shared.sink.metadata(dir).await {
-        Err(error) if error.kind() == ErrorKind::NotFound && shared.sink.capabilities().implied_directories => {
+        Err(error) if error.kind() == ErrorKind::NotFound && shared.sink.capabilities().virtual_directories => {
             let cause = "the destination accepts the directory and does not show it";
             return Err(BackendError::new(ErrorKind::Unsupported, "create directory", dir, cause));
         }
@@ -176,7 +176,7 @@ async fn apply(shared: &Shared, dir: &PendingDir) -> Result<ReadBack, BackendErr
     }
     let mut read_back = kept::set_attributes(shared, &dir.path, &attributes).await?;
     // Directories that are there by what is in them have no times to be kept.
-    let has_times = !shared.source.capabilities().implied_directories && shared.sink.capabilities().sets_mtime;
+    let has_times = !shared.source.capabilities().virtual_directories && shared.sink.capabilities().sets_mtime;
     if let (true, Some(times)) = (has_times, &dir.times) {
         read_back.add(kept::set_times(shared, &dir.path, times).await?);
     }

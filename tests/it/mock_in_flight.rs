@@ -8,7 +8,10 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use towpath::{Bandwidth, Options};
 use towpath_backend::mock::MockSink;
-use towpath_backend::{Bytes, Capabilities, FileReader, FileWriter, Kind, Metadata, Result, Times, async_trait};
+use towpath_backend::{
+    Bytes, FileReader, FileWriter, Hints, Kind, Metadata, Result, Sink as _, Times, WriteOptions, async_trait,
+};
+use towpath_memory::MemoryTree;
 
 use crate::mocks::*;
 
@@ -46,15 +49,18 @@ impl FileWriter for Slow {
 /// The most files of `size` that were open at a time, where the sink takes its time to close each.
 async fn most_at_a_time(size: usize, options: Options, expected: usize) -> usize {
     let (open, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let mut sink = finds_nothing(empty_sink_with(Capabilities { lanes: SUITS, ..capabilities() }));
+    let mut sink = finds_nothing(empty_sink());
     let peak = Arc::clone(&most);
     sink.expect_create().returning(move |_, _, _| {
         peak.fetch_max(open.fetch_add(1, SeqCst) + 1, SeqCst);
         Ok(Box::new(Slow { open: Arc::clone(&open), most: Arc::clone(&peak), expected, size }))
     });
     sink.expect_flush().returning(|| Ok(()));
-    let files: Vec<_> = (0..SUITS + 5).map(|n| (&*n.to_string().leak(), size)).collect();
-    let source = source(files.leak(), &Journal::default());
+    let source = MemoryTree::new("old").with_hints(Hints { lanes: SUITS, ..Hints::DEFAULT });
+    for n in 0..SUITS + 5 {
+        let (content, metadata) = (Bytes::from(vec![7; size]), metadata(Kind::File, size));
+        source.write_whole(&path(&n.to_string()), content, &metadata, &WriteOptions::default()).await.unwrap();
+    }
     assert!(Bench::new(options).run(source, sink).await.result.unwrap().all_in_sync());
     most.load(SeqCst)
 }

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    Attributes, Capabilities, EntryStream, Error, FileReader, FileWriter, Identity, Metadata, ReadOptions, RelPath,
-    Result, Sink, Source, Times, Tree, WholeFile, WriteOptions, Xattr,
+    Attributes, Capabilities, EntryStream, Error, FileReader, FileWriter, Hints, Identity, Metadata, ReadOptions,
+    RelPath, Result, Sink, Source, Times, Tree, WholeFile, WriteOptions, Xattr,
 };
 
 macro_rules! forward {
@@ -25,6 +25,10 @@ macro_rules! forward {
 
                 fn capabilities(&self) -> Capabilities {
                     (**self).capabilities()
+                }
+
+                fn hints(&self) -> Hints {
+                    (**self).hints()
                 }
 
                 fn locate(&self, local: &Path) -> Option<RelPath> {
@@ -111,6 +115,14 @@ macro_rules! forward {
 
                 async fn remove_dir(&self, path: &RelPath) -> Result<()> {
                     (**self).remove_dir(path).await
+                }
+
+                fn reserved_paths(&self) -> Vec<RelPath> {
+                    (**self).reserved_paths()
+                }
+
+                fn can_discard(&self) -> bool {
+                    (**self).can_discard()
                 }
 
                 async fn discard(&self, path: &RelPath) -> Result<()> {

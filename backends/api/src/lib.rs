@@ -49,7 +49,7 @@ pub use pacing::{Pacing, ReadOptions, WriteOptions};
 pub use path::{InvalidPath, RelPath};
 pub use sink::{FileWriter, Sink};
 pub use source::{FileReader, Source, WholeFile};
-pub use tree::{Capabilities, EntryStream, Tree};
+pub use tree::{Capabilities, EntryStream, Hints, Tree};
 
 // Re-exported so that a backend's crate writes `#[towpath_backend::async_trait]`
 // and takes its blocks' type from here, with the versions that fit.

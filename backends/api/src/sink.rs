@@ -52,8 +52,11 @@ pub trait Sink: Tree {
     /// Makes a symbolic link with these bytes as its target.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Unsupported`] where the storage has none.
-    async fn create_symlink(&self, path: &RelPath, target: &[u8]) -> Result<()>;
+    /// [`crate::ErrorKind::Unsupported`] where the storage has none ([`crate::Capabilities::symlinks`]).
+    async fn create_symlink(&self, path: &RelPath, target: &[u8]) -> Result<()> {
+        let _ = target;
+        Err(unsupported("create link", path, "this storage has no symbolic links"))
+    }
 
     /// Makes `path` another name of the file `existing` (a hard link).
     ///
@@ -121,12 +124,23 @@ pub trait Sink: Tree {
     /// [`crate::ErrorKind::NotEmpty`] if it holds anything.
     async fn remove_dir(&self, path: &RelPath) -> Result<()>;
 
+    /// Paths of this tree that belong to the sink itself, such as the place for what is discarded: a migration neither
+    /// lists nor writes nor removes anything at or below them.
+    fn reserved_paths(&self) -> Vec<RelPath> {
+        Vec::new()
+    }
+
+    /// Whether there is a place for what is discarded.
+    fn can_discard(&self) -> bool {
+        false
+    }
+
     /// Moves a file or a link out of the tree, into the place for what is
     /// discarded, under the same path there. What was discarded under that path
     /// before stays.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Unsupported`] without such a place.
+    /// [`crate::ErrorKind::Unsupported`] without such a place ([`Self::can_discard`]).
     async fn discard(&self, path: &RelPath) -> Result<()> {
         Err(unsupported("discard", path, "there is no place for what is discarded"))
     }

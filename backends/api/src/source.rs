@@ -33,7 +33,7 @@ pub trait Source: Tree {
     ) -> Result<WholeFile> {
         let mut reader = self.open(path, options).await?;
         let data = reader.read_at(0, limit_bytes, buffer).await?;
-        Ok(WholeFile { data, metadata: reader.metadata().await?, may_have_holes: false })
+        Ok(WholeFile::new(data, reader.metadata().await?))
     }
 
     /// Where a symbolic link points: its bytes, as they are.
@@ -57,6 +57,7 @@ pub trait Source: Tree {
 
 /// What [`Source::read_whole`] read.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct WholeFile {
     /// The buffer that was given, with the content behind what it held.
     pub data: Vec<u8>,
@@ -64,6 +65,19 @@ pub struct WholeFile {
     pub metadata: Metadata,
     /// Whether zeros in it may be holes: then [`FileReader::next_data`] tells which.
     pub may_have_holes: bool,
+}
+
+impl WholeFile {
+    /// The buffer that was given with the content behind what it held, and the file's metadata; without holes.
+    pub fn new(data: Vec<u8>, metadata: Metadata) -> Self {
+        Self { data, metadata, may_have_holes: false }
+    }
+
+    /// Says whether zeros in it may be holes.
+    #[must_use]
+    pub fn with_holes(self, may_have_holes: bool) -> Self {
+        Self { may_have_holes, ..self }
+    }
 }
 
 /// An open file of a source.

@@ -31,11 +31,9 @@ pub struct Capabilities {
     pub renames: bool,
     /// Whether files have holes: stretches never written, which read as zeros and take no room.
     pub holes: bool,
-    /// Whether requests to it travel over a network, where their headers take room too.
-    pub over_network: bool,
-    /// Whether a directory is there by what is in it, as in object stores: then files are written
-    /// without one, it goes with the last of them, and it has no mtime.
-    pub implied_directories: bool,
+    /// Whether directories are virtual, as in object stores: a directory exists while there is something in it. Then
+    /// files are written without one, it goes with the last of them, and it has no mtime.
+    pub virtual_directories: bool,
     /// Whether directories without anything in them are to be created. If not, the trees are in sync without them.
     pub empty_directories: bool,
     /// Which names it can hold, and which of them are the same to it.
@@ -46,12 +44,10 @@ pub struct Capabilities {
     /// Whether the size that it states of a file is the length of its content: an object store's is.
     /// Elsewhere a file is read to its real end, which may take a request more.
     pub exact_sizes: bool,
-    /// How many files at a time suit it, where a user does not say: more where each waits for long.
-    pub lanes: usize,
 }
 
 impl Capabilities {
-    /// Files with exact times under any names, behind a network, and nothing else.
+    /// Files with exact times under any names, and nothing else.
     pub const PLAIN: Self = Self {
         mtime_precision_ns: 1,
         sets_mtime: true,
@@ -59,14 +55,34 @@ impl Capabilities {
         hard_links: false,
         renames: false,
         holes: false,
-        over_network: true,
-        implied_directories: false,
+        virtual_directories: false,
         empty_directories: true,
         names: NameRules::BYTES,
         probes: false,
         exact_sizes: false,
-        lanes: 16,
     };
+}
+
+/// What makes a tree faster to use and what it costs, but never what is right: a wrong hint delays.
+///
+/// Made from [`Hints::DEFAULT`] and struct update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hints {
+    /// Whether requests travel over a network. Under a bandwidth limit their headers then count too.
+    pub over_network: bool,
+    /// How many files at a time suit it, where a user does not say: more where each waits long for answers.
+    pub lanes: usize,
+}
+
+impl Hints {
+    /// Behind a network, with the number of lanes that suits most.
+    pub const DEFAULT: Self = Self { over_network: true, lanes: 16 };
+}
+
+impl Default for Hints {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
 }
 
 /// A root and what lies beneath it.
@@ -76,8 +92,13 @@ pub trait Tree: Send + Sync {
     /// (but for `/` itself).
     fn root(&self) -> &[u8];
 
-    /// What its storage can keep.
+    /// What its storage can keep: facts, which the suite checks.
     fn capabilities(&self) -> Capabilities;
+
+    /// How it is used best.
+    fn hints(&self) -> Hints {
+        Hints::DEFAULT
+    }
 
     /// Where the file `local` of this machine lies inside this tree, if it does.
     ///

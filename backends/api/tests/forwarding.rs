@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex};
 
 use towpath_backend::layer::{Fault, Faults, Metrics, Operation, Prefix, Rate, ReadOnly, Retry, RetryPolicy};
 use towpath_backend::{
-    Attributes, Bytes, Capabilities, EntryStream, Error, ErrorKind, FileReader, FileWriter, Identity, Kind, Metadata,
-    Pacing, ReadOptions, RelPath, Result, Sink, Source, Times, Timestamp, Tree, WholeFile, WriteOptions, Xattr,
-    async_trait,
+    Attributes, Bytes, Capabilities, EntryStream, Error, ErrorKind, FileReader, FileWriter, Hints, Identity, Kind,
+    Metadata, Pacing, ReadOptions, RelPath, Result, Sink, Source, Times, Timestamp, Tree, WholeFile, WriteOptions,
+    Xattr, async_trait,
 };
 
 /// Writes down what it is called for.
@@ -63,6 +63,11 @@ impl Tree for Recording {
         Capabilities::PLAIN
     }
 
+    fn hints(&self) -> Hints {
+        self.called("hints");
+        Hints::DEFAULT
+    }
+
     fn locate(&self, _: &Path) -> Option<RelPath> {
         self.called("locate");
         None
@@ -98,7 +103,7 @@ impl Source for Recording {
 
     async fn read_whole(&self, _: &RelPath, _: usize, data: Vec<u8>, options: &ReadOptions) -> Result<WholeFile> {
         self.called_paced("read_whole", options.pacing.as_ref());
-        Ok(WholeFile { data, metadata: metadata(), may_have_holes: true })
+        Ok(WholeFile::new(data, metadata()).with_holes(true))
     }
 
     async fn read_link(&self, _: &RelPath) -> Result<Vec<u8>> {
@@ -191,6 +196,16 @@ impl Sink for Recording {
         Ok(())
     }
 
+    fn reserved_paths(&self) -> Vec<RelPath> {
+        self.called("reserved_paths");
+        Vec::new()
+    }
+
+    fn can_discard(&self) -> bool {
+        self.called("can_discard");
+        true
+    }
+
     async fn discard(&self, _: &RelPath) -> Result<()> {
         self.called("discard");
         Ok(())
@@ -220,6 +235,7 @@ async fn read_everything(tree: &impl Source) {
     let path = RelPath::new("path").unwrap();
     assert!(!tree.root().is_empty());
     assert_eq!(tree.capabilities(), Capabilities::PLAIN);
+    assert_eq!(tree.hints(), Hints::DEFAULT);
     assert_eq!(tree.locate(Path::new("/local")), None);
     tree.identity().await.unwrap();
     tree.round_trip().await.unwrap();
@@ -239,6 +255,7 @@ async fn read_everything(tree: &impl Source) {
 async fn write_everything(tree: &impl Sink) -> Vec<Result<()>> {
     let (path, other) = (RelPath::new("path").unwrap(), RelPath::new("other").unwrap());
     let (metadata, times) = (metadata(), metadata().times());
+    assert!(tree.reserved_paths().is_empty() && tree.can_discard());
     if let Ok(mut writer) = tree.create(&path, &metadata, &write_options()).await {
         writer.write_at(0, Bytes::from_static(b"x")).await.unwrap();
         writer.finish(1, &times).await.unwrap();
@@ -262,7 +279,7 @@ async fn write_everything(tree: &impl Sink) -> Vec<Result<()>> {
 /// All methods of all traits, as the recording itself has them.
 async fn everything() -> BTreeSet<&'static str> {
     let names: BTreeSet<_> = called_through(|tree| tree).await;
-    assert_eq!(names.len(), 30, "{names:?}");
+    assert_eq!(names.len(), 33, "{names:?}");
     names
 }
 
@@ -308,7 +325,7 @@ async fn a_read_only_tree_passes_on_what_changes_nothing_and_refuses_the_rest() 
         let refused = refused.unwrap_err();
         assert_eq!((refused.kind(), refused.is_temporary()), (ErrorKind::ReadOnly, false), "{refused}");
     }
-    assert_eq!(*recording.0.lock().unwrap(), BTreeSet::new());
+    assert_eq!(*recording.0.lock().unwrap(), BTreeSet::from(["can_discard", "reserved_paths"]));
     read_everything(&tree).await;
     tree.flush().await.unwrap();
     let all = everything().await;

@@ -33,7 +33,6 @@ impl Backend for Local {
             hard_links: true,
             renames: true,
             holes: true,
-            over_network: false,
             probes: true,
             ..Capabilities::PLAIN
         }

@@ -23,7 +23,6 @@ pub(crate) fn capabilities(root: &Root) -> Capabilities {
         renames: true,
         // Windows fills what it is not told to leave out.
         holes: is_plain && kind != Names::Smb,
-        over_network: filesystem.is_remote(),
         names: names(root, kind),
         probes: true,
         ..Capabilities::PLAIN

@@ -52,7 +52,6 @@ pub(crate) fn capabilities(root: &Root) -> io::Result<Capabilities> {
         hard_links,
         renames,
         holes,
-        over_network: root.filesystem.is_remote(),
         names,
         probes: true,
         ..Capabilities::PLAIN

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Statx, StatxFlags, StatxTimestamp, fstatvfs, open, statx};
 use rustix::io::Errno;
 use towpath_backend::{
-    EntryStream, Error, FileId, Identity, Kind, Metadata, Owner, ReadOptions, RelPath, Result, Timestamp,
+    EntryStream, Error, FileId, Hints, Identity, Kind, Metadata, Owner, ReadOptions, RelPath, Result, Timestamp,
 };
 
 use crate::filesystem::FileSystem;
@@ -113,6 +113,10 @@ impl Root {
     /// tree: a flush of the root's does not reach it.
     pub(crate) fn is_foreign(&self, stat: &Statx) -> bool {
         stat.stx_mnt_id != self.mount_id
+    }
+
+    pub(crate) fn hints(&self) -> Hints {
+        Hints { over_network: self.filesystem.is_remote(), ..Hints::DEFAULT }
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, Mode, mkdirat, symlinkat, syncfs, unlinkat, utimensat};
 use rustix::io::Errno;
 use towpath_backend::{
-    Attributes, Bytes, Capabilities, EntryStream, Error, ErrorKind, FileWriter, Identity, Metadata, ReadOptions,
+    Attributes, Bytes, Capabilities, EntryStream, Error, ErrorKind, FileWriter, Hints, Identity, Metadata, ReadOptions,
     RelPath, Result, Sink, Times, Tree, WriteOptions, async_trait,
 };
 
@@ -141,6 +141,10 @@ impl Tree for LocalSink {
 
     fn capabilities(&self) -> Capabilities {
         self.capabilities
+    }
+
+    fn hints(&self) -> Hints {
+        self.root.hints()
     }
 
     fn locate(&self, local: &Path) -> Option<RelPath> {
@@ -295,6 +299,14 @@ impl Sink for LocalSink {
 
     async fn remove_dir(&self, path: &RelPath) -> Result<()> {
         self.change("remove directory", path, |dir, name| Ok(unlinkat(dir, name, AtFlags::REMOVEDIR)?)).await
+    }
+
+    fn reserved_paths(&self) -> Vec<RelPath> {
+        self.trash.as_ref().and_then(Trash::inside).into_iter().collect()
+    }
+
+    fn can_discard(&self) -> bool {
+        self.trash.is_some()
     }
 
     async fn discard(&self, path: &RelPath) -> Result<()> {

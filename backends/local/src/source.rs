@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use towpath_backend::{
-    Capabilities, EntryStream, FileReader, Identity, Metadata, ReadOptions, RelPath, Result, Source, Tree, WholeFile,
-    Xattr, async_trait,
+    Capabilities, EntryStream, FileReader, Hints, Identity, Metadata, ReadOptions, RelPath, Result, Source, Tree,
+    WholeFile, Xattr, async_trait,
 };
 
 use crate::attributes;
@@ -41,14 +41,11 @@ impl Tree for LocalSource {
 
     fn capabilities(&self) -> Capabilities {
         let mtime_precision_ns = self.root.filesystem.mtime_precision_ns();
-        Capabilities {
-            mtime_precision_ns,
-            symlinks: true,
-            hard_links: true,
-            holes: true,
-            over_network: self.root.filesystem.is_remote(),
-            ..Capabilities::PLAIN
-        }
+        Capabilities { mtime_precision_ns, symlinks: true, hard_links: true, holes: true, ..Capabilities::PLAIN }
+    }
+
+    fn hints(&self) -> Hints {
+        self.root.hints()
     }
 
     fn locate(&self, local: &Path) -> Option<RelPath> {
@@ -117,7 +114,7 @@ impl Source for LocalSource {
                 stat = stat_open(&file)?;
             }
             let metadata = metadata_of(&stat);
-            Ok(WholeFile { data: buffer, metadata, may_have_holes: may_have_holes(&stat) })
+            Ok(WholeFile::new(buffer, metadata).with_holes(may_have_holes(&stat)))
         };
         self.root.run_short("read", path, read).await
     }

@@ -38,7 +38,7 @@ impl Source for MemoryTree {
                 content.read(0, limit_bytes, &mut buffer);
                 may_have_holes = content.has_holes();
             }
-            Ok(WholeFile { data: buffer, metadata: store.metadata(id)?, may_have_holes })
+            Ok(WholeFile::new(buffer, store.metadata(id)?).with_holes(may_have_holes))
         })
     }
 

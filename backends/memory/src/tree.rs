@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use towpath_backend::{
-    Capabilities, EntryStream, Identity, Metadata, NameRules, ReadOptions, RelPath, Result, Timestamp, Tree,
+    Capabilities, EntryStream, Hints, Identity, Metadata, NameRules, ReadOptions, RelPath, Result, Timestamp, Tree,
     async_trait,
 };
 
@@ -34,6 +34,7 @@ impl Default for Keeps {
 #[derive(Clone, Debug)]
 pub struct MemoryTree {
     shared: Arc<Shared>,
+    hints: Hints,
 }
 
 #[derive(Debug)]
@@ -50,14 +51,8 @@ impl MemoryTree {
     ///
     /// Two trees of one name are two trees: they have nothing in common but the name.
     pub fn new(name: impl AsRef<[u8]>) -> Self {
-        let capabilities = Capabilities {
-            symlinks: true,
-            hard_links: true,
-            renames: true,
-            holes: true,
-            over_network: false,
-            ..Capabilities::PLAIN
-        };
+        let capabilities =
+            Capabilities { symlinks: true, hard_links: true, renames: true, holes: true, ..Capabilities::PLAIN };
         Self::with_capabilities(name, capabilities)
     }
 
@@ -85,7 +80,14 @@ impl MemoryTree {
                 keeps,
                 store: Mutex::new(Store::new(number, names.folds_case)),
             }),
+            hints: Hints { over_network: false, ..Hints::DEFAULT },
         }
+    }
+
+    /// The same tree, which is used best like this.
+    #[must_use]
+    pub fn with_hints(self, hints: Hints) -> Self {
+        Self { hints, ..self }
     }
 
     /// The nodes, for as long as no await comes.
@@ -126,6 +128,10 @@ impl Tree for MemoryTree {
 
     fn capabilities(&self) -> Capabilities {
         self.shared.capabilities
+    }
+
+    fn hints(&self) -> Hints {
+        self.hints
     }
 
     async fn identity(&self) -> Result<Identity> {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use towpath_backend::{
-    Bytes, Capabilities, Entry, EntryStream, Error, ErrorKind, FileReader, FileWriter, Identity, Kind, Metadata,
+    Bytes, Capabilities, Entry, EntryStream, Error, ErrorKind, FileReader, FileWriter, Hints, Identity, Kind, Metadata,
     ReadOptions, RelPath, Result, Sink, Source, Times, Timestamp, Tree, WriteOptions, async_trait,
 };
 
@@ -70,7 +70,11 @@ impl Tree for Shelf {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { over_network: false, ..Capabilities::PLAIN }
+        Capabilities::PLAIN
+    }
+
+    fn hints(&self) -> Hints {
+        Hints { over_network: false, ..Hints::DEFAULT }
     }
 
     async fn identity(&self) -> Result<Identity> {
@@ -191,10 +195,6 @@ impl Sink for Shelf {
             return Err(Error::new(ErrorKind::AlreadyExists, "create directory", path, "the name is taken"));
         }
         put(&mut items, "create directory", path, Kind::Dir)
-    }
-
-    async fn create_symlink(&self, path: &RelPath, _: &[u8]) -> Result<()> {
-        Err(Error::new(ErrorKind::Unsupported, "create link", path, "there are no links here"))
     }
 
     async fn set_times(&self, path: &RelPath, times: &Times) -> Result<()> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use opendal::options::WriteOptions;
 use opendal::{Capability, EntryMode, Operator};
 use tokio::sync::Mutex;
-use towpath_backend::{ByteSet, Capabilities, Identity, Kind, Metadata, Pacing, Timestamp};
+use towpath_backend::{ByteSet, Hints, Identity, Kind, Metadata, Pacing, Timestamp};
 
 use crate::http::Outgoing;
 use crate::names::Keys;
@@ -74,7 +74,7 @@ impl OpendalTree {
             takes_parts: can.write_can_multi,
             lists_dir_times: true,
             refused: ByteSet::EMPTY,
-            lanes: Capabilities::PLAIN.lanes,
+            lanes: Hints::DEFAULT.lanes,
             outgoing: None,
         };
         Self { operator, shared: Arc::new(shared) }
@@ -110,7 +110,7 @@ impl OpendalTree {
         self.with(|shared| shared.refused = refused)
     }
 
-    /// How many files at a time suit the service, if not as many as others: see [`Capabilities::lanes`].
+    /// How many files at a time suit the service, if not as many as others: see [`Hints::lanes`].
     #[must_use]
     pub fn with_lanes(self, lanes: usize) -> Self {
         self.with(|shared| shared.lanes = lanes)

@@ -197,7 +197,7 @@ const fn flag(name: &'static str, about: &'static str) -> OptionSpec {
 }
 
 /// What an object store keeps.
-const OBJECTS: Capabilities = Capabilities { implied_directories: true, ..Capabilities::PLAIN };
+const OBJECTS: Capabilities = Capabilities { virtual_directories: true, ..Capabilities::PLAIN };
 /// What a server with folders keeps of files that OpenDAL writes.
 const FOLDERS: Capabilities = Capabilities { sets_mtime: false, ..Capabilities::PLAIN };
 
@@ -345,10 +345,9 @@ mod tests {
 
     fn keeps(tree: &impl Tree, said: Capabilities) {
         let (kept, url) = (tree.capabilities(), tree.root().escape_ascii().to_string());
-        assert_eq!(kept.implied_directories, said.implied_directories, "{url}");
+        assert_eq!(kept.virtual_directories, said.virtual_directories, "{url}");
         assert_eq!(kept.sets_mtime, said.sets_mtime, "{url}");
         assert_eq!(kept.empty_directories, said.empty_directories, "{url}");
         assert_eq!((kept.symlinks, kept.renames), (said.symlinks, said.renames), "{url}");
-        assert_eq!(kept.lanes, said.lanes, "{url}");
     }
 }

@@ -48,10 +48,6 @@ impl Sink for OpendalTree {
         self.operator.create_dir(&key).await.map_err(|problem| error::of(OPERATION, path, &problem))
     }
 
-    async fn create_symlink(&self, path: &RelPath, _target: &[u8]) -> Result<()> {
-        Err(Error::new(ErrorKind::Unsupported, "create link", path, "this storage has no symbolic links"))
-    }
-
     async fn set_times(&self, path: &RelPath, _times: &Times) -> Result<()> {
         let cause = "the mtime of an object is that which it was written with";
         Err(Error::new(ErrorKind::Unsupported, "set times", path, cause))

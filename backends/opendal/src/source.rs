@@ -37,7 +37,7 @@ impl Source for OpendalTree {
                 return Err(self.file("read", path).await.err().unwrap_or(error));
             }
         }
-        Ok(WholeFile { data: buffer, metadata: self.file("read", path).await?, may_have_holes: false })
+        Ok(WholeFile::new(buffer, self.file("read", path).await?))
     }
 }
 

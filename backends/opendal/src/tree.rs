@@ -1,8 +1,8 @@
 //! What source and sink have in common: identity, capabilities, listings and metadata.
 
 use towpath_backend::{
-    Capabilities, EntryStream, Error, ErrorKind, Identity, Kind, Metadata, ReadOptions, RelPath, Result, Timestamp,
-    Tree, async_trait,
+    Capabilities, EntryStream, Error, ErrorKind, Hints, Identity, Kind, Metadata, ReadOptions, RelPath, Result,
+    Timestamp, Tree, async_trait,
 };
 
 use crate::handle::OpendalTree;
@@ -18,14 +18,17 @@ impl Tree for OpendalTree {
         Capabilities {
             sets_mtime: self.keeps_mtime(),
             names: self.keys().rules(),
-            implied_directories: !self.has_directories(),
+            virtual_directories: !self.has_directories(),
             empty_directories: self.creates_empty_directories(),
             probes: true,
             // OpenDAL refuses an answer that is shorter than what was asked for.
             exact_sizes: true,
-            lanes: self.lanes(),
             ..Capabilities::PLAIN
         }
+    }
+
+    fn hints(&self) -> Hints {
+        Hints { lanes: self.lanes(), ..Hints::DEFAULT }
     }
 
     /// Looks whether the storage answers: a bucket that is gone is not an empty one.

@@ -13,20 +13,18 @@ pub(in crate::journal) fn to_text(capabilities: &Capabilities) -> String {
         hard_links,
         renames,
         holes,
-        over_network,
-        implied_directories,
+        virtual_directories,
         empty_directories,
         names,
         probes,
         exact_sizes,
-        lanes,
     } = *capabilities;
     let NameRules { folds_case, folds_unicode, trims_end, utf8_only, refuses_outer_space, refused } = names;
     let refused: Vec<u8> = (0..128).filter(|byte| refused.contains(*byte)).collect();
     json!({
         "mtime_precision_ns": mtime_precision_ns, "sets_mtime": sets_mtime, "symlinks": symlinks,
-        "hard_links": hard_links, "renames": renames, "holes": holes, "over_network": over_network,
-        "implied_directories": implied_directories, "empty_directories": empty_directories, "probes": probes, "exact_sizes": exact_sizes, "lanes": lanes,
+        "hard_links": hard_links, "renames": renames, "holes": holes,
+        "implied_directories": virtual_directories, "empty_directories": empty_directories, "probes": probes, "exact_sizes": exact_sizes,
         "folds_case": folds_case, "folds_unicode": folds_unicode, "trims_end": trims_end, "utf8_only": utf8_only,
         "refuses_outer_space": refuses_outer_space, "refused": refused,
     })
@@ -47,8 +45,7 @@ pub(in crate::journal) fn from_text(text: &str) -> Option<Capabilities> {
         hard_links: flag("hard_links")?,
         renames: flag("renames")?,
         holes: flag("holes")?,
-        over_network: flag("over_network")?,
-        implied_directories: flag("implied_directories")?,
+        virtual_directories: flag("implied_directories")?,
         empty_directories: flag("empty_directories")?,
         names: NameRules {
             folds_case: flag("folds_case")?,
@@ -60,7 +57,6 @@ pub(in crate::journal) fn from_text(text: &str) -> Option<Capabilities> {
         },
         probes: flag("probes")?,
         exact_sizes: flag("exact_sizes")?,
-        lanes: usize::try_from(number("lanes")?).ok()?,
     })
 }
 

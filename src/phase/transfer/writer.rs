@@ -176,7 +176,7 @@ impl Writing {
     /// A directory in the file's place stands in the way of nothing where directories are there
     /// by what is in them: both would be there, and no tree has both.
     async fn clear_implied(&mut self) -> Result<(), Ending> {
-        if self.task.replaces == Replaced::OtherKind && self.shared.sink.capabilities().implied_directories {
+        if self.task.replaces == Replaced::OtherKind && self.shared.sink.capabilities().virtual_directories {
             clear_other_kind(&self.shared, &self.task.path, self.task.metadata.kind).await?;
         }
         Ok(())
@@ -327,7 +327,7 @@ async fn is_missing(shared: &Shared, at: &RelPath) -> bool {
 /// place leaves the old one whole.
 async fn begin_in_place(shared: &Shared, task: &Task, at: &RelPath, begin: Begin) -> Result<bool, Ending> {
     // Nor does a store that shows a file only when it is complete.
-    if *at != task.path || shared.sink.capabilities().implied_directories {
+    if *at != task.path || shared.sink.capabilities().virtual_directories {
         return Ok(false);
     }
     recorded(task, shared.journal.begin_writing(task.key.clone(), begin).await)

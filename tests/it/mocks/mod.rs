@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use towpath::{Event, Migration, Options, Report};
 use towpath_backend::mock::{MockFileReader, MockFileWriter, MockSink, MockSource};
 use towpath_backend::{
-    Capabilities, Entry, EntryStream, Error, ErrorKind, Identity, Kind, Metadata, RelPath, Timestamp,
+    Capabilities, Entry, EntryStream, Error, ErrorKind, Identity, Kind, Metadata, RelPath, Sink, Source, Timestamp,
 };
 
 pub const MTIME: Timestamp = Timestamp::from_ns(1_700_000_000_000_000_007);
@@ -198,7 +198,7 @@ impl Bench {
         lines.filter(|line| !line["status"].as_str().unwrap().starts_with("run-")).collect()
     }
 
-    pub fn migration(&self, source: MockSource, sink: MockSink) -> Migration {
+    pub fn migration(&self, source: impl Source + 'static, sink: impl Sink + 'static) -> Migration {
         Migration::builder()
             .source(source)
             .sink(sink)
@@ -209,7 +209,7 @@ impl Bench {
             .unwrap()
     }
 
-    pub async fn run(&self, source: MockSource, sink: MockSink) -> Ran {
+    pub async fn run(&self, source: impl Source + 'static, sink: impl Sink + 'static) -> Ran {
         run(self.migration(source, sink)).await
     }
 

@@ -62,7 +62,7 @@ pub async fn errors_tell_what_was_done_to_which_path(fixture: &dyn Fixture) {
         errors.extend(errors_of_changing(fixture, at).await);
         assert!(errors.drain(..).all(|error| is_told(&error, at)));
     }
-    if !fixture.sink().capabilities().implied_directories {
+    if !fixture.sink().capabilities().virtual_directories {
         errors.extend(errors_of_making(fixture, &below).await);
     }
     assert!(errors.iter().all(|error| is_told(error, &below)));
@@ -84,7 +84,7 @@ fn is_told(error: &Error, at: &RelPath) -> bool {
 pub async fn a_path_through_a_file_leads_nowhere(fixture: &dyn Fixture) {
     write(fixture, &path("file"), b"content").await;
     for at in ["file/below", "file/further/below"].map(path) {
-        if !fixture.sink().capabilities().implied_directories {
+        if !fixture.sink().capabilities().virtual_directories {
             for error in errors_of_making(fixture, &at).await {
                 assert_eq!(error.kind(), ErrorKind::NotADirectory, "{error:?}");
             }

@@ -55,7 +55,7 @@ pub async fn writing_cuts_what_was_longer(fixture: &dyn Fixture) {
 /// The engine makes missing directories when it hears of them this way.
 pub async fn a_file_without_its_directory_is_not_found(fixture: &dyn Fixture) {
     let (at, sink) = (path("missing/file"), fixture.sink());
-    if sink.capabilities().implied_directories {
+    if sink.capabilities().virtual_directories {
         return;
     }
     assert_eq!(
@@ -69,7 +69,7 @@ pub async fn a_file_without_its_directory_is_not_found(fixture: &dyn Fixture) {
 
 /// A directory in a file's place is an error, unless one has nothing to do with the other.
 pub async fn a_directory_in_its_place_is_not_overwritten(fixture: &dyn Fixture) {
-    if fixture.sink().capabilities().implied_directories {
+    if fixture.sink().capabilities().virtual_directories {
         return;
     }
     fixture.sink().create_dir(&path("dir"), None).await.unwrap();

@@ -12,8 +12,8 @@ use bytes::Bytes;
 use self::files::{HookedPages, HookedReader, HookedWriter};
 use super::{Call, Operation};
 use crate::{
-    Attributes, Capabilities, EntryStream, Error, FileReader, FileWriter, Identity, Metadata, ReadOptions, RelPath,
-    Result, Sink, Source, Times, Tree, WholeFile, WriteOptions, Xattr,
+    Attributes, Capabilities, EntryStream, Error, FileReader, FileWriter, Hints, Identity, Metadata, ReadOptions,
+    RelPath, Result, Sink, Source, Times, Tree, WholeFile, WriteOptions, Xattr,
 };
 
 /// What is done around each call that reaches the storage.
@@ -130,6 +130,10 @@ impl<T: Tree, H: Hook> Tree for Hooked<T, H> {
         self.inner.capabilities()
     }
 
+    fn hints(&self) -> Hints {
+        self.inner.hints()
+    }
+
     fn locate(&self, local: &Path) -> Option<RelPath> {
         self.inner.locate(local)
     }
@@ -234,6 +238,14 @@ impl<T: Sink, H: Hook> Sink for Hooked<T, H> {
 
     async fn remove_dir(&self, path: &RelPath) -> Result<()> {
         self.call(Operation::RemoveDir, path, self.inner.remove_dir(path)).await
+    }
+
+    fn reserved_paths(&self) -> Vec<RelPath> {
+        self.inner.reserved_paths()
+    }
+
+    fn can_discard(&self) -> bool {
+        self.inner.can_discard()
     }
 
     async fn discard(&self, path: &RelPath) -> Result<()> {

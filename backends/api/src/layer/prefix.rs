@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use self::files::{PrefixedPages, PrefixedReader, PrefixedWriter};
 use crate::{
-    Attributes, Capabilities, EntryStream, Error, ErrorKind, FileReader, FileWriter, Identity, Kind, Metadata,
+    Attributes, Capabilities, EntryStream, Error, ErrorKind, FileReader, FileWriter, Hints, Identity, Kind, Metadata,
     ReadOptions, RelPath, Result, Sink, Source, Times, Tree, WholeFile, WriteOptions, Xattr,
 };
 
@@ -65,6 +65,10 @@ impl<T: Tree> Tree for Prefix<T> {
 
     fn capabilities(&self) -> Capabilities {
         self.inner.capabilities()
+    }
+
+    fn hints(&self) -> Hints {
+        self.inner.hints()
     }
 
     fn locate(&self, local: &Path) -> Option<RelPath> {
@@ -181,6 +185,14 @@ impl<T: Sink> Sink for Prefix<T> {
             return Err(Error::new(ErrorKind::Other, "remove directory", path, "is the root of the tree"));
         }
         self.inner.remove_dir(&self.within(path)).await.map_err(self.error())
+    }
+
+    fn reserved_paths(&self) -> Vec<RelPath> {
+        self.inner.reserved_paths().iter().filter_map(|path| path.below(&self.dir)).collect()
+    }
+
+    fn can_discard(&self) -> bool {
+        self.inner.can_discard()
     }
 
     async fn discard(&self, path: &RelPath) -> Result<()> {

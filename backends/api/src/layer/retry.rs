@@ -14,8 +14,8 @@ pub use self::policy::RetryPolicy;
 use self::reader::RetryReader;
 use super::random::Random;
 use crate::{
-    Attributes, Capabilities, EntryStream, Error, FileReader, FileWriter, Identity, Metadata, ReadOptions, RelPath,
-    Result, Sink, Source, Times, Tree, WholeFile, WriteOptions, Xattr,
+    Attributes, Capabilities, EntryStream, Error, FileReader, FileWriter, Hints, Identity, Metadata, ReadOptions,
+    RelPath, Result, Sink, Source, Times, Tree, WholeFile, WriteOptions, Xattr,
 };
 
 /// A tree of which calls that fail for a while ([`Error::is_temporary`]) are tried again.
@@ -117,6 +117,10 @@ impl<T: Tree> Tree for Retry<T> {
         self.inner.capabilities()
     }
 
+    fn hints(&self) -> Hints {
+        self.inner.hints()
+    }
+
     fn locate(&self, local: &Path) -> Option<RelPath> {
         self.inner.locate(local)
     }
@@ -214,6 +218,14 @@ impl<T: Sink> Sink for Retry<T> {
 
     async fn remove_dir(&self, path: &RelPath) -> Result<()> {
         self.inner.remove_dir(path).await
+    }
+
+    fn reserved_paths(&self) -> Vec<RelPath> {
+        self.inner.reserved_paths()
+    }
+
+    fn can_discard(&self) -> bool {
+        self.inner.can_discard()
     }
 
     async fn discard(&self, path: &RelPath) -> Result<()> {

@@ -49,7 +49,7 @@ impl Source for Broken {
         let limit = if self.has(Bug::WholeFilesHaveNoLimit) { usize::MAX } else { limit_bytes };
         let whole = self.inner.read_whole(path, limit, buffer, options).await?;
         if self.has(Bug::WholeFilesHaveNoSize) {
-            return Ok(WholeFile { metadata: Metadata { size_bytes: 0, ..whole.metadata }, ..whole });
+            return Ok(WholeFile::new(whole.data, Metadata { size_bytes: 0, ..whole.metadata }));
         }
         Ok(whole)
     }

@@ -8,8 +8,8 @@ use std::sync::{Mutex, MutexGuard};
 use std::task::Poll;
 
 use towpath_backend::{
-    Capabilities, EntryStream, Error, ErrorKind, Identity, Metadata, ReadOptions, RelPath, Result, Timestamp, Tree,
-    async_trait,
+    Capabilities, EntryStream, Error, ErrorKind, Hints, Identity, Metadata, ReadOptions, RelPath, Result, Timestamp,
+    Tree, async_trait,
 };
 use towpath_memory::MemoryTree;
 
@@ -108,6 +108,10 @@ impl Tree for Broken {
 
     fn capabilities(&self) -> Capabilities {
         self.inner.capabilities()
+    }
+
+    fn hints(&self) -> Hints {
+        self.inner.hints()
     }
 
     fn locate(&self, local: &Path) -> Option<RelPath> {

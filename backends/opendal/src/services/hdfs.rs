@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
+use towpath_backend::ByteSet;
 use towpath_backend::registry::{OpenError, Settings, Url};
-use towpath_backend::{ByteSet, Capabilities};
 
 use super::check;
 use super::{FOLDERS, Service, tree_within};
@@ -20,7 +20,7 @@ pub const HDFS: Service = Service {
     schemes: &["hdfs"],
     options: &[],
     credentials: &[],
-    capabilities: Capabilities { lanes: LANES, ..FOLDERS },
+    capabilities: FOLDERS,
     build,
 };
 

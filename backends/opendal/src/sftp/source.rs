@@ -49,7 +49,7 @@ impl Source for SftpTree {
             size_bytes = state.size_bytes;
             // All of it, or no more than before: otherwise it grew while it was read.
             if now >= size_bytes.min(limit) || now == read {
-                return Ok(WholeFile { data: buffer, metadata: state.metadata(), may_have_holes: false });
+                return Ok(WholeFile::new(buffer, state.metadata()));
             }
         }
     }

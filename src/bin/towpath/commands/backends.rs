@@ -50,7 +50,7 @@ fn kept(capabilities: &Capabilities) -> Vec<&'static str> {
     let flags = [
         (true, "content"),
         (capabilities.sets_mtime, "mtimes"),
-        (!capabilities.implied_directories, "directories"),
+        (!capabilities.virtual_directories, "directories"),
         (capabilities.symlinks, "links"),
         (capabilities.hard_links, "hard links"),
         (capabilities.renames, "renames"),

@@ -42,7 +42,7 @@ pub(crate) async fn run(
     let sink_root = canonical_of(places[1]);
     let known = Migration::copy_database(&files.database, &database, source.root(), sink_root.as_os_str().as_bytes())?;
     let sink = match places[1] {
-        Location::Path(dest) => local_sink(dest, arguments, &mut options, &*source, known.unwrap_or_default()).await?,
+        Location::Path(dest) => local_sink(dest, arguments, &*source, known.unwrap_or_default()).await?,
         url => trees.inspect(url).await?,
     };
     let migration = Migration::builder()
@@ -73,7 +73,6 @@ pub(crate) async fn run(
 async fn local_sink(
     dest: &Path,
     arguments: &SyncArguments,
-    options: &mut Options,
     source: &dyn Source,
     known: KnownSink,
 ) -> Result<Box<dyn Sink>, Refusal> {
@@ -81,8 +80,11 @@ async fn local_sink(
     let Some(mut sink) = LocalSink::inspect(dest).map_err(|error| failed(&error))? else {
         let root = canonical_path(dest);
         let above = root.parent().map(LocalSink::inspect).transpose().map_err(|error| failed(&error))?.flatten();
-        let capabilities = above.map_or(source.capabilities(), |above| above.capabilities());
-        return Ok(Box::new(MissingDestination::new(root.as_os_str().as_bytes().to_vec(), capabilities)));
+        let root = root.as_os_str().as_bytes().to_vec();
+        return Ok(Box::new(match above {
+            Some(above) => MissingDestination::new(root, &above),
+            None => MissingDestination::new(root, source),
+        }));
     };
     let now = sink.identity().await.ok();
     let is_known = known.identity.zip(now).is_some_and(|(then, now)| now.is_recorded_as(then.as_str()));
@@ -96,7 +98,6 @@ async fn local_sink(
     }
     if let Some(trash) = &arguments.trash {
         sink = sink.with_trash(trash).map_err(|error| Refusal(COULD_NOT_RUN, format!("trash {error}")))?;
-        options.sink_apart.extend(sink.trash_inside());
     }
     Ok(Box::new(sink))
 }

@@ -1,20 +1,21 @@
 //! A destination that does not exist yet, for a dry run: an empty tree that takes nothing.
 
 use towpath_backend::{
-    Capabilities, EntryStream, Error, ErrorKind, FileWriter, Identity, Kind, Metadata, ReadOptions, RelPath, Result,
-    Sink, Times, Timestamp, Tree, WriteOptions, async_trait,
+    Capabilities, EntryStream, Error, ErrorKind, FileWriter, Hints, Identity, Kind, Metadata, ReadOptions, RelPath,
+    Result, Sink, Times, Timestamp, Tree, WriteOptions, async_trait,
 };
 
 /// The tree that would be made.
 pub(crate) struct MissingDestination {
     root: Vec<u8>,
     capabilities: Capabilities,
+    hints: Hints,
 }
 
 impl MissingDestination {
-    /// At `root`, on a storage that can keep so much.
-    pub(crate) fn new(root: Vec<u8>, capabilities: Capabilities) -> Self {
-        Self { root, capabilities }
+    /// At `root`, on the storage of `tree`.
+    pub(crate) fn new(root: Vec<u8>, tree: &dyn Tree) -> Self {
+        Self { root, capabilities: tree.capabilities(), hints: tree.hints() }
     }
 }
 
@@ -26,6 +27,10 @@ impl Tree for MissingDestination {
 
     fn capabilities(&self) -> Capabilities {
         self.capabilities
+    }
+
+    fn hints(&self) -> Hints {
+        self.hints
     }
 
     async fn identity(&self) -> Result<Identity> {
@@ -61,10 +66,6 @@ impl Sink for MissingDestination {
 
     async fn create_dir(&self, path: &RelPath, _permissions: Option<u32>) -> Result<()> {
         Err(refused("create directory", path))
-    }
-
-    async fn create_symlink(&self, path: &RelPath, _target: &[u8]) -> Result<()> {
-        Err(refused("create link", path))
     }
 
     async fn set_times(&self, path: &RelPath, _times: &Times) -> Result<()> {

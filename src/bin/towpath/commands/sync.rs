@@ -50,7 +50,7 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, Refusal> {
     if let Some(note) = &trees.note {
         tell_note(arguments, note);
     }
-    let (opened, files, mut options) = check(arguments, [&source, &dest], &trees).await?;
+    let (opened, files, options) = check(arguments, [&source, &dest], &trees).await?;
     if !arguments.quiet && arguments.format == Format::Text {
         output::line(&console::limit_line(options.bandwidth));
     }
@@ -60,7 +60,7 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, Refusal> {
     let _only_run = OnlyRun::of(&source, &dest).map_err(|problem| Refusal(COULD_NOT_RUN, problem))?;
     // From here on things are touched: a local destination is made and probed.
     let sink = match &dest {
-        Location::Path(dest) => local_sink(dest, &*opened, arguments, &mut options).await?,
+        Location::Path(dest) => local_sink(dest, &*opened, arguments).await?,
         url => trees.sink(url).await?,
     };
     let migration = Migration::builder()
@@ -93,12 +93,7 @@ fn tell_note(arguments: &SyncArguments, note: &str) {
     }
 }
 
-async fn local_sink(
-    dest: &Path,
-    source: &dyn Source,
-    arguments: &SyncArguments,
-    options: &mut Options,
-) -> Result<Box<dyn Sink>, Refusal> {
+async fn local_sink(dest: &Path, source: &dyn Source, arguments: &SyncArguments) -> Result<Box<dyn Sink>, Refusal> {
     let failed = |error| {
         let root = format::escape(source.root());
         Refusal(COULD_NOT_RUN, format!("the source {root} cannot be read: {error}"))
@@ -108,7 +103,6 @@ async fn local_sink(
         .map_err(|error| Refusal(COULD_NOT_RUN, format!("destination {error}")))?;
     if let Some(trash) = &arguments.trash {
         sink = sink.with_trash(trash).map_err(|error| Refusal(COULD_NOT_RUN, format!("trash {error}")))?;
-        options.sink_apart.extend(sink.trash_inside());
     }
     Ok(Box::new(sink))
 }

@@ -13,6 +13,7 @@ mod bandwidth_limit;
 mod changed_while_reading;
 mod checksums;
 mod cli_usage;
+mod docs;
 mod dry_run;
 mod durability;
 mod examples;

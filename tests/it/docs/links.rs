@@ -1,0 +1,74 @@
+//! Links, anchors and paths lead somewhere, and every page is in the table of contents.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use regex::Regex;
+
+use super::{Page, book, documents, page, repository};
+
+#[test]
+fn every_page_is_in_the_summary_once() {
+    let summary = page("docs/SUMMARY.md");
+    for page in book() {
+        let name = page.path.file_name().unwrap().to_str().unwrap();
+        assert_eq!(summary.text.matches(&format!("({name})")).count(), 1, "{name} in docs/SUMMARY.md");
+    }
+}
+
+#[test]
+fn every_link_leads_to_a_file_and_to_a_heading() {
+    let link = Regex::new(r"\]\(([^) ]+)\)").unwrap();
+    let mut wrong = Vec::new();
+    for page in documents() {
+        for (number, line) in page.prose() {
+            for found in link.captures_iter(line) {
+                let target = &found[1];
+                if !target.contains("://") && !leads_somewhere(&page, target) {
+                    wrong.push(format!("{}:{number}: {target}", page.path.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "links that lead nowhere:\n{}", wrong.join("\n"));
+}
+
+/// Pages of the book link to pages of the book alone: the rest of the repository is not part of it.
+fn leads_somewhere(page: &Page, target: &str) -> bool {
+    let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+    let folder = page.path.parent().unwrap();
+    let file = if file.is_empty() { page.path.clone() } else { folder.join(file) };
+    let is_inside = folder != Path::new("docs") || !target.starts_with("..");
+    let is_there = repository().join(&file).exists();
+    is_inside && is_there && (anchor.is_empty() || anchors(&super::page(file)).contains(anchor))
+}
+
+/// The anchors of a page's headings, as GitHub and mdBook make them.
+fn anchors(page: &Page) -> HashSet<String> {
+    let headings = page.prose().filter_map(|(_, line)| line.trim_start_matches('#').strip_prefix(' ').filter(|_| line.starts_with('#')));
+    let mut anchors = HashSet::new();
+    for heading in headings {
+        let kept = heading.trim().chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+        let anchor: String = kept.flat_map(char::to_lowercase).map(|c| if c == ' ' { '-' } else { c }).collect();
+        let again = (1..).map(|n| format!("{anchor}-{n}"));
+        let anchor = std::iter::once(anchor.clone()).chain(again).find(|name| !anchors.contains(name)).unwrap();
+        anchors.insert(anchor);
+    }
+    anchors
+}
+
+#[test]
+fn every_path_of_the_repository_that_is_named_exists() {
+    let path = Regex::new(r"^(?:\./)?(?:src|backends|tests|benches|examples|docs|\.ci|\.config)/[A-Za-z0-9_./-]*$").unwrap();
+    let mut wrong = Vec::new();
+    // What was, and what is in the crate of a reader.
+    let others = ["CHANGELOG.md", "docs/writing-a-backend.md"].map(Path::new);
+    for page in documents().iter().filter(|page| !others.contains(&page.path.as_path())) {
+        for (number, span) in page.code_spans() {
+            if path.is_match(span) && !repository().join(span).exists() {
+                wrong.push(format!("{}:{number}: {span}", page.path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "paths that do not exist:\n{}", wrong.join("\n"));
+}

@@ -45,7 +45,9 @@ fn leads_somewhere(page: &Page, target: &str) -> bool {
 
 /// The anchors of a page's headings, as GitHub and mdBook make them.
 fn anchors(page: &Page) -> HashSet<String> {
-    let headings = page.prose().filter_map(|(_, line)| line.trim_start_matches('#').strip_prefix(' ').filter(|_| line.starts_with('#')));
+    let headings = page
+        .prose()
+        .filter_map(|(_, line)| line.trim_start_matches('#').strip_prefix(' ').filter(|_| line.starts_with('#')));
     let mut anchors = HashSet::new();
     for heading in headings {
         let kept = heading.trim().chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
@@ -59,7 +61,8 @@ fn anchors(page: &Page) -> HashSet<String> {
 
 #[test]
 fn every_path_of_the_repository_that_is_named_exists() {
-    let path = Regex::new(r"^(?:\./)?(?:src|backends|tests|benches|examples|docs|\.ci|\.config)/[A-Za-z0-9_./-]*$").unwrap();
+    let path =
+        Regex::new(r"^(?:\./)?(?:src|backends|tests|benches|examples|docs|\.ci|\.config)/[A-Za-z0-9_./-]*$").unwrap();
     let mut wrong = Vec::new();
     // What was, and what is in the crate of a reader.
     let others = ["CHANGELOG.md", "docs/writing-a-backend.md"].map(Path::new);

@@ -34,7 +34,8 @@ fn page(path: impl Into<PathBuf>) -> Page {
 
 /// The pages of the book, without its table of contents.
 fn book() -> Vec<Page> {
-    let mut names: Vec<_> = fs::read_dir(repository().join("docs")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut names: Vec<_> =
+        fs::read_dir(repository().join("docs")).unwrap().map(|entry| entry.unwrap().path()).collect();
     names.retain(|name| name.extension().is_some_and(|extension| extension == "md") && !name.ends_with("SUMMARY.md"));
     names.sort();
     names.into_iter().map(|name| page(name.strip_prefix(repository()).unwrap())).collect()

@@ -46,7 +46,9 @@ fn each_option_that_is_named_exists() {
         for (number, text) in spans.chain(commands) {
             let named = option.captures_iter(text).map(|found| found[1].to_owned());
             wrong.extend(
-                named.filter(|name| !known.contains(name)).map(|name| format!("{}:{number}: {name}", page.path.display())),
+                named
+                    .filter(|name| !known.contains(name))
+                    .map(|name| format!("{}:{number}: {name}", page.path.display())),
             );
         }
     }

@@ -1,107 +1,110 @@
-//! Whether the source surely does not have something, found out now.
+//! Whether something is really gone: nothing is concluded from a single "not found".
 
 use tokio_stream::StreamExt as _;
-use towpath_backend::{ErrorKind, Kind, RelPath};
+use towpath_backend::{ErrorKind, Kind, RelPath, Tree};
 
 use crate::error::Result;
 use crate::journal::SeenDir;
 use crate::options::Links;
-use crate::session::Shared;
+use crate::session::Session;
 
-/// What looking for a path in the source tells.
+/// Whether `path` is not found when it is asked for again. A busy server may say "not found" of what it has.
+pub(crate) async fn is_missing(tree: &dyn Tree, path: &RelPath) -> bool {
+    tree.metadata(path).await.is_err_and(|error| error.kind() == ErrorKind::NotFound)
+}
+
+/// Whether nothing is at `path`, nor can be as long as a directory above it is none.
+pub(crate) async fn is_vacant(tree: &dyn Tree, path: &RelPath) -> bool {
+    let is_vacant = |kind| matches!(kind, ErrorKind::NotFound | ErrorKind::NotADirectory);
+    tree.metadata(path).await.is_err_and(|error| is_vacant(error.kind()))
+}
+
+/// Whether there is a directory at `path`. What cannot be checked counts as none.
+pub(crate) async fn is_dir_present(tree: &dyn Tree, path: &RelPath) -> bool {
+    tree.metadata(path).await.is_ok_and(|now| now.kind == Kind::Dir)
+}
+
+/// Whether a path is absent from the source.
 #[derive(Debug)]
 pub(crate) enum Absence {
     /// It is not there.
     Certain,
-    /// It is there, as a thing of this kind.
+    /// It is there, and is of this kind.
     Present(Kind),
     /// It could not be found out, and why.
     Unknown(String),
 }
 
-/// Looks for `path` in the source.
+/// Checks an extra of the sink: whether the source does not have `path` either.
 ///
-/// From the nearest directory that the scan saw in the source downwards: that
-/// directory must still be the same one (a file system that was unmounted inside
-/// the tree leaves another in its place), and of what lies below it each part is
-/// looked at until one is missing, or is a file or link, which holds nothing.
-pub(crate) async fn look_for(shared: &Shared, path: &RelPath) -> Result<Absence> {
-    let Some(seen) = shared.journal.nearest_seen_dir(path.clone()).await? else {
+/// The check begins at the nearest directory that the scan saw in the source. It must still be the same
+/// directory: unmounting a file system inside the tree leaves another one in its place. From there each component
+/// is checked until one is missing, or is a file or link, which holds nothing.
+pub(crate) async fn check_extra(session: &Session, path: &RelPath) -> Result<Absence> {
+    let Some(seen) = session.journal.nearest_seen_dir(path.clone()).await? else {
         return Ok(Absence::Unknown("the scan saw no directory of the source above it".to_owned()));
     };
     let mut below = Vec::new();
     let mut at = seen.read_path.clone();
     for name in path.components().skip(seen.path.components().count()) {
-        // Names of a path are names.
+        // The components of a path are valid names.
         let Ok(next) = at.join(name) else { return Ok(Absence::Unknown("it has no name".to_owned())) };
         at = next;
         below.push(at.clone());
     }
-    Ok(match look_at_each(shared, &seen, &below).await {
+    Ok(match check_each(session, &seen, &below).await {
         Ok(absence) => absence,
         Err(error) => Absence::Unknown(format!("the source could not be checked: {error}")),
     })
 }
 
-/// The result of re-checking a file that was not found when it was read.
-#[derive(Debug)]
-pub(crate) enum Vanished {
-    /// The source does not have it any more.
-    Certain,
-    /// The source has it: that it was not found was passing.
-    Present,
-    /// It could not be found out, and why.
-    Unknown(String),
-}
-
-/// Whether a file that was not found is absent from the source: looked for again by its name, which
-/// a server that is busy may not have found, and in the directory that the scan saw.
-pub(crate) async fn confirm_absence(shared: &Shared, path: &RelPath, read_path: &RelPath) -> Result<Vanished> {
-    match shared.source.metadata(read_path).await {
-        Ok(now) if matches!(now.kind, Kind::File | Kind::Symlink) => return Ok(Vanished::Present),
-        // Something else has its name now: the file is gone.
+/// Checks a file of the source that was not found when it was read: asks for its name again, and whether its
+/// directory is still the one that the scan saw.
+pub(crate) async fn check_vanished(session: &Session, path: &RelPath, read_path: &RelPath) -> Result<Absence> {
+    match session.source.metadata(read_path).await {
+        Ok(now) if matches!(now.kind, Kind::File | Kind::Symlink) => return Ok(Absence::Present(now.kind)),
+        // Another kind of entry has its name now: the file is gone.
         Ok(_) => {}
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
-        Err(error) => return Ok(Vanished::Unknown(format!("it could not be checked: {error}"))),
+        Err(error) => return Ok(Absence::Unknown(format!("it could not be checked: {error}"))),
     }
-    let Some(seen) = shared.journal.nearest_seen_dir(path.clone()).await? else { return Ok(Vanished::Certain) };
-    Ok(match confirm(shared, &seen).await {
-        Ok(Absence::Unknown(reason)) => Vanished::Unknown(reason),
-        // That its directory went too is an answer, unless a file system was mounted there.
-        Err(error) if error.kind() == ErrorKind::NotFound && !seen.is_on_other_mount() => Vanished::Certain,
-        Err(error) => Vanished::Unknown(format!("its directory could not be checked: {error}")),
-        Ok(_) => Vanished::Certain,
+    let Some(seen) = session.journal.nearest_seen_dir(path.clone()).await? else { return Ok(Absence::Certain) };
+    Ok(match check_seen_dir(session, &seen).await {
+        Ok(absence) => absence,
+        // That its directory is gone too is an answer, unless a file system was mounted there.
+        Err(error) if error.kind() == ErrorKind::NotFound && !seen.is_on_other_mount() => Absence::Certain,
+        Err(error) => Absence::Unknown(format!("its directory could not be checked: {error}")),
     })
 }
 
-async fn look_at_each(shared: &Shared, seen: &SeenDir, below: &[RelPath]) -> towpath_backend::Result<Absence> {
+async fn check_each(session: &Session, seen: &SeenDir, below: &[RelPath]) -> towpath_backend::Result<Absence> {
     for (n, at) in below.iter().enumerate() {
-        match shared.source.metadata(at).await {
+        match session.source.metadata(at).await {
             Ok(found) if n + 1 == below.len() => {
-                return if is_listed(shared, at).await? {
+                return if is_listed(session, at).await? {
                     Ok(Absence::Present(found.kind))
                 } else {
-                    confirm(shared, seen).await
+                    check_seen_dir(session, seen).await
                 };
             }
             Ok(found) => match found.kind {
                 Kind::Dir => {}
-                Kind::File => return confirm(shared, seen).await,
-                Kind::Symlink if shared.options.links == Links::Copy => return confirm(shared, seen).await,
+                Kind::File => return check_seen_dir(session, seen).await,
+                Kind::Symlink if session.options.links == Links::Copy => return check_seen_dir(session, seen).await,
                 kind => return Ok(Absence::Unknown(format!("the source has a {kind} above it"))),
             },
-            Err(error) if error.kind() == ErrorKind::NotFound => return confirm(shared, seen).await,
+            Err(error) if error.kind() == ErrorKind::NotFound => return check_seen_dir(session, seen).await,
             Err(error) => return Err(error),
         }
     }
     Ok(Absence::Present(Kind::Dir))
 }
 
-/// Whether a name that was found is listed as it is spelled. A source that folds case finds what it
-/// has under another spelling, which is another file to a sink that does not.
-async fn is_listed(shared: &Shared, at: &RelPath) -> towpath_backend::Result<bool> {
+/// Whether a name that was found is listed with the same spelling. A source that folds case finds
+/// a name under another spelling, which is another file to a sink that does not.
+async fn is_listed(session: &Session, at: &RelPath) -> towpath_backend::Result<bool> {
     let (Some(parent), Some(name)) = (at.parent(), at.name()) else { return Ok(true) };
-    let mut pages = shared.source.read_dir(&parent, &shared.paces.list_options()).await?;
+    let mut pages = session.source.read_dir(&parent, &session.paces.list_options()).await?;
     while let Some(page) = pages.next().await {
         if page?.iter().any(|entry| entry.name == name) {
             return Ok(true);
@@ -111,9 +114,9 @@ async fn is_listed(shared: &Shared, at: &RelPath) -> towpath_backend::Result<boo
 }
 
 /// Absence counts only in the directory that the scan saw.
-async fn confirm(shared: &Shared, seen: &SeenDir) -> towpath_backend::Result<Absence> {
-    let root = shared.source.metadata(&RelPath::root()).await?;
-    let now = shared.source.metadata(&seen.read_path).await?;
+async fn check_seen_dir(session: &Session, seen: &SeenDir) -> towpath_backend::Result<Absence> {
+    let root = session.source.metadata(&RelPath::root()).await?;
+    let now = session.source.metadata(&seen.read_path).await?;
     Ok(if now.kind == Kind::Dir && seen.is(&now, &root) {
         Absence::Certain
     } else {

@@ -28,6 +28,14 @@ impl Side {
             Self::Sink => 1,
         }
     }
+
+    /// The other side.
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::Source => Self::Sink,
+            Self::Sink => Self::Source,
+        }
+    }
 }
 
 impl std::fmt::Display for Side {

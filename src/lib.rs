@@ -40,14 +40,18 @@ pub mod json;
 pub mod private_file;
 
 mod absence;
+mod attributes;
 mod audit;
 mod checksum;
+mod compare;
 mod conflict;
+mod dir_locks;
 mod error;
 mod event;
 mod filter;
+mod guard;
 mod journal;
-mod kept;
+
 mod migration;
 mod options;
 mod own_files;
@@ -56,8 +60,11 @@ mod partial;
 mod per_side;
 mod phase;
 mod progress;
+mod removal;
 mod report;
+mod reporter;
 mod session;
+mod tally;
 
 pub use checksum::{Algorithm, Checksum, FileHash, Hasher};
 pub use error::{Error, Result};

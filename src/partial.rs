@@ -1,9 +1,8 @@
-//! Names of files that are still being written, where a file is replaced in one step.
+//! Names of partial files: where a file is replaced in one step, it is written under a temporary name first.
 //!
-//! A part lies beside the file that it will become, under a hidden name made of
-//! the migration and the file's path: the same file's part has the same name in
-//! every run, so that a run that was cut off leaves no more than one, and takes
-//! it up again.
+//! A partial file lies beside the file that it will become. Its hidden name is made of the migration and the
+//! file's path, and so is the same in every run: a run that is interrupted leaves no more than one for each file,
+//! and the next run writes to it again.
 
 use sha2::{Digest as _, Sha256};
 use towpath_backend::RelPath;
@@ -12,26 +11,26 @@ use towpath_backend::probe::{self, Maker};
 const PREFIX: &[u8] = b".towpath-";
 const SUFFIX: &[u8] = b".part";
 
-/// The names of one migration's parts.
+/// The names of one migration's partial files.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Parts {
+pub(crate) struct PartialNames {
     migration: u32,
 }
 
-/// Whose part a name is.
+/// Whose temporary file a name belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Whose {
-    /// This migration's: left by a run that was cut off.
+pub(crate) enum TemporaryFile {
+    /// A partial file of this migration: a run was interrupted.
     Own,
-    /// Another's, perhaps under way: to be left alone.
+    /// One of another migration, which may be running: it is left alone.
     Others,
-    /// No file's: a probe, by which a run finds out what the storage keeps. It goes within moments, unless
-    /// its maker was killed.
+    /// A probe, by which a run finds out what the storage keeps. It is removed within moments, unless the process
+    /// that made it was killed.
     Probe(Maker),
 }
 
-impl Parts {
-    /// Those of the migration between these roots.
+impl PartialNames {
+    /// The names of the migration between these roots.
     pub(crate) fn of(source_root: &[u8], sink_root: &[u8]) -> Self {
         let mut hasher = Sha256::new();
         hasher.update(source_root);
@@ -42,8 +41,8 @@ impl Parts {
         Self { migration: u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]) }
     }
 
-    /// The part of the file `path`; the root, which is no file, has none.
-    pub(crate) fn part(self, path: &RelPath) -> Option<RelPath> {
+    /// The partial file of the file `path`. The root, which is no file, has none.
+    pub(crate) fn of_file(self, path: &RelPath) -> Option<RelPath> {
         let digest = Sha256::digest(path.as_bytes());
         let mut name = PREFIX.to_vec();
         name.extend_from_slice(format!("{:08x}-", self.migration).as_bytes());
@@ -52,15 +51,15 @@ impl Parts {
         path.parent()?.join(name).ok()
     }
 
-    /// The name of a probe that no other run has: whoever was cut off leaves it behind.
+    /// The name of a probe, which no other run has.
     pub(crate) fn probe() -> Option<RelPath> {
         RelPath::new(probe::name("view")).ok()
     }
 
-    /// Whether `name` is that of a part, or of a backend's probe, and whose.
-    pub(crate) fn whose(self, name: &[u8]) -> Option<Whose> {
+    /// Which temporary file `name` belongs to; `None` if it is the name of any other file.
+    pub(crate) fn temporary_file(self, name: &[u8]) -> Option<TemporaryFile> {
         if let Some(maker) = probe::maker(name) {
-            return Some(Whose::Probe(maker));
+            return Some(TemporaryFile::Probe(maker));
         }
         let middle = name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
         let (migration, file) = (middle.get(..8)?, middle.get(9..)?);
@@ -69,7 +68,7 @@ impl Parts {
             return None;
         }
         let own = format!("{:08x}", self.migration);
-        Some(if migration == own.as_bytes() { Whose::Own } else { Whose::Others })
+        Some(if migration == own.as_bytes() { TemporaryFile::Own } else { TemporaryFile::Others })
     }
 }
 
@@ -78,23 +77,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_part_lies_beside_its_file_and_is_known_again() {
-        let parts = Parts::of(b"/old", b"/new");
+    fn a_partial_file_lies_beside_its_file_and_is_recognized() {
+        let names = PartialNames::of(b"/old", b"/new");
         let file = RelPath::new([b"dir/", &[b'n'; 255][..]].concat()).unwrap();
-        let part = parts.part(&file).unwrap();
-        assert_eq!(part.parent(), file.parent());
-        let name = part.name().unwrap();
+        let partial = names.of_file(&file).unwrap();
+        assert_eq!(partial.parent(), file.parent());
+        let name = partial.name().unwrap();
         assert!(name.len() < 64, "it fits wherever its file does");
-        assert_eq!(parts.whose(name), Some(Whose::Own));
-        assert_eq!(Parts::of(b"/old", b"/other").whose(name), Some(Whose::Others));
-        assert_eq!(parts.part(&file), Some(part), "the same in every run");
-        assert_ne!(parts.part(&RelPath::new("dir/m").unwrap()), parts.part(&file));
-        assert_eq!(parts.part(&RelPath::root()), None);
+        assert_eq!(names.temporary_file(name), Some(TemporaryFile::Own));
+        assert_eq!(PartialNames::of(b"/old", b"/other").temporary_file(name), Some(TemporaryFile::Others));
+        assert_eq!(names.of_file(&file), Some(partial), "the same in every run");
+        assert_ne!(names.of_file(&RelPath::new("dir/m").unwrap()), names.of_file(&file));
+        assert_eq!(names.of_file(&RelPath::root()), None);
     }
 
     #[test]
-    fn other_names_are_nobodys_part() {
-        let parts = Parts::of(b"/old", b"/new");
+    fn other_names_are_no_temporary_files() {
+        let names = PartialNames::of(b"/old", b"/new");
         for name in [
             &b".towpath-"[..],
             b".towpath-.part",
@@ -108,10 +107,10 @@ mod tests {
             b".towpath-probe-12-mine",
             b"",
         ] {
-            assert_eq!(parts.whose(name), None, "{}", name.escape_ascii());
+            assert_eq!(names.temporary_file(name), None, "{}", name.escape_ascii());
         }
-        assert_eq!(parts.whose(b".towpath-probe-1-2-file"), Some(Whose::Probe(Maker::Elsewhere)));
+        assert_eq!(names.temporary_file(b".towpath-probe-1-2-file"), Some(TemporaryFile::Probe(Maker::Elsewhere)));
         let own = Maker::Here(std::process::id());
-        assert_eq!(parts.whose(Parts::probe().unwrap().as_bytes()), Some(Whose::Probe(own)));
+        assert_eq!(names.temporary_file(PartialNames::probe().unwrap().as_bytes()), Some(TemporaryFile::Probe(own)));
     }
 }

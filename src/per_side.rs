@@ -12,11 +12,6 @@ pub(crate) struct PerSide<T> {
 }
 
 impl<T> PerSide<T> {
-    /// The value that `of` returns for each side.
-    pub(crate) fn new(mut of: impl FnMut(Side) -> T) -> Self {
-        Self { source: of(Side::Source), sink: of(Side::Sink) }
-    }
-
     /// Both values, each with its side, the source's first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Side, &T)> {
         [(Side::Source, &self.source), (Side::Sink, &self.sink)].into_iter()

@@ -1,70 +1,97 @@
-//! What the tasks of a transfer share.
+//! What the phases of one run share.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
-use towpath_backend::{ErrorKind, Identity, RelPath, Sink, Source, Timestamp, Tree};
+use towpath_backend::{Error as BackendError, ErrorKind, Identity, RelPath, Sink, Source, Timestamp, Tree};
 
-use crate::audit::Line;
+use crate::dir_locks::DirLocks;
 use crate::error::{Error, Result};
-use crate::event::{Emitter, Event, FilePaths, Side};
-use crate::journal::{Deletion, Journal};
-use crate::options::{Options, WriteMode};
+use crate::event::{Event, FilePaths, Side};
+use crate::journal::Journal;
+use crate::options::{HardLinks, Options, WriteMode};
 use crate::pace::Paces;
-use crate::partial::Parts;
+use crate::partial::PartialNames;
 use crate::per_side::PerSide;
-use crate::phase::transfer::Pool;
 use crate::progress::Progress;
+use crate::reporter::{Record, Reporter};
+use crate::tally::Tally;
 
-/// What the tasks of a transfer share.
-pub(crate) struct Shared {
+/// Mount points of the sink that are checked, at most: each check asks for all of them.
+const MAX_SINK_MOUNTS: usize = 256;
+
+/// What the phases of one run share.
+pub(crate) struct Session {
     pub(crate) source: Arc<dyn Source>,
     pub(crate) sink: Arc<dyn Sink>,
-    pub(crate) options: Options,
-    /// Files under way at a time.
-    pub(crate) lanes: usize,
-    pub(crate) progress: Progress,
-    pub(crate) emitter: Emitter,
-    pub(crate) journal: Journal,
-    /// Which trees were scanned.
+    /// Which trees these are, as they were when the run began.
     pub(crate) identities: PerSide<Identity>,
-    /// Where the scan found other file systems mounted inside the sink.
-    pub(crate) sink_mounts: Vec<RelPath>,
-    /// How far the mtime that a sink keeps may be from the one it was given. `None`: it keeps none.
-    pub(crate) mtime_rounding_ns: Option<u64>,
-    pub(crate) parts: Parts,
-    /// Held while something in the way at the sink is looked at, removed and
-    /// replaced: two lanes on the way to one directory must not remove what the
-    /// other has just made.
-    pub(crate) clearing: tokio::sync::Mutex<()>,
-    /// Cancelled when the lanes are to stop, by the user or by an error.
-    pub(crate) stop: CancellationToken,
-    /// Whether this run scans afterwards and then tries again what fails now.
-    pub(crate) scan_follows: bool,
-    pub(crate) pool: Pool,
-    /// Notified when files with long holes were set aside.
-    pub(crate) set_aside: tokio::sync::Notify,
+    pub(crate) options: Options,
+    /// Files in flight at a time.
+    pub(crate) lanes: usize,
+    pub(crate) journal: Journal,
+    pub(crate) reporter: Reporter,
+    pub(crate) progress: Progress,
     pub(crate) paces: Arc<Paces>,
+    pub(crate) partial_names: PartialNames,
+    /// Paths of each tree that are no part of it: database, log, trash.
+    pub(crate) reserved_paths: PerSide<HashSet<RelPath>>,
+    /// Held while a conflicting entry of the sink is checked, removed and replaced. Otherwise two lanes
+    /// that need the same directory could remove what the other one has just created.
+    pub(crate) conflict_locks: DirLocks,
+    /// Where the last complete scan found other file systems mounted inside the sink.
+    pub(crate) sink_mounts: Mutex<Arc<[RelPath]>>,
+    /// Cancelled when the user stops the run.
+    pub(crate) stop: CancellationToken,
 }
 
-impl Shared {
+impl Session {
+    /// The tree of a side.
+    pub(crate) fn tree(&self, side: Side) -> &dyn Tree {
+        match side {
+            Side::Source => &*self.source,
+            Side::Sink => &*self.sink,
+        }
+    }
+
+    /// The root of a tree, as users see it.
+    pub(crate) fn root(&self, side: Side) -> String {
+        String::from_utf8_lossy(self.tree(side).root()).into_owned()
+    }
+
     /// The full paths of a file, as users see them.
     pub(crate) fn paths(&self, path: &RelPath) -> FilePaths {
         FilePaths { source: path.under(self.source.root()), dest: path.under(self.sink.root()) }
     }
 
-    /// Whether the sink kept an mtime as well as it can.
-    pub(crate) fn is_same_mtime(&self, kept: Timestamp, given: Timestamp) -> bool {
-        self.mtime_rounding_ns.is_none_or(|rounding_ns| kept.distance_ns(given) <= rounding_ns)
+    /// Whether the run is to stop.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stop.is_cancelled()
     }
 
-    /// Where a file is written: under its own name, or that of its part.
-    pub(crate) fn destination_path(&self, path: &RelPath) -> RelPath {
-        let part = match self.options.write_mode {
-            WriteMode::Atomic => self.parts.part(path),
-            WriteMode::InPlace => None,
-        };
-        part.unwrap_or_else(|| path.clone())
+    /// mtimes that differ by no more count as equal. `None`: the sink keeps none.
+    pub(crate) fn mtime_tolerance_ns(&self) -> Option<u64> {
+        let window_ns = self.options.modify_window.map(|window| u64::try_from(window.as_nanos()).unwrap_or(u64::MAX));
+        self.mtime_rounding_ns().map(|rounding_ns| window_ns.unwrap_or(rounding_ns))
+    }
+
+    /// How far an mtime is moved when it is copied: by less than the coarser of both precisions. `None`: the
+    /// sink keeps none.
+    fn mtime_rounding_ns(&self) -> Option<u64> {
+        let (source, sink) = (self.source.capabilities(), self.sink.capabilities());
+        let precision_ns = source.mtime_precision_ns.max(sink.mtime_precision_ns);
+        sink.sets_mtime.then(|| precision_ns.saturating_sub(1))
+    }
+
+    /// Whether the sink kept an mtime as precisely as it can.
+    pub(crate) fn is_same_mtime(&self, kept: Timestamp, given: Timestamp) -> bool {
+        self.mtime_rounding_ns().is_none_or(|rounding_ns| kept.distance_ns(given) <= rounding_ns)
+    }
+
+    /// Whether names of one file become names of one file at the sink.
+    pub(crate) fn keeps_hard_links(&self) -> bool {
+        self.options.hard_links == HardLinks::Keep && self.sink.capabilities().hard_links
     }
 
     /// Whether holes of files are left out rather than sent.
@@ -72,44 +99,73 @@ impl Shared {
         self.sink.capabilities().holes
     }
 
-    /// Deletes something at the sink, or moves it where deleted things go.
-    pub(crate) async fn delete(&self, deletion: &Deletion) -> towpath_backend::Result<()> {
-        let path = &deletion.path;
-        failpoint!("before-removal");
-        let removed = match self.options.mirror {
-            _ if deletion.size_bytes.is_none() => self.sink.remove_dir(path).await,
-            Some(mirror) if mirror.discard => self.sink.discard(path).await,
-            _ => self.sink.remove_file(path).await,
+    /// Where a file is written: under its own name, or as a partial file.
+    pub(crate) fn destination_path(&self, path: &RelPath) -> RelPath {
+        let partial = match self.options.write_mode {
+            WriteMode::Atomic => self.partial_names.of_file(path),
+            WriteMode::InPlace => None,
         };
-        failpoint!("after-removal");
-        removed
+        partial.unwrap_or_else(|| path.clone())
     }
 
-    /// Reports a file or directory that is given up in this run, where no row's verdict does.
-    pub(crate) async fn tell_failed(&self, path: &RelPath, error: String) -> Result<()> {
+    /// Reports a file or directory that this run gives up, where no change of a row does.
+    pub(crate) async fn give_up(&self, path: &RelPath, error: String, tally: &mut Tally) -> Result<()> {
+        tally.failed_files += 1;
         self.progress.add_failed();
-        let paths = self.paths(path);
-        let line = Line { error: Some(error.clone()), ..Line::now("failed", paths.clone()) };
-        self.journal.log(vec![line]).await?;
-        self.emitter.emit(Event::Failed { paths, error }).await;
+        self.reporter.report([Record::new(Event::Failed { paths: self.paths(path), error })]).await
+    }
+
+    /// Whether a tree has the identity that it had when the run began.
+    ///
+    /// # Errors
+    /// [`Error::Backend`] if it cannot be asked.
+    pub(crate) async fn has_same_identity(&self, side: Side) -> Result<bool> {
+        match self.tree(side).identity().await {
+            Ok(identity) => Ok(identity == self.identities[side]),
+            Err(error) => Err(Error::Backend(format!("the {side} {} is gone: {error}", self.root(side)))),
+        }
+    }
+
+    /// Checks that a tree is still the one that was scanned, and that what was mounted inside the sink still
+    /// is. Nothing is concluded from the state of another tree.
+    pub(crate) async fn check_tree(&self, side: Side) -> Result<()> {
+        if !self.has_same_identity(side).await? {
+            return Err(Error::Refused(format!(
+                "the {side} {} is no longer the tree that was scanned (unmounted, or another one mounted over it?); \
+                 nothing was concluded from what is there now",
+                self.root(side)
+            )));
+        }
+        if side == Side::Sink { self.check_sink_mounts().await } else { Ok(()) }
+    }
+
+    /// Checks both trees, as [`Self::check_tree`] does.
+    pub(crate) async fn check_trees(&self) -> Result<()> {
+        self.check_tree(Side::Source).await?;
+        self.check_tree(Side::Sink).await
+    }
+
+    /// Takes the mount points inside the sink from the last complete scan.
+    pub(crate) async fn load_sink_mounts(&self) -> Result<()> {
+        let mounts = self.journal.mount_points(Side::Sink, MAX_SINK_MOUNTS).await?;
+        *self.sink_mounts.lock().unwrap_or_else(PoisonError::into_inner) = mounts.into();
         Ok(())
     }
 
-    /// Checks that a tree is still the one that was scanned, and of the sink also what is mounted in
-    /// it: of another one's state nothing is to be concluded.
-    pub(crate) async fn check_identity(&self, side: Side) -> Result<()> {
-        self.check_root(side).await?;
-        if side == Side::Sink { self.check_mounts_of_sink().await } else { Ok(()) }
+    /// Where other file systems are mounted inside the sink.
+    pub(crate) fn sink_mounts(&self) -> Arc<[RelPath]> {
+        Arc::clone(&self.sink_mounts.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What is written beneath a mount point whose file system went is not where it belongs.
-    async fn check_mounts_of_sink(&self) -> Result<()> {
-        if self.sink_mounts.is_empty() {
+    /// What is written beneath a mount point whose file system is gone is in the wrong place.
+    async fn check_sink_mounts(&self) -> Result<()> {
+        let mounts = self.sink_mounts();
+        if mounts.is_empty() {
             return Ok(());
         }
         let failed = |error| Error::Backend(format!("the destination cannot be checked: {error}"));
         let root = self.sink.metadata(&RelPath::root()).await.map_err(failed)?;
-        for dir in &self.sink_mounts {
+        for dir in &*mounts {
             let is_mounted = match self.sink.metadata(dir).await {
                 Ok(now) => now.is_mounted_elsewhere_than(&root),
                 Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => false,
@@ -122,22 +178,24 @@ impl Shared {
         Ok(())
     }
 
-    async fn check_root(&self, side: Side) -> Result<()> {
-        let tree: &dyn Tree = match side {
-            Side::Source => &*self.source,
-            Side::Sink => &*self.sink,
-        };
-        let root = String::from_utf8_lossy(tree.root()).into_owned();
-        match tree.identity().await {
-            Ok(identity) if identity == self.identities[side] => Ok(()),
-            Ok(_) => Err(Error::Refused(format!(
-                "the {side} {root} is no longer the tree that was scanned (unmounted, or another one mounted over \
-                 it?); nothing was concluded from what is there now"
-            ))),
-            Err(error) => Err(Error::Backend(format!("the {side} {root} is gone: {error}"))),
-        }
+    /// Makes what was written to the sink durable.
+    pub(crate) async fn flush_sink(&self) -> Result<()> {
+        self.sink.flush().await.map_err(|error| {
+            Error::Backend(format!(
+                "the destination {} could not make files durable, so they stay pending: {error}",
+                self.root(Side::Sink)
+            ))
+        })
+    }
+
+    /// The error that ends the run, if `error` says that the sink takes nothing more from anyone.
+    pub(crate) fn fatal_at_sink(&self, error: &BackendError) -> Option<Error> {
+        matches!(error.kind(), ErrorKind::NoSpace | ErrorKind::ReadOnly).then(|| {
+            Error::Backend(format!(
+                "the destination {} cannot take more: {error}; what is finished is recorded: \
+                 make room and run the same command again",
+                self.root(Side::Sink)
+            ))
+        })
     }
 }
-
-/// Mount points of the sink that are checked, at most: each check asks for all of them.
-pub(crate) const MAX_SINK_MOUNTS: usize = 256;

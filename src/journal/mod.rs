@@ -24,7 +24,7 @@ pub use dry_run::copy::KnownSink;
 pub(crate) use dry_run::copy::copy;
 pub(crate) use dry_run::planned::{ConflictingEntry, PlannedWork};
 pub(crate) use dry_run::steps::{Step, StepKey};
-pub(crate) use handle::Journal;
+pub(crate) use handle::{Journal, JournalThread};
 pub(crate) use row::kept::Kept;
 pub(crate) use row_update::{RowState, RowUpdate};
 pub(crate) use runs::decision::{Decision, RunRequest};

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::Migration;
 use crate::event::{BacklogOrigin, Totals};
 use crate::journal::Backlog;
-use crate::phase::transfer::Tally;
 use crate::report::{Outcome, Planned, Report};
+use crate::session::Session;
+use crate::tally::Tally;
 
 /// What a run has done so far.
 #[derive(Debug, Default)]
@@ -38,12 +38,11 @@ impl Done {
         self.vanished_before = self.tally.vanished_files;
         self.backlog = backlog;
     }
-}
 
-impl Migration {
-    pub(super) fn report(&self, outcome: Outcome, done: Done) -> Report {
-        let Done { scanned, origin, backlog, tally, vanished_before, planned } = done;
-        let counters = self.progress.snapshot();
+    /// The report of the run.
+    pub(super) fn report(self, session: &Session, outcome: Outcome) -> Report {
+        let Self { scanned, origin, backlog, tally, vanished_before, planned } = self;
+        let counters = session.progress.snapshot();
         let missing_files = tally.pending.files + tally.vanished_files.saturating_sub(vanished_before);
         Report {
             outcome,
@@ -57,9 +56,9 @@ impl Migration {
             failed_files: tally.failed_files,
             vanished_files: tally.vanished_files,
             skipped_files: backlog.skipped,
-            special_files: self.progress.special_files(),
+            special_files: session.progress.special_files(),
             unreadable_dirs: backlog.unreadable
-                + if self.options.mirror.is_some() { backlog.unreadable_at_sink } else { 0 },
+                + if session.options.mirror.is_some() { backlog.unreadable_at_sink } else { 0 },
             deleted_files: tally.deleted_files,
             deleted_dirs: tally.deleted_dirs,
             protected: tally.protected,

@@ -1,32 +1,36 @@
-//! The façade: one run of a migration, from its first look at the trees to its report.
+//! The façade: one run of a migration, from its first access to the trees to its report.
 
-mod apart;
 mod builder;
 mod done;
-mod record;
 mod run;
+mod run_lines;
+mod same_tree;
 mod stopper;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use towpath_backend::{Identity, RelPath, Sink, Source};
 
 use crate::audit::AuditLog;
+use crate::dir_locks::DirLocks;
 use crate::error::{Error, Result};
-use crate::event::{Emitter, Event, EventStream, Side};
-use crate::journal::{self, Journal, KnownSink, Roots, RunEnd, RunRequest, RunStart};
+use crate::event::{Emitter, EventStream, Side};
+use crate::journal::{self, Journal, JournalThread, KnownSink, Roots, RunEnd, RunRequest};
 use crate::options::Options;
 use crate::own_files;
 use crate::pace::{self, Paces};
-use crate::partial::Parts;
+use crate::partial::PartialNames;
 use crate::per_side::PerSide;
 use crate::progress::{Phase, Progress};
 use crate::report::{Outcome, Report};
+use crate::reporter::Reporter;
+use crate::session::Session;
 use done::Done;
+use run::Run;
 
 pub use builder::Builder;
 pub use stopper::Stopper;
@@ -116,12 +120,10 @@ impl Migration {
     pub async fn run(self) -> Result<Report> {
         let started = Instant::now();
         if !self.options.dry_run {
-            apart::check(&*self.source, &*self.sink).await?;
+            same_tree::check(&*self.source, &*self.sink).await?;
         }
-        let log = AuditLog::open(&self.audit_log)?;
-        let roots = Roots { source: self.source.root().to_vec(), sink: self.sink.root().to_vec() };
-        let (journal, thread) = Journal::open(self.database.clone(), &roots, log, self.cancellation.clone())?;
         let progress = self.progress.clone();
+        let (journal, thread) = self.open_files().await?;
         let result = self.run_with(journal, started).await;
         progress.set_phase(Phase::Ended);
         let closed = thread.join().await;
@@ -130,31 +132,41 @@ impl Migration {
         Ok(Report { duration: started.elapsed(), ..report })
     }
 
+    /// Opens the database and the log. Both may lie on a slow disk, and the database is checked.
+    async fn open_files(&self) -> Result<(Journal, JournalThread)> {
+        let (database, audit_log, stop) = (self.database.clone(), self.audit_log.clone(), self.cancellation.clone());
+        let roots = Roots { source: self.source.root().to_vec(), sink: self.sink.root().to_vec() };
+        blocking(move || Journal::open(database, &roots, AuditLog::open(&audit_log)?, stop)).await?
+    }
+
     async fn run_with(self, journal: Journal, started: Instant) -> Result<Report> {
-        let identities = self.identities().await?;
-        let request = RunRequest {
-            rescan: self.options.rescan || self.options.accept_new_tree,
-            after_backlog: self.options.after_backlog,
-            settings: self.options.settings(),
-            line: self.start_line(),
-        };
+        let stop_reason = Arc::clone(&self.stop_reason);
+        let session = &Arc::new(self.into_session(journal).await?);
         let mut done = Done::default();
-        let start = match journal.begin_run(request).await {
-            Err(Error::Interrupted) => return Ok(self.report(Outcome::Stopped, done)),
+        let request = RunRequest {
+            rescan: session.options.rescan || session.options.accept_new_tree,
+            after_backlog: session.options.after_backlog,
+            settings: session.options.settings(),
+            line: run_lines::start_line(session),
+        };
+        let start = match session.journal.begin_run(request).await {
+            Err(Error::Interrupted) => return Ok(done.report(session, Outcome::Stopped)),
             start => start?,
         };
-        let run = start.run;
-        if !self.options.dry_run {
-            journal.record_capabilities(self.sink.capabilities()).await?;
+        let number = start.run;
+        if !session.options.dry_run {
+            session.journal.record_capabilities(session.sink.capabilities()).await?;
         }
-        for message in journal.take_warnings().await? {
-            self.emitter.emit(Event::Warning { message }).await;
+        for message in session.journal.take_warnings().await? {
+            session.reporter.warn(message).await;
         }
-        self.warn_of_lost_times().await;
-        let result = self.run_following(&journal, start, identities, &mut done).await;
+        warn_of_lost_times(session).await;
+        let adapting = adapt_limit(session);
+        let result = Run { session, number, done: &mut done }.run(start).await;
+        drop(adapting);
         let outcome = match &result {
             Err(Error::Interrupted) => Outcome::Stopped,
-            _ if self.cancellation.is_cancelled() => Outcome::Stopped,
+            _ if session.is_stopped() => Outcome::Stopped,
             _ => Outcome::Finished,
         };
         let result = match result {
@@ -166,74 +178,84 @@ impl Migration {
             (Ok(()), Outcome::Stopped) => RunEnd::Stopped,
             (Ok(()), Outcome::Finished) => RunEnd::Finished,
         };
-        let report = Report { duration: started.elapsed(), ..self.report(outcome, done) };
-        let ended = journal.end_run(run, end, self.end_line(&report, &result)).await;
+        let report = Report { duration: started.elapsed(), ..done.report(session, outcome) };
+        let line = run_lines::end_line(session, stop_reason.get(), &report, &result);
+        let ended = session.journal.end_run(number, end, line).await;
         result?;
         ended?;
         Ok(report)
     }
 
-    /// A storage may accept times and keep its own, without an error.
-    async fn warn_of_lost_times(&self) {
-        if !self.sink.capabilities().sets_mtime {
-            let root = String::from_utf8_lossy(self.sink.root());
-            let message = format!(
-                "the destination {root} does not keep mtimes: what arrives has the time of its arrival, and only sizes are \
-                 compared, so that a file that changed and kept its size is not sent again"
-            );
-            self.emitter.emit(Event::Warning { message }).await;
-        }
-    }
-
-    /// Runs it while the limit follows the others on the link, if that was asked for.
-    async fn run_following(
-        &self,
-        journal: &Journal,
-        start: RunStart,
-        identities: PerSide<Identity>,
-        done: &mut Done,
-    ) -> Result<()> {
-        let stop = CancellationToken::new();
-        let _at_the_end = stop.clone().drop_guard();
-        let (source, sink) = (Arc::clone(&self.source), Arc::clone(&self.sink));
-        tokio::spawn(pace::follow(Arc::clone(&self.paces), source, sink, self.progress.clone(), stop));
-        self.run_plan(journal, start, identities, done).await
+    /// What the phases of this run share.
+    async fn into_session(self, journal: Journal) -> Result<Session> {
+        let identities = self.identities().await?;
+        let reserved_paths = self.reserved_paths().await?;
+        let Self { source, sink, options, cancellation: stop, emitter, progress, paces, .. } = self;
+        Ok(Session {
+            lanes: options.lanes_between(source.hints(), sink.hints()),
+            partial_names: PartialNames::of(source.root(), sink.root()),
+            reporter: Reporter::new(journal.clone(), emitter),
+            conflict_locks: DirLocks::default(),
+            sink_mounts: Mutex::default(),
+            source,
+            sink,
+            identities,
+            options,
+            journal,
+            progress,
+            paces,
+            reserved_paths,
+            stop,
+        })
     }
 
     async fn identities(&self) -> Result<PerSide<Identity>> {
-        let failed = |side, root, error| Error::of_side(side, root, &error);
         let source = self.source.identity().await;
-        let source = source.map_err(|error| failed(Side::Source, self.source.root(), error))?;
-        let sink = self.sink.identity().await.map_err(|error| failed(Side::Sink, self.sink.root(), error))?;
+        let source = source.map_err(|error| Error::of_side(Side::Source, self.source.root(), &error))?;
+        let sink = self.sink.identity().await;
+        let sink = sink.map_err(|error| Error::of_side(Side::Sink, self.sink.root(), &error))?;
         Ok(PerSide { source, sink })
     }
 
-    /// What is left alone inside the source, and inside the sink.
-    fn own_files(&self) -> [HashSet<RelPath>; 2] {
-        let mut files = own_files::of_database(&self.database);
-        files.push(self.audit_log.clone());
-        files.extend(self.left_alone.iter().cloned());
-        let source = own_files::inside(&*self.source, &files);
-        let mut sink = own_files::inside(&*self.sink, &files);
-        sink.extend(self.options.sink_apart.iter().cloned());
-        [source, sink]
+    /// Paths that are no part of either tree. Finding them follows links, which may lead to a mount that hangs.
+    async fn reserved_paths(&self) -> Result<PerSide<HashSet<RelPath>>> {
+        let (source, sink) = (Arc::clone(&self.source), Arc::clone(&self.sink));
+        let (database, audit_log, others) = (self.database.clone(), self.audit_log.clone(), self.left_alone.clone());
+        let in_sink = self.options.sink_apart.clone();
+        blocking(move || {
+            let mut files = own_files::of_database(&database);
+            files.push(audit_log);
+            files.extend(others);
+            let mut sink = own_files::inside(&*sink, &files);
+            sink.extend(in_sink);
+            PerSide { source: own_files::inside(&*source, &files), sink }
+        })
+        .await
     }
+}
 
-    fn parts(&self) -> Parts {
-        Parts::of(self.source.root(), self.sink.root())
-    }
+/// Runs blocking work on a thread for it.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    let panicked = |_| Error::Internal("a task of the start panicked".to_owned());
+    tokio::task::spawn_blocking(work).await.map_err(panicked)
+}
 
-    /// mtimes that differ by no more count as equal. `None`: the sink keeps none.
-    fn tolerance_ns(&self) -> Option<u64> {
-        let window_ns = self.options.modify_window.map(|window| u64::try_from(window.as_nanos()).unwrap_or(u64::MAX));
-        self.mtime_rounding_ns().map(|rounding_ns| window_ns.unwrap_or(rounding_ns))
+/// A storage may accept times and keep its own, without an error.
+async fn warn_of_lost_times(session: &Session) {
+    if !session.sink.capabilities().sets_mtime {
+        let message = format!(
+            "the destination {} does not keep mtimes: what arrives has the time of its arrival, and only sizes are \
+             compared, so that a file that changed and kept its size is not sent again",
+            session.root(Side::Sink)
+        );
+        session.reporter.warn(message).await;
     }
+}
 
-    /// How far a time is moved on its way: by less than the coarser side can tell apart. `None`: the
-    /// sink keeps none.
-    fn mtime_rounding_ns(&self) -> Option<u64> {
-        let (source, sink) = (self.source.capabilities(), self.sink.capabilities());
-        let precision_ns = source.mtime_precision_ns.max(sink.mtime_precision_ns);
-        sink.sets_mtime.then(|| precision_ns.saturating_sub(1))
-    }
+/// Adapts the limit to the other traffic on the link, if the options say so, until the guard is dropped.
+fn adapt_limit(session: &Session) -> DropGuard {
+    let stop = CancellationToken::new();
+    let (source, sink) = (Arc::clone(&session.source), Arc::clone(&session.sink));
+    tokio::spawn(pace::adapt(Arc::clone(&session.paces), source, sink, session.progress.clone(), stop.clone()));
+    stop.drop_guard()
 }

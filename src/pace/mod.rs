@@ -6,13 +6,13 @@
 //! that it lets through are also spaced evenly on a schedule of their own.
 //!
 //! What passes is counted as what it takes on the link ([`cost`]), and what a
-//! client holds back is bounded too ([`Pace::under_way_bytes`]): bytes that wait
+//! client holds back is bounded too ([`Pace::in_flight_bytes`]): bytes that wait
 //! in a cache while a server is away all leave when it is back.
 
+mod adaptive;
 mod clock;
-mod control;
+mod controller;
 mod cost;
-mod follow;
 mod rate;
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -26,9 +26,9 @@ use towpath_backend::{Pacing, ReadOptions, WriteOptions};
 
 use crate::event::Side;
 use crate::options::{Bandwidth, Options};
+pub(crate) use adaptive::adapt;
 use clock::Clock;
 use cost::Link;
-pub(crate) use follow::follow;
 use rate::Rate;
 
 /// How often the bucket is refilled. Its timer loses up to 1 ms at each refill
@@ -55,30 +55,30 @@ const MAX_STEP_BYTES: usize = 512 << 10;
 /// on which it is still short.
 const MANY_BYTES_PER_S: u64 = 10 << 20;
 
-/// Steps in a second of a rate that follows the others: each takes two thirds of a millisecond.
-const FOLLOWING_STEPS_PER_S: u64 = 1536;
+/// Steps in a second of an adaptive rate: each takes two thirds of a millisecond.
+const ADAPTIVE_STEPS_PER_S: u64 = 1536;
 /// And their bounds: requests cost something, too.
-const LEAST_FOLLOWING_STEP_BYTES: usize = 8 << 10;
-const MOST_FOLLOWING_STEP_BYTES: usize = 256 << 10;
+const LEAST_ADAPTIVE_STEP_BYTES: usize = 8 << 10;
+const MOST_ADAPTIVE_STEP_BYTES: usize = 256 << 10;
 
 /// Network mounts send whole pages.
 const PAGE_BYTES: usize = 4 << 10;
 
 /// How long what may be on its way to the sink takes to pass, in all files together.
-const UNDER_WAY: Duration = Duration::from_nanos(62_500_000);
+const IN_FLIGHT: Duration = Duration::from_nanos(62_500_000);
 
 /// Both directions' limits.
 #[derive(Debug)]
 pub(crate) struct Paces {
     pub(crate) read: Pace,
     pub(crate) write: Pace,
-    /// The rate that follows the others on the link, if it is to.
+    /// The adaptive rate, if that was asked for.
     rate: Option<Arc<Rate>>,
     /// The limit as backends see it, if there is one.
     pacing: Option<Pacing>,
     /// Whether one of the trees lies behind a network.
     over_network: bool,
-    /// Turns to list a directory, if there is a limit.
+    /// Permits to list a directory, if there is a limit.
     listings: Option<Semaphore>,
 }
 
@@ -121,7 +121,7 @@ impl Paces {
     /// Tells the sink how much of each file may be in flight now: before each write, as it depends on how many are
     /// open.
     pub(crate) fn bound_in_flight(&self) {
-        if let (Some(pacing), Some(bytes)) = (&self.pacing, self.write.under_way_bytes()) {
+        if let (Some(pacing), Some(bytes)) = (&self.pacing, self.write.in_flight_bytes()) {
             pacing.set_in_flight_bytes(bytes);
         }
     }
@@ -131,13 +131,13 @@ impl Paces {
         self.pass_overhead(entries * cost::LISTED_BYTES).await;
     }
 
-    /// Waits for a turn to list a directory. How much of one a client fetches at once is its
-    /// own affair; so few are listed at a time under a low limit, each when all before it is paid for.
-    pub(crate) async fn turn_to_list(&self) -> Option<SemaphorePermit<'_>> {
+    /// Waits for a permit to list a directory. How much of one a client fetches at once cannot be controlled; so
+    /// few are listed at a time under a low limit, and each waits until all before it is paid for.
+    pub(crate) async fn permit_to_list(&self) -> Option<SemaphorePermit<'_>> {
         // The semaphore is never closed.
-        let turn = self.listings.as_ref()?.acquire().await.ok()?;
+        let permit = self.listings.as_ref()?.acquire().await.ok()?;
         self.pass_overhead(0).await;
-        Some(turn)
+        Some(permit)
     }
 
     /// Returns when so many bytes of small requests with their answers may pass: they take
@@ -163,7 +163,7 @@ struct Limit {
     /// Bounds a rate that is fixed, or the highest that one may become.
     bucket: Option<RateLimiter>,
     fixed_bytes_per_s: u64,
-    follows: Option<Arc<Rate>>,
+    adaptive: Option<Arc<Rate>>,
     /// For steps that take less than the runtime's timers know.
     clock: Option<Clock>,
     link: Link,
@@ -173,7 +173,7 @@ struct Limit {
     open_files: AtomicUsize,
 }
 
-/// Held while a file is written in steps; see [`Pace::under_way_bytes`].
+/// Held while a file is written in steps; see [`Pace::in_flight_bytes`].
 #[derive(Debug)]
 pub(crate) struct OpenFile(Arc<Paces>);
 
@@ -191,18 +191,17 @@ impl Drop for OpenFile {
 }
 
 impl Pace {
-    /// A pace of `fixed_bytes_per_s`, of the rate that `follows` says, of the lower
-    /// of both, or of no limit at all.
-    fn new(side: Side, fixed_bytes_per_s: Option<u64>, follows: Option<Arc<Rate>>, link: Link) -> Self {
-        if fixed_bytes_per_s.is_none() && follows.is_none() {
+    /// A pace of `fixed_bytes_per_s`, of the `adaptive` rate, of the lower of both, or without a limit.
+    fn new(side: Side, fixed_bytes_per_s: Option<u64>, adaptive: Option<Arc<Rate>>, link: Link) -> Self {
+        if fixed_bytes_per_s.is_none() && adaptive.is_none() {
             return Self(None);
         }
         Self(Some(Limit {
             side,
             bucket: fixed_bytes_per_s.map(bucket),
             fixed_bytes_per_s: fixed_bytes_per_s.unwrap_or(u64::MAX),
-            clock: follows.as_ref().and_then(|_| Clock::start()),
-            follows,
+            clock: adaptive.as_ref().and_then(|_| Clock::start()),
+            adaptive,
             link,
             next: Mutex::new(Instant::now()),
             open_files: AtomicUsize::new(0),
@@ -245,13 +244,12 @@ impl Pace {
         }
     }
 
-    /// How many bytes of one file may be on their way at a time; `None` without a
-    /// limit. All files together share a sixteenth of a second's, so that what
-    /// arrives late is no burst; a step of each is always let through.
-    fn under_way_bytes(&self) -> Option<u64> {
+    /// The in-flight window of one file; `None` without a limit. All files together share a sixteenth of a second's
+    /// bytes, so that what arrives late is no burst; a step of each always passes.
+    fn in_flight_bytes(&self) -> Option<u64> {
         let limit = self.0.as_ref()?;
         let files = limit.open_files.load(Relaxed).max(1) as u64;
-        let all = (limit.bytes_per_s() as f64 * UNDER_WAY.as_secs_f64()) as u64;
+        let all = (limit.bytes_per_s() as f64 * IN_FLIGHT.as_secs_f64()) as u64;
         Some((all / files).max(limit.step_bytes() as u64))
     }
 
@@ -267,12 +265,12 @@ impl Pace {
     pub(crate) async fn pass(&self, bytes: usize) {
         let Some(limit) = &self.0 else { return };
         limit.pass(limit.link.of_content(bytes as u64, limit.bytes_per_s())).await;
-        if let Some(rate) = &limit.follows {
+        if let Some(rate) = &limit.adaptive {
             rate.add_passed(limit.side, bytes as u64);
         }
     }
 
-    /// Requests and headers of `bytes` have passed: what comes next waits until they are paid for.
+    /// Requests and headers of `bytes` have passed: whatever comes next waits until they are paid for.
     fn owe_overhead(&self, bytes: u64) {
         if let Some(limit) = &self.0 {
             limit.reserve(Instant::now(), limit.link.of_overhead(bytes));
@@ -290,19 +288,19 @@ impl Pace {
 
 impl Limit {
     fn bytes_per_s(&self) -> u64 {
-        let follows = self.follows.as_ref().map_or(u64::MAX, |rate| rate.bytes_per_s());
-        self.fixed_bytes_per_s.min(follows)
+        let adaptive = self.adaptive.as_ref().map_or(u64::MAX, |rate| rate.bytes_per_s());
+        self.fixed_bytes_per_s.min(adaptive)
     }
 
     fn step_bytes(&self) -> usize {
         let per_s = self.bytes_per_s();
-        if self.follows.is_none() {
+        if self.adaptive.is_none() {
             return step_bytes(per_s);
         }
-        // What others wait for is a step: to notice nothing of a rate that fills the
-        // link, it must be shorter than one that leaves most of it to them.
-        let step = usize::try_from(per_s / FOLLOWING_STEPS_PER_S).unwrap_or(usize::MAX);
-        let step = step.clamp(LEAST_FOLLOWING_STEP_BYTES, MOST_FOLLOWING_STEP_BYTES);
+        // Other traffic waits for one step. Where the rate fills the link, a step must be shorter than where it leaves
+        // most of the link to others.
+        let step = usize::try_from(per_s / ADAPTIVE_STEPS_PER_S).unwrap_or(usize::MAX);
+        let step = step.clamp(LEAST_ADAPTIVE_STEP_BYTES, MOST_ADAPTIVE_STEP_BYTES);
         step - step % PAGE_BYTES
     }
 
@@ -321,10 +319,10 @@ impl Limit {
     fn reserve(&self, now: Instant, bytes: u64) -> Instant {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let behind = now.saturating_duration_since(*next);
-        let at = if behind > UNDER_WAY && self.side == Side::Sink {
-            // The sink took nothing for a while: what is still on its way arrives
-            // now, at once, and in the place of what would have been next.
-            now + UNDER_WAY
+        let at = if behind > IN_FLIGHT && self.side == Side::Sink {
+            // The sink took nothing for a while. What is in flight arrives now, all at once, and takes the place of
+            // the next steps.
+            now + IN_FLIGHT
         } else {
             now.checked_sub(CATCH_UP).map_or(*next, |earliest| (*next).max(earliest))
         };

@@ -114,10 +114,10 @@ async fn what_a_sink_that_was_away_still_has_to_take_comes_first() {
     tokio::time::sleep(Duration::from_secs(5)).await;
     let start = Instant::now();
     pace.pass(pace.step_bytes()).await;
-    assert!(start.elapsed() >= UNDER_WAY, "{:?}", start.elapsed());
+    assert!(start.elapsed() >= IN_FLIGHT, "{:?}", start.elapsed());
     let next = Instant::now();
     pace.pass(pace.step_bytes()).await;
-    assert!(next.elapsed() < UNDER_WAY / 2, "only the first waits: {:?}", next.elapsed());
+    assert!(next.elapsed() < IN_FLIGHT / 2, "only the first waits: {:?}", next.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
@@ -125,16 +125,16 @@ async fn all_files_together_share_what_may_be_under_way() {
     let options = Options { bandwidth: Bandwidth::Limit(16 << 20), ..Options::default() };
     let paces = Paces::new(&options, false);
     let first = OpenFile::new(&paces);
-    assert_eq!(paces.write.under_way_bytes(), Some(1 << 20));
+    assert_eq!(paces.write.in_flight_bytes(), Some(1 << 20));
     let second = OpenFile::new(&paces);
-    assert_eq!(paces.write.under_way_bytes(), Some(512 << 10));
+    assert_eq!(paces.write.in_flight_bytes(), Some(512 << 10));
     drop(first);
-    assert_eq!(paces.write.under_way_bytes(), Some(1 << 20));
+    assert_eq!(paces.write.in_flight_bytes(), Some(1 << 20));
     drop(second);
     let many: Vec<_> = (0..100).map(|_| OpenFile::new(&paces)).collect();
-    assert_eq!(paces.write.under_way_bytes(), Some(paces.write.step_bytes() as u64), "a step always may");
+    assert_eq!(paces.write.in_flight_bytes(), Some(paces.write.step_bytes() as u64), "a step always may");
     drop(many);
-    assert_eq!(Paces::new(&Options::default(), true).write.under_way_bytes(), None);
+    assert_eq!(Paces::new(&Options::default(), true).write.in_flight_bytes(), None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -167,7 +167,7 @@ async fn what_opening_the_trees_took_is_paid_for_first() {
 async fn nothing_is_listed_before_what_opening_took_is_paid_for() {
     let paces = Paces::new(&Options { bandwidth: Bandwidth::Limit(256 << 10), ..Options::default() }, true);
     let start = Instant::now();
-    let _turn = paces.turn_to_list().await;
+    let _permit = paces.permit_to_list().await;
     assert!(start.elapsed() >= Duration::from_millis(110), "{:?}", start.elapsed());
 }
 
@@ -175,15 +175,15 @@ async fn nothing_is_listed_before_what_opening_took_is_paid_for() {
 async fn a_low_limit_lists_one_directory_at_a_time() {
     let paces = |bandwidth, over_network| Paces::new(&Options { bandwidth, ..Options::default() }, over_network);
     let low = paces(Bandwidth::Limit(256 << 10), true);
-    let first = low.turn_to_list().await;
-    assert!(timeout(Duration::from_secs(60), low.turn_to_list()).await.is_err());
+    let first = low.permit_to_list().await;
+    assert!(timeout(Duration::from_secs(60), low.permit_to_list()).await.is_err());
     drop(first);
-    assert!(timeout(Duration::from_secs(60), low.turn_to_list()).await.is_ok());
+    assert!(timeout(Duration::from_secs(60), low.permit_to_list()).await.is_ok());
     let high = paces(Bandwidth::Limit(20 << 20), true);
-    let (_one, two) = (high.turn_to_list().await, timeout(Duration::from_secs(60), high.turn_to_list()).await);
+    let (_one, two) = (high.permit_to_list().await, timeout(Duration::from_secs(60), high.permit_to_list()).await);
     assert!(two.is_ok());
-    assert!(paces(Bandwidth::Unlimited, true).turn_to_list().await.is_none());
-    assert!(paces(Bandwidth::Limit(1), false).turn_to_list().await.is_none(), "on disks there is nothing to pay");
+    assert!(paces(Bandwidth::Unlimited, true).permit_to_list().await.is_none());
+    assert!(paces(Bandwidth::Limit(1), false).permit_to_list().await.is_none(), "on disks there is nothing to pay");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,55 +1,45 @@
-//! A dry run: what a migration would do after this scan, told and not done.
+//! A dry run: reports what a migration would do after this scan, and does nothing.
 
-use tokio_util::sync::CancellationToken;
-use towpath_backend::{RelPath, Sink, Source};
+use towpath_backend::RelPath;
 
 use crate::error::{Error, Result};
-use crate::event::{Action, Emitter, Event, FilePaths};
-use crate::journal::{ConflictingEntry, DirWork, ExtraKey, FileKey, Journal, PlannedWork, Respelling, Step, StepKey};
+use crate::event::{Action, Event};
+use crate::guard;
+use crate::journal::{ConflictingEntry, DirWork, ExtraKey, FileKey, PlannedWork, Respelling, Step, StepKey};
 use crate::options::Mirror;
-use crate::phase::mirror::within_bounds;
 use crate::report::Planned;
+use crate::session::Session;
 
 /// Rows read at once.
 const PAGE: usize = 1024;
 
-/// What a dry run needs.
-pub(crate) struct Plan<'a> {
-    pub(crate) source: &'a dyn Source,
-    pub(crate) sink: &'a dyn Sink,
-    pub(crate) journal: &'a Journal,
-    pub(crate) emitter: &'a Emitter,
-    pub(crate) cancellation: &'a CancellationToken,
-    pub(crate) mirror: Option<Mirror>,
-    pub(crate) one_file_system: bool,
-    /// mtimes that differ by no more are equal. `None`: the sink keeps none.
-    pub(crate) tolerance_ns: Option<u64>,
+/// Emits every step, sorted by path; returns the sums, and why a guard would refuse to delete.
+pub(crate) async fn run(session: &Session) -> Result<(Planned, Option<String>)> {
+    let mut found = Steps::default();
+    let dry_run = DryRun(session);
+    dry_run.renames(&mut found).await?;
+    dry_run.files(&mut found).await?;
+    let refusal = match session.options.mirror {
+        Some(mirror) => dry_run.extras(mirror, &mut found).await?,
+        None => None,
+    };
+    dry_run.dirs(&mut found).await?;
+    dry_run.emit_sorted().await?;
+    Ok((found.planned, refusal))
 }
 
-impl Plan<'_> {
-    /// Emits every step, sorted by path; returns the sums, and why a guard would refuse to delete.
-    pub(crate) async fn tell(&self) -> Result<(Planned, Option<String>)> {
-        let mut found = Steps::default();
-        self.renames(&mut found).await?;
-        self.files(&mut found).await?;
-        let refusal = match self.mirror {
-            Some(mirror) => self.extras(mirror, &mut found).await?,
-            None => None,
-        };
-        self.dirs(&mut found).await?;
-        self.emit_sorted().await?;
-        Ok((found.planned, refusal))
-    }
+struct DryRun<'a>(&'a Session);
 
+impl DryRun<'_> {
     async fn emit_sorted(&self) -> Result<()> {
         let mut after = StepKey::first();
-        while !self.cancellation.is_cancelled() {
-            let page = self.journal.steps(after, PAGE).await?;
+        while !self.0.is_stopped() {
+            let page = self.0.journal.steps(after, PAGE).await?;
             let Some(last) = page.last() else { break };
             after = last.key();
             for Step { action, path, size_bytes, reason } in page {
-                let paths = FilePaths { source: path.under(self.source.root()), dest: path.under(self.sink.root()) };
-                self.emitter.emit(Event::Planned { action, paths, size_bytes, reason }).await;
+                let paths = self.0.paths(&path);
+                self.0.reporter.notify(Event::Planned { action, paths, size_bytes, reason }).await;
             }
         }
         Ok(())
@@ -57,24 +47,25 @@ impl Plan<'_> {
 
     /// Hands the steps of a page to the database.
     async fn keep(&self, found: &mut Steps) -> Result<()> {
-        self.journal.add_steps(std::mem::take(&mut found.page)).await
+        self.0.journal.add_steps(std::mem::take(&mut found.page)).await
     }
 
     async fn files(&self, found: &mut Steps) -> Result<()> {
-        let names = self.sink.capabilities().names;
+        let names = self.0.sink.capabilities().names;
+        let (mirror, tolerance_ns) = (self.0.options.mirror.is_some(), self.0.mtime_tolerance_ns());
         let mut after = FileKey::first();
         loop {
-            let page = self.journal.planned_files(after, PAGE, self.mirror.is_some(), self.tolerance_ns, names).await?;
+            let page = self.0.journal.planned_files(after, PAGE, mirror, tolerance_ns, names).await?;
             let Some(last) = page.last() else { return Ok(()) };
-            if self.cancellation.is_cancelled() {
+            if self.0.is_stopped() {
                 return Ok(());
             }
             after = last.key.clone();
             for file in page {
                 match file.conflict {
-                    Some(ConflictingEntry::File(size_bytes)) => found.way_for_other(&file.path, size_bytes),
+                    Some(ConflictingEntry::File(size_bytes)) => found.add_conflict(&file.path, size_bytes),
                     // With a mirror it is among the directories that the source does not have.
-                    Some(ConflictingEntry::Dir) if self.mirror.is_none() => {
+                    Some(ConflictingEntry::Dir) if !mirror => {
                         found.planned.deleted_dirs += 1;
                         found.add(Action::DeleteDir, &file.path, None, "a file of the source replaces it".to_owned());
                     }
@@ -99,8 +90,8 @@ impl Plan<'_> {
     async fn renames(&self, found: &mut Steps) -> Result<()> {
         let mut after = RelPath::root();
         loop {
-            let page = self.journal.respellings(after, PAGE).await?;
-            let Some(last) = page.last().filter(|_| !self.cancellation.is_cancelled()) else { return Ok(()) };
+            let page = self.0.journal.respellings(after, PAGE).await?;
+            let Some(last) = page.last().filter(|_| !self.0.is_stopped()) else { return Ok(()) };
             after = last.path.clone();
             for Respelling { path, at_sink } in page {
                 found.planned.renamed += 1;
@@ -112,18 +103,18 @@ impl Plan<'_> {
     }
 
     async fn dirs(&self, found: &mut Steps) -> Result<()> {
-        let are_made = self.sink.capabilities().empty_directories;
+        let are_made = self.0.sink.capabilities().empty_directories;
         let mut after = 0;
         loop {
-            let page = self.journal.pending_dirs(DirWork::Create, after, PAGE).await?;
+            let page = self.0.journal.pending_dirs(DirWork::Create, after, PAGE).await?;
             let Some(last) = page.last() else { return Ok(()) };
-            if self.cancellation.is_cancelled() {
+            if self.0.is_stopped() {
                 return Ok(());
             }
             after = last.id;
             for dir in page {
-                if let Some(size_bytes) = self.journal.file_in_place_of(dir.path.clone()).await? {
-                    found.way_for_other(&dir.path, size_bytes);
+                if let Some(size_bytes) = self.0.journal.file_in_place_of(dir.path.clone()).await? {
+                    found.add_conflict(&dir.path, size_bytes);
                 }
                 if are_made {
                     found.planned.made_dirs += 1;
@@ -135,8 +126,8 @@ impl Plan<'_> {
     }
 
     async fn extras(&self, mirror: Mirror, found: &mut Steps) -> Result<Option<String>> {
-        self.journal.begin_extras(self.one_file_system, mirror.other_file_systems).await?;
-        let refusal = match within_bounds(self.journal, self.source.root(), self.sink.root(), mirror).await {
+        self.0.journal.begin_extras(self.0.options.filter.one_file_system, mirror.other_file_systems).await?;
+        let refusal = match guard::check_bounds(self.0, mirror).await {
             Err(Error::Refused(reason)) => Some(reason),
             result => {
                 result?;
@@ -145,8 +136,8 @@ impl Plan<'_> {
         };
         let reason = || "not in the source".to_owned();
         let mut next = Some(ExtraKey::first());
-        while let Some(after) = next.filter(|_| !self.cancellation.is_cancelled()) {
-            let page = self.journal.extra_files(after, PAGE).await?;
+        while let Some(after) = next.filter(|_| !self.0.is_stopped()) {
+            let page = self.0.journal.extra_files(after, PAGE).await?;
             next = page.next;
             found.planned.protected += page.protected;
             for extra in page.extras {
@@ -156,12 +147,12 @@ impl Plan<'_> {
             self.keep(found).await?;
         }
         let mut before = None;
-        while !self.cancellation.is_cancelled() {
-            let page = self.journal.extra_dirs(before, PAGE).await?;
+        while !self.0.is_stopped() {
+            let page = self.0.journal.extra_dirs(before, PAGE).await?;
             let Some(last) = page.last() else { break };
             before = Some(last.clone());
             for dir in page {
-                if self.journal.protection(dir.clone()).await?.is_none() {
+                if self.0.journal.protection(dir.clone()).await?.is_none() {
                     found.planned.deleted_dirs += 1;
                     found.add(Action::DeleteDir, &dir, None, reason());
                 }
@@ -172,7 +163,7 @@ impl Plan<'_> {
     }
 }
 
-/// What was found so far: the sums, and the steps of the page that is read.
+/// The steps found so far: their sums, and those of the current page.
 #[derive(Default)]
 struct Steps {
     planned: Planned,
@@ -184,7 +175,7 @@ impl Steps {
         self.page.push(Step { action, path: path.clone(), size_bytes, reason });
     }
 
-    fn way_for_other(&mut self, path: &RelPath, size_bytes: u64) {
+    fn add_conflict(&mut self, path: &RelPath, size_bytes: u64) {
         self.planned.deleted_files += 1;
         let reason = "it conflicts with what the source has there".to_owned();
         self.add(Action::Delete, path, Some(size_bytes), reason);

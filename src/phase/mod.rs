@@ -7,3 +7,4 @@ pub(crate) mod recovery;
 pub(crate) mod respell;
 pub(crate) mod scan;
 pub(crate) mod transfer;
+pub(crate) mod unsent;

@@ -1,327 +1,207 @@
 //! Deletes from the sink what the source does not have, and nothing by mistake.
 //!
-//! It runs after a complete scan and a transfer that came to its end. Nothing
-//! goes on the scan's word alone: each candidate is looked for in the source
-//! again, and looked at in the sink again, right before it goes. "Could not
-//! look" is never "is not there", and what is in doubt stays.
+//! It runs after a complete scan and a transfer that came to its end. Nothing is deleted because of the scan alone:
+//! each candidate is looked up in the source again, and checked at the sink again, right before it goes. "Could not
+//! be checked" never counts as "is not there", and what is in doubt stays.
 
-mod guard;
+mod candidate;
 
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
-use towpath_backend::{ErrorKind, Kind, Metadata, RelPath};
+use towpath_backend::{ErrorKind, Kind, RelPath};
 
-use crate::absence::{Absence, look_for};
-use crate::conflict::line as deletion_line;
+use crate::absence;
 use crate::error::{Error, Result};
 use crate::event::{Event, Side};
-use crate::journal::{Deletion, EndedDeletions, Extra, ExtraKey, Protection};
+use crate::guard;
+use crate::journal::{Deletion, Extra, ExtraKey, Protection};
 use crate::options::Mirror;
-use crate::phase::transfer::Tally;
-use crate::session::Shared;
+use crate::removal::{self, Deletions};
+use crate::session::Session;
+use crate::tally::Tally;
+use candidate::{Fate, SinkRoot, check_source, delete_one, is_on_other_mount};
 
-pub(crate) use guard::within_bounds;
-
-/// Extras announced and deleted together; between two batches the trees are looked at anew.
+/// Extras announced and deleted together; before each batch the trees are checked again.
 const BATCH: usize = 256;
 
 /// Deletes what the source does not have.
 ///
 /// # Errors
 /// [`Error::Refused`] if a guard refuses: nothing, or nothing more, was deleted.
-pub(crate) async fn run(shared: &Arc<Shared>, mirror: Mirror, tally: &mut Tally) -> Result<()> {
-    let one_file_system = shared.options.filter.one_file_system;
-    shared.journal.begin_extras(one_file_system, mirror.other_file_systems).await?;
-    guard::check(shared, mirror).await?;
+pub(crate) async fn run(session: &Arc<Session>, mirror: Mirror, tally: &mut Tally) -> Result<()> {
+    let one_file_system = session.options.filter.one_file_system;
+    session.journal.begin_extras(one_file_system, mirror.other_file_systems).await?;
+    guard::check(session, mirror).await?;
     if !one_file_system && !mirror.other_file_systems {
-        report_foreign_extras(shared).await?;
+        report_foreign_extras(session).await?;
     }
-    delete_files(shared, mirror, tally).await?;
-    delete_dirs(shared, mirror, tally).await
+    delete_files(session, mirror, tally).await?;
+    delete_dirs(session, mirror, tally).await
 }
 
-/// Says once how much is left on other file systems that are mounted inside the sink.
-async fn report_foreign_extras(shared: &Shared) -> Result<()> {
-    let files = shared.journal.count_foreign_extras().await?;
+/// Reports once how much is left on other file systems that are mounted inside the sink.
+async fn report_foreign_extras(session: &Session) -> Result<()> {
+    let files = session.journal.count_foreign_extras().await?;
     if files > 0 {
         let message = format!(
             "{files} files on other file systems mounted inside the destination are not in the source, and stay; \
              --delete-other-file-systems deletes them too"
         );
-        shared.emitter.emit(Event::Warning { message }).await;
+        session.reporter.warn(message).await;
     }
     Ok(())
 }
 
-async fn delete_files(shared: &Arc<Shared>, mirror: Mirror, tally: &mut Tally) -> Result<()> {
+async fn delete_files(session: &Arc<Session>, mirror: Mirror, tally: &mut Tally) -> Result<()> {
     let mut next = Some(ExtraKey::first());
     while let Some(after) = next {
-        if shared.stop.is_cancelled() {
+        if session.is_stopped() {
             return Ok(());
         }
-        let page = shared.journal.extra_files(after, BATCH).await?;
+        let page = session.journal.extra_files(after, BATCH).await?;
         next = page.next;
         tally.protected += page.protected;
         if !page.extras.is_empty() {
-            delete_batch(shared, mirror, page.extras, tally).await?;
+            delete_batch(session, mirror, page.extras, tally).await?;
         }
     }
     Ok(())
 }
 
-async fn delete_batch(shared: &Arc<Shared>, mirror: Mirror, extras: Vec<Extra>, tally: &mut Tally) -> Result<()> {
-    for side in Side::BOTH {
-        shared.check_identity(side).await?;
-    }
-    let only_beside = only_beside(shared, mirror).await?;
-    let deletions: Vec<_> = extras.iter().map(announced).collect();
-    let mut ended = EndedDeletions {
-        announced: deletions.iter().map(|deletion| deletion.path.clone()).collect(),
-        ..EndedDeletions::default()
-    };
-    shared.journal.begin_deletions(deletions).await?;
-    let (mut events, mut result) = (Vec::new(), Ok(()));
-    let mut under_way = JoinSet::new();
+async fn delete_batch(session: &Arc<Session>, mirror: Mirror, extras: Vec<Extra>, tally: &mut Tally) -> Result<()> {
+    session.check_trees().await?;
+    let sink_root = sink_root(session, mirror).await?;
+    let announced = extras.iter().map(|extra| removal::deletion(&extra.path, &extra.metadata)).collect();
+    let mut deletions = Deletions::announce(session, announced).await?;
+    let mut result = Ok(());
+    let mut in_flight = JoinSet::new();
     let mut extras = extras.into_iter();
     loop {
-        // After an error nothing more is begun; what is under way is still recorded.
-        while under_way.len() < shared.lanes && result.is_ok() && !shared.stop.is_cancelled() {
+        // After an error nothing more is begun; what is in flight is still recorded.
+        while in_flight.len() < session.lanes && result.is_ok() && !session.is_stopped() {
             let Some(extra) = extras.next() else { break };
-            let shared = Arc::clone(shared);
-            under_way.spawn(async move { delete_one(&shared, extra, only_beside).await });
+            let session = Arc::clone(session);
+            in_flight.spawn(async move { delete_one(&session, extra, sink_root).await });
         }
-        let Some(joined) = under_way.join_next().await else { break };
+        let Some(joined) = in_flight.join_next().await else { break };
         match joined {
             Ok((deletion, Ok(Fate::Deleted))) => {
-                ended.lines.push(deletion_line(shared, &deletion));
                 tally.deleted_files += 1;
-                events.push(deleted(shared, &deletion));
-                ended.gone.push(deletion.path);
+                deletions.deleted(deletion);
             }
-            Ok((deletion, Ok(Fate::Gone))) => ended.gone.push(deletion.path),
+            Ok((deletion, Ok(Fate::Gone))) => deletions.gone(deletion.path),
             Ok((deletion, Ok(Fate::Protected(reason)))) => {
                 tally.protected += 1;
-                events.push(Event::Protected { paths: shared.paths(&deletion.path), reason });
+                deletions.protected(&deletion.path, reason);
             }
             Ok((_, Err(error))) => result = result.and(Err(error)),
             Err(_) => result = result.and(Err(Error::Internal("a task of the deletion panicked".to_owned()))),
         }
     }
-    shared.journal.end_deletions(ended).await?;
-    for event in events {
-        shared.emitter.emit(event).await;
-    }
+    deletions.end().await?;
     result
 }
 
-/// What became of a candidate.
-enum Fate {
-    Deleted,
-    /// It was not there any more.
-    Gone,
-    /// It stays, and why.
-    Protected(String),
-}
-
-/// The root on whose file system what is deleted must lie, if it must.
-async fn only_beside(shared: &Shared, mirror: Mirror) -> Result<Option<Metadata>> {
+/// The root on whose file system each deleted entry must lie; `None` if it may lie on any.
+async fn sink_root(session: &Session, mirror: Mirror) -> Result<SinkRoot> {
     if mirror.other_file_systems {
         return Ok(None);
     }
-    let root = shared.sink.metadata(&RelPath::root()).await;
-    root.map(Some).map_err(|error| Error::of_side(Side::Sink, shared.sink.root(), &error))
-}
-
-/// Deletes an extra, if it lies on the file system of `only_beside`.
-async fn delete_one(shared: &Shared, extra: Extra, only_beside: Option<Metadata>) -> (Deletion, Result<Fate>) {
-    let deletion = announced(&extra);
-    tokio::select! {
-        biased;
-        () = shared.stop.cancelled() => {}
-        () = shared.paces.pass_file() => {}
-    }
-    let fate = judge_and_delete(shared, &extra, &deletion, only_beside).await;
-    (deletion, fate)
-}
-
-async fn judge_and_delete(
-    shared: &Shared,
-    extra: &Extra,
-    deletion: &Deletion,
-    only_beside: Option<Metadata>,
-) -> Result<Fate> {
-    if let Some(fate) = changed_since(shared, extra, only_beside).await {
-        return Ok(fate);
-    }
-    if let Some(fate) = still_there(shared, &extra.path, extra.metadata.kind).await? {
-        return Ok(fate);
-    }
-    match shared.delete(deletion).await {
-        Ok(()) => Ok(Fate::Deleted),
-        Err(error) if is_gone(shared, &error, &deletion.path).await => Ok(Fate::Gone),
-        Err(error) => {
-            shared.check_identity(Side::Sink).await?;
-            Ok(Fate::Protected(format!("it could not be deleted: {error}")))
-        }
-    }
-}
-
-/// Looks at an extra file again: one that changed since the scan is somebody's work.
-async fn changed_since(shared: &Shared, extra: &Extra, only_beside: Option<Metadata>) -> Option<Fate> {
-    let seen = &extra.metadata;
-    match shared.sink.metadata(&extra.path).await {
-        Ok(now) if only_beside.is_some_and(|root| now.is_mounted_elsewhere_than(&root)) => {
-            Some(Fate::Protected("another file system was mounted there since the scan".to_owned()))
-        }
-        Ok(now) => {
-            let same = now.kind == seen.kind && now.size_bytes == seen.size_bytes && now.modified == seen.modified;
-            (!same).then(|| Fate::Protected("it changed since the scan".to_owned()))
-        }
-        Err(error) if error.kind() == ErrorKind::NotFound => Some(Fate::Gone),
-        Err(error) => Some(Fate::Protected(format!("it could not be checked: {error}"))),
-    }
-}
-
-/// Whether a deletion failed since there is nothing to delete: a server that is busy may say so of what it has.
-async fn is_gone(shared: &Shared, error: &towpath_backend::Error, path: &RelPath) -> bool {
-    error.kind() == ErrorKind::NotFound
-        && shared.sink.metadata(path).await.is_err_and(|error| error.kind() == ErrorKind::NotFound)
-}
-
-/// Looks for a candidate in the source; `None` if it is surely not there.
-async fn still_there(shared: &Shared, path: &RelPath, kind: Kind) -> Result<Option<Fate>> {
-    if shared.journal.protection(path.clone()).await?.is_some() {
-        return Ok(Some(Fate::Protected("the source could not be read nearby".to_owned())));
-    }
-    let options = &shared.options;
-    if options.delete_excluded && options.filter.excludes_with_parents(path, kind == Kind::Dir) {
-        // It is to go whether the source has it or not.
-        return Ok(None);
-    }
-    Ok(match look_for(shared, path).await? {
-        Absence::Certain => None,
-        // It gives way to what the source has there now, in that one's turn.
-        Absence::Present(found) if kind == Kind::Dir && found != Kind::Dir => Some(Fate::Gone),
-        Absence::Present(_) => Some(Fate::Protected("the source has it now".to_owned())),
-        Absence::Unknown(reason) => {
-            // Whatever kept it from being seen may hide its neighbours too.
-            shared.journal.protect(path.parent().unwrap_or_else(RelPath::root)).await?;
-            shared.check_identity(Side::Source).await?;
-            Some(Fate::Protected(reason))
-        }
-    })
+    let root = session.sink.metadata(&RelPath::root()).await;
+    root.map(Some).map_err(|error| Error::of_side(Side::Sink, session.sink.root(), &error))
 }
 
 /// Removes directories that the source does not have and that are empty by now.
-async fn delete_dirs(shared: &Arc<Shared>, mirror: Mirror, tally: &mut Tally) -> Result<()> {
+async fn delete_dirs(session: &Session, mirror: Mirror, tally: &mut Tally) -> Result<()> {
     let mut before = None;
     loop {
-        let page = shared.journal.extra_dirs(before, BATCH).await?;
+        let page = session.journal.extra_dirs(before, BATCH).await?;
         let Some(last) = page.last() else { return Ok(()) };
         before = Some(last.clone());
-        for side in Side::BOTH {
-            shared.check_identity(side).await?;
-        }
-        let (mut ended, mut result) = (EndedDeletions::default(), Ok(()));
-        let deletions = dirs_there(shared, page, only_beside(shared, mirror).await?, tally).await?;
-        // Announce the whole page at once: each announcement costs a sync.
-        shared.journal.begin_deletions(deletions.clone()).await?;
-        ended.announced = deletions.iter().map(|deletion| deletion.path.clone()).collect();
-        for deletion in deletions {
-            if shared.stop.is_cancelled() {
+        session.check_trees().await?;
+        let announced = dirs_present(session, page, sink_root(session, mirror).await?, tally).await?;
+        // The whole page is announced at once: each announcement costs a sync.
+        let mut deletions = Deletions::announce(session, announced.clone()).await?;
+        let mut result = Ok(());
+        for deletion in announced {
+            if session.is_stopped() {
                 break;
             }
-            match delete_dir(shared, &deletion, tally).await {
-                Ok(true) => {
-                    ended.lines.push(deletion_line(shared, &deletion));
-                    ended.gone.push(deletion.path);
+            match delete_dir(session, &deletion).await {
+                Ok(Fate::Deleted) => {
+                    tally.deleted_dirs += 1;
+                    deletions.deleted(deletion);
                 }
-                Ok(false) => {}
+                // The next scan shows whether it is still a candidate.
+                Ok(Fate::Gone) => {}
+                Ok(Fate::Protected(reason)) => {
+                    tally.protected += 1;
+                    deletions.protected(&deletion.path, reason);
+                }
                 Err(error) => {
                     result = Err(error);
                     break;
                 }
             }
         }
-        shared.journal.end_deletions(ended).await?;
+        deletions.end().await?;
         result?;
-        if shared.stop.is_cancelled() {
+        if session.is_stopped() {
             return Ok(());
         }
     }
 }
 
-/// The `dirs` that may go and still are directories at the sink; others are protected, gone, or were
-/// replaced by somebody.
-async fn dirs_there(
-    shared: &Shared,
+/// The deletions of those `dirs` that may be removed and still are directories at the sink; others are protected,
+/// gone, or were replaced by somebody.
+async fn dirs_present(
+    session: &Session,
     dirs: Vec<RelPath>,
-    only_beside: Option<Metadata>,
+    sink_root: SinkRoot,
     tally: &mut Tally,
 ) -> Result<Vec<Deletion>> {
-    let mut there = Vec::with_capacity(dirs.len());
+    let mounts = session.sink_mounts();
+    let mut present = Vec::with_capacity(dirs.len());
     for path in dirs {
-        if let Some(protection) = shared.journal.protection(path.clone()).await? {
-            // Files below are counted without a word each, and so are directories.
+        if let Some(protection) = session.journal.protection(path.clone()).await? {
+            // Protected files below are only counted, and so are directories.
             tally.protected += u64::from(protection == Protection::Precaution);
             continue;
         }
         // A mount point cannot be removed, and what is mounted there may stay.
-        if shared.sink_mounts.contains(&path) {
+        if mounts.contains(&path) {
             continue;
         }
-        match shared.sink.metadata(&path).await {
-            Ok(found) if only_beside.is_some_and(|root| found.is_mounted_elsewhere_than(&root)) => {
+        match session.sink.metadata(&path).await {
+            Ok(found) if is_on_other_mount(&found, sink_root) => {
                 tally.protected += 1;
                 let reason = "another file system was mounted there since the scan".to_owned();
-                shared.emitter.emit(Event::Protected { paths: shared.paths(&path), reason }).await;
+                session.reporter.notify(Event::Protected { paths: session.paths(&path), reason }).await;
             }
-            Ok(found) if found.kind == Kind::Dir => {
-                there.push(Deletion { path, size_bytes: None, modified: found.modified });
-            }
+            Ok(found) if found.kind == Kind::Dir => present.push(removal::deletion(&path, &found)),
             _ => {}
         }
     }
-    Ok(there)
+    Ok(present)
 }
 
-/// Removes one directory, after its content; returns whether it was removed.
-async fn delete_dir(shared: &Shared, deletion: &Deletion, tally: &mut Tally) -> Result<bool> {
+/// Removes one directory, after its content.
+async fn delete_dir(session: &Session, deletion: &Deletion) -> Result<Fate> {
     let dir = &deletion.path;
-    if let Some(fate) = still_there(shared, dir, Kind::Dir).await? {
-        if let Fate::Protected(reason) = fate {
-            tally.protected += 1;
-            shared.emitter.emit(Event::Protected { paths: shared.paths(dir), reason }).await;
-        }
-        return Ok(false);
+    if let Some(fate) = check_source(session, dir, Kind::Dir).await? {
+        return Ok(fate);
     }
-    match shared.delete(deletion).await {
-        Ok(()) => {
-            tally.deleted_dirs += 1;
-            shared.emitter.emit(deleted(shared, deletion)).await;
-            Ok(true)
+    match removal::delete(session, deletion).await {
+        Ok(()) => Ok(Fate::Deleted),
+        // Its content was protected and reported, or came later.
+        Err(error) if error.kind() == ErrorKind::NotEmpty => Ok(Fate::Gone),
+        Err(error) if error.kind() == ErrorKind::NotFound && absence::is_missing(&*session.sink, dir).await => {
+            Ok(Fate::Gone)
         }
-        // What is in it was protected, and told, or came later.
-        Err(error) if error.kind() == ErrorKind::NotEmpty || is_gone(shared, &error, dir).await => Ok(false),
         Err(error) => {
-            shared.check_identity(Side::Sink).await?;
-            tally.protected += 1;
-            let reason = format!("it could not be removed: {error}");
-            shared.emitter.emit(Event::Protected { paths: shared.paths(dir), reason }).await;
-            Ok(false)
+            session.check_tree(Side::Sink).await?;
+            Ok(Fate::Protected(format!("it could not be removed: {error}")))
         }
     }
-}
-
-fn announced(extra: &Extra) -> Deletion {
-    Deletion {
-        path: extra.path.clone(),
-        size_bytes: Some(extra.metadata.size_bytes),
-        modified: extra.metadata.modified,
-    }
-}
-
-fn deleted(shared: &Shared, deletion: &Deletion) -> Event {
-    Event::Deleted { paths: shared.paths(&deletion.path), size_bytes: deletion.size_bytes }
 }

@@ -9,23 +9,18 @@ mod queue;
 mod unreadable;
 mod walker;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use towpath_backend::{Identity, Metadata, RelPath, Sink, Source, Tree};
+use towpath_backend::{Metadata, RelPath};
 
-use crate::audit::Line;
 use crate::error::{Error, Result};
-use crate::event::{Counts, Emitter, Event, FilePaths, Side};
+use crate::event::{Counts, Event, Side};
 use crate::filter::Filter;
-use crate::journal::{Backlog, Found, Journal};
-use crate::options::{Links, Specials};
-use crate::pace::Paces;
-use crate::partial::Parts;
-use crate::per_side::PerSide;
-use crate::progress::Progress;
+use crate::journal::{Backlog, Found};
+use crate::reporter::Record;
+use crate::session::Session;
 use queue::{DirQueue, WalkDir};
 use walker::{Missed, Walk};
 
@@ -37,50 +32,41 @@ const MAX_MOUNTS: usize = 256;
 /// No path has more components than this.
 const MAX_DEPTH: usize = 100_000;
 
-/// What a scan needs.
-pub(crate) struct Scan {
-    pub(crate) source: Arc<dyn Source>,
-    pub(crate) sink: Arc<dyn Sink>,
-    pub(crate) identities: PerSide<Identity>,
-    /// This migration's own files inside the source, and inside the sink.
-    pub(crate) own_files: [HashSet<RelPath>; 2],
-    /// Walkers of each side.
-    pub(crate) walkers: usize,
-    pub(crate) links: Links,
-    pub(crate) specials: Specials,
-    pub(crate) filter: Filter,
-    pub(crate) delete_excluded: bool,
-    pub(crate) keeps_hard_links: bool,
-    pub(crate) parts: Parts,
-    pub(crate) journal: Journal,
-    pub(crate) progress: Progress,
-    pub(crate) paces: Arc<Paces>,
-    pub(crate) emitter: Emitter,
-    pub(crate) cancellation: CancellationToken,
+/// Walks both trees to their end; `None` if the run is to stop before.
+///
+/// The scan must have been begun in the database.
+pub(crate) async fn run(session: &Arc<Session>) -> Result<Option<Backlog>> {
+    let filter = session.options.filter.clone().unmatched_again();
+    let scan = Scan { session: Arc::clone(session), filter, stop: session.stop.child_token() };
+    scan.run().await
+}
+
+struct Scan {
+    session: Arc<Session>,
+    /// Remembers which of its rules have matched in this scan.
+    filter: Filter,
+    /// Stops the walkers of both sides, when the run is to stop or one of them fails.
+    stop: CancellationToken,
 }
 
 impl Scan {
-    /// Walks both trees to their end; `None` if it was told to stop before.
-    ///
-    /// The scan must have been begun in the database.
-    pub(crate) async fn run(self) -> Result<Option<Backlog>> {
-        // Stops the walkers of both sides, when told to or when one fails.
-        let stop = self.cancellation.child_token();
-        for side in [Side::Source, Side::Sink] {
-            self.progress.set_counts(side, Counts::default());
+    async fn run(self) -> Result<Option<Backlog>> {
+        for side in Side::BOTH {
+            self.session.progress.set_counts(side, Counts::default());
         }
         let mut walkers = JoinSet::new();
-        for side in [Side::Source, Side::Sink] {
-            let mut walk = self.walk(side, stop.clone());
-            self.add_root(&mut walk).await?;
+        for side in Side::BOTH {
+            let root = self.stat_root(side).await?;
+            self.session.journal.add_root(side, root).await?;
+            let walk = self.walk(side, &root, true);
             self.spawn_walkers(walk, vec![RelPath::root()], &mut walkers).await?;
         }
         let mut found = Found::default();
         join(&mut walkers, &mut found).await?;
-        if !stop.is_cancelled() {
-            self.walk_respelled(&stop, &mut found).await?;
+        if !self.stop.is_cancelled() {
+            self.walk_respelled(&mut found).await?;
         }
-        if stop.is_cancelled() {
+        if self.stop.is_cancelled() {
             return Ok(None);
         }
         self.finish(found).await.map(Some)
@@ -89,23 +75,21 @@ impl Scan {
     async fn spawn_walkers(&self, walk: Walk, dirs: Vec<RelPath>, walkers: &mut Walkers) -> Result<()> {
         let walk = Arc::new(walk);
         walk.queue.push(dirs.into_iter().map(WalkDir::at).collect()).await?;
-        for _ in 0..self.walkers {
+        for _ in 0..self.session.options.walkers {
             walkers.spawn(walker::run(Arc::clone(&walk)));
         }
         Ok(())
     }
 
     /// Lists directories again that the sink spells in another way than the source, below the
-    /// source's spelling. Those in them show only then: each round goes a level deeper.
-    async fn walk_respelled(&self, stop: &CancellationToken, found: &mut Found) -> Result<()> {
+    /// source's spelling. Only then do those in them show: each round goes a level deeper.
+    async fn walk_respelled(&self, found: &mut Found) -> Result<()> {
         for _ in 0..MAX_DEPTH {
-            let dirs = self.journal.take_respelled_dirs().await?;
-            if dirs.is_empty() || stop.is_cancelled() {
+            let dirs = self.session.journal.take_respelled_dirs().await?;
+            if dirs.is_empty() || self.stop.is_cancelled() {
                 return Ok(());
             }
-            let mut walk = self.walk(Side::Sink, stop.clone());
-            walk.only_device = self.only_device(&walk).await?;
-            walk.counts = false;
+            let walk = self.walk(Side::Sink, &self.stat_root(Side::Sink).await?, false);
             let mut walkers = JoinSet::new();
             self.spawn_walkers(walk, dirs, &mut walkers).await?;
             join(&mut walkers, found).await?;
@@ -113,50 +97,22 @@ impl Scan {
         Ok(())
     }
 
-    /// Records what no listing brings: the root itself.
-    async fn add_root(&self, walk: &mut Walk) -> Result<()> {
-        let metadata = root(walk).await?;
-        walk.only_device = self.only_device(walk).await?;
-        self.journal.add_root(walk.side, metadata).await
+    async fn stat_root(&self, side: Side) -> Result<Metadata> {
+        let tree = self.session.tree(side);
+        tree.metadata(&RelPath::root()).await.map_err(|error| Error::of_side(side, tree.root(), &error))
     }
 
-    /// The file system that is not left, if there is one.
-    async fn only_device(&self, walk: &Walk) -> Result<Option<u64>> {
-        if !self.filter.one_file_system {
-            return Ok(None);
-        }
-        Ok(root(walk).await?.id.map(|id| id.device))
-    }
-
-    fn walk(&self, side: Side, stop: CancellationToken) -> Walk {
-        let [source_own, sink_own] = self.own_files.clone();
-        let (tree, identity, own, taken): (Arc<dyn Tree>, _, _, _) = match side {
-            Side::Source => (self.source.clone(), &self.identities.source, source_own, sink_own),
-            Side::Sink => (self.sink.clone(), &self.identities.sink, sink_own, source_own),
-        };
+    /// A walk of a tree with this root. `counts`: whether what it finds was not counted before.
+    fn walk(&self, side: Side, root: &Metadata, counts: bool) -> Walk {
+        let session = Arc::clone(&self.session);
         Walk {
-            side,
-            tree,
-            source: Arc::clone(&self.source),
-            roots: [self.source.root().to_vec(), self.sink.root().to_vec()],
-            identity: identity.clone(),
-            own,
-            taken,
-            queue: DirQueue::new(side, self.journal.clone(), QUEUE_BYTES),
-            journal: self.journal.clone(),
-            progress: self.progress.clone(),
-            paces: Arc::clone(&self.paces),
-            emitter: self.emitter.clone(),
-            stop,
-            links: self.links,
-            specials: self.specials,
-            parts: self.parts,
-            source_copies_links: self.source.capabilities().symlinks,
-            sink_holds_links: self.sink.capabilities().symlinks,
+            queue: DirQueue::new(side, session.journal.clone(), QUEUE_BYTES),
+            only_device: root.id.map(|id| id.device).filter(|_| self.filter.one_file_system),
             filter: self.filter.clone(),
-            delete_excluded: self.delete_excluded,
-            only_device: None,
-            counts: true,
+            stop: self.stop.clone(),
+            session,
+            side,
+            counts,
         }
     }
 
@@ -166,57 +122,53 @@ impl Scan {
                      destination stay as they are. Mount it again; only if it is gone for good, run once with \
                      --accept-new-tree"
             .to_owned();
-        let paths = FilePaths { source: dir.under(self.source.root()), dest: dir.under(self.sink.root()) };
-        let line = Line { error: Some(error.clone()), ..Line::now("unreadable", paths.clone()) };
-        self.journal.log(vec![line]).await?;
-        self.emitter.emit(Event::Unreadable { side: Side::Source, path: paths.source, error }).await;
-        Ok(())
+        let paths = self.session.paths(dir);
+        self.session.reporter.report([Record::unreadable(Side::Source, paths, error.clone(), error)]).await
     }
 
     /// Mount points of earlier scans on which nothing is mounted now. One that was not listed, since
     /// its directory could not be read or was not entered, may be mounted all the same.
     async fn lost_mounts(&self, side: Side) -> Result<Vec<RelPath>> {
-        let tree: &dyn Tree = if side == Side::Source { &*self.source } else { &*self.sink };
-        let root = tree.metadata(&RelPath::root()).await;
-        let root = root.map_err(|error| Error::of_side(side, tree.root(), &error))?;
+        let tree = self.session.tree(side);
+        let root = self.stat_root(side).await?;
         let is_mounted =
             async |path: &RelPath| tree.metadata(path).await.is_ok_and(|now| now.is_mounted_elsewhere_than(&root));
-        for path in self.journal.unseen_mount_points(side).await? {
+        for path in self.session.journal.unseen_mount_points(side).await? {
             if !self.filter.excludes_with_parents(&path, true) && !is_mounted(&path).await {
-                self.journal.add_lost_mount(side, path).await?;
+                self.session.journal.add_lost_mount(side, path).await?;
             }
         }
         // What was mounted when it was listed may have gone before its own directory was.
-        for path in self.journal.mount_points(side, MAX_MOUNTS).await? {
+        for path in self.session.journal.mount_points(side, MAX_MOUNTS).await? {
             if !is_mounted(&path).await {
-                self.journal.add_lost_mount(side, path).await?;
+                self.session.journal.add_lost_mount(side, path).await?;
             }
         }
-        self.journal.lost_mounts(side).await
+        self.session.journal.lost_mounts(side).await
     }
 
     async fn finish(&self, mut found: Found) -> Result<Backlog> {
-        found.source = self.progress.counts(Side::Source);
-        found.sink = self.progress.counts(Side::Sink);
+        found.source = self.session.progress.counts(Side::Source);
+        found.sink = self.session.progress.counts(Side::Sink);
         for dir in self.lost_mounts(Side::Source).await? {
             self.report_lost_mount(&dir).await?;
         }
         if let Some(dir) = self.lost_mounts(Side::Sink).await?.first() {
             // What belongs on it would fill the file system beneath.
-            return Err(Error::lost_mount(&dir.under(self.sink.root())));
+            return Err(Error::lost_mount(&dir.under(self.session.sink.root())));
         }
-        let backlog = self.journal.finish_scan(found, self.identities.clone()).await?;
-        self.progress.set_pending(backlog.pending);
+        let backlog = self.session.journal.finish_scan(found, self.session.identities.clone()).await?;
+        self.session.progress.set_pending(backlog.pending);
         let (source, sink, pending) = (backlog.source, backlog.sink, backlog.pending);
-        self.emitter.emit(Event::ScanFinished { source, sink, pending }).await;
+        self.session.reporter.notify(Event::ScanFinished { source, sink, pending }).await;
         for rule in self.filter.unmatched() {
             let (pattern, origin) = (rule.pattern().to_vec(), rule.origin().to_owned());
-            self.emitter.emit(Event::PatternUnmatched { pattern, origin }).await;
+            self.session.reporter.notify(Event::PatternUnmatched { pattern, origin }).await;
         }
-        if !self.keeps_hard_links {
-            let names = self.journal.further_names().await?;
+        if !self.session.keeps_hard_links() {
+            let names = self.session.journal.further_names().await?;
             if names.files > 0 {
-                self.emitter.emit(Event::HardLinksCopied { names }).await;
+                self.session.reporter.notify(Event::HardLinksCopied { names }).await;
             }
         }
         Ok(backlog)
@@ -236,9 +188,4 @@ async fn join(walkers: &mut Walkers, found: &mut Found) -> Result<()> {
         }
     }
     result
-}
-
-async fn root(walk: &Walk) -> Result<Metadata> {
-    let read = walk.tree.metadata(&RelPath::root()).await;
-    read.map_err(|error| Error::of_side(walk.side, walk.tree.root(), &error))
 }

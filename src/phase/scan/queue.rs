@@ -46,8 +46,8 @@ pub(super) struct DirQueue {
     max_bytes: usize,
     inner: Mutex<Inner>,
     /// Held while directories go to or come from the database, until they are
-    /// counted: were some taken back before they were counted, their number would
-    /// stay, and walkers would wait for them for ever.
+    /// counted. If some came back before they were counted, their number would
+    /// stay, and walkers would wait for them indefinitely.
     spilling: tokio::sync::Mutex<()>,
     changed: Notify,
 }
@@ -59,7 +59,7 @@ struct Inner {
     /// Directories in the database.
     spilled: usize,
     /// Directories taken and not done.
-    under_way: usize,
+    in_flight: usize,
     /// A walker is bringing directories back from the database.
     refilling: bool,
 }
@@ -114,7 +114,7 @@ impl DirQueue {
     /// directory must be [`Self::done`].
     pub(super) async fn pop(&self) -> Result<Option<WalkDir>> {
         loop {
-            // Listens before it looks, so that no change in between is missed.
+            // Registered before the check, so that no change in between is missed.
             let changed = self.changed.notified();
             match self.try_pop() {
                 Popped::Dir(dir) => return Ok(Some(dir)),
@@ -129,14 +129,14 @@ impl DirQueue {
         let mut inner = self.lock();
         if let Some(dir) = inner.dirs.pop() {
             inner.bytes = inner.bytes.saturating_sub(dir.bytes());
-            inner.under_way += 1;
+            inner.in_flight += 1;
             Popped::Dir(dir)
         } else if inner.refilling {
             Popped::Wait
         } else if inner.spilled > 0 {
             inner.refilling = true;
             Popped::Refill
-        } else if inner.under_way > 0 {
+        } else if inner.in_flight > 0 {
             Popped::Wait
         } else {
             Popped::AllDone
@@ -161,7 +161,7 @@ impl DirQueue {
 
     /// A taken directory has been walked, and its own directories pushed.
     pub(super) fn done(&self) {
-        self.lock().under_way -= 1;
+        self.lock().in_flight -= 1;
         self.changed.notify_waiters();
     }
 }

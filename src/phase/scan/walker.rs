@@ -1,57 +1,31 @@
 //! A walker: takes directories of one side and streams their listings into the database.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use tokio_stream::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 use towpath_backend::probe::Maker;
-use towpath_backend::{Entry, Identity, Kind, Metadata, RelPath, Source, Tree};
+use towpath_backend::{Entry, Kind, Metadata, RelPath, Tree};
 
 use super::follow::{Followed, follow, holds};
 use super::queue::{DirQueue, WalkDir};
 use super::unreadable::{Unknown, is_unknown};
-use crate::audit::Line;
 use crate::error::{Error, Result};
-use crate::event::{Counts, Emitter, Event, FilePaths, Side};
+use crate::event::{Counts, Event, Side};
 use crate::filter::{Filter, is_reserved};
-use crate::journal::{Journal, Listed, Role};
+use crate::journal::{Listed, Role};
 use crate::options::{Links, Specials};
-use crate::pace::Paces;
-use crate::partial::{Parts, Whose};
-use crate::progress::Progress;
+use crate::partial::TemporaryFile;
+use crate::reporter::Record;
+use crate::session::Session;
 
 /// What the walkers of one side share.
 pub(super) struct Walk {
+    pub(super) session: Arc<Session>,
     pub(super) side: Side,
-    pub(super) tree: Arc<dyn Tree>,
-    /// The source, whichever side is walked: it alone can say where its links lead.
-    pub(super) source: Arc<dyn Source>,
-    /// Both roots, for the paths that users see.
-    pub(super) roots: [Vec<u8>; 2],
-    pub(super) identity: Identity,
-    /// Own files inside this tree: never listed.
-    pub(super) own: HashSet<RelPath>,
-    /// Own files inside the other tree: nothing may be sent there.
-    pub(super) taken: HashSet<RelPath>,
     pub(super) queue: DirQueue,
-    pub(super) journal: Journal,
-    pub(super) progress: Progress,
-    pub(super) paces: Arc<Paces>,
-    pub(super) emitter: Emitter,
-    pub(super) stop: CancellationToken,
-    /// What becomes of links.
-    pub(super) links: Links,
-    /// What becomes of special files.
-    pub(super) specials: Specials,
-    pub(super) parts: Parts,
-    /// Whether the source can tell where they point.
-    pub(super) source_copies_links: bool,
-    /// Whether the sink can hold them.
-    pub(super) sink_holds_links: bool,
     pub(super) filter: Filter,
-    /// Whether what the filter excludes is looked at in the sink.
-    pub(super) delete_excluded: bool,
+    pub(super) stop: CancellationToken,
     /// The file system that is not left, if there is one.
     pub(super) only_device: Option<u64>,
     /// Whether what is found was not counted before.
@@ -99,12 +73,12 @@ impl Walk {
     }
 
     async fn walk_dir(&self, dir: &WalkDir, missed: &mut Missed) -> Result<()> {
-        let _turn = tokio::select! {
+        let _permit = tokio::select! {
             biased;
             () = self.stop.cancelled() => return Ok(()),
-            turn = self.paces.turn_to_list() => turn,
+            permit = self.session.paces.permit_to_list() => permit,
         };
-        let mut pages = match self.tree.read_dir(dir.read_path(), &self.paces.list_options()).await {
+        let mut pages = match self.tree().read_dir(dir.read_path(), &self.session.paces.list_options()).await {
             Ok(pages) => pages,
             Err(error) => return self.unreadable(dir, &error).await,
         };
@@ -119,19 +93,19 @@ impl Walk {
                 Some(Ok(page)) => {
                     let entries = page.len() as u64;
                     self.take(dir, page, missed).await?;
-                    self.pass(entries).await;
+                    self.pace_listed(entries).await;
                 }
                 Some(Err(error)) => return self.unreadable(dir, &error).await,
             }
         }
     }
 
-    /// Waits until what listing so many entries took on the link may have passed.
-    async fn pass(&self, entries: u64) {
+    /// Waits until the bandwidth limit has room for what listing so many entries took on the link.
+    async fn pace_listed(&self, entries: u64) {
         tokio::select! {
             biased;
             () = self.stop.cancelled() => {}
-            () = self.paces.pass_listed(entries) => {}
+            () = self.session.paces.pass_listed(entries) => {}
         }
     }
 
@@ -164,17 +138,17 @@ impl Walk {
             }
             kept.push(listed);
         }
-        let pending = self.journal.add_page(self.side, dir.path.clone(), kept).await?;
+        let pending = self.session.journal.add_page(self.side, dir.path.clone(), kept).await?;
         if self.counts {
-            self.progress.add_counts(self.side, counts);
+            self.session.progress.add_counts(self.side, counts);
         }
-        self.progress.set_pending(pending);
+        self.session.progress.set_pending(pending);
         self.queue.push(dirs).await
     }
 
-    /// What becomes of a name; `None` if it is as if it were not there.
+    /// What becomes of a name; `None` if it is treated as missing.
     async fn decide(&self, dir: &WalkDir, path: &RelPath, entry: Entry, missed: &mut Missed) -> Result<Option<Listed>> {
-        if self.own.contains(path) {
+        if self.session.reserved_paths[self.side].contains(path) {
             return Ok(None);
         }
         if dir.path.is_root() && self.is_reserved(path, &entry) {
@@ -189,11 +163,11 @@ impl Walk {
                 Unknown::Unreadable => return Ok(Some(Listed { name, metadata, role: self.role_of_unreadable() })),
             }
         }
-        let mut role = match (self.parts.whose(&name), self.side) {
-            (Some(Whose::Own), Side::Sink) => Role::Leftover,
-            (Some(Whose::Probe(maker)), Side::Sink) if is_abandoned(maker, &metadata) => Role::Leftover,
-            (Some(Whose::Probe(_)), _) | (Some(Whose::Others), Side::Sink) => return Ok(None),
-            (Some(Whose::Own | Whose::Others), Side::Source) => {
+        let mut role = match (self.session.partial_names.temporary_file(&name), self.side) {
+            (Some(TemporaryFile::Own), Side::Sink) => Role::Leftover,
+            (Some(TemporaryFile::Probe(maker)), Side::Sink) if is_abandoned(maker, &metadata) => Role::Leftover,
+            (Some(TemporaryFile::Probe(_)), _) | (Some(TemporaryFile::Others), Side::Sink) => return Ok(None),
+            (Some(TemporaryFile::Own | TemporaryFile::Others), Side::Source) => {
                 self.skip(path, "an unfinished file of another migration is not copied".to_owned(), missed).await?;
                 return Ok(Some(Listed { name, metadata, role: Role::NotCopied }));
             }
@@ -220,8 +194,8 @@ impl Walk {
             if role != Role::NotCopied
                 && let Some(reason) = self.reason_to_skip(path, metadata.kind)
             {
-                if self.specials == Specials::Skip && is_special(&metadata) {
-                    self.progress.add_special_file();
+                if self.session.options.specials == Specials::Skip && is_special(&metadata) {
+                    self.session.progress.add_special_file();
                     self.report_skipped(path, reason, true).await?;
                 } else {
                     self.skip(path, reason, missed).await?;
@@ -245,7 +219,7 @@ impl Walk {
         role: Role,
         missed: &mut Missed,
     ) -> Result<Role> {
-        match self.links {
+        match self.session.options.links {
             Links::Copy => return Ok(role),
             Links::Skip => return Ok(Role::NotCopied),
             Links::Follow => {}
@@ -264,51 +238,50 @@ impl Walk {
     }
 
     async fn follow(&self, dir: &WalkDir, link: &RelPath) -> towpath_backend::Result<Followed> {
-        let followed = follow(&*self.source, link).await?;
+        let followed = follow(&*self.session.source, link).await?;
         if let Followed::To(real, metadata) = &followed
             && metadata.kind == Kind::Dir
-            && holds(&*self.source, real, &dir.path).await?
+            && holds(&*self.session.source, real, &dir.path).await?
         {
             return Ok(Followed::Nowhere("a symbolic link to a directory that holds it is not followed"));
         }
         Ok(followed)
     }
 
-    /// Whether the file system keeps a directory for itself, and no rule takes it in all the same.
-    /// Known on neither side, it is neither sent nor deleted.
+    /// Whether the file system reserves a directory, and no rule includes it.
+    /// It is ignored on both sides: neither sent nor deleted.
     fn is_reserved(&self, path: &RelPath, entry: &Entry) -> bool {
         entry.metadata.kind == Kind::Dir && is_reserved(&entry.name) && !self.filter.includes(path, true)
     }
 
     async fn report_reserved(&self, path: &RelPath) {
-        // What the destination keeps for itself concerns nobody.
+        // Nobody asks for what the destination reserves.
         if self.side == Side::Source && !self.is_excluded(path, Kind::Dir) {
             let message = format!(
                 "{} is left out: the file system keeps it for itself; --include {} takes it in",
-                String::from_utf8_lossy(&path.under(&self.roots[0])),
+                String::from_utf8_lossy(&path.under(self.session.source.root())),
                 String::from_utf8_lossy(&[b"'/", path.as_bytes(), b"'"].concat()),
             );
-            self.emitter.emit(Event::Warning { message }).await;
+            self.session.reporter.warn(message).await;
         }
     }
 
-    /// What the filter excludes is known on neither side, so that nothing can happen to it.
+    /// What the filter excludes is ignored on both sides, so that nothing happens to it.
     fn is_excluded(&self, path: &RelPath, kind: Kind) -> bool {
         let excludes = |is_dir| self.filter.excludes(path, is_dir);
         let is_excluded = match kind {
             Kind::Dir => excludes(true),
             // Whatever a link leads to.
-            Kind::Symlink if self.side == Side::Source && self.links == Links::Follow => {
+            Kind::Symlink if self.side == Side::Source && self.session.options.links == Links::Follow => {
                 excludes(false) && excludes(true)
             }
             _ => excludes(false),
         };
-        // Asked all the same, so that the filter knows which patterns matched.
-        is_excluded && !(self.side == Side::Sink && self.delete_excluded)
+        // Even then the filter was asked: it counts which patterns matched.
+        is_excluded && !(self.side == Side::Sink && self.session.options.delete_excluded)
     }
 
-    /// Whether a directory lies where the walk is to stay; one of which that is
-    /// unknown does.
+    /// Whether a directory is on the file system that the walk stays on. If that is unknown, it is.
     fn is_entered(&self, dir: &Metadata) -> bool {
         match (self.only_device, dir.id) {
             (Some(only), Some(id)) => id.device == only,
@@ -317,15 +290,15 @@ impl Walk {
     }
 
     fn reason_to_skip(&self, path: &RelPath, kind: Kind) -> Option<String> {
-        if self.taken.contains(path) {
+        if self.session.reserved_paths[self.side.other()].contains(path) {
             return Some("its place at the destination is taken by this migration's own files".to_owned());
         }
         match kind {
             Kind::File | Kind::Dir => None,
-            Kind::Symlink if !self.source_copies_links => {
+            Kind::Symlink if !self.session.source.capabilities().symlinks => {
                 Some("a symbolic link is not copied from this source, and not followed".to_owned())
             }
-            Kind::Symlink if self.sink_holds_links => None,
+            Kind::Symlink if self.session.sink.capabilities().symlinks => None,
             Kind::Symlink => Some("the destination cannot hold a symbolic link".to_owned()),
             Kind::Other => Some(format!("a {kind} is not copied")),
         }
@@ -337,11 +310,12 @@ impl Walk {
     }
 
     async fn report_skipped(&self, path: &RelPath, reason: String, accepted: bool) -> Result<()> {
-        let paths = FilePaths { source: path.under(&self.roots[0]), dest: path.under(&self.roots[1]) };
-        let line = Line { error: Some(reason.clone()), ..Line::now("skipped", paths.clone()) };
-        self.journal.log(vec![line]).await?;
-        self.emitter.emit(Event::Skipped { paths, reason, accepted }).await;
-        Ok(())
+        let paths = self.session.paths(path);
+        self.session.reporter.report([Record::new(Event::Skipped { paths, reason, accepted })]).await
+    }
+
+    pub(super) fn tree(&self) -> &dyn Tree {
+        self.session.tree(self.side)
     }
 }
 

@@ -6,6 +6,9 @@
 
 use std::time::Duration;
 
+/// The largest file that is read, hashed and written in one call each: up to
+/// here a further hop between threads would cost more than it overlaps.
+pub(super) const SMALL_BYTES: usize = 256 << 10;
 /// The first block of a file, and the unit of all that follow.
 const UNIT_BYTES: u64 = 256 << 10;
 /// The largest block that can be asked for.
@@ -47,7 +50,7 @@ mod tests {
     use proptest::prelude::*;
 
     /// The size that reading at this speed comes to.
-    fn settles_at(most_bytes: usize, bytes_per_s: u64) -> u64 {
+    fn converges_to(most_bytes: usize, bytes_per_s: u64) -> u64 {
         let mut size = BlockSize::default();
         for _ in 0..20 {
             let bytes = size.next_bytes(most_bytes);
@@ -58,10 +61,10 @@ mod tests {
 
     #[test]
     fn slow_files_come_in_small_blocks_and_fast_ones_in_whole() {
-        assert_eq!(settles_at(5 << 20, 2 << 20), UNIT_BYTES);
-        assert_eq!(settles_at(5 << 20, 33 << 20), 2 << 20);
-        assert_eq!(settles_at(5 << 20, 1 << 30), 5 << 20);
-        assert_eq!(settles_at(5000, 1 << 30), 5000, "never more than asked for");
+        assert_eq!(converges_to(5 << 20, 2 << 20), UNIT_BYTES);
+        assert_eq!(converges_to(5 << 20, 33 << 20), 2 << 20);
+        assert_eq!(converges_to(5 << 20, 1 << 30), 5 << 20);
+        assert_eq!(converges_to(5000, 1 << 30), 5000, "never more than asked for");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Hands the backlog's files out to the lanes: large ones first, small ones of several directories in turn.
+//! Hands the files of the backlog to the lanes: the largest first, small ones of several directories in turn.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -6,39 +6,42 @@ use std::mem;
 
 use tokio::sync::mpsc;
 
-use super::PAGE_FILES;
+use super::shared::Transfer;
 use super::task::Task;
 use crate::error::Result;
 use crate::journal::{FileKey, Pending, Sizes, Stretch, Work};
-use crate::session::Shared;
+
+/// Files of one page of the backlog.
+const PAGE_FILES: usize = 1024;
 
 /// Pages through the backlog and hands out its files of these sizes.
 pub(super) async fn dispatch(
-    shared: &Shared,
+    transfer: &Transfer,
     work: Work,
-    turn: u32,
+    attempt: u32,
     sizes: Sizes,
     tasks: mpsc::Sender<Task>,
 ) -> Result<()> {
+    let session = &transfer.session;
     let fetch = |stretch, limit| async move {
-        let page = shared.journal.pending_page(work, turn, sizes, stretch, limit).await;
+        let page = session.journal.pending_page(work, attempt, sizes, stretch, limit).await;
         // Without a backlog the lanes have nothing to wait for.
-        page.inspect_err(|_| shared.stop.cancel())
+        page.inspect_err(|_| transfer.stop.cancel())
     };
     // A directory for each lane keeps all of them busy.
-    let mut pages = Pages::new(if sizes == Sizes::Large { 1 } else { shared.lanes });
+    let mut pages = Pages::new(if sizes == Sizes::Large { 1 } else { session.lanes });
     while let Some(mut page) = pages.next(&fetch).await? {
         match sizes {
             // The largest first: it is not the one that all wait for at the end, and
             // the link is busy while others wait for answers.
             Sizes::Large => page.sort_by_key(|pending| Reverse(pending.metadata.size_bytes)),
-            Sizes::Small | Sizes::All => page = taking_turns(page),
+            Sizes::Small | Sizes::All => page = round_robin(page),
         }
         for pending in page {
             tokio::select! {
                 biased;
-                () = shared.stop.cancelled() => return Ok(()),
-                sent = tasks.send(Task::new(work, pending, &shared.progress)) => if sent.is_err() { return Ok(()) },
+                () = transfer.stop.cancelled() => return Ok(()),
+                sent = tasks.send(Task::new(work, pending, &session.progress)) => if sent.is_err() { return Ok(()) },
             }
         }
     }
@@ -50,9 +53,9 @@ pub(super) async fn dispatch(
 /// the number of lanes (it holds the directory's lock until the server answers).
 #[derive(Debug)]
 struct Pages {
-    /// Directories to be under way at a time.
+    /// Directories in flight at a time.
     dirs: usize,
-    /// The last file taken of each directory that is under way.
+    /// The last file taken of each directory in flight.
     begun: Vec<FileKey>,
     /// Where directories are that were not begun yet, if there may be any.
     rest: Option<Stretch>,
@@ -76,13 +79,13 @@ impl Pages {
         let mut page = Vec::new();
         for last in mem::take(&mut self.begun) {
             let files = fetch(Stretch::RestOfDir(last), share).await?;
-            self.begun.extend(cut_off(&files, share));
+            self.begun.extend(last_of_full(&files, share));
             page.extend(files);
         }
         while self.begun.len() < self.dirs && page.len() < PAGE_FILES {
             let Some(stretch) = self.rest.take() else { break };
             let files = fetch(stretch, share).await?;
-            if let Some(last) = cut_off(&files, share) {
+            if let Some(last) = last_of_full(&files, share) {
                 self.rest = Some(Stretch::BehindDir(last.dir));
                 self.begun.push(last);
             }
@@ -92,22 +95,22 @@ impl Pages {
     }
 }
 
-/// The last of these files, if there may be more: as many came as were asked for.
-fn cut_off(files: &[Pending], limit: usize) -> Option<FileKey> {
+/// The last of these files, if there may be more: there are as many as the limit.
+fn last_of_full(files: &[Pending], limit: usize) -> Option<FileKey> {
     files.last().filter(|_| files.len() >= limit).map(|pending| pending.key.clone())
 }
 
-/// The files of a page, so that its directories take turns.
-fn taking_turns(page: Vec<Pending>) -> Vec<Pending> {
+/// The files of a page, one of each directory in turn.
+fn round_robin(page: Vec<Pending>) -> Vec<Pending> {
     let mut taken = HashMap::new();
-    let turn = |pending: Pending| {
-        let turn = taken.entry(pending.key.dir).or_insert(0_usize);
-        *turn += 1;
-        (*turn, pending)
+    let round = |pending: Pending| {
+        let round = taken.entry(pending.key.dir).or_insert(0_usize);
+        *round += 1;
+        (*round, pending)
     };
-    let mut turns: Vec<_> = page.into_iter().map(turn).collect();
-    turns.sort_by_key(|(turn, _)| *turn);
-    turns.into_iter().map(|(_, pending)| pending).collect()
+    let mut rounds: Vec<_> = page.into_iter().map(round).collect();
+    rounds.sort_by_key(|(round, _)| *round);
+    rounds.into_iter().map(|(_, pending)| pending).collect()
 }
 
 #[cfg(test)]
@@ -171,7 +174,7 @@ mod tests {
     fn large_directories_take_turns_file_by_file() {
         let (pages, _) = pages_of(&backlog(&[5000, 3000, 4000, 10, 2000]), 4);
         for page in &pages[..3] {
-            let order = taking_turns(page.clone());
+            let order = round_robin(page.clone());
             for four in order.chunks(4).take(200) {
                 let dirs: HashSet<_> = four.iter().map(|pending| pending.key.dir).collect();
                 assert_eq!(dirs.len(), 4, "one of each directory");

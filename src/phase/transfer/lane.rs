@@ -6,26 +6,27 @@ use tokio::sync::{Mutex, mpsc};
 use towpath_backend::{Attributes, RelPath};
 
 use super::block::Block;
-use super::long_holes::LongHoles;
-use super::task::{Ending, Task};
+use super::hole_lane::LongHoles;
+use super::task::{Task, TransferResult};
 
-/// What travels through a lane's queue.
+/// What a reader sends to its writer. A file is one `Begin`, then whatever belongs to it, of which the last message
+/// ends it: the last block, a link, a name, `NoContent` or `Abandon`.
 #[derive(Debug)]
 pub(crate) enum Message {
     /// The blocks that follow belong to this file.
     Begin(Arc<Task>),
     /// A block of it.
     Block(Block),
-    /// What is to be applied to it beside its content and times.
+    /// Its attributes other than times.
     Attributes(Attributes),
     /// It is a symbolic link, and this is its target.
     Link(Vec<u8>),
     /// It is another name of this one.
     Name(RelPath),
-    /// Nothing but its attributes is to be applied.
+    /// Nothing but its attributes is applied.
     NoContent,
-    /// No more blocks of it come; this is why.
-    Abandon(Ending),
+    /// The reader gives the file up, with this result.
+    Abandon(TransferResult),
 }
 
 /// Where a lane takes its files from.

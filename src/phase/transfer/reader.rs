@@ -1,6 +1,7 @@
 //! The reader of a lane: takes files, and feeds their blocks into the lane's queue.
 
 mod beyond_size;
+mod holes;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,26 +12,28 @@ use tokio::sync::{Semaphore, mpsc};
 use towpath_backend::{Attributes, ErrorKind, FileReader, Kind, Metadata, RelPath};
 
 use super::block::Block;
-use super::block_size::BlockSize;
+use super::block_size::{BlockSize, SMALL_BYTES};
 use super::hash::HashStage;
 use super::lane::{Message, Tasks};
 use super::pool::Slot;
-use super::task::{Ending, Failure, Job, Task};
+use super::shared::Transfer;
+use super::task::{Job, Task, TransferResult};
 use crate::checksum::{FileHash, Hasher};
 use crate::event::Side;
-use crate::session::Shared;
+use crate::session::Session;
 
 /// Reads files until there are none left or the run is stopped.
-pub(crate) async fn run(shared: Arc<Shared>, tasks: Tasks, queue: mpsc::Sender<Message>) {
+pub(super) async fn run(transfer: Arc<Transfer>, tasks: Tasks, queue: mpsc::Sender<Message>) {
     let ahead = Arc::new(Semaphore::new(BLOCKS_AHEAD));
-    while let Some(task) = next(&shared, &tasks).await {
+    while let Some(task) = next(&transfer, &tasks).await {
         let task = Arc::new(task);
         if queue.send(Message::Begin(Arc::clone(&task))).await.is_err() {
             return;
         }
-        let reader = Reading { shared: &shared, task: &task, queue: &queue, ahead: &ahead };
-        if let Err(ending) = reader.read().await
-            && queue.send(Message::Abandon(ending)).await.is_err()
+        let reader =
+            Reading { transfer: &transfer, session: &transfer.session, task: &task, queue: &queue, ahead: &ahead };
+        if let Err(result) = reader.read().await
+            && queue.send(Message::Abandon(result)).await.is_err()
         {
             return;
         }
@@ -38,33 +41,34 @@ pub(crate) async fn run(shared: Arc<Shared>, tasks: Tasks, queue: mpsc::Sender<M
 }
 
 /// The next file; `None` when there is none left or the run is stopped.
-async fn next(shared: &Shared, tasks: &Tasks) -> Option<Task> {
+async fn next(transfer: &Transfer, tasks: &Tasks) -> Option<Task> {
     tokio::select! {
         biased;
-        () = shared.stop.cancelled() => None,
+        () = transfer.stop.cancelled() => None,
         task = tasks.take() => task,
     }
 }
 
-/// One file being read. Its steps end early with the file's ending.
+/// One file being read. Its steps end early with the file's result.
 pub(super) struct Reading<'a> {
-    pub(super) shared: &'a Shared,
-    pub(super) task: &'a Task,
+    transfer: &'a Transfer,
+    session: &'a Session,
+    task: &'a Task,
     queue: &'a mpsc::Sender<Message>,
     /// The blocks that this lane may still take up.
     ahead: &'a Arc<Semaphore>,
 }
 
-pub(super) type Step<T> = Result<T, Ending>;
+type Step<T> = Result<T, TransferResult>;
 
 impl Reading<'_> {
     async fn read(&self) -> Step<()> {
         match self.read_job().await {
             // A file that became a link or a directory fails in many ways to be read as one.
-            Err(Ending::Failed(failure)) if failure.side == Side::Source && !failure.error.is_temporary() => {
-                match self.shared.source.metadata(&self.task.read_path).await {
+            Err(TransferResult::Failed(failure)) if failure.side == Side::Source && !failure.error.is_temporary() => {
+                match self.session.source.metadata(&self.task.read_path).await {
                     Ok(now) if now.kind != self.task.metadata.kind => self.task.check(&now),
-                    _ => Err(Ending::Failed(failure)),
+                    _ => Err(TransferResult::Failed(failure)),
                 }
             }
             result => result,
@@ -72,7 +76,7 @@ impl Reading<'_> {
     }
 
     async fn read_job(&self) -> Step<()> {
-        self.unless_stopped(self.shared.paces.pass_file()).await?;
+        self.unless_stopped(self.session.paces.pass_file()).await?;
         match &self.task.job {
             Job::Content => {}
             Job::Name(of) => return self.check_name(of).await,
@@ -83,7 +87,7 @@ impl Reading<'_> {
             return self.read_link().await;
         }
         let size = self.task.metadata.size_bytes;
-        let step = self.shared.paces.read.step_bytes().min(self.shared.options.block_size_bytes);
+        let step = self.session.paces.read.step_bytes().min(self.session.options.block_size_bytes);
         match usize::try_from(size) {
             Ok(size) if size <= step && size <= SMALL_BYTES => self.read_small(size).await,
             _ => self.read_large().await,
@@ -92,35 +96,35 @@ impl Reading<'_> {
 
     async fn read_link(&self) -> Step<()> {
         let path = &self.task.read_path;
-        let target = self.shared.source.read_link(path).await.map_err(|e| self.failed(e))?;
-        self.task.check(&self.look(path).await?)?;
-        self.tell(Message::Link(target)).await
+        let target = self.session.source.read_link(path).await.map_err(|e| self.failed(e))?;
+        self.task.check(&self.stat(path).await?)?;
+        self.send_message(Message::Link(target)).await
     }
 
     /// Checks that `of`, whose content the sink has, is still the same file under another name. If
     /// that name is gone, its file is the one that was recorded.
     async fn check_name(&self, of: &RelPath) -> Step<()> {
-        let now = self.look(&self.task.read_path).await?;
-        let is_same = match self.shared.source.metadata(of).await {
+        let now = self.stat(&self.task.read_path).await?;
+        let is_same = match self.session.source.metadata(of).await {
             Ok(first) => first.id == now.id,
             Err(error) if error.kind() == ErrorKind::NotFound => self.task.metadata.id == now.id,
             Err(_) => false,
         };
         if now.id.is_none() || !is_same || self.task.check(&now).is_err() {
-            return Err(Ending::OtherFile);
+            return Err(TransferResult::OtherFile);
         }
-        self.tell(Message::Name(of.clone())).await
+        self.send_message(Message::Name(of.clone())).await
     }
 
     async fn check_attributes(&self) -> Step<()> {
-        self.task.check(&self.look(&self.task.read_path).await?)?;
+        self.task.check(&self.stat(&self.task.read_path).await?)?;
         self.send_attributes().await?;
-        self.tell(Message::NoContent).await
+        self.send_message(Message::NoContent).await
     }
 
-    /// Sends what is to be applied beside content and times, before the content.
+    /// Sends the attributes other than times, before the content.
     async fn send_attributes(&self) -> Step<()> {
-        let options = &self.shared.options;
+        let options = &self.session.options;
         if !options.keeps_attributes() {
             return Ok(());
         }
@@ -134,9 +138,9 @@ impl Reading<'_> {
             removes_others: options.keep_xattrs,
         };
         if options.keep_xattrs {
-            attributes.xattrs = self.shared.source.xattrs(&self.task.read_path).await.map_err(|e| self.failed(e))?;
+            attributes.xattrs = self.session.source.xattrs(&self.task.read_path).await.map_err(|e| self.failed(e))?;
         }
-        self.tell(Message::Attributes(attributes)).await
+        self.send_message(Message::Attributes(attributes)).await
     }
 
     /// A file of one step: read, hashed and sent at once.
@@ -144,43 +148,43 @@ impl Reading<'_> {
         let mut slot = self.slot(size).await?;
         self.pace(size).await?;
         let buffer = std::mem::take(&mut slot.buffer);
-        let (source, read_options) = (&self.shared.source, self.shared.paces.read_options());
+        let (source, read_options) = (&self.session.source, self.session.paces.read_options());
         // One byte more than the size shows whether there is content beyond it.
         let limit = size + usize::from(!source.capabilities().exact_sizes);
-        let whole =
-            source.read_whole(&self.task.read_path, limit, buffer, &read_options).await.map_err(|e| self.failed(e))?;
+        let whole = source.read_whole(&self.task.read_path, limit, buffer, &read_options).await;
+        let whole = whole.map_err(|e| self.failed(e))?;
         slot.buffer = whole.data;
         if slot.buffer.len() > size {
             drop(slot);
             self.task.check(&whole.metadata)?;
             return self.read_large().await;
         }
-        self.shared.progress.add_read(slot.buffer.len() as u64);
+        self.session.progress.add_read(slot.buffer.len() as u64);
         self.task.check_whole(&whole.metadata, slot.buffer.len() as u64)?;
-        if whole.may_have_holes && self.shared.keeps_holes() {
+        if whole.may_have_holes && self.session.keeps_holes() {
             drop(slot);
             return self.read_large().await;
         }
-        let hash = self.shared.options.checksum.map(|algorithm| Hasher::hash(algorithm, &slot.buffer));
-        self.send(slot.into_bytes(), 0, true, hash).await
+        let hash = self.session.options.checksum.map(|algorithm| Hasher::hash(algorithm, &slot.buffer));
+        self.send_block(slot.into_bytes(), 0, true, hash).await
     }
 
     async fn read_large(&self) -> Step<()> {
-        let read_options = self.shared.paces.read_options();
-        let file = self.shared.source.open(&self.task.read_path, &read_options).await;
+        let read_options = self.session.paces.read_options();
+        let file = self.session.source.open(&self.task.read_path, &read_options).await;
         let mut file = file.map_err(|e| self.failed(e))?;
         let size = self.task.metadata.size_bytes;
         let now = file.metadata().await.map_err(|e| self.failed(e))?;
         self.task.check_whole(&now, size)?;
         let mut holes = self.hole_map(&mut *file).await?;
         self.check_holes(&holes)?;
-        let (slots, progress) = (self.shared.options.queue_capacity, &self.task.progress);
-        let checksum = self.shared.options.checksum;
+        let (slots, progress) = (self.session.options.queue_capacity, &self.task.progress);
+        let checksum = self.session.options.checksum;
         let stage = checksum.map(|algorithm| HashStage::start(algorithm, slots, progress.clone()));
         let mut block_size = BlockSize::default();
         let mut asked_until = 0;
         // Without holes all is one stretch of data.
-        let (mut offset, mut data_end) = (0, if self.shared.keeps_holes() { 0 } else { size });
+        let (mut offset, mut data_end) = (0, if self.session.keeps_holes() { 0 } else { size });
         loop {
             if offset == data_end && offset < size {
                 let data = self.next_data(&mut *file, offset).await?;
@@ -189,9 +193,9 @@ impl Reading<'_> {
                 self.pass_hole(data.start - offset, stage.as_ref()).await?;
                 (offset, data_end) = (data.start, data.end);
             }
-            // A limit that follows the others changes while a file is read.
-            let read = &self.shared.paces.read;
-            let most_bytes = read.block_bytes(self.shared.options.block_size_bytes);
+            // An adaptive limit changes while a file is read.
+            let read = &self.session.paces.read;
+            let most_bytes = read.block_bytes(self.session.options.block_size_bytes);
             let length = read.whole_steps(block_size.next_bytes(most_bytes)).min(data_end - offset);
             // From here, as waiting for a slot says how fast blocks are wanted.
             let started = Instant::now();
@@ -205,16 +209,16 @@ impl Reading<'_> {
             }
             let end = offset + data.len() as u64;
             if end == size && self.has_content_at(&mut *file, end).await? {
-                self.send(data, offset, false, None).await?;
+                self.send_block(data, offset, false, None).await?;
                 return self.read_beyond_size(&mut *file, stage).await;
             }
             if (data.len() as u64) < length || end == size {
                 let now = file.metadata().await.map_err(|e| self.failed(e))?;
                 self.task.check_whole(&now, end)?;
                 let hash = self.hash(stage).await?;
-                return self.send(data, offset, true, hash).await;
+                return self.send_block(data, offset, true, hash).await;
             }
-            self.send(data, offset, false, None).await?;
+            self.send_block(data, offset, false, None).await?;
             offset = end;
         }
     }
@@ -229,15 +233,6 @@ impl Reading<'_> {
                 Ok(())
             }
         }
-    }
-
-    /// The next stretch of data inside the file; an empty one at its end if only a hole is left.
-    pub(super) async fn next_data(&self, file: &mut dyn FileReader, offset: u64) -> Step<Range<u64>> {
-        let size = self.task.metadata.size_bytes;
-        let found = file.next_data(offset).await.map_err(|e| self.failed(e))?;
-        let data = found.map_or(size..size, |data| data.start.clamp(offset, size)..data.end.min(size));
-        // Data that end where they begin would be looked for for ever.
-        Ok(if data.start < size && data.is_empty() { offset..size } else { data })
     }
 
     /// Reads one block in paced steps. A shorter one means the file ends there.
@@ -269,7 +264,7 @@ impl Reading<'_> {
             let buffer = std::mem::take(&mut slot.buffer);
             slot.buffer = file.read_at(at, step, buffer).await.map_err(|e| self.failed(e))?;
             let read = slot.buffer.len() - before;
-            self.shared.progress.add_read(read as u64);
+            self.session.progress.add_read(read as u64);
             if read < step {
                 break;
             }
@@ -283,7 +278,7 @@ impl Reading<'_> {
     /// requests wait behind it. And of a file's first block all, and nothing ahead: the
     /// sink has nothing to do until the first of the lanes has a whole block.
     fn steps(&self, block_start: u64, block_bytes: usize) -> (usize, u64) {
-        let read = &self.shared.paces.read;
+        let read = &self.session.paces.read;
         if !read.is_limited() && block_start == 0 {
             return (block_bytes, 0);
         }
@@ -299,16 +294,16 @@ impl Reading<'_> {
         let hash = self.unless_stopped(stage.finish()).await?;
         hash.map(Some).ok_or_else(|| {
             let error = towpath_backend::Error::new(ErrorKind::Other, "hash", &self.task.path, "the hash stage ended");
-            Ending::Failed(Failure::source(error))
+            TransferResult::source_failed(error)
         })
     }
 
-    async fn send(&self, data: Bytes, offset: u64, is_last_block: bool, file_hash: Option<FileHash>) -> Step<()> {
+    async fn send_block(&self, data: Bytes, offset: u64, is_last_block: bool, file_hash: Option<FileHash>) -> Step<()> {
         let metadata = &self.task.metadata;
         let block = Block {
             data,
             offset,
-            destination_path: self.shared.destination_path(&self.task.path),
+            destination_path: self.session.destination_path(&self.task.path),
             atime: metadata.accessed,
             mtime: metadata.modified,
             ctime: metadata.changed,
@@ -316,7 +311,7 @@ impl Reading<'_> {
             is_last_block,
             file_hash,
         };
-        self.unless_stopped(self.queue.send(Message::Block(block))).await?.map_err(|_| Ending::Stopped)
+        self.unless_stopped(self.queue.send(Message::Block(block))).await?.map_err(|_| TransferResult::Stopped)
     }
 
     /// A slot for a block of so many bytes. A lane whose sink is slower than its source
@@ -325,37 +320,37 @@ impl Reading<'_> {
     async fn slot(&self, bytes: usize) -> Step<Slot> {
         let permit = self.unless_stopped(Arc::clone(self.ahead).acquire_owned()).await?;
         // The semaphore is never closed.
-        let permit = permit.map_err(|_| Ending::Stopped)?;
-        Ok(self.unless_stopped(self.shared.pool.slot(bytes)).await?.of_lane(permit))
+        let permit = permit.map_err(|_| TransferResult::Stopped)?;
+        Ok(self.unless_stopped(self.transfer.pool.slot(bytes)).await?.of_lane(permit))
     }
 
     async fn pace(&self, bytes: usize) -> Step<()> {
-        self.unless_stopped(self.shared.paces.read.pass(bytes)).await
+        self.unless_stopped(self.session.paces.read.pass(bytes)).await
     }
 
     /// Waits for `future`, but no longer than the run goes on and the writer wants more.
-    pub(super) async fn unless_stopped<T>(&self, future: impl Future<Output = T>) -> Step<T> {
+    async fn unless_stopped<T>(&self, future: impl Future<Output = T>) -> Step<T> {
         tokio::select! {
             biased;
-            () = self.shared.stop.cancelled() => Err(Ending::Stopped),
-            // The writer has its own ending to tell.
-            () = self.task.given_up.cancelled() => Err(Ending::Stopped),
+            () = self.transfer.stop.cancelled() => Err(TransferResult::Stopped),
+            // The writer reports its own result.
+            () = self.task.given_up.cancelled() => Err(TransferResult::Stopped),
             value = future => Ok(value),
         }
     }
 
-    async fn look(&self, path: &RelPath) -> Step<Metadata> {
-        self.shared.source.metadata(path).await.map_err(|e| self.failed(e))
+    async fn stat(&self, path: &RelPath) -> Step<Metadata> {
+        self.session.source.metadata(path).await.map_err(|e| self.failed(e))
     }
 
-    async fn tell(&self, message: Message) -> Step<()> {
-        self.queue.send(message).await.map_err(|_| Ending::Stopped)
+    async fn send_message(&self, message: Message) -> Step<()> {
+        self.queue.send(message).await.map_err(|_| TransferResult::Stopped)
     }
 
-    fn failed(&self, error: towpath_backend::Error) -> Ending {
+    fn failed(&self, error: towpath_backend::Error) -> TransferResult {
         match error.kind() {
-            ErrorKind::NotFound => Ending::Vanished,
-            _ => Ending::Failed(Failure::source(error)),
+            ErrorKind::NotFound => TransferResult::Vanished,
+            _ => TransferResult::source_failed(error),
         }
     }
 }
@@ -370,7 +365,3 @@ const PAGE_BYTES: usize = 4 << 10;
 
 /// What is read at once of a small block.
 const LEAST_STEP_BYTES: usize = 128 << 10;
-
-/// The largest file that is read, hashed and written in one call each: up to
-/// here a further hop between threads would cost more than it overlaps.
-pub(crate) const SMALL_BYTES: usize = 256 << 10;

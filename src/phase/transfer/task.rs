@@ -1,4 +1,4 @@
-//! One file's way through a lane, and what can become of it.
+//! One file that a lane transfers, and how that can end.
 
 use std::sync::Arc;
 
@@ -6,6 +6,8 @@ use tokio_util::sync::CancellationToken;
 use towpath_backend::{Error, ErrorKind, Kind, Metadata, RelPath};
 
 use crate::checksum::FileHash;
+use crate::compare::is_unchanged;
+use crate::conflict::Conflict;
 use crate::event::Side;
 use crate::journal::{FileKey, Kept, Pending, Replaced, Work};
 use crate::progress::{FileProgress, Progress};
@@ -83,10 +85,10 @@ impl Task {
         }
     }
 
-    /// Ends the file's way here if it is not the file of the backlog any more.
-    pub(crate) fn check(&self, now: &Metadata) -> Result<(), Ending> {
+    /// Ends the transfer if the file is not the one of the backlog any more.
+    pub(crate) fn check(&self, now: &Metadata) -> Result<(), TransferResult> {
         if !matches!(now.kind, Kind::File | Kind::Symlink) {
-            return Err(Ending::Vanished);
+            return Err(TransferResult::Vanished);
         }
         if !is_unchanged(&self.metadata, now) {
             let mut now = *now;
@@ -94,58 +96,58 @@ impl Task {
                 // What a link leads to is a file of its own in the link's place.
                 now.names = 1;
             }
-            return Err(Ending::Changed { now: Box::new(now) });
+            return Err(TransferResult::Changed { now: Box::new(now) });
         }
         Ok(())
     }
 
     /// The same, and whether all of it was read.
-    pub(crate) fn check_whole(&self, now: &Metadata, read_bytes: u64) -> Result<(), Ending> {
+    pub(crate) fn check_whole(&self, now: &Metadata, read_bytes: u64) -> Result<(), TransferResult> {
         self.check(now)?;
         if read_bytes != now.size_bytes {
-            // Shorter than the source says it is: not the content that it stands for.
+            // Shorter than the source states: this is not the file's content.
             let error = Error::new(
                 ErrorKind::Other,
                 "read",
                 &self.path,
                 format!("ended after {read_bytes} of {} bytes", now.size_bytes),
             );
-            return Err(Ending::Failed(Failure::source(error.with_temporary(true))));
+            return Err(TransferResult::source_failed(error.with_temporary(true)));
         }
         Ok(())
     }
 }
 
-/// How a file's way through the lane ended.
+/// How the transfer of a file ended: what the writer reports to the committer.
 #[derive(Debug)]
-pub(crate) enum Ending {
+pub(crate) enum TransferResult {
     /// The sink has it all, as it said at the close; it is not yet durable.
     Written(Box<Written>),
-    /// It changed since the backlog was made: these are its metadata now.
+    /// It changed since the backlog was made; it has these metadata now.
     Changed { now: Box<Metadata> },
-    /// It is not another name of the file that the sink has any more.
+    /// It is no longer another name of the file that the sink has.
     OtherFile,
-    /// It cannot be another name of a file at the sink: it is to be sent as a file of its own.
+    /// The sink cannot make it another name of a file: it is sent as a file of its own.
     NoSuchName(Error),
-    /// A directory with content is in its place.
+    /// A directory with content is in its place at the sink.
     Blocked(Error),
-    /// It has long holes, and this lane is not the one that hashes them.
+    /// It has long holes, which another lane hashes.
     LongHoles,
     /// The source does not have it any more.
     Vanished,
     /// The source or the sink failed.
     Failed(Failure),
-    /// The run was told to stop.
+    /// The run is stopping.
     Stopped,
 }
 
-/// What the sink has got.
+/// What the sink has.
 #[derive(Debug, Default)]
 pub(crate) struct Written {
     /// The checksum of what was read, if one was asked for.
     pub(crate) hash: Option<FileHash>,
-    /// Attributes that the sink refused or did not keep.
-    pub(crate) refused: Vec<Error>,
+    /// Attributes that the sink did not accept or keep.
+    pub(crate) not_accepted: Vec<Error>,
     /// What it has instead.
     pub(crate) kept: Kept,
     /// How much content was sent, if that is not what the source states as the file's size.
@@ -163,29 +165,30 @@ pub(crate) struct Failure {
     pub(crate) error: Error,
 }
 
-impl Failure {
-    pub(crate) fn source(error: Error) -> Self {
-        Self { side: Side::Source, error }
+impl TransferResult {
+    /// The sink failed.
+    pub(crate) fn sink_failed(error: Error) -> Self {
+        Self::Failed(Failure { side: Side::Sink, error })
     }
 
-    pub(crate) fn sink(error: Error) -> Self {
-        Self { side: Side::Sink, error }
-    }
-
-    /// Whether every other file would fail alike: no use to go on.
-    pub(crate) fn concerns_all(&self) -> bool {
-        self.side == Side::Sink && matches!(self.error.kind(), ErrorKind::NoSpace | ErrorKind::ReadOnly)
+    /// The source failed.
+    pub(crate) fn source_failed(error: Error) -> Self {
+        Self::Failed(Failure { side: Side::Source, error })
     }
 }
 
-/// A file and how its way ended.
+impl From<Conflict> for TransferResult {
+    fn from(conflict: Conflict) -> Self {
+        match conflict {
+            Conflict::FullDir(error) => Self::Blocked(error),
+            Conflict::Error(error) => Self::sink_failed(error),
+        }
+    }
+}
+
+/// A file whose transfer ended, and how.
 #[derive(Debug)]
-pub(crate) struct Ended {
+pub(crate) struct FinishedTask {
     pub(crate) task: Arc<Task>,
-    pub(crate) ending: Ending,
-}
-
-/// Whether a file is still the one that the backlog knows.
-pub(crate) fn is_unchanged(before: &Metadata, now: &Metadata) -> bool {
-    before.kind == now.kind && before.size_bytes == now.size_bytes && before.modified == now.modified
+    pub(crate) result: TransferResult,
 }

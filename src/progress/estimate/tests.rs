@@ -73,23 +73,23 @@ fn the_file_with_most_left_is_the_one_shown() {
 fn simulate(sizes: &[u64], lanes: usize, bytes_per_s: f64, cost: Duration) -> Vec<(f64, Option<f64>)> {
     const TICK: f64 = 0.01;
     let mut waiting: VecDeque<u64> = sizes.iter().copied().collect();
-    let mut under_way: Vec<(u64, f64, f64)> = Vec::new();
+    let mut in_flight: Vec<(u64, f64, f64)> = Vec::new();
     let mut pending = Totals { files: sizes.len() as u64, bytes: sizes.iter().copied().map(u128::from).sum() };
     let (mut written, mut at, mut told) = (0.0, 0.0, Vec::new());
     let (mut estimator, start) = (Estimator::default(), Instant::now());
     while pending.files > 0 {
-        while under_way.len() < lanes
+        while in_flight.len() < lanes
             && let Some(size) = waiting.pop_front()
         {
-            under_way.push((size, 0.0, cost.as_secs_f64()));
+            in_flight.push((size, 0.0, cost.as_secs_f64()));
         }
         let mut budget = bytes_per_s * TICK;
-        for (size, done, wait) in &mut under_way {
+        for (size, done, wait) in &mut in_flight {
             let more = budget.min(*size as f64 - *done);
             (*done, budget, written) = (*done + more, budget - more, written + more);
             *wait -= TICK;
         }
-        under_way.retain(|(size, done, wait)| {
+        in_flight.retain(|(size, done, wait)| {
             let is_done = *done + 0.5 >= *size as f64 && *wait <= 0.0;
             if is_done {
                 pending.files -= 1;
@@ -98,7 +98,7 @@ fn simulate(sizes: &[u64], lanes: usize, bytes_per_s: f64, cost: Duration) -> Ve
             !is_done
         });
         at += TICK;
-        let current = under_way.iter().map(|(size, done, _)| file(*size, *done as u64));
+        let current = in_flight.iter().map(|(size, done, _)| file(*size, *done as u64));
         let now = Snapshot { current: current.collect(), ..snapshot(written as u64, pending) };
         let estimate = estimator.estimate(start + Duration::from_secs_f64(at), &now);
         told.push((at, estimate.backlog.map(|time| time.as_secs_f64())));

@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use towpath_backend::{Error, ErrorKind, FileReader};
 
-use super::{BlockSize, HashStage, Reading, Step};
+use super::{Reading, Step};
+use crate::phase::transfer::block_size::BlockSize;
+use crate::phase::transfer::hash::HashStage;
 
 /// The most that is read beyond the size that a file states: a bound for what has no end.
 const MAX_BEYOND_SIZE_BYTES: u64 = 1 << 40;
@@ -12,7 +14,7 @@ const MAX_BEYOND_SIZE_BYTES: u64 = 1 << 40;
 impl Reading<'_> {
     /// Whether the file has content at `offset`, where its size says that it ends.
     pub(super) async fn has_content_at(&self, file: &mut dyn FileReader, offset: u64) -> Step<bool> {
-        if self.shared.source.capabilities().exact_sizes {
+        if self.session.source.capabilities().exact_sizes {
             return Ok(false);
         }
         let byte = file.read_at(offset, 1, Vec::with_capacity(1)).await.map_err(|e| self.failed(e))?;
@@ -28,7 +30,7 @@ impl Reading<'_> {
         while offset < limit {
             let now = file.metadata().await.map_err(|e| self.failed(e))?;
             self.task.check(&now)?;
-            let most_bytes = self.shared.paces.read.block_bytes(self.shared.options.block_size_bytes);
+            let most_bytes = self.session.paces.read.block_bytes(self.session.options.block_size_bytes);
             let (length, started) = (block_size.next_bytes(most_bytes), Instant::now());
             let slot = self.slot(usize::try_from(length).unwrap_or(usize::MAX)).await?;
             let block = offset..offset + length;
@@ -43,9 +45,9 @@ impl Reading<'_> {
                 let now = file.metadata().await.map_err(|e| self.failed(e))?;
                 self.task.check(&now)?;
                 let hash = self.hash(stage).await?;
-                return self.send(data, offset, true, hash).await;
+                return self.send_block(data, offset, true, hash).await;
             }
-            self.send(data, offset, false, None).await?;
+            self.send_block(data, offset, false, None).await?;
             offset = block.end;
         }
         let cause = format!("no end {MAX_BEYOND_SIZE_BYTES} bytes beyond its size");

@@ -1,4 +1,4 @@
-//! Asks both trees for a round trip again and again, and sets the rate by what these take.
+//! The adaptive limit: measures round trips to both trees all the time, and sets the rate accordingly.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,8 +8,10 @@ use tokio_util::sync::CancellationToken;
 use towpath_backend::{Pacing, Sink, Source, Tree};
 
 use super::Paces;
-use super::control::{Base, Controller, INTERVAL};
+use super::controller::{Base, Controller, INTERVAL};
 use super::rate::Rate;
+use crate::event::Side;
+use crate::per_side::PerSide;
 use crate::progress::Progress;
 
 /// Between two requests to one tree: two in an interval, as one may find a timer or a
@@ -18,8 +20,8 @@ const BETWEEN: Duration = Duration::from_millis(25);
 /// At the start, before anything is sent: what the base is first known from.
 const BEFORE_START: Duration = Duration::from_millis(500);
 
-/// Follows the others on the link until `stop` is cancelled, if that was asked for.
-pub(crate) async fn follow(
+/// Adapts the limit to the other traffic on the link until `stop` is cancelled, if that was asked for.
+pub(crate) async fn adapt(
     paces: Arc<Paces>,
     source: Arc<dyn Source>,
     sink: Arc<dyn Sink>,
@@ -27,13 +29,13 @@ pub(crate) async fn follow(
     stop: CancellationToken,
 ) {
     let Some(rate) = &paces.rate else { return };
-    let (of_source, of_sink) = (RoundTrips::default(), RoundTrips::default());
+    let round_trips = PerSide::<RoundTrips>::default();
     tokio::select! {
         biased;
         () = stop.cancelled() => {}
-        () = ask(&*source, &of_source) => {}
-        () = ask(&*sink, &of_sink) => {}
-        () = set(rate, paces.pacing.as_ref(), [&of_source, &of_sink], &progress) => {}
+        () = ask(&*source, &round_trips.source) => {}
+        () = ask(&*sink, &round_trips.sink) => {}
+        () = set(rate, paces.pacing.as_ref(), &round_trips, &progress) => {}
     }
 }
 
@@ -45,9 +47,9 @@ struct RoundTrips(Mutex<Recent>);
 struct Recent {
     last: Option<Duration>,
     before: Option<Duration>,
-    /// Whether the last came back since it was looked at.
+    /// Whether the last came back since it was taken.
     is_new: bool,
-    under_way_since: Option<Instant>,
+    in_flight_since: Option<Instant>,
 }
 
 impl RoundTrips {
@@ -56,26 +58,26 @@ impl RoundTrips {
     }
 
     fn begin(&self) {
-        self.recent().under_way_since = Some(Instant::now());
+        self.recent().in_flight_since = Some(Instant::now());
     }
 
     /// A request that failed at once says nothing of queues.
     fn end(&self, is_answer: bool) {
         let mut recent = self.recent();
-        let took = recent.under_way_since.take().map(|since| since.elapsed());
+        let took = recent.in_flight_since.take().map(|since| since.elapsed());
         if is_answer {
             recent.before = recent.last;
             (recent.last, recent.is_new) = (took, true);
         }
     }
 
-    /// The lesser of the last two; if none came back meanwhile, how long the one under way has been away.
+    /// The lesser of the last two; if none came back meanwhile, how long the one in flight has been away.
     fn take(&self) -> Option<Duration> {
         let mut recent = self.recent();
         if std::mem::take(&mut recent.is_new) {
             return recent.last.map(|last| recent.before.map_or(last, |before| last.min(before)));
         }
-        recent.under_way_since.map(|since| since.elapsed())
+        recent.in_flight_since.map(|since| since.elapsed())
     }
 }
 
@@ -88,8 +90,8 @@ async fn ask(tree: &dyn Tree, round_trips: &RoundTrips) {
     }
 }
 
-async fn set(rate: &Rate, pacing: Option<&Pacing>, sides: [&RoundTrips; 2], progress: &Progress) {
-    let mut bases = [Base::default(), Base::default()];
+async fn set(rate: &Rate, pacing: Option<&Pacing>, round_trips: &PerSide<RoundTrips>, progress: &Progress) {
+    let mut bases = PerSide::<Base>::default();
     let (mut controller, mut noise) = (None, Duration::ZERO);
     let started = Instant::now();
     let mut since = started;
@@ -97,8 +99,8 @@ async fn set(rate: &Rate, pacing: Option<&Pacing>, sides: [&RoundTrips; 2], prog
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let delays = sides.iter().zip(&mut bases).filter_map(|(side, base)| side.take().map(|least| base.delay(least)));
-        let Some(delay) = delays.max() else { continue };
+        let mut delay_of = |(side, taken): (Side, &RoundTrips)| taken.take().map(|least| bases[side].delay(least));
+        let Some(delay) = round_trips.iter().filter_map(&mut delay_of).max() else { continue };
         let passed = rate.take_passed();
         let passed_per_s = passed as f64 / std::mem::replace(&mut since, Instant::now()).elapsed().as_secs_f64();
         if started.elapsed() < BEFORE_START {

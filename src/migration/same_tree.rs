@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use towpath_backend::{Bytes, Kind, Metadata, Sink, Source, Timestamp, WriteOptions};
 
 use crate::error::{Error, Result};
-use crate::partial::Parts;
+use crate::partial::PartialNames;
 
 /// Creates an empty file in the sink's root, looks for it in the source's, and removes it.
 ///
@@ -15,7 +15,7 @@ use crate::partial::Parts;
 /// # Errors
 /// [`Error::Config`] if the source shows it.
 pub(super) async fn check(source: &dyn Source, sink: &dyn Sink) -> Result<()> {
-    let Some(probe) = Parts::probe().filter(|_| sink.capabilities().probes) else { return Ok(()) };
+    let Some(probe) = PartialNames::probe().filter(|_| sink.capabilities().probes) else { return Ok(()) };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
     let modified = Timestamp::from_parts(i64::try_from(now).unwrap_or(0), 0);
     let metadata = Metadata { permissions: Some(0o600), ..Metadata::new(Kind::File, 0, modified) };

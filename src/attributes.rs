@@ -1,18 +1,18 @@
-//! Reading back what the sink kept of times, permissions and owner.
+//! Applies times, permissions, owner and extended attributes, and reads back what the sink kept of them.
 //!
-//! A file system may take a time or permission and keep another one: a time out of its range, a mode where it
-//! has none. That is reported once and recorded ([`Kept`]), and no reason to send the content again.
+//! A file system may accept a time or permission and keep another one: a time out of its range, a mode where it
+//! has none. That is reported once and recorded ([`Kept`]). It is no reason to send the content again.
 
 use towpath_backend::{Attributes, Error, ErrorKind, Kind, Metadata, Owner, RelPath, Result, Times, Timestamp};
 
 use crate::journal::Kept;
-use crate::session::Shared;
+use crate::session::Session;
 
-/// What the sink kept, and an error for each attribute that it did not take or keep.
+/// What the sink kept, and an error for each attribute that it did not accept or keep.
 #[derive(Debug, Default)]
 pub(crate) struct ReadBack {
     pub(crate) kept: Kept,
-    pub(crate) refused: Vec<Error>,
+    pub(crate) not_accepted: Vec<Error>,
 }
 
 impl ReadBack {
@@ -23,23 +23,28 @@ impl ReadBack {
             permissions: self.kept.permissions.or(other.kept.permissions),
             owner: self.kept.owner.or(other.kept.owner),
         };
-        self.refused.extend(other.refused);
+        self.not_accepted.extend(other.not_accepted);
     }
 }
 
 /// Checks the mtime that the sink has `found` at `path`, whose times were set before.
 ///
 /// # Errors
-/// A temporary one if it is another one each time: somebody else writes to the file.
-pub(crate) async fn check_mtime(shared: &Shared, path: &RelPath, times: &Times, found: Timestamp) -> Result<ReadBack> {
-    if shared.is_same_mtime(found, times.modified) {
-        return Ok(ReadBack { kept: rounded(found, times.modified), refused: Vec::new() });
+/// A temporary error if the mtime differs each time: somebody else writes to the file.
+pub(crate) async fn check_mtime(
+    session: &Session,
+    path: &RelPath,
+    times: &Times,
+    found: Timestamp,
+) -> Result<ReadBack> {
+    if session.is_same_mtime(found, times.modified) {
+        return Ok(ReadBack { kept: rounded(found, times.modified), not_accepted: Vec::new() });
     }
     // Once more: somebody may have written between setting it and reading it.
-    shared.sink.set_times(path, times).await?;
-    let again = shared.sink.metadata(path).await?.modified;
-    if shared.is_same_mtime(again, times.modified) {
-        return Ok(ReadBack { kept: rounded(again, times.modified), refused: Vec::new() });
+    session.sink.set_times(path, times).await?;
+    let again = session.sink.metadata(path).await?.modified;
+    if session.is_same_mtime(again, times.modified) {
+        return Ok(ReadBack { kept: rounded(again, times.modified), not_accepted: Vec::new() });
     }
     let cause = format!("the destination keeps {} instead of {}", readable(again), readable(times.modified));
     if again != found {
@@ -47,7 +52,7 @@ pub(crate) async fn check_mtime(shared: &Shared, path: &RelPath, times: &Times, 
         return Err(error.with_temporary(true));
     }
     let error = Error::new(ErrorKind::Unsupported, "set mtime", path, cause);
-    Ok(ReadBack { kept: Kept { modified: Some(again), ..Kept::default() }, refused: vec![error] })
+    Ok(ReadBack { kept: Kept { modified: Some(again), ..Kept::default() }, not_accepted: vec![error] })
 }
 
 /// What is recorded of a time that the sink rounded. The database compares times beyond 64 bits of nanoseconds with the
@@ -57,38 +62,38 @@ fn rounded(found: Timestamp, given: Timestamp) -> Kept {
     Kept { modified: Some(found).filter(|found| is_far && *found != given), ..Kept::default() }
 }
 
-/// Sets the times of a link or directory and reads them back. Where the storage has no times of such, nothing is
-/// kept and nothing is wrong.
-pub(crate) async fn set_times(shared: &Shared, path: &RelPath, times: &Times) -> Result<ReadBack> {
-    match shared.sink.set_times(path, times).await {
+/// Sets the times of a link or directory and reads them back. On a storage where links or directories have no
+/// times, nothing is kept and nothing is wrong.
+pub(crate) async fn set_times(session: &Session, path: &RelPath, times: &Times) -> Result<ReadBack> {
+    match session.sink.set_times(path, times).await {
         Err(error) if error.kind() == ErrorKind::Unsupported => Ok(ReadBack::default()),
         Err(error) => Err(error),
         Ok(()) => {
-            let found = shared.sink.metadata(path).await?.modified;
-            check_mtime(shared, path, times, found).await
+            let found = session.sink.metadata(path).await?.modified;
+            check_mtime(session, path, times, found).await
         }
     }
 }
 
 /// Applies attributes and reads back permissions and owner.
-pub(crate) async fn set_attributes(shared: &Shared, path: &RelPath, attributes: &Attributes) -> Result<ReadBack> {
+pub(crate) async fn apply(session: &Session, path: &RelPath, attributes: &Attributes) -> Result<ReadBack> {
     if attributes.is_empty() {
         return Ok(ReadBack::default());
     }
-    let mut refused = shared.sink.set_attributes(path, attributes).await?;
+    let mut not_accepted = session.sink.set_attributes(path, attributes).await?;
     if attributes.permissions.is_none() && attributes.owner.is_none() {
-        return Ok(ReadBack { kept: Kept::default(), refused });
+        return Ok(ReadBack { kept: Kept::default(), not_accepted });
     }
-    let found = shared.sink.metadata(path).await?;
+    let found = session.sink.metadata(path).await?;
     let kept = difference(attributes, &found);
-    if refused.is_empty() {
-        refused.extend(kept.permissions.map(|kept| permissions_not_kept(path, attributes, kept, &found)));
-        refused.extend(kept.owner.zip(attributes.owner).map(|(kept, given)| owner_not_kept(path, kept, given)));
+    if not_accepted.is_empty() {
+        not_accepted.extend(kept.permissions.map(|kept| permissions_not_kept(path, attributes, kept, &found)));
+        not_accepted.extend(kept.owner.zip(attributes.owner).map(|(kept, given)| owner_not_kept(path, kept, given)));
     }
-    Ok(ReadBack { kept, refused })
+    Ok(ReadBack { kept, not_accepted })
 }
 
-/// Where what was found differs from what was given. What the storage does not show cannot.
+/// How the attributes found differ from those given. What the storage does not show does not differ.
 fn difference(attributes: &Attributes, found: &Metadata) -> Kept {
     let wanted = attributes.permissions_for(found.owner).filter(|_| found.kind != Kind::Symlink);
     Kept {

@@ -1,0 +1,77 @@
+//! Files that are written in place: between the first byte and the last they have neither their old nor their new
+//! content. The database notes when that begins; what is given up is cleaned up or reported.
+
+use towpath_backend::{Error, ErrorKind, Kind, Metadata, RelPath};
+
+use super::task::{Job, Task, TransferResult};
+use crate::compare::is_unchanged;
+use crate::error::Result;
+use crate::journal::{Begin, Begun};
+use crate::options::WriteMode;
+use crate::removal;
+use crate::session::Session;
+
+/// Records that the file at the sink is incomplete from now on; returns whether it was not recorded before.
+/// Nothing is recorded of a partial file: it leaves the old file whole.
+pub(super) async fn begin(session: &Session, task: &Task, at: &RelPath, begin: Begin) -> Step<bool> {
+    // Nor of a store that shows a file only when it is complete.
+    if *at != task.path || session.sink.capabilities().virtual_directories {
+        return Ok(false);
+    }
+    recorded(task, session.journal.begin_writing(task.key.clone(), begin).await)
+}
+
+/// Records that nothing was written.
+pub(super) async fn forget(session: &Session, task: &Task) -> Step<()> {
+    recorded(task, session.journal.forget_begun(task.key.clone()).await)
+}
+
+type Step<T> = std::result::Result<T, TransferResult>;
+
+/// The answer of the database. The committer meets the same error.
+fn recorded<T>(task: &Task, result: Result<T>) -> Step<T> {
+    result.map_err(|error| TransferResult::sink_failed(Error::new(ErrorKind::Other, "record", &task.path, error)))
+}
+
+/// A copy that stays incomplete at the sink.
+#[derive(Debug)]
+pub(super) struct IncompleteCopy {
+    pub(super) reason: String,
+    /// What is there. `None`: it is unknown.
+    pub(super) now: Option<Metadata>,
+}
+
+/// Cleans up after a file that this run gives up; returns what stays. A copy that this run created is
+/// removed. One that was begun over an older file cannot be undone.
+pub(super) async fn clean_up(session: &Session, task: &Task) -> Result<Option<IncompleteCopy>> {
+    if !matches!(task.job, Job::Content) || session.options.write_mode != WriteMode::InPlace {
+        return Ok(None);
+    }
+    let Some(begun) = session.journal.begun(task.key.clone()).await? else { return Ok(None) };
+    let now = match session.sink.metadata(&task.path).await {
+        Ok(now) if now.kind == Kind::File => now,
+        // Another kind of entry is no copy of it.
+        Ok(_) => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let was_there = matches!(begun, Begun::Over(Some(_)));
+            return Ok(was_there.then(|| incomplete("is gone, with its older content", None)));
+        }
+        Err(error) => return Ok(Some(incomplete(&format!("could not be checked: {error}"), None))),
+    };
+    match begun {
+        Begun::Over(Some(before)) if is_unchanged(&before, &now) => Ok(None),
+        Begun::Over(Some(_)) => Ok(Some(incomplete("is incomplete, and its older content is lost", Some(now)))),
+        Begun::Over(None) => Ok(Some(incomplete("may be incomplete", Some(now)))),
+        Begun::New => match removal::remove_own_file(&*session.sink, &task.path).await {
+            Ok(()) => {
+                session.journal.forget_begun(task.key.clone()).await?;
+                Ok(None)
+            }
+            Err(error) => Ok(Some(incomplete(&format!("is incomplete, and could not be removed: {error}"), Some(now)))),
+        },
+    }
+}
+
+fn incomplete(what: &str, now: Option<Metadata>) -> IncompleteCopy {
+    IncompleteCopy { reason: format!("the copy at the destination {what}"), now }
+}

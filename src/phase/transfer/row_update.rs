@@ -1,0 +1,185 @@
+//! What the result of a transfer means for the file's row, and what is reported.
+
+use towpath_backend::Metadata;
+
+use super::attempts::LAST_ATTEMPT;
+use super::in_place;
+use super::shared::Transfer;
+use super::task::{FinishedTask, Job, Task, TransferResult, Written};
+use crate::absence::{self, Absence};
+use crate::checksum::{Checksum, FileHash};
+use crate::error::Result;
+use crate::event::{Event, FilePaths, Side};
+use crate::journal::RowState;
+
+/// Decides for the files of one attempt.
+pub(super) struct Decider<'a> {
+    pub(super) transfer: &'a Transfer,
+    pub(super) attempt: u32,
+}
+
+impl Decider<'_> {
+    /// The change of the file's row, and the event that reports it. `None`: the row stays as it is.
+    ///
+    /// # Errors
+    /// What ends the run: a sink that is full, another tree, an error of the database.
+    pub(super) async fn decide(&self, finished: &FinishedTask) -> Result<Option<(RowState, Event)>> {
+        let Some((state, event)) = self.decide_attempt(finished).await? else { return Ok(None) };
+        let event = if matches!(state, RowState::Failed { .. }) { self.give_up(finished, event).await? } else { event };
+        Ok(Some((state, self.before_scan(event))))
+    }
+
+    async fn decide_attempt(&self, finished: &FinishedTask) -> Result<Option<(RowState, Event)>> {
+        let session = &self.transfer.session;
+        let paths = session.paths(&finished.task.path);
+        Ok(Some(match &finished.result {
+            TransferResult::Stopped => return Ok(None),
+            TransferResult::Written(written) => self.written(finished, written, paths).await,
+            TransferResult::Changed { now } => {
+                self.again(finished, Side::Source, Some(**now), "it changed while it was being sent")
+            }
+            TransferResult::OtherFile => self.other_file(finished),
+            TransferResult::NoSuchName(error) => {
+                // A file of its own, with no other names.
+                let metadata = Metadata { names: 1, ..finished.task.metadata };
+                let reason = format!("it cannot be a hard link at the destination, so it is copied: {error}");
+                self.again(finished, Side::Sink, Some(metadata), &reason)
+            }
+            TransferResult::LongHoles => (RowState::LongHoles, Event::LongHoles { paths }),
+            TransferResult::Blocked(_) if session.options.mirror.is_some() && self.attempt <= LAST_ATTEMPT => {
+                let reason = "a directory is in its place, and may go with what the source does not have".to_owned();
+                (RowState::Blocked, Event::WillRetry { paths, reason })
+            }
+            TransferResult::Blocked(error) => failed(Side::Sink, paths, &error.to_string()),
+            TransferResult::Vanished => {
+                session.check_tree(Side::Source).await?;
+                self.vanished(finished, paths).await?
+            }
+            TransferResult::Failed(failure) => {
+                if failure.side == Side::Sink
+                    && let Some(fatal) = session.fatal_at_sink(&failure.error)
+                {
+                    return Err(fatal);
+                }
+                if failure.error.is_temporary() {
+                    session.check_tree(failure.side).await?;
+                    self.again(finished, failure.side, None, &format!("{}: {}", failure.side, failure.error))
+                } else {
+                    failed(failure.side, paths, &failure.error.to_string())
+                }
+            }
+        }))
+    }
+
+    /// A name whose file is not the one that the sink has: one of the remaining names carries the content then.
+    fn other_file(&self, finished: &FinishedTask) -> (RowState, Event) {
+        let reason = "its other name, which was sent, is another file by now";
+        match (self.again(finished, Side::Source, None, reason), &finished.task.job) {
+            ((RowState::Retry { attempt, .. }, event), Job::Name(of)) => {
+                (RowState::OtherFile { of: of.clone(), attempt }, event)
+            }
+            (given_up, _) => given_up,
+        }
+    }
+
+    /// That a file was not found is checked before it counts.
+    async fn vanished(&self, finished: &FinishedTask, paths: FilePaths) -> Result<(RowState, Event)> {
+        let (session, task) = (&self.transfer.session, &finished.task);
+        Ok(match absence::check_vanished(session, &task.path, &task.read_path).await? {
+            Absence::Certain => {
+                let copy = in_place::clean_up(session, task).await?;
+                let incomplete = copy.and_then(|copy| copy.now).map(|now| (task.path.clone(), now));
+                (RowState::Vanished { incomplete }, Event::Vanished { paths })
+            }
+            Absence::Present(_) => {
+                self.again(finished, Side::Source, None, "it was not found when it was read, although it is there")
+            }
+            Absence::Unknown(reason) => failed(Side::Source, paths, &format!("it is not there, but {reason}")),
+        })
+    }
+
+    /// Cleans up after a file that is given up in this run; adds what stays at the sink.
+    async fn give_up(&self, finished: &FinishedTask, event: Event) -> Result<Event> {
+        let Event::Failed { paths, error } = event else { return Ok(event) };
+        Ok(match in_place::clean_up(&self.transfer.session, &finished.task).await? {
+            None => Event::Failed { paths, error },
+            Some(copy) => Event::Incomplete { paths, error: format!("{error}; {}", copy.reason) },
+        })
+    }
+
+    /// What failed before the scan of this run has not failed for good.
+    fn before_scan(&self, event: Event) -> Event {
+        match event {
+            Event::Failed { paths, error } | Event::Incomplete { paths, error } if self.transfer.scan_follows => {
+                Event::WillRetry { paths, reason: error }
+            }
+            event => event,
+        }
+    }
+
+    async fn written(&self, finished: &FinishedTask, written: &Written, paths: FilePaths) -> (RowState, Event) {
+        let (session, task, metadata) = (&self.transfer.session, &finished.task, finished.task.metadata);
+        let (checksum, hard_link_to) = match &task.job {
+            Job::Attributes => return (RowState::AttributesApplied { kept: written.kept }, Event::Settled { paths }),
+            Job::Name(of) => (recorded(task), Some(session.paths(of).dest)),
+            Job::Content => {
+                let checksum = session.options.checksum.zip(written.hash.clone());
+                let checksum = checksum.map(|(algorithm, hash)| Checksum { algorithm, hash });
+                self.compare_with_recorded(finished, checksum.as_ref()).await;
+                (checksum, None)
+            }
+        };
+        let kept_size_bytes = match &task.job {
+            Job::Name(_) => task.kept_size_bytes,
+            _ => written.unstated_size_bytes,
+        };
+        let state = RowState::Synced { metadata, kept_size_bytes, kept: written.kept, checksum: checksum.clone() };
+        let size_bytes = kept_size_bytes.unwrap_or(metadata.size_bytes);
+        (state, Event::Synced { paths, size_bytes, checksum, hard_link_to })
+    }
+
+    /// Another attempt, if there is one left.
+    fn again(
+        &self,
+        finished: &FinishedTask,
+        side: Side,
+        metadata: Option<Metadata>,
+        reason: &str,
+    ) -> (RowState, Event) {
+        let paths = self.transfer.session.paths(&finished.task.path);
+        if self.attempt < LAST_ATTEMPT {
+            let state = RowState::Retry { attempt: self.attempt + 1, metadata };
+            return (state, Event::WillRetry { paths, reason: reason.to_owned() });
+        }
+        let error = format!("{reason}, {} times; giving up for this run", LAST_ATTEMPT + 1);
+        (RowState::Failed { side, metadata }, Event::Failed { paths, error })
+    }
+
+    /// Warns of content that differs although size and mtime are the same.
+    async fn compare_with_recorded(&self, finished: &FinishedTask, checksum: Option<&Checksum>) {
+        let (Some((digits, algorithm)), Some(Checksum { algorithm: now, hash })) = (&finished.task.recorded, checksum)
+        else {
+            return;
+        };
+        if algorithm == now.name() && digits != hash.as_str() {
+            let session = &self.transfer.session;
+            let message = format!(
+                "{}: its content changed while its size and mtime did not ({algorithm} was {digits}, is {hash}); \
+                 the new content was sent",
+                String::from_utf8_lossy(&session.paths(&finished.task.path).source)
+            );
+            session.reporter.warn(message).await;
+        }
+    }
+}
+
+/// A file that is given up in this run because a side failed.
+fn failed(side: Side, paths: FilePaths, error: &str) -> (RowState, Event) {
+    (RowState::Failed { side, metadata: None }, Event::Failed { paths, error: format!("{side}: {error}") })
+}
+
+/// The checksum that was recorded for this content.
+fn recorded(task: &Task) -> Option<Checksum> {
+    let (digits, algorithm) = task.recorded.as_ref()?;
+    Some(Checksum { algorithm: algorithm.parse().ok()?, hash: FileHash::recorded(digits.clone()) })
+}

@@ -1,0 +1,37 @@
+//! What the tasks of a transfer share.
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::block_size::SMALL_BYTES;
+use super::pool::Pool;
+use crate::session::Session;
+
+/// What the tasks of a transfer share.
+pub(crate) struct Transfer {
+    pub(super) session: Arc<Session>,
+    /// Whether this run scans afterwards and then tries again what fails now.
+    pub(super) scan_follows: bool,
+    pub(super) pool: Pool,
+    /// Notified when files with long holes were set aside.
+    pub(super) set_aside: Notify,
+    /// Cancelled when the lanes are to stop, by the user or by an error.
+    pub(super) stop: CancellationToken,
+}
+
+impl Transfer {
+    /// A transfer of the backlog. If `scan_follows`, each file has one attempt, and what fails is left to the
+    /// transfer after the scan.
+    pub(crate) fn new(session: &Arc<Session>, scan_follows: bool) -> Arc<Self> {
+        let options = &session.options;
+        Arc::new(Self {
+            pool: Pool::new(options.queue_capacity, options.block_size_bytes, SMALL_BYTES),
+            set_aside: Notify::new(),
+            stop: session.stop.child_token(),
+            scan_follows,
+            session: Arc::clone(session),
+        })
+    }
+}

@@ -1,0 +1,85 @@
+//! Reports what this run could not bring into sync and no lane had in hand.
+
+use towpath_backend::{ErrorKind, Kind, Metadata, RelPath};
+
+use crate::compare::is_unchanged;
+use crate::error::Result;
+use crate::event::{Event, Side};
+use crate::journal::ImpossibleKey;
+use crate::reporter::Record;
+use crate::session::Session;
+use crate::tally::Tally;
+
+/// Rows of one page.
+const PAGE: usize = 1024;
+
+/// Reports names whose file did not arrive, files that the sink cannot hold, and copies that stay incomplete.
+pub(crate) async fn report(session: &Session, tally: &mut Tally) -> Result<()> {
+    give_up_names(session, tally).await?;
+    report_impossible(session, tally).await?;
+    report_incomplete(session, tally).await
+}
+
+/// Gives up the names whose file did not arrive.
+async fn give_up_names(session: &Session, tally: &mut Tally) -> Result<()> {
+    const ERROR: &str = "the file that it is another name of (hard link) was not sent";
+    loop {
+        let names = session.journal.give_up_names(PAGE, ERROR).await?;
+        if names.is_empty() {
+            return Ok(());
+        }
+        for path in names {
+            session.give_up(&path, ERROR.to_owned(), tally).await?;
+        }
+    }
+}
+
+/// Reports the files whose names the sink cannot hold.
+async fn report_impossible(session: &Session, tally: &mut Tally) -> Result<()> {
+    let mut after = ImpossibleKey::first();
+    loop {
+        let page = session.journal.impossible(after, PAGE).await?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        after = last.clone();
+        for (_, file) in page {
+            session.give_up(&file.path, format!("{}: {}", Side::Sink, file.problem), tally).await?;
+        }
+    }
+}
+
+/// Reports the files that stay incomplete at the sink. Each run does, until the sink has another file there.
+async fn report_incomplete(session: &Session, tally: &mut Tally) -> Result<()> {
+    let mut after = RelPath::root();
+    loop {
+        let page = session.journal.incomplete(after, PAGE).await?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        after = last.clone();
+        let mut gone = Vec::new();
+        for (path, before) in page {
+            match session.sink.metadata(&path).await {
+                Ok(now) if now.kind == Kind::File && before.is_none_or(|before| is_unchanged(&before, &now)) => {
+                    report_incomplete_file(session, &path, Some(now), tally).await?;
+                }
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    report_incomplete_file(session, &path, before, tally).await?;
+                }
+                _ => gone.push(path),
+            }
+        }
+        session.journal.forget_incomplete(gone).await?;
+    }
+}
+
+async fn report_incomplete_file(
+    session: &Session,
+    path: &RelPath,
+    now: Option<Metadata>,
+    tally: &mut Tally,
+) -> Result<()> {
+    let error = "the source lost it, or a filter left it out, while it was being replaced: neither its old nor its new \
+                 content is complete at the destination. Restore it, or delete it there";
+    tally.failed_files += 1;
+    session.progress.add_failed();
+    let event = Event::Incomplete { paths: session.paths(path), error: error.to_owned() };
+    session.reporter.report([Record::new(event).with_size(now.map(|now| now.size_bytes))]).await
+}

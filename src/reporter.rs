@@ -1,0 +1,183 @@
+//! What happens to an entry is recorded once: as a line of the audit log and as an event.
+
+use towpath_backend::Timestamp;
+
+use crate::audit::Line;
+use crate::error::Result;
+use crate::event::{Emitter, Event, FilePaths, Side};
+use crate::journal::{EndedDeletions, FileKey, Journal, RowState, RowUpdate};
+
+/// An event and the line of the audit log that goes with it.
+#[derive(Debug)]
+pub(crate) struct Record {
+    event: Event,
+    line: Option<Line>,
+}
+
+impl Record {
+    /// The record of `event`; it has a line if [`line_of`] has one.
+    pub(crate) fn new(event: Event) -> Self {
+        Self { line: line_of(&event), event }
+    }
+
+    /// Adds the size of the entry to the line.
+    pub(crate) fn with_size(mut self, size_bytes: Option<u64>) -> Self {
+        if let Some(line) = &mut self.line {
+            line.size_bytes = size_bytes;
+        }
+        self
+    }
+
+    /// Adds the size of the entry to a line that has none.
+    pub(crate) fn with_default_size(mut self, size_bytes: u64) -> Self {
+        if let Some(line) = &mut self.line {
+            line.size_bytes.get_or_insert(size_bytes);
+        }
+        self
+    }
+
+    /// Adds the mtime of the entry to the line.
+    pub(crate) fn with_mtime(mut self, modified: Timestamp) -> Self {
+        if let Some(line) = &mut self.line {
+            line.modified = Some(modified);
+        }
+        self
+    }
+
+    /// An entry that the scan cannot read. `logged` is the text of the line.
+    pub(crate) fn unreadable(side: Side, paths: FilePaths, error: String, logged: String) -> Self {
+        let path = if side == Side::Source { &paths.source } else { &paths.dest };
+        let event = Event::Unreadable { side, path: path.clone(), error };
+        Self { line: Some(Line { error: Some(logged), ..Line::now("unreadable", paths) }), event }
+    }
+}
+
+/// What became of one file: the change of its row, and its records.
+#[derive(Debug)]
+pub(crate) struct FileRecords {
+    pub(crate) key: FileKey,
+    pub(crate) state: RowState,
+    pub(crate) records: Vec<Record>,
+}
+
+/// Writes records: their lines to the audit log, their events to the listener.
+#[derive(Clone)]
+pub(crate) struct Reporter {
+    journal: Journal,
+    emitter: Emitter,
+}
+
+impl Reporter {
+    pub(crate) fn new(journal: Journal, emitter: Emitter) -> Self {
+        Self { journal, emitter }
+    }
+
+    /// Emits an event that has no line in the audit log.
+    pub(crate) async fn notify(&self, event: Event) {
+        debug_assert!(line_of(&event).is_none(), "{event:?} has a line");
+        self.emitter.emit(event).await;
+    }
+
+    /// Emits a warning.
+    pub(crate) async fn warn(&self, message: String) {
+        self.notify(Event::Warning { message }).await;
+    }
+
+    /// Writes records that belong to no row of the database.
+    pub(crate) async fn report(&self, records: impl IntoIterator<Item = Record>) -> Result<()> {
+        let (lines, events) = split(records);
+        if !lines.is_empty() {
+            self.journal.log(lines).await?;
+        }
+        self.emit(events).await;
+        Ok(())
+    }
+
+    /// Writes records of files in one transaction with their rows. The events follow once it is committed.
+    pub(crate) async fn report_files(&self, files: Vec<FileRecords>) -> Result<()> {
+        let mut events = Vec::new();
+        let update = |FileRecords { key, state, records }| {
+            let (lines, of_file) = split(records);
+            events.extend(of_file);
+            RowUpdate { key, state, lines }
+        };
+        let updates = files.into_iter().map(update).collect();
+        self.journal.record(updates).await?;
+        self.emit(events).await;
+        Ok(())
+    }
+
+    /// Writes records of announced deletions in one transaction with what the journal notes of them.
+    pub(crate) async fn report_deletions(
+        &self,
+        ended: EndedDeletions,
+        records: impl IntoIterator<Item = Record>,
+    ) -> Result<()> {
+        let (lines, events) = split(records);
+        self.journal.end_deletions(EndedDeletions { lines, ..ended }).await?;
+        self.emit(events).await;
+        Ok(())
+    }
+
+    /// Writes the lines of deletions that an earlier run announced and made. Their events were that run's.
+    pub(crate) async fn report_earlier_deletions(
+        &self,
+        ended: EndedDeletions,
+        records: impl IntoIterator<Item = Record>,
+    ) -> Result<()> {
+        let (lines, _events_of_that_run) = split(records);
+        self.journal.end_deletions(EndedDeletions { lines, ..ended }).await
+    }
+
+    async fn emit(&self, events: Vec<Event>) {
+        for event in events {
+            self.emitter.emit(event).await;
+        }
+    }
+}
+
+fn split(records: impl IntoIterator<Item = Record>) -> (Vec<Line>, Vec<Event>) {
+    let (mut lines, mut events) = (Vec::new(), Vec::new());
+    for Record { event, line } in records {
+        lines.extend(line);
+        events.push(event);
+    }
+    (lines, events)
+}
+
+/// The line that an event has in the audit log, if it has one.
+fn line_of(event: &Event) -> Option<Line> {
+    let line = |status, paths: &FilePaths| Line::now(status, paths.clone());
+    let with_error = |status, paths, error: &str| Line { error: Some(error.to_owned()), ..line(status, paths) };
+    Some(match event {
+        Event::Synced { paths, size_bytes, checksum, hard_link_to } => Line {
+            size_bytes: Some(*size_bytes),
+            checksum: checksum.clone(),
+            hard_link: hard_link_to.clone(),
+            ..line("synced", paths)
+        },
+        Event::Settled { paths } => line("settled", paths),
+        Event::Refused { paths, error } => with_error("refused", paths, error),
+        Event::WillRetry { paths, reason } => with_error("will-retry", paths, reason),
+        Event::Vanished { paths } => line("vanished", paths),
+        Event::Failed { paths, error } => with_error("failed", paths, error),
+        Event::Incomplete { paths, error } => with_error("incomplete", paths, error),
+        Event::Skipped { paths, reason, .. } => with_error("skipped", paths, reason),
+        Event::Renamed { paths, from } => Line { renamed_from: Some(from.clone()), ..line("renamed", paths) },
+        Event::Deleted { paths, size_bytes } => Line { size_bytes: *size_bytes, ..line("deleted", paths) },
+        // The scan that met it logged it (`Record::unreadable`); later runs only mention it.
+        Event::Unreadable { .. }
+        | Event::ScanStarted { .. }
+        | Event::ScanFinished { .. }
+        | Event::WholeSecondsAtSink { .. }
+        | Event::PatternUnmatched { .. }
+        | Event::HardLinksCopied { .. }
+        | Event::Resuming { .. }
+        | Event::PassStarted { .. }
+        | Event::Protected { .. }
+        | Event::LongHoles { .. }
+        | Event::Planned { .. }
+        | Event::EmptyDirsNotKept { .. }
+        | Event::Warning { .. } => return None,
+    })
+}

@@ -1,0 +1,39 @@
+//! What a run has done so far: the figures of its report.
+
+use towpath_backend::{Error, ErrorKind};
+
+use crate::event::Totals;
+
+/// What a run has done so far.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) synced: Totals,
+    /// Bytes that were written for the files in `synced`, and their holes.
+    pub(crate) kept_bytes: u64,
+    pub(crate) hole_bytes: u128,
+    pub(crate) pending: Totals,
+    /// The part of `pending` that was set aside because of long holes.
+    pub(crate) long_holes: Totals,
+    pub(crate) failed_files: u64,
+    pub(crate) vanished_files: u64,
+    /// Attributes that the sink did not accept or keep, and those of them that the system denied.
+    pub(crate) refused_attributes: u64,
+    pub(crate) denied_attributes: u64,
+    /// Files and links deleted at the sink, or moved to its trash.
+    pub(crate) deleted_files: u64,
+    /// Emptied directories removed at the sink.
+    pub(crate) deleted_dirs: u64,
+    /// Extra files, links and directories that were kept to be safe.
+    pub(crate) protected: u64,
+    /// Why nothing, or nothing more, was deleted.
+    pub(crate) refusal: Option<String>,
+}
+
+impl Tally {
+    /// Counts attributes that the sink did not accept or keep.
+    pub(crate) fn add_refused(&mut self, refused: &[Error]) {
+        let is_denied = |error: &&Error| error.kind() == ErrorKind::PermissionDenied;
+        self.refused_attributes += refused.len() as u64;
+        self.denied_attributes += refused.iter().filter(is_denied).count() as u64;
+    }
+}

@@ -2,6 +2,7 @@
 
 mod console;
 mod links;
+mod messages;
 mod options;
 mod sql;
 

@@ -1,0 +1,45 @@
+//! The messages that the documents quote are those of the program.
+
+use std::fs;
+use std::path::Path;
+
+use super::{page, repository};
+
+/// All source text below a folder, with the strings that are broken over lines joined.
+fn source_text(folder: &Path, text: &mut String) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            source_text(&path, text);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let mut lines = fs::read_to_string(&path).unwrap();
+            while let Some(at) = lines.find("\\\n") {
+                let rest = lines.split_off(at);
+                lines += rest[2..].trim_start();
+            }
+            let code = lines.lines().filter(|line| !line.trim_start().starts_with("//"));
+            *text += &code.collect::<Vec<_>>().join("\n");
+        }
+    }
+}
+
+#[test]
+fn each_symptom_is_a_message_of_the_program() {
+    let mut text = String::new();
+    for folder in ["src", "backends/api/src", "backends/local/src", "backends/opendal/src"] {
+        source_text(&repository().join(folder), &mut text);
+    }
+    let page = page("docs/troubleshooting.md");
+    let mut wrong = Vec::new();
+    for (number, line) in page.prose().filter(|(_, line)| line.starts_with("| ")) {
+        let symptom = line.split(" | ").next().unwrap_or_default();
+        // Names are not messages.
+        let messages = symptom.split('`').skip(1).step_by(2).filter(|span| span.contains(' '));
+        for part in messages.flat_map(|message| message.split('…')).map(str::trim).filter(|part| !part.is_empty()) {
+            if !text.contains(part) {
+                wrong.push(format!("{}:{number}: {part}", page.path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "no message has these words:\n{}", wrong.join("\n"));
+}

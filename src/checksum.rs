@@ -107,14 +107,7 @@ impl Hasher {
 
     /// The checksum of all bytes added.
     pub fn finish(self) -> FileHash {
-        let digest = self.0.finalize();
-        let mut hex = String::with_capacity(digest.len() * 2);
-        for byte in digest {
-            for nibble in [byte >> 4, byte & 15] {
-                hex.push(char::from(b"0123456789abcdef"[usize::from(nibble)]));
-            }
-        }
-        FileHash(hex)
+        FileHash(hex::encode(self.0.finalize()))
     }
 
     /// The checksum of `data` alone.

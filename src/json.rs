@@ -13,7 +13,7 @@ use towpath_backend::Timestamp;
 pub fn put_path(key: &str, path: &[u8], mut put: impl FnMut(&str, Value)) {
     put(key, String::from_utf8_lossy(path).into());
     if std::str::from_utf8(path).is_err() {
-        put(&format!("{key}_bytes"), hex(path).into());
+        put(&format!("{key}_bytes"), hex::encode(path).into());
     }
 }
 
@@ -26,12 +26,4 @@ pub fn number(sum: u128) -> Value {
 pub fn time(time: Timestamp) -> String {
     jiff::Timestamp::from_nanosecond(time.total_ns())
         .map_or_else(|_| format!("@{}", time.seconds()), |time| time.to_string())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
-        let _never_fails = write!(hex, "{byte:02x}");
-        hex
-    })
 }

@@ -46,7 +46,7 @@ impl PartialNames {
         let digest = Sha256::digest(path.as_bytes());
         let mut name = PREFIX.to_vec();
         name.extend_from_slice(format!("{:08x}-", self.migration).as_bytes());
-        name.extend(digest.iter().take(8).flat_map(|byte| format!("{byte:02x}").into_bytes()));
+        name.extend(hex::encode(&digest[..8]).into_bytes());
         name.extend_from_slice(SUFFIX);
         path.parent()?.join(name).ok()
     }

@@ -79,8 +79,7 @@ fn pair_name(source: &Path, sink: &Path) -> String {
     hasher.update([0]);
     hasher.update(sink.as_os_str().as_bytes());
     let digest = hasher.finalize();
-    let hex: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    format!("{}-to-{}-{hex}", readable(source), readable(sink))
+    format!("{}-to-{}-{}", readable(source), readable(sink), hex::encode(&digest[..6]))
 }
 
 /// The last component, in letters that are at home in every shell.

@@ -62,12 +62,12 @@ fn sink(size_bytes: u64) -> MockSink {
 
 fn migrate(runtime: &Runtime, files: usize, size_bytes: u64, checksum: Option<Algorithm>) {
     let folder = tempfile::tempdir().unwrap();
-    let migration = Migration::builder()
+    let (migration, _) = Migration::builder()
         .source(source(files, size_bytes))
         .sink(sink(size_bytes))
         .database(folder.path().join("backlog.db"))
         .audit_log(folder.path().join("audit.jsonl"))
-        .options(Options { checksum, ..Options::default() })
+        .options(Options::default().checksum(checksum))
         .build()
         .unwrap();
     let report = runtime.block_on(migration.run()).unwrap();

@@ -81,12 +81,12 @@ fn sink() -> MockSink {
 
 fn migrate(runtime: &Runtime, checksum: Option<Algorithm>) {
     let folder = tempfile::tempdir().unwrap();
-    let migration = Migration::builder()
+    let (migration, _) = Migration::builder()
         .source(source())
         .sink(sink())
         .database(folder.path().join("backlog.db"))
         .audit_log(folder.path().join("audit.jsonl"))
-        .options(Options { checksum, ..Options::default() })
+        .options(Options::default().checksum(checksum))
         .build()
         .unwrap();
     let report = runtime.block_on(migration.run()).unwrap();

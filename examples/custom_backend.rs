@@ -138,7 +138,7 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
             .arg(".")
             .status()?;
     }
-    let migration = Migration::builder()
+    let (migration, _) = Migration::builder()
         .source(Tar::open(&archive)?)
         .sink(LocalSink::open(&dest)?)
         .database(folder.join("backlog.db"))

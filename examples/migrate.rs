@@ -23,12 +23,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .collect::<Vec<_>>()
         .try_into()
         .map_err(|_| "usage: migrate SOURCE DEST STATE-FOLDER")?;
-    let mut migration = Migration::builder()
+    let (migration, mut events) = Migration::builder()
         .source(LocalSource::open(Path::new(&source))?)
         .sink(LocalSink::open(Path::new(&sink))?)
         .database(state.join("backlog.db"))
         .audit_log(state.join("audit.jsonl"))
-        .options(Options { bandwidth: Bandwidth::Limit(50 << 20), ..Options::default() })
+        .options(Options::default().bandwidth(Bandwidth::Limit(50 << 20)))
         .build()?;
 
     let stop = migration.cancellation();
@@ -47,10 +47,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     });
 
-    let mut events = migration.events();
     let listener = tokio::spawn(async move {
         while let Some(event) = events.next().await {
-            if let Event::Failed { paths, error } = event {
+            if let Event::Failed { paths, error, .. } = event {
                 eprintln!("{}: {error}", String::from_utf8_lossy(&paths.source));
             }
         }

@@ -46,7 +46,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     for n in 0..10 {
         source.write(&RelPath::new(format!("file {n}"))?, b"content", Timestamp::from_ns(0)).await?;
     }
-    let migration = Migration::builder()
+    let (migration, _) = Migration::builder()
         .source(source)
         .sink(full_after(4))
         .database(folder.path().join("backlog.db"))

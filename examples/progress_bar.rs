@@ -25,12 +25,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     for n in 0..20 {
         source.write(&RelPath::new(format!("file {n:02}"))?, &vec![n; 100_000], Timestamp::from_ns(0)).await?;
     }
-    let migration = Migration::builder()
+    let (migration, _) = Migration::builder()
         .source(source)
         .sink(MemoryTree::new("new"))
         .database(folder.path().join("backlog.db"))
         .audit_log(folder.path().join("audit.jsonl"))
-        .options(Options { bandwidth: Bandwidth::Limit(2_000_000), ..Options::default() })
+        .options(Options::default().bandwidth(Bandwidth::Limit(2_000_000)))
         .build()?;
 
     let progress = migration.progress();

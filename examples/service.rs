@@ -36,12 +36,12 @@ impl Service {
 
     /// Starts, or goes on where the last run was stopped.
     fn start(&mut self, bandwidth: Bandwidth) -> towpath::Result<()> {
-        let migration = Migration::builder()
+        let (migration, _) = Migration::builder()
             .source(self.source.clone())
             .sink(self.sink.clone())
             .database(self.state.join("backlog.db"))
             .audit_log(self.state.join("audit.jsonl"))
-            .options(Options { bandwidth, ..Options::default() })
+            .options(Options::default().bandwidth(bandwidth))
             .build()?;
         let (progress, stop) = (migration.progress(), migration.cancellation());
         self.running = Some(Running { progress, stop, task: tokio::spawn(migration.run()) });

@@ -9,6 +9,66 @@ use crate::event::Side;
 /// The result of running a migration.
 pub type Result<T> = std::result::Result<T, Error>;
 
+/// Why a migration cannot work as it was set up. Found before anything is changed at the sink.
+#[derive(Clone, Debug, PartialEq, Eq, ThisError)]
+#[non_exhaustive]
+pub enum UsageError {
+    /// The builder was not given something that every migration needs.
+    #[error("a migration needs {0}")]
+    Missing(&'static str),
+    /// A number is not from 1 to `max`.
+    #[error("{option} must be from 1 to {max}, not {value}")]
+    OutOfRange {
+        /// The option, in words.
+        option: &'static str,
+        /// What it was set to.
+        value: usize,
+        /// The highest value that it takes.
+        max: usize,
+    },
+    /// The bandwidth limit is too low to be kept.
+    #[error("bandwidth limit must be at least {min_bytes_per_s} bytes/s, not {bytes_per_s}")]
+    LimitTooLow {
+        /// What it was set to.
+        bytes_per_s: u64,
+        /// The lowest limit.
+        min_bytes_per_s: u64,
+    },
+    /// The filter leaves out every file by its size.
+    #[error("min size {min_bytes} is larger than max size {max_bytes}: no file would be sent")]
+    SizesExcludeAll {
+        /// Smaller files are left out.
+        min_bytes: u64,
+        /// Larger files are left out.
+        max_bytes: u64,
+    },
+    /// The patterns of the filter would take too much memory.
+    #[error("{0} patterns to exclude and include are too many")]
+    TooManyPatterns(usize),
+    /// A mirror cannot accept new trees in the same run.
+    #[error("a run that accepts a new tree deletes nothing: mirror in the next run")]
+    AcceptNewTreeWithMirror,
+    /// A run that must not scan was asked to scan.
+    #[error("a run without a scan can neither rescan nor accept a new tree")]
+    ScanContradicted,
+    /// Files cannot be replaced atomically at this sink.
+    #[error("the destination cannot rename in one step, so files cannot be replaced atomically")]
+    NoAtomicRename,
+    /// The sink is the source under another name (bind mount, bindfs, another server).
+    #[error(
+        "the destination {} is the source {} under another name: a file created in one appears in the other; give \
+         another destination",
+        String::from_utf8_lossy(sink_root),
+        String::from_utf8_lossy(source_root)
+    )]
+    SinkIsSource {
+        /// The root of the source.
+        source_root: Vec<u8>,
+        /// The root of the sink.
+        sink_root: Vec<u8>,
+    },
+}
+
 /// Why a migration could not run, or had to stop before its end.
 ///
 /// What concerns single files is not here: those are [`crate::Event::Failed`],
@@ -16,9 +76,9 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, ThisError)]
 #[non_exhaustive]
 pub enum Error {
-    /// An option is out of bounds, something is missing, or the trees cannot be migrated into one another.
-    #[error("{0}")]
-    Config(String),
+    /// The migration was set up in a way that cannot work.
+    #[error(transparent)]
+    Usage(#[from] UsageError),
     /// The database could not be used.
     #[error("database {}: {problem}", .path.display())]
     Database {

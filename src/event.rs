@@ -367,11 +367,8 @@ impl EventStream {
 }
 
 /// Where the engine sends its events. Without a listener they go nowhere.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Emitter(Option<Listener>);
-
 #[derive(Clone, Debug)]
-struct Listener {
+pub(crate) struct Emitter {
     events: mpsc::Sender<Event>,
     stop: CancellationToken,
 }
@@ -384,16 +381,15 @@ impl Emitter {
     /// Once `stop` is cancelled, a listener that does not listen is not waited for.
     pub(crate) fn with_stream(stop: CancellationToken) -> (Self, EventStream) {
         let (events, receiver) = mpsc::channel(Self::CAPACITY);
-        (Self(Some(Listener { events, stop })), EventStream(receiver))
+        (Self { events, stop }, EventStream(receiver))
     }
 
     /// Sends `event`, waiting for room; a listener that went away is no error.
     pub(crate) async fn emit(&self, event: Event) {
-        let Some(Listener { events, stop }) = &self.0 else { return };
         tokio::select! {
             biased;
-            _gone = events.send(event) => {}
-            () = stop.cancelled() => {}
+            _gone = self.events.send(event) => {}
+            () = self.stop.cancelled() => {}
         }
     }
 }

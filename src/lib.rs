@@ -10,14 +10,13 @@
 //! # async fn example(source: impl towpath::Source + 'static, sink: impl towpath::Sink + 'static) -> towpath::Result<()> {
 //! use towpath::{Bandwidth, Event, Migration, Options};
 //!
-//! let mut migration = Migration::builder()
+//! let (migration, mut events) = Migration::builder()
 //!     .source(source)
 //!     .sink(sink)
 //!     .database("backlog.db")
 //!     .audit_log("audit.jsonl")
-//!     .options(Options { bandwidth: Bandwidth::Limit(20 << 20), ..Options::default() })
+//!     .options(Options::default().bandwidth(Bandwidth::Limit(20 << 20)))
 //!     .build()?;
-//! let mut events = migration.events();
 //! let listener = tokio::spawn(async move {
 //!     while let Some(event) = events.next().await {
 //!         if let Event::Failed { error, .. } = event {
@@ -67,7 +66,7 @@ mod session;
 mod tally;
 
 pub use checksum::{Algorithm, Checksum, FileHash, Hasher};
-pub use error::{Error, Result};
+pub use error::{Error, Result, UsageError};
 pub use event::{Action, BacklogOrigin, Counts, Event, EventStream, FilePaths, ScanReason, Side, Totals};
 pub use filter::{BadPattern, Filter, Rule, Rules};
 pub use journal::KnownSink;

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use towpath_backend::{Kind, Metadata, RelPath, Timestamp};
 
+use crate::error::UsageError;
+use crate::options::setters;
 pub(crate) use reserved::is_reserved;
 pub use rules::{BadPattern, Rule, Rules};
 
@@ -23,10 +25,11 @@ pub use rules::{BadPattern, Rule, Rules};
 /// use towpath::{Filter, Rule, Rules};
 ///
 /// let rules = Rules::new([Rule::exclude("*.tmp")?, Rule::exclude("/cache/")?, Rule::include("keep.tmp")?])?;
-/// let filter = Filter { rules, max_size_bytes: Some(1 << 30), ..Filter::default() };
+/// let filter = Filter::default().rules(rules).max_size_bytes(1 << 30);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Filter {
     /// Which paths are excluded.
     pub rules: Rules,
@@ -41,6 +44,18 @@ pub struct Filter {
     pub newer_than_age: Option<Duration>,
     /// Directories on which another file system is mounted are not entered.
     pub one_file_system: bool,
+}
+
+/// Setters. An optional value is taken with or without `Some`.
+impl Filter {
+    setters! {
+        rules: Rules,
+        max_size_bytes: impl Into<Option<u64>>,
+        min_size_bytes: impl Into<Option<u64>>,
+        newer_than: impl Into<Option<Timestamp>>,
+        newer_than_age: impl Into<Option<Duration>>,
+        one_file_system: bool,
+    }
 }
 
 impl Filter {
@@ -118,11 +133,11 @@ impl Filter {
     /// Checks that the limits leave something over.
     ///
     /// # Errors
-    /// One line that names them.
-    pub(crate) fn check(&self) -> Result<(), String> {
+    /// [`UsageError::SizesExcludeAll`] if they do not.
+    pub(crate) fn check(&self) -> Result<(), UsageError> {
         match (self.min_size_bytes, self.max_size_bytes) {
-            (Some(min), Some(max)) if min > max => {
-                Err(format!("min size {min} is larger than max size {max}: no file would be sent"))
+            (Some(min_bytes), Some(max_bytes)) if min_bytes > max_bytes => {
+                Err(UsageError::SizesExcludeAll { min_bytes, max_bytes })
             }
             _ => Ok(()),
         }

@@ -7,6 +7,7 @@ use towpath_backend::RelPath;
 use super::encoding;
 use super::glob::Glob;
 use super::hits::Hits;
+use crate::error::UsageError;
 
 /// Memory that the compiled rules may take: tens of thousands of patterns.
 const MAX_COMPILED_BYTES: usize = 256 << 20;
@@ -150,8 +151,8 @@ impl Rules {
     /// Puts rules together.
     ///
     /// # Errors
-    /// One line, if there are more than memory should be spent on.
-    pub fn new(rules: impl IntoIterator<Item = Rule>) -> Result<Self, String> {
+    /// [`UsageError::TooManyPatterns`] if they would take too much memory.
+    pub fn new(rules: impl IntoIterator<Item = Rule>) -> Result<Self, UsageError> {
         let rules: Vec<_> = rules.into_iter().collect();
         let (names, paths) = (Patterns::of(&rules, true)?, Patterns::of(&rules, false)?);
         Ok(Self { names, paths, hits: Hits::none_of(rules.len()), rules })
@@ -213,7 +214,7 @@ struct Patterns {
 
 impl Patterns {
     /// Those of `rules` that match names, or those that match paths.
-    fn of(rules: &[Rule], names: bool) -> Result<Self, String> {
+    fn of(rules: &[Rule], names: bool) -> Result<Self, UsageError> {
         let (indices, regexes): (Vec<_>, Vec<_>) = rules
             .iter()
             .enumerate()
@@ -223,7 +224,7 @@ impl Patterns {
         let set = RegexSetBuilder::new(regexes)
             .size_limit(MAX_COMPILED_BYTES)
             .build()
-            .map_err(|_| format!("{} patterns to exclude and include are too many", rules.len()))?;
+            .map_err(|_| UsageError::TooManyPatterns(rules.len()))?;
         Ok(Self { set, indices })
     }
 

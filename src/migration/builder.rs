@@ -1,4 +1,4 @@
-//! What a migration needs, collected and checked.
+//! Collects and checks what a migration needs.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,20 +7,35 @@ use tokio_util::sync::CancellationToken;
 use towpath_backend::{Sink, Source};
 
 use super::Migration;
-use crate::error::{Error, Result};
-use crate::event::Emitter;
+use crate::error::{Result, UsageError};
+use crate::event::{Emitter, EventStream};
 use crate::options::{Options, WriteMode};
 use crate::pace::Paces;
 use crate::progress::Progress;
 
 /// Collects what a migration needs.
+///
+/// ```
+/// # fn example(source: impl towpath::Source + 'static, sink: impl towpath::Sink + 'static) -> towpath::Result<()> {
+/// use towpath::{Migration, Options};
+///
+/// let (migration, events) = Migration::builder()
+///     .source(source)
+///     .sink(sink)
+///     .database("backlog.db")
+///     .audit_log("audit.jsonl")
+///     .options(Options::default().lanes(8))
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Default)]
 pub struct Builder {
     source: Option<Arc<dyn Source>>,
     sink: Option<Arc<dyn Sink>>,
     database: Option<PathBuf>,
     audit_log: Option<PathBuf>,
-    left_alone: Vec<PathBuf>,
+    excluded_paths: Vec<PathBuf>,
     options: Options,
     cancellation: CancellationToken,
 }
@@ -40,78 +55,83 @@ impl Builder {
         self
     }
 
-    /// The same, for a sink that was chosen at run time.
+    /// The tree to write into, if it was chosen at run time.
     #[must_use]
     pub fn boxed_sink(mut self, sink: Box<dyn Sink>) -> Self {
         self.sink = Some(Arc::from(sink));
         self
     }
 
-    /// Files of this machine that are no part of either tree, should they lie
-    /// inside one, as the database and the log of this migration are none.
+    /// Files of this machine that are excluded from the migration even if they are inside one of the
+    /// trees. The database and the log of this migration always are.
     #[must_use]
-    pub fn leave_alone(mut self, files: impl IntoIterator<Item = impl AsRef<Path>>) -> Self {
-        self.left_alone.extend(files.into_iter().map(|file| file.as_ref().to_owned()));
+    pub fn excluded_paths(mut self, files: impl IntoIterator<Item = impl AsRef<Path>>) -> Self {
+        self.excluded_paths.extend(files.into_iter().map(|file| file.as_ref().to_owned()));
         self
     }
 
-    /// The SQLite database that keeps the backlog: made if missing, on a local disk.
+    /// The SQLite database that stores the backlog; created if missing. It must be on a local disk.
     #[must_use]
     pub fn database(mut self, path: impl AsRef<Path>) -> Self {
         self.database = Some(path.as_ref().to_owned());
         self
     }
 
-    /// The log that gets one line of JSON for each file and its outcome; appended to.
+    /// The log to which one line of JSON is appended for each file, with its outcome.
     #[must_use]
     pub fn audit_log(mut self, path: impl AsRef<Path>) -> Self {
         self.audit_log = Some(path.as_ref().to_owned());
         self
     }
 
-    /// How to work.
+    /// How the migration works.
     #[must_use]
     pub fn options(mut self, options: Options) -> Self {
         self.options = options;
         self
     }
 
-    /// A token that stops the migration when cancelled, in place of one of its own.
+    /// A token that stops the migration when it is cancelled.
     #[must_use]
     pub fn cancellation(mut self, token: CancellationToken) -> Self {
         self.cancellation = token;
         self
     }
 
-    /// A migration, ready to run. Touches nothing yet.
+    /// A migration, ready to run, and the events that it will emit. Does no I/O.
+    ///
+    /// The channel of the events is bounded: a reader that lags makes the engine wait. Read them in a
+    /// task of their own, or drop the stream if nobody needs it.
     ///
     /// # Errors
-    /// [`Error::Config`] if something is missing or out of bounds.
-    pub fn build(self) -> Result<Migration> {
-        let missing = |what: &str| Error::Config(format!("a migration needs {what}"));
-        self.options.check().map_err(Error::Config)?;
-        let source = self.source.ok_or_else(|| missing("a source"))?;
-        let sink = self.sink.ok_or_else(|| missing("a sink"))?;
+    /// [`Error::Usage`](crate::Error::Usage) if something is missing, out of bounds or contradictory.
+    pub fn build(self) -> Result<(Migration, EventStream)> {
+        self.options.check()?;
+        let source = self.source.ok_or(UsageError::Missing("a source"))?;
+        let sink = self.sink.ok_or(UsageError::Missing("a sink"))?;
+        let database = self.database.ok_or(UsageError::Missing("a database"))?;
+        let audit_log = self.audit_log.ok_or(UsageError::Missing("an audit log"))?;
         if self.options.write_mode == WriteMode::Atomic && !sink.capabilities().renames {
-            let problem = "the destination cannot rename in one step, so files cannot be replaced atomically";
-            return Err(Error::Config(problem.to_owned()));
+            return Err(UsageError::NoAtomicRename.into());
         }
         let mut options = self.options;
-        options.sink_apart.extend(sink.reserved_paths());
+        options.reserved_paths.extend(sink.reserved_paths());
         let over_network = source.hints().over_network || sink.hints().over_network;
         let paces = Paces::new(&options, over_network);
-        Ok(Migration {
+        let (emitter, events) = Emitter::with_stream(self.cancellation.clone());
+        let migration = Migration {
             paces,
             source,
             sink,
-            database: self.database.ok_or_else(|| missing("a database"))?,
-            audit_log: self.audit_log.ok_or_else(|| missing("an audit log"))?,
-            left_alone: self.left_alone,
+            database,
+            audit_log,
+            excluded_paths: self.excluded_paths,
             options,
             cancellation: self.cancellation,
             stop_reason: Arc::default(),
-            emitter: Emitter::default(),
+            emitter,
             progress: Progress::default(),
-        })
+        };
+        Ok((migration, events))
     }
 }

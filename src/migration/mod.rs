@@ -18,7 +18,7 @@ use towpath_backend::{Identity, RelPath, Sink, Source};
 use crate::audit::AuditLog;
 use crate::dir_locks::DirLocks;
 use crate::error::{Error, Result};
-use crate::event::{Emitter, EventStream, Side};
+use crate::event::{Emitter, Side};
 use crate::journal::{self, Journal, JournalThread, KnownSink, Roots, RunEnd, RunRequest};
 use crate::options::Options;
 use crate::own_files;
@@ -41,7 +41,7 @@ pub struct Migration {
     sink: Arc<dyn Sink>,
     database: PathBuf,
     audit_log: PathBuf,
-    left_alone: Vec<PathBuf>,
+    excluded_paths: Vec<PathBuf>,
     options: Options,
     cancellation: CancellationToken,
     stop_reason: Arc<OnceLock<String>>,
@@ -85,14 +85,6 @@ impl Migration {
         journal::copy(database, copy, &Roots { source: source_root.to_vec(), sink: sink_root.to_vec() })
     }
 
-    /// The events of this migration, in order. To be called once, before
-    /// [`Self::run`], and read while it runs: the engine waits for a reader that lags.
-    pub fn events(&mut self) -> EventStream {
-        let (emitter, stream) = Emitter::with_stream(self.cancellation.clone());
-        self.emitter = emitter;
-        stream
-    }
-
     /// A handle on the counters, to be looked at while the migration runs.
     pub fn progress(&self) -> Progress {
         self.progress.clone()
@@ -114,7 +106,7 @@ impl Migration {
     /// Needs a multi-thread tokio runtime with time enabled.
     ///
     /// # Errors
-    /// [`Error::Config`] if the source shows what is written to the sink. Else
+    /// [`Error::Usage`] if the source shows what is written to the sink. Else
     /// if it cannot start or go on; failures of single files are in the report
     /// and in the events.
     pub async fn run(self) -> Result<Report> {
@@ -220,8 +212,9 @@ impl Migration {
     /// Paths that are no part of either tree. Finding them follows links, which may lead to a mount that hangs.
     async fn reserved_paths(&self) -> Result<PerSide<HashSet<RelPath>>> {
         let (source, sink) = (Arc::clone(&self.source), Arc::clone(&self.sink));
-        let (database, audit_log, others) = (self.database.clone(), self.audit_log.clone(), self.left_alone.clone());
-        let in_sink = self.options.sink_apart.clone();
+        let (database, audit_log, others) =
+            (self.database.clone(), self.audit_log.clone(), self.excluded_paths.clone());
+        let in_sink = self.options.reserved_paths.clone();
         blocking(move || {
             let mut files = own_files::of_database(&database);
             files.push(audit_log);

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use towpath_backend::{Bytes, Kind, Metadata, Sink, Source, Timestamp, WriteOptions};
 
-use crate::error::{Error, Result};
+use crate::error::{Result, UsageError};
 use crate::partial::PartialNames;
 
 /// Creates an empty file in the sink's root, looks for it in the source's, and removes it.
@@ -13,7 +13,7 @@ use crate::partial::PartialNames;
 /// A sink that does not take the file is not checked: what is wrong with it shows in the run.
 ///
 /// # Errors
-/// [`Error::Config`] if the source shows it.
+/// [`UsageError::SinkIsSource`] if the source shows it.
 pub(super) async fn check(source: &dyn Source, sink: &dyn Sink) -> Result<()> {
     let Some(probe) = PartialNames::probe().filter(|_| sink.capabilities().probes) else { return Ok(()) };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
@@ -27,11 +27,8 @@ pub(super) async fn check(source: &dyn Source, sink: &dyn Sink) -> Result<()> {
         tracing::debug!(%error, "probe");
     }
     if shown {
-        let [source, sink] = [source.root(), sink.root()].map(String::from_utf8_lossy);
-        return Err(Error::Config(format!(
-            "the destination {sink} is the source {source} under another name: a file created in the one appears in \
-             the other; give another destination"
-        )));
+        let (source_root, sink_root) = (source.root().to_vec(), sink.root().to_vec());
+        return Err(UsageError::SinkIsSource { source_root, sink_root }.into());
     }
     Ok(())
 }

@@ -1,149 +1,69 @@
-//! What a migration can be told.
+//! How a migration works.
+
+mod choices;
 
 use std::time::Duration;
 
 use towpath_backend::{Hints, RelPath};
 
 use crate::checksum::Algorithm;
+use crate::error::UsageError;
 use crate::filter::Filter;
 
-/// What becomes of symbolic links.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Links {
-    /// They are made anew at the sink, with the same target, and never followed.
-    #[default]
-    Copy,
-    /// They are left out.
-    Skip,
-    /// What they lead to is copied in their place, unless it lies outside the
-    /// source or holds the link itself.
-    Follow,
-}
+pub use choices::{AfterBacklog, Bandwidth, HardLinks, Links, MaxDelete, Mirror, Specials, WriteMode};
 
-/// What becomes of files that have several names.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum HardLinks {
-    /// They have several names at the sink too, where it can: the content is sent once.
-    #[default]
-    Keep,
-    /// Each name becomes a file of its own.
-    Copy,
-}
-
-/// What becomes of special files (FIFOs, sockets, devices), which are never copied.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Specials {
-    /// They are counted and logged. The trees are in sync without them.
-    #[default]
-    Skip,
-    /// They are counted as files that are not in sync.
-    Fail,
-}
-
-/// Whether a run that begins with the backlog of an earlier one scans the trees afterwards.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum AfterBacklog {
-    /// It does if the earlier run came to its end and the backlog holds only what failed in it. The
-    /// backlog of an interrupted run is all that this run does.
-    #[default]
-    Auto,
-    /// It does, whatever the backlog is.
-    Scan,
-    /// It does not. Without a backlog the run fails with [`crate::Error::NoBacklog`].
-    Stop,
-}
-
-/// How a file at the sink is replaced.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum WriteMode {
-    /// It is cut to nothing and written anew: no room is needed beside it, and it
-    /// is incomplete until it is done.
-    #[default]
-    InPlace,
-    /// It is written under a hidden name in the same directory, which is then
-    /// renamed: the old content stays until the new one is complete.
-    Atomic,
-}
-
-/// The most extra files that may be deleted in one run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MaxDelete {
-    /// So many.
-    Files(u64),
-    /// So many of each hundred of the sink's files.
-    Percent(u8),
-    /// Ten of each hundred of the sink's files, and at least a hundred.
-    Default,
-}
-
-impl MaxDelete {
-    /// The number it comes to, with so many files at the sink.
-    pub fn files(self, sink_files: u64) -> u64 {
-        let percent =
-            |percent: u64| u64::try_from(u128::from(sink_files) * u128::from(percent) / 100).unwrap_or(u64::MAX);
-        match self {
-            Self::Files(files) => files,
-            Self::Percent(of) => percent(of.into()),
-            Self::Default => percent(10).max(100),
+/// One setter for each field, which takes the given type.
+macro_rules! setters {
+    ($($field:ident: $argument:ty,)*) => {$(
+        #[doc = concat!("Sets [`", stringify!($field), "`](#structfield.", stringify!($field), ").")]
+        #[must_use]
+        pub fn $field(mut self, $field: $argument) -> Self {
+            self.$field = $field.into();
+            self
         }
-    }
+    )*};
 }
+pub(crate) use setters;
 
-/// How the sink is made to hold nothing that the source does not have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mirror {
-    /// More extra files than this, and nothing is deleted.
-    pub max_delete: MaxDelete,
-    /// Extra files are moved to the sink's place for them ([`towpath_backend::Sink::discard`]).
-    pub discard: bool,
-    /// Extras are also deleted from other file systems that are mounted inside the sink.
-    pub other_file_systems: bool,
-}
-
-/// How much of the link is used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Bandwidth {
-    /// All that there is.
-    #[default]
-    Unlimited,
-    /// So many bytes per second for reading and, separately, for writing.
-    Limit(u64),
-    /// What the others on the link leave: the rate grows while small requests are
-    /// answered as fast as ever, and falls as soon as they wait.
-    Auto {
-        /// It never becomes higher than this.
-        max_bytes_per_s: Option<u64>,
-    },
-}
-
-/// How a migration works; the defaults suit two mounts on a Gigabit link.
+/// How a migration works. The defaults suit two mounts on a Gigabit link.
+///
+/// Each field has a setter of the same name:
+///
+/// ```
+/// use towpath::{Bandwidth, Options};
+///
+/// let options = Options::default().bandwidth(Bandwidth::Limit(20 << 20)).lanes(8).keep_permissions(true);
+/// assert_eq!(options.lanes, Some(8));
+/// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Options {
     /// How much of the link is used.
     pub bandwidth: Bandwidth,
     /// The checksum computed while reading; `None` leaves files without proof.
     pub checksum: Option<Algorithm>,
-    /// Size of a block of the queue.
+    /// The size of a block, the unit in which files pass from reader to writer.
     pub block_size_bytes: usize,
-    /// Number of block slots, shared by all lanes: bounds the memory.
+    /// The number of block slots, shared by all lanes: bounds the memory.
     pub queue_capacity: usize,
-    /// Number of files under way at the same time; at most a half of them is large (1 MiB or more).
-    /// `None`: as many as suit the trees ([`Hints::lanes`]).
+    /// The number of lanes. A lane transfers one file at a time; at most half of the lanes transfer
+    /// large files (1 MiB or more). `None`: as many as suit the trees ([`Hints::lanes`]).
     pub lanes: Option<usize>,
-    /// Files with more holes than this, and with more than sixteen times their data, are sent one at a time beside the
-    /// others, the smallest first; those larger than 128 times this come after all others. The zeros of holes are
-    /// hashed, which takes a core 6 s (SHA-256) to 16 s (MD5) for the default of 8 GiB.
+    /// Files with more bytes of holes than this, and more than sixteen times their data, are sent one
+    /// at a time beside the others, the smallest first; those larger than 128 times this come after
+    /// all others. The zeros of holes are hashed, which takes a core 6 s (SHA-256) to 16 s (MD5) for
+    /// the default of 8 GiB.
     pub long_holes_bytes: u64,
-    /// Number of directories being read at the same time, on each side.
+    /// The number of directories read at the same time, on each side.
     pub walkers: usize,
-    /// mtimes that differ by no more count as equal; `None`: less than the
-    /// coarser precision of the two sides.
+    /// mtimes that differ by no more than this count as equal; `None`: by less than the coarser
+    /// precision of the two sides.
     pub modify_window: Option<Duration>,
-    /// What becomes of symbolic links.
+    /// What happens to symbolic links.
     pub links: Links,
-    /// What becomes of files that have several names.
+    /// What happens to files that have several names.
     pub hard_links: HardLinks,
-    /// What becomes of special files.
+    /// What happens to special files.
     pub specials: Specials,
     /// How a file at the sink is replaced.
     pub write_mode: WriteMode,
@@ -153,47 +73,80 @@ pub struct Options {
     pub keep_owner: bool,
     /// Whether what is sent gets the source's extended attributes and ACLs.
     pub keep_xattrs: bool,
-    /// Whether what the source does not have is deleted from the sink.
+    /// Whether extras, which the source does not have, are deleted from the sink, and how.
     pub mirror: Option<Mirror>,
-    /// Paths at the sink that are no part of it, such as the place for what is
-    /// discarded: left alone, and nothing is sent there.
-    pub sink_apart: Vec<RelPath>,
-    /// Scan and tell what would be done ([`crate::Event::Planned`]), and change nothing at the sink.
+    /// Paths at the sink that are not part of the tree, such as the trash: they are neither scanned
+    /// nor deleted, and nothing is sent there.
+    pub reserved_paths: Vec<RelPath>,
+    /// Scan and report what would be done ([`crate::Event::Planned`]), and change nothing at the sink.
     pub dry_run: bool,
     /// What is left out.
     pub filter: Filter,
-    /// Whether a mirror deletes from the sink also what the rules of the filter
-    /// exclude, even if the source has it; else that is left alone.
+    /// Whether a mirror also deletes from the sink what the rules of the filter exclude, even if the
+    /// source has it; otherwise that is never deleted.
     pub delete_excluded: bool,
-    /// Scan both trees even if a backlog is at hand. Changes nothing else: all guards stay.
+    /// Scan both trees even if there is a backlog. All guards stay in force.
     pub rescan: bool,
     /// Whether the trees are scanned after the backlog of an earlier run was sent.
     pub after_backlog: AfterBacklog,
-    /// Take the trees as they are now, and what is mounted in them, in place of those that were
-    /// scanned before. Consent for one run, which scans again and deletes nothing: it excludes
-    /// [`Self::mirror`].
+    /// Accept the trees, and what is mounted in them, as they are now, in place of those that were
+    /// scanned before. Applies to one run, which scans again and deletes nothing: it excludes
+    /// [`mirror`](#structfield.mirror).
     pub accept_new_tree: bool,
 }
 
+/// Setters. An optional value is taken with or without `Some`.
 impl Options {
-    /// Smallest limit that is kept in every second.
+    setters! {
+        bandwidth: Bandwidth,
+        checksum: impl Into<Option<Algorithm>>,
+        block_size_bytes: usize,
+        queue_capacity: usize,
+        lanes: impl Into<Option<usize>>,
+        long_holes_bytes: u64,
+        walkers: usize,
+        modify_window: impl Into<Option<Duration>>,
+        links: Links,
+        hard_links: HardLinks,
+        specials: Specials,
+        write_mode: WriteMode,
+        keep_permissions: bool,
+        keep_owner: bool,
+        keep_xattrs: bool,
+        mirror: impl Into<Option<Mirror>>,
+        reserved_paths: Vec<RelPath>,
+        dry_run: bool,
+        filter: Filter,
+        delete_excluded: bool,
+        rescan: bool,
+        after_backlog: AfterBacklog,
+        accept_new_tree: bool,
+    }
+}
+
+impl Options {
+    /// The lowest limit that can be kept in every second.
     pub const MIN_LIMIT_BYTES_PER_S: u64 = 1024;
-    /// Largest block.
+    /// The largest block.
     pub const MAX_BLOCK_SIZE_BYTES: usize = 1 << 30;
-    /// Most lanes.
+    /// The largest number of lanes.
     pub const MAX_LANES: usize = 1024;
 
-    /// Checks the bounds of all values.
+    /// Checks the bounds of all values, and that they do not contradict each other.
     ///
     /// # Errors
-    /// One line that names the value and its bounds.
-    pub fn check(&self) -> Result<(), String> {
-        let within = |name: &str, value: usize, max: usize| {
-            if (1..=max).contains(&value) {
-                Ok(())
-            } else {
-                Err(format!("{name} must be from 1 to {max}, not {value}"))
-            }
+    /// The first value that cannot be used.
+    ///
+    /// ```
+    /// use towpath::{Options, UsageError};
+    ///
+    /// let error = Options::default().walkers(0).check().unwrap_err();
+    /// assert!(matches!(error, UsageError::OutOfRange { max: 1024, .. }));
+    /// assert_eq!(error.to_string(), "number of walkers must be from 1 to 1024, not 0");
+    /// ```
+    pub fn check(&self) -> Result<(), UsageError> {
+        let within = |option, value: usize, max: usize| {
+            if (1..=max).contains(&value) { Ok(()) } else { Err(UsageError::OutOfRange { option, value, max }) }
         };
         within("block size", self.block_size_bytes, Self::MAX_BLOCK_SIZE_BYTES)?;
         within("queue capacity", self.queue_capacity, 100_000)?;
@@ -201,25 +154,23 @@ impl Options {
         within("number of walkers", self.walkers, 1024)?;
         self.filter.check()?;
         if self.accept_new_tree && self.mirror.is_some() {
-            return Err("the run that accepts a new tree deletes nothing: mirror in the next run".to_owned());
+            return Err(UsageError::AcceptNewTreeWithMirror);
         }
         if self.after_backlog == AfterBacklog::Stop && (self.rescan || self.accept_new_tree) {
-            return Err("a run without a scan can neither rescan nor accept a new tree".to_owned());
+            return Err(UsageError::ScanContradicted);
         }
         match self.bandwidth {
-            Bandwidth::Limit(limit) | Bandwidth::Auto { max_bytes_per_s: Some(limit) }
-                if limit < Self::MIN_LIMIT_BYTES_PER_S =>
+            Bandwidth::Limit(bytes_per_s) | Bandwidth::Auto { max_bytes_per_s: Some(bytes_per_s) }
+                if bytes_per_s < Self::MIN_LIMIT_BYTES_PER_S =>
             {
-                Err(format!("bandwidth limit must be at least {} bytes/s, not {limit}", Self::MIN_LIMIT_BYTES_PER_S))
+                Err(UsageError::LimitTooLow { bytes_per_s, min_bytes_per_s: Self::MIN_LIMIT_BYTES_PER_S })
             }
             _ => Ok(()),
         }
     }
-}
 
-impl Options {
-    /// What decides which rows the backlog has, in a text that can be compared:
-    /// a backlog that was made otherwise is not what is asked for.
+    /// What decides which rows the backlog has, as text that is stored with a scan and compared: a
+    /// backlog made with other settings is not used.
     pub(crate) fn settings(&self) -> String {
         let excluded = if self.delete_excluded { "delete-excluded\n" } else { "" };
         let specials = if self.specials == Specials::Fail { "specials fail\n" } else { "" };
@@ -229,17 +180,17 @@ impl Options {
             self.hard_links,
             self.keep_permissions,
             self.keep_owner,
-            self.sink_apart,
+            self.reserved_paths,
             self.filter.fingerprint()
         )
     }
 
-    /// How many files are under way at a time between trees with these hints.
+    /// The number of files in flight at a time between trees with these hints.
     pub(crate) fn lanes_between(&self, source: Hints, sink: Hints) -> usize {
         self.lanes.unwrap_or(source.lanes.max(sink.lanes)).clamp(1, Self::MAX_LANES)
     }
 
-    /// Whether anything beside content and times is applied at the sink.
+    /// Whether anything besides content and times is applied at the sink.
     pub(crate) fn keeps_attributes(&self) -> bool {
         self.keep_permissions || self.keep_owner || self.keep_xattrs
     }
@@ -264,7 +215,7 @@ impl Default for Options {
             keep_owner: false,
             keep_xattrs: false,
             mirror: None,
-            sink_apart: Vec::new(),
+            reserved_paths: Vec::new(),
             dry_run: false,
             filter: Filter::default(),
             delete_excluded: false,
@@ -285,6 +236,12 @@ mod tests {
     }
 
     #[test]
+    fn an_optional_value_is_set_with_or_without_some() {
+        let options = Options::default().lanes(8).checksum(None).modify_window(Some(Duration::ZERO));
+        assert_eq!((options.lanes, options.checksum, options.modify_window), (Some(8), None, Some(Duration::ZERO)));
+    }
+
+    #[test]
     fn the_most_that_may_be_deleted_grows_with_the_tree() {
         for (most, sink_files, files) in [
             (MaxDelete::Default, 0, 100),
@@ -302,8 +259,8 @@ mod tests {
     #[test]
     fn the_lanes_are_what_was_asked_for_or_suits_both_trees() {
         let suits = |lanes| Hints { lanes, ..Hints::DEFAULT };
-        let lanes = |asked, source, sink| {
-            Options { lanes: asked, ..Options::default() }.lanes_between(suits(source), suits(sink))
+        let lanes = |asked: Option<usize>, source, sink| {
+            Options::default().lanes(asked).lanes_between(suits(source), suits(sink))
         };
         assert_eq!([lanes(None, 16, 64), lanes(None, 64, 16), lanes(Some(3), 16, 64)], [64, 64, 3]);
         // What a backend says is not checked elsewhere.
@@ -311,16 +268,13 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_work_is_named() {
-        let check = |change: fn(&mut Options)| {
-            let mut options = Options::default();
-            change(&mut options);
-            options.check().unwrap_err()
-        };
-        assert!(check(|o| o.block_size_bytes = 0).contains("block size"));
-        assert!(check(|o| o.queue_capacity = 0).contains("queue capacity"));
-        assert!(check(|o| o.lanes = Some(0)).contains("lanes"));
-        assert!(check(|o| o.walkers = 0).contains("walkers"));
-        assert!(check(|o| o.bandwidth = Bandwidth::Limit(10)).contains("bandwidth limit"));
+    fn a_value_out_of_bounds_is_named() {
+        let error = |options: Options| options.check().unwrap_err().to_string();
+        let default = Options::default;
+        assert!(error(default().block_size_bytes(0)).contains("block size"));
+        assert!(error(default().queue_capacity(0)).contains("queue capacity"));
+        assert!(error(default().lanes(0)).contains("lanes"));
+        assert!(error(default().walkers(0)).contains("walkers"));
+        assert!(error(default().bandwidth(Bandwidth::Limit(10))).contains("bandwidth limit"));
     }
 }

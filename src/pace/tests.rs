@@ -122,7 +122,7 @@ async fn what_a_sink_that_was_away_still_has_to_take_comes_first() {
 
 #[tokio::test(start_paused = true)]
 async fn all_files_together_share_what_may_be_under_way() {
-    let options = Options { bandwidth: Bandwidth::Limit(16 << 20), ..Options::default() };
+    let options = Options::default().bandwidth(Bandwidth::Limit(16 << 20));
     let paces = Paces::new(&options, false);
     let first = OpenFile::new(&paces);
     assert_eq!(paces.write.in_flight_bytes(), Some(1 << 20));
@@ -139,7 +139,7 @@ async fn all_files_together_share_what_may_be_under_way() {
 
 #[tokio::test(start_paused = true)]
 async fn requests_take_their_time_where_there_is_a_network() {
-    let options = Options { bandwidth: Bandwidth::Limit(256 << 10), ..Options::default() };
+    let options = Options::default().bandwidth(Bandwidth::Limit(256 << 10));
     for (over_network, at_least) in [(true, 0.85), (false, 0.0)] {
         let paces = Paces::new(&options, over_network);
         let start = Instant::now();
@@ -153,7 +153,7 @@ async fn requests_take_their_time_where_there_is_a_network() {
 
 #[tokio::test(start_paused = true)]
 async fn what_opening_the_trees_took_is_paid_for_first() {
-    let options = Options { bandwidth: Bandwidth::Limit(256 << 10), ..Options::default() };
+    let options = Options::default().bandwidth(Bandwidth::Limit(256 << 10));
     for (over_network, at_least_ms) in [(true, 110), (false, 0)] {
         let paces = Paces::new(&options, over_network);
         let start = Instant::now();
@@ -165,7 +165,7 @@ async fn what_opening_the_trees_took_is_paid_for_first() {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_listed_before_what_opening_took_is_paid_for() {
-    let paces = Paces::new(&Options { bandwidth: Bandwidth::Limit(256 << 10), ..Options::default() }, true);
+    let paces = Paces::new(&Options::default().bandwidth(Bandwidth::Limit(256 << 10)), true);
     let start = Instant::now();
     let _permit = paces.permit_to_list().await;
     assert!(start.elapsed() >= Duration::from_millis(110), "{:?}", start.elapsed());
@@ -173,7 +173,7 @@ async fn nothing_is_listed_before_what_opening_took_is_paid_for() {
 
 #[tokio::test(start_paused = true)]
 async fn a_low_limit_lists_one_directory_at_a_time() {
-    let paces = |bandwidth, over_network| Paces::new(&Options { bandwidth, ..Options::default() }, over_network);
+    let paces = |bandwidth, over_network| Paces::new(&Options::default().bandwidth(bandwidth), over_network);
     let low = paces(Bandwidth::Limit(256 << 10), true);
     let first = low.permit_to_list().await;
     assert!(timeout(Duration::from_secs(60), low.permit_to_list()).await.is_err());

@@ -119,7 +119,7 @@ fn lists_leave_out_what_git_leaves_out() {
         // What cannot match anything is refused here, and ignored by git.
         let usable: Vec<_> = lines.into_iter().filter(|line| Rule::list(line).is_ok()).collect();
         let list = usable.join(&b'\n');
-        let filter = Filter { rules: Rules::new(Rule::list(&list).unwrap()).unwrap(), ..Filter::default() };
+        let filter = Filter::default().rules(Rules::new(Rule::list(&list).unwrap()).unwrap());
         let excluded = paths.iter().filter(|(path, is_dir)| filter.excludes_with_parents(path, *is_dir));
         let excluded: BTreeSet<_> = excluded.map(|(path, _)| path.as_bytes().to_vec()).collect();
         let shown = |paths: &BTreeSet<Vec<u8>>| paths.iter().map(|path| path.escape_ascii().to_string()).collect::<Vec<_>>();

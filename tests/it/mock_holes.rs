@@ -95,7 +95,7 @@ fn huge(count: usize) -> Vec<(String, u64, Vec<Range<u64>>)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sums_beyond_64_bits_are_right_in_events_and_report() {
-    let bench = Bench::new(Options { checksum: None, ..Options::default() });
+    let bench = Bench::new(Options::default().checksum(None));
     let ran = bench.run(source(huge(9)), sink()).await;
     let all = u128::from(EIB) * 63;
     let scanned = ran.events.iter().find_map(|event| match event {
@@ -110,14 +110,14 @@ async fn sums_beyond_64_bits_are_right_in_events_and_report() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_knows_sums_beyond_64_bits() {
-    let bench = Bench::new(Options { checksum: None, dry_run: true, ..Options::default() });
+    let bench = Bench::new(Options::default().checksum(None).dry_run(true));
     let planned = bench.run(source(huge(9)), sink()).await.result.unwrap().planned.unwrap();
     assert_eq!((planned.sent.files, planned.sent.bytes), (9, u128::from(EIB) * 63));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_largest_size_there_is_arrives() {
-    let bench = Bench::new(Options { checksum: None, ..Options::default() });
+    let bench = Bench::new(Options::default().checksum(None));
     let size = i64::MAX.cast_unsigned();
     let data = size - 5..size;
     let report = bench.run(source(vec![("max".to_owned(), size, vec![data])]), sink()).await.result.unwrap();
@@ -130,7 +130,7 @@ const MIB: u64 = 1 << 20;
 
 /// Options with which holes of more than 64 KiB are long; files of more than 8 MiB come after all others.
 fn short(lanes: usize) -> Options {
-    Options { long_holes_bytes: 64 * KIB, lanes: Some(lanes), ..Options::default() }
+    Options::default().long_holes_bytes(64 * KIB).lanes(lanes)
 }
 
 fn all_hole(name: &str, size_bytes: u64) -> (String, u64, Vec<Range<u64>>) {
@@ -175,7 +175,7 @@ async fn files_with_long_holes_arrive_beside_and_after_the_others() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_file_at_a_time_hashes_long_holes() {
     let bench = Bench::new(short(8));
-    let migration = bench.migration(source((0..12).map(|n| all_hole(&n.to_string(), 2 * MIB)).collect()), sink());
+    let (migration, _) = bench.migration(source((0..12).map(|n| all_hole(&n.to_string(), 2 * MIB)).collect()), sink());
     let (most, report) =
         watched(migration, |now| now.current.iter().filter(|file| file.has_long_holes || file.hashes_hole).count())
             .await;
@@ -299,13 +299,13 @@ async fn cancelled(migration: Migration, when: impl Fn(&Snapshot) -> bool) -> (D
 #[tokio::test(flavor = "multi_thread")]
 async fn files_whose_holes_never_end_keep_no_others_waiting() {
     for queue_capacity in [1, 20] {
-        let bench = Bench::new(Options { lanes: Some(8), queue_capacity, ..Options::default() });
+        let bench = Bench::new(Options::default().lanes(8).queue_capacity(queue_capacity));
         let mut files = huge(7);
         // Blocks before and behind the hole, which must not hold the slots that others need.
         files.extend((7..9).map(|n| (format!("huge{n}"), 7 * EIB, vec![0..1000, 6 * EIB..6 * EIB + 1000])));
         files.extend((0..20).map(|n| all_data(&format!("real{n}"), 300_000)));
         let is_hashing = |now: &Snapshot| now.synced.files == 20 && now.current.iter().any(|file| file.hashes_hole);
-        let (time, report) = cancelled(bench.migration(source(files), sink()), is_hashing).await;
+        let (time, report) = cancelled(bench.migration(source(files), sink()).0, is_hashing).await;
         assert!(time < Duration::from_secs(5), "{time:?}");
         assert_eq!((report.synced.files, report.pending.files, report.failed_files), (20, 9, 0));
         assert_eq!(report.pending.bytes, u128::from(EIB) * 63);
@@ -316,7 +316,7 @@ async fn files_whose_holes_never_end_keep_no_others_waiting() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_progress_moves_while_a_hole_is_hashed() {
     let bench = Bench::new(Options::default());
-    let migration = bench.migration(source(huge(1)), sink());
+    let (migration, _) = bench.migration(source(huge(1)), sink());
     let moved = |now: &Snapshot| now.current.iter().any(|file| file.position_bytes() > 0 && file.written_bytes == 0);
     let (_, report) = cancelled(migration, moved).await;
     assert_eq!((report.written_bytes, report.hole_bytes), (0, 0), "nothing of it is finished");

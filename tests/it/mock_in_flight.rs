@@ -68,13 +68,13 @@ async fn most_at_a_time(size: usize, options: Options, expected: usize) -> usize
 #[tokio::test(flavor = "multi_thread")]
 async fn as_many_files_are_in_flight_as_suit_the_storage() {
     assert_eq!(most_at_a_time(SMALL, Options::default(), SUITS).await, SUITS);
-    assert_eq!(most_at_a_time(SMALL, Options { lanes: Some(3), ..Options::default() }, 3).await, 3);
+    assert_eq!(most_at_a_time(SMALL, Options::default().lanes(3), 3).await, 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_more_large_files_are_open_than_there_are_blocks_for() {
     assert_eq!(most_at_a_time(LARGE, Options::default(), SUITS / 2).await, SUITS / 2);
-    assert_eq!(most_at_a_time(LARGE, Options { queue_capacity: 2, ..Options::default() }, 2).await, 2);
+    assert_eq!(most_at_a_time(LARGE, Options::default().queue_capacity(2), 2).await, 2);
 }
 
 /// Bytes that were read and not yet written: now, and the most so far.
@@ -152,7 +152,7 @@ async fn most_bytes_in_flight(options: Options, read_pause: Duration, write_paus
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_slow_sink_never_lets_more_pile_up_than_the_queue_holds() {
     for (queue_capacity, lanes) in [(1, 1), (1, 3), (4, 1), (4, 3)] {
-        let options = Options { lanes: Some(lanes), queue_capacity, ..one_lane() };
+        let options = one_lane().lanes(lanes).queue_capacity(queue_capacity);
         let most = most_bytes_in_flight(options, Duration::ZERO, Duration::from_millis(3)).await;
         assert!(most <= queue_capacity * BLOCK, "{most} bytes in {queue_capacity} slots, {lanes} lanes");
         // One lane holds three blocks at most. On a busy machine blocks stay smaller.
@@ -189,7 +189,7 @@ impl FileWriter for WaitingWriter {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn small_files_are_read_while_others_are_written_whatever_the_queue() {
     const SIZE: usize = 64 << 10;
-    let options = Options { queue_capacity: 1, bandwidth: Bandwidth::Limit(1 << 20), ..one_lane() };
+    let options = one_lane().queue_capacity(1).bandwidth(Bandwidth::Limit(1 << 20));
     let second_is_read = Arc::new(Semaphore::new(0));
     let mut source = listing(&[("a", SIZE), ("b", SIZE)]);
     let (opened, read) = (AtomicUsize::new(0), Arc::clone(&second_is_read));

@@ -10,8 +10,8 @@ use towpath_backend::{Capabilities, Entry, EntryStream, ErrorKind, FileId, Ident
 use crate::mocks::*;
 
 fn mirrored() -> Options {
-    let mirror = Some(Mirror { max_delete: MaxDelete::Percent(100), discard: false, other_file_systems: false });
-    Options { mirror, lanes: Some(1), ..Options::default() }
+    let mirror = Some(Mirror::default().max_delete(MaxDelete::Percent(100)));
+    Options::default().mirror(mirror).lanes(1)
 }
 
 fn entry(name: &str, kind: Kind) -> Entry {

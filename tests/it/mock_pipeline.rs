@@ -150,7 +150,7 @@ async fn a_stop_in_the_middle_of_a_file_leaves_it_pending() {
         Ok(Box::new(writer))
     });
     sink.expect_flush().returning(|| Ok(()));
-    let migration = towpath::Migration::builder()
+    let built = towpath::Migration::builder()
         .source(source(&[("a", 50 * BLOCK)], &journal))
         .sink(sink)
         .database(bench.database())
@@ -159,7 +159,7 @@ async fn a_stop_in_the_middle_of_a_file_leaves_it_pending() {
         .cancellation(token)
         .build()
         .unwrap();
-    let report = run(migration).await.result.unwrap();
+    let report = run(built).await.result.unwrap();
     assert_eq!((report.outcome, report.pending.files), (Outcome::Stopped, 1));
     assert_eq!(bench.rows()[0].1, "pending");
 }

@@ -86,7 +86,7 @@ async fn of_a_files_first_block_nothing_is_asked_for_ahead() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn under_a_limit_every_byte_is_asked_for_once_and_nothing_else_may_be_fetched() {
-    let lines = noted(Options { bandwidth: Bandwidth::Limit(64 << 20), ..Options::default() }).await;
+    let lines = noted(Options::default().bandwidth(Bandwidth::Limit(64 << 20))).await;
     let hints_or_reads = |line: &String| line.starts_with("prefetch") || line.starts_with("read");
     let forbidden = lines.iter().position(|line| line == "open paced").unwrap();
     assert!(forbidden < lines.iter().position(hints_or_reads).unwrap(), "{lines:#?}");

@@ -14,7 +14,7 @@ pub(crate) struct Refusal(pub(crate) u8, pub(crate) String);
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         let status = match &error {
-            Error::Config(_) => WRONG_USAGE,
+            Error::Usage(_) => WRONG_USAGE,
             error if error.is_refusal() => REFUSED,
             _ => COULD_NOT_RUN,
         };

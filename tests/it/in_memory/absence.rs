@@ -86,7 +86,7 @@ async fn a_mirror_is_not_in_sync_where_the_destination_could_not_be_listed() {
     write(&bench.source, "dir/file", b"data").await;
     write(&bench.sink, "dir/file", b"data").await;
     write(&bench.sink, "dir/extra", b"data").await;
-    let mirror = towpath::Mirror { max_delete: towpath::MaxDelete::Default, discard: false, other_file_systems: false };
+    let mirror = towpath::Mirror::default();
     for mirror in [Some(mirror), None] {
         bench.options.mirror = mirror;
         let rule = Rule::new(ErrorKind::PermissionDenied).on(Operation::ReadDir).at(|at| at.as_bytes() == b"dir");
@@ -99,7 +99,7 @@ async fn a_mirror_is_not_in_sync_where_the_destination_could_not_be_listed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_that_lies_inside_the_destination_is_not_deleted() {
-    let mirror = towpath::Mirror { max_delete: towpath::MaxDelete::Default, discard: false, other_file_systems: false };
+    let mirror = towpath::Mirror::default();
     for files in [&["a", "b", "dir/c"][..], &["dir/c"]] {
         let mut bench = Bench::new();
         bench.options.mirror = Some(mirror);

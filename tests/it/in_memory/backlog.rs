@@ -1,8 +1,6 @@
 //! What a run does with the backlog of an earlier one, and when it scans.
 
-use towpath::{
-    AfterBacklog, BacklogOrigin, CancellationToken, Error, Event, MaxDelete, Mirror, Options, Outcome, ScanReason,
-};
+use towpath::{AfterBacklog, BacklogOrigin, CancellationToken, Error, Event, MaxDelete, Mirror, Outcome, ScanReason};
 use towpath_backend::ErrorKind;
 use towpath_backend::layer::{Fault, Faults, Operation, Rule};
 use towpath_memory::MemoryTree;
@@ -18,7 +16,7 @@ fn refusing(bench: &Bench) -> Fault<MemoryTree> {
 /// One lane takes the files in the order of their names.
 fn one_at_a_time() -> Bench {
     let bench = Bench::new();
-    Bench { options: Options { lanes: Some(1), ..bench.options.clone() }, ..bench }
+    Bench { options: bench.options.clone().lanes(1), ..bench }
 }
 
 /// A bench whose last run came to its end: `bad` failed, `good` is in sync. `new` was created since.
@@ -78,7 +76,7 @@ impl Bench {
     }
 
     fn mirroring(mut self) -> Self {
-        let mirror = Mirror { max_delete: MaxDelete::Percent(100), discard: false, other_file_systems: false };
+        let mirror = Mirror::default().max_delete(MaxDelete::Percent(100));
         self.options.mirror = Some(mirror);
         self
     }

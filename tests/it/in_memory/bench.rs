@@ -51,7 +51,7 @@ impl Bench {
             folder: Arc::new(tempfile::tempdir().unwrap()),
             source: MemoryTree::new("old"),
             sink: MemoryTree::new("new"),
-            options: Options { lanes: Some(2), ..Options::default() },
+            options: Options::default().lanes(2),
             log: "audit.jsonl",
         }
     }
@@ -82,7 +82,8 @@ impl Bench {
         sink: impl Sink + 'static,
         token: CancellationToken,
     ) -> towpath::Result<Report> {
-        self.migration(source, sink, token).run().await
+        let (migration, _) = self.migration(source, sink, token);
+        migration.run().await
     }
 
     pub fn with_log(self, log: &'static str) -> Self {
@@ -106,7 +107,7 @@ impl Bench {
         source: impl Source + 'static,
         sink: impl Sink + 'static,
         token: CancellationToken,
-    ) -> Migration {
+    ) -> (Migration, towpath::EventStream) {
         Migration::builder()
             .source(source)
             .sink(sink)
@@ -124,8 +125,7 @@ impl Bench {
         sink: impl Sink + 'static,
         token: CancellationToken,
     ) -> Ran {
-        let mut migration = self.migration(source, sink, token);
-        let mut stream = migration.events();
+        let (migration, mut stream) = self.migration(source, sink, token);
         let listener = tokio::spawn(async move {
             let mut events = Vec::new();
             while let Some(event) = stream.next().await {

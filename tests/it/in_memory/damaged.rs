@@ -72,8 +72,7 @@ impl Source for Damaged {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_name_that_cannot_be_statted_hides_no_others_and_nothing_is_deleted_for_it() {
     let mut bench = Bench::new();
-    bench.options.mirror =
-        Some(Mirror { max_delete: MaxDelete::Files(100), discard: false, other_file_systems: false });
+    bench.options.mirror = Some(Mirror::default().max_delete(MaxDelete::Files(100)));
     for at in ["bad file", "good", "bad dir/a", "dir/good"] {
         write(&bench.source, at, b"content").await;
     }

@@ -42,8 +42,7 @@ async fn where_the_first_names_are_refused_the_next_one_carries_the_content() {
 async fn a_name_that_was_blocked_becomes_another_name_once_it_is_free() {
     let mut bench = with_names(&["a", "b", "c"]).await;
     write(&bench.sink, "a/full", b"x").await;
-    bench.options.mirror =
-        Some(towpath::Mirror { max_delete: towpath::MaxDelete::Default, discard: false, other_file_systems: false });
+    bench.options.mirror = Some(towpath::Mirror::default());
     let ran = bench.run().await;
     assert!(ran.report.all_in_sync(), "{:?}", ran.events);
     assert_one_file(&bench.sink, &["a", "b", "c"]).await;
@@ -131,7 +130,7 @@ async fn a_run_stopped_while_the_database_works_ends_as_stopped_and_the_next_one
     let many = "WITH n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n LIMIT 20000)
         INSERT INTO file(dir, name, size, modified, status, turn, scan) SELECT 1, 'gone' || i, 0, 0, 0, 1, 1 FROM n";
     rusqlite::Connection::open(bench.database()).unwrap().execute(many, []).unwrap();
-    let mut migration = Migration::builder()
+    let (migration, events) = Migration::builder()
         .source(bench.source.clone())
         .sink(bench.sink.clone())
         .database(bench.database())
@@ -139,7 +138,7 @@ async fn a_run_stopped_while_the_database_works_ends_as_stopped_and_the_next_one
         .build()
         .unwrap();
     migration.cancellation().cancel();
-    drop(migration.events());
+    drop(events);
     let report = migration.run().await.unwrap();
     assert_eq!(report.outcome, Outcome::Stopped);
     let runs = "SELECT count(*) FROM run";

@@ -133,7 +133,7 @@ impl Bench {
         let copy = folder.path().join("backlog.db");
         Migration::copy_database(&self.database(), &copy, self.source.root(), self.sink.root()).unwrap();
         let bench = Self { folder: std::sync::Arc::new(folder), ..self.clone() };
-        let options = towpath::Options { dry_run: true, ..self.options.clone() };
+        let options = self.options.clone().dry_run(true);
         Self { options, ..bench }.run().await
     }
 }
@@ -190,7 +190,7 @@ proptest! {
         runtime.block_on(async {
             let mut bench = Bench { sink: sink(which), ..Bench::new() };
             bench.options.keep_permissions = keeps_permissions;
-            let all = Mirror { max_delete: MaxDelete::Files(u64::MAX), discard: false, other_file_systems: false };
+            let all = Mirror::default().max_delete(MaxDelete::Files(u64::MAX));
             bench.options.mirror = mirrors.then_some(all);
             write(&bench.source, "stays", b"a mirror of nothing is refused").await;
             for change in &at_source {

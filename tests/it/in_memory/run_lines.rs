@@ -1,7 +1,7 @@
 //! The log's lines about runs, and what its lines about files say of failures.
 
 use serde_json::Value;
-use towpath::{Bandwidth, MaxDelete, Mirror, Options};
+use towpath::{Bandwidth, MaxDelete, Mirror};
 use towpath_backend::ErrorKind;
 use towpath_backend::layer::{Fault, Faults, Operation, Rule};
 
@@ -19,7 +19,7 @@ fn first_and_last(bench: &Bench) -> (Value, Value) {
 async fn a_run_has_a_first_line_with_its_options_and_a_last_one_with_its_totals() {
     let mut bench = Bench::new();
     let options = bench.options.clone();
-    bench.options = Options { bandwidth: Bandwidth::Limit(5 << 20), ..options };
+    bench.options = options.bandwidth(Bandwidth::Limit(5 << 20));
     write(&bench.source, "one", b"data").await;
     write(&bench.source, "two", b"more data").await;
     bench.run().await;
@@ -79,7 +79,7 @@ async fn a_run_that_failed_or_was_refused_says_why() {
 
     let mut bench = Bench::new();
     write(&bench.sink, "extra", b"data").await;
-    let mirror = Mirror { max_delete: MaxDelete::Percent(100), discard: false, other_file_systems: false };
+    let mirror = Mirror::default().max_delete(MaxDelete::Percent(100));
     bench.options.mirror = Some(mirror);
     let refusal = bench.run().await.report.refusal.unwrap();
     let (first, last) = first_and_last(&bench);
@@ -105,13 +105,7 @@ async fn a_failure_that_a_later_attempt_repaired_is_told_apart_from_one_that_sta
     bench.run().await;
     let [(name, error)] = &bench.failed_before()[..] else { panic!() };
     assert!(name == "mem://new/never" && error.starts_with("destination: "), "{error}");
-    assert!(
-        Bench { options: Options { rescan: true, ..bench.options.clone() }, ..bench.clone() }
-            .run()
-            .await
-            .report
-            .all_in_sync()
-    );
+    assert!(Bench { options: bench.options.clone().rescan(true), ..bench.clone() }.run().await.report.all_in_sync());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,14 +1,14 @@
 //! Sinks that take capitals and small letters for the same.
 
-use towpath::{MaxDelete, Mirror, Options};
+use towpath::Mirror;
 use towpath_backend::Sink as _;
 
 use super::bench::*;
 
 fn mirrored() -> Bench {
     let mut bench = Bench::with_sink_that_folds_case();
-    let mirror = Mirror { max_delete: MaxDelete::Default, discard: false, other_file_systems: false };
-    bench.options = Options { mirror: Some(mirror), ..bench.options };
+    let mirror = Mirror::default();
+    bench.options = bench.options.mirror(mirror);
     bench
 }
 

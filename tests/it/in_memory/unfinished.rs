@@ -125,7 +125,7 @@ async fn a_copy_that_a_stopped_run_left_is_reported_once_its_source_is_gone() {
     assert_eq!(stopped.report.outcome, towpath::Outcome::Stopped);
     bench.source.remove_file(&path("large")).await.unwrap();
     for rescan in [false, true] {
-        let bench = Bench { options: towpath::Options { rescan, ..bench.options.clone() }, ..bench.clone() };
+        let bench = Bench { options: bench.options.clone().rescan(rescan), ..bench.clone() };
         let ran = bench.run().await;
         assert!(!ran.report.all_in_sync() && ran.tells("Incomplete"), "{:?}", ran.events);
     }

@@ -17,7 +17,7 @@ pub const BLOCK: usize = 1 << 20;
 
 /// One lane, blocks of one step: every call is predictable.
 pub fn one_lane() -> Options {
-    Options { lanes: Some(1), block_size_bytes: BLOCK, queue_capacity: 4, ..Options::default() }
+    Options::default().lanes(1).block_size_bytes(BLOCK).queue_capacity(4)
 }
 
 /// The position of an entry in the journal.
@@ -198,7 +198,11 @@ impl Bench {
         lines.filter(|line| !line["status"].as_str().unwrap().starts_with("run-")).collect()
     }
 
-    pub fn migration(&self, source: impl Source + 'static, sink: impl Sink + 'static) -> Migration {
+    pub fn migration(
+        &self,
+        source: impl Source + 'static,
+        sink: impl Sink + 'static,
+    ) -> (Migration, towpath::EventStream) {
         Migration::builder()
             .source(source)
             .sink(sink)
@@ -226,8 +230,7 @@ pub fn rows(database: &std::path::Path) -> Vec<(String, String)> {
     rows.map(Result::unwrap).collect()
 }
 
-pub async fn run(mut migration: Migration) -> Ran {
-    let mut stream = migration.events();
+pub async fn run((migration, mut stream): (Migration, towpath::EventStream)) -> Ran {
     let listener = tokio::spawn(async move {
         let mut events = Vec::new();
         while let Some(event) = stream.next().await {

@@ -28,15 +28,14 @@ impl Bench {
 
     /// A run, and how many empty directories it said that are not kept, and why.
     async fn run(&self, sink: OpendalTree) -> (Report, Vec<(u64, String)>) {
-        let mut migration = Migration::builder()
+        let (migration, mut events) = Migration::builder()
             .source(LocalSource::open(&self.folder.path().join("source")).unwrap())
             .sink(sink)
             .database(self.folder.path().join("db"))
             .audit_log(self.folder.path().join("log"))
-            .options(Options { rescan: true, ..Options::default() })
+            .options(Options::default().rescan(true))
             .build()
             .unwrap();
-        let mut events = migration.events();
         let run = tokio::spawn(migration.run());
         let mut notes = Vec::new();
         while let Some(event) = events.next().await {

@@ -33,15 +33,14 @@ fn assert_untouched(server: &Server) {
 
 async fn run(source: impl Source + 'static, sink: impl Sink + 'static, deletes: bool) -> (Report, String) {
     let state = tempfile::tempdir().unwrap();
-    let mirror =
-        deletes.then_some(Mirror { max_delete: MaxDelete::Percent(100), discard: false, other_file_systems: false });
-    let migration = Migration::builder()
+    let mirror = deletes.then_some(Mirror::default().max_delete(MaxDelete::Percent(100)));
+    let builder = Migration::builder()
         .source(source)
         .sink(sink)
         .database(state.path().join("db"))
         .audit_log(state.path().join("log"))
-        .options(Options { mirror, ..Options::default() });
-    let report = migration.build().unwrap().run().await.unwrap();
+        .options(Options::default().mirror(mirror));
+    let report = builder.build().unwrap().0.run().await.unwrap();
     (report, fs::read_to_string(state.path().join("log")).unwrap())
 }
 

@@ -60,9 +60,10 @@ fn migration(source: impl Source + 'static, sink: impl Sink + 'static, folder: &
         .sink(sink)
         .database(folder.join("db"))
         .audit_log(folder.join("log"))
-        .options(Options { rescan, ..Options::default() })
+        .options(Options::default().rescan(rescan))
         .build()
         .unwrap()
+        .0
 }
 
 async fn run(source: impl Source + 'static, sink: impl Sink + 'static, folder: &Path, rescan: bool) -> Report {
@@ -290,8 +291,8 @@ async fn a_mirror_of_a_store_deletes_what_went_and_nothing_when_all_went() {
         operator.write(key, key).await.unwrap();
     }
     let run = async || {
-        let mirror = Mirror { max_delete: MaxDelete::Percent(100), discard: false, other_file_systems: false };
-        let options = Options { rescan: true, mirror: Some(mirror), ..Options::default() };
+        let mirror = Mirror::default().max_delete(MaxDelete::Percent(100));
+        let options = Options::default().rescan(true).mirror(mirror);
         fs::create_dir_all(at("state")).unwrap();
         Migration::builder()
             .source(OpendalTree::new(operator.clone(), "memory:tree"))
@@ -301,6 +302,7 @@ async fn a_mirror_of_a_store_deletes_what_went_and_nothing_when_all_went() {
             .options(options)
             .build()
             .unwrap()
+            .0
             .run()
             .await
     };

@@ -49,14 +49,13 @@ impl FilterArguments {
     /// # Errors
     /// One line that names the option and what is wrong with it.
     pub(crate) fn filter(&self) -> Result<Filter, String> {
-        Ok(Filter {
-            rules: self.rules.read()?,
-            max_size_bytes: self.max_size,
-            min_size_bytes: self.min_size,
-            newer_than: self.newer_than.map(|since| since.time),
-            newer_than_age: self.newer_than.and_then(|since| since.age),
-            one_file_system: self.one_file_system,
-        })
+        Ok(Filter::default()
+            .rules(self.rules.read()?)
+            .max_size_bytes(self.max_size)
+            .min_size_bytes(self.min_size)
+            .newer_than(self.newer_than.map(|since| since.time))
+            .newer_than_age(self.newer_than.and_then(|since| since.age))
+            .one_file_system(self.one_file_system))
     }
 }
 
@@ -144,7 +143,7 @@ impl RuleArguments {
         for (option, value) in &self.0 {
             rules.extend(option.rules(value)?);
         }
-        Rules::new(rules)
+        Rules::new(rules).map_err(|error| error.to_string())
     }
 }
 

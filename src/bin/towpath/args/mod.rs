@@ -312,52 +312,52 @@ impl SyncArguments {
     /// # Errors
     /// One line that names the option whose value cannot be used.
     pub(crate) fn options(&self) -> Result<Options, String> {
-        Ok(Options {
-            bandwidth: self.bandwidth()?,
-            checksum: Some(self.checksum),
-            block_size_bytes: self.block_size,
-            queue_capacity: self.queue_capacity,
-            long_holes_bytes: Options::default().long_holes_bytes,
-            lanes: self.lanes,
-            walkers: self.walkers,
-            modify_window: self.modify_window,
-            links: match self.links {
+        Ok(Options::default()
+            .bandwidth(self.bandwidth()?)
+            .checksum(self.checksum)
+            .block_size_bytes(self.block_size)
+            .queue_capacity(self.queue_capacity)
+            .lanes(self.lanes)
+            .walkers(self.walkers)
+            .modify_window(self.modify_window)
+            .links(match self.links {
                 LinksArgument::Copy => Links::Copy,
                 LinksArgument::Skip => Links::Skip,
                 LinksArgument::Follow => Links::Follow,
-            },
-            hard_links: match self.hard_links {
+            })
+            .hard_links(match self.hard_links {
                 HardLinksArgument::Keep => HardLinks::Keep,
                 HardLinksArgument::Copy => HardLinks::Copy,
-            },
-            specials: match self.specials {
+            })
+            .specials(match self.specials {
                 SpecialsArgument::Skip => Specials::Skip,
                 SpecialsArgument::Fail => Specials::Fail,
-            },
-            write_mode: match self.write_mode {
+            })
+            .write_mode(match self.write_mode {
                 WriteModeArgument::Inplace => WriteMode::InPlace,
                 WriteModeArgument::Atomic => WriteMode::Atomic,
-            },
-            keep_permissions: self.perms,
-            keep_owner: self.owner,
-            keep_xattrs: self.xattrs,
-            mirror: self.delete_extras.then(|| Mirror {
-                max_delete: self.max_delete.unwrap_or(MaxDelete::Default),
-                discard: self.trash.is_some(),
-                other_file_systems: self.delete_other_file_systems,
-            }),
-            sink_apart: Vec::new(),
-            dry_run: false,
-            filter: self.filters.filter()?,
-            delete_excluded: self.filters.delete_excluded,
-            rescan: self.rescan,
-            after_backlog: match (self.then_scan, self.no_scan) {
+            })
+            .keep_permissions(self.perms)
+            .keep_owner(self.owner)
+            .keep_xattrs(self.xattrs)
+            .mirror(self.mirror())
+            .filter(self.filters.filter()?)
+            .delete_excluded(self.filters.delete_excluded)
+            .rescan(self.rescan)
+            .after_backlog(match (self.then_scan, self.no_scan) {
                 (true, _) => AfterBacklog::Scan,
                 (false, true) => AfterBacklog::Stop,
                 (false, false) => AfterBacklog::Auto,
-            },
-            accept_new_tree: self.accept_new_tree,
-        })
+            })
+            .accept_new_tree(self.accept_new_tree))
+    }
+
+    fn mirror(&self) -> Option<Mirror> {
+        let mirror = Mirror::default()
+            .max_delete(self.max_delete.unwrap_or_default())
+            .discard(self.trash.is_some())
+            .other_file_systems(self.delete_other_file_systems);
+        self.delete_extras.then_some(mirror)
     }
 }
 

@@ -45,16 +45,16 @@ pub(crate) async fn run(
         Location::Path(dest) => local_sink(dest, arguments, &*source, known.unwrap_or_default()).await?,
         url => trees.inspect(url).await?,
     };
-    let migration = Migration::builder()
+    let (migration, events) = Migration::builder()
         .source(source)
         .boxed_sink(sink)
         .database(database)
         .audit_log(scratch.path().join("audit.jsonl"))
-        .leave_alone(database_files(&files.database))
-        .leave_alone([&files.log])
+        .excluded_paths(database_files(&files.database))
+        .excluded_paths([&files.log])
         .options(options)
         .build()?;
-    let Watched { report, received, can_tell } = watch(arguments, migration).await?;
+    let Watched { report, received, can_tell } = watch(arguments, migration, events).await?;
     if can_tell {
         if let Some(planned) = &report.planned {
             tell_sums(arguments, planned, &report);

@@ -11,6 +11,7 @@ use super::only_run::OnlyRun;
 use super::trees::Trees;
 use super::watch::{Watched, watch};
 use super::{dry_run, patterns, remote};
+use crate::args::bwlimit::BwLimit;
 use crate::args::{Format, Given, SyncArguments};
 use crate::config::state_files::{StateFiles, canonical_of, state_files};
 use crate::console::{self, format, output};
@@ -52,7 +53,7 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, Refusal> {
     }
     let (opened, files, options) = check(arguments, [&source, &dest], &trees).await?;
     if !arguments.quiet && arguments.format == Format::Text {
-        output::line(&console::limit_line(options.bandwidth));
+        output::line(&console::limit_line(arguments.bwlimit.unwrap_or(BwLimit::Off), arguments.bwlimit_max));
     }
     if arguments.dry_run {
         return dry_run::run(arguments, [&source, &dest], options, opened, &trees, &files).await;
@@ -63,7 +64,7 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, Refusal> {
         Location::Path(dest) => local_sink(dest, &*opened, arguments).await?,
         url => trees.sink(url).await?,
     };
-    let migration = Migration::builder()
+    let (migration, events) = Migration::builder()
         .source(opened)
         .boxed_sink(sink)
         .database(&files.database)
@@ -74,7 +75,7 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, Refusal> {
         output::line(&format!("database {}", shown(&files.database)));
         output::line(&format!("log      {}", shown(&files.log)));
     }
-    let Watched { report, received, can_tell } = watch(arguments, migration).await?;
+    let Watched { report, received, can_tell } = watch(arguments, migration, events).await?;
     if can_tell {
         if !arguments.quiet {
             output::line(&console::summary(&report));
@@ -113,9 +114,9 @@ async fn check(
     [source, dest]: [&Location; 2],
     trees: &Trees,
 ) -> Result<(Box<dyn Source>, StateFiles, Options), Refusal> {
-    let wrong_usage = |problem| Refusal(WRONG_USAGE, problem);
+    let wrong_usage = |problem: String| Refusal(WRONG_USAGE, problem);
     let options = arguments.options().map_err(wrong_usage)?;
-    options.check().map_err(wrong_usage)?;
+    options.check().map_err(|error| wrong_usage(error.to_string()))?;
     for note in patterns::check(&options.filter.rules, [source, dest]).map_err(wrong_usage)? {
         tell_note(arguments, &note);
     }

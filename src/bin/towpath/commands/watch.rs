@@ -6,7 +6,7 @@ use crate::args::SyncArguments;
 use crate::console::Console;
 use crate::exit::{COULD_NOT_RUN, Refusal};
 use crate::signals::{self, ProgressRequests, Received};
-use towpath::{Migration, Report};
+use towpath::{EventStream, Migration, Report};
 
 /// A migration that has ended.
 pub(crate) struct Watched {
@@ -17,12 +17,16 @@ pub(crate) struct Watched {
 }
 
 /// Runs it, and shows how it gets on.
-pub(crate) async fn watch(arguments: &SyncArguments, mut migration: Migration) -> Result<Watched, Refusal> {
+pub(crate) async fn watch(
+    arguments: &SyncArguments,
+    migration: Migration,
+    events: EventStream,
+) -> Result<Watched, Refusal> {
     let failed = |error| Refusal(COULD_NOT_RUN, format!("cannot listen to signals: {error}"));
     let received = signals::listen(migration.stopper()).map_err(failed)?;
     let requests = ProgressRequests::new().map_err(failed)?;
     let console = Console::new(arguments, migration.progress());
-    let (events, stop) = (migration.events(), migration.cancellation());
+    let stop = migration.cancellation();
     let runtime = tokio::runtime::Handle::current();
     // A thread of its own: a pipe or a terminal that takes no more text holds up none of the engine's.
     let console = tokio::task::spawn_blocking(move || runtime.block_on(console.listen(events, requests, stop)));

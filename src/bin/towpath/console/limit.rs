@@ -1,19 +1,16 @@
 //! The bandwidth limit in words.
 
-use towpath::Bandwidth;
-
 use super::format::rate;
+use crate::args::bwlimit::BwLimit;
 
-/// The limit in force, on one line.
-pub(crate) fn limit_line(bandwidth: Bandwidth) -> String {
+/// The limit in force, on one line; `max_bytes_per_s` is the most that `auto` may become.
+pub(crate) fn limit_line(limit: BwLimit, max_bytes_per_s: Option<u64>) -> String {
     let each_way = |limit| format!("{} each way", rate(limit).replace(".0 ", " "));
-    match bandwidth {
-        Bandwidth::Unlimited => "limit: none".to_owned(),
-        Bandwidth::Limit(limit) => format!("limit: {}", each_way(limit)),
-        Bandwidth::Auto { max_bytes_per_s: None } => "limit: auto, what the others on the link leave".to_owned(),
-        Bandwidth::Auto { max_bytes_per_s: Some(max) } => {
-            format!("limit: auto, what the others on the link leave, at most {}", each_way(max))
-        }
+    let at_most = max_bytes_per_s.map_or_else(String::new, |max| format!(", at most {}", each_way(max)));
+    match limit {
+        BwLimit::Off => "limit: none".to_owned(),
+        BwLimit::Fixed(limit) => format!("limit: {}", each_way(limit)),
+        BwLimit::Auto => format!("limit: auto, what the others on the link leave{at_most}"),
     }
 }
 
@@ -23,11 +20,11 @@ mod tests {
 
     #[test]
     fn the_limit_is_reported_as_it_is_typed() {
-        assert_eq!(limit_line(Bandwidth::Unlimited), "limit: none");
-        assert_eq!(limit_line(Bandwidth::Limit(20 << 20)), "limit: 20 MiB/s each way");
-        assert_eq!(limit_line(Bandwidth::Limit(1536)), "limit: 1.5 KiB/s each way");
-        assert!(limit_line(Bandwidth::Auto { max_bytes_per_s: None }).starts_with("limit: auto"));
-        let auto = limit_line(Bandwidth::Auto { max_bytes_per_s: Some(2 << 20) });
+        assert_eq!(limit_line(BwLimit::Off, None), "limit: none");
+        assert_eq!(limit_line(BwLimit::Fixed(20 << 20), None), "limit: 20 MiB/s each way");
+        assert_eq!(limit_line(BwLimit::Fixed(1536), None), "limit: 1.5 KiB/s each way");
+        assert!(limit_line(BwLimit::Auto, None).starts_with("limit: auto"));
+        let auto = limit_line(BwLimit::Auto, Some(2 << 20));
         assert!(auto.starts_with("limit: auto") && auto.ends_with("at most 2 MiB/s each way"), "{auto}");
     }
 }

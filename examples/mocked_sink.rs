@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use towpath::{Migration, Timestamp};
-use towpath_backend::comfort::SinkExt as _;
+use towpath_backend::ext::SinkExt as _;
 use towpath_backend::mock::{MockFileWriter, MockSink};
 use towpath_backend::{Capabilities, Error, ErrorKind, Identity, Kind, Metadata, RelPath};
 use towpath_memory::MemoryTree;

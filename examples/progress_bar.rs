@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use towpath::{Bandwidth, Estimator, Migration, Options, Phase, Timestamp};
 use towpath_backend::RelPath;
-use towpath_backend::comfort::SinkExt as _;
+use towpath_backend::ext::SinkExt as _;
 use towpath_memory::MemoryTree;
 
 /// Characters of the bar.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use towpath::{Bandwidth, CancellationToken, Migration, Options, Outcome, Progress, Report, Timestamp};
 use towpath_backend::RelPath;
-use towpath_backend::comfort::SinkExt as _;
+use towpath_backend::ext::SinkExt as _;
 use towpath_memory::MemoryTree;
 
 /// Runs one migration at a time. Its trees and its state outlive each run.

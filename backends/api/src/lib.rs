@@ -8,7 +8,7 @@
 //! Paths are bytes relative to the root ([`RelPath`]), never strings: a name
 //! that is not valid UTF-8 is a name like any other.
 //!
-//! What they have can be put together: [`comfort`] walks a tree, reads and writes
+//! What they have can be put together: [`ext`] walks a tree, reads and writes
 //! small files, and makes directories down to the last, with any backend.
 //!
 //! What users name by paths and URLs is opened by way of the [`registry`].
@@ -20,7 +20,7 @@
 //! - `mock`: [`mock`], mockall mocks of the traits, for tests of code that uses them;
 //! - `conformance`: [`mod@conformance`], the suite that every backend must pass.
 
-pub mod comfort;
+pub mod ext;
 mod error;
 mod forward;
 mod identity;

@@ -9,7 +9,7 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 
 use rustix::buffer::spare_capacity;
@@ -18,8 +18,10 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 use towpath_backend::{Attributes, Error, ErrorKind, Kind, Owner, RelPath, Xattr};
 
-use crate::root::{Root, metadata_of_open};
-use crate::write_access::Hold;
+use crate::lifted::Hold;
+use crate::proc_fd::{proc_path, through_proc};
+use crate::root::Root;
+use crate::stat::metadata_of_open;
 
 /// The kernel's limit for the names, and for each value.
 const MAX_BYTES: usize = 65_536;
@@ -137,16 +139,4 @@ fn not_taken(path: &RelPath, name: &[u8], error: Errno) -> Error {
     let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
     let named = format!("{}: {cause}", String::from_utf8_lossy(name));
     Error::new(error.kind(), "set attribute", path, named).with_temporary(error.is_temporary())
-}
-
-pub(crate) fn proc_path(file: &OwnedFd) -> String {
-    format!("/proc/self/fd/{}", file.as_raw_fd())
-}
-
-/// What is missing is `/proc`: an open handle's file is there.
-pub(crate) fn through_proc(error: Errno) -> io::Error {
-    match error {
-        Errno::NOENT | Errno::NOTDIR => io::Error::other("/proc is not mounted"),
-        _ => error.into(),
-    }
 }

@@ -6,7 +6,8 @@ use rustix::fs::{AtFlags, linkat, renameat, statx, unlinkat};
 use rustix::io::Errno;
 use towpath_backend::{Kind, Metadata, RelPath};
 
-use crate::root::{NO_FOLLOW, Root, STATX, metadata_of};
+use crate::root::Root;
+use crate::stat::{NO_FOLLOW, STATX, metadata_of};
 use crate::writer::name_refused;
 
 /// Makes `path` another name of the file `existing`.

@@ -16,7 +16,8 @@ use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use towpath_backend::{Entry, EntryStream, Error, Kind, Metadata, RelPath, Result, Timestamp};
 
-use crate::root::{NO_FOLLOW, STATX, blocking, metadata_of};
+use crate::blocking::blocking;
+use crate::stat::{NO_FOLLOW, STATX, metadata_of};
 
 /// Entries of a page, at least, but for the last: two calls of the kernel give as many and more.
 const PAGE_ENTRIES: usize = 512;
@@ -87,7 +88,7 @@ impl Listing {
 
 /// The entry; `None` if it is the directory itself or the one above, or was removed since
 /// the directory was read: asked for again, as a server that is busy may not find what it has.
-fn look(dir: impl AsFd, name: &CStr, path: &RelPath) -> Result<Option<Entry>> {
+fn stat_entry(dir: impl AsFd, name: &CStr, path: &RelPath) -> Result<Option<Entry>> {
     if matches!(name.to_bytes(), b"." | b"..") {
         return Ok(None);
     }
@@ -168,7 +169,7 @@ fn read_page(dir: &OwnedFd, path: &RelPath, buffer: &mut [MaybeUninit<u8>]) -> R
             entry => entry.map_err(failed)?,
         };
         ended = false;
-        page.extend(look(dir, entry.file_name(), path)?);
+        page.extend(stat_entry(dir, entry.file_name(), path)?);
         if raw.is_buffer_empty() {
             break;
         }

@@ -14,7 +14,8 @@ use towpath_backend::{Capabilities, Timestamp};
 
 use crate::holes::may_have_holes;
 use crate::named::Named as _;
-use crate::root::{NO_FOLLOW, Root, STATX, metadata_of};
+use crate::root::Root;
+use crate::stat::{NO_FOLLOW, STATX, metadata_of};
 
 /// The steps that file systems have, the coarsest first.
 const STEPS_NS: [u64; 7] = [2_000_000_000, 1_000_000_000, 10_000_000, 1_000_000, 1_000, 100, 1];

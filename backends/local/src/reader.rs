@@ -10,9 +10,11 @@ use rustix::fs::{Advice, OFlags, fadvise};
 use rustix::io::{Errno, pread, retry_on_intr};
 use towpath_backend::{FileReader, Kind, Metadata, RelPath, Result, async_trait};
 
+use crate::blocking::blocking;
 use crate::calls;
 use crate::holes;
-use crate::root::{Root, blocking, metadata_of, metadata_of_open, stat_open};
+use crate::root::Root;
+use crate::stat::{metadata_of, metadata_of_open, stat_open};
 
 /// Files up to here are read with the fewest system calls, and no advice.
 const SMALL_BYTES: u64 = 1 << 20;

@@ -1,25 +1,23 @@
-//! A mounted tree: what source and sink have in common.
+//! The open root of a mounted tree.
 
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Statx, StatxFlags, StatxTimestamp, fstatvfs, open, statx};
+use rustix::fs::{AtFlags, Mode, OFlags, Statx, StatxFlags, open, statx};
 use rustix::io::Errno;
-use towpath_backend::{
-    EntryStream, Error, FileId, Hints, Identity, Kind, Metadata, Owner, ReadOptions, RelPath, Result, Timestamp,
-};
+use towpath_backend::{Error, Metadata, RelPath, Result};
 
+use crate::blocking::blocking;
 use crate::filesystem::FileSystem;
-use crate::identity;
-use crate::listing;
+use crate::in_flight::Way;
+use crate::lifted::WriteAccess;
 use crate::named::Named as _;
 use crate::resolve::Resolver;
-use crate::way::Way;
-use crate::write_access::WriteAccess;
+use crate::stat::{NO_FOLLOW, STATX, metadata_of, metadata_of_open};
 
 /// Why a path cannot be the root of a tree. One line, with the path.
 #[derive(Debug)]
@@ -115,10 +113,6 @@ impl Root {
         stat.stx_mnt_id != self.mount_id
     }
 
-    pub(crate) fn hints(&self) -> Hints {
-        Hints { over_network: self.filesystem.is_remote(), ..Hints::DEFAULT }
-    }
-
     pub(crate) fn bytes(&self) -> &[u8] {
         self.path.as_os_str().as_bytes()
     }
@@ -129,18 +123,6 @@ impl Root {
         let folder = local.parent()?.canonicalize().ok()?;
         let inside = folder.strip_prefix(&self.path).ok()?;
         RelPath::new(inside.join(local.file_name()?).as_os_str().as_bytes()).ok()
-    }
-}
-
-/// Runs blocking work on a thread for it; its errors become those of `operation` on `path`.
-pub(crate) async fn blocking<T: Send + 'static>(
-    operation: &'static str,
-    path: &RelPath,
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> Result<T> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result.map_err(|error| Error::from_io(operation, path, error)),
-        Err(error) => Err(Error::from_io(operation, path, io::Error::other(error))),
     }
 }
 
@@ -157,70 +139,5 @@ impl Root {
             return work().map_err(|error| Error::from_io(operation, path, error));
         }
         blocking(operation, path, work).await
-    }
-}
-
-/// The root looked up anew by its path: the handle that is held would show an
-/// unmounted share as if it were still there.
-pub(crate) async fn identity(root: &Arc<Root>) -> Result<Identity> {
-    let path = root.path.clone();
-    let look = move || {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        identity::identity(open(&path, flags, Mode::empty())?, &path)
-    };
-    blocking("stat", &RelPath::root(), look).await
-}
-
-/// How full the file system is, no cache knows: NFS and SMB ask the server each time.
-pub(crate) async fn round_trip(root: &Arc<Root>) -> Result<()> {
-    let root = Arc::clone(root);
-    blocking("reach", &RelPath::root(), move || Ok(fstatvfs(root.resolver.root()).map(drop)?)).await
-}
-
-pub(crate) async fn read_dir(root: &Arc<Root>, dir: &RelPath, options: &ReadOptions) -> Result<EntryStream> {
-    let (root, path) = (Arc::clone(root), dir.clone());
-    listing::list(dir, options.pacing.is_some(), move || root.open_to_read(&path, OFlags::DIRECTORY)).await
-}
-
-pub(crate) async fn metadata(root: &Arc<Root>, path: &RelPath) -> Result<Metadata> {
-    let (root, at) = (Arc::clone(root), path.clone());
-    blocking("stat", path, move || root.metadata(&at)).await
-}
-
-/// What is asked of statx.
-pub(crate) const STATX: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::BTIME).union(StatxFlags::MNT_ID);
-/// Look at links themselves, and mount nothing by looking.
-pub(crate) const NO_FOLLOW: AtFlags = AtFlags::SYMLINK_NOFOLLOW.union(AtFlags::NO_AUTOMOUNT);
-
-/// Looks at an open file.
-pub(crate) fn stat_open(file: impl AsFd) -> io::Result<Statx> {
-    Ok(statx(file, "", AtFlags::EMPTY_PATH, STATX)?)
-}
-
-/// The metadata of an open file.
-pub(crate) fn metadata_of_open(file: impl AsFd) -> io::Result<Metadata> {
-    stat_open(file).map(|stat| metadata_of(&stat))
-}
-
-pub(crate) fn metadata_of(stat: &Statx) -> Metadata {
-    let time = |time: &StatxTimestamp| Timestamp::from_parts(time.tv_sec, time.tv_nsec);
-    let mode = u32::from(stat.stx_mode);
-    let kind = match FileType::from_raw_mode(mode) {
-        FileType::RegularFile => Kind::File,
-        FileType::Directory => Kind::Dir,
-        FileType::Symlink => Kind::Symlink,
-        _ => Kind::Other,
-    };
-    Metadata {
-        accessed: Some(time(&stat.stx_atime)),
-        changed: Some(time(&stat.stx_ctime)),
-        // Where the file system does not tell, the kernel leaves the bit unset.
-        created: (stat.stx_mask & StatxFlags::BTIME.bits() != 0).then(|| time(&stat.stx_btime)),
-        permissions: Some(mode & 0o7777),
-        owner: Some(Owner { user: stat.stx_uid, group: stat.stx_gid }),
-        id: Some(FileId { device: rustix::fs::makedev(stat.stx_dev_major, stat.stx_dev_minor), inode: stat.stx_ino }),
-        names: u64::from(stat.stx_nlink),
-        mount: (stat.stx_mask & StatxFlags::MNT_ID.bits() != 0).then_some(stat.stx_mnt_id),
-        ..Metadata::new(kind, stat.stx_size, time(&stat.stx_mtime))
     }
 }

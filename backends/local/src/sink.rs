@@ -11,30 +11,33 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, Mode, mkdirat, symlinkat, syncfs, unlinkat, utimensat};
 use rustix::io::Errno;
 use towpath_backend::{
-    Attributes, Bytes, Capabilities, EntryStream, Error, ErrorKind, FileWriter, Hints, Identity, Metadata, ReadOptions,
-    RelPath, Result, Sink, Times, Tree, WriteOptions, async_trait,
+    Attributes, Bytes, Capabilities, Error, ErrorKind, FileWriter, Metadata, RelPath, Result, Sink, Times,
+    WriteOptions, async_trait,
 };
 
 use crate::attributes;
+use crate::blocking::blocking;
+use crate::create_root;
 use crate::links;
-use crate::made;
 use crate::resolve::{Dir, Resolver};
-use crate::root::{self, OpenError, Root, blocking};
+use crate::root::{OpenError, Root};
 use crate::trash::{self, Trash};
+use crate::tree::LocalTree;
 use crate::writer::{self, LocalWriter};
-use crate::{known, probe};
+use crate::{probe, static_capabilities};
 
 /// A mounted tree to write into.
+pub type LocalSink = LocalTree<Writing>;
+
+/// The side of a [`LocalSink`].
 #[derive(Debug)]
-pub struct LocalSink {
-    root: Arc<Root>,
-    capabilities: Capabilities,
-    /// Nothing may be written: it was opened to be looked at.
+pub struct Writing {
+    /// Nothing may be written: it was opened to be inspected.
     inspected: bool,
     trash: Option<Trash>,
 }
 
-impl LocalSink {
+impl LocalTree<Writing> {
     /// Opens the directory at `path` and finds out what it keeps (times, how
     /// finely, links), with a file and a link that go away again. A missing
     /// directory is made if the one above it exists.
@@ -52,13 +55,14 @@ impl LocalSink {
     /// As [`LocalSink::open`].
     pub fn open_bounded(path: &Path, permissions: Option<u32>) -> std::result::Result<Self, OpenError> {
         Self::check(path)?;
-        let (root, _) = made::made(path, DirBuilder::new().mode(dir_mode(permissions)), Resolver::new)?;
+        let (root, _) =
+            create_root::open_or_create(path, DirBuilder::new().mode(dir_mode(permissions)), Resolver::new)?;
         Self::of(root).map_err(|error| OpenError::new(path, format!("cannot be written: {error}")))
     }
 
     pub(crate) fn of(root: Root) -> io::Result<Self> {
         let capabilities = probed(&root)?;
-        Ok(Self { root: Arc::new(root), capabilities, inspected: false, trash: None })
+        Ok(Self { root: Arc::new(root), capabilities, side: Writing { inspected: false, trash: None } })
     }
 
     /// Opens the directory at `path` to be looked at, and writes nothing: what it
@@ -70,11 +74,11 @@ impl LocalSink {
     pub fn inspect(path: &Path) -> std::result::Result<Option<Self>, OpenError> {
         Self::check(path)?;
         let root = match Root::with(path, Resolver::new) {
-            Err(error) if made::is_gone(&error) => return Ok(None),
+            Err(error) if create_root::is_gone(&error) => return Ok(None),
             opened => opened.map_err(|error| OpenError::io(path, "be read", &error))?,
         };
-        let capabilities = known::capabilities(&root);
-        Ok(Some(Self { root: Arc::new(root), capabilities, inspected: true, trash: None }))
+        let capabilities = static_capabilities::capabilities(&root);
+        Ok(Some(Self { root: Arc::new(root), capabilities, side: Writing { inspected: true, trash: None } }))
     }
 
     /// The same, of a sink of which another one found out what it can keep.
@@ -91,14 +95,14 @@ impl LocalSink {
     /// If it cannot be made or read, lies on another file system (nothing can be
     /// moved there at once), or is or holds the tree itself.
     pub fn with_trash(mut self, dir: &Path) -> std::result::Result<Self, OpenError> {
-        self.trash = Some(Trash::at(dir, &self.root, !self.inspected)?);
+        self.side.trash = Some(Trash::at(dir, &self.root, !self.side.inspected)?);
         Ok(self)
     }
 
     /// Where the place for what is discarded lies in this tree, if it lies in it:
     /// what is there is no part of what the tree holds.
     pub fn trash_inside(&self) -> Option<RelPath> {
-        self.trash.as_ref().and_then(Trash::inside)
+        self.side.trash.as_ref().and_then(Trash::inside)
     }
 
     /// Checks that `path` is a directory, or could be made one, and changes nothing.
@@ -106,18 +110,7 @@ impl LocalSink {
     /// # Errors
     /// If it is something else, or the directory above it does not exist.
     pub fn check(path: &Path) -> std::result::Result<(), OpenError> {
-        match std::fs::metadata(path) {
-            Ok(metadata) if metadata.is_dir() => Ok(()),
-            Ok(_) => Err(OpenError::new(path, "is not a directory")),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let above = std::path::absolute(path).ok().and_then(|path| path.parent().map(Path::to_owned));
-                if above.is_some_and(|above| above.is_dir()) && !path.is_symlink() {
-                    return Ok(());
-                }
-                Err(OpenError::new(path, "does not exist, nor does the directory above it"))
-            }
-            Err(error) => Err(OpenError::io(path, "be checked: stat", &error)),
-        }
+        create_root::check(path)
     }
 }
 
@@ -133,42 +126,7 @@ fn dir_mode(permissions: Option<u32>) -> u32 {
     permissions.map_or(0o777, |bits| bits & 0o077 | 0o700)
 }
 
-#[async_trait]
-impl Tree for LocalSink {
-    fn root(&self) -> &[u8] {
-        self.root.bytes()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.capabilities
-    }
-
-    fn hints(&self) -> Hints {
-        self.root.hints()
-    }
-
-    fn locate(&self, local: &Path) -> Option<RelPath> {
-        self.root.locate(local)
-    }
-
-    async fn identity(&self) -> Result<Identity> {
-        root::identity(&self.root).await
-    }
-
-    async fn round_trip(&self) -> Result<()> {
-        root::round_trip(&self.root).await
-    }
-
-    async fn read_dir(&self, dir: &RelPath, options: &ReadOptions) -> Result<EntryStream> {
-        root::read_dir(&self.root, dir, options).await
-    }
-
-    async fn metadata(&self, path: &RelPath) -> Result<Metadata> {
-        root::metadata(&self.root, path).await
-    }
-}
-
-impl LocalSink {
+impl LocalTree<Writing> {
     /// Runs `change` on the directory that holds `path` and its name there.
     async fn change(
         &self,
@@ -202,7 +160,7 @@ impl LocalSink {
 }
 
 #[async_trait]
-impl Sink for LocalSink {
+impl Sink for LocalTree<Writing> {
     async fn create(&self, path: &RelPath, metadata: &Metadata, options: &WriteOptions) -> Result<Box<dyn FileWriter>> {
         let (at, permissions) = (path.clone(), metadata.permissions);
         let create = move |root: &Root| writer::create(root, &at, permissions);
@@ -302,15 +260,15 @@ impl Sink for LocalSink {
     }
 
     fn reserved_paths(&self) -> Vec<RelPath> {
-        self.trash.as_ref().and_then(Trash::inside).into_iter().collect()
+        self.side.trash.as_ref().and_then(Trash::inside).into_iter().collect()
     }
 
     fn can_discard(&self) -> bool {
-        self.trash.is_some()
+        self.side.trash.is_some()
     }
 
     async fn discard(&self, path: &RelPath) -> Result<()> {
-        let Some(place) = self.trash.as_ref().and_then(Trash::root) else {
+        let Some(place) = self.side.trash.as_ref().and_then(Trash::root) else {
             let cause = "there is no place for what is discarded";
             return Err(Error::new(ErrorKind::Unsupported, "discard", path, cause));
         };

@@ -3,23 +3,25 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use towpath_backend::{
-    Capabilities, EntryStream, FileReader, Hints, Identity, Metadata, ReadOptions, RelPath, Result, Source, Tree,
-    WholeFile, Xattr, async_trait,
-};
+use towpath_backend::{Capabilities, FileReader, ReadOptions, RelPath, Result, Source, WholeFile, Xattr, async_trait};
 
 use crate::attributes;
+use crate::blocking::blocking;
 use crate::holes::may_have_holes;
 use crate::reader::{self, LocalReader, read_exactly, read_once, refuse_all_but_files};
-use crate::root::{self, OpenError, Root, blocking, metadata_of, stat_open};
+use crate::root::{OpenError, Root};
+use crate::stat::{metadata_of, stat_open};
+use crate::tree::LocalTree;
 
 /// A mounted tree to read from.
-#[derive(Debug)]
-pub struct LocalSource {
-    root: Arc<Root>,
-}
+pub type LocalSource = LocalTree<Reading>;
 
-impl LocalSource {
+/// The side of a [`LocalSource`].
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Reading;
+
+impl LocalTree<Reading> {
     /// Opens the directory at `path`, which must exist.
     ///
     /// # Errors
@@ -29,48 +31,19 @@ impl LocalSource {
     }
 
     pub(crate) fn of(root: Root) -> Self {
-        Self { root: Arc::new(root) }
+        let capabilities = Capabilities {
+            mtime_precision_ns: root.filesystem.mtime_precision_ns(),
+            symlinks: true,
+            hard_links: true,
+            holes: true,
+            ..Capabilities::PLAIN
+        };
+        Self { root: Arc::new(root), capabilities, side: Reading }
     }
 }
 
 #[async_trait]
-impl Tree for LocalSource {
-    fn root(&self) -> &[u8] {
-        self.root.bytes()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        let mtime_precision_ns = self.root.filesystem.mtime_precision_ns();
-        Capabilities { mtime_precision_ns, symlinks: true, hard_links: true, holes: true, ..Capabilities::PLAIN }
-    }
-
-    fn hints(&self) -> Hints {
-        self.root.hints()
-    }
-
-    fn locate(&self, local: &Path) -> Option<RelPath> {
-        self.root.locate(local)
-    }
-
-    async fn identity(&self) -> Result<Identity> {
-        root::identity(&self.root).await
-    }
-
-    async fn round_trip(&self) -> Result<()> {
-        root::round_trip(&self.root).await
-    }
-
-    async fn read_dir(&self, dir: &RelPath, options: &ReadOptions) -> Result<EntryStream> {
-        root::read_dir(&self.root, dir, options).await
-    }
-
-    async fn metadata(&self, path: &RelPath) -> Result<Metadata> {
-        root::metadata(&self.root, path).await
-    }
-}
-
-#[async_trait]
-impl Source for LocalSource {
+impl Source for LocalTree<Reading> {
     async fn open(&self, path: &RelPath, options: &ReadOptions) -> Result<Box<dyn FileReader>> {
         let (root, at, is_paced) = (Arc::clone(&self.root), path.clone(), options.pacing.is_some());
         Ok(Box::new(blocking("open", path, move || LocalReader::open(&root, at, is_paced)).await?))

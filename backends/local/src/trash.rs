@@ -13,9 +13,10 @@ use rustix::fs::{Mode, OFlags, RenameFlags, mkdirat, openat, renameat, renameat_
 use rustix::io::Errno;
 use towpath_backend::{Kind, RelPath};
 
-use crate::made;
+use crate::create_root;
 use crate::overlap::{Overlap, overlap};
-use crate::root::{NO_FOLLOW, OpenError, Root, STATX, metadata_of, stat_open};
+use crate::root::{OpenError, Root};
+use crate::stat::{NO_FOLLOW, STATX, metadata_of, stat_open};
 
 /// How often one path can be discarded.
 const MAX_SAME: u32 = 10_000;
@@ -41,7 +42,7 @@ impl Trash {
             // It may lie in a directory of the tree that is not writable for its owner.
             let inside = tree.locate(dir).filter(|_| !dir.exists());
             let _holds = inside.and_then(|inside| tree.hold_dirs_above(&inside).ok());
-            let (root, is_new) = made::made(dir, DirBuilder::new().mode(DIR_MODE), resolver)?;
+            let (root, is_new) = create_root::open_or_create(dir, DirBuilder::new().mode(DIR_MODE), resolver)?;
             return Self::of(root, dir, tree).inspect_err(|_| {
                 if is_new {
                     let _best_effort = std::fs::remove_dir(dir);
@@ -49,7 +50,7 @@ impl Trash {
             });
         }
         if !dir.exists() {
-            crate::LocalSink::check(dir)?;
+            create_root::check(dir)?;
             // What is missing can only lie in the tree, neither be it nor hold it.
             return Ok(Self { root: None, inside: tree.locate(dir) });
         }

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use rustix::buffer::spare_capacity;
 use rustix::fs::getxattr;
 
+use crate::create_root::is_gone;
 use crate::filesystem::FileSystem;
-use crate::made::is_gone;
 use crate::mounts::Mount;
 use crate::named::Named as _;
 

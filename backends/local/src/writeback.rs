@@ -18,7 +18,7 @@ use std::time::Instant;
 use rustix::fs::{Advice, fadvise};
 
 use crate::calls::sync_range;
-use crate::way::Way;
+use crate::in_flight::Way;
 
 /// The most bytes of one file on their way at a time: at a Gigabit 70 ms, so that the
 /// link stays busy, and a stop is quick.

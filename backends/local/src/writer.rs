@@ -15,7 +15,9 @@ use towpath_backend::{
     Bytes, Error, FileWriter, Kind, Metadata, Pacing, RelPath, Result, Times, Timestamp, async_trait,
 };
 
-use crate::root::{NO_FOLLOW, Root, STATX, blocking, metadata_of, metadata_of_open, stat_open};
+use crate::blocking::blocking;
+use crate::root::Root;
+use crate::stat::{NO_FOLLOW, STATX, metadata_of, metadata_of_open, stat_open};
 use crate::writeback::WriteBack;
 
 /// Tries to make or open a file that others make and remove at that moment.

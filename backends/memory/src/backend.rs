@@ -59,7 +59,7 @@ impl Backend for Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use towpath_backend::comfort::{SinkExt as _, SourceExt as _};
+    use towpath_backend::ext::{SinkExt as _, SourceExt as _};
     use towpath_backend::registry::{Registry, Surroundings};
     use towpath_backend::{RelPath, Timestamp};
 

@@ -9,8 +9,9 @@ use rustix::fs::{AtFlags, Dir, Mode, OFlags, mkdirat, openat, statx, unlinkat};
 use rustix::io::Errno;
 use towpath_backend::{ByteSet, NameRules};
 
-use crate::known::CONTROLS;
-use crate::root::{NO_FOLLOW, Root, STATX};
+use crate::root::Root;
+use crate::stat::{NO_FOLLOW, STATX};
+use crate::static_capabilities::CONTROLS;
 
 /// All in one, for the many file systems that take any bytes: bytes that are
 /// often refused, letters that fold, and an end that is often cut off.

@@ -40,7 +40,7 @@ impl Tree {
     }
 
     fn lifted(&self) -> usize {
-        self.root.write_access.shards.iter().map(|shard| shard.lock().unwrap().len()).sum()
+        self.root.write_access.count()
     }
 }
 

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use tokio_stream::StreamExt as _;
-use towpath_backend::comfort::{SinkExt as _, SourceExt as _, TreeExt as _};
+use towpath_backend::ext::{SinkExt as _, SourceExt as _, TreeExt as _};
 use towpath_backend::layer::{Fault, Faults, Operation, Rule};
 use towpath_backend::{ErrorKind, Kind, RelPath, Sink as _, Source, Timestamp, Tree as _};
 use towpath_memory::MemoryTree;

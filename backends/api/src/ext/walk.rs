@@ -28,7 +28,7 @@ struct Level {
     pages: EntryStream,
 }
 
-/// A walk through a tree ([`crate::comfort::TreeExt::walk`]).
+/// A walk through a tree ([`crate::ext::TreeExt::walk`]).
 #[must_use = "a walk goes no further than it is polled"]
 pub struct Walk<'a, T: ?Sized> {
     tree: &'a T,

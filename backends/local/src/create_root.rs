@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 const TRIES: u32 = 12;
 
 /// The directory at `path`, and whether it was missing and made by `maker`: the one above it must exist.
-pub(crate) fn made(
+pub(crate) fn open_or_create(
     path: &Path,
     maker: &DirBuilder,
     resolver: impl Fn(OwnedFd) -> Resolver,
@@ -34,6 +34,22 @@ pub(crate) fn made(
     };
     let root = opened(PAUSE, make, || Root::with(path, &resolver))?;
     Ok((root.map_err(|error| OpenError::io(path, "be read", &error))?, is_new.get()))
+}
+
+/// Checks that `path` is a directory, or could be made one, and changes nothing.
+pub(crate) fn check(path: &Path) -> Result<(), OpenError> {
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => Ok(()),
+        Ok(_) => Err(OpenError::new(path, "is not a directory")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let above = std::path::absolute(path).ok().and_then(|path| path.parent().map(Path::to_owned));
+            if above.is_some_and(|above| above.is_dir()) && !path.is_symlink() {
+                return Ok(());
+            }
+            Err(OpenError::new(path, "does not exist, nor does the directory above it"))
+        }
+        Err(error) => Err(OpenError::io(path, "be checked: stat", &error)),
+    }
 }
 
 /// Makes and opens until what was made, or seemed to be there, is there.

@@ -1,0 +1,17 @@
+//! Blocking work on threads of the runtime that are there for it.
+
+use std::io;
+
+use towpath_backend::{Error, RelPath, Result};
+
+/// Runs blocking work on a thread for it; its errors become those of `operation` on `path`.
+pub(crate) async fn blocking<T: Send + 'static>(
+    operation: &'static str,
+    path: &RelPath,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result.map_err(|error| Error::from_io(operation, path, error)),
+        Err(error) => Err(Error::from_io(operation, path, io::Error::other(error))),
+    }
+}

@@ -1,0 +1,45 @@
+//! What the kernel says of a file, and what that means here.
+
+use std::io;
+use std::os::fd::AsFd;
+
+use rustix::fs::{AtFlags, FileType, Statx, StatxFlags, StatxTimestamp, statx};
+use towpath_backend::{FileId, Kind, Metadata, Owner, Timestamp};
+
+/// What is asked of statx.
+pub(crate) const STATX: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::BTIME).union(StatxFlags::MNT_ID);
+/// Links themselves are checked, and nothing is mounted by it.
+pub(crate) const NO_FOLLOW: AtFlags = AtFlags::SYMLINK_NOFOLLOW.union(AtFlags::NO_AUTOMOUNT);
+
+/// What statx says of an open file.
+pub(crate) fn stat_open(file: impl AsFd) -> io::Result<Statx> {
+    Ok(statx(file, "", AtFlags::EMPTY_PATH, STATX)?)
+}
+
+/// The metadata of an open file.
+pub(crate) fn metadata_of_open(file: impl AsFd) -> io::Result<Metadata> {
+    stat_open(file).map(|stat| metadata_of(&stat))
+}
+
+pub(crate) fn metadata_of(stat: &Statx) -> Metadata {
+    let time = |time: &StatxTimestamp| Timestamp::from_parts(time.tv_sec, time.tv_nsec);
+    let mode = u32::from(stat.stx_mode);
+    let kind = match FileType::from_raw_mode(mode) {
+        FileType::RegularFile => Kind::File,
+        FileType::Directory => Kind::Dir,
+        FileType::Symlink => Kind::Symlink,
+        _ => Kind::Other,
+    };
+    Metadata {
+        accessed: Some(time(&stat.stx_atime)),
+        changed: Some(time(&stat.stx_ctime)),
+        // Where the file system has none, the kernel leaves the bit unset.
+        created: (stat.stx_mask & StatxFlags::BTIME.bits() != 0).then(|| time(&stat.stx_btime)),
+        permissions: Some(mode & 0o7777),
+        owner: Some(Owner { user: stat.stx_uid, group: stat.stx_gid }),
+        id: Some(FileId { device: rustix::fs::makedev(stat.stx_dev_major, stat.stx_dev_minor), inode: stat.stx_ino }),
+        names: u64::from(stat.stx_nlink),
+        mount: (stat.stx_mask & StatxFlags::MNT_ID.bits() != 0).then_some(stat.stx_mnt_id),
+        ..Metadata::new(kind, stat.stx_size, time(&stat.stx_mtime))
+    }
+}

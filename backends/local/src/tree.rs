@@ -1,0 +1,69 @@
+//! A mounted tree: what source and sink have in common.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustix::fs::{Mode, OFlags, fstatvfs, open};
+use towpath_backend::{
+    Capabilities, EntryStream, Hints, Identity, Metadata, ReadOptions, RelPath, Result, Tree, async_trait,
+};
+
+use crate::blocking::blocking;
+use crate::root::Root;
+use crate::{identity, listing};
+
+/// A mounted tree that is used as one side of a migration: as a [`LocalSource`](crate::LocalSource) or a
+/// [`LocalSink`](crate::LocalSink). A source is never written to: it is no [`Sink`](towpath_backend::Sink).
+#[derive(Debug)]
+pub struct LocalTree<Side> {
+    pub(crate) root: Arc<Root>,
+    pub(crate) capabilities: Capabilities,
+    /// What only this side has.
+    pub(crate) side: Side,
+}
+
+#[async_trait]
+impl<Side: Send + Sync> Tree for LocalTree<Side> {
+    fn root(&self) -> &[u8] {
+        self.root.bytes()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.capabilities
+    }
+
+    fn hints(&self) -> Hints {
+        Hints { over_network: self.root.filesystem.is_remote(), ..Hints::DEFAULT }
+    }
+
+    fn locate(&self, local: &Path) -> Option<RelPath> {
+        self.root.locate(local)
+    }
+
+    /// The root is opened again by its path: the handle that is held would show an unmounted share as if it were still
+    /// there.
+    async fn identity(&self) -> Result<Identity> {
+        let path = self.root.path.clone();
+        let identify = move || {
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            identity::identity(open(&path, flags, Mode::empty())?, &path)
+        };
+        blocking("stat", &RelPath::root(), identify).await
+    }
+
+    /// How full the file system is, no cache knows: NFS and SMB ask the server each time.
+    async fn round_trip(&self) -> Result<()> {
+        let root = Arc::clone(&self.root);
+        blocking("reach", &RelPath::root(), move || Ok(fstatvfs(root.resolver.root()).map(drop)?)).await
+    }
+
+    async fn read_dir(&self, dir: &RelPath, options: &ReadOptions) -> Result<EntryStream> {
+        let (root, path) = (Arc::clone(&self.root), dir.clone());
+        listing::list(dir, options.pacing.is_some(), move || root.open_to_read(&path, OFlags::DIRECTORY)).await
+    }
+
+    async fn metadata(&self, path: &RelPath) -> Result<Metadata> {
+        let (root, at) = (Arc::clone(&self.root), path.clone());
+        blocking("stat", path, move || root.metadata(&at)).await
+    }
+}

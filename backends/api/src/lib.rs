@@ -20,8 +20,8 @@
 //! - `mock`: [`mock`], mockall mocks of the traits, for tests of code that uses them;
 //! - `conformance`: [`mod@conformance`], the suite that every backend must pass.
 
-pub mod ext;
 mod error;
+pub mod ext;
 mod forward;
 mod identity;
 mod metadata;

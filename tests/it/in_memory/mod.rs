@@ -9,6 +9,7 @@ mod kept;
 mod lost_times;
 mod planned;
 mod run_lines;
+mod scan_model;
 mod spelling;
 mod state_files;
 mod unfinished;

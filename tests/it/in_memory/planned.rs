@@ -128,7 +128,7 @@ fn done(events: &[Event]) -> Steps {
 
 impl Bench {
     /// A dry run on a copy of the database, as the program does it.
-    async fn dry_run(&self) -> Ran {
+    pub async fn dry_run(&self) -> Ran {
         let folder = tempfile::tempdir().unwrap();
         let copy = folder.path().join("backlog.db");
         Migration::copy_database(&self.database(), &copy, self.source.root(), self.sink.root()).unwrap();

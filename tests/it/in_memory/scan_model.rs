@@ -1,0 +1,179 @@
+//! Which files a scan sends, against a model in a few lines of Rust: the same decision from two listings and what the
+//! runs before have recorded.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use towpath::{Action, Event};
+use towpath_backend::{Bytes, Kind, Metadata, Sink as _, Timestamp, Tree as _, WriteOptions};
+use towpath_memory::{Keeps, MemoryTree};
+
+use super::bench::*;
+
+const START_NS: i128 = 1_700_000_000_000_000_000;
+const SECOND_NS: i128 = 1_000_000_000;
+const PLACES: [&str; 5] = ["a", "b", "d/a", "d/b", "e/a"];
+
+/// What both listings say of a file or link.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Seen {
+    kind: Kind,
+    size_bytes: u64,
+    modified_ns: i128,
+}
+
+/// What is recorded of a file that was in sync.
+#[derive(Clone, Copy, Debug)]
+struct Recorded {
+    source: Seen,
+    /// The mtime that the sink kept instead of the source's.
+    kept_ns: Option<i128>,
+    /// The last scan did not find it in the source.
+    is_gone: bool,
+}
+
+/// How precisely a sink keeps mtimes: to within these nanoseconds, or not at all.
+type Tolerance = Option<i128>;
+
+fn is_sent(source: &Seen, sink: Option<&Seen>, recorded: Option<&Recorded>, tolerance: Tolerance) -> bool {
+    let Some(sink) = sink.filter(|sink| (sink.kind, sink.size_bytes) == (source.kind, source.size_bytes)) else {
+        return true;
+    };
+    // Of what went, a row remains only where times of the sink show no change.
+    let recorded = recorded.filter(|recorded| tolerance.is_none() || !recorded.is_gone);
+    let was_touched = recorded.is_some_and(|recorded| recorded.source.modified_ns != source.modified_ns);
+    let kept_ns = recorded.filter(|recorded| recorded.source == *source).and_then(|recorded| recorded.kept_ns);
+    match tolerance {
+        // The sink's times say nothing: those of the source do, as far as they were seen.
+        None => was_touched || recorded.is_some_and(|recorded| recorded.is_gone),
+        Some(_) if was_touched && recorded.is_some_and(|recorded| recorded.kept_ns.is_some()) => true,
+        Some(tolerance) => (sink.modified_ns - kept_ns.unwrap_or(source.modified_ns)).abs() > tolerance,
+    }
+}
+
+async fn listing(tree: &MemoryTree) -> BTreeMap<&'static str, Seen> {
+    let mut listing = BTreeMap::new();
+    for place in PLACES {
+        if let Ok(Metadata { kind, size_bytes, modified, .. }) = tree.metadata(&path(place)).await {
+            listing.insert(place, Seen { kind, size_bytes, modified_ns: modified.total_ns() });
+        }
+    }
+    listing
+}
+
+#[derive(Clone, Debug)]
+enum Change {
+    Write { size: usize, quarter_seconds: i128 },
+    Link,
+    Remove,
+}
+
+fn change() -> impl Strategy<Value = (bool, usize, Change)> {
+    let change = prop_oneof![
+        6 => (0..3_usize, -5..6_i128).prop_map(|(size, quarter_seconds)| Change::Write { size, quarter_seconds }),
+        1 => Just(Change::Link),
+        1 => Just(Change::Remove),
+    ];
+    (any::<bool>(), 0..PLACES.len(), change)
+}
+
+async fn apply(tree: &MemoryTree, at: &str, change: &Change) {
+    let at = path(at);
+    if let Some(dir) = at.parent().filter(|dir| !dir.is_root()) {
+        let _may_exist = tree.create_dir(&dir, None).await;
+    }
+    if !matches!(change, Change::Write { .. }) || tree.metadata(&at).await.is_ok_and(|found| found.kind != Kind::File) {
+        let _may_be_missing = tree.remove_file(&at).await;
+    }
+    match change {
+        Change::Write { size, quarter_seconds } => {
+            let modified = Timestamp::from_ns(i64::try_from(START_NS + quarter_seconds * SECOND_NS / 4).unwrap());
+            let metadata = Metadata::new(Kind::File, *size as u64, modified);
+            let data = Bytes::from(noise(*size));
+            tree.write_whole(&at, data, &metadata, &WriteOptions::default()).await.unwrap();
+        }
+        Change::Link => tree.create_symlink(&at, b"target").await.unwrap(),
+        Change::Remove => {}
+    }
+}
+
+/// A sink that keeps mtimes exactly, to the second, within two seconds, or not at all.
+fn sink(which: usize) -> (MemoryTree, Tolerance) {
+    let (mut capabilities, mut keeps) = (MemoryTree::new("all").capabilities(), Keeps::default());
+    let tolerance = match which {
+        0 => Some(0),
+        1 => {
+            capabilities.mtime_precision_ns = SECOND_NS as u64;
+            Some(SECOND_NS - 1)
+        }
+        2 => {
+            let at = |ns: i128| Timestamp::from_ns(i64::try_from(ns).unwrap());
+            keeps.mtimes = at(START_NS)..=at(START_NS + SECOND_NS);
+            Some(0)
+        }
+        _ => {
+            capabilities.sets_mtime = false;
+            None
+        }
+    };
+    (MemoryTree::that_keeps("new", capabilities, keeps), tolerance)
+}
+
+fn sent(events: &[Event]) -> BTreeSet<String> {
+    let name = |event: &Event| match event {
+        Event::Planned { action: Action::Send, paths, .. } => {
+            Some(String::from_utf8_lossy(&paths.dest).strip_prefix("mem://new/").unwrap().to_owned())
+        }
+        _ => None,
+    };
+    events.iter().filter_map(name).collect()
+}
+
+/// Few cases, unless `PROPTEST_CASES` says otherwise.
+fn config() -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(12);
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn a_scan_sends_what_the_model_says(
+        runs in proptest::collection::vec(proptest::collection::vec(change(), 0..8), 1..5),
+        which in 0..4_usize,
+    ) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (sink, tolerance) = sink(which);
+            let bench = Bench { sink, ..Bench::new() };
+            let mut recorded = BTreeMap::<&str, Recorded>::new();
+            for changes in runs {
+                for (is_source, at, change) in &changes {
+                    apply(if *is_source { &bench.source } else { &bench.sink }, PLACES[*at], change).await;
+                }
+                let (at_source, at_sink) = (listing(&bench.source).await, listing(&bench.sink).await);
+                let is_sent = |place: &str, seen: &Seen| is_sent(seen, at_sink.get(place), recorded.get(place), tolerance);
+                let expected: BTreeSet<_> =
+                    at_source.iter().filter(|(place, seen)| is_sent(place, seen)).map(|(place, _)| (*place).to_owned()).collect();
+                let context = format!("{changes:?}\nsource {at_source:?}\nsink {at_sink:?}\nrecorded {recorded:?}");
+                assert_eq!(sent(&bench.dry_run().await.events), expected, "{context}");
+
+                assert!(bench.run().await.report.all_in_sync(), "{context}");
+                let arrived = listing(&bench.sink).await;
+                for (place, record) in &mut recorded {
+                    record.is_gone |= !at_source.contains_key(place);
+                }
+                for (place, source) in at_source {
+                    let before = recorded.get(place).filter(|before| before.source == source && !before.is_gone);
+                    let differs = |kept_ns: i128| tolerance.is_some_and(|most| (kept_ns - source.modified_ns).abs() > most);
+                    let kept_ns = match expected.contains(place) {
+                        true => Some(arrived[place].modified_ns).filter(|kept_ns| differs(*kept_ns)),
+                        false => before.and_then(|before| before.kept_ns),
+                    };
+                    recorded.insert(place, Recorded { source, kept_ns, is_gone: false });
+                }
+            }
+        });
+    }
+}

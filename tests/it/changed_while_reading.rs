@@ -37,7 +37,7 @@ fn a_file_that_is_cut_meanwhile_arrives_as_it_is_in_the_end() {
 }
 
 #[test]
-fn a_file_that_never_rests_is_reported_and_not_called_synced() {
+fn a_file_that_keeps_changing_is_reported_and_stays_pending() {
     let bench = Bench::new();
     let path = bench.write("restless", noise(1, 400_000));
     bench.write("calm", "data");

@@ -248,7 +248,7 @@ fn without_a_terminal_lines_of_progress_come_at_the_interval() {
 }
 
 #[test]
-fn the_summary_tells_what_is_left_and_how_to_go_on() {
+fn the_summary_says_what_is_left_and_how_to_continue() {
     let bench = Bench::new();
     bench.write("blocked", "data");
     bench.write("fine", "data");
@@ -303,7 +303,7 @@ fn another_pairs_database_is_a_refusal_even_when_quiet() {
 }
 
 #[test]
-fn a_reader_that_does_not_read_holds_nobody_once_a_signal_came() {
+fn a_signal_ends_a_run_whose_output_nobody_reads() {
     let bench = Bench::new();
     for n in 0..3000 {
         bench.write(format!("{}/{n}", "a long name ".repeat(15)), "data");

@@ -18,7 +18,7 @@ fn planned(ended: &Ended) -> BTreeMap<(String, String), serde_json::Value> {
 }
 
 #[test]
-fn every_step_is_told_with_its_reason_and_nothing_is_touched() {
+fn every_step_is_listed_with_its_reason_and_nothing_changes() {
     let bench = Bench::new();
     for name in ["same", "longer", "later", "dir/kind", "blocked"] {
         bench.write(name, "data");
@@ -96,7 +96,7 @@ fn a_destination_that_does_not_exist_is_not_made() {
 }
 
 #[test]
-fn a_guard_that_would_refuse_is_told_with_what_it_would_refuse() {
+fn a_guard_that_would_refuse_is_reported_with_its_figures() {
     let bench = Bench::new();
     bench.write("file", "data");
     for n in 0..101 {
@@ -108,7 +108,7 @@ fn a_guard_that_would_refuse_is_told_with_what_it_would_refuse() {
 }
 
 #[test]
-fn a_full_directory_in_a_files_place_is_told_as_the_failure_that_it_is() {
+fn a_full_directory_in_place_of_a_file_is_reported_as_a_failure() {
     let bench = Bench::new();
     bench.write("name", "data");
     write(&bench.dest(), "name/inner", "precious");
@@ -133,7 +133,7 @@ fn with_the_database_in_a_tree_that_is_not_touched_either() {
 }
 
 #[test]
-fn what_gives_way_is_told_without_a_mirror_too() {
+fn conflicting_entries_are_listed_without_a_mirror_too() {
     let bench = Bench::new();
     bench.write("dir/file", "data");
     bench.write("name", "data");

@@ -119,7 +119,7 @@ fn a_batch_of_lines_is_durable_before_the_next_replaces_it_and_its_rows_before_i
 }
 
 #[test]
-fn a_line_that_a_full_disk_cut_off_is_completed_once_there_is_room() {
+fn a_line_truncated_by_a_full_disk_is_completed_once_there_is_space() {
     let bench = Bench::new();
     let disk = bench.path("disk");
     let Some(_mount) = Mount::small_tmpfs(&disk, "4k") else { return };

@@ -50,7 +50,7 @@ fn a_service_stops_and_goes_on() {
 }
 
 #[test]
-fn a_full_sink_is_told() {
+fn a_full_sink_is_reported() {
     let said = printed("mocked_sink", &[]);
     assert!(said.contains("no space left") || said.contains("pending"), "{said}");
 }

@@ -169,7 +169,7 @@ fn what_the_limits_leave_out_of_the_source_stays_at_the_destination() {
 }
 
 #[test]
-fn a_backlog_made_with_other_filters_is_not_taken_up() {
+fn a_backlog_of_other_filters_is_not_resumed() {
     let bench = Bench::new();
     bench.write("a", "1");
     bench.write("blocked", "2");

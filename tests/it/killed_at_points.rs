@@ -127,7 +127,7 @@ fn one_run_after_the_other() {
 }
 
 #[test]
-fn a_scan_that_was_cut_off_is_no_backlog() {
+fn an_interrupted_scan_leaves_no_backlog() {
     for signal in [Signal::KILL, Signal::INT] {
         let bench = Bench::new();
         for n in 0..400 {

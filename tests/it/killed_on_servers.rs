@@ -79,31 +79,31 @@ fn killed(server: Option<Server>) {
 }
 
 #[test]
-fn a_run_to_s3_that_is_killed_is_taken_up() {
+fn a_killed_run_to_s3_is_resumed() {
     killed(or_skip(servers::s3()));
 }
 
 #[test]
-fn a_run_to_azure_blob_storage_that_is_killed_is_taken_up() {
+fn a_killed_run_to_azure_blob_storage_is_resumed() {
     killed(or_skip(servers::azblob()));
 }
 
 #[test]
-fn a_run_to_google_cloud_storage_that_is_killed_is_taken_up() {
+fn a_killed_run_to_google_cloud_storage_is_resumed() {
     killed(or_skip(servers::gcs()));
 }
 
 #[test]
-fn a_run_to_webdav_that_is_killed_is_taken_up() {
+fn a_killed_run_to_webdav_is_resumed() {
     killed(or_skip(servers::webdav()));
 }
 
 #[test]
-fn a_run_to_sftp_that_is_killed_is_taken_up() {
+fn a_killed_run_to_sftp_is_resumed() {
     killed(or_skip(servers::sftp()));
 }
 
 #[test]
-fn a_run_to_hdfs_that_is_killed_is_taken_up() {
+fn a_killed_run_to_hdfs_is_resumed() {
     killed(or_skip(servers::hdfs()));
 }

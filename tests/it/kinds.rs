@@ -68,7 +68,7 @@ fn a_directory_with_content_is_never_removed_for_a_file() {
 }
 
 #[test]
-fn a_special_file_in_the_way_is_reported_and_stays() {
+fn a_conflicting_special_file_is_reported_and_stays() {
     let bench = Bench::new();
     bench.write("name", "data");
     fs::create_dir(bench.dest()).unwrap();

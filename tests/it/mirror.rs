@@ -121,7 +121,7 @@ fn what_blocked_a_file_goes_and_the_file_arrives_in_the_same_run() {
 }
 
 #[test]
-fn discarded_files_are_kept_where_they_are_told_to_go() {
+fn discarded_files_go_to_the_trash_directory() {
     let bench = in_sync(3);
     for trash in [bench.path("trash"), bench.dest().join(".trash")] {
         for round in ["first", "second"] {
@@ -167,7 +167,7 @@ fn what_the_filters_exclude_stays_unless_it_is_to_go() {
 }
 
 #[test]
-fn files_under_way_to_a_directory_that_replaces_a_file_are_never_discarded() {
+fn files_in_flight_to_a_directory_that_replaces_a_file_are_never_discarded() {
     let bench = Bench::new();
     for n in 0..40 {
         for file in 0..6 {

@@ -134,7 +134,7 @@ fn a_source_that_is_emptied_after_the_scan_is_not_mirrored() {
 }
 
 #[test]
-fn of_a_destination_that_is_not_there_no_deletion_is_told() {
+fn no_deletion_is_logged_for_a_missing_destination() {
     let bench = in_sync(50);
     fs::rename(bench.dest(), bench.path("aside")).unwrap();
     fs::create_dir(bench.dest()).unwrap();
@@ -153,7 +153,7 @@ fn of_a_destination_that_is_not_there_no_deletion_is_told() {
 }
 
 #[test]
-fn a_destination_removed_and_made_anew_is_another_one() {
+fn a_destination_removed_and_created_again_is_another_tree() {
     let bench = Bench::new();
     for n in 0..40 {
         bench.write(format!("{n}"), noise(n, 100_000));

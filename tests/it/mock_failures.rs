@@ -139,7 +139,7 @@ async fn an_error_that_shows_only_at_the_close_is_a_failure() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sink_that_says_another_size_is_not_believed() {
+async fn a_file_of_which_the_sink_reports_another_size_fails() {
     let writer = |_: &Journal| {
         let mut writer = MockFileWriter::new();
         writer.expect_write_at().returning(|_, _| Ok(()));
@@ -171,7 +171,7 @@ async fn a_temporary_error_is_tried_again_and_passes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_never_rests_is_given_up_and_never_closed_as_done() {
+async fn a_file_that_keeps_changing_fails_and_is_never_finished() {
     let journal = Journal::default();
     let bench = Bench::new(one_lane());
     let mut source = listing(&[("a", 2 * BLOCK)]);

@@ -274,7 +274,7 @@ async fn a_source_that_is_exchanged_at_any_moment_costs_nothing_from_then_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deletion_that_fails_is_told_and_the_rest_goes_on() {
+async fn a_failed_deletion_is_reported_and_the_others_happen() {
     let mut source = source(as_listed);
     known(&mut source);
     let (mut sink, removed) = sink();

@@ -165,7 +165,7 @@ async fn a_stop_in_the_middle_of_a_file_leaves_it_pending() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_source_that_became_another_tree_is_not_believed_about_missing_files() {
+async fn a_source_that_became_another_tree_does_not_make_files_vanish() {
     let journal = Journal::default();
     let bench = Bench::new(one_lane());
     let mut source = towpath_backend::mock::MockSource::new();
@@ -189,7 +189,7 @@ async fn a_source_that_became_another_tree_is_not_believed_about_missing_files()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backlog_is_not_taken_up_on_another_tree() {
+async fn a_backlog_is_not_resumed_on_another_tree() {
     let journal = Journal::default();
     let bench = Bench::new(one_lane());
     let mut first = listing(&[("a", 10)]);
@@ -207,7 +207,7 @@ async fn a_backlog_is_not_taken_up_on_another_tree() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_directory_that_cannot_be_read_is_told_and_the_rest_goes_on() {
+async fn an_unreadable_directory_is_reported_and_the_rest_is_copied() {
     let journal = Journal::default();
     let bench = Bench::new(one_lane());
     let mut source = towpath_backend::mock::MockSource::new();

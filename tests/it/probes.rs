@@ -56,7 +56,7 @@ fn probes_of_a_run_that_lives_stay_and_are_no_extras() {
 }
 
 #[test]
-fn probes_in_the_source_are_not_copied_and_nobody_is_told() {
+fn probes_in_the_source_are_skipped_in_silence() {
     let bench = Bench::new();
     bench.write("file", "data");
     for process in [dead_process(), std::process::id()] {

@@ -69,7 +69,7 @@ fn the_log_says_that_a_run_was_killed_and_by_which_signal_one_was_stopped() {
 }
 
 #[test]
-fn the_first_signal_stops_cleanly_and_the_status_tells_which() {
+fn the_first_signal_stops_cleanly_and_sets_the_exit_status() {
     for (signal, status) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let bench = Bench::new();
         for n in 0..40 {
@@ -227,7 +227,7 @@ fn resuming_reads_no_directory_and_a_rescan_does() {
 }
 
 #[test]
-fn what_was_under_way_at_a_crash_is_not_trusted_by_a_rescan() {
+fn a_rescan_sends_again_what_was_in_flight_at_a_crash() {
     let bench = Bench::new();
     bench.write("file", noise(1, 3 << 20));
     let mut child = bench.start(&["--bwlimit", "1M"]);

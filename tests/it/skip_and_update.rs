@@ -116,7 +116,7 @@ fn a_directory_in_a_files_place_fails_that_file_alone() {
 }
 
 #[test]
-fn content_that_changed_under_the_same_time_is_told() {
+fn content_that_changed_under_the_same_mtime_is_reported() {
     let bench = Bench::new();
     set_mtime(&bench.write("file", "aaaa"), 1_600_000_000, 0);
     bench.sync(&[]).with_status(0);

@@ -257,7 +257,7 @@ fn a_newer_database_is_left_to_the_newer_version() {
 }
 
 #[test]
-fn damaged_databases_are_told_and_left_as_they_are() {
+fn damaged_databases_are_reported_and_left_alone() {
     let bench = Bench::new();
     for n in 0..2000 {
         bench.write(format!("{n}"), "data");

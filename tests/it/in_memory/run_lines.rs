@@ -88,7 +88,7 @@ async fn a_run_that_failed_or_was_refused_says_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failure_that_a_later_attempt_repaired_is_told_apart_from_one_that_stayed() {
+async fn a_failure_that_a_later_attempt_repaired_differs_from_a_lasting_one() {
     let bench = Bench::new();
     write(&bench.source, "later", b"data").await;
     write(&bench.source, "never", b"data").await;

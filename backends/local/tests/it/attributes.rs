@@ -91,7 +91,7 @@ async fn a_link_gets_an_owner_of_its_own_and_no_permissions() {
 }
 
 #[tokio::test]
-async fn what_is_refused_is_told_one_by_one() {
+async fn attributes_not_accepted_are_reported_one_by_one() {
     let folder = tempfile::tempdir().unwrap();
     let (_, sink) = open(folder.path());
     fs::write(folder.path().join("file"), "x").unwrap();

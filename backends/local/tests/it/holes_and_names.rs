@@ -67,7 +67,7 @@ async fn only_files_that_take_less_room_than_they_are_long_may_have_holes() {
 }
 
 #[tokio::test]
-async fn a_file_made_anew_for_one_name_is_no_more_open_than_the_old_one() {
+async fn a_file_recreated_for_one_name_is_no_more_accessible_than_before() {
     let folder = tempfile::tempdir().unwrap();
     let sink = LocalSink::open(folder.path()).unwrap();
     fs::write(folder.path().join("kept"), "as it was").unwrap();

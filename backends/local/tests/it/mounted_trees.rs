@@ -25,7 +25,7 @@ async fn write(sink: &LocalSink, at: &RelPath, data: &'static [u8]) -> towpath_b
 }
 
 #[tokio::test]
-async fn fifos_block_nobody() {
+async fn fifos_block_no_caller() {
     let folder = tempfile::tempdir().unwrap();
     mknodat(CWD, folder.path().join("fifo"), FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
     let (source, sink) = (LocalSource::open(folder.path()).unwrap(), LocalSink::open(folder.path()).unwrap());
@@ -201,7 +201,7 @@ async fn own_files_are_found_inside_the_tree_and_only_there() {
 }
 
 #[test]
-fn roots_that_cannot_be_are_told_in_one_line() {
+fn unusable_roots_are_reported_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();

@@ -23,7 +23,7 @@ fn metadata(size_bytes: u64) -> Metadata {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_told_as_such() {
+async fn a_full_disk_is_reported_as_such() {
     let folder = tempfile::tempdir().unwrap();
     let Some(_mount) = Mount::small_tmpfs(folder.path(), "64k") else { return };
     let sink = LocalSink::open(folder.path()).unwrap();

@@ -85,7 +85,7 @@ async fn directories_and_what_is_not_there_are_not_discarded() {
 }
 
 #[tokio::test]
-async fn a_trash_in_the_tree_is_told_and_not_discarded_itself() {
+async fn a_trash_inside_the_tree_is_reported_and_never_discarded() {
     let (_folder, root, _) = tree();
     let sink = LocalSink::open(&root).unwrap().with_trash(&root.join(".trash")).unwrap();
     assert_eq!(sink.trash_inside(), Some(path(".trash")));

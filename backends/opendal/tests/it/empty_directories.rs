@@ -107,7 +107,7 @@ async fn one_error_that_passes_decides_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_may_not_write_is_told_so() {
+async fn missing_write_permission_is_reported() {
     let server = Server::start(Markers::Refused(403));
     let tree = server.tree(&[]);
     for name in ["a", "b"] {

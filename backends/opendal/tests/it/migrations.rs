@@ -237,47 +237,47 @@ async fn interrupted_with(server: Option<Server>, count: u64, bytes: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_ssh_server_that_goes_in_the_middle_is_gone_on_with() {
+async fn a_migration_resumes_after_an_ssh_server_is_lost() {
     interrupted(or_skip(servers::sftp())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_webdav_server_that_goes_in_the_middle_is_gone_on_with() {
+async fn a_migration_resumes_after_a_webdav_server_is_lost() {
     interrupted(or_skip(servers::webdav())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_webdav_server_that_goes_in_the_middle_of_large_files_is_gone_on_with() {
+async fn large_files_resume_after_a_webdav_server_is_lost() {
     interrupted_with(or_skip(servers::webdav()), 4, 12 << 20).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_s3_server_that_goes_in_the_middle_is_gone_on_with() {
+async fn a_migration_resumes_after_an_s3_server_is_lost() {
     interrupted(or_skip(servers::s3()).map(Server::over_a_way)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_s3_server_that_goes_in_the_middle_of_large_files_is_gone_on_with() {
+async fn large_files_resume_after_an_s3_server_is_lost() {
     interrupted_with(or_skip(servers::s3()).map(Server::over_a_way), 4, 24 << 20).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_azure_server_that_goes_in_the_middle_is_gone_on_with() {
+async fn a_migration_resumes_after_an_azure_server_is_lost() {
     interrupted(or_skip(servers::azblob()).map(Server::over_a_way)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_google_server_that_goes_in_the_middle_is_gone_on_with() {
+async fn a_migration_resumes_after_a_google_server_is_lost() {
     interrupted(or_skip(servers::gcs()).map(Server::over_a_way)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_google_server_that_goes_in_the_middle_of_large_files_is_gone_on_with() {
+async fn large_files_resume_after_a_google_server_is_lost() {
     interrupted_with(or_skip(servers::gcs()).map(Server::over_a_way), 4, 24 << 20).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hadoop_file_system_that_goes_in_the_middle_is_gone_on_with() {
+async fn a_migration_resumes_after_a_hadoop_file_system_is_lost() {
     interrupted(or_skip(servers::hdfs())).await;
 }
 

@@ -260,7 +260,7 @@ fn the_summary_says_what_is_left_and_how_to_continue() {
 }
 
 #[test]
-fn a_reader_that_goes_away_does_not_stop_the_migration() {
+fn a_reader_that_closes_the_pipe_does_not_stop_the_migration() {
     let bench = Bench::new();
     for n in 0..200 {
         bench.write(format!("{n}"), "data");

@@ -87,7 +87,7 @@ fn every_step_is_listed_with_its_reason_and_nothing_changes() {
 }
 
 #[test]
-fn a_destination_that_does_not_exist_is_not_made() {
+fn a_missing_destination_is_not_created() {
     let bench = Bench::new();
     bench.write("dir/file", "data");
     let ended = bench.sync(&["--dry-run"]).with_status(0);
@@ -175,7 +175,7 @@ fn lines_come_in_the_order_of_the_paths_bytes_whatever_is_done() {
 }
 
 #[test]
-fn of_what_gives_way_and_what_comes_in_its_place_the_first_is_listed_first() {
+fn a_conflicting_entry_is_listed_before_what_replaces_it() {
     let bench = Bench::new();
     bench.write("name", "data");
     fs::create_dir_all(bench.dest().join("name")).unwrap();

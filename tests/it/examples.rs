@@ -37,7 +37,7 @@ fn an_archive_arrives_as_tar_would_unpack_it() {
 }
 
 #[test]
-fn a_bar_shows_how_far_it_is() {
+fn a_bar_shows_the_progress() {
     let said = printed("progress_bar", &[]);
     assert!(said.lines().count() >= 3 && said.ends_with("20 files, all in sync: true\n"), "{said}");
 }

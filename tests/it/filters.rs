@@ -78,7 +78,7 @@ fn names_and_patterns_are_bytes() {
 }
 
 #[test]
-fn a_pattern_that_cannot_be_is_named_and_nothing_is_touched() {
+fn an_invalid_pattern_is_named_and_nothing_changes() {
     let bench = Bench::new();
     let list = bench.path("list");
     fs::write(&list, "fine\n\n[z-a]\n").unwrap();

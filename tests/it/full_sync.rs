@@ -84,7 +84,7 @@ fn times_before_1970_are_kept() {
 }
 
 #[test]
-fn the_destination_and_its_own_folders_are_made() {
+fn the_destination_and_its_directories_are_created() {
     let bench = Bench::new();
     bench.write("x/y/z/file", "data");
     assert!(!bench.dest().exists());

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use crate::common::*;
 
 #[test]
-fn others_arrive_and_ctrl_c_ends_it() {
+fn other_files_arrive_and_ctrl_c_stops_the_run() {
     let bench = Bench::new();
     for n in 0..9 {
         // The most that ext4 takes.

@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _, symlink};
 use crate::common::*;
 
 #[test]
-fn a_link_in_a_files_place_makes_way_and_its_target_stays() {
+fn a_symlink_in_place_of_a_file_is_replaced_and_its_target_stays() {
     let bench = Bench::new();
     let precious = bench.path("precious");
     fs::write(&precious, "outside").unwrap();
@@ -25,7 +25,7 @@ fn a_link_in_a_files_place_makes_way_and_its_target_stays() {
 }
 
 #[test]
-fn whatever_kind_a_name_had_it_gets_the_sources_and_the_log_says_what_went() {
+fn a_name_gets_the_kind_of_the_source_and_the_log_lists_what_was_replaced() {
     for mode in ["inplace", "atomic"] {
         let bench = Bench::new();
         bench.write("dir-to-file", "data");
@@ -131,7 +131,7 @@ fn names_of_one_file_become_files_of_their_own_when_asked_to() {
 }
 
 #[test]
-fn names_that_are_one_file_at_the_destination_alone_are_parted() {
+fn names_merged_at_the_destination_alone_are_separated() {
     let bench = Bench::new();
     bench.write("first", "one");
     bench.write("second", "two!");
@@ -245,7 +245,7 @@ fn a_file_replaced_atomically_is_whole_at_every_moment() {
 }
 
 #[test]
-fn left_over_parts_of_a_run_go_with_the_next_scan() {
+fn the_next_scan_removes_leftover_partial_files() {
     let bench = Bench::new();
     bench.write("dir/file", noise(1, 3 << 20));
     let mut run = bench.start(&["--write-mode", "atomic", "--bwlimit", "2M"]);
@@ -293,7 +293,7 @@ fn permissions_are_applied_when_asked_for_even_where_nothing_is_sent() {
 }
 
 #[test]
-fn a_file_that_is_parted_from_its_other_names_is_parted_at_the_destination_too() {
+fn a_file_separated_from_its_other_names_is_separated_at_the_destination_too() {
     let bench = Bench::new();
     let first = bench.write("first", "data");
     fs::hard_link(&first, bench.source().join("second")).unwrap();

@@ -22,7 +22,7 @@ pub fn extra(bench: &Bench, name: &str) {
 }
 
 #[test]
-fn extras_go_when_asked_for_and_the_log_says_which() {
+fn extras_are_deleted_on_request_and_logged() {
     let bench = in_sync(3);
     for name in ["file", "dir/file", "only/here/file", "only/too"] {
         extra(&bench, name);
@@ -66,7 +66,7 @@ fn an_empty_source_is_never_mirrored() {
 }
 
 #[test]
-fn more_than_may_go_and_nothing_goes() {
+fn beyond_max_delete_nothing_is_deleted() {
     let bench = in_sync(20);
     for n in 0..101 {
         extra(&bench, &format!("extra/{n}"));

@@ -151,7 +151,7 @@ async fn a_file_of_which_the_sink_reports_another_size_fails() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_temporary_error_is_tried_again_and_passes() {
+async fn a_temporary_error_is_retried() {
     let journal = Journal::default();
     let bench = Bench::new(one_lane());
     let mut source = listing(&[("a", 10)]);

@@ -102,7 +102,7 @@ fn sorted(removed: &Removed) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_source_surely_does_not_have_goes() {
+async fn what_the_source_certainly_lacks_is_deleted() {
     let mut source = source(as_listed);
     known(&mut source);
     let (sink, removed) = sink();
@@ -157,7 +157,7 @@ async fn a_directory_that_is_another_one_now_says_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn below_what_the_scan_could_not_read_nothing_goes() {
+async fn below_what_the_scan_could_not_read_nothing_is_deleted() {
     let mut source = MockSource::new();
     source.expect_root().return_const(b"/old".to_vec());
     source.expect_capabilities().return_const(capabilities());

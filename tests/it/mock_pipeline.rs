@@ -64,7 +64,7 @@ async fn the_largest_of_the_large_files_goes_first() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_empty_file_is_made_and_nothing_is_written_to_it() {
+async fn an_empty_file_is_created_without_a_write() {
     let journal = Journal::default();
     let bench = Bench::new(one_lane());
     let ran = bench.run(source(&[("empty", 0)], &journal), willing_sink(&journal)).await;
@@ -94,7 +94,7 @@ async fn rows_are_synced_only_behind_the_flush() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn missing_directories_are_made_and_the_file_is_tried_again() {
+async fn missing_directories_are_created_and_the_file_is_retried() {
     let journal = Journal::default();
     let bench = Bench::new(one_lane());
     let mut sink = crate::mocks::empty_sink();

@@ -221,7 +221,7 @@ fn empty_sink_of(capabilities: Capabilities) -> MockSink {
 }
 
 #[test]
-fn what_is_missing_is_named_when_a_migration_is_built() {
+fn building_a_migration_names_what_is_missing() {
     let missing = towpath::Migration::builder().build().err().unwrap();
     assert!(matches!(&missing, Error::Usage(towpath::UsageError::Missing("a source"))), "{missing}");
 }

@@ -187,7 +187,7 @@ fn with_perms_an_old_copy_is_private_before_the_new_content_comes() {
 }
 
 #[test]
-fn a_part_that_an_interrupted_run_left_open_to_all_is_closed_before_it_is_used() {
+fn a_partial_file_that_anyone_may_read_becomes_private_before_it_is_used() {
     use towpath_backend::{RelPath, Sink as _, WriteOptions};
     let folder = tempfile::tempdir().unwrap();
     set_mode(&write(folder.path(), "part", "a rest"), 0o644);

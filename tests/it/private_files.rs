@@ -99,7 +99,7 @@ fn files_that_others_can_write_to_are_tightened_with_a_warning() {
 }
 
 #[test]
-fn missing_folders_are_made_for_this_user_alone() {
+fn missing_directories_are_created_for_this_user_alone() {
     let bench = Bench::new();
     bench.write("file", "data");
     run(&bench, &bench.path("a/b/db"), &bench.path("c/d/log")).with_status(0);

@@ -95,7 +95,7 @@ fn a_closed_output_ends_no_migration() {
 }
 
 #[test]
-fn readers_that_went_away_end_no_migration() {
+fn closed_output_pipes_end_no_migration() {
     let bench = Bench::new();
     for n in 0..50 {
         bench.write(format!("file-{n}"), "data");

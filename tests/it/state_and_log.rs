@@ -191,7 +191,7 @@ fn a_source_file_never_overwrites_the_database() {
 }
 
 #[test]
-fn a_second_process_is_turned_away() {
+fn a_second_process_is_refused() {
     let bench = Bench::new();
     bench.write("file", noise(1, 2 << 20));
     let mut first = bench.start(&["--bwlimit", "512K"]);

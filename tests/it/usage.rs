@@ -66,7 +66,7 @@ fn every_storage_is_listed_with_what_it_keeps_and_its_options() {
 }
 
 #[test]
-fn values_that_cannot_be_are_named() {
+fn invalid_values_are_named() {
     let bench = Bench::new();
     let (source, dest) = (bench.source(), bench.dest());
     for (option, value) in [
@@ -102,7 +102,7 @@ fn a_missing_source_is_named() {
 }
 
 #[test]
-fn a_file_is_no_tree() {
+fn a_file_is_not_a_tree() {
     let bench = Bench::new();
     let file = bench.write("file", "");
     let ended = towpath(&bench, &["sync", text(&file), text(&bench.dest())]).with_status(1);
@@ -113,7 +113,7 @@ fn a_file_is_no_tree() {
 }
 
 #[test]
-fn a_destination_without_a_directory_above_is_not_made() {
+fn a_destination_without_a_parent_directory_is_not_created() {
     let bench = Bench::new();
     let dest = bench.path("missing/too");
     let ended = towpath(&bench, &["sync", text(&bench.source()), text(&dest)]).with_status(1);
@@ -122,7 +122,7 @@ fn a_destination_without_a_directory_above_is_not_made() {
 }
 
 #[test]
-fn trees_in_one_another_are_refused() {
+fn nested_trees_are_refused() {
     let bench = Bench::new();
     let source = bench.source();
     let inner = source.join("inner");

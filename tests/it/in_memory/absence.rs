@@ -22,7 +22,7 @@ async fn a_file_that_was_not_found_for_a_moment_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_is_never_found_and_is_there_has_failed() {
+async fn a_file_that_exists_and_is_never_found_fails() {
     let bench = Bench::new();
     write(&bench.source, "file", b"data").await;
     let rule = Rule::new(ErrorKind::NotFound).on(Operation::ReadWhole);

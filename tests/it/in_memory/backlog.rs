@@ -183,7 +183,7 @@ async fn what_vanished_before_the_scan_is_no_part_of_what_it_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mirror_deletes_nothing_before_the_scan_and_by_its_word_alone() {
+async fn a_mirror_deletes_nothing_before_the_scan() {
     let bench = with_interrupted_run().await.mirroring().then(AfterBacklog::Scan);
     write(&bench.sink, "extra", b"somebody's").await;
     let ran = bench.run().await;

@@ -56,7 +56,7 @@ async fn mtimes_beyond_64_bits_of_nanoseconds_are_kept_and_recognised() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_mtime_that_the_sink_cannot_keep_is_refused_once_and_no_reason_to_send_again() {
+async fn an_mtime_that_the_sink_cannot_keep_is_reported_once_and_not_sent_again() {
     let until_2038 = Keeps { mtimes: at(0)..=at(YEAR_2038), ..Keeps::default() };
     for seconds in [YEAR_1601, YEAR_2300] {
         let bench = that_keeps(until_2038.clone());
@@ -99,7 +99,7 @@ async fn other_names_of_a_file_share_what_was_kept_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn permissions_and_owners_that_the_sink_does_not_keep_are_refused_once() {
+async fn permissions_and_owners_not_accepted_are_reported_once() {
     let mut bench = that_keeps(Keeps { attributes: false, ..Keeps::default() });
     bench.options.keep_permissions = true;
     bench.options.keep_owner = true;

@@ -82,7 +82,7 @@ async fn a_file_that_changes_and_vanishes_before_it_is_sent_again_leaves_nothing
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_fails_in_its_middle_for_good_leaves_no_part_of_itself() {
+async fn a_file_that_fails_halfway_leaves_no_partial_file() {
     for (side, older) in [("source", false), ("source", true), ("sink", false), ("sink", true)] {
         let bench = with_large(older).await;
         let operation = if side == "source" { Operation::ReadAt } else { Operation::WriteAt };

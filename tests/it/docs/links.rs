@@ -75,3 +75,17 @@ fn every_path_of_the_repository_that_is_named_exists() {
     }
     assert!(wrong.is_empty(), "paths that do not exist:\n{}", wrong.join("\n"));
 }
+
+#[test]
+fn every_name_of_the_code_in_the_glossary_exists() {
+    let mut text = String::new();
+    super::messages::source_text(&repository().join("src"), &mut text);
+    let glossary = page("docs/glossary.md");
+    let in_the_code = glossary.prose().skip_while(|(_, line)| *line != "## In the code");
+    for (number, line) in in_the_code {
+        if let Some(name) = line.strip_prefix("| `").and_then(|rest| rest.split('`').next()) {
+            let is_there = text.split(|c: char| !c.is_alphanumeric()).any(|word| word == name);
+            assert!(is_there, "docs/glossary.md:{number}: {name}");
+        }
+    }
+}

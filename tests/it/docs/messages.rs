@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{page, repository};
 
 /// All source text below a folder, with the strings that are broken over lines joined.
-fn source_text(folder: &Path, text: &mut String) {
+pub(super) fn source_text(folder: &Path, text: &mut String) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

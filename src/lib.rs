@@ -63,6 +63,7 @@ mod removal;
 mod report;
 mod reporter;
 mod session;
+mod setters;
 mod tally;
 
 pub use checksum::{Algorithm, Checksum, FileHash, Hasher};

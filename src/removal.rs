@@ -7,7 +7,7 @@
 use tokio_stream::StreamExt as _;
 use towpath_backend::{Error as BackendError, ErrorKind, Kind, Metadata, RelPath, Sink};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::{Event, FilePaths};
 use crate::journal::{Deletion, EndedDeletions};
 use crate::reporter::Record;
@@ -77,7 +77,7 @@ pub(crate) async fn delete(session: &Session, deletion: &Deletion) -> towpath_ba
 /// Announces, deletes and records a single entry.
 pub(crate) async fn delete_recorded(session: &Session, deletion: Deletion) -> towpath_backend::Result<()> {
     let path = deletion.path.clone();
-    let database = |error: crate::Error| BackendError::new(ErrorKind::Other, "record", &path, error);
+    let database = |error: Error| BackendError::new(ErrorKind::Other, "record", &path, error);
     let mut deletions = Deletions::announce(session, vec![deletion.clone()]).await.map_err(database)?;
     let result = delete(session, &deletion).await;
     if result.is_ok() {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{put_head, write_object};
+use super::object::{put_head, write_object};
 use crate::event::FilePaths;
 
 /// One line about a run. It has the fields of a file's line, and its own behind them.

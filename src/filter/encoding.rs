@@ -1,6 +1,6 @@
 //! Lists of patterns that are no lists of bytes: UTF-16, or anything else with NUL bytes.
 
-use super::rules::BadPattern;
+use super::bad_pattern::BadPattern;
 
 const UTF_16: &str = "is UTF-16 text, as PowerShell's `>` writes it; patterns are UTF-8 or plain bytes: convert the file with \
                       `iconv -f UTF-16 -t UTF-8`";

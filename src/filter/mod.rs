@@ -1,5 +1,6 @@
 //! What is left out of a migration: by name, size, time and file system.
 
+mod bad_pattern;
 mod encoding;
 mod glob;
 mod hits;
@@ -12,9 +13,10 @@ use std::time::Duration;
 use towpath_backend::{Kind, Metadata, RelPath, Timestamp};
 
 use crate::error::UsageError;
-use crate::options::setters;
+use crate::setters::setters;
+pub use bad_pattern::BadPattern;
 pub(crate) use reserved::is_reserved;
-pub use rules::{BadPattern, Rule, Rules};
+pub use rules::{Rule, Rules};
 
 /// What a migration leaves out; by default nothing.
 ///

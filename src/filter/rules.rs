@@ -1,9 +1,9 @@
 //! Rules in their order: patterns that exclude, and patterns that include again.
 
 use regex::bytes::{RegexSet, RegexSetBuilder};
-use thiserror::Error as ThisError;
 use towpath_backend::RelPath;
 
+use super::bad_pattern::BadPattern;
 use super::encoding;
 use super::glob::Glob;
 use super::hits::Hits;
@@ -11,18 +11,6 @@ use crate::error::UsageError;
 
 /// Memory that the compiled rules may take: tens of thousands of patterns.
 const MAX_COMPILED_BYTES: usize = 256 << 20;
-
-/// Why a pattern cannot be used, on one line.
-#[derive(Clone, Debug, PartialEq, Eq, ThisError)]
-#[error("{}pattern `{}` {problem}", .line.map(|line| format!("line {line}: ")).unwrap_or_default(), String::from_utf8_lossy(.pattern))]
-pub struct BadPattern {
-    /// The line it stands in, counted from 1, if it comes from a list.
-    pub line: Option<usize>,
-    /// The pattern.
-    pub pattern: Vec<u8>,
-    /// What is wrong with it.
-    pub problem: &'static str,
-}
 
 /// A pattern, and what becomes of the paths it matches.
 ///

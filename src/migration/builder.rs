@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use towpath_backend::{Sink, Source};
 
-use super::Migration;
+use super::facade::Migration;
 use crate::error::{Result, UsageError};
 use crate::event::{Emitter, EventStream};
 use crate::options::{Options, WriteMode};
@@ -38,6 +38,13 @@ pub struct Builder {
     excluded_paths: Vec<PathBuf>,
     options: Options,
     cancellation: CancellationToken,
+}
+
+impl Migration {
+    /// Starts to describe a migration.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
 }
 
 impl Builder {

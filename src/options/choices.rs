@@ -1,6 +1,6 @@
 //! The choices that options offer.
 
-use super::setters;
+use crate::setters::setters;
 
 /// What happens to symbolic links.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -9,21 +9,9 @@ use towpath_backend::{Hints, RelPath};
 use crate::checksum::Algorithm;
 use crate::error::UsageError;
 use crate::filter::Filter;
+use crate::setters::setters;
 
 pub use choices::{AfterBacklog, Bandwidth, HardLinks, Links, MaxDelete, Mirror, Specials, WriteMode};
-
-/// One setter for each field, which takes the given type.
-macro_rules! setters {
-    ($($field:ident: $argument:ty,)*) => {$(
-        #[doc = concat!("Sets [`", stringify!($field), "`](#structfield.", stringify!($field), ").")]
-        #[must_use]
-        pub fn $field(mut self, $field: $argument) -> Self {
-            self.$field = $field.into();
-            self
-        }
-    )*};
-}
-pub(crate) use setters;
 
 /// How a migration works. The defaults suit two mounts on a Gigabit link.
 ///

@@ -7,8 +7,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 use towpath_backend::{Pacing, Sink, Source, Tree};
 
-use super::Paces;
 use super::controller::{Base, Controller, INTERVAL};
+use super::paces::Paces;
 use super::rate::Rate;
 use crate::event::Side;
 use crate::per_side::PerSide;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use towpath_backend::RelPath;
 
-use super::{Phase, Snapshot};
+use super::snapshot::{Phase, Snapshot};
 
 /// How a transfer is getting on.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -1,11 +1,16 @@
 //! One file in flight: how far its copy has come.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use towpath_backend::RelPath;
 
-use super::{CurrentFile, locked};
+use super::snapshot::CurrentFile;
+
+/// What a lock guards, also if a thread panicked while it held it: plain counters are never half written.
+pub(super) fn locked<T>(counters: &Mutex<T>) -> MutexGuard<'_, T> {
+    counters.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// What all files of a run add up to, files in flight and failed attempts included.
 #[derive(Debug, Default)]

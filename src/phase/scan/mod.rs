@@ -7,6 +7,7 @@
 mod follow;
 mod queue;
 mod unreadable;
+mod walk;
 mod walker;
 
 use std::sync::Arc;
@@ -22,7 +23,8 @@ use crate::journal::{Backlog, Found};
 use crate::reporter::Record;
 use crate::session::Session;
 use queue::{DirQueue, WalkDir};
-use walker::{Missed, Walk};
+use walk::Walk;
+use walker::Missed;
 
 /// Memory for directories that wait for a walker, on each side.
 const QUEUE_BYTES: usize = 8 << 20;

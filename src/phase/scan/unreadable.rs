@@ -4,7 +4,7 @@
 use towpath_backend::{ErrorKind, Kind, Metadata, RelPath};
 
 use super::queue::WalkDir;
-use super::walker::Walk;
+use super::walk::Walk;
 use crate::absence;
 use crate::error::{Error, Result};
 use crate::event::Side;

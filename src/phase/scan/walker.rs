@@ -3,34 +3,20 @@
 use std::sync::Arc;
 
 use tokio_stream::StreamExt as _;
-use tokio_util::sync::CancellationToken;
 use towpath_backend::probe::Maker;
 use towpath_backend::{Entry, Kind, Metadata, RelPath, Tree};
 
 use super::follow::{Followed, follow, holds};
 use super::queue::{DirQueue, WalkDir};
 use super::unreadable::{Unknown, is_unknown};
+use super::walk::Walk;
 use crate::error::{Error, Result};
 use crate::event::{Counts, Event, Side};
-use crate::filter::{Filter, is_reserved};
+use crate::filter::is_reserved;
 use crate::journal::{Listed, Role};
 use crate::options::{Links, Specials};
 use crate::partial::TemporaryFile;
 use crate::reporter::Record;
-use crate::session::Session;
-
-/// What the walkers of one side share.
-pub(super) struct Walk {
-    pub(super) session: Arc<Session>,
-    pub(super) side: Side,
-    pub(super) queue: DirQueue,
-    pub(super) filter: Filter,
-    pub(super) stop: CancellationToken,
-    /// The file system that is not left, if there is one.
-    pub(super) only_device: Option<u64>,
-    /// Whether what is found was not counted before.
-    pub(super) counts: bool,
-}
 
 /// What one walker could not take.
 #[derive(Clone, Copy, Debug, Default)]
@@ -312,10 +298,6 @@ impl Walk {
     async fn report_skipped(&self, path: &RelPath, reason: String, accepted: bool) -> Result<()> {
         let paths = self.session.paths(path);
         self.session.reporter.report([Record::new(Event::Skipped { paths, reason, accepted })]).await
-    }
-
-    pub(super) fn tree(&self) -> &dyn Tree {
-        self.session.tree(self.side)
     }
 }
 

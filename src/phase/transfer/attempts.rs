@@ -5,14 +5,12 @@ use std::time::Duration;
 
 use super::hole_lane::HoleLane;
 use super::lanes;
-use super::shared::Transfer;
+use super::shared::{LAST_ATTEMPT, Transfer};
 use crate::error::Result;
 use crate::event::Event;
 use crate::journal::Work;
 use crate::tally::Tally;
 
-/// The number of the last attempt: what has not succeeded by then has failed.
-pub(crate) const LAST_ATTEMPT: u32 = 3;
 /// The pause before the second attempt; it grows with each further one.
 const PAUSE_BEFORE_RETRY: Duration = Duration::from_secs(1);
 

@@ -6,13 +6,15 @@
 
 use std::time::Duration;
 
+use crate::options::Options;
+
 /// The largest file that is read, hashed and written in one call each: up to
 /// here a further hop between threads would cost more than it overlaps.
 pub(super) const SMALL_BYTES: usize = 256 << 10;
 /// The first block of a file, and the unit of all that follow.
 const UNIT_BYTES: u64 = 256 << 10;
 /// The largest block that can be asked for.
-const MOST_BYTES: u64 = crate::Options::MAX_BLOCK_SIZE_BYTES as u64;
+const MOST_BYTES: u64 = Options::MAX_BLOCK_SIZE_BYTES as u64;
 /// How long a block should take, from the end of the one before.
 const BLOCK_TIME: Duration = Duration::from_nanos(62_500_000);
 

@@ -23,6 +23,6 @@ mod shared;
 mod task;
 mod writer;
 
-pub(crate) use attempts::{LAST_ATTEMPT, run_attempt, run_attempts};
+pub(crate) use attempts::{run_attempt, run_attempts};
 pub(crate) use hole_lane::HoleLane;
-pub(crate) use shared::Transfer;
+pub(crate) use shared::{LAST_ATTEMPT, Transfer};

@@ -2,9 +2,8 @@
 
 use towpath_backend::Metadata;
 
-use super::attempts::LAST_ATTEMPT;
 use super::in_place;
-use super::shared::Transfer;
+use super::shared::{LAST_ATTEMPT, Transfer};
 use super::task::{FinishedTask, Job, Task, TransferResult, Written};
 use crate::absence::{self, Absence};
 use crate::checksum::{Checksum, FileHash};

@@ -9,6 +9,9 @@ use super::block_size::SMALL_BYTES;
 use super::pool::Pool;
 use crate::session::Session;
 
+/// The number of the last attempt, counted from 0: what has not succeeded by then has failed.
+pub(crate) const LAST_ATTEMPT: u32 = 3;
+
 /// What the tasks of a transfer share.
 pub(crate) struct Transfer {
     pub(super) session: Arc<Session>,

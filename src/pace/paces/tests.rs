@@ -1,9 +1,13 @@
 //! What passes, and when, by the runtime's own time.
 
-use super::*;
-use proptest::prelude::*;
 use std::sync::Arc;
-use tokio::time::timeout;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tokio::time::{Instant, timeout};
+
+use super::*;
+use crate::pace::limit::{IN_FLIGHT, MAX_STEP_BYTES, PAGE_BYTES, step_bytes};
 
 /// When each step passed, and its size, for `lanes` lanes that take turns.
 async fn passes(limit: u64, lanes: usize, seconds: u64, think: Duration) -> Vec<(Duration, usize)> {

@@ -1,0 +1,241 @@
+//! The façade: one run of a migration, from its first access to the trees to its report.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Instant;
+
+use tokio_util::sync::{CancellationToken, DropGuard};
+use towpath_backend::{Identity, RelPath, Sink, Source};
+
+use super::done::Done;
+use super::run::Run;
+use super::stopper::Stopper;
+use super::{run_lines, same_tree};
+use crate::audit::AuditLog;
+use crate::dir_locks::DirLocks;
+use crate::error::{Error, Result};
+use crate::event::{Emitter, Side};
+use crate::journal::{self, Journal, JournalThread, KnownSink, Roots, RunEnd, RunRequest};
+use crate::options::Options;
+use crate::own_files;
+use crate::pace::{self, Paces};
+use crate::partial::PartialNames;
+use crate::per_side::PerSide;
+use crate::progress::{Phase, Progress};
+use crate::report::{Outcome, Report};
+use crate::reporter::Reporter;
+use crate::session::Session;
+
+/// One run of a migration.
+pub struct Migration {
+    pub(super) source: Arc<dyn Source>,
+    pub(super) sink: Arc<dyn Sink>,
+    pub(super) database: PathBuf,
+    pub(super) audit_log: PathBuf,
+    pub(super) excluded_paths: Vec<PathBuf>,
+    pub(super) options: Options,
+    pub(super) cancellation: CancellationToken,
+    pub(super) stop_reason: Arc<OnceLock<String>>,
+    pub(super) emitter: Emitter,
+    pub(super) progress: Progress,
+    pub(super) paces: Arc<Paces>,
+}
+
+impl Migration {
+    /// Checks that database and log can be used for a migration between trees with
+    /// these roots ([`towpath_backend::Tree::root`]), before anything else is done.
+    ///
+    /// Makes missing folders and the log; leaves an existing database as it is.
+    ///
+    /// # Errors
+    /// [`Error::Database`] or [`Error::AuditLog`], with what to do;
+    /// [`Error::Refused`] if the database belongs to other trees.
+    pub fn check_files(database: &Path, audit_log: &Path, source_root: &[u8], sink_root: &[u8]) -> Result<()> {
+        own_files::check_apart(database, audit_log)?;
+        journal::check_file(database, &Roots { source: source_root.to_vec(), sink: sink_root.to_vec() })?;
+        AuditLog::check(audit_log)
+    }
+
+    /// Copies the database of a migration between trees with these roots to the new file `copy`, for a dry run
+    /// ([`Options::dry_run`]) that decides with what the real one would know. A run may be writing to it.
+    /// Returns what it knows of the sink; `None`: there is no database yet.
+    ///
+    /// # Errors
+    /// [`Error::Database`], with what to do; [`Error::Refused`] if it belongs to other trees.
+    pub fn copy_database(
+        database: &Path,
+        copy: &Path,
+        source_root: &[u8],
+        sink_root: &[u8],
+    ) -> Result<Option<KnownSink>> {
+        journal::copy(database, copy, &Roots { source: source_root.to_vec(), sink: sink_root.to_vec() })
+    }
+
+    /// A handle on the counters, to be looked at while the migration runs.
+    pub fn progress(&self) -> Progress {
+        self.progress.clone()
+    }
+
+    /// A token that stops the migration when cancelled: what is finished is
+    /// recorded, what is not stays in the backlog.
+    pub fn cancellation(&self) -> CancellationToken {
+        self.cancellation.clone()
+    }
+
+    /// Stops the migration as [`Self::cancellation`] does, and tells the log why.
+    pub fn stopper(&self) -> Stopper {
+        Stopper::new(self.cancellation.clone(), Arc::clone(&self.stop_reason))
+    }
+
+    /// Runs the migration to its end, or until it is cancelled.
+    ///
+    /// Needs a multi-thread tokio runtime with time enabled.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if the source shows what is written to the sink. Else
+    /// if it cannot start or go on; failures of single files are in the report
+    /// and in the events.
+    pub async fn run(self) -> Result<Report> {
+        let started = Instant::now();
+        if !self.options.dry_run {
+            same_tree::check(&*self.source, &*self.sink).await?;
+        }
+        let progress = self.progress.clone();
+        let (journal, thread) = self.open_files().await?;
+        let result = self.run_with(journal, started).await;
+        progress.set_phase(Phase::Ended);
+        let closed = thread.join().await;
+        let report = result?;
+        closed?;
+        Ok(Report { duration: started.elapsed(), ..report })
+    }
+
+    /// Opens the database and the log. Both may lie on a slow disk, and the database is checked.
+    async fn open_files(&self) -> Result<(Journal, JournalThread)> {
+        let (database, audit_log, stop) = (self.database.clone(), self.audit_log.clone(), self.cancellation.clone());
+        let roots = Roots { source: self.source.root().to_vec(), sink: self.sink.root().to_vec() };
+        blocking(move || Journal::open(database, &roots, AuditLog::open(&audit_log)?, stop)).await?
+    }
+
+    async fn run_with(self, journal: Journal, started: Instant) -> Result<Report> {
+        let stop_reason = Arc::clone(&self.stop_reason);
+        let session = &Arc::new(self.into_session(journal).await?);
+        let mut done = Done::default();
+        let request = RunRequest {
+            rescan: session.options.rescan || session.options.accept_new_tree,
+            after_backlog: session.options.after_backlog,
+            settings: session.options.settings(),
+            line: run_lines::start_line(session),
+        };
+        let start = match session.journal.begin_run(request).await {
+            Err(Error::Interrupted) => return Ok(done.report(session, Outcome::Stopped)),
+            start => start?,
+        };
+        let number = start.run;
+        if !session.options.dry_run {
+            session.journal.record_capabilities(session.sink.capabilities()).await?;
+        }
+        for message in session.journal.take_warnings().await? {
+            session.reporter.warn(message).await;
+        }
+        warn_of_lost_times(session).await;
+        let adapting = adapt_limit(session);
+        let result = Run { session, number, done: &mut done }.run(start).await;
+        drop(adapting);
+        let outcome = match &result {
+            Err(Error::Interrupted) => Outcome::Stopped,
+            _ if session.is_stopped() => Outcome::Stopped,
+            _ => Outcome::Finished,
+        };
+        let result = match result {
+            Err(Error::Interrupted) => Ok(()),
+            result => result,
+        };
+        let end = match (&result, outcome) {
+            (Err(_), _) => RunEnd::Failed,
+            (Ok(()), Outcome::Stopped) => RunEnd::Stopped,
+            (Ok(()), Outcome::Finished) => RunEnd::Finished,
+        };
+        let report = Report { duration: started.elapsed(), ..done.report(session, outcome) };
+        let line = run_lines::end_line(session, stop_reason.get(), &report, &result);
+        let ended = session.journal.end_run(number, end, line).await;
+        result?;
+        ended?;
+        Ok(report)
+    }
+
+    /// What the phases of this run share.
+    async fn into_session(self, journal: Journal) -> Result<Session> {
+        let identities = self.identities().await?;
+        let reserved_paths = self.reserved_paths().await?;
+        let Self { source, sink, options, cancellation: stop, emitter, progress, paces, .. } = self;
+        Ok(Session {
+            lanes: options.lanes_between(source.hints(), sink.hints()),
+            partial_names: PartialNames::of(source.root(), sink.root()),
+            reporter: Reporter::new(journal.clone(), emitter),
+            conflict_locks: DirLocks::default(),
+            sink_mounts: Mutex::default(),
+            source,
+            sink,
+            identities,
+            options,
+            journal,
+            progress,
+            paces,
+            reserved_paths,
+            stop,
+        })
+    }
+
+    async fn identities(&self) -> Result<PerSide<Identity>> {
+        let source = self.source.identity().await;
+        let source = source.map_err(|error| Error::of_side(Side::Source, self.source.root(), &error))?;
+        let sink = self.sink.identity().await;
+        let sink = sink.map_err(|error| Error::of_side(Side::Sink, self.sink.root(), &error))?;
+        Ok(PerSide { source, sink })
+    }
+
+    /// Paths that are no part of either tree. Finding them follows links, which may lead to a mount that hangs.
+    async fn reserved_paths(&self) -> Result<PerSide<HashSet<RelPath>>> {
+        let (source, sink) = (Arc::clone(&self.source), Arc::clone(&self.sink));
+        let (database, audit_log, others) =
+            (self.database.clone(), self.audit_log.clone(), self.excluded_paths.clone());
+        let in_sink = self.options.reserved_paths.clone();
+        blocking(move || {
+            let mut files = own_files::of_database(&database);
+            files.push(audit_log);
+            files.extend(others);
+            let mut sink = own_files::inside(&*sink, &files);
+            sink.extend(in_sink);
+            PerSide { source: own_files::inside(&*source, &files), sink }
+        })
+        .await
+    }
+}
+
+/// Runs blocking work on a thread for it.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    let panicked = |_| Error::Internal("a task of the start panicked".to_owned());
+    tokio::task::spawn_blocking(work).await.map_err(panicked)
+}
+
+/// A storage may accept times and keep its own, without an error.
+async fn warn_of_lost_times(session: &Session) {
+    if !session.sink.capabilities().sets_mtime {
+        let message = format!(
+            "the destination {} does not keep mtimes: what arrives has the time of its arrival, and only sizes are \
+             compared, so that a file that changed and kept its size is not sent again",
+            session.root(Side::Sink)
+        );
+        session.reporter.warn(message).await;
+    }
+}
+
+/// Adapts the limit to the other traffic on the link, if the options say so, until the guard is dropped.
+fn adapt_limit(session: &Session) -> DropGuard {
+    let stop = CancellationToken::new();
+    let (source, sink) = (Arc::clone(&session.source), Arc::clone(&session.sink));
+    tokio::spawn(pace::adapt(Arc::clone(&session.paces), source, sink, session.progress.clone(), stop.clone()));
+    stop.drop_guard()
+}

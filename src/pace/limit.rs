@@ -1,0 +1,225 @@
+//! One direction's limit.
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use leaky_bucket::RateLimiter;
+use tokio::time::{Instant, sleep_until};
+
+use super::clock::Clock;
+use super::cost::Link;
+use super::rate::Rate;
+use crate::event::Side;
+
+/// How often the bucket is refilled. Its timer loses up to 1 ms at each refill
+/// (it counts in whole milliseconds), so that the rate it lets through lies
+/// within 1 % below the one it was given.
+const REFILL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The spacing aims this far below the limit, so that the jitter of timers and
+/// threads, and a step that ends just inside a second, stay below it.
+const SPACING_SHARE: f64 = 0.985;
+
+/// How far the spacing may run behind and catch up: more than the jitter of a
+/// timer, far less than a burst that others would notice.
+const CATCH_UP: Duration = Duration::from_millis(5);
+
+/// The largest step without a limit: large enough to cost nothing, small enough
+/// for write-back to start soon and for a stop to be quick.
+const UNLIMITED_STEP_BYTES: usize = 1 << 20;
+
+/// The largest step under a limit.
+pub(super) const MAX_STEP_BYTES: usize = 512 << 10;
+
+/// From here on a step takes two hundredths of a second: such limits are for links
+/// on which it is still short.
+const MANY_BYTES_PER_S: u64 = 10 << 20;
+
+/// Steps in a second of an adaptive rate: each takes two thirds of a millisecond.
+const ADAPTIVE_STEPS_PER_S: u64 = 1536;
+/// And their bounds: requests cost something, too.
+const LEAST_ADAPTIVE_STEP_BYTES: usize = 8 << 10;
+const MOST_ADAPTIVE_STEP_BYTES: usize = 256 << 10;
+
+/// Network mounts send whole pages.
+pub(super) const PAGE_BYTES: usize = 4 << 10;
+
+/// How long what may be on its way to the sink takes to pass, in all files together.
+pub(super) const IN_FLIGHT: Duration = Duration::from_nanos(62_500_000);
+
+/// One direction's limit, shared by all lanes.
+#[derive(Debug)]
+pub(crate) struct Pace(pub(super) Option<Limit>);
+
+#[derive(Debug)]
+pub(super) struct Limit {
+    side: Side,
+    /// Bounds a rate that is fixed, or the highest that one may become.
+    bucket: Option<RateLimiter>,
+    fixed_bytes_per_s: u64,
+    adaptive: Option<Arc<Rate>>,
+    /// For steps that take less than the runtime's timers know.
+    clock: Option<Clock>,
+    link: Link,
+    /// When the next step may pass.
+    next: Mutex<Instant>,
+    /// Files being written in steps.
+    open_files: AtomicUsize,
+}
+
+impl Pace {
+    /// A pace of `fixed_bytes_per_s`, of the `adaptive` rate, of the lower of both, or without a limit.
+    pub(super) fn new(side: Side, fixed_bytes_per_s: Option<u64>, adaptive: Option<Arc<Rate>>, link: Link) -> Self {
+        if fixed_bytes_per_s.is_none() && adaptive.is_none() {
+            return Self(None);
+        }
+        Self(Some(Limit {
+            side,
+            bucket: fixed_bytes_per_s.map(bucket),
+            fixed_bytes_per_s: fixed_bytes_per_s.unwrap_or(u64::MAX),
+            clock: adaptive.as_ref().and_then(|_| Clock::start()),
+            adaptive,
+            link,
+            next: Mutex::new(Instant::now()),
+            open_files: AtomicUsize::new(0),
+        }))
+    }
+
+    /// The most bytes to be passed at once.
+    pub(crate) fn step_bytes(&self) -> usize {
+        self.0.as_ref().map_or(UNLIMITED_STEP_BYTES, Limit::step_bytes)
+    }
+
+    /// How many bytes to ask for before those that are waited for: two steps, or what passes in
+    /// 8 ms, hide the way to the source and back; more would only fill the client's memory.
+    pub(crate) fn ahead_bytes(&self, step_bytes: usize) -> u64 {
+        let passes = self.0.as_ref().map_or(0, |limit| limit.bytes_per_s() / 128);
+        (2 * step_bytes as u64).max(passes - passes % step_bytes as u64)
+    }
+
+    /// Whether there is a limit.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// The most bytes to be held before they are passed on: about a sixteenth of a
+    /// second's, so that the other side starts soon and keeps in step.
+    pub(crate) fn block_bytes(&self, block_size_bytes: usize) -> usize {
+        let Some(limit) = &self.0 else { return block_size_bytes };
+        let step = limit.step_bytes();
+        let steps = (usize::try_from(limit.bytes_per_s() / 16).unwrap_or(usize::MAX) / step).max(1);
+        let most_steps = (block_size_bytes / step).max(1);
+        block_size_bytes.min(steps.min(most_steps) * step)
+    }
+
+    /// No more than `bytes`, and whole steps if it is one: a block that ends within a
+    /// page has that page sent twice on a network mount.
+    pub(crate) fn whole_steps(&self, bytes: u64) -> u64 {
+        match &self.0 {
+            Some(limit) if bytes > limit.step_bytes() as u64 => bytes - bytes % limit.step_bytes() as u64,
+            _ => bytes,
+        }
+    }
+
+    /// The in-flight window of one file; `None` without a limit. All files together share a sixteenth of a second's
+    /// bytes, so that what arrives late is no burst; a step of each always passes.
+    pub(super) fn in_flight_bytes(&self) -> Option<u64> {
+        let limit = self.0.as_ref()?;
+        let files = limit.open_files.load(Relaxed).max(1) as u64;
+        let all = (limit.bytes_per_s() as f64 * IN_FLIGHT.as_secs_f64()) as u64;
+        Some((all / files).max(limit.step_bytes() as u64))
+    }
+
+    pub(super) fn count_files(&self, by: isize) {
+        if let Some(limit) = &self.0 {
+            limit.open_files.fetch_add(by.cast_unsigned(), Relaxed);
+        }
+    }
+
+    /// Returns when `bytes` of content, about a step at most, may pass.
+    ///
+    /// Dropped while waiting, it passes nothing.
+    pub(crate) async fn pass(&self, bytes: usize) {
+        let Some(limit) = &self.0 else { return };
+        limit.pass(limit.link.of_content(bytes as u64, limit.bytes_per_s())).await;
+        if let Some(rate) = &limit.adaptive {
+            rate.add_passed(limit.side, bytes as u64);
+        }
+    }
+
+    /// Requests and headers of `bytes` have passed: whatever comes next waits until they are paid for.
+    pub(super) fn owe_overhead(&self, bytes: u64) {
+        if let Some(limit) = &self.0 {
+            limit.reserve(Instant::now(), limit.link.of_overhead(bytes));
+        }
+    }
+
+    /// Returns when `bytes` of requests and headers may pass.
+    pub(super) async fn pass_overhead(&self, bytes: u64) {
+        let Some(limit) = &self.0 else { return };
+        if limit.link == Link::Network {
+            limit.pass(limit.link.of_overhead(bytes)).await;
+        }
+    }
+}
+
+impl Limit {
+    pub(super) fn bytes_per_s(&self) -> u64 {
+        let adaptive = self.adaptive.as_ref().map_or(u64::MAX, |rate| rate.bytes_per_s());
+        self.fixed_bytes_per_s.min(adaptive)
+    }
+
+    fn step_bytes(&self) -> usize {
+        let per_s = self.bytes_per_s();
+        if self.adaptive.is_none() {
+            return step_bytes(per_s);
+        }
+        // Other traffic waits for one step. Where the rate fills the link, a step must be shorter than where it leaves
+        // most of the link to others.
+        let step = usize::try_from(per_s / ADAPTIVE_STEPS_PER_S).unwrap_or(usize::MAX);
+        let step = step.clamp(LEAST_ADAPTIVE_STEP_BYTES, MOST_ADAPTIVE_STEP_BYTES);
+        step - step % PAGE_BYTES
+    }
+
+    async fn pass(&self, bytes: u64) {
+        if let Some(bucket) = &self.bucket {
+            bucket.acquire(usize::try_from(bytes).unwrap_or(usize::MAX)).await;
+        }
+        let at = self.reserve(Instant::now(), bytes);
+        match &self.clock {
+            Some(clock) => clock.wait(at.into_std()).await,
+            None => sleep_until(at).await,
+        }
+    }
+
+    /// Takes the next place in the schedule for `bytes`.
+    fn reserve(&self, now: Instant, bytes: u64) -> Instant {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let behind = now.saturating_duration_since(*next);
+        let at = if behind > IN_FLIGHT && self.side == Side::Sink {
+            // The sink took nothing for a while. What is in flight arrives now, all at once, and takes the place of
+            // the next steps.
+            now + IN_FLIGHT
+        } else {
+            now.checked_sub(CATCH_UP).map_or(*next, |earliest| (*next).max(earliest))
+        };
+        *next = at + Duration::from_secs_f64(bytes as f64 / (self.bytes_per_s() as f64 * SPACING_SHARE));
+        at
+    }
+}
+
+fn bucket(bytes_per_s: u64) -> RateLimiter {
+    let per_refill = bytes_per_s as f64 * REFILL_INTERVAL.as_secs_f64();
+    let refill = (per_refill as usize).max(1);
+    RateLimiter::builder().max(refill).initial(refill).refill(refill).interval(REFILL_INTERVAL).build()
+}
+
+/// A step small enough that others hardly wait for it, and that one more or less in a second
+/// is little: below 0.5 % of the limit, or 2 % where it is so high that the requests would be
+/// many; in whole pages.
+pub(super) fn step_bytes(limit_bytes_per_s: u64) -> usize {
+    let per_s = if limit_bytes_per_s < MANY_BYTES_PER_S { 256 } else { 64 };
+    let step = usize::try_from(limit_bytes_per_s / per_s).unwrap_or(usize::MAX).clamp(PAGE_BYTES, MAX_STEP_BYTES);
+    step - step % PAGE_BYTES
+}

@@ -1,0 +1,154 @@
+//! The counters of one migration.
+
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use towpath_backend::RelPath;
+
+use super::file::{FileProgress, Transferred, locked};
+use super::snapshot::{Followed, Phase, Snapshot};
+use crate::event::{Counts, Side, Totals};
+use crate::per_side::PerSide;
+
+/// A handle on the counters of one migration; clones look at the same ones.
+#[derive(Clone, Debug, Default)]
+pub struct Progress(Arc<Counters>);
+
+#[derive(Debug, Default)]
+struct Counters {
+    phase: AtomicU8,
+    counts: PerSide<Mutex<Counts>>,
+    pending: Mutex<Totals>,
+    long_holes: Mutex<Totals>,
+    synced: Mutex<Totals>,
+    failed_files: AtomicU64,
+    special_files: AtomicU64,
+    read_bytes: AtomicU64,
+    transferred: Arc<Transferred>,
+    lanes: Mutex<Vec<Option<FileProgress>>>,
+    followed: Mutex<Option<Followed>>,
+}
+
+impl Progress {
+    /// The counters as they are now.
+    pub fn snapshot(&self) -> Snapshot {
+        let counters = &*self.0;
+        let lanes = locked(&counters.lanes);
+        let current = lanes.iter().flatten().map(FileProgress::current).collect();
+        let passed = *locked(&counters.transferred.passed);
+        Snapshot {
+            phase: match counters.phase.load(Relaxed) {
+                0 => Phase::Starting,
+                1 => Phase::Scanning,
+                2 => Phase::Transferring,
+                _ => Phase::Ended,
+            },
+            source: *locked(&counters.counts.source),
+            sink: *locked(&counters.counts.sink),
+            pending: *locked(&counters.pending),
+            long_holes: *locked(&counters.long_holes),
+            synced: *locked(&counters.synced),
+            failed_files: counters.failed_files.load(Relaxed),
+            read_bytes: counters.read_bytes.load(Relaxed),
+            written_bytes: counters.transferred.written_bytes.load(Relaxed),
+            hole_bytes: passed.hole_bytes,
+            long_holes_bytes: passed.long_holes_bytes,
+            current,
+            followed: *locked(&counters.followed),
+        }
+    }
+
+    pub(crate) fn set_phase(&self, phase: Phase) {
+        self.0.phase.store(
+            match phase {
+                Phase::Starting => 0,
+                Phase::Scanning => 1,
+                Phase::Transferring => 2,
+                Phase::Ended => 3,
+            },
+            Relaxed,
+        );
+    }
+
+    pub(crate) fn set_counts(&self, side: Side, counts: Counts) {
+        *locked(&self.0.counts[side]) = counts;
+    }
+
+    pub(crate) fn add_counts(&self, side: Side, found: Counts) {
+        let mut counters = locked(&self.0.counts[side]);
+        counters.files += found.files;
+        counters.dirs += found.dirs;
+        counters.bytes += found.bytes;
+    }
+
+    pub(crate) fn add_special_file(&self) {
+        self.0.special_files.fetch_add(1, Relaxed);
+    }
+
+    /// Special files that the scan of this run found in the source.
+    pub(crate) fn special_files(&self) -> u64 {
+        self.0.special_files.load(Relaxed)
+    }
+
+    pub(crate) fn counts(&self, side: Side) -> Counts {
+        *locked(&self.0.counts[side])
+    }
+
+    pub(crate) fn set_pending(&self, pending: Totals) {
+        *locked(&self.0.pending) = pending;
+    }
+
+    pub(crate) fn set_long_holes(&self, long_holes: Totals) {
+        *locked(&self.0.long_holes) = long_holes;
+    }
+
+    pub(crate) fn set_synced(&self, synced: Totals) {
+        *locked(&self.0.synced) = synced;
+    }
+
+    pub(crate) fn add_failed(&self) {
+        self.0.failed_files.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn add_read(&self, bytes: u64) {
+        self.0.read_bytes.fetch_add(bytes, Relaxed);
+    }
+
+    pub(crate) fn set_followed(&self, limit_bytes_per_s: u64, delay: Duration) {
+        let followed = Some(Followed { limit_bytes_per_s, delay });
+        *locked(&self.0.followed) = followed;
+    }
+
+    /// Counts of a file that is to be sent. They add to those of the run at once, and are shown once a lane has it.
+    pub(crate) fn of_file(&self, path: &RelPath, size_bytes: u64, has_long_holes: bool) -> FileProgress {
+        FileProgress::new(path.clone(), size_bytes, has_long_holes, Arc::clone(&self.0.transferred))
+    }
+
+    /// Shows a file as this lane's, until the guard is dropped.
+    pub(crate) fn show_file(&self, lane: usize, file: FileProgress) -> LaneGuard {
+        self.set_lane(lane, Some(file));
+        LaneGuard { progress: self.clone(), lane }
+    }
+
+    fn set_lane(&self, lane: usize, file: Option<FileProgress>) {
+        let mut lanes = locked(&self.0.lanes);
+        if lanes.len() <= lane {
+            lanes.resize(lane + 1, None);
+        }
+        lanes[lane] = file;
+    }
+}
+
+/// Clears a lane when dropped.
+#[derive(Debug)]
+pub(crate) struct LaneGuard {
+    progress: Progress,
+    lane: usize,
+}
+
+impl Drop for LaneGuard {
+    fn drop(&mut self) {
+        self.progress.set_lane(self.lane, None);
+    }
+}

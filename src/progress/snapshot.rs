@@ -1,0 +1,100 @@
+//! The state of a migration at one moment.
+
+use std::time::Duration;
+
+use towpath_backend::RelPath;
+
+use crate::event::{Counts, Totals};
+
+/// What a migration is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// Opening the database and looking at the roots.
+    #[default]
+    Starting,
+    /// Walking both trees.
+    Scanning,
+    /// Sending files.
+    Transferring,
+    /// Done, or stopped.
+    Ended,
+}
+
+/// A file in flight.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CurrentFile {
+    /// Its path in both trees.
+    pub path: RelPath,
+    /// Its size.
+    pub size_bytes: u64,
+    /// Data that the sink has taken.
+    pub written_bytes: u64,
+    /// Holes passed over. They are not written; with a checksum, their zeros are hashed.
+    pub hole_bytes: u64,
+    /// Whether it has long holes: files that do are sent one at a time, beside the others.
+    pub has_long_holes: bool,
+    /// Whether a hole of it is being hashed right now.
+    pub hashes_hole: bool,
+}
+
+impl CurrentFile {
+    /// How far its copy has come: what was written and the holes passed over.
+    pub fn position_bytes(&self) -> u64 {
+        self.written_bytes.saturating_add(self.hole_bytes).min(self.size_bytes)
+    }
+
+    /// What is left of it.
+    pub fn left_bytes(&self) -> u64 {
+        self.size_bytes - self.position_bytes()
+    }
+}
+
+/// Where a migration stood at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// What it was doing.
+    pub phase: Phase,
+    /// What the scan has found in the source so far (or found, when the backlog was made).
+    pub source: Counts,
+    /// What the scan has found in the sink so far.
+    pub sink: Counts,
+    /// Files to be sent: so far, while scanning; still, while transferring.
+    pub pending: Totals,
+    /// Of these, the files with long holes, as far as they were found. They are sent one at a time.
+    pub long_holes: Totals,
+    /// Files made durable by this run.
+    pub synced: Totals,
+    /// Files given up in this run.
+    pub failed_files: u64,
+    /// Bytes read by this run, files under way included.
+    pub read_bytes: u64,
+    /// Bytes written by this run, files in flight included.
+    pub written_bytes: u64,
+    /// Holes that this run passed over, files in flight included.
+    pub hole_bytes: u128,
+    /// Of `written_bytes` and `hole_bytes`, the part of files with long holes.
+    pub long_holes_bytes: u128,
+    /// Files in flight, by lane.
+    pub current: Vec<CurrentFile>,
+    /// Where the limit is that follows the others on the link ([`crate::Bandwidth::Auto`]).
+    pub followed: Option<Followed>,
+}
+
+/// A limit that follows the others on the link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Followed {
+    /// The limit at that moment.
+    pub limit_bytes_per_s: u64,
+    /// How much longer small requests take than at best.
+    pub delay: Duration,
+}
+
+impl Snapshot {
+    /// All of the source that is in sync, earlier runs included.
+    pub fn in_sync_in_all(&self) -> Totals {
+        Totals {
+            files: self.source.files.saturating_sub(self.pending.files),
+            bytes: self.source.bytes.saturating_sub(self.pending.bytes),
+        }
+    }
+}

@@ -11,6 +11,8 @@
 //! [`check`] runs them all in one call instead, where a tree is dear: a server that has to
 //! be started first.
 //!
+//! A source without a sink runs its part with content that something else made: [`source_conformance!`](crate::source_conformance!).
+//!
 //! Cases that need what the tree cannot do ([`crate::Capabilities`]) pass at once.
 
 // A case says what is wrong by panicking, as any test does.
@@ -25,7 +27,9 @@ mod listing;
 mod naming;
 mod reading;
 mod removing;
+mod reopening;
 mod roots;
+mod source_alone;
 mod symlinks;
 mod together;
 mod writing;
@@ -39,16 +43,20 @@ pub use listing::*;
 pub use naming::*;
 pub use reading::*;
 pub use removing::*;
+pub use reopening::*;
 pub use roots::*;
+pub use source_alone::*;
 pub use symlinks::*;
 pub use together::*;
 pub use writing::*;
 
+use async_trait::async_trait;
 use tokio_stream::StreamExt as _;
 
 use crate::{Bytes, Entry, Kind, Metadata, ReadOptions, RelPath, Result, Sink, Source, Timestamp, WriteOptions};
 
 /// A fresh, empty tree, seen from both sides.
+#[async_trait]
 pub trait Fixture: Send + Sync {
     /// The tree as a sink.
     fn sink(&self) -> &dyn Sink;
@@ -57,6 +65,11 @@ pub trait Fixture: Send + Sync {
     /// Another fresh, empty tree of the same kind, to be told apart from this one.
     /// Without it the one case that needs it passes at once.
     fn other(&self) -> Option<Box<dyn Fixture>> {
+        None
+    }
+    /// The same tree, opened again as after a restart: by another source and another sink, which share nothing with
+    /// these but the storage. Without it the cases about that pass at once.
+    async fn reopen(&self) -> Option<Box<dyn Fixture>> {
         None
     }
     /// How many entries a large directory has, where 2500 take too long to make: they are to
@@ -111,6 +124,7 @@ macro_rules! conformance_cases {
             a_listing_left_in_the_middle_does_no_harm,
             a_listing_and_changes_do_not_disturb_each_other,
             two_listings_at_once_show_the_same,
+            a_paced_listing_shows_the_same,
             names_that_begin_alike_are_apart,
             deep_paths_are_reached,
             names_that_are_too_long_are_refused_as_such,
@@ -178,6 +192,9 @@ macro_rules! conformance_cases {
             one_directory_takes_many_changes_at_once,
             a_read_that_is_given_up_does_no_harm,
             a_write_that_is_given_up_does_no_harm,
+            a_tree_that_is_opened_again_has_the_same_identity,
+            what_was_flushed_is_there_after_opening_again,
+            what_was_removed_stays_away_after_opening_again,
         }
     };
 }

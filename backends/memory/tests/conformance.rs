@@ -3,11 +3,12 @@
 #![allow(missing_docs)]
 
 use towpath_backend::conformance::Fixture;
-use towpath_backend::{Sink, Source};
+use towpath_backend::{Sink, Source, async_trait};
 use towpath_memory::MemoryTree;
 
 struct Memory(MemoryTree);
 
+#[async_trait]
 impl Fixture for Memory {
     fn sink(&self) -> &dyn Sink {
         &self.0
@@ -19,6 +20,11 @@ impl Fixture for Memory {
 
     fn other(&self) -> Option<Box<dyn Fixture>> {
         Some(Box::new(Self(MemoryTree::new("other"))))
+    }
+
+    /// What is opened again in one process is a clone.
+    async fn reopen(&self) -> Option<Box<dyn Fixture>> {
+        Some(Box::new(Self(self.0.clone())))
     }
 }
 

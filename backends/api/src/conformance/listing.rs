@@ -3,7 +3,7 @@
 use tokio_stream::StreamExt as _;
 
 use super::{Bytes, Fixture, MTIME, assert_same, list, metadata, names, path, write};
-use crate::{ErrorKind, Kind, ReadOptions, RelPath, WriteOptions};
+use crate::{ErrorKind, Kind, Pacing, ReadOptions, RelPath, WriteOptions};
 
 /// "Could not look" and "is not there" are told apart from "is empty".
 pub async fn a_missing_directory_is_not_found_rather_than_empty(fixture: &dyn Fixture) {
@@ -197,4 +197,19 @@ pub async fn two_listings_at_once_show_the_same(fixture: &dyn Fixture) {
     seen_by_one.sort();
     seen_by_other.sort();
     assert!(seen_by_one == expected && seen_by_other == expected);
+}
+
+/// Under a bandwidth limit pages are smaller, and no name is lost.
+pub async fn a_paced_listing_shows_the_same(fixture: &dyn Fixture) {
+    for n in 0..300 {
+        write(fixture, &path(format!("file {n}")), b"x").await;
+    }
+    let options = ReadOptions::default().paced_by(&Pacing::new(1 << 20));
+    let mut pages = fixture.source().read_dir(&RelPath::root(), &options).await.unwrap();
+    let mut listed = Vec::new();
+    while let Some(page) = pages.next().await {
+        listed.extend(page.unwrap().into_iter().map(|entry| entry.name));
+    }
+    listed.sort();
+    assert_eq!(listed, names(fixture, &RelPath::root()).await);
 }

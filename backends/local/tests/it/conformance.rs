@@ -1,24 +1,30 @@
 //! The local backend passes the suite of all backends.
 
+use std::sync::Arc;
 use towpath_backend::conformance::Fixture;
-use towpath_backend::{Sink, Source};
+
+use towpath_backend::{Sink, Source, async_trait};
 use towpath_local::{LocalSink, LocalSource};
 
 struct Tree {
-    _folder: tempfile::TempDir,
+    folder: Arc<tempfile::TempDir>,
     source: LocalSource,
     sink: LocalSink,
 }
 
 impl Tree {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::of(Arc::new(tempfile::tempdir().unwrap()))
+    }
+
+    fn of(folder: Arc<tempfile::TempDir>) -> Self {
         let source = LocalSource::open(folder.path()).unwrap();
         let sink = LocalSink::open(folder.path()).unwrap();
-        Self { _folder: folder, source, sink }
+        Self { folder, source, sink }
     }
 }
 
+#[async_trait]
 impl Fixture for Tree {
     fn sink(&self) -> &dyn Sink {
         &self.sink
@@ -30,6 +36,10 @@ impl Fixture for Tree {
 
     fn other(&self) -> Option<Box<dyn Fixture>> {
         Some(Box::new(Self::new()))
+    }
+
+    async fn reopen(&self) -> Option<Box<dyn Fixture>> {
+        Some(Box::new(Self::of(Arc::clone(&self.folder))))
     }
 }
 

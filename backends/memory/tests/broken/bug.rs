@@ -89,4 +89,8 @@ pub(crate) enum Bug {
     LosesConcurrentChanges,
     GivenUpReadBlocks,
     GivenUpWriteBlocks,
+    PacedListingsAreCut,
+    IdentityChangesAtEachOpen,
+    ForgetsWhatWasFlushed,
+    BringsBackWhatWasRemoved,
 }

@@ -74,6 +74,10 @@ pub(crate) async fn list(tree: &Broken, dir: &RelPath, options: &ReadOptions) ->
             tree.memory.position.store(0, Ordering::Relaxed);
             Ok(Box::pin(ByPosition { tree: tree.inner.clone(), dir: dir.clone(), memory: tree.memory.clone() }))
         }
+        (Bug::PacedListingsAreCut, Ok(mut entries)) if options.pacing.is_some() => {
+            entries.pop();
+            Ok(pages(entries))
+        }
         (bug, Ok(mut entries)) => {
             for entry in &mut entries {
                 match bug {

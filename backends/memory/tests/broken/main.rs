@@ -22,9 +22,10 @@ use std::sync::Once;
 use towpath_backend::conformance;
 
 use bug::Bug;
-use fixture::Pair;
+use fixture::{Filled, Pair};
 
-type Run = for<'a> fn(&'a Pair) -> Pin<Box<dyn Future<Output = ()> + 'a>>;
+/// Runs a case on a tree with this bug.
+type Run = fn(Option<Bug>) -> Pin<Box<dyn Future<Output = ()>>>;
 
 thread_local! {
     /// Whether this thread's panics are what is hoped for.
@@ -47,33 +48,57 @@ fn panics_in(run: Run, bug: Option<Bug>) -> Option<String> {
     });
     QUIET.set(bug.is_some());
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let outcome = catch_unwind(AssertUnwindSafe(|| runtime.block_on(run(&Pair::new(bug)))));
+    let outcome = catch_unwind(AssertUnwindSafe(|| runtime.block_on(run(bug))));
     QUIET.set(false);
     outcome.is_err().then(|| PANICKED_IN.take())
 }
 
+/// The case finds this bug, and nothing without it.
+fn finds(run: Run, bug: Bug) {
+    assert_eq!(panics_in(run, None), None, "fails without any bug");
+    let found = panics_in(run, Some(bug)).unwrap_or_else(|| panic!("does not find {bug:?}"));
+    assert!(found.contains("src/conformance"), "not the suite but {found} fails with {bug:?}");
+}
+
 macro_rules! prove {
-    ($($case:ident),* $(,)?) => {
+    ($cases:ident, $bug_of:ident, $fixture:expr; $($case:ident),* $(,)?) => {
         #[derive(Clone, Copy, Debug)]
         #[allow(non_camel_case_types)]
-        enum Case {
+        enum $cases {
             $($case,)*
         }
 
         $(
             #[test]
             fn $case() {
-                let run: Run = |fixture| Box::pin(conformance::$case(fixture));
-                let bug = bug_of(Case::$case);
-                assert_eq!(panics_in(run, None), None, "fails without any bug");
-                let found = panics_in(run, Some(bug)).unwrap_or_else(|| panic!("does not find {bug:?}"));
-                assert!(found.contains("src/conformance"), "not the suite but {found} fails with {bug:?}");
+                let run: Run = |bug| Box::pin(async move {
+                    let fixture = ($fixture)(bug).await;
+                    conformance::$case(&fixture).await;
+                });
+                finds(run, $bug_of($cases::$case));
             }
         )*
     };
 }
 
-towpath_backend::conformance_cases!(prove);
+towpath_backend::conformance_cases!(prove; Case, bug_of, async |bug| Pair::new(bug););
+towpath_backend::source_conformance_cases!(prove; SourceCase, bug_of_source, Filled::new;);
+
+/// What each case for a source without a sink must find.
+fn bug_of_source(case: SourceCase) -> Bug {
+    match case {
+        SourceCase::the_sample_is_listed_as_it_was_made => Bug::ListsNoSizes,
+        SourceCase::a_source_keeps_its_identity_when_it_is_opened_again => Bug::IdentityChangesAtEachOpen,
+        SourceCase::a_listing_of_a_source_tells_what_metadata_tell => Bug::LooksAtSecondsOnly,
+        SourceCase::a_paced_listing_of_a_source_tells_the_same => Bug::PacedListingsAreCut,
+        SourceCase::the_sample_is_read_as_it_was_made => Bug::TheEndIsAnError,
+        SourceCase::whole_files_of_a_source_are_cut_at_the_limit => Bug::WholeFilesHaveNoLimit,
+        SourceCase::a_source_is_read_anywhere_and_by_several_readers => Bug::OnePositionForAllReaders,
+        SourceCase::directories_of_a_source_are_not_read => Bug::DirectoriesReadAsEmptyFiles,
+        SourceCase::what_a_source_does_not_hold_is_not_found => Bug::MissingIsJustAnError,
+        SourceCase::links_of_a_source_are_not_followed => Bug::FollowsLinks,
+    }
+}
 
 /// What each case must find.
 fn bug_of(case: Case) -> Bug {
@@ -98,6 +123,7 @@ fn bug_of(case: Case) -> Bug {
         Case::a_listing_left_in_the_middle_does_no_harm => Bug::LeftListingBlocks,
         Case::a_listing_and_changes_do_not_disturb_each_other => Bug::ListsByPosition,
         Case::two_listings_at_once_show_the_same => Bug::OnePositionForAllListings,
+        Case::a_paced_listing_shows_the_same => Bug::PacedListingsAreCut,
 
         Case::names_that_begin_alike_are_apart => Bug::ListsByPrefix,
         Case::deep_paths_are_reached => Bug::RefusesDeepPaths,
@@ -175,5 +201,9 @@ fn bug_of(case: Case) -> Bug {
         Case::one_directory_takes_many_changes_at_once => Bug::LosesConcurrentChanges,
         Case::a_read_that_is_given_up_does_no_harm => Bug::GivenUpReadBlocks,
         Case::a_write_that_is_given_up_does_no_harm => Bug::GivenUpWriteBlocks,
+
+        Case::a_tree_that_is_opened_again_has_the_same_identity => Bug::IdentityChangesAtEachOpen,
+        Case::what_was_flushed_is_there_after_opening_again => Bug::ForgetsWhatWasFlushed,
+        Case::what_was_removed_stays_away_after_opening_again => Bug::BringsBackWhatWasRemoved,
     }
 }

@@ -206,7 +206,7 @@ impl Sink for Broken {
                     }
                 }
             }
-            Some(Bug::NamesAreUsedUp) => self.memory.paths().push(path.clone()),
+            Some(Bug::NamesAreUsedUp | Bug::BringsBackWhatWasRemoved) => self.memory.paths().push(path.clone()),
             _ => {}
         }
         let removed = self.inner.remove_file(path).await;

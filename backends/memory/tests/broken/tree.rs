@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::task::Poll;
 
+use towpath_backend::ext::SinkExt as _;
 use towpath_backend::{
     Capabilities, EntryStream, Error, ErrorKind, Hints, Identity, Metadata, ReadOptions, RelPath, Result, Timestamp,
     Tree, async_trait,
@@ -51,11 +52,28 @@ pub(crate) struct Broken {
     pub(crate) side: Side,
     pub(crate) bug: Option<Bug>,
     pub(crate) memory: Arc<Memory>,
+    /// How often it was opened before.
+    pub(crate) opened: u64,
 }
 
 impl Broken {
     pub(crate) fn new(inner: MemoryTree, bug: Option<Bug>) -> Self {
-        Self { inner, side: Side::Sink, bug, memory: Arc::default() }
+        Self { inner, side: Side::Sink, bug, memory: Arc::default(), opened: 0 }
+    }
+
+    /// The tree as it is after a restart.
+    pub(crate) async fn reopened(&self) -> Self {
+        let inner = match self.bug {
+            Some(Bug::ForgetsWhatWasFlushed) => MemoryTree::new("broken"),
+            _ => self.inner.clone(),
+        };
+        if self.has(Bug::BringsBackWhatWasRemoved) {
+            let removed = self.memory.paths().clone();
+            for path in removed {
+                inner.write(&path, b"", Timestamp::from_ns(0)).await.unwrap();
+            }
+        }
+        Self { inner, memory: Arc::default(), opened: self.opened + 1, ..self.clone() }
     }
 
     pub(crate) fn has(&self, bug: Bug) -> bool {
@@ -123,6 +141,7 @@ impl Tree for Broken {
             Some(Bug::IdentityChanges) => {
                 Ok(Identity::new(self.memory.calls.fetch_add(1, Ordering::Relaxed).to_string()))
             }
+            Some(Bug::IdentityChangesAtEachOpen) => Ok(Identity::new(self.opened.to_string())),
             Some(Bug::OneIdentityForAll) => Ok(Identity::new("the one")),
             _ => self.inner.identity().await,
         }

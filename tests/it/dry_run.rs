@@ -1,4 +1,4 @@
-//! A dry run: everything is told, with the reason, and nothing is touched.
+//! A dry run lists every step with its reason and changes nothing.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -81,7 +81,7 @@ fn every_step_is_listed_with_its_reason_and_nothing_changes() {
         text.stdout
     );
 
-    // What was told is what is done.
+    // The run does what the dry run listed.
     bench.sync(&["--delete-extras"]).with_status(0);
     bench.assert_same_trees();
 }

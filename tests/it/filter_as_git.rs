@@ -1,5 +1,5 @@
-//! Patterns mean what they mean in a `.gitignore`: Git is the judge. Skipped,
-//! saying so, where there is no git.
+//! Patterns mean what they mean in a `.gitignore`: Git is the judge. Skipped
+//! where there is no git.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;

@@ -222,7 +222,7 @@ fn other_file_systems_are_made_as_directories_and_not_entered() {
     assert!(ended.stdout.contains("destination 2 files, 3 directories"), "{}", ended.stdout);
     assert!(bench.dest().join("dir/inner/hidden").exists());
 
-    // What is not looked at in the source is no extra.
+    // What is not listed in the source is no extra.
     fs::remove_file(inner.join("hidden")).unwrap();
     let ended = bench.sync(&["-x", "--delete-extras"]).with_status(0);
     assert!(bench.dest().join("dir/inner/hidden").exists() && outer.join("hidden").exists());
@@ -270,8 +270,8 @@ fn what_file_systems_keep_at_their_root_is_neither_sent_nor_deleted() {
         ]
     );
     for (name, times) in [("lost+found", 1), ("$RECYCLE.BIN", 1), (".snapshot", 0)] {
-        let told = ended.stderr.lines().filter(|line| line.contains(&format!("old/{name} is left out")));
-        assert_eq!(told.count(), times, "{name}: {}", ended.stderr);
+        let reported = ended.stderr.lines().filter(|line| line.contains(&format!("old/{name} is left out")));
+        assert_eq!(reported.count(), times, "{name}: {}", ended.stderr);
     }
     bench.sync(&["--include", "/lost+found"]).with_status(0);
     assert!(bench.dest().join("lost+found/1").exists() && !bench.dest().join(".snapshot").exists());

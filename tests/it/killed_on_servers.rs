@@ -1,4 +1,4 @@
-//! A run that is killed while it writes to a server is taken up by the same command: the program itself, real servers.
+//! The same command resumes a run that was killed while it wrote to a server: the program itself, real servers.
 
 #[path = "../../backends/opendal/tests/servers/mod.rs"]
 mod servers;
@@ -62,7 +62,7 @@ fn killed(server: Option<Server>) {
     assert!(before < SMALL_FILES, "{before} files were sent before it was killed");
 
     succeeds(towpath(&server, &state, old, &url));
-    // Those that were under way are sent again, and no others.
+    // Files that were in flight are sent again, and no others.
     let again = sent(&state);
     assert!((SMALL_FILES + 1..SMALL_FILES + 1 + LANES).contains(&again), "{again} sent, {before} before");
 

@@ -172,8 +172,9 @@ fn holes_stay_holes_and_are_neither_read_nor_sent() {
             let data = fs::read(bench.source().join(name)).unwrap();
             assert_eq!(bench.row(name).hash, Some(sha256(&data)), "{name}: zeros belong to the content");
         }
-        let told = ["sent 3 files, 74.1 MiB in ", " KiB of that written (", " MiB are holes, which are passed over"];
-        assert!(told.iter().all(|text| ended.stdout.contains(text)), "{}", ended.stdout);
+        let expected =
+            ["sent 3 files, 74.1 MiB in ", " KiB of that written (", " MiB are holes, which are passed over"];
+        assert!(expected.iter().all(|text| ended.stdout.contains(text)), "{}", ended.stdout);
         assert!(!ended.stdout.contains("written in all"), "nothing was sent in vain: {}", ended.stdout);
     }
 }

@@ -183,7 +183,7 @@ async fn one_file_at_a_time_hashes_long_holes() {
     assert_eq!(most, 1);
 }
 
-/// Runs it, and tells the largest `count` of all snapshots.
+/// Runs it; returns the largest `count` of all snapshots.
 async fn watched(migration: Migration, count: impl Fn(&Snapshot) -> usize + Send + 'static) -> (usize, Report) {
     let progress = migration.progress();
     let (done, mut is_done) = tokio::sync::oneshot::channel::<()>();
@@ -214,7 +214,7 @@ async fn disk_images_with_as_much_data_as_holes_are_ordinary_files() {
 #[tokio::test(flavor = "multi_thread")]
 async fn holes_that_show_late_are_long_too() {
     let bench = Bench::new(short(2));
-    // More stretches of data than are looked up before, and the hole behind them.
+    // More stretches of data than are listed in advance, and the hole after them.
     let data: Vec<_> = (0..300).map(|n| n * KIB..n * KIB + 512).collect();
     let ran = bench.run(source(vec![("late".to_owned(), 4 * MIB, data)]), sink()).await;
     assert!(ran.events.iter().any(|event| matches!(event, Event::LongHoles { .. })));
@@ -281,7 +281,7 @@ async fn other_names_of_a_file_with_long_holes_follow_it() {
     }
 }
 
-/// Cancels it once `when`, and tells how long it took to end.
+/// Cancels it once `when`; returns how long it took to end.
 async fn cancelled(migration: Migration, when: impl Fn(&Snapshot) -> bool) -> (Duration, Report) {
     let (progress, stop): (Progress, _) = (migration.progress(), migration.cancellation());
     let run = tokio::spawn(migration.run());

@@ -131,8 +131,8 @@ async fn no_error_but_not_found_is_absence_and_each_protects_its_neighbours() {
         // Directories come in the order of their numbers: `a` before what lies deeper in it.
         assert_eq!(sorted(&removed), ["b/extra", "extra"], "{kind:?}");
         assert_eq!((report.deleted_files, report.protected), (2, 2), "{kind:?}");
-        let told = ran.events.iter().filter(|event| matches!(event, Event::Protected { .. })).count();
-        assert!(told >= 1, "{kind:?}: the run says so");
+        let reported = ran.events.iter().filter(|event| matches!(event, Event::Protected { .. })).count();
+        assert!(reported >= 1, "{kind:?}: the run says so");
     }
 }
 

@@ -231,7 +231,7 @@ async fn an_unreadable_directory_is_reported_and_the_rest_is_copied() {
     let ran = bench.run(source, sink).await;
     let report = ran.result.unwrap();
     assert_eq!((report.synced.files, report.unreadable_dirs, report.all_in_sync()), (1, 1, false));
-    let told =
+    let reported =
         |event: &Event| matches!(event, Event::Unreadable { side: Side::Source, path, .. } if path == b"/old/secret");
-    assert!(ran.events.iter().any(told));
+    assert!(ran.events.iter().any(reported));
 }

@@ -247,11 +247,11 @@ fn allow(sink: &mut MockSink, names: &'static [&'static str]) {
 }
 
 fn failures(ran: &Ran) -> Vec<String> {
-    let told = |event: &Event| match event {
+    let reported = |event: &Event| match event {
         Event::Failed { paths, error } => Some(format!("{}: {error}", String::from_utf8_lossy(&paths.source))),
         _ => None,
     };
-    ran.events.iter().filter_map(told).collect()
+    ran.events.iter().filter_map(reported).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -48,7 +48,7 @@ fn probes_of_a_run_that_lives_stay_and_are_no_extras() {
     bench.write("file", "data");
     fs::create_dir(bench.dest()).unwrap();
     let probes = probes_of(std::process::id(), &bench.dest());
-    // Of another machine, where its maker cannot be looked for; young.
+    // Of another machine, whose processes cannot be checked; recent.
     let elsewhere = write(&bench.dest(), ".towpath-probe-1-1-00000000.1-file", "");
     let ended = bench.sync(&["--delete-extras"]).with_status(0);
     assert!(!ended.stdout.contains("left, to be safe"), "{}", ended.stdout);

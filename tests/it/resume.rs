@@ -1,4 +1,4 @@
-//! Interruptions: killed, stopped, cut off anywhere; the next run goes on.
+//! Interruptions: a run that is killed or stopped anywhere is resumed by the next one.
 
 use std::fs;
 

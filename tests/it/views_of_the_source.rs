@@ -22,7 +22,7 @@ fn mergerfs(of: [&Path; 2], policy: &str, at: &Path) -> Option<Mount> {
 fn overlay(lower: &Path, upper: &Path, work: &Path, at: &Path) -> Option<Mount> {
     fs::create_dir_all(upper).unwrap();
     fs::create_dir_all(work).unwrap();
-    // Relative names: what is mounted does not tell where.
+    // Relative names, which do not show where it is mounted.
     let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
     let options = format!("lowerdir={},upperdir={},workdir={}", name(lower), name(upper), name(work));
     let script = format!("cd {} && exec mount -t overlay overlay -o {options} \"$1\"", lower.parent()?.display());

@@ -1,4 +1,4 @@
-//! A bench for the program: two trees, its state, and ways to look at all of them.
+//! A bench for the program: two trees, its database and log, and how to inspect them.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -306,7 +306,7 @@ pub fn write(root: &Path, name: impl AsRef<[u8]>, data: impl AsRef<[u8]>) -> Pat
     path
 }
 
-/// A pipe with a name: what opens it waits for ever.
+/// A named pipe: whoever opens it waits indefinitely.
 pub fn make_fifo(path: &Path) {
     let mode = rustix::fs::Mode::from_raw_mode(0o600);
     rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0).unwrap();

@@ -16,7 +16,7 @@ async fn a_destination_that_keeps_no_mtimes_is_reported_once_in_each_run() {
     bench.folder = Bench::new().folder;
     for _ in 0..2 {
         let events = bench.run().await.events;
-        let told = events.iter().filter(|event| format!("{event:?}").contains("does not keep mtimes")).count();
-        assert_eq!(told, 1);
+        let reported = events.iter().filter(|event| format!("{event:?}").contains("does not keep mtimes")).count();
+        assert_eq!(reported, 1);
     }
 }

@@ -66,7 +66,7 @@ async fn replaced_in_one_step_the_older_copy_stays_whole() {
 async fn a_file_that_changes_and_vanishes_before_it_is_sent_again_leaves_nothing_half() {
     for older in [false, true] {
         let bench = with_large(older).await;
-        // Before the last look at the file it changes; before the next pass opens it, it is gone.
+        // It changes before its last check, and is gone before the next attempt opens it.
         let changing = bench.source.clone();
         let changes = move || -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
             let tree = changing.clone();

@@ -66,7 +66,7 @@ pub fn listing(files: &[(&str, usize)]) -> MockSource {
     source.expect_locate().return_const(None);
     source.expect_identity().returning(|| Ok(Identity::new("old")));
     source.expect_metadata().withf(RelPath::is_root).returning(|_| Ok(metadata(Kind::Dir, 0)));
-    // Who looks at a file that could not be read sees no more of it.
+    // A file that could not be read has no metadata either.
     source.expect_metadata().returning(|at| Err(error(ErrorKind::PermissionDenied, "stat", at)));
     let entries: Vec<_> = files
         .iter()
@@ -171,7 +171,7 @@ pub fn finds_nothing(mut sink: MockSink) -> MockSink {
     sink
 }
 
-/// A folder for the database and the log, and ways to run and look.
+/// A folder for the database and the log, and how to run and inspect.
 pub struct Bench {
     folder: tempfile::TempDir,
     pub options: Options,

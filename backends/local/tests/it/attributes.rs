@@ -1,5 +1,5 @@
 //! Owners, permissions and extended attributes of mounted trees. What needs root
-//! is skipped without, saying so.
+//! is skipped without.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown, symlink};
@@ -103,10 +103,10 @@ async fn attributes_not_accepted_are_reported_one_by_one() {
         removes_others: false,
     };
     let refused = sink.set_attributes(&path("file"), &given).await.unwrap();
-    let told: Vec<_> = refused.iter().map(ToString::to_string).collect();
-    assert_eq!(told.len(), 2, "{told:?}");
-    assert!(told[0].starts_with("set attribute file: user.too-large: "), "{told:?}");
-    assert!(told[1].starts_with("set attribute file: nonsense: "), "{told:?}");
+    let messages: Vec<_> = refused.iter().map(ToString::to_string).collect();
+    assert_eq!(messages.len(), 2, "{messages:?}");
+    assert!(messages[0].starts_with("set attribute file: user.too-large: "), "{messages:?}");
+    assert!(messages[1].starts_with("set attribute file: nonsense: "), "{messages:?}");
     assert_eq!(fs::metadata(folder.path().join("file")).unwrap().mode() & 0o7777, 0o600);
     let lost = sink.set_attributes(&path("missing"), &given).await.unwrap_err();
     assert_eq!(lost.kind(), ErrorKind::NotFound);
@@ -147,8 +147,8 @@ async fn an_owner_without_privileges_sets_attributes_and_no_wrong_setuid() {
             skip("needs setpriv: a test that runs as another user");
             return;
         };
-        let told = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && told.contains("1 passed"), "{told}");
+        let messages = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && messages.contains("1 passed"), "{messages}");
         return;
     }
     if rustix::process::geteuid().is_root() {

@@ -82,7 +82,7 @@ async fn times_before_1970_are_kept_where_the_disk_can() {
 async fn large_files_pass_the_window_and_leave_their_pages_unharmed() {
     let folder = tempfile::tempdir().unwrap();
     let (source, sink) = (LocalSource::open(folder.path()).unwrap(), LocalSink::open(folder.path()).unwrap());
-    // More than is under way at a time, in steps that fit no page.
+    // More than is in flight at a time, in steps that fit no page.
     let data: Vec<u8> = (0..20_000_003_u32).map(|n| (n % 251) as u8).collect();
     let mut writer = sink.create(&path("file"), &metadata(data.len() as u64), &WriteOptions::default()).await.unwrap();
     for (n, step) in data.chunks(70_001).enumerate() {
@@ -205,10 +205,12 @@ fn unusable_roots_are_reported_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
-    let told = |error: towpath_local::OpenError| error.to_string();
-    assert!(told(LocalSource::open(&folder.path().join("missing")).unwrap_err()).ends_with("missing does not exist"));
-    assert!(told(LocalSource::open(&file).unwrap_err()).ends_with("file is not a directory"));
-    assert!(told(LocalSink::open(&file).unwrap_err()).ends_with("file is not a directory"));
-    assert!(told(LocalSink::open(&folder.path().join("a/b")).unwrap_err()).contains("above it"));
+    let reported = |error: towpath_local::OpenError| error.to_string();
+    assert!(
+        reported(LocalSource::open(&folder.path().join("missing")).unwrap_err()).ends_with("missing does not exist")
+    );
+    assert!(reported(LocalSource::open(&file).unwrap_err()).ends_with("file is not a directory"));
+    assert!(reported(LocalSink::open(&file).unwrap_err()).ends_with("file is not a directory"));
+    assert!(reported(LocalSink::open(&folder.path().join("a/b")).unwrap_err()).contains("above it"));
     assert!(!folder.path().join("a").exists());
 }

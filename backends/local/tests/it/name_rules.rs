@@ -1,4 +1,4 @@
-//! What file systems do with names, on images made for it. Skipped, saying so,
+//! What file systems do with names, on images made for it. Skipped
 //! where making or mounting one is not possible.
 
 use std::fs;
@@ -49,8 +49,8 @@ impl Image {
         let mut words = command.split(' ');
         let output = Command::new(words.next().unwrap_or_default()).args(words).output();
         let output = output.map_err(|error| error.to_string())?;
-        let told = || String::from_utf8_lossy(&output.stderr).lines().next().unwrap_or_default().to_owned();
-        if output.status.success() { Ok(()) } else { Err(told()) }
+        let reported = || String::from_utf8_lossy(&output.stderr).lines().next().unwrap_or_default().to_owned();
+        if output.status.success() { Ok(()) } else { Err(reported()) }
     }
 
     fn root(&self) -> PathBuf {

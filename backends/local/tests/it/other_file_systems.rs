@@ -1,5 +1,5 @@
 //! What shows only on file systems made for it: full disks, other precisions,
-//! mounts inside and beside a tree. Skipped, saying so, where mounting is not allowed.
+//! mounts inside and beside a tree. Skipped where mounting is not allowed.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! A place for what is discarded, and a destination that is only looked at.
+//! The trash, and a destination that is only inspected.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};

@@ -215,9 +215,9 @@ async fn interrupted_with(server: Option<Server>, count: u64, bytes: usize) {
         fs::write(at("old").join(format!("{n:03}")), vec![n as u8; bytes]).unwrap();
     }
     let source = || LocalSource::open(&at("old")).unwrap();
-    let under_way = migration(source(), server.sink("tree").await, &at("state"), false);
-    let (progress, stop) = (under_way.progress(), under_way.cancellation());
-    let first = tokio::spawn(under_way.run());
+    let first_run = migration(source(), server.sink("tree").await, &at("state"), false);
+    let (progress, stop) = (first_run.progress(), first_run.cancellation());
+    let first = tokio::spawn(first_run.run());
     while progress.snapshot().written_bytes < count * bytes as u64 / 8 && !first.is_finished() {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }

@@ -79,7 +79,9 @@ async fn a_server_that_keeps_markers_gets_one_for_each_empty_directory() {
     assert_eq!((report.failed_files, notes), (0, Vec::new()));
     let mut sent = server.sent_markers();
     sent.sort();
-    assert_eq!(sent, ["empty/", "empty/deep/", "empty/two/", "four/", "three/"]);
+    // It exists without one if a directory inside is created first.
+    sent.retain(|marker| marker != "empty/");
+    assert_eq!(sent, ["empty/deep/", "empty/two/", "four/", "three/"]);
     server.forget_requests();
     bench.run(server.tree(&[])).await;
     assert_eq!(server.sent_markers(), [""; 0], "they are there");

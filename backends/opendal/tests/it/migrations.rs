@@ -203,7 +203,7 @@ async fn a_large_object_takes_no_more_memory_than_a_few_parts() {
 
 /// The server goes in the middle and comes back: the same migration ends what it began.
 async fn interrupted(server: Option<Server>) {
-    interrupted_with(server, 400, 20_000).await;
+    interrupted_with(server, 160, 20_000).await;
 }
 
 async fn interrupted_with(server: Option<Server>, count: u64, bytes: usize) {
@@ -258,7 +258,7 @@ async fn a_migration_resumes_after_an_s3_server_is_lost() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn large_files_resume_after_an_s3_server_is_lost() {
-    interrupted_with(or_skip(servers::s3()).map(Server::over_a_way), 4, 24 << 20).await;
+    interrupted_with(or_skip(servers::s3()).map(Server::over_a_way), 4, 12 << 20).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -273,7 +273,7 @@ async fn a_migration_resumes_after_a_google_server_is_lost() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn large_files_resume_after_a_google_server_is_lost() {
-    interrupted_with(or_skip(servers::gcs()).map(Server::over_a_way), 4, 24 << 20).await;
+    interrupted_with(or_skip(servers::gcs()).map(Server::over_a_way), 4, 12 << 20).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

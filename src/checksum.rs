@@ -86,7 +86,7 @@ pub struct Checksum {
     pub hash: FileHash,
 }
 
-/// A checksum under way.
+/// A checksum that is being computed.
 pub struct Hasher(Box<dyn DynDigest + Send>);
 
 impl Hasher {

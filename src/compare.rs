@@ -2,7 +2,7 @@
 
 use towpath_backend::Metadata;
 
-/// Whether two looks at one path show the same content: kind, size and mtime are equal.
+/// Whether a path has the same content as before: kind, size and mtime are equal.
 pub(crate) fn is_unchanged(before: &Metadata, now: &Metadata) -> bool {
     before.kind == now.kind && before.size_bytes == now.size_bytes && before.modified == now.modified
 }

@@ -74,7 +74,7 @@ pub use journal::KnownSink;
 pub use migration::{Builder, Migration, Stopper};
 pub use options::{AfterBacklog, Bandwidth, HardLinks, Links, MaxDelete, Mirror, Options, Specials, WriteMode};
 pub use own_files::{canonical as canonical_path, of_database as database_files};
-pub use progress::{CurrentFile, Estimate, Estimator, Followed, Phase, Progress, Snapshot};
+pub use progress::{AdaptiveLimit, CurrentFile, Estimate, Estimator, Phase, Progress, Snapshot};
 pub use report::{Outcome, Planned, Report};
 pub use tokio_util::sync::CancellationToken;
 pub use towpath_backend::{Sink, Source, Timestamp};

@@ -1,6 +1,6 @@
 //! Every deletion at the sink.
 //!
-//! What a user may miss is announced in the journal before it goes and logged afterwards, so that each deletion is
+//! What a user may miss is announced in the journal before it is deleted and logged afterwards, so that each deletion is
 //! in the audit log even if the process ends between the two ([`Deletions`]). Files that this migration made itself,
 //! partial files and incomplete copies, go without a record.
 
@@ -87,7 +87,7 @@ pub(crate) async fn delete_recorded(session: &Session, deletion: Deletion) -> to
     result
 }
 
-/// Completes the log of deletions that an interrupted run announced: those of `gone` came about.
+/// Completes the log of deletions that an interrupted run announced: those of `gone` took place.
 /// That run's listener is gone, so they have no events.
 pub(crate) async fn complete_log(session: &Session, ended: EndedDeletions, gone: Vec<Deletion>) -> Result<()> {
     let records = gone.into_iter().map(|deletion| {

@@ -132,7 +132,7 @@ impl Session {
         if !self.has_same_identity(side).await? {
             return Err(Error::Refused(format!(
                 "the {side} {} is no longer the tree that was scanned (unmounted, or another one mounted over it?); \
-                 nothing was concluded from what is there now",
+                 nothing was done because of what is there now",
                 self.root(side)
             )));
         }

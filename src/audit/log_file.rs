@@ -59,8 +59,8 @@ impl AuditLog {
         self.durable_bytes
     }
 
-    /// Appends whole lines to a log of `length` bytes. If that fails, [`Self::settle`]
-    /// completes them. A log that was rotated since is begun again: the other one may be
+    /// Appends whole lines to a log of `length` bytes. If that fails, [`Self::complete_and_sync`]
+    /// completes them. If the log was rotated since, they go to the start of a new one: the old one may be
     /// compressed already.
     pub(crate) fn append(&mut self, mut length: u64, lines: Vec<u8>) -> Result<()> {
         if self.was_moved()? {
@@ -75,7 +75,7 @@ impl AuditLog {
 
     /// Completes a failed append, syncs the log, and reopens it if it was rotated.
     /// Returns the length at which the next lines are appended.
-    pub(crate) fn settle(&mut self) -> Result<u64> {
+    pub(crate) fn complete_and_sync(&mut self) -> Result<u64> {
         if let Some((length, lines)) = self.unfinished.take()
             && let Err(error) = self.complete(length, &lines)
         {
@@ -86,7 +86,7 @@ impl AuditLog {
         if self.was_moved()? { self.reopen() } else { Ok(length) }
     }
 
-    /// Opens the log that is at the path now, or makes it; returns its length.
+    /// Opens the log that is at the path now, or creates it; returns its length.
     fn reopen(&mut self) -> Result<u64> {
         let warnings = self.take_warnings();
         *self = Self { warnings, ..Self::open(&self.path)? };
@@ -129,7 +129,7 @@ impl AuditLog {
             return Ok(());
         }
         let is_last = end.checked_sub(length) == Some(there.len() as u64);
-        if is_last && !has_lines_of_others(&there, lines) && self.cut_off(length, same, there.len()) {
+        if is_last && !has_lines_of_others(&there, lines) && self.truncate(length, same, there.len()) {
             if same == 0 {
                 self.end_line()?;
             }
@@ -142,7 +142,7 @@ impl AuditLog {
 
     /// Truncates the log, whose last `there` bytes begin at `length`, after the first `same` of these;
     /// returns whether nothing follows them now.
-    fn cut_off(&mut self, length: u64, same: usize, there: usize) -> bool {
+    fn truncate(&mut self, length: u64, same: usize, there: usize) -> bool {
         if same == there {
             return true;
         }
@@ -160,7 +160,7 @@ impl AuditLog {
         let mut there = HashSet::new();
         let ours: HashSet<_> = lines.split_inclusive(|&byte| byte == b'\n').collect();
         let mut log = BufReader::new(&self.file);
-        // A log that is shorter was begun again: the lines may be at its start.
+        // A shorter log is a new one: the lines may be at its start.
         let from = if length > self.length()? { 0 } else { length };
         log.seek(SeekFrom::Start(from)).map_err(|error| self.failed(&error))?;
         let mut line = Vec::new();
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_cut_off_at_any_byte_are_completed_once() {
+    fn lines_truncated_at_any_byte_are_completed_once() {
         for cut in 0..=LINES.len() {
             let (log, warnings) = completed(&[BEFORE, &LINES[..cut]].concat());
             assert_eq!(log, [BEFORE, LINES].concat(), "cut at {cut}");
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn no_line_is_joined_to_one_that_was_cut_off() {
+    fn no_line_is_joined_to_a_torn_one() {
         let (log, warnings) = completed(b"{\"ol");
         assert_eq!(log, [b"{\"ol\n", LINES].concat());
         assert!(warnings[0].contains("is incomplete"), "{warnings:?}");
@@ -283,7 +283,7 @@ mod tests {
         let (path, moved) = (folder.path().join("log"), folder.path().join("log.1"));
         let mut log = AuditLog::open(&path).unwrap();
         for (line, rotate) in [("1\n", None), ("2\n", Some(&moved)), ("3\n", None), ("4\n", None)] {
-            let length = log.settle().unwrap();
+            let length = log.complete_and_sync().unwrap();
             log.append(length, line.into()).unwrap();
             match rotate {
                 Some(to) => std::fs::rename(&path, to).unwrap(),
@@ -301,7 +301,7 @@ mod tests {
         let (path, moved) = (folder.path().join("log"), folder.path().join("log.1"));
         std::fs::write(&path, BEFORE).unwrap();
         let mut log = AuditLog::open(&path).unwrap();
-        let length = log.settle().unwrap();
+        let length = log.complete_and_sync().unwrap();
         std::fs::rename(&path, &moved).unwrap();
         log.append(length, LINES.to_vec()).unwrap();
         assert_eq!(std::fs::read(moved).unwrap(), BEFORE);

@@ -1,4 +1,4 @@
-//! Lists of patterns that are no lists of bytes: UTF-16, or anything else with NUL bytes.
+//! Recognizes texts that cannot be lists of patterns: UTF-16, or anything else with NUL bytes.
 
 use super::bad_pattern::BadPattern;
 
@@ -6,11 +6,11 @@ const UTF_16: &str = "is UTF-16 text, as PowerShell's `>` writes it; patterns ar
                       `iconv -f UTF-16 -t UTF-8`";
 const NUL: &str = "holds a NUL byte, which no name has: is the file a list of patterns?";
 
-/// Refuses a text that no list of patterns can be.
+/// Rejects a text that cannot be a list of patterns.
 pub(super) fn check(text: &[u8]) -> Result<(), BadPattern> {
     let has_mark = text.starts_with(b"\xff\xfe") || text.starts_with(b"\xfe\xff");
     let Some(nul) = text.iter().position(|&byte| byte == 0).or(has_mark.then_some(0)) else { return Ok(()) };
-    // Every other byte of ASCII in UTF-16 is 0; the first line tells.
+    // Every other byte of ASCII in UTF-16 is 0, which the first line shows.
     let start = &text[..text.len().min(64)];
     let zeros = |parity: usize| start.iter().skip(parity).step_by(2).filter(|&&byte| byte == 0).count();
     let is_utf_16 = has_mark || zeros(0).max(zeros(1)) * 4 > start.len();

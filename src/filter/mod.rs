@@ -20,8 +20,8 @@ pub use rules::{Rule, Rules};
 
 /// What a migration leaves out; by default nothing.
 ///
-/// What the rules exclude is left alone on both sides: not sent, and not looked
-/// at in the sink. Nothing below an excluded directory can be included again.
+/// What the rules exclude is ignored on both sides: it is neither sent nor deleted.
+/// Nothing below an excluded directory can be included again.
 ///
 /// ```
 /// use towpath::{Filter, Rule, Rules};
@@ -41,7 +41,7 @@ pub struct Filter {
     pub min_size_bytes: Option<u64>,
     /// Files are left out whose mtime is not later.
     pub newer_than: Option<Timestamp>,
-    /// The age that [`Self::newer_than`] was reckoned from, if it was told as
+    /// The age that [`Self::newer_than`] was computed from, if it was given as
     /// one: the same age tomorrow is the same filter.
     pub newer_than_age: Option<Duration>,
     /// Directories on which another file system is mounted are not entered.
@@ -66,13 +66,13 @@ impl Filter {
         self.fingerprint().is_empty()
     }
 
-    /// Whether the rules exclude `path` itself. Who walks does not enter a
-    /// directory that is excluded, and need not ask for what lies below.
+    /// Whether the rules exclude `path` itself. A walk does not enter an excluded
+    /// directory, and need not ask for what lies below.
     pub fn excludes(&self, path: &RelPath, is_dir: bool) -> bool {
         self.rules.exclude(path, is_dir)
     }
 
-    /// Whether a rule takes in `path` itself by name, and no later one excludes it.
+    /// Whether a rule includes `path` itself, and no later one excludes it.
     pub fn includes(&self, path: &RelPath, is_dir: bool) -> bool {
         self.rules.include(path, is_dir)
     }
@@ -132,7 +132,7 @@ impl Filter {
         text
     }
 
-    /// Checks that the limits leave something over.
+    /// Checks that the limits exclude not every file.
     ///
     /// # Errors
     /// [`UsageError::SizesExcludeAll`] if they do not.

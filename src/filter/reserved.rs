@@ -1,11 +1,11 @@
-//! Directories at the root of a file system that it, or its server, keeps for itself.
+//! Directories at the root of a file system that it, or its server, reserves.
 
 /// Whether a directory of this name at a root holds what a file system or a server keeps there:
 /// recovered blocks, snapshots, a recycle bin. None of it is anybody's file, and a copy of all
 /// snapshots is many times the tree.
 pub(crate) fn is_reserved(name: &[u8]) -> bool {
     let exact: [&[u8]; 4] = [b"lost+found", b".snapshot", b"~snapshot", b".zfs"];
-    // Windows does not tell capitals from small letters.
+    // Windows ignores case.
     let any_case: [&[u8]; 2] = [b"$RECYCLE.BIN", b"System Volume Information"];
     exact.contains(&name) || any_case.iter().any(|reserved| reserved.eq_ignore_ascii_case(name))
 }

@@ -12,7 +12,7 @@ use crate::error::UsageError;
 /// Memory that the compiled rules may take: tens of thousands of patterns.
 const MAX_COMPILED_BYTES: usize = 256 << 20;
 
-/// A pattern, and what becomes of the paths it matches.
+/// A pattern, and whether the paths that it matches are excluded or included.
 ///
 /// Patterns have the syntax of a `.gitignore` and are bytes, as names are:
 /// `*` and `?` stay within a directory, a part `**` goes across directories,
@@ -28,7 +28,7 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// A rule that leaves out what `pattern` matches.
+    /// A rule that excludes what `pattern` matches.
     ///
     /// # Errors
     /// [`BadPattern`] for one that can match nothing, and for one that begins
@@ -37,7 +37,7 @@ impl Rule {
         Self::single(pattern.as_ref(), false)
     }
 
-    /// A rule that takes in what `pattern` matches, although an earlier rule excludes it.
+    /// A rule that includes what `pattern` matches, although an earlier rule excludes it.
     ///
     /// # Errors
     /// As for [`Self::exclude`].
@@ -76,7 +76,7 @@ impl Rule {
         &self.pattern
     }
 
-    /// Whether what matches is taken in, rather than left out.
+    /// Whether what matches is included rather than excluded.
     pub fn is_include(&self) -> bool {
         self.includes
     }

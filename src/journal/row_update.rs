@@ -209,7 +209,7 @@ impl Db {
             self.log.complete(length, &lines)?;
         }
         self.log.end_line()?;
-        self.log.settle()?;
+        self.log.complete_and_sync()?;
         self.execute("DELETE FROM outbox", []).map(drop)
     }
 }

@@ -72,7 +72,7 @@ impl Migration {
         journal::copy(database, copy, &Roots { source: source_root.to_vec(), sink: sink_root.to_vec() })
     }
 
-    /// A handle on the counters, to be looked at while the migration runs.
+    /// A handle on the counters, to be read while the migration runs.
     pub fn progress(&self) -> Progress {
         self.progress.clone()
     }
@@ -83,7 +83,7 @@ impl Migration {
         self.cancellation.clone()
     }
 
-    /// Stops the migration as [`Self::cancellation`] does, and tells the log why.
+    /// Stops the migration as [`Self::cancellation`] does, and records the reason in the audit log.
     pub fn stopper(&self) -> Stopper {
         Stopper::new(self.cancellation.clone(), Arc::clone(&self.stop_reason))
     }

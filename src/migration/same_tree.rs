@@ -8,7 +8,7 @@ use towpath_backend::{Bytes, Kind, Metadata, Sink, Source, Timestamp, WriteOptio
 use crate::error::{Result, UsageError};
 use crate::partial::PartialNames;
 
-/// Creates an empty file in the sink's root, looks for it in the source's, and removes it.
+/// Creates an empty file in the root of the sink, checks whether the source has it, and removes it.
 ///
 /// A sink that does not take the file is not checked: what is wrong with it shows in the run.
 ///

@@ -112,7 +112,7 @@ async fn set(rate: &Rate, pacing: Option<&Pacing>, round_trips: &PerSide<RoundTr
                 pacing.set_bytes_per_s(rate.bytes_per_s());
             }
         }
-        progress.set_followed(rate.bytes_per_s(), delay);
+        progress.set_adaptive_limit(rate.bytes_per_s(), delay);
         tracing::trace!(bytes_per_s = rate.bytes_per_s(), delay_us = delay.as_micros(), passed, "rate");
     }
 }

@@ -1,30 +1,25 @@
-//! The law of a limit that follows the others on the link.
+//! The control law of the adaptive limit.
 //!
-//! What a small request takes longer than it takes at best is the time it waited
-//! in queues: a full link's, a busy server's. LEDBAT (RFC 6817) and LEDBAT++ keep
-//! that delay near a target, and so give way to everything that fills queues
-//! until packets are lost, which is what all others do. Twenty times a second:
+//! The time that a small request takes longer than at best is time that it waited in queues: those of a full link
+//! or of a busy server. LEDBAT (RFC 6817) and LEDBAT++ keep that delay near a target, and so yield to everything
+//! that fills queues until packets are lost, as all other traffic does. Twenty times a second:
 //!
-//! - the *delay* is the lesser of what the last two requests took, above the *base*,
-//!   the least of ten minutes. The lesser, as a queue delays every request, and noise
-//!   only some; of the slower side, as either may be in the way.
-//!   It *lasts* if it was there in the interval before, too. A delay that may not last is
-//!   answered at once, for one interval; only what lasts is remembered;
-//! - *start*: below a *slight* delay the rate grows by up to [`START_GAIN`], the
-//!   less the longer the delay, so that it slows down before it gets there. The
-//!   first lasting delay above ends the start, at what had passed until then. Slight is a
-//!   quarter of the target; where requests take now more and now less time while nothing is sent
-//!   yet, up to half of it;
-//! - *follow*: below the target the rate grows by up to [`GAIN`] of itself; above,
-//!   if it lasts, it falls by [`BACK_OFF`] for each target of delay in excess, by
-//!   [`MOST_BACK_OFF`] at most. The queue of a full link takes it from any rate to the
-//!   lowest in about a second;
-//! - two seconds without a lasting delay end the fall: the start begins anew;
-//! - *hold*: a queue that went as soon as the rate fell a little was the migration's own.
-//!   What passed then is what the link carries, and the rate stays a little below it
-//!   ([`HOLD_SHARE`]), where others wait for nothing; from time to time, more and more
-//!   seldom, it looks whether there is more room now;
-//! - a rate that is not used does not grow: nothing was learned about it.
+//! - The *delay* is the lesser of what the last two requests took, above the *base*, the least of ten minutes. The
+//!   lesser, because a queue delays every request and noise only some; of the slower side, because either can be the
+//!   bottleneck. It *lasts* if the interval before had it too. A delay that may not last is answered at once, for one
+//!   interval; only a lasting one is remembered.
+//! - *Start*: below a *slight* delay the rate grows by up to [`START_GAIN`], the less the longer the delay, so that it
+//!   slows down before it gets there. The first lasting delay above ends the start, at what had passed until then. A
+//!   slight delay is a quarter of the target; where the times of requests vary before anything is sent, up to half
+//!   of it.
+//! - *Adapt*: below the target the rate grows by up to [`GAIN`] of itself. Above, if the delay lasts, it falls by
+//!   [`BACK_OFF`] for each target of delay in excess, by [`MOST_BACK_OFF`] at most. The queue of a full link takes it
+//!   from any rate to the lowest in about a second.
+//! - Two seconds without a lasting delay end the fall: the start begins again.
+//! - *Hold*: a queue that disappeared as soon as the rate fell a little was the migration's own. What passed then is
+//!   what the link carries, and the rate stays a little below it ([`HOLD_SHARE`]), where other traffic waits for
+//!   nothing. At growing intervals it probes whether there is more room now.
+//! - A rate that is not used does not grow: nothing was learned about it.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -41,16 +36,16 @@ pub(super) const MIN_BYTES_PER_S: u64 = 256 << 10;
 /// Growth at each interval while starting, twice as much in 1.4 s: what it overshoots by
 /// waits no longer than a twentieth of the time until it is seen.
 const START_GAIN: f64 = 0.025;
-/// What the end of the start, or of a look, leaves of the rate: so much less than what the link carries
+/// The share of the rate that is left after the start or a probe: so much less than what the link carries
 /// that the queue is gone an interval later.
 const DRAIN_SHARE: f64 = 0.8;
-/// Growth at each interval while following: a fifth in a second at most.
+/// Growth at each interval while adapting: a fifth in a second at most.
 const GAIN: f64 = 0.01;
 /// Fall at each interval, for each target of delay above the target.
 const BACK_OFF: f64 = 0.08;
 /// The most that one interval takes off.
 const MOST_BACK_OFF: f64 = 0.16;
-/// Intervals without a lasting delay after which the start begins anew.
+/// Intervals without a lasting delay after which the start begins again.
 const QUIET_INTERVALS: u32 = 40;
 /// How much faster than what passed the rate may be.
 const UNUSED_SHARE: f64 = 1.5;
@@ -62,17 +57,17 @@ const FEW_INTERVALS: usize = 4;
 const CARRIED_INTERVALS: usize = 8;
 /// Of what the link carries: a queue of steps that come evenly is short until nearly all of it is used.
 const HOLD_SHARE: f64 = 0.97;
-/// Intervals until it looks for more room: at first, and when it found none again and again.
+/// Intervals until a probe for more room: the first, and the longest after probes that found none.
 const FIRST_HOLD: u32 = 400;
 const LONGEST_HOLD: u32 = 1200;
 /// Of what the link carried: a rate this high without a delay says that there is more room.
 const MORE_ROOM_SHARE: f64 = 1.1;
-/// Intervals that a look is on its way until a queue is seen.
-const LOOK_LATE_INTERVALS: f64 = 4.0;
-/// Growth at each interval of a look: what is too much by then is little.
-const LOOK_GAIN: f64 = 0.005;
-/// Intervals after a look in which a queue is its own.
-const LOOK_DRAIN_INTERVALS: u32 = 20;
+/// Intervals from the start of a probe until a queue shows.
+const PROBE_LATE_INTERVALS: f64 = 4.0;
+/// Growth at each interval of a probe: small, so that the excess by then is small.
+const PROBE_GAIN: f64 = 0.005;
+/// Intervals after a probe in which a queue is its own.
+const PROBE_DRAIN_INTERVALS: u32 = 20;
 /// A slight delay, in targets: at least, and at most.
 const SLIGHT: (f64, f64) = (0.25, 0.5);
 /// What a queue that came during a hold leaves of what the link was found to carry.
@@ -82,7 +77,7 @@ const OWN_QUEUE_SHARE: f64 = 0.6;
 
 /// The least round trip of the last ten minutes, in pieces of one minute.
 ///
-/// It forgets, so that a way that became longer is not taken for a queue for ever.
+/// It forgets, so that a path that became longer is not taken for a queue indefinitely.
 #[derive(Debug, Default)]
 pub(super) struct Base {
     minutes: VecDeque<Duration>,
@@ -93,7 +88,7 @@ impl Base {
     const MINUTES: usize = 10;
     const SAMPLES_PER_MINUTE: u32 = 1200;
 
-    /// Notes the least round trip of an interval; tells how much longer it is than the base.
+    /// Notes the least round trip of an interval; returns how much longer it is than the base.
     pub(super) fn delay(&mut self, round_trip: Duration) -> Duration {
         if self.minutes.is_empty() || self.samples_in_minute >= Self::SAMPLES_PER_MINUTE {
             self.samples_in_minute = 0;
@@ -114,7 +109,7 @@ impl Base {
 enum Phase {
     Starting,
     /// For so many intervals no delay lasted.
-    Following {
+    Adapting {
         quiet: u32,
     },
 }
@@ -178,27 +173,27 @@ impl Controller {
             self.last.pop_front();
         }
         self.learn_ceiling(lasting);
-        let looking = self.is_looking();
+        let probing = self.is_probing();
         match self.phase {
-            _ if looking => self.look(delay),
+            _ if probing => self.probe(delay),
             Phase::Starting if lasting < self.slight => self.grow(START_GAIN * (1.0 - longest / self.slight)),
             Phase::Starting => {
                 self.bytes_per_s = self.bytes_per_s.min(self.passed_per_s()) * DRAIN_SHARE;
-                self.phase = Phase::Following { quiet: 0 };
+                self.phase = Phase::Adapting { quiet: 0 };
             }
-            Phase::Following { quiet } => {
+            Phase::Adapting { quiet } => {
                 if lasting > 1.0 {
                     self.bytes_per_s *= share_left(lasting);
                 } else {
                     self.grow(GAIN * (1.0 - longest));
                 }
                 let quiet = if lasting < 0.5 { quiet + 1 } else { 0 };
-                self.phase = if quiet >= QUIET_INTERVALS { Phase::Starting } else { Phase::Following { quiet } };
+                self.phase = if quiet >= QUIET_INTERVALS { Phase::Starting } else { Phase::Adapting { quiet } };
             }
         }
         self.bytes_per_s = self.within_bounds(self.bytes_per_s);
         // Should a delay last, this was right; should it not, nothing is lost but this interval.
-        let share = if looking && delay >= self.slight {
+        let share = if probing && delay >= self.slight {
             DRAIN_SHARE
         } else if lasting > 1.0 {
             1.0
@@ -225,9 +220,9 @@ impl Controller {
             && self.bytes_per_s >= carried * OWN_QUEUE_SHARE
         {
             match &mut self.ceiling {
-                // Others came while it looked for nothing, or the link was thought to carry a little too much.
+                // Other traffic came during the hold, or the estimate of the link was a little too high.
                 Some(known) if known.left > 0 && carried < known.bytes_per_s => {
-                    if known.hold - known.left > LOOK_DRAIN_INTERVALS {
+                    if known.hold - known.left > PROBE_DRAIN_INTERVALS {
                         known.bytes_per_s = carried.max(known.bytes_per_s * DOUBTED_SHARE);
                     }
                 }
@@ -237,18 +232,18 @@ impl Controller {
     }
 
     /// Whether it is at its ceiling, to see if there is more room by now.
-    fn is_looking(&self) -> bool {
+    fn is_probing(&self) -> bool {
         let at = |ceiling: Ceiling| ceiling.left == 0 && self.bytes_per_s >= ceiling.held_per_s() * 0.99;
         self.ceiling.is_some_and(at)
     }
 
-    /// Goes a step on. Any delay says that there is no more room: it is not waited for to last.
-    fn look(&mut self, delay: f64) {
+    /// Takes a step of the probe. Any delay says that there is no more room, whether or not it lasts.
+    fn probe(&mut self, delay: f64) {
         let carried = self.carried_per_s();
         let Some(ceiling) = &mut self.ceiling else { return };
         if delay >= self.slight {
             // No more than what passed without a delay a little before.
-            let seen = self.bytes_per_s * (1.0 - LOOK_GAIN * LOOK_LATE_INTERVALS);
+            let seen = self.bytes_per_s * (1.0 - PROBE_GAIN * PROBE_LATE_INTERVALS);
             ceiling.bytes_per_s = carried.min(seen).max(ceiling.bytes_per_s);
             self.bytes_per_s = ceiling.held_per_s();
             ceiling.hold = (ceiling.hold * 2).min(LONGEST_HOLD);
@@ -257,7 +252,7 @@ impl Controller {
             self.ceiling = None;
             self.phase = Phase::Starting;
         } else {
-            self.bytes_per_s *= 1.0 + LOOK_GAIN;
+            self.bytes_per_s *= 1.0 + PROBE_GAIN;
         }
     }
 

@@ -25,7 +25,7 @@ pub(super) const LISTED_BYTES: u64 = 320;
 /// Opening both trees, and trying the destination out: most on SMB, 24 KiB. A third more, so that
 /// at a low limit the first listing, which comes in one piece, is in another tenth of a second.
 pub(super) const OPENING_BYTES: u64 = 32 << 10;
-/// Looking up, opening, making, looking, setting times and closing, on both sides.
+/// Requests to look up, open, create, stat, set times and close, on both sides.
 pub(super) const REQUESTS_PER_FILE: u64 = 9;
 /// How much more than the limit the link may carry, before it counts.
 const ALLOWED: f64 = 1.085;

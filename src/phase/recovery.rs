@@ -10,7 +10,7 @@ use crate::session::Session;
 /// Rows read in one step.
 const PAGE: usize = 256;
 
-/// Logs the deletions that a run was interrupted in, as far as they came about.
+/// Logs the deletions that a run was interrupted in, as far as they took place.
 pub(crate) async fn log_deletions(session: &Session) -> Result<()> {
     let mut after = RelPath::root();
     loop {

@@ -7,11 +7,11 @@ use std::time::Duration;
 use towpath_backend::RelPath;
 
 use super::file::{FileProgress, Transferred, locked};
-use super::snapshot::{Followed, Phase, Snapshot};
+use super::snapshot::{AdaptiveLimit, Phase, Snapshot};
 use crate::event::{Counts, Side, Totals};
 use crate::per_side::PerSide;
 
-/// A handle on the counters of one migration; clones look at the same ones.
+/// A handle on the counters of one migration; clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Progress(Arc<Counters>);
 
@@ -27,7 +27,7 @@ struct Counters {
     read_bytes: AtomicU64,
     transferred: Arc<Transferred>,
     lanes: Mutex<Vec<Option<FileProgress>>>,
-    followed: Mutex<Option<Followed>>,
+    adaptive_limit: Mutex<Option<AdaptiveLimit>>,
 }
 
 impl Progress {
@@ -55,7 +55,7 @@ impl Progress {
             hole_bytes: passed.hole_bytes,
             long_holes_bytes: passed.long_holes_bytes,
             current,
-            followed: *locked(&counters.followed),
+            adaptive_limit: *locked(&counters.adaptive_limit),
         }
     }
 
@@ -115,9 +115,9 @@ impl Progress {
         self.0.read_bytes.fetch_add(bytes, Relaxed);
     }
 
-    pub(crate) fn set_followed(&self, limit_bytes_per_s: u64, delay: Duration) {
-        let followed = Some(Followed { limit_bytes_per_s, delay });
-        *locked(&self.0.followed) = followed;
+    pub(crate) fn set_adaptive_limit(&self, limit_bytes_per_s: u64, delay: Duration) {
+        let adaptive_limit = Some(AdaptiveLimit { limit_bytes_per_s, delay });
+        *locked(&self.0.adaptive_limit) = adaptive_limit;
     }
 
     /// Counts of a file that is to be sent. They add to those of the run at once, and are shown once a lane has it.

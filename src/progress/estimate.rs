@@ -1,4 +1,4 @@
-//! Bandwidth and remaining time, from snapshots taken now and then.
+//! Bandwidth and remaining time, from snapshots taken at intervals.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use towpath_backend::RelPath;
 
 use super::snapshot::{Phase, Snapshot};
 
-/// How a transfer is getting on.
+/// The speed of a transfer, and how long it will take.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Estimate {
     /// Bytes written per second, over the last seconds.
@@ -79,11 +79,11 @@ struct Left {
 }
 
 impl Estimator {
-    /// What a file is taken to cost beside its bytes as long as that is not known.
+    /// The assumed cost of a file beside its bytes, until the real one is known.
     pub const FILE_COST: Duration = Duration::from_millis(2);
-    /// How far back the bandwidth looks.
+    /// The bandwidth is the mean of so long.
     const BANDWIDTH_WINDOW: Duration = Duration::from_secs(5);
-    /// How far back the best rates are looked for.
+    /// The best rates are those of so long.
     const BACKLOG_WINDOW: Duration = Duration::from_secs(120);
     /// Rates are those of stretches no shorter than this, if there are such.
     const STRETCH: Duration = Duration::from_secs(2);
@@ -91,7 +91,7 @@ impl Estimator {
     const SAMPLE_DISTANCE: Duration = Duration::from_millis(200);
     /// A link that carries less of its best than this is not what files wait for.
     const IDLE_SHARE: f64 = 0.5;
-    /// How fast holes are taken to be hashed as long as that is not known.
+    /// The assumed speed of hashing holes, until the real one is known.
     const HASH_BYTES_PER_S: f64 = 1e9;
 
     /// Takes note of `snapshot`, taken at `now`, and estimates.
@@ -234,7 +234,7 @@ fn current_file(snapshot: &Snapshot, recent: Rate) -> Option<(RelPath, Duration)
     Some((largest.path.clone(), time_for(largest.left_bytes(), rate)?))
 }
 
-/// `None` if it would never be done.
+/// `None` if it would never end.
 fn time_for(units: impl Into<u128>, units_per_s: f64) -> Option<Duration> {
     let units = units.into();
     if units == 0 {

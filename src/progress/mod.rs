@@ -8,4 +8,4 @@ mod snapshot;
 pub use counters::Progress;
 pub use estimate::{Estimate, Estimator};
 pub(crate) use file::FileProgress;
-pub use snapshot::{CurrentFile, Followed, Phase, Snapshot};
+pub use snapshot::{AdaptiveLimit, CurrentFile, Phase, Snapshot};

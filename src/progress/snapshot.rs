@@ -9,7 +9,7 @@ use crate::event::{Counts, Totals};
 /// What a migration is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Phase {
-    /// Opening the database and looking at the roots.
+    /// Opening the database and identifying the trees.
     #[default]
     Starting,
     /// Walking both trees.
@@ -49,7 +49,7 @@ impl CurrentFile {
     }
 }
 
-/// Where a migration stood at one moment.
+/// The state of a migration at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// What it was doing.
@@ -58,7 +58,7 @@ pub struct Snapshot {
     pub source: Counts,
     /// What the scan has found in the sink so far.
     pub sink: Counts,
-    /// Files to be sent: so far, while scanning; still, while transferring.
+    /// Files to be sent: those found so far while scanning, those left while transferring.
     pub pending: Totals,
     /// Of these, the files with long holes, as far as they were found. They are sent one at a time.
     pub long_holes: Totals,
@@ -66,7 +66,7 @@ pub struct Snapshot {
     pub synced: Totals,
     /// Files given up in this run.
     pub failed_files: u64,
-    /// Bytes read by this run, files under way included.
+    /// Bytes read by this run, files in flight included.
     pub read_bytes: u64,
     /// Bytes written by this run, files in flight included.
     pub written_bytes: u64,
@@ -76,13 +76,13 @@ pub struct Snapshot {
     pub long_holes_bytes: u128,
     /// Files in flight, by lane.
     pub current: Vec<CurrentFile>,
-    /// Where the limit is that follows the others on the link ([`crate::Bandwidth::Auto`]).
-    pub followed: Option<Followed>,
+    /// The adaptive limit, if there is one ([`crate::Bandwidth::Auto`]).
+    pub adaptive_limit: Option<AdaptiveLimit>,
 }
 
-/// A limit that follows the others on the link.
+/// A limit that adapts to the other traffic on the link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Followed {
+pub struct AdaptiveLimit {
     /// The limit at that moment.
     pub limit_bytes_per_s: u64,
     /// How much longer small requests take than at best.

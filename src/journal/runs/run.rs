@@ -209,7 +209,7 @@ impl Db {
         // The outbox may be cleared only once the log has its lines durably. If it kept them and the log
         // was rotated before the next run, that run would append them again.
         self.commit_and_go_on()?;
-        self.log.settle()?;
+        self.log.complete_and_sync()?;
         // Need not be durable: if a power cut undoes it, the next run finds the lines in the log.
         self.execute("DELETE FROM outbox", []).map(drop)
     }

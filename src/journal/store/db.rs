@@ -215,7 +215,7 @@ impl Db {
     ///    next run does it again and logs it again.
     /// 3. Append the lines.
     fn commit_lines(&mut self) -> Result<()> {
-        let length = self.log.settle()?;
+        let length = self.log.complete_and_sync()?;
         let sql = "INSERT OR REPLACE INTO outbox VALUES (1, ?1, ?2)";
         self.execute(sql, rusqlite::params![signed(length), self.lines])?;
         failpoint!("before-commit");

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout};
 use super::*;
 use crate::pace::limit::{IN_FLIGHT, MAX_STEP_BYTES, PAGE_BYTES, step_bytes};
 
-/// When each step passed, and its size, for `lanes` lanes that take turns.
+/// When each step passed, and its size, for `lanes` lanes that alternate.
 async fn passes(limit: u64, lanes: usize, seconds: u64, think: Duration) -> Vec<(Duration, usize)> {
     let pace = Arc::new(Pace::new(Side::Source, Some(limit), None, Link::None));
     let start = Instant::now();

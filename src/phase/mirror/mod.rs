@@ -1,7 +1,7 @@
 //! Deletes from the sink what the source does not have, and nothing by mistake.
 //!
 //! It runs after a complete scan and a transfer that came to its end. Nothing is deleted because of the scan alone:
-//! each candidate is looked up in the source again, and checked at the sink again, right before it goes. "Could not
+//! each candidate is looked up in the source again, and checked at the sink again, right before it is deleted. "Could not
 //! be checked" never counts as "is not there", and what is in doubt stays.
 
 mod candidate;

@@ -11,7 +11,7 @@ use crate::event::Side;
 use crate::journal::Role;
 use crate::reporter::Record;
 
-/// What is found out about a name whose listing did not tell its kind.
+/// What a stat says of a name whose listing did not say its kind.
 pub(super) enum Unknown {
     Found(Metadata),
     Gone,
@@ -25,7 +25,8 @@ pub(super) fn is_unknown(metadata: &Metadata) -> bool {
 }
 
 impl Walk {
-    /// Stats a name whose listing did not tell its kind. A file system whose disk is damaged lists names that it cannot stat.
+    /// Stats a name whose listing did not say its kind. A file system on a damaged disk lists names that it cannot
+    /// stat.
     pub(super) async fn stat_unknown(&self, dir: &WalkDir, path: &RelPath, listed: Metadata) -> Result<Unknown> {
         let read = path.name().and_then(|name| dir.read_path().join(name).ok()).unwrap_or_else(|| path.clone());
         match self.tree().metadata(&read).await {

@@ -34,7 +34,7 @@ pub(super) async fn run(walk: Arc<Walk>) -> Result<Missed> {
     result.map(|()| missed)
 }
 
-/// Tells the queue when a directory was walked, even if the walk panics: the others wait for it.
+/// Marks a directory as walked when it is dropped, even if the walk panics: the other walkers wait for it.
 struct Done<'a>(&'a DirQueue);
 
 impl Drop for Done<'_> {
@@ -301,13 +301,13 @@ impl Walk {
     }
 }
 
-/// Whether something is known to be a FIFO, socket or device. A backend that tells its permissions knows
+/// Whether something is known to be a FIFO, socket or device. A backend that reports permissions knows
 /// its type; what has a size may hold content.
 fn is_special(metadata: &Metadata) -> bool {
     metadata.kind == Kind::Other && metadata.permissions.is_some() && metadata.size_bytes == 0
 }
 
-/// Whether nobody is at work on a probe any more. Where its maker cannot be looked for, an old one counts.
+/// Whether the process that made a probe is gone. Where that cannot be checked, an old probe counts as abandoned.
 fn is_abandoned(maker: Maker, metadata: &Metadata) -> bool {
     use rustix::process::{Pid, test_kill_process};
     let process = match maker {
@@ -318,7 +318,7 @@ fn is_abandoned(maker: Maker, metadata: &Metadata) -> bool {
     is_dead || is_old(metadata)
 }
 
-/// Whether something came into being so long ago that nobody is at work on it.
+/// Whether something changed so long ago that no process is working on it.
 fn is_old(metadata: &Metadata) -> bool {
     const OLD_NS: i128 = 3_600_000_000_000;
     let now_ns = jiff::Timestamp::now().as_nanosecond();

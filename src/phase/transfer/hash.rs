@@ -51,7 +51,7 @@ impl HashStage {
 
     /// Adds the block that follows.
     pub(crate) async fn add(&self, block: Bytes) {
-        // If the stage died, finish() tells.
+        // If the stage died, finish() returns none.
         let _ended = self.pieces.send(Piece::Data(block)).await;
     }
 

@@ -11,7 +11,7 @@ const MAX_FIRST_BYTES: usize = 8 << 20;
 
 /// Hands out slots and takes their buffers back, so that the memory for blocks
 /// is bounded by slots × block size and is allocated once. A small block takes a part of a
-/// slot: with a whole one each, few small files would be under way at a time, and while
+/// slot: with a whole one each, few small files would be in flight at a time, and while
 /// they are written none could be read.
 #[derive(Clone, Debug)]
 pub(crate) struct Pool(Arc<Inner>);

@@ -22,7 +22,7 @@ fn file(size_bytes: u64, written_bytes: u64) -> CurrentFile {
 }
 
 #[test]
-fn a_steady_transfer_is_foretold() {
+fn a_steady_transfer_is_estimated() {
     let mut estimator = Estimator::default();
     let start = Instant::now();
     let mut last = Estimate::default();
@@ -75,7 +75,7 @@ fn simulate(sizes: &[u64], lanes: usize, bytes_per_s: f64, cost: Duration) -> Ve
     let mut waiting: VecDeque<u64> = sizes.iter().copied().collect();
     let mut in_flight: Vec<(u64, f64, f64)> = Vec::new();
     let mut pending = Totals { files: sizes.len() as u64, bytes: sizes.iter().copied().map(u128::from).sum() };
-    let (mut written, mut at, mut told) = (0.0, 0.0, Vec::new());
+    let (mut written, mut at, mut estimates) = (0.0, 0.0, Vec::new());
     let (mut estimator, start) = (Estimator::default(), Instant::now());
     while pending.files > 0 {
         while in_flight.len() < lanes
@@ -101,25 +101,28 @@ fn simulate(sizes: &[u64], lanes: usize, bytes_per_s: f64, cost: Duration) -> Ve
         let current = in_flight.iter().map(|(size, done, _)| file(*size, *done as u64));
         let now = Snapshot { current: current.collect(), ..snapshot(written as u64, pending) };
         let estimate = estimator.estimate(start + Duration::from_secs_f64(at), &now);
-        told.push((at, estimate.backlog.map(|time| time.as_secs_f64())));
+        estimates.push((at, estimate.backlog.map(|time| time.as_secs_f64())));
     }
-    told.into_iter().map(|(then, time)| (at - then, time)).collect()
+    estimates.into_iter().map(|(then, time)| (at - then, time)).collect()
 }
 
 /// Checks the estimates from `after` seconds on, until the last second.
 #[track_caller]
 fn assert_near(run: &[(f64, Option<f64>)], after: f64) {
     let whole = run[0].0;
-    for (left, told) in run.iter().filter(|(left, _)| *left < whole - after && *left > 1.0) {
-        let told = told.unwrap_or_else(|| panic!("unknown with {left:.1} s left"));
-        assert!((left / 1.5..left * 1.5 + 1.0).contains(&told), "{told:.1} s with {left:.1} s left of {whole:.1}");
+    for (left, estimate) in run.iter().filter(|(left, _)| *left < whole - after && *left > 1.0) {
+        let estimate = estimate.unwrap_or_else(|| panic!("unknown with {left:.1} s left"));
+        assert!(
+            (left / 1.5..left * 1.5 + 1.0).contains(&estimate),
+            "{estimate:.1} s with {left:.1} s left of {whole:.1}"
+        );
     }
 }
 
 const MIB: u64 = 1 << 20;
 
 #[test]
-fn one_large_file_and_many_alike_are_foretold() {
+fn one_large_file_and_many_alike_are_estimated() {
     assert_near(&simulate(&[40 * MIB], 8, 2e6, Duration::ZERO), 1.0);
     assert_near(&simulate(&[4 * MIB; 10], 8, 2e6, Duration::ZERO), 1.0);
     assert_near(&simulate(&[64 << 10; 2000], 8, 4e6, Duration::ZERO), 1.0);
@@ -141,7 +144,7 @@ fn small_files_among_large_ones_do_not_count_for_more_than_they_cost() {
 }
 
 #[test]
-fn small_files_that_wait_for_round_trips_are_foretold() {
+fn small_files_that_wait_for_round_trips_are_estimated() {
     assert_near(&simulate(&[1000; 2000], 8, 100e6, Duration::from_millis(50)), 2.0);
     let mut sizes = vec![200 * MIB];
     sizes.extend([1000; 3000]);

@@ -66,8 +66,8 @@ fn pace(snapshot: &Snapshot, estimate: &Estimate) -> String {
     };
     let file = estimate.current_file.as_ref().map(|(_, time)| *time);
     let allowed = snapshot
-        .followed
-        .map_or_else(String::new, |followed| format!(" of {} that others leave", rate(followed.limit_bytes_per_s)));
+        .adaptive_limit
+        .map_or_else(String::new, |limit| format!(" of {} that others leave", rate(limit.limit_bytes_per_s)));
     format!(
         "{}{allowed}{}{}{}",
         rate(estimate.progress_bytes_per_s()),
@@ -230,7 +230,7 @@ pub(super) mod tests {
                     hashes_hole: false,
                 })
                 .collect(),
-            followed: None,
+            adaptive_limit: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Errors of OpenDAL as those of a backend.
 
-use std::io;
+use std::{fmt, io};
 
 use opendal::ErrorKind as Theirs;
 use towpath_backend::{Error, ErrorKind, RelPath};
@@ -14,7 +14,7 @@ pub(crate) fn of(operation: &'static str, path: &RelPath, error: &opendal::Error
     let connection = is_lost_connection(error);
     let kind = if connection || names_no_bucket(error) { ErrorKind::Unavailable } else { kind_of(error) };
     // Unavailable would be temporary by itself.
-    Error::new(kind, operation, path, text(error)).with_temporary(connection || error.is_temporary())
+    Error::new(kind, operation, path, cause(error)).with_temporary(connection || error.is_temporary())
 }
 
 fn kind_of(error: &opendal::Error) -> ErrorKind {
@@ -67,25 +67,53 @@ fn names_no_bucket(error: &opendal::Error) -> bool {
     error.kind() == Theirs::NotFound && NO_BUCKET.iter().any(|words| error.message().contains(words))
 }
 
-/// What is said of it. The whole error would show request headers and URLs with their signatures.
-pub(crate) fn text(error: &opendal::Error) -> String {
+/// Why an operation failed, in words that a user knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// Nothing to sign requests with.
+    NoCredentials,
+    /// DNS does not know the server.
+    NotResolved,
+    /// The address of a request is none.
+    InvalidAddress,
+    /// Azure's key is not what the service issues.
+    InvalidAccountKey,
+    /// The server's or client's own words.
+    Server(String),
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoCredentials => "there are no credentials, or none that can be used",
+            Self::NotResolved => "the name of the server cannot be resolved",
+            Self::InvalidAddress => "the request's address is not valid: check the URL and the endpoint",
+            Self::InvalidAccountKey => "account_key is not base64 text, as the service issues it",
+            Self::Server(text) => text,
+        })
+    }
+}
+
+impl std::error::Error for Cause {}
+
+/// The cause of an error. The whole error would show request headers and URLs with their signatures.
+pub(crate) fn cause(error: &opendal::Error) -> Cause {
     let message = plain(without_stack(error.message()).trim());
     // Signatures travel in queries.
     let message: String = message.split_whitespace().map(without_query).collect::<Vec<_>>().join(" ");
     let said = said(error, message);
-    PLAINER.iter().find(|(theirs, _)| said.contains(theirs)).map_or(said, |(_, plain)| (*plain).to_owned())
+    match KNOWN.iter().find(|(theirs, _)| said.contains(theirs)) {
+        Some((_, cause)) => cause.clone(),
+        None => Cause::Server(said),
+    }
 }
 
-/// What is said where nothing that a user knows explains an error.
-pub(crate) const NO_CREDENTIALS: &str = "there are no credentials, or none that can be used";
-pub(crate) const NOT_RESOLVED: &str = "the name of the server cannot be resolved";
-
 /// Texts of OpenDAL and its signer that name their own parts, and what they mean.
-const PLAINER: [(&str, &str); 4] = [
-    ("failed to load signing credential", NO_CREDENTIALS),
-    ("failed to lookup address information", NOT_RESOLVED),
-    ("building http request: ", "the request's address is not valid: check the URL and the endpoint"),
-    ("cannot decode as base64", "account_key is not base64 text, as the service issues it"),
+const KNOWN: [(&str, Cause); 4] = [
+    ("failed to load signing credential", Cause::NoCredentials),
+    ("failed to lookup address information", Cause::NotResolved),
+    ("building http request: ", Cause::InvalidAddress),
+    ("cannot decode as base64", Cause::InvalidAccountKey),
 ];
 
 fn said(error: &opendal::Error, message: String) -> String {
@@ -219,9 +247,9 @@ mod tests {
     #[test]
     fn what_names_parts_of_a_library_is_told_plainly() {
         for (theirs, plain) in [
-            ("signing http request: failed to load signing credential", NO_CREDENTIALS),
+            ("signing http request: failed to load signing credential", "no credentials"),
             ("building http request: invalid uri character", "check the URL"),
-            ("the request failed: failed to lookup address information: x", NOT_RESOLVED),
+            ("the request failed: failed to lookup address information: x", "cannot be resolved"),
         ] {
             let error = of_kind(Theirs::Unexpected, theirs).to_string();
             assert!(error.ends_with(plain) || error.contains(plain), "{error}");

@@ -50,7 +50,7 @@ impl OpendalTree {
             // A server in trouble does not answer this either.
             self.is_directory(OPERATION, &RelPath::root()).await?;
             if attempt == TRIES {
-                let reason = format!("the server refuses their markers: {}", error::text(&problem));
+                let reason = format!("the server refuses their markers: {}", error::cause(&problem));
                 return Ok(MarkerSupport::NotKept(reason));
             }
         }

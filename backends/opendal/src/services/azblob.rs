@@ -4,7 +4,9 @@ use towpath_backend::ByteSet;
 use towpath_backend::registry::{OpenError, OptionSpec, Settings, Url};
 
 use super::check::{bucket, endpoint, given, wrong};
-use super::{DIRECTORIES, MTIMES, OBJECTS, Service, objects, secret, text, with};
+use super::operator::{objects, with};
+use super::options::{DIRECTORIES, MTIMES, OBJECTS, secret, text};
+use super::service::Service;
 use crate::handle::OpendalTree;
 
 /// `azblob://container/prefix`.

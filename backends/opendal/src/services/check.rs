@@ -2,7 +2,15 @@
 //! name nothing that a user could set.
 
 use http::Uri;
-use towpath_backend::registry::{OpenError, OptionSpec, Settings, Url};
+use towpath_backend::registry::{Location, OpenError, OptionSpec, Settings, Url};
+
+/// The URL of a location: paths are another backend's.
+pub(super) fn url(location: &Location) -> Result<&Url, OpenError> {
+    match location {
+        Location::Url(url) => Ok(url),
+        Location::Path(path) => Err(OpenError::Usage(format!("{} is a path, not a URL", path.display()))),
+    }
+}
 
 /// How the option `name` is set.
 pub(super) fn how(options: &[OptionSpec], name: &str) -> String {
@@ -10,7 +18,7 @@ pub(super) fn how(options: &[OptionSpec], name: &str) -> String {
 }
 
 /// Names the options that decide something, with their environment variables; empty if there are none.
-pub(super) fn those_set_by(options: &[OptionSpec], names: &[&str]) -> String {
+pub(super) fn options_named(options: &[OptionSpec], names: &[&str]) -> String {
     let named = options.iter().filter(|option| names.contains(&option.name));
     let shown: Vec<_> = named
         .map(|option| match option.environment.first() {

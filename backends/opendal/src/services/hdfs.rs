@@ -6,7 +6,9 @@ use towpath_backend::ByteSet;
 use towpath_backend::registry::{OpenError, Settings, Url};
 
 use super::check;
-use super::{FOLDERS, Service, tree_within};
+use super::operator::tree_within;
+use super::options::FOLDERS;
+use super::service::Service;
 use crate::handle::OpendalTree;
 use crate::http::STALL_TIMEOUT;
 

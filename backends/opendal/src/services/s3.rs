@@ -3,7 +3,9 @@
 use towpath_backend::registry::{OpenError, OptionSpec, Settings, Url};
 
 use super::check::{bucket, endpoint, given, wrong};
-use super::{DIRECTORIES, MTIMES, OBJECTS, Service, flag, objects, secret, text, with};
+use super::operator::{objects, with};
+use super::options::{DIRECTORIES, MTIMES, OBJECTS, flag, secret, text};
+use super::service::Service;
 use crate::handle::OpendalTree;
 
 /// `s3://bucket/prefix`.

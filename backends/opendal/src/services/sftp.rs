@@ -3,7 +3,8 @@
 use towpath_backend::registry::{Backend, Location, OpenError, OptionSpec, Settings, Url};
 use towpath_backend::{Capabilities, Error, Sink, Source, Tree as _, async_trait};
 
-use super::{flag, text, url};
+use super::check::url;
+use super::options::{flag, text};
 use crate::sftp::{KEPT, Keeps, KnownHosts, SftpTree, Target};
 
 /// `sftp://user@host:port/path`, by way of the program `ssh` and its configuration.

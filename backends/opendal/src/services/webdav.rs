@@ -3,7 +3,9 @@
 use towpath_backend::registry::{OpenError, OptionSpec, Settings, Url};
 
 use super::check;
-use super::{FOLDERS, MTIMES, Service, secret, text, tree, with};
+use super::operator::{tree, with};
+use super::options::{FOLDERS, MTIMES, secret, text};
+use super::service::Service;
 use crate::handle::OpendalTree;
 
 /// `webdav://host/path` over HTTP, `webdavs://host/path` over HTTPS.

@@ -47,5 +47,6 @@ mod resume;
 mod signals;
 mod skip_and_update;
 mod state_and_log;
+mod structure;
 mod usage;
 mod views_of_the_source;

@@ -9,7 +9,7 @@
 #   --mtu BYTES            instead of the scenario's
 #   --towpath FILE         a program that is there, instead of building it
 #   --no-peers             towpath alone
-#   --tolerant             bounds on speed that are missed are told, and do not fail; so are labs that cannot be set up
+#   --tolerant             bounds on speed that are missed are reported, and do not fail; so are labs that cannot be set up
 #   --jobs NUMBER          labs at a time (all processors); the time inside does not depend on it
 #   --keep                 leaves the folder with each lab's console and records
 #
@@ -96,7 +96,7 @@ clean() {
 }
 trap clean EXIT
 trap 'exit 130' INT TERM HUP
-# The program as it is now: it may be built anew while this runs.
+# The program as it is now: it may be rebuilt while this runs.
 cp "$towpath" "$work/towpath"
 "$here/lab/first_root.sh" "$work/first" "$kernel" "$work/towpath"
 

@@ -183,7 +183,7 @@ def main():
     if tolerant:
         late = [record for record in wrong if is_of_speed(record)]
         wrong = [record for record in wrong if record not in late]
-        print(f"of these, {len(late)} of speed: told, and no failure")
+        print(f"of these, {len(late)} of speed: reported, and no failure")
     sys.exit(1 if wrong else 0)
 
 

@@ -114,7 +114,7 @@ mount_share() { # as share_up
     esac
 }
 
-# Mounts both shares anew, with other options.
+# Mounts both shares again, with other options.
 shares_anew() { # OPTIONS
     umount /mnt/src /mnt/dst
     share_up a "$SOURCE_PROTOCOL" /mnt/src "$1" && share_up b "$DEST_PROTOCOL" /mnt/dst "$1"

@@ -6,7 +6,7 @@
 #
 #   install.sh [FOLDER]     where azurite and Hadoop go: by default $TOWPATH_SERVERS, or ~/.cache/towpath-servers
 #
-# What is there is left alone; what cannot be had is told, and the tests that need it are skipped.
+# What is there is left alone; what cannot be installed is reported, and the tests that need it are skipped.
 set -u
 folder=${1:-${TOWPATH_SERVERS:-$HOME/.cache/towpath-servers}}
 mkdir -p "$folder"

@@ -21,14 +21,6 @@ pub enum Side {
 impl Side {
     pub(crate) const BOTH: [Self; 2] = [Self::Source, Self::Sink];
 
-    /// Its place where both sides lie side by side.
-    pub(crate) fn index(self) -> usize {
-        match self {
-            Self::Source => 0,
-            Self::Sink => 1,
-        }
-    }
-
     /// The other side.
     pub(crate) fn other(self) -> Self {
         match self {

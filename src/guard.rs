@@ -6,6 +6,7 @@ use towpath_backend::RelPath;
 use crate::error::{Error, Result};
 use crate::event::Side;
 use crate::options::Mirror;
+use crate::per_side::PerSide;
 use crate::session::Session;
 
 /// Checks that both trees are those that were scanned, that the source is not
@@ -50,7 +51,7 @@ async fn check_source_is_not_empty(session: &Session) -> Result<()> {
 /// Checks that the source is not empty, and that no more is to be deleted than may be.
 pub(crate) async fn check_bounds(session: &Session, mirror: Mirror) -> Result<()> {
     let extras = session.journal.count_extras().await?;
-    let (source, sink) = session.journal.counted().await?;
+    let PerSide { source, sink } = session.journal.counted().await?;
     if extras.files == 0 && extras.dirs == 0 {
         return Ok(());
     }

@@ -1,22 +1,19 @@
 //! What became of the files of the backlog, recorded together with the log's lines.
 
-use rusqlite::params;
-use towpath_backend::{Kind, Metadata, RelPath};
+use rusqlite::{named_params, params};
+use towpath_backend::{Metadata, RelPath};
 
 use crate::audit::Line;
 use crate::checksum::Checksum;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::Side;
-use crate::journal::backlog::long_holes::SET_ASIDE;
-use crate::journal::backlog::pending::{BLOCKED, FileKey, NO_TURN};
 use crate::journal::handle::Journal;
-use crate::journal::row::kept::Kept;
-use crate::journal::scan::finish::number;
-use crate::journal::scan::listing::{FILE, LINK, bits, several_names};
+use crate::journal::row::file::{Attempt, FileKey};
+use crate::journal::row::kept::{Kept, KeptColumns, SET_KEPT_ATTRIBUTES};
 use crate::journal::store::db::Db;
-use crate::journal::store::value::{Name, Time, signed, unsigned};
+use crate::journal::store::value::{Name, signed};
 
-/// What became of a row of the backlog, and the lines of the log that say so.
+/// What became of a row of the backlog, with its lines for the log.
 #[derive(Debug)]
 pub(crate) struct RowUpdate {
     pub(crate) key: FileKey,
@@ -27,23 +24,29 @@ pub(crate) struct RowUpdate {
 /// What became of a file.
 #[derive(Debug)]
 pub(crate) enum RowState {
-    /// At the sink and durable, as these metadata say, with this checksum, and with
+    /// At the sink and durable, with these metadata and this checksum, and with
     /// `kept_size_bytes` of content if the source states another size.
     Synced { metadata: Metadata, kept_size_bytes: Option<u64>, kept: Kept, checksum: Option<Checksum> },
     /// The same, and its content was not touched: the recorded checksum stays.
     AttributesApplied { kept: Kept },
-    /// To be sent in the pass of this number, with its new metadata if they changed.
+    /// To be sent in the attempt of this number, with its new metadata if they changed.
     Retry { attempt: u32, metadata: Option<Metadata> },
-    /// It is not another name of the file `of` any more: to be looked for among other names in this pass.
+    /// It is not another name of the file `of` any more: in this attempt another name of it is found.
     OtherFile { of: RelPath, attempt: u32 },
     /// Not to be sent again in this run.
     Failed { side: Side, metadata: Option<Metadata> },
     /// It has long holes: the lane for such files takes it.
     LongHoles,
-    /// A directory with content is in its place: once that is gone, it has another chance.
+    /// A directory with content is in conflict with it: once that is removed, it is tried again.
     Blocked,
     /// No longer in the source. A copy of it stays incomplete at the sink, if there is one.
     Vanished { incomplete: Option<(RelPath, Metadata)> },
+}
+
+impl RowState {
+    fn is_in_sync(&self) -> bool {
+        matches!(self, Self::Synced { .. } | Self::AttributesApplied { .. })
+    }
 }
 
 impl Journal {
@@ -66,7 +69,8 @@ impl Journal {
 impl Db {
     pub(in crate::journal) fn record(&mut self, updates: &[RowUpdate]) -> Result<()> {
         for update in updates {
-            let failed_before = self.failed_before(update)?;
+            let failed_before = if update.state.is_in_sync() { self.last_error(&update.key)? } else { None };
+            self.mark_orphans(&update.key)?;
             self.record_state(&update.key, &update.state)?;
             if matches!(update.state, RowState::Failed { .. }) {
                 let error = update.lines.last().and_then(|line| line.error.as_deref());
@@ -83,133 +87,98 @@ impl Db {
         Ok(())
     }
 
-    /// Why a file that is in sync now was given up before.
-    fn failed_before(&self, update: &RowUpdate) -> Result<Option<String>> {
-        if !matches!(update.state, RowState::Synced { .. } | RowState::AttributesApplied { .. }) {
-            return Ok(None);
-        }
-        let key = params![update.key.dir, Name(&update.key.name)];
-        let error = self.row("SELECT error FROM file WHERE dir = ?1 AND name = ?2", key, |row| row.get(0))?;
-        Ok(error.flatten())
+    /// Why a file was given up before.
+    fn last_error(&self, key: &FileKey) -> Result<Option<String>> {
+        let sql = "SELECT error FROM file WHERE dir = ?1 AND name = ?2";
+        self.row(sql, params![key.dir, Name(&key.name)], |row| row.get("error")).map(Option::flatten)
     }
 
     fn record_state(&self, key: &FileKey, state: &RowState) -> Result<()> {
-        let name = Name(&key.name);
-        self.may_orphan(key)?;
         match state {
             RowState::Synced { metadata, kept_size_bytes, kept, checksum } => {
-                let hash = checksum.as_ref().map(|checksum| checksum.hash.as_str());
-                let algorithm = checksum.as_ref().map(|checksum| checksum.algorithm.name());
                 self.set_metadata(key, metadata)?;
-                self.execute(
-                    "UPDATE file SET status = 1, suspect = 0, work = 0, turn = 0, failed = NULL, error = NULL, begun = 0,
-                         hash = ?3, algorithm = ?4, kept_size = ?5, kept_modified = ?6, kept_permissions = ?7,
-                         kept_user = ?8, kept_grp = ?9
-                     WHERE dir = ?1 AND name = ?2",
-                    params![
-                        key.dir,
-                        name,
-                        hash,
-                        algorithm,
-                        kept_size_bytes.map(signed),
-                        kept.modified.map(Time),
-                        kept.permissions,
-                        kept.owner.map(|owner| owner.user),
-                        kept.owner.map(|owner| owner.group),
-                    ],
-                )?;
+                self.set_synced(key, *kept_size_bytes, *kept, checksum.as_ref())
             }
-            RowState::Retry { attempt, metadata } => self.set_turn(key, *attempt, metadata.as_ref())?,
-            RowState::Failed { side, metadata } => {
-                self.set_turn(key, NO_TURN, metadata.as_ref())?;
-                let values = params![key.dir, name, number(*side)];
-                self.execute("UPDATE file SET failed = ?3 WHERE dir = ?1 AND name = ?2", values)?;
+            RowState::AttributesApplied { kept } => self.set_attributes_applied(key, *kept),
+            RowState::Retry { attempt, metadata } => {
+                self.set_attempt(key, Attempt::Number(*attempt), metadata.as_ref())
             }
             RowState::OtherFile { of, attempt } => {
-                let (parent, file) = (of.parent().unwrap_or_else(RelPath::root), of.name().unwrap_or_default());
+                let (dir, name) = Name::split(of);
                 self.execute(
                     "UPDATE file SET device = NULL, inode = NULL
                      WHERE dir = (SELECT id FROM dir WHERE path = ?1) AND name = ?2",
-                    params![Name(parent.as_bytes()), Name(file)],
+                    params![dir, name],
                 )?;
-                self.set_turn(key, *attempt, None)?;
+                self.set_attempt(key, Attempt::Number(*attempt), None)
             }
-            RowState::LongHoles => self.set_turn(key, SET_ASIDE, None)?,
-            RowState::Blocked => self.set_turn(key, BLOCKED, None)?,
-            RowState::AttributesApplied { kept } => {
-                self.set_kept_attributes(key, *kept)?;
-                let sql = "UPDATE file SET status = 1, work = 0, turn = 0, failed = NULL, error = NULL
-                     WHERE dir = ?1 AND name = ?2";
-                self.execute(sql, params![key.dir, name])?;
+            RowState::Failed { side, metadata } => {
+                self.set_attempt(key, Attempt::GivenUp, metadata.as_ref())?;
+                let sql = "UPDATE file SET failed = ?3 WHERE dir = ?1 AND name = ?2";
+                self.execute(sql, params![key.dir, Name(&key.name), side]).map(drop)
             }
+            RowState::LongHoles => self.set_attempt(key, Attempt::SetAside, None),
+            RowState::Blocked => self.set_attempt(key, Attempt::Blocked, None),
             RowState::Vanished { incomplete } => {
                 if let Some((path, now)) = incomplete {
                     self.insert_incomplete(path, Some(signed(now.size_bytes)), Some(now.modified))?;
                 }
-                // What went during the run is no extra in the same run.
-                let sql = "INSERT OR IGNORE INTO source_other VALUES (?1, ?2)";
-                self.execute(sql, params![key.dir, name])?;
-                self.execute("DELETE FROM file WHERE dir = ?1 AND name = ?2", params![key.dir, name])?;
+                self.remove_vanished(key)
             }
         }
-        Ok(())
     }
 
-    /// Keeps the reason why a file was given up, for those who read the view `files`.
-    pub(in crate::journal) fn set_error(&self, key: &FileKey, error: Option<&str>) -> Result<()> {
-        let sql = "UPDATE file SET error = ?3 WHERE dir = ?1 AND name = ?2";
-        self.execute(sql, params![key.dir, Name(&key.name), error]).map(drop)
-    }
-
-    pub(in crate::journal) fn set_turn(&self, key: &FileKey, turn: u32, metadata: Option<&Metadata>) -> Result<()> {
-        if let Some(metadata) = metadata {
-            self.set_metadata(key, metadata)?;
-            // Other metadata are other content: the recorded checksum is not its own.
-            let forget = "UPDATE file SET hash = NULL, algorithm = NULL, work = 0 WHERE dir = ?1 AND name = ?2";
-            self.execute(forget, params![key.dir, Name(&key.name)])?;
-        }
-        self.execute(
-            "UPDATE file SET turn = ?3 WHERE dir = ?1 AND name = ?2",
-            params![key.dir, Name(&key.name), turn],
+    fn set_synced(
+        &self,
+        key: &FileKey,
+        kept_size_bytes: Option<u64>,
+        kept: Kept,
+        checksum: Option<&Checksum>,
+    ) -> Result<()> {
+        let kept = KeptColumns::of(kept);
+        let (kept_size, hash) = (kept_size_bytes.map(signed), checksum.map(|checksum| checksum.hash.as_str()));
+        let own = named_params! {
+            ":dir": key.dir, ":name": Name(&key.name), ":kept_size": kept_size, ":hash": hash,
+            ":algorithm": checksum.map(|checksum| checksum.algorithm.name()),
+        };
+        let updated = self.execute(
+            &format!(
+                "UPDATE file SET status = 1, suspect = 0, work = 0, turn = 0, failed = NULL, error = NULL, begun = 0,
+                     hash = :hash, algorithm = :algorithm, kept_size = :kept_size, kept_modified = :kept_modified,
+                     {SET_KEPT_ATTRIBUTES}
+                 WHERE dir = :dir AND name = :name"
+            ),
+            &[own, &kept.attributes(), &[kept.modified()]].concat()[..],
         )?;
-        Ok(())
+        require_row(key, updated)
     }
 
-    fn set_metadata(&self, key: &FileKey, metadata: &Metadata) -> Result<()> {
-        let id = several_names(metadata);
-        self.execute(
-            "UPDATE file SET size = ?3, modified = ?4, accessed = ?5, changed = ?6, created = ?7, permissions = ?8,
-                 user = ?9, grp = ?10, device = ?11, inode = ?12, kind = ?13
-             WHERE dir = ?1 AND name = ?2",
-            params![
-                key.dir,
-                Name(&key.name),
-                signed(metadata.size_bytes),
-                Time(metadata.modified),
-                metadata.accessed.map(Time),
-                metadata.changed.map(Time),
-                metadata.created.map(Time),
-                metadata.permissions,
-                metadata.owner.map(|owner| owner.user),
-                metadata.owner.map(|owner| owner.group),
-                id.map(|id| bits(id.device)),
-                id.map(|id| bits(id.inode)),
-                if metadata.kind == Kind::Symlink { LINK } else { FILE },
-            ],
-        )
-        .map(drop)
+    fn set_attributes_applied(&self, key: &FileKey, kept: Kept) -> Result<()> {
+        let kept = KeptColumns::of(kept);
+        let own = named_params! { ":dir": key.dir, ":name": Name(&key.name) };
+        let updated = self.execute(
+            &format!(
+                "UPDATE file SET status = 1, work = 0, turn = 0, failed = NULL, error = NULL, {SET_KEPT_ATTRIBUTES}
+                 WHERE dir = :dir AND name = :name"
+            ),
+            &[own, &kept.attributes()].concat()[..],
+        )?;
+        require_row(key, updated)
     }
 
-    /// Completes the log if the last run was interrupted while it appended; then clears the outbox.
-    pub(in crate::journal) fn complete_log(&mut self) -> Result<()> {
-        let outbox = self.row("SELECT log_length, lines FROM outbox WHERE id = 1", [], |row| {
-            Ok((unsigned(row.get(0)?), row.get::<_, Vec<u8>>(1)?))
-        })?;
-        if let Some((length, lines)) = outbox {
-            self.log.complete(length, &lines)?;
-        }
-        self.log.end_line()?;
-        self.log.complete_and_sync()?;
-        self.execute("DELETE FROM outbox", []).map(drop)
+    /// A file that vanished during the run is no extra in the same run.
+    fn remove_vanished(&self, key: &FileKey) -> Result<()> {
+        let values = params![key.dir, Name(&key.name)];
+        self.execute("INSERT OR IGNORE INTO source_other(dir, name) VALUES (?1, ?2)", values)?;
+        self.execute("DELETE FROM file WHERE dir = ?1 AND name = ?2", values).map(drop)
     }
+}
+
+/// A file that was sent has a row: it came from there.
+fn require_row(key: &FileKey, updated: usize) -> Result<()> {
+    if updated == 1 {
+        return Ok(());
+    }
+    let name = String::from_utf8_lossy(&key.name);
+    Err(Error::Internal(format!("the database has no row for {name} in its directory {}, which was sent", key.dir)))
 }

@@ -1,19 +1,21 @@
-//! Directories that wait to be made, or to get their times.
+//! Directories that wait to be created or finalized.
 
+use rusqlite::params;
 use towpath_backend::{Attributes, RelPath, Times};
 
 use crate::error::Result;
-use crate::journal::backlog::pending::owner;
 use crate::journal::handle::Journal;
-use crate::journal::row::kept::Kept;
-use crate::journal::store::value::{Name, optional_path, optional_time, path, signed};
+use crate::journal::row::dir::DirState;
+use crate::journal::row::kept::{Kept, KeptColumns, SET_KEPT_ATTRIBUTES};
+use crate::journal::store::db::Db;
+use crate::journal::store::value::{Name, limit, optional_path, optional_time, owner, path};
 
-/// A directory that the sink lacks, or whose times it is to get.
+/// A directory that the sink lacks, or that is to get its attributes.
 #[derive(Clone, Debug)]
 pub(crate) struct PendingDir {
     pub(crate) id: i64,
     pub(crate) path: RelPath,
-    /// Where the source has it: elsewhere, if a link leads there.
+    /// Where it is read: elsewhere in the source, if a link leads there.
     pub(crate) read_path: RelPath,
     /// The source's; `None` if they are not known.
     pub(crate) times: Option<Times>,
@@ -24,11 +26,11 @@ pub(crate) struct PendingDir {
 }
 
 /// What a directory waits for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DirWork {
-    /// To be made.
+    /// To be created.
     Create,
-    /// To get its times, once its content is there.
+    /// To get its times and attributes, once its content is there.
     Finalize,
 }
 
@@ -42,8 +44,8 @@ impl DirWork {
 }
 
 impl Journal {
-    /// Up to `limit` directories that wait for `work`, behind the one with id `after`.
-    pub(crate) async fn pending_dirs(&self, work: DirWork, after: i64, limit: usize) -> Result<Vec<PendingDir>> {
+    /// Up to `rows` directories that wait for `work`, behind the one with id `after`.
+    pub(crate) async fn pending_dirs(&self, work: DirWork, after: i64, rows: usize) -> Result<Vec<PendingDir>> {
         let column = work.column();
         self.call(move |db| {
             db.rows(
@@ -52,22 +54,20 @@ impl Journal {
                          kept_modified, kept_permissions, kept_user, kept_grp FROM dir
                      WHERE {column} = 1 AND id > ?1 ORDER BY id LIMIT ?2"
                 ),
-                [after, signed(limit as u64)],
+                [after, limit(rows)],
                 |row| {
-                    let modified = optional_time(row, 2)?;
-                    let accessed = optional_time(row, 3)?;
-                    let path = path(row, 1)?;
+                    let (path, accessed) = (path(row, "path")?, optional_time(row, "accessed")?);
                     Ok(PendingDir {
-                        id: row.get(0)?,
-                        read_path: optional_path(row, 4)?.unwrap_or_else(|| path.clone()),
+                        id: row.get("id")?,
+                        read_path: optional_path(row, "real")?.unwrap_or_else(|| path.clone()),
                         path,
-                        times: modified.map(|modified| Times { modified, accessed }),
+                        times: optional_time(row, "modified")?.map(|modified| Times { modified, accessed }),
                         attributes: Attributes {
-                            permissions: row.get(5)?,
-                            owner: owner(row.get(6)?, row.get(7)?),
+                            permissions: row.get("permissions")?,
+                            owner: owner(row, "user", "grp")?,
                             ..Attributes::default()
                         },
-                        kept: Kept::from_row(row, 8)?,
+                        kept: Kept::from_row(row)?,
                     })
                 },
             )
@@ -75,12 +75,12 @@ impl Journal {
         .await
     }
 
-    /// The permissions of a directory in the source; `None` where that does not tell any. Of one
+    /// The permissions of a directory in the source; `None` where that reports none. Of one
     /// that is not known, only its owner has any.
     pub(crate) async fn dir_permissions(&self, dir: RelPath) -> Result<Option<u32>> {
         self.call(move |db| {
             let sql = "SELECT permissions FROM dir WHERE path = ?1 AND modified IS NOT NULL";
-            Ok(db.row(sql, [Name(dir.as_bytes())], |row| row.get(0))?.unwrap_or(Some(0o700)))
+            Ok(db.row(sql, [Name::of(&dir)], |row| row.get("permissions"))?.unwrap_or(Some(0o700)))
         })
         .await
     }
@@ -91,16 +91,37 @@ impl Journal {
         let sql = format!("UPDATE dir SET {} = ?2 WHERE id = ?1", work.column());
         self.commit(move |db| {
             for (id, kept) in done {
-                db.execute(&sql, [id, 0])?;
-                if matches!(work, DirWork::Finalize) {
+                db.execute(&sql, params![id, DirState::Done])?;
+                if work == DirWork::Finalize {
                     db.set_kept_of_dir(id, kept)?;
                 }
             }
             for id in failed {
-                db.execute(&sql, [id, 2])?;
+                db.execute(&sql, params![id, DirState::Failed])?;
             }
             Ok(())
         })
         .await
+    }
+}
+
+impl Db {
+    /// Directories whose creation or finalization failed in the last run are tried again in this one.
+    pub(in crate::journal) fn retry_dirs(&self) -> Result<()> {
+        self.execute("UPDATE dir SET missing = 1 WHERE missing = 2", [])?;
+        self.execute("UPDATE dir SET settle = 1 WHERE settle = 2", []).map(drop)
+    }
+
+    /// A change in the directory `dir` of the sink changes its mtime: it is finalized again.
+    pub(in crate::journal) fn finalize_again(&self, dir: Name<'_>) -> Result<()> {
+        self.execute("UPDATE dir SET settle = 1 WHERE path = ?1 AND modified IS NOT NULL", [dir]).map(drop)
+    }
+
+    /// Records what the sink has of a directory.
+    fn set_kept_of_dir(&self, id: i64, kept: Kept) -> Result<()> {
+        let columns = KeptColumns::of(kept);
+        let values = [&columns.attributes()[..], &[columns.modified(), (":id", &id)]].concat();
+        let sql = format!("UPDATE dir SET kept_modified = :kept_modified, {SET_KEPT_ATTRIBUTES} WHERE id = :id");
+        self.execute(&sql, &values[..]).map(drop)
     }
 }

@@ -2,6 +2,8 @@
 
 pub(super) mod dirs;
 pub(super) mod hard_links;
+pub(super) mod impossible;
 pub(super) mod long_holes;
-pub(super) mod partial;
 pub(super) mod pending;
+pub(super) mod summary;
+pub(super) mod unfinished;

@@ -1,37 +1,18 @@
-//! The backlog: what is pending, page by page, and what became of it.
+//! Pages of the backlog: the files that are pending.
 
-use rusqlite::params;
-use rusqlite::types::Type;
-use towpath_backend::{FileId, Kind, Metadata, Owner, RelPath};
+use rusqlite::{Row, ToSql, named_params};
+use towpath_backend::{FileId, Metadata, RelPath};
 
 use crate::error::Result;
 use crate::journal::handle::Journal;
+use crate::journal::row::file::{Attempt, EntryKind, FileKey, StoredWork, Work};
 use crate::journal::row::kept::Kept;
-use crate::journal::scan::listing::LINK;
 use crate::journal::store::db::Db;
-use crate::journal::store::value::{Name, bytes, optional_path, optional_time, path, signed, time, unsigned};
+use crate::journal::store::value::{
+    Name, bytes, limit, number, optional_number, optional_path, optional_time, owner, path_in, time,
+};
 
-/// A file that is given up for this run is out of every pass's turn.
-pub(in crate::journal) const NO_TURN: u32 = u32::MAX >> 1;
-/// Nor has one that a directory is in the way of, until that is gone.
-pub(in crate::journal) const BLOCKED: u32 = NO_TURN - 1;
-
-/// The key of a file's row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct FileKey {
-    /// The number of the directory that it lies in.
-    pub(crate) dir: i64,
-    pub(crate) name: Vec<u8>,
-}
-
-impl FileKey {
-    /// Before all rows.
-    pub(crate) fn first() -> Self {
-        Self { dir: -1, name: Vec::new() }
-    }
-}
-
-/// Where a page of the backlog is looked for.
+/// The rows of which a page is read.
 #[derive(Clone, Debug)]
 pub(crate) enum Stretch {
     /// Everything behind the directory of this number.
@@ -45,15 +26,6 @@ impl Stretch {
     pub(crate) fn all() -> Self {
         Self::BehindDir(FileKey::first().dir)
     }
-
-    /// The condition on the rows, of the parameters ?2 and ?3, and what these are.
-    /// Each is a range of the index of what is pending.
-    pub(in crate::journal) fn condition(&self) -> (&'static str, i64, &[u8]) {
-        match self {
-            Self::BehindDir(dir) => ("file.dir > ?2", *dir, &[]),
-            Self::RestOfDir(key) => ("file.dir = ?2 AND file.name > ?3", key.dir, &key.name),
-        }
-    }
 }
 
 /// A row of the backlog.
@@ -61,14 +33,14 @@ impl Stretch {
 pub(crate) struct Pending {
     pub(crate) key: FileKey,
     pub(crate) path: RelPath,
-    /// Where the source has it: elsewhere, if a link leads there.
+    /// Where it is read: elsewhere in the source, if a link leads there.
     pub(crate) read_path: RelPath,
     pub(crate) metadata: Metadata,
     /// The checksum recorded for this very content, and its algorithm.
     pub(crate) recorded: Option<(String, String)>,
     /// The name in sync that it is to be another name of.
     pub(crate) name_of: Option<RelPath>,
-    /// What the scan saw in its place at the sink.
+    /// What the scan saw under its name at the sink.
     pub(crate) replaces: Replaced,
     /// How much content was sent, if the source states another size.
     pub(crate) kept_size_bytes: Option<u64>,
@@ -76,7 +48,7 @@ pub(crate) struct Pending {
     pub(crate) kept: Kept,
 }
 
-/// What a file or link takes the place of at the sink.
+/// What a file or link replaces at the sink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Replaced {
     Nothing,
@@ -89,29 +61,6 @@ pub(crate) enum Replaced {
     OtherKind,
 }
 
-/// What a pending row waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Work {
-    /// Its content is to be sent.
-    Content,
-    /// It is another name of a file that is sent once.
-    Name,
-    /// Content and times are there; permissions or owner are not.
-    Attributes,
-}
-
-impl Work {
-    pub(crate) const ALL: [Self; 3] = [Self::Content, Self::Name, Self::Attributes];
-
-    pub(in crate::journal) fn number(self) -> i64 {
-        match self {
-            Self::Content => 0,
-            Self::Name => 1,
-            Self::Attributes => 2,
-        }
-    }
-}
-
 /// Files by size: the small ones wait for answers, the large ones for the link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sizes {
@@ -121,10 +70,11 @@ pub(crate) enum Sizes {
 }
 
 impl Sizes {
-    /// From here on a file takes longer to be carried than to be asked for, at 100 Mbit/s.
+    /// From here on sending a file takes longer than its requests, at 100 Mbit/s.
     const LARGE_BYTES: i64 = 1 << 20;
 
-    pub(in crate::journal) fn bounds(self) -> (i64, i64) {
+    /// The least and the largest of these sizes.
+    fn bounds(self) -> (i64, i64) {
         match self {
             Self::All => (0, i64::MAX),
             Self::Small => (0, Self::LARGE_BYTES - 1),
@@ -133,102 +83,134 @@ impl Sizes {
     }
 }
 
+/// Where the metadata and the checksum of a pending row come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::journal) enum Known {
+    /// Its own row.
+    Own,
+    /// The row of a name of the same file that is in sync.
+    OfSyncedName,
+}
+
+/// The beginning of a query of pending rows, for [`pending`].
+pub(in crate::journal) fn select(known: Known) -> String {
+    let (of, synced_name, first) = match known {
+        Known::Own => ("file", "", "NULL AS first_name, NULL AS first_dir"),
+        Known::OfSyncedName => (
+            "first",
+            "JOIN file AS first ON (first.dir, first.name) = (
+                 SELECT dir, name FROM file AS synced
+                 WHERE synced.device = file.device AND synced.inode = file.inode AND synced.status = 1
+                 ORDER BY work, turn, dir, name LIMIT 1)
+             JOIN dir AS first_dir ON first_dir.id = first.dir",
+            "first.name AS first_name, first_dir.path AS first_dir",
+        ),
+    };
+    format!(
+        "SELECT file.dir AS dir, file.name AS name, dir.path AS dir_path, file.kind AS kind, file.real AS real,
+             {of}.size AS size, {of}.modified AS modified, {of}.accessed AS accessed, {of}.changed AS changed,
+             {of}.created AS created, {of}.permissions AS permissions, {of}.user AS user, {of}.grp AS grp,
+             {of}.hash AS hash, {of}.algorithm AS algorithm, {of}.device AS device, {of}.inode AS inode,
+             {of}.kept_size AS kept_size, {of}.kept_modified AS kept_modified,
+             {of}.kept_permissions AS kept_permissions, {of}.kept_user AS kept_user, {of}.kept_grp AS kept_grp,
+             there.kind AS sink_kind, there.permissions AS sink_permissions,
+             there.device IS NOT NULL AS sink_has_other_names, {first}
+         FROM file JOIN dir ON dir.id = file.dir {synced_name}
+         LEFT JOIN sink_entry AS there ON there.dir = file.dir AND there.name = file.name"
+    )
+}
+
+/// Reads a row of [`select`].
+pub(in crate::journal) fn pending(row: &Row<'_>) -> rusqlite::Result<Pending> {
+    let path = path_in(row, "dir_path", "name")?;
+    let kind: EntryKind = row.get("kind")?;
+    let id = row.get::<_, Option<i64>>("device")?.zip(row.get::<_, Option<i64>>("inode")?);
+    let id = id.map(|(device, inode)| FileId { device: device.cast_unsigned(), inode: inode.cast_unsigned() });
+    let metadata = Metadata {
+        accessed: optional_time(row, "accessed")?,
+        changed: optional_time(row, "changed")?,
+        created: optional_time(row, "created")?,
+        permissions: row.get("permissions")?,
+        owner: owner(row, "user", "grp")?,
+        id,
+        // The identity is recorded of files with several names alone.
+        names: if id.is_some() { 2 } else { 1 },
+        ..Metadata::new(kind.into(), number(row, "size")?, time(row, "modified")?)
+    };
+    let replaces = match row.get::<_, Option<EntryKind>>("sink_kind")? {
+        None => Replaced::Nothing,
+        Some(there) if there == kind => Replaced::SameKind {
+            permissions: row.get("sink_permissions")?,
+            has_other_names: row.get("sink_has_other_names")?,
+        },
+        Some(_) => Replaced::OtherKind,
+    };
+    let has_first = row.get_ref("first_name")? != rusqlite::types::ValueRef::Null;
+    Ok(Pending {
+        key: FileKey { dir: row.get("dir")?, name: bytes(row, "name")? },
+        read_path: optional_path(row, "real")?.unwrap_or_else(|| path.clone()),
+        path,
+        metadata,
+        recorded: row.get::<_, Option<String>>("hash")?.zip(row.get("algorithm")?),
+        name_of: has_first.then(|| path_in(row, "first_dir", "first_name")).transpose()?,
+        replaces,
+        kept_size_bytes: optional_number(row, "kept_size")?,
+        kept: Kept::from_row(row)?,
+    })
+}
+
 impl Journal {
-    /// Up to `limit` rows of pass `turn` that wait for `work`, of files of these `sizes`,
-    /// in order, of this `stretch`.
+    /// Up to `rows` rows of an attempt that wait for `work`, of files of these `sizes`, in order, of
+    /// this `stretch`. Names are only those whose file is in sync under another name: that one's row says
+    /// what is known of it.
     pub(crate) async fn pending_page(
         &self,
         work: Work,
-        turn: u32,
+        attempt: u32,
         sizes: Sizes,
         stretch: Stretch,
-        limit: usize,
+        rows: usize,
     ) -> Result<Vec<Pending>> {
-        self.call_long(move |db| match work {
-            Work::Name => db.pending_names(turn, sizes, &stretch, limit),
-            _ => db.pending_page(work, turn, sizes, &stretch, limit),
-        })
-        .await
+        self.call_long(move |db| db.pending_page(work, attempt, sizes, &stretch, rows)).await
     }
 
-    /// Whether pass `turn` has any `work`.
-    pub(crate) async fn has_work(&self, work: Work, turn: u32) -> Result<bool> {
-        Ok(!self.pending_page(work, turn, Sizes::All, Stretch::all(), 1).await?.is_empty())
+    /// Whether an attempt has any `work`.
+    pub(crate) async fn has_work(&self, work: Work, attempt: u32) -> Result<bool> {
+        Ok(!self.pending_page(work, attempt, Sizes::All, Stretch::all(), 1).await?.is_empty())
     }
-}
-
-/// The columns of a pending row, with the metadata and the checksum of `of`.
-pub(in crate::journal) fn columns(of: &str) -> String {
-    format!(
-        "file.dir, file.name, dir.path, file.kind, file.real, {of}.size, {of}.modified, {of}.accessed, {of}.changed, \
-         {of}.created, {of}.permissions, {of}.user, {of}.grp, {of}.hash, {of}.algorithm, {of}.device, {of}.inode, \
-         (SELECT there.kind <> file.kind FROM sink_entry AS there
-             WHERE there.dir = file.dir AND there.name = file.name), \
-         (SELECT permissions FROM sink_entry AS there WHERE there.dir = file.dir AND there.name = file.name), \
-         EXISTS (SELECT 1 FROM sink_entry AS there
-             WHERE there.dir = file.dir AND there.name = file.name AND there.device IS NOT NULL), {of}.kept_size, {of}.kept_modified, \
-         {of}.kept_permissions, {of}.kept_user, {of}.kept_grp"
-    )
 }
 
 impl Db {
     pub(in crate::journal) fn pending_page(
         &self,
         work: Work,
-        turn: u32,
+        attempt: u32,
         sizes: Sizes,
         stretch: &Stretch,
-        limit: usize,
+        rows: usize,
     ) -> Result<Vec<Pending>> {
+        let known = if work == Work::Name { Known::OfSyncedName } else { Known::Own };
         let (least, most) = sizes.bounds();
-        let (condition, dir, name) = stretch.condition();
-        self.rows(
-            &format!(
-                "SELECT {} FROM file JOIN dir ON dir.id = file.dir
-                 WHERE status = 0 AND work = ?5 AND turn = ?1 AND {condition}
-                     AND size BETWEEN ?6 AND ?7
-                 ORDER BY file.dir, file.name LIMIT ?4",
-                columns("file")
+        let (work, attempt, rows) = (StoredWork::from(work), Attempt::Number(attempt), limit(rows));
+        let common = named_params! {
+            ":work": work, ":attempt": attempt, ":least": least, ":most": most, ":limit": rows,
+        };
+        let page = |range: &str, values: &[(&str, &dyn ToSql)]| {
+            let sql = format!(
+                "{} WHERE file.status = 0 AND file.work = :work AND file.turn = :attempt AND {range}
+                     AND file.size BETWEEN :least AND :most
+                 ORDER BY file.dir, file.name LIMIT :limit",
+                select(known)
+            );
+            self.rows(&sql, &[common, values].concat()[..], pending)
+        };
+        // Each is a range of the index of what is pending.
+        match stretch {
+            Stretch::BehindDir(dir) => page("file.dir > :dir", &[(":dir", dir)]),
+            Stretch::RestOfDir(key) => page(
+                "file.dir = :dir AND file.name > :name",
+                named_params! { ":dir": key.dir, ":name": Name(&key.name) },
             ),
-            params![turn, dir, Name(name), signed(limit as u64), work.number(), least, most],
-            pending,
-        )
+        }
     }
-}
-
-pub(in crate::journal) fn pending(row: &rusqlite::Row<'_>) -> rusqlite::Result<Pending> {
-    let key = FileKey { dir: row.get(0)?, name: bytes(row, 1)? };
-    let path = join(&path(row, 2)?, &key.name)?;
-    let kind = if row.get::<_, i64>(3)? == LINK { Kind::Symlink } else { Kind::File };
-    let id = row.get::<_, Option<i64>>(15)?.zip(row.get::<_, Option<i64>>(16)?);
-    let id = id.map(|(device, inode)| FileId { device: device.cast_unsigned(), inode: inode.cast_unsigned() });
-    let metadata = Metadata {
-        accessed: optional_time(row, 7)?,
-        changed: optional_time(row, 8)?,
-        created: optional_time(row, 9)?,
-        permissions: row.get(10)?,
-        owner: owner(row.get(11)?, row.get(12)?),
-        id,
-        // Which file it is is kept of those with several names alone.
-        names: if id.is_some() { 2 } else { 1 },
-        ..Metadata::new(kind, unsigned(row.get(5)?), time(row, 6)?)
-    };
-    let recorded = row.get::<_, Option<String>>(13)?.zip(row.get(14)?);
-    let read_path = optional_path(row, 4)?.unwrap_or_else(|| path.clone());
-    let replaces = match row.get(17)? {
-        None => Replaced::Nothing,
-        Some(false) => Replaced::SameKind { permissions: row.get(18)?, has_other_names: row.get(19)? },
-        Some(true) => Replaced::OtherKind,
-    };
-    let kept_size_bytes = row.get::<_, Option<i64>>(20)?.map(unsigned);
-    let kept = Kept::from_row(row, 21)?;
-    Ok(Pending { key, path, read_path, metadata, recorded, name_of: None, replaces, kept_size_bytes, kept })
-}
-
-pub(in crate::journal) fn join(dir: &RelPath, name: &[u8]) -> rusqlite::Result<RelPath> {
-    dir.join(name).map_err(|error| rusqlite::Error::FromSqlConversionFailure(1, Type::Text, Box::new(error)))
-}
-
-pub(in crate::journal) fn owner(user: Option<u32>, group: Option<u32>) -> Option<Owner> {
-    user.zip(group).map(|(user, group)| Owner { user, group })
 }

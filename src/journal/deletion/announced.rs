@@ -7,9 +7,9 @@ use crate::audit::Line;
 use crate::error::Result;
 use crate::journal::handle::Journal;
 use crate::journal::store::db::Db;
-use crate::journal::store::value::{Name, Time, path, signed, time, unsigned};
+use crate::journal::store::value::{Name, Time, limit, optional_number, path, signed, time};
 
-/// Something at the sink that is about to go.
+/// Something at the sink that is about to be deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Deletion {
     pub(crate) path: RelPath,
@@ -35,8 +35,8 @@ impl Journal {
         self.commit_durably(move |db| {
             for Deletion { path, size_bytes, modified } in &deletions {
                 db.execute(
-                    "INSERT OR REPLACE INTO deletion VALUES (?1, ?2, ?3)",
-                    params![Name(path.as_bytes()), size_bytes.map(signed), Time(*modified)],
+                    "INSERT OR REPLACE INTO deletion(path, size, modified) VALUES (?1, ?2, ?3)",
+                    params![Name::of(path), size_bytes.map(signed), Time(*modified)],
                 )?;
             }
             Ok(())
@@ -50,7 +50,7 @@ impl Journal {
     pub(crate) async fn end_deletions(&self, ended: EndedDeletions) -> Result<()> {
         self.call(move |db| {
             for path in &ended.announced {
-                db.execute("DELETE FROM deletion WHERE path = ?1", [Name(path.as_bytes())])?;
+                db.execute("DELETE FROM deletion WHERE path = ?1", [Name::of(path)])?;
             }
             for path in &ended.gone {
                 db.forget_at_sink(path)?;
@@ -61,15 +61,15 @@ impl Journal {
         .await
     }
 
-    /// Up to `limit` deletions that a run was cut off in, behind the path `after`.
-    pub(crate) async fn open_deletions(&self, after: RelPath, limit: usize) -> Result<Vec<Deletion>> {
+    /// Up to `deletions` deletions that were announced by a run that was cut off, behind the path `after`.
+    pub(crate) async fn open_deletions(&self, after: RelPath, deletions: usize) -> Result<Vec<Deletion>> {
         self.call(move |db| {
             let sql = "SELECT path, size, modified FROM deletion WHERE path > ?1 ORDER BY path LIMIT ?2";
-            db.rows(sql, params![Name(after.as_bytes()), signed(limit as u64)], |row| {
+            db.rows(sql, params![Name::of(&after), limit(deletions)], |row| {
                 Ok(Deletion {
-                    path: path(row, 0)?,
-                    size_bytes: row.get::<_, Option<i64>>(1)?.map(unsigned),
-                    modified: time(row, 2)?,
+                    path: path(row, "path")?,
+                    size_bytes: optional_number(row, "size")?,
+                    modified: time(row, "modified")?,
                 })
             })
         })
@@ -78,16 +78,15 @@ impl Journal {
 }
 
 impl Db {
-    /// The sink does not have `path` any more: it is no candidate again, and the
-    /// time of the directory that it was in is to be set anew.
+    /// The sink does not have `path` any more: it is no candidate again, and the directory that it was in
+    /// is finalized again.
     fn forget_at_sink(&self, path: &RelPath) -> Result<()> {
-        let parent = path.parent().unwrap_or_else(RelPath::root);
-        let (parent, name) = (Name(parent.as_bytes()), Name(path.name().unwrap_or_default()));
+        let (parent, name) = Name::split(path);
         self.execute(
             "DELETE FROM sink_entry WHERE dir = (SELECT id FROM dir WHERE path = ?1) AND name = ?2",
             params![parent, name],
         )?;
-        self.execute("UPDATE dir SET sink_scan = NULL WHERE path = ?1", [Name(path.as_bytes())])?;
-        self.execute("UPDATE dir SET settle = 1 WHERE path = ?1 AND modified IS NOT NULL", [parent]).map(drop)
+        self.execute("UPDATE dir SET sink_scan = NULL WHERE path = ?1", [Name::of(path)])?;
+        self.finalize_again(parent)
     }
 }

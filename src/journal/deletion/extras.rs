@@ -1,14 +1,14 @@
-//! What the sink has and the source does not, and what must not be touched of it.
+//! Extras: what the sink has and the source does not.
 
-use rusqlite::params;
-use towpath_backend::{Kind, Metadata, RelPath, Timestamp};
+use rusqlite::{named_params, params};
+use towpath_backend::{Metadata, RelPath};
 
 use crate::error::Result;
+use crate::journal::deletion::protection::Protection;
 use crate::journal::handle::Journal;
-use crate::journal::scan::listing::{FILE, bits};
-use crate::journal::scan::mounts::foreign_device;
+use crate::journal::row::file::{EntryKind, FileKey};
 use crate::journal::store::db::Db;
-use crate::journal::store::value::{Name, bytes, optional_path, optional_time, path, signed, time, unsigned};
+use crate::journal::store::value::{Name, bytes, limit, number, path, path_in, time};
 
 /// Something at the sink that the source does not have, as the scan saw it.
 #[derive(Clone, Debug)]
@@ -28,17 +28,14 @@ pub(crate) struct Extras {
     pub(crate) next: Option<ExtraKey>,
 }
 
-/// Where a page of extra files ends.
+/// The position of an extra file.
 #[derive(Clone, Debug)]
-pub(crate) struct ExtraKey {
-    dir: i64,
-    name: Vec<u8>,
-}
+pub(crate) struct ExtraKey(FileKey);
 
 impl ExtraKey {
     /// Before all of them.
     pub(crate) fn first() -> Self {
-        Self { dir: -1, name: Vec::new() }
+        Self(FileKey::first())
     }
 }
 
@@ -47,44 +44,6 @@ impl ExtraKey {
 pub(crate) struct ExtraCounts {
     pub(crate) files: u64,
     pub(crate) dirs: u64,
-}
-
-/// Why nothing is deleted below a directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Protection {
-    /// An option says so: no word of it is needed.
-    Asked,
-    /// To be safe: the source could not be read nearby, or another file system is mounted there.
-    Precaution,
-}
-
-/// A directory of the source as the scan saw it.
-#[derive(Clone, Debug)]
-pub(crate) struct SeenDir {
-    /// Where the source has it: elsewhere, if a link leads there.
-    pub(crate) read_path: RelPath,
-    pub(crate) path: RelPath,
-    inode: Option<i64>,
-    foreign_device: Option<i64>,
-    born: Option<Timestamp>,
-}
-
-impl SeenDir {
-    /// Whether it lay on another mount than the root of its tree.
-    pub(crate) fn is_on_other_mount(&self) -> bool {
-        self.foreign_device.is_some_and(|device| device != 0)
-    }
-
-    /// Whether a directory that is there now, in a tree with this root, is this one. Roots of file systems have the same numbers
-    /// everywhere, and devices get theirs again: when it came into being tells more.
-    pub(crate) fn is(&self, now: &Metadata, root: &Metadata) -> bool {
-        let born = now.created;
-        // Numbers of mounts and of their devices change; that there is one does not.
-        let is_foreign = foreign_device(now, Some(root)).map(|device| device != 0);
-        now.id.map(|id| bits(id.inode)) == self.inode
-            && is_foreign == self.foreign_device.map(|device| device != 0)
-            && (self.born.is_none() || born == self.born)
-    }
 }
 
 /// A file at the sink that has no row, no name that is left out, and no
@@ -107,56 +66,15 @@ const EXTRA_DIRS: &str = "
     FROM dir
     WHERE sink_scan = (SELECT max(id) FROM scan) AND source_scan IS NOT (SELECT max(id) FROM scan) AND path <> ''";
 
-/// Rows looked at in one step.
+/// Rows of one page.
 const PAGE: usize = 1000;
 
 impl Journal {
-    /// Begins to look for extras: what lies below a directory of the source that
-    /// could not be read, or beside a file that could not, is protected. So is what
-    /// lies below one of another file system, if such were not entered, and at the
-    /// sink unless extras are deleted from `other_file_systems` too.
-    pub(crate) async fn begin_extras(&self, one_file_system: bool, other_file_systems: bool) -> Result<()> {
-        self.commit_long(move |db| {
-            db.execute("DELETE FROM protected", [])?;
-            db.execute(
-                "INSERT OR IGNORE INTO protected SELECT path, 1 FROM dir
-                 WHERE ?1 AND foreign_device <> 0 AND source_scan = (SELECT max(id) FROM scan)",
-                [one_file_system],
-            )?;
-            db.execute(
-                "INSERT OR IGNORE INTO protected SELECT path, ?1 FROM dir
-                 WHERE (?1 OR NOT ?2) AND sink_foreign_device <> 0 AND sink_scan = (SELECT max(id) FROM scan)",
-                [one_file_system, other_file_systems],
-            )?;
-            db.execute("INSERT OR IGNORE INTO protected SELECT path, 0 FROM unreadable WHERE side IN (0, 2, 3)", [])?;
-            db.execute(
-                "INSERT OR IGNORE INTO protected SELECT path, 0 FROM dir
-                 WHERE id IN (SELECT dir FROM file WHERE failed = 0)",
-                [],
-            )
-            .map(drop)
-        })
-        .await
-    }
-
-    /// Protects everything below `dir` from now on.
-    pub(crate) async fn protect(&self, dir: RelPath) -> Result<()> {
-        self.call(move |db| {
-            db.execute("INSERT OR IGNORE INTO protected VALUES (?1, 0)", [Name(dir.as_bytes())]).map(drop)
-        })
-        .await
-    }
-
-    /// Whether nothing below `dir` may be deleted, and why.
-    pub(crate) async fn protection(&self, dir: RelPath) -> Result<Option<Protection>> {
-        self.call(move |db| db.protection(&dir)).await
-    }
-
     /// Counts the extra files and links that lie on other file systems mounted inside the sink.
     pub(crate) async fn count_foreign_extras(&self) -> Result<u64> {
         self.call_long(|db| {
-            let sql = format!("SELECT count(*) {EXTRA_FILES} AND dir.sink_foreign_device <> 0");
-            db.row(&sql, [], |row| row.get(0).map(unsigned)).map(Option::unwrap_or_default)
+            let sql = format!("SELECT count(*) AS files {EXTRA_FILES} AND dir.sink_foreign_device <> 0");
+            db.row(&sql, [], |row| number(row, "files")).map(Option::unwrap_or_default)
         })
         .await
     }
@@ -181,57 +99,35 @@ impl Journal {
         }
     }
 
-    /// A page of extra files and links behind `after`, apart from protected ones.
-    pub(crate) async fn extra_files(&self, after: ExtraKey, limit: usize) -> Result<Extras> {
-        self.call(move |db| db.extra_files(&after, limit)).await
+    /// A page of up to `rows` extra files and links behind `after`, apart from protected ones.
+    pub(crate) async fn extra_files(&self, after: ExtraKey, rows: usize) -> Result<Extras> {
+        self.call(move |db| db.extra_files(&after.0, rows)).await
     }
 
     /// A page of extra directories before `before`, each before the one that it is in.
-    pub(crate) async fn extra_dirs(&self, before: Option<RelPath>, limit: usize) -> Result<Vec<RelPath>> {
+    pub(crate) async fn extra_dirs(&self, before: Option<RelPath>, dirs: usize) -> Result<Vec<RelPath>> {
         self.call(move |db| {
-            let limit = signed(limit as u64);
+            let (before, rows) = (before.as_ref().map(Name::of), limit(dirs));
             match before {
-                None => db.rows(&format!("SELECT path {EXTRA_DIRS} ORDER BY path DESC LIMIT ?1"), [limit], |row| {
-                    path(row, 0)
-                }),
-                Some(before) => db.rows(
-                    &format!("SELECT path {EXTRA_DIRS} AND path < ?1 ORDER BY path DESC LIMIT ?2"),
-                    params![Name(before.as_bytes()), limit],
-                    |row| path(row, 0),
-                ),
-            }
-        })
-        .await
-    }
-
-    /// The directory of the source, as the scan saw it, that holds `path` or the nearest above it.
-    pub(crate) async fn nearest_seen_dir(&self, at: RelPath) -> Result<Option<SeenDir>> {
-        self.call(move |db| {
-            let mut dir = at.parent();
-            while let Some(at) = dir {
-                let seen = db.row(
-                    "SELECT real, inode, foreign_device, born FROM dir
-                     WHERE path = ?1 AND source_scan = (SELECT max(id) FROM scan)",
-                    [Name(at.as_bytes())],
-                    |row| Ok((optional_path(row, 0)?, row.get(1)?, row.get(2)?, optional_time(row, 3)?)),
-                )?;
-                if let Some((real, inode, foreign_device, born)) = seen {
-                    let read_path = real.unwrap_or_else(|| at.clone());
-                    return Ok(Some(SeenDir { read_path, path: at, inode, foreign_device, born }));
+                None => {
+                    let sql = format!("SELECT path {EXTRA_DIRS} ORDER BY path DESC LIMIT ?1");
+                    db.rows(&sql, [rows], |row| path(row, "path"))
                 }
-                dir = at.parent();
+                Some(before) => {
+                    let sql = format!("SELECT path {EXTRA_DIRS} AND path < ?1 ORDER BY path DESC LIMIT ?2");
+                    db.rows(&sql, params![before, rows], |row| path(row, "path"))
+                }
             }
-            Ok(None)
         })
         .await
     }
 
-    /// Up to `limit` unfinished files of an earlier run; forgets them.
-    pub(crate) async fn take_leftovers(&self, limit: usize) -> Result<Vec<RelPath>> {
+    /// Takes up to `files` partial files of an earlier run.
+    pub(crate) async fn take_leftovers(&self, files: usize) -> Result<Vec<RelPath>> {
         self.call(move |db| {
-            let paths = db.rows("SELECT path FROM leftover LIMIT ?1", [signed(limit as u64)], |row| path(row, 0))?;
+            let paths = db.rows("SELECT path FROM leftover LIMIT ?1", [limit(files)], |row| path(row, "path"))?;
             for path in &paths {
-                db.execute("DELETE FROM leftover WHERE path = ?1", [Name(path.as_bytes())])?;
+                db.execute("DELETE FROM leftover WHERE path = ?1", [Name::of(path)])?;
             }
             Ok(paths)
         })
@@ -240,48 +136,33 @@ impl Journal {
 }
 
 impl Db {
-    /// Whether `dir` or a directory above it is protected.
-    fn protection(&self, dir: &RelPath) -> Result<Option<Protection>> {
-        let mut at = Some(dir.clone());
-        while let Some(dir) = at {
-            let protection =
-                self.row("SELECT asked FROM protected WHERE path = ?1", [Name(dir.as_bytes())], |row| {
-                    Ok(if row.get(0)? { Protection::Asked } else { Protection::Precaution })
-                })?;
-            if protection.is_some() {
-                return Ok(protection);
-            }
-            at = dir.parent();
-        }
-        Ok(None)
-    }
-
-    fn extra_files(&self, after: &ExtraKey, limit: usize) -> Result<Extras> {
-        let rows = self.rows(
+    fn extra_files(&self, after: &FileKey, rows: usize) -> Result<Extras> {
+        let found = self.rows(
             &format!(
-                "SELECT entry.dir, entry.name, dir.path, entry.kind, entry.size, entry.modified {EXTRA_FILES}
-                 AND (entry.dir, entry.name) > (?1, ?2) ORDER BY entry.dir, entry.name LIMIT ?3"
+                "SELECT entry.dir AS dir, entry.name AS name, dir.path AS dir_path, entry.kind AS kind,
+                     entry.size AS size, entry.modified AS modified {EXTRA_FILES}
+                 AND (entry.dir, entry.name) > (:dir, :name) ORDER BY entry.dir, entry.name LIMIT :limit"
             ),
-            params![after.dir, Name(&after.name), signed(limit as u64)],
+            named_params! { ":dir": after.dir, ":name": Name(&after.name), ":limit": limit(rows) },
             |row| {
-                let key = ExtraKey { dir: row.get(0)?, name: bytes(row, 1)? };
-                let kind = if row.get::<_, i64>(3)? == FILE { Kind::File } else { Kind::Symlink };
-                let metadata = Metadata::new(kind, unsigned(row.get(4)?), time(row, 5)?);
-                Ok((key, path(row, 2)?, metadata))
+                let key = FileKey { dir: row.get("dir")?, name: bytes(row, "name")? };
+                let kind = row.get::<_, EntryKind>("kind")?.into();
+                let metadata = Metadata::new(kind, number(row, "size")?, time(row, "modified")?);
+                let extra = Extra { path: path_in(row, "dir_path", "name")?, metadata };
+                Ok((key, path(row, "dir_path")?, extra))
             },
         )?;
-        let mut page = Extras { next: rows.last().map(|(key, ..)| key.clone()), ..Extras::default() };
+        let mut page = Extras { next: found.last().map(|(key, ..)| ExtraKey(key.clone())), ..Extras::default() };
         let mut last: Option<(i64, Option<Protection>)> = None;
-        for (key, dir, metadata) in rows {
+        for (key, dir, extra) in found {
             let protection = match last {
                 Some((id, protection)) if id == key.dir => protection,
                 _ => self.protection(&dir)?,
             };
             last = Some((key.dir, protection));
-            if let Some(protection) = protection {
-                page.protected += u64::from(protection == Protection::Precaution);
-            } else if let Ok(path) = dir.join(&key.name) {
-                page.extras.push(Extra { path, metadata });
+            match protection {
+                Some(protection) => page.protected += u64::from(protection == Protection::Precaution),
+                None => page.extras.push(extra),
             }
         }
         Ok(page)

@@ -3,3 +3,5 @@
 pub(super) mod announced;
 pub(super) mod extras;
 mod overlap;
+pub(super) mod protection;
+pub(super) mod seen_dir;

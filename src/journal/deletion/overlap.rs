@@ -1,4 +1,4 @@
-//! Whether the source lies inside the sink, by a way that no path shows: a server's export, a FUSE mount.
+//! Whether the source lies inside the sink, in a way that no path shows: a server's export, a FUSE mount.
 
 use rusqlite::params;
 use towpath_backend::RelPath;
@@ -10,7 +10,7 @@ use crate::journal::store::value::{Name, bytes, path};
 
 /// Directories that are compared with the source's root, at most.
 const MAX_CANDIDATES: i64 = 256;
-/// mtimes of one file, seen in two ways, differ by less.
+/// mtimes of one file, read by two mounts, differ by no more.
 const TOLERANCE_NS: i64 = 2_000_000_000;
 
 impl Journal {
@@ -24,22 +24,22 @@ impl Journal {
 impl Db {
     fn extra_dir_like_source(&self) -> Result<Option<RelPath>> {
         for candidate in self.candidates()? {
-            let differs = self.row(
-                "SELECT EXISTS (
+            let same = self.row(
+                "SELECT NOT EXISTS (
                      SELECT 1 FROM file JOIN dir AS root ON root.id = file.dir AND root.path = ''
                      WHERE file.scan = (SELECT max(id) FROM scan) AND NOT EXISTS (
                          SELECT 1 FROM sink_entry AS there JOIN dir ON dir.id = there.dir
                          WHERE dir.path = ?1 AND there.name = file.name AND there.kind = file.kind
                              AND there.size = file.size AND there.modified - file.modified BETWEEN -?2 AND ?2))
-                 OR EXISTS (
+                 AND NOT EXISTS (
                      SELECT 1 FROM dir AS wanted JOIN dir AS root ON root.id = wanted.parent AND root.path = ''
                      WHERE wanted.source_scan = (SELECT max(id) FROM scan) AND NOT EXISTS (
                          SELECT 1 FROM dir AS there
-                         WHERE there.path = ?1 || '/' || wanted.path AND there.sink_scan = wanted.source_scan))",
-                params![Name(candidate.as_bytes()), TOLERANCE_NS],
-                |row| row.get::<_, bool>(0),
+                         WHERE there.path = ?1 || '/' || wanted.path AND there.sink_scan = wanted.source_scan)) AS same",
+                params![Name::of(&candidate), TOLERANCE_NS],
+                |row| row.get("same"),
             )?;
-            if differs == Some(false) {
+            if same == Some(true) {
                 return Ok(Some(candidate));
             }
         }
@@ -49,7 +49,7 @@ impl Db {
     /// Directories that only the sink has, and in which it has one of the names of the source's root.
     fn candidates(&self) -> Result<Vec<RelPath>> {
         let extra = "dir.sink_scan = (SELECT max(id) FROM scan) AND dir.source_scan IS NOT (SELECT max(id) FROM scan)";
-        let name = |sql: &str| self.row(sql, [], |row| bytes(row, 0));
+        let name = |sql: &str| self.row(sql, [], |row| bytes(row, "name"));
         let file = name(
             "SELECT name FROM file JOIN dir ON dir.id = file.dir AND dir.path = ''
              WHERE file.scan = (SELECT max(id) FROM scan) LIMIT 1",
@@ -59,10 +59,10 @@ impl Db {
                 "SELECT dir.path FROM sink_entry JOIN dir ON dir.id = sink_entry.dir
                  WHERE sink_entry.name = ?1 AND {extra} LIMIT ?2"
             );
-            return self.rows(&sql, params![Name(&name), MAX_CANDIDATES], |row| path(row, 0));
+            return self.rows(&sql, params![Name(&name), MAX_CANDIDATES], |row| path(row, "path"));
         }
         let dir = name(
-            "SELECT dir.path FROM dir JOIN dir AS root ON root.id = dir.parent AND root.path = ''
+            "SELECT dir.path AS name FROM dir JOIN dir AS root ON root.id = dir.parent AND root.path = ''
              WHERE dir.source_scan = (SELECT max(id) FROM scan) LIMIT 1",
         )?;
         let Some(name) = dir else { return Ok(Vec::new()) };
@@ -70,6 +70,6 @@ impl Db {
             "SELECT dir.path FROM dir JOIN dir AS below ON below.parent = dir.id
              WHERE below.path = dir.path || '/' || ?1 AND {extra} LIMIT ?2"
         );
-        self.rows(&sql, params![Name(&name), MAX_CANDIDATES], |row| path(row, 0))
+        self.rows(&sql, params![Name(&name), MAX_CANDIDATES], |row| path(row, "path"))
     }
 }

@@ -3,14 +3,13 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 use towpath_backend::{Capabilities, Identity};
 
 use crate::error::{Error, Result};
 use crate::event::Side;
 use crate::journal::dry_run::probe;
 use crate::journal::handle::Journal;
-use crate::journal::scan::finish::number;
 use crate::journal::store::open::{Roots, open_beside_others};
 use crate::journal::store::value::Name;
 
@@ -28,7 +27,7 @@ impl Journal {
     pub(crate) async fn record_capabilities(&self, capabilities: Capabilities) -> Result<()> {
         self.call(move |db| {
             let sql = "UPDATE tree SET probe = ?2 WHERE side = ?1";
-            db.execute(sql, rusqlite::params![number(Side::Sink), probe::to_text(&capabilities)]).map(drop)
+            db.execute(sql, params![Side::Sink, probe::to_text(&capabilities)]).map(drop)
         })
         .await
     }
@@ -52,11 +51,12 @@ fn known_sink(copy: &Path) -> rusqlite::Result<KnownSink> {
     let connection = Connection::open(copy)?;
     connection.execute("DELETE FROM outbox", [])?;
     let has_probe = connection.prepare("SELECT probe FROM tree").is_ok();
-    let sql = format!("SELECT identity, {} FROM tree WHERE side = ?1", if has_probe { "probe" } else { "NULL" });
-    connection.query_row(&sql, [number(Side::Sink)], |row| {
+    let sql =
+        format!("SELECT identity, {} AS probe FROM tree WHERE side = ?1", if has_probe { "probe" } else { "NULL" });
+    connection.query_row(&sql, [Side::Sink], |row| {
         Ok(KnownSink {
-            identity: row.get::<_, Option<String>>(0)?.map(Identity::new),
-            capabilities: row.get::<_, Option<String>>(1)?.and_then(|text| probe::from_text(&text)),
+            identity: row.get::<_, Option<String>>("identity")?.map(Identity::new),
+            capabilities: row.get::<_, Option<String>>("probe")?.and_then(|text| probe::from_text(&text)),
         })
     })
 }

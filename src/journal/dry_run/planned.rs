@@ -1,15 +1,13 @@
 //! What a run would do, and why: read from the rows after a scan, for a dry run.
 
-use rusqlite::params;
+use rusqlite::{Row, named_params, params};
 use towpath_backend::{NameRules, RelPath};
 
 use crate::error::Result;
-use crate::journal::backlog::pending::{FileKey, join};
 use crate::journal::handle::Journal;
-use crate::journal::scan::finish::tolerance;
-use crate::journal::scan::listing::OTHER;
-use crate::journal::scan::names::IMPOSSIBLE;
-use crate::journal::store::value::{Name, bytes, path, signed, unsigned};
+use crate::journal::row::file::{EntryKind, FileKey, StoredWork};
+use crate::journal::store::db::Db;
+use crate::journal::store::value::{Name, Tolerance, bytes, limit, number, optional_number, path_in};
 
 /// A file that would be worked on.
 #[derive(Debug)]
@@ -19,16 +17,16 @@ pub(crate) struct PlannedFile {
     pub(crate) size_bytes: u64,
     pub(crate) what: PlannedWork,
     pub(crate) reason: String,
-    /// What goes to make room for it.
+    /// What is removed before it is written.
     pub(crate) conflict: Option<ConflictingEntry>,
 }
 
-/// What is in the place of a file at the sink, and goes.
+/// What is in conflict with a file at the sink, and is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ConflictingEntry {
     /// A file of this size, or a link.
     File(u64),
-    /// A directory: empty, or emptied before.
+    /// A directory: empty, or emptied first.
     Dir,
 }
 
@@ -47,111 +45,132 @@ impl Journal {
     /// that it has differ in another way.
     pub(crate) async fn files_with_whole_seconds(&self) -> Result<u64> {
         self.call_long(|db| {
-            if db.row("SELECT 1 FROM sink_entry LIMIT 1", [], |_| Ok(()))?.is_none() {
+            if !db.exists("SELECT 1 FROM sink_entry LIMIT 1", [])? {
                 return Ok(0);
             }
             let counts = db.row(
-                "SELECT count(*), count(*) FILTER (WHERE there.kind = file.kind
+                "SELECT count(*) AS pending, count(*) FILTER (WHERE there.kind = file.kind
                      AND there.size = coalesce(kept_size, file.size)
                      AND there.modified - file.modified BETWEEN -999999999 AND 999999999
-                     AND there.modified % 1000000000 = 0)
+                     AND there.modified % 1000000000 = 0) AS near
                  FROM file CROSS JOIN sink_entry AS there ON there.dir = file.dir AND there.name = file.name
                  WHERE status = 0 AND work = 0 AND suspect = 0",
                 [],
-                |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)),
+                |row| Ok((number(row, "pending")?, number(row, "near")?)),
             )?;
-            Ok(counts.filter(|(all, near)| all == near).map_or(0, |(_, near)| unsigned(near)))
+            Ok(counts.filter(|(pending, near)| pending == near).map_or(0, |(_, near)| near))
         })
         .await
     }
 
-    /// The size of the file or link of the sink in whose place a directory is to be.
+    /// The size of the file or link of the sink that is in conflict with a directory.
     pub(crate) async fn file_in_place_of(&self, dir: RelPath) -> Result<Option<u64>> {
         self.call(move |db| {
-            let parent = dir.parent().unwrap_or_else(RelPath::root);
-            let name = Name(dir.name().unwrap_or_default());
+            let (parent, name) = Name::split(&dir);
             let sql = "SELECT size FROM sink_entry WHERE dir = (SELECT id FROM dir WHERE path = ?1) AND name = ?2
                  AND kind IN (0, 1)";
-            db.row(sql, params![Name(parent.as_bytes()), name], |row| row.get(0).map(unsigned))
+            db.row(sql, params![parent, name], |row| number(row, "size"))
         })
         .await
     }
 
-    /// Up to `limit` pending files behind `after`, with the reason for each. A full
-    /// directory in a file's place goes with a `mirror` only.
+    /// Up to `files` pending files behind `after`, with the reason for each. A full
+    /// directory in conflict with a file is removed with a `mirror` only.
     pub(crate) async fn planned_files(
         &self,
         after: FileKey,
-        limit: usize,
+        files: usize,
         mirror: bool,
         tolerance_ns: Option<u64>,
         names: NameRules,
     ) -> Result<Vec<PlannedFile>> {
         self.call(move |db| {
-            db.know_names(names)?;
-            db.rows(
-                &format!(
-                    "SELECT file.dir, file.name, dir.path, file.size, file.work,
-                     CASE
-                         WHEN file.work = 3 THEN file.problem
-                         WHEN file.work = 2 THEN 'permissions or owner differ'
-                         WHEN file.work = 1 THEN 'another name of a file'
-                         WHEN there.kind IS NULL THEN 'missing'
-                         WHEN there.kind <> file.kind THEN 'of another kind'
-                         WHEN there.size <> coalesce(file.kept_size, file.size) THEN 'size differs'
-                         WHEN there.modified - file.modified BETWEEN -999999999 AND 999999999
-                             AND there.modified - file.modified NOT BETWEEN -?4 AND ?4
-                             THEN 'mtime differs by a fraction of a second'
-                         WHEN there.modified - coalesce(file.kept_modified, file.modified) NOT BETWEEN -?4 AND ?4
-                             THEN 'mtime differs'
-                         ELSE 'under way when a run was cut off'
-                     END,
-                     (SELECT EXISTS (SELECT 1 FROM sink_entry AS inner WHERE inner.dir = twin.id)
-                             OR EXISTS (SELECT 1 FROM dir AS below WHERE below.parent = twin.id AND below.sink_scan = twin.sink_scan)
-                      FROM dir AS twin WHERE twin.sink_scan = (SELECT max(id) FROM scan) AND {}),
-                     CASE WHEN there.kind IN (0, 1) AND there.kind <> file.kind THEN there.size END,
-                     there.kind IS ?5
-                 FROM file JOIN dir ON dir.id = file.dir
-                 LEFT JOIN sink_entry AS there ON there.dir = file.dir AND there.name = file.name
-                 WHERE status = 0 AND (file.dir, file.name) > (?1, ?2)
-                 ORDER BY file.dir, file.name LIMIT ?3",
-                    same_name(names)
-                ),
-                params![after.dir, Name(&after.name), signed(limit as u64), tolerance(tolerance_ns.map(signed)), OTHER],
-                |row| {
-                    let key = FileKey { dir: row.get(0)?, name: bytes(row, 1)? };
-                    let what = match row.get::<_, i64>(4)? {
-                        0 => PlannedWork::Send,
-                        1 => PlannedWork::Link,
-                        IMPOSSIBLE => PlannedWork::Fail,
-                        _ => PlannedWork::Attributes,
-                    };
-                    // NULL: no directory is in its place; otherwise whether it is full.
-                    let dir_there = row.get::<_, Option<bool>>(6)?;
-                    let is_special_there = row.get::<_, bool>(8)?;
-                    let (what, reason) = match dir_there {
-                        _ if is_special_there => {
-                            (PlannedWork::Fail, "a special file (FIFO, socket or device) is in its place: remove it".to_owned())
-                        }
-                        Some(true) if !mirror => {
-                            (PlannedWork::Fail, "a directory with content is in its place".to_owned())
-                        }
-                        Some(_) if what != PlannedWork::Fail => (what, "a directory is in its place".to_owned()),
-                        _ => (what, row.get::<_, Option<String>>(5)?.unwrap_or_default()),
-                    };
-                    let file_there = row.get::<_, Option<i64>>(7)?.map(|size| ConflictingEntry::File(unsigned(size)));
-                    let conflict = file_there.or(dir_there.map(|_| ConflictingEntry::Dir));
-                    let conflict = conflict.filter(|_| what != PlannedWork::Fail);
-                    let path = join(&path(row, 2)?, &key.name)?;
-                    Ok(PlannedFile { path, key, size_bytes: unsigned(row.get(3)?), what, reason, conflict })
-                },
-            )
+            db.create_name_functions(names)?;
+            db.planned_files(&after, files, mirror, Tolerance(tolerance_ns), names)
         })
         .await
     }
 }
 
-/// The condition on the directory `twin` of the sink that has a file's name.
+impl Db {
+    fn planned_files(
+        &self,
+        after: &FileKey,
+        files: usize,
+        mirror: bool,
+        tolerance: Tolerance,
+        names: NameRules,
+    ) -> Result<Vec<PlannedFile>> {
+        self.rows(
+            &format!(
+                "SELECT file.dir AS dir, file.name AS name, dir.path AS dir_path, file.size AS size, file.work AS work,
+                 CASE
+                     WHEN file.work = 3 THEN file.problem
+                     WHEN file.work = 2 THEN 'permissions or owner differ'
+                     WHEN file.work = 1 THEN 'another name of a file'
+                     WHEN there.kind IS NULL THEN 'missing'
+                     WHEN there.kind <> file.kind THEN 'of another kind'
+                     WHEN there.size <> coalesce(file.kept_size, file.size) THEN 'size differs'
+                     WHEN there.modified - file.modified BETWEEN -999999999 AND 999999999
+                         AND there.modified - file.modified NOT BETWEEN -:tolerance AND :tolerance
+                         THEN 'mtime differs by a fraction of a second'
+                     WHEN there.modified - coalesce(file.kept_modified, file.modified)
+                         NOT BETWEEN -:tolerance AND :tolerance
+                         THEN 'mtime differs'
+                     ELSE 'in flight at an unclean shutdown'
+                 END AS reason,
+                 (SELECT EXISTS (SELECT 1 FROM sink_entry AS inner WHERE inner.dir = twin.id)
+                         OR EXISTS (SELECT 1 FROM dir AS below
+                             WHERE below.parent = twin.id AND below.sink_scan = twin.sink_scan)
+                  FROM dir AS twin WHERE twin.sink_scan = (SELECT max(id) FROM scan) AND {}) AS full_dir,
+                 there.kind AS sink_kind, file.kind AS kind, there.size AS sink_size
+                 FROM file JOIN dir ON dir.id = file.dir
+                 LEFT JOIN sink_entry AS there ON there.dir = file.dir AND there.name = file.name
+                 WHERE status = 0 AND (file.dir, file.name) > (:dir, :name)
+                 ORDER BY file.dir, file.name LIMIT :limit",
+                same_name(names)
+            ),
+            named_params! {
+                ":dir": after.dir, ":name": Name(&after.name), ":limit": limit(files), ":tolerance": tolerance,
+            },
+            |row| planned(row, mirror),
+        )
+    }
+}
+
+fn planned(row: &Row<'_>, mirror: bool) -> rusqlite::Result<PlannedFile> {
+    let what = match row.get("work")? {
+        StoredWork::Content => PlannedWork::Send,
+        StoredWork::Name => PlannedWork::Link,
+        StoredWork::Attributes => PlannedWork::Attributes,
+        StoredWork::Impossible => PlannedWork::Fail,
+    };
+    // `None`: no directory of the sink has its name; otherwise whether it has content.
+    let full_dir = row.get::<_, Option<bool>>("full_dir")?;
+    let sink_kind = row.get::<_, Option<EntryKind>>("sink_kind")?;
+    let (what, reason) = match full_dir {
+        _ if sink_kind == Some(EntryKind::Other) => {
+            (PlannedWork::Fail, "a special file (FIFO, socket or device) is in its place: remove it".to_owned())
+        }
+        Some(true) if !mirror => (PlannedWork::Fail, "a directory with content is in its place".to_owned()),
+        Some(_) if what != PlannedWork::Fail => (what, "a directory is in its place".to_owned()),
+        _ => (what, row.get::<_, Option<String>>("reason")?.unwrap_or_default()),
+    };
+    let has_other_kind = sink_kind.is_some_and(|there| there != EntryKind::Other)
+        && sink_kind != row.get::<_, Option<EntryKind>>("kind")?;
+    let conflicting_file = if has_other_kind { optional_number(row, "sink_size")? } else { None };
+    let conflict = conflicting_file.map(ConflictingEntry::File).or(full_dir.map(|_| ConflictingEntry::Dir));
+    Ok(PlannedFile {
+        key: FileKey { dir: row.get("dir")?, name: bytes(row, "name")? },
+        path: path_in(row, "dir_path", "name")?,
+        size_bytes: number(row, "size")?,
+        conflict: conflict.filter(|_| what != PlannedWork::Fail),
+        what,
+        reason,
+    })
+}
+
+/// The condition on the directory `twin` of the sink whose name a file has.
 fn same_name(names: NameRules) -> &'static str {
     match names.folds() {
         true => "twin.parent = file.dir AND name_key(twin.path) = name_key(file.name)",

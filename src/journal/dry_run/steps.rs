@@ -1,13 +1,13 @@
 //! The steps of a dry run, sorted by path: a temporary table, which SQLite keeps in a file, so that
 //! memory does not grow with their number.
 
-use rusqlite::params;
+use rusqlite::{named_params, params};
 use towpath_backend::RelPath;
 
 use crate::error::Result;
 use crate::event::Action;
 use crate::journal::handle::Journal;
-use crate::journal::store::value::{path, signed, unsigned};
+use crate::journal::store::value::{limit, optional_number, path, signed, stored_as_integer};
 
 /// Something that a run would do.
 #[derive(Clone, Debug)]
@@ -19,45 +19,37 @@ pub(crate) struct Step {
 }
 
 impl Step {
-    /// Where the step stands among all: by the bytes of its path; of one path, what goes comes first.
+    /// Its position: by the bytes of its path; of one path, in the order in which steps are done.
     pub(crate) fn key(&self) -> StepKey {
-        StepKey { path: self.path.as_bytes().to_vec(), place: place(self.action) }
+        StepKey { path: self.path.as_bytes().to_vec(), action: Some(self.action) }
     }
 }
 
-/// Where a page of steps ends.
+/// The position of a step; without an action, before all steps of its path.
 #[derive(Clone, Debug)]
 pub(crate) struct StepKey {
     path: Vec<u8>,
-    place: i64,
+    action: Option<Action>,
 }
 
 impl StepKey {
     /// Before all of them.
     pub(crate) fn first() -> Self {
-        Self { path: Vec::new(), place: -1 }
+        Self { path: Vec::new(), action: None }
     }
 }
 
-/// In the order in which they are done to one path.
-const ACTIONS: [Action; 8] = [
-    Action::Rename,
-    Action::Delete,
-    Action::DeleteDir,
-    Action::MakeDir,
-    Action::Send,
-    Action::Link,
-    Action::SetAttributes,
-    Action::Fail,
-];
-
-fn place(action: Action) -> i64 {
-    ACTIONS.iter().position(|other| *other == action).map_or(-1, |place| signed(place as u64))
-}
-
-fn action(place: i64) -> Option<Action> {
-    usize::try_from(place).ok().and_then(|place| ACTIONS.get(place)).copied()
-}
+// In the order in which they are done to one path.
+stored_as_integer!(Action {
+    Action::Rename = 0,
+    Action::Delete = 1,
+    Action::DeleteDir = 2,
+    Action::MakeDir = 3,
+    Action::Send = 4,
+    Action::Link = 5,
+    Action::SetAttributes = 6,
+    Action::Fail = 7,
+});
 
 const TABLE: &str = "CREATE TEMP TABLE IF NOT EXISTS step(
         path BLOB NOT NULL, place INTEGER NOT NULL, size INTEGER, reason TEXT NOT NULL, PRIMARY KEY (path, place)
@@ -69,27 +61,28 @@ impl Journal {
         self.call(move |db| {
             db.execute(TABLE, [])?;
             for Step { action, path, size_bytes, reason } in steps {
-                let values = params![path.as_bytes(), place(action), size_bytes.map(signed), reason];
-                db.execute("INSERT OR REPLACE INTO step VALUES (?1, ?2, ?3, ?4)", values)?;
+                let values = params![path.as_bytes(), action, size_bytes.map(signed), reason];
+                db.execute("INSERT OR REPLACE INTO step(path, place, size, reason) VALUES (?1, ?2, ?3, ?4)", values)?;
             }
             Ok(())
         })
         .await
     }
 
-    /// Up to `limit` steps behind `after`, sorted.
-    pub(crate) async fn steps(&self, after: StepKey, limit: usize) -> Result<Vec<Step>> {
+    /// Up to `steps` steps behind `after`, sorted.
+    pub(crate) async fn steps(&self, after: StepKey, steps: usize) -> Result<Vec<Step>> {
         self.call(move |db| {
             db.execute(TABLE, [])?;
             db.rows(
-                "SELECT path, place, size, reason FROM step WHERE (path, place) > (?1, ?2) ORDER BY path, place LIMIT ?3",
-                params![after.path, after.place, signed(limit as u64)],
+                "SELECT path, place, size, reason FROM step WHERE (path, place) > (:path, coalesce(:place, -1))
+                 ORDER BY path, place LIMIT :limit",
+                named_params! { ":path": after.path, ":place": after.action, ":limit": limit(steps) },
                 |row| {
                     Ok(Step {
-                        action: action(row.get(1)?).ok_or(rusqlite::Error::InvalidColumnIndex(1))?,
-                        path: path(row, 0)?,
-                        size_bytes: row.get::<_, Option<i64>>(2)?.map(unsigned),
-                        reason: row.get(3)?,
+                        action: row.get("place")?,
+                        path: path(row, "path")?,
+                        size_bytes: optional_number(row, "size")?,
+                        reason: row.get("reason")?,
                     })
                 },
             )

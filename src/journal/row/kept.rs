@@ -3,13 +3,12 @@
 //! Later scans compare the sink with what it kept, so that nothing is sent or applied again that
 //! it does not keep. A change at the source makes it void.
 
-use rusqlite::{Row, params};
+use rusqlite::{Row, ToSql};
 use towpath_backend::{Owner, Timestamp};
 
 use crate::error::Result;
-use crate::journal::backlog::pending::{FileKey, owner};
 use crate::journal::store::db::Db;
-use crate::journal::store::value::{Name, Time, optional_time};
+use crate::journal::store::value::{Time, optional_time, owner};
 
 /// What the sink has instead of what it was given. `None`: it has what it was given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,53 +18,56 @@ pub(crate) struct Kept {
     pub(crate) owner: Option<Owner>,
 }
 
+/// The assignments of permissions and owner in an UPDATE of `file` or `dir`.
+pub(in crate::journal) const SET_KEPT_ATTRIBUTES: &str =
+    "kept_permissions = :kept_permissions, kept_user = :kept_user, kept_grp = :kept_grp";
+
 impl Kept {
     pub(crate) fn is_empty(self) -> bool {
         self == Self::default()
     }
 
-    /// From four columns, `first` and those that follow: mtime, permissions, user, group.
-    pub(in crate::journal) fn from_row(row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
+    /// From the columns of `file` or `dir` with these names.
+    pub(in crate::journal) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
-            modified: optional_time(row, first)?,
-            permissions: row.get(first + 1)?,
-            owner: owner(row.get(first + 2)?, row.get(first + 3)?),
+            modified: optional_time(row, "kept_modified")?,
+            permissions: row.get("kept_permissions")?,
+            owner: owner(row, "kept_user", "kept_grp")?,
         })
     }
 }
 
+/// A [`Kept`] as parameters of a statement.
+pub(in crate::journal) struct KeptColumns {
+    modified: Option<Time>,
+    permissions: Option<u32>,
+    user: Option<u32>,
+    group: Option<u32>,
+}
+
+impl KeptColumns {
+    pub(in crate::journal) fn of(kept: Kept) -> Self {
+        Self {
+            modified: kept.modified.map(Time),
+            permissions: kept.permissions,
+            user: kept.owner.map(|owner| owner.user),
+            group: kept.owner.map(|owner| owner.group),
+        }
+    }
+
+    /// The parameters of [`SET_KEPT_ATTRIBUTES`].
+    pub(in crate::journal) fn attributes(&self) -> [(&'static str, &dyn ToSql); 3] {
+        [(":kept_permissions", &self.permissions), (":kept_user", &self.user), (":kept_grp", &self.group)]
+    }
+
+    /// The parameter `:kept_modified`.
+    pub(in crate::journal) fn modified(&self) -> (&'static str, &dyn ToSql) {
+        (":kept_modified", &self.modified)
+    }
+}
+
 impl Db {
-    /// Records what the sink has of a file whose attributes alone were applied.
-    pub(in crate::journal) fn set_kept_attributes(&self, key: &FileKey, kept: Kept) -> Result<()> {
-        self.execute(
-            "UPDATE file SET kept_permissions = ?3, kept_user = ?4, kept_grp = ?5 WHERE dir = ?1 AND name = ?2",
-            params![
-                key.dir,
-                Name(&key.name),
-                kept.permissions,
-                kept.owner.map(|owner| owner.user),
-                kept.owner.map(|owner| owner.group),
-            ],
-        )
-        .map(drop)
-    }
-
-    /// Records what the sink has of a directory.
-    pub(in crate::journal) fn set_kept_of_dir(&self, id: i64, kept: Kept) -> Result<()> {
-        self.execute(
-            "UPDATE dir SET kept_modified = ?2, kept_permissions = ?3, kept_user = ?4, kept_grp = ?5 WHERE id = ?1",
-            params![
-                id,
-                kept.modified.map(Time),
-                kept.permissions,
-                kept.owner.map(|owner| owner.user),
-                kept.owner.map(|owner| owner.group),
-            ],
-        )
-        .map(drop)
-    }
-
-    /// Another user may be allowed what the last one was not: what was kept instead counts no more.
+    /// Another user may be allowed what the last one was not: what was kept instead is void.
     pub(in crate::journal) fn forget_kept_attributes(&self) -> Result<()> {
         for table in ["file", "dir"] {
             self.execute(

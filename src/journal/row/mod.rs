@@ -1,3 +1,7 @@
 //! What the columns of a row mean, and the updates that several jobs share.
 
+pub(super) mod dir;
+pub(super) mod file;
 pub(super) mod kept;
+mod tree;
+pub(super) mod unknown;

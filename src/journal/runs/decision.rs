@@ -1,9 +1,9 @@
-//! What a run begins with: the backlog of an earlier one, or a scan.
+//! Whether a run resumes the backlog of an earlier one or scans.
 
 use crate::audit::RunLine;
 use crate::error::{Error, Result};
 use crate::event::{BacklogOrigin, ScanReason};
-use crate::journal::runs::run::Backlog;
+use crate::journal::backlog::summary::Backlog;
 use crate::journal::store::db::Db;
 use crate::json;
 use crate::options::AfterBacklog;
@@ -14,14 +14,14 @@ pub(crate) struct RunRequest {
     /// Scan first, even if there is a backlog.
     pub(crate) rescan: bool,
     pub(crate) after_backlog: AfterBacklog,
-    /// What decides which files are migrated, in a text that can be compared: a backlog that was
-    /// made with other settings is not what is asked for now.
+    /// What determines which files are migrated, as a text that can be compared: a backlog of
+    /// other settings is not the one that is asked for.
     pub(crate) settings: String,
-    /// The line that says so in the log; what is found out is added.
+    /// The first line of the run in the log; [`start_line`] completes it.
     pub(crate) line: RunLine,
 }
 
-/// What a run begins with.
+/// What a run starts with: a scan, or the backlog of an earlier one.
 #[derive(Debug)]
 pub(crate) enum Decision {
     Scan(ScanReason),
@@ -65,10 +65,10 @@ pub(in crate::journal) fn start_line(
 }
 
 impl Db {
-    /// The last run, if it did not come to its end, and when it started.
+    /// The last run, if it did not end, and when it started in nanoseconds since 1970.
     pub(in crate::journal) fn unfinished_run(&self) -> Result<Option<(i64, i64)>> {
         let sql = "SELECT id, started FROM run WHERE id = (SELECT max(id) FROM run) AND finished IS NULL";
-        self.row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
+        self.row(sql, [], |row| Ok((row.get("id")?, row.get("started")?)))
     }
 
     pub(in crate::journal) fn decision(&self, request: &RunRequest) -> Result<Decision> {
@@ -85,12 +85,12 @@ impl Db {
     }
 
     fn has_settings(&self, settings: &str) -> Result<bool> {
-        let sql = "SELECT settings = ?1 FROM scan ORDER BY id DESC LIMIT 1";
-        Ok(self.row(sql, [settings], |row| row.get(0))?.unwrap_or(false))
+        let sql = "SELECT settings = ?1 AS same FROM scan ORDER BY id DESC LIMIT 1";
+        Ok(self.row(sql, [settings], |row| row.get("same"))?.unwrap_or(false))
     }
 
-    /// The backlog alone, in a run that would scan for `reason`. Made with other settings, it is
-    /// not what is asked for, whatever else calls for a scan.
+    /// The backlog alone, in a run that would scan for `reason` but must not. One of other settings is
+    /// never resumed.
     fn decision_without_scan(&self, reason: ScanReason, settings: &str) -> Result<Decision> {
         Err(Error::NoBacklog(match reason {
             ScanReason::FirstRun => "these trees were not scanned yet",
@@ -108,9 +108,9 @@ impl Db {
             return Ok(Decision::Scan(ScanReason::FirstRun));
         }
         let last = self.row(
-            "SELECT finished IS NOT NULL, settings = ?1 FROM scan ORDER BY id DESC LIMIT 1",
+            "SELECT finished IS NOT NULL AS complete, settings = ?1 AS same FROM scan ORDER BY id DESC LIMIT 1",
             [&request.settings],
-            |row| Ok((row.get::<_, bool>(0)?, row.get::<_, bool>(1)?)),
+            |row| Ok((row.get::<_, bool>("complete")?, row.get::<_, bool>("same")?)),
         )?;
         let same_settings = match last {
             None => return Ok(Decision::Scan(ScanReason::FirstRun)),
@@ -121,12 +121,10 @@ impl Db {
             return Ok(Decision::Scan(ScanReason::Requested));
         }
         let backlog = self.backlog()?;
-        let waiting = |column| {
-            self.row(&format!("SELECT 1 FROM dir WHERE {column} = 1 LIMIT 1"), [], |_| Ok(())).map(|row| row.is_some())
-        };
-        // What cannot be had at the sink is no work: new files would never be found.
+        let waiting = |column| self.exists(&format!("SELECT 1 FROM dir WHERE {column} = 1 LIMIT 1"), []);
+        // What the sink cannot hold is no work: new files would never be found.
         let possible = "SELECT 1 FROM file WHERE status = 0 AND work IN (0, 1, 2) LIMIT 1";
-        let has_files = self.row(possible, [], |_| Ok(()))?.is_some();
+        let has_files = self.exists(possible, [])?;
         let is_incomplete = backlog.unreadable > 0 || backlog.unreadable_at_sink > 0;
         if !has_files && !waiting("missing")? && !waiting("settle")? {
             let reason = if is_incomplete { ScanReason::Incomplete } else { ScanReason::BacklogEmpty };
@@ -135,10 +133,10 @@ impl Db {
         if !same_settings {
             return Ok(Decision::Scan(ScanReason::OtherSettings));
         }
-        // An interrupted run is resumed. After one that came to its end, only what failed is pending: a file
+        // An interrupted run is resumed. After one that ended, only what failed is pending: a file
         // that fails again and again must not keep new files from being found.
         let ended = "SELECT 1 FROM run WHERE outcome = 'finished' AND id >= (SELECT max(run) FROM scan) LIMIT 1";
-        if self.row(ended, [], |_| Ok(()))?.is_none() {
+        if !self.exists(ended, [])? {
             return Ok(Decision::Resume { backlog, origin: BacklogOrigin::Interrupted, then: None });
         }
         let reason = if is_incomplete { ScanReason::Incomplete } else { ScanReason::AfterFailed };

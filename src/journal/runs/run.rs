@@ -1,17 +1,14 @@
-//! Runs: what the last ones left, and how this one ended.
+//! A run from its beginning to its end.
 
 use rusqlite::params;
-use towpath_backend::{Identity, Timestamp};
+use towpath_backend::Identity;
 
 use crate::audit::RunLine;
 use crate::error::Result;
-use crate::event::{Counts, Side, Totals};
 use crate::journal::handle::Journal;
 use crate::journal::runs::decision::{Decision, RunRequest, start_line};
-use crate::journal::scan::finish::number;
-use crate::journal::scan::mounts::LOST_IN_SOURCE;
 use crate::journal::store::db::Db;
-use crate::journal::store::value::unsigned;
+use crate::journal::store::value::now_ns;
 use crate::per_side::PerSide;
 
 /// What a run finds when it starts.
@@ -24,27 +21,23 @@ pub(crate) struct RunStart {
     pub(crate) identities: PerSide<Option<String>>,
 }
 
-/// What an earlier scan left to do.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Backlog {
-    pub(crate) pending: Totals,
-    pub(crate) source: Counts,
-    pub(crate) sink: Counts,
-    pub(crate) skipped: u64,
-    /// Directories of the source that the scan could not read.
-    pub(crate) unreadable: u64,
-    /// The same of the sink: of its extras nothing is known there.
-    pub(crate) unreadable_at_sink: u64,
-    /// When the scan began; `None` before the first.
-    pub(crate) scanned_at: Option<Timestamp>,
-}
-
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RunEnd {
     Finished,
     Stopped,
     Failed,
+}
+
+impl RunEnd {
+    /// Its name in the column `run.outcome`.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Finished => "finished",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 impl Journal {
@@ -61,8 +54,8 @@ impl Journal {
         self.commit_long(|db| db.begin_attempts()).await
     }
 
-    /// From here until [`Self::end_run`] files are under way: a run that is cut
-    /// off in between may leave files that look complete and are not.
+    /// From here until [`Self::end_run`] files are in flight: an unclean shutdown
+    /// in between may leave files that look complete and are not.
     ///
     /// This and all earlier commits, such as the scan's, are durable when it returns: otherwise the next run
     /// would trust size and mtime of a file whose content never reached the disk.
@@ -74,7 +67,7 @@ impl Journal {
 
     async fn mark_transferring(&self, run: i64) -> Result<()> {
         self.call_long(|db| {
-            // What arrives changes the time of the directory that it arrives in.
+            // What arrives changes the mtime of the directory that it arrives in.
             db.execute(
                 "UPDATE dir SET settle = 1 WHERE settle = 0 AND modified IS NOT NULL AND (
                      id IN (SELECT dir FROM file WHERE status = 0)
@@ -93,11 +86,6 @@ impl Journal {
         self.call(move |db| db.record_identities(&identities)).await
     }
 
-    /// What the last scan counted in the source and in the sink.
-    pub(crate) async fn counted(&self) -> Result<(Counts, Counts)> {
-        self.call(|db| db.backlog().map(|backlog| (backlog.source, backlog.sink))).await
-    }
-
     /// Records how the run ended, with its last line; all that it wrote must have been flushed,
     /// unless it failed.
     pub(crate) async fn end_run(&self, run: i64, end: RunEnd, line: RunLine) -> Result<()> {
@@ -105,29 +93,22 @@ impl Journal {
     }
 }
 
-/// Now, in nanoseconds since 1970.
-pub(in crate::journal) fn now_ns() -> i64 {
-    i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX)
-}
-
 impl Db {
     pub(in crate::journal) fn begin_run(&mut self, request: RunRequest) -> Result<RunStart> {
-        let cut_off = self.row("SELECT 1 FROM run WHERE transferring = 1 LIMIT 1", [], |_| Ok(()))?.is_some();
-        if cut_off {
+        if self.exists("SELECT 1 FROM run WHERE transferring = 1 LIMIT 1", [])? {
             self.execute("UPDATE distrust SET value = 1", [])?;
             self.execute("UPDATE run SET transferring = 0 WHERE transferring = 1", [])?;
         }
         self.begin_attempts()?;
         let decision = self.decision(&request)?;
         if matches!(decision, Decision::Resume { .. }) {
-            // What failed in the last run has another chance in this one.
-            self.execute("UPDATE dir SET missing = 1 WHERE missing = 2", [])?;
-            self.execute("UPDATE dir SET settle = 1 WHERE settle = 2", [])?;
+            self.retry_dirs()?;
         }
         let unfinished = self.unfinished_run()?;
         let user = rustix::process::geteuid().as_raw();
-        let last = self.row("SELECT user FROM run ORDER BY id DESC LIMIT 1", [], |row| row.get::<_, Option<u32>>(0))?;
-        if request.rescan || last.flatten().is_some_and(|last| last != user) {
+        let sql = "SELECT user FROM run ORDER BY id DESC LIMIT 1";
+        let last_user = self.row(sql, [], |row| row.get::<_, Option<u32>>("user"))?.flatten();
+        if request.rescan || last_user.is_some_and(|last| last != user) {
             self.forget_kept_attributes()?;
         }
         self.execute("INSERT INTO run(started, user) VALUES (?1, ?2)", params![now_ns(), user])?;
@@ -136,81 +117,28 @@ impl Db {
         Ok(RunStart { run, decision, identities: self.identities()? })
     }
 
-    /// Puts all that is pending back into the first pass.
+    /// Moves all that is pending back to the first attempt.
     fn begin_attempts(&mut self) -> Result<()> {
         self.execute("UPDATE file SET turn = 0 WHERE status = 0 AND work IN (0, 1, 2) AND turn > 0", [])?;
         self.execute("UPDATE file SET failed = NULL WHERE failed IS NOT NULL", [])?;
         self.disown_unfinished()?;
-        self.name_what_is_there()?;
+        self.link_to_synced_names()?;
         self.send_orphaned_names(0)
     }
 
-    /// The backlog of the last scan, which must be complete.
-    pub(in crate::journal) fn backlog(&self) -> Result<Backlog> {
-        let mut backlog = self
-            .row(
-                "SELECT source_files, source_dirs, source_bytes, sink_files, sink_dirs, sink_bytes, skipped,
-                     (SELECT count(*) FROM unreadable WHERE side IN (?1, ?2)),
-                     (SELECT count(*) FROM unreadable WHERE side = ?3), started
-                 FROM scan ORDER BY id DESC LIMIT 1",
-                [number(Side::Source), LOST_IN_SOURCE, number(Side::Sink)],
-                |row| {
-                    let n = |index| row.get(index).map(unsigned);
-                    Ok(Backlog {
-                        source: Counts { files: n(0)?, dirs: n(1)?, bytes: n(2)?.into() },
-                        sink: Counts { files: n(3)?, dirs: n(4)?, bytes: n(5)?.into() },
-                        skipped: n(6)?,
-                        unreadable: n(7)?,
-                        unreadable_at_sink: n(8)?,
-                        scanned_at: Some(Timestamp::from_ns(row.get(9)?)),
-                        ..Backlog::default()
-                    })
-                },
-            )?
-            .unwrap_or_default();
-        self.exact_sums(&mut backlog.source, &mut backlog.sink)?;
-        backlog.pending = self.pending()?;
-        Ok(backlog)
-    }
-
-    fn identities(&self) -> Result<PerSide<Option<String>>> {
-        let identity = |side: i64| {
-            let recorded = self.row("SELECT identity FROM tree WHERE side = ?1", [side], |row| row.get(0));
-            recorded.map(Option::flatten)
-        };
-        Ok(PerSide { source: identity(number(Side::Source))?, sink: identity(number(Side::Sink))? })
-    }
-
-    pub(in crate::journal) fn record_identities(&mut self, identities: &PerSide<Identity>) -> Result<()> {
-        for (side, identity) in identities.iter() {
-            self.execute(
-                "UPDATE tree SET identity = ?2 WHERE side = ?1 AND identity IS NOT ?2",
-                params![number(side), identity.as_str()],
-            )?;
-        }
-        Ok(())
-    }
-
     pub(in crate::journal) fn end_run(&mut self, run: i64, end: RunEnd, mut line: RunLine) -> Result<()> {
-        let outcome = match end {
-            RunEnd::Finished => "finished",
-            RunEnd::Stopped => "stopped",
-            RunEnd::Failed => "failed",
-        };
-        // What a failed run had in flight stays suspect.
+        // What a failed run had in flight stays unverified.
         let clean = end != RunEnd::Failed;
         self.execute(
             "UPDATE run SET finished = ?2, outcome = ?3, transferring = CASE WHEN ?4 THEN 0 ELSE transferring END
              WHERE id = ?1",
-            params![run, now_ns(), outcome, clean],
+            params![run, now_ns(), end.name(), clean],
         )?;
         line.fields.shift_insert(0, "run".to_owned(), run.into());
         self.add_run_line(&line);
         // The outbox may be cleared only once the log has its lines durably. If it kept them and the log
         // was rotated before the next run, that run would append them again.
         self.commit_and_go_on()?;
-        self.log.complete_and_sync()?;
-        // Need not be durable: if a power cut undoes it, the next run finds the lines in the log.
-        self.execute("DELETE FROM outbox", []).map(drop)
+        self.clear_outbox()
     }
 }

@@ -1,7 +1,11 @@
 //! A scan, from its beginning to its end.
 
 pub(super) mod finish;
+mod hard_links;
 pub(super) mod listing;
-pub(super) mod mounts;
-pub(super) mod names;
+mod mounts;
+mod names;
+mod queue;
 pub(super) mod spelling;
+pub(super) mod start;
+mod unverified;

@@ -1,17 +1,15 @@
-//! Names that the sink spells in another way than the source, and takes for the same.
+//! Names that the sink spells in another way than the source, and that are the same to it.
 //!
 //! A file gets other capitals at the source; the sink, which folds case, still has the old ones.
-//! No two names collide there: the sink's entry is that file, and its name is to be spelled anew.
+//! No two names collide there: the sink's entry is that file, and is to be renamed.
 
 use rusqlite::params;
 use towpath_backend::RelPath;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::journal::handle::Journal;
-use crate::journal::scan::finish::subtree;
-use crate::journal::scan::names::last_name;
 use crate::journal::store::db::Db;
-use crate::journal::store::value::{Name, bytes, path, signed};
+use crate::journal::store::value::{Name, bytes, last_name, limit, path, subtree};
 
 /// A name of the sink that is to be spelled as the source spells it.
 #[derive(Debug)]
@@ -29,31 +27,24 @@ impl Journal {
         self.call(Db::take_respelled_dirs).await
     }
 
-    /// Up to `limit` names to be spelled anew behind `after`, each behind the directory that it is in.
-    pub(crate) async fn respellings(&self, after: RelPath, limit: usize) -> Result<Vec<Respelling>> {
+    /// Up to `names` names to be changed, behind `after`, each behind the directory that it is in.
+    pub(crate) async fn respellings(&self, after: RelPath, names: usize) -> Result<Vec<Respelling>> {
         self.call(move |db| {
             let sql = "SELECT path, name FROM respelling WHERE path > ?1 ORDER BY path LIMIT ?2";
-            let rows = db.rows(sql, params![Name(after.as_bytes()), signed(limit as u64)], |row| {
-                Ok((path(row, 0)?, bytes(row, 1)?))
+            let rows = db.rows(sql, params![Name::of(&after), limit(names)], |row| {
+                Ok((path(row, "path")?, bytes(row, "name")?))
             })?;
-            let with_dir = |(path, name): (RelPath, Vec<u8>)| {
-                let at_sink = path.parent()?.join(&name).ok()?;
-                Some(Respelling { path, at_sink })
-            };
-            Ok(rows.into_iter().filter_map(with_dir).collect())
+            rows.into_iter().map(|(path, name)| respelling(path, &name)).collect()
         })
         .await
     }
 
-    /// Forgets names that need no new spelling any more. The times of the directories that they
-    /// are in are to be set again.
+    /// Forgets names that were changed. The directories that they are in are finalized again.
     pub(crate) async fn respelled(&self, paths: Vec<RelPath>) -> Result<()> {
         self.call(move |db| {
             for path in &paths {
-                db.execute("DELETE FROM respelling WHERE path = ?1", [Name(path.as_bytes())])?;
-                let parent = path.parent().unwrap_or_else(RelPath::root);
-                let settle = "UPDATE dir SET settle = 1 WHERE path = ?1 AND modified IS NOT NULL";
-                db.execute(settle, [Name(parent.as_bytes())])?;
+                db.execute("DELETE FROM respelling WHERE path = ?1", [Name::of(path)])?;
+                db.finalize_again(Name::split(path).0)?;
             }
             Ok(())
         })
@@ -61,9 +52,17 @@ impl Journal {
     }
 }
 
+fn respelling(path: RelPath, name: &[u8]) -> Result<Respelling> {
+    match path.parent().map(|parent| parent.join(name)) {
+        Some(Ok(at_sink)) => Ok(Respelling { path, at_sink }),
+        _ => Err(Error::Internal(format!("{path} cannot have been {} at the destination", name.escape_ascii()))),
+    }
+}
+
 impl Db {
     fn take_respelled_dirs(&mut self) -> Result<Vec<RelPath>> {
-        if !self.scan.names.folds() {
+        let scan = self.scan()?;
+        if !scan.names.folds() {
             return Ok(Vec::new());
         }
         let at_sink_alone = "sink_scan = ?1 AND source_scan IS NOT ?1";
@@ -72,11 +71,11 @@ impl Db {
              WHERE parent IS NOT NULL AND {at_sink_alone}"
         ))?;
         let pairs = self.rows(
-            "SELECT min(dir.path), min(stale.name) FROM dir
+            "SELECT min(dir.path) AS at_source, min(stale.name) AS at_sink FROM dir
              JOIN stale ON stale.dir = dir.parent AND stale.key = name_key(dir.path)
              WHERE dir.source_scan = ?1 AND dir.sink_scan IS NOT ?1 GROUP BY stale.dir, stale.key",
-            [self.scan.id],
-            |row| Ok((path(row, 0)?, path(row, 1)?)),
+            [scan.id],
+            |row| Ok((path(row, "at_source")?, path(row, "at_sink")?)),
         )?;
         for (at_source, at_sink) in &pairs {
             self.move_dir(at_source, at_sink)?;
@@ -93,12 +92,12 @@ impl Db {
                     FROM dir WHERE path = ?2),
                  missing = 0
              WHERE path = ?1",
-            params![Name(to.as_bytes()), Name(from.as_bytes())],
+            params![Name::of(to), Name::of(from)],
         )?;
         let (first, end) = subtree(from);
         let below = "(path = ?1 OR (path >= ?2 AND path < ?3)
              OR (path >= CAST(?2 AS BLOB) AND path < CAST(?3 AS BLOB)))";
-        let values = params![Name(from.as_bytes()), Name(&first), Name(&end)];
+        let values = params![Name::of(from), Name(&first), Name(&end)];
         self.execute(&format!("DELETE FROM sink_entry WHERE dir IN (SELECT id FROM dir WHERE {below})"), values)?;
         self.execute(&format!("UPDATE dir SET sink_scan = NULL WHERE {below}"), values).map(drop)
     }
@@ -106,18 +105,18 @@ impl Db {
     /// Matches files of the source in some directories with entries of the sink that are spelled in
     /// another way, where the sink has none that is spelled like them.
     pub(in crate::journal) fn match_spellings(&mut self, from: i64, to: i64) -> Result<()> {
-        if !self.scan.names.folds() {
+        let scan = self.scan()?;
+        if !scan.names.folds() {
             return Ok(());
         }
-        let scan = self.scan;
         self.fill_stale(&format!(
             "INSERT OR IGNORE INTO stale SELECT dir, name_key(name), name FROM sink_entry
              WHERE dir BETWEEN {from} AND {to} AND NOT EXISTS (
                  SELECT 1 FROM file WHERE file.dir = sink_entry.dir AND file.name = sink_entry.name AND file.scan = ?1)"
         ))?;
         let pairs = self.rows(
-            "SELECT dir, min(wanted), min(spelled) FROM (
-                 SELECT file.dir, file.name AS wanted, stale.name AS spelled, stale.key FROM file
+            "SELECT dir, min(wanted) AS wanted, min(spelled) AS spelled FROM (
+                 SELECT file.dir AS dir, file.name AS wanted, stale.name AS spelled, stale.key FROM file
                  JOIN stale ON stale.dir = file.dir AND stale.key = name_key(file.name)
                  WHERE file.dir BETWEEN ?2 AND ?3 AND file.scan = ?1 AND NOT EXISTS (
                      SELECT 1 FROM sink_entry WHERE sink_entry.dir = file.dir AND sink_entry.name = file.name)
@@ -127,7 +126,7 @@ impl Db {
                  WHERE dir.parent BETWEEN ?2 AND ?3 AND dir.source_scan = ?1 AND dir.sink_scan IS NOT ?1)
              GROUP BY dir, key",
             params![scan.id, from, to],
-            |row| Ok((row.get::<_, i64>(0)?, bytes(row, 1)?, bytes(row, 2)?)),
+            |row| Ok((row.get::<_, i64>("dir")?, bytes(row, "wanted")?, bytes(row, "spelled")?)),
         )?;
         for (dir, wanted, spelled) in pairs {
             self.match_spelling(dir, last_name(&wanted), &spelled)?;
@@ -136,7 +135,7 @@ impl Db {
     }
 
     fn match_spelling(&mut self, dir: i64, wanted: &[u8], spelled: &[u8]) -> Result<()> {
-        let scan = self.scan;
+        let scan = self.scan()?;
         self.execute(
             "UPDATE sink_entry SET name = ?3 WHERE dir = ?1 AND name = ?2",
             params![dir, Name(spelled), Name(wanted)],
@@ -148,21 +147,17 @@ impl Db {
                  WHERE there.dir = ?1 AND there.name = ?2 AND there.kind = file.kind
                      AND there.size = coalesce(file.kept_size, file.size)
                      AND there.modified - coalesce(file.kept_modified, file.modified) BETWEEN -?4 AND ?4)",
-            params![dir, Name(wanted), scan.id, scan.tolerance()],
+            params![dir, Name(wanted), scan.id, scan.tolerance],
         )?;
-        let above = self.row("SELECT path FROM dir WHERE id = ?1", [dir], |row| path(row, 0))?;
-        match above.and_then(|above| above.join(wanted).ok()) {
-            Some(path) => self.add_respelling(&path, spelled),
-            None => Ok(()),
-        }
+        self.add_respelling(&self.entry_path(dir, wanted)?, spelled)
     }
 
     fn add_respelling(&self, path: &RelPath, spelled: &[u8]) -> Result<()> {
-        let values = params![Name(path.as_bytes()), Name(spelled)];
-        self.execute("INSERT OR REPLACE INTO respelling VALUES (?1, ?2)", values).map(drop)
+        let values = params![Name::of(path), Name(spelled)];
+        self.execute("INSERT OR REPLACE INTO respelling(path, name) VALUES (?1, ?2)", values).map(drop)
     }
 
-    /// Fills the table of what only the sink spells like this, by what is compared.
+    /// Fills the table `stale`: what only the sink spells like this, by the key that is compared.
     fn fill_stale(&self, insert: &str) -> Result<()> {
         self.execute(
             "CREATE TEMP TABLE IF NOT EXISTS stale(dir INTEGER, key BLOB, name ANY, PRIMARY KEY (dir, key, name))
@@ -170,6 +165,6 @@ impl Db {
             [],
         )?;
         self.execute("DELETE FROM stale", [])?;
-        self.connection.execute(insert, [self.scan.id]).map(drop).map_err(|error| self.error(&error))
+        self.connection.execute(insert, [self.scan()?.id]).map(drop).map_err(|error| self.error(&error))
     }
 }

@@ -11,11 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::audit::{AuditLog, Line, RunLine};
 use crate::error::{Error, Result};
-use crate::event::Totals;
-use crate::journal::store::open::Opened;
+use crate::journal::store::current_scan::CurrentScan;
 use crate::journal::store::open_files::OpenFiles;
-use crate::journal::store::sums;
-use crate::journal::store::value::{signed, unsigned};
+use crate::journal::store::problem::{describe, failed_io};
+use crate::journal::store::value::{number, signed};
 
 /// Changes after which a transaction is committed even if jobs wait.
 const MAX_CHANGES: u64 = 100_000;
@@ -23,10 +22,23 @@ const MAX_CHANGES: u64 = 100_000;
 const MAX_LINES_BYTES: usize = 1 << 20;
 /// Shortest time between commits with lines that no job asks for: each costs two syncs.
 const LINES_TIME: Duration = Duration::from_secs(1);
-/// Longest wait for other readers of a database that is not in its place any more.
-const FOLD_TIME: Duration = Duration::from_secs(1);
-/// Instructions of SQLite's machine between two looks at whether to stop: well below a millisecond.
-const INSTRUCTIONS_BETWEEN_LOOKS: i32 = 10_000;
+/// Longest wait for other readers of a database whose path leads elsewhere by now.
+const LAST_CHECKPOINT_TIME: Duration = Duration::from_secs(1);
+/// Instructions of SQLite's machine between two checks whether to stop: well below a millisecond.
+const INSTRUCTIONS_BETWEEN_CHECKS: i32 = 10_000;
+
+/// A database that may be used.
+pub(in crate::journal) struct Opened {
+    pub(in crate::journal) connection: Connection,
+    pub(in crate::journal) lock: File,
+    /// SQLite's write-ahead log; `None`: the file system does not support one.
+    pub(in crate::journal) wal: Option<File>,
+    pub(in crate::journal) files: OpenFiles,
+    /// Just created.
+    pub(in crate::journal) fresh: bool,
+    /// Problems that do not prevent its use.
+    pub(in crate::journal) warnings: Vec<String>,
+}
 
 /// The database, owned by its thread.
 pub(in crate::journal) struct Db {
@@ -42,12 +54,13 @@ pub(in crate::journal) struct Db {
     lines: Vec<u8>,
     lines_committed: Option<Instant>,
     warnings: Vec<String>,
+    /// Just created: no scan is complete.
     pub(in crate::journal) fresh: bool,
-    /// What the scan under way has found to be pending so far.
-    pub(in crate::journal) scan: crate::journal::scan::finish::Scan,
+    /// `None` until this run begins one.
+    scan: Option<CurrentScan>,
     path: PathBuf,
     changes_at_begin: Option<u64>,
-    /// A commit failed outside any job; the next job hears of it.
+    /// A commit failed outside any job; the next job reports it.
     failure: Option<Error>,
     /// Whether the statements that run now may be interrupted.
     is_interruptible: Arc<AtomicBool>,
@@ -65,7 +78,7 @@ impl Db {
             lines: Vec::new(),
             lines_committed: None,
             warnings: opened.warnings,
-            scan: crate::journal::scan::finish::Scan::default(),
+            scan: None,
             path,
             changes_at_begin: None,
             failure: None,
@@ -73,11 +86,31 @@ impl Db {
         }
     }
 
+    /// Keeps what is known of a scan that begins.
+    pub(in crate::journal) fn set_scan(&mut self, scan: CurrentScan) {
+        self.scan = Some(scan);
+    }
+
+    /// The scan that this run began last.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if it began none.
+    pub(in crate::journal) fn scan(&self) -> Result<CurrentScan> {
+        self.scan.ok_or_else(no_scan)
+    }
+
+    /// The same, to be changed.
+    pub(in crate::journal) fn scan_mut(&mut self) -> Result<&mut CurrentScan> {
+        self.scan.as_mut().ok_or_else(no_scan)
+    }
+
     /// Ends statements of [`Self::interruptible`] jobs once `stop` is cancelled.
     pub(in crate::journal) fn interrupt_when(&mut self, stop: CancellationToken) -> Result<()> {
         let armed = Arc::clone(&self.is_interruptible);
-        let look = move || armed.load(Relaxed) && stop.is_cancelled();
-        self.connection.progress_handler(INSTRUCTIONS_BETWEEN_LOOKS, Some(look)).map_err(|error| self.error(&error))
+        let is_stopped = move || armed.load(Relaxed) && stop.is_cancelled();
+        self.connection
+            .progress_handler(INSTRUCTIONS_BETWEEN_CHECKS, Some(is_stopped))
+            .map_err(|error| self.error(&error))
     }
 
     /// Runs a job that can be interrupted: then it is undone, but nothing that was done before it.
@@ -89,12 +122,12 @@ impl Db {
         result
     }
 
-    /// What an error of SQLite means to the run.
+    /// The error of the run that an error of SQLite is.
     pub(in crate::journal) fn error(&self, error: &rusqlite::Error) -> Error {
         if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) {
             return Error::Interrupted;
         }
-        Error::Database { path: self.path.clone(), problem: crate::journal::store::problem::describe(error) }
+        Error::Database { path: self.path.clone(), problem: describe(error) }
     }
 
     /// Runs `job` inside the open transaction, or a new one. If it fails, the
@@ -158,7 +191,7 @@ impl Db {
         }
         if let Err(error) = self.files.check() {
             self.rollback();
-            self.fold_wal();
+            self.checkpoint_all();
             self.failure = copy(&error);
             return Err(error);
         }
@@ -172,8 +205,8 @@ impl Db {
     /// Moves all that is committed from the write-ahead log into the database, wherever that is now. A
     /// database that was moved is then whole without the log, and one that took its place is not
     /// damaged by a log that is not its own.
-    fn fold_wal(&self) {
-        let _only_shorter = self.connection.busy_timeout(FOLD_TIME);
+    fn checkpoint_all(&self) {
+        let _only_shorter = self.connection.busy_timeout(LAST_CHECKPOINT_TIME);
         if let Err(error) = self.row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
             tracing::error!(%error, "checkpoint");
         }
@@ -233,7 +266,7 @@ impl Db {
         let Some(wal) = &self.wal else { return Ok(()) };
         wal.sync_data().map_err(|error| Error::Database {
             path: self.path.clone(),
-            problem: crate::journal::store::problem::failed_io("its write-ahead log cannot be made durable", &error),
+            problem: failed_io("its write-ahead log cannot be made durable", &error),
         })
     }
 
@@ -251,18 +284,18 @@ impl Db {
         warnings
     }
 
-    /// Commits, folds the write-ahead log into the database, and lets go.
+    /// Commits and prepares the end of the connection, which checkpoints the write-ahead log.
     pub(in crate::journal) fn close(&mut self) {
         if let Err(error) = self.commit() {
             tracing::error!(%error, "last commit");
         }
-        // It may write, and nothing more may go into the WAL of a database that is not in its place.
+        // It may write, and nothing more may go into the WAL of a database whose path leads elsewhere.
         if self.files.check().is_ok() {
             let _best_effort = self.connection.execute_batch("PRAGMA optimize");
         }
     }
 
-    /// Runs a statement, kept prepared; tells how many rows it changed.
+    /// Runs a statement, kept prepared; returns how many rows it changed.
     pub(in crate::journal) fn execute(&self, sql: &str, values: impl rusqlite::Params) -> Result<usize> {
         self.connection
             .prepare_cached(sql)
@@ -284,6 +317,11 @@ impl Db {
             .map_err(|error| self.error(&error))
     }
 
+    /// Whether a query has any row.
+    pub(in crate::journal) fn exists(&self, sql: &str, values: impl rusqlite::Params) -> Result<bool> {
+        self.row(sql, values, |_| Ok(())).map(|row| row.is_some())
+    }
+
     /// All rows of a query that is bounded by its LIMIT.
     pub(in crate::journal) fn rows<T>(
         &self,
@@ -298,14 +336,28 @@ impl Db {
         collect().map_err(|error| self.error(&error))
     }
 
-    /// What is pending, counted from the rows.
-    pub(in crate::journal) fn pending(&self) -> Result<Totals> {
-        let bytes = sums::columns("FILTER (WHERE work = 0)");
-        let totals = self.row(&format!("SELECT count(*), {bytes} FROM file WHERE status = 0"), [], |row| {
-            Ok(Totals { files: unsigned(row.get(0)?), bytes: sums::read(row, 1)? })
+    /// Completes the log if the last run was interrupted while it appended; then clears the outbox.
+    pub(in crate::journal) fn complete_log(&mut self) -> Result<()> {
+        let outbox = self.row("SELECT log_length, lines FROM outbox WHERE id = 1", [], |row| {
+            Ok((number(row, "log_length")?, row.get::<_, Vec<u8>>("lines")?))
         })?;
-        Ok(totals.unwrap_or_default())
+        if let Some((length, lines)) = outbox {
+            self.log.complete(length, &lines)?;
+        }
+        self.log.end_line()?;
+        self.clear_outbox()
     }
+
+    /// Empties the outbox, once the log has its lines durably.
+    pub(in crate::journal) fn clear_outbox(&mut self) -> Result<()> {
+        self.log.complete_and_sync()?;
+        // Need not be durable: if a power cut undoes it, the next run finds the lines in the log.
+        self.execute("DELETE FROM outbox", []).map(drop)
+    }
+}
+
+fn no_scan() -> Error {
+    Error::Internal("the journal was asked to record a scan that did not begin".to_owned())
 }
 
 /// The same error again, for the next job.

@@ -1,6 +1,8 @@
 //! The database file: opening it, its one connection and transactions, and how values are stored.
 
+pub(super) mod current_scan;
 pub(super) mod db;
+mod name_functions;
 pub(super) mod open;
 mod open_files;
 mod problem;

@@ -1,4 +1,4 @@
-//! Opening the database: whose it is, who else has it open, and whether it is whole.
+//! Opening the database: checks its owner, its lock, its version and that it is whole.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read as _};
@@ -9,12 +9,14 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{Error, Result};
-use crate::journal::backlog::hard_links::TEMPORARY_TABLES;
+use crate::event::Side;
+use crate::journal::store::db::Opened;
 use crate::journal::store::open_files::OpenFiles;
 use crate::journal::store::problem::{damaged, describe, failed_io};
 use crate::journal::store::upgrade::upgrade;
-use crate::journal::store::value::Name;
+use crate::journal::store::value::{Name, bytes};
 use crate::own_files;
+use crate::per_side::PerSide;
 use crate::private_file::{self, Access, PrivateFile};
 
 /// "Towp": marks a SQLite file as a database of this program.
@@ -22,33 +24,18 @@ const APPLICATION_ID: i32 = 0x546f_7770;
 /// The schema that this version writes.
 const SCHEMA_VERSION: i32 = 4;
 const SCHEMA: &str = include_str!("schema.sql");
+const TEMPORARY_TABLES: &str = include_str!("temporary.sql");
 /// A smaller database is checked as a whole when it is opened.
 const QUICK_CHECK_BYTES: u64 = 64 << 20;
 
 /// How long another connection may hold the database.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The two roots a database belongs to.
-pub(crate) struct Roots {
-    pub(crate) source: Vec<u8>,
-    pub(crate) sink: Vec<u8>,
-}
+/// The roots of the two trees that a database belongs to.
+pub(crate) type Roots = PerSide<Vec<u8>>;
 
-/// A database that may be used.
-pub(in crate::journal) struct Opened {
-    pub(in crate::journal) connection: Connection,
-    pub(in crate::journal) lock: File,
-    /// SQLite's write-ahead log; `None`: the file system does not support one.
-    pub(in crate::journal) wal: Option<File>,
-    pub(in crate::journal) files: OpenFiles,
-    /// Made just now.
-    pub(in crate::journal) fresh: bool,
-    /// Problems that do not prevent its use.
-    pub(in crate::journal) warnings: Vec<String>,
-}
-
-/// Checks that the database of these trees can be at `path`, and makes its folder.
-/// An existing file is looked at, and left as it is.
+/// Checks that the database of these trees can be at `path`, and creates its folder.
+/// An existing file is checked, and left as it is.
 pub(crate) fn check_file(path: &Path, roots: &Roots) -> Result<()> {
     let lock = lock(path)?;
     check_companions(path, &lock.path, false)?;
@@ -91,14 +78,14 @@ fn connect(path: &Path, checked: &PrivateFile) -> Result<Connection> {
     let connection = Connection::open_with_flags(&checked.path, flags).map_err(|error| failed(path, &error))?;
     let file = std::fs::symlink_metadata(&checked.path).map_err(|error| cannot_be_opened(path, &error))?;
     if (file.dev(), file.ino()) != (checked.metadata.dev(), checked.metadata.ino()) {
-        let problem = "was exchanged for another file while it was opened".to_owned();
+        let problem = "was replaced by another file while it was opened".to_owned();
         return Err(Error::Database { path: path.to_owned(), problem });
     }
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }
 
-/// Checks that a database is whole, not of a newer version, and of these trees; tells its version.
+/// Checks that a database is whole, not of a newer version, and of these trees; returns its version.
 fn check_usable(path: &Path, connection: &Connection, roots: &Roots) -> Result<i32> {
     check_whole(path, connection)?;
     let version = check_version(path, connection)?;
@@ -106,7 +93,7 @@ fn check_usable(path: &Path, connection: &Connection, roots: &Roots) -> Result<i
     Ok(version)
 }
 
-/// Opens the database at `path`, or makes it.
+/// Opens the database at `path`, or creates it.
 pub(in crate::journal) fn open(path: &Path, roots: &Roots) -> Result<Opened> {
     let mut lock = lock(path)?;
     lock.tighten();
@@ -116,7 +103,7 @@ pub(in crate::journal) fn open(path: &Path, roots: &Roots) -> Result<Opened> {
     let failed = |error: rusqlite::Error| failed(path, &error);
     let fresh = fresh || is_unfinished(&connection).map_err(failed)?;
     if fresh {
-        make(&connection, roots).map_err(failed)?;
+        create(&connection, roots).map_err(failed)?;
     } else {
         let version = check_usable(path, &connection, roots)?;
         if version < SCHEMA_VERSION {
@@ -218,18 +205,18 @@ fn is_fresh(path: &Path, mut file: &File) -> Result<bool> {
     Err(not_ours(path))
 }
 
-/// Whether a process was cut off between making the file and its tables.
+/// Whether a process was interrupted between creating the file and its tables.
 fn is_unfinished(connection: &Connection) -> rusqlite::Result<bool> {
     let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     Ok(version == 0 && tables == 0)
 }
 
-fn make(connection: &Connection, roots: &Roots) -> rusqlite::Result<()> {
+fn create(connection: &Connection, roots: &Roots) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.execute_batch("BEGIN IMMEDIATE")?;
     connection.execute_batch(SCHEMA)?;
-    for (side, root) in [(0, &roots.source), (1, &roots.sink)] {
+    for (side, root) in roots.iter() {
         let mut prefix = root.clone();
         if !prefix.ends_with(b"/") {
             prefix.push(b'/');
@@ -258,7 +245,7 @@ fn check_whole(path: &Path, connection: &Connection) -> Result<()> {
     }
 }
 
-/// Tells the version, if it is one that can be used or brought up to date.
+/// Returns the version, if it is one that can be used or brought up to date.
 fn check_version(path: &Path, connection: &Connection) -> Result<i32> {
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let read = || Ok((number("application_id")?, number("user_version")?));
@@ -280,23 +267,20 @@ fn check_version(path: &Path, connection: &Connection) -> Result<i32> {
 }
 
 fn check_roots(path: &Path, connection: &Connection, roots: &Roots) -> Result<()> {
-    let root = |side: i32| {
-        connection.query_row("SELECT root FROM tree WHERE side = ?1", [side], |row| {
-            crate::journal::store::value::bytes(row, 0)
-        })
-    };
-    let read = || Ok((root(0)?, root(1)?));
-    let (source, sink) = read()
+    let root =
+        |side: Side| connection.query_row("SELECT root FROM tree WHERE side = ?1", [side], |row| bytes(row, "root"));
+    let read = || Ok(Roots { source: root(Side::Source)?, sink: root(Side::Sink)? });
+    let recorded = read()
         .map_err(|error: rusqlite::Error| Error::Database { path: path.to_owned(), problem: describe(&error) })?;
-    if source == roots.source && sink == roots.sink {
+    if recorded == *roots {
         return Ok(());
     }
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Err(Error::Refused(format!(
         "database {} belongs to the migration {} -> {}, not to {} -> {}; give another --database",
         path.display(),
-        text(&source),
-        text(&sink),
+        text(&recorded.source),
+        text(&recorded.sink),
         text(&roots.source),
         text(&roots.sink),
     )))

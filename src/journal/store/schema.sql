@@ -84,7 +84,7 @@ CREATE TABLE IF NOT EXISTS file(
     algorithm TEXT,
     status INTEGER NOT NULL,
     turn INTEGER NOT NULL DEFAULT 0,        -- the pass of this run that sends it
-    suspect INTEGER NOT NULL DEFAULT 0,     -- 1: was under way when a run was cut off
+    suspect INTEGER NOT NULL DEFAULT 0,     -- 1: was in flight at an unclean shutdown
     scan INTEGER NOT NULL,                  -- the last scan that saw it
     kind INTEGER NOT NULL DEFAULT 0,        -- 0 file, 1 link
     work INTEGER NOT NULL DEFAULT 0,        -- if pending: 0 content, 1 another name of a file, 2 attributes alone,

@@ -1,15 +1,63 @@
-//! Values as SQLite stores them. Names are TEXT where they are valid UTF-8, else BLOB. Times are
-//! INTEGER nanoseconds since 1970 where 64 bits hold these, else TEXT with the same in decimal digits:
-//! SQLite computes with both, with the precision of floating point beyond 64 bits.
+//! How values are stored.
+//!
+//! Names are TEXT where they are valid UTF-8, else BLOB. Times are INTEGER nanoseconds since 1970 where
+//! 64 bits hold these, else TEXT with the same in decimal digits: SQLite computes with both, with the
+//! precision of floating point beyond 64 bits.
 
-use rusqlite::Row;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, Value, ValueRef};
-use towpath_backend::{RelPath, Timestamp};
+use rusqlite::{Row, ToSql};
+use towpath_backend::{Owner, RelPath, Timestamp};
 
-/// Bytes of a name or path, as a parameter of a statement.
+use crate::event::Side;
+
+/// Stores an enum as an INTEGER, with one number for each of its values.
+macro_rules! stored_as_integer {
+    ($type:ty { $($value:path = $number:literal),+ $(,)? }) => {
+        impl rusqlite::ToSql for $type {
+            fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
+                let number: i64 = match self {
+                    $($value => $number,)+
+                };
+                Ok(number.into())
+            }
+        }
+
+        impl rusqlite::types::FromSql for $type {
+            fn column_result(value: rusqlite::types::ValueRef<'_>) -> rusqlite::types::FromSqlResult<Self> {
+                match value.as_i64()? {
+                    $($number => Ok($value),)+
+                    number => Err(rusqlite::types::FromSqlError::OutOfRange(number)),
+                }
+            }
+        }
+    };
+}
+pub(in crate::journal) use stored_as_integer;
+
+stored_as_integer!(Side {
+    Side::Source = 0,
+    Side::Sink = 1,
+});
+
+/// The bytes of a name or path, as a parameter of a statement.
 pub(in crate::journal) struct Name<'a>(pub(in crate::journal) &'a [u8]);
 
-impl rusqlite::ToSql for Name<'_> {
+impl<'a> Name<'a> {
+    /// A path.
+    pub(in crate::journal) fn of(path: &'a RelPath) -> Self {
+        Self(path.as_bytes())
+    }
+
+    /// The directory that holds `path`, and its name there. The root lies in itself and has no name.
+    pub(in crate::journal) fn split(path: &'a RelPath) -> (Self, Self) {
+        let bytes = path.as_bytes();
+        let name = last_name(bytes);
+        let dir = bytes[..bytes.len() - name.len()].strip_suffix(b"/").unwrap_or_default();
+        (Self(dir), Self(name))
+    }
+}
+
+impl ToSql for Name<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(ToSqlOutput::Borrowed(match std::str::from_utf8(self.0) {
             Ok(text) => ValueRef::Text(text.as_bytes()),
@@ -18,40 +66,93 @@ impl rusqlite::ToSql for Name<'_> {
     }
 }
 
-/// The bytes of column `index`, whichever way they are kept.
-pub(in crate::journal) fn bytes(row: &Row<'_>, index: usize) -> rusqlite::Result<Vec<u8>> {
-    match row.get_ref(index)? {
-        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Ok(bytes.to_vec()),
-        other => Err(rusqlite::Error::InvalidColumnType(index, "name".to_owned(), other.data_type())),
+/// The part of a path behind its last slash.
+pub(in crate::journal) fn last_name(path: &[u8]) -> &[u8] {
+    path.rsplit(|&byte| byte == b'/').next().unwrap_or_default()
+}
+
+/// A name as a column has it: TEXT or BLOB.
+struct NameBytes(Vec<u8>);
+
+impl FromSql for NameBytes {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        value.as_bytes().map(|bytes| Self(bytes.to_vec()))
     }
 }
 
-/// The path in column `index`.
-pub(in crate::journal) fn path(row: &Row<'_>, index: usize) -> rusqlite::Result<RelPath> {
-    RelPath::new(bytes(row, index)?)
+/// A path as a column has it.
+struct Path(RelPath);
+
+impl FromSql for Path {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        RelPath::new(value.as_bytes()?).map(Self).map_err(FromSqlError::other)
+    }
+}
+
+/// The bytes of a name.
+pub(in crate::journal) fn bytes(row: &Row<'_>, column: &str) -> rusqlite::Result<Vec<u8>> {
+    Ok(row.get::<_, NameBytes>(column)?.0)
+}
+
+/// A path.
+pub(in crate::journal) fn path(row: &Row<'_>, column: &str) -> rusqlite::Result<RelPath> {
+    Ok(row.get::<_, Path>(column)?.0)
+}
+
+/// A path, if there is one.
+pub(in crate::journal) fn optional_path(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<RelPath>> {
+    Ok(row.get::<_, Option<Path>>(column)?.map(|path| path.0))
+}
+
+/// The path of the entry whose name and whose directory's path are in these columns.
+pub(in crate::journal) fn path_in(row: &Row<'_>, dir: &str, name: &str) -> rusqlite::Result<RelPath> {
+    let index = row.as_ref().column_index(name)?;
+    path(row, dir)?
+        .join(&bytes(row, name)?)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(index, rusqlite::types::Type::Text, Box::new(error)))
 }
 
-/// The path in column `index`, if there is one.
-pub(in crate::journal) fn optional_path(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<RelPath>> {
-    if row.get_ref(index)? == ValueRef::Null { Ok(None) } else { path(row, index).map(Some) }
-}
-
-/// Sizes and counts: SQLite has no unsigned 64 bit numbers.
+/// Sizes and counts: SQLite has no unsigned 64-bit numbers.
 pub(in crate::journal) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// The way back of [`signed`].
+/// The inverse of [`signed`].
 pub(in crate::journal) fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
+}
+
+/// A limit on rows, as a parameter of a statement.
+pub(in crate::journal) fn limit(rows: usize) -> i64 {
+    signed(rows as u64)
+}
+
+/// The signed number with the same bits: inodes use all 64.
+pub(in crate::journal) fn bits(number: u64) -> i64 {
+    number.cast_signed()
+}
+
+/// A size or count.
+pub(in crate::journal) fn number(row: &Row<'_>, column: &str) -> rusqlite::Result<u64> {
+    row.get(column).map(unsigned)
+}
+
+/// A size or count, if there is one.
+pub(in crate::journal) fn optional_number(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<u64>> {
+    Ok(row.get::<_, Option<i64>>(column)?.map(unsigned))
+}
+
+/// The owner, if both user and group are known.
+pub(in crate::journal) fn owner(row: &Row<'_>, user: &str, group: &str) -> rusqlite::Result<Option<Owner>> {
+    let (user, group): (Option<u32>, Option<u32>) = (row.get(user)?, row.get(group)?);
+    Ok(user.zip(group).map(|(user, group)| Owner { user, group }))
 }
 
 /// A time, as a parameter of a statement or as a column.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::journal) struct Time(pub(in crate::journal) Timestamp);
 
-impl rusqlite::ToSql for Time {
+impl ToSql for Time {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         let ns = self.0.total_ns();
         let value = i64::try_from(ns).map_or_else(|_| Value::Text(ns.to_string()), Value::Integer);
@@ -69,12 +170,51 @@ impl FromSql for Time {
     }
 }
 
-/// The time in column `index`, if there is one.
-pub(in crate::journal) fn optional_time(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Timestamp>> {
-    Ok(row.get::<_, Option<Time>>(index)?.map(|time| time.0))
+/// A time, if there is one.
+pub(in crate::journal) fn optional_time(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Timestamp>> {
+    Ok(row.get::<_, Option<Time>>(column)?.map(|time| time.0))
 }
 
-/// The time in column `index`.
-pub(in crate::journal) fn time(row: &Row<'_>, index: usize) -> rusqlite::Result<Timestamp> {
-    Ok(row.get::<_, Time>(index)?.0)
+/// A time.
+pub(in crate::journal) fn time(row: &Row<'_>, column: &str) -> rusqlite::Result<Timestamp> {
+    Ok(row.get::<_, Time>(column)?.0)
+}
+
+/// The difference up to which two times are equal. `None`: the sink keeps no mtimes, so any two are.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::journal) struct Tolerance(pub(in crate::journal) Option<u64>);
+
+impl ToSql for Tolerance {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        let value = self.0.map_or(Value::Real(f64::INFINITY), |ns| Value::Integer(signed(ns)));
+        Ok(ToSqlOutput::Owned(value))
+    }
+}
+
+/// The range of paths below `dir`: from `dir/` to `dir0`, the byte after `/`.
+pub(in crate::journal) fn subtree(dir: &RelPath) -> (Vec<u8>, Vec<u8>) {
+    if dir.is_root() {
+        return (Vec::new(), vec![0xff]);
+    }
+    let bound = |byte: u8| [dir.as_bytes(), &[byte]].concat();
+    (bound(b'/'), bound(b'0'))
+}
+
+/// Now, in nanoseconds since 1970.
+pub(in crate::journal) fn now_ns() -> i64 {
+    i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_split_into_directory_and_name() {
+        for (path, dir, name) in [("", "", ""), ("a", "", "a"), ("a/b", "a", "b"), ("a/b/c", "a/b", "c")] {
+            let path = RelPath::new(path).unwrap();
+            let (found_dir, found_name) = Name::split(&path);
+            assert_eq!((found_dir.0, found_name.0), (dir.as_bytes(), name.as_bytes()), "{path}");
+        }
+    }
 }

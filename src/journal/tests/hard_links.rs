@@ -7,22 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use tokio_util::sync::CancellationToken;
 use towpath_backend::NameRules;
 
-use super::*;
-use crate::audit::AuditLog;
+use super::open;
 use crate::error::Error;
 use crate::event::Side;
-use crate::journal::store::open::{self, Roots};
-use crate::journal::{Compares, RowState, RowUpdate, ScanOptions};
+use crate::journal::store::db::Db;
+use crate::journal::{Compares, ImpossibleKey, RowState, RowUpdate, ScanOptions, Sizes, Stretch, Work};
 
 /// Rows `name`, 1 to ?1, in a CTE `n`.
 const NUMBERS: &str = "WITH n(name) AS (VALUES (1) UNION ALL SELECT name + 1 FROM n WHERE name < ?1)";
-
-fn open(folder: &Path) -> Db {
-    let roots = Roots { source: b"/old".to_vec(), sink: b"/new".to_vec() };
-    let log = AuditLog::open(&folder.join("log")).unwrap();
-    let path = folder.join("db");
-    Db::new(open::open(&path, &roots).unwrap(), log, path)
-}
 
 /// A scan of `count` names of one file in one directory, with these values of the columns
 /// `size`, `status`, `device` and `inode` for the source, `device` and `inode` for the sink.
@@ -70,7 +62,7 @@ fn work_through(db: &mut Db) {
         }
     }
     let mut stretch = Stretch::all();
-    while let Some(last) = db.pending_names(0, Sizes::All, &stretch, 64).unwrap().pop() {
+    while let Some(last) = db.pending_page(Work::Name, 0, Sizes::All, &stretch, 64).unwrap().pop() {
         stretch = Stretch::RestOfDir(last.key);
     }
     while !db.give_up_names(64, "no").unwrap().is_empty() {}
@@ -122,7 +114,7 @@ fn names_that_the_sink_cannot_hold_cost_in_proportion_to_their_number() {
         db.execute("UPDATE file SET work = 3", []).unwrap();
         let mut seen = 0;
         let cost = cost_of(&mut db, |db| {
-            let mut after = crate::journal::ImpossibleKey::first();
+            let mut after = ImpossibleKey::first();
             while let Some((last, _)) = db.impossible(&after, 64).unwrap().pop() {
                 after = last;
                 seen += 1;
@@ -155,6 +147,6 @@ fn a_long_statement_is_interrupted_and_what_was_done_before_it_stays() {
     let long = "WITH n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n LIMIT 50000) SELECT max(i) FROM n";
     db.in_transaction(|db| db.row(long, [], |_| Ok(()))).unwrap();
     db.commit().unwrap();
-    let paths = db.rows("SELECT path FROM walk_queue", [], |row| row.get::<_, String>(0)).unwrap();
+    let paths = db.rows("SELECT path FROM walk_queue", [], |row| row.get::<_, String>("path")).unwrap();
     assert_eq!(paths, ["before"]);
 }

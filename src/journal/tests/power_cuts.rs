@@ -12,8 +12,7 @@ use proptest::prelude::*;
 use crate::audit::{AuditLog, Line, RunLine};
 use crate::event::FilePaths;
 use crate::journal::store::db::Db;
-use crate::journal::store::open::{self, Roots};
-use crate::journal::{Journal, RunEnd, RunRequest};
+use crate::journal::{Journal, Roots, RunEnd, RunRequest};
 use crate::options::AfterBacklog;
 use crate::own_files::companion;
 
@@ -42,10 +41,7 @@ struct Moment {
 }
 
 fn open(folder: &Path) -> Db {
-    let roots = Roots { source: b"/old".to_vec(), sink: b"/new".to_vec() };
-    let log = AuditLog::open(&folder.join("log")).unwrap();
-    let path = folder.join("db");
-    let mut db = Db::new(open::open(&path, &roots).unwrap(), log, path);
+    let mut db = super::open(folder);
     db.complete_log().unwrap();
     db
 }

@@ -1,0 +1,77 @@
+//! Directories that wait for a walker, and those that a walker could not read.
+
+use rusqlite::{named_params, params};
+use towpath_backend::RelPath;
+
+use crate::error::Result;
+use crate::event::Side;
+use crate::journal::handle::Journal;
+use crate::journal::row::unknown::Unknown;
+use crate::journal::store::db::Db;
+use crate::journal::store::value::{Name, limit, optional_path, path};
+
+impl Journal {
+    /// Keeps directories, with where they are read, that the walkers' memory has no room for.
+    pub(crate) async fn push_walk_queue(&self, side: Side, dirs: Vec<(RelPath, Option<RelPath>)>) -> Result<()> {
+        self.call(move |db| {
+            for (dir, real) in &dirs {
+                let values = params![side, Name::of(dir), real.as_ref().map(Name::of)];
+                db.execute("INSERT INTO walk_queue(side, path, real) VALUES (?1, ?2, ?3)", values)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Takes back up to `dirs` of them, the latest first.
+    pub(crate) async fn pop_walk_queue(&self, side: Side, dirs: usize) -> Result<Vec<(RelPath, Option<RelPath>)>> {
+        self.call(move |db| db.pop_walk_queue(side, dirs)).await
+    }
+
+    /// Records that a directory could not be read: what lies below is unknown.
+    pub(crate) async fn add_unreadable(&self, side: Side, dir: RelPath) -> Result<()> {
+        self.call(move |db| db.add_unknown(Unknown::unreadable(side), &dir)).await
+    }
+
+    /// Up to `dirs` directories that the last scan could not read, behind `after`. A mount of the source
+    /// that is not there any more is one of them.
+    pub(crate) async fn unreadable_dirs(
+        &self,
+        after: Option<(Side, RelPath)>,
+        dirs: usize,
+    ) -> Result<Vec<(Side, RelPath)>> {
+        self.call(move |db| {
+            let (after_side, after) = after.map_or((None, RelPath::root()), |(side, path)| (Some(side), path));
+            db.rows(
+                "SELECT CASE side WHEN :lost THEN :source ELSE side END AS of, path FROM unreadable
+                 WHERE side IN (0, 1, :lost) AND (of, path) > (coalesce(:after_side, -1), :after)
+                 ORDER BY of, path LIMIT :limit",
+                named_params! {
+                    ":after_side": after_side, ":after": Name::of(&after), ":limit": limit(dirs),
+                    ":source": Side::Source, ":lost": Unknown::LostSourceMount,
+                },
+                |row| Ok((row.get("of")?, path(row, "path")?)),
+            )
+        })
+        .await
+    }
+}
+
+impl Db {
+    pub(in crate::journal) fn add_unknown(&self, why: Unknown, dir: &RelPath) -> Result<()> {
+        self.execute("INSERT OR IGNORE INTO unreadable(side, path) VALUES (?1, ?2)", params![why, Name::of(dir)])
+            .map(drop)
+    }
+
+    fn pop_walk_queue(&mut self, side: Side, dirs: usize) -> Result<Vec<(RelPath, Option<RelPath>)>> {
+        let taken = self.rows(
+            "SELECT id, path, real FROM walk_queue WHERE side = ?1 ORDER BY id DESC LIMIT ?2",
+            params![side, limit(dirs)],
+            |row| Ok((row.get::<_, i64>("id")?, (path(row, "path")?, optional_path(row, "real")?))),
+        )?;
+        for (id, _) in &taken {
+            self.execute("DELETE FROM walk_queue WHERE id = ?1", [id])?;
+        }
+        Ok(taken.into_iter().map(|(_, dir)| dir).collect())
+    }
+}

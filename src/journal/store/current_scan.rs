@@ -1,0 +1,44 @@
+//! What the thread keeps in memory of the scan that it records.
+
+use towpath_backend::{Metadata, NameRules};
+
+use crate::event::Totals;
+use crate::journal::store::value::Tolerance;
+use crate::per_side::PerSide;
+
+/// What a scan compares besides kind, size and time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Compares {
+    pub(crate) permissions: bool,
+    pub(crate) owner: bool,
+    /// Whether names of one file are to be names of one file at the sink.
+    pub(crate) hard_links: bool,
+}
+
+/// A scan whose pages are being recorded, or the last one of this run.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::journal) struct CurrentScan {
+    /// Its row.
+    pub(in crate::journal) id: i64,
+    /// mtimes that differ by no more are equal.
+    pub(in crate::journal) tolerance: Tolerance,
+    /// The scan whose pending rows may have been in flight at an unclean shutdown.
+    pub(in crate::journal) unverified_scan: Option<i64>,
+    /// When the run began that was cut off, in nanoseconds since 1970.
+    pub(in crate::journal) interrupted_since_ns: Option<i64>,
+    /// What is pending so far.
+    pub(in crate::journal) pending: Totals,
+    /// The metadata of both roots, once they are known.
+    pub(in crate::journal) roots: PerSide<Option<Metadata>>,
+    pub(in crate::journal) names: NameRules,
+    /// A user confirmed that the trees, with all that is mounted in them, are the right ones.
+    pub(in crate::journal) accepts_new_tree: bool,
+    pub(in crate::journal) compares: Compares,
+}
+
+impl CurrentScan {
+    /// Whether times of the sink prove nothing: then size, and what was recorded of the source, decide.
+    pub(in crate::journal) fn sink_keeps_no_mtime(&self) -> bool {
+        self.tolerance.0.is_none()
+    }
+}

@@ -19,6 +19,7 @@ mod option;
 mod secret;
 
 use std::fmt;
+use std::path::Path;
 
 use async_trait::async_trait;
 
@@ -193,6 +194,27 @@ impl Found<'_> {
     /// What the backend is told.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// With an option of the kind [`OptionKind::Path`] that the program itself gives.
+    ///
+    /// # Errors
+    /// [`OpenError::Usage`] if the backend has no such option.
+    pub fn with_path(mut self, name: &str, path: &Path) -> Result<Self, OpenError> {
+        let spec = self.backend.options().iter().find(|spec| spec.name == name && spec.kind == OptionKind::Path);
+        let Some(spec) = spec else {
+            let problem = format!("{}: the backend {} has no option {name}", self.location, self.backend.name());
+            return Err(OpenError::Usage(problem));
+        };
+        self.settings.set_path(spec.name, path);
+        Ok(self)
+    }
+
+    /// With a bound on what a root that is created grants its group and others.
+    #[must_use]
+    pub fn with_root_permissions(mut self, permissions: Option<u32>) -> Self {
+        self.settings.set_root_permissions(permissions);
+        self
     }
 
     /// Opens the tree to read from.

@@ -1,9 +1,17 @@
 //! Mounted paths, as a backend for the registry.
 
-use towpath_backend::registry::{Backend, Location, OpenError, Settings};
+use towpath_backend::registry::{Backend, Location, OpenError, OptionKind, OptionSpec, Settings};
 use towpath_backend::{Capabilities, Sink, Source, async_trait};
 
 use crate::{LocalSink, LocalSource};
+
+const TRASH: &str = "trash";
+const OPTIONS: &[OptionSpec] = &[OptionSpec {
+    name: TRASH,
+    kind: OptionKind::Path,
+    about: "directory that deleted files are moved to (--trash)",
+    environment: &[],
+}];
 
 /// Opens paths of this machine. A URL `file:///path` is the path.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +35,10 @@ impl Backend for Local {
         true
     }
 
+    fn options(&self) -> &'static [OptionSpec] {
+        OPTIONS
+    }
+
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             symlinks: true,
@@ -43,15 +55,22 @@ impl Backend for Local {
         Ok(Box::new(LocalSource::open(path).map_err(OpenError::storage)?))
     }
 
-    async fn open_sink(&self, location: &Location, _: &Settings) -> Result<Box<dyn Sink>, OpenError> {
+    async fn open_sink(&self, location: &Location, settings: &Settings) -> Result<Box<dyn Sink>, OpenError> {
         let path = location.path().ok_or_else(|| OpenError::Usage(format!("{location} is no path")))?;
-        Ok(Box::new(LocalSink::open(path).map_err(OpenError::storage)?))
+        let sink = LocalSink::open_bounded(path, settings.root_permissions()).map_err(OpenError::storage)?;
+        Ok(Box::new(with_trash(sink, settings)?))
     }
 
-    async fn inspect_sink(&self, location: &Location, _: &Settings) -> Result<Box<dyn Sink>, OpenError> {
+    async fn inspect_sink(&self, location: &Location, settings: &Settings) -> Result<Box<dyn Sink>, OpenError> {
         let path = location.path().ok_or_else(|| OpenError::Usage(format!("{location} is no path")))?;
         let inspected = LocalSink::inspect(path).map_err(OpenError::storage)?;
         let sink = inspected.ok_or_else(|| OpenError::storage(format!("{location} does not exist")))?;
-        Ok(Box::new(sink))
+        Ok(Box::new(with_trash(sink, settings)?))
     }
+}
+
+/// The sink with the place for what is discarded, if there is to be one.
+fn with_trash(sink: LocalSink, settings: &Settings) -> Result<LocalSink, OpenError> {
+    let Some(trash) = settings.path(TRASH) else { return Ok(sink) };
+    sink.with_trash(trash).map_err(|error| OpenError::storage(format!("trash {error}")))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use super::location::Url;
 use super::secret::Secret;
@@ -27,7 +28,7 @@ impl OptionSpec {
         let url = match self.kind {
             OptionKind::Secret => String::new(),
             OptionKind::Flag => format!("?{name}=true in the URL, "),
-            OptionKind::Text | OptionKind::Number => format!("?{name}=… in the URL, "),
+            OptionKind::Text | OptionKind::Number | OptionKind::Path => format!("?{name}=… in the URL, "),
         };
         let file = format!("{name} in the configuration file");
         match (environment.first(), url.is_empty()) {
@@ -51,6 +52,8 @@ pub enum OptionKind {
     Flag,
     /// A whole number.
     Number,
+    /// A path of this machine.
+    Path,
 }
 
 impl OptionKind {
@@ -136,6 +139,9 @@ impl Surroundings {
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     values: BTreeMap<&'static str, Secret>,
+    /// Paths that a program gave: they need not be UTF-8.
+    paths: BTreeMap<&'static str, PathBuf>,
+    root_permissions: Option<u32>,
 }
 
 impl Settings {
@@ -176,12 +182,14 @@ impl Settings {
                 return Err(format!("`{}` from {origin} is not {right}", spec.name));
             }
         }
-        Ok(Self { values: given.into_iter().map(|(name, given)| (name, given.value)).collect() })
+        let values = given.into_iter().map(|(name, given)| (name, given.value)).collect();
+        Ok(Self { values, ..Self::default() })
     }
 
     /// What was said, for a test of a backend or for a tree that is opened by hand.
     pub fn of(values: impl IntoIterator<Item = (&'static str, String)>) -> Self {
-        Self { values: values.into_iter().map(|(name, value)| (name, Secret::new(value))).collect() }
+        let values = values.into_iter().map(|(name, value)| (name, Secret::new(value))).collect();
+        Self { values, ..Self::default() }
     }
 
     /// A text.
@@ -197,6 +205,24 @@ impl Settings {
     /// A flag; not set, it is `otherwise`.
     pub fn flag(&self, name: &str, otherwise: bool) -> bool {
         self.text(name).map_or(otherwise, |value| value == "true")
+    }
+
+    /// A path.
+    pub fn path(&self, name: &str) -> Option<&Path> {
+        self.paths.get(name).map(PathBuf::as_path).or_else(|| self.text(name).map(Path::new))
+    }
+
+    /// The most that a root that is created may grant its group and others: the permissions of the source's root.
+    pub fn root_permissions(&self) -> Option<u32> {
+        self.root_permissions
+    }
+
+    pub(super) fn set_path(&mut self, name: &'static str, path: &Path) {
+        self.paths.insert(name, path.to_owned());
+    }
+
+    pub(super) fn set_root_permissions(&mut self, permissions: Option<u32>) {
+        self.root_permissions = permissions;
     }
 
     /// A number.

@@ -152,3 +152,21 @@ fn a_tree_that_is_not_there_yet_is_none_if_it_could_be_made() {
     assert!(LocalSink::inspect(&folder.path().join("file")).unwrap_err().to_string().ends_with("is not a directory"));
     assert!(names(&root).is_empty());
 }
+
+#[tokio::test]
+async fn the_trash_is_an_option_of_the_backend() {
+    use towpath_backend::registry::{Location, OpenError, Registry, Surroundings};
+    let folder = tempfile::tempdir().unwrap();
+    let (root, trash) = (folder.path().join("new"), folder.path().join("new/trash"));
+    let mut registry = Registry::new();
+    registry.register(towpath_local::Local).unwrap();
+    let (location, around) = (Location::parse(root.as_os_str()).unwrap(), Surroundings::none());
+    let found = || registry.find(&location, &around).unwrap();
+    let sink = found().with_root_permissions(Some(0o700)).sink().await.unwrap();
+    assert!(!sink.can_discard() && sink.reserved_paths().is_empty());
+    assert_eq!(fs::metadata(&root).unwrap().permissions().mode() & 0o777, 0o700);
+    let sink = found().with_path("trash", &trash).unwrap().sink().await.unwrap();
+    assert!(sink.can_discard());
+    assert_eq!(sink.reserved_paths(), [RelPath::new("trash").unwrap()]);
+    assert!(matches!(found().with_path("rubbish", &trash), Err(OpenError::Usage(_))));
+}

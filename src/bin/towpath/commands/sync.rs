@@ -3,8 +3,8 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use towpath_backend::RelPath;
 use towpath_backend::registry::{Location, Url};
+use towpath_backend::{Metadata, RelPath};
 use towpath_local::{LocalSink, Overlap, overlap};
 
 use super::only_run::OnlyRun;
@@ -18,7 +18,7 @@ use crate::console::{self, format, output};
 use crate::exit::{ALL_IN_SYNC, COULD_NOT_RUN, NOT_ALL_IN_SYNC, REFUSED, Refusal, WRONG_USAGE};
 use crate::signals::{self, Received};
 use towpath::canonical_path;
-use towpath::{Migration, Options, Outcome, Report, Sink, Source};
+use towpath::{Migration, Options, Outcome, Report, Source};
 
 /// Runs it; tells the exit status.
 pub(crate) async fn run(arguments: SyncArguments) -> u8 {
@@ -60,10 +60,8 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, Refusal> {
     }
     let _only_run = OnlyRun::of(&source, &dest).map_err(|problem| Refusal(COULD_NOT_RUN, problem))?;
     // From here on things are touched: a local destination is made and probed.
-    let sink = match &dest {
-        Location::Path(dest) => local_sink(dest, &*opened, arguments).await?,
-        url => trees.sink(url).await?,
-    };
+    let root = root_of(&*opened).await?;
+    let sink = trees.sink(&dest, root.permissions, arguments.trash.as_deref()).await?;
     let (migration, events) = Migration::builder()
         .source(opened)
         .boxed_sink(sink)
@@ -94,18 +92,11 @@ fn tell_note(arguments: &SyncArguments, note: &str) {
     }
 }
 
-async fn local_sink(dest: &Path, source: &dyn Source, arguments: &SyncArguments) -> Result<Box<dyn Sink>, Refusal> {
-    let failed = |error| {
+async fn root_of(source: &dyn Source) -> Result<Metadata, Refusal> {
+    source.metadata(&RelPath::root()).await.map_err(|error| {
         let root = format::escape(source.root());
         Refusal(COULD_NOT_RUN, format!("the source {root} cannot be read: {error}"))
-    };
-    let root = source.metadata(&RelPath::root()).await.map_err(failed)?;
-    let mut sink = LocalSink::open_bounded(dest, root.permissions)
-        .map_err(|error| Refusal(COULD_NOT_RUN, format!("destination {error}")))?;
-    if let Some(trash) = &arguments.trash {
-        sink = sink.with_trash(trash).map_err(|error| Refusal(COULD_NOT_RUN, format!("trash {error}")))?;
-    }
-    Ok(Box::new(sink))
+    })
 }
 
 /// Checks all that can be checked before anything is touched.

@@ -45,9 +45,18 @@ impl Trees {
         found.source().await.map_err(|error| named("source", error))
     }
 
-    pub(crate) async fn sink(&self, location: &Location) -> Result<Box<dyn Sink>, Refusal> {
-        let found = self.registry.find(location, &self.around).map_err(refusal)?;
-        found.sink().await.map_err(|error| named("destination", error))
+    /// Opens a destination. A root that is created grants no more than `root_permissions`.
+    pub(crate) async fn sink(
+        &self,
+        location: &Location,
+        root_permissions: Option<u32>,
+        trash: Option<&Path>,
+    ) -> Result<Box<dyn Sink>, Refusal> {
+        let mut found = self.registry.find(location, &self.around).map_err(refusal)?;
+        if let Some(trash) = trash {
+            found = found.with_path("trash", trash).map_err(refusal)?;
+        }
+        found.with_root_permissions(root_permissions).sink().await.map_err(|error| named("destination", error))
     }
 
     pub(crate) async fn inspect(&self, location: &Location) -> Result<Box<dyn Sink>, Refusal> {

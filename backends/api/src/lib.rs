@@ -1,24 +1,23 @@
 //! What a storage backend of Towpath implements.
 //!
 //! A migration reads from a [`Source`] and writes into a [`Sink`]. Both are a
-//! [`Tree`]: a root, and beneath it files and directories that can be listed
-//! and looked at. A backend's crate depends on this crate alone; the engine
+//! [`Tree`]: a root, and beneath it files and directories that can be listed. A backend's crate depends on this crate alone; the engine
 //! knows backends only through these traits.
 //!
 //! Paths are bytes relative to the root ([`RelPath`]), never strings: a name
 //! that is not valid UTF-8 is a name like any other.
 //!
-//! What they have can be put together: [`ext`] walks a tree, reads and writes
-//! small files, and makes directories down to the last, with any backend.
+//! Extension traits ([`ext`]) walk a tree, read and write small files, and create
+//! directories with all above them, with any backend.
 //!
-//! What users name by paths and URLs is opened by way of the [`registry`].
+//! The [`registry`] opens what users name by paths and URLs.
 //!
 //! Boxes, shared pointers and references to a tree are trees themselves.
 //!
 //! Features:
-//! - `layers`: [`mod@layer`], what can be put around any tree: another try, counters, a limit, faults, and more;
-//! - `mock`: [`mock`], mockall mocks of the traits, for tests of code that uses them;
-//! - `conformance`: [`mod@conformance`], the suite that every backend must pass.
+//! - `layers`: `layer`, what can be put around any tree: another try, counters, a limit, faults, and more;
+//! - `mock`: `mock`, mockall mocks of the traits, for tests of code that uses them;
+//! - `conformance`: `conformance`, the suite that every backend must pass.
 
 mod error;
 pub mod ext;

@@ -3,11 +3,11 @@
 //! A program registers the backends that it has; users name trees by paths or URLs:
 //!
 //! ```
-//! # use towpath_backend::registry::{Location, Registry, Surroundings};
+//! # use towpath_backend::registry::{Location, Registry, ConfigSources};
 //! let registry = Registry::new();
 //! let location = Location::parse("s3://bucket/prefix".as_ref()).expect("a URL");
 //! // Nothing is registered, and the error says so.
-//! assert!(registry.find(&location, &Surroundings::environment()).is_err());
+//! assert!(registry.find(&location, &ConfigSources::environment()).is_err());
 //! ```
 //!
 //! Options come from the URL (`?endpoint=…`), from a configuration file, and from the
@@ -24,7 +24,7 @@ use std::path::Path;
 use async_trait::async_trait;
 
 pub use location::{InvalidLocation, Location, Url};
-pub use option::{OptionKind, OptionSpec, Settings, Surroundings};
+pub use option::{ConfigSources, OptionKind, OptionSpec, Settings};
 pub use secret::Secret;
 
 use crate::{Capabilities, Sink, Source};
@@ -168,7 +168,7 @@ impl Registry {
     ///
     /// # Errors
     /// [`OpenError::Usage`] if there is none, or if what it would be told is wrong.
-    pub fn find<'a>(&'a self, location: &'a Location, around: &Surroundings) -> Result<Found<'a>, OpenError> {
+    pub fn find<'a>(&'a self, location: &'a Location, around: &ConfigSources) -> Result<Found<'a>, OpenError> {
         let Location::Url(url) = location else {
             let backend = self.backends().find(|backend| backend.opens_paths());
             let backend = backend.ok_or_else(|| OpenError::Usage("there is no backend for paths".to_owned()))?;
@@ -297,7 +297,7 @@ mod tests {
     async fn a_scheme_finds_its_backend_and_a_path_the_one_for_paths() {
         let mut registry = Registry::new();
         registry.register(Shelf { schemes: &["shelf", "rack"], paths: false }).unwrap();
-        let around = Surroundings::none();
+        let around = ConfigSources::none();
         assert!(registry.find(&at("/mnt"), &around).is_err());
         registry.register(Shelf { schemes: &["file"], paths: true }).unwrap();
         assert!(registry.find(&at("/mnt"), &around).is_ok());
@@ -313,7 +313,7 @@ mod tests {
     fn an_unknown_scheme_lists_the_known_ones() {
         let mut registry = Registry::new();
         registry.register(Shelf { schemes: &["shelf", "rack"], paths: true }).unwrap();
-        let problem = registry.find(&at("self://x"), &Surroundings::none()).unwrap_err().to_string();
+        let problem = registry.find(&at("self://x"), &ConfigSources::none()).unwrap_err().to_string();
         assert!(problem.contains("self://") && problem.ends_with("paths, shelf://, rack://"), "{problem}");
     }
 

@@ -60,14 +60,14 @@ impl Backend for Memory {
 mod tests {
     use super::*;
     use towpath_backend::ext::{SinkExt as _, SourceExt as _};
-    use towpath_backend::registry::{Registry, Surroundings};
+    use towpath_backend::registry::{ConfigSources, Registry};
     use towpath_backend::{RelPath, Timestamp};
 
     #[tokio::test]
     async fn one_name_is_one_tree() {
         let mut registry = Registry::new();
         registry.register(Memory::default()).unwrap();
-        let around = Surroundings::none();
+        let around = ConfigSources::none();
         let at = |name: &str| Location::parse(name.as_ref()).unwrap();
         let (one, other, path) = (at("mem://one"), at("mem://other"), RelPath::new("file").unwrap());
         let sink = registry.find(&one, &around).unwrap().sink().await.unwrap();

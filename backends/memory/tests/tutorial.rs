@@ -265,22 +265,23 @@ impl Backend for Shelves {
 
 #[tokio::test]
 async fn a_url_opens_a_shelf() {
-    use towpath_backend::registry::{Registry, Surroundings};
+    use towpath_backend::registry::{ConfigSources, Registry};
     let mut registry = Registry::new();
     assert_eq!(registry.register(Shelves { only: Shelf::empty() }), Ok(()));
     let location = Location::parse("shelf://".as_ref());
     let Ok(location) = location else { panic!("is a URL") };
-    let Ok(found) = registry.find(&location, &Surroundings::environment()) else { panic!("is registered") };
+    let Ok(found) = registry.find(&location, &ConfigSources::environment()) else { panic!("is registered") };
     assert!(found.source().await.is_ok());
 }
 
 mod conformance {
     use super::Shelf;
     use towpath_backend::conformance::Fixture;
-    use towpath_backend::{Sink, Source};
+    use towpath_backend::{Sink, Source, async_trait};
 
     struct Fresh(Shelf);
 
+    #[async_trait]
     impl Fixture for Fresh {
         fn sink(&self) -> &dyn Sink {
             &self.0
@@ -292,6 +293,10 @@ mod conformance {
 
         fn other(&self) -> Option<Box<dyn Fixture>> {
             Some(Box::new(Self(Shelf::empty())))
+        }
+
+        async fn reopen(&self) -> Option<Box<dyn Fixture>> {
+            Some(Box::new(Self(self.0.clone())))
         }
     }
 

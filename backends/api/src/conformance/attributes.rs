@@ -4,7 +4,7 @@ use super::{Fixture, list, path, read, write};
 use crate::{Attributes, ErrorKind, Owner, RelPath, Xattr};
 
 /// What was not refused is there, and reading, times and content are as before.
-pub async fn attributes_are_applied_or_told(fixture: &dyn Fixture) {
+pub async fn attributes_are_applied_or_reported(fixture: &dyn Fixture) {
     let (sink, source) = (fixture.sink(), fixture.source());
     sink.create_dir(&path("dir"), None).await.unwrap();
     let kept = write(fixture, &path("file"), b"x").await;

@@ -24,7 +24,7 @@ pub async fn times_are_kept_to_the_precision(fixture: &dyn Fixture) {
 }
 
 /// Not every storage has such times; none may give another for it in silence.
-pub async fn times_before_1970_are_kept_or_told(fixture: &dyn Fixture) {
+pub async fn times_before_1970_are_kept_or_reported(fixture: &dyn Fixture) {
     if !fixture.sink().capabilities().sets_mtime {
         return;
     }
@@ -188,7 +188,7 @@ pub async fn times_of_what_is_not_there_are_not_set(fixture: &dyn Fixture) {
 }
 
 /// A bound on what is on its way delays, and changes nothing of what arrives.
-pub async fn little_under_way_changes_nothing(fixture: &dyn Fixture) {
+pub async fn a_bound_on_what_is_in_flight_changes_nothing(fixture: &dyn Fixture) {
     let (at, data) = (path("file"), content(500_000));
     let pacing = Pacing::new(100 << 20);
     let options = WriteOptions::default().paced_by(&pacing);

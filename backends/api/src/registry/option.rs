@@ -1,4 +1,4 @@
-//! What a backend can be told, and where from.
+//! The options of a backend, and where their values come from.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -67,31 +67,31 @@ impl OptionKind {
     }
 }
 
-/// Tells an environment variable.
+/// Looks up an environment variable.
 type Variable = dyn Fn(&str) -> Option<String> + Send + Sync;
 
-/// Where else options come from than from the URL.
+/// Where the values of options come from besides the URL: a configuration file and the environment.
 #[derive(Default)]
-pub struct Surroundings {
+pub struct ConfigSources {
     /// The environment variable of a name.
     environment: Option<Box<Variable>>,
-    sections: BTreeMap<String, BTreeMap<String, Given>>,
+    sections: BTreeMap<String, BTreeMap<String, Value>>,
 }
 
-impl fmt::Debug for Surroundings {
+impl fmt::Debug for ConfigSources {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Surroundings").field("sections", &self.sections).finish_non_exhaustive()
+        f.debug_struct("ConfigSources").field("sections", &self.sections).finish_non_exhaustive()
     }
 }
 
 /// A value, and where it is from.
 #[derive(Clone, Debug)]
-struct Given {
+struct Value {
     value: Secret,
     origin: String,
 }
 
-impl Surroundings {
+impl ConfigSources {
     /// Nothing but what the URL says.
     pub fn none() -> Self {
         Self::default()
@@ -110,12 +110,12 @@ impl Surroundings {
     /// Adds an option of a configuration file. `section` is a scheme (`s3`), or a URL for the
     /// trees at and below it (`s3://archive`); `origin` says where it stands, for errors.
     pub fn add(&mut self, section: &str, name: &str, value: impl Into<String>, origin: impl Into<String>) {
-        let given = Given { value: Secret::new(value), origin: origin.into() };
+        let given = Value { value: Secret::new(value), origin: origin.into() };
         self.sections.entry(section.to_owned()).or_default().insert(name.to_owned(), given);
     }
 
     /// The sections that are about `url`, the nearest first.
-    fn sections_of<'a>(&'a self, url: &'a Url) -> impl Iterator<Item = &'a BTreeMap<String, Given>> {
+    fn sections_of<'a>(&'a self, url: &'a Url) -> impl Iterator<Item = &'a BTreeMap<String, Value>> {
         let name = url.to_string();
         let is_above = move |section: &str| {
             let rest = name.strip_prefix(section.trim_end_matches('/'));
@@ -126,16 +126,16 @@ impl Surroundings {
         above.into_iter().map(|(_, values)| values).chain(self.sections.get(url.scheme()))
     }
 
-    fn variable(&self, names: &[&str]) -> Option<Given> {
+    fn variable(&self, names: &[&str]) -> Option<Value> {
         let variable = self.environment.as_ref()?;
         names.iter().find_map(|name| {
             let value = variable(name).filter(|value| !value.is_empty())?;
-            Some(Given { value: Secret::new(value), origin: format!("the environment variable {name}") })
+            Some(Value { value: Secret::new(value), origin: format!("the environment variable {name}") })
         })
     }
 }
 
-/// What a backend was told: the URL's options before the configuration file's, before the environment's.
+/// The values of a backend's options: the URL's before the configuration file's, before the environment's.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     values: BTreeMap<&'static str, Secret>,
@@ -149,7 +149,7 @@ impl Settings {
     ///
     /// # Errors
     /// One line: an option that it does not have, a secret in the URL, a value that cannot be.
-    pub(super) fn find(specs: &[OptionSpec], url: &Url, around: &Surroundings) -> Result<Self, String> {
+    pub(super) fn find(specs: &[OptionSpec], url: &Url, around: &ConfigSources) -> Result<Self, String> {
         let mut given = BTreeMap::new();
         for (name, value) in url.options() {
             let spec = known(specs, name, "the URL")?;
@@ -160,7 +160,7 @@ impl Settings {
                 };
                 return Err(format!("`{name}` is a secret, and everyone could see it in a URL: give it {otherwise}"));
             }
-            given.insert(spec.name, Given { value: value.clone(), origin: "the URL".to_owned() });
+            given.insert(spec.name, Value { value: value.clone(), origin: "the URL".to_owned() });
         }
         for section in around.sections_of(url) {
             for (name, value) in section {
@@ -176,7 +176,7 @@ impl Settings {
             }
         }
         for spec in specs {
-            if let Some(Given { value, origin }) = given.get(spec.name)
+            if let Some(Value { value, origin }) = given.get(spec.name)
                 && let Some(right) = spec.kind.problem(value.expose())
             {
                 return Err(format!("`{}` from {origin} is not {right}", spec.name));
@@ -259,7 +259,7 @@ mod tests {
         OptionSpec { name, kind, about: "", environment }
     }
 
-    fn find(url: &str, around: &Surroundings) -> Result<Settings, String> {
+    fn find(url: &str, around: &ConfigSources) -> Result<Settings, String> {
         match Location::parse(OsStr::new(url)) {
             Ok(Location::Url(url)) => Settings::find(&SPECS, &url, around),
             other => panic!("{other:?}"),
@@ -268,9 +268,9 @@ mod tests {
 
     #[test]
     fn the_url_comes_before_the_file_and_the_nearer_section_before_the_wider_and_the_environment_last() {
-        let mut around = Surroundings::with_environment(|name| Some(format!("of {name}")));
+        let mut around = ConfigSources::with_environment(|name| Some(format!("of {name}")));
         let endpoint =
-            |url: &str, around: &Surroundings| find(url, around).unwrap().text("endpoint").unwrap().to_owned();
+            |url: &str, around: &ConfigSources| find(url, around).unwrap().text("endpoint").unwrap().to_owned();
         assert_eq!(endpoint("x://b/a", &around), "of THE_ENDPOINT");
         around.add("x", "endpoint", "of the scheme", "file, line 1");
         assert_eq!(endpoint("x://b/a", &around), "of the scheme");
@@ -285,7 +285,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_says_where_it_is_from_and_what_is_right() {
-        let mut around = Surroundings::none();
+        let mut around = ConfigSources::none();
         assert_eq!(find("x://b?parts=many", &around).unwrap_err(), "`parts` from the URL is not a whole number");
         assert!(find("x://b?fast=yes", &around).unwrap_err().contains("`true` or `false`"));
         let unknown = find("x://b?endpiont=x", &around).unwrap_err();
@@ -310,13 +310,13 @@ mod tests {
 
     #[test]
     fn a_secret_in_a_url_is_refused_and_not_repeated() {
-        let problem = find("x://b?key=hunter2", &Surroundings::none()).unwrap_err();
+        let problem = find("x://b?key=hunter2", &ConfigSources::none()).unwrap_err();
         assert!(problem.contains("THE_KEY") && !problem.contains("hunter2"), "{problem}");
     }
 
     #[test]
     fn settings_do_not_show_what_they_hold() {
-        let mut around = Surroundings::none();
+        let mut around = ConfigSources::none();
         around.add("x", "key", "hunter2", "a file");
         let settings = find("x://b", &around).unwrap();
         assert!(!format!("{settings:?} {around:?}").contains("hunter2"));

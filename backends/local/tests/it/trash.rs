@@ -155,12 +155,12 @@ fn a_tree_that_is_not_there_yet_is_none_if_it_could_be_made() {
 
 #[tokio::test]
 async fn the_trash_is_an_option_of_the_backend() {
-    use towpath_backend::registry::{Location, OpenError, Registry, Surroundings};
+    use towpath_backend::registry::{ConfigSources, Location, OpenError, Registry};
     let folder = tempfile::tempdir().unwrap();
     let (root, trash) = (folder.path().join("new"), folder.path().join("new/trash"));
     let mut registry = Registry::new();
     registry.register(towpath_local::Local).unwrap();
-    let (location, around) = (Location::parse(root.as_os_str()).unwrap(), Surroundings::none());
+    let (location, around) = (Location::parse(root.as_os_str()).unwrap(), ConfigSources::none());
     let found = || registry.find(&location, &around).unwrap();
     let sink = found().with_root_permissions(Some(0o700)).sink().await.unwrap();
     assert!(!sink.can_discard() && sink.reserved_paths().is_empty());

@@ -148,7 +148,7 @@ fn bug_of(case: Case) -> Bug {
         Case::a_read_of_nothing_gives_nothing => Bug::NothingIsEverything,
 
         Case::times_are_kept_to_the_precision => Bug::KeepsSecondsOnly,
-        Case::times_before_1970_are_kept_or_told => Bug::TellsTimesItDidNotKeep,
+        Case::times_before_1970_are_kept_or_reported => Bug::TellsTimesItDidNotKeep,
         Case::writing_cuts_what_was_longer => Bug::LeavesTheOldEnd,
         Case::a_file_without_its_directory_is_not_found => Bug::MakesDirectoriesUnasked,
         Case::a_directory_in_its_place_is_not_overwritten => Bug::ReplacesDirectories,
@@ -156,7 +156,7 @@ fn bug_of(case: Case) -> Bug {
         Case::directories_permit_no_more_than_asked_for => Bug::DirectoriesAreOpenToAll,
         Case::a_whole_file_is_the_same_as_one_written_in_steps => Bug::StepsLoseTheTime,
         Case::a_writer_that_is_dropped_does_no_harm => Bug::DroppedWriterLocks,
-        Case::little_under_way_changes_nothing => Bug::LimitCutsBlocks,
+        Case::a_bound_on_what_is_in_flight_changes_nothing => Bug::LimitCutsBlocks,
         Case::flushing_keeps_everything => Bug::FlushTouches,
         Case::a_directory_is_made_once => Bug::MakesDirectoriesAgain,
         Case::times_of_directories_can_be_set => Bug::DirectoriesKeepTheirTime,
@@ -184,7 +184,7 @@ fn bug_of(case: Case) -> Bug {
         Case::renaming_between_two_names_of_a_file_leaves_one => Bug::RenamesAsPosix,
         Case::renaming_replaces_and_moves_no_directory => Bug::RenamingReplacesDirectories,
 
-        Case::attributes_are_applied_or_told => Bug::AttributesAreDropped,
+        Case::attributes_are_applied_or_reported => Bug::AttributesAreDropped,
         Case::setuid_and_setgid_are_set_for_the_sources_owner_alone => Bug::SetuidForAnyOwner,
         Case::attributes_of_what_is_not_there_are_not_set => Bug::MissingHasAttributes,
         Case::attributes_of_a_link_are_not_those_of_its_target => Bug::AttributesFollowLinks,

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use way::Way;
 
 use crate::skip::skip;
-use towpath_backend::registry::{Backend as _, Location, Registry, Surroundings};
+use towpath_backend::registry::{Backend as _, ConfigSources, Location, Registry};
 use towpath_backend::{Sink, Source};
 use towpath_opendal::services;
 
@@ -141,9 +141,9 @@ impl Server {
         (Box::new(service.tree(&location, found.settings()).unwrap()), sink)
     }
 
-    fn surroundings(&self) -> Surroundings {
+    fn surroundings(&self) -> ConfigSources {
         let environment = self.environment.clone();
-        Surroundings::with_environment(move |name| environment.get(name).cloned())
+        ConfigSources::with_environment(move |name| environment.get(name).cloned())
     }
 
     /// The same as a dry run sees it.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use towpath_backend::registry::{Location, OpenError, Registry, Surroundings};
+use towpath_backend::registry::{ConfigSources, Location, OpenError, Registry};
 use towpath_local::Local;
 
 use crate::config;
@@ -21,7 +21,7 @@ pub(crate) fn registry() -> Result<Registry, OpenError> {
 /// What opens the trees of a run.
 pub(crate) struct Trees {
     registry: Registry,
-    around: Surroundings,
+    around: ConfigSources,
     /// Why the default configuration file is not used.
     pub(crate) note: Option<String>,
 }
@@ -30,7 +30,7 @@ impl Trees {
     /// With the options of the configuration file, the default one if none is given, and of
     /// the environment.
     pub(crate) fn new(configuration: Option<&Path>) -> Result<Self, Refusal> {
-        let mut around = Surroundings::environment();
+        let mut around = ConfigSources::environment();
         let note = config::read(configuration, &mut around).map_err(|problem| Refusal(WRONG_USAGE, problem))?;
         Ok(Self { registry: registry().map_err(refusal)?, around, note })
     }

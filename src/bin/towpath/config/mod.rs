@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 use towpath::private_file;
-use towpath_backend::registry::Surroundings;
+use towpath_backend::registry::ConfigSources;
 
 /// Adds the options of a file. Returns a note if the default file cannot be opened.
 ///
@@ -26,7 +26,7 @@ use towpath_backend::registry::Surroundings;
 ///
 /// # Errors
 /// One line: what, where, and what to do. It repeats no value.
-pub(crate) fn read(given: Option<&Path>, around: &mut Surroundings) -> Result<Option<String>, String> {
+pub(crate) fn read(given: Option<&Path>, around: &mut ConfigSources) -> Result<Option<String>, String> {
     if let Some(path) = given {
         let file = open(path).map_err(|error| unreadable(path, &error))?;
         return add_file(file, path, around).map(|()| None);
@@ -34,7 +34,7 @@ pub(crate) fn read(given: Option<&Path>, around: &mut Surroundings) -> Result<Op
     default_path().map_or(Ok(None), |path| read_default(&path, around))
 }
 
-fn read_default(path: &Path, around: &mut Surroundings) -> Result<Option<String>, String> {
+fn read_default(path: &Path, around: &mut ConfigSources) -> Result<Option<String>, String> {
     match open(path) {
         Ok(file) => add_file(file, path, around).map(|()| None),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
@@ -48,7 +48,7 @@ fn unreadable(path: &Path, error: &io::Error) -> String {
     format!("cannot read the configuration file {}: {error}", path.display())
 }
 
-fn add_file(mut file: File, path: &Path, around: &mut Surroundings) -> Result<(), String> {
+fn add_file(mut file: File, path: &Path, around: &mut ConfigSources) -> Result<(), String> {
     check_private(&file, path)?;
     let mut text = String::new();
     file.read_to_string(&mut text).map_err(|error| match error.kind() {
@@ -74,7 +74,7 @@ fn default_path() -> Option<PathBuf> {
     Some(base.join("towpath/config.toml"))
 }
 
-fn add(text: &str, path: &Path, around: &mut Surroundings) -> Result<(), String> {
+fn add(text: &str, path: &Path, around: &mut ConfigSources) -> Result<(), String> {
     let place = |offset: usize| {
         let line = text.as_bytes().iter().take(offset).filter(|&&byte| byte == b'\n').count() + 1;
         format!("{}, line {line}", path.display())
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     fn problem(text: &str) -> String {
-        add(text, Path::new("/etc/x.toml"), &mut Surroundings::none()).unwrap_err()
+        add(text, Path::new("/etc/x.toml"), &mut ConfigSources::none()).unwrap_err()
     }
 
     #[test]
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn texts_numbers_and_flags_are_taken() {
-        let mut around = Surroundings::none();
+        let mut around = ConfigSources::none();
         add("[s3]\na = \"x\"\nb = true\n[\"s3://b/c\"]\nd = 7\n", Path::new("x"), &mut around).unwrap();
         let shown = format!("{around:?}");
         assert!(shown.contains("\"s3://b/c\"") && shown.contains("x, line 5"), "{shown}");
@@ -141,7 +141,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.toml");
-        let read = || read(Some(&path), &mut Surroundings::none());
+        let read = || read(Some(&path), &mut ConfigSources::none());
         assert!(read().unwrap_err().contains("cannot read"));
         std::fs::write(&path, "[s3]\n").unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
@@ -155,7 +155,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         std::fs::write(&file, "").unwrap();
-        let read = |path: &Path| read_default(path, &mut Surroundings::none());
+        let read = |path: &Path| read_default(path, &mut ConfigSources::none());
         for missing in [folder.path().join("towpath/config.toml"), file.join("towpath/config.toml")] {
             assert_eq!(read(&missing), Ok(None));
         }

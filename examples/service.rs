@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use towpath::{Bandwidth, CancellationToken, Migration, Options, Outcome, Progress, Report, Timestamp};
+use towpath::{Bandwidth, CancellationToken, Migration, Options, Progress, Report, RunOutcome, Timestamp};
 use towpath_backend::RelPath;
 use towpath_backend::ext::SinkExt as _;
 use towpath_memory::MemoryTree;
@@ -84,7 +84,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // A service that is told to end stops its migration; what is done stays done.
     if let Some(report) = service.end(true).await? {
-        println!("stopped: {}, {} files pending", report.outcome == Outcome::Stopped, report.pending.files);
+        println!("stopped: {}, {} files pending", report.outcome == RunOutcome::Stopped, report.pending.files);
     }
     service.start(Bandwidth::Unlimited)?;
     if let Some(report) = service.end(false).await? {

@@ -3,6 +3,8 @@
 //! A file system may accept a time or permission and keep another one: a time out of its range, a mode where it
 //! has none. That is reported once and recorded ([`Kept`]). It is no reason to send the content again.
 
+use std::sync::Arc;
+
 use towpath_backend::{Attributes, Error, ErrorKind, Kind, Metadata, Owner, RelPath, Result, Times, Timestamp};
 
 use crate::journal::Kept;
@@ -12,7 +14,7 @@ use crate::session::Session;
 #[derive(Debug, Default)]
 pub(crate) struct ReadBack {
     pub(crate) kept: Kept,
-    pub(crate) not_accepted: Vec<Error>,
+    pub(crate) not_accepted: Vec<Arc<Error>>,
 }
 
 impl ReadBack {
@@ -52,7 +54,7 @@ pub(crate) async fn check_mtime(
         return Err(error.with_temporary(true));
     }
     let error = Error::new(ErrorKind::Unsupported, "set mtime", path, cause);
-    Ok(ReadBack { kept: Kept { modified: Some(again), ..Kept::default() }, not_accepted: vec![error] })
+    Ok(ReadBack { kept: Kept { modified: Some(again), ..Kept::default() }, not_accepted: vec![Arc::new(error)] })
 }
 
 /// What is recorded of a time that the sink rounded. The database compares times beyond 64 bits of nanoseconds with the
@@ -80,15 +82,19 @@ pub(crate) async fn apply(session: &Session, path: &RelPath, attributes: &Attrib
     if attributes.is_empty() {
         return Ok(ReadBack::default());
     }
-    let mut not_accepted = session.sink.set_attributes(path, attributes).await?;
+    let refused = session.sink.set_attributes(path, attributes).await?;
+    let mut not_accepted: Vec<_> = refused.into_iter().map(Arc::new).collect();
     if attributes.permissions.is_none() && attributes.owner.is_none() {
         return Ok(ReadBack { kept: Kept::default(), not_accepted });
     }
     let found = session.sink.metadata(path).await?;
     let kept = difference(attributes, &found);
     if not_accepted.is_empty() {
-        not_accepted.extend(kept.permissions.map(|kept| permissions_not_kept(path, attributes, kept, &found)));
-        not_accepted.extend(kept.owner.zip(attributes.owner).map(|(kept, given)| owner_not_kept(path, kept, given)));
+        not_accepted
+            .extend(kept.permissions.map(|kept| permissions_not_kept(path, attributes, kept, &found)).map(Arc::new));
+        not_accepted.extend(
+            kept.owner.zip(attributes.owner).map(|(kept, given)| owner_not_kept(path, kept, given)).map(Arc::new),
+        );
     }
     Ok(ReadBack { kept, not_accepted })
 }

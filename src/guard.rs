@@ -3,7 +3,7 @@
 use tokio_stream::StreamExt as _;
 use towpath_backend::RelPath;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, GuardRefusal, Result, TreeFailure};
 use crate::event::Side;
 use crate::options::Mirror;
 use crate::per_side::PerSide;
@@ -25,27 +25,21 @@ pub(crate) async fn check(session: &Session, mirror: Mirror) -> Result<()> {
 /// mounted paths, but not where a server or a FUSE mount stands between them.
 async fn check_source_is_outside(session: &Session) -> Result<()> {
     let Some(dir) = session.journal.extra_dir_like_source().await? else { return Ok(()) };
-    Err(Error::Refused(format!(
-        "{} would be deleted and holds all that the source {} holds: if that is the source itself, give another \
-         destination; if it is an old copy, delete it by hand. Nothing was deleted",
-        String::from_utf8_lossy(&dir.under(session.sink.root())),
-        session.root(Side::Source),
-    )))
+    let (dir, source_root) = (dir.under(session.sink.root()), session.source.root().to_vec());
+    Err(GuardRefusal::DeletesSource { dir, source_root }.into())
 }
 
 /// Checks that the source was not emptied since the scan.
 async fn check_source_is_not_empty(session: &Session) -> Result<()> {
-    let root = session.root(Side::Source);
-    let failed = |error| Error::Backend(format!("the source {root} cannot be read: {error}"));
+    let root = session.source.root();
+    let failed = |error| Error::tree(Side::Source, root, TreeFailure::Unreadable, error);
     let mut pages = session.source.read_dir(&RelPath::root(), &session.paces.list_options()).await.map_err(failed)?;
     while let Some(page) = pages.next().await {
         if !page.map_err(failed)?.is_empty() {
             return Ok(());
         }
     }
-    Err(Error::Refused(format!(
-        "the source {root} is empty, and was not when it was scanned: nothing was deleted. Is it mounted?"
-    )))
+    Err(GuardRefusal::SourceEmptied { source_root: root.to_vec() }.into())
 }
 
 /// Checks that the source is not empty, and that no more is to be deleted than may be.
@@ -55,27 +49,16 @@ pub(crate) async fn check_bounds(session: &Session, mirror: Mirror) -> Result<()
     if extras.files == 0 && extras.dirs == 0 {
         return Ok(());
     }
-    let dest = session.root(Side::Sink);
+    let (source_root, sink_root) = (session.source.root().to_vec(), session.sink.root().to_vec());
     if source.files == 0 {
-        return Err(Error::Refused(format!(
-            "the source {} holds no file, and the destination {dest} has {} files that would be deleted: nothing was \
-             deleted. Is the source mounted? An empty source is never mirrored; if it is meant to be empty, empty the \
-             destination by hand",
-            session.root(Side::Source),
-            extras.files,
-        )));
+        return Err(GuardRefusal::EmptySource { source_root, sink_root, extra_files: extras.files }.into());
     }
-    let most = mirror.max_delete.files(sink.files);
-    if extras.files > most || extras.dirs > most {
-        return Err(Error::Refused(format!(
-            "{} files and {} directories of the destination {dest}, which has {} files, are not in the source; more \
-             than {most} may not be deleted: nothing was deleted. Look at them with --dry-run, then allow them with \
-             --max-delete {}",
-            extras.files,
-            extras.dirs,
-            sink.files,
-            extras.files.max(extras.dirs),
-        )));
+    let max_delete = mirror.max_delete.files(sink.files);
+    if extras.files > max_delete || extras.dirs > max_delete {
+        let (extra_files, extra_dirs) = (extras.files, extras.dirs);
+        let refusal =
+            GuardRefusal::TooManyExtras { sink_root, sink_files: sink.files, extra_files, extra_dirs, max_delete };
+        return Err(refusal.into());
     }
     Ok(())
 }

@@ -64,10 +64,14 @@ mod report;
 mod reporter;
 mod session;
 mod setters;
+mod side;
 mod tally;
 
 pub use checksum::{Algorithm, Checksum, FileHash, Hasher};
-pub use error::{Error, Result, UsageError};
+pub use error::{
+    CopyState, Error, FileError, GuardRefusal, ProtectedReason, Result, SkipReason, TreeFailure, UnreadableError,
+    UsageError,
+};
 pub use event::{Action, BacklogOrigin, Counts, Event, EventStream, FilePaths, ScanReason, Side, Totals};
 pub use filter::{BadPattern, Filter, Rule, Rules};
 pub use journal::KnownSink;
@@ -75,6 +79,6 @@ pub use migration::{Builder, Migration, Stopper};
 pub use options::{AfterBacklog, Bandwidth, HardLinks, Links, MaxDelete, Mirror, Options, Specials, WriteMode};
 pub use own_files::{canonical as canonical_path, of_database as database_files};
 pub use progress::{AdaptiveLimit, CurrentFile, Estimate, Estimator, Phase, Progress, Snapshot};
-pub use report::{Outcome, Planned, Report};
+pub use report::{Planned, Report, RunOutcome};
 pub use tokio_util::sync::CancellationToken;
 pub use towpath_backend::{Sink, Source, Timestamp};

@@ -7,7 +7,7 @@
 use tokio_stream::StreamExt as _;
 use towpath_backend::{Error as BackendError, ErrorKind, Kind, Metadata, RelPath, Sink};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ProtectedReason, Result};
 use crate::event::{Event, FilePaths};
 use crate::journal::{Deletion, EndedDeletions};
 use crate::reporter::Record;
@@ -40,7 +40,7 @@ impl<'a> Deletions<'a> {
     }
 
     /// Notes that an entry stays, and why.
-    pub(crate) fn protected(&mut self, path: &RelPath, reason: String) {
+    pub(crate) fn protected(&mut self, path: &RelPath, reason: ProtectedReason) {
         self.records.push(Record::new(Event::Protected { paths: self.session.paths(path), reason }));
     }
 

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use towpath_backend::Timestamp;
 
+use crate::error::GuardRefusal;
 use crate::event::{BacklogOrigin, Counts, Totals};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+#[non_exhaustive]
+pub enum RunOutcome {
     /// It came to its end.
     Finished,
     /// It was told to stop; what was finished is recorded.
@@ -42,7 +44,7 @@ pub struct Planned {
 #[derive(Clone, Debug)]
 pub struct Report {
     /// Whether it came to its end.
-    pub outcome: Outcome,
+    pub outcome: RunOutcome,
     /// Whether it scanned the trees. `false`: it worked on the backlog of an earlier run alone.
     pub scanned: bool,
     /// The backlog of an earlier run that this run began with, by how that run ended.
@@ -83,7 +85,7 @@ pub struct Report {
     /// What a run would do, if this was a dry run.
     pub planned: Option<Planned>,
     /// Why a guard kept anything, or anything more, from being deleted.
-    pub refusal: Option<String>,
+    pub refusal: Option<GuardRefusal>,
     /// Bytes read from the source by this run.
     pub read_bytes: u64,
     /// Bytes written to the sink by this run.
@@ -102,7 +104,7 @@ impl Report {
     /// that were asked for, as far as the sink can keep these; and of a mirror also nothing else. A run that did not scan knows the trees as they were at
     /// [`Self::scanned_at`].
     pub fn all_in_sync(&self) -> bool {
-        self.outcome == Outcome::Finished
+        self.outcome == RunOutcome::Finished
             && self.pending.files == 0
             && self.failed_files == 0
             && self.skipped_files == 0

@@ -3,7 +3,7 @@
 use towpath_backend::Timestamp;
 
 use crate::audit::Line;
-use crate::error::Result;
+use crate::error::{Result, UnreadableError};
 use crate::event::{Emitter, Event, FilePaths, Side};
 use crate::journal::{EndedDeletions, FileKey, Journal, RowState, RowUpdate};
 
@@ -45,7 +45,7 @@ impl Record {
     }
 
     /// An entry that the scan cannot read. `logged` is the text of the line.
-    pub(crate) fn unreadable(side: Side, paths: FilePaths, error: String, logged: String) -> Self {
+    pub(crate) fn unreadable(side: Side, paths: FilePaths, error: UnreadableError, logged: String) -> Self {
         let path = if side == Side::Source { &paths.source } else { &paths.dest };
         let event = Event::Unreadable { side, path: path.clone(), error };
         Self { line: Some(Line { error: Some(logged), ..Line::now("unreadable", paths) }), event }
@@ -148,7 +148,8 @@ fn split(records: impl IntoIterator<Item = Record>) -> (Vec<Line>, Vec<Event>) {
 /// The line that an event has in the audit log, if it has one.
 fn line_of(event: &Event) -> Option<Line> {
     let line = |status, paths: &FilePaths| Line::now(status, paths.clone());
-    let with_error = |status, paths, error: &str| Line { error: Some(error.to_owned()), ..line(status, paths) };
+    let with_error =
+        |status, paths, error: &dyn ToString| Line { error: Some(error.to_string()), ..line(status, paths) };
     Some(match event {
         Event::Synced { paths, size_bytes, checksum, hard_link_to } => Line {
             size_bytes: Some(*size_bytes),
@@ -156,9 +157,9 @@ fn line_of(event: &Event) -> Option<Line> {
             hard_link: hard_link_to.clone(),
             ..line("synced", paths)
         },
-        Event::Settled { paths } => line("settled", paths),
-        Event::Refused { paths, error } => with_error("refused", paths, error),
-        Event::WillRetry { paths, reason } => with_error("will-retry", paths, reason),
+        Event::AttributesApplied { paths } => line("settled", paths),
+        Event::AttributeNotAccepted { paths, error } => with_error("refused", paths, error),
+        Event::WillRetry { paths, error } => with_error("will-retry", paths, error),
         Event::Vanished { paths } => line("vanished", paths),
         Event::Failed { paths, error } => with_error("failed", paths, error),
         Event::Incomplete { paths, error } => with_error("incomplete", paths, error),
@@ -173,7 +174,7 @@ fn line_of(event: &Event) -> Option<Line> {
         | Event::PatternUnmatched { .. }
         | Event::HardLinksCopied { .. }
         | Event::Resuming { .. }
-        | Event::PassStarted { .. }
+        | Event::AttemptStarted { .. }
         | Event::Protected { .. }
         | Event::LongHoles { .. }
         | Event::Planned { .. }

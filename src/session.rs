@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use towpath_backend::{Error as BackendError, ErrorKind, Identity, RelPath, Sink, Source, Timestamp, Tree};
 
 use crate::dir_locks::DirLocks;
-use crate::error::{Error, Result};
+use crate::error::{Error, FileError, GuardRefusal, Result, TreeFailure};
 use crate::event::{Event, FilePaths, Side};
 use crate::journal::Journal;
 use crate::options::{HardLinks, Options, WriteMode};
@@ -109,7 +109,7 @@ impl Session {
     }
 
     /// Reports a file or directory that this run gives up, where no change of a row does.
-    pub(crate) async fn give_up(&self, path: &RelPath, error: String, tally: &mut Tally) -> Result<()> {
+    pub(crate) async fn give_up(&self, path: &RelPath, error: FileError, tally: &mut Tally) -> Result<()> {
         tally.failed_files += 1;
         self.progress.add_failed();
         self.reporter.report([Record::new(Event::Failed { paths: self.paths(path), error })]).await
@@ -118,11 +118,11 @@ impl Session {
     /// Whether a tree has the identity that it had when the run began.
     ///
     /// # Errors
-    /// [`Error::Backend`] if it cannot be asked.
+    /// [`Error::Tree`] if it cannot be asked.
     pub(crate) async fn has_same_identity(&self, side: Side) -> Result<bool> {
         match self.tree(side).identity().await {
             Ok(identity) => Ok(identity == self.identities[side]),
-            Err(error) => Err(Error::Backend(format!("the {side} {} is gone: {error}", self.root(side)))),
+            Err(error) => Err(Error::tree(side, self.tree(side).root(), TreeFailure::Gone, error)),
         }
     }
 
@@ -130,11 +130,7 @@ impl Session {
     /// is. Nothing is concluded from the state of another tree.
     pub(crate) async fn check_tree(&self, side: Side) -> Result<()> {
         if !self.has_same_identity(side).await? {
-            return Err(Error::Refused(format!(
-                "the {side} {} is no longer the tree that was scanned (unmounted, or another one mounted over it?); \
-                 nothing was done because of what is there now",
-                self.root(side)
-            )));
+            return Err(GuardRefusal::TreeReplaced { side, root: self.tree(side).root().to_vec() }.into());
         }
         if side == Side::Sink { self.check_sink_mounts().await } else { Ok(()) }
     }
@@ -163,7 +159,7 @@ impl Session {
         if mounts.is_empty() {
             return Ok(());
         }
-        let failed = |error| Error::Backend(format!("the destination cannot be checked: {error}"));
+        let failed = |error| Error::tree(Side::Sink, self.sink.root(), TreeFailure::Unreadable, error);
         let root = self.sink.metadata(&RelPath::root()).await.map_err(failed)?;
         for dir in &*mounts {
             let is_mounted = match self.sink.metadata(dir).await {
@@ -172,7 +168,7 @@ impl Session {
                 Err(error) => return Err(failed(error)),
             };
             if !is_mounted {
-                return Err(Error::lost_mount(&dir.under(self.sink.root())));
+                return Err(GuardRefusal::LostMount { mount_point: dir.under(self.sink.root()) }.into());
             }
         }
         Ok(())
@@ -180,22 +176,13 @@ impl Session {
 
     /// Makes what was written to the sink durable.
     pub(crate) async fn flush_sink(&self) -> Result<()> {
-        self.sink.flush().await.map_err(|error| {
-            Error::Backend(format!(
-                "the destination {} could not make files durable, so they stay pending: {error}",
-                self.root(Side::Sink)
-            ))
-        })
+        let failed = |error| Error::tree(Side::Sink, self.sink.root(), TreeFailure::NotDurable, error);
+        self.sink.flush().await.map_err(failed)
     }
 
     /// The error that ends the run, if `error` says that the sink takes nothing more from anyone.
-    pub(crate) fn fatal_at_sink(&self, error: &BackendError) -> Option<Error> {
-        matches!(error.kind(), ErrorKind::NoSpace | ErrorKind::ReadOnly).then(|| {
-            Error::Backend(format!(
-                "the destination {} cannot take more: {error}; what is finished is recorded: \
-                 make room and run the same command again",
-                self.root(Side::Sink)
-            ))
-        })
+    pub(crate) fn fatal_at_sink(&self, error: &Arc<BackendError>) -> Option<Error> {
+        matches!(error.kind(), ErrorKind::NoSpace | ErrorKind::ReadOnly)
+            .then(|| Error::tree(Side::Sink, self.sink.root(), TreeFailure::Full, Arc::clone(error)))
     }
 }

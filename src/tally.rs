@@ -1,7 +1,10 @@
 //! What a run has done so far: the figures of its report.
 
+use std::sync::Arc;
+
 use towpath_backend::{Error, ErrorKind};
 
+use crate::error::GuardRefusal;
 use crate::event::Totals;
 
 /// What a run has done so far.
@@ -26,13 +29,13 @@ pub(crate) struct Tally {
     /// Extra files, links and directories that were kept to be safe.
     pub(crate) protected: u64,
     /// Why nothing, or nothing more, was deleted.
-    pub(crate) refusal: Option<String>,
+    pub(crate) refusal: Option<GuardRefusal>,
 }
 
 impl Tally {
     /// Counts attributes that the sink did not accept or keep.
-    pub(crate) fn add_refused(&mut self, refused: &[Error]) {
-        let is_denied = |error: &&Error| error.kind() == ErrorKind::PermissionDenied;
+    pub(crate) fn add_refused(&mut self, refused: &[Arc<Error>]) {
+        let is_denied = |error: &&Arc<Error>| error.kind() == ErrorKind::PermissionDenied;
         self.refused_attributes += refused.len() as u64;
         self.denied_attributes += refused.iter().filter(is_denied).count() as u64;
     }

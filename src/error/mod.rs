@@ -1,78 +1,28 @@
-//! Why a migration could not run, or had to stop.
+//! Why a migration could not run, or had to stop, and why single entries are not in sync.
+
+mod file;
+mod guard;
+mod usage;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use thiserror::Error as ThisError;
+use towpath_backend::Error as BackendError;
 
-use crate::event::Side;
+use crate::side::Side;
+
+pub(crate) use file::LINKED_FILE_NOT_SENT;
+pub use file::{CopyState, FileError, ProtectedReason, SkipReason, UnreadableError};
+pub use guard::GuardRefusal;
+pub use usage::UsageError;
 
 /// The result of running a migration.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why a migration cannot work as it was set up. Found before anything is changed at the sink.
-#[derive(Clone, Debug, PartialEq, Eq, ThisError)]
-#[non_exhaustive]
-pub enum UsageError {
-    /// The builder was not given something that every migration needs.
-    #[error("a migration needs {0}")]
-    Missing(&'static str),
-    /// A number is not from 1 to `max`.
-    #[error("{option} must be from 1 to {max}, not {value}")]
-    OutOfRange {
-        /// The option, in words.
-        option: &'static str,
-        /// What it was set to.
-        value: usize,
-        /// The highest value that it takes.
-        max: usize,
-    },
-    /// The bandwidth limit is too low to be kept.
-    #[error("bandwidth limit must be at least {min_bytes_per_s} bytes/s, not {bytes_per_s}")]
-    LimitTooLow {
-        /// What it was set to.
-        bytes_per_s: u64,
-        /// The lowest limit.
-        min_bytes_per_s: u64,
-    },
-    /// The filter leaves out every file by its size.
-    #[error("min size {min_bytes} is larger than max size {max_bytes}: no file would be sent")]
-    SizesExcludeAll {
-        /// Smaller files are left out.
-        min_bytes: u64,
-        /// Larger files are left out.
-        max_bytes: u64,
-    },
-    /// The patterns of the filter would take too much memory.
-    #[error("{0} patterns to exclude and include are too many")]
-    TooManyPatterns(usize),
-    /// A mirror cannot accept new trees in the same run.
-    #[error("a run that accepts a new tree deletes nothing: mirror in the next run")]
-    AcceptNewTreeWithMirror,
-    /// A run that must not scan was asked to scan.
-    #[error("a run without a scan can neither rescan nor accept a new tree")]
-    ScanContradicted,
-    /// Files cannot be replaced atomically at this sink.
-    #[error("the destination cannot rename in one step, so files cannot be replaced atomically")]
-    NoAtomicRename,
-    /// The sink is the source under another name (bind mount, bindfs, another server).
-    #[error(
-        "the destination {} is the source {} under another name: a file created in one appears in the other; give \
-         another destination",
-        String::from_utf8_lossy(sink_root),
-        String::from_utf8_lossy(source_root)
-    )]
-    SinkIsSource {
-        /// The root of the source.
-        source_root: Vec<u8>,
-        /// The root of the sink.
-        sink_root: Vec<u8>,
-    },
-}
-
 /// Why a migration could not run, or had to stop before its end.
 ///
-/// What concerns single files is not here: those are [`crate::Event::Failed`],
-/// and the run goes on.
+/// Failures of single files are not here: those are [`crate::Event::Failed`], and the run goes on.
 #[derive(Debug, ThisError)]
 #[non_exhaustive]
 pub enum Error {
@@ -95,17 +45,25 @@ pub enum Error {
         /// What is wrong.
         problem: String,
     },
-    /// A whole side failed: its root cannot be looked at, or it is full.
-    #[error("{0}")]
-    Backend(String),
+    /// A whole tree failed: its root cannot be read, or it is full.
+    #[error("the {side} {} {failure}", text(root))]
+    Tree {
+        /// Which tree.
+        side: Side,
+        /// Its root.
+        root: Vec<u8>,
+        /// How it failed.
+        #[source]
+        failure: TreeFailure,
+    },
     /// A run without a scan ([`crate::AfterBacklog::Stop`]) found no backlog to work on.
     #[error("no backlog: {0}; run again without --no-scan to scan both trees")]
     NoBacklog(&'static str),
-    /// A guard refused to go on, because going on could do harm.
-    #[error("{0}")]
-    Refused(String),
+    /// A guard refused to go on, because going on could destroy data.
+    #[error(transparent)]
+    Refused(#[from] GuardRefusal),
     /// It was stopped while it waited for the database. [`crate::Migration::run`] does not
-    /// return it: the run ends as [`crate::Outcome::Stopped`].
+    /// return it: the run ends as [`crate::RunOutcome::Stopped`].
     #[error("interrupted")]
     Interrupted,
     /// A part of the engine ended when it should not have.
@@ -113,23 +71,45 @@ pub enum Error {
     Internal(String),
 }
 
+/// How a whole tree failed.
+#[derive(Clone, Debug, ThisError)]
+#[non_exhaustive]
+pub enum TreeFailure {
+    /// Its root cannot be read.
+    #[error("cannot be read: {0}")]
+    Unreadable(#[source] Arc<BackendError>),
+    /// It cannot be reached any more.
+    #[error("is gone: {0}")]
+    Gone(#[source] Arc<BackendError>),
+    /// It lists a name that no entry can have.
+    #[error("lists an invalid name: {0:?}")]
+    InvalidName(String),
+    /// It takes no more content: it is full, or was remounted read-only.
+    #[error("cannot take more: {0}; what is finished is recorded: make room and run the same command again")]
+    Full(#[source] Arc<BackendError>),
+    /// It could not make written files durable.
+    #[error("could not make files durable, so they stay pending: {0}; run the same command again")]
+    NotDurable(#[source] Arc<BackendError>),
+}
+
 impl Error {
-    /// A whole side that failed: its errors name paths in the tree, and the root alone would be `.`.
-    pub(crate) fn of_side(side: Side, root: &[u8], error: &towpath_backend::Error) -> Self {
-        Self::Backend(format!("the {side} {} cannot be read: {error}", String::from_utf8_lossy(root)))
+    /// The failure of a whole tree, whose errors name paths inside it: the root alone would be `.`.
+    pub(crate) fn tree(
+        side: Side,
+        root: &[u8],
+        failure: fn(Arc<BackendError>) -> TreeFailure,
+        error: impl Into<Arc<BackendError>>,
+    ) -> Self {
+        Self::Tree { side, root: root.to_vec(), failure: failure(error.into()) }
     }
 
-    /// The refusal to write into the folder beneath a file system that is not mounted any more.
-    pub(crate) fn lost_mount(mount_point: &[u8]) -> Self {
-        Self::Refused(format!(
-            "the file system that was mounted at {} is not mounted, or its mount point is gone: nothing is sent there. \
-             Mount it again; only if it is gone for good, run once with --accept-new-tree",
-            String::from_utf8_lossy(mount_point),
-        ))
-    }
-
-    /// Whether a safety guard refused, rather than something failing.
+    /// Whether a guard refused, rather than something failing.
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::Refused(_))
     }
+}
+
+/// A path as text.
+fn text(path: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(path)
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::event::{BacklogOrigin, Totals};
 use crate::journal::Backlog;
-use crate::report::{Outcome, Planned, Report};
+use crate::report::{Planned, Report, RunOutcome};
 use crate::session::Session;
 use crate::tally::Tally;
 
@@ -40,7 +40,7 @@ impl Done {
     }
 
     /// The report of the run.
-    pub(super) fn report(self, session: &Session, outcome: Outcome) -> Report {
+    pub(super) fn report(self, session: &Session, outcome: RunOutcome) -> Report {
         let Self { scanned, origin, backlog, tally, vanished_before, planned } = self;
         let counters = session.progress.snapshot();
         let missing_files = tally.pending.files + tally.vanished_files.saturating_sub(vanished_before);

@@ -14,7 +14,7 @@ use super::stopper::Stopper;
 use super::{run_lines, same_tree};
 use crate::audit::AuditLog;
 use crate::dir_locks::DirLocks;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, TreeFailure};
 use crate::event::{Emitter, Side};
 use crate::journal::{self, Journal, JournalThread, KnownSink, Roots, RunEnd, RunRequest};
 use crate::options::Options;
@@ -23,7 +23,7 @@ use crate::pace::{self, Paces};
 use crate::partial::PartialNames;
 use crate::per_side::PerSide;
 use crate::progress::{Phase, Progress};
-use crate::report::{Outcome, Report};
+use crate::report::{Report, RunOutcome};
 use crate::reporter::Reporter;
 use crate::session::Session;
 
@@ -129,7 +129,7 @@ impl Migration {
             line: run_lines::start_line(session),
         };
         let start = match session.journal.begin_run(request).await {
-            Err(Error::Interrupted) => return Ok(done.report(session, Outcome::Stopped)),
+            Err(Error::Interrupted) => return Ok(done.report(session, RunOutcome::Stopped)),
             start => start?,
         };
         let number = start.run;
@@ -144,9 +144,9 @@ impl Migration {
         let result = Run { session, number, done: &mut done }.run(start).await;
         drop(adapting);
         let outcome = match &result {
-            Err(Error::Interrupted) => Outcome::Stopped,
-            _ if session.is_stopped() => Outcome::Stopped,
-            _ => Outcome::Finished,
+            Err(Error::Interrupted) => RunOutcome::Stopped,
+            _ if session.is_stopped() => RunOutcome::Stopped,
+            _ => RunOutcome::Finished,
         };
         let result = match result {
             Err(Error::Interrupted) => Ok(()),
@@ -154,8 +154,8 @@ impl Migration {
         };
         let end = match (&result, outcome) {
             (Err(_), _) => RunEnd::Failed,
-            (Ok(()), Outcome::Stopped) => RunEnd::Stopped,
-            (Ok(()), Outcome::Finished) => RunEnd::Finished,
+            (Ok(()), RunOutcome::Stopped) => RunEnd::Stopped,
+            (Ok(()), RunOutcome::Finished) => RunEnd::Finished,
         };
         let report = Report { duration: started.elapsed(), ..done.report(session, outcome) };
         let line = run_lines::end_line(session, stop_reason.get(), &report, &result);
@@ -190,9 +190,10 @@ impl Migration {
 
     async fn identities(&self) -> Result<PerSide<Identity>> {
         let source = self.source.identity().await;
-        let source = source.map_err(|error| Error::of_side(Side::Source, self.source.root(), &error))?;
+        let source =
+            source.map_err(|error| Error::tree(Side::Source, self.source.root(), TreeFailure::Unreadable, error))?;
         let sink = self.sink.identity().await;
-        let sink = sink.map_err(|error| Error::of_side(Side::Sink, self.sink.root(), &error))?;
+        let sink = sink.map_err(|error| Error::tree(Side::Sink, self.sink.root(), TreeFailure::Unreadable, error))?;
         Ok(PerSide { source, sink })
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, GuardRefusal, Result, UnreadableError};
 use crate::event::{BacklogOrigin, Event, ScanReason, Side};
 use crate::journal::{Backlog, Compares, Decision, DirWork, RunStart, ScanOptions};
 use crate::options::Mirror;
@@ -70,12 +70,8 @@ impl Run<'_> {
     fn check_same_trees(&self, recorded: &PerSide<Option<String>>) -> Result<()> {
         for (side, now) in self.session.identities.iter() {
             if let Some(then) = recorded[side].as_deref().filter(|then| !now.is_recorded_as(then)) {
-                return Err(Error::Refused(format!(
-                    "the {side} {} is not the tree that was scanned: {}. Is it mounted? Nothing was done. Only if it \
-                     was replaced by another one on purpose, run once with --accept-new-tree",
-                    self.session.root(side),
-                    now.difference_from(then),
-                )));
+                let (root, difference) = (self.session.tree(side).root().to_vec(), now.difference_from(then));
+                return Err(GuardRefusal::OtherTree { side, root, difference }.into());
             }
         }
         Ok(())
@@ -106,7 +102,7 @@ impl Run<'_> {
             let concerns_run = |side| side == Side::Source || session.options.mirror.is_some();
             for (side, dir) in page.into_iter().filter(|(side, _)| concerns_run(*side)) {
                 let path = dir.under(session.tree(side).root());
-                let error = "it could not be read when the trees were scanned; the next scan reads it again".to_owned();
+                let error = UnreadableError::InEarlierScan;
                 session.reporter.notify(Event::Unreadable { side, path, error }).await;
             }
         }

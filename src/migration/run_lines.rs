@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::event::FilePaths;
 use crate::json;
 use crate::options::{Bandwidth, MaxDelete, Options};
-use crate::report::{Outcome, Report};
+use crate::report::{Report, RunOutcome};
 use crate::session::Session;
 
 /// The first line of the run, but for what the database adds.
@@ -32,11 +32,12 @@ pub(super) fn end_line(
     let word = match result {
         Err(error) if error.is_refusal() => "refused",
         Err(_) => "failed",
-        Ok(()) if report.outcome == Outcome::Stopped => "stopped",
+        Ok(()) if report.outcome == RunOutcome::Stopped => "stopped",
         Ok(()) if report.refusal.is_some() => "refused",
         Ok(()) => "completed",
     };
-    line.error = result.as_ref().err().map(Error::to_string).or_else(|| report.refusal.clone());
+    line.error =
+        result.as_ref().err().map(Error::to_string).or_else(|| report.refusal.as_ref().map(ToString::to_string));
     line.put("result", word);
     line.put("stopped_by", stop_reason.filter(|_| word == "stopped").cloned());
     line.put("scanned", report.scanned);

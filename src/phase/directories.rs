@@ -8,7 +8,7 @@ use towpath_backend::{Attributes, Error as BackendError, ErrorKind, Kind, RelPat
 use crate::absence;
 use crate::attributes::{self, ReadBack};
 use crate::conflict::create_dirs;
-use crate::error::{Error, Result};
+use crate::error::{Error, FileError, Result};
 use crate::event::{Event, Side};
 use crate::journal::{DirWork, Kept, PendingDir};
 use crate::reporter::Record;
@@ -85,15 +85,17 @@ fn is_not_kept(session: &Session, work: DirWork, error: &BackendError) -> bool {
 }
 
 async fn report(session: &Session, dir: &PendingDir, error: BackendError, tally: &mut Tally) -> Result<()> {
+    let error = Arc::new(error);
     match session.fatal_at_sink(&error) {
         Some(fatal) => Err(fatal),
-        None => session.give_up(&dir.path, format!("{}: {error}", Side::Sink), tally).await,
+        None => session.give_up(&dir.path, FileError::Tree { side: Side::Sink, error }, tally).await,
     }
 }
 
-async fn report_not_accepted(session: &Session, dir: &PendingDir, errors: &[BackendError]) -> Result<()> {
+async fn report_not_accepted(session: &Session, dir: &PendingDir, errors: &[Arc<BackendError>]) -> Result<()> {
     let paths = session.paths(&dir.path);
-    let event = |error: &BackendError| Event::Refused { paths: paths.clone(), error: error.to_string() };
+    let event =
+        |error: &Arc<BackendError>| Event::AttributeNotAccepted { paths: paths.clone(), error: Arc::clone(error) };
     session.reporter.report(errors.iter().map(|error| Record::new(event(error)))).await
 }
 

@@ -2,7 +2,7 @@
 
 use towpath_backend::RelPath;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, GuardRefusal, Result};
 use crate::event::{Action, Event};
 use crate::guard;
 use crate::journal::{ConflictingEntry, DirWork, ExtraKey, FileKey, PlannedWork, Respelling, Step, StepKey};
@@ -14,7 +14,7 @@ use crate::session::Session;
 const PAGE: usize = 1024;
 
 /// Emits every step, sorted by path; returns the sums, and why a guard would refuse to delete.
-pub(crate) async fn run(session: &Session) -> Result<(Planned, Option<String>)> {
+pub(crate) async fn run(session: &Session) -> Result<(Planned, Option<GuardRefusal>)> {
     let mut found = Steps::default();
     let dry_run = DryRun(session);
     dry_run.renames(&mut found).await?;
@@ -125,7 +125,7 @@ impl DryRun<'_> {
         }
     }
 
-    async fn extras(&self, mirror: Mirror, found: &mut Steps) -> Result<Option<String>> {
+    async fn extras(&self, mirror: Mirror, found: &mut Steps) -> Result<Option<GuardRefusal>> {
         self.0.journal.begin_extras(self.0.options.filter.one_file_system, mirror.other_file_systems).await?;
         let refusal = match guard::check_bounds(self.0, mirror).await {
             Err(Error::Refused(reason)) => Some(reason),

@@ -3,8 +3,8 @@
 use towpath_backend::{ErrorKind, Kind, Metadata, RelPath};
 
 use crate::compare::is_unchanged;
-use crate::error::Result;
-use crate::event::{Event, Side};
+use crate::error::{FileError, LINKED_FILE_NOT_SENT, Result};
+use crate::event::Event;
 use crate::journal::ImpossibleKey;
 use crate::reporter::Record;
 use crate::session::Session;
@@ -22,14 +22,13 @@ pub(crate) async fn report(session: &Session, tally: &mut Tally) -> Result<()> {
 
 /// Gives up the names whose file did not arrive.
 async fn give_up_names(session: &Session, tally: &mut Tally) -> Result<()> {
-    const ERROR: &str = "the file that it is another name of (hard link) was not sent";
     loop {
-        let names = session.journal.give_up_names(PAGE, ERROR).await?;
+        let names = session.journal.give_up_names(PAGE, LINKED_FILE_NOT_SENT).await?;
         if names.is_empty() {
             return Ok(());
         }
         for path in names {
-            session.give_up(&path, ERROR.to_owned(), tally).await?;
+            session.give_up(&path, FileError::LinkedFileNotSent, tally).await?;
         }
     }
 }
@@ -42,7 +41,7 @@ async fn report_impossible(session: &Session, tally: &mut Tally) -> Result<()> {
         let Some((last, _)) = page.last() else { return Ok(()) };
         after = last.clone();
         for (_, file) in page {
-            session.give_up(&file.path, format!("{}: {}", Side::Sink, file.problem), tally).await?;
+            session.give_up(&file.path, FileError::Impossible { reason: file.problem }, tally).await?;
         }
     }
 }
@@ -76,10 +75,8 @@ async fn report_incomplete_file(
     now: Option<Metadata>,
     tally: &mut Tally,
 ) -> Result<()> {
-    let error = "the source lost it, or a filter left it out, while it was being replaced: neither its old nor its new \
-                 content is complete at the destination. Restore it, or delete it there";
     tally.failed_files += 1;
     session.progress.add_failed();
-    let event = Event::Incomplete { paths: session.paths(path), error: error.to_owned() };
+    let event = Event::Incomplete { paths: session.paths(path), error: FileError::LostWhileReplaced };
     session.reporter.report([Record::new(event).with_size(now.map(|now| now.size_bytes))]).await
 }

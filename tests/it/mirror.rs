@@ -60,7 +60,7 @@ fn an_empty_source_is_never_mirrored() {
     let bench = in_sync(3);
     fs::remove_dir_all(bench.source().join("dir")).unwrap();
     let ended = bench.sync(&["--delete-extras", "--max-delete", "100%"]).with_status(4);
-    assert!(ended.stderr.contains("holds no file"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("contains no files"), "{}", ended.stderr);
     assert_eq!(fs::read_dir(bench.dest().join("dir")).unwrap().count(), 3);
     assert!(bench.logged("deleted").is_empty());
 }

@@ -26,7 +26,7 @@ async fn a_failed_flush_leaves_all_pending_and_ends_the_run() {
     sink.expect_create().returning(move |_, _, _| Ok(Box::new(willing_writer(&noted))));
     sink.expect_flush().returning(|| Err(error(ErrorKind::Other, "flush", &path(""))));
     let ran = bench.run(source(&[("a", 10), ("b", 10)], &journal), sink).await;
-    assert!(matches!(ran.result, Err(Error::Backend(_))));
+    assert!(matches!(ran.result, Err(Error::Tree { .. })));
     assert!(bench.rows().iter().all(|(_, status)| status == "pending"), "{:?}", bench.rows());
     assert!(bench.log_lines().is_empty());
 }

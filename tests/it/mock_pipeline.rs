@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
-use towpath::{Event, Outcome, Side};
+use towpath::{Event, RunOutcome, Side};
 use towpath_backend::mock::{MockFileWriter, MockSink};
 use towpath_backend::{ErrorKind, Kind};
 
@@ -160,7 +160,7 @@ async fn a_stop_in_the_middle_of_a_file_leaves_it_pending() {
         .build()
         .unwrap();
     let report = run(built).await.result.unwrap();
-    assert_eq!((report.outcome, report.pending.files), (Outcome::Stopped, 1));
+    assert_eq!((report.outcome, report.pending.files), (RunOutcome::Stopped, 1));
     assert_eq!(bench.rows()[0].1, "pending");
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, GuardRefusal, Result};
 use crate::event::Side;
 use crate::journal::store::db::Opened;
 use crate::journal::store::open_files::OpenFiles;
@@ -275,15 +275,14 @@ fn check_roots(path: &Path, connection: &Connection, roots: &Roots) -> Result<()
     if recorded == *roots {
         return Ok(());
     }
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Err(Error::Refused(format!(
-        "database {} belongs to the migration {} -> {}, not to {} -> {}; give another --database",
-        path.display(),
-        text(&recorded.source),
-        text(&recorded.sink),
-        text(&roots.source),
-        text(&roots.sink),
-    )))
+    Err(GuardRefusal::OtherMigration {
+        database: path.display().to_string(),
+        recorded_source: recorded.source,
+        recorded_sink: recorded.sink,
+        source_root: roots.source.clone(),
+        sink_root: roots.sink.clone(),
+    }
+    .into())
 }
 
 fn not_ours(path: &Path) -> Error {

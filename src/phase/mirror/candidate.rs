@@ -1,10 +1,12 @@
 //! Checks and deletes one candidate.
 
+use std::sync::Arc;
+
 use towpath_backend::{ErrorKind, Kind, Metadata, RelPath};
 
 use crate::absence::{self, Absence};
 use crate::compare::is_unchanged;
-use crate::error::Result;
+use crate::error::{ProtectedReason, Result};
 use crate::event::Side;
 use crate::journal::{Deletion, Extra};
 use crate::removal;
@@ -16,7 +18,7 @@ pub(super) enum Fate {
     /// It is gone, or it is no candidate any more.
     Gone,
     /// It stays, and why.
-    Protected(String),
+    Protected(ProtectedReason),
 }
 
 /// The root on whose file system a candidate must lie; `None` if it may lie on any.
@@ -53,7 +55,7 @@ async fn check_and_delete(session: &Session, extra: &Extra, deletion: &Deletion,
         }
         Err(error) => {
             session.check_tree(Side::Sink).await?;
-            Ok(Fate::Protected(format!("it could not be deleted: {error}")))
+            Ok(Fate::Protected(ProtectedReason::NotDeleted(Arc::new(error))))
         }
     }
 }
@@ -61,20 +63,18 @@ async fn check_and_delete(session: &Session, extra: &Extra, deletion: &Deletion,
 /// Checks an extra file at the sink: one that changed since the scan is somebody's work.
 async fn check_sink(session: &Session, extra: &Extra, sink_root: SinkRoot) -> Option<Fate> {
     match session.sink.metadata(&extra.path).await {
-        Ok(now) if is_on_other_mount(&now, sink_root) => {
-            Some(Fate::Protected("another file system was mounted there since the scan".to_owned()))
-        }
+        Ok(now) if is_on_other_mount(&now, sink_root) => Some(Fate::Protected(ProtectedReason::Mounted)),
         Ok(now) if is_unchanged(&extra.metadata, &now) => None,
-        Ok(_) => Some(Fate::Protected("it changed since the scan".to_owned())),
+        Ok(_) => Some(Fate::Protected(ProtectedReason::Changed)),
         Err(error) if error.kind() == ErrorKind::NotFound => Some(Fate::Gone),
-        Err(error) => Some(Fate::Protected(format!("it could not be checked: {error}"))),
+        Err(error) => Some(Fate::Protected(ProtectedReason::Unchecked(Arc::new(error)))),
     }
 }
 
 /// Looks up a candidate in the source; `None` if it is certainly not there.
 pub(super) async fn check_source(session: &Session, path: &RelPath, kind: Kind) -> Result<Option<Fate>> {
     if session.journal.protection(path.clone()).await?.is_some() {
-        return Ok(Some(Fate::Protected("the source could not be read nearby".to_owned())));
+        return Ok(Some(Fate::Protected(ProtectedReason::SourceUnreadable)));
     }
     let options = &session.options;
     if options.delete_excluded && options.filter.excludes_with_parents(path, kind == Kind::Dir) {
@@ -85,12 +85,12 @@ pub(super) async fn check_source(session: &Session, path: &RelPath, kind: Kind) 
         Absence::Certain => None,
         // The transfer of what the source has there now replaces it.
         Absence::Present(found) if kind == Kind::Dir && found != Kind::Dir => Some(Fate::Gone),
-        Absence::Present(_) => Some(Fate::Protected("the source has it now".to_owned())),
+        Absence::Present(_) => Some(Fate::Protected(ProtectedReason::InSource)),
         Absence::Unknown(reason) => {
             // Whatever kept it from being seen may hide its neighbours too.
             session.journal.protect(path.parent().unwrap_or_else(RelPath::root)).await?;
             session.check_tree(Side::Source).await?;
-            Some(Fate::Protected(reason))
+            Some(Fate::Protected(ProtectedReason::AbsenceUncertain { reason }))
         }
     })
 }

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use towpath_backend::{ErrorKind, Kind, RelPath};
 
 use crate::absence;
-use crate::error::{Error, Result};
+use crate::error::{Error, ProtectedReason, Result, TreeFailure};
 use crate::event::{Event, Side};
 use crate::guard;
 use crate::journal::{Deletion, Extra, ExtraKey, Protection};
@@ -109,7 +109,7 @@ async fn sink_root(session: &Session, mirror: Mirror) -> Result<SinkRoot> {
         return Ok(None);
     }
     let root = session.sink.metadata(&RelPath::root()).await;
-    root.map(Some).map_err(|error| Error::of_side(Side::Sink, session.sink.root(), &error))
+    root.map(Some).map_err(|error| Error::tree(Side::Sink, session.sink.root(), TreeFailure::Unreadable, error))
 }
 
 /// Removes directories that the source does not have and that are empty by now.
@@ -176,7 +176,7 @@ async fn dirs_present(
         match session.sink.metadata(&path).await {
             Ok(found) if is_on_other_mount(&found, sink_root) => {
                 tally.protected += 1;
-                let reason = "another file system was mounted there since the scan".to_owned();
+                let reason = ProtectedReason::Mounted;
                 session.reporter.notify(Event::Protected { paths: session.paths(&path), reason }).await;
             }
             Ok(found) if found.kind == Kind::Dir => present.push(removal::deletion(&path, &found)),
@@ -201,7 +201,7 @@ async fn delete_dir(session: &Session, deletion: &Deletion) -> Result<Fate> {
         }
         Err(error) => {
             session.check_tree(Side::Sink).await?;
-            Ok(Fate::Protected(format!("it could not be removed: {error}")))
+            Ok(Fate::Protected(ProtectedReason::NotDeleted(Arc::new(error))))
         }
     }
 }

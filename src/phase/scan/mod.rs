@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use towpath_backend::{Metadata, RelPath};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, GuardRefusal, Result, TreeFailure, UnreadableError};
 use crate::event::{Counts, Event, Side};
 use crate::filter::Filter;
 use crate::journal::{Backlog, Found};
@@ -101,7 +101,9 @@ impl Scan {
 
     async fn stat_root(&self, side: Side) -> Result<Metadata> {
         let tree = self.session.tree(side);
-        tree.metadata(&RelPath::root()).await.map_err(|error| Error::of_side(side, tree.root(), &error))
+        tree.metadata(&RelPath::root())
+            .await
+            .map_err(|error| Error::tree(side, tree.root(), TreeFailure::Unreadable, error))
     }
 
     /// A walk of a tree with this root. `counts`: whether what it finds was not counted before.
@@ -120,12 +122,9 @@ impl Scan {
 
     /// Reports that a file system is not mounted in the source any more.
     async fn report_lost_mount(&self, dir: &RelPath) -> Result<()> {
-        let error = "the file system that was mounted here is not mounted, or is another one: its files at the \
-                     destination stay as they are. Mount it again; only if it is gone for good, run once with \
-                     --accept-new-tree"
-            .to_owned();
+        let error = UnreadableError::LostMount;
         let paths = self.session.paths(dir);
-        self.session.reporter.report([Record::unreadable(Side::Source, paths, error.clone(), error)]).await
+        self.session.reporter.report([Record::unreadable(Side::Source, paths, error.clone(), error.to_string())]).await
     }
 
     /// Mount points of earlier scans on which nothing is mounted now. One that was not listed, since
@@ -157,7 +156,7 @@ impl Scan {
         }
         if let Some(dir) = self.lost_mounts(Side::Sink).await?.first() {
             // What belongs on it would fill the file system beneath.
-            return Err(Error::lost_mount(&dir.under(self.session.sink.root())));
+            return Err(GuardRefusal::LostMount { mount_point: dir.under(self.session.sink.root()) }.into());
         }
         let backlog = self.session.journal.finish_scan(found, self.session.identities.clone()).await?;
         self.session.progress.set_pending(backlog.pending);

@@ -1,12 +1,14 @@
 //! What a walk could not read: a directory, or a single name in one. It hides nothing else, and nothing is concluded
 //! from it.
 
-use towpath_backend::{ErrorKind, Kind, Metadata, RelPath};
+use std::sync::Arc;
+
+use towpath_backend::{Error as BackendError, ErrorKind, Kind, Metadata, RelPath};
 
 use super::queue::WalkDir;
 use super::walk::Walk;
 use crate::absence;
-use crate::error::{Error, Result};
+use crate::error::{Error, GuardRefusal, Result, TreeFailure, UnreadableError};
 use crate::event::Side;
 use crate::journal::Role;
 use crate::reporter::Record;
@@ -37,7 +39,7 @@ impl Walk {
             Err(error) => {
                 self.check_tree(&error).await?;
                 // It may be a directory: nothing below it is known either.
-                self.report_unreadable(path, &error).await?;
+                self.report_unreadable(path, error).await?;
                 Ok(Unknown::Unreadable)
             }
         }
@@ -50,11 +52,11 @@ impl Walk {
 
     /// A directory that could not be read. That it is gone is no failure, as
     /// long as the tree is the one being scanned, and nothing else finds it.
-    pub(super) async fn unreadable(&self, dir: &WalkDir, error: &towpath_backend::Error) -> Result<()> {
-        self.check_tree(error).await?;
+    pub(super) async fn unreadable(&self, dir: &WalkDir, error: BackendError) -> Result<()> {
+        self.check_tree(&error).await?;
         let (dir, read) = (&dir.path, dir.read_path());
         if dir.is_root() {
-            return Err(Error::of_side(self.side, self.tree().root(), error));
+            return Err(Error::tree(self.side, self.tree().root(), TreeFailure::Unreadable, error));
         }
         if error.kind() == ErrorKind::NotFound && error.path() == read && absence::is_missing(self.tree(), read).await {
             return Ok(());
@@ -62,21 +64,19 @@ impl Walk {
         self.report_unreadable(dir, error).await
     }
 
-    async fn report_unreadable(&self, at: &RelPath, error: &towpath_backend::Error) -> Result<()> {
+    async fn report_unreadable(&self, at: &RelPath, error: BackendError) -> Result<()> {
         let session = &self.session;
         session.journal.add_unreadable(self.side, at.clone()).await?;
-        let error = error.to_string();
+        let error = UnreadableError::Tree(Arc::new(error));
         let logged = format!("{}: {error}", self.side);
         session.reporter.report([Record::unreadable(self.side, session.paths(at), error, logged)]).await
     }
 
-    async fn check_tree(&self, cause: &towpath_backend::Error) -> Result<()> {
+    async fn check_tree(&self, cause: &BackendError) -> Result<()> {
         if self.session.has_same_identity(self.side).await? {
             return Ok(());
         }
-        let (side, root) = (self.side, self.session.root(self.side));
-        Err(Error::Refused(format!(
-            "the {side} {root} was exchanged for another tree during the scan (unmounted?): {cause}"
-        )))
+        let (side, root) = (self.side, self.tree().root().to_vec());
+        Err(GuardRefusal::TreeReplacedInScan { side, root, cause: cause.to_string() }.into())
     }
 }

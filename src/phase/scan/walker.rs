@@ -10,7 +10,7 @@ use super::follow::{Followed, follow, holds};
 use super::queue::{DirQueue, WalkDir};
 use super::unreadable::{Unknown, is_unknown};
 use super::walk::Walk;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SkipReason, TreeFailure};
 use crate::event::{Counts, Event, Side};
 use crate::filter::is_reserved;
 use crate::journal::{Listed, Role};
@@ -66,7 +66,7 @@ impl Walk {
         };
         let mut pages = match self.tree().read_dir(dir.read_path(), &self.session.paces.list_options()).await {
             Ok(pages) => pages,
-            Err(error) => return self.unreadable(dir, &error).await,
+            Err(error) => return self.unreadable(dir, error).await,
         };
         loop {
             let page = tokio::select! {
@@ -81,7 +81,7 @@ impl Walk {
                     self.take(dir, page, missed).await?;
                     self.pace_listed(entries).await;
                 }
-                Some(Err(error)) => return self.unreadable(dir, &error).await,
+                Some(Err(error)) => return self.unreadable(dir, error).await,
             }
         }
     }
@@ -102,8 +102,8 @@ impl Walk {
         let mut kept = Vec::with_capacity(page.len());
         for entry in page {
             let Ok(path) = dir.path.join(&entry.name) else {
-                let problem = format!("the {} lists a name that is none: {:?}", self.side, entry.name.escape_ascii());
-                return Err(Error::Backend(problem));
+                let failure = TreeFailure::InvalidName(entry.name.escape_ascii().to_string());
+                return Err(Error::Tree { side: self.side, root: self.tree().root().to_vec(), failure });
             };
             let Some(listed) = self.decide(dir, &path, entry, missed).await? else { continue };
             if matches!(listed.role, Role::Migrated | Role::ReadAt(_)) {
@@ -154,7 +154,7 @@ impl Walk {
             (Some(TemporaryFile::Probe(maker)), Side::Sink) if is_abandoned(maker, &metadata) => Role::Leftover,
             (Some(TemporaryFile::Probe(_)), _) | (Some(TemporaryFile::Others), Side::Sink) => return Ok(None),
             (Some(TemporaryFile::Own | TemporaryFile::Others), Side::Source) => {
-                self.skip(path, "an unfinished file of another migration is not copied".to_owned(), missed).await?;
+                self.skip(path, SkipReason::PartialFile, missed).await?;
                 return Ok(Some(Listed { name, metadata, role: Role::NotCopied }));
             }
             (None, _) if self.is_excluded(path, metadata.kind) => return Ok(None),
@@ -216,8 +216,8 @@ impl Walk {
                 *metadata = found;
                 return Ok(Role::ReadAt(real));
             }
-            Ok(Followed::Nowhere(reason)) => reason.to_owned(),
-            Err(error) => format!("it cannot be found out where this symbolic link leads: {error}"),
+            Ok(Followed::Nowhere(reason)) => SkipReason::LinkNotFollowed(reason),
+            Err(error) => SkipReason::LinkUnresolved(Arc::new(error)),
         };
         self.skip(path, reason, missed).await?;
         Ok(Role::NotCopied)
@@ -275,27 +275,25 @@ impl Walk {
         }
     }
 
-    fn reason_to_skip(&self, path: &RelPath, kind: Kind) -> Option<String> {
+    fn reason_to_skip(&self, path: &RelPath, kind: Kind) -> Option<SkipReason> {
         if self.session.reserved_paths[self.side.other()].contains(path) {
-            return Some("its place at the destination is taken by this migration's own files".to_owned());
+            return Some(SkipReason::ReservedPath);
         }
         match kind {
             Kind::File | Kind::Dir => None,
-            Kind::Symlink if !self.session.source.capabilities().symlinks => {
-                Some("a symbolic link is not copied from this source, and not followed".to_owned())
-            }
+            Kind::Symlink if !self.session.source.capabilities().symlinks => Some(SkipReason::LinkNotRead),
             Kind::Symlink if self.session.sink.capabilities().symlinks => None,
-            Kind::Symlink => Some("the destination cannot hold a symbolic link".to_owned()),
-            Kind::Other => Some(format!("a {kind} is not copied")),
+            Kind::Symlink => Some(SkipReason::LinkNotSupported),
+            Kind::Other => Some(SkipReason::Special(kind)),
         }
     }
 
-    async fn skip(&self, path: &RelPath, reason: String, missed: &mut Missed) -> Result<()> {
+    async fn skip(&self, path: &RelPath, reason: SkipReason, missed: &mut Missed) -> Result<()> {
         missed.skipped += 1;
         self.report_skipped(path, reason, false).await
     }
 
-    async fn report_skipped(&self, path: &RelPath, reason: String, accepted: bool) -> Result<()> {
+    async fn report_skipped(&self, path: &RelPath, reason: SkipReason, accepted: bool) -> Result<()> {
         let paths = self.session.paths(path);
         self.session.reporter.report([Record::new(Event::Skipped { paths, reason, accepted })]).await
     }

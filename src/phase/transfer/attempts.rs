@@ -61,7 +61,7 @@ pub(crate) async fn run_attempt(
 ) -> Result<()> {
     let session = &transfer.session;
     tracing::debug!(attempt = attempt + 1, pending = ?tally.pending, "attempt");
-    session.reporter.notify(Event::PassStarted { pass: attempt + 1, pending: tally.pending }).await;
+    session.reporter.notify(Event::AttemptStarted { attempt: attempt + 1, pending: tally.pending }).await;
     for work in Work::ALL {
         if transfer.stop.is_cancelled() || !has_work_of(transfer, work, attempt, hole_lane).await? {
             continue;

@@ -93,7 +93,10 @@ impl Committer {
         let TransferResult::Written(written) = &finished.result else { return Vec::new() };
         self.tally.add_refused(&written.not_accepted);
         let paths = self.transfer.session.paths(&finished.task.path);
-        let event = |error: &towpath_backend::Error| Event::Refused { paths: paths.clone(), error: error.to_string() };
+        let event = |error: &Arc<towpath_backend::Error>| Event::AttributeNotAccepted {
+            paths: paths.clone(),
+            error: Arc::clone(error),
+        };
         written.not_accepted.iter().map(|error| Record::new(event(error))).collect()
     }
 

@@ -1,11 +1,13 @@
 //! Files that are written in place: between the first byte and the last they have neither their old nor their new
 //! content. The database notes when that begins; what is given up is cleaned up or reported.
 
+use std::sync::Arc;
+
 use towpath_backend::{Error, ErrorKind, Kind, Metadata, RelPath};
 
 use super::task::{Job, Task, TransferResult};
 use crate::compare::is_unchanged;
-use crate::error::Result;
+use crate::error::{CopyState, Result};
 use crate::journal::{Begin, Begun};
 use crate::options::WriteMode;
 use crate::removal;
@@ -36,7 +38,7 @@ fn recorded<T>(task: &Task, result: Result<T>) -> Step<T> {
 /// A copy that stays incomplete at the sink.
 #[derive(Debug)]
 pub(super) struct IncompleteCopy {
-    pub(super) reason: String,
+    pub(super) state: CopyState,
     /// What is there. `None`: it is unknown.
     pub(super) now: Option<Metadata>,
 }
@@ -54,24 +56,24 @@ pub(super) async fn clean_up(session: &Session, task: &Task) -> Result<Option<In
         Ok(_) => return Ok(None),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let was_there = matches!(begun, Begun::Over(Some(_)));
-            return Ok(was_there.then(|| incomplete("is gone, with its older content", None)));
+            return Ok(was_there.then(|| incomplete(CopyState::Gone, None)));
         }
-        Err(error) => return Ok(Some(incomplete(&format!("could not be checked: {error}"), None))),
+        Err(error) => return Ok(Some(incomplete(CopyState::Unchecked(Arc::new(error)), None))),
     };
     match begun {
         Begun::Over(Some(before)) if is_unchanged(&before, &now) => Ok(None),
-        Begun::Over(Some(_)) => Ok(Some(incomplete("is incomplete, and its older content is lost", Some(now)))),
-        Begun::Over(None) => Ok(Some(incomplete("may be incomplete", Some(now)))),
+        Begun::Over(Some(_)) => Ok(Some(incomplete(CopyState::Incomplete, Some(now)))),
+        Begun::Over(None) => Ok(Some(incomplete(CopyState::MaybeIncomplete, Some(now)))),
         Begun::New => match removal::remove_own_file(&*session.sink, &task.path).await {
             Ok(()) => {
                 session.journal.forget_begun(task.key.clone()).await?;
                 Ok(None)
             }
-            Err(error) => Ok(Some(incomplete(&format!("is incomplete, and could not be removed: {error}"), Some(now)))),
+            Err(error) => Ok(Some(incomplete(CopyState::NotRemoved(Arc::new(error)), Some(now)))),
         },
     }
 }
 
-fn incomplete(what: &str, now: Option<Metadata>) -> IncompleteCopy {
-    IncompleteCopy { reason: format!("the copy at the destination {what}"), now }
+fn incomplete(state: CopyState, now: Option<Metadata>) -> IncompleteCopy {
+    IncompleteCopy { state, now }
 }

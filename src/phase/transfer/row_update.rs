@@ -1,5 +1,7 @@
 //! What the result of a transfer means for the file's row, and what is reported.
 
+use std::sync::Arc;
+
 use towpath_backend::Metadata;
 
 use super::in_place;
@@ -7,7 +9,7 @@ use super::shared::{LAST_ATTEMPT, Transfer};
 use super::task::{FinishedTask, Job, Task, TransferResult, Written};
 use crate::absence::{self, Absence};
 use crate::checksum::{Checksum, FileHash};
-use crate::error::Result;
+use crate::error::{FileError, Result};
 use crate::event::{Event, FilePaths, Side};
 use crate::journal::RowState;
 
@@ -34,22 +36,18 @@ impl Decider<'_> {
         Ok(Some(match &finished.result {
             TransferResult::Stopped => return Ok(None),
             TransferResult::Written(written) => self.written(finished, written, paths).await,
-            TransferResult::Changed { now } => {
-                self.again(finished, Side::Source, Some(**now), "it changed while it was being sent")
-            }
+            TransferResult::Changed { now } => self.again(finished, Side::Source, Some(**now), FileError::Changed),
             TransferResult::OtherFile => self.other_file(finished),
             TransferResult::NoSuchName(error) => {
                 // A file of its own, with no other names.
                 let metadata = Metadata { names: 1, ..finished.task.metadata };
-                let reason = format!("it cannot be a hard link at the destination, so it is copied: {error}");
-                self.again(finished, Side::Sink, Some(metadata), &reason)
+                self.again(finished, Side::Sink, Some(metadata), FileError::NoHardLink(Arc::clone(error)))
             }
             TransferResult::LongHoles => (RowState::LongHoles, Event::LongHoles { paths }),
             TransferResult::Blocked(_) if session.options.mirror.is_some() && self.attempt <= LAST_ATTEMPT => {
-                let reason = "a directory is in its place, and may go with what the source does not have".to_owned();
-                (RowState::Blocked, Event::WillRetry { paths, reason })
+                (RowState::Blocked, Event::WillRetry { paths, error: FileError::DirInPlace })
             }
-            TransferResult::Blocked(error) => failed(Side::Sink, paths, &error.to_string()),
+            TransferResult::Blocked(error) => failed(Side::Sink, paths, tree_failed(Side::Sink, error)),
             TransferResult::Vanished => {
                 session.check_tree(Side::Source).await?;
                 self.vanished(finished, paths).await?
@@ -60,11 +58,12 @@ impl Decider<'_> {
                 {
                     return Err(fatal);
                 }
+                let error = tree_failed(failure.side, &failure.error);
                 if failure.error.is_temporary() {
                     session.check_tree(failure.side).await?;
-                    self.again(finished, failure.side, None, &format!("{}: {}", failure.side, failure.error))
+                    self.again(finished, failure.side, None, error)
                 } else {
-                    failed(failure.side, paths, &failure.error.to_string())
+                    failed(failure.side, paths, error)
                 }
             }
         }))
@@ -72,8 +71,7 @@ impl Decider<'_> {
 
     /// A name whose file is not the one that the sink has: one of the remaining names carries the content then.
     fn other_file(&self, finished: &FinishedTask) -> (RowState, Event) {
-        let reason = "its other name, which was sent, is another file by now";
-        match (self.again(finished, Side::Source, None, reason), &finished.task.job) {
+        match (self.again(finished, Side::Source, None, FileError::OtherFile), &finished.task.job) {
             ((RowState::Retry { attempt, .. }, event), Job::Name(of)) => {
                 (RowState::OtherFile { of: of.clone(), attempt }, event)
             }
@@ -90,10 +88,8 @@ impl Decider<'_> {
                 let incomplete = copy.and_then(|copy| copy.now).map(|now| (task.path.clone(), now));
                 (RowState::Vanished { incomplete }, Event::Vanished { paths })
             }
-            Absence::Present(_) => {
-                self.again(finished, Side::Source, None, "it was not found when it was read, although it is there")
-            }
-            Absence::Unknown(reason) => failed(Side::Source, paths, &format!("it is not there, but {reason}")),
+            Absence::Present(_) => self.again(finished, Side::Source, None, FileError::FoundAgain),
+            Absence::Unknown(reason) => failed(Side::Source, paths, FileError::AbsenceUncertain { reason }),
         })
     }
 
@@ -102,7 +98,10 @@ impl Decider<'_> {
         let Event::Failed { paths, error } = event else { return Ok(event) };
         Ok(match in_place::clean_up(&self.transfer.session, &finished.task).await? {
             None => Event::Failed { paths, error },
-            Some(copy) => Event::Incomplete { paths, error: format!("{error}; {}", copy.reason) },
+            Some(copy) => {
+                let error = FileError::CopyIncomplete { cause: Box::new(error), copy: copy.state };
+                Event::Incomplete { paths, error }
+            }
         })
     }
 
@@ -110,7 +109,7 @@ impl Decider<'_> {
     fn before_scan(&self, event: Event) -> Event {
         match event {
             Event::Failed { paths, error } | Event::Incomplete { paths, error } if self.transfer.scan_follows => {
-                Event::WillRetry { paths, reason: error }
+                Event::WillRetry { paths, error }
             }
             event => event,
         }
@@ -119,7 +118,9 @@ impl Decider<'_> {
     async fn written(&self, finished: &FinishedTask, written: &Written, paths: FilePaths) -> (RowState, Event) {
         let (session, task, metadata) = (&self.transfer.session, &finished.task, finished.task.metadata);
         let (checksum, hard_link_to) = match &task.job {
-            Job::Attributes => return (RowState::AttributesApplied { kept: written.kept }, Event::Settled { paths }),
+            Job::Attributes => {
+                return (RowState::AttributesApplied { kept: written.kept }, Event::AttributesApplied { paths });
+            }
             Job::Name(of) => (recorded(task), Some(session.paths(of).dest)),
             Job::Content => {
                 let checksum = session.options.checksum.zip(written.hash.clone());
@@ -143,14 +144,14 @@ impl Decider<'_> {
         finished: &FinishedTask,
         side: Side,
         metadata: Option<Metadata>,
-        reason: &str,
+        error: FileError,
     ) -> (RowState, Event) {
         let paths = self.transfer.session.paths(&finished.task.path);
         if self.attempt < LAST_ATTEMPT {
             let state = RowState::Retry { attempt: self.attempt + 1, metadata };
-            return (state, Event::WillRetry { paths, reason: reason.to_owned() });
+            return (state, Event::WillRetry { paths, error });
         }
-        let error = format!("{reason}, {} times; giving up for this run", LAST_ATTEMPT + 1);
+        let error = FileError::GaveUp { cause: Box::new(error), attempts: LAST_ATTEMPT + 1 };
         (RowState::Failed { side, metadata }, Event::Failed { paths, error })
     }
 
@@ -173,8 +174,12 @@ impl Decider<'_> {
 }
 
 /// A file that is given up in this run because a side failed.
-fn failed(side: Side, paths: FilePaths, error: &str) -> (RowState, Event) {
-    (RowState::Failed { side, metadata: None }, Event::Failed { paths, error: format!("{side}: {error}") })
+fn failed(side: Side, paths: FilePaths, error: FileError) -> (RowState, Event) {
+    (RowState::Failed { side, metadata: None }, Event::Failed { paths, error })
+}
+
+fn tree_failed(side: Side, error: &Arc<towpath_backend::Error>) -> FileError {
+    FileError::Tree { side, error: Arc::clone(error) }
 }
 
 /// The checksum that was recorded for this content.

@@ -128,9 +128,9 @@ pub(crate) enum TransferResult {
     /// It is no longer another name of the file that the sink has.
     OtherFile,
     /// The sink cannot make it another name of a file: it is sent as a file of its own.
-    NoSuchName(Error),
+    NoSuchName(Arc<Error>),
     /// A directory with content is in its place at the sink.
-    Blocked(Error),
+    Blocked(Arc<Error>),
     /// It has long holes, which another lane hashes.
     LongHoles,
     /// The source does not have it any more.
@@ -147,7 +147,7 @@ pub(crate) struct Written {
     /// The checksum of what was read, if one was asked for.
     pub(crate) hash: Option<FileHash>,
     /// Attributes that the sink did not accept or keep.
-    pub(crate) not_accepted: Vec<Error>,
+    pub(crate) not_accepted: Vec<Arc<Error>>,
     /// What it has instead.
     pub(crate) kept: Kept,
     /// How much content was sent, if that is not what the source states as the file's size.
@@ -162,25 +162,25 @@ pub(crate) struct Written {
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) side: Side,
-    pub(crate) error: Error,
+    pub(crate) error: Arc<Error>,
 }
 
 impl TransferResult {
     /// The sink failed.
     pub(crate) fn sink_failed(error: Error) -> Self {
-        Self::Failed(Failure { side: Side::Sink, error })
+        Self::Failed(Failure { side: Side::Sink, error: Arc::new(error) })
     }
 
     /// The source failed.
     pub(crate) fn source_failed(error: Error) -> Self {
-        Self::Failed(Failure { side: Side::Source, error })
+        Self::Failed(Failure { side: Side::Source, error: Arc::new(error) })
     }
 }
 
 impl From<Conflict> for TransferResult {
     fn from(conflict: Conflict) -> Self {
         match conflict {
-            Conflict::FullDir(error) => Self::Blocked(error),
+            Conflict::FullDir(error) => Self::Blocked(Arc::new(error)),
             Conflict::Error(error) => Self::sink_failed(error),
         }
     }

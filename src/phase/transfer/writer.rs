@@ -316,6 +316,6 @@ fn cannot_name(error: BackendError) -> TransferResult {
     match error.kind() {
         ErrorKind::NoSpace | ErrorKind::ReadOnly | ErrorKind::Unavailable => sink_failed(error),
         _ if error.is_temporary() => sink_failed(error),
-        _ => TransferResult::NoSuchName(error),
+        _ => TransferResult::NoSuchName(Arc::new(error)),
     }
 }

@@ -1,6 +1,8 @@
 //! What a run does with the backlog of an earlier one, and when it scans.
 
-use towpath::{AfterBacklog, BacklogOrigin, CancellationToken, Error, Event, MaxDelete, Mirror, Outcome, ScanReason};
+use towpath::{
+    AfterBacklog, BacklogOrigin, CancellationToken, Error, Event, MaxDelete, Mirror, RunOutcome, ScanReason,
+};
 use towpath_backend::ErrorKind;
 use towpath_backend::layer::{Fault, Faults, Operation, Rule};
 use towpath_memory::MemoryTree;
@@ -37,7 +39,7 @@ async fn with_interrupted_run() -> Bench {
         write(&bench.source, name, b"data").await;
     }
     let stopped = stopped_before(&bench, Operation::ReadWhole, "one").await;
-    assert_eq!((stopped.report.outcome, stopped.report.pending.files), (Outcome::Stopped, 2));
+    assert_eq!((stopped.report.outcome, stopped.report.pending.files), (RunOutcome::Stopped, 2));
     write(&bench.source, "new", b"data").await;
     bench
 }
@@ -167,7 +169,7 @@ async fn an_interrupted_backlog_is_all_that_a_run_does_unless_a_scan_is_asked_fo
 async fn a_run_that_is_stopped_in_the_scan_behind_its_backlog_says_what_it_sent() {
     let bench = with_interrupted_run().await.then(AfterBacklog::Scan);
     let stopped = stopped_before(&bench, Operation::ReadDir, "").await;
-    assert_eq!((stopped.report.outcome, stopped.report.synced.files), (Outcome::Stopped, 2));
+    assert_eq!((stopped.report.outcome, stopped.report.synced.files), (RunOutcome::Stopped, 2));
     assert!(stopped.report.scanned && stopped.report.scanned_at.is_none() && stopped.report.pending.files == 0);
     assert_eq!(course(&bench.run().await), ["scan Interrupted", "new"]);
 }
@@ -196,7 +198,7 @@ async fn a_mirror_deletes_nothing_before_the_scan() {
     let bench = with_failed_file().await.mirroring();
     write(&bench.sink, "extra", b"somebody's").await;
     let stopped = stopped_before(&bench, Operation::ReadDir, "").await;
-    assert_eq!((stopped.report.outcome, stopped.report.deleted_files), (Outcome::Stopped, 0));
+    assert_eq!((stopped.report.outcome, stopped.report.deleted_files), (RunOutcome::Stopped, 0));
     assert!(read(&bench.sink, "extra").await.is_some());
 }
 
@@ -217,7 +219,7 @@ async fn what_a_directory_blocked_waits_for_the_mirror_behind_the_scan() {
 async fn a_run_killed_among_what_failed_before_goes_on_with_it_and_scans() {
     let bench = with_failed_file().await;
     let stopped = stopped_before(&bench, Operation::ReadWhole, "bad").await;
-    assert_eq!((stopped.report.outcome, stopped.report.scanned), (Outcome::Stopped, false));
+    assert_eq!((stopped.report.outcome, stopped.report.scanned), (RunOutcome::Stopped, false));
     let ran = bench.run().await;
     assert_eq!(course(&ran), ["resume Failed true", "bad", "scan AfterFailed", "new"]);
     assert!(ran.report.all_in_sync());

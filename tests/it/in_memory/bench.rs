@@ -41,7 +41,7 @@ pub struct Ran {
 impl Ran {
     /// Whether any event shows this.
     pub fn tells(&self, text: &str) -> bool {
-        self.events.iter().any(|event| format!("{event:?}").contains(text))
+        self.events.iter().any(|event| format!("{event:?} {}", error_of(event)).contains(text))
     }
 }
 
@@ -249,5 +249,16 @@ pub fn removes(tree: &MemoryTree, at: &'static str) -> impl Fn() -> Pin<Box<dyn 
     move || {
         let tree = tree.clone();
         Box::pin(async move { tree.remove_file(&path(at)).await.unwrap() })
+    }
+}
+
+fn error_of(event: &Event) -> String {
+    match event {
+        Event::Failed { error, .. } | Event::Incomplete { error, .. } | Event::WillRetry { error, .. } => {
+            error.to_string()
+        }
+        Event::Unreadable { error, .. } => error.to_string(),
+        Event::AttributeNotAccepted { error, .. } => error.to_string(),
+        _ => String::new(),
     }
 }

@@ -1,6 +1,6 @@
 //! Files with several names, when the name that was to carry the content cannot.
 
-use towpath::{Migration, Outcome};
+use towpath::{Migration, RunOutcome};
 use towpath_backend::layer::{Fault, Faults, Operation, Rule};
 use towpath_backend::{ByteSet, Capabilities, ErrorKind, NameRules, Sink as _, Tree as _};
 use towpath_memory::MemoryTree;
@@ -140,7 +140,7 @@ async fn a_run_stopped_while_the_database_works_ends_as_stopped_and_the_next_one
     migration.cancellation().cancel();
     drop(events);
     let report = migration.run().await.unwrap();
-    assert_eq!(report.outcome, Outcome::Stopped);
+    assert_eq!(report.outcome, RunOutcome::Stopped);
     let runs = "SELECT count(*) FROM run";
     let connection = rusqlite::Connection::open(bench.database()).unwrap();
     let runs: i64 = connection.query_row(runs, [], |row| row.get(0)).unwrap();
@@ -148,6 +148,6 @@ async fn a_run_stopped_while_the_database_works_ends_as_stopped_and_the_next_one
     connection.execute("DELETE FROM file WHERE name LIKE 'gone%'", []).unwrap();
     drop(connection);
     let ran = bench.run().await;
-    assert_eq!((ran.report.outcome, ran.report.failed_files), (Outcome::Finished, 0), "{:?}", ran.events);
+    assert_eq!((ran.report.outcome, ran.report.failed_files), (RunOutcome::Finished, 0), "{:?}", ran.events);
     assert_one_file(&bench.sink, &["a", "b", "c"]).await;
 }

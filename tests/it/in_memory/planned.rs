@@ -107,6 +107,7 @@ fn planned(events: &[Event]) -> Steps {
             Action::Delete | Action::DeleteDir => "delete",
             Action::Rename => "rename",
             Action::MakeDir => return None,
+            other => panic!("{other:?}"),
         };
         Some((what, name_of(paths)))
     };
@@ -117,7 +118,7 @@ fn done(events: &[Event]) -> Steps {
     let step = |event: &Event| match event {
         Event::Synced { paths, hard_link_to: None, .. } => Some(("send", name_of(paths))),
         Event::Synced { paths, .. } => Some(("link", name_of(paths))),
-        Event::Settled { paths } => Some(("settle", name_of(paths))),
+        Event::AttributesApplied { paths } => Some(("settle", name_of(paths))),
         Event::Failed { paths, .. } => Some(("fail", name_of(paths))),
         Event::Deleted { paths, .. } => Some(("delete", name_of(paths))),
         Event::Renamed { paths, .. } => Some(("rename", name_of(paths))),

@@ -83,7 +83,7 @@ async fn a_run_that_failed_or_was_refused_says_why() {
     bench.options.mirror = Some(mirror);
     let refusal = bench.run().await.report.refusal.unwrap();
     let (first, last) = first_and_last(&bench);
-    assert_eq!((&last["result"], &last["error"]), (&"refused".into(), &refusal.into()));
+    assert_eq!((&last["result"], &last["error"]), (&"refused".into(), &refusal.to_string().into()));
     assert_eq!((&first["options"]["delete_extras"], &first["options"]["max_delete"]), (&true.into(), &"100%".into()));
 }
 

@@ -122,7 +122,7 @@ async fn a_copy_that_a_stopped_run_left_is_reported_once_its_source_is_gone() {
         Box::pin(async move { stops.cancel() })
     });
     let stopped = bench.run_until_cancelled(source, bench.sink.clone(), token).await;
-    assert_eq!(stopped.report.outcome, towpath::Outcome::Stopped);
+    assert_eq!(stopped.report.outcome, towpath::RunOutcome::Stopped);
     bench.source.remove_file(&path("large")).await.unwrap();
     for rescan in [false, true] {
         let bench = Bench { options: bench.options.clone().rescan(rescan), ..bench.clone() };

@@ -18,7 +18,7 @@ use crate::config::state_files::{StateFiles, canonical_of};
 use crate::console;
 use crate::console::output;
 use crate::exit::{COULD_NOT_RUN, NOT_ALL_IN_SYNC, REFUSED, Refusal};
-use towpath::{KnownSink, Migration, Options, Outcome, Planned, Report, Sink, Source};
+use towpath::{KnownSink, Migration, Options, Planned, Report, RunOutcome, Sink, Source};
 use towpath::{canonical_path, database_files};
 
 /// Runs it on a copy of the database, beside that one and removed afterwards: it decides with what the real run
@@ -60,12 +60,12 @@ pub(crate) async fn run(
             tell_sums(arguments, planned, &report);
         }
         if let Some(refusal) = &report.refusal {
-            output::error(refusal);
+            output::error(&refusal.to_string());
         }
     }
     Ok(match report.outcome {
-        Outcome::Stopped => received.status(),
-        Outcome::Finished => status_of(&report),
+        RunOutcome::Stopped => received.status(),
+        _ => status_of(&report),
     })
 }
 

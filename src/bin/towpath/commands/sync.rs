@@ -18,7 +18,7 @@ use crate::console::{self, format, output};
 use crate::exit::{ALL_IN_SYNC, COULD_NOT_RUN, NOT_ALL_IN_SYNC, REFUSED, Refusal, WRONG_USAGE};
 use crate::signals::{self, Received};
 use towpath::canonical_path;
-use towpath::{Migration, Options, Outcome, Report, Source};
+use towpath::{Migration, Options, Report, RunOutcome, Source};
 
 /// Runs it; tells the exit status.
 pub(crate) async fn run(arguments: SyncArguments) -> u8 {
@@ -79,7 +79,7 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, Refusal> {
             output::line(&console::summary(&report));
         }
         if let Some(refusal) = &report.refusal {
-            output::error(refusal);
+            output::error(&refusal.to_string());
         }
     }
     Ok(status_of(&report, &received))
@@ -188,10 +188,10 @@ fn check_trash(trash: &Path, source: &Location, dest: &Location) -> Result<(), R
 
 fn status_of(report: &Report, received: &Received) -> u8 {
     match report.outcome {
-        Outcome::Stopped => received.status(),
-        Outcome::Finished if report.refusal.is_some() => REFUSED,
-        Outcome::Finished if report.all_in_sync() => ALL_IN_SYNC,
-        Outcome::Finished => NOT_ALL_IN_SYNC,
+        RunOutcome::Stopped => received.status(),
+        _ if report.refusal.is_some() => REFUSED,
+        _ if report.all_in_sync() => ALL_IN_SYNC,
+        _ => NOT_ALL_IN_SYNC,
     }
 }
 

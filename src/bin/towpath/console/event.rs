@@ -70,14 +70,14 @@ pub(super) fn shown(event: &Event, each_file: bool) -> Option<Shown> {
         Event::Resuming { pending, origin, then_scan } => Shown::told(format!(
             "{}: {} files, {} pending; {}",
             match origin {
-                BacklogOrigin::Interrupted => "resuming",
                 BacklogOrigin::Failed => "trying again what failed in the last run",
+                _ => "resuming",
             },
             pending.files,
             size(pending.bytes),
             if *then_scan { "then a scan" } else { "no scan" }
         )),
-        Event::PassStarted { pass: 2.., pending } => {
+        Event::AttemptStarted { attempt: 2.., pending } => {
             Shown::told(format!("trying again what changed or failed for a while: {}", totals(*pending)))
         }
         Event::Synced { paths, hard_link_to: Some(file), .. } if each_file => {
@@ -87,7 +87,7 @@ pub(super) fn shown(event: &Event, each_file: bool) -> Option<Shown> {
             let digits = checksum.as_ref().map_or("-", |checksum| checksum.hash.as_str());
             Shown::told(format!("{digits} {size_bytes} {}", escape(&paths.dest)))
         }
-        Event::Settled { paths } if each_file => Shown::told(format!("attributes {}", escape(&paths.dest))),
+        Event::AttributesApplied { paths } if each_file => Shown::told(format!("attributes {}", escape(&paths.dest))),
         Event::Renamed { paths, from } if each_file => {
             Shown::told(format!("renamed {} to {}", escape(from), escape(&paths.dest)))
         }
@@ -97,9 +97,9 @@ pub(super) fn shown(event: &Event, each_file: bool) -> Option<Shown> {
         Event::Skipped { accepted: true, .. } if each_file => logged(event)?,
         Event::Deleted { paths, .. } if each_file => Shown::told(format!("deleted {}", escape(&paths.dest))),
         // What is planned has lines of its own.
-        Event::PassStarted { .. }
+        Event::AttemptStarted { .. }
         | Event::Synced { .. }
-        | Event::Settled { .. }
+        | Event::AttributesApplied { .. }
         | Event::Deleted { .. }
         | Event::Renamed { .. }
         | Event::LongHoles { .. }
@@ -111,7 +111,7 @@ pub(super) fn shown(event: &Event, each_file: bool) -> Option<Shown> {
         | Event::Vanished { .. }
         | Event::Skipped { .. }
         | Event::Unreadable { .. }
-        | Event::Refused { .. } => logged(event)?,
+        | Event::AttributeNotAccepted { .. } => logged(event)?,
         // The library may have more than this program knows.
         _ => return None,
     };
@@ -138,7 +138,6 @@ fn unmatched(pattern: &[u8], origin: &str) -> String {
 
 fn scan_started(reason: ScanReason) -> &'static str {
     match reason {
-        ScanReason::FirstRun => "scanning both trees",
         ScanReason::BacklogEmpty => "scanning both trees: nothing is pending from the last run",
         ScanReason::Interrupted => "scanning both trees: the last scan was interrupted",
         ScanReason::Incomplete => "scanning both trees: the last scan could not read some directories",
@@ -146,15 +145,17 @@ fn scan_started(reason: ScanReason) -> &'static str {
         ScanReason::AfterFailed => "scanning both trees: what failed in the last run was tried again",
         ScanReason::OtherSettings => "scanning both trees: the backlog was made with other filters or options",
         ScanReason::Requested => "scanning both trees, as asked",
+        // The first run, and what a later version of the library may add.
+        _ => "scanning both trees",
     }
 }
 
 /// What is said here alone.
 fn passing(event: &Event) -> Option<Shown> {
     Some(match event {
-        Event::WillRetry { paths, reason } => Shown::problem(
+        Event::WillRetry { paths, error } => Shown::problem(
             "will try again: … and more, which are not shown",
-            format!("will try again: {}: {reason}", escape(&paths.source)),
+            format!("will try again: {}: {error}", escape(&paths.source)),
         ),
         Event::Warning { message } => {
             Shown::problem("warning: … and more, which are not shown", format!("warning: {message}"))
@@ -183,7 +184,7 @@ fn logged(event: &Event) -> Option<Shown> {
         Event::Vanished { paths } => {
             Shown::problem("vanished: … and more: see the log", format!("vanished: {}", escape(&paths.source)))
         }
-        Event::Refused { paths, error } => {
+        Event::AttributeNotAccepted { paths, error } => {
             Shown::problem("refused: … and more: see the log", format!("refused: {}: {error}", escape(&paths.dest)))
         }
         Event::Skipped { paths, reason, accepted } => {
@@ -197,51 +198,67 @@ fn logged(event: &Event) -> Option<Shown> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use towpath::{FilePaths, Totals};
+    use towpath::{FileError, FilePaths, ProtectedReason, Side, SkipReason, Totals, UnreadableError};
+    use towpath_backend::{Error as BackendError, ErrorKind, RelPath};
 
     fn paths(name: &[u8]) -> FilePaths {
-        FilePaths { source: [b"/old/", name].concat(), dest: [b"/new/", name].concat() }
+        FilePaths::new([b"/old/", name].concat(), [b"/new/", name].concat())
+    }
+
+    fn tree_failed(cause: &'static str) -> FileError {
+        FileError::Tree { side: Side::Sink, error: backend_error(cause) }
+    }
+
+    fn backend_error(cause: &'static str) -> Arc<BackendError> {
+        Arc::new(BackendError::new(ErrorKind::Other, "open", &RelPath::root(), cause))
     }
 
     #[test]
     fn failures_are_shown_even_when_quiet() {
-        let failed = shown(&Event::Failed { paths: paths(b"a"), error: "no".to_owned() }, false).unwrap();
-        assert_eq!((failed.text.as_str(), failed.is_failure, failed.is_problem), ("failed: /old/a: no", true, true));
+        let failed = shown(&Event::Failed { paths: paths(b"a"), error: FileError::Changed }, false).unwrap();
+        assert!(failed.text.starts_with("failed: /old/a: it changed") && failed.is_failure && failed.is_problem);
         let vanished = shown(&Event::Vanished { paths: paths(b"a") }, false).unwrap();
         assert!(vanished.is_problem && !vanished.is_failure);
         // They end with exit status 3: a quiet run must say why.
-        let skipped = |accepted| Event::Skipped { paths: paths(b"a"), reason: "no".to_owned(), accepted };
+        let skipped = |accepted| Event::Skipped { paths: paths(b"a"), reason: SkipReason::LinkNotSupported, accepted };
         assert!(shown(&skipped(false), false).unwrap().is_failure);
-        assert!(shown(&Event::Protected { paths: paths(b"a"), reason: "no".to_owned() }, false).unwrap().is_failure);
+        let protected = Event::Protected { paths: paths(b"a"), reason: ProtectedReason::Changed };
+        assert!(shown(&protected, false).unwrap().is_failure);
         assert_eq!(shown(&skipped(true), false), None);
         assert!(!shown(&skipped(true), true).unwrap().is_failure);
     }
 
     #[test]
     fn neither_names_nor_reasons_command_the_terminal() {
-        let (paths, error) = (paths(b"a\xff\x1b[2J"), "open a\n\x1b]0;title\x07: no".to_owned());
-        let message = error.clone();
+        const CAUSE: &str = "a\n\x1b]0;title\x07: no";
+        let (paths, error) = (paths(b"a\xff\x1b[2J"), tree_failed(CAUSE));
         for event in [
             Event::Synced { paths: paths.clone(), size_bytes: 1, checksum: None, hard_link_to: None },
-            Event::WillRetry { paths: paths.clone(), reason: error.clone() },
+            Event::WillRetry { paths: paths.clone(), error: error.clone() },
             Event::Failed { paths: paths.clone(), error: error.clone() },
-            Event::Incomplete { paths: paths.clone(), error: error.clone() },
+            Event::Incomplete { paths: paths.clone(), error },
             Event::Vanished { paths: paths.clone() },
-            Event::Skipped { paths: paths.clone(), reason: error.clone(), accepted: false },
-            Event::Refused { paths: paths.clone(), error: error.clone() },
-            Event::Protected { paths: paths.clone(), reason: error.clone() },
+            Event::Skipped { paths: paths.clone(), reason: SkipReason::LinkNotFollowed(CAUSE), accepted: false },
+            Event::AttributeNotAccepted { paths: paths.clone(), error: backend_error(CAUSE) },
+            Event::Protected { paths: paths.clone(), reason: ProtectedReason::Unchecked(backend_error(CAUSE)) },
             Event::Deleted { paths: paths.clone(), size_bytes: None },
             Event::Renamed { paths: paths.clone(), from: paths.dest.clone() },
-            Event::Settled { paths: paths.clone() },
+            Event::AttributesApplied { paths: paths.clone() },
             Event::Synced {
                 paths: paths.clone(),
                 size_bytes: 1,
                 checksum: None,
                 hard_link_to: Some(paths.dest.clone()),
             },
-            Event::Unreadable { side: towpath::Side::Source, path: paths.source.clone(), error },
-            Event::Warning { message },
+            Event::Unreadable {
+                side: Side::Source,
+                path: paths.source.clone(),
+                error: UnreadableError::Tree(backend_error(CAUSE)),
+            },
+            Event::Warning { message: CAUSE.to_owned() },
         ] {
             let shown = shown(&event, true).unwrap();
             assert!(!shown.text.contains(char::is_control), "{shown:?}");

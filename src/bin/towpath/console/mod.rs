@@ -121,7 +121,7 @@ impl Console {
     }
 
     fn show(&mut self, event: &Event) {
-        if matches!(event, Event::PassStarted { .. }) {
+        if matches!(event, Event::AttemptStarted { .. }) {
             // Where it starts from, so that the first line of progress has a rate.
             self.estimator.estimate(Instant::now(), &self.progress.snapshot());
         }

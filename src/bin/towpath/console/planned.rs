@@ -72,7 +72,7 @@ mod tests {
     use towpath::{Action, Totals};
 
     fn planned(name: &[u8]) -> Event {
-        let paths = FilePaths { source: [b"/old/", name].concat(), dest: [b"/new/", name].concat() };
+        let paths = FilePaths::new([b"/old/", name].concat(), [b"/new/", name].concat());
         Event::Planned { action: Action::Send, paths, size_bytes: Some(17), reason: "size differs".to_owned() }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::format::{duration, local_time, number, rate, short_path, size};
 use super::holes::{hashed, written_and_holes};
-use towpath::{BacklogOrigin, Counts, CurrentFile, Estimate, Outcome, Phase, Report, Snapshot, Totals};
+use towpath::{BacklogOrigin, Counts, CurrentFile, Estimate, Phase, Report, RunOutcome, Snapshot, Totals};
 
 /// Files under way that are shown.
 const MAX_FILES: usize = 4;
@@ -138,7 +138,7 @@ pub(crate) fn summary(report: &Report) -> String {
     let sent_bytes = u128::from(report.kept_bytes) + report.hole_bytes;
     let mut text = format!(
         "{}: sent {} in {} ({})",
-        if report.outcome == Outcome::Stopped { "stopped" } else { "done" },
+        if report.outcome == RunOutcome::Stopped { "stopped" } else { "done" },
         totals(Totals { files: report.synced.files, bytes: sent_bytes }),
         duration(report.duration),
         mean_rate(sent_bytes, report.duration)
@@ -146,12 +146,12 @@ pub(crate) fn summary(report: &Report) -> String {
     if report.source.files > 0 {
         text += &format!("; {} of {} files in sync", number(report.in_sync_files), number(report.source.files));
     }
-    if report.outcome == Outcome::Stopped && report.scanned && report.scanned_at.is_none() {
+    if report.outcome == RunOutcome::Stopped && report.scanned && report.scanned_at.is_none() {
         text += "\n  the scan was not finished: the same command scans again";
     }
     if let Some(scanned_at) = report.scanned_at.filter(|_| !report.scanned) {
         text += &format!(" as of the scan of {}", local_time(scanned_at));
-        if report.outcome == Outcome::Finished {
+        if report.outcome == RunOutcome::Finished {
             text += "\n  what was created or changed since then may be missing: run the same command again to scan";
         }
     }
@@ -192,7 +192,7 @@ pub(crate) fn summary(report: &Report) -> String {
         // A run that was stopped among what had failed before its scan leaves the same backlog again.
         let only_failed = !report.scanned && report.backlog == Some(BacklogOrigin::Failed);
         let next = match report.outcome {
-            Outcome::Stopped if !only_failed => {
+            RunOutcome::Stopped if !only_failed => {
                 "the same command resumes them without a scan; with --then-scan it scans afterwards, with --rescan first"
             }
             _ => "the same command tries them again, then scans",
@@ -300,7 +300,7 @@ pub(super) mod tests {
 
     #[test]
     fn what_comes_next_depends_on_what_the_run_was_stopped_in() {
-        let stopped = Report { outcome: Outcome::Stopped, ..report() };
+        let stopped = Report { outcome: RunOutcome::Stopped, ..report() };
         let next = |report: &Report| summary(report).lines().last().unwrap().to_owned();
         assert!(next(&stopped).contains("resumes them without a scan"));
         let only_failed = Report { scanned: false, backlog: Some(BacklogOrigin::Failed), ..stopped };
@@ -330,7 +330,7 @@ pub(super) mod tests {
 
     fn report() -> Report {
         Report {
-            outcome: Outcome::Stopped,
+            outcome: RunOutcome::Stopped,
             scanned: true,
             backlog: None,
             scanned_at: Some(Timestamp::from_ns(1_700_000_000_000_000_000)),

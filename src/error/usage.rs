@@ -1,0 +1,65 @@
+//! What is wrong with how a migration was set up.
+
+use thiserror::Error;
+
+use super::text;
+
+/// Why a migration cannot work as it was set up. Found before anything is changed at the sink.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum UsageError {
+    /// The builder was not given something that every migration needs.
+    #[error("a migration needs {0}")]
+    Missing(&'static str),
+    /// A number is not from 1 to `max`.
+    #[error("{option} must be from 1 to {max}, not {value}")]
+    OutOfRange {
+        /// The option, in words.
+        option: &'static str,
+        /// What it was set to.
+        value: usize,
+        /// The highest value that it takes.
+        max: usize,
+    },
+    /// The bandwidth limit is too low to be kept.
+    #[error("bandwidth limit must be at least {min_bytes_per_s} bytes/s, not {bytes_per_s}")]
+    LimitTooLow {
+        /// What it was set to.
+        bytes_per_s: u64,
+        /// The lowest limit.
+        min_bytes_per_s: u64,
+    },
+    /// The filter leaves out every file by its size.
+    #[error("min size {min_bytes} is larger than max size {max_bytes}: no file would be sent")]
+    SizesExcludeAll {
+        /// Smaller files are left out.
+        min_bytes: u64,
+        /// Larger files are left out.
+        max_bytes: u64,
+    },
+    /// The patterns of the filter would take too much memory.
+    #[error("{0} patterns to exclude and include are too many")]
+    TooManyPatterns(usize),
+    /// A mirror cannot accept new trees in the same run.
+    #[error("a run that accepts a new tree deletes nothing: mirror in the next run")]
+    AcceptNewTreeWithMirror,
+    /// A run that must not scan was asked to scan.
+    #[error("a run without a scan can neither rescan nor accept a new tree")]
+    ScanContradicted,
+    /// Files cannot be replaced atomically at this sink.
+    #[error("the destination cannot rename in one step, so files cannot be replaced atomically")]
+    NoAtomicRename,
+    /// The sink is the source under another name (bind mount, bindfs, another server).
+    #[error(
+        "the destination {} is the source {} under another name: a file created in one appears in the other; give \
+         another destination",
+        text(sink_root),
+        text(source_root)
+    )]
+    SinkIsSource {
+        /// The root of the source.
+        source_root: Vec<u8>,
+        /// The root of the sink.
+        sink_root: Vec<u8>,
+    },
+}

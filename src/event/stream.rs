@@ -1,0 +1,59 @@
+//! How events reach the listener.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::sync::mpsc;
+use tokio_stream::Stream;
+use tokio_util::sync::CancellationToken;
+
+use super::Event;
+
+/// The events of one migration, in order.
+///
+/// The channel behind it is bounded: while it is held and not read, the engine waits.
+#[derive(Debug)]
+pub struct EventStream(mpsc::Receiver<Event>);
+
+impl Stream for EventStream {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.0.poll_recv(context)
+    }
+}
+
+impl EventStream {
+    /// The next event; `None` once the migration has ended.
+    pub async fn next(&mut self) -> Option<Event> {
+        self.0.recv().await
+    }
+}
+
+/// Where the engine sends its events. Without a listener they go nowhere.
+#[derive(Clone, Debug)]
+pub(crate) struct Emitter {
+    events: mpsc::Sender<Event>,
+    stop: CancellationToken,
+}
+
+impl Emitter {
+    /// Events that may wait to be read before the engine waits.
+    const CAPACITY: usize = 1024;
+
+    /// An emitter and the stream that hears it.
+    /// Once `stop` is cancelled, a listener that does not listen is not waited for.
+    pub(crate) fn with_stream(stop: CancellationToken) -> (Self, EventStream) {
+        let (events, receiver) = mpsc::channel(Self::CAPACITY);
+        (Self { events, stop }, EventStream(receiver))
+    }
+
+    /// Sends `event`, waiting for room; a listener that went away is no error.
+    pub(crate) async fn emit(&self, event: Event) {
+        tokio::select! {
+            biased;
+            _gone = self.events.send(event) => {}
+            () = self.stop.cancelled() => {}
+        }
+    }
+}

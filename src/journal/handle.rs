@@ -4,7 +4,6 @@
 //! waits, when they have grown large, or when a job asks for it.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::thread;
 
 use tokio::sync::mpsc::error::TryRecvError;
@@ -26,14 +25,13 @@ const QUEUE_CAPACITY: usize = 64;
 pub(crate) struct Journal {
     jobs: mpsc::Sender<Job>,
     thread: thread::Thread,
-    path: Arc<PathBuf>,
 }
 
 /// The database's thread; it ends once all handles are gone.
 pub(crate) struct JournalThread(thread::JoinHandle<()>);
 
 impl Journal {
-    /// Opens or makes the database of these trees, and starts its thread. Statements that can run
+    /// Opens or creates the database of these trees, and starts its thread. Statements that can run
     /// for long end with [`Error::Interrupted`] once `stop` is cancelled.
     ///
     /// # Errors
@@ -49,10 +47,10 @@ impl Journal {
         db.complete_log()?;
         let (jobs, mut waiting) = mpsc::channel::<Job>(QUEUE_CAPACITY);
         let thread = thread::Builder::new()
-            .name("towpath-state".to_owned())
+            .name("towpath-journal".to_owned())
             .spawn(move || work(&mut db, &mut waiting))
             .map_err(|error| Error::Internal(format!("cannot start the database's thread: {error}")))?;
-        Ok((Self { jobs, thread: thread.thread().clone(), path: Arc::new(path) }, JournalThread(thread)))
+        Ok((Self { jobs, thread: thread.thread().clone() }, JournalThread(thread)))
     }
 
     /// Runs `job` on the database's thread, inside a transaction that may be
@@ -66,10 +64,9 @@ impl Journal {
             let result = db.in_transaction(job);
             let _caller_gone = reply.send(result);
         });
-        let ended = || Error::Database { path: self.path.to_path_buf(), problem: "its thread has ended".to_owned() };
-        self.jobs.send(job).await.map_err(|_| ended())?;
+        self.jobs.send(job).await.map_err(|_| thread_ended())?;
         self.thread.unpark();
-        answer.await.map_err(|_| ended())?
+        answer.await.map_err(|_| thread_ended())?
     }
 
     /// As [`Self::call`], but what was done is committed when it returns.
@@ -131,6 +128,10 @@ impl JournalThread {
             _ => Err(Error::Internal("the database's thread panicked".to_owned())),
         }
     }
+}
+
+fn thread_ended() -> Error {
+    Error::Internal("the database's thread has ended".to_owned())
 }
 
 fn work(db: &mut Db, waiting: &mut mpsc::Receiver<Job>) {

@@ -70,7 +70,7 @@ impl Db {
         Ok(())
     }
 
-    /// Of the names of one file, one is sent and the others are made names of it,
+    /// Of the names of one file, one is sent and the others become names of it,
     /// unless they are so already.
     pub(in crate::journal) fn compare_names(&mut self, from: i64, to: i64) -> Result<()> {
         if !self.scan()?.compares.hard_links {

@@ -24,7 +24,7 @@ pub(in crate::journal) struct CurrentScan {
     pub(in crate::journal) tolerance: Tolerance,
     /// The scan whose pending rows may have been in flight at an unclean shutdown.
     pub(in crate::journal) unverified_scan: Option<i64>,
-    /// When the run began that was cut off, in nanoseconds since 1970.
+    /// When the run began that ended uncleanly, in nanoseconds since 1970.
     pub(in crate::journal) interrupted_since_ns: Option<i64>,
     /// What is pending so far.
     pub(in crate::journal) pending: Totals,

@@ -1,6 +1,6 @@
 //! Notices that the files of the open database were deleted, moved or replaced.
 //!
-//! SQLite goes on writing into files that have no name any more, without an error: what a run
+//! SQLite keeps writing into files that have no name any more, without an error: what a run
 //! records there is lost when it ends.
 
 use std::fs::Metadata;

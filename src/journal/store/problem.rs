@@ -37,7 +37,7 @@ pub(in crate::journal) fn describe(error: &rusqlite::Error) -> String {
             format!("cannot be locked or mapped into memory ({error}); {ELSEWHERE}")
         }
         Some(Code::CannotOpen) => {
-            format!("cannot be opened, or the files beside it cannot be made ({error}); its folder must be writable")
+            format!("cannot be opened, or the files beside it cannot be created ({error}); its folder must be writable")
         }
         Some(Code::ReadOnly | Code::PermissionDenied) => {
             format!("cannot be written ({error}); it and its folder must be writable")

@@ -11,17 +11,17 @@ CREATE TABLE IF NOT EXISTS tree(
     probe TEXT                              -- what a probe of the sink found, for dry runs
 ) STRICT;
 
--- One row for each run; finished is NULL for one that was cut off.
+-- One row for each run; finished is NULL after an unclean shutdown.
 CREATE TABLE IF NOT EXISTS run(
     id INTEGER PRIMARY KEY,
     started INTEGER NOT NULL,
     finished INTEGER,
     outcome TEXT,
-    transferring INTEGER NOT NULL DEFAULT 0, -- 1 while files are under way
+    transferring INTEGER NOT NULL DEFAULT 0, -- 1 while files are in flight
     user INTEGER                            -- the effective user: others may be allowed other attributes
 ) STRICT;
 
--- One row for each scan; finished is NULL for one that is no backlog.
+-- One row for each scan; finished is NULL for an incomplete one, which is no backlog.
 CREATE TABLE IF NOT EXISTS scan(
     id INTEGER PRIMARY KEY,
     run INTEGER NOT NULL REFERENCES run(id),
@@ -34,8 +34,8 @@ CREATE TABLE IF NOT EXISTS scan(
     sink_dirs INTEGER NOT NULL DEFAULT 0,
     sink_bytes INTEGER NOT NULL DEFAULT 0,
     skipped INTEGER NOT NULL DEFAULT 0,     -- names of a kind that is not copied
-    unreadable INTEGER NOT NULL DEFAULT 0,  -- not used any more: see the table
-    settings TEXT NOT NULL DEFAULT ''       -- filters and the like: others make another backlog
+    unreadable INTEGER NOT NULL DEFAULT 0,  -- not used: see the table unreadable
+    settings TEXT NOT NULL DEFAULT ''       -- filters and options that determine which files are migrated
 ) STRICT;
 
 CREATE TABLE IF NOT EXISTS dir(
@@ -43,12 +43,12 @@ CREATE TABLE IF NOT EXISTS dir(
     path ANY NOT NULL UNIQUE,               -- relative; '' is the root
     source_scan INTEGER,                    -- the last scan that saw it there
     sink_scan INTEGER,
-    missing INTEGER NOT NULL DEFAULT 0,     -- 1: to be made at the sink; 2: that failed in the last run
+    missing INTEGER NOT NULL DEFAULT 0,     -- 0: no; 1: to be created at the sink; 2: that failed in this run
     parent INTEGER,                         -- NULL: the root, or not known
     real ANY,                               -- where it is read, if links lead elsewhere
     inode INTEGER,                          -- the source's; NULL: not known
     foreign_device INTEGER,                 -- its device, if that is not the one of the source's root; else 0
-    born ANY,                               -- when it came into being, where the source tells
+    born ANY,                               -- its btime, where the source reports one
     modified ANY,                           -- the source's; NULL: not known
     accessed ANY,
     permissions INTEGER,
@@ -59,7 +59,7 @@ CREATE TABLE IF NOT EXISTS dir(
     sink_user INTEGER,
     sink_grp INTEGER,
     sink_foreign_device INTEGER,            -- as foreign_device, of the sink's directory
-    settle INTEGER NOT NULL DEFAULT 0,      -- 1: its times are to be set; 2: that failed in the last run
+    settle INTEGER NOT NULL DEFAULT 0,      -- 0: no; 1: to be finalized; 2: that failed in this run
     problem TEXT,                           -- why the sink cannot hold it
     kept_modified ANY,                      -- what the sink has instead, if it did not keep the source's
     kept_permissions INTEGER,
@@ -83,7 +83,7 @@ CREATE TABLE IF NOT EXISTS file(
     hash TEXT,
     algorithm TEXT,
     status INTEGER NOT NULL,
-    turn INTEGER NOT NULL DEFAULT 0,        -- the pass of this run that sends it
+    turn INTEGER NOT NULL DEFAULT 0,        -- the attempt of this run that sends it; from 2147483644 on: not in one (see Attempt)
     suspect INTEGER NOT NULL DEFAULT 0,     -- 1: was in flight at an unclean shutdown
     scan INTEGER NOT NULL,                  -- the last scan that saw it
     kind INTEGER NOT NULL DEFAULT 0,        -- 0 file, 1 link
@@ -186,7 +186,7 @@ CREATE TABLE IF NOT EXISTS walk_queue(
 ) STRICT;
 CREATE INDEX IF NOT EXISTS walk_queue_side ON walk_queue(side, id);
 
--- Deletions under way: were they cut off, the next run finds out which came about.
+-- Announced deletions: after an unclean shutdown the next run checks which were done.
 CREATE TABLE IF NOT EXISTS deletion(
     path ANY PRIMARY KEY,                   -- relative
     size INTEGER,                           -- NULL: a directory
@@ -201,7 +201,7 @@ CREATE TABLE IF NOT EXISTS outbox(
     lines BLOB NOT NULL
 ) STRICT;
 
--- Whether files pending at the last complete scan may have been cut off.
+-- Whether files pending at the last complete scan may have been in flight at an unclean shutdown.
 CREATE TABLE IF NOT EXISTS distrust(
     id INTEGER PRIMARY KEY CHECK (id = 1),
     value INTEGER NOT NULL

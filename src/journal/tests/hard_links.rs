@@ -44,7 +44,7 @@ fn scanned(folder: &Path, count: u32, source: &str, sink: &str) -> Db {
     db
 }
 
-/// Decides, and goes through all that follows. Up to 64 names fail, and the others wait for their turn.
+/// Decides, and goes through all that follows. Up to 64 names fail, and the others wait for another attempt.
 fn work_through(db: &mut Db) {
     db.find_merged().unwrap();
     db.separate_merged(0, 9).unwrap();

@@ -12,7 +12,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// There is no such file or directory. Never used for "could not look".
+    /// There is no such file or directory. Never used for "could not check".
     NotFound,
     /// Not allowed to.
     PermissionDenied,
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn absence_is_only_what_says_so() {
         assert_eq!(of(2).kind(), ErrorKind::NotFound);
-        // EIO, EACCES, ENOTDIR, ENOTCONN, ETIMEDOUT, ESTALE: could not look.
+        // EIO, EACCES, ENOTDIR, ENOTCONN, ETIMEDOUT, ESTALE: could not check.
         for errno in [5, 13, 20, 107, 110, 116] {
             assert_ne!(of(errno).kind(), ErrorKind::NotFound, "errno {errno}");
         }

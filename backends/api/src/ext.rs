@@ -1,6 +1,6 @@
 //! What can be done with any tree by the calls it has: for examples, tests and small tools.
 //!
-//! The traits are implemented for every tree and by nobody else, so that methods can be added.
+//! The traits are implemented forevery tree and by nobody else, so that methods can be added.
 
 mod walk;
 
@@ -18,7 +18,7 @@ pub trait TreeExt: Tree {
     /// Whether something has this name; a link that leads nowhere has it too.
     ///
     /// # Errors
-    /// If it could not be looked at.
+    /// If it could not be checked.
     async fn exists(&self, path: &RelPath) -> Result<bool> {
         match self.metadata(path).await {
             Ok(_) => Ok(true),

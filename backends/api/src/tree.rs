@@ -8,7 +8,7 @@ use futures_core::Stream;
 
 use crate::{Entry, Identity, Metadata, NameRules, ReadOptions, RelPath, Result};
 
-/// A listing under way: pages of entries, in no order, ending after the first error.
+/// A listing in progress: pages of entries, in no order, ending after the first error.
 ///
 /// Pages, so that one hop between threads serves many entries; a page holds at
 /// most about a thousand, so that a directory of ten million stays small in memory.
@@ -108,10 +108,10 @@ pub trait Tree: Send + Sync {
         None
     }
 
-    /// Which tree this is, asked anew each time.
+    /// Which tree this is, asked again each time.
     ///
     /// # Errors
-    /// If the root cannot be looked at.
+    /// If the root cannot be checked.
     async fn identity(&self) -> Result<Identity>;
 
     /// Does one small request that the storage itself answers, past every cache:
@@ -130,7 +130,7 @@ pub trait Tree: Send + Sync {
     /// reading it is the last item of the stream.
     async fn read_dir(&self, dir: &RelPath, options: &ReadOptions) -> Result<EntryStream>;
 
-    /// Looks at one name, without following a link.
+    /// The metadata of one name, without following a link.
     ///
     /// # Errors
     /// [`crate::ErrorKind::NotFound`] if and only if it does not exist.

@@ -30,7 +30,7 @@ impl Mount {
     /// 5.8) or a change of root does not tell.
     ///
     /// # Errors
-    /// If the file or the list of mounts cannot be looked at.
+    /// If the file or the list of mounts cannot be checked.
     pub(crate) fn of(file: impl AsFd) -> io::Result<Option<Self>> {
         let stat = statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)?;
         if stat.stx_mask & StatxFlags::MNT_ID.bits() == 0 {

@@ -130,7 +130,7 @@ impl FileReader for LocalReader {
             return;
         }
         let (file, reads_cache) = (Arc::clone(&self.file), self.reads_cache);
-        // It waits where a client has as many requests under way as its server allows.
+        // It waits where a client has as many requests in flight as its server allows.
         let fetch = move || {
             // One byte shows it: of its page no more is read than this once.
             let reads_cache = reads_cache.unwrap_or_else(|| {
@@ -157,7 +157,7 @@ impl FileReader for LocalReader {
             }
             Ok(data)
         };
-        blocking("look for data", &self.path, find).await
+        blocking("find data", &self.path, find).await
     }
 }
 

@@ -13,7 +13,7 @@ use towpath_backend::{Error, Metadata, RelPath, Result};
 
 use crate::blocking::blocking;
 use crate::filesystem::FileSystem;
-use crate::in_flight::Way;
+use crate::in_flight::InFlightWindow;
 use crate::lifted::WriteAccess;
 use crate::named::Named as _;
 use crate::resolve::Resolver;
@@ -56,8 +56,8 @@ pub(crate) struct Root {
     pub(crate) path: PathBuf,
     pub(crate) resolver: Resolver,
     pub(crate) filesystem: FileSystem,
-    /// What is on its way to its server, if it has one.
-    pub(crate) way: Arc<Way>,
+    /// What is in flight to its server, if it has one.
+    pub(crate) in_flight: Arc<InFlightWindow>,
     pub(crate) write_access: WriteAccess,
     /// The mount it lies on; 0 where the kernel does not tell.
     pub(crate) mount_id: u64,
@@ -79,7 +79,7 @@ impl Root {
             path,
             resolver: resolver(fd),
             filesystem,
-            way: Arc::new(Way::new()),
+            in_flight: Arc::new(InFlightWindow::new()),
             write_access: WriteAccess::default(),
             mount_id,
         })

@@ -65,7 +65,7 @@ impl LocalTree<Writing> {
         Ok(Self { root: Arc::new(root), capabilities, side: Writing { inspected: false, trash: None } })
     }
 
-    /// Opens the directory at `path` to be looked at, and writes nothing: what it
+    /// Opens the directory at `path` to be inspected, and writes nothing: what it
     /// keeps is what file systems of its type are known for. `None` if it does not
     /// exist yet, and could be made.
     ///

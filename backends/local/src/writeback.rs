@@ -3,8 +3,8 @@
 //! The kernel keeps written pages until a threshold or the close. On a mount
 //! that makes a copy half-duplex (nothing is sent while it reads) and a
 //! bandwidth limit a fiction (what was paced leaves in one burst later). So
-//! each written step is started on its way at once; no more than a window of
-//! bytes is under way; and what has arrived leaves the page cache.
+//! each written step is started in flight at once; no more than a window of
+//! bytes is in flight; and what has arrived leaves the page cache.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -18,12 +18,12 @@ use std::time::Instant;
 use rustix::fs::{Advice, fadvise};
 
 use crate::calls::sync_range;
-use crate::in_flight::Way;
+use crate::in_flight::InFlightWindow;
 
-/// The most bytes of one file on their way at a time: at a Gigabit 70 ms, so that the
+/// The most bytes of one file in flight at a time: at a Gigabit 70 ms, so that the
 /// link stays busy, and a stop is quick.
 const WINDOW_BYTES: u64 = 8 << 20;
-/// What a file may have on its way over a network even where the others fill it.
+/// What a file may have in flight over a network even where the others fill it.
 const LEAST_WINDOW_BYTES: u64 = 256 << 10;
 /// What is waited for at once, of a window of this size.
 const DRAIN_BYTES: u64 = 2 << 20;
@@ -40,19 +40,19 @@ const LEAVE_BYTES: u64 = 4 << 20;
 /// No more of a file is kept there after it has arrived.
 const MAX_KEPT_BYTES: u64 = 32 << 20;
 
-/// Stretches of one file on their way at a time, however small: a bound for what is kept of them.
+/// Stretches of one file in flight at a time, however small: a bound for what is kept of them.
 const MAX_STRETCHES: usize = 1024;
 
 /// The write-back of one file that is written from its start to its end, with
 /// holes left out: what lies between two stretches costs nothing.
 #[derive(Debug)]
 pub(crate) struct WriteBack {
-    /// The most bytes on their way at a time.
+    /// The most bytes in flight at a time.
     window_bytes: u64,
     /// What this file shares with the others, if it goes over a network.
-    way: Option<Arc<Way>>,
+    window: Option<Arc<InFlightWindow>>,
     /// What was started and has not arrived for sure, the oldest first.
-    under_way: VecDeque<Range<u64>>,
+    in_flight: VecDeque<Range<u64>>,
     /// The bytes in it.
     bytes: u64,
     /// What was written and not started yet; the close starts it at the latest.
@@ -66,23 +66,23 @@ pub(crate) struct WriteBack {
 impl WriteBack {
     /// For a disk: the window is as it is.
     pub(crate) fn to_disk() -> Self {
-        let under_way = VecDeque::new();
-        Self { window_bytes: WINDOW_BYTES, way: None, under_way, bytes: 0, waiting: None, kept: None, leaving: None }
+        let in_flight = VecDeque::new();
+        Self { window_bytes: WINDOW_BYTES, window: None, in_flight, bytes: 0, waiting: None, kept: None, leaving: None }
     }
 
     /// Over a network: no more than the way holds, with all other files.
-    pub(crate) fn over_network(way: Arc<Way>) -> Self {
+    pub(crate) fn over_network(window: Arc<InFlightWindow>) -> Self {
         let mut write_back = Self::to_disk();
-        write_back.way = Some(way);
+        write_back.window = Some(window);
         write_back
     }
 
-    /// From now on no more than `bytes` are on their way at a time.
+    /// From now on no more than `bytes` are in flight at a time.
     pub(crate) fn limit(&mut self, bytes: u64) {
         self.window_bytes = bytes.min(WINDOW_BYTES);
     }
 
-    /// Starts what was just written on its way, and waits for older bytes if
+    /// Starts what was just written in flight, and waits for older bytes if
     /// the window is full.
     ///
     /// # Errors
@@ -105,10 +105,10 @@ impl WriteBack {
     /// Makes what has arrived leave the page cache.
     ///
     /// An NFS client first has the server commit it, which is a flush of its disk: so it is done seldom. And that
-    /// request travels behind all that is on its way; when its answer is here, nothing is on its way any more: so
+    /// request travels behind all that is in flight; when its answer is here, nothing is in flight any more: so
     /// others wait for it than who writes.
     fn leave_cache(&mut self, file: &File, arrived: Range<u64>) {
-        if self.way.is_none() {
+        if self.window.is_none() {
             return drop_from_cache(file, &arrived);
         }
         let kept = self.kept.take().map_or(arrived.start, |kept| kept.start)..arrived.end;
@@ -137,15 +137,15 @@ impl WriteBack {
     }
 
     /// All has arrived: the data were flushed.
-    pub(crate) fn settled(&mut self) {
+    pub(crate) fn all_arrived(&mut self) {
         let bytes = std::mem::take(&mut self.bytes);
-        self.under_way.clear();
+        self.in_flight.clear();
         self.arrived(bytes);
     }
 
     fn arrived(&self, bytes: u64) {
-        if let Some(way) = &self.way {
-            way.arrived(bytes, Instant::now());
+        if let Some(window) = &self.window {
+            window.arrived(bytes, Instant::now());
         }
     }
 
@@ -165,7 +165,7 @@ impl WriteBack {
         };
         let enough = length.saturating_mul(2).clamp(MIN_START_BYTES, MAX_START_BYTES);
         let enough = enough.min(self.window_bytes / 2);
-        if self.under_way.is_empty() || waiting.end - waiting.start >= enough {
+        if self.in_flight.is_empty() || waiting.end - waiting.start >= enough {
             return Some(waiting);
         }
         self.waiting = Some(waiting);
@@ -175,7 +175,7 @@ impl WriteBack {
     /// Drops what has arrived by the end; the rest leaves the cache as it ages.
     pub(crate) fn drop_pages(&mut self, file: &File) {
         self.end_leaving();
-        if let Some(first) = self.kept.as_ref().or(self.under_way.front()) {
+        if let Some(first) = self.kept.as_ref().or(self.in_flight.front()) {
             drop_from_cache(file, &(first.start..first.start));
         }
     }
@@ -185,25 +185,25 @@ impl WriteBack {
     fn started(&mut self, stretch: Range<u64>) {
         let small_gap = self.drain_bytes();
         let before = self.bytes;
-        match self.under_way.back_mut() {
+        match self.in_flight.back_mut() {
             Some(last) if last.start <= stretch.start && stretch.start.saturating_sub(last.end) < small_gap => {
                 self.bytes += stretch.end.saturating_sub(last.end);
                 last.end = last.end.max(stretch.end);
             }
             _ => {
                 self.bytes += stretch.end - stretch.start;
-                self.under_way.push_back(stretch);
+                self.in_flight.push_back(stretch);
             }
         }
-        if let Some(way) = &self.way {
-            way.started(self.bytes - before);
+        if let Some(window) = &self.window {
+            window.started(self.bytes - before);
         }
     }
 
     fn is_full(&self) -> bool {
-        let shared = || self.way.as_ref().is_some_and(|way| way.is_full());
+        let shared = || self.window.as_ref().is_some_and(|window| window.is_full());
         self.bytes > self.window_bytes
-            || self.under_way.len() > MAX_STRETCHES
+            || self.in_flight.len() > MAX_STRETCHES
             || self.bytes > LEAST_WINDOW_BYTES && shared()
     }
 
@@ -213,12 +213,12 @@ impl WriteBack {
             return None;
         }
         let most = self.drain_bytes();
-        let first = self.under_way.front_mut()?;
+        let first = self.in_flight.front_mut()?;
         let piece = first.start..first.end.min(first.start + most);
         first.start = piece.end;
         self.bytes -= piece.end - piece.start;
         if first.is_empty() {
-            self.under_way.pop_front();
+            self.in_flight.pop_front();
         }
         Some(piece)
     }
@@ -228,8 +228,8 @@ impl Drop for WriteBack {
     /// Whatever became of the file: it takes nothing of the others' share any more, and is open nowhere.
     fn drop(&mut self) {
         self.end_leaving();
-        if let Some(way) = &self.way {
-            way.forgotten(self.bytes);
+        if let Some(window) = &self.window {
+            window.forgotten(self.bytes);
         }
     }
 }
@@ -237,7 +237,8 @@ impl Drop for WriteBack {
 impl WriteBack {
     /// A quarter of the window, in whole pages.
     fn drain_bytes(&self) -> u64 {
-        let window_bytes = self.way.as_ref().map_or(WINDOW_BYTES, |way| way.window_bytes()).min(self.window_bytes);
+        let window_bytes =
+            self.window.as_ref().map_or(WINDOW_BYTES, |window| window.window_bytes()).min(self.window_bytes);
         (window_bytes / 4 / PAGE_BYTES * PAGE_BYTES).clamp(PAGE_BYTES, DRAIN_BYTES)
     }
 }
@@ -258,23 +259,23 @@ mod tests {
             write_back.started(stretch);
             while let Some(piece) = write_back.next_to_wait_for() {
                 // Forgotten and not arrived: the window stays as it is.
-                if let Some(way) = &write_back.way {
-                    way.forgotten(piece.end - piece.start);
+                if let Some(window) = &write_back.window {
+                    window.forgotten(piece.end - piece.start);
                 }
                 waits.push(piece);
             }
-            assert!(write_back.bytes <= write_back.window_bytes && write_back.under_way.len() <= MAX_STRETCHES);
+            assert!(write_back.bytes <= write_back.window_bytes && write_back.in_flight.len() <= MAX_STRETCHES);
         }
         waits
     }
 
     #[test]
-    fn no_more_than_the_window_is_under_way_and_the_oldest_goes_first() {
+    fn no_more_than_the_window_is_in_flight_and_the_oldest_goes_first() {
         let mut write_back = WriteBack::to_disk();
         let step = 1 << 20;
         let waited = waits(&mut write_back, (0..20).map(|n| n * step..(n + 1) * step));
         assert_eq!(waited, (0..6).map(|n| n * DRAIN_BYTES..(n + 1) * DRAIN_BYTES).collect::<Vec<_>>());
-        assert_eq!(write_back.under_way.front(), Some(&(6 * DRAIN_BYTES..20 * step)));
+        assert_eq!(write_back.in_flight.front(), Some(&(6 * DRAIN_BYTES..20 * step)));
     }
 
     #[test]
@@ -294,8 +295,8 @@ mod tests {
 
     #[test]
     fn over_a_network_all_files_together_have_what_the_way_holds() {
-        let way = Arc::new(Way::new());
-        let mut files: Vec<_> = (0..20).map(|_| WriteBack::over_network(Arc::clone(&way))).collect();
+        let window = Arc::new(InFlightWindow::new());
+        let mut files: Vec<_> = (0..20).map(|_| WriteBack::over_network(Arc::clone(&window))).collect();
         let step = 128 << 10;
         for n in 0..40 {
             for file in &mut files {
@@ -306,15 +307,16 @@ mod tests {
         let mut alone = files.swap_remove(0);
         drop(files);
         waits(&mut alone, (40..80).map(|n| n * step..(n + 1) * step));
-        assert!(alone.bytes > way.window_bytes() / 2, "{alone:?}");
-        assert!(alone.bytes <= way.window_bytes(), "{alone:?}");
-        alone.settled();
-        assert!(!way.is_full());
+        assert!(alone.bytes > window.window_bytes() / 2, "{alone:?}");
+        assert!(alone.bytes <= window.window_bytes(), "{alone:?}");
+        alone.all_arrived();
+        assert!(!window.is_full());
     }
 
     #[test]
     fn over_a_network_what_arrived_leaves_the_cache_while_writing_goes_on() {
-        let (file, mut write_back) = (tempfile::tempfile().unwrap(), WriteBack::over_network(Arc::new(Way::new())));
+        let (file, mut write_back) =
+            (tempfile::tempfile().unwrap(), WriteBack::over_network(Arc::new(InFlightWindow::new())));
         let step = LEAVE_BYTES / 4;
         for n in 0..3 {
             write_back.leave_cache(&file, n * step..(n + 1) * step);

@@ -25,7 +25,7 @@ const MAX_TRIES: u32 = 10;
 const SETUID_SETGID: u32 = 0o6000;
 
 /// Makes the file, or opens the one that is there and cuts it to nothing. A
-/// file with several names is left to its other names, and made anew under this
+/// file with several names is left to its other names, and created again under this
 /// one: what is written here must not change what they show.
 ///
 /// A link or FIFO in its place is neither followed nor waited for. Modes are those of the umask.
@@ -46,7 +46,7 @@ pub(crate) fn write_whole(
     let (file, is_new) = create_or_open(root, path, permissions)?;
     let write = || {
         write_all(&file, data, 0)?;
-        settle(&file, root)
+        sync_data(&file, root)
     };
     let written = write().and_then(|()| finish(file, path, times, root));
     if is_new && written.is_err() {
@@ -168,7 +168,7 @@ fn write_all(file: &File, mut data: &[u8], mut offset: u64) -> io::Result<()> {
 }
 
 /// Brings the data to where setting the times can follow.
-fn settle(file: &File, root: &Root) -> io::Result<()> {
+fn sync_data(file: &File, root: &Root) -> io::Result<()> {
     if root.filesystem.is_remote() {
         // The server sets the mtime when data arrive: they must be there before
         // the times. And what went wrong on the way shows here.
@@ -256,7 +256,7 @@ impl Open {
 impl LocalWriter {
     pub(crate) fn new(file: File, path: RelPath, root: Arc<Root>, sets_mtime: bool, pacing: Option<Pacing>) -> Self {
         let write_back = if root.filesystem.is_remote() {
-            WriteBack::over_network(Arc::clone(&root.way))
+            WriteBack::over_network(Arc::clone(&root.in_flight))
         } else {
             WriteBack::to_disk()
         };
@@ -296,12 +296,12 @@ impl FileWriter for LocalWriter {
         let times = self.sets_mtime.then_some(*times);
         let close = move || {
             open.extend(size_bytes)?;
-            settle(&open.file, &root)?;
+            sync_data(&open.file, &root)?;
             if !root.filesystem.is_memory() {
                 open.write_back.drop_pages(&open.file);
             }
             if root.filesystem.is_remote() {
-                open.write_back.settled();
+                open.write_back.all_arrived();
             }
             finish(open.file, &path, times.as_ref(), &root)
         };

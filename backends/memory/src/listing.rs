@@ -12,7 +12,7 @@ use crate::store::Problem;
 /// Entries of a page.
 const PAGE_ENTRIES: usize = 1024;
 
-/// A listing under way. Between two pages it holds no lock.
+/// A listing in progress. Between two pages it holds no lock.
 pub(crate) struct Listing {
     handle: Handle,
     /// The last name that was listed.

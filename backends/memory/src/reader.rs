@@ -33,7 +33,7 @@ impl FileReader for MemoryReader {
     }
 
     async fn next_data(&mut self, offset: u64) -> Result<Option<Range<u64>>> {
-        self.0.with("look for data", |store, id| match &store.node(id)?.body {
+        self.0.with("find data", |store, id| match &store.node(id)?.body {
             Body::File(content) => Ok(content.next_data(offset)),
             Body::Dir(_) | Body::Link(_) => Ok(None),
         })

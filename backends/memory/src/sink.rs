@@ -40,7 +40,7 @@ fn free_place<'a>(store: &Store, rules: NameRules, path: &'a RelPath) -> std::re
     if store.entries(dir)?.get(name).is_some() { Err(TAKEN) } else { Ok((dir, name)) }
 }
 
-/// The file to write at `path`: made, cut to nothing, or made anew where other names lead to it.
+/// The file to write at `path`: made, cut to nothing, or created again where other names lead to it.
 fn make_file(store: &mut Store, rules: NameRules, path: &RelPath, bound: u32) -> std::result::Result<u64, Problem> {
     if path.is_root() {
         return Err(DIRECTORY);

@@ -54,7 +54,7 @@ async fn errors_of_changing(fixture: &dyn Fixture, at: &RelPath) -> Vec<Error> {
 }
 
 /// Whoever reads an error in a log knows what to look at.
-pub async fn errors_tell_what_was_done_to_which_path(fixture: &dyn Fixture) {
+pub async fn errors_name_operation_and_path(fixture: &dyn Fixture) {
     let (missing, below) = (path("missing"), path("missing/below"));
     let mut errors = Vec::new();
     for at in [&missing, &below] {

@@ -20,7 +20,7 @@ pub async fn an_empty_directory_lists_nothing(fixture: &dyn Fixture) {
 }
 
 /// Entries carry what the engine decides by.
-pub async fn a_listing_tells_kind_size_and_time(fixture: &dyn Fixture) {
+pub async fn a_listing_shows_kind_size_and_time(fixture: &dyn Fixture) {
     fixture.sink().create_dir(&path("dir"), None).await.unwrap();
     write(fixture, &path("file"), b"12345").await;
     let entries = list(fixture, &RelPath::root()).await.unwrap();
@@ -83,7 +83,7 @@ pub async fn names_are_bytes(fixture: &dyn Fixture) {
 }
 
 /// Of two names that the rules call different neither shows the other's file.
-pub async fn names_that_are_one_are_said_to_be(fixture: &dyn Fixture) {
+pub async fn names_that_are_one_are_reported(fixture: &dyn Fixture) {
     let rules = fixture.sink().capabilities().names;
     let pairs = [("Case", "cASE", rules.folds_case), ("\u{e9}", "e\u{301}", rules.folds_unicode)];
     for (name, twin, folds) in pairs {
@@ -94,7 +94,7 @@ pub async fn names_that_are_one_are_said_to_be(fixture: &dyn Fixture) {
 }
 
 /// A name that the rules let pass comes back as it was.
-pub async fn names_that_cannot_be_are_said_to_be(fixture: &dyn Fixture) {
+pub async fn names_that_cannot_be_are_reported(fixture: &dyn Fixture) {
     let rules = fixture.sink().capabilities().names;
     let names: [&[u8]; 12] =
         [b"a:b", b"a*b", b"a?b", b"a\"b", b"a<b", b"a>b", b"a|b", b"a\\b", b"a\x01b", b"dot.", b"space ", b"\xff"];
@@ -108,7 +108,7 @@ pub async fn names_that_cannot_be_are_said_to_be(fixture: &dyn Fixture) {
 }
 
 /// Looking at a name shows nothing else than its directory did.
-pub async fn a_listing_tells_what_looking_tells(fixture: &dyn Fixture) {
+pub async fn a_listing_shows_the_same_as_metadata(fixture: &dyn Fixture) {
     let (sink, source) = (fixture.sink(), fixture.source());
     sink.create_dir(&path("dir"), None).await.unwrap();
     write(fixture, &path("empty"), b"").await;

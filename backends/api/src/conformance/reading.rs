@@ -68,7 +68,7 @@ pub async fn a_whole_file_is_read_with_its_metadata(fixture: &dyn Fixture) {
 }
 
 /// A file that grew since it was listed is recognised as such.
-pub async fn a_longer_file_is_cut_at_the_limit_and_its_metadata_tell(fixture: &dyn Fixture) {
+pub async fn a_longer_file_is_cut_at_the_limit_and_its_metadata_show_it(fixture: &dyn Fixture) {
     write(fixture, &path("file"), &content(1000)).await;
     let whole = fixture.source().read_whole(&path("file"), 10, Vec::new(), &ReadOptions::default()).await.unwrap();
     assert_eq!(whole.data, content(10));
@@ -136,7 +136,7 @@ pub async fn readers_of_one_file_keep_apart(fixture: &dyn Fixture) {
 }
 
 /// An open file is the one that was looked at.
-pub async fn a_reader_tells_what_looking_tells(fixture: &dyn Fixture) {
+pub async fn a_reader_shows_the_same_as_metadata(fixture: &dyn Fixture) {
     let at = path("file");
     write(fixture, &at, &content(5000)).await;
     let mut reader = fixture.source().open(&at, &ReadOptions::default()).await.unwrap();

@@ -55,8 +55,8 @@ macro_rules! source_conformance_cases {
             $($($before)*)?
             the_sample_is_listed_as_it_was_made,
             a_source_keeps_its_identity_when_it_is_opened_again,
-            a_listing_of_a_source_tells_what_metadata_tell,
-            a_paced_listing_of_a_source_tells_the_same,
+            a_listing_of_a_source_shows_the_same_as_metadata,
+            a_paced_listing_of_a_source_shows_the_same,
             the_sample_is_read_as_it_was_made,
             whole_files_of_a_source_are_cut_at_the_limit,
             a_source_is_read_anywhere_and_by_several_readers,
@@ -156,7 +156,7 @@ pub async fn a_source_keeps_its_identity_when_it_is_opened_again(fixture: &dyn S
 }
 
 /// The engine decides by the listing, and checks by the metadata of each file, also once it is open.
-pub async fn a_listing_of_a_source_tells_what_metadata_tell(fixture: &dyn SourceFixture) {
+pub async fn a_listing_of_a_source_shows_the_same_as_metadata(fixture: &dyn SourceFixture) {
     let source = fixture.source();
     let mut walk = source.walk(&RelPath::root());
     while let Some(entry) = walk.next().await {
@@ -170,7 +170,7 @@ pub async fn a_listing_of_a_source_tells_what_metadata_tell(fixture: &dyn Source
 }
 
 /// A bandwidth limit makes pages smaller, and no name is lost.
-pub async fn a_paced_listing_of_a_source_tells_the_same(fixture: &dyn SourceFixture) {
+pub async fn a_paced_listing_of_a_source_shows_the_same(fixture: &dyn SourceFixture) {
     let paced = ReadOptions::default().paced_by(&Pacing::new(1 << 20));
     for dir in ["", "dir"].map(path) {
         let mut listed = [Vec::new(), Vec::new()];

@@ -232,7 +232,7 @@ pub async fn an_empty_file_takes_the_place_of_a_longer_one(fixture: &dyn Fixture
 }
 
 /// The engine compares what it hears at the close, and the next scan what it sees.
-pub async fn what_is_told_at_the_close_is_what_is_shown(fixture: &dyn Fixture) {
+pub async fn what_the_close_returns_is_what_is_shown(fixture: &dyn Fixture) {
     let whole = write(fixture, &path("whole"), &content(5000)).await;
     let mut writer = fixture.sink().create(&path("steps"), &metadata(5000), &WriteOptions::default()).await.unwrap();
     writer.write_at(0, Bytes::from(content(5000))).await.unwrap();

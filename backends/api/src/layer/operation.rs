@@ -58,7 +58,7 @@ operations! {
     /// [`crate::FileReader::prefetch`]
     Prefetch "prefetch" false,
     /// [`crate::FileReader::next_data`]
-    NextData "look for data" false,
+    NextData "find data" false,
     /// [`crate::Sink::create`]
     Create "create" true,
     /// [`crate::Sink::write_whole`]

@@ -31,7 +31,7 @@ use crate::{
 /// second one that goes well says nothing of what the first one lost; and a
 /// listing that fails half way, as its names would come twice.
 ///
-/// A reader that fails is opened anew, and goes on if the file is still the
+/// A reader that fails is opened again, and goes on if the file is still the
 /// same: for that its metadata are asked for once when it is opened.
 #[derive(Debug)]
 pub struct Retry<T> {

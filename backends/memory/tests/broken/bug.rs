@@ -17,7 +17,7 @@ pub(crate) enum Bug {
     NamesAreText,
     FoldsCase,
     ReplacesColons,
-    LooksAtSecondsOnly,
+    StatsSecondsOnly,
     ListsDeeper,
     LeftListingBlocks,
     ListsByPosition,

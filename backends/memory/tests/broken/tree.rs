@@ -173,7 +173,7 @@ impl Tree for Broken {
                 }
                 Err(error)
             }
-            (Some(Bug::LooksAtSecondsOnly), Ok(shown)) => Ok(Metadata { modified: seconds(shown.modified), ..shown }),
+            (Some(Bug::StatsSecondsOnly), Ok(shown)) => Ok(Metadata { modified: seconds(shown.modified), ..shown }),
             (_, looked) => looked,
         }
     }

@@ -1,4 +1,4 @@
-//! A reader that is opened anew when it fails.
+//! A reader that is opened again when it fails.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,11 +13,11 @@ pub(super) struct RetryReader<T> {
     again: Arc<Again>,
     path: RelPath,
     options: ReadOptions,
-    /// `None` after a failure, until it is opened anew.
+    /// `None` after a failure, until it is opened again.
     reader: Option<Box<dyn FileReader>>,
     /// What the file was when it was opened first.
     first: Metadata,
-    /// Whether it was another one when it was opened anew.
+    /// Whether it was another one when it was opened again.
     changed: bool,
 }
 
@@ -46,7 +46,7 @@ impl<T: Source> RetryReader<T> {
         Ok(Self { tree, again, path, options, reader: Some(reader), first, changed: false })
     }
 
-    /// The reader, opened anew if need be. What changed meanwhile is not read on.
+    /// The reader, opened again if need be. What changed meanwhile is not read on.
     async fn reader(&mut self) -> Result<&mut Box<dyn FileReader>> {
         if self.reader.is_none() {
             let mut reader = self.tree.open(&self.path, &self.options).await?;

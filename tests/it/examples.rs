@@ -54,3 +54,12 @@ fn a_full_sink_is_reported() {
     let said = printed("mocked_sink", &[]);
     assert!(said.contains("no space left") || said.contains("pending"), "{said}");
 }
+
+#[test]
+fn a_program_reacts_to_the_kind_of_a_failure() {
+    let said = printed("failure_kinds", &[]);
+    assert!(
+        said.starts_with("PermissionDenied: run as the owner\n") && said.contains("\nNoSpace: make room: "),
+        "{said}"
+    );
+}

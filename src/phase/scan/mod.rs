@@ -4,6 +4,7 @@
 //! side waits for the other. What they find streams into the database, which
 //! decides where the two listings meet; memory grows with neither tree.
 
+mod decide;
 mod follow;
 mod queue;
 mod unreadable;
@@ -22,9 +23,9 @@ use crate::filter::Filter;
 use crate::journal::{Backlog, Found};
 use crate::reporter::Record;
 use crate::session::Session;
+use decide::Missed;
 use queue::{DirQueue, WalkDir};
 use walk::Walk;
-use walker::Missed;
 
 /// Memory for directories that wait for a walker, on each side.
 const QUEUE_BYTES: usize = 8 << 20;

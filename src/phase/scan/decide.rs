@@ -1,0 +1,229 @@
+//! What becomes of a name that a walker lists.
+
+use std::sync::Arc;
+
+use towpath_backend::probe::Maker;
+use towpath_backend::{Entry, Kind, Metadata, RelPath};
+
+use super::follow::{Followed, follow, holds};
+use super::queue::WalkDir;
+use super::unreadable::{Unknown, is_unknown};
+use super::walk::Walk;
+use crate::error::{Result, SkipReason};
+use crate::event::{Event, Side};
+use crate::filter::is_reserved;
+use crate::journal::{Listed, Role};
+use crate::options::{Links, Specials};
+use crate::partial::TemporaryFile;
+use crate::reporter::Record;
+
+/// What one walker could not take.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Missed {
+    pub(super) skipped: u64,
+}
+
+impl Walk {
+    /// What becomes of a name; `None` if it is treated as missing.
+    pub(super) async fn decide(
+        &self,
+        dir: &WalkDir,
+        path: &RelPath,
+        entry: Entry,
+        missed: &mut Missed,
+    ) -> Result<Option<Listed>> {
+        if self.session.reserved_paths[self.side].contains(path) {
+            return Ok(None);
+        }
+        if dir.path.is_root() && self.is_reserved(path, &entry) {
+            self.report_reserved(path).await;
+            return Ok(None);
+        }
+        let Entry { name, mut metadata } = entry;
+        if is_unknown(&metadata) {
+            match self.stat_unknown(dir, path, metadata).await? {
+                Unknown::Found(found) => metadata = found,
+                Unknown::Gone => return Ok(None),
+                Unknown::Unreadable => return Ok(Some(Listed { name, metadata, role: self.role_of_unreadable() })),
+            }
+        }
+        let role = match (self.session.partial_names.temporary_file(&name), self.side) {
+            (Some(TemporaryFile::Own), Side::Sink) => Role::Leftover,
+            (Some(TemporaryFile::Probe(maker)), Side::Sink) if is_abandoned(maker, &metadata) => Role::Leftover,
+            (Some(TemporaryFile::Probe(_)), _) | (Some(TemporaryFile::Others), Side::Sink) => return Ok(None),
+            (Some(TemporaryFile::Own | TemporaryFile::Others), Side::Source) => {
+                self.skip(path, SkipReason::PartialFile, missed).await?;
+                Role::NotCopied
+            }
+            (None, _) if self.is_excluded(path, metadata.kind) => return Ok(None),
+            (None, Side::Sink) => Role::Migrated,
+            (None, Side::Source) => match self.decide_in_source(dir, path, &mut metadata, missed).await? {
+                Some(role) => role,
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(Listed { name, metadata, role }))
+    }
+
+    /// What becomes of a name of the source that no rule excludes by itself; `None` if it is treated as missing. If
+    /// it is a link that is followed, `metadata` become those of its target.
+    async fn decide_in_source(
+        &self,
+        dir: &WalkDir,
+        path: &RelPath,
+        metadata: &mut Metadata,
+        missed: &mut Missed,
+    ) -> Result<Option<Role>> {
+        let mut role = match (&dir.real, path.name()) {
+            (Some(real), Some(name)) => real.join(name).map_or(Role::NotCopied, Role::ReadAt),
+            _ => Role::Migrated,
+        };
+        if metadata.kind == Kind::Symlink {
+            role = self.decide_link(dir, path, metadata, role, missed).await?;
+            // Only now is it known whether a directory comes in the link's place.
+            if role != Role::NotCopied && self.is_excluded(path, metadata.kind) {
+                return Ok(None);
+            }
+        }
+        if role == Role::NotCopied {
+            return Ok(Some(role));
+        }
+        if let Some(reason) = self.filter.leaves_out(metadata) {
+            tracing::debug!(%path, reason, "left out");
+            return Ok(Some(Role::NotCopied));
+        }
+        if let Some(reason) = self.reason_to_skip(path, metadata.kind) {
+            if self.session.options.specials == Specials::Skip && is_special(metadata) {
+                self.session.progress.add_special_file();
+                self.report_skipped(path, reason, true).await?;
+            } else {
+                self.skip(path, reason, missed).await?;
+            }
+            return Ok(Some(Role::NotCopied));
+        }
+        if matches!(role, Role::ReadAt(_)) {
+            // A file of its own in the link's place.
+            metadata.names = 1;
+        }
+        Ok(Some(role))
+    }
+
+    /// What becomes of a link of the source. If it is followed, `metadata` are those of what it leads to.
+    async fn decide_link(
+        &self,
+        dir: &WalkDir,
+        path: &RelPath,
+        metadata: &mut Metadata,
+        role: Role,
+        missed: &mut Missed,
+    ) -> Result<Role> {
+        match self.session.options.links {
+            Links::Copy => return Ok(role),
+            Links::Skip => return Ok(Role::NotCopied),
+            Links::Follow => {}
+        }
+        let link = if let Role::ReadAt(real) = &role { real } else { path };
+        let reason = match self.follow(dir, link).await {
+            Ok(Followed::To(real, found)) => {
+                *metadata = found;
+                return Ok(Role::ReadAt(real));
+            }
+            Ok(Followed::Nowhere(reason)) => SkipReason::LinkNotFollowed(reason),
+            Err(error) => SkipReason::LinkUnresolved(Arc::new(error)),
+        };
+        self.skip(path, reason, missed).await?;
+        Ok(Role::NotCopied)
+    }
+
+    async fn follow(&self, dir: &WalkDir, link: &RelPath) -> towpath_backend::Result<Followed> {
+        let followed = follow(&*self.session.source, link).await?;
+        if let Followed::To(real, metadata) = &followed
+            && metadata.kind == Kind::Dir
+            && holds(&*self.session.source, real, &dir.path).await?
+        {
+            return Ok(Followed::Nowhere("a symbolic link to a directory that holds it is not followed"));
+        }
+        Ok(followed)
+    }
+
+    /// Whether the file system reserves a directory, and no rule includes it.
+    /// It is ignored on both sides: neither sent nor deleted.
+    fn is_reserved(&self, path: &RelPath, entry: &Entry) -> bool {
+        entry.metadata.kind == Kind::Dir && is_reserved(&entry.name) && !self.filter.includes(path, true)
+    }
+
+    async fn report_reserved(&self, path: &RelPath) {
+        // Nobody asks for what the destination reserves.
+        if self.side == Side::Source && !self.is_excluded(path, Kind::Dir) {
+            let message = format!(
+                "{} is left out: the file system keeps it for itself; --include {} takes it in",
+                String::from_utf8_lossy(&path.under(self.session.source.root())),
+                String::from_utf8_lossy(&[b"'/", path.as_bytes(), b"'"].concat()),
+            );
+            self.session.reporter.warn(message).await;
+        }
+    }
+
+    /// What the filter excludes is ignored on both sides, so that nothing happens to it.
+    fn is_excluded(&self, path: &RelPath, kind: Kind) -> bool {
+        let excludes = |is_dir| self.filter.excludes(path, is_dir);
+        let is_excluded = match kind {
+            Kind::Dir => excludes(true),
+            // Whatever a link leads to.
+            Kind::Symlink if self.side == Side::Source && self.session.options.links == Links::Follow => {
+                excludes(false) && excludes(true)
+            }
+            _ => excludes(false),
+        };
+        // Even then the filter was asked: it counts which patterns matched.
+        is_excluded && !(self.side == Side::Sink && self.session.options.delete_excluded)
+    }
+
+    fn reason_to_skip(&self, path: &RelPath, kind: Kind) -> Option<SkipReason> {
+        if self.session.reserved_paths[self.side.other()].contains(path) {
+            return Some(SkipReason::ReservedPath);
+        }
+        match kind {
+            Kind::File | Kind::Dir => None,
+            Kind::Symlink if !self.session.source.capabilities().symlinks => Some(SkipReason::LinkNotRead),
+            Kind::Symlink if self.session.sink.capabilities().symlinks => None,
+            Kind::Symlink => Some(SkipReason::LinkNotSupported),
+            Kind::Other => Some(SkipReason::Special(kind)),
+        }
+    }
+
+    async fn skip(&self, path: &RelPath, reason: SkipReason, missed: &mut Missed) -> Result<()> {
+        missed.skipped += 1;
+        self.report_skipped(path, reason, false).await
+    }
+
+    async fn report_skipped(&self, path: &RelPath, reason: SkipReason, accepted: bool) -> Result<()> {
+        let paths = self.session.paths(path);
+        self.session.reporter.report([Record::new(Event::Skipped { paths, reason, accepted })]).await
+    }
+}
+
+/// Whether something is known to be a FIFO, socket or device. A backend that reports permissions knows
+/// its type; what has a size may hold content.
+fn is_special(metadata: &Metadata) -> bool {
+    metadata.kind == Kind::Other && metadata.permissions.is_some() && metadata.size_bytes == 0
+}
+
+/// Whether the process that made a probe is gone. Where that cannot be checked, an old probe counts as abandoned.
+fn is_abandoned(maker: Maker, metadata: &Metadata) -> bool {
+    use rustix::process::{Pid, test_kill_process};
+    let process = match maker {
+        Maker::Here(process) => i32::try_from(process).ok().and_then(Pid::from_raw),
+        Maker::Elsewhere => None,
+    };
+    let is_dead = process.is_some_and(|process| test_kill_process(process) == Err(rustix::io::Errno::SRCH));
+    is_dead || is_old(metadata)
+}
+
+/// Whether something changed so long ago that no process is working on it.
+fn is_old(metadata: &Metadata) -> bool {
+    const OLD_NS: i128 = 3_600_000_000_000;
+    let now_ns = jiff::Timestamp::now().as_nanosecond();
+    // The mtime is what a probe sets at will.
+    metadata.changed.is_some_and(|changed| now_ns - changed.total_ns() > OLD_NS)
+}

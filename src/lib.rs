@@ -47,6 +47,7 @@ mod conflict;
 mod dir_locks;
 mod error;
 mod event;
+mod event_stream;
 mod filter;
 mod guard;
 mod journal;
@@ -72,7 +73,8 @@ pub use error::{
     CopyState, Error, FileError, GuardRefusal, ProtectedReason, Result, SkipReason, TreeFailure, UnreadableError,
     UsageError,
 };
-pub use event::{Action, BacklogOrigin, Counts, Event, EventStream, FilePaths, ScanReason, Side, Totals};
+pub use event::{Action, BacklogOrigin, Counts, Event, FilePaths, ScanReason, Side, Totals};
+pub use event_stream::EventStream;
 pub use filter::{BadPattern, Filter, Rule, Rules};
 pub use journal::KnownSink;
 pub use migration::{Builder, Migration, Stopper};

@@ -4,7 +4,8 @@ use towpath_backend::Timestamp;
 
 use crate::audit::Line;
 use crate::error::{Result, UnreadableError};
-use crate::event::{Emitter, Event, FilePaths, Side};
+use crate::event::{Event, FilePaths, Side};
+use crate::event_stream::Emitter;
 use crate::journal::{EndedDeletions, FileKey, Journal, RowState, RowUpdate};
 
 /// An event and the line of the audit log that goes with it.

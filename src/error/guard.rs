@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::text;
+use super::text::text;
 use crate::side::Side;
 
 /// Why a guard refused to go on: going on could destroy data.

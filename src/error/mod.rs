@@ -2,6 +2,7 @@
 
 mod file;
 mod guard;
+mod text;
 mod usage;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use thiserror::Error as ThisError;
 use towpath_backend::Error as BackendError;
 
 use crate::side::Side;
+use text::text;
 
 pub(crate) use file::LINKED_FILE_NOT_SENT;
 pub use file::{CopyState, FileError, ProtectedReason, SkipReason, UnreadableError};
@@ -107,9 +109,4 @@ impl Error {
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::Refused(_))
     }
-}
-
-/// A path as text.
-fn text(path: &[u8]) -> std::borrow::Cow<'_, str> {
-    String::from_utf8_lossy(path)
 }

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::text;
+use super::text::text;
 
 /// Why a migration cannot work as it was set up. Found before anything is changed at the sink.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

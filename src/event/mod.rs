@@ -1,7 +1,6 @@
 //! What a migration reports while it runs. The engine never prints: it emits events.
 
 mod data;
-mod stream;
 
 use std::sync::Arc;
 
@@ -10,8 +9,6 @@ use crate::error::{FileError, ProtectedReason, SkipReason, UnreadableError};
 
 pub use crate::side::Side;
 pub use data::{Action, BacklogOrigin, Counts, FilePaths, ScanReason, Totals};
-pub(crate) use stream::Emitter;
-pub use stream::EventStream;
 
 /// Something happened.
 #[derive(Clone, Debug)]

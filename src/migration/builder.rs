@@ -8,7 +8,7 @@ use towpath_backend::{Sink, Source};
 
 use super::facade::Migration;
 use crate::error::{Result, UsageError};
-use crate::event::{Emitter, EventStream};
+use crate::event_stream::{Emitter, EventStream};
 use crate::options::{Options, WriteMode};
 use crate::pace::Paces;
 use crate::progress::Progress;

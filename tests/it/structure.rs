@@ -215,7 +215,6 @@ fn check(src: &str, leaving_out: &str, parents: &[&str]) {
 }
 
 #[test]
-#[ignore = "the journal's files import each other"]
 fn nothing_in_the_library_imports_each_other() {
     check("src", "bin", &["", "phase/"]);
 }
@@ -226,7 +225,6 @@ fn nothing_in_the_program_imports_each_other() {
 }
 
 #[test]
-#[ignore = "services of OpenDAL import their parent"]
 fn nothing_in_the_backends_imports_each_other() {
     for backend in ["local", "opendal"] {
         check(&format!("backends/{backend}/src"), "", &[]);

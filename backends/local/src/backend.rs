@@ -3,7 +3,8 @@
 use towpath_backend::registry::{Backend, Location, OpenError, OptionKind, OptionSpec, Settings};
 use towpath_backend::{Capabilities, Sink, Source, async_trait};
 
-use crate::{LocalSink, LocalSource};
+use crate::sink::LocalSink;
+use crate::source::LocalSource;
 
 const TRASH: &str = "trash";
 const OPTIONS: &[OptionSpec] = &[OptionSpec {

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tokio_util::sync::CancellationToken;
 
-use super::Event;
+use crate::event::Event;
 
 /// The events of one migration, in order.
 ///

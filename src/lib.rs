@@ -76,7 +76,7 @@ pub use error::{
 pub use event::{Action, BacklogOrigin, Counts, Event, FilePaths, ScanReason, Side, Totals};
 pub use event_stream::EventStream;
 pub use filter::{BadPattern, Filter, Rule, Rules};
-pub use journal::KnownSink;
+pub use journal::RecordedSink;
 pub use migration::{Builder, Migration, Stopper};
 pub use options::{AfterBacklog, Bandwidth, HardLinks, Links, MaxDelete, Mirror, Options, Specials, WriteMode};
 pub use own_files::{canonical as canonical_path, of_database as database_files};

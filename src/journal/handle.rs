@@ -1,7 +1,7 @@
 //! The handle that the engine's tasks share, and the thread that owns the connection.
 //!
-//! Each call is a job for that thread. Jobs share transactions, which are committed when no job
-//! waits, when they have grown large, or when a job asks for it.
+//! Each call is a job for that thread. Jobs share a transaction. It is committed when no job
+//! waits, when it has grown large, or when a job requests it.
 
 use std::path::PathBuf;
 use std::thread;
@@ -17,7 +17,7 @@ use crate::journal::store::open::{self, Roots};
 
 type Job = Box<dyn FnOnce(&mut Db) + Send>;
 
-/// Jobs that may wait for the database's thread; more callers than that wait themselves.
+/// The capacity of the job queue; further callers wait until it has room.
 const QUEUE_CAPACITY: usize = 64;
 
 /// A handle on the database; clones share it.
@@ -27,12 +27,12 @@ pub(crate) struct Journal {
     thread: thread::Thread,
 }
 
-/// The database's thread; it ends once all handles are gone.
+/// The database's thread; it ends when the last handle is dropped.
 pub(crate) struct JournalThread(thread::JoinHandle<()>);
 
 impl Journal {
-    /// Opens or creates the database of these trees, and starts its thread. Statements that can run
-    /// for long end with [`Error::Interrupted`] once `stop` is cancelled.
+    /// Opens or creates the database of these trees, and starts its thread. Long-running
+    /// statements end with [`Error::Interrupted`] once `stop` is cancelled.
     ///
     /// # Errors
     /// [`Error::Database`] if it cannot be used, [`Error::Refused`] if it belongs to other trees.
@@ -69,7 +69,7 @@ impl Journal {
         answer.await.map_err(|_| thread_ended())?
     }
 
-    /// As [`Self::call`], but what was done is committed when it returns.
+    /// Like [`Self::call`], but commits the job's changes before it returns.
     pub(in crate::journal) async fn commit<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Db) -> Result<T> + Send + 'static,
@@ -82,8 +82,8 @@ impl Journal {
         .await
     }
 
-    /// As [`Self::call`], for a job that can run for long: it ends with [`Error::Interrupted`], undone,
-    /// when the run is to stop. What earlier jobs did is committed before it.
+    /// Like [`Self::call`], for a long-running job: when the run is to stop, the job is rolled back and
+    /// ends with [`Error::Interrupted`]. The changes of earlier jobs are committed before it starts.
     pub(in crate::journal) async fn call_long<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Db) -> Result<T> + Send + 'static,
@@ -91,7 +91,7 @@ impl Journal {
         self.call(move |db| db.interruptible(job)).await
     }
 
-    /// As [`Self::call_long`], and committed when it returns.
+    /// Like [`Self::call_long`], but commits the job's changes before it returns.
     pub(in crate::journal) async fn commit_long<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Db) -> Result<T> + Send + 'static,
@@ -99,7 +99,7 @@ impl Journal {
         self.commit(move |db| db.interruptible(job)).await
     }
 
-    /// As [`Self::commit`], but a power cut does not take it back.
+    /// Like [`Self::commit`], but the commit survives a power cut.
     pub(in crate::journal) async fn commit_durably<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Db) -> Result<T> + Send + 'static,
@@ -120,7 +120,7 @@ impl Journal {
 
 impl JournalThread {
     /// Waits until everything is committed and the database is closed. All
-    /// handles must be gone.
+    /// handles must have been dropped.
     pub(crate) async fn join(self) -> Result<()> {
         let joined = tokio::task::spawn_blocking(move || self.0.join()).await;
         match joined {
@@ -141,7 +141,7 @@ fn work(db: &mut Db, waiting: &mut mpsc::Receiver<Job>) {
     db.close();
 }
 
-/// The next job; `None` once all handles are gone.
+/// The next job; `None` after the last handle was dropped.
 fn next_job(db: &mut Db, waiting: &mut mpsc::Receiver<Job>) -> Option<Job> {
     loop {
         match waiting.try_recv() {
@@ -149,10 +149,10 @@ fn next_job(db: &mut Db, waiting: &mut mpsc::Receiver<Job>) -> Option<Job> {
             Err(TryRecvError::Disconnected) => return None,
             Err(TryRecvError::Empty) => {}
         }
-        // Nobody waits: a good moment to commit. An error shows again at the next job.
+        // No job waits: commit now. The next job reports an error again.
         match db.commit_idle() {
             // Sending a job unparks the thread.
-            Ok(Some(early)) => thread::park_timeout(early),
+            Ok(Some(remaining)) => thread::park_timeout(remaining),
             Ok(None) => return waiting.blocking_recv(),
             Err(error) => {
                 tracing::error!(%error, "commit");

@@ -1,7 +1,7 @@
-//! What is remembered across runs: a SQLite database, written by one thread.
+//! The state that outlives a run: a SQLite database, written by one thread.
 //!
-//! [`Journal`] is the handle that the engine's tasks share. Its methods lie beside what they are
-//! about: runs, scans, the backlog, row updates, deletions and dry runs.
+//! [`Journal`] is the handle that the engine's tasks share. Its methods are grouped by
+//! topic: runs, scans, the backlog, row updates, deletions and dry runs.
 
 mod backlog;
 mod deletion;
@@ -17,14 +17,14 @@ mod tests;
 
 pub(crate) use backlog::dirs::{DirWork, PendingDir};
 pub(crate) use backlog::impossible::ImpossibleKey;
-pub(crate) use backlog::pending::{Pending, Replaced, Sizes, Stretch};
+pub(crate) use backlog::pending::{Pending, Replaced, RowRange, Sizes};
 pub(crate) use backlog::summary::Backlog;
 pub(crate) use backlog::unfinished::{Begin, Begun};
 pub(crate) use deletion::announced::{Deletion, EndedDeletions};
 pub(crate) use deletion::extras::{Extra, ExtraKey};
 pub(crate) use deletion::protection::Protection;
 pub(crate) use deletion::seen_dir::SeenDir;
-pub use dry_run::copy::KnownSink;
+pub use dry_run::copy::RecordedSink;
 pub(crate) use dry_run::copy::copy;
 pub(crate) use dry_run::planned::{ConflictingEntry, PlannedWork};
 pub(crate) use dry_run::steps::{Step, StepKey};

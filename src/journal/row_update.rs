@@ -1,4 +1,4 @@
-//! What became of the files of the backlog, recorded together with the log's lines.
+//! The results of pending files, recorded together with the log's lines.
 
 use rusqlite::{named_params, params};
 use towpath_backend::{Metadata, RelPath};
@@ -13,7 +13,7 @@ use crate::journal::row::kept::{Kept, KeptColumns, SET_KEPT_ATTRIBUTES};
 use crate::journal::store::db::Db;
 use crate::journal::store::value::{Name, signed};
 
-/// What became of a row of the backlog, with its lines for the log.
+/// The new state of a row of the backlog, with its lines for the log.
 #[derive(Debug)]
 pub(crate) struct RowUpdate {
     pub(crate) key: FileKey,
@@ -21,25 +21,25 @@ pub(crate) struct RowUpdate {
     pub(crate) lines: Vec<Line>,
 }
 
-/// What became of a file.
+/// The new state of a file.
 #[derive(Debug)]
 pub(crate) enum RowState {
     /// At the sink and durable, with these metadata and this checksum, and with
     /// `kept_size_bytes` of content if the source states another size.
     Synced { metadata: Metadata, kept_size_bytes: Option<u64>, kept: Kept, checksum: Option<Checksum> },
-    /// The same, and its content was not touched: the recorded checksum stays.
+    /// Its attributes were applied; its content was not touched, so the recorded checksum stays.
     AttributesApplied { kept: Kept },
-    /// To be sent in the attempt of this number, with its new metadata if they changed.
+    /// To be sent in this attempt, with its new metadata if they changed.
     Retry { attempt: u32, metadata: Option<Metadata> },
-    /// It is not another name of the file `of` any more: in this attempt another name of it is found.
+    /// It is no longer another name of the file `of`; it is sent as a file of its own in this attempt.
     OtherFile { of: RelPath, attempt: u32 },
     /// Not to be sent again in this run.
     Failed { side: Side, metadata: Option<Metadata> },
-    /// It has long holes: the lane for such files takes it.
+    /// It has long holes: the lane for such files sends it.
     LongHoles,
-    /// A directory with content is in conflict with it: once that is removed, it is tried again.
+    /// It conflicts with a directory that has content: it is retried once that is removed.
     Blocked,
-    /// No longer in the source. A copy of it stays incomplete at the sink, if there is one.
+    /// No longer in the source. `incomplete`: the sink keeps an incomplete copy of it.
     Vanished { incomplete: Option<(RelPath, Metadata)> },
 }
 
@@ -50,13 +50,13 @@ impl RowState {
 }
 
 impl Journal {
-    /// Records updates and their lines: all of them, or none. What is
+    /// Records updates and their lines atomically. Files that are
     /// `Synced` must be durable at the sink.
     pub(crate) async fn record(&self, updates: Vec<RowUpdate>) -> Result<()> {
         self.commit(move |db| db.record(&updates)).await
     }
 
-    /// Adds lines that belong to no row to the open transaction.
+    /// Adds lines without a row to the open transaction.
     pub(crate) async fn log(&self, lines: Vec<Line>) -> Result<()> {
         self.call(move |db| {
             db.add_lines(&lines);
@@ -87,7 +87,7 @@ impl Db {
         Ok(())
     }
 
-    /// Why a file was given up before.
+    /// Why the file failed in an earlier run.
     fn last_error(&self, key: &FileKey) -> Result<Option<String>> {
         let sql = "SELECT error FROM file WHERE dir = ?1 AND name = ?2";
         self.row(sql, params![key.dir, Name(&key.name)], |row| row.get("error")).map(Option::flatten)
@@ -166,7 +166,7 @@ impl Db {
         require_row(key, updated)
     }
 
-    /// A file that vanished during the run is no extra in the same run.
+    /// A file that vanished during the run does not count as an extra in the same run.
     fn remove_vanished(&self, key: &FileKey) -> Result<()> {
         let values = params![key.dir, Name(&key.name)];
         self.execute("INSERT OR IGNORE INTO source_other(dir, name) VALUES (?1, ?2)", values)?;
@@ -174,7 +174,7 @@ impl Db {
     }
 }
 
-/// A file that was sent has a row: it came from there.
+/// Every file that is sent comes from a row, so its row must exist.
 fn require_row(key: &FileKey, updated: usize) -> Result<()> {
     if updated == 1 {
         return Ok(());

@@ -17,7 +17,7 @@ use crate::dir_locks::DirLocks;
 use crate::error::{Error, Result, TreeFailure};
 use crate::event::Side;
 use crate::event_stream::Emitter;
-use crate::journal::{self, Journal, JournalThread, KnownSink, Roots, RunEnd, RunRequest};
+use crate::journal::{self, Journal, JournalThread, RecordedSink, Roots, RunEnd, RunRequest};
 use crate::options::Options;
 use crate::own_files;
 use crate::pace::{self, Paces};
@@ -69,7 +69,7 @@ impl Migration {
         copy: &Path,
         source_root: &[u8],
         sink_root: &[u8],
-    ) -> Result<Option<KnownSink>> {
+    ) -> Result<Option<RecordedSink>> {
         journal::copy(database, copy, &Roots { source: source_root.to_vec(), sink: sink_root.to_vec() })
     }
 

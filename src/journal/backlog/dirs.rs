@@ -1,4 +1,4 @@
-//! Directories that wait to be created or finalized.
+//! Directories that are to be created or finalized.
 
 use rusqlite::params;
 use towpath_backend::{Attributes, RelPath, Times};
@@ -10,27 +10,27 @@ use crate::journal::row::kept::{Kept, KeptColumns, SET_KEPT_ATTRIBUTES};
 use crate::journal::store::db::Db;
 use crate::journal::store::value::{Name, limit, optional_path, optional_time, owner, path};
 
-/// A directory that the sink lacks, or that is to get its attributes.
+/// A directory that is to be created at the sink or to get its attributes.
 #[derive(Clone, Debug)]
 pub(crate) struct PendingDir {
     pub(crate) id: i64,
     pub(crate) path: RelPath,
-    /// Where it is read: elsewhere in the source, if a link leads there.
+    /// Where it is read: another path of the source if it is reached through a symlink.
     pub(crate) read_path: RelPath,
-    /// The source's; `None` if they are not known.
+    /// The source's; `None` if they are unknown.
     pub(crate) times: Option<Times>,
     /// Permissions and owner, as the source has them.
     pub(crate) attributes: Attributes,
-    /// What the sink has instead of these, as far as it did not keep them before.
+    /// The values that the sink had instead of these when they were last applied.
     pub(crate) kept: Kept,
 }
 
-/// What a directory waits for.
+/// What is to be done for a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DirWork {
-    /// To be created.
+    /// Create it.
     Create,
-    /// To get its times and attributes, once its content is there.
+    /// Apply its times and attributes, after its content is complete.
     Finalize,
 }
 
@@ -44,7 +44,7 @@ impl DirWork {
 }
 
 impl Journal {
-    /// Up to `rows` directories that wait for `work`, behind the one with id `after`.
+    /// Up to `rows` directories with pending `work`, after the one with the id `after`.
     pub(crate) async fn pending_dirs(&self, work: DirWork, after: i64, rows: usize) -> Result<Vec<PendingDir>> {
         let column = work.column();
         self.call(move |db| {
@@ -75,8 +75,8 @@ impl Journal {
         .await
     }
 
-    /// The permissions of a directory in the source; `None` where that reports none. Of one
-    /// that is not known, only its owner has any.
+    /// The permissions of a directory in the source; `None` where that reports none. A directory
+    /// that is not recorded is assumed to be private.
     pub(crate) async fn dir_permissions(&self, dir: RelPath) -> Result<Option<u32>> {
         self.call(move |db| {
             let sql = "SELECT permissions FROM dir WHERE path = ?1 AND modified IS NOT NULL";
@@ -85,7 +85,7 @@ impl Journal {
         .await
     }
 
-    /// Records directories for which `work` is done, with what the sink kept of them, and those
+    /// Records the directories for which `work` is done, with what the sink kept, and the directories
     /// for which it failed.
     pub(crate) async fn dirs_done(&self, work: DirWork, done: Vec<(i64, Kept)>, failed: Vec<i64>) -> Result<()> {
         let sql = format!("UPDATE dir SET {} = ?2 WHERE id = ?1", work.column());
@@ -106,18 +106,18 @@ impl Journal {
 }
 
 impl Db {
-    /// Directories whose creation or finalization failed in the last run are tried again in this one.
+    /// Makes directories pending again whose creation or finalization failed in the last run.
     pub(in crate::journal) fn retry_dirs(&self) -> Result<()> {
         self.execute("UPDATE dir SET missing = 1 WHERE missing = 2", [])?;
         self.execute("UPDATE dir SET settle = 1 WHERE settle = 2", []).map(drop)
     }
 
-    /// A change in the directory `dir` of the sink changes its mtime: it is finalized again.
+    /// Makes `dir` pending to be finalized: a change inside it changed its mtime at the sink.
     pub(in crate::journal) fn finalize_again(&self, dir: Name<'_>) -> Result<()> {
         self.execute("UPDATE dir SET settle = 1 WHERE path = ?1 AND modified IS NOT NULL", [dir]).map(drop)
     }
 
-    /// Records what the sink has of a directory.
+    /// Records which attributes of a directory the sink did not keep.
     fn set_kept_of_dir(&self, id: i64, kept: Kept) -> Result<()> {
         let columns = KeptColumns::of(kept);
         let values = [&columns.attributes()[..], &[columns.modified(), (":id", &id)]].concat();

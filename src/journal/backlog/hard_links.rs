@@ -1,7 +1,7 @@
-//! Files with several names (hard links): which name carries the content, and which wait for that.
+//! Files with several names (hard links): one name carries the content, the others wait for it.
 //!
-//! A set of names can be very large: each statement takes time in proportion to the number of names,
-//! not to its square. `orphan` has the sets of which the name that was to carry the content may have failed.
+//! A set of names can be very large, so each statement takes time linear in the number of names. The table
+//! `orphan` has the sets whose carrier, the name that was to carry the content, may have failed.
 
 use rusqlite::params;
 use towpath_backend::RelPath;
@@ -15,7 +15,7 @@ use crate::journal::store::sums;
 use crate::journal::store::value::{Name, bytes, limit, number, path_in};
 
 impl Journal {
-    /// Names of the source beyond the first of each file.
+    /// Counts the names of source files beyond the first of each file.
     pub(crate) async fn further_names(&self) -> Result<Totals> {
         self.call_long(|db| {
             let totals = db.row(
@@ -35,8 +35,8 @@ impl Journal {
         .await
     }
 
-    /// Moves all names that still wait for their file to this attempt. Where no name of a
-    /// file is in sync nor waits for its content to be sent, one of them does from now on.
+    /// Moves all names that still wait for their file to this attempt. If no name of a file is in sync or
+    /// pending with the content, one of them becomes the carrier.
     pub(crate) async fn begin_names(&self, attempt: u32) -> Result<()> {
         self.call_long(move |db| {
             db.send_orphaned_names(attempt)?;
@@ -45,21 +45,21 @@ impl Journal {
         .await
     }
 
-    /// Where the name that was to carry a file's content failed in this attempt, another one takes
-    /// over in the same attempt; returns whether there is any.
+    /// Replaces each carrier that failed in this attempt by another name, in the same attempt; returns whether
+    /// any was replaced.
     pub(crate) async fn take_over_names(&self, attempt: u32) -> Result<bool> {
         self.call_long(move |db| Ok(db.send_orphans(attempt)? > 0)).await
     }
 
-    /// Takes up to `names` names that still wait for their file out of this run, for the reason `error`.
+    /// Gives up to `names` names that still wait for their file up in this run, for the reason `error`.
     pub(crate) async fn give_up_names(&self, names: usize, error: &'static str) -> Result<Vec<RelPath>> {
         self.call(move |db| db.give_up_names(names, error)).await
     }
 
-    /// What was in conflict with a directory is tried again in this attempt; returns whether there is any.
+    /// Moves all files that conflicted with a directory to this attempt; returns whether there were any.
     pub(crate) async fn unblock(&self, attempt: u32) -> Result<bool> {
         self.call_long(move |db| {
-            // Another name may have carried the content meanwhile.
+            // Another name may have carried the content in the meantime.
             db.link_to_synced_names()?;
             let sql = "UPDATE file SET turn = ?2 WHERE status = 0 AND turn = ?1";
             Ok(db.execute(sql, params![Attempt::Blocked, attempt])? > 0)
@@ -69,8 +69,8 @@ impl Journal {
 }
 
 impl Db {
-    /// A name that was to carry a file's content becomes another name of it where one is in sync by
-    /// now. One whose metadata changed since is another file.
+    /// Turns carriers into links where another name of the file is now in sync. A name
+    /// whose metadata changed since belongs to another file.
     pub(in crate::journal) fn link_to_synced_names(&self) -> Result<()> {
         self.execute(
             "UPDATE file SET work = 1
@@ -83,8 +83,8 @@ impl Db {
         .map(drop)
     }
 
-    /// Of each file whose names all wait for one another, the first that can still be sent
-    /// carries the content, in this attempt.
+    /// For each file whose names all wait for one another, makes the first name that can still be sent
+    /// the carrier, in this attempt.
     pub(in crate::journal) fn send_orphaned_names(&self, attempt: u32) -> Result<()> {
         if !self.exists("SELECT 1 FROM file WHERE status = 0 AND work = 1 LIMIT 1", [])? {
             return Ok(());
@@ -97,7 +97,7 @@ impl Db {
         self.send_orphans(attempt).map(drop)
     }
 
-    /// A file's row is about to change: its other names may lose the one that carries their content.
+    /// Marks the set of a file whose row is about to change: its other names may lose their carrier.
     pub(in crate::journal) fn mark_orphans(&self, key: &FileKey) -> Result<()> {
         self.execute(
             "INSERT OR IGNORE INTO orphan
@@ -107,10 +107,10 @@ impl Db {
         .map(drop)
     }
 
-    /// The same as [`Self::send_orphaned_names`] of the sets in `orphan` alone; returns how many
-    /// names carry content now.
+    /// Like [`Self::send_orphaned_names`], for the sets in `orphan`; returns the number of
+    /// new carriers.
     ///
-    /// A name that failed in this run, or that the sink cannot hold, carries nothing.
+    /// A name that failed in this run, or that the sink cannot hold, cannot be a carrier.
     pub(in crate::journal) fn send_orphans(&self, attempt: u32) -> Result<usize> {
         let chosen = self.execute(
             "UPDATE file SET work = 0, turn = ?1

@@ -16,22 +16,22 @@ pub(crate) struct Impossible {
     pub(crate) problem: String,
 }
 
-/// The position of a row in the index of what is pending.
+/// The position of a row in the index of pending files.
 #[derive(Clone, Debug)]
 pub(crate) struct ImpossibleKey {
-    turn: i64,
+    attempt: i64,
     file: FileKey,
 }
 
 impl ImpossibleKey {
-    /// Before all rows.
+    /// A position before the first row.
     pub(crate) fn first() -> Self {
-        Self { turn: -1, file: FileKey::first() }
+        Self { attempt: -1, file: FileKey::first() }
     }
 }
 
 impl Journal {
-    /// Up to `rows` files that the sink cannot hold, behind the row `after`.
+    /// Up to `rows` files that the sink cannot hold, after the row `after`.
     pub(crate) async fn impossible(
         &self,
         after: ImpossibleKey,
@@ -42,7 +42,7 @@ impl Journal {
 }
 
 impl Db {
-    /// In the order of the index, so that a page does not sort all of them.
+    /// A page of [`Journal::impossible`], in the order of the index, so that SQLite need not sort all rows.
     pub(in crate::journal) fn impossible(
         &self,
         after: &ImpossibleKey,
@@ -52,12 +52,12 @@ impl Db {
             "SELECT turn, file.dir AS dir, name, path, file.problem AS problem FROM file JOIN dir ON dir.id = file.dir
              WHERE status = 0 AND work = 3 AND (turn, file.dir, name) > (?1, ?2, ?3)
              ORDER BY turn, file.dir, name LIMIT ?4",
-            params![after.turn, after.file.dir, Name(&after.file.name), limit(rows)],
+            params![after.attempt, after.file.dir, Name(&after.file.name), limit(rows)],
             |row| {
                 let file = FileKey { dir: row.get("dir")?, name: bytes(row, "name")? };
                 let problem = row.get::<_, Option<String>>("problem")?.unwrap_or_default();
                 let impossible = Impossible { path: path_in(row, "path", "name")?, problem };
-                Ok((ImpossibleKey { turn: row.get("turn")?, file }, impossible))
+                Ok((ImpossibleKey { attempt: row.get("turn")?, file }, impossible))
             },
         )
     }

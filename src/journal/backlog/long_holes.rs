@@ -1,16 +1,16 @@
-//! Files with long holes: set aside when a lane finds one, and taken one at a time.
+//! Files with long holes: a lane that finds one sets it aside; they are taken one at a time.
 
 use rusqlite::params;
 
 use crate::error::Result;
-use crate::journal::backlog::pending::{Known, Pending, pending, select};
+use crate::journal::backlog::pending::{MetadataOf, Pending, pending, select};
 use crate::journal::handle::Journal;
 use crate::journal::row::file::Attempt;
 use crate::journal::store::db::Db;
 use crate::journal::store::value::signed;
 
 impl Journal {
-    /// Takes the smallest file that was set aside, of up to `max_bytes`.
+    /// Takes the smallest file that was set aside and has at most `max_bytes`.
     pub(crate) async fn take_long_holes(&self, max_bytes: u64) -> Result<Option<Pending>> {
         self.call_long(move |db| db.take_long_holes(max_bytes)).await
     }
@@ -30,14 +30,14 @@ impl Journal {
 
 impl Db {
     fn take_long_holes(&self, max_bytes: u64) -> Result<Option<Pending>> {
-        // The inner query reads nothing but the index of what is pending.
+        // The inner query reads only the index of pending files.
         let smallest = self.row(
             &format!(
                 "{} WHERE (file.dir, file.name) = (
                      SELECT dir, name FROM file
                      WHERE status = 0 AND work = 0 AND turn = ?1 AND size <= ?2
                      ORDER BY size, dir, name LIMIT 1)",
-                select(Known::Own)
+                select(MetadataOf::Row)
             ),
             params![Attempt::SetAside, signed(max_bytes)],
             pending,

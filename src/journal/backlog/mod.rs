@@ -1,4 +1,4 @@
-//! The backlog: what is pending, page by page.
+//! The backlog: pending files and directories, page by page.
 
 pub(super) mod dirs;
 pub(super) mod hard_links;

@@ -1,4 +1,4 @@
-//! Pages of the backlog: the files that are pending.
+//! Pages of the backlog: the pending files.
 
 use rusqlite::{Row, ToSql, named_params};
 use towpath_backend::{FileId, Metadata, RelPath};
@@ -12,19 +12,19 @@ use crate::journal::store::value::{
     Name, bytes, limit, number, optional_number, optional_path, optional_time, owner, path_in, time,
 };
 
-/// The rows of which a page is read.
+/// The rows from which a page is read.
 #[derive(Clone, Debug)]
-pub(crate) enum Stretch {
-    /// Everything behind the directory of this number.
-    BehindDir(i64),
-    /// The rest of this row's directory.
+pub(crate) enum RowRange {
+    /// All rows after the directory with this id.
+    AfterDir(i64),
+    /// The rows after this one in its directory.
     RestOfDir(FileKey),
 }
 
-impl Stretch {
-    /// All of the backlog.
+impl RowRange {
+    /// The whole backlog.
     pub(crate) fn all() -> Self {
-        Self::BehindDir(FileKey::first().dir)
+        Self::AfterDir(FileKey::first().dir)
     }
 }
 
@@ -33,35 +33,35 @@ impl Stretch {
 pub(crate) struct Pending {
     pub(crate) key: FileKey,
     pub(crate) path: RelPath,
-    /// Where it is read: elsewhere in the source, if a link leads there.
+    /// Where it is read: another path of the source if it is reached through a symlink.
     pub(crate) read_path: RelPath,
     pub(crate) metadata: Metadata,
-    /// The checksum recorded for this very content, and its algorithm.
+    /// The checksum recorded for exactly this content, and its algorithm.
     pub(crate) recorded: Option<(String, String)>,
-    /// The name in sync that it is to be another name of.
+    /// The name in sync that it is to become another name of.
     pub(crate) name_of: Option<RelPath>,
-    /// What the scan saw under its name at the sink.
+    /// What the scan found under its name at the sink.
     pub(crate) replaces: Replaced,
-    /// How much content was sent, if the source states another size.
+    /// The size of the content that was sent, if the source states another size.
     pub(crate) kept_size_bytes: Option<u64>,
-    /// What the sink has instead of what it was given.
+    /// The attributes that the sink did not keep.
     pub(crate) kept: Kept,
 }
 
-/// What a file or link replaces at the sink.
+/// What a file or symlink replaces at the sink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Replaced {
     Nothing,
-    /// Another file, or another link.
+    /// A file replaces a file, or a symlink a symlink.
     SameKind {
         permissions: Option<u32>,
-        /// It has other names (hard links), which keep it.
+        /// It has other names (hard links), which stay.
         has_other_names: bool,
     },
     OtherKind,
 }
 
-/// Files by size: the small ones wait for answers, the large ones for the link.
+/// Classes of file sizes: latency limits the small files, bandwidth the large ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sizes {
     All,
@@ -70,10 +70,10 @@ pub(crate) enum Sizes {
 }
 
 impl Sizes {
-    /// From here on sending a file takes longer than its requests, at 100 Mbit/s.
+    /// From this size on, sending the content takes longer than the requests, at 100 Mbit/s.
     const LARGE_BYTES: i64 = 1 << 20;
 
-    /// The least and the largest of these sizes.
+    /// The smallest and largest size of the class.
     fn bounds(self) -> (i64, i64) {
         match self {
             Self::All => (0, i64::MAX),
@@ -83,20 +83,20 @@ impl Sizes {
     }
 }
 
-/// Where the metadata and the checksum of a pending row come from.
+/// The row that the metadata and the checksum of a pending row are read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::journal) enum Known {
+pub(in crate::journal) enum MetadataOf {
     /// Its own row.
-    Own,
+    Row,
     /// The row of a name of the same file that is in sync.
-    OfSyncedName,
+    SyncedName,
 }
 
-/// The beginning of a query of pending rows, for [`pending`].
-pub(in crate::journal) fn select(known: Known) -> String {
-    let (of, synced_name, first) = match known {
-        Known::Own => ("file", "", "NULL AS first_name, NULL AS first_dir"),
-        Known::OfSyncedName => (
+/// The start of a query of pending rows that [`pending`] reads.
+pub(in crate::journal) fn select(metadata_of: MetadataOf) -> String {
+    let (of, synced_name, first) = match metadata_of {
+        MetadataOf::Row => ("file", "", "NULL AS first_name, NULL AS first_dir"),
+        MetadataOf::SyncedName => (
             "first",
             "JOIN file AS first ON (first.dir, first.name) = (
                  SELECT dir, name FROM file AS synced
@@ -133,7 +133,7 @@ pub(in crate::journal) fn pending(row: &Row<'_>) -> rusqlite::Result<Pending> {
         permissions: row.get("permissions")?,
         owner: owner(row, "user", "grp")?,
         id,
-        // The identity is recorded of files with several names alone.
+        // The identity is recorded only of files with several names.
         names: if id.is_some() { 2 } else { 1 },
         ..Metadata::new(kind.into(), number(row, "size")?, time(row, "modified")?)
     };
@@ -160,23 +160,23 @@ pub(in crate::journal) fn pending(row: &Row<'_>) -> rusqlite::Result<Pending> {
 }
 
 impl Journal {
-    /// Up to `rows` rows of an attempt that wait for `work`, of files of these `sizes`, in order, of
-    /// this `stretch`. Names are only those whose file is in sync under another name: that one's row says
-    /// what is known of it.
+    /// Up to `rows` rows of an attempt with pending `work`, of files of these `sizes`, in order, from
+    /// this `range`. Of [`Work::Name`], only names whose file is in sync under another name; their metadata
+    /// are those of that name.
     pub(crate) async fn pending_page(
         &self,
         work: Work,
         attempt: u32,
         sizes: Sizes,
-        stretch: Stretch,
+        range: RowRange,
         rows: usize,
     ) -> Result<Vec<Pending>> {
-        self.call_long(move |db| db.pending_page(work, attempt, sizes, &stretch, rows)).await
+        self.call_long(move |db| db.pending_page(work, attempt, sizes, &range, rows)).await
     }
 
-    /// Whether an attempt has any `work`.
+    /// Whether an attempt has any pending `work`.
     pub(crate) async fn has_work(&self, work: Work, attempt: u32) -> Result<bool> {
-        Ok(!self.pending_page(work, attempt, Sizes::All, Stretch::all(), 1).await?.is_empty())
+        Ok(!self.pending_page(work, attempt, Sizes::All, RowRange::all(), 1).await?.is_empty())
     }
 }
 
@@ -186,28 +186,28 @@ impl Db {
         work: Work,
         attempt: u32,
         sizes: Sizes,
-        stretch: &Stretch,
+        range: &RowRange,
         rows: usize,
     ) -> Result<Vec<Pending>> {
-        let known = if work == Work::Name { Known::OfSyncedName } else { Known::Own };
+        let metadata_of = if work == Work::Name { MetadataOf::SyncedName } else { MetadataOf::Row };
         let (least, most) = sizes.bounds();
         let (work, attempt, rows) = (StoredWork::from(work), Attempt::Number(attempt), limit(rows));
         let common = named_params! {
             ":work": work, ":attempt": attempt, ":least": least, ":most": most, ":limit": rows,
         };
-        let page = |range: &str, values: &[(&str, &dyn ToSql)]| {
+        let page = |condition: &str, values: &[(&str, &dyn ToSql)]| {
             let sql = format!(
-                "{} WHERE file.status = 0 AND file.work = :work AND file.turn = :attempt AND {range}
+                "{} WHERE file.status = 0 AND file.work = :work AND file.turn = :attempt AND {condition}
                      AND file.size BETWEEN :least AND :most
                  ORDER BY file.dir, file.name LIMIT :limit",
-                select(known)
+                select(metadata_of)
             );
             self.rows(&sql, &[common, values].concat()[..], pending)
         };
-        // Each is a range of the index of what is pending.
-        match stretch {
-            Stretch::BehindDir(dir) => page("file.dir > :dir", &[(":dir", dir)]),
-            Stretch::RestOfDir(key) => page(
+        // Both are ranges of the index of pending files.
+        match range {
+            RowRange::AfterDir(dir) => page("file.dir > :dir", &[(":dir", dir)]),
+            RowRange::RestOfDir(key) => page(
                 "file.dir = :dir AND file.name > :name",
                 named_params! { ":dir": key.dir, ":name": Name(&key.name) },
             ),

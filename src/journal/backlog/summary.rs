@@ -1,4 +1,4 @@
-//! What a scan counted, and how much of it is pending.
+//! The counts of a scan, and how much of it is pending.
 
 use rusqlite::params;
 use towpath_backend::Timestamp;
@@ -12,7 +12,7 @@ use crate::journal::store::sums;
 use crate::journal::store::value::number;
 use crate::per_side::PerSide;
 
-/// What an earlier scan left to do.
+/// The result of the last scan: its counts and what is pending.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Backlog {
     pub(crate) pending: Totals,
@@ -21,14 +21,14 @@ pub(crate) struct Backlog {
     pub(crate) skipped: u64,
     /// Directories of the source that the scan could not read.
     pub(crate) unreadable: u64,
-    /// The same of the sink: of its extras nothing is known there.
+    /// Directories of the sink that the scan could not read: their extras are unknown.
     pub(crate) unreadable_at_sink: u64,
     /// When the scan began; `None` before the first.
     pub(crate) scanned_at: Option<Timestamp>,
 }
 
 impl Journal {
-    /// What the last scan counted in the source and in the sink.
+    /// The counts of the last scan.
     pub(crate) async fn counted(&self) -> Result<PerSide<Counts>> {
         self.call(|db| db.backlog().map(|Backlog { source, sink, .. }| PerSide { source, sink })).await
     }
@@ -71,7 +71,7 @@ impl Db {
         Ok(backlog)
     }
 
-    /// What is pending, counted from the rows.
+    /// Counts the pending rows.
     fn pending(&self) -> Result<Totals> {
         let bytes = sums::columns("FILTER (WHERE work = 0)");
         let totals = self.row(&format!("SELECT count(*) AS files, {bytes} FROM file WHERE status = 0"), [], |row| {
@@ -90,7 +90,7 @@ mod tests {
 
     const EIB: u128 = 1 << 60;
 
-    /// A database after a scan that found files of these sizes on both sides, all pending.
+    /// A database after a scan that found files of these sizes in both trees, all pending.
     fn scanned(folder: &Path, sizes: &[i64]) -> Db {
         let db = open(folder);
         for (name, size) in sizes.iter().enumerate() {
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sum_that_fits_is_the_recorded_one() {
+    fn a_sum_that_fits_is_read_from_the_scan() {
         let folder = tempfile::tempdir().unwrap();
         let db = scanned(folder.path(), &[3, 4]);
         db.execute("DELETE FROM file", []).unwrap();

@@ -1,8 +1,8 @@
-//! Copies at the sink that were begun in place and not finished.
+//! Unfinished copies: files at the sink that are being written in place.
 //!
-//! Written in place, a file at the sink has neither its old nor its new content until it is
-//! complete. If the source loses the file meanwhile, no later run completes it. So the row records
-//! when writing begins, and a copy that stays incomplete is kept until the sink's file is another one.
+//! A file that is written in place has neither its old nor its new content until it is
+//! complete. If it vanishes from the source meanwhile, no later run completes it. So the row records
+//! that writing begins, and an incomplete copy stays recorded until the sink's file is replaced or removed.
 
 use rusqlite::{Row, named_params, params};
 use towpath_backend::{Kind, Metadata, RelPath, Timestamp};
@@ -13,32 +13,32 @@ use crate::journal::row::file::{CopyMark, EntryKind, FileKey};
 use crate::journal::store::db::Db;
 use crate::journal::store::value::{Name, Time, limit, optional_number, optional_time, path};
 
-/// What a copy is begun on.
+/// What a copy is written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Begin {
-    /// A file that was created just now.
+    /// A new file.
     New,
-    /// One that was there, or may have been.
+    /// A file that existed, or may have existed, before.
     Over,
 }
 
 /// What was at the sink before a copy was begun.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Begun {
-    /// No file: this run created it.
+    /// Nothing: this run created the file.
     New,
-    /// A file, as the scan saw it, if it did; or an earlier run began the copy.
+    /// A file, as the scan saw it; `None` if the scan did not see it or an earlier run began the copy.
     Over(Option<Metadata>),
 }
 
-/// A file of the sink as columns `size` and `modified` describe it, if they do.
+/// A file of the sink from the columns `size` and `modified`; `None` if they are NULL.
 fn seen(row: &Row<'_>) -> rusqlite::Result<Option<Metadata>> {
-    let known = optional_number(row, "size")?.zip(optional_time(row, "modified")?);
-    Ok(known.map(|(size_bytes, modified)| Metadata::new(Kind::File, size_bytes, modified)))
+    let columns = optional_number(row, "size")?.zip(optional_time(row, "modified")?);
+    Ok(columns.map(|(size_bytes, modified)| Metadata::new(Kind::File, size_bytes, modified)))
 }
 
 impl Journal {
-    /// Records that the content of a file is about to be written in place; returns whether it was not
+    /// Records that the content of a file is about to be written in place; returns `false` if that was
     /// recorded before.
     pub(crate) async fn begin_writing(&self, key: FileKey, begin: Begin) -> Result<bool> {
         let mark = if begin == Begin::New { CopyMark::New } else { CopyMark::Over };
@@ -49,8 +49,8 @@ impl Journal {
         .await
     }
 
-    /// What was there before a copy of this file was begun; `None` if none was. After an unclean
-    /// shutdown any row may have been begun: a power cut may have taken its mark back.
+    /// What the sink had before a copy of this file was begun; `None` if none was begun. After an unclean
+    /// shutdown any row counts as begun: a power cut may have undone its mark.
     pub(crate) async fn begun(&self, key: FileKey) -> Result<Option<Begun>> {
         self.call(move |db| {
             db.row(
@@ -70,7 +70,7 @@ impl Journal {
         .await
     }
 
-    /// Records that no unfinished copy is at the sink: it was removed, or nothing was written.
+    /// Records that the sink has no unfinished copy: it was removed, or nothing was written.
     pub(crate) async fn forget_begun(&self, key: FileKey) -> Result<()> {
         self.call(move |db| {
             let sql = "UPDATE file SET begun = ?3 WHERE dir = ?1 AND name = ?2";
@@ -79,9 +79,9 @@ impl Journal {
         .await
     }
 
-    /// Up to `rows` files that stay incomplete, behind `after`, as the sink had them. Those that
-    /// the source has again are none: they are sent.
-    /// `None`: the scan did not see it, as a filter excludes it.
+    /// Up to `rows` incomplete files after `after`, with their metadata at the sink. Files that
+    /// the source has again are not among them, since they are sent.
+    /// Metadata are `None` if the scan did not see the file because a filter excludes it.
     pub(crate) async fn incomplete(&self, after: RelPath, rows: usize) -> Result<Vec<(RelPath, Option<Metadata>)>> {
         self.call(move |db| {
             db.rows(
@@ -93,7 +93,7 @@ impl Journal {
         .await
     }
 
-    /// Forgets incomplete files: the sink has others in their places, or none.
+    /// Forgets incomplete files that were replaced or removed at the sink.
     pub(crate) async fn forget_incomplete(&self, paths: Vec<RelPath>) -> Result<()> {
         self.call(move |db| {
             for path in &paths {
@@ -106,12 +106,13 @@ impl Journal {
 }
 
 impl Db {
-    /// A file that an earlier run created may be somebody's work by now: it is not removed any more.
+    /// Marks copies that an earlier run created as no longer its own: somebody may have changed them since, so
+    /// they are not removed.
     pub(in crate::journal) fn disown_unfinished(&self) -> Result<()> {
         self.execute("UPDATE file SET begun = ?1 WHERE begun = ?2", [CopyMark::Over, CopyMark::New]).map(drop)
     }
 
-    /// Keeps that the sink has an incomplete file, and its size and mtime there, if they are known.
+    /// Records an incomplete file of the sink, with its size and mtime there if they are known.
     pub(in crate::journal) fn insert_incomplete(
         &self,
         path: &RelPath,

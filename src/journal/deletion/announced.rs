@@ -1,4 +1,4 @@
-//! Deletions: announced before they happen, so that none is missing in the log.
+//! Deletions: each is announced before it happens, so that none is missing from the log.
 
 use rusqlite::params;
 use towpath_backend::{RelPath, Timestamp};
@@ -9,7 +9,7 @@ use crate::journal::handle::Journal;
 use crate::journal::store::db::Db;
 use crate::journal::store::value::{Name, Time, limit, optional_number, path, signed, time};
 
-/// Something at the sink that is about to be deleted.
+/// An entry of the sink that is about to be deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Deletion {
     pub(crate) path: RelPath,
@@ -18,19 +18,19 @@ pub(crate) struct Deletion {
     pub(crate) modified: Timestamp,
 }
 
-/// What became of announced deletions.
+/// The results of announced deletions.
 #[derive(Debug, Default)]
 pub(crate) struct EndedDeletions {
-    /// All of them.
+    /// All paths that were announced.
     pub(crate) announced: Vec<RelPath>,
-    /// Those that are not at the sink any more.
+    /// The paths that the sink no longer has.
     pub(crate) gone: Vec<RelPath>,
-    /// Lines of those that were deleted.
+    /// The log lines of the deleted entries.
     pub(crate) lines: Vec<Line>,
 }
 
 impl Journal {
-    /// Announces deletions. Once it returns, neither a crash nor a power cut loses any of them.
+    /// Announces deletions. When it returns, the announcements survive a crash and a power cut.
     pub(crate) async fn begin_deletions(&self, deletions: Vec<Deletion>) -> Result<()> {
         self.commit_durably(move |db| {
             for Deletion { path, size_bytes, modified } in &deletions {
@@ -44,9 +44,9 @@ impl Journal {
         .await
     }
 
-    /// Records what became of announced deletions: which of them are gone, and the
-    /// lines of those that were deleted. This need not be durable: if a power cut undoes it, the
-    /// next run finds the announcement and checks the sink.
+    /// Records the results of announced deletions and
+    /// their lines. This need not be durable: if a power cut undoes it, the
+    /// next run finds the announcements and checks the sink.
     pub(crate) async fn end_deletions(&self, ended: EndedDeletions) -> Result<()> {
         self.call(move |db| {
             for path in &ended.announced {
@@ -61,7 +61,7 @@ impl Journal {
         .await
     }
 
-    /// Up to `deletions` deletions that were announced by a run that was cut off, behind the path `after`.
+    /// Up to `deletions` deletions that an interrupted run announced, after the path `after`.
     pub(crate) async fn open_deletions(&self, after: RelPath, deletions: usize) -> Result<Vec<Deletion>> {
         self.call(move |db| {
             let sql = "SELECT path, size, modified FROM deletion WHERE path > ?1 ORDER BY path LIMIT ?2";
@@ -78,8 +78,8 @@ impl Journal {
 }
 
 impl Db {
-    /// The sink does not have `path` any more: it is no candidate again, and the directory that it was in
-    /// is finalized again.
+    /// Removes the record of `path`, which the sink no longer has, and makes its parent directory pending to be
+    /// finalized.
     fn forget_at_sink(&self, path: &RelPath) -> Result<()> {
         let (parent, name) = Name::split(path);
         self.execute(

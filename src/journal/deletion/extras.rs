@@ -1,4 +1,4 @@
-//! Extras: what the sink has and the source does not.
+//! Extras: entries that the sink has and the source does not.
 
 use rusqlite::{named_params, params};
 use towpath_backend::{Metadata, RelPath};
@@ -10,21 +10,21 @@ use crate::journal::row::file::{EntryKind, FileKey};
 use crate::journal::store::db::Db;
 use crate::journal::store::value::{Name, bytes, limit, number, path, path_in, time};
 
-/// Something at the sink that the source does not have, as the scan saw it.
+/// An entry of the sink that the source does not have, as the scan saw it.
 #[derive(Clone, Debug)]
 pub(crate) struct Extra {
     pub(crate) path: RelPath,
-    /// As the sink showed it to the scan; of a directory only the kind counts.
+    /// Its metadata at the scan; of a directory only the kind counts.
     pub(crate) metadata: Metadata,
 }
 
-/// Extra files of some directories.
+/// A page of extra files.
 #[derive(Debug, Default)]
 pub(crate) struct Extras {
     pub(crate) extras: Vec<Extra>,
-    /// Those that lie where nothing may be deleted.
+    /// The number of further extras, which are protected as a precaution.
     pub(crate) protected: u64,
-    /// Where the next ones begin; `None`: there are no more.
+    /// Where the next page begins; `None`: this is the last page.
     pub(crate) next: Option<ExtraKey>,
 }
 
@@ -33,21 +33,21 @@ pub(crate) struct Extras {
 pub(crate) struct ExtraKey(FileKey);
 
 impl ExtraKey {
-    /// Before all of them.
+    /// A position before the first extra.
     pub(crate) fn first() -> Self {
         Self(FileKey::first())
     }
 }
 
-/// How many extra files and directories there are, apart from protected ones.
+/// The number of extra files and directories, except protected ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ExtraCounts {
     pub(crate) files: u64,
     pub(crate) dirs: u64,
 }
 
-/// A file at the sink that has no row, no name that is left out, and no
-/// directory of the source under its name.
+/// Files of the sink whose name is neither a row, nor a name that is not copied, nor a
+/// directory of the source.
 const EXTRA_FILES: &str = "
     FROM sink_entry AS entry JOIN dir ON dir.id = entry.dir
     WHERE entry.kind IN (0, 1)
@@ -66,11 +66,11 @@ const EXTRA_DIRS: &str = "
     FROM dir
     WHERE sink_scan = (SELECT max(id) FROM scan) AND source_scan IS NOT (SELECT max(id) FROM scan) AND path <> ''";
 
-/// Rows of one page.
+/// Rows per page.
 const PAGE: usize = 1000;
 
 impl Journal {
-    /// Counts the extra files and links that lie on other file systems mounted inside the sink.
+    /// Counts the extra files and symlinks on other file systems mounted inside the sink.
     pub(crate) async fn count_foreign_extras(&self) -> Result<u64> {
         self.call_long(|db| {
             let sql = format!("SELECT count(*) AS files {EXTRA_FILES} AND dir.sink_foreign_device <> 0");
@@ -99,12 +99,12 @@ impl Journal {
         }
     }
 
-    /// A page of up to `rows` extra files and links behind `after`, apart from protected ones.
+    /// A page of up to `rows` extra files and symlinks after `after`, except protected ones.
     pub(crate) async fn extra_files(&self, after: ExtraKey, rows: usize) -> Result<Extras> {
         self.call(move |db| db.extra_files(&after.0, rows)).await
     }
 
-    /// A page of extra directories before `before`, each before the one that it is in.
+    /// A page of extra directories before `before`, each before its parent directory.
     pub(crate) async fn extra_dirs(&self, before: Option<RelPath>, dirs: usize) -> Result<Vec<RelPath>> {
         self.call(move |db| {
             let (before, rows) = (before.as_ref().map(Name::of), limit(dirs));
@@ -122,7 +122,7 @@ impl Journal {
         .await
     }
 
-    /// Takes up to `files` partial files of an earlier run.
+    /// Takes up to `files` partial files of earlier runs from the list.
     pub(crate) async fn take_leftovers(&self, files: usize) -> Result<Vec<RelPath>> {
         self.call(move |db| {
             let paths = db.rows("SELECT path FROM leftover LIMIT ?1", [limit(files)], |row| path(row, "path"))?;

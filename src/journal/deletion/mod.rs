@@ -1,4 +1,4 @@
-//! What only the sink has, and its deletion.
+//! Entries that only the sink has, and their deletion.
 
 pub(super) mod announced;
 pub(super) mod extras;

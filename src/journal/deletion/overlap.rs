@@ -1,4 +1,4 @@
-//! Whether the source lies inside the sink, in a way that no path shows: a server's export, a FUSE mount.
+//! Detects a source inside the sink that paths do not show, such as a server's export or a FUSE mount.
 
 use rusqlite::params;
 use towpath_backend::RelPath;
@@ -8,14 +8,14 @@ use crate::journal::handle::Journal;
 use crate::journal::store::db::Db;
 use crate::journal::store::value::{Name, bytes, path};
 
-/// Directories that are compared with the source's root, at most.
+/// The number of directories that are compared with the source's root, at most.
 const MAX_CANDIDATES: i64 = 256;
-/// mtimes of one file, read by two mounts, differ by no more.
+/// mtimes of one file read through two mounts differ by at most this.
 const TOLERANCE_NS: i64 = 2_000_000_000;
 
 impl Journal {
-    /// A directory that only the sink has and that holds all that the source's root holds: files of
-    /// the same size and mtime, and directories of the same names.
+    /// A directory that only the sink has and that contains everything in the source's root: files of
+    /// the same name, size and mtime, and directories of the same names.
     pub(crate) async fn extra_dir_like_source(&self) -> Result<Option<RelPath>> {
         self.call(|db| db.extra_dir_like_source()).await
     }
@@ -46,7 +46,7 @@ impl Db {
         Ok(None)
     }
 
-    /// Directories that only the sink has, and in which it has one of the names of the source's root.
+    /// Directories that only the sink has and that contain one of the names in the source's root.
     fn candidates(&self) -> Result<Vec<RelPath>> {
         let extra = "dir.sink_scan = (SELECT max(id) FROM scan) AND dir.source_scan IS NOT (SELECT max(id) FROM scan)";
         let name = |sql: &str| self.row(sql, [], |row| bytes(row, "name"));

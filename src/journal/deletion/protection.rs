@@ -10,25 +10,25 @@ use crate::journal::row::unknown::Unknown;
 use crate::journal::store::db::Db;
 use crate::journal::store::value::{Name, stored_as_integer};
 
-/// Why nothing is deleted below a directory.
+/// Why nothing may be deleted below a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protection {
-    /// The source could not be read nearby, or another file system is mounted there.
+    /// The source could not be read there, or another file system is mounted there.
     Precaution,
     /// An option excludes it: this is not reported.
-    Asked,
+    ByOption,
 }
 
 stored_as_integer!(Protection {
     Protection::Precaution = 0,
-    Protection::Asked = 1,
+    Protection::ByOption = 1,
 });
 
 impl Journal {
-    /// Begins a search for extras: what lies below a directory of the source that
-    /// could not be read, or beside a file that could not, is protected. So is what
-    /// lies below one of another file system, if such were not entered, and at the
-    /// sink unless extras are deleted from `other_file_systems` too.
+    /// Begins a search for extras. Everything below a directory of the source that
+    /// could not be read, or that has a file that could not be read, is protected. So are other
+    /// file systems if the scan did not enter them (`one_file_system`), and those mounted in the
+    /// sink unless extras are also deleted from `other_file_systems`.
     pub(crate) async fn begin_extras(&self, one_file_system: bool, other_file_systems: bool) -> Result<()> {
         self.commit_long(move |db| {
             db.execute("DELETE FROM protected", [])?;

@@ -1,4 +1,4 @@
-//! Directories of the source as the scan saw them: what proves that a missing file is really absent.
+//! Directories of the source as the scan saw them, to prove that a missing file is really absent.
 
 use towpath_backend::{Metadata, RelPath, Timestamp};
 
@@ -10,7 +10,7 @@ use crate::journal::store::value::{Name, bits, optional_path, optional_time};
 /// A directory of the source as the scan saw it.
 #[derive(Clone, Debug)]
 pub(crate) struct SeenDir {
-    /// Where it is read: elsewhere in the source, if a link leads there.
+    /// Where it is read: another path of the source if it is reached through a symlink.
     pub(crate) read_path: RelPath,
     pub(crate) path: RelPath,
     inode: Option<i64>,
@@ -19,15 +19,15 @@ pub(crate) struct SeenDir {
 }
 
 impl SeenDir {
-    /// Whether it lay on another mount than the root of its tree.
+    /// Whether it was on another mount than the root of its tree.
     pub(crate) fn is_on_other_mount(&self) -> bool {
         self.foreign_device.is_some_and(|device| device != 0)
     }
 
-    /// Whether a directory that is there now, in a tree with this root, is this one. Roots of file systems have
-    /// the same inode numbers everywhere, and device numbers are reused: the btime distinguishes more.
+    /// Whether `now` are the metadata of this directory, in a tree with this root. The roots of file systems often
+    /// have the same inode number, and device numbers are reused, so the btime is compared too.
     pub(crate) fn is(&self, now: &Metadata, root: &Metadata) -> bool {
-        // Numbers of mounts and of their devices change; that there is one does not.
+        // The numbers of mounts and devices change, so only whether it is on another mount is compared.
         let is_foreign = foreign_device(now, Some(root)).map(|device| device != 0);
         now.id.map(|id| bits(id.inode)) == self.inode
             && is_foreign == self.foreign_device.map(|device| device != 0)
@@ -36,7 +36,7 @@ impl SeenDir {
 }
 
 impl Journal {
-    /// The directory of the source, as the scan saw it, that holds `path` or the nearest above it.
+    /// The nearest directory above `at` that the scan saw in the source.
     pub(crate) async fn nearest_seen_dir(&self, at: RelPath) -> Result<Option<SeenDir>> {
         self.call(move |db| {
             let mut dir = at.parent();

@@ -1,4 +1,4 @@
-//! A copy of the database for a dry run: it decides with what the real run knows, and changes nothing.
+//! A copy of the database for a dry run, which decides from the same records as a real run and changes nothing.
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -13,17 +13,17 @@ use crate::journal::handle::Journal;
 use crate::journal::store::open::{Roots, open_beside_others};
 use crate::journal::store::value::Name;
 
-/// What a database knows of its sink.
+/// What a database records of its sink.
 #[derive(Clone, Debug, Default)]
-pub struct KnownSink {
-    /// Which tree it was at the last complete scan.
+pub struct RecordedSink {
+    /// Its identity at the last complete scan.
     pub identity: Option<Identity>,
-    /// What a run that wrote to it found out.
+    /// The capabilities that the last run with write access found.
     pub capabilities: Option<Capabilities>,
 }
 
 impl Journal {
-    /// Records what a run found out about its sink, for dry runs.
+    /// Records the capabilities that a run found at its sink, for dry runs.
     pub(crate) async fn record_capabilities(&self, capabilities: Capabilities) -> Result<()> {
         self.call(move |db| {
             let sql = "UPDATE tree SET probe = ?2 WHERE side = ?1";
@@ -33,9 +33,9 @@ impl Journal {
     }
 }
 
-/// Copies the database of these trees from `from` to the new file `to`, as it is at one moment, even if a
-/// run is writing to it. `None`: there is none yet.
-pub(crate) fn copy(from: &Path, to: &Path, roots: &Roots) -> Result<Option<KnownSink>> {
+/// Copies a consistent snapshot of the database of these trees from `from` to the new file `to`, even while a
+/// run is writing to it. `None`: the database does not exist yet.
+pub(crate) fn copy(from: &Path, to: &Path, roots: &Roots) -> Result<Option<RecordedSink>> {
     let Some(connection) = open_beside_others(from, roots)? else { return Ok(None) };
     let failed = |error: rusqlite::Error| Error::Database {
         path: from.to_owned(),
@@ -43,18 +43,18 @@ pub(crate) fn copy(from: &Path, to: &Path, roots: &Roots) -> Result<Option<Known
     };
     connection.execute("VACUUM INTO ?1", [Name(to.as_os_str().as_bytes())]).map_err(failed)?;
     drop(connection);
-    known_sink(to).map(Some).map_err(failed)
+    recorded_sink(to).map(Some).map_err(failed)
 }
 
-/// Reads what the copy knows, and makes it one that no log belongs to.
-fn known_sink(copy: &Path) -> rusqlite::Result<KnownSink> {
+/// Reads what the copy records of its sink, and clears its outbox, since the dry run has another log.
+fn recorded_sink(copy: &Path) -> rusqlite::Result<RecordedSink> {
     let connection = Connection::open(copy)?;
     connection.execute("DELETE FROM outbox", [])?;
     let has_probe = connection.prepare("SELECT probe FROM tree").is_ok();
     let sql =
         format!("SELECT identity, {} AS probe FROM tree WHERE side = ?1", if has_probe { "probe" } else { "NULL" });
     connection.query_row(&sql, [Side::Sink], |row| {
-        Ok(KnownSink {
+        Ok(RecordedSink {
             identity: row.get::<_, Option<String>>("identity")?.map(Identity::new),
             capabilities: row.get::<_, Option<String>>("probe")?.and_then(|text| probe::from_text(&text)),
         })

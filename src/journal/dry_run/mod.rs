@@ -1,4 +1,4 @@
-//! What a dry run reads and keeps.
+//! The queries and temporary tables of a dry run.
 
 pub(super) mod copy;
 pub(super) mod planned;

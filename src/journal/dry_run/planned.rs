@@ -1,4 +1,4 @@
-//! What a run would do, and why: read from the rows after a scan, for a dry run.
+//! What a run would do and why, read from the rows after a scan, for a dry run.
 
 use rusqlite::{Row, named_params, params};
 use towpath_backend::{NameRules, RelPath};
@@ -9,7 +9,7 @@ use crate::journal::row::file::{EntryKind, FileKey, StoredWork};
 use crate::journal::store::db::Db;
 use crate::journal::store::value::{Name, Tolerance, bytes, limit, number, optional_number, path_in};
 
-/// A file that would be worked on.
+/// A file that a run would work on.
 #[derive(Debug)]
 pub(crate) struct PlannedFile {
     pub(crate) key: FileKey,
@@ -17,20 +17,20 @@ pub(crate) struct PlannedFile {
     pub(crate) size_bytes: u64,
     pub(crate) what: PlannedWork,
     pub(crate) reason: String,
-    /// What is removed before it is written.
+    /// The entry that is removed before it is written.
     pub(crate) conflict: Option<ConflictingEntry>,
 }
 
-/// What is in conflict with a file at the sink, and is removed.
+/// An entry of the sink that conflicts with a file and is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ConflictingEntry {
-    /// A file of this size, or a link.
+    /// A file of this size, or a symlink.
     File(u64),
-    /// A directory: empty, or emptied first.
+    /// A directory that is empty or is emptied first.
     Dir,
 }
 
-/// What would be done to it.
+/// What a run would do with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PlannedWork {
     Send,
@@ -41,8 +41,8 @@ pub(crate) enum PlannedWork {
 }
 
 impl Journal {
-    /// How many pending files differ from the sink's by less than a second in their mtime alone; 0 if others
-    /// that it has differ in another way.
+    /// The number of pending files that differ from the sink's only in a fraction of a second of their mtime; 0 if
+    /// any other pending file exists at the sink.
     pub(crate) async fn files_with_whole_seconds(&self) -> Result<u64> {
         self.call_long(|db| {
             if !db.exists("SELECT 1 FROM sink_entry LIMIT 1", [])? {
@@ -63,7 +63,7 @@ impl Journal {
         .await
     }
 
-    /// The size of the file or link of the sink that is in conflict with a directory.
+    /// The size of the file or symlink of the sink that conflicts with a directory.
     pub(crate) async fn file_in_place_of(&self, dir: RelPath) -> Result<Option<u64>> {
         self.call(move |db| {
             let (parent, name) = Name::split(&dir);
@@ -74,8 +74,8 @@ impl Journal {
         .await
     }
 
-    /// Up to `files` pending files behind `after`, with the reason for each. A full
-    /// directory in conflict with a file is removed with a `mirror` only.
+    /// Up to `files` pending files after `after`, with the reason for each. A conflicting directory with
+    /// content is removed only if `mirror` is set.
     pub(crate) async fn planned_files(
         &self,
         after: FileKey,
@@ -145,7 +145,7 @@ fn planned(row: &Row<'_>, mirror: bool) -> rusqlite::Result<PlannedFile> {
         StoredWork::Attributes => PlannedWork::Attributes,
         StoredWork::Impossible => PlannedWork::Fail,
     };
-    // `None`: no directory of the sink has its name; otherwise whether it has content.
+    // `None`: the sink has no directory of its name; otherwise whether that has content.
     let full_dir = row.get::<_, Option<bool>>("full_dir")?;
     let sink_kind = row.get::<_, Option<EntryKind>>("sink_kind")?;
     let (what, reason) = match full_dir {
@@ -170,7 +170,7 @@ fn planned(row: &Row<'_>, mirror: bool) -> rusqlite::Result<PlannedFile> {
     })
 }
 
-/// The condition on the directory `twin` of the sink whose name a file has.
+/// The condition that the directory `twin` of the sink has the name of a file.
 fn same_name(names: NameRules) -> &'static str {
     match names.folds() {
         true => "twin.parent = file.dir AND name_key(twin.path) = name_key(file.name)",

@@ -1,4 +1,4 @@
-//! What a sink can keep, as a text in the database.
+//! The text format of a sink's capabilities in the database.
 
 use serde_json::{Map, Value, json};
 use towpath_backend::{ByteSet, Capabilities, NameRules};
@@ -31,7 +31,7 @@ pub(in crate::journal) fn to_text(capabilities: &Capabilities) -> String {
     .to_string()
 }
 
-/// What [`to_text`] wrote; `None` if it was another version, which had other fields.
+/// Parses the text of [`to_text`]; `None` if another version with other fields wrote it.
 pub(in crate::journal) fn from_text(text: &str) -> Option<Capabilities> {
     let fields: Map<String, Value> = serde_json::from_str(text).ok()?;
     let flag = |key: &str| fields.get(key)?.as_bool();
@@ -65,10 +65,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_found_comes_back() {
+    fn capabilities_survive_a_round_trip() {
         let names = NameRules { folds_case: true, trims_end: true, refused: ByteSet::of(b":\x01"), ..NameRules::BYTES };
-        let found = Capabilities { mtime_precision_ns: 2_000_000_000, symlinks: true, names, ..Capabilities::PLAIN };
-        assert_eq!(from_text(&to_text(&found)), Some(found));
+        let capabilities =
+            Capabilities { mtime_precision_ns: 2_000_000_000, symlinks: true, names, ..Capabilities::PLAIN };
+        assert_eq!(from_text(&to_text(&capabilities)), Some(capabilities));
         for text in ["", "{}", "[]", r#"{"sets_mtime":true}"#] {
             assert_eq!(from_text(text), None, "{text}");
         }

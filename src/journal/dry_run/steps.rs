@@ -1,4 +1,4 @@
-//! The steps of a dry run, sorted by path: a temporary table, which SQLite keeps in a file, so that
+//! The steps of a dry run, sorted by path. They are in a temporary table, which SQLite keeps in a file, so that
 //! memory does not grow with their number.
 
 use rusqlite::{named_params, params};
@@ -9,7 +9,7 @@ use crate::event::Action;
 use crate::journal::handle::Journal;
 use crate::journal::store::value::{limit, optional_number, path, signed, stored_as_integer};
 
-/// Something that a run would do.
+/// A step that a run would take.
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
     pub(crate) action: Action,
@@ -19,13 +19,13 @@ pub(crate) struct Step {
 }
 
 impl Step {
-    /// Its position: by the bytes of its path; of one path, in the order in which steps are done.
+    /// Its position: by the bytes of its path, then in the order in which a run takes the steps.
     pub(crate) fn key(&self) -> StepKey {
         StepKey { path: self.path.as_bytes().to_vec(), action: Some(self.action) }
     }
 }
 
-/// The position of a step; without an action, before all steps of its path.
+/// The position of a step; without an action, the position before all steps of its path.
 #[derive(Clone, Debug)]
 pub(crate) struct StepKey {
     path: Vec<u8>,
@@ -33,13 +33,13 @@ pub(crate) struct StepKey {
 }
 
 impl StepKey {
-    /// Before all of them.
+    /// A position before the first step.
     pub(crate) fn first() -> Self {
         Self { path: Vec::new(), action: None }
     }
 }
 
-// In the order in which they are done to one path.
+// The order in which a run takes the steps for one path.
 stored_as_integer!(Action {
     Action::Rename = 0,
     Action::Delete = 1,
@@ -69,7 +69,7 @@ impl Journal {
         .await
     }
 
-    /// Up to `steps` steps behind `after`, sorted.
+    /// Up to `steps` steps after `after`, sorted.
     pub(crate) async fn steps(&self, after: StepKey, steps: usize) -> Result<Vec<Step>> {
         self.call(move |db| {
             db.execute(TABLE, [])?;

@@ -1,4 +1,4 @@
-//! Columns of `file`, and the updates that several jobs share.
+//! The columns of `file`, and updates that several jobs share.
 
 use rusqlite::types::{ToSqlOutput, Value};
 use rusqlite::{ToSql, params};
@@ -11,13 +11,13 @@ use crate::journal::store::value::{Name, Time, bits, signed, stored_as_integer};
 /// The key of a file's row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FileKey {
-    /// The number of the directory that holds it.
+    /// The id of its directory.
     pub(crate) dir: i64,
     pub(crate) name: Vec<u8>,
 }
 
 impl FileKey {
-    /// Before all rows.
+    /// A key before the first row.
     pub(crate) fn first() -> Self {
         Self { dir: -1, name: Vec::new() }
     }
@@ -48,14 +48,14 @@ impl From<EntryKind> for Kind {
     }
 }
 
-/// What a pending row waits for.
+/// What is to be done for a pending row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
     /// Its content is to be sent.
     Content,
     /// It is another name of a file that is sent once.
     Name,
-    /// Content and times are there; permissions or owner are not.
+    /// Content and times match; permissions or owner are to be applied.
     Attributes,
 }
 
@@ -90,19 +90,19 @@ impl From<Work> for StoredWork {
     }
 }
 
-/// The column `file.turn` of a pending row: when in this run it is sent. All but [`Self::Number`] are in no
-/// attempt. What is below [`Self::Blocked`] can still carry the content of its other names.
+/// The column `file.turn` of a pending row: the attempt of this run that sends it. Only [`Self::Number`] is part
+/// of an attempt. A row whose number is below [`Self::Blocked`] can still carry the content of its other names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::journal) enum Attempt {
     /// In the attempt of this number, from 0.
     Number(u32),
-    /// A file with long holes, taken by the lane for these until its row is recorded.
+    /// A file with long holes that the lane for such files is sending.
     Taken,
-    /// A file with long holes, which waits for that lane.
+    /// A file with long holes that waits for that lane.
     SetAside,
-    /// A directory is in conflict with it: not before that is removed.
+    /// It conflicts with a directory: not before that is removed.
     Blocked,
-    /// Not in this run any more.
+    /// Not again in this run.
     GivenUp,
 }
 
@@ -134,7 +134,7 @@ pub(in crate::journal) enum CopyMark {
     New,
     /// It is written over an older file.
     Over,
-    /// It was begun before the last scan, which may have seen it half written.
+    /// It was begun before the last scan, which may have seen it partly written.
     BeforeScan,
 }
 
@@ -145,12 +145,12 @@ stored_as_integer!(CopyMark {
     CopyMark::BeforeScan = 3,
 });
 
-/// The identity of a file, if it has several names: others need not be distinguished.
+/// The identity of a file with several names; `None` for other files, whose identity is not needed.
 pub(in crate::journal) fn several_names(metadata: &Metadata) -> Option<FileId> {
     metadata.id.filter(|_| metadata.kind == Kind::File && metadata.names > 1)
 }
 
-/// The metadata of a file of the source, as parameters of a statement.
+/// The metadata of a source file as statement parameters.
 pub(in crate::journal) struct SourceColumns {
     kind: EntryKind,
     size: i64,
@@ -183,7 +183,7 @@ impl SourceColumns {
         }
     }
 
-    /// One parameter for each column, named like it.
+    /// One parameter for each column, with the name of the column.
     pub(in crate::journal) fn named(&self) -> [(&'static str, &dyn ToSql); 11] {
         [
             (":kind", &self.kind),
@@ -211,7 +211,7 @@ impl Db {
     ) -> Result<()> {
         if let Some(metadata) = metadata {
             self.set_metadata(key, metadata)?;
-            // Other metadata are other content: the recorded checksum is not its own.
+            // Changed metadata mean changed content: the recorded checksum no longer applies.
             let forget = "UPDATE file SET hash = NULL, algorithm = NULL, work = 0 WHERE dir = ?1 AND name = ?2";
             self.execute(forget, params![key.dir, Name(&key.name)])?;
         }
@@ -219,7 +219,7 @@ impl Db {
         self.execute(sql, params![key.dir, Name(&key.name), attempt]).map(drop)
     }
 
-    /// Keeps the reason why a file was given up, for readers of the view `files`.
+    /// Records why a file failed, for readers of the view `files`.
     pub(in crate::journal) fn set_error(&self, key: &FileKey, error: Option<&str>) -> Result<()> {
         let sql = "UPDATE file SET error = ?3 WHERE dir = ?1 AND name = ?2";
         self.execute(sql, params![key.dir, Name(&key.name), error]).map(drop)
@@ -245,7 +245,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn attempts_are_stored_as_databases_have_them() {
+    fn stored_attempts_match_the_numbers_in_existing_databases() {
         for (attempt, number) in [
             (Attempt::Number(2), 2),
             (Attempt::Taken, 0x7fff_fffc),

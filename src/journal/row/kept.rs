@@ -1,7 +1,7 @@
-//! What the sink has instead of the source's times, permissions and owner, where it did not keep these.
+//! The times, permissions and owner that the sink has where it did not keep the source's.
 //!
-//! Later scans compare the sink with what it kept, so that nothing is sent or applied again that
-//! it does not keep. A change at the source makes it void.
+//! Later scans compare the sink with these values, so that attributes that it does not keep are not sent or
+//! applied again. A change in the source invalidates them.
 
 use rusqlite::{Row, ToSql};
 use towpath_backend::{Owner, Timestamp};
@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::journal::store::db::Db;
 use crate::journal::store::value::{Time, optional_time, owner};
 
-/// What the sink has instead of what it was given. `None`: it has what it was given.
+/// The values that the sink has instead of those that were applied. `None`: it has those.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Kept {
     pub(crate) modified: Option<Timestamp>,
@@ -27,7 +27,7 @@ impl Kept {
         self == Self::default()
     }
 
-    /// From the columns of `file` or `dir` with these names.
+    /// Reads the columns `kept_*` of `file` or `dir`.
     pub(in crate::journal) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             modified: optional_time(row, "kept_modified")?,
@@ -37,7 +37,7 @@ impl Kept {
     }
 }
 
-/// A [`Kept`] as parameters of a statement.
+/// A [`Kept`] as statement parameters.
 pub(in crate::journal) struct KeptColumns {
     modified: Option<Time>,
     permissions: Option<u32>,
@@ -67,7 +67,7 @@ impl KeptColumns {
 }
 
 impl Db {
-    /// Another user may be allowed what the last one was not: what was kept instead is void.
+    /// Forgets all kept permissions and owners: another user may be allowed to set what the last one was not.
     pub(in crate::journal) fn forget_kept_attributes(&self) -> Result<()> {
         for table in ["file", "dir"] {
             self.execute(

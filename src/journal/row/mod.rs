@@ -1,4 +1,4 @@
-//! What the columns of a row mean, and the updates that several jobs share.
+//! The meaning of columns, and updates that several jobs share.
 
 pub(super) mod dir;
 pub(super) mod file;

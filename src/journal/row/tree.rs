@@ -9,7 +9,7 @@ use crate::journal::store::db::Db;
 use crate::per_side::PerSide;
 
 impl Db {
-    /// The identities of source and sink when they were last scanned to the end.
+    /// The identities of source and sink at the last complete scan.
     pub(in crate::journal) fn identities(&self) -> Result<PerSide<Option<String>>> {
         let identity = |side: Side| {
             let sql = "SELECT identity FROM tree WHERE side = ?1";

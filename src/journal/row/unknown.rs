@@ -1,16 +1,16 @@
-//! Why the content of a directory is unknown, as a column.
+//! The column that records why the content of a directory is unknown.
 
 use crate::event::Side;
 use crate::journal::store::value::stored_as_integer;
 
-/// The column `unreadable.side`: why nothing is concluded about what lies below a directory.
+/// The column `unreadable.side`: why the content of a directory is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::journal) enum Unknown {
     UnreadableSource,
     UnreadableSink,
-    /// To the sink its name is the same as another one of the source.
+    /// The sink does not distinguish its name from another name of the source.
     AmbiguousName,
-    /// A file system of the source was mounted there, and is not any more.
+    /// A file system of the source was mounted there and no longer is.
     LostSourceMount,
     LostSinkMount,
 }

@@ -1,4 +1,4 @@
-//! Whether a run resumes the backlog of an earlier one or scans.
+//! The resume-or-scan decision: whether a run resumes the backlog of an earlier one or scans.
 
 use crate::audit::RunLine;
 use crate::error::{Error, Result};
@@ -8,24 +8,24 @@ use crate::journal::store::db::Db;
 use crate::json;
 use crate::options::AfterBacklog;
 
-/// What a run is asked to do.
+/// The options and settings that a run starts with.
 #[derive(Debug)]
 pub(crate) struct RunRequest {
     /// Scan first, even if there is a backlog.
     pub(crate) rescan: bool,
     pub(crate) after_backlog: AfterBacklog,
-    /// What determines which files are migrated, as a text that can be compared: a backlog of
-    /// other settings is not the one that is asked for.
+    /// The filters and options that select the files to migrate, as a comparable text: a backlog with
+    /// other settings is not resumed.
     pub(crate) settings: String,
     /// The first line of the run in the log; [`start_line`] completes it.
     pub(crate) line: RunLine,
 }
 
-/// What a run starts with: a scan, or the backlog of an earlier one.
+/// What a run does first: a scan, or the backlog of an earlier run.
 #[derive(Debug)]
 pub(crate) enum Decision {
     Scan(ScanReason),
-    /// The backlog of an earlier run; then a scan, if there is a reason.
+    /// The backlog of an earlier run, and then a scan if there is a reason for one.
     Resume {
         backlog: Backlog,
         origin: BacklogOrigin,
@@ -33,7 +33,7 @@ pub(crate) enum Decision {
     },
 }
 
-/// Completes the first line of a run: its number, what it does, and whether the one before ended.
+/// Completes the first line of a run: its number, its mode, and the previous run if that did not end.
 pub(in crate::journal) fn start_line(
     mut line: RunLine,
     run: i64,
@@ -65,7 +65,7 @@ pub(in crate::journal) fn start_line(
 }
 
 impl Db {
-    /// The last run, if it did not end, and when it started in nanoseconds since 1970.
+    /// The last run if it did not end: its number, and its start in nanoseconds since 1970.
     pub(in crate::journal) fn unfinished_run(&self) -> Result<Option<(i64, i64)>> {
         let sql = "SELECT id, started FROM run WHERE id = (SELECT max(id) FROM run) AND finished IS NULL";
         self.row(sql, [], |row| Ok((row.get("id")?, row.get("started")?)))
@@ -89,7 +89,7 @@ impl Db {
         Ok(self.row(sql, [settings], |row| row.get("same"))?.unwrap_or(false))
     }
 
-    /// The backlog alone, in a run that would scan for `reason` but must not. One of other settings is
+    /// The backlog alone, for a run that would scan for `reason` but must not. A backlog with other settings is
     /// never resumed.
     fn decision_without_scan(&self, reason: ScanReason, settings: &str) -> Result<Decision> {
         Err(Error::NoBacklog(match reason {
@@ -121,20 +121,20 @@ impl Db {
             return Ok(Decision::Scan(ScanReason::Requested));
         }
         let backlog = self.backlog()?;
-        let waiting = |column| self.exists(&format!("SELECT 1 FROM dir WHERE {column} = 1 LIMIT 1"), []);
-        // What the sink cannot hold is no work: new files would never be found.
+        let has_dirs = |column| self.exists(&format!("SELECT 1 FROM dir WHERE {column} = 1 LIMIT 1"), []);
+        // Files that the sink cannot hold do not count: otherwise new files would never be found.
         let possible = "SELECT 1 FROM file WHERE status = 0 AND work IN (0, 1, 2) LIMIT 1";
         let has_files = self.exists(possible, [])?;
         let is_incomplete = backlog.unreadable > 0 || backlog.unreadable_at_sink > 0;
-        if !has_files && !waiting("missing")? && !waiting("settle")? {
+        if !has_files && !has_dirs("missing")? && !has_dirs("settle")? {
             let reason = if is_incomplete { ScanReason::Incomplete } else { ScanReason::BacklogEmpty };
             return Ok(Decision::Scan(reason));
         }
         if !same_settings {
             return Ok(Decision::Scan(ScanReason::OtherSettings));
         }
-        // An interrupted run is resumed. After one that ended, only what failed is pending: a file
-        // that fails again and again must not keep new files from being found.
+        // An interrupted run is resumed. After a run that ended, only failed files are pending: a file
+        // that fails repeatedly must not keep new files from being found.
         let ended = "SELECT 1 FROM run WHERE outcome = 'finished' AND id >= (SELECT max(run) FROM scan) LIMIT 1";
         if !self.exists(ended, [])? {
             return Ok(Decision::Resume { backlog, origin: BacklogOrigin::Interrupted, then: None });

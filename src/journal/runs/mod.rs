@@ -1,4 +1,4 @@
-//! Runs: what each begins with, and how it ended.
+//! Runs: how each starts and ends.
 
 pub(super) mod decision;
 pub(super) mod run;

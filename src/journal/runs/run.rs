@@ -1,4 +1,4 @@
-//! A run from its beginning to its end.
+//! The start and end of a run.
 
 use rusqlite::params;
 use towpath_backend::Identity;
@@ -11,13 +11,13 @@ use crate::journal::store::db::Db;
 use crate::journal::store::value::now_ns;
 use crate::per_side::PerSide;
 
-/// What a run finds when it starts.
+/// The recorded state that a run starts from.
 #[derive(Debug)]
 pub(crate) struct RunStart {
     /// This run's number.
     pub(crate) run: i64,
     pub(crate) decision: Decision,
-    /// The identities of source and sink when they were last scanned to the end.
+    /// The identities of source and sink at the last complete scan.
     pub(crate) identities: PerSide<Option<String>>,
 }
 
@@ -41,33 +41,33 @@ impl RunEnd {
 }
 
 impl Journal {
-    /// Records a new run and returns what it has to do.
+    /// Records a new run and returns what it is to do.
     ///
     /// # Errors
-    /// [`crate::Error::NoBacklog`], and nothing is recorded.
+    /// [`crate::Error::NoBacklog`]; then nothing is recorded.
     pub(crate) async fn begin_run(&self, request: RunRequest) -> Result<RunStart> {
         self.commit_long(move |db| db.begin_run(request)).await
     }
 
-    /// Gives the files that failed another attempt, with those that a scan is about to find.
+    /// Moves the files that failed back to the first attempt, before a scan finds more.
     pub(crate) async fn begin_attempts(&self) -> Result<()> {
         self.commit_long(|db| db.begin_attempts()).await
     }
 
-    /// From here until [`Self::end_run`] files are in flight: an unclean shutdown
-    /// in between may leave files that look complete and are not.
+    /// Marks that files are in flight until [`Self::end_run`]: an unclean shutdown
+    /// in between may leave incomplete files that appear complete.
     ///
-    /// This and all earlier commits, such as the scan's, are durable when it returns: otherwise the next run
-    /// would trust size and mtime of a file whose content never reached the disk.
+    /// The mark and all earlier commits, such as the scan's, are durable when it returns. Otherwise the next run
+    /// would trust the size and mtime of a file whose content never reached the disk.
     pub(crate) async fn begin_transfer(&self, run: i64) -> Result<()> {
         self.mark_transferring(run).await?;
-        // Keep the mark even if the WAL is removed, or the database is copied without it.
+        // Checkpoint, so that the mark survives the removal of the WAL or a copy of the database without it.
         self.call(|db| db.checkpoint()).await
     }
 
     async fn mark_transferring(&self, run: i64) -> Result<()> {
         self.call_long(|db| {
-            // What arrives changes the mtime of the directory that it arrives in.
+            // A new file or directory changes the mtime of its parent directory.
             db.execute(
                 "UPDATE dir SET settle = 1 WHERE settle = 0 AND modified IS NOT NULL AND (
                      id IN (SELECT dir FROM file WHERE status = 0)
@@ -81,13 +81,13 @@ impl Journal {
             .await
     }
 
-    /// Records which trees the backlog belongs to.
+    /// Records the identities of the trees of the backlog.
     pub(crate) async fn record_identities(&self, identities: PerSide<Identity>) -> Result<()> {
         self.call(move |db| db.record_identities(&identities)).await
     }
 
-    /// Records how the run ended, with its last line; all that it wrote must have been flushed,
-    /// unless it failed.
+    /// Records how the run ended, with its last line. Unless it failed, everything that it wrote must have been
+    /// flushed.
     pub(crate) async fn end_run(&self, run: i64, end: RunEnd, line: RunLine) -> Result<()> {
         self.commit(move |db| db.end_run(run, end, line)).await
     }
@@ -117,7 +117,7 @@ impl Db {
         Ok(RunStart { run, decision, identities: self.identities()? })
     }
 
-    /// Moves all that is pending back to the first attempt.
+    /// Moves all pending files back to the first attempt.
     fn begin_attempts(&mut self) -> Result<()> {
         self.execute("UPDATE file SET turn = 0 WHERE status = 0 AND work IN (0, 1, 2) AND turn > 0", [])?;
         self.execute("UPDATE file SET failed = NULL WHERE failed IS NOT NULL", [])?;
@@ -127,7 +127,7 @@ impl Db {
     }
 
     pub(in crate::journal) fn end_run(&mut self, run: i64, end: RunEnd, mut line: RunLine) -> Result<()> {
-        // What a failed run had in flight stays unverified.
+        // Files that a failed run had in flight stay unverified.
         let clean = end != RunEnd::Failed;
         self.execute(
             "UPDATE run SET finished = ?2, outcome = ?3, transferring = CASE WHEN ?4 THEN 0 ELSE transferring END
@@ -136,9 +136,9 @@ impl Db {
         )?;
         line.fields.shift_insert(0, "run".to_owned(), run.into());
         self.add_run_line(&line);
-        // The outbox may be cleared only once the log has its lines durably. If it kept them and the log
-        // was rotated before the next run, that run would append them again.
-        self.commit_and_go_on()?;
+        // Clear the outbox, after its lines are durable in the log. If the log
+        // were rotated before the next run, that run would append the lines again.
+        self.commit_and_begin()?;
         self.clear_outbox()
     }
 }

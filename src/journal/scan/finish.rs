@@ -1,4 +1,4 @@
-//! The end of a scan: what it leaves behind is the backlog.
+//! The end of a scan, which determines the backlog.
 
 use rusqlite::{named_params, params};
 use towpath_backend::Identity;
@@ -14,13 +14,13 @@ use crate::journal::store::sums;
 use crate::journal::store::value::{Name, now_ns, path, signed, subtree};
 use crate::per_side::PerSide;
 
-/// Directories whose rows are checked in one step.
+/// The number of directories whose rows are checked in one step.
 const SWEEP_DIRS: i64 = 1000;
 
-/// A step for the directories of these numbers.
+/// A step for the directories from one id to another, inclusive.
 type Step = fn(&mut Db, i64, i64) -> Result<()>;
 
-/// What a finished scan found.
+/// The counts of a finished scan.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Found {
     pub(crate) source: Counts,
@@ -29,13 +29,13 @@ pub(crate) struct Found {
 }
 
 impl Journal {
-    /// Completes the scan: rows of files that no longer exist are removed, and the
-    /// backlog is what is pending now.
+    /// Completes the scan: removes the rows of files that no longer exist, and returns the
+    /// backlog.
     pub(crate) async fn finish_scan(&self, found: Found, identities: PerSide<Identity>) -> Result<Backlog> {
         self.call_long(Db::protect_unknown).await?;
         self.for_all_dirs(&[Db::match_spellings, Db::sweep]).await?;
         self.call_long(|db| db.send_unverified()).await?;
-        // The names of one file lie in any directories: each step needs the one before to be complete.
+        // The names of one file may be in any directories, so each step must complete before the next.
         self.call_long(Db::find_merged).await?;
         self.for_all_dirs(&[Db::separate_merged]).await?;
         self.call_long(Db::choose_carriers).await?;
@@ -48,7 +48,7 @@ impl Journal {
         self.commit_long(move |db| db.finish_scan(&found, &identities)).await
     }
 
-    /// Runs each step for all directories, some at a time.
+    /// Runs each step for all directories, [`SWEEP_DIRS`] at a time.
     async fn for_all_dirs(&self, steps: &[Step]) -> Result<()> {
         for &step in steps {
             let mut from = 0;
@@ -61,7 +61,7 @@ impl Journal {
 }
 
 impl Db {
-    /// Does `step` for some directories from number `from` on; returns whether there may be more.
+    /// Runs `step` for [`SWEEP_DIRS`] directories from the id `from` on; returns whether there may be more.
     fn dirs_from(&mut self, from: i64, step: Step) -> Result<bool> {
         let sql = "SELECT max(id) AS last FROM dir";
         let last = self.row(sql, [], |row| row.get::<_, Option<i64>>("last"))?.flatten();
@@ -72,7 +72,7 @@ impl Db {
         Ok(true)
     }
 
-    /// Removes stale rows, and decides what needs both listings to be complete.
+    /// Removes stale rows, and makes the decisions that need both complete listings.
     fn sweep(&mut self, from: i64, to: i64) -> Result<()> {
         self.keep_incomplete(from, to)?;
         self.keep_unverified(from, to)?;
@@ -94,11 +94,9 @@ impl Db {
     /// Decides which directories are to be finalized.
     fn compare_dirs(&self, from: i64, to: i64) -> Result<()> {
         let CurrentScan { id, tolerance, compares, .. } = self.scan()?;
-        // A sink does not set setuid (2048) for another user than the source's, nor setgid (1024)
-        // for another group: where owners differ, these bits are to be absent. What the sink does
-        // not show (NULL) does not differ.
-        // Directories are finalized once their content is there: what is missing or
-        // differs now, and what the transfer changes.
+        // Setuid (2048) and setgid (1024) are not applied to an entry with another user or group than
+        // the source's: where owners differ, these bits must be absent. Attributes that the sink
+        // does not report (NULL) do not differ.
         self.execute(
             "UPDATE dir SET settle = coalesce(source_scan IS :scan AND modified IS NOT NULL AND (
                  sink_scan IS NOT :scan
@@ -115,7 +113,7 @@ impl Db {
         .map(drop)
     }
 
-    /// Decides which files that are in sync get permissions or owner.
+    /// Makes files in sync pending whose permissions or owner differ.
     fn compare_attributes(&self, from: i64, to: i64) -> Result<()> {
         let compares = self.scan()?.compares;
         if !(compares.permissions || compares.owner) {
@@ -135,7 +133,7 @@ impl Db {
         .map(drop)
     }
 
-    /// Rows of and below what could not be read in the source stay as they are.
+    /// Preserves the rows of and below everything that could not be read in the source.
     fn protect_unknown(&mut self) -> Result<()> {
         let scan = self.scan()?.id;
         let dirs = self.rows(
@@ -179,7 +177,7 @@ impl Db {
         )?;
         self.record_identities(identities)?;
         self.forget_reappeared()?;
-        // From here on the rows themselves say which are unverified.
+        // From now on the column `suspect` of the rows records which are unverified.
         self.execute("UPDATE distrust SET value = 0", [])?;
         self.fresh = false;
         self.backlog()

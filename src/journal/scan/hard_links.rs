@@ -1,8 +1,8 @@
-//! Files with several names (hard links): which names the sink has as names of one file.
+//! Files with several names (hard links): compares the sets of names in source and sink.
 //!
-//! The names of one file are found by device and inode; some FUSE file systems give different files
-//! one inode number, so names that differ in size or mtime are not one file. A set of names can be
-//! very large: each statement takes time in proportion to the number of names, not to its square.
+//! Device and inode identify the names of one file. Some FUSE file systems give different files
+//! the same inode number, so names that differ in size or mtime are not one file. A set of names can be
+//! very large, so each statement takes time linear in the number of names.
 
 use rusqlite::params;
 
@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::journal::store::db::Db;
 
 impl Db {
-    /// Finds the files of the sink whose names are different files in the source.
+    /// Finds the files of the sink whose names belong to different files in the source.
     pub(in crate::journal) fn find_merged(&mut self) -> Result<()> {
         self.execute("DELETE FROM merged", [])?;
         if !self.scan()?.compares.hard_links {
@@ -30,7 +30,7 @@ impl Db {
         .map(drop)
     }
 
-    /// Sends again, in some directories, what is merged with another file at the sink.
+    /// Makes files in some directories pending that are merged with another file at the sink.
     pub(in crate::journal) fn separate_merged(&mut self, from: i64, to: i64) -> Result<()> {
         if !self.scan()?.compares.hard_links {
             return Ok(());
@@ -46,15 +46,15 @@ impl Db {
         .map(drop)
     }
 
-    /// Chooses the name of each file that the others are compared with: one that is in sync, better
-    /// one that has several names at the sink, too; or else the first.
+    /// Chooses the name of each file that the others are compared with: preferably one that is in sync and
+    /// has several names at the sink, else one that is in sync, else the first.
     pub(in crate::journal) fn choose_carriers(&mut self) -> Result<()> {
         self.execute("DELETE FROM carrier", [])?;
         if !self.scan()?.compares.hard_links {
             return Ok(());
         }
         for wanted in ["file.status = 1 AND there.device IS NOT NULL", "file.status = 1", "file.status = 0"] {
-            // The order is that of the index `file_names`: names of one file at most are sorted.
+            // In the order of the index `file_names`, so that only names of one file are sorted.
             self.execute(
                 &format!(
                     "INSERT OR IGNORE INTO carrier
@@ -70,8 +70,8 @@ impl Db {
         Ok(())
     }
 
-    /// Of the names of one file, one is sent and the others become names of it,
-    /// unless they are so already.
+    /// Makes the names of a file pending as links to its carrier,
+    /// unless the sink already has them as names of one file.
     pub(in crate::journal) fn compare_names(&mut self, from: i64, to: i64) -> Result<()> {
         if !self.scan()?.compares.hard_links {
             return Ok(());
@@ -89,7 +89,7 @@ impl Db {
             range,
         )?;
         self.execute(
-            // `+`: by directory; the index of what is pending has no directories to begin with.
+            // `+` makes SQLite search by directory, which the index of pending files does not begin with.
             "UPDATE file SET work = 1
              WHERE dir BETWEEN ?1 AND ?2 AND device IS NOT NULL AND +status = 0 AND +work = 0
                  AND (SELECT (first.dir, first.name) <> (file.dir, file.name)

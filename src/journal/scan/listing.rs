@@ -1,8 +1,8 @@
-//! Pages of both listings on their way into the database, and the decision where they meet.
+//! Records pages of both listings, and decides which files are pending.
 //!
-//! A file of the source is `synced` if the sink has a file of its size and time
-//! under its name, else `pending`. Whichever listing brings the name second
-//! decides, so that the backlog is known exactly while the scan still runs.
+//! A source file is `synced` if the sink has a file of the same name, size and time,
+//! else `pending`. The listing that reaches a name second
+//! decides, so that the count of pending files is exact while the scan is running.
 
 use rusqlite::{named_params, params};
 use towpath_backend::{Kind, Metadata, RelPath};
@@ -16,7 +16,7 @@ use crate::journal::row::unknown::Unknown;
 use crate::journal::store::db::Db;
 use crate::journal::store::value::{Name, Time, bits, signed};
 
-/// A name that a walker found.
+/// An entry that a walker found.
 #[derive(Clone, Debug)]
 pub(crate) struct Listed {
     pub(crate) name: Vec<u8>,
@@ -24,21 +24,21 @@ pub(crate) struct Listed {
     pub(crate) role: Role,
 }
 
-/// What becomes of a name.
+/// How an entry is handled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// It is part of the migration.
+    /// It is migrated.
     Migrated,
-    /// The same, but it is read elsewhere in the source: a link leads there.
+    /// It is migrated, and read at another path of the source: it is reached through a symlink.
     ReadAt(RelPath),
-    /// It is in the source and is not copied.
+    /// It is in the source and not copied.
     NotCopied,
-    /// It is a partial file of an earlier run at the sink.
+    /// It is a partial file that an earlier run left at the sink.
     Leftover,
 }
 
 impl Journal {
-    /// Records a root, which no listing has.
+    /// Records a root, which is in no listing.
     pub(crate) async fn add_root(&self, side: Side, metadata: Metadata) -> Result<()> {
         self.call(move |db| {
             db.scan_mut()?.roots[side] = Some(metadata);
@@ -50,7 +50,7 @@ impl Journal {
         .await
     }
 
-    /// Records a page of a directory's listing; returns what is pending so far.
+    /// Records a page of a directory's listing; returns the pending files counted so far.
     pub(crate) async fn add_page(&self, side: Side, dir: RelPath, page: Vec<Listed>) -> Result<Totals> {
         self.call(move |db| {
             failpoint!("during-scan");
@@ -120,8 +120,8 @@ impl Db {
         let scan = self.scan()?;
         let foreign = foreign_device(metadata, scan.roots.source.as_ref());
         if self.is_another_file_system(path, metadata, foreign)? {
-            // The file system that was mounted there is not there: this says nothing about its files.
-            // What is recorded stays until a user accepts what is there now.
+            // The recorded file system is no longer mounted there, so nothing follows about its files.
+            // Their rows stay until a user accepts the change.
             self.add_unknown(Unknown::LostSourceMount, path)?;
             let seen = "UPDATE dir SET source_scan = ?2, missing = 0 WHERE path = ?1";
             return self.execute(seen, params![Name::of(path), scan.id]).map(drop);
@@ -237,9 +237,9 @@ impl Db {
     }
 }
 
-/// Records a file of the source, and decides whether it is pending as far as the sink's listing is known.
+/// Records a source file, and decides whether it is pending according to the sink's listing so far.
 ///
-/// A row that this scan has already recorded is left alone: a directory that changes while it is read
+/// A row that this scan has already recorded is not changed: a directory that changes during its listing
 /// may list a name twice.
 const ADD_SOURCE_FILE: &str = "
     INSERT INTO file(dir, name, size, modified, accessed, changed, created, permissions, scan, kind, real, user, grp,
@@ -284,7 +284,7 @@ const ADD_SOURCE_FILE: &str = "
     WHERE scan <> excluded.scan
     RETURNING status = 0 AS is_pending";
 
-/// What no walker sends.
+/// An entry that no walker sends.
 fn unexpected(dir: &RelPath, listed: &Listed) -> Error {
     let (name, kind) = (listed.name.escape_ascii(), listed.metadata.kind);
     Error::Internal(format!("a {kind} that is {:?} was listed in directory {dir}: {name}", listed.role))

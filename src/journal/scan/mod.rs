@@ -1,4 +1,4 @@
-//! A scan, from its beginning to its end.
+//! A scan: its start, its listings and its end.
 
 pub(super) mod finish;
 mod hard_links;

@@ -1,4 +1,4 @@
-//! File systems mounted inside the trees: where they were at the last scan, and are not now.
+//! File systems that were mounted inside the trees at an earlier scan and no longer are.
 
 use rusqlite::params;
 use towpath_backend::{Metadata, RelPath};
@@ -10,7 +10,7 @@ use crate::journal::row::unknown::Unknown;
 use crate::journal::store::db::Db;
 use crate::journal::store::value::{Name, bits, limit, optional_time, path};
 
-/// The columns of `dir` that record the mounts of a side, and whether a scan saw a directory there.
+/// The columns of `dir` that record the mounts of a side, and the last scan that saw a directory there.
 fn columns(side: Side) -> (&'static str, &'static str) {
     match side {
         Side::Source => ("foreign_device", "source_scan"),
@@ -19,18 +19,18 @@ fn columns(side: Side) -> (&'static str, &'static str) {
 }
 
 impl Journal {
-    /// Mount points of earlier scans that this one did not see: they were removed, something else has their
-    /// names, or they were not to be listed.
+    /// Mount points of earlier scans that this one did not see: they were removed, replaced by another kind of
+    /// entry, or excluded.
     pub(crate) async fn unseen_mount_points(&self, side: Side) -> Result<Vec<RelPath>> {
         self.call(move |db| db.unseen_mount_points(side)).await
     }
 
-    /// Records that nothing is mounted any more where something was.
+    /// Records that a file system is no longer mounted at `dir`.
     pub(crate) async fn add_lost_mount(&self, side: Side, dir: RelPath) -> Result<()> {
         self.call(move |db| db.add_unknown(Unknown::lost_mount(side), &dir)).await
     }
 
-    /// The directories of which that is recorded.
+    /// The directories recorded by [`Self::add_lost_mount`].
     pub(crate) async fn lost_mounts(&self, side: Side) -> Result<Vec<RelPath>> {
         self.call(move |db| {
             let sql = "SELECT path FROM unreadable WHERE side = ?1 ORDER BY path";
@@ -39,7 +39,7 @@ impl Journal {
         .await
     }
 
-    /// Up to `dirs` directories on which the last scan found another file system mounted.
+    /// Up to `dirs` directories where the last scan found another file system mounted.
     pub(crate) async fn mount_points(&self, side: Side, dirs: usize) -> Result<Vec<RelPath>> {
         let (foreign, seen) = columns(side);
         self.call(move |db| {
@@ -73,8 +73,8 @@ impl Db {
         )
     }
 
-    /// Whether a directory was the root of a file system mounted there when it was
-    /// last seen, and now is not, or is that of another; or had files, over which one is mounted now.
+    /// Whether a directory was a mount point when it was last seen, and now is none or that of another file
+    /// system; or had files when it was last seen, and now a file system is mounted over them.
     pub(in crate::journal) fn is_another_file_system(
         &self,
         path: &RelPath,
@@ -90,24 +90,24 @@ impl Db {
             [Name::of(path)],
             |row| Ok((row.get::<_, Option<i64>>("inode")?, optional_time(row, "born")?)),
         )?;
-        if foreign.is_some_and(|device| device != 0) && self.was_full(path)? {
+        if foreign.is_some_and(|device| device != 0) && self.had_files(path)? {
             return Ok(true);
         }
-        // Numbers of devices change with each mount; that there is one does not.
+        // Device numbers change with each mount, so only whether it is a mount point is compared.
         let (inode, btime) = (now.id.map(|id| bits(id.inode)), now.created);
         Ok(before.is_some_and(|(inode_then, btime_then)| {
             inode_then != inode || foreign == Some(0) || (btime_then.is_some() && btime_then != btime)
         }))
     }
 
-    /// Whether a directory was on the root's file system, and had files, when it was last seen.
-    fn was_full(&self, path: &RelPath) -> Result<bool> {
+    /// Whether a directory was on the root's file system and had files when it was last seen.
+    fn had_files(&self, path: &RelPath) -> Result<bool> {
         let sql = "SELECT 1 FROM dir WHERE path = ?1 AND foreign_device = 0
              AND EXISTS (SELECT 1 FROM file WHERE file.dir = dir.id)";
         if !self.exists(sql, [Name::of(path)])? {
             return Ok(false);
         }
-        // What lies below one that is reported is not reported again.
+        // A mount below one that is already reported is not reported.
         let mut above = path.parent();
         while let Some(dir) = above {
             let sql = "SELECT 1 FROM unreadable WHERE side = ?1 AND path = ?2";

@@ -1,9 +1,9 @@
-//! Names that the sink cannot hold, or that are the same to it, found before anything is written.
+//! Names that the sink cannot hold or does not distinguish, found before anything is written.
 //!
-//! Of two names of the source that are the same to the sink, the second would overwrite the
-//! first. If the sink has one of them exactly, that one is migrated; otherwise the
-//! first by its bytes. The others are given up, with all that lies below them. A name
-//! that only the sink spells in another way collides with none (module `spelling`).
+//! If the sink does not distinguish two names of the source, the second would overwrite the
+//! first. If the sink has one of them with exactly this spelling, that one is migrated; otherwise the
+//! first by its bytes. The others fail, with everything below them. A name
+//! that only the sink spells differently collides with none (module `spelling`).
 
 use rusqlite::params;
 use towpath_backend::NameRules;
@@ -14,7 +14,7 @@ use crate::journal::row::unknown::Unknown;
 use crate::journal::store::db::Db;
 use crate::journal::store::value::{Name, bytes, last_name, path, subtree};
 
-/// A name of a directory, as source or sink spell it.
+/// A name in a directory as the source or the sink spells it.
 struct Spelling {
     name: Vec<u8>,
     is_dir: bool,
@@ -22,7 +22,7 @@ struct Spelling {
 }
 
 impl Db {
-    /// Finds what the sink cannot hold in some directories.
+    /// Finds the names in some directories that the sink cannot hold.
     pub(in crate::journal) fn check_names(&mut self, from: i64, to: i64) -> Result<()> {
         let rules = self.scan()?.names;
         if rules == NameRules::BYTES {
@@ -45,7 +45,7 @@ impl Db {
         Ok(())
     }
 
-    /// Directories and keys under which several names meet.
+    /// Directories and keys that several names share.
     fn ambiguous_names(&self, from: i64, to: i64) -> Result<Vec<(i64, Vec<u8>)>> {
         self.execute("CREATE TEMP TABLE IF NOT EXISTS spelling(dir INTEGER, key BLOB, name ANY, source INTEGER)", [])?;
         self.execute("DELETE FROM spelling", [])?;
@@ -72,10 +72,10 @@ impl Db {
         let sources: Vec<_> = spellings.iter().filter(|spelling| spelling.in_source).collect();
         let exact = sources.iter().find(|spelling| at_sink(&spelling.name));
         let right = exact.or_else(|| sources.first()).ok_or_else(|| {
-            Error::Internal(format!("no name of directory {dir} of the source is ambiguous, although one was found"))
+            Error::Internal(format!("directory {dir} of the source has no ambiguous name although one was found"))
         })?;
         for spelling in spellings.iter().filter(|spelling| spelling.name != right.name) {
-            // A directory of the sink where the source has a file is an extra as any other.
+            // A directory of the sink where the source has a file is an extra like any other.
             let is_extra = !spelling.in_source && spelling.is_dir && !right.is_dir;
             if !is_extra {
                 self.give_up_spelling(dir, spelling, &right.name)?;
@@ -100,7 +100,8 @@ impl Db {
         Ok(spellings)
     }
 
-    /// A name of the source is not sent; one of the sink is not deleted, since a name of the source is the same to it.
+    /// Fails a name of the source, and protects a name of the sink from deletion, since the sink does not
+    /// distinguish it from a name of the source.
     fn give_up_spelling(&self, dir: i64, spelling: &Spelling, other: &[u8]) -> Result<()> {
         let name = Name(&spelling.name);
         let problem =
@@ -122,7 +123,7 @@ impl Db {
         }
     }
 
-    /// Gives up what lies below directories that are given up.
+    /// Fails everything below directories that the sink cannot hold.
     pub(in crate::journal) fn give_up_impossible(&mut self) -> Result<()> {
         if self.scan()?.names == NameRules::BYTES {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Directories that wait for a walker, and those that a walker could not read.
+//! Directories that wait for a walker, and directories that a walker could not read.
 
 use rusqlite::{named_params, params};
 use towpath_backend::RelPath;
@@ -11,7 +11,7 @@ use crate::journal::store::db::Db;
 use crate::journal::store::value::{Name, limit, optional_path, path};
 
 impl Journal {
-    /// Keeps directories, with where they are read, that the walkers' memory has no room for.
+    /// Stores directories that exceed the walkers' memory, each with the path where it is read if that differs.
     pub(crate) async fn push_walk_queue(&self, side: Side, dirs: Vec<(RelPath, Option<RelPath>)>) -> Result<()> {
         self.call(move |db| {
             for (dir, real) in &dirs {
@@ -23,18 +23,18 @@ impl Journal {
         .await
     }
 
-    /// Takes back up to `dirs` of them, the latest first.
+    /// Takes up to `dirs` of them back, the latest first.
     pub(crate) async fn pop_walk_queue(&self, side: Side, dirs: usize) -> Result<Vec<(RelPath, Option<RelPath>)>> {
         self.call(move |db| db.pop_walk_queue(side, dirs)).await
     }
 
-    /// Records that a directory could not be read: what lies below is unknown.
+    /// Records that a directory could not be read: its content is unknown.
     pub(crate) async fn add_unreadable(&self, side: Side, dir: RelPath) -> Result<()> {
         self.call(move |db| db.add_unknown(Unknown::unreadable(side), &dir)).await
     }
 
-    /// Up to `dirs` directories that the last scan could not read, behind `after`. A mount of the source
-    /// that is not there any more is one of them.
+    /// Up to `dirs` directories that the last scan could not read, after `after`. They include mount points of
+    /// the source where nothing is mounted any more.
     pub(crate) async fn unreadable_dirs(
         &self,
         after: Option<(Side, RelPath)>,

@@ -1,7 +1,7 @@
-//! Names that the sink spells in another way than the source, and that are the same to it.
+//! Names that the sink spells differently from the source and does not distinguish.
 //!
-//! A file gets other capitals at the source; the sink, which folds case, still has the old ones.
-//! No two names collide there: the sink's entry is that file, and is to be renamed.
+//! A file is renamed in the source by changing only the case of letters; the sink, which folds case, still has
+//! the old spelling. No names collide: the sink's entry is that file, and is to be renamed.
 
 use rusqlite::params;
 use towpath_backend::RelPath;
@@ -11,23 +11,23 @@ use crate::journal::handle::Journal;
 use crate::journal::store::db::Db;
 use crate::journal::store::value::{Name, bytes, last_name, limit, path, subtree};
 
-/// A name of the sink that is to be spelled as the source spells it.
+/// An entry of the sink that is to be renamed to the source's spelling.
 #[derive(Debug)]
 pub(crate) struct Respelling {
-    /// As the source spells it.
+    /// The source's spelling.
     pub(crate) path: RelPath,
     /// The same path with the sink's spelling of its last name.
     pub(crate) at_sink: RelPath,
 }
 
 impl Journal {
-    /// Directories of the sink that it spells in another way than the source: what was found in them
-    /// is forgotten, as it belongs below the source's spelling, and has to be listed there.
+    /// Directories that the sink spells differently from the source. Their recorded content is
+    /// deleted: it belongs under the source's spelling and must be listed there again.
     pub(crate) async fn take_respelled_dirs(&self) -> Result<Vec<RelPath>> {
         self.call(Db::take_respelled_dirs).await
     }
 
-    /// Up to `names` names to be changed, behind `after`, each behind the directory that it is in.
+    /// Up to `names` entries to be renamed, after `after`, each after its parent directory.
     pub(crate) async fn respellings(&self, after: RelPath, names: usize) -> Result<Vec<Respelling>> {
         self.call(move |db| {
             let sql = "SELECT path, name FROM respelling WHERE path > ?1 ORDER BY path LIMIT ?2";
@@ -39,7 +39,7 @@ impl Journal {
         .await
     }
 
-    /// Forgets names that were changed. The directories that they are in are finalized again.
+    /// Forgets entries that were renamed. Their parent directories are finalized again.
     pub(crate) async fn respelled(&self, paths: Vec<RelPath>) -> Result<()> {
         self.call(move |db| {
             for path in &paths {
@@ -84,7 +84,7 @@ impl Db {
         Ok(pairs.into_iter().map(|(at_source, _)| at_source).collect())
     }
 
-    /// Gives what is known of a directory of the sink to another spelling, and forgets what lies below.
+    /// Moves the record of a sink directory to another spelling, and deletes its recorded content.
     fn move_dir(&self, to: &RelPath, from: &RelPath) -> Result<()> {
         self.execute(
             "UPDATE dir SET (sink_scan, sink_modified, sink_permissions, sink_user, sink_grp, sink_foreign_device)
@@ -102,8 +102,8 @@ impl Db {
         self.execute(&format!("UPDATE dir SET sink_scan = NULL WHERE {below}"), values).map(drop)
     }
 
-    /// Matches files of the source in some directories with entries of the sink that are spelled in
-    /// another way, where the sink has none that is spelled like them.
+    /// Matches source files in some directories with differently spelled entries of the sink, where the sink
+    /// has no entry with the same spelling.
     pub(in crate::journal) fn match_spellings(&mut self, from: i64, to: i64) -> Result<()> {
         let scan = self.scan()?;
         if !scan.names.folds() {
@@ -157,7 +157,7 @@ impl Db {
         self.execute("INSERT OR REPLACE INTO respelling(path, name) VALUES (?1, ?2)", values).map(drop)
     }
 
-    /// Fills the table `stale`: what only the sink spells like this, by the key that is compared.
+    /// Fills the table `stale`: the spellings that only the sink has, by their keys.
     fn fill_stale(&self, insert: &str) -> Result<()> {
         self.execute(
             "CREATE TEMP TABLE IF NOT EXISTS stale(dir INTEGER, key BLOB, name ANY, PRIMARY KEY (dir, key, name))

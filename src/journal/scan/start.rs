@@ -1,4 +1,4 @@
-//! The beginning of a scan.
+//! The start of a scan.
 
 use rusqlite::params;
 use towpath_backend::NameRules;
@@ -14,19 +14,19 @@ use crate::per_side::PerSide;
 /// How a scan compares the two trees.
 #[derive(Clone, Debug)]
 pub(crate) struct ScanOptions {
-    /// mtimes that differ by no more are equal. `None`: the sink keeps none.
+    /// mtimes that differ by at most this are equal. `None`: the sink keeps no mtimes.
     pub(crate) tolerance_ns: Option<u64>,
     pub(crate) compares: Compares,
-    /// Whether what is mounted in the trees now takes the place of what was.
+    /// Whether the file systems that are mounted in the trees now replace the recorded ones.
     pub(crate) accepts_new_tree: bool,
-    /// What the sink does with names.
+    /// The sink's rules for names.
     pub(crate) names: NameRules,
-    /// What determines which files are migrated, as a text that can be compared.
+    /// The filters and options that select the files to migrate, as a comparable text.
     pub(crate) settings: String,
 }
 
 impl Journal {
-    /// Begins a scan: nothing that an earlier scan found at the sink counts any more.
+    /// Begins a scan: discards what earlier scans found at the sink.
     pub(crate) async fn begin_scan(&self, run: i64, options: ScanOptions) -> Result<()> {
         self.commit_long(move |db| db.begin_scan(run, &options)).await
     }

@@ -1,4 +1,4 @@
-//! Rows that a scan does not see, and that a later one must not trust.
+//! Rows that a scan did not see and that a later one must not trust.
 
 use rusqlite::{named_params, params};
 
@@ -8,9 +8,9 @@ use crate::journal::store::db::Db;
 use crate::journal::store::value::{Name, optional_time, path, path_in};
 
 impl Db {
-    /// Keeps the unfinished copies of rows in these directories that this scan did not see: no
-    /// run will complete them. Of rows that were pending at an unclean shutdown these are the ones
-    /// that the sink has changed since that run began.
+    /// Records the unfinished copies of rows in these directories that this scan did not see: no
+    /// run will complete them. Of the rows that were pending at an unclean shutdown, these are the files
+    /// that changed at the sink after that run began.
     pub(in crate::journal) fn keep_incomplete(&self, from: i64, to: i64) -> Result<()> {
         let scan = self.scan()?;
         let rows = self.rows(
@@ -32,8 +32,8 @@ impl Db {
         Ok(())
     }
 
-    /// Keeps which rows in these directories, that this scan did not see, a later one must not take for in sync by
-    /// size and mtime: what was in flight at an unclean shutdown may not have reached the disk, and a sink without
+    /// Records the rows in these directories that this scan did not see and whose size and mtime prove nothing to a
+    /// later one: a file in flight at an unclean shutdown may not have reached the disk, and a sink without
     /// mtimes does not show that a file changed.
     pub(in crate::journal) fn keep_unverified(&self, from: i64, to: i64) -> Result<()> {
         let scan = self.scan()?;
@@ -51,7 +51,7 @@ impl Db {
         .map(drop)
     }
 
-    /// Sends again what the source has again and what was unverified when it was last seen.
+    /// Makes files pending that were unverified when they were last seen and that the source has again.
     pub(in crate::journal) fn send_unverified(&self) -> Result<()> {
         let scan = self.scan()?.id;
         self.execute(
@@ -69,7 +69,7 @@ impl Db {
         .map(drop)
     }
 
-    /// Forgets incomplete files that the source has again: they are rows of the backlog.
+    /// Forgets incomplete files that the source has again: they are in the backlog.
     pub(in crate::journal) fn forget_reappeared(&self) -> Result<()> {
         let all = self.rows("SELECT path FROM incomplete", [], |row| path(row, "path"))?;
         for path in all {

@@ -1,4 +1,4 @@
-//! What the thread keeps in memory of the scan that it records.
+//! The scan that the database's thread is recording, as it keeps it in memory.
 
 use towpath_backend::{Metadata, NameRules};
 
@@ -11,7 +11,7 @@ use crate::per_side::PerSide;
 pub(crate) struct Compares {
     pub(crate) permissions: bool,
     pub(crate) owner: bool,
-    /// Whether names of one file are to be names of one file at the sink.
+    /// Whether the names of one source file are to be names of one file at the sink.
     pub(crate) hard_links: bool,
 }
 
@@ -20,24 +20,24 @@ pub(crate) struct Compares {
 pub(in crate::journal) struct CurrentScan {
     /// Its row.
     pub(in crate::journal) id: i64,
-    /// mtimes that differ by no more are equal.
+    /// mtimes that differ by at most this are equal.
     pub(in crate::journal) tolerance: Tolerance,
     /// The scan whose pending rows may have been in flight at an unclean shutdown.
     pub(in crate::journal) unverified_scan: Option<i64>,
-    /// When the run began that ended uncleanly, in nanoseconds since 1970.
+    /// The start of the run that shut down uncleanly, in nanoseconds since 1970.
     pub(in crate::journal) interrupted_since_ns: Option<i64>,
-    /// What is pending so far.
+    /// The pending files counted so far.
     pub(in crate::journal) pending: Totals,
-    /// The metadata of both roots, once they are known.
+    /// The metadata of both roots, once they are read.
     pub(in crate::journal) roots: PerSide<Option<Metadata>>,
     pub(in crate::journal) names: NameRules,
-    /// A user confirmed that the trees, with all that is mounted in them, are the right ones.
+    /// The user confirmed that the trees and everything mounted in them are the right ones.
     pub(in crate::journal) accepts_new_tree: bool,
     pub(in crate::journal) compares: Compares,
 }
 
 impl CurrentScan {
-    /// Whether times of the sink prove nothing: then size, and what was recorded of the source, decide.
+    /// Whether the sink keeps no mtimes: then size and the recorded state of the source decide.
     pub(in crate::journal) fn sink_keeps_no_mtime(&self) -> bool {
         self.tolerance.0.is_none()
     }

@@ -20,33 +20,33 @@ use crate::journal::store::value::{number, signed};
 const MAX_CHANGES: u64 = 100_000;
 /// Bytes of lines after which a transaction is committed even if jobs wait.
 const MAX_LINES_BYTES: usize = 1 << 20;
-/// Shortest time between commits with lines that no job asks for: each costs two syncs.
+/// Shortest time between commits with lines that no job requests: each costs two syncs.
 const LINES_TIME: Duration = Duration::from_secs(1);
-/// Longest wait for other readers of a database whose path leads elsewhere by now.
+/// Longest wait for other readers of a database that was moved or replaced.
 const LAST_CHECKPOINT_TIME: Duration = Duration::from_secs(1);
-/// Instructions of SQLite's machine between two checks whether to stop: well below a millisecond.
+/// SQLite virtual-machine instructions between two checks whether to stop: well below a millisecond.
 const INSTRUCTIONS_BETWEEN_CHECKS: i32 = 10_000;
 
-/// A database that may be used.
+/// An open database that passed all checks.
 pub(in crate::journal) struct Opened {
     pub(in crate::journal) connection: Connection,
     pub(in crate::journal) lock: File,
     /// SQLite's write-ahead log; `None`: the file system does not support one.
     pub(in crate::journal) wal: Option<File>,
     pub(in crate::journal) files: OpenFiles,
-    /// Just created.
+    /// It was just created.
     pub(in crate::journal) fresh: bool,
-    /// Problems that do not prevent its use.
+    /// Problems that do not prevent using it.
     pub(in crate::journal) warnings: Vec<String>,
 }
 
 /// The database, owned by its thread.
 pub(in crate::journal) struct Db {
-    // Fields drop in this order: the lock goes after the connection. (Closing any
-    // handle on the file ends SQLite's own locks of it.)
+    // Fields drop in this order: the lock after the connection. (Closing any
+    // handle on the file releases SQLite's own locks on it.)
     pub(in crate::journal) connection: Connection,
     _lock: File,
-    /// Our own handle on SQLite's write-ahead log, to sync it; `None`: there is none, and every commit is durable.
+    /// Our own handle on SQLite's write-ahead log, to sync it; `None`: without one, every commit is durable.
     wal: Option<File>,
     files: OpenFiles,
     pub(in crate::journal) log: AuditLog,
@@ -54,7 +54,7 @@ pub(in crate::journal) struct Db {
     lines: Vec<u8>,
     lines_committed: Option<Instant>,
     warnings: Vec<String>,
-    /// Just created: no scan is complete.
+    /// The database is new: no scan is complete.
     pub(in crate::journal) fresh: bool,
     /// `None` until this run begins one.
     scan: Option<CurrentScan>,
@@ -86,7 +86,7 @@ impl Db {
         }
     }
 
-    /// Keeps what is known of a scan that begins.
+    /// Sets the scan that begins.
     pub(in crate::journal) fn set_scan(&mut self, scan: CurrentScan) {
         self.scan = Some(scan);
     }
@@ -99,12 +99,12 @@ impl Db {
         self.scan.ok_or_else(no_scan)
     }
 
-    /// The same, to be changed.
+    /// Like [`Self::scan`], mutable.
     pub(in crate::journal) fn scan_mut(&mut self) -> Result<&mut CurrentScan> {
         self.scan.as_mut().ok_or_else(no_scan)
     }
 
-    /// Ends statements of [`Self::interruptible`] jobs once `stop` is cancelled.
+    /// Interrupts the statements of [`Self::interruptible`] jobs once `stop` is cancelled.
     pub(in crate::journal) fn interrupt_when(&mut self, stop: CancellationToken) -> Result<()> {
         let armed = Arc::clone(&self.is_interruptible);
         let is_stopped = move || armed.load(Relaxed) && stop.is_cancelled();
@@ -113,16 +113,16 @@ impl Db {
             .map_err(|error| self.error(&error))
     }
 
-    /// Runs a job that can be interrupted: then it is undone, but nothing that was done before it.
+    /// Runs a job that can be interrupted. An interruption rolls back the job, but no earlier changes.
     pub(in crate::journal) fn interruptible<T>(&mut self, job: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        self.commit_and_go_on()?;
+        self.commit_and_begin()?;
         self.is_interruptible.store(true, Relaxed);
         let result = job(self);
         self.is_interruptible.store(false, Relaxed);
         result
     }
 
-    /// The error of the run that an error of SQLite is.
+    /// Converts an error of SQLite.
     pub(in crate::journal) fn error(&self, error: &rusqlite::Error) -> Error {
         if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) {
             return Error::Interrupted;
@@ -131,7 +131,7 @@ impl Db {
     }
 
     /// Runs `job` inside the open transaction, or a new one. If it fails, the
-    /// whole transaction is undone.
+    /// whole transaction is rolled back.
     pub(in crate::journal) fn in_transaction<T>(&mut self, job: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         if let Some(error) = self.failure.take() {
             return Err(error);
@@ -178,8 +178,8 @@ impl Db {
         !self.lines.is_empty()
     }
 
-    /// Commits the open transaction and begins another.
-    pub(in crate::journal) fn commit_and_go_on(&mut self) -> Result<()> {
+    /// Commits the open transaction and begins a new one.
+    pub(in crate::journal) fn commit_and_begin(&mut self) -> Result<()> {
         self.commit()?;
         self.begin()
     }
@@ -202,28 +202,29 @@ impl Db {
         })
     }
 
-    /// Moves all that is committed from the write-ahead log into the database, wherever that is now. A
-    /// database that was moved is then whole without the log, and one that took its place is not
-    /// damaged by a log that is not its own.
+    /// Checkpoints the whole write-ahead log into the open database file, wherever that is now. A
+    /// database that was moved is then complete without the log, and a database that replaced it is not
+    /// damaged by a foreign log.
     fn checkpoint_all(&self) {
-        let _only_shorter = self.connection.busy_timeout(LAST_CHECKPOINT_TIME);
+        let _keeps_longer_timeout = self.connection.busy_timeout(LAST_CHECKPOINT_TIME);
         if let Err(error) = self.row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
             tracing::error!(%error, "checkpoint");
         }
     }
 
-    /// Commits the open transaction, and makes it and all before it durable.
+    /// Commits the open transaction, and makes it and all earlier ones durable.
     pub(in crate::journal) fn commit_durably(&mut self) -> Result<()> {
         let has_lines = !self.lines.is_empty();
         self.commit()?;
         if has_lines { Ok(()) } else { self.sync_wal() }
     }
 
-    /// Commits the open transaction when no job waits; if it is too early for its lines, returns how long.
+    /// Commits the open transaction when no job waits. If it is too early to commit its lines, returns the
+    /// remaining time.
     pub(in crate::journal) fn commit_idle(&mut self) -> Result<Option<Duration>> {
-        let early = self.lines_committed.and_then(|then| LINES_TIME.checked_sub(then.elapsed()));
-        match early.filter(|_| !self.lines.is_empty()) {
-            Some(early) => Ok(Some(early)),
+        let remaining = self.lines_committed.and_then(|then| LINES_TIME.checked_sub(then.elapsed()));
+        match remaining.filter(|_| !self.lines.is_empty()) {
+            Some(remaining) => Ok(Some(remaining)),
             None => self.commit().map(|()| None),
         }
     }
@@ -241,11 +242,11 @@ impl Db {
     }
 
     /// Commits rows together with their lines. The outbox holds the lines until the next
-    /// such commit, so that the next run can complete the log. In this order:
+    /// such commit, so that the next run can complete the log. The order:
     ///
     /// 1. Sync the log: the outbox with its latest lines is replaced.
-    /// 2. Commit durably: a line must not report what a power cut can undo, since the
-    ///    next run does it again and logs it again.
+    /// 2. Commit durably: a line must not report a change that a power cut can undo, since the
+    ///    next run would repeat it and log it again.
     /// 3. Append the lines.
     fn commit_lines(&mut self) -> Result<()> {
         let length = self.log.complete_and_sync()?;
@@ -273,7 +274,7 @@ impl Db {
     fn rollback(&mut self) {
         self.changes_at_begin = None;
         self.lines.clear();
-        // After some errors SQLite has rolled back by itself.
+        // After some errors SQLite has already rolled back.
         let _already = self.connection.execute_batch("ROLLBACK");
     }
 
@@ -289,13 +290,13 @@ impl Db {
         if let Err(error) = self.commit() {
             tracing::error!(%error, "last commit");
         }
-        // It may write, and nothing more may go into the WAL of a database whose path leads elsewhere.
+        // `optimize` may write, which must not happen after the database was moved or replaced.
         if self.files.check().is_ok() {
             let _best_effort = self.connection.execute_batch("PRAGMA optimize");
         }
     }
 
-    /// Runs a statement, kept prepared; returns how many rows it changed.
+    /// Runs a cached prepared statement; returns how many rows it changed.
     pub(in crate::journal) fn execute(&self, sql: &str, values: impl rusqlite::Params) -> Result<usize> {
         self.connection
             .prepare_cached(sql)
@@ -317,7 +318,7 @@ impl Db {
             .map_err(|error| self.error(&error))
     }
 
-    /// Whether a query has any row.
+    /// Whether a query returns any row.
     pub(in crate::journal) fn exists(&self, sql: &str, values: impl rusqlite::Params) -> Result<bool> {
         self.row(sql, values, |_| Ok(())).map(|row| row.is_some())
     }
@@ -336,7 +337,7 @@ impl Db {
         collect().map_err(|error| self.error(&error))
     }
 
-    /// Completes the log if the last run was interrupted while it appended; then clears the outbox.
+    /// Completes the log if the last run was interrupted while appending to it; then clears the outbox.
     pub(in crate::journal) fn complete_log(&mut self) -> Result<()> {
         let outbox = self.row("SELECT log_length, lines FROM outbox WHERE id = 1", [], |row| {
             Ok((number(row, "log_length")?, row.get::<_, Vec<u8>>("lines")?))
@@ -348,19 +349,19 @@ impl Db {
         self.clear_outbox()
     }
 
-    /// Empties the outbox, once the log has its lines durably.
+    /// Empties the outbox, after making its lines durable in the log.
     pub(in crate::journal) fn clear_outbox(&mut self) -> Result<()> {
         self.log.complete_and_sync()?;
-        // Need not be durable: if a power cut undoes it, the next run finds the lines in the log.
+        // This need not be durable: if a power cut undoes it, the next run finds the lines in the log.
         self.execute("DELETE FROM outbox", []).map(drop)
     }
 }
 
 fn no_scan() -> Error {
-    Error::Internal("the journal was asked to record a scan that did not begin".to_owned())
+    Error::Internal("no scan was begun that the journal could record".to_owned())
 }
 
-/// The same error again, for the next job.
+/// A copy of the error, for the next job.
 fn copy(error: &Error) -> Option<Error> {
     match error {
         Error::Database { path, problem } => Some(Error::Database { path: path.clone(), problem: problem.clone() }),

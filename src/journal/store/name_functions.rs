@@ -1,4 +1,4 @@
-//! SQL functions that know what the sink does with names.
+//! SQL functions that apply the sink's rules for names.
 
 use rusqlite::functions::FunctionFlags;
 use towpath_backend::NameRules;
@@ -9,8 +9,8 @@ use crate::journal::store::db::Db;
 use crate::journal::store::value::last_name;
 
 impl Db {
-    /// Creates `name_problem` and `name_key`: why the sink cannot hold the last name of a path, and what this
-    /// name has in common with those that are the same to the sink.
+    /// Creates `name_problem`, why the sink cannot hold the last name of a path, and `name_key`, a key that is
+    /// equal for names that the sink does not distinguish.
     pub(in crate::journal) fn create_name_functions(&self, rules: NameRules) -> Result<()> {
         let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
         let name = |context: &rusqlite::functions::Context<'_>| {
@@ -30,7 +30,7 @@ impl Db {
     }
 }
 
-/// What two names have in common that are the same to a sink with these rules.
+/// A key that is equal for names that a sink with these rules does not distinguish.
 fn key(rules: NameRules, name: &[u8]) -> Vec<u8> {
     let mut name = name;
     while rules.trims_end && matches!(name.last(), Some(b'.' | b' ')) {
@@ -42,7 +42,7 @@ fn key(rules: NameRules, name: &[u8]) -> Vec<u8> {
     let composed = |text: &str| if rules.folds_unicode { text.nfc().collect() } else { text.to_owned() };
     let text = composed(text);
     if rules.folds_case {
-        // By way of capitals, so that letters with several small forms meet.
+        // Through upper case, so that letters with several lower-case forms get one key.
         composed(&text.to_uppercase().to_lowercase()).into_bytes()
     } else {
         text.into_bytes()
@@ -54,26 +54,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_meet_as_the_rules_say() {
+    fn names_have_equal_keys_where_the_rules_do_not_distinguish_them() {
         let case = NameRules { folds_case: true, ..NameRules::BYTES };
         let unicode = NameRules { folds_unicode: true, ..NameRules::BYTES };
         let trims = NameRules { trims_end: true, ..NameRules::BYTES };
-        let meet = |rules, a: &[u8], b: &[u8]| key(rules, a) == key(rules, b);
-        let (composed, apart) = ("\u{e9}".as_bytes(), "e\u{301}".as_bytes());
+        let are_equal = |rules, a: &[u8], b: &[u8]| key(rules, a) == key(rules, b);
+        let (composed, decomposed) = ("\u{e9}".as_bytes(), "e\u{301}".as_bytes());
         for (rules, a, b, expected) in [
             (case, &b"README"[..], &b"ReadMe"[..], true),
             (case, "Ärger".as_bytes(), "äRGER".as_bytes(), true),
             (case, "ΣΑΣ".as_bytes(), "σας".as_bytes(), true),
             (case, b"A\xff", b"a\xff", true),
-            (case, composed, apart, false),
+            (case, composed, decomposed, false),
             (case, b"a", b"b", false),
-            (unicode, composed, apart, true),
+            (unicode, composed, decomposed, true),
             (unicode, b"A", b"a", false),
             (trims, b"a. .", b"a", true),
             (trims, b".a", b"a", false),
             (NameRules::BYTES, b"A", b"a", false),
         ] {
-            assert_eq!(meet(rules, a, b), expected, "{} and {}", a.escape_ascii(), b.escape_ascii());
+            assert_eq!(are_equal(rules, a, b), expected, "{} and {}", a.escape_ascii(), b.escape_ascii());
         }
     }
 }

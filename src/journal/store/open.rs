@@ -1,4 +1,4 @@
-//! Opening the database: checks its owner, its lock, its version and that it is whole.
+//! Opening the database: checks its owner, lock, version and integrity.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read as _};
@@ -25,17 +25,17 @@ const APPLICATION_ID: i32 = 0x546f_7770;
 const SCHEMA_VERSION: i32 = 4;
 const SCHEMA: &str = include_str!("schema.sql");
 const TEMPORARY_TABLES: &str = include_str!("temporary.sql");
-/// A smaller database is checked as a whole when it is opened.
+/// A database up to this size is checked completely when it is opened.
 const QUICK_CHECK_BYTES: u64 = 64 << 20;
 
 /// How long another connection may hold the database.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The roots of the two trees that a database belongs to.
+/// The roots of the two trees of a database.
 pub(crate) type Roots = PerSide<Vec<u8>>;
 
-/// Checks that the database of these trees can be at `path`, and creates its folder.
-/// An existing file is checked, and left as it is.
+/// Checks that the database of these trees can be used at `path`, and creates its folder.
+/// An existing file is checked and not changed.
 pub(crate) fn check_file(path: &Path, roots: &Roots) -> Result<()> {
     let lock = lock(path)?;
     check_companions(path, &lock.path, false)?;
@@ -49,7 +49,7 @@ pub(crate) fn check_file(path: &Path, roots: &Roots) -> Result<()> {
     Ok(())
 }
 
-/// Opens the database of these trees to be read, whoever else has it open. `None`: there is none yet.
+/// Opens the database of these trees for reading, even while a run uses it. `None`: it does not exist yet.
 pub(in crate::journal) fn open_beside_others(path: &Path, roots: &Roots) -> Result<Option<Connection>> {
     let opened = match private_file::open(path, Access::Read) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -72,7 +72,7 @@ fn failed(path: &Path, error: &rusqlite::Error) -> Error {
     Error::Database { path: path.to_owned(), problem: describe(error) }
 }
 
-/// Lets SQLite open the path, and verifies that it is still the file that was checked.
+/// Opens the path with SQLite and verifies that it is still the file that was checked.
 fn connect(path: &Path, checked: &PrivateFile) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(&checked.path, flags).map_err(|error| failed(path, &error))?;
@@ -85,7 +85,7 @@ fn connect(path: &Path, checked: &PrivateFile) -> Result<Connection> {
     Ok(connection)
 }
 
-/// Checks that a database is whole, not of a newer version, and of these trees; returns its version.
+/// Checks that a database is intact, not of a newer version, and of these trees; returns its version.
 fn check_usable(path: &Path, connection: &Connection, roots: &Roots) -> Result<i32> {
     check_whole(path, connection)?;
     let version = check_version(path, connection)?;
@@ -93,7 +93,7 @@ fn check_usable(path: &Path, connection: &Connection, roots: &Roots) -> Result<i
     Ok(version)
 }
 
-/// Opens the database at `path`, or creates it.
+/// Opens or creates the database at `path`.
 pub(in crate::journal) fn open(path: &Path, roots: &Roots) -> Result<Opened> {
     let mut lock = lock(path)?;
     lock.tighten();
@@ -119,7 +119,7 @@ pub(in crate::journal) fn open(path: &Path, roots: &Roots) -> Result<Opened> {
     Ok(Opened { connection, lock: lock.file, wal, files, fresh, warnings })
 }
 
-/// Opens the write-ahead log, which SQLite has created by now, and makes its directory entry durable.
+/// Opens the write-ahead log, which SQLite has already created, and makes its directory entry durable.
 /// SQLite holds no POSIX locks on this file, so closing our handle releases none.
 fn open_wal(path: &Path, real: &Path) -> Result<File> {
     let wal = own_files::companion(real, "-wal");
@@ -145,8 +145,8 @@ fn cannot_be_opened(path: &Path, error: &io::Error) -> Error {
 
 /// Sets the pragmas; returns whether there is a write-ahead log.
 fn set_up(connection: &Connection) -> rusqlite::Result<bool> {
-    // WAL with NORMAL: a power cut may take back the last transactions, never
-    // tear one. Where that would do harm, `Db::commit_durably` syncs the WAL; FULL would
+    // WAL with NORMAL: a power cut may undo the last transactions, but never
+    // part of one. Where that would do harm, `Db::commit_durably` syncs the WAL; FULL would
     // sync each of the many small transactions of a scan.
     let mode: String = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
     let has_wal = mode == "wal";
@@ -189,7 +189,7 @@ fn network_filesystem(file: &File) -> Option<&'static str> {
     }
 }
 
-/// Whether the file is empty. One that is not must be SQLite's.
+/// Whether the file is empty. A file with content must be a SQLite database.
 fn is_fresh(path: &Path, mut file: &File) -> Result<bool> {
     let mut header = Vec::with_capacity(16);
     file.by_ref()
@@ -205,7 +205,7 @@ fn is_fresh(path: &Path, mut file: &File) -> Result<bool> {
     Err(not_ours(path))
 }
 
-/// Whether a process was interrupted between creating the file and its tables.
+/// Whether a process was interrupted between creating the file and creating its tables.
 fn is_unfinished(connection: &Connection) -> rusqlite::Result<bool> {
     let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
@@ -234,18 +234,18 @@ fn create(connection: &Connection, roots: &Roots) -> rusqlite::Result<()> {
 fn check_whole(path: &Path, connection: &Connection) -> Result<()> {
     let length = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
     if length > QUICK_CHECK_BYTES {
-        // It would take minutes; a damaged page is found when it is used.
+        // The check would take minutes; a damaged page is found when it is read.
         return Ok(());
     }
-    let verdict: rusqlite::Result<String> = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
-    match verdict {
-        Ok(verdict) if verdict == "ok" => Ok(()),
-        Ok(verdict) => Err(Error::Database { path: path.to_owned(), problem: damaged(&verdict) }),
+    let result: rusqlite::Result<String> = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
+    match result {
+        Ok(message) if message == "ok" => Ok(()),
+        Ok(message) => Err(Error::Database { path: path.to_owned(), problem: damaged(&message) }),
         Err(error) => Err(Error::Database { path: path.to_owned(), problem: describe(&error) }),
     }
 }
 
-/// Returns the version, if it is one that can be used or brought up to date.
+/// Returns the version if this program can use it or upgrade it.
 fn check_version(path: &Path, connection: &Connection) -> Result<i32> {
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let read = || Ok((number("application_id")?, number("user_version")?));
@@ -258,7 +258,7 @@ fn check_version(path: &Path, connection: &Connection) -> Result<i32> {
         return Err(Error::Database {
             path: path.to_owned(),
             problem: format!(
-                "was made by a newer version of towpath (schema {version}; this one knows {SCHEMA_VERSION}); \
+                "was created by a newer version of towpath (schema {version}; this one knows {SCHEMA_VERSION}); \
                  use that version, or another --database"
             ),
         });

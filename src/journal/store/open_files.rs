@@ -1,6 +1,6 @@
-//! Notices that the files of the open database were deleted, moved or replaced.
+//! Detects that the files of the open database were deleted, moved or replaced.
 //!
-//! SQLite keeps writing into files that have no name any more, without an error: what a run
+//! SQLite writes into unlinked files without an error: everything that a run
 //! records there is lost when it ends.
 
 use std::fs::Metadata;
@@ -15,11 +15,11 @@ const SMALLEST_PAGE_BYTES: u64 = 512;
 /// The files of a database, as they were when it was opened.
 #[derive(Debug)]
 pub(in crate::journal) struct OpenFiles {
-    /// As the user gave it, for messages.
+    /// The path that the user specified, for messages.
     database: PathBuf,
     /// Canonical paths, with device and inode.
     files: Vec<(PathBuf, (u64, u64))>,
-    /// The database is never shorter.
+    /// The least size of the database: it never shrinks.
     least_bytes: u64,
 }
 
@@ -27,13 +27,13 @@ impl OpenFiles {
     /// The database at `path`, which is `real` with the metadata `opened`, and SQLite's files beside it.
     pub(in crate::journal) fn of(path: &Path, real: &Path, opened: &Metadata) -> Self {
         let beside = ["-wal", "-shm"].map(|suffix| own_files::companion(real, suffix));
-        // Where the file system supports no write-ahead log there are none.
+        // They do not exist where the file system supports no write-ahead log.
         let beside = beside.into_iter().filter_map(|file| {
             let metadata = std::fs::symlink_metadata(&file).ok()?;
             Some((file, identity(&metadata)))
         });
         let files = std::iter::once((real.to_owned(), identity(opened))).chain(beside).collect();
-        // It never shrinks, and has its first page before the first commit.
+        // The first page is written before the first commit.
         Self { database: path.to_owned(), files, least_bytes: opened.len().max(SMALLEST_PAGE_BYTES) }
     }
 
@@ -44,7 +44,7 @@ impl OpenFiles {
     pub(in crate::journal) fn check(&self) -> Result<()> {
         self.files.iter().try_for_each(|(file, opened)| {
             let what = match std::fs::symlink_metadata(file) {
-                Ok(now) if identity(&now) == *opened && !self.is_cut(file, &now) => return Ok(()),
+                Ok(now) if identity(&now) == *opened && !self.is_truncated(file, &now) => return Ok(()),
                 Ok(now) if identity(&now) == *opened => "was overwritten or truncated".to_owned(),
                 Ok(_) => "was replaced by another file".to_owned(),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => "was deleted or moved".to_owned(),
@@ -54,7 +54,7 @@ impl OpenFiles {
         })
     }
 
-    fn is_cut(&self, file: &Path, now: &Metadata) -> bool {
+    fn is_truncated(&self, file: &Path, now: &Metadata) -> bool {
         self.files.first().is_some_and(|(database, _)| database == file) && now.len() < self.least_bytes
     }
 
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_database_that_is_truncated_or_overwritten_is_missed() {
+    fn a_truncated_or_overwritten_database_is_detected() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("db");
         std::fs::write(&path, [1; 4096]).unwrap();
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn each_file_is_missed_wherever_it_went() {
+    fn a_moved_or_replaced_file_is_detected() {
         for name in ["db", "db-wal", "db-shm"] {
             for replaced in [false, true] {
                 let folder = tempfile::tempdir().unwrap();
@@ -112,7 +112,7 @@ mod tests {
                 let what = if replaced { "was replaced" } else { "was deleted or moved" };
                 assert!(error.contains(what) && error.contains(name), "{error}");
                 std::fs::rename(at("elsewhere"), at(name)).unwrap();
-                assert!(files.check().is_ok(), "it was moved back");
+                assert!(files.check().is_ok(), "after moving it back");
             }
         }
     }

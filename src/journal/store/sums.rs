@@ -1,11 +1,11 @@
-//! Sums of sizes: sparse files alone can add up to more than SQLite's 63 bits.
+//! Sums of sizes: sparse files alone can exceed SQLite's 63 bits.
 
 use rusqlite::Row;
 
 use crate::journal::store::value::number;
 
-/// The columns `bytes_high` and `bytes_low`: the sum of `size` over some rows, for [`read`]. It comes in two
-/// halves, since SQLite's `sum` fails beyond 63 bits and its `total` rounds beyond 53. `filter` is empty or
+/// The columns `bytes_high` and `bytes_low`: the sum of `size` over some rows, for [`read`]. It is split into
+/// two halves, since SQLite's `sum` fails beyond 63 bits and its `total` rounds beyond 53. `filter` is empty or
 /// a `FILTER` clause.
 pub(in crate::journal) fn columns(filter: &str) -> String {
     format!(
@@ -19,13 +19,13 @@ pub(in crate::journal) fn read(row: &Row<'_>) -> rusqlite::Result<u128> {
     Ok((half("bytes_high")? << 32) + half("bytes_low")?)
 }
 
-/// A sum for a column of 63 bits. A larger one becomes the largest number, which stands for "sum the rows"
+/// A sum for a column of 63 bits. A larger sum becomes the largest number, which means "sum the rows"
 /// ([`is_exact`]).
 pub(in crate::journal) fn bounded(sum: u128) -> i64 {
     i64::try_from(sum).unwrap_or(i64::MAX)
 }
 
-/// Whether a column had room for this sum.
+/// Whether the column could hold this sum.
 pub(in crate::journal) fn is_exact(recorded: u128) -> bool {
     bounded(recorded) < i64::MAX
 }

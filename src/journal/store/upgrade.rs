@@ -1,9 +1,9 @@
-//! From the schema of an older version to this one's.
+//! Upgrades the schema of an older version to the current one.
 
 use rusqlite::Connection;
 
-/// What version 1 lacks. What was known of the sink and of directories is not
-/// enough any more: `settings` that no options have make the next run scan.
+/// From version 1 to 2. The old records of the sink and of directories do not suffice:
+/// `settings` that match no options make the next run scan.
 const FROM_1: &str = "
     ALTER TABLE scan ADD COLUMN settings TEXT NOT NULL DEFAULT 'version 1';
     ALTER TABLE dir ADD COLUMN parent INTEGER;
@@ -38,7 +38,7 @@ const FROM_1: &str = "
     DROP TABLE walk_queue;
 ";
 
-/// What version 2 lacks. Its backlog is still good; whether a pending file was begun it does not say.
+/// From version 2 to 3. The backlog stays valid, but does not record whether a pending file was begun.
 const FROM_2: &str = "
     ALTER TABLE dir ADD COLUMN sink_foreign_device INTEGER;
     ALTER TABLE file ADD COLUMN kept_size INTEGER;
@@ -49,8 +49,8 @@ const FROM_2: &str = "
     DROP VIEW IF EXISTS files;
 ";
 
-/// Times that 64 bits of nanoseconds do not hold are TEXT: their columns take any type. What is stored
-/// stays as it is, so that only the schema's text changes (<https://sqlite.org/lang_altertable.html#otheralter>).
+/// Times beyond 64 bits of nanoseconds are TEXT, so the columns accept any type. Stored values
+/// do not change, so only the schema's text is edited (<https://sqlite.org/lang_altertable.html#otheralter>).
 const ANY_TIMES: &str = "
     PRAGMA writable_schema = ON;
     UPDATE sqlite_schema SET sql = replace(replace(replace(replace(replace(sql, 'modified INTEGER', 'modified ANY'),
@@ -60,7 +60,7 @@ const ANY_TIMES: &str = "
     PRAGMA writable_schema = RESET;
 ";
 
-/// What version 3 lacks.
+/// From version 3 to 4.
 const FROM_3: &str = "
     ALTER TABLE tree ADD COLUMN probe TEXT;
     ALTER TABLE run ADD COLUMN user INTEGER;
@@ -75,7 +75,7 @@ const FROM_3: &str = "
     DROP VIEW IF EXISTS files;
 ";
 
-/// Brings a database of `version` to that of `schema`, in one transaction.
+/// Upgrades a database of `version` to version `to`, that of `schema`, in one transaction.
 pub(in crate::journal) fn upgrade(
     connection: &Connection,
     version: i32,

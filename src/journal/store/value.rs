@@ -1,8 +1,8 @@
-//! How values are stored.
+//! The storage format of values.
 //!
 //! Names are TEXT where they are valid UTF-8, else BLOB. Times are INTEGER nanoseconds since 1970 where
-//! 64 bits hold these, else TEXT with the same in decimal digits: SQLite computes with both, with the
-//! precision of floating point beyond 64 bits.
+//! they fit in 64 bits, else TEXT with the decimal digits: SQLite computes with both, beyond 64 bits
+//! with floating-point precision.
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, Value, ValueRef};
 use rusqlite::{Row, ToSql};
@@ -10,7 +10,7 @@ use towpath_backend::{Owner, RelPath, Timestamp};
 
 use crate::event::Side;
 
-/// Stores an enum as an INTEGER, with one number for each of its values.
+/// Stores an enum as an INTEGER, with a number for each variant.
 macro_rules! stored_as_integer {
     ($type:ty { $($value:path = $number:literal),+ $(,)? }) => {
         impl rusqlite::ToSql for $type {
@@ -39,7 +39,7 @@ stored_as_integer!(Side {
     Side::Sink = 1,
 });
 
-/// The bytes of a name or path, as a parameter of a statement.
+/// The bytes of a name or path as a statement parameter.
 pub(in crate::journal) struct Name<'a>(pub(in crate::journal) &'a [u8]);
 
 impl<'a> Name<'a> {
@@ -48,7 +48,7 @@ impl<'a> Name<'a> {
         Self(path.as_bytes())
     }
 
-    /// The directory that holds `path`, and its name there. The root lies in itself and has no name.
+    /// The parent directory of `path`, and its last name. The root is its own parent and has no name.
     pub(in crate::journal) fn split(path: &'a RelPath) -> (Self, Self) {
         let bytes = path.as_bytes();
         let name = last_name(bytes);
@@ -66,12 +66,12 @@ impl ToSql for Name<'_> {
     }
 }
 
-/// The part of a path behind its last slash.
+/// The part of a path after its last slash.
 pub(in crate::journal) fn last_name(path: &[u8]) -> &[u8] {
     path.rsplit(|&byte| byte == b'/').next().unwrap_or_default()
 }
 
-/// A name as a column has it: TEXT or BLOB.
+/// A name in a column: TEXT or BLOB.
 struct NameBytes(Vec<u8>);
 
 impl FromSql for NameBytes {
@@ -80,7 +80,7 @@ impl FromSql for NameBytes {
     }
 }
 
-/// A path as a column has it.
+/// A path in a column.
 struct Path(RelPath);
 
 impl FromSql for Path {
@@ -99,12 +99,12 @@ pub(in crate::journal) fn path(row: &Row<'_>, column: &str) -> rusqlite::Result<
     Ok(row.get::<_, Path>(column)?.0)
 }
 
-/// A path, if there is one.
+/// A path, or `None` for NULL.
 pub(in crate::journal) fn optional_path(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<RelPath>> {
     Ok(row.get::<_, Option<Path>>(column)?.map(|path| path.0))
 }
 
-/// The path of the entry whose name and whose directory's path are in these columns.
+/// The path of an entry, from the columns of its directory's path and of its name.
 pub(in crate::journal) fn path_in(row: &Row<'_>, dir: &str, name: &str) -> rusqlite::Result<RelPath> {
     let index = row.as_ref().column_index(name)?;
     path(row, dir)?
@@ -122,12 +122,12 @@ pub(in crate::journal) fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
-/// A limit on rows, as a parameter of a statement.
+/// A limit on rows as a statement parameter.
 pub(in crate::journal) fn limit(rows: usize) -> i64 {
     signed(rows as u64)
 }
 
-/// The signed number with the same bits: inodes use all 64.
+/// The signed number with the same bits: inode numbers use all 64.
 pub(in crate::journal) fn bits(number: u64) -> i64 {
     number.cast_signed()
 }
@@ -137,18 +137,18 @@ pub(in crate::journal) fn number(row: &Row<'_>, column: &str) -> rusqlite::Resul
     row.get(column).map(unsigned)
 }
 
-/// A size or count, if there is one.
+/// A size or count, or `None` for NULL.
 pub(in crate::journal) fn optional_number(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<u64>> {
     Ok(row.get::<_, Option<i64>>(column)?.map(unsigned))
 }
 
-/// The owner, if both user and group are known.
+/// The owner, or `None` if either column is NULL.
 pub(in crate::journal) fn owner(row: &Row<'_>, user: &str, group: &str) -> rusqlite::Result<Option<Owner>> {
     let (user, group): (Option<u32>, Option<u32>) = (row.get(user)?, row.get(group)?);
     Ok(user.zip(group).map(|(user, group)| Owner { user, group }))
 }
 
-/// A time, as a parameter of a statement or as a column.
+/// A time as a statement parameter or a column.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::journal) struct Time(pub(in crate::journal) Timestamp);
 
@@ -170,7 +170,7 @@ impl FromSql for Time {
     }
 }
 
-/// A time, if there is one.
+/// A time, or `None` for NULL.
 pub(in crate::journal) fn optional_time(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Timestamp>> {
     Ok(row.get::<_, Option<Time>>(column)?.map(|time| time.0))
 }
@@ -180,7 +180,8 @@ pub(in crate::journal) fn time(row: &Row<'_>, column: &str) -> rusqlite::Result<
     Ok(row.get::<_, Time>(column)?.0)
 }
 
-/// The difference up to which two times are equal. `None`: the sink keeps no mtimes, so any two are.
+/// The difference in nanoseconds up to which two times are equal. `None`: the sink keeps no mtimes, so all
+/// times are equal.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::journal) struct Tolerance(pub(in crate::journal) Option<u64>);
 
@@ -200,7 +201,7 @@ pub(in crate::journal) fn subtree(dir: &RelPath) -> (Vec<u8>, Vec<u8>) {
     (bound(b'/'), bound(b'0'))
 }
 
-/// Now, in nanoseconds since 1970.
+/// The current time in nanoseconds since 1970.
 pub(in crate::journal) fn now_ns() -> i64 {
     i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX)
 }

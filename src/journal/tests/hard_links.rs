@@ -1,4 +1,4 @@
-//! Large sets of names: what they cost, and that work on them can be interrupted.
+//! The cost of large sets of names, and the interruption of long statements.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::open;
 use crate::error::Error;
 use crate::event::Side;
 use crate::journal::store::db::Db;
-use crate::journal::{Compares, ImpossibleKey, RowState, RowUpdate, ScanOptions, Sizes, Stretch, Work};
+use crate::journal::{Compares, ImpossibleKey, RowRange, RowState, RowUpdate, ScanOptions, Sizes, Work};
 
 /// Rows `name`, 1 to ?1, in a CTE `n`.
 const NUMBERS: &str = "WITH n(name) AS (VALUES (1) UNION ALL SELECT name + 1 FROM n WHERE name < ?1)";
@@ -44,15 +44,15 @@ fn scanned(folder: &Path, count: u32, source: &str, sink: &str) -> Db {
     db
 }
 
-/// Decides, and goes through all that follows. Up to 64 names fail, and the others wait for another attempt.
-fn work_through(db: &mut Db) {
+/// Compares the names and processes the backlog: every name with content fails, and the others are given up.
+fn process(db: &mut Db) {
     db.find_merged().unwrap();
     db.separate_merged(0, 9).unwrap();
     db.choose_carriers().unwrap();
     db.compare_names(0, 9).unwrap();
     db.send_orphaned_names(0).unwrap();
     loop {
-        let failing = db.pending_page(Work::Content, 0, Sizes::All, &Stretch::all(), 64).unwrap();
+        let failing = db.pending_page(Work::Content, 0, Sizes::All, &RowRange::all(), 64).unwrap();
         for pending in &failing {
             let state = RowState::Failed { side: Side::Source, metadata: None };
             db.record(&[RowUpdate { key: pending.key.clone(), state, lines: Vec::new() }]).unwrap();
@@ -61,18 +61,18 @@ fn work_through(db: &mut Db) {
             break;
         }
     }
-    let mut stretch = Stretch::all();
-    while let Some(last) = db.pending_page(Work::Name, 0, Sizes::All, &stretch, 64).unwrap().pop() {
-        stretch = Stretch::RestOfDir(last.key);
+    let mut range = RowRange::all();
+    while let Some(last) = db.pending_page(Work::Name, 0, Sizes::All, &range, 64).unwrap().pop() {
+        range = RowRange::RestOfDir(last.key);
     }
     while !db.give_up_names(64, "no").unwrap().is_empty() {}
 }
 
-/// What `work_through` costs, in hundreds of instructions of SQLite's machine.
+/// The cost of `process` in hundreds of SQLite virtual-machine instructions.
 fn cost(count: u32, source: &str, sink: &str) -> u64 {
     let folder = tempfile::tempdir().unwrap();
     let mut db = scanned(folder.path(), count, source, sink);
-    cost_of(&mut db, work_through)
+    cost_of(&mut db, process)
 }
 
 fn cost_of(db: &mut Db, work: impl FnOnce(&mut Db)) -> u64 {
@@ -92,11 +92,11 @@ fn cost_of(db: &mut Db, work: impl FnOnce(&mut Db)) -> u64 {
 }
 
 #[test]
-fn the_names_of_one_file_cost_in_proportion_to_their_number() {
+fn the_cost_of_the_names_of_a_file_is_linear_in_their_number() {
     for (case, source, sink) in [
-        ("none is at the sink, and each fails", "0, 0, 7, 7", "NULL, NULL"),
-        ("all are names of one file at the sink", "0, 1, 7, 7", "8, 8"),
-        ("all are files of their own at the sink", "0, 1, 7, 7", "NULL, NULL"),
+        ("the sink has none, and each fails", "0, 0, 7, 7", "NULL, NULL"),
+        ("the sink has all as names of one file", "0, 1, 7, 7", "8, 8"),
+        ("the sink has all as separate files", "0, 1, 7, 7", "NULL, NULL"),
         ("the last one is in sync", "0, name = ?1, 7, 7", "NULL, NULL"),
         ("one file at the sink is two in the source", "0, 1, 7, name % 2", "8, 8"),
         ("different files have one inode number", "name, 0, 7, 7", "NULL, NULL"),
@@ -107,7 +107,7 @@ fn the_names_of_one_file_cost_in_proportion_to_their_number() {
 }
 
 #[test]
-fn names_that_the_sink_cannot_hold_cost_in_proportion_to_their_number() {
+fn the_cost_of_names_that_the_sink_cannot_hold_is_linear_in_their_number() {
     let cost = |count| {
         let folder = tempfile::tempdir().unwrap();
         let mut db = scanned(folder.path(), count, "0, 0, NULL, NULL", "NULL, NULL");
@@ -128,7 +128,7 @@ fn names_that_the_sink_cannot_hold_cost_in_proportion_to_their_number() {
 }
 
 #[test]
-fn a_long_statement_is_interrupted_and_what_was_done_before_it_stays() {
+fn an_interrupted_long_statement_undoes_no_earlier_change() {
     let folder = tempfile::tempdir().unwrap();
     let mut db = open(folder.path());
     let stop = CancellationToken::new();
@@ -143,7 +143,7 @@ fn a_long_statement_is_interrupted_and_what_was_done_before_it_stays() {
         })
     });
     assert!(matches!(interrupted, Err(Error::Interrupted)), "{interrupted:?}");
-    // What is not marked as long comes to its end, and can be committed.
+    // A statement of a job that is not interruptible completes and can be committed.
     let long = "WITH n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n LIMIT 50000) SELECT max(i) FROM n";
     db.in_transaction(|db| db.row(long, [], |_| Ok(()))).unwrap();
     db.commit().unwrap();

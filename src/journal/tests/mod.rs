@@ -9,7 +9,7 @@ use crate::audit::AuditLog;
 use crate::journal::store::db::Db;
 use crate::journal::store::open::{self, Roots};
 
-/// A database in `folder`, new or as it is there.
+/// Opens or creates the database in `folder`.
 pub(super) fn open(folder: &Path) -> Db {
     let roots = Roots { source: b"/old".to_vec(), sink: b"/new".to_vec() };
     let log = AuditLog::open(&folder.join("log")).unwrap();

@@ -1,8 +1,8 @@
-//! Simulated power cuts: each line of a committed transaction is in the log exactly once.
+//! Simulated power cuts: the log has each line of a committed transaction exactly once.
 //!
 //! `tests/it/durability.rs` checks by system calls that a transaction with lines is durable
 //! before its lines are appended, and that the log is synced before such a transaction.
-//! These tests assume both, and cut off whatever was not synced.
+//! These tests assume both, and truncate the log anywhere after its last synced byte.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ use crate::own_files::companion;
 enum Step {
     /// Adds this many lines and commits.
     Record(usize),
-    /// Adds this many lines without a commit.
+    /// Adds this many lines without committing.
     Log(usize),
     /// Changes a row and commits.
     Commit,
@@ -97,7 +97,7 @@ fn moment(folder: &Path, db: &Db, committed: Vec<u8>) -> Moment {
     }
 }
 
-/// The log after recovery from a cut that left `cut` bytes of it, the last `zeros` of them zeros.
+/// The log after recovery from a power cut that left `cut` bytes of it, the last `zeros` of them zeros.
 fn after_cut(moment: &Moment, cut: usize, zeros: usize) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let mut log = moment.log[..cut].to_vec();
@@ -128,20 +128,20 @@ fn check(moment: &Moment, cut: usize, zeros: usize) {
 }
 
 #[test]
-fn each_line_is_in_the_log_once_wherever_a_power_cut_tears_it() {
+fn the_log_has_each_line_once_wherever_a_power_cut_truncates_it() {
     let folder = tempfile::tempdir().unwrap();
     let steps = [Step::Record(2), Step::Commit, Step::Log(1), Step::Record(1), Step::Commit];
     let moments = moments(folder.path(), &steps);
     let last = moments.last().unwrap();
-    assert!(last.durable_bytes < last.log.len(), "something can be cut off");
-    assert_eq!(last.durable_bytes, text(0..2).len(), "and of the earlier lines nothing");
+    assert!(last.durable_bytes < last.log.len(), "the log has unsynced lines");
+    assert_eq!(last.durable_bytes, text(0..2).len(), "the earlier lines are synced");
     for cut in last.durable_bytes..=last.log.len() {
         check(last, cut, 0);
     }
 }
 
 #[test]
-fn the_lines_about_a_run_are_in_the_log_once_wherever_a_power_cut_tears_them() {
+fn the_log_has_the_lines_about_a_run_once_wherever_a_power_cut_truncates_it() {
     let folder = tempfile::tempdir().unwrap();
     let mut db = open(folder.path());
     let roots = || FilePaths { source: b"/old".to_vec(), dest: b"/new".to_vec() };
@@ -155,7 +155,7 @@ fn the_lines_about_a_run_are_in_the_log_once_wherever_a_power_cut_tears_them() {
     db.commit().unwrap();
     let begun = moment(folder.path(), &db, Vec::new());
     let begun = Moment { committed: begun.log.clone(), ..begun };
-    assert_eq!((begun.durable_bytes, begun.log.split(|byte| *byte == b'\n').count()), (0, 2), "a line that can be cut");
+    assert_eq!((begun.durable_bytes, begun.log.split(|byte| *byte == b'\n').count()), (0, 2), "an unsynced line");
     for cut in 0..=begun.log.len() {
         check(&begun, cut, 0);
     }
@@ -163,14 +163,14 @@ fn the_lines_about_a_run_are_in_the_log_once_wherever_a_power_cut_tears_them() {
     db.commit().unwrap();
     let ended = moment(folder.path(), &db, Vec::new());
     assert!(ended.log.starts_with(&begun.log) && ended.log.len() > begun.log.len());
-    assert_eq!(ended.durable_bytes, ended.log.len(), "nothing can be cut");
-    // A log that is rotated between two runs gets nothing a second time.
+    assert_eq!(ended.durable_bytes, ended.log.len(), "everything is synced");
+    // A log that was rotated between two runs gets no line again.
     let rotated = Moment { log: Vec::new(), committed: Vec::new(), durable_bytes: 0, ..ended };
     check(&rotated, 0, 0);
 }
 
 #[tokio::test]
-async fn lines_reach_the_log_though_nobody_asks_for_a_commit() {
+async fn lines_reach_the_log_without_a_requested_commit() {
     let folder = tempfile::tempdir().unwrap();
     let roots = Roots { source: b"/old".to_vec(), sink: b"/new".to_vec() };
     let log = AuditLog::open(&folder.path().join("log")).unwrap();
@@ -190,7 +190,7 @@ async fn lines_reach_the_log_though_nobody_asks_for_a_commit() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
     #[test]
-    fn whatever_a_run_does_each_line_is_in_the_log_once_after_a_power_cut(
+    fn the_log_has_each_line_once_after_a_power_cut_in_any_run(
         steps in prop::collection::vec(
             prop_oneof![
                 (0..4usize).prop_map(Step::Record),

@@ -9,7 +9,7 @@ use async_channel::Sender;
 use super::shared::Transfer;
 use super::task::Task;
 use crate::error::Result;
-use crate::journal::{FileKey, Pending, Sizes, Stretch, Work};
+use crate::journal::{FileKey, Pending, RowRange, Sizes, Work};
 
 /// Files of one page of the backlog.
 const PAGE_FILES: usize = 1024;
@@ -23,8 +23,8 @@ pub(super) async fn dispatch(
     tasks: Sender<Task>,
 ) -> Result<()> {
     let session = &transfer.session;
-    let fetch = |stretch, limit| async move {
-        let page = session.journal.pending_page(work, attempt, sizes, stretch, limit).await;
+    let fetch = |range, limit| async move {
+        let page = session.journal.pending_page(work, attempt, sizes, range, limit).await;
         // Without a backlog the lanes have nothing to wait for.
         page.inspect_err(|_| transfer.stop.cancel())
     };
@@ -58,17 +58,17 @@ struct Pages {
     /// The last file taken of each directory in flight.
     begun: Vec<FileKey>,
     /// Where directories are that were not begun yet, if there may be any.
-    rest: Option<Stretch>,
+    rest: Option<RowRange>,
 }
 
 impl Pages {
     fn new(dirs: usize) -> Self {
-        Self { dirs, begun: Vec::new(), rest: Some(Stretch::all()) }
+        Self { dirs, begun: Vec::new(), rest: Some(RowRange::all()) }
     }
 
     /// The next files, or `None` at the end: about [`PAGE_FILES`], as `fetch` gives them
-    /// of a stretch, up to a limit and in order.
-    async fn next<F>(&mut self, fetch: &impl Fn(Stretch, usize) -> F) -> Result<Option<Vec<Pending>>>
+    /// of a range, up to a limit and in order.
+    async fn next<F>(&mut self, fetch: &impl Fn(RowRange, usize) -> F) -> Result<Option<Vec<Pending>>>
     where
         F: Future<Output = Result<Vec<Pending>>>,
     {
@@ -78,15 +78,15 @@ impl Pages {
         let share = PAGE_FILES.div_ceil(self.dirs);
         let mut page = Vec::new();
         for last in mem::take(&mut self.begun) {
-            let files = fetch(Stretch::RestOfDir(last), share).await?;
+            let files = fetch(RowRange::RestOfDir(last), share).await?;
             self.begun.extend(last_of_full(&files, share));
             page.extend(files);
         }
         while self.begun.len() < self.dirs && page.len() < PAGE_FILES {
-            let Some(stretch) = self.rest.take() else { break };
-            let files = fetch(stretch, share).await?;
+            let Some(range) = self.rest.take() else { break };
+            let files = fetch(range, share).await?;
             if let Some(last) = last_of_full(&files, share) {
-                self.rest = Some(Stretch::BehindDir(last.dir));
+                self.rest = Some(RowRange::AfterDir(last.dir));
                 self.begun.push(last);
             }
             page.extend(files);
@@ -150,13 +150,13 @@ mod tests {
     /// All pages of this backlog, and how often it was asked.
     fn pages_of(backlog: &[Pending], dirs: usize) -> (Vec<Vec<Pending>>, usize) {
         let asked = Cell::new(0);
-        let fetch = |stretch: Stretch, limit: usize| {
+        let fetch = |range: RowRange, limit: usize| {
             asked.set(asked.get() + 1);
             let is_in = |pending: &&Pending| {
                 let key = (pending.key.dir, &pending.key.name);
-                match &stretch {
-                    Stretch::BehindDir(dir) => key.0 > *dir,
-                    Stretch::RestOfDir(after) => key.0 == after.dir && key.1 > &after.name,
+                match &range {
+                    RowRange::AfterDir(dir) => key.0 > *dir,
+                    RowRange::RestOfDir(after) => key.0 == after.dir && key.1 > &after.name,
                 }
             };
             std::future::ready(Ok(backlog.iter().filter(is_in).take(limit).cloned().collect()))

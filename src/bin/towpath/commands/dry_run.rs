@@ -18,7 +18,7 @@ use crate::config::state_files::{StateFiles, canonical_of};
 use crate::console;
 use crate::console::output;
 use crate::exit::{COULD_NOT_RUN, NOT_ALL_IN_SYNC, REFUSED, Refusal};
-use towpath::{KnownSink, Migration, Options, Planned, Report, RunOutcome, Sink, Source};
+use towpath::{Migration, Options, Planned, RecordedSink, Report, RunOutcome, Sink, Source};
 use towpath::{canonical_path, database_files};
 
 /// Runs it on a copy of the database, beside that one and removed afterwards: it decides with what the real run
@@ -74,7 +74,7 @@ async fn local_sink(
     dest: &Path,
     arguments: &SyncArguments,
     source: &dyn Source,
-    known: KnownSink,
+    known: RecordedSink,
 ) -> Result<Box<dyn Sink>, Refusal> {
     let failed = |error: &towpath_local::OpenError| Refusal(COULD_NOT_RUN, format!("destination {error}"));
     let Some(mut sink) = LocalSink::inspect(dest).map_err(|error| failed(&error))? else {

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::mem;
 
-use async_channel::Sender;
+use tokio::sync::mpsc;
 
 use super::shared::Transfer;
 use super::task::Task;
@@ -20,7 +20,7 @@ pub(super) async fn dispatch(
     work: Work,
     attempt: u32,
     sizes: Sizes,
-    tasks: Sender<Task>,
+    tasks: mpsc::Sender<Task>,
 ) -> Result<()> {
     let session = &transfer.session;
     let fetch = |range, limit| async move {

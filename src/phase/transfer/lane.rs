@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_channel::Receiver;
+use tokio::sync::{Mutex, mpsc};
 use towpath_backend::{Attributes, RelPath};
 
 use super::block::Block;
@@ -33,23 +33,28 @@ pub(crate) enum Message {
 pub(crate) enum Tasks {
     /// From the dispatchers.
     Dispatched {
-        first: Receiver<Task>,
+        first: Queue,
         /// What it takes while there are none of the first.
-        then: Option<Receiver<Task>>,
+        then: Option<Queue>,
     },
     /// From the files that other lanes set aside.
     LongHoles(LongHoles),
 }
 
+/// Files that several lanes take. The mutex is fair: lanes that wait get files in turn. A channel with several
+/// receivers is not: the first few lanes would read ahead what idle ones could send.
+pub(crate) type Queue = Arc<Mutex<mpsc::Receiver<Task>>>;
+
 impl Tasks {
     /// The next file; `None` when there is none left.
     pub(crate) async fn take(&self) -> Option<Task> {
+        let from = async |queue: &Queue| queue.lock().await.recv().await;
         match self {
-            Self::Dispatched { first, then: None } => first.recv().await.ok(),
+            Self::Dispatched { first, then: None } => from(first).await,
             Self::Dispatched { first, then: Some(then) } => tokio::select! {
                 biased;
-                Ok(task) = first.recv() => Some(task),
-                Ok(task) = then.recv() => Some(task),
+                Some(task) = from(first) => Some(task),
+                Some(task) = from(then) => Some(task),
                 else => None,
             },
             Self::LongHoles(long_holes) => long_holes.take().await,

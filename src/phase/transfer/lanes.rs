@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
-use async_channel::Receiver;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::commit::Committer;
 use super::dispatch::dispatch;
 use super::hole_lane::{HoleLane, LongHoles};
-use super::lane::Tasks;
+use super::lane::{Queue, Tasks};
 use super::lane_role::LaneRole;
 use super::shared::Transfer;
-use super::task::{FinishedTask, Task};
+use super::task::FinishedTask;
 use super::{reader, writer};
 use crate::error::{Error, Result};
 use crate::journal::{Sizes, Work};
@@ -33,8 +32,9 @@ pub(super) async fn run(
     tally: Tally,
 ) -> (Tally, Result<()>) {
     let before = tally.clone();
-    let (large_in, large) = async_channel::bounded(WAITING_FILES);
-    let (small_in, small) = async_channel::bounded(WAITING_FILES);
+    let (large_in, large) = mpsc::channel(WAITING_FILES);
+    let (small_in, small) = mpsc::channel(WAITING_FILES);
+    let (large, small) = (Arc::new(Mutex::new(large)), Arc::new(Mutex::new(small)));
     let (results_in, results) = mpsc::channel(WAITING_RESULTS);
     let session = &transfer.session;
     let mut lanes = JoinSet::new();
@@ -67,13 +67,13 @@ pub(super) async fn run(
 }
 
 /// Where a lane of this role takes its files from.
-fn tasks_of(role: LaneRole, large: &Receiver<Task>, small: &Receiver<Task>) -> Tasks {
+fn tasks_of(role: LaneRole, large: &Queue, small: &Queue) -> Tasks {
     let (first, then) = match role {
         LaneRole::LargeFirst => (large, Some(small)),
         LaneRole::SmallFirst => (small, Some(large)),
         LaneRole::SmallOnly => (small, None),
     };
-    Tasks::Dispatched { first: first.clone(), then: then.cloned() }
+    Tasks::Dispatched { first: Arc::clone(first), then: then.map(Arc::clone) }
 }
 
 /// Starts a lane's reader and writer.

@@ -2,6 +2,8 @@
 //!
 //! The sink first denies to write the file, and then is full.
 
+#![allow(clippy::print_stdout)]
+
 use towpath::{Error, Event, FileError, GuardRefusal, Migration, Mirror, Options, Timestamp, TreeFailure};
 use towpath_backend::ext::SinkExt as _;
 use towpath_backend::layer::{Fault, Faults, Operation, Rule};

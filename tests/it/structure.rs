@@ -55,9 +55,9 @@ impl Sources {
             for name in rest {
                 let mut next = module.clone();
                 if name == "super" {
-                    drop(next.pop())
+                    drop(next.pop());
                 } else {
-                    next.push(name.clone())
+                    next.push(name.clone());
                 }
                 if self.file_of(&next).is_none() {
                     break;

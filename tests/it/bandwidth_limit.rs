@@ -1,4 +1,4 @@
-//! The limit holds, for one file and for many, and in every second.
+//! The bandwidth limit holds in every second, for one file and for many.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -12,8 +12,8 @@ fn counters(pid: u32) -> Option<(u64, u64)> {
     Some((field("rchar:")?, field("wchar:")?))
 }
 
-/// Runs with a limit and samples the process; the most that was read and
-/// written in any second, and how long it took.
+/// Runs with a limit and samples the process. Returns the most bytes read and the most bytes
+/// written in any second, and the duration of the run.
 fn busiest_second(bench: &Bench, options: &[&str]) -> (u64, u64, Duration) {
     let mut child = bench.start(options);
     let start = Instant::now();
@@ -36,7 +36,7 @@ fn busiest_second(bench: &Bench, options: &[&str]) -> (u64, u64, Duration) {
     (busiest.0, busiest.1, took)
 }
 
-/// The database and the log are written too, and files of /proc are read.
+/// Allowance for the database, the log and files of /proc.
 const OTHER_BYTES: u64 = 192 << 10;
 
 #[test]
@@ -52,14 +52,14 @@ fn one_large_file_stays_within_the_limit_in_every_second() {
 }
 
 #[test]
-fn a_limit_that_follows_the_others_stays_below_its_maximum_and_comes_to_an_end() {
+fn an_adaptive_limit_stays_below_its_maximum_and_the_run_completes() {
     let bench = Bench::new();
     bench.write("file", noise(1, 3 << 20));
     let options = ["--bwlimit", "auto", "--bwlimit-max", "2M", "--quiet"];
     let (read, written, took) = busiest_second(&bench, &options);
     let most = (2 << 20) * 102 / 100 + OTHER_BYTES;
     assert!(read <= most && written <= most, "read {read}, written {written} in a second");
-    // It begins low, however fast the disk is.
+    // The adaptive limit starts low.
     assert!(took >= Duration::from_secs(2), "{took:?}");
     bench.assert_same_trees();
 }
@@ -77,14 +77,14 @@ fn many_files_in_many_lanes_share_one_limit() {
 }
 
 #[test]
-fn a_low_limit_does_not_make_a_stop_slow() {
+fn a_low_limit_does_not_delay_a_stop() {
     let bench = Bench::new();
     bench.write("file", noise(1, 20 << 20));
     let child = bench.start(&["--bwlimit", "10K"]);
-    wait_until("it writes", || bench.dest().join("file").exists());
+    wait_until("the file is in flight", || bench.dest().join("file").exists());
     let start = Instant::now();
     send_signal(&child, rustix::process::Signal::INT);
     end(child).with_status(130);
-    // Twenty MiB would take half an hour.
+    // The transfer itself would take half an hour.
     assert!(start.elapsed() < Duration::from_secs(20));
 }

@@ -1,4 +1,4 @@
-//! Files that change, grow, shrink or go while they are being sent.
+//! Files that change, grow, shrink or vanish while they are being sent.
 
 use std::fs;
 use std::io::Write as _;
@@ -9,11 +9,13 @@ use std::time::Duration;
 use crate::common::*;
 
 #[test]
-fn a_file_that_grows_meanwhile_arrives_as_it_is_in_the_end() {
+fn a_file_that_grows_during_the_transfer_arrives_in_its_final_state() {
     let bench = Bench::new();
     let path = bench.write("file", noise(1, 2 << 20));
     let child = bench.start(&["--bwlimit", "1M", "--block-size", "256K"]);
-    wait_until("a part is written", || fs::metadata(bench.dest().join("file")).is_ok_and(|file| file.len() > 0));
+    wait_until("the first bytes are written", || {
+        fs::metadata(bench.dest().join("file")).is_ok_and(|file| file.len() > 0)
+    });
     fs::File::options().append(true).open(&path).unwrap().write_all(b"and more").unwrap();
     let ended = end(child).with_status(0);
     assert!(ended.stderr.contains("will try again"), "{}", ended.stderr);
@@ -25,11 +27,13 @@ fn a_file_that_grows_meanwhile_arrives_as_it_is_in_the_end() {
 }
 
 #[test]
-fn a_file_that_is_cut_meanwhile_arrives_as_it_is_in_the_end() {
+fn a_file_truncated_during_the_transfer_arrives_in_its_final_state() {
     let bench = Bench::new();
     let path = bench.write("file", noise(1, 2 << 20));
     let child = bench.start(&["--bwlimit", "1M", "--block-size", "256K"]);
-    wait_until("a part is written", || fs::metadata(bench.dest().join("file")).is_ok_and(|file| file.len() > 0));
+    wait_until("the first bytes are written", || {
+        fs::metadata(bench.dest().join("file")).is_ok_and(|file| file.len() > 0)
+    });
     fs::write(&path, "short now").unwrap();
     end(child).with_status(0);
     bench.assert_same_trees();
@@ -83,7 +87,7 @@ fn a_file_that_vanishes_is_reported_and_forgotten() {
     assert!(removed > 0);
     let ended = end(child).with_status(0);
     let vanished = bench.logged("vanished");
-    // One or two were being read at that moment and arrived all the same.
+    // One or two were already being read and arrived.
     assert!(!vanished.is_empty() && vanished.len() <= removed, "{vanished:?} of {removed}");
     assert!(ended.stderr.contains("vanished: "), "{}", ended.stderr);
     assert_eq!(bench.rows().len(), 31 - vanished.len());
@@ -91,7 +95,7 @@ fn a_file_that_vanishes_is_reported_and_forgotten() {
 }
 
 #[test]
-fn a_file_that_became_something_else_since_the_scan_is_no_lasting_failure() {
+fn a_file_whose_kind_changed_since_the_scan_is_no_permanent_failure() {
     let bench = Bench::new();
     for name in ["to-link", "to-dir"] {
         bench.write(name, noise(1, 100_000));
@@ -99,7 +103,7 @@ fn a_file_that_became_something_else_since_the_scan_is_no_lasting_failure() {
     std::os::unix::fs::symlink("target", bench.source().join("to-file")).unwrap();
     bench.write("first", noise(2, 2 << 20));
     let mut run = bench.start(&["--bwlimit", "1M", "--lanes", "1"]);
-    wait_until("the first is under way", || bench.dest().join("first").exists());
+    wait_until("the first file is in flight", || bench.dest().join("first").exists());
     run.kill().unwrap();
     run.wait().unwrap();
     for name in ["to-link", "to-dir", "to-file"] {
@@ -110,7 +114,7 @@ fn a_file_that_became_something_else_since_the_scan_is_no_lasting_failure() {
     bench.write("to-file", "a file now");
     let ended = bench.sync(&[]).with_status(0);
     assert!(ended.stdout.contains("no scan"), "{}", ended.stdout);
-    // What lies in the directory is found by the next scan.
+    // The next scan finds the content of the directory.
     bench.sync(&[]).with_status(0);
     bench.assert_same_trees();
 }

@@ -1,4 +1,4 @@
-//! Checksums in the database and the log are those of independent tools.
+//! Checksums in the database and the log match those of independent tools.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! The program on the command line: where its state lies, what it says, and how it ends.
+//! The command line: the location of the state, the output and the exit status.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -11,7 +11,7 @@ use rustix::process::Signal;
 
 use crate::common::*;
 
-/// `towpath` with nothing of this process's own environment that matters.
+/// `towpath` with only these variables of the environment that determine its state folder.
 fn towpath(home: Option<&OsStr>, xdg_state_home: Option<&OsStr>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_towpath"));
     command.env_remove("HOME").env_remove("XDG_STATE_HOME");
@@ -24,7 +24,7 @@ fn towpath(home: Option<&OsStr>, xdg_state_home: Option<&OsStr>) -> Command {
     command
 }
 
-fn sync(mut command: Command, source: &Path, dest: &Path, options: &[&str]) -> Ended {
+fn sync(mut command: Command, source: &Path, dest: &Path, options: &[&str]) -> ProcessOutput {
     end(command.arg("sync").arg(source).arg(dest).args(options).spawn().unwrap())
 }
 
@@ -35,7 +35,7 @@ fn databases(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn numbers_below_zero_are_refused_by_their_option() {
+fn negative_numbers_are_usage_errors_that_name_the_option() {
     let bench = Bench::new();
     for option in ["--bwlimit", "--block-size", "--queue-capacity", "--lanes", "--walkers", "--modify-window"] {
         let ended = bench.sync(&[option, "-1"]).with_status(2);
@@ -46,7 +46,7 @@ fn numbers_below_zero_are_refused_by_their_option() {
 }
 
 #[test]
-fn what_sizes_are_accepted_is_said_where_one_is_refused() {
+fn an_invalid_size_lists_the_accepted_units() {
     let bench = Bench::new();
     for value in ["20Q", "1.2.3", "M", "99999999T"] {
         let ended = bench.sync(&["--bwlimit", value]).with_status(2);
@@ -55,7 +55,7 @@ fn what_sizes_are_accepted_is_said_where_one_is_refused() {
 }
 
 #[test]
-fn an_interval_that_no_clock_can_hold_is_refused() {
+fn an_interval_out_of_range_is_a_usage_error() {
     let bench = Bench::new();
     for value in ["0", "1000000000000000000"] {
         let ended = bench.sync(&["--progress-interval", value]).with_status(2);
@@ -64,7 +64,7 @@ fn an_interval_that_no_clock_can_hold_is_refused() {
 }
 
 #[test]
-fn the_state_folder_is_the_users_alone() {
+fn the_state_folder_is_private_to_the_user() {
     let bench = Bench::new();
     let (home, source, dest) = (bench.path("home"), bench.source(), bench.dest());
     fs::create_dir(&home).unwrap();
@@ -97,25 +97,25 @@ fn without_a_home_the_options_are_named_and_nothing_is_touched() {
         assert!(!bench.dest().exists());
     }
     let (database, log) = (bench.database(), bench.log_file());
-    let given = ["--database", database.to_str().unwrap(), "--log-file", log.to_str().unwrap()];
-    sync(towpath(None, None), &bench.source(), &bench.dest(), &given).with_status(0);
+    let options = ["--database", database.to_str().unwrap(), "--log-file", log.to_str().unwrap()];
+    sync(towpath(None, None), &bench.source(), &bench.dest(), &options).with_status(0);
 }
 
 #[test]
-fn a_state_folder_that_cannot_be_made_or_written_names_the_options() {
+fn an_unusable_state_folder_is_an_error_that_names_the_options() {
     let bench = Bench::new();
-    // A process may not make anything there, not even root.
+    // Not even root can create anything there.
     let unusable = [OsStr::new("/proc/self"), OsStr::new("/dev/null")];
     for (folder, options) in unusable.iter().flat_map(|folder| [(folder, &[][..]), (folder, &["--dry-run"])]) {
         let ended = sync(towpath(None, Some(folder)), &bench.source(), &bench.dest(), options).with_status(1);
-        let named = ["default state folder", "--database", "--log-file"].iter().all(|part| ended.stderr.contains(part));
+        let named = ["default state folder", "--database", "--log-file"].iter().all(|text| ended.stderr.contains(text));
         assert!(named && ended.stderr.lines().count() == 1, "{}", ended.stderr);
         assert!(!bench.dest().exists());
     }
 }
 
 #[test]
-fn state_and_configuration_of_another_user_are_named_and_needed_by_nothing() {
+fn inaccessible_state_or_configuration_of_another_user_is_named_and_not_required() {
     if !is_root_or_skip("a program that runs as another user") {
         return;
     }
@@ -127,7 +127,7 @@ fn state_and_configuration_of_another_user_are_named_and_needed_by_nothing() {
     }
     fs::set_permissions(bench.path(""), fs::Permissions::from_mode(0o755)).unwrap();
     fs::set_permissions(&home, fs::Permissions::from_mode(0o700)).unwrap();
-    // Where it was built others may not look.
+    // Other users may not access the build folder.
     let program = bench.path("towpath");
     fs::copy(env!("CARGO_BIN_EXE_towpath"), &program).unwrap();
     let as_nobody = |options: &[&str]| {
@@ -147,13 +147,13 @@ fn state_and_configuration_of_another_user_are_named_and_needed_by_nothing() {
     let note = ended.stderr.lines().next().unwrap();
     assert!(note.starts_with("note: ") && note.contains("home/.config/towpath/config.toml"), "{}", ended.stderr);
     assert_eq!(as_nobody(&["--quiet"]).with_status(0).stderr, "");
-    let given = home.join("given.toml");
-    let ended = as_nobody(&["--config", given.to_str().unwrap()]).with_status(2);
-    assert!(ended.stderr.contains("given.toml: Permission denied"), "{}", ended.stderr);
+    let config = home.join("explicit.toml");
+    let ended = as_nobody(&["--config", config.to_str().unwrap()]).with_status(2);
+    assert!(ended.stderr.contains("explicit.toml: Permission denied"), "{}", ended.stderr);
 }
 
 #[test]
-fn a_second_run_of_a_pair_is_refused_whatever_its_database() {
+fn a_second_run_of_the_same_trees_is_an_error_with_any_database() {
     let bench = Bench::new();
     bench.write("file", noise(1, 300_000));
     let running = bench.start(&["--bwlimit", "100K"]);
@@ -164,7 +164,7 @@ fn a_second_run_of_a_pair_is_refused_whatever_its_database() {
     assert!(ended.stderr.contains("another run migrates"), "{}", ended.stderr);
     assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
     second(&["--dry-run"]).with_status(0);
-    // Other trees are not concerned, even if one is the same.
+    // Other pairs of trees can run, even if they share one tree.
     let other = bench.path("other");
     write(&other, "other", "data");
     sync(towpath(None, Some(state.as_os_str())), &other, &bench.dest(), &[]).with_status(0);
@@ -174,7 +174,7 @@ fn a_second_run_of_a_pair_is_refused_whatever_its_database() {
 }
 
 #[test]
-fn a_pair_keeps_its_database_by_whatever_path_it_is_named() {
+fn the_same_trees_use_the_same_database_by_any_path() {
     let bench = Bench::new();
     bench.write("file", "data");
     let link = bench.path("link");
@@ -185,7 +185,7 @@ fn a_pair_keeps_its_database_by_whatever_path_it_is_named() {
         command.current_dir(folder);
         sync(command, source, dest, &[]).with_status(0)
     };
-    // The first run makes the destination: its name must not depend on whether it exists.
+    // The first run creates the destination: the name of the database must not depend on its existence.
     run(bench.path(""), Path::new("old"), Path::new("new"));
     let ended = run(bench.source(), &link, Path::new("../new/"));
     assert!(ended.stdout.contains("sent 0 files"), "{}", ended.stdout);
@@ -195,7 +195,7 @@ fn a_pair_keeps_its_database_by_whatever_path_it_is_named() {
 }
 
 #[test]
-fn roots_that_are_not_utf_8_are_taken_and_shown_escaped() {
+fn roots_that_are_not_utf_8_are_accepted_and_shown_escaped() {
     let bench = Bench::new();
     let (source, dest) = (bench.path(OsStr::from_bytes(b"o\xff")), bench.path(OsStr::from_bytes(b"n\n\xfe")));
     fs::create_dir(&source).unwrap();
@@ -210,7 +210,7 @@ fn roots_that_are_not_utf_8_are_taken_and_shown_escaped() {
 }
 
 #[test]
-fn names_and_errors_cannot_command_the_terminal() {
+fn names_and_errors_cannot_send_escape_sequences_to_the_terminal() {
     let bench = Bench::new();
     let name = "a\x1b[2J\nb";
     bench.write(name, "data");
@@ -221,7 +221,7 @@ fn names_and_errors_cannot_command_the_terminal() {
 }
 
 #[test]
-fn a_flood_of_one_kind_is_cut_short_and_the_log_has_it_all() {
+fn many_messages_of_one_kind_are_truncated_on_the_console_and_complete_in_the_log() {
     let bench = Bench::new();
     for n in 0..120 {
         make_fifo(&bench.source().join(format!("fifo {n}")));
@@ -234,7 +234,7 @@ fn a_flood_of_one_kind_is_cut_short_and_the_log_has_it_all() {
 }
 
 #[test]
-fn without_a_terminal_lines_of_progress_come_at_the_interval() {
+fn without_a_terminal_progress_is_printed_at_the_interval() {
     let bench = Bench::new();
     bench.write("large", noise(1, 400_000));
     let ended = bench.sync(&["--bwlimit", "200K", "--progress-interval", "200ms"]).with_status(0);
@@ -248,7 +248,7 @@ fn without_a_terminal_lines_of_progress_come_at_the_interval() {
 }
 
 #[test]
-fn the_summary_says_what_is_left_and_how_to_continue() {
+fn the_summary_reports_pending_files_and_how_to_continue() {
     let bench = Bench::new();
     bench.write("blocked", "data");
     bench.write("fine", "data");
@@ -272,11 +272,11 @@ fn a_reader_that_closes_the_pipe_does_not_stop_the_migration() {
 }
 
 #[test]
-fn a_lost_terminal_stops_like_a_signal_and_the_first_signal_is_answered() {
+fn a_hangup_stops_the_run_like_other_signals_and_is_acknowledged() {
     let bench = Bench::new();
     bench.write("large", noise(1, 4_000_000));
     let child = bench.start(&["--bwlimit", "100K"]);
-    wait_until("it writes", || fs::metadata(bench.dest().join("large")).is_ok_and(|file| file.len() > 0));
+    wait_until("the file is in flight", || fs::metadata(bench.dest().join("large")).is_ok_and(|file| file.len() > 0));
     send_signal(&child, Signal::HUP);
     let ended = end(child).with_status(129);
     assert_eq!(
@@ -292,24 +292,24 @@ fn a_lost_terminal_stops_like_a_signal_and_the_first_signal_is_answered() {
 }
 
 #[test]
-fn another_pairs_database_is_a_refusal_even_when_quiet() {
+fn the_database_of_other_trees_is_a_guard_refusal_even_when_quiet() {
     let bench = Bench::new();
     bench.sync(&[]).with_status(0);
     let (database, log) = (bench.database(), bench.log_file());
-    let given = ["--quiet", "--database", database.to_str().unwrap(), "--log-file", log.to_str().unwrap()];
-    let ended = sync(towpath(None, None), &bench.source(), &bench.path("third"), &given).with_status(4);
+    let options = ["--quiet", "--database", database.to_str().unwrap(), "--log-file", log.to_str().unwrap()];
+    let ended = sync(towpath(None, None), &bench.source(), &bench.path("third"), &options).with_status(4);
     assert!(ended.stderr.starts_with("towpath: ") && ended.stderr.contains("third"), "{}", ended.stderr);
     assert_eq!(ended.stderr.lines().count(), 1);
 }
 
 #[test]
-fn a_signal_ends_a_run_whose_output_nobody_reads() {
+fn a_signal_stops_a_run_whose_output_pipe_is_full() {
     let bench = Bench::new();
     for n in 0..3000 {
         bench.write(format!("{}/{n}", "a long name ".repeat(15)), "data");
     }
     let mut run = bench.start(&["-v"]);
-    // Of 64 KiB; nobody takes anything out of it.
+    // The pipe holds 64 KiB, and nobody reads it.
     let pipe = run.stdout.take().unwrap();
     wait_until("the pipe is full", || rustix::io::ioctl_fionread(&pipe).unwrap() >= 60_000);
     send_signal(&run, Signal::TERM);
@@ -334,7 +334,7 @@ fn each_run_reports_the_limit_in_force() {
 }
 
 #[test]
-fn a_tree_of_another_machine_is_explained_and_no_directory_is_made_of_its_name() {
+fn a_location_on_another_machine_is_a_usage_error_and_creates_no_directory() {
     let bench = Bench::new();
     let folder = bench.path("");
     for [source, dest] in [["old", "host:copy"], ["old", "me@host:/copy"], ["host:/old", "new"]] {
@@ -344,7 +344,7 @@ fn a_tree_of_another_machine_is_explained_and_no_directory_is_made_of_its_name()
         assert!(ended.stderr.contains("names another machine"), "{}", ended.stderr);
     }
     assert!(!folder.join("host:copy").exists() && !folder.join("new").exists());
-    // A colon in a name that is there, or is written as a path.
+    // An existing name or a path may contain a colon.
     for dest in ["./host:copy", "host:copy"] {
         let mut command = towpath(Some(folder.as_os_str()), None);
         end(command.current_dir(&folder).args(["sync", "old", dest]).spawn().unwrap()).with_status(0);

@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 
 use crate::common::*;
 
-fn planned(ended: &Ended) -> BTreeMap<(String, String), serde_json::Value> {
+fn planned(ended: &ProcessOutput) -> BTreeMap<(String, String), serde_json::Value> {
     let lines = ended.stdout.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
     lines
         .map(|line| {
@@ -67,7 +67,7 @@ fn every_step_is_listed_with_its_reason_and_nothing_changes() {
 
     let after = (tree(&bench.dest()), mtime_ns(&bench.dest()), fs::read(bench.log_file()).unwrap());
     assert_eq!(before, after);
-    assert_eq!(bench.rows().len(), rows, "the backlog stays as it was");
+    assert_eq!(bench.rows().len(), rows, "the backlog does not change");
     let left = fs::read_dir(bench.path(""))
         .unwrap()
         .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("towpath-dry-run"));
@@ -81,7 +81,7 @@ fn every_step_is_listed_with_its_reason_and_nothing_changes() {
         text.stdout
     );
 
-    // The run does what the dry run listed.
+    // The run takes the steps that the dry run listed.
     bench.sync(&["--delete-extras"]).with_status(0);
     bench.assert_same_trees();
 }
@@ -96,7 +96,7 @@ fn a_missing_destination_is_not_created() {
 }
 
 #[test]
-fn a_guard_that_would_refuse_is_reported_with_its_figures() {
+fn a_guard_refusal_is_reported_with_its_figures() {
     let bench = Bench::new();
     bench.write("file", "data");
     for n in 0..101 {
@@ -108,7 +108,7 @@ fn a_guard_that_would_refuse_is_reported_with_its_figures() {
 }
 
 #[test]
-fn a_full_directory_in_place_of_a_file_is_reported_as_a_failure() {
+fn a_conflicting_directory_with_content_is_planned_as_a_failure() {
     let bench = Bench::new();
     bench.write("name", "data");
     write(&bench.dest(), "name/inner", "precious");
@@ -118,7 +118,7 @@ fn a_full_directory_in_place_of_a_file_is_reported_as_a_failure() {
 }
 
 #[test]
-fn with_the_database_in_a_tree_that_is_not_touched_either() {
+fn a_database_inside_a_tree_does_not_change_the_tree() {
     let bench = Bench::new();
     bench.write("file", "data");
     fs::create_dir(bench.dest()).unwrap();
@@ -149,14 +149,14 @@ fn conflicting_entries_are_listed_without_a_mirror_too() {
 }
 
 /// The paths below the destination, in the order of the lines.
-fn listed(ended: &Ended) -> Vec<String> {
+fn listed(ended: &ProcessOutput) -> Vec<String> {
     let lines = ended.stdout.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
     let dests = lines.filter_map(|line| Some(line["dest"].as_str()?.rsplit_once("/new/")?.1.to_owned()));
     dests.collect()
 }
 
 #[test]
-fn lines_come_in_the_order_of_the_paths_bytes_whatever_is_done() {
+fn lines_are_sorted_by_the_bytes_of_the_path_for_every_action() {
     let bench = Bench::new();
     for name in ["z", "b/inner/deep", "b/a", "b-c", "a", "\u{e9}", "c/x"] {
         bench.write(name, "data");
@@ -169,7 +169,7 @@ fn lines_come_in_the_order_of_the_paths_bytes_whatever_is_done() {
         bench.write(format!("many/{}", n * 7919 % 1500), "");
     }
     let listed = listed(&bench.sync(&["-n", "--format", "json", "--delete-extras"]).with_status(0));
-    // Directories are made for files, too: `many`, `c`, `b/inner`.
+    // Directories are also created for files: `many`, `c`, `b/inner`.
     assert_eq!(listed.len(), 7 + 2 + 5 + 1500 + 3);
     assert!(listed.is_sorted_by(|one, next| one.as_bytes() <= next.as_bytes()), "{listed:?}");
 }
@@ -185,7 +185,7 @@ fn a_conflicting_entry_is_listed_before_what_replaces_it() {
 }
 
 #[test]
-fn a_quiet_dry_run_prints_the_totals_alone() {
+fn a_quiet_dry_run_prints_only_the_totals() {
     let bench = Bench::new();
     bench.write("file", "data");
     bench.write("other", "data");
@@ -197,7 +197,7 @@ fn a_quiet_dry_run_prints_the_totals_alone() {
 }
 
 #[test]
-fn what_a_special_file_at_the_destination_prevents_is_planned_as_a_failure() {
+fn a_file_that_conflicts_with_a_special_file_is_planned_as_a_failure() {
     let bench = Bench::new();
     bench.write("file", "data");
     bench.write("other", "data");
@@ -212,12 +212,12 @@ fn what_a_special_file_at_the_destination_prevents_is_planned_as_a_failure() {
 }
 
 #[test]
-fn the_copy_of_the_database_is_for_its_owner_alone() {
+fn the_copy_of_the_database_is_private_to_its_owner() {
     use std::os::unix::fs::PermissionsExt as _;
     let bench = Bench::new();
     bench.write("file", "data");
     bench.sync(&[]).with_status(0);
-    // Seen from the pattern that makes the scratch folder: its mode does not depend on the umask.
+    // The trace shows the mode of the scratch folder, which must not depend on the umask.
     let command = bench.command(&["-n"]);
     let mut traced = std::process::Command::new("strace");
     traced.args(["-f", "-e", "trace=mkdir", "-o"]).arg(bench.path("trace")).arg(command.get_program());
@@ -227,7 +227,7 @@ fn the_copy_of_the_database_is_for_its_owner_alone() {
     };
     assert!(status.success());
     let trace = fs::read_to_string(bench.path("trace")).unwrap();
-    let made: Vec<_> = trace.lines().filter(|line| line.contains("towpath-dry-run-")).collect();
-    assert!(!made.is_empty() && made.iter().all(|line| line.contains(", 0700)")), "{trace}");
+    let created: Vec<_> = trace.lines().filter(|line| line.contains("towpath-dry-run-")).collect();
+    assert!(!created.is_empty() && created.iter().all(|line| line.contains(", 0700)")), "{trace}");
     assert_eq!(fs::metadata(bench.database()).unwrap().permissions().mode() & 0o777, 0o600);
 }

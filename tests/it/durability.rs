@@ -1,11 +1,11 @@
-//! What a run relies on after a power cut is on the disk before it is relied on: the order of system calls.
+//! The order of system calls: everything that recovery after a power cut relies on is durable in time.
 
 use std::fs;
 use std::process::Command;
 
 use crate::common::*;
 
-/// A system call: where it began and where it ended in the trace, and what it says.
+/// A system call: the lines of the trace where it begins and ends, and its text.
 struct Call {
     begin: usize,
     end: usize,
@@ -18,7 +18,7 @@ impl Call {
     }
 }
 
-/// The calls of a run in the order in which they ended; `None`: there is no strace.
+/// The calls of a run in the order in which they ended; `None`: strace is missing.
 fn trace(bench: &Bench, options: &[&str]) -> Option<Vec<Call>> {
     if Command::new("strace").arg("-V").output().is_err() {
         skip("needs strace: the order of system calls");
@@ -52,19 +52,19 @@ fn calls(trace: &str) -> Vec<Call> {
     calls
 }
 
-/// How often the database's write-ahead log was synced between two places of the trace.
+/// The number of syncs of the database's write-ahead log between two lines of the trace.
 fn syncs(calls: &[Call], from: usize, to: usize) -> usize {
     calls.iter().filter(|call| call.is("fdatasync", "-wal>") && call.begin > from && call.end < to).count()
 }
 
-/// Where the last listing of the destination ended: the scan alone lists it.
+/// The line where the last listing of the destination ended: only the scan lists it.
 fn end_of_scan(bench: &Bench, calls: &[Call]) -> usize {
     let dest = format!("<{}", bench.dest().display());
     calls.iter().filter(|call| call.is("getdents64", &dest)).map(|call| call.end).max().unwrap()
 }
 
 #[test]
-fn that_files_are_in_flight_is_durable_before_the_first_one_is_created() {
+fn the_in_flight_mark_is_durable_before_the_first_file_is_created() {
     let bench = Bench::new();
     for n in 0..3 {
         bench.write(format!("some-file-{n}"), noise(n, 10_000));
@@ -92,14 +92,14 @@ fn deletions_are_durably_announced_before_the_first_one() {
     };
     let (file, dir) = (removed("extra-"), removed("within"));
     // One of these is the mark that files are in flight.
-    assert!(syncs(&calls, end_of_scan(&bench, &calls), file) >= 2, "what is deleted may be missing in the log");
-    assert!(syncs(&calls, file, dir) >= 1, "what is deleted may be missing in the log");
+    assert!(syncs(&calls, end_of_scan(&bench, &calls), file) >= 2, "the log may lack deletions");
+    assert!(syncs(&calls, file, dir) >= 1, "the log may lack deletions");
     assert_eq!(bench.logged("deleted").len(), 9);
     bench.assert_same_trees();
 }
 
 #[test]
-fn a_batch_of_lines_is_durable_before_the_next_replaces_it_and_its_rows_before_it_is_written() {
+fn a_batch_of_lines_is_appended_after_its_rows_and_synced_before_the_next_batch() {
     let bench = Bench::new();
     for n in 0..8 {
         bench.write(format!("{n}"), noise(n, 100_000));
@@ -107,15 +107,15 @@ fn a_batch_of_lines_is_durable_before_the_next_replaces_it_and_its_rows_before_i
     let Some(calls) = trace(&bench, &["--bwlimit", "250K", "--lanes", "1"]) else { return };
     let log = format!("<{}>", bench.log_file().display());
     let writes: Vec<_> = calls.iter().filter(|call| call.is("write", &log)).collect();
-    assert!(writes.len() > 1, "or there is nothing to compare");
+    assert!(writes.len() > 1, "the test needs several batches");
     for pair in writes.windows(2) {
         let (wrote, writes) = (pair[0].end, pair[1].begin);
         let synced = calls.iter().find(|call| call.is("fdatasync", &log) && call.begin > wrote && call.end < writes);
-        let synced = synced.expect("its lines may be lost").end;
-        assert!(syncs(&calls, synced, writes) >= 1, "its lines may tell of what is taken back");
+        let synced = synced.expect("lines may be lost").end;
+        assert!(syncs(&calls, synced, writes) >= 1, "lines may report changes that are undone");
     }
     let last = writes.last().unwrap().end;
-    assert!(calls.iter().any(|call| call.is("fdatasync", &log) && call.begin > last), "and the last ones");
+    assert!(calls.iter().any(|call| call.is("fdatasync", &log) && call.begin > last), "the last lines are synced");
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn a_line_truncated_by_a_full_disk_is_completed_once_there_is_space() {
     };
     let ended = run().with_status(1);
     assert!(ended.stderr.contains("No space left"), "{}", ended.stderr);
-    assert!(!fs::read_to_string(disk.join("log")).unwrap().ends_with('\n'), "or no line was cut off");
+    assert!(!fs::read_to_string(disk.join("log")).unwrap().ends_with('\n'), "the test needs an incomplete line");
     let resized = Command::new("mount").args(["-o", "remount,size=1m"]).arg(&disk).output();
     assert!(resized.unwrap().status.success());
     run().with_status(0);
@@ -149,11 +149,11 @@ fn a_line_truncated_by_a_full_disk_is_completed_once_there_is_space() {
 }
 
 #[test]
-fn a_database_without_its_write_ahead_log_knows_that_files_were_in_flight() {
+fn the_in_flight_mark_survives_the_loss_of_the_write_ahead_log() {
     let bench = Bench::new();
     bench.write("file", noise(1, 3 << 20));
     let mut child = bench.start(&["--bwlimit", "1M"]);
-    wait_until("it writes", || bench.dest().join("file").exists());
+    wait_until("the file is in flight", || bench.dest().join("file").exists());
     child.kill().unwrap();
     child.wait().unwrap();
     for suffix in ["-wal", "-shm"] {
@@ -161,7 +161,7 @@ fn a_database_without_its_write_ahead_log_knows_that_files_were_in_flight() {
         path.push(suffix);
         fs::remove_file(path).unwrap();
     }
-    // As a power cut leaves it: size and time are there, the data are not.
+    // Like after a power cut: the size and mtime are there, the data are not.
     let dest = bench.dest().join("file");
     fs::write(&dest, vec![0; 3 << 20]).unwrap();
     let mtime = fs::metadata(bench.source().join("file")).unwrap().modified().unwrap();

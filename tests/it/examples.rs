@@ -1,9 +1,9 @@
-//! The examples do what they say.
+//! The examples work as documented.
 
 use std::path::Path;
 use std::process::Command;
 
-/// What an example prints; it is built with the tests.
+/// The output of an example, which is built with the tests.
 fn printed(name: &str, arguments: &[&Path]) -> String {
     let test = std::env::current_exe().unwrap();
     let example = test.parent().unwrap().with_file_name("examples").join(name);
@@ -28,9 +28,9 @@ fn an_archive_arrives_as_tar_would_unpack_it() {
     std::fs::create_dir_all(at("old/dir/empty")).unwrap();
     std::fs::write(at("old/dir/file"), vec![7; 1_000_000]).unwrap();
     std::fs::write(at("old/none"), "").unwrap();
-    let made =
+    let tar =
         Command::new("tar").args(["--format=ustar", "-cf"]).arg(at("a.tar")).arg("-C").arg(at("old")).arg(".").status();
-    assert!(made.unwrap().success());
+    assert!(tar.unwrap().success());
     assert!(printed("custom_backend", &[&at("a.tar"), &at("new")]).ends_with("2 files, all in sync: true\n"));
     let same = Command::new("diff").arg("-r").arg(at("old")).arg(at("new")).status();
     assert!(same.unwrap().success());
@@ -43,7 +43,7 @@ fn a_bar_shows_the_progress() {
 }
 
 #[test]
-fn a_service_stops_and_goes_on() {
+fn a_service_stops_and_resumes() {
     let said = printed("service", &[]);
     assert!(said.contains("stopped: true") && !said.contains(" 0 files pending"), "{said}");
     assert!(said.ends_with("gone on with a new scan: false, all in sync: true\n"), "{said}");

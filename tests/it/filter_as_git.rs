@@ -1,5 +1,5 @@
-//! Patterns mean what they mean in a `.gitignore`: Git is the judge. Skipped
-//! where there is no git.
+//! Patterns have the same meaning as in a `.gitignore`, according to git. Skipped
+//! where git is missing.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -41,7 +41,7 @@ fn make_tree(root: &Path) -> Vec<(RelPath, bool)> {
     paths
 }
 
-/// What git ignores with this list.
+/// The paths that git ignores with this list.
 fn ignored_by_git(root: &Path, list: &[u8], paths: &[(RelPath, bool)]) -> BTreeSet<Vec<u8>> {
     fs::write(root.join(".git/info/exclude"), list).unwrap();
     let mut git = git(root, &["check-ignore", "--no-index", "-z", "--stdin"]);
@@ -56,15 +56,15 @@ fn ignored_by_git(root: &Path, list: &[u8], paths: &[(RelPath, bool)]) -> BTreeS
 
 fn git(root: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new("git");
-    // Nothing but this list: no configuration of the user, no repository around.
+    // Only this list: no user configuration and no surrounding repository.
     command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_SYSTEM", "/dev/null");
     command.env("GIT_DIR", root.join(".git")).env("GIT_WORK_TREE", root).current_dir(root);
     command.args(arguments);
     command
 }
 
-/// Lines of a list. Stars are single, or a whole part: of `a**/b` the manual
-/// says that it is `a*/b`, and git does something else.
+/// Lines of a list. Stars are single or a whole component: for `a**/b` git differs
+/// from its manual, which defines it as `a*/b`.
 fn line() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop::sample::select(vec![
         &b"a"[..],
@@ -105,7 +105,7 @@ fn line() -> impl Strategy<Value = Vec<u8>> {
 }
 
 #[test]
-fn lists_leave_out_what_git_leaves_out() {
+fn lists_exclude_what_git_ignores() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().canonicalize().unwrap();
     if !git(&root, &["init", "-q"]).output().is_ok_and(|output| output.status.success()) {
@@ -116,7 +116,7 @@ fn lists_leave_out_what_git_leaves_out() {
     let lists = prop::collection::vec(line(), 1..4);
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(150);
     proptest!(ProptestConfig { failure_persistence: None, cases, ..ProptestConfig::default() }, |(lines in lists)| {
-        // What cannot match anything is refused here, and ignored by git.
+        // Patterns that cannot match are errors here and ignored by git.
         let usable: Vec<_> = lines.into_iter().filter(|line| Rule::list(line).is_ok()).collect();
         let list = usable.join(&b'\n');
         let filter = Filter::default().rules(Rules::new(Rule::list(&list).unwrap()).unwrap());

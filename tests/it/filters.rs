@@ -1,4 +1,4 @@
-//! What the filters leave out, as a user sees it.
+//! The files that filters exclude, as a user sees it.
 
 use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,7 +12,7 @@ fn arrived(bench: &Bench) -> Vec<String> {
     tree(&bench.dest()).into_keys().map(|name| name.escape_ascii().to_string()).collect()
 }
 
-/// A source of empty files, synced with `options`; what has arrived.
+/// Syncs a source of empty files with `options`; returns what has arrived.
 #[track_caller]
 fn sync(files: &[&str], options: &[&str]) -> Vec<String> {
     let bench = Bench::new();
@@ -24,7 +24,7 @@ fn sync(files: &[&str], options: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn an_excluded_directory_is_neither_made_nor_read() {
+fn an_excluded_directory_is_neither_created_nor_read() {
     let bench = Bench::new();
     bench.write("cache/deep/file", "1");
     bench.write("dir/cache", "a file");
@@ -35,7 +35,7 @@ fn an_excluded_directory_is_neither_made_nor_read() {
     assert_eq!(arrived(&bench), ["dir", "dir/b", "dir/cache"]);
     assert!(ended.stdout.contains("scanned: source 2 files, 1 directories"), "{}", ended.stdout);
     assert_eq!(bench.rows().into_keys().collect::<Vec<_>>(), [b"dir/b".to_vec(), b"dir/cache".to_vec()]);
-    assert_eq!(bench.log().len(), 2, "what is excluded has no line");
+    assert_eq!(bench.log().len(), 2, "excluded files have no line");
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn an_include_overrides_an_exclude_before_it() {
 }
 
 #[test]
-fn all_but_one_kind_of_file_can_be_left_out() {
+fn all_but_one_kind_of_file_can_be_excluded() {
     let files = ["a.jpg", "b.txt", "dir/c.jpg", "dir/d"];
     assert_eq!(sync(&files, &["--exclude=*", "--include=*/", "--include=*.jpg"]), ["a.jpg", "dir", "dir/c.jpg"]);
 }
@@ -56,7 +56,7 @@ fn all_but_one_kind_of_file_can_be_left_out() {
 fn a_list_of_patterns_comes_from_a_file_in_its_place() {
     let bench = Bench::new();
     let list = bench.path("list");
-    fs::write(&list, "# what nobody needs\n\n*.tmp\n!keep.tmp\n\\#*\n-dash\n/top  \n").unwrap();
+    fs::write(&list, "# temporary files\n\n*.tmp\n!keep.tmp\n\\#*\n-dash\n/top  \n").unwrap();
     for file in ["a.tmp", "keep.tmp", "#a", "-dash", "top", "dir/top", "b"] {
         bench.write(file, "");
     }
@@ -105,7 +105,7 @@ fn an_invalid_pattern_is_named_and_nothing_changes() {
 }
 
 #[test]
-fn files_beyond_the_sizes_are_left_out_and_links_are_not() {
+fn size_filters_exclude_files_and_not_symlinks() {
     let bench = Bench::new();
     for size in [0, 9, 10, 20, 21] {
         bench.write(format!("dir/{size}"), noise(size, size as usize));
@@ -117,7 +117,7 @@ fn files_beyond_the_sizes_are_left_out_and_links_are_not() {
 }
 
 #[test]
-fn files_that_are_no_newer_are_left_out() {
+fn newer_than_excludes_older_files() {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
     let hour = 3600;
     for (option, kept) in [
@@ -137,7 +137,7 @@ fn files_that_are_no_newer_are_left_out() {
 }
 
 #[test]
-fn what_is_excluded_stays_at_the_destination_unless_it_is_to_be_deleted() {
+fn excluded_entries_stay_at_the_destination_unless_delete_excluded_is_set() {
     let bench = Bench::new();
     bench.write("a", "1");
     bench.write("cache/file", "2");
@@ -157,7 +157,7 @@ fn what_is_excluded_stays_at_the_destination_unless_it_is_to_be_deleted() {
 }
 
 #[test]
-fn what_the_limits_leave_out_of_the_source_stays_at_the_destination() {
+fn files_excluded_by_size_stay_at_the_destination() {
     let bench = Bench::new();
     bench.write("large", noise(1, 2000));
     bench.write("small", "1");
@@ -173,7 +173,7 @@ fn a_backlog_of_other_filters_is_not_resumed() {
     let bench = Bench::new();
     bench.write("a", "1");
     bench.write("blocked", "2");
-    write(&bench.dest(), "blocked/in the way", "3");
+    write(&bench.dest(), "blocked/inner", "3");
     bench.sync(&["--newer-than=30d"]).with_status(3);
     let ended = bench.sync(&["--newer-than=30d"]).with_status(3);
     assert!(!ended.stdout.contains("other filters"), "the same age is the same filter: {}", ended.stdout);
@@ -182,7 +182,7 @@ fn a_backlog_of_other_filters_is_not_resumed() {
 }
 
 #[test]
-fn a_link_that_is_followed_is_filtered_as_what_it_leads_to() {
+fn a_followed_symlink_is_filtered_like_its_target() {
     let bench = Bench::new();
     bench.write("dir/file", "12");
     for (link, target) in [("to dir", "dir"), ("to file", "dir/file"), ("nowhere", "missing")] {
@@ -196,7 +196,7 @@ fn a_link_that_is_followed_is_filtered_as_what_it_leads_to() {
 }
 
 #[test]
-fn a_file_that_is_newly_excluded_leaves_the_database() {
+fn a_newly_excluded_file_is_removed_from_the_database() {
     let bench = Bench::new();
     bench.write("a", "1");
     bench.write("dir/b", "2");
@@ -207,7 +207,7 @@ fn a_file_that_is_newly_excluded_leaves_the_database() {
 }
 
 #[test]
-fn other_file_systems_are_made_as_directories_and_not_entered() {
+fn with_one_file_system_mount_points_are_created_as_empty_directories() {
     let bench = Bench::new();
     bench.write("a", "1");
     let (inner, outer) = (bench.source().join("dir/inner"), bench.dest().join("outer"));
@@ -222,11 +222,11 @@ fn other_file_systems_are_made_as_directories_and_not_entered() {
     assert!(ended.stdout.contains("destination 2 files, 3 directories"), "{}", ended.stdout);
     assert!(bench.dest().join("dir/inner/hidden").exists());
 
-    // What is not listed in the source is no extra.
+    // An entry below a mount point that was not listed is no extra.
     fs::remove_file(inner.join("hidden")).unwrap();
     let ended = bench.sync(&["-x", "--delete-extras"]).with_status(0);
     assert!(bench.dest().join("dir/inner/hidden").exists() && outer.join("hidden").exists());
-    assert_eq!(ended.stderr, "", "what was asked for needs no word");
+    assert_eq!(ended.stderr, "", "a requested exclusion needs no message");
 }
 
 #[test]
@@ -244,7 +244,7 @@ fn a_list_may_hold_thousands_of_patterns() {
 }
 
 #[test]
-fn what_file_systems_keep_at_their_root_is_neither_sent_nor_deleted() {
+fn system_directories_in_the_root_are_neither_sent_nor_deleted() {
     let bench = Bench::new();
     for name in ["lost+found/1", ".snapshot/hourly/a", "$RECYCLE.BIN/b", "dir/lost+found/kept", "dir/file"] {
         bench.write(name, "data");
@@ -297,7 +297,7 @@ fn a_pattern_that_matched_nothing_gets_a_note_with_its_place() {
 }
 
 #[test]
-fn of_patterns_nothing_is_said_where_nothing_is_scanned() {
+fn unmatched_patterns_are_reported_only_after_a_scan() {
     let bench = Bench::new();
     bench.write("large", noise(1, 300_000));
     let options = ["--exclude=nothing", "--bwlimit", "100K"];
@@ -310,7 +310,7 @@ fn of_patterns_nothing_is_said_where_nothing_is_scanned() {
 }
 
 #[test]
-fn what_only_the_destination_has_is_a_match_too() {
+fn a_pattern_that_matches_only_at_the_destination_has_matched() {
     let bench = Bench::new();
     bench.write("a", "");
     write(&bench.dest(), "keep/x", "");
@@ -320,7 +320,7 @@ fn what_only_the_destination_has_is_a_match_too() {
 }
 
 #[test]
-fn patterns_that_do_not_say_what_was_meant_get_a_note_or_are_refused() {
+fn misleading_patterns_get_a_note_or_are_usage_errors() {
     let bench = Bench::new();
     bench.write("a.jpg", "");
     let notes = |pattern: &str| bench.sync(&["-n", "--exclude", pattern]).with_status(0).stderr;
@@ -328,18 +328,18 @@ fn patterns_that_do_not_say_what_was_meant_get_a_note_or_are_refused() {
     assert!(notes("'*.jpg'").contains("write `*.jpg`"));
     assert!(notes("exclude *.jpg").contains("filter rule of rsync"));
     let list = bench.path("list");
-    let refused = |content: &[u8]| {
+    let usage_error = |content: &[u8]| {
         fs::write(&list, content).unwrap();
         let ended = bench.sync(&["--exclude-from", list.to_str().unwrap()]).with_status(2);
         assert!(!bench.dest().exists(), "{}", ended.stderr);
         ended.stderr
     };
     let place = format!("towpath: --exclude-from {}: line 2: pattern ", list.display());
-    let problem = refused(b"*.o\n- *.jpg\n");
+    let problem = usage_error(b"*.o\n- *.jpg\n");
     assert!(problem.starts_with(&place) && problem.contains("write `*.jpg`"), "{problem}");
     let inside = bench.source().join("cache");
-    let problem = refused(format!("*.o\n{}\n", inside.display()).as_bytes());
+    let problem = usage_error(format!("*.o\n{}\n", inside.display()).as_bytes());
     assert!(problem.starts_with(&place) && problem.contains("write `/cache`"), "{problem}");
     let utf_16: Vec<u8> = "*.jpg\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
-    assert!(refused(&utf_16).contains("UTF-16"));
+    assert!(usage_error(&utf_16).contains("UTF-16"));
 }

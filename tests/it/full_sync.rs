@@ -1,4 +1,4 @@
-//! A tree arrives whole: content, times, directories; and a second run sends nothing.
+//! A tree arrives completely, with content, times and directories; a second run sends nothing.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::common::*;
 
 #[test]
-fn a_tree_arrives_whole() {
+fn a_tree_arrives_completely() {
     let bench = Bench::new();
     for n in 0..300u64 {
         let path = bench.write(format!("a{}/b{}/file{n}", n % 7, n % 3), noise(n, (n * 977 % 40_000) as usize));
@@ -54,9 +54,9 @@ fn permissions_are_recorded_and_not_applied() {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
     bench.sync(&[]).with_status(0);
     let mode = fs::metadata(bench.dest().join("secret")).unwrap().permissions().mode() & 0o7777;
-    assert_eq!(mode, 0o600, "its owner's, as in the source, but not read-only");
+    assert_eq!(mode, 0o600, "private as in the source, but not read-only");
     assert_eq!(bench.row("secret").permissions, Some(0o400));
-    // And so it can be written again.
+    // So it can be overwritten.
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     fs::write(&path, "longer data").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
@@ -93,7 +93,7 @@ fn the_destination_and_its_directories_are_created() {
 }
 
 #[test]
-fn directories_keep_their_times_whatever_arrives_in_them() {
+fn directories_keep_their_times_when_files_arrive_in_them() {
     let bench = Bench::new();
     for n in 0..30 {
         bench.write(format!("a/b{}/{n}", n % 3), "data");
@@ -107,19 +107,19 @@ fn directories_keep_their_times_whatever_arrives_in_them() {
     age(&bench);
     bench.sync(&[]).with_status(0);
     bench.assert_same_trees();
-    // A file more, under a directory that looks as before.
+    // A new file in a directory with unchanged times.
     bench.write("a/b1/more", "data");
     age(&bench);
     bench.sync(&[]).with_status(0);
     bench.assert_same_trees();
-    // A time alone.
+    // A change of the time only.
     set_mtime(&bench.source().join("a/b2"), 1_400_000_000, 0);
     bench.sync(&[]).with_status(0);
     bench.assert_same_trees();
 }
 
 #[test]
-fn links_arrive_as_links_with_their_times() {
+fn symlinks_arrive_as_symlinks_with_their_times() {
     let bench = Bench::new();
     bench.write("dir/file", "data");
     let link = |target: &str, name: &str| {
@@ -149,7 +149,7 @@ fn links_arrive_as_links_with_their_times() {
 }
 
 #[test]
-fn links_can_be_left_out() {
+fn symlinks_can_be_skipped() {
     let bench = Bench::new();
     bench.write("file", "data");
     std::os::unix::fs::symlink("file", bench.source().join("link")).unwrap();
@@ -175,7 +175,7 @@ fn special_files_are_counted_and_logged_and_not_opened() {
 }
 
 #[test]
-fn special_files_fail_where_that_is_asked_for_and_a_quiet_run_says_so() {
+fn special_files_fail_on_request_and_a_quiet_run_reports_them() {
     let bench = Bench::new();
     bench.write("file", "data");
     bench.sync(&[]).with_status(0);
@@ -191,14 +191,14 @@ fn special_files_fail_where_that_is_asked_for_and_a_quiet_run_says_so() {
 #[test]
 fn a_quiet_run_names_each_cause_of_exit_status_3() {
     let bench = Bench::new();
-    let part = format!(".towpath-{:08x}-{:016x}.part", 1, 2);
-    bench.write(&part, "of another migration");
+    let partial_file = format!(".towpath-{:08x}-{:016x}.part", 1, 2);
+    bench.write(&partial_file, "of another migration");
     let ended = bench.sync(&["--quiet"]).with_status(3);
-    assert!(ended.stderr.starts_with("skipped: ") && ended.stderr.contains(&part), "{}", ended.stderr);
+    assert!(ended.stderr.starts_with("skipped: ") && ended.stderr.contains(&partial_file), "{}", ended.stderr);
 }
 
 #[test]
-fn every_file_of_verbose_is_printed_with_its_checksum_and_quiet_says_nothing() {
+fn a_verbose_run_prints_each_file_with_its_checksum_and_a_quiet_one_prints_nothing() {
     let bench = Bench::new();
     bench.write("a", "abc");
     let ended = bench.sync(&["-v"]).with_status(0);
@@ -210,7 +210,7 @@ fn every_file_of_verbose_is_printed_with_its_checksum_and_quiet_says_nothing() {
 }
 
 #[test]
-fn small_files_of_several_directories_take_turns() {
+fn lanes_alternate_between_the_small_files_of_several_directories() {
     let bench = Bench::new();
     for file in ["a/1", "a/2", "a/3", "b/1", "b/2", "c/1"] {
         bench.write(file, file);
@@ -226,11 +226,11 @@ fn small_files_of_several_directories_take_turns() {
 }
 
 #[test]
-fn files_of_proc_arrive_with_the_content_that_their_size_denies() {
+fn files_of_proc_arrive_with_the_content_beyond_their_stated_size() {
     use std::process::{Command, Stdio};
     let settings = Path::new("/proc/sys/net/ipv4/conf/lo");
     if !settings.exists() {
-        skip("needs /proc/sys: files that state a wrong size");
+        skip("needs /proc/sys: files with a wrong stated size");
         return;
     }
     let bench = Bench::new();

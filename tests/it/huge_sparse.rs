@@ -1,4 +1,4 @@
-//! The program with sparse files that take hours to hash: the others arrive, the console says so, and Ctrl-C ends it.
+//! Sparse files that take hours to hash: other files arrive, the console reports it, and Ctrl-C stops the run.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -12,7 +12,7 @@ use crate::common::*;
 fn other_files_arrive_and_ctrl_c_stops_the_run() {
     let bench = Bench::new();
     for n in 0..9 {
-        // The most that ext4 takes.
+        // The largest size that ext4 supports.
         let length = (16 << 40) - (4 << 10);
         let huge = fs::File::create(bench.source().join(format!("huge{n}"))).unwrap();
         if huge.set_len(length).is_err() || huge.metadata().unwrap().len() != length {
@@ -26,9 +26,9 @@ fn other_files_arrive_and_ctrl_c_stops_the_run() {
     let mut running = bench.start(&["--progress-interval", "100ms"]);
     let lines = BufReader::new(running.stdout.take().unwrap()).lines().map(Result::unwrap);
     let mut shown = lines.filter(|line| line.contains("hashing the holes of huge") && line.contains("20 of 29 files"));
-    let moves = shown.find(|line| !line.contains(": 0 B of 16.0 TiB")).unwrap();
-    assert!(moves.contains("8 more files with long holes wait") && moves.contains("done in"), "{moves}");
-    assert!(moves.contains("pending 9 files, 144.0 TiB"), "{moves}");
+    let progressed = shown.find(|line| !line.contains(": 0 B of 16.0 TiB")).unwrap();
+    assert!(progressed.contains("8 more files with long holes wait") && progressed.contains("done in"), "{progressed}");
+    assert!(progressed.contains("pending 9 files, 144.0 TiB"), "{progressed}");
 
     let asked = Instant::now();
     send_signal(&running, Signal::INT);

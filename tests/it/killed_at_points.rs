@@ -1,5 +1,5 @@
-//! Killed at every point where it matters, each time that a run reaches it: the next run ends what was begun, and
-//! each line is in the log once.
+//! Kills a run at every critical point, each time that it reaches the point: the next run completes the migration,
+//! and the log has each line once.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -11,7 +11,7 @@ use crate::common::*;
 const EXTRAS: &[&str] = &["extra/deep/file", "extra/file", "first", "last"];
 const FILES: u64 = 12;
 
-/// A source with files, links and directories that are not yet at the destination, which has extras.
+/// A source with files, symlinks and directories, and a destination that has only extras.
 fn bench() -> Bench {
     let bench = Bench::new();
     for n in 0..FILES {
@@ -26,7 +26,7 @@ fn bench() -> Bench {
     bench
 }
 
-/// Kills a run at the point each time that it reaches it, and lets another run end the migration.
+/// Kills a run at the point, each time that it reaches it, and completes the migration with another run.
 fn killed_at(point: &str, options: &[&str]) {
     let options = &[&["--delete-extras", "--lanes", "2"], options].concat();
     for time in 1.. {
@@ -36,7 +36,7 @@ fn killed_at(point: &str, options: &[&str]) {
             assert!(time > 1, "no run reaches {point}");
             return;
         }
-        let context = format!("killed at {point} for the {time}. time");
+        let context = format!("killed at {point} at hit {time}");
         assert_eq!(ended.status, 128 + Signal::KILL.as_raw(), "{context}: {}", ended.stderr);
         let ended = bench.sync(options);
         assert_eq!(ended.status, 0, "{context}\n{}\n{}", ended.stdout, ended.stderr);
@@ -63,47 +63,47 @@ fn killed_at(point: &str, options: &[&str]) {
 }
 
 #[test]
-fn during_the_scan() {
+fn a_kill_during_the_scan_loses_nothing() {
     killed_at("during-scan", &[]);
 }
 
 #[test]
-fn after_the_flush() {
+fn a_kill_after_the_flush_loses_nothing() {
     killed_at("after-flush", &[]);
 }
 
 #[test]
-fn before_the_commit() {
+fn a_kill_before_the_commit_loses_nothing() {
     killed_at("before-commit", &[]);
 }
 
 #[test]
-fn between_outbox_and_log() {
+fn a_kill_between_outbox_and_log_loses_nothing() {
     killed_at("between-outbox-and-log", &[]);
 }
 
 #[test]
-fn after_the_log() {
+fn a_kill_after_the_log_loses_nothing() {
     killed_at("after-log", &[]);
 }
 
 #[test]
-fn before_a_rename() {
+fn a_kill_before_a_rename_loses_nothing() {
     killed_at("before-rename", &["--write-mode", "atomic"]);
 }
 
 #[test]
-fn before_a_removal() {
+fn a_kill_before_a_removal_loses_nothing() {
     killed_at("before-removal", &[]);
 }
 
 #[test]
-fn after_a_removal() {
+fn a_kill_after_a_removal_loses_nothing() {
     killed_at("after-removal", &[]);
 }
 
 #[test]
-fn one_run_after_the_other() {
+fn several_killed_runs_in_a_row_lose_nothing() {
     let bench = Bench::new();
     for n in 0..300u64 {
         bench.write(format!("{}/{n}", n % 20), noise(n, (n * 31 % 3000) as usize));
@@ -112,12 +112,12 @@ fn one_run_after_the_other() {
     let points = ["before-commit", "between-outbox-and-log", "after-log"].map(|point| (point, 2));
     for (point, time) in points.into_iter().chain([("after-flush", 1)]).cycle().take(8) {
         let then_scan: &[_] = if resumed % 2 == 0 { &[] } else { &["--then-scan"] };
-        // At this rate a run takes more than one batch.
+        // At this rate a run records more than one batch.
         let ended = bench.sync_with_signal_at(point, Signal::KILL, time, &[&["--bwlimit", "200K"], then_scan].concat());
         resumed += usize::from(ended.stdout.contains("resuming"));
     }
     bench.sync(&[]).with_status(0);
-    assert!(resumed > 0, "no kill left a backlog behind");
+    assert!(resumed > 0, "no killed run left a backlog");
     bench.assert_same_trees();
     assert!(bench.rows().values().all(|row| row.status == "synced" && row.hash.is_some()));
     let synced = bench.logged("synced");
@@ -138,7 +138,7 @@ fn an_interrupted_scan_leaves_no_backlog() {
         assert_eq!(bench.count("SELECT count(*) FROM scan WHERE finished IS NULL"), 1);
         assert!(
             (1..400).contains(&bench.count("SELECT count(*) FROM file")),
-            "or it was over, or nothing was recorded"
+            "the scan must be interrupted after it recorded some files"
         );
         let ended = bench.sync(&[]).with_status(0);
         assert!(ended.stdout.contains("the last scan was interrupted"), "{}", ended.stdout);
@@ -148,7 +148,7 @@ fn an_interrupted_scan_leaves_no_backlog() {
 }
 
 #[test]
-fn a_deletion_that_is_killed_goes_on_and_logs_every_deletion_once() {
+fn killed_deletions_are_resumed_and_logged_once() {
     let bench = Bench::new();
     bench.write("dir/file", "data");
     for n in 0..300 {
@@ -164,5 +164,5 @@ fn a_deletion_that_is_killed_goes_on_and_logs_every_deletion_once() {
     bench.assert_same_trees();
     let deleted = bench.logged("deleted");
     assert_eq!(deleted.len(), 300 + 11, "each file and directory has its line");
-    assert!(deleted.values().all(|times| *times == 1), "and no more than one: {deleted:?}");
+    assert!(deleted.values().all(|times| *times == 1), "only one line: {deleted:?}");
 }

@@ -1,4 +1,4 @@
-//! The same command resumes a run that was killed while it wrote to a server: the program itself, real servers.
+//! The same command resumes a run that was killed while it wrote to a real server.
 
 #[path = "../../backends/opendal/tests/servers/mod.rs"]
 mod servers;
@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use servers::{Server, or_skip};
 
 const SMALL_FILES: usize = 60;
-/// Fewer than there are files, whatever suits the server: some are sent and some are not.
+/// Fewer than the files, so that some are sent before the kill and some are not.
 const LANES: usize = 16;
-/// Several parts of an object.
+/// Several parts of a multipart upload.
 const LARGE_BYTES: usize = 20 << 20;
 
 fn towpath(server: &Server, state: &Path, from: &str, to: &str) -> Command {
@@ -31,7 +31,7 @@ fn succeeds(mut command: Command) -> String {
     stdout.into_owned()
 }
 
-/// How many files the log says were sent.
+/// The number of files sent according to the log.
 fn sent(state: &Path) -> usize {
     let log = fs::read_to_string(state.join("log")).unwrap_or_default();
     log.lines().filter(|line| line.contains(r#""status":"synced""#)).count()
@@ -57,12 +57,12 @@ fn killed(server: Option<Server>) {
         std::thread::sleep(Duration::from_millis(5));
     }
     run.kill().unwrap();
-    assert!(!run.wait().unwrap().success(), "it was done before it was killed");
+    assert!(!run.wait().unwrap().success(), "the run finished before it was killed");
     let before = sent(&state);
     assert!(before < SMALL_FILES, "{before} files were sent before it was killed");
 
     succeeds(towpath(&server, &state, old, &url));
-    // Files that were in flight are sent again, and no others.
+    // Only files that were in flight are sent again.
     let again = sent(&state);
     assert!((SMALL_FILES + 1..SMALL_FILES + 1 + LANES).contains(&again), "{again} sent, {before} before");
 

@@ -1,4 +1,4 @@
-//! Links, hard links, sparse files, and names whose kind changed.
+//! Symlinks, hard links, sparse files, and entries whose kind changed.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
@@ -78,7 +78,7 @@ fn a_conflicting_special_file_is_reported_and_stays() {
 }
 
 #[test]
-fn names_of_one_file_stay_names_of_one_file() {
+fn hard_links_are_kept() {
     let bench = Bench::new();
     let first = bench.write("a/first", noise(1, 300_000));
     bench.write("other", "data");
@@ -86,7 +86,7 @@ fn names_of_one_file_stay_names_of_one_file() {
         fs::hard_link(&first, bench.source().join(name)).unwrap();
     }
     let ended = bench.sync(&[]).with_status(0);
-    assert!(ended.stdout.contains("sent 5 files, 293.0 KiB"), "the content goes once: {}", ended.stdout);
+    assert!(ended.stdout.contains("sent 5 files, 293.0 KiB"), "the content is sent once: {}", ended.stdout);
     bench.assert_same_trees();
     let inode = |name: &str| fs::metadata(bench.dest().join(name)).unwrap().ino();
     for name in ["a/second", "b", "z"] {
@@ -99,7 +99,7 @@ fn names_of_one_file_stay_names_of_one_file() {
     let again = bench.sync(&[]).with_status(0);
     assert!(again.stdout.contains("sent 0 files"), "{}", again.stdout);
 
-    // A name that was cut off is joined again, without a byte of content.
+    // A separated name is linked again, without sending content.
     fs::remove_file(bench.dest().join("b")).unwrap();
     fs::copy(bench.source().join("b"), bench.dest().join("b")).unwrap();
     let times = fs::metadata(bench.source().join("b")).unwrap();
@@ -116,7 +116,7 @@ fn names_of_one_file_stay_names_of_one_file() {
 }
 
 #[test]
-fn names_of_one_file_become_files_of_their_own_when_asked_to() {
+fn hard_links_become_separate_files_on_request() {
     let bench = Bench::new();
     let first = bench.write("first", noise(1, 300_000));
     fs::hard_link(&first, bench.source().join("second")).unwrap();
@@ -124,14 +124,14 @@ fn names_of_one_file_become_files_of_their_own_when_asked_to() {
     bench.assert_same_trees();
     assert_eq!(fs::metadata(bench.dest().join("first")).unwrap().nlink(), 1);
     assert!(ended.stderr.contains("293.0 KiB more"), "{}", ended.stderr);
-    // The other way of looking at them is another backlog: nothing is sent, the names are joined.
+    // The changed option invalidates the backlog: the names are linked, and no content is sent.
     let joined = bench.sync(&[]).with_status(0);
     assert!(joined.stdout.contains("sent 1 files, 0 B"), "{}", joined.stdout);
     assert_eq!(fs::metadata(bench.dest().join("first")).unwrap().nlink(), 2);
 }
 
 #[test]
-fn names_merged_at_the_destination_alone_are_separated() {
+fn names_merged_only_at_the_destination_are_separated() {
     let bench = Bench::new();
     bench.write("first", "one");
     bench.write("second", "two!");
@@ -143,7 +143,7 @@ fn names_merged_at_the_destination_alone_are_separated() {
     assert_eq!(fs::read(bench.path("outside")).unwrap(), b"old");
 }
 
-/// A file of 64 MiB with two islands of data.
+/// A file of 64 MiB with two ranges of data.
 fn sparse(path: &std::path::Path) {
     let file = fs::File::create(path).unwrap();
     file.write_all_at(&noise(1, 100_000), 1 << 20).unwrap();
@@ -175,7 +175,7 @@ fn holes_stay_holes_and_are_neither_read_nor_sent() {
         let expected =
             ["sent 3 files, 74.1 MiB in ", " KiB of that written (", " MiB are holes, which are passed over"];
         assert!(expected.iter().all(|text| ended.stdout.contains(text)), "{}", ended.stdout);
-        assert!(!ended.stdout.contains("written in all"), "nothing was sent in vain: {}", ended.stdout);
+        assert!(!ended.stdout.contains("written in all"), "nothing was sent twice: {}", ended.stdout);
     }
 }
 
@@ -192,7 +192,7 @@ fn a_shorter_file_over_a_sparse_one_and_the_reverse() {
 }
 
 #[test]
-fn links_are_followed_inside_the_source_and_nowhere_else() {
+fn symlinks_are_followed_only_inside_the_source() {
     let bench = Bench::new();
     let secret = bench.path("secret");
     fs::write(&secret, "not to be copied").unwrap();
@@ -225,7 +225,7 @@ fn links_are_followed_inside_the_source_and_nowhere_else() {
 }
 
 #[test]
-fn a_file_replaced_atomically_is_whole_at_every_moment() {
+fn an_atomically_replaced_file_is_always_complete() {
     let bench = Bench::new();
     let old = noise(1, 3 << 20);
     bench.write("file", &old);
@@ -233,13 +233,13 @@ fn a_file_replaced_atomically_is_whole_at_every_moment() {
     let new = noise(2, 3 << 20);
     bench.write("file", &new);
     let mut run = bench.start(&["--write-mode", "atomic", "--bwlimit", "2M"]);
-    // Not what tries the destination out: the part itself.
+    // The partial file, not a probe of the destination.
     let names = || fs::read_dir(bench.dest()).unwrap().map(|entry| entry.unwrap().file_name());
-    wait_until("a part is there", || names().any(|name| name.as_bytes().ends_with(b".part")));
+    wait_until("the partial file exists", || names().any(|name| name.as_bytes().ends_with(b".part")));
     assert!(fs::read(bench.dest().join("file")).unwrap() == old, "the old content stays");
     run.kill().unwrap();
     run.wait().unwrap();
-    // What was left is neither an extra nor copied, and goes.
+    // The leftover partial file is removed; it is neither an extra nor migrated.
     bench.sync(&["--write-mode", "atomic"]).with_status(0);
     bench.assert_same_trees();
     assert!(fs::read(bench.dest().join("file")).unwrap() == new);
@@ -250,26 +250,26 @@ fn the_next_scan_removes_leftover_partial_files() {
     let bench = Bench::new();
     bench.write("dir/file", noise(1, 3 << 20));
     let mut run = bench.start(&["--write-mode", "atomic", "--bwlimit", "2M"]);
-    let part = || fs::read_dir(bench.dest().join("dir")).ok().and_then(|mut dir| dir.next());
-    wait_until("a part is there", || part().is_some());
+    let partial_file = || fs::read_dir(bench.dest().join("dir")).ok().and_then(|mut dir| dir.next());
+    wait_until("the partial file exists", || partial_file().is_some());
     run.kill().unwrap();
     run.wait().unwrap();
-    let left = part().unwrap().unwrap().file_name();
+    let left = partial_file().unwrap().unwrap().file_name();
     fs::remove_file(bench.source().join("dir/file")).unwrap();
     bench.write("dir/other", "data");
-    // Another migration from there does not carry it along.
+    // Another migration from the destination does not send the partial file.
     let other = bench.path("other");
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_towpath"));
     command.arg("sync").arg(bench.dest()).arg(&other).arg("--database").arg(bench.path("other.db"));
     command.arg("--log-file").arg(bench.path("other.log"));
-    assert_eq!(command.status().unwrap().code(), Some(3), "and says so");
+    assert_eq!(command.status().unwrap().code(), Some(3), "it is reported");
     assert!(!other.join("dir").join(&left).exists());
     bench.sync(&["--rescan"]).with_status(0);
     bench.assert_same_trees();
 }
 
 #[test]
-fn permissions_are_applied_when_asked_for_even_where_nothing_is_sent() {
+fn permissions_are_applied_on_request_even_if_no_content_is_sent() {
     use std::os::unix::fs::PermissionsExt as _;
     let bench = Bench::new();
     let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
@@ -280,7 +280,7 @@ fn permissions_are_applied_when_asked_for_even_where_nothing_is_sent() {
     set("dir/file", 0o4751);
     set("dir", 0o711);
     bench.sync(&[]).with_status(0);
-    assert_ne!(mode(&bench.dest().join("dir/file")), 0o4751, "not unless asked for");
+    assert_ne!(mode(&bench.dest().join("dir/file")), 0o4751, "only on request");
     let ended = bench.sync(&["--perms"]).with_status(0);
     assert!(ended.stdout.contains("sent 0 files"), "{}", ended.stdout);
     assert_eq!(mode(&bench.dest().join("dir/file")), 0o4751);
@@ -300,7 +300,7 @@ fn a_file_separated_from_its_other_names_is_separated_at_the_destination_too() {
     fs::hard_link(&first, bench.source().join("second")).unwrap();
     bench.sync(&[]).with_status(0);
     assert_eq!(fs::metadata(bench.dest().join("first")).unwrap().nlink(), 2);
-    // The same content and time, and a file of its own.
+    // The same content and time in a separate file.
     let second = bench.source().join("second");
     let times = fs::metadata(&first).unwrap();
     fs::remove_file(&second).unwrap();
@@ -329,7 +329,7 @@ fn private_files_are_private_while_they_are_written() {
                 })
             })
         };
-        wait_until("it is under way", || arriving().is_some());
+        wait_until("the file is in flight", || arriving().is_some());
         let path = arriving().unwrap().unwrap().path();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o077, 0, "{mode}: {}", path.display());
         run.kill().unwrap();
@@ -338,7 +338,7 @@ fn private_files_are_private_while_they_are_written() {
 }
 
 #[test]
-fn attributes_that_the_source_took_away_go_with_the_next_content() {
+fn removed_extended_attributes_are_removed_with_the_next_content() {
     let bench = Bench::new();
     let file = bench.write("file", "one");
     let set = |name: &str| rustix::fs::setxattr(&file, name, b"value", rustix::fs::XattrFlags::empty());

@@ -1,4 +1,4 @@
-//! Where trees are: paths and URLs, and the options that belong to them.
+//! Location arguments: paths and URLs, and their options.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use crate::common::Bench;
 
 #[test]
-fn a_file_url_is_the_path_and_has_its_state() {
+fn a_file_url_has_the_same_state_as_its_path() {
     let bench = Bench::new();
     fs::write(bench.path("old/file"), "content").unwrap();
     let (source, sink) = (bench.source().display().to_string(), bench.dest().display().to_string());
@@ -21,7 +21,7 @@ fn a_file_url_is_the_path_and_has_its_state() {
 }
 
 #[test]
-fn an_unknown_scheme_is_wrong_usage_and_lists_the_known_ones() {
+fn an_unknown_scheme_is_a_usage_error_that_lists_the_supported_ones() {
     let bench = Bench::new();
     let sink = bench.dest().display().to_string();
     let ended = bench.run_with_state(&["sync", "gopher://host/x", &sink], bench.folder.path()).with_status(2);
@@ -29,17 +29,17 @@ fn an_unknown_scheme_is_wrong_usage_and_lists_the_known_ones() {
 }
 
 #[test]
-fn a_password_in_a_url_is_refused_and_not_repeated() {
+fn a_password_in_a_url_is_a_usage_error_that_does_not_repeat_it() {
     let bench = Bench::new();
     let sink = bench.dest().display().to_string();
     let ended = bench.run_with_state(&["sync", "sftp://me:hunter2@host/x", &sink], bench.folder.path()).with_status(2);
     assert!(ended.stderr.contains("has a password") && !ended.stderr.contains("hunter2"), "{}", ended.stderr);
 }
 
-/// Whatever begins with `-` could be an option of the program `ssh`, which would run any command.
+/// A value that begins with `-` could become an option of `ssh` that runs any command.
 #[cfg(feature = "sftp")]
 #[test]
-fn nothing_of_an_sftp_url_becomes_an_option_of_ssh() {
+fn an_sftp_url_cannot_pass_options_to_ssh() {
     let bench = Bench::new();
     let ran = bench.path("ran");
     let proxy = format!("-oProxyCommand=touch%20{}", ran.display().to_string().replace('/', "%2F"));
@@ -72,7 +72,7 @@ fn nothing_of_an_sftp_url_becomes_an_option_of_ssh() {
 }
 
 #[test]
-fn a_configuration_file_that_others_may_read_is_refused() {
+fn a_configuration_file_readable_by_others_is_a_usage_error() {
     let bench = Bench::new();
     let config = bench.folder.path().join("config.toml");
     fs::write(&config, "[s3]\nsecret_access_key = \"hunter2\"\n").unwrap();
@@ -86,7 +86,7 @@ fn a_configuration_file_that_others_may_read_is_refused() {
 }
 
 #[test]
-fn what_can_be_opened_is_listed() {
+fn backends_lists_the_supported_storages() {
     let bench = Bench::new();
     let ended = bench.run_with_state(&["backends"], bench.folder.path()).with_status(0);
     assert!(ended.stdout.starts_with("local    mounted paths"), "{}", ended.stdout);
@@ -97,10 +97,10 @@ fn what_can_be_opened_is_listed() {
     }
 }
 
-/// Nothing that is written may hold it: neither what the program says, nor the database, nor the log.
+/// A secret must appear neither in the output nor in the database nor in the log.
 #[cfg(feature = "s3")]
 #[test]
-fn a_secret_is_in_nothing_that_is_written() {
+fn secrets_are_in_no_output_and_no_file() {
     const SECRET: &str = "hunter2-and-some-more";
     let bench = Bench::new();
     fs::write(bench.path("old/file"), "content").unwrap();
@@ -110,7 +110,7 @@ fn a_secret_is_in_nothing_that_is_written() {
     let state = bench.path("state");
     let [source, file] = [&bench.source(), &config].map(|path| path.display().to_string());
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_towpath"));
-    // Nobody listens there: the request, signed, comes back as an error.
+    // No server listens there, so the signed request fails.
     let url = "s3://bucket/x?endpoint=http%3A%2F%2F127.0.0.1%3A1";
     command.args(["sync", &source, url, "--config", &file, "-vv"]).env("XDG_STATE_HOME", &state);
     command.env("AWS_ACCESS_KEY_ID", "someone").env("AWS_SECRET_ACCESS_KEY", SECRET).env("RUST_LOG", "trace");

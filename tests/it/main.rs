@@ -1,4 +1,4 @@
-//! The program and the engine from outside, in one binary, so that SQLite and the rest are linked once.
+//! Integration tests of the program and the engine, in one binary, so that dependencies are linked once.
 
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 

@@ -1,4 +1,4 @@
-//! Deleting what the source does not have, and every way in which it must not.
+//! Deletion of extras, and everything that must prevent it.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -30,7 +30,7 @@ fn extras_are_deleted_on_request_and_logged() {
     symlink("dir/0", bench.dest().join("link")).unwrap();
     fs::create_dir_all(bench.dest().join("empty/inner")).unwrap();
     bench.sync(&[]).with_status(0);
-    assert!(bench.dest().join("only/here/file").exists(), "not unless asked for");
+    assert!(bench.dest().join("only/here/file").exists(), "only on request");
 
     let ended = bench.sync(MIRROR).with_status(0);
     bench.assert_same_trees();
@@ -71,13 +71,13 @@ fn beyond_max_delete_nothing_is_deleted() {
     for n in 0..101 {
         extra(&bench, &format!("extra/{n}"));
     }
-    bench.write("new", "sent all the same");
+    bench.write("new", "sent anyway");
     let ended = bench.sync(MIRROR).with_status(4);
     assert!(ended.stderr.contains("101 files") && ended.stderr.contains("--max-delete 101"), "{}", ended.stderr);
     assert!(ended.stdout.contains("sent 1 files"), "{}", ended.stdout);
     assert_eq!(fs::read_dir(bench.dest().join("extra")).unwrap().count(), 101);
     assert!(bench.logged("deleted").is_empty());
-    assert_eq!(fs::read(bench.dest().join("new")).unwrap(), b"sent all the same");
+    assert_eq!(fs::read(bench.dest().join("new")).unwrap(), b"sent anyway");
     for (most, status) in [("100", 4), ("50%", 4), ("101", 0)] {
         bench.sync(&["--delete-extras", "--max-delete", most]).with_status(status);
     }
@@ -95,7 +95,7 @@ fn hundreds_of_empty_directories_are_guarded_too() {
 }
 
 #[test]
-fn below_a_directory_that_cannot_be_read_nothing_is_deleted() {
+fn nothing_is_deleted_below_an_unreadable_directory() {
     if rustix::process::geteuid().is_root() {
         skip("needs another user than root, who reads every directory; the mocked trees cover it");
         return;
@@ -109,7 +109,7 @@ fn below_a_directory_that_cannot_be_read_nothing_is_deleted() {
 }
 
 #[test]
-fn what_blocked_a_file_goes_and_the_file_arrives_in_the_same_run() {
+fn a_mirror_deletes_a_conflicting_directory_and_sends_the_file_in_the_same_run() {
     let bench = in_sync(3);
     bench.write("name", "a file now");
     symlink("target", bench.source().join("link")).unwrap();
@@ -139,7 +139,7 @@ fn discarded_files_go_to_the_trash_directory() {
 }
 
 #[test]
-fn a_trash_on_another_file_system_is_refused_before_anything_is_touched() {
+fn a_trash_on_another_file_system_is_an_error_before_anything_changes() {
     let bench = in_sync(3);
     extra(&bench, "extra");
     let elsewhere = tempfile::tempdir_in("/dev/shm").unwrap();
@@ -150,7 +150,7 @@ fn a_trash_on_another_file_system_is_refused_before_anything_is_touched() {
 }
 
 #[test]
-fn what_the_filters_exclude_stays_unless_it_is_to_go() {
+fn a_mirror_keeps_excluded_files_unless_delete_excluded_is_set() {
     let bench = in_sync(3);
     bench.write("a.tmp", "in the source too");
     extra(&bench, "a.tmp");
@@ -183,32 +183,32 @@ fn files_in_flight_to_a_directory_that_replaces_a_file_are_never_discarded() {
         for n in 0..40 {
             write(&bench.dest(), format!("x{n}"), "old");
         }
-        // The destination is another one now.
+        // The destination is a new tree.
         fs::remove_file(bench.database()).unwrap();
     }
 }
 
 #[test]
-fn a_file_that_appears_in_the_source_before_its_turn_stays() {
+fn an_extra_that_appears_in_the_source_during_the_run_stays() {
     let bench = in_sync(3);
     bench.write("large", noise(1, 3 << 20));
     extra(&bench, "late");
     extra(&bench, "extra");
     let run = bench.start(&["--delete-extras", "--bwlimit", "1M"]);
-    wait_until("the file is under way", || bench.dest().join("large").exists());
-    bench.write("late", "it came during the run");
+    wait_until("the file is in flight", || bench.dest().join("large").exists());
+    bench.write("late", "created during the run");
     let ended = end(run).with_status(3);
     assert!(ended.stderr.contains("the source has it now"), "{}", ended.stderr);
     assert!(bench.dest().join("late").exists() && !bench.dest().join("extra").exists());
 }
 
 #[test]
-fn an_extra_that_somebody_works_on_stays() {
+fn an_extra_that_changes_during_the_run_stays() {
     let bench = in_sync(3);
     bench.write("large", noise(1, 3 << 20));
     extra(&bench, "busy");
     let run = bench.start(&["--delete-extras", "--bwlimit", "1M"]);
-    wait_until("the file is under way", || bench.dest().join("large").exists());
+    wait_until("the file is in flight", || bench.dest().join("large").exists());
     fs::write(bench.dest().join("busy"), "somebody's work").unwrap();
     let ended = end(run).with_status(3);
     assert!(ended.stderr.contains("changed since the scan"), "{}", ended.stderr);
@@ -221,11 +221,11 @@ fn an_interrupted_transfer_deletes_nothing() {
     bench.write("large", noise(1, 3 << 20));
     extra(&bench, "extra");
     let run = bench.start(&["--delete-extras", "--bwlimit", "1M"]);
-    wait_until("the file is under way", || bench.dest().join("large").exists());
+    wait_until("the file is in flight", || bench.dest().join("large").exists());
     send_signal(&run, rustix::process::Signal::INT);
     end(run).with_status(130);
     assert!(bench.dest().join("extra").exists());
-    // The resumed run deletes what the scan found, and looks again before it does.
+    // The resumed run checks the extras that the scan found again before it deletes them.
     let ended = bench.sync(MIRROR).with_status(0);
     assert!(ended.stdout.contains("no scan"), "{}", ended.stdout);
     bench.assert_same_trees();

@@ -1,4 +1,4 @@
-//! A tree that is unmounted, emptied or replaced costs a mirror nothing.
+//! A mirror deletes nothing because a tree was unmounted, emptied or replaced.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use crate::common::*;
 use crate::mirror::{MIRROR, extra, in_sync};
 
 #[test]
-fn an_unmounted_source_or_destination_is_refused_by_a_finished_migration_too() {
+fn an_unmounted_source_or_destination_is_a_guard_refusal_after_a_finished_migration() {
     for unmounted in ["old", "new"] {
         let bench = Bench::new();
         fs::create_dir(bench.dest()).unwrap();
@@ -20,14 +20,14 @@ fn an_unmounted_source_or_destination_is_refused_by_a_finished_migration_too() {
             let ended = bench.sync(options).with_status(4);
             assert!(ended.stderr.contains("is not the tree that was scanned"), "{}", ended.stderr);
         }
-        assert_eq!(bench.rows().len(), 3, "nothing was concluded");
+        assert_eq!(bench.rows().len(), 3, "no rows were removed");
         let untouched = fs::read_dir(bench.path(unmounted)).unwrap().count();
         assert_eq!(untouched, 0, "nothing was written into the empty folder");
     }
 }
 
 #[test]
-fn a_source_unmounted_while_files_are_sent_costs_nothing() {
+fn a_source_unmounted_during_the_transfer_causes_no_deletion() {
     let bench = Bench::new();
     let Some(mount) = Mount::tmpfs(&bench.source()) else { return };
     bench.write("dir/large", noise(1, 3 << 20));
@@ -36,7 +36,7 @@ fn a_source_unmounted_while_files_are_sent_costs_nothing() {
         extra(&bench, &format!("dir/extra {n}"));
     }
     let run = bench.start(&["--delete-extras", "--bwlimit", "1M"]);
-    wait_until("the file is under way", || bench.dest().join("dir/large").exists());
+    wait_until("the file is in flight", || bench.dest().join("dir/large").exists());
     drop(mount);
     let ended = end(run).with_status(4);
     assert!(ended.stderr.contains("no longer the tree that was scanned"), "{}", ended.stderr);
@@ -44,7 +44,7 @@ fn a_source_unmounted_while_files_are_sent_costs_nothing() {
 }
 
 #[test]
-fn a_file_system_unmounted_inside_the_source_costs_nothing() {
+fn a_file_system_unmounted_inside_the_source_causes_no_deletion_there() {
     let bench = Bench::new();
     fs::create_dir(bench.source().join("inner")).unwrap();
     let Some(mount) = Mount::tmpfs(&bench.source().join("inner")) else { return };
@@ -54,16 +54,16 @@ fn a_file_system_unmounted_inside_the_source_costs_nothing() {
     extra(&bench, "inner/extra");
     extra(&bench, "extra");
     let run = bench.start(&["--delete-extras", "--bwlimit", "1M", "--lanes", "1"]);
-    wait_until("the file is under way", || bench.dest().join("large").exists());
+    wait_until("the file is in flight", || bench.dest().join("large").exists());
     drop(mount);
     let ended = end(run).with_status(3);
     assert!(ended.stderr.contains("another directory than the scan saw"), "{}", ended.stderr);
-    assert!(bench.dest().join("inner/extra").exists(), "the folder beneath the mount says nothing of it");
+    assert!(bench.dest().join("inner/extra").exists(), "the folder below the mount point proves no absence");
     assert!(!bench.dest().join("extra").exists(), "the rest is mirrored");
 }
 
 #[test]
-fn below_a_file_system_that_is_not_entered_nothing_is_deleted() {
+fn nothing_is_deleted_below_a_file_system_that_is_not_entered() {
     let bench = in_sync(3);
     fs::create_dir(bench.source().join("inner")).unwrap();
     let Some(_mount) = Mount::tmpfs(&bench.source().join("inner")) else { return };
@@ -74,7 +74,7 @@ fn below_a_file_system_that_is_not_entered_nothing_is_deleted() {
 }
 
 #[test]
-fn a_file_system_that_is_not_mounted_when_the_scan_comes_costs_nothing() {
+fn a_file_system_not_mounted_during_the_scan_causes_no_deletion() {
     let bench = in_sync(3);
     fs::create_dir(bench.source().join("inner")).unwrap();
     let Some(mount) = Mount::tmpfs(&bench.source().join("inner")) else { return };
@@ -83,21 +83,21 @@ fn a_file_system_that_is_not_mounted_when_the_scan_comes_costs_nothing() {
     }
     bench.sync(&[]).with_status(0);
     drop(mount);
-    // Again and again, until somebody says that it is as it should be.
+    // Every run reports it, until the user accepts it.
     for rescan in [&["--delete-extras"][..], &["--delete-extras", "--rescan"]] {
         let ended = bench.sync(rescan).with_status(3);
         assert!(ended.stderr.contains("inner: the file system that was mounted here"), "{}", ended.stderr);
         assert_eq!(fs::read_dir(bench.dest().join("inner")).unwrap().count(), 10);
-        assert_eq!(bench.rows().len(), 13, "what is recorded stays");
+        assert_eq!(bench.rows().len(), 13, "the rows stay");
     }
     bench.sync(&["--accept-new-tree"]).with_status(0);
-    assert_eq!(fs::read_dir(bench.dest().join("inner")).unwrap().count(), 10, "to accept deletes nothing");
+    assert_eq!(fs::read_dir(bench.dest().join("inner")).unwrap().count(), 10, "accepting deletes nothing");
     bench.sync(MIRROR).with_status(0);
     assert_eq!(fs::read_dir(bench.dest().join("inner")).unwrap().count(), 0);
 }
 
 #[test]
-fn files_of_a_file_system_that_went_during_the_run_have_not_vanished() {
+fn files_of_a_file_system_unmounted_during_the_run_do_not_count_as_vanished() {
     let bench = in_sync(3);
     fs::create_dir(bench.source().join("inner")).unwrap();
     let Some(mount) = Mount::tmpfs(&bench.source().join("inner")) else { return };
@@ -107,8 +107,8 @@ fn files_of_a_file_system_that_went_during_the_run_have_not_vanished() {
         extra(&bench, &format!("inner/{n}"));
     }
     let run = bench.start(&["--delete-extras", "--bwlimit", "1M", "--lanes", "1"]);
-    wait_until("the file is under way", || bench.dest().join("dir/large").exists());
-    // Another one in its place, whose root has the same number.
+    wait_until("the file is in flight", || bench.dest().join("dir/large").exists());
+    // Another file system in its place, whose root has the same inode number.
     drop(mount);
     let _other = Mount::tmpfs(&bench.source().join("inner")).unwrap();
     let ended = end(run).with_status(3);
@@ -118,14 +118,14 @@ fn files_of_a_file_system_that_went_during_the_run_have_not_vanished() {
 }
 
 #[test]
-fn a_source_that_is_emptied_after_the_scan_is_not_mirrored() {
+fn a_source_emptied_after_the_scan_is_not_mirrored() {
     let bench = in_sync(3);
     bench.write("dir/large", noise(1, 3 << 20));
     for n in 0..20 {
         extra(&bench, &format!("extra {n}"));
     }
     let run = bench.start(&["--delete-extras", "--bwlimit", "1M"]);
-    wait_until("the file is under way", || bench.dest().join("dir/large").exists());
+    wait_until("the file is in flight", || bench.dest().join("dir/large").exists());
     fs::remove_dir_all(bench.source().join("dir")).unwrap();
     let ended = end(run).with_status(4);
     assert!(ended.stderr.contains("is empty"), "{}", ended.stderr);
@@ -138,7 +138,7 @@ fn no_deletion_is_logged_for_a_missing_destination() {
     let bench = in_sync(50);
     fs::rename(bench.dest(), bench.path("aside")).unwrap();
     fs::create_dir(bench.dest()).unwrap();
-    // A run that was cut off right after it announced these.
+    // A run that was interrupted right after it announced these.
     let connection = rusqlite::Connection::open(bench.database()).unwrap();
     connection.execute_batch("INSERT INTO deletion VALUES ('dir/1', 4, 5), ('dir/2', 4, 5)").unwrap();
     drop(connection);
@@ -153,7 +153,7 @@ fn no_deletion_is_logged_for_a_missing_destination() {
 }
 
 #[test]
-fn a_destination_removed_and_created_again_is_another_tree() {
+fn a_recreated_destination_is_another_tree() {
     let bench = Bench::new();
     for n in 0..40 {
         bench.write(format!("{n}"), noise(n, 100_000));
@@ -171,7 +171,7 @@ fn a_destination_removed_and_created_again_is_another_tree() {
 }
 
 #[test]
-fn a_destination_unmounted_during_the_run_has_not_got_what_was_written_after() {
+fn files_written_after_the_destination_was_unmounted_are_not_in_sync() {
     let bench = Bench::new();
     fs::create_dir(bench.dest()).unwrap();
     let Some(mount) = Mount::tmpfs(&bench.dest()) else { return };
@@ -184,5 +184,5 @@ fn a_destination_unmounted_during_the_run_has_not_got_what_was_written_after() {
     let ended = end(run);
     assert_ne!(ended.status, 0, "{}", ended.stdout);
     let synced = bench.rows().into_values().filter(|row| row.status == "synced").count();
-    assert!(synced < 60, "what came later is not said to be there");
+    assert!(synced < 60, "files written after the unmount are not in sync");
 }

@@ -1,4 +1,4 @@
-//! The engine against mocked trees that fail: in each place, once or always, and what that means for the other files.
+//! The engine against mocked trees that fail once or always, and the effect on other files.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -10,37 +10,37 @@ use towpath_backend::{ErrorKind, Kind};
 use crate::mocks::*;
 
 fn empty_sink() -> MockSink {
-    finds_nothing(crate::mocks::empty_sink())
+    without_files(crate::mocks::empty_sink())
 }
 
-fn willing_sink(journal: &Journal) -> MockSink {
-    finds_nothing(crate::mocks::willing_sink(journal))
+fn accepting_sink(calls: &CallLog) -> MockSink {
+    without_files(crate::mocks::accepting_sink(calls))
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failed_flush_leaves_all_pending_and_ends_the_run() {
-    let journal = Journal::default();
+async fn a_failed_flush_leaves_all_files_pending_and_fails_the_run() {
+    let calls = CallLog::default();
     let bench = Bench::new(one_lane());
     let mut sink = empty_sink();
-    let noted = Arc::clone(&journal);
-    sink.expect_create().returning(move |_, _, _| Ok(Box::new(willing_writer(&noted))));
+    let noted = Arc::clone(&calls);
+    sink.expect_create().returning(move |_, _, _| Ok(Box::new(accepting_writer(&noted))));
     sink.expect_flush().returning(|| Err(error(ErrorKind::Other, "flush", &path(""))));
-    let ran = bench.run(source(&[("a", 10), ("b", 10)], &journal), sink).await;
+    let ran = bench.run(source(&[("a", 10), ("b", 10)], &calls), sink).await;
     assert!(matches!(ran.result, Err(Error::Tree { .. })));
     assert!(bench.rows().iter().all(|(_, status)| status == "pending"), "{:?}", bench.rows());
     assert!(bench.log_lines().is_empty());
 }
 
-/// Runs files `bad` and `good`, with what `bend` does to the mocks of `bad`.
+/// Runs with the files `bad` and `good`; `reader` and `writer` are the mocks of `bad`, or `None` to fail the open.
 async fn with_one_bad(
-    reader: impl Fn(&Journal) -> Option<MockFileReader> + Send + 'static,
-    writer: impl Fn(&Journal) -> Option<MockFileWriter> + Send + 'static,
+    reader: impl Fn(&CallLog) -> Option<MockFileReader> + Send + 'static,
+    writer: impl Fn(&CallLog) -> Option<MockFileWriter> + Send + 'static,
 ) -> (Bench, Ran) {
-    let journal = Journal::default();
+    let calls = CallLog::default();
     let bench = Bench::new(one_lane());
     let size = 2 * BLOCK;
     let mut source = listing(&[("bad", 2 * BLOCK), ("good", 2 * BLOCK)]);
-    let noted = Arc::clone(&journal);
+    let noted = Arc::clone(&calls);
     source.expect_open().returning(move |at, _| {
         if at == &path("good") {
             return Ok(Box::new(sevens(size, &noted)));
@@ -48,10 +48,10 @@ async fn with_one_bad(
         reader(&noted).map(|reader| Box::new(reader) as _).ok_or_else(|| error(ErrorKind::PermissionDenied, "open", at))
     });
     let mut sink = empty_sink();
-    let noted = Arc::clone(&journal);
+    let noted = Arc::clone(&calls);
     sink.expect_create().returning(move |at, _, _| {
         if at == &path("good") {
-            return Ok(Box::new(willing_writer(&noted)));
+            return Ok(Box::new(accepting_writer(&noted)));
         }
         writer(&noted)
             .map(|writer| Box::new(writer) as _)
@@ -74,12 +74,12 @@ fn assert_only_bad_failed(bench: &Bench, ran: &Ran, reason: &str) {
     assert!(ran.events.iter().any(|event| matches!(event, Event::Failed { paths, .. } if paths.source == b"/old/bad")));
 }
 
-fn good_reader(journal: &Journal) -> Option<MockFileReader> {
-    Some(sevens(2 * BLOCK, journal))
+fn good_reader(calls: &CallLog) -> Option<MockFileReader> {
+    Some(sevens(2 * BLOCK, calls))
 }
 
-fn good_writer(journal: &Journal) -> Option<MockFileWriter> {
-    Some(willing_writer(journal))
+fn good_writer(calls: &CallLog) -> Option<MockFileWriter> {
+    Some(accepting_writer(calls))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -95,8 +95,8 @@ async fn a_file_that_cannot_be_created_fails_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_whose_reading_fails_in_its_middle_fails_alone() {
-    let reader = |_: &Journal| {
+async fn a_file_whose_reading_fails_midway_fails_alone() {
+    let reader = |_: &CallLog| {
         let mut reader = MockFileReader::new();
         reader.expect_metadata().returning(|| Ok(metadata(Kind::File, 2 * BLOCK)));
         reader.expect_read_at().returning(|offset, length, buffer| {
@@ -113,8 +113,8 @@ async fn a_file_whose_reading_fails_in_its_middle_fails_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_whose_writing_fails_in_its_middle_fails_alone() {
-    let writer = |_: &Journal| {
+async fn a_file_whose_writing_fails_midway_fails_alone() {
+    let writer = |_: &CallLog| {
         let mut writer = MockFileWriter::new();
         writer.expect_write_at().returning(|offset, _| {
             if offset == 0 { Ok(()) } else { Err(error(ErrorKind::Other, "write", &path("bad"))) }
@@ -127,8 +127,8 @@ async fn a_file_whose_writing_fails_in_its_middle_fails_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_error_that_shows_only_at_the_close_is_a_failure() {
-    let writer = |_: &Journal| {
+async fn an_error_reported_only_on_close_is_a_failure() {
+    let writer = |_: &CallLog| {
         let mut writer = MockFileWriter::new();
         writer.expect_write_at().returning(|_, _| Ok(()));
         writer.expect_finish().returning(|_, _| Err(error(ErrorKind::Other, "close", &path("bad"))));
@@ -139,8 +139,8 @@ async fn an_error_that_shows_only_at_the_close_is_a_failure() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_of_which_the_sink_reports_another_size_fails() {
-    let writer = |_: &Journal| {
+async fn a_file_with_another_size_at_the_sink_fails() {
+    let writer = |_: &CallLog| {
         let mut writer = MockFileWriter::new();
         writer.expect_write_at().returning(|_, _| Ok(()));
         writer.expect_finish().returning(|_, _| Ok(metadata(Kind::File, 1)));
@@ -152,17 +152,17 @@ async fn a_file_of_which_the_sink_reports_another_size_fails() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_temporary_error_is_retried() {
-    let journal = Journal::default();
+    let calls = CallLog::default();
     let bench = Bench::new(one_lane());
     let mut source = listing(&[("a", 10)]);
-    let (noted, tries) = (Arc::clone(&journal), AtomicUsize::new(0));
+    let (noted, tries) = (Arc::clone(&calls), AtomicUsize::new(0));
     source.expect_open().returning(move |at, _| {
         if tries.fetch_add(1, SeqCst) < 2 {
             return Err(error(ErrorKind::Other, "open", at).with_temporary(true));
         }
         Ok(Box::new(sevens(10, &noted)))
     });
-    let ran = bench.run(source, willing_sink(&journal)).await;
+    let ran = bench.run(source, accepting_sink(&calls)).await;
     assert!(ran.result.unwrap().all_in_sync());
     let retries = ran.events.iter().filter(|event| matches!(event, Event::WillRetry { .. })).count();
     assert_eq!(retries, 2);
@@ -172,7 +172,7 @@ async fn a_temporary_error_is_retried() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_keeps_changing_fails_and_is_never_finished() {
-    let journal = Journal::default();
+    let calls = CallLog::default();
     let bench = Bench::new(one_lane());
     let mut source = listing(&[("a", 2 * BLOCK)]);
     let clock = Arc::new(AtomicUsize::new(1));
@@ -187,20 +187,20 @@ async fn a_file_that_keeps_changing_fails_and_is_never_finished() {
         reader.expect_read_at().returning(|offset, length, buffer| Ok(sevens_of(2 * BLOCK, offset, length, buffer)));
         Ok(Box::new(reader))
     });
-    let ran = bench.run(source, willing_sink(&journal)).await;
+    let ran = bench.run(source, accepting_sink(&calls)).await;
     assert_eq!(ran.result.unwrap().failed_files, 1);
-    assert!(!journal.lock().unwrap().contains(&"finish".to_owned()));
+    assert!(!calls.lock().unwrap().contains(&"finish".to_owned()));
     assert_eq!(bench.rows()[0].1, "pending");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_sink_ends_the_run_and_leaves_the_rest_pending() {
-    let journal = Journal::default();
+    let calls = CallLog::default();
     let bench = Bench::new(one_lane());
     let mut sink = empty_sink();
     sink.expect_create().returning(|at, _, _| Err(error(ErrorKind::NoSpace, "create", at)));
     sink.expect_flush().returning(|| Ok(()));
-    let ran = bench.run(source(&[("a", 10), ("b", 10), ("c", 10)], &journal), sink).await;
+    let ran = bench.run(source(&[("a", 10), ("b", 10), ("c", 10)], &calls), sink).await;
     let text = ran.result.unwrap_err().to_string();
     assert!(text.contains("/new") && text.contains("make room"), "{text}");
     assert!(bench.rows().iter().all(|(_, status)| status == "pending"));

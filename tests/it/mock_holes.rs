@@ -1,4 +1,4 @@
-//! Files with long holes: their sums, and that they do not keep other files from being sent.
+//! Files with long holes: sums of their sizes, and that they do not delay other files.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,16 +15,16 @@ use crate::mocks::*;
 
 const EIB: u64 = 1 << 60;
 
-/// A file of zeros, with ones where it has data.
+/// A file of zeros with ones in its ranges of data.
 struct Sparse {
     size_bytes: u64,
     data: Vec<Range<u64>>,
     changes: Arc<Changes>,
-    /// Whether it is read since its metadata were compared.
+    /// Whether it was read since its metadata were last compared.
     is_begun: bool,
 }
 
-/// A file that changes while it is read, for some times.
+/// How many more times a file changes while it is read.
 #[derive(Default)]
 struct Changes {
     left: AtomicUsize,
@@ -57,11 +57,11 @@ impl FileReader for Sparse {
     }
 }
 
-/// A file of a sink whose final size is the one given to `finish`.
-struct Swallows;
+/// A writer that discards all data and reports the size passed to `finish`.
+struct Discarding;
 
 #[async_trait]
-impl FileWriter for Swallows {
+impl FileWriter for Discarding {
     async fn write_at(&mut self, _offset: u64, _data: Bytes) -> Result<()> {
         Ok(())
     }
@@ -71,7 +71,7 @@ impl FileWriter for Swallows {
     }
 }
 
-/// A source of files, each with its name, its size, and where it has data.
+/// A source of files, each with its name, size and ranges of data.
 fn source(files: Vec<(String, u64, Vec<Range<u64>>)>) -> MockSource {
     let listed: Vec<_> = files.iter().map(|(name, size, _)| (name.as_str(), usize::try_from(*size).unwrap())).collect();
     let mut source = listing(&listed);
@@ -83,8 +83,8 @@ fn source(files: Vec<(String, u64, Vec<Range<u64>>)>) -> MockSource {
 }
 
 fn sink() -> MockSink {
-    let mut sink = finds_nothing(empty_sink_with(Capabilities { holes: true, ..capabilities() }));
-    sink.expect_create().returning(|_, _, _| Ok(Box::new(Swallows)));
+    let mut sink = without_files(empty_sink_with(Capabilities { holes: true, ..capabilities() }));
+    sink.expect_create().returning(|_, _, _| Ok(Box::new(Discarding)));
     sink.expect_flush().returning(|| Ok(()));
     sink
 }
@@ -94,7 +94,7 @@ fn huge(count: usize) -> Vec<(String, u64, Vec<Range<u64>>)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sums_beyond_64_bits_are_right_in_events_and_report() {
+async fn sums_beyond_64_bits_are_exact_in_events_and_report() {
     let bench = Bench::new(Options::default().checksum(None));
     let ran = bench.run(source(huge(9)), sink()).await;
     let all = u128::from(EIB) * 63;
@@ -109,14 +109,14 @@ async fn sums_beyond_64_bits_are_right_in_events_and_report() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dry_run_knows_sums_beyond_64_bits() {
+async fn sums_beyond_64_bits_are_exact_in_a_dry_run() {
     let bench = Bench::new(Options::default().checksum(None).dry_run(true));
     let planned = bench.run(source(huge(9)), sink()).await.result.unwrap().planned.unwrap();
     assert_eq!((planned.sent.files, planned.sent.bytes), (9, u128::from(EIB) * 63));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_largest_size_there_is_arrives() {
+async fn a_file_of_the_largest_possible_size_arrives() {
     let bench = Bench::new(Options::default().checksum(None));
     let size = i64::MAX.cast_unsigned();
     let data = size - 5..size;
@@ -128,7 +128,7 @@ async fn the_largest_size_there_is_arrives() {
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
-/// Options with which holes of more than 64 KiB are long; files of more than 8 MiB come after all others.
+/// Options for which holes of more than 64 KiB are long; files of more than 8 MiB are sent last.
 fn short(lanes: usize) -> Options {
     Options::default().long_holes_bytes(64 * KIB).lanes(lanes)
 }
@@ -142,7 +142,7 @@ fn all_data(name: &str, size_bytes: u64) -> (String, u64, Vec<Range<u64>>) {
     (name.to_owned(), size_bytes, vec![whole])
 }
 
-/// The last names of the files, in the order in which they were recorded.
+/// The names of the files in the order in which they were recorded.
 fn synced(ran: &Ran) -> Vec<String> {
     let name = |dest: &[u8]| String::from_utf8_lossy(dest).rsplit('/').next().unwrap().to_owned();
     let synced = ran.events.iter().filter_map(|event| match event {
@@ -163,7 +163,7 @@ async fn files_with_long_holes_arrive_beside_and_after_the_others() {
         let (report, order) = (ran.result.as_ref().unwrap(), synced(&ran));
         assert!(report.all_in_sync(), "{lanes} lanes: {report:?}");
         assert_eq!(order.len(), 27);
-        assert_eq!(order.last().unwrap(), "largest", "it comes after all others: {order:?}");
+        assert_eq!(order.last().unwrap(), "largest", "it is sent last: {order:?}");
         assert_eq!((report.hole_bytes, report.pending.files), (u128::from(30 * MIB), 0));
         if lanes == 1 {
             let last: Vec<_> = (1..=6).map(|n| format!("hole{n}")).chain(["largest".to_owned()]).collect();
@@ -183,7 +183,7 @@ async fn one_file_at_a_time_hashes_long_holes() {
     assert_eq!(most, 1);
 }
 
-/// Runs it; returns the largest `count` of all snapshots.
+/// Runs a migration; returns the largest `count` of all snapshots.
 async fn watched(migration: Migration, count: impl Fn(&Snapshot) -> usize + Send + 'static) -> (usize, Report) {
     let progress = migration.progress();
     let (done, mut is_done) = tokio::sync::oneshot::channel::<()>();
@@ -212,9 +212,9 @@ async fn disk_images_with_as_much_data_as_holes_are_ordinary_files() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn holes_that_show_late_are_long_too() {
+async fn a_long_hole_found_late_is_handled_like_others() {
     let bench = Bench::new(short(2));
-    // More stretches of data than are listed in advance, and the hole after them.
+    // More ranges of data than are listed in advance, followed by the hole.
     let data: Vec<_> = (0..300).map(|n| n * KIB..n * KIB + 512).collect();
     let ran = bench.run(source(vec![("late".to_owned(), 4 * MIB, data)]), sink()).await;
     assert!(ran.events.iter().any(|event| matches!(event, Event::LongHoles { .. })));
@@ -230,7 +230,7 @@ fn sha256(bytes: &[u8]) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_with_long_holes_that_changed_is_tried_again_and_then_reported() {
+async fn a_changed_file_with_long_holes_is_retried_and_then_reported() {
     for (changes, arrives) in [(1, true), (9, false)] {
         let bench = Bench::new(short(2));
         let changes = Arc::new(Changes { left: AtomicUsize::new(changes), ..Changes::default() });
@@ -249,7 +249,7 @@ async fn a_file_with_long_holes_that_changed_is_tried_again_and_then_reported() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn other_names_of_a_file_with_long_holes_follow_it() {
+async fn other_names_of_a_file_with_long_holes_are_linked_to_it() {
     for (lanes, size_bytes) in [(2, 2 * MIB), (1, 2 * MIB), (2, 9 * MIB)] {
         let bench = Bench::new(short(lanes));
         let linked = Metadata {
@@ -271,8 +271,8 @@ async fn other_names_of_a_file_with_long_holes_follow_it() {
             Ok(Box::new(Sparse { size_bytes, data: Vec::new(), changes: Arc::default(), is_begun: false }))
         });
         let capabilities = Capabilities { holes: true, hard_links: true, ..capabilities() };
-        let mut sink = finds_nothing(empty_sink_with(capabilities));
-        sink.expect_create().returning(|_, _, _| Ok(Box::new(Swallows)));
+        let mut sink = without_files(empty_sink_with(capabilities));
+        sink.expect_create().returning(|_, _, _| Ok(Box::new(Discarding)));
         sink.expect_flush().returning(|| Ok(()));
         sink.expect_create_hard_link().returning(|_, _| Ok(()));
         let ran = bench.run(source, sink).await;
@@ -281,7 +281,7 @@ async fn other_names_of_a_file_with_long_holes_follow_it() {
     }
 }
 
-/// Cancels it once `when`; returns how long it took to end.
+/// Cancels a migration once `when` is true; returns how long it took to stop.
 async fn cancelled(migration: Migration, when: impl Fn(&Snapshot) -> bool) -> (Duration, Report) {
     let (progress, stop): (Progress, _) = (migration.progress(), migration.cancellation());
     let run = tokio::spawn(migration.run());
@@ -297,11 +297,11 @@ async fn cancelled(migration: Migration, when: impl Fn(&Snapshot) -> bool) -> (D
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn files_whose_holes_never_end_keep_no_others_waiting() {
+async fn files_with_huge_holes_do_not_delay_other_files() {
     for queue_capacity in [1, 20] {
         let bench = Bench::new(Options::default().lanes(8).queue_capacity(queue_capacity));
         let mut files = huge(7);
-        // Blocks before and behind the hole, which must not hold the slots that others need.
+        // Blocks before and after the hole, which must not hold slots that other files need.
         files.extend((7..9).map(|n| (format!("huge{n}"), 7 * EIB, vec![0..1000, 6 * EIB..6 * EIB + 1000])));
         files.extend((0..20).map(|n| all_data(&format!("real{n}"), 300_000)));
         let is_hashing = |now: &Snapshot| now.synced.files == 20 && now.current.iter().any(|file| file.hashes_hole);
@@ -314,10 +314,10 @@ async fn files_whose_holes_never_end_keep_no_others_waiting() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_progress_moves_while_a_hole_is_hashed() {
+async fn progress_is_reported_while_a_hole_is_hashed() {
     let bench = Bench::new(Options::default());
     let (migration, _) = bench.migration(source(huge(1)), sink());
     let moved = |now: &Snapshot| now.current.iter().any(|file| file.position_bytes() > 0 && file.written_bytes == 0);
     let (_, report) = cancelled(migration, moved).await;
-    assert_eq!((report.written_bytes, report.hole_bytes), (0, 0), "nothing of it is finished");
+    assert_eq!((report.written_bytes, report.hole_bytes), (0, 0), "the file is not finished");
 }

@@ -1,4 +1,4 @@
-//! How many files and how many bytes are in flight at a time.
+//! The number of files and bytes in flight at a time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -17,10 +17,10 @@ use crate::mocks::*;
 
 const SMALL: usize = 10;
 const LARGE: usize = 1 << 20;
-/// More than suit most.
+/// More than the default of most storages.
 const SUITS: usize = 20;
 
-/// A file that is closed once as many are open as are expected.
+/// A file that is closed once as many files are open as expected.
 struct Slow {
     open: Arc<AtomicUsize>,
     most: Arc<AtomicUsize>,
@@ -39,17 +39,17 @@ impl FileWriter for Slow {
         while self.most.load(SeqCst) < self.expected && Instant::now() < patience {
             sleep(Duration::from_millis(1)).await;
         }
-        // Time for one too many.
+        // Time for one more to be opened by mistake.
         sleep(Duration::from_millis(50)).await;
         self.open.fetch_sub(1, SeqCst);
         Ok(metadata(Kind::File, self.size))
     }
 }
 
-/// The most files of `size` that were open at a time, where the sink takes its time to close each.
+/// The most files of `size` that were open at a time in a sink that is slow to close files.
 async fn most_at_a_time(size: usize, options: Options, expected: usize) -> usize {
     let (open, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let mut sink = finds_nothing(empty_sink());
+    let mut sink = without_files(empty_sink());
     let peak = Arc::clone(&most);
     sink.expect_create().returning(move |_, _, _| {
         peak.fetch_max(open.fetch_add(1, SeqCst) + 1, SeqCst);
@@ -66,25 +66,25 @@ async fn most_at_a_time(size: usize, options: Options, expected: usize) -> usize
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn as_many_files_are_in_flight_as_suit_the_storage() {
+async fn the_storage_determines_how_many_files_are_in_flight() {
     assert_eq!(most_at_a_time(SMALL, Options::default(), SUITS).await, SUITS);
     assert_eq!(most_at_a_time(SMALL, Options::default().lanes(3), 3).await, 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_more_large_files_are_open_than_there_are_blocks_for() {
+async fn the_queue_limits_how_many_large_files_are_open() {
     assert_eq!(most_at_a_time(LARGE, Options::default(), SUITS / 2).await, SUITS / 2);
     assert_eq!(most_at_a_time(LARGE, Options::default().queue_capacity(2), 2).await, 2);
 }
 
-/// Bytes that were read and not yet written: now, and the most so far.
+/// The bytes that were read and not yet written: the current number and the maximum.
 #[derive(Clone, Default)]
 struct InFlight {
     now: Arc<AtomicUsize>,
     most: Arc<AtomicUsize>,
 }
 
-/// A file of `size` bytes whose blocks take their time to read.
+/// A file of `size` bytes whose blocks are slow to read.
 struct SlowReader {
     in_flight: InFlight,
     size: usize,
@@ -107,7 +107,7 @@ impl FileReader for SlowReader {
     }
 }
 
-/// A file of `size` bytes whose blocks take their time to write.
+/// A file of `size` bytes whose blocks are slow to write.
 struct SlowWriter {
     in_flight: InFlight,
     size: usize,
@@ -128,13 +128,13 @@ impl FileWriter for SlowWriter {
 }
 
 fn sink_of(create: impl Fn() -> Box<dyn FileWriter> + Send + 'static) -> MockSink {
-    let mut sink = finds_nothing(empty_sink());
+    let mut sink = without_files(empty_sink());
     sink.expect_create().returning(move |_, _, _| Ok(create()));
     sink.expect_flush().returning(|| Ok(()));
     sink
 }
 
-/// The most bytes in flight where each block takes these times.
+/// The most bytes in flight if each block takes these times.
 async fn most_bytes_in_flight(options: Options, read_pause: Duration, write_pause: Duration) -> usize {
     const SIZE: usize = 24 * BLOCK;
     let in_flight = InFlight::default();
@@ -150,24 +150,24 @@ async fn most_bytes_in_flight(options: Options, read_pause: Duration, write_paus
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_slow_sink_never_lets_more_pile_up_than_the_queue_holds() {
+async fn a_slow_sink_never_buffers_more_than_the_queue_capacity() {
     for (queue_capacity, lanes) in [(1, 1), (1, 3), (4, 1), (4, 3)] {
         let options = one_lane().lanes(lanes).queue_capacity(queue_capacity);
         let most = most_bytes_in_flight(options, Duration::ZERO, Duration::from_millis(3)).await;
         assert!(most <= queue_capacity * BLOCK, "{most} bytes in {queue_capacity} slots, {lanes} lanes");
-        // One lane holds three blocks at most. On a busy machine blocks stay smaller.
+        // One lane holds at most three blocks. On a busy machine blocks stay smaller.
         let full = queue_capacity.min(3 * lanes) * BLOCK;
         assert!(most >= full / 2, "the queue was never full: {most} bytes of {full}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_slow_source_is_waited_for() {
+async fn a_slow_source_does_not_exceed_the_queue_capacity() {
     let most = most_bytes_in_flight(one_lane(), Duration::from_millis(3), Duration::ZERO).await;
     assert!(most <= 4 * BLOCK);
 }
 
-/// A small file that is not written before another one is read.
+/// A small file whose write waits until another file is read.
 struct WaitingWriter {
     other_is_read: Arc<Semaphore>,
     size: usize,
@@ -187,7 +187,7 @@ impl FileWriter for WaitingWriter {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn small_files_are_read_while_others_are_written_whatever_the_queue() {
+async fn small_files_are_read_while_others_are_written_with_any_queue() {
     const SIZE: usize = 64 << 10;
     let options = one_lane().queue_capacity(1).bandwidth(Bandwidth::Limit(1 << 20));
     let second_is_read = Arc::new(Semaphore::new(0));
@@ -197,7 +197,7 @@ async fn small_files_are_read_while_others_are_written_whatever_the_queue() {
         if opened.fetch_add(1, SeqCst) == 1 {
             read.add_permits(2);
         }
-        Ok(Box::new(sevens(SIZE, &Journal::default())))
+        Ok(Box::new(sevens(SIZE, &CallLog::default())))
     });
     let sink = sink_of(move || Box::new(WaitingWriter { other_is_read: Arc::clone(&second_is_read), size: SIZE }));
     assert!(Bench::new(options).run(source, sink).await.result.unwrap().all_in_sync());

@@ -1,4 +1,4 @@
-//! Deletion against mocked trees: what cannot be seen is never taken for absent.
+//! Deletion against mocked trees: entries that cannot be checked never count as absent.
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -22,7 +22,7 @@ fn page(entries: Vec<Entry>) -> Result<EntryStream> {
     Ok(Box::pin(tokio_stream::iter([Ok(entries)])))
 }
 
-/// A directory with an id of its own.
+/// A directory with this inode number.
 fn dir(inode: u64) -> Metadata {
     Metadata { id: Some(FileId { device: 1, inode }), ..metadata(Kind::Dir, 0) }
 }
@@ -31,8 +31,8 @@ fn dir_entry(name: &str, inode: u64) -> Entry {
     Entry { name: name.as_bytes().to_vec(), metadata: dir(inode) }
 }
 
-/// A source with `keep` in its root and in `a` and `b`.
-fn source(look: impl Fn(&RelPath) -> Result<Metadata> + Send + 'static) -> MockSource {
+/// A source with a file `keep` in its root and in `a` and `b`.
+fn source(stat: impl Fn(&RelPath) -> Result<Metadata> + Send + 'static) -> MockSource {
     let mut source = MockSource::new();
     source.expect_root().return_const(b"/old".to_vec());
     source.expect_capabilities().return_const(capabilities());
@@ -43,11 +43,11 @@ fn source(look: impl Fn(&RelPath) -> Result<Metadata> + Send + 'static) -> MockS
         _ => page(vec![entry("keep", Kind::File)]),
     });
     source.expect_metadata().withf(RelPath::is_root).returning(|_| Ok(dir(1)));
-    source.expect_metadata().returning(look);
+    source.expect_metadata().returning(stat);
     source
 }
 
-/// As the source is: nothing but what the listing has.
+/// The metadata of the listed entries; nothing else is found.
 fn as_listed(at: &RelPath) -> Result<Metadata> {
     match at.as_bytes() {
         b"a" => Ok(dir(10)),
@@ -60,7 +60,7 @@ fn as_listed(at: &RelPath) -> Result<Metadata> {
 
 type Removed = Arc<Mutex<Vec<String>>>;
 
-/// A sink with the same and an `extra` beside each `keep`.
+/// A sink with the same entries and a file `extra` beside each `keep`.
 fn sink() -> (MockSink, Removed) {
     let removed = Removed::default();
     let mut sink = MockSink::new();
@@ -91,7 +91,7 @@ fn sink() -> (MockSink, Removed) {
     (sink, removed)
 }
 
-fn known(source: &mut MockSource) {
+fn keep_identity(source: &mut MockSource) {
     source.expect_identity().returning(|| Ok(Identity::new("old")));
 }
 
@@ -102,9 +102,9 @@ fn sorted(removed: &Removed) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_source_certainly_lacks_is_deleted() {
+async fn entries_proven_absent_from_the_source_are_deleted() {
     let mut source = source(as_listed);
-    known(&mut source);
+    keep_identity(&mut source);
     let (sink, removed) = sink();
     let ran = Bench::new(mirrored()).run(source, sink).await;
     assert_eq!(ran.result.unwrap().deleted_files, 4);
@@ -112,7 +112,7 @@ async fn what_the_source_certainly_lacks_is_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_error_but_not_found_is_absence_and_each_protects_its_neighbours() {
+async fn only_not_found_proves_absence_and_any_other_error_protects_the_directory() {
     for kind in [
         ErrorKind::PermissionDenied,
         ErrorKind::NotADirectory,
@@ -124,20 +124,20 @@ async fn no_error_but_not_found_is_absence_and_each_protects_its_neighbours() {
             b"a/extra" => Err(error(kind, "stat", at)),
             _ => as_listed(at),
         });
-        known(&mut source);
+        keep_identity(&mut source);
         let (sink, removed) = sink();
         let ran = Bench::new(mirrored()).run(source, sink).await;
         let report = ran.result.unwrap();
-        // Directories come in the order of their numbers: `a` before what lies deeper in it.
+        // Directories are checked in the order of their ids: `a` before its subdirectories.
         assert_eq!(sorted(&removed), ["b/extra", "extra"], "{kind:?}");
         assert_eq!((report.deleted_files, report.protected), (2, 2), "{kind:?}");
         let reported = ran.events.iter().filter(|event| matches!(event, Event::Protected { .. })).count();
-        assert!(reported >= 1, "{kind:?}: the run says so");
+        assert!(reported >= 1, "{kind:?}: the run reports it");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_directory_that_is_another_one_now_says_nothing() {
+async fn a_replaced_directory_proves_no_absence() {
     // Another inode, another device, no id at all, and not a directory.
     let others = [
         Metadata { id: Some(FileId { device: 1, inode: 99 }), ..metadata(Kind::Dir, 0) },
@@ -147,7 +147,7 @@ async fn a_directory_that_is_another_one_now_says_nothing() {
     ];
     for other in others {
         let mut source = source(move |at| if at.as_bytes() == b"a" { Ok(other) } else { as_listed(at) });
-        known(&mut source);
+        keep_identity(&mut source);
         let (sink, removed) = sink();
         Bench::new(mirrored()).run(source, sink).await.result.unwrap();
         let removed = sorted(&removed);
@@ -157,14 +157,14 @@ async fn a_directory_that_is_another_one_now_says_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn below_what_the_scan_could_not_read_nothing_is_deleted() {
+async fn nothing_is_deleted_below_directories_that_the_scan_could_not_read() {
     let mut source = MockSource::new();
     source.expect_root().return_const(b"/old".to_vec());
     source.expect_capabilities().return_const(capabilities());
     source.expect_locate().return_const(None);
     source.expect_read_dir().returning(|at, _| match at.as_bytes() {
         b"" => page(vec![entry("keep", Kind::File), dir_entry("a", 10), dir_entry("b", 11)]),
-        // A listing that breaks off after its first entry.
+        // A listing that fails after its first entry.
         b"a" => {
             let broken = error(ErrorKind::Other, "list", at);
             Ok(Box::pin(tokio_stream::iter([Ok(vec![entry("keep", Kind::File)]), Err(broken)])))
@@ -173,12 +173,12 @@ async fn below_what_the_scan_could_not_read_nothing_is_deleted() {
     });
     source.expect_metadata().withf(RelPath::is_root).returning(|_| Ok(dir(1)));
     source.expect_metadata().returning(as_listed);
-    known(&mut source);
+    keep_identity(&mut source);
     let (sink, removed) = sink();
     let ran = Bench::new(mirrored()).run(source, sink).await;
     let report = ran.result.unwrap();
     assert_eq!(sorted(&removed), ["b/extra", "extra"]);
-    // All three files below, and the directory that the listing did not come to.
+    // The three files below, and the directory that the listing did not reach.
     assert_eq!((report.unreadable_dirs, report.protected), (1, 4));
 }
 
@@ -208,9 +208,9 @@ fn lacking(sink: &mut MockSink) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_could_not_be_read_protects_its_folder_and_nothing_else() {
+async fn a_file_that_could_not_be_read_protects_only_its_directory() {
     let mut source = source(as_listed);
-    known(&mut source);
+    keep_identity(&mut source);
     source.expect_open().returning(|at, _| Err(error(ErrorKind::PermissionDenied, "open", at)));
     let (mut sink, removed) = sink();
     lacking(&mut sink);
@@ -225,12 +225,12 @@ async fn a_file_that_could_not_be_read_protects_its_folder_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_could_not_be_written_protects_nothing_else() {
+async fn a_file_that_could_not_be_written_protects_nothing() {
     let mut source = source(as_listed);
-    known(&mut source);
+    keep_identity(&mut source);
     let (mut sink, removed) = sink();
     lacking(&mut sink);
-    source.expect_open().returning(|_, _| Ok(Box::new(sevens(0, &Journal::default()))));
+    source.expect_open().returning(|_, _| Ok(Box::new(sevens(0, &CallLog::default()))));
     sink.expect_create().returning(|at, _, _| Err(error(ErrorKind::InvalidName, "create", at)));
     let noted = Arc::clone(&removed);
     sink.expect_remove_file().returning(move |at| {
@@ -243,10 +243,10 @@ async fn a_file_that_could_not_be_written_protects_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_source_that_is_exchanged_at_any_moment_costs_nothing_from_then_on() {
-    // The identity is asked for again and again; from the n-th time on it is another tree's,
+async fn nothing_is_deleted_after_the_source_was_exchanged() {
+    // From the n-th check of the identity on, the source is another tree
     // in which nothing is found.
-    let mut refused_at_once = 0;
+    let mut refused_before_deletion = 0;
     for n in 1..12 {
         let asked = Arc::new(AtomicUsize::new(0));
         let seen = Arc::clone(&asked);
@@ -263,24 +263,28 @@ async fn a_source_that_is_exchanged_at_any_moment_costs_nothing_from_then_on() {
         let ran = Bench::new(mirrored()).run(source, sink).await;
         let removed = sorted(&removed);
         match ran.result {
-            // Exchanged before the run began: it is another tree from the start.
+            // The source was exchanged before the run began, so the run sees only the other tree.
             Ok(report) if n == 1 => assert_eq!(report.failed_files, 0),
-            Ok(report) if report.refusal.is_some() => refused_at_once += usize::from(removed.is_empty()),
-            Ok(report) => assert_eq!((report.deleted_files, removed.len()), (4, 4), "asked for less than {n} times"),
+            Ok(report) if report.refusal.is_some() => refused_before_deletion += usize::from(removed.is_empty()),
+            Ok(report) => assert_eq!(
+                (report.deleted_files, removed.len()),
+                (4, 4),
+                "the identity was checked fewer than {n} times"
+            ),
             Err(refusal) => assert!(refusal.is_refusal() && removed.is_empty(), "{refusal} {removed:?}"),
         }
     }
-    assert!(refused_at_once >= 2, "before the first batch, and before the guard");
+    assert!(refused_before_deletion >= 2, "before the first batch, and before the guard");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failed_deletion_is_reported_and_the_others_happen() {
+async fn a_failed_deletion_is_reported_and_does_not_stop_the_others() {
     let mut source = source(as_listed);
-    known(&mut source);
+    keep_identity(&mut source);
     let (mut sink, removed) = sink();
     lacking(&mut sink);
-    source.expect_open().returning(|_, _| Ok(Box::new(sevens(0, &Journal::default()))));
-    sink.expect_create().returning(|_, _, _| Ok(Box::new(willing_writer(&Journal::default()))));
+    source.expect_open().returning(|_, _| Ok(Box::new(sevens(0, &CallLog::default()))));
+    sink.expect_create().returning(|_, _, _| Ok(Box::new(accepting_writer(&CallLog::default()))));
     let noted = Arc::clone(&removed);
     sink.expect_remove_file().returning(move |at| {
         if at.as_bytes() == b"b/extra" {

@@ -1,4 +1,4 @@
-//! The engine against mocked trees: the order of calls, stopping, and trees that are not those that were scanned.
+//! The engine against mocked trees: the order of calls, stopping, and trees that differ from those that were scanned.
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -10,24 +10,24 @@ use towpath_backend::{ErrorKind, Kind};
 use crate::mocks::*;
 
 fn empty_sink() -> MockSink {
-    finds_nothing(crate::mocks::empty_sink())
+    without_files(crate::mocks::empty_sink())
 }
 
-fn willing_sink(journal: &Journal) -> MockSink {
-    finds_nothing(crate::mocks::willing_sink(journal))
+fn accepting_sink(calls: &CallLog) -> MockSink {
+    without_files(crate::mocks::accepting_sink(calls))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_is_read_written_and_closed_in_order() {
-    let journal = Journal::default();
+    let calls = CallLog::default();
     let bench = Bench::new(one_lane());
     let size = 2 * BLOCK + 5;
-    let ran = bench.run(source(&[("a", 2 * BLOCK + 5)], &journal), willing_sink(&journal)).await;
+    let ran = bench.run(source(&[("a", 2 * BLOCK + 5)], &calls), accepting_sink(&calls)).await;
     assert!(ran.result.unwrap().all_in_sync());
-    // Blocks grow, so that the writer begins soon.
+    // Blocks grow, so that the writer can start early.
     let blocks = ["0+262144", "262144+524288", "786432+1048576", "1835008+262149"];
     let writes = blocks.map(|block| format!("write {block}"));
-    // But for the first, each is read in halves, of whole pages.
+    // All but the first are read in halves of whole pages.
     let halves = [
         "0+262144",
         "262144+262144",
@@ -39,55 +39,55 @@ async fn a_file_is_read_written_and_closed_in_order() {
     ];
     let reads = halves.map(|half| format!("read {half}"));
     let reads = [&["open a".to_owned(), "stat".to_owned()][..], &reads, &["stat".to_owned()]].concat();
-    // The second flush is that of the directories' times; the third comes before the mark goes that files are in flight.
+    // The second flush follows the directories' times; the third precedes the removal of the in-flight mark.
     let ends = ["finish", "flush", "flush", "flush"].map(str::to_owned);
     let writes = [&["create a".to_owned()][..], &writes, &ends].concat();
-    let seen = journal.lock().unwrap().clone();
+    let seen = calls.lock().unwrap().clone();
     for expected in [&reads[..], &writes[..]] {
         let ours: Vec<_> = seen.iter().filter(|line| expected.contains(line)).cloned().collect();
         assert_eq!(ours, expected);
     }
-    assert!(position(&journal, "read 1970176+126981") < position(&journal, "finish"));
+    assert!(position(&calls, "read 1970176+126981") < position(&calls, "finish"));
     let line = &bench.log_lines()[0];
     assert_eq!((&line["status"], line["size"].as_u64()), (&"synced".into(), Some(size as u64)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_largest_of_the_large_files_goes_first() {
-    let journal = Journal::default();
+async fn the_largest_files_are_sent_first() {
+    let calls = CallLog::default();
     let bench = Bench::new(one_lane());
     const FILES: &[(&str, usize)] = &[("a", 2 * BLOCK), ("b", BLOCK), ("c", 3 * BLOCK)];
-    let ran = bench.run(source(FILES, &journal), willing_sink(&journal)).await;
+    let ran = bench.run(source(FILES, &calls), accepting_sink(&calls)).await;
     assert!(ran.result.unwrap().all_in_sync());
-    let opened: Vec<_> = journal.lock().unwrap().iter().filter(|line| line.starts_with("open")).cloned().collect();
+    let opened: Vec<_> = calls.lock().unwrap().iter().filter(|line| line.starts_with("open")).cloned().collect();
     assert_eq!(opened, ["open c", "open a", "open b"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_file_is_created_without_a_write() {
-    let journal = Journal::default();
+    let calls = CallLog::default();
     let bench = Bench::new(one_lane());
-    let ran = bench.run(source(&[("empty", 0)], &journal), willing_sink(&journal)).await;
+    let ran = bench.run(source(&[("empty", 0)], &calls), accepting_sink(&calls)).await;
     assert!(ran.result.unwrap().all_in_sync());
-    let seen = journal.lock().unwrap().clone();
+    let seen = calls.lock().unwrap().clone();
     assert!(seen.contains(&"create empty".to_owned()) && seen.contains(&"finish".to_owned()), "{seen:?}");
     assert!(!seen.iter().any(|line| line.starts_with("write")), "{seen:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_are_synced_only_behind_the_flush() {
-    let journal = Journal::default();
+async fn rows_are_synced_only_after_the_flush() {
+    let calls = CallLog::default();
     let bench = Bench::new(one_lane());
     let mut sink = empty_sink();
-    let noted = Arc::clone(&journal);
-    sink.expect_create().returning(move |_, _, _| Ok(Box::new(willing_writer(&noted))));
+    let noted = Arc::clone(&calls);
+    sink.expect_create().returning(move |_, _, _| Ok(Box::new(accepting_writer(&noted))));
     let (database, at_flush) = (bench.database(), Arc::new(Mutex::new(Vec::new())));
     let seen = Arc::clone(&at_flush);
     sink.expect_flush().returning(move || {
         seen.lock().unwrap().extend(rows(&database));
         Ok(())
     });
-    let ran = bench.run(source(&[("a", 10)], &journal), sink).await;
+    let ran = bench.run(source(&[("a", 10)], &calls), sink).await;
     assert!(ran.result.unwrap().all_in_sync());
     assert_eq!(at_flush.lock().unwrap()[0], ("/old/a".to_owned(), "pending".to_owned()));
     assert_eq!(bench.rows(), [("/old/a".to_owned(), "synced".to_owned())]);
@@ -95,25 +95,25 @@ async fn rows_are_synced_only_behind_the_flush() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn missing_directories_are_created_and_the_file_is_retried() {
-    let journal = Journal::default();
+    let calls = CallLog::default();
     let bench = Bench::new(one_lane());
     let mut sink = crate::mocks::empty_sink();
-    let made = Arc::new(AtomicUsize::new(0));
-    let (noted, dirs) = (Arc::clone(&journal), Arc::clone(&made));
+    let created = Arc::new(AtomicUsize::new(0));
+    let (noted, dirs) = (Arc::clone(&calls), Arc::clone(&created));
     sink.expect_create().returning(move |at, _, _| {
         if dirs.load(SeqCst) == 0 {
             return Err(error(ErrorKind::NotFound, "create", at));
         }
-        Ok(Box::new(willing_writer(&noted)))
+        Ok(Box::new(accepting_writer(&noted)))
     });
-    let dirs = Arc::clone(&made);
+    let dirs = Arc::clone(&created);
     sink.expect_create_dir().returning(move |_, _| {
         dirs.fetch_add(1, SeqCst);
         Ok(())
     });
     sink.expect_metadata().returning(|_| Ok(metadata(Kind::Dir, 0)));
     sink.expect_flush().returning(|| Ok(()));
-    // The listing has a directory `d`, and every directory has a file `a`; `d` itself holds no other.
+    // The root has a directory `d`, which has a file `a`.
     let mut source = towpath_backend::mock::MockSource::new();
     source.expect_root().return_const(b"/old".to_vec());
     source.expect_metadata().withf(towpath_backend::RelPath::is_root).returning(|_| Ok(metadata(Kind::Dir, 0)));
@@ -125,16 +125,16 @@ async fn missing_directories_are_created_and_the_file_is_retried() {
         let entry = towpath_backend::Entry { name: name.to_vec(), metadata: metadata(kind, 10) };
         Ok(Box::pin(tokio_stream::iter([Ok(vec![entry])])))
     });
-    let noted = Arc::clone(&journal);
+    let noted = Arc::clone(&calls);
     source.expect_open().returning(move |_, _| Ok(Box::new(sevens(10, &noted))));
     let ran = bench.run(source, sink).await;
     assert!(ran.result.unwrap().all_in_sync());
-    assert!(made.load(SeqCst) >= 1);
+    assert!(created.load(SeqCst) >= 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stop_in_the_middle_of_a_file_leaves_it_pending() {
-    let journal = Journal::default();
+async fn a_stop_during_a_file_leaves_it_pending() {
+    let calls = CallLog::default();
     let bench = Bench::new(one_lane());
     let token = towpath::CancellationToken::new();
     let mut sink = empty_sink();
@@ -151,7 +151,7 @@ async fn a_stop_in_the_middle_of_a_file_leaves_it_pending() {
     });
     sink.expect_flush().returning(|| Ok(()));
     let built = towpath::Migration::builder()
-        .source(source(&[("a", 50 * BLOCK)], &journal))
+        .source(source(&[("a", 50 * BLOCK)], &calls))
         .sink(sink)
         .database(bench.database())
         .audit_log(bench.database().with_file_name("audit.jsonl"))
@@ -166,7 +166,7 @@ async fn a_stop_in_the_middle_of_a_file_leaves_it_pending() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_that_became_another_tree_does_not_make_files_vanish() {
-    let journal = Journal::default();
+    let calls = CallLog::default();
     let bench = Bench::new(one_lane());
     let mut source = towpath_backend::mock::MockSource::new();
     source.expect_root().return_const(b"/old".to_vec());
@@ -183,18 +183,18 @@ async fn a_source_that_became_another_tree_does_not_make_files_vanish() {
         Ok(Box::pin(tokio_stream::iter([Ok(vec![entry])])))
     });
     source.expect_open().returning(|at, _| Err(error(ErrorKind::NotFound, "open", at)));
-    let ran = bench.run(source, willing_sink(&journal)).await;
+    let ran = bench.run(source, accepting_sink(&calls)).await;
     assert!(ran.result.unwrap_err().is_refusal());
     assert_eq!(bench.rows(), [("/old/a".to_owned(), "pending".to_owned())]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backlog_is_not_resumed_on_another_tree() {
-    let journal = Journal::default();
+    let calls = CallLog::default();
     let bench = Bench::new(one_lane());
     let mut first = listing(&[("a", 10)]);
     first.expect_open().returning(|at, _| Err(error(ErrorKind::PermissionDenied, "open", at)));
-    assert_eq!(bench.run(first, willing_sink(&journal)).await.result.unwrap().pending.files, 1);
+    assert_eq!(bench.run(first, accepting_sink(&calls)).await.result.unwrap().pending.files, 1);
 
     let mut other = towpath_backend::mock::MockSource::new();
     other.expect_root().return_const(b"/old".to_vec());
@@ -202,13 +202,13 @@ async fn a_backlog_is_not_resumed_on_another_tree() {
     other.expect_capabilities().return_const(capabilities());
     other.expect_locate().return_const(None);
     other.expect_identity().returning(|| Ok(towpath_backend::Identity::new("an empty mount point")));
-    let refusal = bench.run(other, willing_sink(&journal)).await.result.unwrap_err();
+    let refusal = bench.run(other, accepting_sink(&calls)).await.result.unwrap_err();
     assert!(refusal.is_refusal() && refusal.to_string().contains("--accept-new-tree"), "{refusal}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unreadable_directory_is_reported_and_the_rest_is_copied() {
-    let journal = Journal::default();
+    let calls = CallLog::default();
     let bench = Bench::new(one_lane());
     let mut source = towpath_backend::mock::MockSource::new();
     source.expect_root().return_const(b"/old".to_vec());
@@ -223,9 +223,9 @@ async fn an_unreadable_directory_is_reported_and_the_rest_is_copied() {
         let entry = |name: &[u8], kind| towpath_backend::Entry { name: name.to_vec(), metadata: metadata(kind, 10) };
         Ok(Box::pin(tokio_stream::iter([Ok(vec![entry(b"a", Kind::File), entry(b"secret", Kind::Dir)])])))
     });
-    let noted = Arc::clone(&journal);
+    let noted = Arc::clone(&calls);
     source.expect_open().returning(move |_, _| Ok(Box::new(sevens(10, &noted))));
-    let mut sink = willing_sink(&journal);
+    let mut sink = accepting_sink(&calls);
     sink.expect_create_dir().returning(|_, _| Ok(()));
     sink.expect_metadata().returning(|_| Ok(metadata(Kind::Dir, 0)));
     let ran = bench.run(source, sink).await;

@@ -1,4 +1,4 @@
-//! What the engine asks a source for ahead of its reads, and in which order.
+//! Which ranges the engine prefetches from a source, and in which order.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use crate::mocks::*;
 
 const SIZE: usize = 5 << 20;
 
-/// A mocked reader that notes its hints too.
+/// A mocked reader that also records prefetches.
 struct Hinted {
     reader: MockFileReader,
-    journal: Journal,
+    calls: CallLog,
 }
 
 #[async_trait]
@@ -28,27 +28,27 @@ impl FileReader for Hinted {
     }
 
     async fn prefetch(&mut self, offset: u64, length_bytes: u64) {
-        note(&self.journal, format!("prefetch {offset}+{length_bytes}"));
+        note(&self.calls, format!("prefetch {offset}+{length_bytes}"));
     }
 }
 
-fn hinted_source(journal: &Journal) -> MockSource {
+fn hinted_source(calls: &CallLog) -> MockSource {
     let mut source = listing(&[("a", SIZE)]);
-    let journal = Arc::clone(journal);
+    let calls = Arc::clone(calls);
     source.expect_open().returning(move |_, options| {
-        note(&journal, if options.pacing.is_some() { "open paced" } else { "open" });
-        Ok(Box::new(Hinted { reader: sevens(SIZE, &journal), journal: Arc::clone(&journal) }))
+        note(&calls, if options.pacing.is_some() { "open paced" } else { "open" });
+        Ok(Box::new(Hinted { reader: sevens(SIZE, &calls), calls: Arc::clone(&calls) }))
     });
     source
 }
 
-/// What happened at the source, in order, while one file was sent.
+/// The calls of the source, in order, while one file was sent.
 async fn noted(options: Options) -> Vec<String> {
-    let journal = Journal::default();
-    let ran = Bench::new(options).run(hinted_source(&journal), finds_nothing(willing_sink(&Journal::default()))).await;
+    let calls = CallLog::default();
+    let ran = Bench::new(options).run(hinted_source(&calls), without_files(accepting_sink(&CallLog::default()))).await;
     assert!(ran.result.unwrap().all_in_sync());
-    let journal = journal.lock().unwrap();
-    journal.clone()
+    let calls = calls.lock().unwrap();
+    calls.clone()
 }
 
 /// The range of `line`, if it begins with `what`.
@@ -58,37 +58,37 @@ fn range(line: &str, what: &str) -> Option<Range<usize>> {
     Some(offset..offset + length.parse::<usize>().unwrap())
 }
 
-/// Sees that what was asked for ahead is the file from its start to its end, each byte once and before it is read.
-fn assert_asked_once_and_before_reading(lines: &[String]) {
-    let mut asked_until = 0;
+/// Asserts that the prefetches cover the file from start to end, each byte once and before it is read.
+fn assert_prefetched_once_and_before_reading(lines: &[String]) {
+    let mut prefetched_until = 0;
     for line in lines {
-        if let Some(asked) = range(line, "prefetch") {
-            assert_eq!(asked.start, asked_until, "{lines:#?}");
-            asked_until = asked.end;
+        if let Some(prefetch) = range(line, "prefetch") {
+            assert_eq!(prefetch.start, prefetched_until, "{lines:#?}");
+            prefetched_until = prefetch.end;
         }
-        // What would lie behind its end is not there to be asked for.
+        // A read beyond the end of the file cannot be prefetched.
         if let Some(read) = range(line, "read").filter(|read| read.start < SIZE) {
-            assert!(read.end <= asked_until, "{line} in {lines:#?}");
+            assert!(read.end <= prefetched_until, "{line} in {lines:#?}");
         }
     }
-    assert_eq!(asked_until, SIZE, "{lines:#?}");
+    assert_eq!(prefetched_until, SIZE, "{lines:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_a_files_first_block_nothing_is_asked_for_ahead() {
+async fn the_first_block_of_a_file_is_not_prefetched_ahead_of_its_read() {
     let lines = noted(Options::default()).await;
     let first_read = lines.iter().position(|line| line.starts_with("read")).unwrap();
     let block: Vec<_> = lines[..=first_read].iter().filter(|line| *line != "stat" && *line != "open").collect();
     assert_eq!(block, ["prefetch 0+262144", "read 0+262144"], "{lines:#?}");
-    assert_asked_once_and_before_reading(&lines);
+    assert_prefetched_once_and_before_reading(&lines);
     assert!(!lines.contains(&"open paced".to_owned()), "{lines:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn under_a_limit_every_byte_is_asked_for_once_and_nothing_else_may_be_fetched() {
+async fn under_a_limit_every_byte_is_prefetched_once_and_readahead_is_off() {
     let lines = noted(Options::default().bandwidth(Bandwidth::Limit(64 << 20))).await;
     let hints_or_reads = |line: &String| line.starts_with("prefetch") || line.starts_with("read");
     let forbidden = lines.iter().position(|line| line == "open paced").unwrap();
     assert!(forbidden < lines.iter().position(hints_or_reads).unwrap(), "{lines:#?}");
-    assert_asked_once_and_before_reading(&lines);
+    assert_prefetched_once_and_before_reading(&lines);
 }

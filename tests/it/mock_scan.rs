@@ -1,4 +1,4 @@
-//! The scan against mocked trees: what is unknown stays as it was, and sides that fail.
+//! The scan against mocked trees: failures of either side, and rows of entries that are unknown.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -29,19 +29,19 @@ fn source(list: impl Fn(&RelPath) -> Result<EntryStream> + Send + 'static) -> Mo
     source.expect_identity().returning(|| Ok(Identity::new("old")));
     source.expect_metadata().withf(RelPath::is_root).returning(|_| Ok(metadata(Kind::Dir, 0)));
     source.expect_read_dir().returning(move |dir, _| list(dir));
-    source.expect_open().returning(|_, _| Ok(Box::new(sevens(10, &Journal::default()))));
+    source.expect_open().returning(|_, _| Ok(Box::new(sevens(10, &CallLog::default()))));
     source
 }
 
 fn sink() -> MockSink {
-    let mut sink = willing_sink(&Journal::default());
+    let mut sink = accepting_sink(&CallLog::default());
     sink.expect_create_dir().returning(|_, _| Ok(()));
     sink.expect_metadata().returning(|_| Ok(metadata(Kind::Dir, 0)));
     sink
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_below_a_directory_that_cannot_be_read_stay() {
+async fn rows_below_an_unreadable_directory_stay() {
     let bench = Bench::new(Options::default());
     let blocked = Arc::new(AtomicBool::new(false));
     let listing = |blocked: Arc<AtomicBool>| {
@@ -59,7 +59,7 @@ async fn rows_below_a_directory_that_cannot_be_read_stay() {
     blocked.store(true, SeqCst);
     let report = bench.run(source(listing(blocked)), sink()).await.result.unwrap();
     assert_eq!(report.unreadable_dirs, 2);
-    // Of `a-other` it is known that its file is gone; of the others nothing is.
+    // The file in `a-other` is known to be removed; the others are unknown.
     let count = rusqlite::Connection::open(bench.database())
         .unwrap()
         .query_row("SELECT count(*) FROM files WHERE status = 'synced'", [], |row| row.get::<_, i64>(0))
@@ -68,7 +68,7 @@ async fn rows_below_a_directory_that_cannot_be_read_stay() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn links_of_a_source_that_does_not_copy_them_are_skipped() {
+async fn symlinks_of_a_source_without_symlink_support_are_skipped() {
     let bench = Bench::new(Options::default());
     let list = |_: &RelPath| page(vec![entry(b"link", Kind::Symlink), entry(b"file", Kind::File)]);
     let mut plain = MockSource::new();
@@ -78,14 +78,14 @@ async fn links_of_a_source_that_does_not_copy_them_are_skipped() {
     plain.expect_identity().returning(|| Ok(Identity::new("old")));
     plain.expect_metadata().returning(|_| Ok(metadata(Kind::Dir, 0)));
     plain.expect_read_dir().returning(move |dir, _| list(dir));
-    plain.expect_open().returning(|_, _| Ok(Box::new(sevens(10, &Journal::default()))));
-    // Asked where the link points, it would panic.
+    plain.expect_open().returning(|_, _| Ok(Box::new(sevens(10, &CallLog::default()))));
+    // Reading the target of the symlink would panic.
     let report = bench.run(plain, sink()).await.result.unwrap();
     assert_eq!((report.synced.files, report.skipped_files, report.failed_files), (1, 1, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_of_an_unknown_type_is_no_special_file() {
+async fn an_entry_of_unknown_type_is_not_a_special_file() {
     let bench = Bench::new(Options::default());
     let other = |name: &[u8], size_bytes, permissions| {
         let metadata = towpath_backend::Metadata { permissions, ..metadata(Kind::Other, size_bytes) };
@@ -95,14 +95,14 @@ async fn what_is_of_an_unknown_type_is_no_special_file() {
         page(vec![other(b"fifo", 0, Some(0o600)), other(b"unknown", 0, None), other(b"has-content", 7, Some(0o600))])
     };
     let mut source = source(list);
-    // Asked again, it says no more.
+    // Another stat does not know the type either.
     source.expect_metadata().returning(move |_| Ok(other(b"unknown", 0, None).metadata));
     let report = bench.run(source, sink()).await.result.unwrap();
     assert_eq!((report.special_files, report.skipped_files, report.all_in_sync()), (1, 2, false));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_directory_that_vanished_during_the_scan_is_no_failure() {
+async fn a_directory_that_vanishes_during_the_scan_is_no_failure() {
     let bench = Bench::new(Options::default());
     let list = |dir: &RelPath| {
         if dir.is_root() {
@@ -117,7 +117,7 @@ async fn a_directory_that_vanished_during_the_scan_is_no_failure() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_root_that_cannot_be_read_ends_the_run() {
+async fn an_unreadable_root_fails_the_run() {
     let bench = Bench::new(Options::default());
     let list = |dir: &RelPath| Err(error(ErrorKind::PermissionDenied, "list", dir));
     let text = bench.run(source(list), sink()).await.result.unwrap_err().to_string();
@@ -153,8 +153,8 @@ async fn a_source_exchanged_during_the_scan_leaves_no_backlog() {
     source.expect_read_dir().returning(|dir, _| {
         if dir.is_root() { page(vec![entry(b"dir", Kind::Dir)]) } else { Err(error(ErrorKind::NotFound, "list", dir)) }
     });
-    let refused = bench.run(source, sink()).await.result.unwrap_err();
-    assert!(refused.is_refusal(), "{refused}");
+    let refusal = bench.run(source, sink()).await.result.unwrap_err();
+    assert!(refusal.is_refusal(), "{refusal}");
     let unfinished = "SELECT count(*) FROM scan WHERE finished IS NULL";
     let database = rusqlite::Connection::open(bench.database()).unwrap();
     assert_eq!(database.query_row(unfinished, [], |row| row.get::<_, i64>(0)).unwrap(), 1);
@@ -226,7 +226,7 @@ fn building_a_migration_names_what_is_missing() {
     assert!(matches!(&missing, Error::Usage(towpath::UsageError::Missing("a source"))), "{missing}");
 }
 
-/// A sink with these rules of names and this listing, that takes whatever it may be given.
+/// A sink with these rules for names and this listing.
 fn sink_with(names: NameRules, list: impl Fn(&RelPath) -> Result<EntryStream> + Send + 'static) -> MockSink {
     let mut sink = empty_sink_of(Capabilities { names, symlinks: true, ..Capabilities::PLAIN });
     sink.expect_read_dir().returning(move |dir, _| list(dir));
@@ -237,12 +237,12 @@ fn sink_with(names: NameRules, list: impl Fn(&RelPath) -> Result<EntryStream> + 
     sink
 }
 
-/// Creates that are allowed, by name; any other is a failure of the test.
+/// Allows the creation of these files; any other fails the test.
 fn allow(sink: &mut MockSink, names: &'static [&'static str]) {
-    let journal = Journal::default();
+    let calls = CallLog::default();
     sink.expect_create().returning(move |path, _, _| {
         assert!(names.contains(&path.to_string().as_str()), "{path} was written");
-        Ok(Box::new(willing_writer(&journal)))
+        Ok(Box::new(accepting_writer(&calls)))
     });
 }
 
@@ -255,7 +255,7 @@ fn failures(ran: &Ran) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_names_that_are_one_to_the_sink_never_become_one_file() {
+async fn names_that_the_sink_does_not_distinguish_never_become_one_file() {
     let rules = NameRules { folds_case: true, ..NameRules::BYTES };
     let list = |dir: &RelPath| match dir.as_bytes() {
         b"" => page(vec![
@@ -278,7 +278,7 @@ async fn two_names_that_are_one_to_the_sink_never_become_one_file() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_the_sink_spells_otherwise_is_neither_sent_nor_deleted() {
+async fn a_file_that_the_sink_spells_differently_is_neither_sent_nor_deleted() {
     let rules = NameRules { folds_case: true, folds_unicode: true, ..NameRules::BYTES };
     let list = |_: &RelPath| page(vec![entry(b"readme", Kind::File), entry("caf\u{e9}".as_bytes(), Kind::File)]);
     let there = |_: &RelPath| page(vec![entry(b"README", Kind::File), entry("cafe\u{301}".as_bytes(), Kind::File)]);
@@ -295,7 +295,7 @@ async fn a_file_that_the_sink_spells_otherwise_is_neither_sent_nor_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_spelling_that_the_sink_has_is_the_right_one() {
+async fn of_colliding_names_the_spelling_at_the_sink_is_migrated() {
     let rules = NameRules { folds_case: true, ..NameRules::BYTES };
     let list = |_: &RelPath| page(vec![entry(b"README", Kind::File), entry(b"readme", Kind::File)]);
     let mut sink = sink_with(rules, |_| page(vec![entry(b"readme", Kind::File)]));
@@ -306,7 +306,7 @@ async fn the_spelling_that_the_sink_has_is_the_right_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn names_that_the_sink_does_not_take_are_reported_before_they_are_tried() {
+async fn names_that_the_sink_cannot_hold_fail_without_an_attempt() {
     let refused = ByteSet::of(b":");
     let rules = NameRules { refused, trims_end: true, utf8_only: true, ..NameRules::BYTES };
     let list = |dir: &RelPath| match dir.as_bytes() {
@@ -330,9 +330,9 @@ async fn names_that_the_sink_does_not_take_are_reported_before_they_are_tried() 
         failures(&ran)
     );
     let failed = bench.log_lines().into_iter().filter(|line| line["status"] == "failed").count();
-    assert_eq!(failed, 4, "each has its line");
+    assert_eq!(failed, 4, "each has a line");
 
-    // They are no backlog that keeps new files from being found.
+    // They do not count as a backlog that prevents a scan.
     let mut sink = sink_with(rules, |_| page(vec![entry(b"fine", Kind::File)]));
     allow(&mut sink, &[]);
     let again = bench.run(source(list), sink).await;

@@ -1,4 +1,4 @@
-//! File systems mounted inside the trees: not taken for the trees' own, nor their absence for emptiness.
+//! File systems mounted inside the trees: a missing mount does not count as an empty directory.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ fn count(dir: impl AsRef<Path>) -> usize {
     fs::read_dir(dir).map_or(0, Iterator::count)
 }
 
-/// A bench with some files, and more in `inner`, which is mounted in the source, all in sync.
+/// A bench in sync whose source has some files, and more in the mounted file system `inner`.
 fn with_inner(mount: impl Fn(&Bench) -> Option<Mount>) -> Option<(Bench, Mount)> {
     let bench = Bench::new();
     for n in 0..20 {
@@ -26,7 +26,7 @@ fn with_inner(mount: impl Fn(&Bench) -> Option<Mount>) -> Option<(Bench, Mount)>
 }
 
 #[test]
-fn a_mount_inside_the_source_that_is_gone_costs_nothing_however_it_went() {
+fn a_lost_mount_inside_the_source_causes_no_deletion() {
     let kinds: [fn(&Bench) -> Option<Mount>; 2] = [
         |bench| Mount::tmpfs(&bench.source().join("inner")),
         |bench| {
@@ -60,7 +60,7 @@ fn a_mount_inside_the_source_that_is_gone_costs_nothing_however_it_went() {
             }
             let excluded = bench.sync(&["--delete-extras", "--exclude", "/inner"]).with_status(0);
             assert!(!excluded.stderr.contains("was mounted"), "{left} {}", excluded.stderr);
-            assert_eq!(count(bench.dest().join("inner/dir")), 10, "what is excluded is left alone");
+            assert_eq!(count(bench.dest().join("inner/dir")), 10, "excluded entries stay");
         }
     }
 }
@@ -71,7 +71,7 @@ fn a_mount_that_comes_back_is_in_sync_again() {
     drop(mount);
     bench.sync(MIRROR).with_status(3);
     let Some(_mount) = Mount::tmpfs(&bench.source().join("inner")) else { return };
-    // Another file system, freshly made: it is not taken for the one that was there.
+    // A new file system is not the recorded one.
     let ended = bench.sync(MIRROR).with_status(3);
     assert_eq!(count(bench.dest().join("inner/dir")), 10, "{}", ended.stderr);
     bench.sync(&["--accept-new-tree"]).with_status(0);
@@ -80,7 +80,7 @@ fn a_mount_that_comes_back_is_in_sync_again() {
 }
 
 #[test]
-fn nothing_is_deleted_from_what_is_mounted_inside_the_destination() {
+fn nothing_is_deleted_from_file_systems_mounted_inside_the_destination() {
     let kinds: [fn(&Bench) -> Option<Mount>; 2] = [
         |bench| Mount::tmpfs(&bench.dest().join("mnt")),
         |bench| {
@@ -102,19 +102,19 @@ fn nothing_is_deleted_from_what_is_mounted_inside_the_destination() {
         assert_eq!(count(bench.dest().join("mnt/precious")), 3);
         assert!(!bench.dest().join("extra").exists());
         assert!(ended.stderr.contains("3 files on other file systems"), "{}", ended.stderr);
-        assert_eq!(ended.stderr.lines().count(), 1, "said once: {}", ended.stderr);
+        assert_eq!(ended.stderr.lines().count(), 1, "reported once: {}", ended.stderr);
         let dry = bench.sync(&["--delete-extras", "-n"]);
         assert!(!dry.stdout.contains("precious"), "{}", dry.stdout);
 
         bench.sync(&["--delete-extras", "-x"]).with_status(0);
         assert_eq!(count(bench.dest().join("mnt/precious")), 3);
         bench.sync(&["--delete-extras", "--delete-other-file-systems"]);
-        assert_eq!(count(bench.dest().join("mnt")), 0, "asked for");
+        assert_eq!(count(bench.dest().join("mnt")), 0, "deleted on request");
     }
 }
 
 #[test]
-fn a_mount_inside_the_destination_that_is_gone_gets_no_files_into_the_folder_beneath() {
+fn a_lost_mount_inside_the_destination_receives_no_files() {
     let bench = Bench::new();
     bench.write("file", "data");
     let inner = bench.dest().join("inner");
@@ -137,7 +137,7 @@ fn a_mount_inside_the_destination_that_is_gone_gets_no_files_into_the_folder_ben
 }
 
 #[test]
-fn accepting_a_new_tree_excludes_deleting_in_the_same_run() {
+fn accept_new_tree_and_delete_extras_are_mutually_exclusive() {
     let bench = Bench::new();
     bench.write("file", "data");
     let ended = bench.sync(&["--accept-new-tree", "--delete-extras"]).with_status(2);
@@ -145,7 +145,7 @@ fn accepting_a_new_tree_excludes_deleting_in_the_same_run() {
 }
 
 #[test]
-fn a_mount_inside_the_destination_that_goes_gets_no_files_beneath_from_a_resumed_run_either() {
+fn a_mount_lost_inside_the_destination_receives_no_files_from_a_resumed_run() {
     let bench = Bench::new();
     let inner = bench.dest().join("inner");
     let Some(mount) = Mount::tmpfs(&inner) else { return };
@@ -166,7 +166,7 @@ fn a_mount_inside_the_destination_that_goes_gets_no_files_beneath_from_a_resumed
 }
 
 #[test]
-fn what_is_written_beneath_a_mount_that_goes_during_the_run_is_not_in_sync() {
+fn files_written_below_a_mount_point_lost_during_the_run_are_not_in_sync() {
     let bench = Bench::new();
     let inner = bench.dest().join("inner");
     let Some(mount) = Mount::tmpfs(&inner) else { return };
@@ -181,7 +181,7 @@ fn what_is_written_beneath_a_mount_that_goes_during_the_run_is_not_in_sync() {
 }
 
 #[test]
-fn a_mount_inside_a_mount_of_the_same_device_is_one_too() {
+fn a_nested_mount_of_the_same_device_is_recognized() {
     let bench = Bench::new();
     for n in 0..20 {
         bench.write(format!("{n}"), "data");
@@ -199,7 +199,7 @@ fn a_mount_inside_a_mount_of_the_same_device_is_one_too() {
 }
 
 #[test]
-fn a_file_system_mounted_over_files_of_the_source_hides_them_and_deletes_none() {
+fn a_file_system_mounted_over_files_of_the_source_causes_no_deletion() {
     let bench = Bench::new();
     for n in 0..20 {
         bench.write(format!("{n}"), "data");

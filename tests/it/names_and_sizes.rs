@@ -1,4 +1,4 @@
-//! Any name, any size, any depth.
+//! Files of any name, size and depth arrive.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use crate::common::*;
 
 #[test]
-fn sizes_around_the_block_arrive_whole() {
+fn files_of_sizes_around_the_block_size_arrive_completely() {
     const BLOCK: usize = 64 << 10;
     let bench = Bench::new();
     for size in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 10 * BLOCK, 40 * BLOCK + 17] {
@@ -29,11 +29,11 @@ fn sizes_around_the_block_arrive_whole() {
 }
 
 #[test]
-fn blocks_of_odd_sizes_arrive_whole() {
+fn files_arrive_completely_with_any_block_size() {
     let bench = Bench::new();
     bench.write("file", noise(3, 1_000_003));
     for block in ["1", "4095", "300001", "2M"] {
-        // A byte a block is slow: a smaller file will do.
+        // One byte per block is slow, so use a smaller file.
         if block == "1" {
             bench.write("file", noise(3, 3001));
         }
@@ -78,9 +78,9 @@ fn names_are_bytes() {
         .log()
         .into_iter()
         .find(|line| line["source_bytes"].as_str().is_some_and(|hex| hex.ends_with("fffe206e6f74207574662d38")));
-    assert!(line.is_some_and(|line| line["dest_bytes"].is_string()), "names that are not UTF-8 are whole in the log");
+    assert!(line.is_some_and(|line| line["dest_bytes"].is_string()), "the log has names that are not UTF-8 completely");
     bench.sync(&[]).with_status(0);
-    assert_eq!(bench.log().len(), names.len(), "and known again");
+    assert_eq!(bench.log().len(), names.len(), "they are recognized by the next run");
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn deep_trees_and_paths_beyond_path_max_arrive() {
     }
     bench.write(format!("{deep}file"), "deep");
 
-    // 30 × 200 bytes: longer than one system call takes.
+    // 30 × 200 bytes: longer than a system call accepts.
     let name = "p".repeat(200);
     let flags = rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::RDONLY;
     let mode = rustix::fs::Mode::from_raw_mode(0o755);
@@ -129,7 +129,7 @@ proptest! {
     )) {
         let bench = Bench::new();
         for (n, (name, size)) in files.iter().enumerate() {
-            // Every third one in a directory named after it.
+            // Every third file is in a directory of its name.
             let mut path = name.clone();
             if name == b"." || name == b".." {
                 continue;

@@ -1,4 +1,4 @@
-//! Who may read, change or run what arrives.
+//! Permissions and owners of the files that arrive.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown};
@@ -8,7 +8,7 @@ use std::process::Stdio;
 
 use crate::common::*;
 
-/// A user and a group that are nobody here.
+/// A user and a group that do not exist on this machine.
 const STRANGER: u32 = 12_345;
 
 fn set_mode(path: &Path, mode: u32) {
@@ -19,14 +19,14 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().mode() & 0o7777
 }
 
-/// Gives a file of the source to others, and then this mode.
+/// Changes the owner of a file and then its mode.
 fn give(path: &Path, user: Option<u32>, group: Option<u32>, bits: u32) {
     lchown(path, user, group).unwrap();
     set_mode(path, bits);
 }
 
 #[test]
-fn a_users_setuid_program_does_not_become_roots() {
+fn a_setuid_program_of_a_user_does_not_become_one_of_root() {
     if !is_root_or_skip("files cannot be given to another user") {
         return;
     }
@@ -47,19 +47,19 @@ fn a_users_setuid_program_does_not_become_roots() {
     assert_eq!(first.stderr.matches("setuid or setgid is dropped").count(), 4, "{}", first.stderr);
     assert_eq!(bench.log().iter().filter(|line| line["status"] == "refused").count(), 4);
 
-    // That is how they stay: there is nothing left to do.
+    // The next run has nothing left to do.
     let again = bench.sync(&["--perms"]).with_status(0);
     check("after the second run");
     assert!(!again.stderr.contains("dropped"), "{}", again.stderr);
     assert!(bench.logged("settled").is_empty(), "{:?}", bench.logged("settled"));
 
-    // A bit that came there in another way goes.
+    // A setuid or setgid bit that somebody else set is removed.
     set_mode(&bench.dest().join("user"), 0o6755);
     set_mode(&bench.dest().join("dir"), 0o2775);
     bench.sync(&["--perms"]).with_status(0);
     check("after someone set them");
 
-    // With the owner they are as in the source.
+    // With --owner the modes match the source.
     bench.sync(&["--perms", "--owner"]).with_status(0);
     for name in ["dir/program", "user", "group", "own", "dir"] {
         assert_eq!(mode(&bench.dest().join(name)), mode(&bench.source().join(name)), "{name} with --owner");
@@ -67,7 +67,7 @@ fn a_users_setuid_program_does_not_become_roots() {
 }
 
 #[test]
-fn new_content_does_not_run_with_the_old_files_setuid() {
+fn new_content_does_not_inherit_setuid_of_the_old_file() {
     for options in [&[][..], &["--perms"], &["--write-mode", "atomic"]] {
         let bench = Bench::new();
         bench.write("program", "new content");
@@ -83,8 +83,8 @@ fn new_content_does_not_run_with_the_old_files_setuid() {
     }
 }
 
-/// The program with this umask, whatever the one of the tests is.
-fn sync_with_umask(bench: &Bench, umask: &str, options: &[&str]) -> Ended {
+/// Runs the program with this umask.
+fn sync_with_umask(bench: &Bench, umask: &str, options: &[&str]) -> ProcessOutput {
     let sync = bench.command(options);
     let mut command = std::process::Command::new("sh");
     command.args(["-c", &format!("umask {umask}; exec \"$@\""), "sh"]).arg(sync.get_program()).args(sync.get_args());
@@ -98,7 +98,7 @@ fn sync_with_umask(bench: &Bench, umask: &str, options: &[&str]) -> Ended {
 const MODES: [&[&str]; 2] = [&["--write-mode", "inplace"], &["--write-mode", "atomic"]];
 
 #[test]
-fn what_was_private_does_not_become_public() {
+fn private_entries_do_not_become_public() {
     for options in MODES {
         let bench = Bench::new();
         for (name, bits) in [("home/key", 0o600), ("home/group", 0o640), ("home/all", 0o666), ("home/program", 0o755)] {
@@ -130,7 +130,7 @@ fn what_was_private_does_not_become_public() {
             let found = mode(&bench.dest().join(name));
             assert_eq!(found, bits, "{name} is {found:o} with {options:?}");
         }
-        // New content of a file that is overwritten: what it permits is the destination's affair.
+        // A file that is overwritten in place keeps the permissions of the destination.
         for (name, there) in [("home/key", 0o644), ("home/all", 0o600)] {
             set_mode(&bench.dest().join(name), there);
             fs::write(bench.source().join(name), "new content").unwrap();
@@ -144,7 +144,7 @@ fn what_was_private_does_not_become_public() {
 }
 
 #[test]
-fn a_file_that_is_separated_from_its_other_names_is_as_private_as_its_source() {
+fn a_file_separated_from_its_other_names_is_as_private_as_its_source() {
     for options in MODES {
         let bench = Bench::new();
         set_mode(&bench.write("private", "one"), 0o600);
@@ -159,7 +159,7 @@ fn a_file_that_is_separated_from_its_other_names_is_as_private_as_its_source() {
 }
 
 #[test]
-fn with_perms_an_old_copy_is_private_before_the_new_content_comes() {
+fn with_perms_an_old_copy_becomes_private_before_the_new_content_arrives() {
     for options in MODES {
         let bench = Bench::new();
         let data = noise(1, 4 << 20);
@@ -168,12 +168,12 @@ fn with_perms_an_old_copy_is_private_before_the_new_content_comes() {
         set_mode(&there, 0o644);
         let running = bench.start(&[options, &["--perms", "--bwlimit", "4M"]].concat());
         let mut seen_partial = false;
-        // Whatever holds new content, under whichever name, is nobody else's.
+        // Every file with new content is private, under any name.
         wait_until("all content arrived", || {
             for entry in fs::read_dir(bench.dest()).unwrap().filter_map(Result::ok) {
                 let Ok(found) = entry.metadata() else { continue };
                 if found.is_file() && found.len() > 3 && found.len() < 2 << 20 {
-                    // Looked at after it had content: it must have been private before.
+                    // It has content, so it must already be private.
                     assert_eq!(found.mode() & 0o077, 0, "{}", entry.path().display());
                     seen_partial = true;
                 }
@@ -187,10 +187,10 @@ fn with_perms_an_old_copy_is_private_before_the_new_content_comes() {
 }
 
 #[test]
-fn a_partial_file_that_anyone_may_read_becomes_private_before_it_is_used() {
+fn a_world_readable_partial_file_becomes_private_before_it_is_reused() {
     use towpath_backend::{RelPath, Sink as _, WriteOptions};
     let folder = tempfile::tempdir().unwrap();
-    set_mode(&write(folder.path(), "part", "a rest"), 0o644);
+    set_mode(&write(folder.path(), "part", "leftover"), 0o644);
     let sink = towpath_local::LocalSink::open(folder.path()).unwrap();
     let mut metadata =
         towpath_backend::Metadata::new(towpath_backend::Kind::File, 0, towpath_backend::Timestamp::from_ns(0));
@@ -201,7 +201,7 @@ fn a_partial_file_that_anyone_may_read_becomes_private_before_it_is_used() {
     assert_eq!(mode(&folder.path().join("part")), 0o600);
 }
 
-/// Gives a file, or all in a folder, to this user and group.
+/// Changes the owner of a file, or of a folder and everything below it, to this user and group.
 fn give_all(path: &Path, user: u32) {
     lchown(path, Some(user), Some(user)).unwrap();
     if path.is_dir() && !path.is_symlink() {
@@ -210,7 +210,7 @@ fn give_all(path: &Path, user: u32) {
 }
 
 #[test]
-fn an_owner_that_this_user_may_not_set_gives_exit_status_3_once_and_root_sets_it() {
+fn an_owner_not_accepted_gives_exit_status_3_once_and_root_can_set_it() {
     const USER: u32 = 65_534;
     if !is_root_or_skip("files cannot be given to another user") {
         return;
@@ -234,7 +234,7 @@ fn an_owner_that_this_user_may_not_set_gives_exit_status_3_once_and_root_sets_it
     assert!(!again.stderr.contains("refused"), "{}", again.stderr);
     sync(&["--owner", "--rescan"]).with_status(3);
 
-    // Root may.
+    // Root may set it.
     for file in [bench.database(), bench.log_file()] {
         give_all(&file, 0);
     }

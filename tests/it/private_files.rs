@@ -1,4 +1,4 @@
-//! Database, log and configuration file are those of this user, and no others.
+//! Database, log and configuration file must belong to the user who runs the program.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, lchown, symlink};
@@ -9,7 +9,7 @@ use crate::common::*;
 
 const OTHER: Option<u32> = Some(65_533);
 
-/// A bench with a folder like /tmp; `None`: files cannot be given to another user.
+/// A bench with a folder like /tmp; `None`: the test may not change owners.
 fn bench() -> Option<Bench> {
     if !is_root_or_skip("files of another user") {
         return None;
@@ -22,7 +22,7 @@ fn bench() -> Option<Bench> {
     Some(bench)
 }
 
-fn run(bench: &Bench, database: &Path, log: &Path) -> Ended {
+fn run(bench: &Bench, database: &Path, log: &Path) -> ProcessOutput {
     let mut command = bench.bare_command();
     command.arg("--database").arg(database).arg("--log-file").arg(log);
     end(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
@@ -33,7 +33,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn nothing_is_written_where_the_link_of_another_user_leads() {
+fn symlinks_of_another_user_are_not_followed_for_writing() {
     let Some(bench) = bench() else { return };
     let (database, log) = (bench.path("tmp/db"), bench.path("tmp/log"));
     for planted in ["db", "db-wal", "db-shm", "db-journal", "log"] {
@@ -51,7 +51,7 @@ fn nothing_is_written_where_the_link_of_another_user_leads() {
 }
 
 #[test]
-fn a_database_or_log_of_another_user_is_refused() {
+fn a_database_or_log_of_another_user_is_an_error() {
     let Some(bench) = bench() else { return };
     let (database, log) = (bench.path("tmp/db"), bench.path("tmp/log"));
     run(&bench, &database, &log).with_status(0);
@@ -99,7 +99,7 @@ fn files_that_others_can_write_to_are_tightened_with_a_warning() {
 }
 
 #[test]
-fn missing_directories_are_created_for_this_user_alone() {
+fn missing_directories_are_created_private_to_the_user() {
     let bench = Bench::new();
     bench.write("file", "data");
     run(&bench, &bench.path("a/b/db"), &bench.path("c/d/log")).with_status(0);

@@ -1,4 +1,4 @@
-//! What a run leaves behind that was killed while it tried out the destination, and what only looks like it.
+//! Probe files that a killed run left at the destination, and entries that only resemble them.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -7,14 +7,14 @@ use std::process::Command;
 
 use crate::common::*;
 
-/// A process id of this machine that nobody has.
+/// The id of a process that has ended.
 fn dead_process() -> u32 {
     let mut child = Command::new("true").spawn().unwrap();
     child.wait().unwrap();
     child.id()
 }
 
-/// What a run that was killed while it tried the destination out leaves behind.
+/// Creates the files that a run leaves if it is killed while it probes the destination.
 fn probes_of(process: u32, folder: &Path) -> [PathBuf; 3] {
     let mine = format!("probe-{}-", std::process::id());
     let name = |of: &str| folder.join(towpath_backend::probe::name(of).replace(&mine, &format!("probe-{process}-")));
@@ -43,12 +43,12 @@ fn probes_of_a_killed_run_are_removed_by_the_next_scan_and_are_no_extras() {
 }
 
 #[test]
-fn probes_of_a_run_that_lives_stay_and_are_no_extras() {
+fn probes_of_a_running_process_stay_and_are_no_extras() {
     let bench = Bench::new();
     bench.write("file", "data");
     fs::create_dir(bench.dest()).unwrap();
     let probes = probes_of(std::process::id(), &bench.dest());
-    // Of another machine, whose processes cannot be checked; recent.
+    // A recent probe of another machine, whose processes cannot be checked.
     let elsewhere = write(&bench.dest(), ".towpath-probe-1-1-00000000.1-file", "");
     let ended = bench.sync(&["--delete-extras"]).with_status(0);
     assert!(!ended.stdout.contains("left, to be safe"), "{}", ended.stdout);
@@ -56,7 +56,7 @@ fn probes_of_a_run_that_lives_stay_and_are_no_extras() {
 }
 
 #[test]
-fn probes_in_the_source_are_skipped_in_silence() {
+fn probes_in_the_source_are_skipped_silently() {
     let bench = Bench::new();
     bench.write("file", "data");
     for process in [dead_process(), std::process::id()] {
@@ -69,7 +69,7 @@ fn probes_in_the_source_are_skipped_in_silence() {
 }
 
 #[test]
-fn a_directory_that_only_looks_like_a_probe_keeps_its_content() {
+fn a_directory_that_resembles_a_probe_keeps_its_content() {
     let bench = Bench::new();
     bench.write("file", "data");
     fs::create_dir(bench.dest()).unwrap();

@@ -1,4 +1,4 @@
-//! What an earlier run with `--perms` left read-only changes as the source does, without root's rights.
+//! Entries that an earlier run with `--perms` made read-only can be changed by later runs without root privileges.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown, symlink};
@@ -8,10 +8,10 @@ use std::process::{Command, Stdio};
 
 use crate::common::*;
 
-/// A user who is nobody here.
+/// A user without privileges.
 const USER: u32 = 65_534;
 
-/// Both trees of a bench, and a user without root's rights to run as.
+/// A bench whose program runs as a user without root privileges.
 struct Users {
     bench: Bench,
 }
@@ -30,7 +30,7 @@ impl Users {
         Some(users)
     }
 
-    /// What the tests made belongs to the user.
+    /// Changes the owner of everything in the bench to the user.
     fn give_all(&self) {
         give(self.bench.folder.path());
     }
@@ -42,7 +42,7 @@ impl Users {
     }
 
     #[track_caller]
-    fn sync(&self, options: &[&str], status: i32) -> Ended {
+    fn sync(&self, options: &[&str], status: i32) -> ProcessOutput {
         end(self.start(options)).with_status(status)
     }
 
@@ -54,7 +54,7 @@ impl Users {
         self.bench.dest().join(name)
     }
 
-    /// The source, and all modes in it, are at the destination.
+    /// Asserts that the destination has the entries and modes of the source.
     #[track_caller]
     fn assert_arrived(&self) {
         self.bench.assert_same_trees();
@@ -81,7 +81,7 @@ fn mode(path: &Path) -> u32 {
     fs::symlink_metadata(path).unwrap().mode() & 0o7777
 }
 
-/// The modes of all that lies at and below a directory, by path.
+/// The modes of a directory and everything below it, by path.
 fn modes(root: &Path) -> Vec<(String, u32)> {
     let of_root = (String::new(), mode(root));
     let names = tree(root).into_keys().map(|name| String::from_utf8(name).unwrap());
@@ -92,7 +92,7 @@ fn modes(root: &Path) -> Vec<(String, u32)> {
     [of_root].into_iter().chain(modes).collect()
 }
 
-/// A source with a read-only directory that holds something of every kind; its root is read-only, too.
+/// Fills the source with a read-only directory that has entries of every kind, in a read-only root.
 fn read_only_source(users: &Users) {
     let bench = &users.bench;
     for name in ["dir/changed", "dir/gone", "dir/kept", "dir/deep/gone", "dir/gone-dir/gone"] {
@@ -111,7 +111,7 @@ fn set_dirs(users: &Users, mode: u32) {
     }
 }
 
-/// Changes something of every kind.
+/// Makes a change of every kind.
 fn change(users: &Users) {
     set_dirs(users, 0o755);
     let replace = |name: &str, data: Vec<u8>| {
@@ -165,7 +165,7 @@ fn deleted_files_go_to_a_trash_in_a_read_only_root() {
 }
 
 #[test]
-fn users_attributes_of_read_only_files_change() {
+fn user_attributes_of_read_only_files_change() {
     let Some(users) = Users::new() else { return };
     let file = users.bench.write("dir/file", "x");
     let set = |value: &str| {
@@ -202,7 +202,7 @@ fn without_perms_the_destinations_own_modes_are_restored() {
     assert_eq!([mode(&users.dest("dir/file")), mode(&users.dest("dir"))], [0o400, 0o510]);
 }
 
-/// What a run leaves that is killed while it has lifted the permissions of a directory.
+/// Sets the modes that a run leaves if it is killed while it has lifted the permissions of directories.
 fn leave_lifted(users: &Users) {
     for dir in ["dir", ""] {
         set_mode(&users.dest(dir), mode(&users.dest(dir)) | 0o700);
@@ -210,7 +210,7 @@ fn leave_lifted(users: &Users) {
 }
 
 #[test]
-fn the_scan_after_a_kill_finds_what_was_lifted() {
+fn the_scan_after_a_kill_restores_lifted_permissions() {
     let Some(users) = Users::new() else { return };
     read_only_source(&users);
     users.sync(&["--perms"], 0);
@@ -220,7 +220,7 @@ fn the_scan_after_a_kill_finds_what_was_lifted() {
 }
 
 #[test]
-fn a_run_that_is_resumed_after_a_kill_restores_what_was_lifted() {
+fn a_run_resumed_after_a_kill_restores_lifted_permissions() {
     let Some(users) = Users::new() else { return };
     read_only_source(&users);
     users.sync(&["--perms"], 0);
@@ -239,7 +239,7 @@ fn a_run_that_is_resumed_after_a_kill_restores_what_was_lifted() {
 }
 
 #[test]
-fn what_belongs_to_another_user_is_an_error_with_a_remedy() {
+fn entries_of_another_user_are_errors_with_a_remedy() {
     let Some(users) = Users::new() else { return };
     users.bench.write("dir/file", "old");
     users.bench.write("dir/other", "old");

@@ -1,4 +1,4 @@
-//! Interruptions: a run that is killed or stopped anywhere is resumed by the next one.
+//! Interruptions: the next run resumes a run that was killed or stopped anywhere.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use crate::common::*;
 
 #[test]
-fn killed_in_the_middle_of_a_file_the_next_run_sends_it_whole() {
+fn a_file_interrupted_by_a_kill_is_sent_completely_by_the_next_run() {
     let bench = Bench::new();
     bench.write("large", noise(1, 6 << 20));
     for n in 0..20 {
@@ -15,7 +15,7 @@ fn killed_in_the_middle_of_a_file_the_next_run_sends_it_whole() {
     }
     let mut child = bench.start(&["--bwlimit", "1M", "--block-size", "256K"]);
     let large = bench.dest().join("large");
-    wait_until("a part is written", || fs::metadata(&large).is_ok_and(|file| file.len() > 1 << 20));
+    wait_until("the first bytes are written", || fs::metadata(&large).is_ok_and(|file| file.len() > 1 << 20));
     child.kill().unwrap();
     child.wait().unwrap();
     let written = fs::metadata(&large).unwrap().len();
@@ -29,19 +29,19 @@ fn killed_in_the_middle_of_a_file_the_next_run_sends_it_whole() {
 }
 
 #[test]
-fn the_log_says_that_a_run_was_killed_and_by_which_signal_one_was_stopped() {
+fn the_log_records_killed_runs_and_the_signals_that_stopped_runs() {
     let bench = Bench::new();
     bench.write("file", noise(1, 3 << 20));
     for signal in [Signal::KILL, Signal::TERM, Signal::HUP] {
         let child = bench.start(&["--bwlimit", "500K", "--exclude", "*.tmp"]);
         let started = bench.run_lines_so_far();
-        wait_until("it writes", || bench.has_arrivals() && bench.run_lines_so_far() > started);
+        wait_until("a file is in flight", || bench.has_arrivals() && bench.run_lines_so_far() > started);
         send_signal(&child, signal);
         end(child);
     }
     bench.sync(&["--exclude", "*.tmp"]).with_status(0);
     let lines = bench.run_lines();
-    let course: Vec<_> = lines
+    let sequence: Vec<_> = lines
         .iter()
         .map(|line| match line["status"].as_str().unwrap() {
             "run-started" => format!("{} {}", line["mode"].as_str().unwrap(), line["unfinished_run"]["run"]),
@@ -49,7 +49,7 @@ fn the_log_says_that_a_run_was_killed_and_by_which_signal_one_was_stopped() {
         })
         .collect();
     assert_eq!(
-        course,
+        sequence,
         [
             "scan null",
             "backlog 1",
@@ -97,16 +97,16 @@ fn the_first_signal_stops_cleanly_and_sets_the_exit_status() {
 }
 
 #[test]
-fn a_resumed_run_says_as_of_when_it_knows_the_trees_and_the_next_one_scans() {
+fn a_resumed_run_reports_the_time_of_its_scan_and_the_next_one_scans() {
     let bench = Bench::new();
     for n in 0..6 {
         bench.write(format!("{n}"), noise(n, 100_000));
     }
     let child = bench.start(&["--bwlimit", "200K"]);
-    wait_until("it writes", || bench.has_arrivals());
+    wait_until("a file is in flight", || bench.has_arrivals());
     send_signal(&child, Signal::TERM);
     let ended = end(child).with_status(143);
-    assert!(!ended.stdout.contains("as of the scan"), "it has scanned itself: {}", ended.stdout);
+    assert!(!ended.stdout.contains("as of the scan"), "this run has scanned: {}", ended.stdout);
     bench.write("new", "created after the scan");
     let ended = bench.sync(&[]).with_status(0);
     assert!(ended.stdout.contains("6 of 6 files in sync as of the scan of 2"), "{}", ended.stdout);
@@ -116,13 +116,13 @@ fn a_resumed_run_says_as_of_when_it_knows_the_trees_and_the_next_one_scans() {
 }
 
 #[test]
-fn then_scan_goes_on_with_a_scan_in_the_run_that_resumes() {
+fn then_scan_scans_after_the_backlog_in_the_same_run() {
     let bench = Bench::new();
     for n in 0..6 {
         bench.write(format!("{n}"), noise(n, 100_000));
     }
     let child = bench.start(&["--bwlimit", "200K"]);
-    wait_until("it writes", || bench.has_arrivals());
+    wait_until("a file is in flight", || bench.has_arrivals());
     send_signal(&child, Signal::TERM);
     end(child).with_status(143);
     bench.write("new", "created after the scan");
@@ -134,12 +134,12 @@ fn then_scan_goes_on_with_a_scan_in_the_run_that_resumes() {
 }
 
 #[test]
-fn no_scan_tries_what_failed_and_nothing_else() {
+fn no_scan_retries_only_failed_files() {
     let bench = Bench::new();
     let ended = bench.sync(&["--no-scan"]).with_status(1);
     assert!(ended.stderr.contains("no backlog: these trees were not scanned yet"), "{}", ended.stderr);
     bench.write("blocked", "data");
-    write(&bench.dest(), "blocked/inner", "in the way");
+    write(&bench.dest(), "blocked/inner", "conflicting");
     bench.sync(&[]).with_status(3);
     bench.write("new", "data");
     let ended = bench.sync(&["--no-scan"]).with_status(3);
@@ -164,13 +164,13 @@ fn a_file_that_fails_in_every_run_does_not_hide_new_ones() {
         bench.write(name, "data");
         let ended = bench.sync(&[]).with_status(3);
         assert!(ended.stdout.contains("trying again what failed in the last run: 1 files"), "{}", ended.stdout);
-        assert_eq!(ended.stderr.matches("\nfailed: ").count(), 1, "it is tried again each time: {}", ended.stderr);
+        assert_eq!(ended.stderr.matches("\nfailed: ").count(), 1, "it is retried each time: {}", ended.stderr);
         assert_eq!(fs::read(bench.dest().join(name)).unwrap(), b"data");
     }
-    // An interrupted run is resumed all the same, with what failed before it.
+    // An interrupted run is still resumed, including the file that failed before.
     bench.write("large", noise(1, 1 << 20));
     let child = bench.start(&["--bwlimit", "200K"]);
-    wait_until("it writes", || bench.dest().join("large").exists());
+    wait_until("a file is in flight", || bench.dest().join("large").exists());
     send_signal(&child, Signal::TERM);
     end(child).with_status(143);
     let ended = bench.sync(&[]).with_status(3);
@@ -178,15 +178,15 @@ fn a_file_that_fails_in_every_run_does_not_hide_new_ones() {
 }
 
 #[test]
-fn the_second_signal_stops_at_once_and_loses_nothing() {
+fn the_second_signal_stops_immediately_and_loses_nothing() {
     let bench = Bench::new();
     for n in 0..20 {
         bench.write(format!("{n}"), noise(n, 200_000));
     }
     let mut child = bench.start(&["--bwlimit", "300K"]);
-    wait_until("it writes", || bench.dest().join("0").exists() || bench.dest().join("1").exists());
-    // Two at once may come as one.
-    wait_until("it ends", || {
+    wait_until("a file is in flight", || bench.dest().join("0").exists() || bench.dest().join("1").exists());
+    // Two signals sent at once may arrive as one.
+    wait_until("the run ends", || {
         send_signal(&child, Signal::INT);
         child.try_wait().unwrap().is_some()
     });
@@ -196,7 +196,7 @@ fn the_second_signal_stops_at_once_and_loses_nothing() {
 }
 
 #[test]
-fn resuming_reads_no_directory_and_a_rescan_does() {
+fn only_a_rescan_lists_directories_when_a_backlog_exists() {
     if std::process::Command::new("strace").arg("-V").output().is_err() {
         skip("needs strace: the system calls of a resumed run");
         return;
@@ -222,19 +222,19 @@ fn resuming_reads_no_directory_and_a_rescan_does() {
         trace.lines().filter(|line| line.contains("getdents64") && line.contains(&source)).count()
     };
     assert_eq!(listings(&[]), 0);
-    assert!(listings(&["--rescan"]) > 0, "or the trace sees nothing at all");
+    assert!(listings(&["--rescan"]) > 0, "the trace works");
     bench.assert_same_trees();
 }
 
 #[test]
-fn a_rescan_sends_again_what_was_in_flight_at_a_crash() {
+fn a_rescan_sends_files_in_flight_at_a_crash_again() {
     let bench = Bench::new();
     bench.write("file", noise(1, 3 << 20));
     let mut child = bench.start(&["--bwlimit", "1M"]);
-    wait_until("it writes", || bench.dest().join("file").exists());
+    wait_until("a file is in flight", || bench.dest().join("file").exists());
     child.kill().unwrap();
     child.wait().unwrap();
-    // As a crash of the machine leaves it: size and time are there, the data are not.
+    // Like after a crash of the machine: the size and mtime are there, the data are not.
     let dest = bench.dest().join("file");
     fs::write(&dest, vec![0; 3 << 20]).unwrap();
     let mtime = fs::metadata(bench.source().join("file")).unwrap().modified().unwrap();
@@ -244,11 +244,11 @@ fn a_rescan_sends_again_what_was_in_flight_at_a_crash() {
 }
 
 #[test]
-fn another_tree_in_the_sources_place_is_refused() {
+fn another_tree_at_the_path_of_the_source_is_a_guard_refusal() {
     let bench = Bench::new();
     bench.write("file", noise(1, 2 << 20));
     let mut child = bench.start(&["--bwlimit", "500K"]);
-    wait_until("it writes", || bench.dest().join("file").exists());
+    wait_until("a file is in flight", || bench.dest().join("file").exists());
     child.kill().unwrap();
     child.wait().unwrap();
     fs::rename(bench.source(), bench.path("elsewhere")).unwrap();
@@ -266,7 +266,7 @@ fn another_tree_in_the_sources_place_is_refused() {
 }
 
 #[test]
-fn a_full_disk_stops_the_run_and_room_lets_it_go_on() {
+fn a_full_disk_stops_the_run_and_free_space_lets_it_resume() {
     let bench = Bench::new();
     fs::create_dir(bench.dest()).unwrap();
     let Some(_mount) = Mount::small_tmpfs(&bench.dest(), "1m") else { return };
@@ -284,7 +284,7 @@ fn a_full_disk_stops_the_run_and_room_lets_it_go_on() {
 }
 
 #[test]
-fn a_copy_that_a_killed_run_left_half_is_reported_once_its_source_is_gone() {
+fn an_unfinished_copy_of_a_killed_run_is_reported_once_its_source_is_gone() {
     for mark_is_lost in [false, true] {
         let bench = Bench::new();
         bench.write("large", noise(1, 8 << 20));
@@ -294,7 +294,7 @@ fn a_copy_that_a_killed_run_left_half_is_reported_once_its_source_is_gone() {
         }
         bench.write("untouched", noise(2, 8 << 20));
         let mut run = bench.start(&["--bwlimit", "2M", "--lanes", "1"]);
-        wait_until("the large file is half there", || {
+        wait_until("the large file is partly written", || {
             fs::metadata(bench.dest().join("large")).is_ok_and(|found| found.len() > 300_000)
                 || fs::metadata(bench.dest().join("untouched")).is_ok_and(|found| found.len() > 300_000)
         });
@@ -304,7 +304,7 @@ fn a_copy_that_a_killed_run_left_half_is_reported_once_its_source_is_gone() {
         let begun: Vec<_> = ["large", "untouched"].into_iter().filter(is_begun).collect();
         assert_eq!(begun.len(), 1, "one lane writes one file");
         if mark_is_lost {
-            // As a power cut may do.
+            // Like a power cut may do.
             let connection = rusqlite::Connection::open(bench.database()).unwrap();
             connection.execute("UPDATE file SET begun = 0", []).unwrap();
         }
@@ -322,13 +322,15 @@ fn a_copy_that_a_killed_run_left_half_is_reported_once_its_source_is_gone() {
 }
 
 #[test]
-fn a_copy_that_a_killed_run_left_half_is_found_by_a_new_scan_too() {
+fn an_unfinished_copy_of_a_killed_run_is_found_by_a_new_scan() {
     let bench = Bench::new();
     bench.write("large", noise(1, 8 << 20));
     bench.write("other", "data");
     set_mtime(&write(&bench.dest(), "large", "the older content"), 1_500_000_000, 0);
     let mut run = bench.start(&["--bwlimit", "2M"]);
-    wait_until("the large file is half there", || fs::metadata(bench.dest().join("large")).unwrap().len() > 300_000);
+    wait_until("the large file is partly written", || {
+        fs::metadata(bench.dest().join("large")).unwrap().len() > 300_000
+    });
     run.kill().unwrap();
     run.wait().unwrap();
     let connection = rusqlite::Connection::open(bench.database()).unwrap();
@@ -339,25 +341,25 @@ fn a_copy_that_a_killed_run_left_half_is_found_by_a_new_scan_too() {
     assert!(ended.stderr.contains("incomplete: "), "{}", ended.stderr);
 }
 
-/// How version 0.1 recorded which tree a directory is the root of.
+/// The identity of a tree as version 0.1 recorded it.
 fn former_identity(root: &std::path::Path) -> String {
     use rustix::fs::{AtFlags, CWD, StatxFlags, statfs, statvfs, statx};
     let stat = statx(CWD, root, AtFlags::empty(), StatxFlags::BASIC_STATS | StatxFlags::BTIME).unwrap();
     let magic = statfs(root).unwrap().f_type as u64 & 0xffff_ffff;
-    let born = match stat.stx_mask & StatxFlags::BTIME.bits() {
+    let btime = match stat.stx_mask & StatxFlags::BTIME.bits() {
         0 => String::new(),
         _ => format!(" born {}.{:09}", stat.stx_btime.tv_sec, stat.stx_btime.tv_nsec),
     };
-    format!("{magic:x} {:x} inode {}{born}", statvfs(root).unwrap().f_fsid, stat.stx_ino)
+    format!("{magic:x} {:x} inode {}{btime}", statvfs(root).unwrap().f_fsid, stat.stx_ino)
 }
 
 #[test]
-fn a_backlog_of_an_earlier_version_is_resumed_if_the_trees_are_those() {
+fn a_backlog_of_an_earlier_version_is_resumed_for_the_same_trees() {
     let bench = Bench::new();
     bench.write("large", noise(1, 6 << 20));
     let mut child = bench.start(&["--bwlimit", "1M", "--block-size", "256K"]);
     let large = bench.dest().join("large");
-    wait_until("a part is written", || fs::metadata(&large).is_ok_and(|file| file.len() > 1 << 20));
+    wait_until("the first bytes are written", || fs::metadata(&large).is_ok_and(|file| file.len() > 1 << 20));
     child.kill().unwrap();
     child.wait().unwrap();
     let database = rusqlite::Connection::open(bench.database()).unwrap();

@@ -1,4 +1,4 @@
-//! Tests that need root: another user, or a mount.
+//! Helpers for tests that need root, to run as another user or to mount.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,16 +15,16 @@ pub fn is_root_or_skip(what: &str) -> bool {
     is_root
 }
 
-/// A mount that goes away with the test.
+/// A mount that is unmounted at the end of the test.
 pub struct Mount(PathBuf);
 
 impl Mount {
-    /// Mounts at a directory, which is created if it is missing. `None`: the test is skipped, as it may not mount.
+    /// Mounts at a directory, which is created if it is missing. `None`: the test may not mount and is skipped.
     pub fn new(at: &Path, arguments: &[&str]) -> Option<Self> {
         Self::by("mount", at, arguments)
     }
 
-    /// The same by another program, which takes the directory as its last argument.
+    /// Like [`Self::new`], with another program, which takes the directory as its last argument.
     pub fn by(program: &str, at: &Path, arguments: &[&str]) -> Option<Self> {
         fs::create_dir_all(at).unwrap();
         let problem = match Command::new(program).args(arguments).arg(at).output() {
@@ -41,12 +41,12 @@ impl Mount {
         Self::new(at, &["-t", "tmpfs", "none"])
     }
 
-    /// One that takes no more than `size`, such as `64k`.
+    /// An empty file system in memory of at most `size`, such as `64k`.
     pub fn small_tmpfs(at: &Path, size: &str) -> Option<Self> {
         Self::new(at, &["-t", "tmpfs", "-o", &format!("size={size}"), "none"])
     }
 
-    /// Another view of a directory of the same file system.
+    /// A bind mount of a directory.
     pub fn bind(dir: &Path, at: &Path) -> Option<Self> {
         Self::new(at, &["--bind", dir.to_str().unwrap()])
     }

@@ -1,4 +1,4 @@
-//! Signals that an unattended run meets: ignored ones, a file-size limit, a closed output.
+//! Unattended runs: ignored signals, a file-size limit, a closed output.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -8,7 +8,7 @@ use rustix::process::Signal;
 
 use crate::common::*;
 
-/// The same command, started by a shell that did something before.
+/// The command, started by a shell that runs `preparation` first.
 fn after(preparation: &str, command: &Command) -> Command {
     let mut shell = Command::new("sh");
     shell.arg("-c").arg(format!("{preparation}; exec \"$0\" \"$@\""));
@@ -33,7 +33,7 @@ fn signals_that_the_caller_ignores_stay_ignored() {
 }
 
 #[test]
-fn only_those_signals_stay_ignored_that_were() {
+fn signals_that_the_caller_does_not_ignore_stop_the_run() {
     let bench = Bench::new();
     bench.write("file", noise(1, 300_000));
     let command = after("trap '' HUP", &bench.command(&["--bwlimit", "50K"]));
@@ -56,7 +56,7 @@ fn sigusr1_prints_progress_even_when_quiet() {
     stderr.read_line(&mut line).unwrap();
     assert!(line.contains("pending 1 files"), "{line}");
     let time = line.split(' ').next().unwrap();
-    assert!(time.len() == 8 && time.matches(':').count() == 2, "it has the time of day: {line}");
+    assert!(time.len() == 8 && time.matches(':').count() == 2, "the line has the time of day: {line}");
     end(running).with_status(0);
 }
 
@@ -84,7 +84,7 @@ fn a_log_beyond_the_file_size_limit_is_reported() {
 }
 
 #[test]
-fn a_closed_output_ends_no_migration() {
+fn a_closed_output_does_not_stop_a_migration() {
     for outputs in [">&- 2>&-", ">/dev/full 2>/dev/full"] {
         let bench = Bench::new();
         bench.write("file", "data");
@@ -95,7 +95,7 @@ fn a_closed_output_ends_no_migration() {
 }
 
 #[test]
-fn closed_output_pipes_end_no_migration() {
+fn closed_output_pipes_do_not_stop_a_migration() {
     let bench = Bench::new();
     for n in 0..50 {
         bench.write(format!("file-{n}"), "data");

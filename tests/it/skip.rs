@@ -1,9 +1,9 @@
-//! Tests that this machine cannot run say so where the output of passing tests is seen.
+//! Reports of tests that this machine cannot run, which are visible even though the tests pass.
 
 use std::fmt::Display;
 use std::io::Write as _;
 
-/// Reports that the current test, or a part of it, does not run on this machine: what it needs, and what is not tested.
+/// Reports that the current test or a part of it does not run on this machine, what it needs, and what is not tested.
 ///
 /// The line goes to standard error past the capture of the test harness, and to the file that `TOWPATH_SKIPPED`
 /// names: `tests/run.sh` counts its lines.

@@ -1,4 +1,4 @@
-//! What is sent again, and what is not.
+//! Which files are sent again and which are skipped.
 
 use std::fs;
 
@@ -25,7 +25,7 @@ fn another_mtime_is_sent_again() {
 }
 
 #[test]
-fn a_longer_destination_is_cut() {
+fn a_longer_destination_file_is_truncated() {
     let bench = Bench::new();
     bench.write("file", "short");
     write(&bench.dest(), "file", noise(1, 100_000));
@@ -36,7 +36,7 @@ fn a_longer_destination_is_cut() {
 }
 
 #[test]
-fn a_window_makes_near_mtimes_equal() {
+fn mtimes_within_the_modify_window_are_equal() {
     let bench = Bench::new();
     set_mtime(&bench.write("near", "source"), 1_600_000_000, 0);
     set_mtime(&write(&bench.dest(), "near", "target"), 1_600_000_001, 999_999_999);
@@ -48,7 +48,7 @@ fn a_window_makes_near_mtimes_equal() {
 }
 
 #[test]
-fn a_changed_file_is_sent_again_and_its_row_follows() {
+fn a_changed_file_is_sent_again_and_its_row_updated() {
     let bench = Bench::new();
     bench.write("same", "same");
     bench.write("file", "before");
@@ -62,7 +62,7 @@ fn a_changed_file_is_sent_again_and_its_row_follows() {
 }
 
 #[test]
-fn a_recorded_hash_outlives_a_lost_destination_and_not_a_changed_source() {
+fn a_recorded_hash_survives_a_lost_destination_file_but_not_a_changed_source_file() {
     let bench = Bench::new();
     bench.write("lost", "lost at the destination");
     bench.write("changed", "changed at the source");
@@ -70,7 +70,7 @@ fn a_recorded_hash_outlives_a_lost_destination_and_not_a_changed_source() {
     fs::remove_file(bench.dest().join("lost")).unwrap();
     fs::remove_file(bench.dest().join("changed")).unwrap();
     bench.write("changed", "changed");
-    // Full directories in their places: the scan decides, and sending fails.
+    // Conflicting directories make the transfer fail, after the scan has decided.
     write(&bench.dest(), "lost/full", "");
     write(&bench.dest(), "changed/full", "");
     bench.sync(&[]).with_status(3);
@@ -80,7 +80,7 @@ fn a_recorded_hash_outlives_a_lost_destination_and_not_a_changed_source() {
 }
 
 #[test]
-fn rows_of_files_that_are_gone_do_not_stay() {
+fn rows_of_removed_files_are_deleted() {
     let bench = Bench::new();
     bench.write("keep", "1");
     bench.write("dir/gone", "2");
@@ -92,7 +92,7 @@ fn rows_of_files_that_are_gone_do_not_stay() {
 }
 
 #[test]
-fn a_directory_in_a_files_place_fails_that_file_alone() {
+fn a_conflicting_directory_fails_only_that_file() {
     let bench = Bench::new();
     bench.write("blocked", "data");
     bench.write("fine", "data");

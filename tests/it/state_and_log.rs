@@ -1,4 +1,4 @@
-//! The database and the log: what is in them, who may use them, what happens to damaged ones.
+//! The content of the database and the log, who may use them, and damaged ones.
 
 use std::fs;
 use std::process::Stdio;
@@ -6,7 +6,7 @@ use std::process::Stdio;
 use crate::common::*;
 
 #[test]
-fn the_files_view_has_what_was_promised() {
+fn the_files_view_has_the_documented_columns() {
     let bench = Bench::new();
     let path = bench.write("file", "data");
     set_mtime(&path, 1_600_000_000, 123_456_789);
@@ -49,7 +49,7 @@ fn the_log_grows_over_runs_and_has_every_field() {
 }
 
 #[test]
-fn without_paths_both_lie_under_the_state_folder_and_are_found_again() {
+fn the_default_database_and_log_are_in_the_state_folder() {
     let bench = Bench::new();
     bench.write("file", "data");
     let run = |folder: &std::path::Path| {
@@ -71,7 +71,7 @@ fn without_paths_both_lie_under_the_state_folder_and_are_found_again() {
 }
 
 #[test]
-fn database_and_log_inside_a_tree_are_left_alone() {
+fn a_database_and_log_inside_a_tree_are_not_migrated() {
     let bench = Bench::new();
     bench.write("file", "data");
     fs::create_dir(bench.dest()).unwrap();
@@ -87,7 +87,7 @@ fn database_and_log_inside_a_tree_are_left_alone() {
         drop(connection);
         for root in [bench.source(), bench.dest()] {
             let names: Vec<_> = tree(&root).into_keys().collect();
-            assert_eq!(names.len(), 2, "the file, and one of both: {names:?}");
+            assert_eq!(names.len(), 2, "the file, and the database or the log: {names:?}");
         }
         fs::remove_file(database).unwrap();
         fs::remove_file(log).unwrap();
@@ -95,7 +95,7 @@ fn database_and_log_inside_a_tree_are_left_alone() {
 }
 
 #[test]
-fn database_and_log_behind_links_are_left_alone_too() {
+fn a_database_and_log_reached_through_symlinks_are_not_migrated() {
     let bench = Bench::new();
     bench.write("file", "data");
     for name in ["hidden.db", "hidden.log"] {
@@ -118,12 +118,12 @@ fn the_log_cannot_be_the_database() {
         command.arg("--database").arg(bench.path("state")).arg("--log-file").arg(bench.path(log));
         let ended = end(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()).with_status(1);
         assert!(ended.stderr.contains("give another --log-file"), "{}", ended.stderr);
-        assert!(!bench.dest().exists() && !bench.path(log).exists(), "nothing is touched");
+        assert!(!bench.dest().exists() && !bench.path(log).exists(), "nothing changes");
     }
 }
 
 #[test]
-fn a_refused_run_touches_neither_tree() {
+fn a_refused_run_changes_neither_tree() {
     let bench = Bench::new();
     bench.write("file", "data");
     bench.sync(&[]).with_status(0);
@@ -145,7 +145,7 @@ fn a_refused_run_touches_neither_tree() {
 }
 
 #[test]
-fn a_database_of_the_first_version_is_brought_up_to_date() {
+fn a_database_of_the_first_version_is_upgraded() {
     let bench = Bench::new();
     let year_2300 = filetime::FileTime::from_unix_time(10_413_792_000, 5);
     filetime::set_file_mtime(bench.write("dir/file", "data"), year_2300).unwrap();
@@ -171,7 +171,7 @@ fn a_database_of_the_first_version_is_brought_up_to_date() {
     assert_eq!(bench.rows().into_keys().collect::<Vec<_>>(), [b"dir/file".to_vec()]);
     assert_eq!(bench.count("SELECT user_version FROM pragma_user_version"), 4);
     let modified = "SELECT modified_seconds FROM files WHERE modified = 9223372036854775807";
-    assert_eq!(bench.count(modified), 10_413_792_000, "times that a column of integers does not hold");
+    assert_eq!(bench.count(modified), 10_413_792_000, "times beyond a column of integers");
     assert_eq!(bench.count("SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"), 0);
     bench.assert_same_trees();
 }
@@ -191,7 +191,7 @@ fn a_source_file_never_overwrites_the_database() {
 }
 
 #[test]
-fn a_second_process_is_refused() {
+fn a_second_process_cannot_use_the_same_database() {
     let bench = Bench::new();
     bench.write("file", noise(1, 2 << 20));
     let mut first = bench.start(&["--bwlimit", "512K"]);
@@ -204,7 +204,7 @@ fn a_second_process_is_refused() {
 }
 
 #[test]
-fn a_database_that_is_deleted_under_a_run_stops_it() {
+fn a_database_deleted_during_a_run_stops_it() {
     let bench = Bench::new();
     for n in 0..40 {
         bench.write(format!("{n:02}"), noise(n, 100_000));
@@ -219,14 +219,14 @@ fn a_database_that_is_deleted_under_a_run_stops_it() {
     assert!(!ended.stdout.contains("done:"), "{}", ended.stdout);
     let before = bench.logged("synced").len();
     assert!(before < 40);
-    // The next run scans again: what is at the destination is found there.
+    // The next run scans again and finds the files that arrived.
     bench.sync(&[]).with_status(0);
     bench.assert_same_trees();
     assert_eq!(bench.rows().len(), 40);
 }
 
 #[test]
-fn the_database_of_another_pair_is_refused_with_both_named() {
+fn the_database_of_other_trees_is_a_guard_refusal_that_names_all_trees() {
     let bench = Bench::new();
     bench.write("file", "data");
     bench.sync(&[]).with_status(0);
@@ -242,7 +242,7 @@ fn the_database_of_another_pair_is_refused_with_both_named() {
 }
 
 #[test]
-fn a_newer_database_is_left_to_the_newer_version() {
+fn a_database_of_a_newer_version_is_not_changed() {
     let bench = Bench::new();
     bench.write("file", "data");
     bench.sync(&[]).with_status(0);
@@ -257,7 +257,7 @@ fn a_newer_database_is_left_to_the_newer_version() {
 }
 
 #[test]
-fn damaged_databases_are_reported_and_left_alone() {
+fn damaged_databases_are_reported_and_not_changed() {
     let bench = Bench::new();
     for n in 0..2000 {
         bench.write(format!("{n}"), "data");
@@ -278,7 +278,7 @@ fn damaged_databases_are_reported_and_left_alone() {
 }
 
 #[test]
-fn an_sqlite_file_of_another_program_is_refused() {
+fn an_sqlite_file_of_another_program_is_an_error() {
     let bench = Bench::new();
     let connection = rusqlite::Connection::open(bench.database()).unwrap();
     connection.execute_batch("CREATE TABLE bookmarks(url TEXT); PRAGMA user_version = 1").unwrap();

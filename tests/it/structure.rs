@@ -1,7 +1,7 @@
-//! No file or folder of the sources imports, by whatever way, one that imports it.
+//! The files and folders of the sources have no import cycles.
 //!
-//! Read from the text of the files, without comments and unit tests. A `mod` line is no import; what a module
-//! re-exports counts as its own.
+//! Imports are read from the text of the files, without comments and unit tests. A `mod` line is not an import; an
+//! item that a module re-exports counts as its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,11 +10,11 @@ use std::path::Path;
 /// The files that each file imports.
 type Imports = BTreeMap<String, BTreeSet<String>>;
 
-/// The text of a crate's files, by their path below `src`.
+/// The text of a crate's files, by path below `src`.
 struct Sources(BTreeMap<String, String>);
 
 impl Sources {
-    fn read(src: &str, leaving_out: &str) -> Self {
+    fn read(src: &str, excluded_dir: &str) -> Self {
         let mut files = BTreeMap::new();
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(src);
         let mut dirs = vec![root.clone()];
@@ -22,7 +22,7 @@ impl Sources {
             for entry in fs::read_dir(dir).unwrap() {
                 let path = entry.unwrap().path();
                 let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
-                if path.is_dir() && name != leaving_out {
+                if path.is_dir() && name != excluded_dir {
                     dirs.push(path);
                 } else if name.ends_with(".rs") {
                     files.insert(name, without_tests_and_comments(&fs::read_to_string(&path).unwrap()));
@@ -92,7 +92,7 @@ fn module_of(file: &str) -> Vec<String> {
     path.split('/').filter(|name| !matches!(*name, "lib" | "main" | "")).map(str::to_owned).collect()
 }
 
-/// Unit tests are the last module of their file.
+/// Unit tests must be the last module of a file.
 fn without_tests_and_comments(text: &str) -> String {
     let lines: Vec<_> = text.lines().map(|line| line.split("//").next().unwrap()).collect();
     let is_tests = |at: &usize| {
@@ -103,7 +103,7 @@ fn without_tests_and_comments(text: &str) -> String {
     lines[..end].join("\n")
 }
 
-/// The names and signs of a text, without visibilities: `pub(in crate::a)` imports nothing.
+/// The names and punctuation of a text, without visibilities: `pub(in crate::a)` is not an import.
 fn tokens(text: &str) -> Vec<&str> {
     let (mut tokens, mut rest) = (Vec::new(), text.trim_start());
     while let Some(first) = rest.chars().next() {
@@ -116,13 +116,13 @@ fn tokens(text: &str) -> Vec<&str> {
         tokens.push(&rest[..length]);
         rest = rest[length..].trim_start();
         if tokens.last() == Some(&"pub") && rest.starts_with('(') {
-            rest = rest.split_once(')').map_or("", |(_, behind)| behind.trim_start());
+            rest = rest.split_once(')').map_or("", |(_, after)| after.trim_start());
         }
     }
     tokens
 }
 
-/// The paths in a text, those of nested braces each on its own.
+/// The paths in a text; each path of nested braces is separate.
 fn paths(text: &str) -> Vec<Vec<String>> {
     let (tokens, mut paths, mut at) = (tokens(text), Vec::new(), 0);
     while at < tokens.len() {
@@ -141,7 +141,7 @@ fn paths(text: &str) -> Vec<Vec<String>> {
     paths
 }
 
-/// Reads one tree of a `use`, below `prefix`; returns where the token behind it is.
+/// Reads one tree of a `use` below `prefix`; returns the position of the token after it.
 fn use_tree(tokens: &[&str], mut at: usize, prefix: &[String], paths: &mut Vec<Vec<String>>) -> usize {
     let mut path = prefix.to_vec();
     while let Some(token) = tokens.get(at) {
@@ -167,10 +167,10 @@ fn is_name(token: &str) -> bool {
     token.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
 }
 
-/// One circle, if there is any: each imports the next, and the last the first.
-fn circle(imports: &Imports) -> Option<Vec<String>> {
+/// A cycle, if any: each name imports the next, and the last imports the first.
+fn cycle(imports: &Imports) -> Option<Vec<String>> {
     let mut left = imports.clone();
-    // What imports nothing that is left is in no circle.
+    // A name that imports none of the others is in no cycle.
     loop {
         let names: BTreeSet<_> = left.keys().cloned().collect();
         left.values_mut().for_each(|imported| imported.retain(|name| names.contains(name)));
@@ -180,17 +180,17 @@ fn circle(imports: &Imports) -> Option<Vec<String>> {
             break;
         }
     }
-    let mut way = vec![left.keys().next()?.clone()];
+    let mut path = vec![left.keys().next()?.clone()];
     loop {
-        let next = left[way.last()?].first()?.clone();
-        if let Some(from) = way.iter().position(|name| *name == next) {
-            return Some(way.split_off(from));
+        let next = left[path.last()?].first()?.clone();
+        if let Some(from) = path.iter().position(|name| *name == next) {
+            return Some(path.split_off(from));
         }
-        way.push(next);
+        path.push(next);
     }
 }
 
-/// What lies directly below a folder (`""`: all of it), as if each were one file.
+/// The imports between the entries of a folder (`""`: the top), where each subfolder counts as one file.
 fn folders(imports: &Imports, below: &str) -> Imports {
     let folder = |file: &str| {
         let name = file.strip_prefix(below)?.split('/').next()?.trim_end_matches(".rs");
@@ -206,26 +206,26 @@ fn folders(imports: &Imports, below: &str) -> Imports {
     folders
 }
 
-fn check(src: &str, leaving_out: &str, parents: &[&str]) {
-    let imports = Sources::read(src, leaving_out).imports();
-    assert_eq!(circle(&imports), None, "files of {src} import each other");
+fn check(src: &str, excluded_dir: &str, parents: &[&str]) {
+    let imports = Sources::read(src, excluded_dir).imports();
+    assert_eq!(cycle(&imports), None, "files of {src} import each other");
     for below in parents {
-        assert_eq!(circle(&folders(&imports, below)), None, "folders of {src}/{below} import each other");
+        assert_eq!(cycle(&folders(&imports, below)), None, "folders of {src}/{below} import each other");
     }
 }
 
 #[test]
-fn nothing_in_the_library_imports_each_other() {
+fn the_library_has_no_import_cycles() {
     check("src", "bin", &["", "phase/"]);
 }
 
 #[test]
-fn nothing_in_the_program_imports_each_other() {
+fn the_program_has_no_import_cycles() {
     check("src/bin/towpath", "", &[""]);
 }
 
 #[test]
-fn nothing_in_the_backends_imports_each_other() {
+fn the_backends_have_no_import_cycles() {
     for backend in ["local", "opendal"] {
         check(&format!("backends/{backend}/src"), "", &[]);
     }
@@ -239,10 +239,10 @@ fn no_phase_imports_another() {
 }
 
 #[test]
-fn circles_are_found_however_they_are_written() {
-    let circle_of = |files: &[(&str, &str)]| {
+fn cycles_are_found_in_every_form_of_import() {
+    let cycle_of = |files: &[(&str, &str)]| {
         let text = |(name, text): &(&str, &str)| ((*name).to_owned(), without_tests_and_comments(text));
-        circle(&Sources(files.iter().map(text).collect()).imports())
+        cycle(&Sources(files.iter().map(text).collect()).imports())
     };
     let lib = ("lib.rs", "mod a;\nmod b;\npub use b::X;");
     let both = Some(vec!["a/mod.rs".to_owned(), "b.rs".to_owned()]);
@@ -251,18 +251,18 @@ fn circles_are_found_however_they_are_written() {
         ("use super::{c::{D, E}, b::F as G};", "fn f() { crate::a::g() }"),
         ("pub(crate) use crate::{b::*};", "type T = super::a::T;"),
     ] {
-        assert_eq!(circle_of(&[lib, ("a/mod.rs", a), ("b.rs", b)]), both, "{a} {b}");
+        assert_eq!(cycle_of(&[lib, ("a/mod.rs", a), ("b.rs", b)]), both, "{a} {b}");
     }
     for (a, b) in [
         ("mod child;\nuse crate::b::X;", "// use crate::a;\n/// [`crate::a`]\npub(in crate::a) fn f() {}"),
         ("use crate::b;", "#[cfg(test)]\nmod tests {\n    use crate::a;\n}"),
         ("use std::b;", "use crate::a;"),
     ] {
-        assert_eq!(circle_of(&[lib, ("a/mod.rs", a), ("b.rs", b), ("a/child.rs", "use super::X;")]), None, "{a} {b}");
+        assert_eq!(cycle_of(&[lib, ("a/mod.rs", a), ("b.rs", b), ("a/child.rs", "use super::X;")]), None, "{a} {b}");
     }
     let parent = ("a/mod.rs", "mod child;\npub use child::X;");
-    let found = circle_of(&[lib, parent, ("b.rs", ""), ("a/child.rs", "use super::Y;")]);
-    assert_eq!(found, Some(vec!["a/child.rs".to_owned(), "a/mod.rs".to_owned()]), "by a re-export");
-    let through_root = circle_of(&[lib, ("a/mod.rs", ""), ("b.rs", "use crate::X;")]);
-    assert_eq!(through_root, Some(vec!["b.rs".to_owned(), "lib.rs".to_owned()]), "by the crate's own face");
+    let found = cycle_of(&[lib, parent, ("b.rs", ""), ("a/child.rs", "use super::Y;")]);
+    assert_eq!(found, Some(vec!["a/child.rs".to_owned(), "a/mod.rs".to_owned()]), "through a re-export");
+    let through_root = cycle_of(&[lib, ("a/mod.rs", ""), ("b.rs", "use crate::X;")]);
+    assert_eq!(through_root, Some(vec!["b.rs".to_owned(), "lib.rs".to_owned()]), "through the crate root");
 }

@@ -1,4 +1,4 @@
-//! Bad input gets one clear line, and nothing is touched.
+//! Invalid input gets one clear line, and nothing changes.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use crate::common::*;
 
-fn towpath(bench: &Bench, arguments: &[&str]) -> Ended {
+fn towpath(bench: &Bench, arguments: &[&str]) -> ProcessOutput {
     let mut command = Command::new(env!("CARGO_BIN_EXE_towpath"));
     command.env("XDG_STATE_HOME", bench.path("state")).env("COLUMNS", "100").args(arguments);
     end(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
@@ -31,7 +31,7 @@ fn help_is_for_newcomers() {
 }
 
 #[test]
-fn habits_of_rsync_get_an_answer_that_helps() {
+fn options_of_rsync_get_a_helpful_answer() {
     let bench = Bench::new();
     let (source, dest) = (bench.source(), bench.dest());
     for (options, part) in [
@@ -44,12 +44,12 @@ fn habits_of_rsync_get_an_answer_that_helps() {
         (&["--partial"], "resumes"),
         (&["--checksum"], "sha256"),
     ] {
-        // Before and behind the trees: there --checksum has one of them as its value.
+        // Before and after the trees: before them, --checksum takes one of them as its value.
         let (trees, sync) = ([text(&source), text(&dest)], ["sync"]);
         for order in [[&sync, &trees[..], options].concat(), [&sync, options, &trees[..]].concat()] {
             let ended = towpath(&bench, &order).with_status(2);
             assert!(ended.stderr.contains(part), "{options:?}: {}", ended.stderr);
-            // A line for each letter that is not known here.
+            // One line for each unsupported letter.
             let lines = if options == ["-avz"] { 2 } else { 1 };
             assert_eq!(ended.stderr.lines().count(), lines, "{}", ended.stderr);
         }
@@ -57,16 +57,16 @@ fn habits_of_rsync_get_an_answer_that_helps() {
     }
 }
 
-/// Of a build with all services.
+/// Needs a build with all services.
 #[test]
 #[cfg(feature = "all-backends")]
-fn every_storage_is_listed_with_what_it_keeps_and_its_options() {
+fn backends_lists_the_capabilities_and_options_of_every_storage() {
     let ended = towpath(&Bench::new(), &["backends"]).with_status(0);
     insta::assert_snapshot!(ended.stdout);
 }
 
 #[test]
-fn invalid_values_are_named() {
+fn invalid_values_name_their_option() {
     let bench = Bench::new();
     let (source, dest) = (bench.source(), bench.dest());
     for (option, value) in [
@@ -122,7 +122,7 @@ fn a_destination_without_a_parent_directory_is_not_created() {
 }
 
 #[test]
-fn nested_trees_are_refused() {
+fn nested_trees_are_usage_errors() {
     let bench = Bench::new();
     let source = bench.source();
     let inner = source.join("inner");

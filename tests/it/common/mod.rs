@@ -18,14 +18,14 @@ pub struct Bench {
     pub folder: tempfile::TempDir,
 }
 
-pub struct Ended {
+pub struct ProcessOutput {
     pub status: i32,
     pub stdout: String,
     pub stderr: String,
 }
 
-impl Ended {
-    /// Checks the exit status, and shows what was said if it is another.
+impl ProcessOutput {
+    /// Checks the exit status; a failure shows the output.
     #[track_caller]
     pub fn with_status(self, status: i32) -> Self {
         assert_eq!(self.status, status, "\nstdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
@@ -33,7 +33,7 @@ impl Ended {
     }
 }
 
-/// A file or directory as it is compared: bytes and mtime.
+/// What two trees are compared by: the kind, the content and the mtime of each entry.
 #[derive(Debug, PartialEq, Eq, Clone)]
 pub enum Node {
     Dir { mtime_ns: i128 },
@@ -64,7 +64,7 @@ impl Bench {
     }
 
     pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
-        // What users see is canonical.
+        // Paths in the output are canonical.
         self.folder.path().canonicalize().unwrap().join(name)
     }
 
@@ -84,19 +84,19 @@ impl Bench {
         self.path("audit.jsonl")
     }
 
-    /// Writes a file of the source, with the directories above it.
+    /// Writes a file of the source and creates its parent directories.
     pub fn write(&self, name: impl AsRef<[u8]>, data: impl AsRef<[u8]>) -> PathBuf {
         write(&self.source(), name, data)
     }
 
-    /// `towpath sync` with both trees, its own state and `options`.
+    /// `towpath sync` with both trees, the state of this bench and `options`.
     pub fn command(&self, options: &[&str]) -> Command {
         let mut command = self.bare_command();
         command.arg("--database").arg(self.database()).arg("--log-file").arg(self.log_file()).args(options);
         command
     }
 
-    /// The same without database and log.
+    /// Like [`Self::command`], without options for database and log.
     pub fn bare_command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_towpath"));
         command.env("XDG_STATE_HOME", self.path("state")).env("HOME", self.path("home"));
@@ -104,14 +104,14 @@ impl Bench {
         command
     }
 
-    /// `towpath` with these arguments alone, and its state in a folder.
-    pub fn run_with_state(&self, arguments: &[&str], state: &Path) -> Ended {
+    /// Runs `towpath` with only these arguments and the state folder `state`.
+    pub fn run_with_state(&self, arguments: &[&str], state: &Path) -> ProcessOutput {
         let mut command = Command::new(env!("CARGO_BIN_EXE_towpath"));
         command.env("XDG_STATE_HOME", state).env("HOME", self.path("home")).env_remove("XDG_CONFIG_HOME");
         end(command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
-    pub fn sync(&self, options: &[&str]) -> Ended {
+    pub fn sync(&self, options: &[&str]) -> ProcessOutput {
         end(self.command(options).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
@@ -123,7 +123,7 @@ impl Bench {
         signal: rustix::process::Signal,
         time: u32,
         options: &[&str],
-    ) -> Ended {
+    ) -> ProcessOutput {
         let mut command = self.command(options);
         command.env("TOWPATH_FAILPOINT", format!("{point}:{}:{time}", signal.as_raw()));
         end(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
@@ -133,7 +133,7 @@ impl Bench {
         Running(Some(self.command(options).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()))
     }
 
-    /// All nodes below source and destination must be the same.
+    /// Asserts that source and destination have the same entries.
     #[track_caller]
     pub fn assert_same_trees(&self) {
         assert_same(&self.source(), &self.dest());
@@ -146,8 +146,8 @@ impl Bench {
         connection
     }
 
-    /// Whether anything has arrived. (While the destination is being opened, a
-    /// hidden file comes and goes that finds out what it keeps.)
+    /// Whether anything has arrived. Hidden probe files, which exist while the destination is being
+    /// opened, do not count.
     pub fn has_arrivals(&self) -> bool {
         let visible = |entry: std::io::Result<fs::DirEntry>| !entry.unwrap().file_name().as_bytes().starts_with(b".");
         fs::read_dir(self.dest()).is_ok_and(|mut dir| dir.any(visible))
@@ -185,7 +185,7 @@ impl Bench {
         rows.map(Result::unwrap).map(|row| (row.source.strip_prefix(&prefix[..]).unwrap().to_vec(), row)).collect()
     }
 
-    /// The names and errors in the `files` view, where it has one.
+    /// The names and errors of the rows of the `files` view that have an error.
     pub fn errors(&self) -> Vec<(String, String)> {
         let connection = self.open();
         let sql = "SELECT source_path, error FROM files WHERE error IS NOT NULL ORDER BY source_path";
@@ -213,7 +213,7 @@ impl Bench {
         read_log(&self.log_file()).into_iter().filter(is_about_run).collect()
     }
 
-    /// How often each name of the source stands in the log with `status`.
+    /// The number of lines with `status` in the log for each name of the source.
     pub fn logged(&self, status: &str) -> BTreeMap<String, usize> {
         let prefix = format!("{}/", self.source().display());
         let mut counts = BTreeMap::new();
@@ -225,7 +225,7 @@ impl Bench {
 }
 
 impl Bench {
-    /// How many lines about runs the log has, if it has one.
+    /// The number of lines about runs in the log; 0 if it does not exist.
     pub fn run_lines_so_far(&self) -> usize {
         fs::read_to_string(self.log_file()).map_or(0, |log| log.matches("\"status\":\"run-").count())
     }
@@ -236,12 +236,12 @@ pub fn read_log(path: &Path) -> Vec<serde_json::Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
 }
 
-/// Whether a line of the log says where a run starts or ends.
+/// Whether a line of the log is about the start or end of a run.
 pub fn is_about_run(line: &serde_json::Value) -> bool {
     line["status"].as_str().unwrap().starts_with("run-")
 }
 
-/// A process that does not outlive a test that fails.
+/// A process that is killed if the test fails.
 pub struct Running(Option<Child>);
 
 impl From<Child> for Running {
@@ -273,14 +273,14 @@ impl Drop for Running {
     }
 }
 
-/// Waits for a process and takes what it said.
-pub fn end(running: impl Into<Running>) -> Ended {
+/// Waits for a process and collects its output.
+pub fn end(running: impl Into<Running>) -> ProcessOutput {
     use std::os::unix::process::ExitStatusExt as _;
     let child = running.into().0.take().unwrap();
     let output = child.wait_with_output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     let status = output.status.code().unwrap_or_else(|| 128 + output.status.signal().unwrap());
-    Ended { status, stdout: text(output.stdout), stderr: text(output.stderr) }
+    ProcessOutput { status, stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
 pub fn send_signal(child: &Child, signal: rustix::process::Signal) {
@@ -289,7 +289,7 @@ pub fn send_signal(child: &Child, signal: rustix::process::Signal) {
     let _gone = rustix::process::kill_process(pid, signal);
 }
 
-/// Waits until `happened`, at most a minute.
+/// Waits until `happened` returns true, for at most a minute.
 #[track_caller]
 pub fn wait_until(what: &str, mut happened: impl FnMut() -> bool) {
     let start = Instant::now();
@@ -321,7 +321,7 @@ pub fn mtime_ns(path: &Path) -> i128 {
     i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec())
 }
 
-/// Bytes that differ from file to file, and do not compress.
+/// Incompressible bytes that depend on the seed.
 pub fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut next = || {
@@ -338,8 +338,7 @@ pub fn noise(seed: u64, length: usize) -> Vec<u8> {
     data
 }
 
-/// Everything below `root`, by its path in bytes. Walks by directory, so that
-/// paths may be longer than the system takes.
+/// All entries below `root`, by path.
 pub fn tree(root: &Path) -> BTreeMap<Vec<u8>, Node> {
     let mut nodes = BTreeMap::new();
     collect(root, b"", &mut nodes);

@@ -1,8 +1,8 @@
-//! Sessions in the documents: each ```` ```console ```` block is run, and prints what stands below its commands.
+//! Sessions in the documents: each ```` ```console ```` block is run and must print the documented output.
 //!
-//! The blocks of a page are one session of one shell. `/mnt`, `/tmp/demo` and `/home/you` lie in a folder of the test.
+//! The blocks of a page are one session of one shell. `/mnt`, `/tmp/demo` and `/home/you` are in a folder of the test.
 //! Times, rates and the like are masked before the comparison; in a block marked `console varying`, all numbers.
-//! `DOCS=update cargo test docs` writes what the commands print now into the documents, where it differs.
+//! `DOCS=update cargo test docs` writes the current output into the documents where it differs.
 
 use std::fs;
 use std::path::Path;
@@ -16,10 +16,10 @@ use crate::skip::skip;
 /// Separates the output of two commands.
 const SEPARATOR: char = '\u{1e}';
 
-/// A command and what the document says it prints.
+/// A command and its documented output.
 struct Step {
     command: String,
-    /// The lines of the command, as they stand in the document.
+    /// The lines of the command in the document.
     prompt: String,
     output: String,
 }
@@ -62,7 +62,7 @@ fn blocks(page: &Page) -> Vec<Block<'_>> {
         .collect()
 }
 
-/// The page with what its commands print now, where that differs in more than what is masked.
+/// The page with the current output of its commands, where that differs beyond the masks.
 fn corrected(page: &Page, blocks: &[Block<'_>], printed: Vec<String>) -> String {
     let mut printed = printed.into_iter();
     let mut text = page.text.clone();
@@ -97,7 +97,7 @@ fn steps(body: &str) -> Vec<Step> {
     steps
 }
 
-/// Whether a tool is missing that a command needs.
+/// Whether the command needs a tool that is missing.
 fn is_skipped(command: &str) -> bool {
     let missing = ["jq", "sqlite3"].into_iter().find(|tool| {
         let has_it = |folder: &str| Path::new(folder).join(tool).exists();
@@ -109,7 +109,7 @@ fn is_skipped(command: &str) -> bool {
     missing.is_some()
 }
 
-/// Runs all steps in one shell; what each prints, with paths as in the documents.
+/// Runs all steps in one shell; returns the output of each, with paths as in the documents.
 fn run(blocks: &[Block<'_>]) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().canonicalize().unwrap();
@@ -143,7 +143,7 @@ fn run(blocks: &[Block<'_>]) -> Vec<String> {
     outputs
 }
 
-/// The output without what differs from run to run.
+/// The output without values that differ from run to run.
 fn masked(output: &str, is_varying: bool) -> String {
     let masks = [
         (r"-[0-9a-f]{12}\.", "-#."),

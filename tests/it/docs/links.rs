@@ -1,4 +1,4 @@
-//! Links, anchors and paths lead somewhere, and every page is in the table of contents.
+//! The targets of links, anchors and paths exist, and every page is in the table of contents.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -17,24 +17,24 @@ fn every_page_is_in_the_summary_once() {
 }
 
 #[test]
-fn every_link_leads_to_a_file_and_to_a_heading() {
+fn every_link_has_an_existing_target() {
     let link = Regex::new(r"\]\(([^) ]+)\)").unwrap();
     let mut wrong = Vec::new();
     for page in documents() {
         for (number, line) in page.prose() {
             for found in link.captures_iter(line) {
                 let target = &found[1];
-                if !target.contains("://") && !leads_somewhere(&page, target) {
+                if !target.contains("://") && !has_target(&page, target) {
                     wrong.push(format!("{}:{number}: {target}", page.path.display()));
                 }
             }
         }
     }
-    assert!(wrong.is_empty(), "links that lead nowhere:\n{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "links without a target:\n{}", wrong.join("\n"));
 }
 
-/// Pages of the book link to pages of the book alone: the rest of the repository is not part of it.
-fn leads_somewhere(page: &Page, target: &str) -> bool {
+/// Pages of the book may link only to pages of the book: the rest of the repository is not part of it.
+fn has_target(page: &Page, target: &str) -> bool {
     let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
     let folder = page.path.parent().unwrap();
     let file = if file.is_empty() { page.path.clone() } else { folder.join(file) };
@@ -43,7 +43,7 @@ fn leads_somewhere(page: &Page, target: &str) -> bool {
     is_inside && is_there && (anchor.is_empty() || anchors(&super::page(file)).contains(anchor))
 }
 
-/// The anchors of a page's headings, as GitHub and mdBook make them.
+/// The anchors of a page's headings, as GitHub and mdBook generate them.
 fn anchors(page: &Page) -> HashSet<String> {
     let headings = page
         .prose()
@@ -60,11 +60,11 @@ fn anchors(page: &Page) -> HashSet<String> {
 }
 
 #[test]
-fn every_path_of_the_repository_that_is_named_exists() {
+fn every_named_path_of_the_repository_exists() {
     let path =
         Regex::new(r"^(?:\./)?(?:src|backends|tests|benches|examples|docs|\.ci|\.config)/[A-Za-z0-9_./-]*$").unwrap();
     let mut wrong = Vec::new();
-    // What was, and what is in the crate of a reader.
+    // These name paths of the past and of a reader's crate.
     let others = ["CHANGELOG.md", "docs/writing-a-backend.md"].map(Path::new);
     for page in documents().iter().filter(|page| !others.contains(&page.path.as_path())) {
         for (number, span) in page.code_spans() {

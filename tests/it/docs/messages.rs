@@ -1,11 +1,11 @@
-//! The messages that the documents quote are those of the program.
+//! The documents quote the program's messages exactly.
 
 use std::fs;
 use std::path::Path;
 
 use super::{page, repository};
 
-/// All source text below a folder, with the strings that are broken over lines joined.
+/// All source text below a folder, with strings that continue on the next line joined.
 pub(super) fn source_text(folder: &Path, text: &mut String) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -35,11 +35,12 @@ fn each_symptom_is_a_message_of_the_program() {
         let symptom = line.split(" | ").next().unwrap_or_default();
         // Names are not messages.
         let messages = symptom.split('`').skip(1).step_by(2).filter(|span| span.contains(' '));
-        for part in messages.flat_map(|message| message.split('…')).map(str::trim).filter(|part| !part.is_empty()) {
-            if !text.contains(part) {
-                wrong.push(format!("{}:{number}: {part}", page.path.display()));
+        for phrase in messages.flat_map(|message| message.split('…')).map(str::trim).filter(|phrase| !phrase.is_empty())
+        {
+            if !text.contains(phrase) {
+                wrong.push(format!("{}:{number}: {phrase}", page.path.display()));
             }
         }
     }
-    assert!(wrong.is_empty(), "no message has these words:\n{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "no message contains:\n{}", wrong.join("\n"));
 }

@@ -9,13 +9,13 @@ mod sql;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A document, by its path from the repository's root.
+/// A document, with its path in the repository.
 struct Page {
     path: PathBuf,
     text: String,
 }
 
-/// A fenced block: what stands behind its first fence, and the lines between the fences.
+/// A fenced block: its info string and the lines between the fences.
 struct Fence<'a> {
     info: &'a str,
     body: &'a str,
@@ -42,7 +42,7 @@ fn book() -> Vec<Page> {
     names.into_iter().map(|name| page(name.strip_prefix(repository()).unwrap())).collect()
 }
 
-/// All documents for people.
+/// All documents for readers.
 fn documents() -> Vec<Page> {
     let top = ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/SUMMARY.md"];
     top.into_iter().map(page).chain(book()).collect()
@@ -69,7 +69,7 @@ impl Page {
         fences
     }
 
-    /// The lines outside of fenced blocks, with their numbers.
+    /// The lines outside fenced blocks, with their numbers.
     fn prose(&self) -> impl Iterator<Item = (usize, &str)> {
         let mut is_fenced = false;
         self.text.lines().enumerate().filter_map(move |(number, line)| {
@@ -79,7 +79,7 @@ impl Page {
         })
     }
 
-    /// What stands between backticks in the prose, with the number of its line.
+    /// The code spans of the prose, with their line numbers.
     fn code_spans(&self) -> impl Iterator<Item = (usize, &str)> {
         self.prose().flat_map(|(number, line)| line.split('`').skip(1).step_by(2).map(move |span| (number, span)))
     }

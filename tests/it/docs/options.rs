@@ -1,4 +1,4 @@
-//! What the documents say of options is what the program has.
+//! The documents describe exactly the options that the program has.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -31,10 +31,10 @@ fn each_option_has_its_section() {
 }
 
 #[test]
-fn each_option_that_is_named_exists() {
+fn each_named_option_exists() {
     let option = Regex::new(r"(?:^|[ =(])(--[a-z][a-z-]+)").unwrap();
-    let mut known = options();
-    known.extend(["--help", "--version"].map(str::to_owned));
+    let mut existing = options();
+    existing.extend(["--help", "--version"].map(str::to_owned));
     let mut wrong = Vec::new();
     for page in documents() {
         let spans = page.code_spans().filter(|(_, span)| span.starts_with("--") || span.starts_with("towpath"));
@@ -47,7 +47,7 @@ fn each_option_that_is_named_exists() {
             let named = option.captures_iter(text).map(|found| found[1].to_owned());
             wrong.extend(
                 named
-                    .filter(|name| !known.contains(name))
+                    .filter(|name| !existing.contains(name))
                     .map(|name| format!("{}:{number}: {name}", page.path.display())),
             );
         }
@@ -55,7 +55,7 @@ fn each_option_that_is_named_exists() {
     assert!(wrong.is_empty(), "options that do not exist:\n{}", wrong.join("\n"));
 }
 
-/// The options and environment variables of the storages that were built in.
+/// The options and environment variables of the storages in this build.
 #[test]
 fn each_option_of_a_storage_is_on_its_page() {
     let page = page("docs/storages.md");

@@ -1,4 +1,4 @@
-//! "Not found" is proved before it counts.
+//! "Not found" counts as absence only after it is proven.
 
 use towpath_backend::ErrorKind;
 use towpath_backend::layer::{Fault, Faults, Operation, Rule};
@@ -6,7 +6,7 @@ use towpath_backend::layer::{Fault, Faults, Operation, Rule};
 use super::bench::*;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_was_not_found_for_a_moment_is_sent() {
+async fn a_file_that_is_temporarily_not_found_is_sent() {
     for (size, operations) in
         [(100, vec![Operation::ReadWhole]), (3 << 20, vec![Operation::Open]), (3 << 20, vec![Operation::ReadAt])]
     {
@@ -22,7 +22,7 @@ async fn a_file_that_was_not_found_for_a_moment_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_exists_and_is_never_found_fails() {
+async fn an_existing_file_that_is_never_found_fails() {
     let bench = Bench::new();
     write(&bench.source, "file", b"data").await;
     let rule = Rule::new(ErrorKind::NotFound).on(Operation::ReadWhole);
@@ -32,7 +32,7 @@ async fn a_file_that_exists_and_is_never_found_fails() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_directory_that_is_not_found_when_it_is_listed_and_is_there_could_not_be_read() {
+async fn an_existing_directory_that_a_listing_does_not_find_is_unreadable() {
     let bench = Bench::new();
     write(&bench.source, "dir/file", b"data").await;
     let rule = Rule::new(ErrorKind::NotFound).on(Operation::ReadDir).at(|at| at.as_bytes() == b"dir");
@@ -42,7 +42,7 @@ async fn a_directory_that_is_not_found_when_it_is_listed_and_is_there_could_not_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_resumed_run_says_what_its_scan_could_not_read_and_the_next_run_reads_it() {
+async fn a_resumed_run_reports_unreadable_directories_and_the_next_run_reads_them() {
     let bench = Bench::new();
     write(&bench.source, "dir/file", b"data").await;
     write(&bench.source, "large", &noise(3 << 20)).await;
@@ -58,7 +58,7 @@ async fn a_resumed_run_says_what_its_scan_could_not_read_and_the_next_run_reads_
     assert_eq!(stopped.report.outcome, towpath::RunOutcome::Stopped);
 
     let resumed = bench.run().await;
-    assert!(!resumed.report.scanned && resumed.tells("Unreadable"), "{:?}", resumed.events);
+    assert!(!resumed.report.scanned && resumed.mentions("Unreadable"), "{:?}", resumed.events);
     assert_eq!((resumed.report.unreadable_dirs, resumed.report.all_in_sync()), (1, false));
     let next = bench.run().await;
     assert!(next.report.scanned && next.report.all_in_sync(), "{:?}", next.events);
@@ -66,7 +66,7 @@ async fn a_resumed_run_says_what_its_scan_could_not_read_and_the_next_run_reads_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_fails_again_and_again_does_not_hide_what_could_not_be_read() {
+async fn a_file_that_fails_repeatedly_does_not_hide_unreadable_directories() {
     let bench = Bench::new();
     write(&bench.source, "dir/file", b"data").await;
     write(&bench.source, "bad", b"data").await;
@@ -107,7 +107,7 @@ async fn a_source_that_lies_inside_the_destination_is_not_deleted() {
             write(&bench.sink, &format!("data/new/{file}"), b"data").await;
         }
         let before = names(&bench.sink, "data").await;
-        // As a server shows a directory of the disk on which the destination lies.
+        // Like a server that exports a directory of the destination's disk.
         let source = towpath_backend::layer::Prefix::new(bench.sink.clone(), &path("data/new"));
         let ran = bench.run_between(source, bench.sink.clone()).await;
         let refusal = ran.report.refusal.unwrap();

@@ -1,4 +1,4 @@
-//! What a run does with the backlog of an earlier one, and when it scans.
+//! Resuming the backlog of an earlier run, and when a run scans.
 
 use towpath::{
     AfterBacklog, BacklogOrigin, CancellationToken, Error, Event, MaxDelete, Mirror, RunOutcome, ScanReason,
@@ -10,29 +10,29 @@ use towpath_memory::MemoryTree;
 use super::bench::{Bench, Ran, before, names, read, removes, write};
 
 /// The destination, where the file `bad` cannot be written.
-fn refusing(bench: &Bench) -> Fault<MemoryTree> {
+fn denying(bench: &Bench) -> Fault<MemoryTree> {
     let rule = Rule::new(ErrorKind::PermissionDenied).at(|at| at.as_bytes() == b"bad").temporary(false);
     Fault::new(bench.sink.clone(), Faults::new(1).with(rule.on(Operation::WriteWhole)))
 }
 
-/// One lane takes the files in the order of their names.
+/// A bench with one lane, which sends the files in the order of their names.
 fn one_at_a_time() -> Bench {
     let bench = Bench::new();
     Bench { options: bench.options.clone().lanes(1), ..bench }
 }
 
-/// A bench whose last run came to its end: `bad` failed, `good` is in sync. `new` was created since.
+/// A bench whose last run finished: `bad` failed and `good` is in sync. `new` was created afterwards.
 async fn with_failed_file() -> Bench {
     let bench = one_at_a_time();
     write(&bench.source, "bad", b"data").await;
     write(&bench.source, "good", b"data").await;
-    let ran = bench.run_between(bench.source.clone(), refusing(&bench)).await;
+    let ran = bench.run_between(bench.source.clone(), denying(&bench)).await;
     assert_eq!((ran.report.failed_files, ran.report.synced.files), (1, 1), "{:?}", ran.events);
     write(&bench.source, "new", b"data").await;
     bench
 }
 
-/// A bench whose last run was stopped after its scan and before its first file. `new` was created since.
+/// A bench whose last run was stopped after its scan and before its first file. `new` was created afterwards.
 async fn with_interrupted_run() -> Bench {
     let bench = one_at_a_time();
     for name in ["one", "two"] {
@@ -44,7 +44,7 @@ async fn with_interrupted_run() -> Bench {
     bench
 }
 
-/// Runs until the source is asked for `operation` on `at`.
+/// Runs until the engine calls `operation` of the source on `at`.
 async fn stopped_before(bench: &Bench, operation: Operation, at: &str) -> Ran {
     let token = CancellationToken::new();
     let stop = token.clone();
@@ -55,8 +55,8 @@ async fn stopped_before(bench: &Bench, operation: Operation, at: &str) -> Ran {
     bench.run_until_cancelled(source, bench.sink.clone(), token).await
 }
 
-/// What a run did, in order: the kinds of its events that matter here, and the files sent.
-fn course(ran: &Ran) -> Vec<String> {
+/// The steps of a run in order: its relevant events and the files that it sent.
+fn steps(ran: &Ran) -> Vec<String> {
     let name = |path: &[u8]| String::from_utf8_lossy(path.rsplit(|byte| *byte == b'/').next().unwrap()).into_owned();
     let step = |event: &Event| match event {
         Event::Resuming { origin, then_scan, .. } => Some(format!("resume {origin:?} {then_scan}")),
@@ -85,46 +85,46 @@ impl Bench {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_failed_in_a_run_that_ended_is_tried_first_and_then_the_trees_are_scanned() {
+async fn failed_files_of_a_finished_run_are_retried_before_a_scan() {
     let bench = with_failed_file().await;
     let ran = bench.run().await;
-    assert_eq!(course(&ran), ["resume Failed true", "bad", "scan AfterFailed", "new"]);
+    assert_eq!(steps(&ran), ["resume Failed true", "bad", "scan AfterFailed", "new"]);
     assert!(ran.report.all_in_sync() && ran.report.scanned);
-    assert_eq!((ran.report.synced.files, ran.report.in_sync_files), (2, 3), "both stages count");
-    assert_eq!(course(&bench.run().await), ["scan BacklogEmpty"]);
+    assert_eq!((ran.report.synced.files, ran.report.in_sync_files), (2, 3), "both stages are counted");
+    assert_eq!(steps(&bench.run().await), ["scan BacklogEmpty"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_fails_in_each_run_hides_no_new_one_and_has_one_final_word_a_run() {
+async fn a_file_that_fails_in_each_run_hides_no_new_files_and_is_logged_once_per_run() {
     let bench = with_failed_file().await;
-    let ran = bench.run_between(bench.source.clone(), refusing(&bench)).await;
-    assert_eq!(course(&ran), ["resume Failed true", "retry bad", "scan AfterFailed", "failed bad", "new"]);
+    let ran = bench.run_between(bench.source.clone(), denying(&bench)).await;
+    assert_eq!(steps(&ran), ["resume Failed true", "retry bad", "scan AfterFailed", "failed bad", "new"]);
     assert_eq!((ran.report.failed_files, ran.report.pending.files, ran.report.in_sync_files), (1, 1, 2));
     assert_eq!(bench.logged("failed"), ["bad", "bad"], "one line for each run");
     assert_eq!(bench.logged("will-retry"), ["bad"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_fails_for_a_while_has_one_attempt_before_the_scan_and_more_behind_it() {
+async fn a_file_that_fails_temporarily_has_one_attempt_before_the_scan_and_more_after_it() {
     let bench = with_failed_file().await;
     let rule = Rule::new(ErrorKind::Other).at(|at| at.as_bytes() == b"bad").on(Operation::WriteWhole).nth(1);
     let sink = Fault::new(bench.sink.clone(), Faults::new(1).with(rule.temporary(true)));
     let ran = bench.run_between(bench.source.clone(), sink).await;
-    let course = course(&ran);
-    assert_eq!(course[..3], ["resume Failed true", "retry bad", "scan AfterFailed"]);
-    assert!(ran.report.all_in_sync(), "{course:?}");
+    let steps = steps(&ran);
+    assert_eq!(steps[..3], ["resume Failed true", "retry bad", "scan AfterFailed"]);
+    assert!(ran.report.all_in_sync(), "{steps:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_scan_only_what_failed_is_tried() {
+async fn without_a_scan_only_failed_files_are_retried() {
     let bench = with_failed_file().await.then(AfterBacklog::Stop);
     let ran = bench.run().await;
-    assert_eq!(course(&ran), ["resume Failed false", "bad"]);
+    assert_eq!(steps(&ran), ["resume Failed false", "bad"]);
     assert!(!ran.report.scanned && ran.report.scanned_at.is_some());
     assert_eq!(names(&bench.sink, "").await, ["bad", "good"]);
-    // Nothing is pending now, and still nothing is scanned.
+    // Nothing is pending any more, and the run still does not scan.
     let ran = bench.run().await;
-    assert_eq!(course(&ran), ["resume Failed false"]);
+    assert_eq!(steps(&ran), ["resume Failed false"]);
     assert_eq!((ran.report.in_sync_files, ran.report.source.files), (2, 2));
 }
 
@@ -143,7 +143,7 @@ async fn without_a_backlog_a_run_that_may_not_scan_does_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_may_not_scan_says_nothing_of_what_other_filters_left_out() {
+async fn without_a_scan_other_filters_are_an_error() {
     let mut bench = Bench::new();
     write(&bench.source, "file", b"data").await;
     bench.options.filter.max_size_bytes = Some(1);
@@ -154,32 +154,32 @@ async fn a_run_that_may_not_scan_says_nothing_of_what_other_filters_left_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_interrupted_backlog_is_all_that_a_run_does_unless_a_scan_is_asked_for() {
+async fn a_resumed_run_scans_only_on_request() {
     let ran = with_interrupted_run().await.run().await;
-    assert_eq!(course(&ran), ["resume Interrupted false", "one", "two"]);
+    assert_eq!(steps(&ran), ["resume Interrupted false", "one", "two"]);
     assert!(ran.report.all_in_sync() && !ran.report.scanned);
 
     let ran = with_interrupted_run().await.then(AfterBacklog::Scan).run().await;
-    assert_eq!(course(&ran), ["resume Interrupted true", "one", "two", "scan AfterBacklog", "new"]);
+    assert_eq!(steps(&ran), ["resume Interrupted true", "one", "two", "scan AfterBacklog", "new"]);
     assert!(ran.report.all_in_sync() && ran.report.scanned);
     assert_eq!((ran.report.synced.files, ran.report.in_sync_files, ran.report.pending.files), (3, 3, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_is_stopped_in_the_scan_behind_its_backlog_says_what_it_sent() {
+async fn a_run_stopped_in_the_scan_after_its_backlog_reports_what_it_sent() {
     let bench = with_interrupted_run().await.then(AfterBacklog::Scan);
     let stopped = stopped_before(&bench, Operation::ReadDir, "").await;
     assert_eq!((stopped.report.outcome, stopped.report.synced.files), (RunOutcome::Stopped, 2));
     assert!(stopped.report.scanned && stopped.report.scanned_at.is_none() && stopped.report.pending.files == 0);
-    assert_eq!(course(&bench.run().await), ["scan Interrupted", "new"]);
+    assert_eq!(steps(&bench.run().await), ["scan Interrupted", "new"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_vanished_before_the_scan_is_no_part_of_what_it_counted() {
+async fn the_scan_does_not_count_files_that_vanished_before_it() {
     let bench = with_interrupted_run().await.then(AfterBacklog::Scan);
     let source = before(bench.source.clone(), Operation::ReadWhole, "one", 1, removes(&bench.source, "one"));
     let ran = bench.run_between(source, bench.sink.clone()).await;
-    assert_eq!(course(&ran), ["resume Interrupted true", "vanished one", "two", "scan AfterBacklog", "new"]);
+    assert_eq!(steps(&ran), ["resume Interrupted true", "vanished one", "two", "scan AfterBacklog", "new"]);
     let report = ran.report;
     assert_eq!((report.vanished_files, report.in_sync_files, report.source.files), (1, 2, 2));
 }
@@ -187,46 +187,46 @@ async fn what_vanished_before_the_scan_is_no_part_of_what_it_counted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mirror_deletes_nothing_before_the_scan() {
     let bench = with_interrupted_run().await.mirroring().then(AfterBacklog::Scan);
-    write(&bench.sink, "extra", b"somebody's").await;
+    write(&bench.sink, "extra", b"extra").await;
     let ran = bench.run().await;
-    let course = course(&ran);
-    let scan = course.iter().position(|step| step.starts_with("scan")).unwrap();
-    assert_eq!(course.iter().position(|step| step == "deleted extra"), Some(course.len() - 1), "{course:?}");
-    assert!(scan < course.len() - 1 && ran.report.deleted_files == 1);
+    let steps = steps(&ran);
+    let scan = steps.iter().position(|step| step.starts_with("scan")).unwrap();
+    assert_eq!(steps.iter().position(|step| step == "deleted extra"), Some(steps.len() - 1), "{steps:?}");
+    assert!(scan < steps.len() - 1 && ran.report.deleted_files == 1);
 
-    // The old scan knows of an extra; the new one does not come to its end.
+    // The old scan found an extra; the new scan does not finish.
     let bench = with_failed_file().await.mirroring();
-    write(&bench.sink, "extra", b"somebody's").await;
+    write(&bench.sink, "extra", b"extra").await;
     let stopped = stopped_before(&bench, Operation::ReadDir, "").await;
     assert_eq!((stopped.report.outcome, stopped.report.deleted_files), (RunOutcome::Stopped, 0));
     assert!(read(&bench.sink, "extra").await.is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_directory_blocked_waits_for_the_mirror_behind_the_scan() {
+async fn a_file_blocked_by_a_directory_is_sent_after_the_mirror_deleted_that() {
     let bench = one_at_a_time();
     write(&bench.source, "blocked", b"data").await;
-    write(&bench.sink, "blocked/inner", b"in the way").await;
+    write(&bench.sink, "blocked/inner", b"conflicting").await;
     assert_eq!(bench.run().await.report.failed_files, 1);
     let ran = bench.mirroring().run().await;
-    let course = course(&ran);
-    assert_eq!(course[..3], ["resume Failed true", "retry blocked", "scan AfterFailed"]);
-    assert!(ran.report.all_in_sync() && course.last().unwrap() == "blocked", "{course:?}");
+    let steps = steps(&ran);
+    assert_eq!(steps[..3], ["resume Failed true", "retry blocked", "scan AfterFailed"]);
+    assert!(ran.report.all_in_sync() && steps.last().unwrap() == "blocked", "{steps:?}");
     assert_eq!(ran.report.failed_files, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_killed_among_what_failed_before_goes_on_with_it_and_scans() {
+async fn a_run_stopped_while_it_retries_failed_files_is_followed_by_one_that_retries_and_scans() {
     let bench = with_failed_file().await;
     let stopped = stopped_before(&bench, Operation::ReadWhole, "bad").await;
     assert_eq!((stopped.report.outcome, stopped.report.scanned), (RunOutcome::Stopped, false));
     let ran = bench.run().await;
-    assert_eq!(course(&ran), ["resume Failed true", "bad", "scan AfterFailed", "new"]);
+    assert_eq!(steps(&ran), ["resume Failed true", "bad", "scan AfterFailed", "new"]);
     assert!(ran.report.all_in_sync());
 }
 
 #[test]
-fn reasons_have_names_of_their_own() {
+fn scan_reasons_have_distinct_names() {
     use ScanReason::*;
     let all = [FirstRun, BacklogEmpty, AfterBacklog, Interrupted, Incomplete, AfterFailed, OtherSettings, Requested];
     let names: std::collections::HashSet<_> = all.iter().map(|reason| reason.name()).collect();

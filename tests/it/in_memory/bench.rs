@@ -1,4 +1,4 @@
-//! Two trees in memory, a state that stays between runs, and moments to step in.
+//! A bench with two trees in memory, a state that persists between runs, and hooks before chosen calls.
 
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -18,7 +18,7 @@ pub fn path(text: &str) -> RelPath {
     RelPath::new(text).unwrap()
 }
 
-/// Bytes that differ from place to place.
+/// Bytes that vary with the position.
 pub fn noise(length: usize) -> Vec<u8> {
     (0..length).map(|at| (at * 31 % 251) as u8).collect()
 }
@@ -39,8 +39,8 @@ pub struct Ran {
 }
 
 impl Ran {
-    /// Whether any event shows this.
-    pub fn tells(&self, text: &str) -> bool {
+    /// Whether any event mentions `text`.
+    pub fn mentions(&self, text: &str) -> bool {
         self.events.iter().any(|event| format!("{event:?} {}", error_of(event)).contains(text))
     }
 }
@@ -56,7 +56,7 @@ impl Bench {
         }
     }
 
-    /// One whose sink takes capitals and small letters for the same.
+    /// A bench whose sink does not distinguish upper and lower case.
     pub fn with_sink_that_folds_case() -> Self {
         let all = MemoryTree::new("all").capabilities();
         let names = NameRules { folds_case: true, ..NameRules::BYTES };
@@ -67,7 +67,7 @@ impl Bench {
         self.run_between(self.source.clone(), self.sink.clone()).await
     }
 
-    /// As [`Self::run`], where it may fail; says nothing of its events.
+    /// Like [`Self::run`], returns errors and no events.
     pub async fn try_run(&self) -> towpath::Result<Report> {
         self.try_run_into(self.sink.clone()).await
     }
@@ -151,7 +151,7 @@ impl Bench {
         self.lines().filter(|line| line["status"].as_str().unwrap().starts_with("run-")).collect()
     }
 
-    /// The files that are in sync and failed before, with the reasons.
+    /// The files in sync that failed in an earlier run, with the reasons.
     pub fn failed_before(&self) -> Vec<(String, String)> {
         let text = |line: &serde_json::Value, key: &str| line[key].as_str().map(str::to_owned);
         self.lines().filter_map(|line| text(&line, "dest").zip(text(&line, "failed_before"))).collect()
@@ -165,7 +165,7 @@ impl Bench {
         errors.map(Result::unwrap).collect()
     }
 
-    /// The last names of the log's lines with this status, in order.
+    /// The relative paths in the log's lines with this status, in order.
     pub fn logged(&self, status: &str) -> Vec<String> {
         let name =
             |line: serde_json::Value| line["dest"].as_str().unwrap().strip_prefix("mem://new/").unwrap().to_owned();
@@ -173,7 +173,7 @@ impl Bench {
     }
 }
 
-/// Writes a file, with the directories above it; its mtime differs from second to second.
+/// Writes a file with a fixed mtime and creates its parent directories.
 pub async fn write(tree: &MemoryTree, at: &str, data: &[u8]) {
     write_at(tree, at, data, 1_700_000_000).await;
 }
@@ -193,7 +193,7 @@ pub async fn read(tree: &MemoryTree, at: &str) -> Option<Vec<u8>> {
     Some(file.data)
 }
 
-/// All names below a directory, as they are spelled.
+/// All paths below a directory, sorted.
 pub async fn names(tree: &MemoryTree, dir: &str) -> Vec<String> {
     let mut names = Vec::new();
     let mut dirs = vec![path(dir)];
@@ -215,7 +215,7 @@ pub async fn names(tree: &MemoryTree, dir: &str) -> Vec<String> {
 
 type Act = Box<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
-/// Does something right before the `nth` call of an operation on a path.
+/// Runs an action right before the `nth` call of an operation on a path.
 pub struct Before {
     operation: Operation,
     at: RelPath,
@@ -243,7 +243,7 @@ where
     Hooked::around(tree, Arc::new(hook))
 }
 
-/// A step for [`before`]: takes a file away.
+/// An action for [`before`] that removes a file.
 pub fn removes(tree: &MemoryTree, at: &'static str) -> impl Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + use<> {
     let tree = tree.clone();
     move || {

@@ -1,4 +1,4 @@
-//! Names that a damaged file system lists and cannot stat.
+//! Entries that a damaged file system lists but cannot stat.
 
 use tokio_stream::StreamExt as _;
 use towpath::{CancellationToken, MaxDelete, Mirror};
@@ -11,7 +11,7 @@ use towpath_memory::MemoryTree;
 
 use super::bench::*;
 
-/// A tree of which the inodes of these names are damaged.
+/// A tree in which the inodes of these names are damaged.
 struct Damaged {
     tree: MemoryTree,
     names: &'static [&'static str],
@@ -70,7 +70,7 @@ impl Source for Damaged {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_name_that_cannot_be_statted_hides_no_others_and_nothing_is_deleted_for_it() {
+async fn a_name_that_cannot_be_statted_hides_no_others_and_causes_no_deletion() {
     let mut bench = Bench::new();
     bench.options.mirror = Some(Mirror::default().max_delete(MaxDelete::Files(100)));
     for at in ["bad file", "good", "bad dir/a", "dir/good"] {
@@ -84,17 +84,17 @@ async fn a_name_that_cannot_be_statted_hides_no_others_and_nothing_is_deleted_fo
     let damaged = Damaged { tree: bench.source.clone(), names: &["bad file", "bad dir"] };
     let ran = bench.run_between(damaged, bench.sink.clone()).await;
     assert_eq!(ran.report.unreadable_dirs, 2, "{:?}", ran.events);
-    assert!(!ran.report.all_in_sync() && ran.tells("stat bad file: Input/output error"), "{:?}", ran.events);
+    assert!(!ran.report.all_in_sync() && ran.mentions("stat bad file: Input/output error"), "{:?}", ran.events);
     let mut unreadable = bench.logged("unreadable");
     unreadable.sort();
     assert_eq!(unreadable, ["bad dir", "bad file"]);
     let expected = ["bad dir", "bad dir/a", "bad file", "dir", "dir/good", "dir/new", "good", "new"];
     assert_eq!(names(&bench.sink, "").await, expected);
 
-    // Mended, all is as it was, with its recorded checksums.
-    let mended = bench.run().await;
-    assert!(mended.report.all_in_sync(), "{:?}", mended.events);
-    assert_eq!(mended.report.synced.files, 0, "{:?}", mended.events);
+    // After the repair everything is in sync again, with the recorded checksums.
+    let repaired = bench.run().await;
+    assert!(repaired.report.all_in_sync(), "{:?}", repaired.events);
+    assert_eq!(repaired.report.synced.files, 0, "{:?}", repaired.events);
     let database = rusqlite::Connection::open(bench.database()).unwrap();
     let without_hash: i64 =
         database.query_row("SELECT count(*) FROM files WHERE hash IS NULL", [], |row| row.get(0)).unwrap();

@@ -1,4 +1,4 @@
-//! Files with several names, when the name that was to carry the content cannot.
+//! Files with several names whose carrier, the name that was to carry the content, fails.
 
 use towpath::{Migration, RunOutcome};
 use towpath_backend::layer::{Fault, Faults, Operation, Rule};
@@ -17,7 +17,7 @@ async fn with_names(names: &[&str]) -> Bench {
     bench
 }
 
-/// Checks that these names of the sink are names of one file with the content.
+/// Asserts that these names of the sink are names of one file with the content.
 async fn assert_one_file(sink: &MemoryTree, names: &[&str]) {
     let first = sink.metadata(&path(names[0])).await.unwrap().id;
     for name in names {
@@ -27,11 +27,11 @@ async fn assert_one_file(sink: &MemoryTree, names: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_the_first_names_are_refused_the_next_one_carries_the_content() {
+async fn when_the_first_names_are_blocked_the_next_one_carries_the_content() {
     let bench = with_names(&["a", "b", "c", "d", "e", "f", "g"]).await;
-    // More refused names than a run has passes.
-    for refused in ["a", "b", "c", "d", "e"] {
-        write(&bench.sink, &format!("{refused}/full"), b"x").await;
+    // More blocked names than a run has attempts.
+    for blocked in ["a", "b", "c", "d", "e"] {
+        write(&bench.sink, &format!("{blocked}/full"), b"x").await;
     }
     let ran = bench.run().await;
     assert_eq!((ran.report.failed_files, ran.report.synced.files), (5, 2), "{:?}", ran.events);
@@ -39,7 +39,7 @@ async fn where_the_first_names_are_refused_the_next_one_carries_the_content() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_name_that_was_blocked_becomes_another_name_once_it_is_free() {
+async fn a_blocked_name_becomes_a_hard_link_once_it_is_free() {
     let mut bench = with_names(&["a", "b", "c"]).await;
     write(&bench.sink, "a/full", b"x").await;
     bench.options.mirror = Some(towpath::Mirror::default());
@@ -69,7 +69,7 @@ async fn a_name_that_cannot_be_read_leaves_the_content_to_the_next() {
         let ran = bench.run_between(source, bench.sink.clone()).await;
         assert_eq!(ran.report.failed_files, 1, "{:?}", ran.events);
         assert_one_file(&bench.sink, &["b", "c"]).await;
-        // The name that failed becomes another name of the file, and no copy.
+        // The name that failed becomes another name of the file, not a copy.
         assert!(bench.run().await.report.all_in_sync());
         assert_one_file(&bench.sink, &["a", "b", "c"]).await;
     }
@@ -85,26 +85,26 @@ async fn a_first_name_that_vanishes_leaves_the_content_to_the_next() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_name_removed_between_two_runs_does_not_make_copies_of_the_others() {
+async fn a_name_removed_between_two_runs_does_not_turn_the_others_into_copies() {
     let bench = with_names(&["a", "b", "c"]).await;
-    // The first run gets no further than the content.
+    // The first run sends only the content.
     let rule = Rule::new(ErrorKind::Unavailable).on(Operation::CreateHardLink);
     let sink = Fault::new(bench.sink.clone(), Faults::new(1).with(rule));
     let ran = bench.run_between(bench.source.clone(), sink).await;
     assert_eq!((ran.report.synced.files, read(&bench.sink, "b").await), (1, None), "{:?}", ran.events);
-    // As if it had been stopped there: only then the next run resumes.
+    // Pretend that the run was stopped there, so that the next run resumes.
     let stopped = "UPDATE run SET outcome = 'stopped'";
     rusqlite::Connection::open(bench.database()).unwrap().execute(stopped, []).unwrap();
     bench.source.remove_file(&path("a")).await.unwrap();
     let ran = bench.run().await;
     assert!(!ran.report.scanned);
     assert_eq!(ran.report.synced.files, 2, "{:?}", ran.events);
-    assert!(!ran.tells("changed"), "{:?}", ran.events);
+    assert!(!ran.mentions("changed"), "{:?}", ran.events);
     assert_one_file(&bench.sink, &["a", "b", "c"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_first_name_that_is_another_file_by_then_leaves_the_content_to_the_next() {
+async fn a_first_name_that_became_another_file_leaves_the_content_to_the_next() {
     let bench = with_names(&["a", "b", "c"]).await;
     let source = bench.source.clone();
     let replaces = move || -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
@@ -114,7 +114,7 @@ async fn a_first_name_that_is_another_file_by_then_leaves_the_content_to_the_nex
             write_at(&source, "a", b"another", 1_700_000_001).await;
         })
     };
-    // The content went by the name `a`; then `a` becomes another file.
+    // `a` carries the content and then becomes another file.
     let sink = before(bench.sink.clone(), Operation::Flush, "", 1, replaces);
     let ran = bench.run_between(bench.source.clone(), sink).await;
     assert_eq!(ran.report.failed_files, 0, "{:?}", ran.events);
@@ -122,11 +122,11 @@ async fn a_first_name_that_is_another_file_by_then_leaves_the_content_to_the_nex
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_stopped_while_the_database_works_ends_as_stopped_and_the_next_one_goes_on() {
+async fn a_run_stopped_during_a_long_statement_ends_as_stopped_and_can_be_resumed() {
     let bench = with_names(&["a", "b", "c"]).await;
     let rule = Rule::new(ErrorKind::Unavailable).on(Operation::CreateHardLink);
     bench.run_between(bench.source.clone(), Fault::new(bench.sink.clone(), Faults::new(1).with(rule))).await;
-    // A backlog that takes the database a while to look through.
+    // A backlog large enough for a long statement.
     let many = "WITH n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n LIMIT 20000)
         INSERT INTO file(dir, name, size, modified, status, turn, scan) SELECT 1, 'gone' || i, 0, 0, 0, 1, 1 FROM n";
     rusqlite::Connection::open(bench.database()).unwrap().execute(many, []).unwrap();

@@ -1,4 +1,4 @@
-//! Times, permissions and owners that a sink takes and does not keep.
+//! Times, permissions and owners that a sink accepts but does not keep.
 
 use towpath_backend::{
     Attributes, Bytes, Capabilities, Kind, Metadata, Owner, Sink as _, Times, Timestamp, Tree as _, WriteOptions,
@@ -34,7 +34,7 @@ async fn make_all_kinds(tree: &MemoryTree, seconds: i64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn mtimes_beyond_64_bits_of_nanoseconds_are_kept_and_recognised() {
+async fn mtimes_beyond_64_bits_of_nanoseconds_are_kept_and_recognized() {
     for seconds in [YEAR_1601, YEAR_2300, i64::MIN / 2, i64::MAX] {
         let bench = Bench::new();
         make_all_kinds(&bench.source, seconds).await;
@@ -47,7 +47,8 @@ async fn mtimes_beyond_64_bits_of_nanoseconds_are_kept_and_recognised() {
         assert!(again.report.scanned);
         assert_eq!((again.report.synced.files, again.report.refused_attributes), (0, 0), "{:?}", again.events);
 
-        // Another time is seen. Far out the database compares with the precision of floating point: minutes.
+        // A change of the time is found. For distant times the database compares in floating point, with a precision of
+        // minutes.
         let apart_s = if seconds.abs() < i64::MAX / 4 { 1 } else { 3600 };
         write_at(&bench.source, "dir/file", b"CONTENT", seconds - apart_s).await;
         let changed = bench.run().await;
@@ -66,7 +67,7 @@ async fn an_mtime_that_the_sink_cannot_keep_is_reported_once_and_not_sent_again(
         assert!(first.report.all_in_sync(), "{:?}", first.events);
         assert_eq!(first.report.refused_attributes, 4, "{:?}", first.events);
         let (kept, wanted) = if seconds < 0 { ("1970-01-01", "1601-01-01") } else { ("2038-01-19", "2300-01-01") };
-        assert!(first.tells(kept) && first.tells(wanted), "{:?}", first.events);
+        assert!(first.mentions(kept) && first.mentions(wanted), "{:?}", first.events);
         assert_eq!(bench.logged("refused").len(), 4);
         assert_eq!(bench.logged("synced").len(), 3);
 
@@ -76,19 +77,19 @@ async fn an_mtime_that_the_sink_cannot_keep_is_reported_once_and_not_sent_again(
             assert_eq!((again.report.synced.files, again.report.refused_attributes), (0, 0), "{:?}", again.events);
         }
 
-        // A change at either side is seen as before.
+        // A change on either side is still found.
         write_at(&bench.sink, "large", &noise(1 << 20), 1_000_000_000).await;
         write_at(&bench.source, "dir/file", b"CONTENT", seconds + 1).await;
         let changed = bench.run().await;
         assert_eq!(changed.report.synced.files, 2, "{:?}", changed.events);
-        // The directory's own time was reported before.
+        // The time of the directory was already reported.
         assert_eq!(changed.report.refused_attributes, 2, "{:?}", changed.events);
         assert_eq!(read(&bench.sink, "dir/file").await.unwrap(), b"CONTENT");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn other_names_of_a_file_share_what_was_kept_of_it() {
+async fn other_names_of_a_file_share_its_kept_attributes() {
     let bench = that_keeps(Keeps { mtimes: at(0)..=at(YEAR_2038), ..Keeps::default() });
     write_at(&bench.source, "a", b"content", YEAR_2300).await;
     bench.source.create_hard_link(&path("a"), &path("b")).await.unwrap();
@@ -111,9 +112,9 @@ async fn permissions_and_owners_not_accepted_are_reported_once() {
     }
     let first = bench.run().await;
     assert!(first.report.all_in_sync(), "{:?}", first.events);
-    assert!(first.tells("instead of 0777"), "{:?}", first.events);
-    let refused = first.report.refused_attributes;
-    assert_eq!(refused, 2, "{:?}", first.events);
+    assert!(first.mentions("instead of 0777"), "{:?}", first.events);
+    let not_accepted = first.report.refused_attributes;
+    assert_eq!(not_accepted, 2, "{:?}", first.events);
     for _ in 0..2 {
         let again = bench.run().await;
         assert!(again.report.scanned && again.report.all_in_sync());
@@ -121,16 +122,16 @@ async fn permissions_and_owners_not_accepted_are_reported_once() {
         assert_eq!(bench.logged("settled").len(), 0);
     }
 
-    // Another mode at the source is another attempt.
+    // A new mode in the source is applied again.
     let attributes = Attributes { permissions: Some(0o700), owner, ..Attributes::default() };
     bench.source.set_attributes(&path("dir/file"), &attributes).await.unwrap();
     let changed = bench.run().await;
-    assert!(changed.tells("instead of 0700"), "{:?}", changed.events);
-    assert_eq!(changed.report.synced.files, 0, "content is not sent for a mode");
+    assert!(changed.mentions("instead of 0700"), "{:?}", changed.events);
+    assert_eq!(changed.report.synced.files, 0, "a new mode does not send the content again");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn new_content_whose_mtime_is_the_one_that_was_kept_instead_is_sent() {
+async fn new_content_with_the_mtime_that_the_sink_kept_is_sent() {
     let bench = that_keeps(Keeps { mtimes: at(0)..=at(YEAR_2038), ..Keeps::default() });
     write_at(&bench.source, "file", b"old", YEAR_2300).await;
     bench.run().await;
@@ -141,7 +142,7 @@ async fn new_content_whose_mtime_is_the_one_that_was_kept_instead_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_far_time_that_the_sink_rounds_is_sent_once() {
+async fn a_distant_time_that_the_sink_rounds_is_sent_once() {
     let capabilities = Capabilities { mtime_precision_ns: 100, ..MemoryTree::new("all").capabilities() };
     let bench = Bench { sink: MemoryTree::with_capabilities("new", capabilities), ..Bench::new() };
     for (name, nanoseconds) in [("a", 1), ("b", 99), ("c", 999_999_999)] {

@@ -10,7 +10,7 @@ async fn a_destination_that_keeps_no_mtimes_is_reported_once_in_each_run() {
     let mut bench = Bench::new();
     write(&bench.source, "a", b"1").await;
     write(&bench.source, "b", b"2").await;
-    assert!(!bench.run().await.tells("mtimes"));
+    assert!(!bench.run().await.mentions("mtimes"));
     let all = MemoryTree::new("all").capabilities();
     bench.sink = MemoryTree::with_capabilities("new", Capabilities { sets_mtime: false, ..all });
     bench.folder = Bench::new().folder;

@@ -1,4 +1,4 @@
-//! The engine between trees in memory, with calls that fail and things that happen at a chosen moment.
+//! The engine between trees in memory, with injected failures and actions at chosen moments.
 
 mod absence;
 mod backlog;

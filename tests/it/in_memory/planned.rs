@@ -1,4 +1,4 @@
-//! What a dry run plans is what the run then does.
+//! A dry run plans exactly the steps that the run takes.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use towpath_memory::{Keeps, MemoryTree};
 
 use super::bench::*;
 
-/// A name of a small tree, where files, links and directories take each other's places.
+/// A path in a small tree, chosen so that files, symlinks and directories replace each other.
 fn place() -> impl Strategy<Value = String> {
     (0..3usize, 0..4usize).prop_map(|(dir, name)| match dir {
         0 => ["a", "B", "b", "c"][name].to_owned(),
@@ -18,7 +18,7 @@ fn place() -> impl Strategy<Value = String> {
     })
 }
 
-/// Something done to one of the trees.
+/// A change of one of the trees.
 #[derive(Clone, Debug)]
 enum Change {
     Write { at: String, size: usize, half_seconds: i64 },
@@ -40,7 +40,7 @@ fn change() -> impl Strategy<Value = Change> {
     ]
 }
 
-/// Does it as far as it can be done.
+/// Applies a change as far as possible.
 async fn apply(tree: &MemoryTree, change: &Change) {
     let at = match change {
         Change::Write { at, .. } | Change::Link { at } | Change::HardLink { at, .. } => at,
@@ -72,7 +72,7 @@ async fn apply(tree: &MemoryTree, change: &Change) {
     };
 }
 
-/// Sinks that keep more or less.
+/// Sinks with different capabilities.
 fn sink(which: usize) -> MemoryTree {
     let all = MemoryTree::new("all").capabilities();
     let (mut capabilities, mut keeps) = (all, Keeps::default());
@@ -89,7 +89,7 @@ fn sink(which: usize) -> MemoryTree {
     MemoryTree::that_keeps("new", capabilities, keeps)
 }
 
-/// Steps as (what, where). Directories are left out that a run creates on the way to a file.
+/// Steps as (action, path), without created directories.
 type Steps = BTreeSet<(&'static str, String)>;
 
 fn name_of(paths: &towpath::FilePaths) -> String {
@@ -102,7 +102,7 @@ fn planned(events: &[Event]) -> Steps {
         let what = match action {
             Action::Send => "send",
             Action::Link => "link",
-            Action::SetAttributes => "settle",
+            Action::SetAttributes => "attributes",
             Action::Fail => "fail",
             Action::Delete | Action::DeleteDir => "delete",
             Action::Rename => "rename",
@@ -118,7 +118,7 @@ fn done(events: &[Event]) -> Steps {
     let step = |event: &Event| match event {
         Event::Synced { paths, hard_link_to: None, .. } => Some(("send", name_of(paths))),
         Event::Synced { paths, .. } => Some(("link", name_of(paths))),
-        Event::AttributesApplied { paths } => Some(("settle", name_of(paths))),
+        Event::AttributesApplied { paths } => Some(("attributes", name_of(paths))),
         Event::Failed { paths, .. } => Some(("fail", name_of(paths))),
         Event::Deleted { paths, .. } => Some(("delete", name_of(paths))),
         Event::Renamed { paths, .. } => Some(("rename", name_of(paths))),
@@ -143,17 +143,17 @@ fn reason(event: &Event) -> Option<String> {
     match event {
         Event::Planned { paths, reason, .. } => Some(format!("planned {}: {reason}", name_of(paths))),
         Event::Failed { paths, error } => Some(format!("failed {}: {error}", name_of(paths))),
-        Event::Protected { paths, reason } => Some(format!("left {}: {reason}", name_of(paths))),
+        Event::Protected { paths, reason } => Some(format!("protected {}: {reason}", name_of(paths))),
         _ => None,
     }
 }
 
-async fn assert_plan_is_done(bench: &Bench, when: &str) {
+async fn assert_run_follows_plan(bench: &Bench, when: &str) {
     let before = (names(&bench.source, "").await, names(&bench.sink, "").await);
     let dry = bench.dry_run().await;
     assert_eq!(before, (names(&bench.source, "").await, names(&bench.sink, "").await), "a dry run changes nothing");
     let real = bench.run().await;
-    // To a sink that folds case both spellings of what goes are one name.
+    // A sink that folds case deletes both spellings as one name.
     let folds = bench.sink.capabilities().names.folds_case;
     let spelled = |(what, name): (&'static str, String)| match what {
         "delete" if folds => (what, name.to_ascii_lowercase()),
@@ -165,7 +165,7 @@ async fn assert_plan_is_done(bench: &Bench, when: &str) {
     assert_eq!(planned, done, "{when}: {reasons:#?}");
 }
 
-/// The same trees each time, unless `PROPTEST_RNG_SEED` says otherwise.
+/// The same trees each time, unless `PROPTEST_RNG_SEED` is set.
 fn config() -> ProptestConfig {
     let config = ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() };
     let rng_seed = match config.rng_seed {
@@ -193,19 +193,19 @@ proptest! {
             bench.options.keep_permissions = keeps_permissions;
             let all = Mirror::default().max_delete(MaxDelete::Files(u64::MAX));
             bench.options.mirror = mirrors.then_some(all);
-            write(&bench.source, "stays", b"a mirror of nothing is refused").await;
+            write(&bench.source, "stays", b"an empty source is not mirrored").await;
             for change in &at_source {
                 apply(&bench.source, change).await;
             }
             for change in &at_sink {
                 apply(&bench.sink, change).await;
             }
-            assert_plan_is_done(&bench, "first run").await;
+            assert_run_follows_plan(&bench, "first run").await;
             for (is_source, change) in &later {
                 apply(if *is_source { &bench.source } else { &bench.sink }, change).await;
             }
-            assert_plan_is_done(&bench, "second run").await;
-            assert_plan_is_done(&bench, "third run").await;
+            assert_run_follows_plan(&bench, "second run").await;
+            assert_run_follows_plan(&bench, "third run").await;
         });
     }
 }

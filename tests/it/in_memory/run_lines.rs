@@ -1,4 +1,4 @@
-//! The log's lines about runs, and what its lines about files say of failures.
+//! The log's lines about runs, and failures in its lines about files.
 
 use serde_json::Value;
 use towpath::{Bandwidth, MaxDelete, Mirror};
@@ -26,8 +26,8 @@ async fn a_run_has_a_first_line_with_its_options_and_a_last_one_with_its_totals(
     let (first, last) = first_and_last(&bench);
     let keys = |line: &Value| line.as_object().unwrap().keys().take(8).cloned().collect::<Vec<_>>();
     for line in [&first, &last] {
-        let as_of_files = ["time", "status", "source", "dest", "size", "algorithm", "checksum", "error"];
-        assert_eq!(keys(line), as_of_files, "readers of the other lines find the fields that they know");
+        let common = ["time", "status", "source", "dest", "size", "algorithm", "checksum", "error"];
+        assert_eq!(keys(line), common, "lines about runs have the same first fields as lines about files");
         assert_eq!((&line["source"], &line["dest"]), (&"mem://old".into(), &"mem://new".into()));
         assert!(line["error"].is_null());
     }
@@ -46,7 +46,7 @@ async fn a_run_has_a_first_line_with_its_options_and_a_last_one_with_its_totals(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_was_stopped_says_by_whom_and_the_next_one_that_it_resumes() {
+async fn a_stopped_run_is_logged_and_so_is_the_run_that_resumes_it() {
     let bench = Bench::new();
     write(&bench.source, "file", b"data").await;
     let token = towpath::CancellationToken::new();
@@ -63,12 +63,16 @@ async fn a_run_that_was_stopped_says_by_whom_and_the_next_one_that_it_resumes() 
     let (first, last) = first_and_last(&bench);
     assert_eq!((&first["mode"], &first["reason"]), (&"backlog".into(), &"interrupted".into()));
     assert_eq!((&first["pending_files"], &first["pending_bytes"]), (&1.into(), &4.into()));
-    assert_eq!((&first["scanned_at"], &last["scanned_at"]), (&scanned_at, &scanned_at), "what it knows is that old");
+    assert_eq!(
+        (&first["scanned_at"], &last["scanned_at"]),
+        (&scanned_at, &scanned_at),
+        "the time of the scan that the run relied on"
+    );
     assert_eq!((&last["result"], &last["scanned"]), (&"completed".into(), &false.into()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_failed_or_was_refused_says_why() {
+async fn a_failed_or_refused_run_logs_the_reason() {
     let bench = Bench::new();
     write(&bench.source, "file", b"data").await;
     let full =
@@ -88,7 +92,7 @@ async fn a_run_that_failed_or_was_refused_says_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failure_that_a_later_attempt_repaired_differs_from_a_lasting_one() {
+async fn a_failure_repaired_by_a_later_attempt_is_logged_unlike_a_permanent_one() {
     let bench = Bench::new();
     write(&bench.source, "later", b"data").await;
     write(&bench.source, "never", b"data").await;
@@ -101,7 +105,7 @@ async fn a_failure_that_a_later_attempt_repaired_differs_from_a_lasting_one() {
     assert_eq!((logged("will-retry"), logged("failed")), (vec!["later".to_owned()], vec!["never".to_owned()]));
     assert_eq!((logged("synced"), bench.failed_before()), (vec!["later".to_owned()], vec![]));
 
-    // A later run that syncs it says what was wrong before.
+    // A later run that syncs the file logs its earlier failure.
     bench.run().await;
     let [(name, error)] = &bench.failed_before()[..] else { panic!() };
     assert!(name == "mem://new/never" && error.starts_with("destination: "), "{error}");
@@ -113,18 +117,18 @@ async fn the_view_has_the_reason_of_each_failure_until_it_is_repaired() {
     let bench = Bench::new();
     write(&bench.source, "bad", b"data").await;
     let rule = || Rule::new(ErrorKind::PermissionDenied).on(Operation::WriteWhole).temporary(false);
-    let refusing = |bench: &Bench| Fault::new(bench.sink.clone(), Faults::new(1).with(rule()));
-    bench.run_between(bench.source.clone(), refusing(&bench)).await;
+    let denying = |bench: &Bench| Fault::new(bench.sink.clone(), Faults::new(1).with(rule()));
+    bench.run_between(bench.source.clone(), denying(&bench)).await;
     let reason = "destination: write whole bad: made to fail";
     assert_eq!(bench.errors(), [reason]);
-    // Also while it waits for its next attempt behind a scan that was stopped.
+    // The reason stays while the file waits for its next attempt after a stopped scan.
     let token = towpath::CancellationToken::new();
     let stop = token.clone();
     let source = before(bench.source.clone(), Operation::ReadDir, "", 1, move || {
         let stop = stop.clone();
         Box::pin(async move { stop.cancel() })
     });
-    bench.run_until_cancelled(source, refusing(&bench), token).await;
+    bench.run_until_cancelled(source, denying(&bench), token).await;
     assert_eq!((bench.errors(), bench.logged("will-retry").len()), (vec![reason.to_owned()], 1));
     bench.run().await;
     assert_eq!(bench.errors(), [""; 0]);

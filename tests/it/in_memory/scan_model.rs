@@ -1,5 +1,5 @@
-//! Which files a scan sends, against a model in a few lines of Rust: the same decision from two listings and what the
-//! runs before have recorded.
+//! Compares the files that a scan sends with a small model, which decides from both listings and the state
+//! recorded by earlier runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ const START_NS: i128 = 1_700_000_000_000_000_000;
 const SECOND_NS: i128 = 1_000_000_000;
 const PLACES: [&str; 5] = ["a", "b", "d/a", "d/b", "e/a"];
 
-/// What both listings say of a file or link.
+/// A file or symlink in a listing.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Seen {
     kind: Kind,
@@ -22,7 +22,7 @@ struct Seen {
     modified_ns: i128,
 }
 
-/// What is recorded of a file that was in sync.
+/// The recorded state of a file that was in sync.
 #[derive(Clone, Copy, Debug)]
 struct Recorded {
     source: Seen,
@@ -32,21 +32,21 @@ struct Recorded {
     is_gone: bool,
 }
 
-/// How precisely a sink keeps mtimes: to within these nanoseconds, or not at all.
+/// The precision of a sink's mtimes in nanoseconds; `None`: it keeps none.
 type Tolerance = Option<i128>;
 
 fn is_sent(source: &Seen, sink: Option<&Seen>, recorded: Option<&Recorded>, tolerance: Tolerance) -> bool {
     let Some(sink) = sink.filter(|sink| (sink.kind, sink.size_bytes) == (source.kind, source.size_bytes)) else {
         return true;
     };
-    // Of what went, a row remains only where times of the sink show no change.
+    // The row of a removed file is kept only if the sink keeps no mtimes.
     let recorded = recorded.filter(|recorded| tolerance.is_none() || !recorded.is_gone);
-    let was_touched = recorded.is_some_and(|recorded| recorded.source.modified_ns != source.modified_ns);
+    let has_changed = recorded.is_some_and(|recorded| recorded.source.modified_ns != source.modified_ns);
     let kept_ns = recorded.filter(|recorded| recorded.source == *source).and_then(|recorded| recorded.kept_ns);
     match tolerance {
-        // The sink's times say nothing: those of the source do, as far as they were seen.
-        None => was_touched || recorded.is_some_and(|recorded| recorded.is_gone),
-        Some(_) if was_touched && recorded.is_some_and(|recorded| recorded.kept_ns.is_some()) => true,
+        // The sink has no mtimes, so the recorded mtime of the source decides.
+        None => has_changed || recorded.is_some_and(|recorded| recorded.is_gone),
+        Some(_) if has_changed && recorded.is_some_and(|recorded| recorded.kept_ns.is_some()) => true,
         Some(tolerance) => (sink.modified_ns - kept_ns.unwrap_or(source.modified_ns)).abs() > tolerance,
     }
 }
@@ -129,7 +129,7 @@ fn sent(events: &[Event]) -> BTreeSet<String> {
     events.iter().filter_map(name).collect()
 }
 
-/// Few cases, unless `PROPTEST_CASES` says otherwise.
+/// Few cases, unless `PROPTEST_CASES` is set.
 fn config() -> ProptestConfig {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(12);
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
@@ -139,7 +139,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn a_scan_sends_what_the_model_says(
+    fn a_scan_sends_the_files_that_the_model_sends(
         runs in proptest::collection::vec(proptest::collection::vec(change(), 0..8), 1..5),
         which in 0..4_usize,
     ) {

@@ -1,4 +1,4 @@
-//! Sinks that take capitals and small letters for the same.
+//! Sinks that do not distinguish upper and lower case.
 
 use towpath::Mirror;
 use towpath_backend::Sink as _;
@@ -13,7 +13,7 @@ fn mirrored() -> Bench {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_was_renamed_in_capitals_alone_is_renamed_at_the_sink() {
+async fn a_file_renamed_only_in_case_is_renamed_at_the_sink() {
     let bench = mirrored();
     write(&bench.source, "readme.txt", b"one").await;
     write(&bench.source, "same.txt", b"two").await;
@@ -25,7 +25,11 @@ async fn a_file_that_was_renamed_in_capitals_alone_is_renamed_at_the_sink() {
 
     let ran = bench.run().await;
     assert!(ran.report.all_in_sync(), "{:?}", ran.events);
-    assert_eq!((ran.report.synced.files, ran.report.deleted_files), (1, 0), "content is not sent for a name");
+    assert_eq!(
+        (ran.report.synced.files, ran.report.deleted_files),
+        (1, 0),
+        "a new spelling does not send the content again"
+    );
     assert_eq!(names(&bench.sink, "").await, ["README.txt", "Same.txt"]);
     assert_eq!(read(&bench.sink, "README.txt").await.unwrap(), b"changed");
     assert_eq!(bench.logged("renamed"), ["README.txt", "Same.txt"]);
@@ -34,7 +38,7 @@ async fn a_file_that_was_renamed_in_capitals_alone_is_renamed_at_the_sink() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn directories_that_were_renamed_in_capitals_alone_keep_their_content() {
+async fn directories_renamed_only_in_case_keep_their_content() {
     let bench = mirrored();
     for name in ["Docs/Sub/deep/a", "Docs/b", "Docs/Sub/c", "other"] {
         write(&bench.source, name, b"data").await;
@@ -55,7 +59,7 @@ async fn directories_that_were_renamed_in_capitals_alone_keep_their_content() {
     assert!(ran.report.all_in_sync(), "{:?}", ran.events);
     assert_eq!((ran.report.synced.files, ran.report.deleted_files), (0, 1), "{:?}", ran.events);
     assert_eq!(names(&bench.sink, "").await, names(&bench.source, "").await);
-    // The walk of a directory that was renamed is not counted twice.
+    // The files of a renamed directory are counted once.
     assert_eq!((ran.report.source.files, bench.logged("renamed").len()), (4, 3));
 }
 
@@ -69,7 +73,7 @@ async fn only_names_of_the_source_collide() {
     assert_eq!((ran.report.failed_files, ran.report.synced.files, ran.report.deleted_files), (1, 1, 0));
     assert_eq!(names(&bench.sink, "").await, ["Name"]);
     assert_eq!(read(&bench.sink, "Name").await.unwrap(), b"first");
-    assert!(ran.tells("name is the same as Name"), "{:?}", ran.events);
+    assert!(ran.mentions("name is the same as Name"), "{:?}", ran.events);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,8 +81,8 @@ async fn another_kind_under_another_spelling_is_replaced() {
     let bench = mirrored();
     write(&bench.source, "DIR/file", b"data").await;
     write(&bench.source, "FILE", b"data").await;
-    write(&bench.sink, "dir", b"a file where a directory is to be").await;
-    write(&bench.sink, "file/inner", b"a directory where a file is to be").await;
+    write(&bench.sink, "dir", b"a file in place of a directory").await;
+    write(&bench.sink, "file/inner", b"a directory in place of a file").await;
     bench.run().await;
     let ran = bench.run().await;
     assert!(ran.report.all_in_sync(), "{:?}", ran.events);
@@ -86,9 +90,9 @@ async fn another_kind_under_another_spelling_is_replaced() {
     assert_eq!(read(&bench.sink, "FILE").await.unwrap(), b"data");
 }
 
-/// A file system that says that it renamed one spelling to the other, and did not.
+/// A file system that reports a rename to the other spelling without doing it.
 #[tokio::test(flavor = "multi_thread")]
-async fn where_the_old_spelling_stays_the_content_arrives_all_the_same() {
+async fn content_arrives_even_if_the_sink_keeps_the_old_spelling() {
     use towpath_backend::ErrorKind;
     use towpath_backend::layer::{Fault, Faults, Operation, Rule};
     let bench = mirrored();
@@ -110,7 +114,7 @@ async fn where_the_old_spelling_stays_the_content_arrives_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_folding_source_finds_under_another_spelling_is_an_extra() {
+async fn a_different_spelling_of_a_name_of_a_folding_source_is_an_extra() {
     let folding = Bench::with_sink_that_folds_case();
     let bench = Bench { source: folding.sink.clone(), ..mirrored() };
     let bench = Bench { sink: towpath_memory::MemoryTree::new("new"), ..bench };

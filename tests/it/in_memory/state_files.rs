@@ -1,4 +1,4 @@
-//! The database and the log are deleted, moved or replaced under a running migration.
+//! The database and the log are deleted, moved or replaced during a run.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +14,7 @@ use super::bench::{Before, Bench, before, write};
 
 const FILES: usize = 6;
 
-/// A bench with some files, and its state in a folder of its own.
+/// A bench with some files and one lane.
 async fn bench() -> Bench {
     let mut bench = Bench::new();
     bench.options.lanes = Some(1);
@@ -24,7 +24,7 @@ async fn bench() -> Bench {
     bench
 }
 
-/// The source, where something happens before the fourth file is read: once the first ones are in the log.
+/// The source with an action before the fourth file is read, after the first ones are in the log.
 fn when_half_is_logged(bench: &Bench, act: impl Fn() + Clone + Send + Sync + 'static) -> Hooked<MemoryTree, Before> {
     let log = bench.log_file();
     before(bench.source.clone(), Operation::ReadWhole, "3", 1, move || -> Pin<Box<dyn Future<Output = ()> + Send>> {
@@ -38,7 +38,7 @@ fn when_half_is_logged(bench: &Bench, act: impl Fn() + Clone + Send + Sync + 'st
     })
 }
 
-/// How often each file is in one of these logs as `synced`, and the statuses of the lines about runs.
+/// The number of `synced` lines of each file in these logs, and the statuses of the lines about runs.
 fn union(logs: &[PathBuf]) -> (BTreeMap<String, usize>, Vec<String>) {
     let (mut synced, mut runs) = (BTreeMap::new(), Vec::new());
     for log in logs {
@@ -59,7 +59,7 @@ fn rows(database: &Path) -> BTreeMap<String, usize> {
     statement.query_map([], |row| row.get(0)).unwrap().map(|path| (path.unwrap(), 1)).collect()
 }
 
-/// Runs with `rotate` in the middle, then once more; the database and the `logs` that are left must agree.
+/// Runs with `rotate` halfway, then once more; afterwards the database and the `logs` must agree.
 async fn assert_that_logs_and_database_agree(
     bench: &Bench,
     logs: &[PathBuf],
@@ -74,7 +74,7 @@ async fn assert_that_logs_and_database_agree(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_that_is_moved_away_is_begun_again() {
+async fn a_moved_log_is_created_again() {
     let bench = bench().await;
     let (log, moved) = (bench.log_file(), bench.in_folder("audit.1"));
     let logs = [moved.clone(), log.clone()];
@@ -82,11 +82,11 @@ async fn a_log_that_is_moved_away_is_begun_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_that_is_compressed_and_removed_is_begun_again() {
+async fn a_log_that_is_compressed_and_removed_is_created_again() {
     let bench = bench().await;
     let (log, copy) = (bench.log_file(), bench.in_folder("audit.1.gz"));
     let logs = [copy.clone(), log.clone()];
-    // What counts of compressing is that the content is read, written elsewhere, and removed.
+    // Like a compressing tool: reads the content, writes it elsewhere, and removes the file.
     let compress = move || {
         let moved = log.with_extension("1");
         fs::rename(&log, &moved).unwrap();
@@ -97,7 +97,7 @@ async fn a_log_that_is_compressed_and_removed_is_begun_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_that_is_copied_and_truncated_goes_on_at_its_start() {
+async fn a_log_that_is_copied_and_truncated_continues_at_its_start() {
     let bench = bench().await;
     let (log, copy) = (bench.log_file(), bench.in_folder("audit.1"));
     let logs = [copy.clone(), log.clone()];
@@ -109,7 +109,7 @@ async fn a_log_that_is_copied_and_truncated_goes_on_at_its_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_whose_folder_is_renamed_is_begun_again_in_a_new_folder() {
+async fn a_log_whose_folder_is_renamed_is_created_again_in_a_new_folder() {
     let bench = bench().await.with_log("logs/audit.jsonl");
     let (folder, renamed) = (bench.in_folder("logs"), bench.in_folder("older"));
     let logs = [renamed.join("audit.jsonl"), bench.log_file()];
@@ -117,7 +117,7 @@ async fn a_log_whose_folder_is_renamed_is_begun_again_in_a_new_folder() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_that_is_replaced_by_a_link_goes_on_where_the_link_leads() {
+async fn a_log_replaced_by_a_symlink_continues_at_its_target() {
     for same_file in [true, false] {
         let bench = bench().await;
         let (log, moved, other) = (bench.log_file(), bench.in_folder("audit.1"), bench.in_folder("elsewhere"));
@@ -132,7 +132,7 @@ async fn a_log_that_is_replaced_by_a_link_goes_on_where_the_link_leads() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_that_is_removed_goes_on_with_the_lines_that_follow() {
+async fn a_removed_log_continues_with_the_following_lines() {
     let bench = bench().await;
     let log = bench.log_file();
     let source = when_half_is_logged(&bench, move || fs::remove_file(&log).unwrap());
@@ -153,8 +153,8 @@ async fn a_log_that_is_rotated_between_two_runs_gets_no_line_twice() {
     assert_eq!(runs, ["run-started", "run-ended", "run-started", "run-ended"]);
 }
 
-/// Runs with `act` in the middle: the run must stop with an error that names `file`, and must say of
-/// no file that it is in sync that it says nothing of afterwards.
+/// Runs with `act` halfway: the run must stop with an error that names `file`, and must not log any
+/// file as in sync that is not committed.
 async fn assert_that_it_stops(bench: &Bench, file: &str, act: impl Fn() + Clone + Send + Sync + 'static) {
     let source = when_half_is_logged(bench, act);
     let error = bench.try_run_between(source, bench.sink.clone(), CancellationToken::new()).await.unwrap_err();
@@ -165,13 +165,13 @@ async fn assert_that_it_stops(bench: &Bench, file: &str, act: impl Fn() + Clone 
     assert_eq!((synced.len(), runs), (3, vec!["run-started".to_owned()]), "{file}: only what was committed is logged");
 }
 
-async fn assert_that_the_next_run_goes_on(bench: &Bench) {
+async fn assert_that_the_next_run_completes(bench: &Bench) {
     assert!(bench.run().await.report.all_in_sync());
     assert_eq!(rows(&bench.database()).len(), FILES);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_is_overwritten_in_its_place_stops_the_run() {
+async fn a_database_overwritten_in_place_stops_the_run() {
     let bench = bench().await;
     let file = bench.in_folder("backlog.db");
     assert_that_it_stops(&bench, "backlog.db", move || fs::write(&file, "garbage").unwrap()).await;
@@ -185,13 +185,13 @@ async fn a_database_that_is_deleted_or_moved_stops_the_run() {
             let (file, aside) = (bench.in_folder(name), bench.in_folder("aside"));
             let act = move || if moved { fs::rename(&file, &aside).unwrap() } else { fs::remove_file(&file).unwrap() };
             assert_that_it_stops(&bench, name, act).await;
-            assert_that_the_next_run_goes_on(&bench).await;
+            assert_that_the_next_run_completes(&bench).await;
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_is_moved_away_alone_has_all_that_was_committed() {
+async fn a_database_moved_without_its_log_has_everything_that_was_committed() {
     let bench = bench().await;
     let (file, aside) = (bench.database(), bench.in_folder("aside"));
     assert_that_it_stops(&bench, "backlog.db", move || fs::rename(&file, &aside).unwrap()).await;
@@ -202,7 +202,7 @@ async fn a_database_that_is_moved_away_alone_has_all_that_was_committed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_takes_the_place_of_the_open_one_is_not_damaged() {
+async fn a_database_that_replaces_the_open_one_is_not_damaged() {
     let bench = bench().await;
     let other = Bench { folder: Bench::new().folder, sink: MemoryTree::new("new"), ..bench.clone() };
     other.run().await;
@@ -217,5 +217,5 @@ async fn a_database_that_takes_the_place_of_the_open_one_is_not_damaged() {
     drop(connection);
     assert_eq!((check.as_str(), rows(&bench.database())), ("ok", rows(&other.database())));
     fs::rename(bench.in_folder("aside"), bench.database()).unwrap();
-    assert_that_the_next_run_goes_on(&bench).await;
+    assert_that_the_next_run_completes(&bench).await;
 }

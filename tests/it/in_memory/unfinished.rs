@@ -1,4 +1,4 @@
-//! Copies that were begun in place and cannot be finished.
+//! Unfinished copies: files written in place whose transfer cannot be finished.
 
 use towpath::WriteMode;
 use towpath_backend::layer::{Fault, Faults, Operation, Rule};
@@ -8,7 +8,7 @@ use super::bench::*;
 
 const LARGE: usize = 3 << 20;
 
-/// A bench with a large file, of which the sink may have an older copy.
+/// A bench with a large file, with an older copy at the sink if `older` is set.
 async fn with_large(older: bool) -> Bench {
     let bench = Bench::new();
     write(&bench.source, "large", &noise(LARGE)).await;
@@ -19,7 +19,7 @@ async fn with_large(older: bool) -> Bench {
     bench
 }
 
-/// The source whose file is not found any more from its second block on, as on a server.
+/// Runs with a source whose file `large` disappears before its second block, as on a server.
 async fn run_with_vanishing_source(bench: &Bench) -> Ran {
     let rule = || Rule::new(ErrorKind::NotFound).at(|at| at.as_bytes() == b"large");
     let faults = Faults::new(1).with(rule().on(Operation::ReadAt).nth(2));
@@ -38,7 +38,7 @@ async fn a_new_copy_of_a_file_that_vanishes_is_removed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_copy_begun_over_an_older_one_is_reported_until_it_is_gone() {
+async fn an_incomplete_copy_over_an_older_file_is_reported_until_it_is_removed() {
     let bench = with_large(true).await;
     let ran = run_with_vanishing_source(&bench).await;
     assert_eq!((ran.report.vanished_files, ran.report.failed_files), (1, 1), "{:?}", ran.events);
@@ -46,14 +46,14 @@ async fn a_copy_begun_over_an_older_one_is_reported_until_it_is_gone() {
     assert_eq!(bench.logged("incomplete"), ["large"]);
     assert_ne!(read(&bench.sink, "large").await.unwrap(), b"the older content");
 
-    assert!(!bench.run().await.report.all_in_sync(), "it is still there");
+    assert!(!bench.run().await.report.all_in_sync(), "the incomplete copy is still there");
     bench.sink.remove_file(&path("large")).await.unwrap();
     assert!(bench.run().await.report.all_in_sync());
     assert_eq!(bench.logged("incomplete").len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn replaced_in_one_step_the_older_copy_stays_whole() {
+async fn an_atomically_replaced_older_copy_stays_complete() {
     let mut bench = with_large(true).await;
     bench.options.write_mode = WriteMode::Atomic;
     let ran = run_with_vanishing_source(&bench).await;
@@ -63,10 +63,10 @@ async fn replaced_in_one_step_the_older_copy_stays_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_changes_and_vanishes_before_it_is_sent_again_leaves_nothing_half() {
+async fn a_file_that_changes_and_then_vanishes_leaves_no_unreported_partial_copy() {
     for older in [false, true] {
         let bench = with_large(older).await;
-        // It changes before its last check, and is gone before the next attempt opens it.
+        // The file changes before its last check and is removed before the next attempt opens it.
         let changing = bench.source.clone();
         let changes = move || -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
             let tree = changing.clone();
@@ -103,7 +103,7 @@ async fn a_file_that_fails_halfway_leaves_no_partial_file() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_older_copy_that_was_not_touched_is_not_called_incomplete() {
+async fn an_untouched_older_copy_is_not_reported_as_incomplete() {
     let bench = with_large(true).await;
     let rule = Rule::new(ErrorKind::PermissionDenied).on(Operation::Create);
     let sink = Fault::new(bench.sink.clone(), Faults::new(1).with(rule));
@@ -113,7 +113,7 @@ async fn an_older_copy_that_was_not_touched_is_not_called_incomplete() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_copy_that_a_stopped_run_left_is_reported_once_its_source_is_gone() {
+async fn an_unfinished_copy_of_a_stopped_run_is_reported_once_its_source_is_gone() {
     let bench = with_large(true).await;
     let token = towpath::CancellationToken::new();
     let stops = token.clone();
@@ -127,22 +127,22 @@ async fn a_copy_that_a_stopped_run_left_is_reported_once_its_source_is_gone() {
     for rescan in [false, true] {
         let bench = Bench { options: bench.options.clone().rescan(rescan), ..bench.clone() };
         let ran = bench.run().await;
-        assert!(!ran.report.all_in_sync() && ran.tells("Incomplete"), "{:?}", ran.events);
+        assert!(!ran.report.all_in_sync() && ran.mentions("Incomplete"), "{:?}", ran.events);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_somebody_made_since_the_scan_is_not_removed() {
+async fn a_file_created_by_somebody_else_since_the_scan_is_not_removed() {
     let bench = with_large(false).await;
     let theirs = bench.sink.clone();
-    let makes = move || -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+    let creates = move || -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
         let tree = theirs.clone();
         Box::pin(async move { write_at(&tree, "large", b"somebody's work", 1_600_000_000).await })
     };
     let rule = Rule::new(ErrorKind::NotFound).at(|at| at.as_bytes() == b"large").on(Operation::ReadAt).nth(2);
     let vanishing = Fault::new(bench.source.clone(), Faults::new(1).with(rule));
     let vanishing = before(vanishing, Operation::ReadAt, "large", 2, removes(&bench.source, "large"));
-    let source = before(vanishing, Operation::Open, "large", 1, makes);
+    let source = before(vanishing, Operation::Open, "large", 1, creates);
     let ran = bench.run_between(source, bench.sink.clone()).await;
     assert!(!ran.report.all_in_sync() && bench.logged("incomplete") == ["large"], "{:?}", ran.events);
     assert!(read(&bench.sink, "large").await.is_some());

@@ -1,4 +1,4 @@
-//! Files that hold more than their size states.
+//! Files with more content than their stated size.
 
 use std::ops::Range;
 
@@ -12,30 +12,30 @@ use super::bench::*;
 
 const MTIME: Timestamp = Timestamp::from_ns(1_700_000_000_000_000_000);
 
-/// One file of which the size is wrong.
+/// A source with one file whose stated size is wrong.
 #[derive(Clone)]
-struct Lies {
+struct WrongSize {
     stated_bytes: u64,
     content: Vec<u8>,
-    /// The size grows with each look.
+    /// The size grows with each stat.
     grows: bool,
-    looks: std::sync::Arc<std::sync::atomic::AtomicU64>,
+    stats: std::sync::Arc<std::sync::atomic::AtomicU64>,
 }
 
-impl Lies {
+impl WrongSize {
     fn new(stated_bytes: u64, content: Vec<u8>) -> Self {
-        Self { stated_bytes, content, grows: false, looks: std::sync::Arc::default() }
+        Self { stated_bytes, content, grows: false, stats: std::sync::Arc::default() }
     }
 
     fn stated(&self) -> Metadata {
-        let looks = self.looks.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        let size_bytes = if self.grows { self.stated_bytes + looks } else { self.stated_bytes };
+        let stats = self.stats.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        let size_bytes = if self.grows { self.stated_bytes + stats } else { self.stated_bytes };
         Metadata::new(Kind::File, size_bytes, MTIME)
     }
 }
 
 #[async_trait]
-impl Tree for Lies {
+impl Tree for WrongSize {
     fn root(&self) -> &[u8] {
         b"mem://old"
     }
@@ -45,7 +45,7 @@ impl Tree for Lies {
     }
 
     async fn identity(&self) -> Result<Identity> {
-        Ok(Identity::new("lies"))
+        Ok(Identity::new("wrong size"))
     }
 
     async fn read_dir(&self, _: &RelPath, _: &ReadOptions) -> Result<EntryStream> {
@@ -59,14 +59,14 @@ impl Tree for Lies {
 }
 
 #[async_trait]
-impl Source for Lies {
+impl Source for WrongSize {
     async fn open(&self, _: &RelPath, _: &ReadOptions) -> Result<Box<dyn FileReader>> {
         Ok(Box::new(self.clone()))
     }
 }
 
 #[async_trait]
-impl FileReader for Lies {
+impl FileReader for WrongSize {
     async fn metadata(&mut self) -> Result<Metadata> {
         Ok(self.stated())
     }
@@ -84,11 +84,11 @@ impl FileReader for Lies {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn content_beyond_the_stated_size_arrives_and_is_in_sync_from_then_on() {
-    // Stated as empty, as a little, as a whole block; the rest short, and of several blocks.
+async fn content_beyond_the_stated_size_arrives_and_stays_in_sync() {
+    // Stated sizes of zero, a few bytes and a whole block; content of a few bytes and of several blocks beyond them.
     for (stated, real) in [(0, 1), (0, 9_000_000), (5, 12), (300_000, 300_001), (2 << 20, 9_000_000), (7, 7)] {
         let bench = Bench::new();
-        let source = Lies::new(stated, noise(real));
+        let source = WrongSize::new(stated, noise(real));
         let ran = bench.run_between(source.clone(), bench.sink.clone()).await;
         assert!(ran.report.all_in_sync(), "{stated} {real}: {:?}", ran.events);
         assert_eq!(read(&bench.sink, "file").await.unwrap(), source.content, "{stated} {real}");
@@ -105,9 +105,9 @@ async fn content_beyond_the_stated_size_arrives_and_is_in_sync_from_then_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_copy_that_is_as_long_as_the_stated_size_is_not_in_sync_again() {
+async fn a_copy_truncated_to_the_stated_size_is_not_in_sync() {
     let bench = Bench::new();
-    let source = Lies::new(3, noise(12));
+    let source = WrongSize::new(3, noise(12));
     assert!(bench.run_between(source.clone(), bench.sink.clone()).await.report.all_in_sync());
     write_at(&bench.sink, "file", b"cut", 1_700_000_000).await;
     assert_eq!(bench.run_between(source, bench.sink.clone()).await.report.synced.files, 1);
@@ -115,12 +115,12 @@ async fn a_copy_that_is_as_long_as_the_stated_size_is_not_in_sync_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_size_that_grows_meanwhile_is_a_change() {
+async fn a_size_that_grows_during_the_transfer_is_a_change() {
     for stated in [5, 300_000] {
         let bench = Bench::new();
-        let source = Lies { grows: true, ..Lies::new(stated, noise(400_000)) };
+        let source = WrongSize { grows: true, ..WrongSize::new(stated, noise(400_000)) };
         let ran = bench.run_between(source, bench.sink.clone()).await;
         assert_eq!((ran.report.failed_files, ran.report.synced.files), (1, 0));
-        assert!(ran.tells("it changed while it was being sent"), "{:?}", ran.events);
+        assert!(ran.mentions("it changed while it was being sent"), "{:?}", ran.events);
     }
 }

@@ -1,4 +1,4 @@
-//! Files that one scan does not see: size and mtime at the sink prove nothing of them afterwards.
+//! Files that one scan does not see and whose size and mtime at the sink prove nothing afterwards.
 
 use towpath::CancellationToken;
 use towpath_backend::layer::Operation;
@@ -8,12 +8,12 @@ use towpath_memory::MemoryTree;
 use super::bench::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_in_flight_in_a_power_cut_is_sent_even_if_it_was_gone_for_one_run() {
+async fn files_in_flight_at_a_power_cut_are_sent_even_if_one_run_did_not_see_them() {
     let bench = Bench::new();
     for at in ["d/a", "d/b", "e"] {
         write(&bench.source, at, b"content").await;
     }
-    // A run that is cut off before it records anything.
+    // A run that is interrupted before it records anything.
     let token = CancellationToken::new();
     let stop = token.clone();
     let sink = before(bench.sink.clone(), Operation::WriteWhole, "d/a", 1, move || {
@@ -22,11 +22,11 @@ async fn what_was_in_flight_in_a_power_cut_is_sent_even_if_it_was_gone_for_one_r
     });
     bench.run_until_cancelled(bench.source.clone(), sink, token).await;
     let database = rusqlite::Connection::open(bench.database()).unwrap();
-    let cut_off = "UPDATE run SET finished = NULL, outcome = NULL, transferring = 1";
-    database.execute(&format!("{cut_off} WHERE id = (SELECT max(id) FROM run)"), []).unwrap();
+    let unclean = "UPDATE run SET finished = NULL, outcome = NULL, transferring = 1";
+    database.execute(&format!("{unclean} WHERE id = (SELECT max(id) FROM run)"), []).unwrap();
     database.execute("UPDATE file SET status = 0, hash = NULL", []).unwrap();
     drop(database);
-    // The power cut left size and mtime, and no content.
+    // The power cut left the size and mtime, but no content.
     for at in ["d/a", "d/b", "e"] {
         write(&bench.sink, at, b"\0\0\0\0\0\0\0").await;
     }

@@ -1,4 +1,4 @@
-//! Mocked trees that hold files in memory, for tests to bend.
+//! Mocked trees with default behavior that tests override.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,15 +15,15 @@ pub const MTIME: Timestamp = Timestamp::from_ns(1_700_000_000_000_000_007);
 /// Bytes of a large block.
 pub const BLOCK: usize = 1 << 20;
 
-/// One lane, blocks of one step: every call is predictable.
+/// One lane and fixed blocks, so that all calls are predictable.
 pub fn one_lane() -> Options {
     Options::default().lanes(1).block_size_bytes(BLOCK).queue_capacity(4)
 }
 
-/// The position of an entry in the journal.
-pub fn position(journal: &Journal, text: &str) -> usize {
-    let journal = journal.lock().unwrap();
-    journal.iter().position(|line| line == text).unwrap_or_else(|| panic!("no {text:?} in {journal:?}"))
+/// The position of a call.
+pub fn position(calls: &CallLog, text: &str) -> usize {
+    let calls = calls.lock().unwrap();
+    calls.iter().position(|line| line == text).unwrap_or_else(|| panic!("no {text:?} in {calls:?}"))
 }
 
 pub fn metadata(kind: Kind, size_bytes: usize) -> Metadata {
@@ -40,7 +40,7 @@ pub fn path(text: &str) -> RelPath {
 }
 
 pub fn error(kind: ErrorKind, operation: &'static str, at: &RelPath) -> Error {
-    Error::new(kind, operation, at, "made by the test")
+    Error::new(kind, operation, at, "injected by the test")
 }
 
 pub fn capabilities() -> Capabilities {
@@ -51,14 +51,14 @@ fn page(entries: Vec<Entry>) -> EntryStream {
     Box::pin(tokio_stream::iter([Ok(entries)]))
 }
 
-/// What happened, in order, on both sides.
-pub type Journal = Arc<Mutex<Vec<String>>>;
+/// The calls of both mocked trees, in order.
+pub type CallLog = Arc<Mutex<Vec<String>>>;
 
-pub fn note(journal: &Journal, text: impl Into<String>) {
-    journal.lock().unwrap().push(text.into());
+pub fn note(calls: &CallLog, text: impl Into<String>) {
+    calls.lock().unwrap().push(text.into());
 }
 
-/// A source with these files in its root, but for `open`.
+/// A source with these files in its root, without an expectation for `open`.
 pub fn listing(files: &[(&str, usize)]) -> MockSource {
     let mut source = MockSource::new();
     source.expect_root().return_const(b"/old".to_vec());
@@ -66,7 +66,7 @@ pub fn listing(files: &[(&str, usize)]) -> MockSource {
     source.expect_locate().return_const(None);
     source.expect_identity().returning(|| Ok(Identity::new("old")));
     source.expect_metadata().withf(RelPath::is_root).returning(|_| Ok(metadata(Kind::Dir, 0)));
-    // A file that could not be read has no metadata either.
+    // After a failed read the engine stats the file, which fails too.
     source.expect_metadata().returning(|at| Err(error(ErrorKind::PermissionDenied, "stat", at)));
     let entries: Vec<_> = files
         .iter()
@@ -77,14 +77,14 @@ pub fn listing(files: &[(&str, usize)]) -> MockSource {
 }
 
 /// A reader of a file of `size` sevens.
-pub fn sevens(size: usize, journal: &Journal) -> MockFileReader {
+pub fn sevens(size: usize, calls: &CallLog) -> MockFileReader {
     let mut reader = MockFileReader::new();
-    let noted = Arc::clone(journal);
+    let noted = Arc::clone(calls);
     reader.expect_metadata().returning(move || {
         note(&noted, "stat");
         Ok(metadata(Kind::File, size))
     });
-    let noted = Arc::clone(journal);
+    let noted = Arc::clone(calls);
     reader.expect_read_at().returning(move |offset, length, buffer| {
         note(&noted, format!("read {offset}+{length}"));
         Ok(sevens_of(size, offset, length, buffer))
@@ -92,7 +92,7 @@ pub fn sevens(size: usize, journal: &Journal) -> MockFileReader {
     reader
 }
 
-/// What reading a file of `size` sevens gives.
+/// The result of reading a file of `size` sevens.
 pub fn sevens_of(size: usize, offset: u64, length: usize, mut buffer: Vec<u8>) -> Vec<u8> {
     let left = size.saturating_sub(offset as usize);
     buffer.resize(buffer.len() + left.min(length), 7);
@@ -100,23 +100,23 @@ pub fn sevens_of(size: usize, offset: u64, length: usize, mut buffer: Vec<u8>) -
 }
 
 /// A source of files of sevens.
-pub fn source(files: &'static [(&'static str, usize)], journal: &Journal) -> MockSource {
+pub fn source(files: &'static [(&'static str, usize)], calls: &CallLog) -> MockSource {
     let mut source = listing(files);
     let sizes: BTreeMap<_, _> = files.iter().map(|(name, size)| (path(name), *size)).collect();
-    let journal = Arc::clone(journal);
+    let calls = Arc::clone(calls);
     source.expect_open().returning(move |path, _| {
-        note(&journal, format!("open {path}"));
-        Ok(Box::new(sevens(sizes[path], &journal)))
+        note(&calls, format!("open {path}"));
+        Ok(Box::new(sevens(sizes[path], &calls)))
     });
     source
 }
 
-/// An empty sink, but for `create` and `flush`.
+/// An empty sink, without expectations for `create` and `flush`.
 pub fn empty_sink() -> MockSink {
     empty_sink_with(capabilities())
 }
 
-/// The same, of a storage with these capabilities.
+/// Like [`empty_sink`], with these capabilities.
 pub fn empty_sink_with(capabilities: Capabilities) -> MockSink {
     let mut sink = MockSink::new();
     sink.expect_root().return_const(b"/new".to_vec());
@@ -129,17 +129,17 @@ pub fn empty_sink_with(capabilities: Capabilities) -> MockSink {
     sink
 }
 
-/// A writer that takes everything.
-pub fn willing_writer(journal: &Journal) -> MockFileWriter {
+/// A writer that accepts everything.
+pub fn accepting_writer(calls: &CallLog) -> MockFileWriter {
     let mut writer = MockFileWriter::new();
     let written = Arc::new(Mutex::new(0));
-    let (noted, counted) = (Arc::clone(journal), Arc::clone(&written));
+    let (noted, counted) = (Arc::clone(calls), Arc::clone(&written));
     writer.expect_write_at().returning(move |offset, data| {
         note(&noted, format!("write {offset}+{}", data.len()));
         *counted.lock().unwrap() += data.len();
         Ok(())
     });
-    let noted = Arc::clone(journal);
+    let noted = Arc::clone(calls);
     writer.expect_finish().returning(move |_, times| {
         note(&noted, "finish");
         let mut metadata = metadata(Kind::File, *written.lock().unwrap());
@@ -149,15 +149,15 @@ pub fn willing_writer(journal: &Journal) -> MockFileWriter {
     writer
 }
 
-/// A sink that takes everything.
-pub fn willing_sink(journal: &Journal) -> MockSink {
+/// A sink that accepts everything.
+pub fn accepting_sink(calls: &CallLog) -> MockSink {
     let mut sink = empty_sink();
-    let noted = Arc::clone(journal);
+    let noted = Arc::clone(calls);
     sink.expect_create().returning(move |path, _, _| {
         note(&noted, format!("create {path}"));
-        Ok(Box::new(willing_writer(&noted)))
+        Ok(Box::new(accepting_writer(&noted)))
     });
-    let noted = Arc::clone(journal);
+    let noted = Arc::clone(calls);
     sink.expect_flush().returning(move || {
         note(&noted, "flush");
         Ok(())
@@ -165,13 +165,13 @@ pub fn willing_sink(journal: &Journal) -> MockSink {
     sink
 }
 
-/// In which no file is found.
-pub fn finds_nothing(mut sink: MockSink) -> MockSink {
+/// Makes a sink report that it has no files.
+pub fn without_files(mut sink: MockSink) -> MockSink {
     sink.expect_metadata().returning(|at| Err(error(ErrorKind::NotFound, "stat", at)));
     sink
 }
 
-/// A folder for the database and the log, and how to run and inspect.
+/// A folder for database and log, with methods to run a migration and inspect the result.
 pub struct Bench {
     folder: tempfile::TempDir,
     pub options: Options,

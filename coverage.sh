@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Which lines the tests reach: a report for people, and a total line.
+# Reports which lines the tests cover, with a total.
 #
 #   ./coverage.sh          writes coverage/html/index.html and prints the table
 #
@@ -37,7 +37,7 @@ command -v cargo-llvm-cov >/dev/null || cargo install cargo-llvm-cov --locked
 runner=test
 command -v cargo-nextest >/dev/null && runner=nextest
 cargo llvm-cov $runner --workspace --all-features --no-report
-# The suite's cases and the mocks are tests themselves.
+# The conformance suite and the mocks are test code.
 ignore='(conformance|mock\.rs|/tests/)'
 cargo llvm-cov report --workspace --html --output-dir coverage --ignore-filename-regex "$ignore"
 cargo llvm-cov report --workspace --ignore-filename-regex "$ignore" >coverage/summary.txt

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Migrates a made-up tree with the release build and checks everything that
-# arrived with tools that know nothing of towpath: sha256sum and its kin, and
-# python3 with its own SQLite and hashlib.
+# Migrates a generated tree with the release build and checks everything that
+# arrived with independent tools: sha256sum and the like, and python3 with its
+# own SQLite and hashlib.
 #
 #   ./verify.sh            builds, then verifies; PASS or FAIL for each point
 #
@@ -23,16 +23,16 @@ failures=0
 check() { # check "what" command…: PASS if the command succeeds
     local what=$1
     shift
-    if "$@" >"$work/said" 2>&1; then
+    if "$@" >"$work/output" 2>&1; then
         echo "PASS: $what"
     else
         echo "FAIL: $what"
-        sed 's/^/      /' "$work/said" | head -20
+        sed 's/^/      /' "$work/output" | head -20
         failures=$((failures + 1))
     fi
 }
 
-status_of() { # status_of EXPECTED command…: succeeds if the exit status is that
+status_of() { # status_of EXPECTED command…: succeeds if the command ends with this status
     local expected=$1 status=0
     shift
     "$@" || status=$?
@@ -73,7 +73,7 @@ for dir, dirs, _ in os.walk(root, topdown=False):
 EOF
 }
 
-same_trees() { # same_trees A B: kinds, names, bytes, mtimes, names of one file, and room for holes
+same_trees() { # same_trees A B: compares kinds, names, content, mtimes, hard links and holes
     python3 - "$1" "$2" <<'EOF'
 import hashlib, os, stat, sys
 def walk(root):
@@ -142,7 +142,7 @@ assert connection.execute("PRAGMA user_version").fetchone()[0] > 0
 EOF
 }
 
-tools_agree() { # tools_agree DATABASE TOOL DEST: the recorded hashes, checked by TOOL -c
+tools_agree() { # tools_agree DATABASE TOOL DEST: checks the recorded hashes with TOOL --check
     python3 - "$1" >"$work/sums" <<'EOF'
 import sqlite3, sys
 for path, hash in sqlite3.connect(sys.argv[1]).execute(
@@ -179,14 +179,14 @@ find "$new" -type f -printf '%C@ %i %p\n' | sort >"$work/before"
 lines=$(file_lines "$work/blake2b.log")
 check "a second run ends in sync" status_of 0 sync blake2b --checksum blake2b
 find "$new" -type f -printf '%C@ %i %p\n' | sort >"$work/after"
-check "a second run touches no file" cmp "$work/before" "$work/after"
+check "a second run changes no file" cmp "$work/before" "$work/after"
 check "a second run logs no file" [ "$lines" = "$(file_lines "$work/blake2b.log")" ]
 
 echo "changed" >"$old/many/1/1"
 rm "$old/many/2/2"
 check "a changed file is sent again" status_of 0 sync blake2b --checksum blake2b
 check "the changed file arrived" cmp "$old/many/1/1" "$new/many/1/1"
-check "one line more in the log" [ "$((lines + 1))" = "$(file_lines "$work/blake2b.log")" ]
+check "the log has one more line" [ "$((lines + 1))" = "$(file_lines "$work/blake2b.log")" ]
 rm "$new/many/2/2"
 
 rm -rf "$new"
@@ -212,8 +212,8 @@ took_ms=$((($(date +%s%N) - started) / 1000000))
 least_ms=$((bytes * 1000 / (10 << 20) * 95 / 100))
 check "a limit of 10M/s was kept: $took_ms ms, no less than $least_ms" [ "$took_ms" -ge "$least_ms" ]
 
-check "a wrong rate is refused with status 2" status_of 2 sync wrong --bwlimit 20Q
-check "a missing source is refused with status 1" status_of 1 "$towpath" sync "$work/nowhere" "$new"
+check "an invalid rate ends with status 2" status_of 2 sync wrong --bwlimit 20Q
+check "a missing source ends with status 1" status_of 1 "$towpath" sync "$work/nowhere" "$new"
 
 if [ "$failures" -gt 0 ]; then
     echo "FAIL: $failures checks failed"

@@ -1,6 +1,6 @@
 //! Throughput of the four checksums, at several block sizes.
 
-// criterion_group! makes a function without documentation.
+// criterion_group! generates a function without documentation.
 #![allow(missing_docs)]
 
 use std::hint::black_box;

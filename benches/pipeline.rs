@@ -1,7 +1,7 @@
-//! Throughput of the whole engine between mocked trees: what it costs beside
-//! the storage, without a checksum and with each of the four.
+//! Throughput of the whole engine between mocked trees, without a checksum and with each of the four:
+//! the overhead of the engine itself.
 
-// criterion_group! makes a function without documentation.
+// criterion_group! generates a function without documentation.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};

@@ -1,7 +1,7 @@
-//! A sparse file through the whole engine between mocked trees: 256 MiB with a tenth of data, without a checksum, which
-//! passes over holes, and with each of the four, which hashes their zeros.
+//! Throughput of the whole engine with a sparse file of 256 MiB, a tenth of it data, between mocked trees: without a
+//! checksum, which skips holes, and with each of the four, which hash the zeros of holes.
 
-// criterion_group! makes a function without documentation.
+// criterion_group! generates a function without documentation.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::ops::Range;
@@ -15,8 +15,8 @@ use towpath_backend::{
 };
 
 const SIZE_BYTES: u64 = 256 << 20;
-/// A stretch of data and the hole behind it.
-const STRETCH_BYTES: u64 = 10 << 20;
+/// A range of data and the hole after it.
+const PERIOD_BYTES: u64 = 10 << 20;
 const DATA_BYTES: u64 = 1 << 20;
 const DIR: Metadata = Metadata::new(Kind::Dir, 0, Timestamp::from_ns(1));
 const FILE: Metadata = Metadata::new(Kind::File, SIZE_BYTES, Timestamp::from_ns(1));
@@ -41,9 +41,9 @@ impl FileReader for Sparse {
     }
 
     async fn next_data(&mut self, offset: u64) -> Result<Option<Range<u64>>> {
-        let stretch = offset - offset % STRETCH_BYTES;
-        let start = if offset < stretch + DATA_BYTES { offset } else { stretch + STRETCH_BYTES };
-        let data = start..start - start % STRETCH_BYTES + DATA_BYTES;
+        let stretch = offset - offset % PERIOD_BYTES;
+        let start = if offset < stretch + DATA_BYTES { offset } else { stretch + PERIOD_BYTES };
+        let data = start..start - start % PERIOD_BYTES + DATA_BYTES;
         Ok(Some(data).filter(|data| data.start < SIZE_BYTES))
     }
 }

@@ -1,10 +1,10 @@
-//! Migrates from a backend of one's own: the files inside a tar archive.
+//! Migrates from a custom backend: the files inside a tar archive.
 //!
 //! ```text
 //! cargo run --example custom_backend -- archive.tar /mnt/new
 //! ```
 //!
-//! Without arguments it makes one of these examples, and unpacks it into a folder that goes again.
+//! Without arguments it archives these examples and unpacks them into a temporary folder.
 
 #![allow(clippy::print_stdout)]
 
@@ -21,7 +21,7 @@ use towpath_backend::{
 };
 use towpath_local::LocalSink;
 
-/// An archive: what it holds, and where in it each file's content begins.
+/// An archive, with the metadata of each member and the offset of its content.
 struct Tar {
     root: Vec<u8>,
     archive: Arc<File>,
@@ -128,8 +128,8 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let folder = std::env::temp_dir().join(format!("towpath-tar-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
-    let (given, dest) = (arguments.next(), arguments.next().unwrap_or(folder.join("new")));
-    let archive = given.unwrap_or(folder.join("examples.tar"));
+    let (archive, dest) = (arguments.next(), arguments.next().unwrap_or(folder.join("new")));
+    let archive = archive.unwrap_or(folder.join("examples.tar"));
     if archive.starts_with(&folder) {
         let here = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
         std::process::Command::new("tar")
@@ -145,7 +145,7 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         .audit_log(folder.join("audit.jsonl"))
         .build()?;
     let report = migration.run().await?;
-    // Each with its checksum.
+    // The log has a line with the checksum of each file.
     print!("{}", std::fs::read_to_string(folder.join("audit.jsonl"))?);
     println!("{} files, all in sync: {}", report.synced.files, report.all_in_sync());
     std::fs::remove_dir_all(&folder)?;

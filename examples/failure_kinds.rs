@@ -1,6 +1,6 @@
-//! Reacts to the kind of a failure, as a program built on the library does: `cargo run --example failure_kinds`
+//! Reacts to the kind of a failure: `cargo run --example failure_kinds`
 //!
-//! The sink first denies to write the file, and then is full.
+//! The sink denies the first write and is full at the second.
 
 #![allow(clippy::print_stdout)]
 

@@ -1,4 +1,4 @@
-//! Migrates one mounted tree into another from a program of one's own: options,
+//! Migrates one mounted tree into another from your own program: options,
 //! events, progress, and a stop on Ctrl-C.
 //!
 //! ```text

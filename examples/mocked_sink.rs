@@ -1,4 +1,4 @@
-//! How to test a program that uses Towpath without any storage: a mocked sink that is full half way.
+//! Tests a program that uses Towpath without a real storage: the mocked sink is full halfway.
 //!
 //! ```text
 //! cargo run --example mocked_sink
@@ -15,7 +15,7 @@ use towpath_backend::mock::{MockFileWriter, MockSink};
 use towpath_backend::{Capabilities, Error, ErrorKind, Identity, Kind, Metadata, RelPath};
 use towpath_memory::MemoryTree;
 
-/// A sink that takes `room` files, and then no more.
+/// A sink with space for `room` files.
 fn full_after(room: u64) -> MockSink {
     let mut sink = MockSink::new();
     sink.expect_root().return_const(b"mock:".to_vec());
@@ -52,12 +52,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .database(folder.path().join("backlog.db"))
         .audit_log(folder.path().join("audit.jsonl"))
         .build()?;
-    let said = match migration.run().await {
+    let outcome = match migration.run().await {
         Ok(report) => format!("{} sent, {} failed", report.synced.files, report.failed_files),
-        // A full sink ends the run: whatever came next would fail too.
+        // A full sink ends the run, since all following files would fail too.
         Err(error) => format!("ended: {error}"),
     };
-    println!("{said}");
+    println!("{outcome}");
     let log = std::fs::read_to_string(folder.path().join("audit.jsonl"))?;
     println!("{} files in the log", log.matches(r#""status":"synced""#).count());
     Ok(())

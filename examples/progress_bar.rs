@@ -1,10 +1,10 @@
-//! A progress bar of one's own: the counters of a running migration, and when it will be done.
+//! A custom progress bar: the counters of a running migration, and its estimated end.
 //!
 //! ```text
 //! cargo run --example progress_bar
 //! ```
 //!
-//! Trees in memory, and a limit, so that there is something to see.
+//! It uses trees in memory and a bandwidth limit that makes the progress visible.
 
 #![allow(clippy::print_stdout)]
 
@@ -15,7 +15,7 @@ use towpath_backend::RelPath;
 use towpath_backend::ext::SinkExt as _;
 use towpath_memory::MemoryTree;
 
-/// Characters of the bar.
+/// The width of the bar in characters.
 const WIDTH: usize = 30;
 
 #[tokio::main]

@@ -1,4 +1,4 @@
-//! A migration inside a tokio service: it is started, asked how it goes, stopped, and gone on with.
+//! A migration inside a tokio service: start it, query its progress, stop it, and resume it.
 //!
 //! ```text
 //! cargo run --example service
@@ -34,7 +34,7 @@ impl Service {
         Self { source, sink, state: state.to_owned(), running: None }
     }
 
-    /// Starts, or goes on where the last run was stopped.
+    /// Starts a run, which resumes the last one if that was stopped.
     fn start(&mut self, bandwidth: Bandwidth) -> towpath::Result<()> {
         let (migration, _) = Migration::builder()
             .source(self.source.clone())
@@ -58,7 +58,7 @@ impl Service {
         }
     }
 
-    /// Waits for the end, after asking for it if `stop` says so.
+    /// Waits for the run to end, after stopping it if `stop` is set.
     async fn end(&mut self, stop: bool) -> Result<Option<Report>, Box<dyn std::error::Error>> {
         let Some(running) = self.running.take() else { return Ok(None) };
         if stop {
@@ -82,13 +82,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tokio::time::sleep(Duration::from_millis(700)).await;
     println!("{}", service.status());
 
-    // A service that is told to end stops its migration; what is done stays done.
+    // A service that shuts down stops its migration; the next run resumes it.
     if let Some(report) = service.end(true).await? {
         println!("stopped: {}, {} files pending", report.outcome == RunOutcome::Stopped, report.pending.files);
     }
     service.start(Bandwidth::Unlimited)?;
     if let Some(report) = service.end(false).await? {
-        println!("gone on with a new scan: {}, all in sync: {}", report.scanned, report.all_in_sync());
+        println!("resumed with a new scan: {}, all in sync: {}", report.scanned, report.all_in_sync());
     }
     Ok(())
 }

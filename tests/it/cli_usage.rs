@@ -254,8 +254,8 @@ fn the_summary_reports_pending_files_and_how_to_continue() {
     bench.write("fine", "data");
     write(&bench.dest(), "blocked/inner", "");
     let ended = bench.sync(&[]).with_status(3);
-    for part in ["sent 1 files, 4 B", "1 of 2 files in sync", "1 failed", "1 files, 4 B pending: the same command"] {
-        assert!(ended.stdout.contains(part), "{part}: {}", ended.stdout);
+    for text in ["sent 1 files, 4 B", "1 of 2 files in sync", "1 failed", "1 files, 4 B pending: the same command"] {
+        assert!(ended.stdout.contains(text), "{text}: {}", ended.stdout);
     }
 }
 

@@ -17,8 +17,8 @@ fn planned(ended: &ProcessOutput) -> BTreeMap<(String, String), serde_json::Valu
         .collect()
 }
 
-#[test]
-fn every_step_is_listed_with_its_reason_and_nothing_changes() {
+/// Trees with an entry for each action of a dry run, after a first run.
+fn with_every_step() -> Bench {
     let bench = Bench::new();
     for name in ["same", "longer", "later", "dir/kind", "blocked"] {
         bench.write(name, "data");
@@ -35,6 +35,12 @@ fn every_step_is_listed_with_its_reason_and_nothing_changes() {
     write(&bench.dest(), "blocked/inner", "extra");
     write(&bench.dest(), "extra dir/extra", "extra");
     set_mtime(&bench.dest(), 1_500_000_000, 3);
+    bench
+}
+
+#[test]
+fn every_step_is_listed_with_its_reason_and_nothing_changes() {
+    let bench = with_every_step();
     let before = (tree(&bench.dest()), mtime_ns(&bench.dest()), fs::read(bench.log_file()).unwrap());
     let rows = bench.rows().len();
 

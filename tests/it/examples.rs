@@ -16,9 +16,9 @@ fn printed(name: &str, arguments: &[&Path]) -> String {
 
 #[test]
 fn an_archive_is_a_source() {
-    let said = printed("custom_backend", &[]);
+    let output = printed("custom_backend", &[]);
     let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/examples")).unwrap().count();
-    assert!(said.ends_with(&format!("{files} files, all in sync: true\n")), "{said}");
+    assert!(output.ends_with(&format!("{files} files, all in sync: true\n")), "{output}");
 }
 
 #[test]
@@ -38,28 +38,28 @@ fn an_archive_arrives_as_tar_would_unpack_it() {
 
 #[test]
 fn a_bar_shows_the_progress() {
-    let said = printed("progress_bar", &[]);
-    assert!(said.lines().count() >= 3 && said.ends_with("20 files, all in sync: true\n"), "{said}");
+    let output = printed("progress_bar", &[]);
+    assert!(output.lines().count() >= 3 && output.ends_with("20 files, all in sync: true\n"), "{output}");
 }
 
 #[test]
 fn a_service_stops_and_resumes() {
-    let said = printed("service", &[]);
-    assert!(said.contains("stopped: true") && !said.contains(" 0 files pending"), "{said}");
-    assert!(said.ends_with("gone on with a new scan: false, all in sync: true\n"), "{said}");
+    let output = printed("service", &[]);
+    assert!(output.contains("stopped: true") && !output.contains(" 0 files pending"), "{output}");
+    assert!(output.ends_with("resumed with a new scan: false, all in sync: true\n"), "{output}");
 }
 
 #[test]
 fn a_full_sink_is_reported() {
-    let said = printed("mocked_sink", &[]);
-    assert!(said.contains("no space left") || said.contains("pending"), "{said}");
+    let output = printed("mocked_sink", &[]);
+    assert!(output.contains("no space left") || output.contains("pending"), "{output}");
 }
 
 #[test]
 fn a_program_reacts_to_the_kind_of_a_failure() {
-    let said = printed("failure_kinds", &[]);
+    let output = printed("failure_kinds", &[]);
     assert!(
-        said.starts_with("PermissionDenied: run as the owner\n") && said.contains("\nNoSpace: make room: "),
-        "{said}"
+        output.starts_with("PermissionDenied: run as the owner\n") && output.contains("\nNoSpace: make room: "),
+        "{output}"
     );
 }

@@ -93,15 +93,15 @@ fn line() -> impl Strategy<Value = Vec<u8>> {
         b"\\ ",
         b"-",
     ]);
-    let part = prop_oneof![
+    let component = prop_oneof![
         4 => prop::collection::vec(piece.clone(), 1..4).prop_map(|pieces| pieces.concat()),
         1 => (prop::collection::vec(piece.clone(), 0..2), prop::collection::vec(piece, 0..2))
             .prop_map(|(before, after)| [&before.concat()[..], b"*", &after.concat()].concat()),
         1 => Just(b"**".to_vec()),
     ];
     let frame = (prop::sample::select(vec![&b""[..], b"!", b"/", b"!/"]), prop::sample::select(vec![&b""[..], b"/"]));
-    (frame, prop::collection::vec(part, 1..4))
-        .prop_map(|((start, end), parts)| [start, &parts.join(&b'/'), end].concat())
+    (frame, prop::collection::vec(component, 1..4))
+        .prop_map(|((start, end), components)| [start, &components.join(&b'/'), end].concat())
 }
 
 #[test]

@@ -66,8 +66,8 @@ fn killed(server: Option<Server>) {
     let again = sent(&state);
     assert!((SMALL_FILES + 1..SMALL_FILES + 1 + LANES).contains(&again), "{again} sent, {before} before");
 
-    let said = succeeds(towpath(&server, &state, old, &url));
-    assert!(said.contains("sent 0 files"), "{said}");
+    let output = succeeds(towpath(&server, &state, old, &url));
+    assert!(output.contains("sent 0 files"), "{output}");
     assert_eq!(sent(&state), again);
 
     succeeds(towpath(&server, &folder.path().join("state-back"), &url, back.to_str().unwrap()));

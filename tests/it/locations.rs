@@ -115,9 +115,9 @@ fn secrets_are_in_no_output_and_no_file() {
     command.args(["sync", &source, url, "--config", &file, "-vv"]).env("XDG_STATE_HOME", &state);
     command.env("AWS_ACCESS_KEY_ID", "someone").env("AWS_SECRET_ACCESS_KEY", SECRET).env("RUST_LOG", "trace");
     let ended = command.output().unwrap();
-    let said = [String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr)].concat();
-    assert_eq!(ended.status.code(), Some(1), "{said}");
-    assert!(said.contains("onnection refused") && !said.contains(SECRET), "{said}");
+    let output = [String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr)].concat();
+    assert_eq!(ended.status.code(), Some(1), "{output}");
+    assert!(output.contains("onnection refused") && !output.contains(SECRET), "{output}");
     let mut folders = vec![state];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).into_iter().flatten() {

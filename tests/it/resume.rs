@@ -127,9 +127,12 @@ fn then_scan_scans_after_the_backlog_in_the_same_run() {
     end(child).with_status(143);
     bench.write("new", "created after the scan");
     let ended = bench.sync(&["--then-scan"]).with_status(0);
-    let said = &ended.stdout;
-    assert!(said.contains("pending; then a scan") && said.contains("scanning both trees, after the backlog"), "{said}");
-    assert!(said.contains("7 of 7 files in sync\n") && !said.contains("as of the scan"), "{said}");
+    let output = &ended.stdout;
+    assert!(
+        output.contains("pending; then a scan") && output.contains("scanning both trees, after the backlog"),
+        "{output}"
+    );
+    assert!(output.contains("7 of 7 files in sync\n") && !output.contains("as of the scan"), "{output}");
     bench.assert_same_trees();
 }
 
@@ -274,8 +277,8 @@ fn a_full_disk_stops_the_run_and_free_space_lets_it_resume() {
         bench.write(format!("{n}"), noise(n, 400_000));
     }
     let ended = bench.sync(&[]).with_status(1);
-    let said = &ended.stderr;
-    assert!(said.contains(bench.dest().to_str().unwrap()) && said.contains("make room"), "{said}");
+    let output = &ended.stderr;
+    assert!(output.contains(bench.dest().to_str().unwrap()) && output.contains("make room"), "{output}");
     assert!(bench.rows().values().any(|row| row.status == "pending"));
     let resized = std::process::Command::new("mount").args(["-o", "remount,size=4m"]).arg(bench.dest()).output();
     assert!(resized.unwrap().status.success());
@@ -373,8 +376,8 @@ fn a_backlog_of_an_earlier_version_is_resumed_for_the_same_trees() {
     assert_ne!(now[0], former);
 
     record(&former.replace(" inode ", " inode 1"));
-    let refused = bench.sync(&[]).with_status(4);
-    assert!(refused.stderr.contains("it is another directory of the same file system"), "{}", refused.stderr);
+    let refusal = bench.sync(&[]).with_status(4);
+    assert!(refusal.stderr.contains("it is another directory of the same file system"), "{}", refusal.stderr);
 
     record(&former);
     let ended = bench.sync(&[]).with_status(0);

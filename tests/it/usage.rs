@@ -34,7 +34,7 @@ fn help_is_for_newcomers() {
 fn options_of_rsync_get_a_helpful_answer() {
     let bench = Bench::new();
     let (source, dest) = (bench.source(), bench.dest());
-    for (options, part) in [
+    for (options, hint) in [
         (&["--delete"][..], "--delete-extras"),
         (&["--stats"], "summary"),
         (&["-a"], "--perms"),
@@ -48,7 +48,7 @@ fn options_of_rsync_get_a_helpful_answer() {
         let (trees, sync) = ([text(&source), text(&dest)], ["sync"]);
         for order in [[&sync, &trees[..], options].concat(), [&sync, options, &trees[..]].concat()] {
             let ended = towpath(&bench, &order).with_status(2);
-            assert!(ended.stderr.contains(part), "{options:?}: {}", ended.stderr);
+            assert!(ended.stderr.contains(hint), "{options:?}: {}", ended.stderr);
             // One line for each unsupported letter.
             let lines = if options == ["-avz"] { 2 } else { 1 };
             assert_eq!(ended.stderr.lines().count(), lines, "{}", ended.stderr);

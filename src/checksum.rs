@@ -79,6 +79,7 @@ impl fmt::Display for FileHash {
 
 /// A file's checksum, and how it was computed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Checksum {
     /// The algorithm.
     pub algorithm: Algorithm,

@@ -11,14 +11,15 @@ use crate::event::{BacklogOrigin, Counts, Totals};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RunOutcome {
-    /// It came to its end.
+    /// It ran to completion.
     Finished,
-    /// It was told to stop; what was finished is recorded.
+    /// It was stopped; what was finished is recorded.
     Stopped,
 }
 
-/// What a run would do.
+/// What a dry run would do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Planned {
     /// Files and links to be sent.
     pub sent: Totals,

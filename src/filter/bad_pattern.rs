@@ -5,6 +5,7 @@ use thiserror::Error as ThisError;
 /// Why a pattern cannot be used, on one line.
 #[derive(Clone, Debug, PartialEq, Eq, ThisError)]
 #[error("{}pattern `{}` {problem}", .line.map(|line| format!("line {line}: ")).unwrap_or_default(), String::from_utf8_lossy(.pattern))]
+#[non_exhaustive]
 pub struct BadPattern {
     /// The line it stands in, counted from 1, if it comes from a list.
     pub line: Option<usize>,

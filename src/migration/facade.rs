@@ -48,6 +48,7 @@ impl Migration {
     /// these roots ([`towpath_backend::Tree::root`]), before anything else is done.
     ///
     /// Makes missing folders and the log; leaves an existing database as it is.
+    /// Blocks on file I/O: async callers use `tokio::task::spawn_blocking`.
     ///
     /// # Errors
     /// [`Error::Database`] or [`Error::AuditLog`], with what to do;
@@ -61,6 +62,7 @@ impl Migration {
     /// Copies the database of a migration between trees with these roots to the new file `copy`, for a dry run
     /// ([`Options::dry_run`]) that decides with what the real one would know. A run may be writing to it.
     /// Returns what it knows of the sink; `None`: there is no database yet.
+    /// Blocks on file I/O: async callers use `tokio::task::spawn_blocking`.
     ///
     /// # Errors
     /// [`Error::Database`], with what to do; [`Error::Refused`] if it belongs to other trees.

@@ -82,6 +82,7 @@ pub struct Snapshot {
 
 /// A limit that adapts to the other traffic on the link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AdaptiveLimit {
     /// The limit at that moment.
     pub limit_bytes_per_s: u64,

@@ -86,12 +86,10 @@ mod tests {
 
     #[test]
     fn the_sums_say_how_long_it_would_take() {
-        let planned = Planned {
-            sent: Totals { files: 3, bytes: 7200 << 20 },
-            deleted_files: 2,
-            failing_files: 1,
-            ..Planned::default()
-        };
+        let mut planned = Planned::default();
+        planned.sent = Totals { files: 3, bytes: 7200 << 20 };
+        planned.deleted_files = 2;
+        planned.failing_files = 1;
         insta::assert_snapshot!(sums(&planned, 4, Some(3600), None), @"
         would send 3 files, 7.0 GiB, in 1:00:00 at the given limit
           2 files to delete

@@ -55,17 +55,10 @@ impl Builder {
         self
     }
 
-    /// The tree to write into.
+    /// The tree to write into; a `Box<dyn Sink>` chosen at run time is a `Sink`, too.
     #[must_use]
     pub fn sink(mut self, sink: impl Sink + 'static) -> Self {
         self.sink = Some(Arc::new(sink));
-        self
-    }
-
-    /// The tree to write into, if it was chosen at run time.
-    #[must_use]
-    pub fn boxed_sink(mut self, sink: Box<dyn Sink>) -> Self {
-        self.sink = Some(Arc::from(sink));
         self
     }
 

@@ -1,6 +1,6 @@
 //! What can be done with any tree by the calls it has: for examples, tests and small tools.
 //!
-//! The traits are implemented forevery tree and by nobody else, so that methods can be added.
+//! The traits are implemented for every tree and by nobody else, so that methods can be added.
 
 mod walk;
 
@@ -31,7 +31,7 @@ pub trait TreeExt: Tree {
     /// Links are found and not followed.
     ///
     /// What cannot be listed is an error in the stream, which then goes on with
-    /// the rest. In memory are a page of each directory on the way down; so deep
+    /// the rest. In memory are a page of each directory along the current path; deep
     /// trees hold as many listings open ([`Walk::at_most_deep`] bounds them).
     fn walk(&self, dir: &RelPath) -> Walk<'_, Self> {
         Walk::new(self, dir)
@@ -62,7 +62,7 @@ impl<T: Source + ?Sized> SourceExt for T {}
 /// What can be done with any [`Sink`].
 #[async_trait]
 pub trait SinkExt: Sink {
-    /// Writes a file with this content and time; tells its metadata as the storage has them.
+    /// Writes a file with this content and time; returns its metadata as the storage has them.
     ///
     /// # Errors
     /// As [`Sink::write_whole`].

@@ -1,6 +1,6 @@
 //! Boxes, shared pointers and references to a tree, which are trees themselves.
 
-// What is not forwarded would go a default way, past the tree's own.
+// A method that is not forwarded would use the trait's default instead of the tree's own.
 #![warn(clippy::missing_trait_methods)]
 
 use std::path::Path;

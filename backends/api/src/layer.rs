@@ -3,7 +3,7 @@
 //!
 //! | layer | what it does |
 //! | --- | --- |
-//! | [`ReadOnly`] | refuses every change |
+//! | [`ReadOnly`] | rejects every change |
 //! | [`Prefix`] | shows a directory of a tree as a tree |
 //! | [`Retry`] | tries again what failed for a while |
 //! | [`Rate`] | moves no more than so many bytes in a second |
@@ -14,9 +14,9 @@
 //! `Metrics::new(Retry::new(tree, policy))` counts what was asked for, and
 //! `Retry::new(Metrics::new(tree), policy)` each try.
 //!
-//! A layer of one's own that only looks at calls, waits or refuses is a [`Hook`].
+//! Implement [`Hook`] for a custom layer that only observes, delays or rejects calls.
 
-// What is not forwarded would go a default way, past the tree's own.
+// A method that is not forwarded would use the trait's default instead of the tree's own.
 #![warn(clippy::missing_trait_methods)]
 
 mod fault;

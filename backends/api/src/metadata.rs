@@ -109,7 +109,7 @@ pub struct Owner {
 
 /// What a backend knows of one file, directory or link.
 ///
-/// Made by [`Metadata::new`] and struct update, so that a backend names only what it knows.
+/// Created by [`Metadata::new`] and struct update, so that a backend names only what it knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Metadata {
     /// File, directory, …
@@ -122,18 +122,18 @@ pub struct Metadata {
     pub accessed: Option<Timestamp>,
     /// ctime: last change of content or attributes.
     pub changed: Option<Timestamp>,
-    /// When the file came into being, where the storage tells.
+    /// btime: when the file was created, if the storage reports it.
     pub created: Option<Timestamp>,
     /// Permission bits (`0o7777`), recorded, and applied only on request.
     pub permissions: Option<u32>,
-    /// Who owns it, where the storage tells.
+    /// The owner, if the storage reports it.
     pub owner: Option<Owner>,
-    /// Which file it is, where the storage tells.
+    /// The file's identity, if the storage reports it.
     pub id: Option<FileId>,
     /// How many names the file has: more than 1 is a hard link.
     pub names: u64,
     /// Which mount it lies on, as its machine numbers mounts now, where there is such a thing: a
-    /// directory may be mounted inside its own file system (a bind mount), where the device tells nothing.
+    /// directory may be mounted inside its own file system (a bind mount), where the device number is the same.
     pub mount: Option<u64>,
 }
 
@@ -155,7 +155,7 @@ impl Metadata {
         }
     }
 
-    /// Whether it lies on another file system or mount than `root`, as far as the storage tells.
+    /// Whether it lies on another file system or mount than `root`, as far as the storage reports it.
     ///
     /// ```
     /// use towpath_backend::{FileId, Kind, Metadata, Timestamp};

@@ -14,7 +14,7 @@ pub struct NameRules {
     pub trims_end: bool,
     /// Names must be valid UTF-8.
     pub utf8_only: bool,
-    /// Names with white space at their beginning or end are refused.
+    /// Names with white space at their beginning or end are rejected.
     pub refuses_outer_space: bool,
     /// Bytes that no name may hold.
     pub refused: ByteSet,

@@ -46,7 +46,7 @@ pub trait Backend: Send + Sync {
         false
     }
 
-    /// What it can be told.
+    /// The options it accepts.
     fn options(&self) -> &'static [OptionSpec] {
         &[]
     }
@@ -54,7 +54,7 @@ pub trait Backend: Send + Sync {
     /// What its trees can keep, at best.
     fn capabilities(&self) -> Capabilities;
 
-    /// Checks what it would be told, before anything is opened: a host that a program would take for an option, say.
+    /// Checks the location and settings before anything is opened, such as a host that a program would parse as an option.
     ///
     /// # Errors
     /// [`OpenError::Usage`] if it can name no tree.
@@ -72,10 +72,10 @@ pub trait Backend: Send + Sync {
     /// Opens a tree to write into.
     ///
     /// # Errors
-    /// If it is not there and cannot be made, or cannot be written.
+    /// If it is missing and cannot be created, or cannot be written.
     async fn open_sink(&self, location: &Location, settings: &Settings) -> Result<Box<dyn Sink>, OpenError>;
 
-    /// Opens a tree to see what would be written: nothing is made or tried out.
+    /// Opens a tree for a dry run: nothing is created or probed.
     ///
     /// # Errors
     /// As [`Self::open_sink`].
@@ -86,15 +86,16 @@ pub trait Backend: Send + Sync {
 
 /// Why a tree cannot be opened, in one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum OpenError {
-    /// It was asked for wrongly: an unknown scheme, a wrong option.
+    /// The location or an option is wrong, such as an unknown scheme; the user must correct it.
     Usage(String),
-    /// The storage did not let it be opened.
+    /// The storage cannot be opened; the same location may work later.
     Storage(String),
 }
 
 impl OpenError {
-    /// The storage did not let it be opened.
+    /// The storage cannot be opened because of `problem`.
     pub fn storage(problem: impl fmt::Display) -> Self {
         Self::Storage(problem.to_string())
     }
@@ -109,7 +110,7 @@ impl fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
-/// The backends that there are.
+/// The registered backends.
 #[derive(Default)]
 pub struct Registry {
     backends: Vec<Box<dyn Backend>>,
@@ -121,7 +122,7 @@ impl fmt::Debug for Registry {
     }
 }
 
-/// A backend, and what it is told of a location.
+/// A backend with the location and settings to open.
 pub struct Found<'a> {
     backend: &'a dyn Backend,
     location: &'a Location,
@@ -167,7 +168,7 @@ impl Registry {
     /// Finds the backend of a location and its settings. Nothing is opened yet.
     ///
     /// # Errors
-    /// [`OpenError::Usage`] if there is none, or if what it would be told is wrong.
+    /// [`OpenError::Usage`] if no backend matches, or if the location or a setting is wrong.
     pub fn find<'a>(&'a self, location: &'a Location, around: &ConfigSources) -> Result<Found<'a>, OpenError> {
         let Location::Url(url) = location else {
             let backend = self.backends().find(|backend| backend.opens_paths());
@@ -191,7 +192,7 @@ impl Registry {
 }
 
 impl Found<'_> {
-    /// What the backend is told.
+    /// The settings passed to the backend.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }

@@ -8,7 +8,7 @@ use crate::{Attributes, Error, ErrorKind, Metadata, RelPath, Result, Times, Tree
 /// A tree that files are written into.
 #[async_trait]
 pub trait Sink: Tree {
-    /// Opens the file for writing from its start, making it or cutting it to nothing,
+    /// Opens the file for writing from its start, creating or truncating it,
     /// following no link. `metadata` are the source's, as a hint (size), but for the
     /// permissions: if they are given, the file grants its group and others nothing beyond
     /// them, before its first byte and whether it is new or not. A new file gets no right to
@@ -16,11 +16,11 @@ pub trait Sink: Tree {
     ///
     /// # Errors
     /// [`crate::ErrorKind::NotFound`] if its directory is missing; otherwise if it
-    /// cannot be made or written.
+    /// cannot be created or written.
     async fn create(&self, path: &RelPath, metadata: &Metadata, options: &WriteOptions) -> Result<Box<dyn FileWriter>>;
 
     /// Writes a whole small file in one call, for backends that can do so with
-    /// fewer round trips than [`Sink::create`] and its writer; tells its metadata
+    /// fewer round trips than [`Sink::create`] and its writer; returns its metadata
     /// as the storage has them at the end. The file is as long as `data`, whatever size `metadata` state.
     ///
     /// # Errors
@@ -40,7 +40,7 @@ pub trait Sink: Tree {
         writer.finish(size_bytes, &metadata.times()).await
     }
 
-    /// Makes a directory. If `permissions` are given, it grants its group and others nothing
+    /// Creates a directory. If `permissions` are given, it grants its group and others nothing
     /// beyond them, and its owner everything.
     ///
     /// # Errors
@@ -49,10 +49,10 @@ pub trait Sink: Tree {
     /// [`crate::ErrorKind::Unsupported`] where directories are there by what is in them and an empty one is not kept.
     async fn create_dir(&self, path: &RelPath, permissions: Option<u32>) -> Result<()>;
 
-    /// Makes a symbolic link with these bytes as its target.
+    /// Creates a symbolic link with these bytes as its target.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Unsupported`] where the storage has none ([`crate::Capabilities::symlinks`]).
+    /// [`crate::ErrorKind::Unsupported`] where the storage does not support them ([`crate::Capabilities::symlinks`]).
     async fn create_symlink(&self, path: &RelPath, target: &[u8]) -> Result<()> {
         let _ = target;
         Err(unsupported("create link", path, "this storage has no symbolic links"))
@@ -100,7 +100,8 @@ pub trait Sink: Tree {
     async fn set_times(&self, path: &RelPath, times: &Times) -> Result<()>;
 
     /// Applies permissions, owner and extended attributes to a file, directory or
-    /// link (of the link itself, where links have them); tells what was refused.
+    /// link (of the link itself, where links have them); returns an error
+    /// for each attribute that was not accepted.
     ///
     /// # Errors
     /// If `path` cannot be reached at all.
@@ -163,7 +164,7 @@ pub trait FileWriter: Send {
     /// Writes all of `data` at `offset`. Calls come in order, and without gaps
     /// unless the sink keeps holes ([`crate::Capabilities::holes`]): then a gap is one.
     ///
-    /// Returns once the bytes are on their way to the storage (write-back
+    /// Returns once the bytes are in flight to the storage (write-back
     /// started), not necessarily there.
     ///
     /// # Errors
@@ -171,7 +172,7 @@ pub trait FileWriter: Send {
     async fn write_at(&mut self, offset: u64, data: Bytes) -> Result<()>;
 
     /// Sends what is left, makes the file `size_bytes` long (a hole may be at its
-    /// end), sets the times, closes, and tells the file's metadata as the storage
+    /// end), sets the times, closes, and returns the file's metadata as the storage
     /// has them.
     ///
     /// # Errors

@@ -18,9 +18,9 @@ pub trait Source: Tree {
     /// Reads a file of at most `limit_bytes` in one call, for backends that
     /// can do so with fewer round trips than [`Source::open`] and its reader.
     ///
-    /// Appends the content to `buffer` (no more than `limit_bytes`) and tells the
+    /// Appends the content to `buffer` (no more than `limit_bytes`) and returns the
     /// metadata as they were when reading ended. A longer file is cut there;
-    /// its metadata tell.
+    /// its metadata report the full size.
     ///
     /// # Errors
     /// As [`Source::open`] and [`FileReader::read_at`].
@@ -39,13 +39,13 @@ pub trait Source: Tree {
     /// Where a symbolic link points: its bytes, as they are.
     ///
     /// # Errors
-    /// If it is missing or no link; [`ErrorKind::Unsupported`] where the storage has none.
+    /// If it is missing or not a link; [`ErrorKind::Unsupported`] where the storage does not support links.
     async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>> {
         Err(Error::new(ErrorKind::Unsupported, "read link", path, "this storage has no symbolic links"))
     }
 
     /// The extended attributes of a file, directory or link (of the link itself);
-    /// none where the storage has no such thing.
+    /// empty where the storage does not support them.
     ///
     /// # Errors
     /// If they cannot be read.
@@ -63,7 +63,7 @@ pub struct WholeFile {
     pub data: Vec<u8>,
     /// The file's metadata when reading ended.
     pub metadata: Metadata,
-    /// Whether zeros in it may be holes: then [`FileReader::next_data`] tells which.
+    /// Whether zeros in it may be holes: then [`FileReader::next_data`] reports them.
     pub may_have_holes: bool,
 }
 

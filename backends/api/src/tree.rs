@@ -102,7 +102,7 @@ pub trait Tree: Send + Sync {
 
     /// Where the file `local` of this machine lies inside this tree, if it does.
     ///
-    /// The engine asks it for its own database and log, and leaves them alone.
+    /// The engine asks it for its own database and log, and excludes them from the migration.
     fn locate(&self, local: &Path) -> Option<RelPath> {
         let _ = local;
         None
@@ -114,8 +114,8 @@ pub trait Tree: Send + Sync {
     /// If the root cannot be checked.
     async fn identity(&self) -> Result<Identity>;
 
-    /// Does one small request that the storage itself answers, past every cache:
-    /// what it takes tells how long the way is, and how long its queues.
+    /// Does one small request that the storage itself answers, bypassing every cache:
+    /// its duration measures the latency of the network and the storage's queues.
     ///
     /// # Errors
     /// If the storage does not answer.

@@ -13,6 +13,7 @@ use crate::views;
 
 /// How two trees overlap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Overlap {
     /// They are the same directory.
     Same,

@@ -10,10 +10,11 @@ use super::Fixture;
 
 /// A case that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Failed {
-    /// Its name.
+    /// The name of the case.
     pub case: &'static str,
-    /// What it said.
+    /// The message of its panic.
     pub problem: String,
 }
 
@@ -23,7 +24,7 @@ macro_rules! runs {
     ($($case:ident),* $(,)?) => { [$((stringify!($case), (|fixture| Box::pin(super::$case(fixture))) as Run)),*] };
 }
 
-/// Runs every case, each on a tree that `fresh` makes for it; tells those that failed.
+/// Runs every case, each on a new tree from `fresh`; returns those that failed.
 pub async fn check<F: Fixture>(mut fresh: impl AsyncFnMut(&'static str) -> F) -> Vec<Failed> {
     let mut failed = Vec::new();
     for (case, run) in crate::conformance_cases!(runs) {

@@ -1,4 +1,4 @@
-//! What layers have in common that only look at calls, wait or refuse.
+//! The base of layers that only observe, delay or reject calls.
 
 mod files;
 
@@ -19,7 +19,7 @@ use crate::{
 /// What is done around each call that reaches the storage.
 #[async_trait]
 pub trait Hook: Send + Sync + 'static {
-    /// Before the call: an error is told in the call's place.
+    /// Before the call: an error is returned instead of making the call.
     ///
     /// # Errors
     /// If the call is not to be done.
@@ -34,7 +34,7 @@ pub trait Hook: Send + Sync + 'static {
         let _ = call;
     }
 
-    /// After the call, unless it was refused, or given up half way.
+    /// After the call, unless it was rejected or cancelled.
     fn done(&self, call: &Call<'_>, outcome: &Outcome<'_>) {
         let _ = (call, outcome);
     }

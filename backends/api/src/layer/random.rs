@@ -1,10 +1,10 @@
-//! Numbers that look random (SplitMix64): for jitter and chance, not for secrets.
+//! Pseudo-random numbers (SplitMix64) for jitter and fault injection, not for secrets.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A row of numbers that its seed decides.
+/// A sequence of numbers determined by its seed; shared between threads without a lock.
 #[derive(Debug)]
 pub(crate) struct Random(AtomicU64);
 
@@ -13,8 +13,8 @@ impl Random {
         Self(AtomicU64::new(seed))
     }
 
-    /// One that is different each time.
-    pub(crate) fn anew() -> Self {
+    /// A generator with a different seed each time.
+    pub(crate) fn unseeded() -> Self {
         Self::new(RandomState::new().hash_one(0))
     }
 

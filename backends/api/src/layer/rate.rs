@@ -14,7 +14,7 @@ use crate::Result;
 ///
 /// A call waits until what was moved before it is paid for. Whoever moves much
 /// in one call gets it at once and waits before the next, so that any stretch
-/// of time exceeds the bound by no more than the calls under way. Metadata and
+/// of time exceeds the bound by no more than the calls in flight. Metadata and
 /// names are not counted, and hints to read ahead are passed on: this keeps a
 /// simple tool from taking the whole link; the engine's own limit is exact.
 pub type Rate<T> = Hooked<T, Limiter>;

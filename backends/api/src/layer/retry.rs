@@ -20,7 +20,7 @@ use crate::{
 
 /// A tree of which calls that fail for a while ([`Error::is_temporary`]) are tried again.
 ///
-/// Only calls that can be repeated without harm are: those that look and read,
+/// Only calls that can be repeated without harm are: stat, listing and reading,
 /// and [`Sink::create`], [`Sink::write_whole`], [`Sink::set_times`] and
 /// [`Sink::set_attributes`], which end the same however often they are done.
 ///
@@ -29,7 +29,7 @@ use crate::{
 /// [`Sink::remove_file`], [`Sink::remove_dir`], [`Sink::discard`]); writes in
 /// steps, as nobody knows what arrived of the last one; [`Sink::flush`], as a
 /// second one that goes well says nothing of what the first one lost; and a
-/// listing that fails half way, as its names would come twice.
+/// listing that fails midway, as its names would come twice.
 ///
 /// A reader that fails is opened again, and goes on if the file is still the
 /// same: for that its metadata are asked for once when it is opened.
@@ -42,7 +42,7 @@ pub struct Retry<T> {
 impl<T> Retry<T> {
     /// Tries again what `inner` fails to do, as `policy` says.
     pub fn new(inner: T, policy: RetryPolicy) -> Self {
-        Self { inner: Arc::new(inner), again: Arc::new(Again { policy, random: Random::anew() }) }
+        Self { inner: Arc::new(inner), again: Arc::new(Again { policy, random: Random::unseeded() }) }
     }
 
     /// The tree within.

@@ -47,7 +47,7 @@ pub(crate) async fn run(
     };
     let (migration, events) = Migration::builder()
         .source(source)
-        .boxed_sink(sink)
+        .sink(sink)
         .database(database)
         .audit_log(scratch.path().join("audit.jsonl"))
         .excluded_paths(database_files(&files.database))

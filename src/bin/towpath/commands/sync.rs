@@ -64,7 +64,7 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, Refusal> {
     let sink = trees.sink(&dest, root.permissions, arguments.trash.as_deref()).await?;
     let (migration, events) = Migration::builder()
         .source(opened)
-        .boxed_sink(sink)
+        .sink(sink)
         .database(&files.database)
         .audit_log(&files.log)
         .options(options)
@@ -159,6 +159,7 @@ fn check_apart(source: &Location, dest: &Location) -> Result<(), Refusal> {
             ),
             Overlap::SinkInSource => format!("the destination {dest} lies inside the source {source}"),
             Overlap::SourceInSink => format!("the source {source} lies inside the destination {dest}"),
+            _ => format!("source {source} and destination {dest} overlap"),
         },
     ))
 }

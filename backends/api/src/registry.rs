@@ -54,7 +54,8 @@ pub trait Backend: Send + Sync {
     /// What its trees can keep, at best.
     fn capabilities(&self) -> Capabilities;
 
-    /// Checks the location and settings before anything is opened, such as a host that a program would parse as an option.
+    /// Checks the location and settings before anything is opened: for example, rejects a host that a
+    /// program would parse as an option.
     ///
     /// # Errors
     /// [`OpenError::Usage`] if it can name no tree.

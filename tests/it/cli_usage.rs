@@ -254,7 +254,7 @@ fn the_summary_reports_pending_files_and_how_to_continue() {
     bench.write("fine", "data");
     write(&bench.dest(), "blocked/inner", "");
     let ended = bench.sync(&[]).with_status(3);
-    for text in ["sent 1 files, 4 B", "1 of 2 files in sync", "1 failed", "1 files, 4 B pending: the same command"] {
+    for text in ["sent 1 file, 4 B", "1 of 2 files in sync", "1 failed", "1 file, 4 B pending: the same command"] {
         assert!(ended.stdout.contains(text), "{text}: {}", ended.stdout);
     }
 }
@@ -281,14 +281,14 @@ fn a_hangup_stops_the_run_like_other_signals_and_is_acknowledged() {
     let ended = end(child).with_status(129);
     assert_eq!(
         ended.stderr,
-        "stopping: files that are not finished start again in the next run; press Ctrl-C again to stop at once\n"
+        "stopping: unfinished files start again in the next run; press Ctrl-C again to stop at once\n"
     );
     assert!(
         ended.stdout.contains("stopped: sent 0 files, 0 B in ") && ended.stdout.contains("(0 B/s)"),
         "{}",
         ended.stdout
     );
-    assert!(ended.stdout.contains("files that were not finished start again at 0"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("unfinished files start again at 0"), "{}", ended.stdout);
 }
 
 #[test]
@@ -325,7 +325,7 @@ fn each_run_reports_the_limit_in_force() {
         (&["--bwlimit", "0"], "limit: none"),
         (&["--bwlimit", "off", "--dry-run"], "limit: none"),
         (&["--bwlimit=20M"], "limit: 20 MiB/s each way"),
-        (&["--bwlimit", "auto"], "limit: auto, what the others on the link leave"),
+        (&["--bwlimit", "auto"], "limit: auto, adapts to other traffic"),
     ] {
         let ended = bench.sync(options).with_status(0);
         assert_eq!(ended.stdout.lines().filter(|line| line.starts_with("limit:")).collect::<Vec<_>>(), [limit]);

@@ -97,7 +97,7 @@ fn a_missing_destination_is_not_created() {
     let bench = Bench::new();
     bench.write("dir/file", "data");
     let ended = bench.sync(&["--dry-run"]).with_status(0);
-    assert!(ended.stdout.contains("would send 1 files, 4 B"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("would send 1 file, 4 B"), "{}", ended.stdout);
     assert!(!bench.dest().exists() && !bench.log_file().exists());
 }
 
@@ -110,7 +110,7 @@ fn a_guard_refusal_is_reported_with_its_figures() {
     }
     let ended = bench.sync(&["--dry-run", "--delete-extras"]).with_status(4);
     assert!(ended.stderr.contains("--max-delete 101"), "{}", ended.stderr);
-    assert!(ended.stdout.contains("101 files to delete"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("101 extra files to delete"), "{}", ended.stdout);
 }
 
 #[test]

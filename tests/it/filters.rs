@@ -147,9 +147,9 @@ fn excluded_entries_stay_at_the_destination_unless_delete_excluded_is_set() {
     write(&bench.dest(), "gone/extra", "6");
     let options = ["--exclude=*.tmp", "--exclude=cache", "--delete-extras"];
     let dry = bench.sync(&[&options[..], &["--dry-run"]].concat()).with_status(0);
-    assert!(dry.stdout.contains("1 files to delete"), "{}", dry.stdout);
+    assert!(dry.stdout.contains("1 extra files to delete"), "{}", dry.stdout);
     let ended = bench.sync(&options).with_status(0);
-    assert!(ended.stdout.contains("destination 1 files, 1 directories"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("destination 1 file, 1 directory"), "{}", ended.stdout);
     assert_eq!(arrived(&bench), ["a", "cache", "cache/file", "gone", "gone/b.tmp", "old.tmp"]);
 
     bench.sync(&[&options[..], &["--delete-excluded"]].concat()).with_status(0);
@@ -178,7 +178,7 @@ fn a_backlog_of_other_filters_is_not_resumed() {
     let ended = bench.sync(&["--newer-than=30d"]).with_status(3);
     assert!(!ended.stdout.contains("other filters"), "the same age is the same filter: {}", ended.stdout);
     let ended = bench.sync(&["--exclude=blocked"]).with_status(0);
-    assert!(ended.stdout.contains("scanned: source 1 files"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("scanned: source 1 file"), "{}", ended.stdout);
 }
 
 #[test]

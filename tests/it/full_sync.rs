@@ -144,7 +144,7 @@ fn symlinks_arrive_as_symlinks_with_their_times() {
 
     link("dir/other", "to-file");
     let ended = bench.sync(&[]).with_status(0);
-    assert!(ended.stdout.contains("sent 1 files"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("sent 1 file"), "{}", ended.stdout);
     bench.assert_same_trees();
 }
 

@@ -105,7 +105,7 @@ fn hard_links_are_kept() {
     let times = fs::metadata(bench.source().join("b")).unwrap();
     set_mtime(&bench.dest().join("b"), times.mtime(), times.mtime_nsec() as u32);
     let joined = bench.sync(&[]).with_status(0);
-    assert!(joined.stdout.contains("sent 1 files, 0 B"), "{}", joined.stdout);
+    assert!(joined.stdout.contains("sent 1 file, 0 B"), "{}", joined.stdout);
     assert_eq!(inode("b"), inode("z"));
 
     // New content under all names.
@@ -126,7 +126,7 @@ fn hard_links_become_separate_files_on_request() {
     assert!(ended.stderr.contains("293.0 KiB more"), "{}", ended.stderr);
     // The changed option invalidates the backlog: the names are linked, and no content is sent.
     let joined = bench.sync(&[]).with_status(0);
-    assert!(joined.stdout.contains("sent 1 files, 0 B"), "{}", joined.stdout);
+    assert!(joined.stdout.contains("sent 1 file, 0 B"), "{}", joined.stdout);
     assert_eq!(fs::metadata(bench.dest().join("first")).unwrap().nlink(), 2);
 }
 

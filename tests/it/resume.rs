@@ -146,7 +146,7 @@ fn no_scan_retries_only_failed_files() {
     bench.sync(&[]).with_status(3);
     bench.write("new", "data");
     let ended = bench.sync(&["--no-scan"]).with_status(3);
-    assert!(ended.stdout.contains("trying again what failed in the last run: 1 files, 4 B pending; no scan"));
+    assert!(ended.stdout.contains("retrying what failed in the last run: 1 file, 4 B pending; no scan"));
     fs::remove_dir_all(bench.dest().join("blocked")).unwrap();
     let ended = bench.sync(&["--no-scan"]).with_status(0);
     assert!(ended.stdout.contains("1 of 1 files in sync as of the scan of 2"), "{}", ended.stdout);
@@ -166,7 +166,7 @@ fn a_file_that_fails_in_every_run_does_not_hide_new_ones() {
     for name in ["new", "newer"] {
         bench.write(name, "data");
         let ended = bench.sync(&[]).with_status(3);
-        assert!(ended.stdout.contains("trying again what failed in the last run: 1 files"), "{}", ended.stdout);
+        assert!(ended.stdout.contains("retrying what failed in the last run: 1 file"), "{}", ended.stdout);
         assert_eq!(ended.stderr.matches("\nfailed: ").count(), 1, "it is retried each time: {}", ended.stderr);
         assert_eq!(fs::read(bench.dest().join(name)).unwrap(), b"data");
     }

@@ -54,7 +54,7 @@ fn sigusr1_prints_progress_even_when_quiet() {
     let mut stderr = BufReader::new(running.stderr.take().unwrap());
     let mut line = String::new();
     stderr.read_line(&mut line).unwrap();
-    assert!(line.contains("pending 1 files"), "{line}");
+    assert!(line.contains("pending 1 file"), "{line}");
     let time = line.split(' ').next().unwrap();
     assert!(time.len() == 8 && time.matches(':').count() == 2, "the line has the time of day: {line}");
     end(running).with_status(0);

@@ -110,7 +110,7 @@ fn a_conflicting_directory_fails_only_that_file() {
 
     fs::remove_dir_all(bench.dest().join("blocked")).unwrap();
     let ended = bench.sync(&[]).with_status(0);
-    assert!(ended.stdout.contains("trying again what failed in the last run: 1 files"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("retrying what failed in the last run: 1 file"), "{}", ended.stdout);
     assert_eq!(bench.errors(), []);
     bench.assert_same_trees();
 }

@@ -4,17 +4,17 @@ use towpath::Error;
 
 pub(crate) const ALL_IN_SYNC: u8 = 0;
 pub(crate) const COULD_NOT_RUN: u8 = 1;
-pub(crate) const WRONG_USAGE: u8 = 2;
+pub(crate) const USAGE_ERROR: u8 = 2;
 pub(crate) const NOT_ALL_IN_SYNC: u8 = 3;
 pub(crate) const REFUSED: u8 = 4;
 
-/// Why it cannot run: the exit status, and one line.
-pub(crate) struct Refusal(pub(crate) u8, pub(crate) String);
+/// Why the program ends: the exit status, and an error of one line.
+pub(crate) struct ExitError(pub(crate) u8, pub(crate) String);
 
-impl From<Error> for Refusal {
+impl From<Error> for ExitError {
     fn from(error: Error) -> Self {
         let status = match &error {
-            Error::Usage(_) => WRONG_USAGE,
+            Error::Usage(_) => USAGE_ERROR,
             error if error.is_refusal() => REFUSED,
             _ => COULD_NOT_RUN,
         };

@@ -16,7 +16,7 @@ use clap::Parser as _;
 use args::{Arguments, Command, rsync};
 use commands::{backends, sync};
 use console::output;
-use exit::{COULD_NOT_RUN, WRONG_USAGE};
+use exit::{COULD_NOT_RUN, USAGE_ERROR};
 
 fn main() -> ExitCode {
     let parsed = Arguments::try_parse().unwrap_or_else(|error| {
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
             error.exit();
         }
         answers.iter().for_each(|answer| output::error(answer));
-        std::process::exit(WRONG_USAGE.into());
+        std::process::exit(USAGE_ERROR.into());
     });
     let arguments = match parsed.command {
         Command::Sync(arguments) => arguments,

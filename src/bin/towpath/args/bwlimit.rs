@@ -1,11 +1,11 @@
-//! `--bwlimit`: what it takes.
+//! `--bwlimit`: its values.
 
 use super::size::{parse_rate, parse_size};
 
-/// What `--bwlimit` takes.
+/// A value of `--bwlimit`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BwLimit {
-    /// No limit, said in so many words: a script need not leave the option out.
+    /// No limit, as a value, so that a script need not omit the option.
     Off,
     Fixed(u64),
     Auto,
@@ -21,7 +21,7 @@ pub(crate) fn parse_bwlimit(text: &str) -> Result<BwLimit, String> {
     }
 }
 
-/// Whether it is a rate of exactly nothing: less than a byte is no wish for all there is.
+/// Whether it is exactly zero: a rate below one byte does not mean "no limit".
 fn is_zero(text: &str) -> bool {
     let rate = text.strip_suffix("/s").unwrap_or(text);
     parse_size(rate) == Ok(0) && !rate.contains(|c: char| matches!(c, '1'..='9'))

@@ -1,4 +1,4 @@
-//! The options that leave something out, and the filter they make.
+//! The options that exclude something, and the filter made of them.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -19,26 +19,25 @@ pub(crate) struct FilterArguments {
     #[command(flatten)]
     rules: RuleArguments,
 
-    /// Leave out files larger than this (for example 2G)
+    /// Exclude files larger than this (for example 2G)
     #[arg(long, value_name = "SIZE", allow_hyphen_values = true, value_parser = parse_size, help_heading = HEADING)]
     max_size: Option<u64>,
 
-    /// Leave out files smaller than this (for example 1: empty files)
+    /// Exclude files smaller than this (for example 1: empty files)
     #[arg(long, value_name = "SIZE", allow_hyphen_values = true, value_parser = parse_size, help_heading = HEADING)]
     min_size: Option<u64>,
 
-    /// Leave out files whose mtime is not later than this: a date such as 2026-01-31 (local time),
-    /// a time such as 2026-01-31T12:00:00Z, or an age such as 30d, 12h
+    /// Exclude files whose mtime is not later than this: a date such as 2026-01-31 (local time), a
+    /// time such as 2026-01-31T12:00:00Z, or an age such as 30d or 12h
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = parse_since, help_heading = HEADING)]
     newer_than: Option<Since>,
 
-    /// Stay on one file system: a directory on which another one is mounted is made at DEST, but
-    /// what is in it is left out
+    /// Stay on one file system: a mount point inside SOURCE is created as an empty directory
     #[arg(short = 'x', long, help_heading = HEADING)]
     one_file_system: bool,
 
-    /// With --delete-extras: delete from DEST also what the patterns exclude, even if SOURCE has
-    /// it; without it that is left alone
+    /// With --delete-extras: delete entries of DEST that the patterns exclude, too, even if SOURCE
+    /// has them; without this option they stay
     #[arg(long, requires = "delete_extras", help_heading = HEADING)]
     pub(crate) delete_excluded: bool,
 }
@@ -86,19 +85,19 @@ impl RuleOption {
         let (value, help) = match self {
             Self::Exclude => (
                 "PATTERN",
-                "Leave out what matches, as in a .gitignore: *.tmp in every directory, /cache only at \
-                 the top, cache/ only directories, ** across directories. May be repeated; of all \
-                 patterns that match, the last one on the command line decides",
+                "Exclude entries that match, as in a .gitignore: *.tmp in every directory, /cache only \
+                 at the root, cache/ only directories, ** across directories. May be repeated; the \
+                 last matching pattern on the command line decides",
             ),
             Self::Include => (
                 "PATTERN",
-                "Take in what matches although a pattern before excludes it; but nothing below a \
-                 directory that is excluded",
+                "Include entries that match, although an earlier pattern excludes them; but nothing \
+                 below an excluded directory",
             ),
             Self::ExcludeFrom => (
                 "FILE",
-                "Take patterns from a file: one in each line to exclude, or to include after a !; \
-                 lines that begin with # are comments",
+                "Read patterns from a file, one per line: to exclude, or after a ! to include; lines \
+                 that begin with # are comments",
             ),
         };
         Arg::new(self.name())
@@ -111,7 +110,7 @@ impl RuleOption {
             .help_heading(HEADING)
     }
 
-    /// The rules that one value of this option stands for.
+    /// The rules of one value of this option.
     fn rules(self, value: &OsStr) -> Result<Vec<Rule>, String> {
         let bytes = value.as_bytes();
         let rule = match self {

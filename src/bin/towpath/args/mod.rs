@@ -19,8 +19,7 @@ use filters::FilterArguments;
 use size::{parse_count, parse_duration, parse_interval, parse_positive_size, parse_rate};
 use towpath::{AfterBacklog, Algorithm, Bandwidth, HardLinks, Links, MaxDelete, Mirror, Options, Specials, WriteMode};
 
-/// Migrates huge file trees between mounted shares, within a bandwidth limit,
-/// and proves afterwards what it did.
+/// Migrate huge file trees between mounted shares within a bandwidth limit, with proof of what was done.
 #[derive(Debug, Parser)]
 #[command(name = "towpath", version, max_term_width = 100, styles = Styles::plain())]
 pub(crate) struct Arguments {
@@ -34,13 +33,13 @@ pub(crate) enum Command {
     Backends(BackendsArguments),
 }
 
-/// Lists what this program can open: paths, and the services that were built in, with their
-/// options and the environment variables that give these.
+/// List the storages that this build can open, with their options and the environment variables
+/// that set them.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 OPTIONS OF BACKENDS
-  Of a URL (s3://bucket/prefix?region=eu-central-1), before those of the configuration file,
-  before those of the environment. The file has sections by scheme and by URL:
+  Options come from the URL (s3://bucket/prefix?region=eu-central-1), then the configuration
+  file, then the environment; the first one counts. The file has sections by scheme and by URL:
 
   [s3]
   endpoint = \"https://s3.example.org\"
@@ -48,163 +47,162 @@ OPTIONS OF BACKENDS
   [\"s3://archive\"]
   secret_access_key = \"...\"")]
 pub(crate) struct BackendsArguments {
-    /// How it is listed: lines for people, or a JSON object a line
+    /// Output format: text, or one JSON object per line
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
 }
 
-/// Brings DEST in sync with SOURCE: sends every file that DEST lacks, or has
-/// with another size or mtime.
+/// Bring DEST in sync with SOURCE: send each file that is missing at DEST or has another size or
+/// mtime there.
 ///
-/// What is to be done is kept in a database, so that the same command takes up
-/// an interrupted migration where it stopped, without looking through the trees
-/// again. Every file ends with a line in the log: sent with its checksum, or
-/// failed with the reason. Nothing is deleted from DEST unless --delete-extras asks for it.
+/// A database keeps what is pending, so that the same command resumes an interrupted migration
+/// without scanning again. Each file gets a line in the log: sent, with its checksum, or failed,
+/// with the reason. Nothing is deleted from DEST without --delete-extras.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 EXAMPLE
   towpath sync /mnt/old /mnt/new --bwlimit 20M
 
-  Stop it with Ctrl-C, or lose the machine: the same command goes on.
+  After Ctrl-C or a crash, the same command resumes.
 
 SIZES AND RATES
   K, M, G, T (or KiB, MiB, …) are powers of 1024; KB, MB, GB, TB of 1000.
 
 EXIT STATUS
-  0 all in sync; 1 could not run; 2 wrong usage; 3 finished, but some files are not in sync;
-  4 a safety guard refused; 129, 130, 143 stopped by a signal, with the state saved.")]
+  0 all files in sync; 1 could not run; 2 usage error; 3 finished, but some files are not in
+  sync; 4 refused by a guard; 129, 130, 143 stopped by a signal, with the state saved.")]
 pub(crate) struct SyncArguments {
-    /// The tree to read from: any mounted directory, or a URL of one of `towpath backends`
+    /// Tree to read: a mounted directory, or a URL (see `towpath backends`)
     #[arg(value_parser = parse_location())]
-    pub(crate) source: Given,
+    pub(crate) source: LocationArgument,
 
-    /// The tree to write into: a mounted directory, made if only its last part is missing, or a URL
+    /// Tree to write: a mounted directory, created if only its last component is missing, or a URL
     #[arg(value_parser = parse_location())]
-    pub(crate) dest: Given,
+    pub(crate) dest: LocationArgument,
 
-    // Values of numbers may begin with a hyphen: `--bwlimit -1` is then answered
-    // with what a rate is, rather than with "unexpected argument".
-    /// The most to read, and the most to write, per second (for example 20M), or `auto` to take
-    /// only what the others on the link leave; `off`, or 0, is no limit [default: off]
+    // Numbers may begin with a hyphen, so that the error for `--bwlimit -1` says what a rate is instead of
+    // "unexpected argument".
+    /// Limit for reading and for writing, per second (for example 20M); `auto` adapts to the other
+    /// traffic on the link; `off` or 0 means no limit [default: off]
     #[arg(long, value_name = "RATE", allow_hyphen_values = true, value_parser = parse_bwlimit)]
     pub(crate) bwlimit: Option<BwLimit>,
 
-    /// With --bwlimit auto: the most that it may become
+    /// With --bwlimit auto: the highest limit
     #[arg(long, value_name = "RATE", allow_hyphen_values = true, requires = "bwlimit", value_parser = parse_rate)]
     pub(crate) bwlimit_max: Option<u64>,
 
-    /// The checksum to compute while reading: md5, sha1, sha256 or blake2b
+    /// Checksum to compute while reading: md5, sha1, sha256 or blake2b
     #[arg(long, value_name = "ALGORITHM", default_value_t)]
     pub(crate) checksum: Algorithm,
 
-    /// The database that remembers what is done; on a local disk [default: a file for this pair
-    /// of trees in ~/.local/state/towpath]
+    /// Database of the migration, on a local disk [default: a file for this pair of trees in
+    /// ~/.local/state/towpath]
     #[arg(long, value_name = "FILE")]
     pub(crate) database: Option<PathBuf>,
 
-    /// The log that gets a line of JSON for each file [default: beside the default database]
+    /// Audit log, with one JSON line per file [default: beside the default database]
     #[arg(long, value_name = "FILE")]
     pub(crate) log_file: Option<PathBuf>,
 
-    /// The file with options of backends, for its owner alone [default: ~/.config/towpath/config.toml]
+    /// File with options of backends, readable by its owner only [default:
+    /// ~/.config/towpath/config.toml]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
-    /// Scan both trees even if a backlog from an earlier run is at hand
+    /// Scan both trees even if an earlier run left a backlog
     #[arg(long)]
     pub(crate) rescan: bool,
 
-    /// After the backlog of an interrupted run, scan both trees in the same run and send the rest
+    /// Resume the backlog of an interrupted run, then scan both trees and send the rest
     #[arg(long, conflicts_with_all = ["rescan", "accept_new_tree"])]
     pub(crate) then_scan: bool,
 
-    /// Send only the backlog of the last run, what is pending or failed in it, without a scan
+    /// Send only what is pending or failed in the last run's backlog, without a scan
     #[arg(long, conflicts_with_all = ["then_scan", "rescan", "accept_new_tree", "dry_run"])]
     pub(crate) no_scan: bool,
 
-    /// Once, after SOURCE or DEST, or a file system mounted inside one of them, was replaced by
-    /// another on purpose: take the trees as they are now. Scans again, and deletes nothing
+    /// Accept that SOURCE or DEST, or a file system mounted inside one of them, was replaced on
+    /// purpose. Scan both trees, and delete nothing; use it once
     #[arg(long, conflicts_with = "delete_extras")]
     pub(crate) accept_new_tree: bool,
 
-    /// What becomes of symbolic links: made anew with the same target, left out, or what they lead
-    /// to copied in their place (never from outside the source)
-    #[arg(long, value_name = "WHAT", value_enum, default_value_t = LinksArgument::Copy, help_heading = "What arrives")]
+    /// Symbolic links: copy them with the same target, skip them, or follow them and copy what they
+    /// point to (never outside SOURCE)
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = LinksArgument::Copy, help_heading = "What is copied")]
     pub(crate) links: LinksArgument,
 
-    /// What becomes of files with several names: these are kept where the destination can, or each
-    /// becomes a file of its own
-    #[arg(long, value_name = "WHAT", value_enum, default_value_t = HardLinksArgument::Keep, help_heading = "What arrives")]
+    /// Hard links: keep several names of one file where DEST can, or copy each name as a file of
+    /// its own
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = HardLinksArgument::Keep, help_heading = "What is copied")]
     pub(crate) hard_links: HardLinksArgument,
 
-    /// Special files (FIFOs, sockets, devices), which are never copied: counted and logged, or
-    /// reported as failed, with exit status 3
-    #[arg(long, value_name = "WHAT", value_enum, default_value_t = SpecialsArgument::Skip, help_heading = "What arrives")]
+    /// Special files (FIFOs, sockets, devices), which are never copied: skip and log them, or
+    /// report them as failed, with exit status 3
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = SpecialsArgument::Skip, help_heading = "What is copied")]
     pub(crate) specials: SpecialsArgument,
 
     /// Apply the source's permissions
-    #[arg(long, help_heading = "What arrives")]
+    #[arg(long, help_heading = "What is copied")]
     pub(crate) perms: bool,
 
     /// Apply the source's user and group
-    #[arg(long, help_heading = "What arrives")]
+    #[arg(long, help_heading = "What is copied")]
     pub(crate) owner: bool,
 
-    /// Keep extended attributes and ACLs of what is sent
-    #[arg(long, help_heading = "What arrives")]
+    /// Apply the source's extended attributes and ACLs to what is sent
+    #[arg(long, help_heading = "What is copied")]
     pub(crate) xattrs: bool,
 
-    /// How a file at DEST is replaced: written over, or written beside it under a hidden name and
-    /// then renamed
-    #[arg(long, value_name = "HOW", value_enum, default_value_t = WriteModeArgument::Inplace, help_heading = "What arrives")]
+    /// How to replace a file at DEST: overwrite it, or write a hidden partial file beside it and
+    /// rename that
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = WriteModeArgument::Inplace, help_heading = "What is copied")]
     pub(crate) write_mode: WriteModeArgument,
 
-    /// Delete from DEST what SOURCE does not have, after everything was sent
+    /// Delete entries of DEST that SOURCE does not have, after all files were sent
     #[arg(long, help_heading = "Deletion")]
     pub(crate) delete_extras: bool,
 
-    /// The most files to delete, as a number or in percent of DEST's files; if there are more,
-    /// none is deleted [default: 10%, and at least 100]
+    /// Delete nothing if more files than this would be deleted: a number, or a percentage of
+    /// DEST's files [default: 10%, and at least 100]
     #[arg(long, value_name = "N", requires = "delete_extras", value_parser = parse_max_delete, help_heading = "Deletion")]
     pub(crate) max_delete: Option<MaxDelete>,
 
-    /// Delete also from other file systems that are mounted inside DEST
+    /// Delete on other file systems that are mounted inside DEST, too
     #[arg(long, requires = "delete_extras", help_heading = "Deletion")]
     pub(crate) delete_other_file_systems: bool,
 
-    /// Move what would be deleted into this directory, which keeps its tree; on the same file
-    /// system as DEST
+    /// Move deleted entries into this directory, with their paths, instead of deleting them; on
+    /// the same file system as DEST
     #[arg(long, value_name = "DIR", requires = "delete_extras", help_heading = "Deletion")]
     pub(crate) trash: Option<PathBuf>,
 
-    /// Scan, list what would be done and why, sorted by path, and change nothing at DEST
+    /// Scan, list what would be done and why, sorted by path, and change nothing
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
 
-    /// How --dry-run lists it: lines for people, or a JSON object a line
+    /// Output format of --dry-run: text, or one JSON object per line
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text, requires = "dry_run")]
     pub(crate) format: Format,
 
-    /// mtimes that differ by no more are the same (for example 2s) [default: as precise as the
-    /// coarser of the two file systems]
+    /// Treat mtimes that differ by no more than this as equal (for example 2s) [default: the
+    /// precision of the coarser file system]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = parse_duration)]
     pub(crate) modify_window: Option<Duration>,
 
-    /// Files under way at the same time; at most half of them large ones (1 MiB or more)
-    /// [default: as many as suit the storages, 16 for most]
+    /// Files in flight at the same time: a lane transfers one file at a time, and at most half of
+    /// the lanes take large files (1 MiB or more) [default: depends on the storages, 16 for most]
     #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = parse_count)]
     pub(crate) lanes: Option<usize>,
 
-    /// Directories read at the same time, on each side
+    /// Directories to read at the same time, on each side
     #[arg(long, value_name = "N", allow_hyphen_values = true, default_value_t = Options::default().walkers, value_parser = parse_count)]
     pub(crate) walkers: usize,
 
-    /// Size of the blocks that files are cut into
+    /// Size of the blocks that files are read and written in
     #[arg(long, value_name = "SIZE", allow_hyphen_values = true, default_value = "5M", value_parser = parse_positive_size)]
     pub(crate) block_size: usize,
 
-    /// Blocks held in memory between reading and writing: queue capacity x block size bounds
-    /// the memory
+    /// Blocks in memory between reading and writing: queue capacity x block size bounds the memory
     #[arg(long, value_name = "N", allow_hyphen_values = true, default_value_t = Options::default().queue_capacity, value_parser = parse_count)]
     pub(crate) queue_capacity: usize,
 
@@ -212,11 +210,11 @@ pub(crate) struct SyncArguments {
     #[arg(short, long, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
 
-    /// Print each file that was sent; twice: also what the engine does
+    /// Print each file that was sent; given twice, also diagnostics of the engine
     #[arg(short, long, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 
-    /// Time between lines of progress when the output is no terminal
+    /// Interval of progress lines when the output is not a terminal
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, default_value = "30s", value_parser = parse_interval)]
     pub(crate) progress_interval: Duration,
 
@@ -260,19 +258,19 @@ pub(crate) enum WriteModeArgument {
     Atomic,
 }
 
-/// What SOURCE and DEST take: a location, or why it is none. The parser of the command line
-/// would repeat what was given, and that may hold a password.
+/// A location argument: SOURCE or DEST, or why it is invalid. An error of the command line's own parser
+/// would repeat the argument, which may hold a password.
 #[derive(Clone, Debug)]
-pub(crate) struct Given(Result<Location, InvalidLocation>);
+pub(crate) struct LocationArgument(Result<Location, InvalidLocation>);
 
-impl Given {
+impl LocationArgument {
     pub(crate) fn location(&self) -> Result<&Location, String> {
         self.0.as_ref().map_err(InvalidLocation::to_string)
     }
 }
 
-fn parse_location() -> impl TypedValueParser<Value = Given> {
-    OsStringValueParser::new().map(|text| Given(Location::parse(&text)))
+fn parse_location() -> impl TypedValueParser<Value = LocationArgument> {
+    OsStringValueParser::new().map(|text| LocationArgument(Location::parse(&text)))
 }
 
 /// What `--max-delete` takes: `500`, `5%`.
@@ -288,7 +286,7 @@ fn parse_max_delete(text: &str) -> Result<MaxDelete, String> {
 }
 
 impl SyncArguments {
-    /// The limit, if it is known beforehand.
+    /// The limit, if it is fixed.
     pub(crate) fn fixed_limit_bytes_per_s(&self) -> Option<u64> {
         match self.bwlimit {
             Some(BwLimit::Fixed(limit)) => Some(limit),
@@ -302,15 +300,15 @@ impl SyncArguments {
             (Some(BwLimit::Auto), max_bytes_per_s) => Ok(Bandwidth::Auto { max_bytes_per_s }),
             (Some(BwLimit::Fixed(limit)), None) => Ok(Bandwidth::Limit(limit)),
             (Some(BwLimit::Fixed(_) | BwLimit::Off), Some(_)) => {
-                Err("--bwlimit-max is for --bwlimit auto; a fixed rate is its own maximum".to_owned())
+                Err("--bwlimit-max needs --bwlimit auto; a fixed limit is its own maximum".to_owned())
             }
         }
     }
 
-    /// What the engine is told.
+    /// The engine's options.
     ///
     /// # Errors
-    /// One line that names the option whose value cannot be used.
+    /// One line that names the option whose value is invalid.
     pub(crate) fn options(&self) -> Result<Options, String> {
         Ok(Options::default()
             .bandwidth(self.bandwidth()?)

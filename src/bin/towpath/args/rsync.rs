@@ -1,4 +1,4 @@
-//! Answers for those who are used to rsync: what its options are called here.
+//! Advice for options of rsync: what to use instead.
 
 use std::ffi::OsString;
 
@@ -8,7 +8,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 const OPTIONS: &[(&[&str], &str)] = &[
     (
         &["--delete", "--del", "--delete-before", "--delete-during", "--delete-delay", "--delete-after"],
-        "use --delete-extras, which deletes after everything was sent; list first what would go with --dry-run",
+        "use --delete-extras, which deletes after all files were sent; list first what it would delete with --dry-run",
     ),
     (
         &["-a", "--archive"],
@@ -30,7 +30,7 @@ const OPTIONS: &[(&[&str], &str)] = &[
     ),
     (&["-e", "--rsh"], "use a URL such as sftp://user@host/path: see `towpath backends`"),
     (&["--stats"], "the summary at the end is always printed; the log and the database have each file"),
-    (&["--progress", "--info"], "progress is always shown, every --progress-interval where the output is no terminal"),
+    (&["--progress", "--info"], "progress is always shown, every --progress-interval if the output is not a terminal"),
     (
         &["-P", "--partial"],
         "leave it out: progress is always shown, and the same command resumes an interrupted migration",
@@ -41,37 +41,31 @@ const OPTIONS: &[(&[&str], &str)] = &[
     (&["--size-only"], "size and mtime decide; --modify-window says how far mtimes may differ"),
     (
         &["-u", "--update", "--existing", "--ignore-existing", "--ignore-non-existing"],
-        "there is nothing like it: DEST gets every file that it lacks or has with another size or mtime; see --exclude and \
-         --newer-than for what to leave out",
+        "there is no such option: each file that is missing at DEST or has another size or mtime there is sent; see --exclude \
+         and --newer-than",
     ),
-    (&["-I", "--ignore-times"], "there is nothing like it: files of the same size and mtime are taken for the same"),
+    (&["-I", "--ignore-times"], "there is no such option: files with the same size and mtime are in sync"),
     (
         &["-f", "--filter", "-F", "-C", "--cvs-exclude", "--include-from"],
-        "use --exclude, --include and --exclude-from, with the patterns of a .gitignore (`!` before one takes in)",
+        "use --exclude, --include and --exclude-from, with .gitignore patterns (`!` before a pattern includes)",
     ),
-    (
-        &["--files-from"],
-        "use --exclude '*' and then --include for what is to be sent, and for the directories above it",
-    ),
-    (
-        &["-b", "--backup", "--backup-dir"],
-        "what is deleted can be moved to --trash DIR; of what is replaced nothing is kept",
-    ),
-    (&["--append", "--append-verify"], "a file that was not finished is sent again as a whole; leave it out"),
+    (&["--files-from"], "use --exclude '*', then --include for each file to send and for the directories above it"),
+    (&["-b", "--backup", "--backup-dir"], "--trash DIR keeps what is deleted; files that are replaced are not kept"),
+    (&["--append", "--append-verify"], "an unfinished file is sent again as a whole; leave it out"),
     (
         &["-T", "--temp-dir", "--partial-dir", "--delay-updates"],
-        "use --write-mode atomic, which writes beside the old file and then renames",
+        "use --write-mode atomic, which writes a partial file and renames it",
     ),
     (&["--numeric-ids"], "users and groups are always numbers; leave it out, and use --owner to apply them"),
-    (&["--timeout", "--contimeout"], "leave it out: what fails for a while is tried again"),
-    (&["--remove-source-files"], "SOURCE is never written to: delete it yourself, once all is in sync"),
+    (&["--timeout", "--contimeout"], "leave it out: temporary failures are retried"),
+    (&["--remove-source-files"], "SOURCE is never written to: delete it yourself once all files are in sync"),
     (
         &["-R", "--relative"],
         "the content of SOURCE always goes into DEST; leave it out, and name the directory in DEST",
     ),
-    (&["--link-dest", "--compare-dest", "--copy-dest"], "there is nothing like it: DEST alone is compared"),
-    (&["--human-readable"], "sizes are always shown so; leave it out"),
-    (&["-m", "--prune-empty-dirs"], "empty directories are always made; --exclude leaves some out"),
+    (&["--link-dest", "--compare-dest", "--copy-dest"], "there is no such option: SOURCE is compared with DEST only"),
+    (&["--human-readable"], "sizes are always human-readable; leave it out"),
+    (&["-m", "--prune-empty-dirs"], "empty directories are always created; exclude some with --exclude"),
     (&["--list-only", "--out-format"], "use --dry-run to list what would be done, with --format json for programs"),
     (&["-i", "--itemize-changes"], "use --dry-run to list what would be done, and -v to print each file"),
 ];
@@ -79,7 +73,7 @@ const OPTIONS: &[(&[&str], &str)] = &[
 const CHECKSUM: &str = "here --checksum takes an algorithm (md5, sha1, sha256, blake2b; sha256 is the default), which is \
                         computed while reading and logged; size and mtime decide what is sent, not the content";
 
-/// Lines for an error of the command line, if it is a habit of rsync's: one for each letter of `-avz`.
+/// Advice on an error of the command line, if the option is one of rsync: a line for each letter of `-avz`.
 pub(crate) fn answers(error: &clap::Error, arguments: impl Iterator<Item = OsString>) -> Vec<String> {
     let Some((option, advice)) = first(error) else { return Vec::new() };
     let mut lines = vec![line(&option, advice)];
@@ -95,7 +89,7 @@ pub(crate) fn answers(error: &clap::Error, arguments: impl Iterator<Item = OsStr
 }
 
 fn line(option: &str, advice: &str) -> String {
-    format!("{option} is not as in rsync: {advice}")
+    format!("{option} differs from rsync: {advice}")
 }
 
 fn advice_on(option: &str) -> Option<&'static str> {
@@ -156,7 +150,7 @@ mod tests {
     fn every_option_of_rsync_that_is_listed_is_answered() {
         for name in OPTIONS.iter().flat_map(|(names, _)| *names) {
             let text = answered(name).unwrap();
-            assert!(text.starts_with(&format!("{name} is not as in rsync: ")), "{text}");
+            assert!(text.starts_with(&format!("{name} differs from rsync: ")), "{text}");
         }
         assert!(answered("-av").is_some(), "the first of several letters");
         assert_eq!(answered("--nonsense"), None);

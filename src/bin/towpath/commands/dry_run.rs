@@ -17,7 +17,7 @@ use crate::args::{Format, SyncArguments};
 use crate::config::state_files::{StateFiles, canonical_of};
 use crate::console;
 use crate::console::output;
-use crate::exit::{COULD_NOT_RUN, NOT_ALL_IN_SYNC, REFUSED, Refusal};
+use crate::exit::{COULD_NOT_RUN, ExitError, NOT_ALL_IN_SYNC, REFUSED};
 use towpath::{Migration, Options, Planned, RecordedSink, Report, RunOutcome, Sink, Source};
 use towpath::{canonical_path, database_files};
 
@@ -30,13 +30,13 @@ pub(crate) async fn run(
     source: Box<dyn Source>,
     trees: &Trees,
     files: &StateFiles,
-) -> Result<u8, Refusal> {
+) -> Result<u8, ExitError> {
     let scratch = tempfile::Builder::new()
         .prefix("towpath-dry-run-")
         // The copy holds the names of all files.
         .permissions(Permissions::from_mode(0o700))
         .tempdir_in(scratch_folder(places, &files.database))
-        .map_err(|error| Refusal(COULD_NOT_RUN, format!("the dry run's database cannot be created: {error}")))?;
+        .map_err(|error| ExitError(COULD_NOT_RUN, format!("the dry run's database cannot be created: {error}")))?;
     options.dry_run = true;
     let database = scratch.path().join("backlog.db");
     let sink_root = canonical_of(places[1]);
@@ -75,8 +75,8 @@ async fn local_sink(
     arguments: &SyncArguments,
     source: &dyn Source,
     known: RecordedSink,
-) -> Result<Box<dyn Sink>, Refusal> {
-    let failed = |error: &towpath_local::OpenError| Refusal(COULD_NOT_RUN, format!("destination {error}"));
+) -> Result<Box<dyn Sink>, ExitError> {
+    let failed = |error: &towpath_local::OpenError| ExitError(COULD_NOT_RUN, format!("destination {error}"));
     let Some(mut sink) = LocalSink::inspect(dest).map_err(|error| failed(&error))? else {
         let root = canonical_path(dest);
         let above = root.parent().map(LocalSink::inspect).transpose().map_err(|error| failed(&error))?.flatten();
@@ -97,7 +97,7 @@ async fn local_sink(
         ),
     }
     if let Some(trash) = &arguments.trash {
-        sink = sink.with_trash(trash).map_err(|error| Refusal(COULD_NOT_RUN, format!("trash {error}")))?;
+        sink = sink.with_trash(trash).map_err(|error| ExitError(COULD_NOT_RUN, format!("trash {error}")))?;
     }
     Ok(Box::new(sink))
 }

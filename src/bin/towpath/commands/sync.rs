@@ -12,10 +12,10 @@ use super::trees::Trees;
 use super::watch::{Watched, watch};
 use super::{dry_run, patterns, remote};
 use crate::args::bwlimit::BwLimit;
-use crate::args::{Format, Given, SyncArguments};
+use crate::args::{Format, LocationArgument, SyncArguments};
 use crate::config::state_files::{StateFiles, canonical_of, state_files};
 use crate::console::{self, format, output};
-use crate::exit::{ALL_IN_SYNC, COULD_NOT_RUN, NOT_ALL_IN_SYNC, REFUSED, Refusal, WRONG_USAGE};
+use crate::exit::{ALL_IN_SYNC, COULD_NOT_RUN, ExitError, NOT_ALL_IN_SYNC, REFUSED, USAGE_ERROR};
 use crate::signals::{self, Received};
 use towpath::canonical_path;
 use towpath::{Migration, Options, Report, RunOutcome, Source};
@@ -34,18 +34,19 @@ pub(crate) async fn run(arguments: SyncArguments) -> u8 {
     }
     match try_run(&arguments).await {
         Ok(status) => status,
-        Err(Refusal(status, problem)) => {
+        Err(ExitError(status, problem)) => {
             output::error(&problem);
             status
         }
     }
 }
 
-async fn try_run(arguments: &SyncArguments) -> Result<u8, Refusal> {
-    let place = |given: &'_ Given| given.location().cloned().map_err(|problem| Refusal(WRONG_USAGE, problem));
+async fn try_run(arguments: &SyncArguments) -> Result<u8, ExitError> {
+    let place =
+        |given: &'_ LocationArgument| given.location().cloned().map_err(|problem| ExitError(USAGE_ERROR, problem));
     let (source, dest) = (place(&arguments.source)?, place(&arguments.dest)?);
     if let Some(explanation) = [&source, &dest].into_iter().find_map(remote::explain) {
-        return Err(Refusal(WRONG_USAGE, explanation));
+        return Err(ExitError(USAGE_ERROR, explanation));
     }
     let trees = Trees::new(arguments.config.as_deref())?;
     if let Some(note) = &trees.note {
@@ -58,7 +59,7 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, Refusal> {
     if arguments.dry_run {
         return dry_run::run(arguments, [&source, &dest], options, opened, &trees, &files).await;
     }
-    let _only_run = OnlyRun::of(&source, &dest).map_err(|problem| Refusal(COULD_NOT_RUN, problem))?;
+    let _only_run = OnlyRun::of(&source, &dest).map_err(|problem| ExitError(COULD_NOT_RUN, problem))?;
     // From here on things are touched: a local destination is made and probed.
     let root = root_of(&*opened).await?;
     let sink = trees.sink(&dest, root.permissions, arguments.trash.as_deref()).await?;
@@ -92,10 +93,10 @@ fn tell_note(arguments: &SyncArguments, note: &str) {
     }
 }
 
-async fn root_of(source: &dyn Source) -> Result<Metadata, Refusal> {
+async fn root_of(source: &dyn Source) -> Result<Metadata, ExitError> {
     source.metadata(&RelPath::root()).await.map_err(|error| {
         let root = format::escape(source.root());
-        Refusal(COULD_NOT_RUN, format!("the source {root} cannot be read: {error}"))
+        ExitError(COULD_NOT_RUN, format!("the source {root} cannot be read: {error}"))
     })
 }
 
@@ -104,8 +105,8 @@ async fn check(
     arguments: &SyncArguments,
     [source, dest]: [&Location; 2],
     trees: &Trees,
-) -> Result<(Box<dyn Source>, StateFiles, Options), Refusal> {
-    let wrong_usage = |problem: String| Refusal(WRONG_USAGE, problem);
+) -> Result<(Box<dyn Source>, StateFiles, Options), ExitError> {
+    let wrong_usage = |problem: String| ExitError(USAGE_ERROR, problem);
     let options = arguments.options().map_err(wrong_usage)?;
     options.check().map_err(|error| wrong_usage(error.to_string()))?;
     for note in patterns::check(&options.filter.rules, [source, dest]).map_err(wrong_usage)? {
@@ -115,14 +116,14 @@ async fn check(
     trees.check(dest)?;
     let opened = trees.source(source).await?;
     if let Location::Path(dest) = dest {
-        LocalSink::check(dest).map_err(|error| Refusal(COULD_NOT_RUN, format!("destination {error}")))?;
+        LocalSink::check(dest).map_err(|error| ExitError(COULD_NOT_RUN, format!("destination {error}")))?;
     }
     check_apart(source, dest)?;
     if let Some(trash) = &arguments.trash {
         check_trash(trash, source, dest)?;
     }
     let files = state_files(source, dest, arguments.database.as_deref(), arguments.log_file.as_deref())
-        .map_err(|problem| Refusal(COULD_NOT_RUN, problem))?;
+        .map_err(|problem| ExitError(COULD_NOT_RUN, problem))?;
     if arguments.dry_run {
         // It keeps its own, and may run beside the real one.
         return Ok((opened, files, options));
@@ -133,7 +134,7 @@ async fn check(
 }
 
 /// Neither tree may lie in the other.
-fn check_apart(source: &Location, dest: &Location) -> Result<(), Refusal> {
+fn check_apart(source: &Location, dest: &Location) -> Result<(), ExitError> {
     let overlapping = match (source, dest) {
         (Location::Path(source), Location::Path(dest)) => {
             let failed = |error| {
@@ -143,14 +144,14 @@ fn check_apart(source: &Location, dest: &Location) -> Result<(), Refusal> {
                     dest = dest.display()
                 )
             };
-            overlap(source, dest).map_err(|error| Refusal(COULD_NOT_RUN, failed(error)))?
+            overlap(source, dest).map_err(|error| ExitError(COULD_NOT_RUN, failed(error)))?
         }
         (Location::Url(source), Location::Url(dest)) => overlap_of_urls(source, dest),
         _ => None,
     };
     let Some(overlapping) = overlapping else { return Ok(()) };
-    Err(Refusal(
-        WRONG_USAGE,
+    Err(ExitError(
+        USAGE_ERROR,
         match overlapping {
             Overlap::Same => format!("source {source} and destination {dest} are the same directory"),
             Overlap::Shown => format!(
@@ -173,16 +174,16 @@ fn overlap_of_urls(source: &Url, dest: &Url) -> Option<Overlap> {
     }
 }
 
-fn check_trash(trash: &Path, source: &Location, dest: &Location) -> Result<(), Refusal> {
+fn check_trash(trash: &Path, source: &Location, dest: &Location) -> Result<(), ExitError> {
     let shown = trash.display();
     if let Location::Url(_) = dest {
-        return Err(Refusal(WRONG_USAGE, format!("trash {shown}: nothing can be moved there from {dest}")));
+        return Err(ExitError(USAGE_ERROR, format!("trash {shown}: nothing can be moved there from {dest}")));
     }
     if let Location::Path(source) = source
         && canonical_path(trash).starts_with(canonical_path(source))
     {
         let problem = format!("trash {shown} lies inside the source, which is never written to");
-        return Err(Refusal(WRONG_USAGE, problem));
+        return Err(ExitError(USAGE_ERROR, problem));
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use towpath_backend::registry::{ConfigSources, Location, OpenError, Registry};
 use towpath_local::Local;
 
 use crate::config;
-use crate::exit::{COULD_NOT_RUN, Refusal, WRONG_USAGE};
+use crate::exit::{COULD_NOT_RUN, ExitError, USAGE_ERROR};
 use towpath::{Sink, Source};
 
 /// All backends that were built in.
@@ -29,19 +29,19 @@ pub(crate) struct Trees {
 impl Trees {
     /// With the options of the configuration file, the default one if none is given, and of
     /// the environment.
-    pub(crate) fn new(configuration: Option<&Path>) -> Result<Self, Refusal> {
+    pub(crate) fn new(configuration: Option<&Path>) -> Result<Self, ExitError> {
         let mut around = ConfigSources::environment();
-        let note = config::read(configuration, &mut around).map_err(|problem| Refusal(WRONG_USAGE, problem))?;
-        Ok(Self { registry: registry().map_err(refusal)?, around, note })
+        let note = config::read(configuration, &mut around).map_err(|problem| ExitError(USAGE_ERROR, problem))?;
+        Ok(Self { registry: registry().map_err(exit_error)?, around, note })
     }
 
     /// Whether it is known how both are opened.
-    pub(crate) fn check(&self, location: &Location) -> Result<(), Refusal> {
-        self.registry.find(location, &self.around).map(drop).map_err(refusal)
+    pub(crate) fn check(&self, location: &Location) -> Result<(), ExitError> {
+        self.registry.find(location, &self.around).map(drop).map_err(exit_error)
     }
 
-    pub(crate) async fn source(&self, location: &Location) -> Result<Box<dyn Source>, Refusal> {
-        let found = self.registry.find(location, &self.around).map_err(refusal)?;
+    pub(crate) async fn source(&self, location: &Location) -> Result<Box<dyn Source>, ExitError> {
+        let found = self.registry.find(location, &self.around).map_err(exit_error)?;
         found.source().await.map_err(|error| named("source", error))
     }
 
@@ -51,26 +51,26 @@ impl Trees {
         location: &Location,
         root_permissions: Option<u32>,
         trash: Option<&Path>,
-    ) -> Result<Box<dyn Sink>, Refusal> {
-        let mut found = self.registry.find(location, &self.around).map_err(refusal)?;
+    ) -> Result<Box<dyn Sink>, ExitError> {
+        let mut found = self.registry.find(location, &self.around).map_err(exit_error)?;
         if let Some(trash) = trash {
-            found = found.with_path("trash", trash).map_err(refusal)?;
+            found = found.with_path("trash", trash).map_err(exit_error)?;
         }
         found.with_root_permissions(root_permissions).sink().await.map_err(|error| named("destination", error))
     }
 
-    pub(crate) async fn inspect(&self, location: &Location) -> Result<Box<dyn Sink>, Refusal> {
-        let found = self.registry.find(location, &self.around).map_err(refusal)?;
+    pub(crate) async fn inspect(&self, location: &Location) -> Result<Box<dyn Sink>, ExitError> {
+        let found = self.registry.find(location, &self.around).map_err(exit_error)?;
         found.inspect().await.map_err(|error| named("destination", error))
     }
 }
 
-fn refusal(error: OpenError) -> Refusal {
-    let status = if matches!(error, OpenError::Usage(_)) { WRONG_USAGE } else { COULD_NOT_RUN };
-    Refusal(status, error.to_string())
+fn exit_error(error: OpenError) -> ExitError {
+    let status = if matches!(error, OpenError::Usage(_)) { USAGE_ERROR } else { COULD_NOT_RUN };
+    ExitError(status, error.to_string())
 }
 
-fn named(side: &str, error: OpenError) -> Refusal {
-    let Refusal(status, problem) = refusal(error);
-    Refusal(status, format!("{side} {problem}"))
+fn named(side: &str, error: OpenError) -> ExitError {
+    let ExitError(status, problem) = exit_error(error);
+    ExitError(status, format!("{side} {problem}"))
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::args::SyncArguments;
 use crate::console::Console;
-use crate::exit::{COULD_NOT_RUN, Refusal};
+use crate::exit::{COULD_NOT_RUN, ExitError};
 use crate::signals::{self, ProgressRequests, Received};
 use towpath::{EventStream, Migration, Report};
 
@@ -21,8 +21,8 @@ pub(crate) async fn watch(
     arguments: &SyncArguments,
     migration: Migration,
     events: EventStream,
-) -> Result<Watched, Refusal> {
-    let failed = |error| Refusal(COULD_NOT_RUN, format!("cannot listen to signals: {error}"));
+) -> Result<Watched, ExitError> {
+    let failed = |error| ExitError(COULD_NOT_RUN, format!("cannot listen to signals: {error}"));
     let received = signals::listen(migration.stopper()).map_err(failed)?;
     let requests = ProgressRequests::new().map_err(failed)?;
     let console = Console::new(arguments, migration.progress());

@@ -1,10 +1,10 @@
-//! Lines at the foot of a terminal that are drawn anew again and again.
+//! Lines at the bottom of a terminal that are redrawn.
 
 use std::cell::RefCell;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-/// Some lines of text at the foot of the terminal.
+/// Lines of text at the bottom of the terminal.
 pub(super) struct Bars {
     screen: MultiProgress,
     lines: RefCell<Vec<ProgressBar>>,
@@ -21,7 +21,7 @@ impl Bars {
         if width == 0 { 80 } else { usize::from(width) }
     }
 
-    /// Shows these lines in place of the last ones.
+    /// Replaces the lines.
     pub(super) fn draw(&self, texts: &[String]) {
         let mut lines = self.lines.borrow_mut();
         while lines.len() < texts.len() {
@@ -44,7 +44,7 @@ impl Bars {
     }
 
     /// Prints above the lines. (indicatif's own `suspend` panics once the terminal
-    /// is gone, and draws anew after every line, however fast they come.)
+    /// is gone, and redraws after every line.)
     pub(super) fn print_above(&self, print: impl FnOnce()) {
         let _terminal_gone = self.screen.clear();
         print();
@@ -53,7 +53,7 @@ impl Bars {
         }
     }
 
-    /// Takes the lines away.
+    /// Removes the lines.
     pub(super) fn clear(&self) {
         self.draw(&[]);
         let _terminal_gone = self.screen.clear();

@@ -13,12 +13,12 @@ pub(super) struct Shown {
     pub(super) is_problem: bool,
     /// To be shown even with --quiet.
     pub(super) is_failure: bool,
-    /// What stands in place of the rest once there are too many of the kind.
+    /// What replaces further ones once there are too many of the kind.
     pub(super) rest: Option<&'static str>,
 }
 
 impl Shown {
-    fn told(text: impl Into<String>) -> Self {
+    fn note(text: impl Into<String>) -> Self {
         Self { text: text.into(), is_problem: false, is_failure: false, rest: None }
     }
 
@@ -34,43 +34,43 @@ impl Shown {
 /// An event in words; `None` if it is not to be shown.
 pub(super) fn shown(event: &Event, each_file: bool) -> Option<Shown> {
     let mut shown = match event {
-        Event::ScanStarted { reason } => Shown::told(scan_started(*reason)),
-        Event::ScanFinished { source, sink, pending } => Shown::told(format!(
+        Event::ScanStarted { reason } => Shown::note(scan_started(*reason)),
+        Event::ScanFinished { source, sink, pending } => Shown::note(format!(
             "scanned: source {}; destination {}; pending {}",
             counts(source),
             counts(sink),
             totals(*pending)
         )),
-        Event::WholeSecondsAtSink { files } => Shown::told(format!(
-            "note: {files} files differ from the destination's only by a fraction of a second in their mtime: a tool \
-             that keeps whole seconds copied them. They are sent again, unless --modify-window 1s counts them as in sync"
+        Event::WholeSecondsAtSink { files } => Shown::note(format!(
+            "note: the mtimes of {files} files differ only by a fraction of a second: a tool that keeps whole seconds \
+             copied them. They are sent again, unless --modify-window 1s counts them as in sync"
         )),
         Event::HardLinksCopied { names } => Shown {
             is_problem: true,
-            ..Shown::told(format!(
-                "note: {} names of files that have several (hard links) become files of their own: {} more",
+            ..Shown::note(format!(
+                "note: {} hard links become files of their own, which takes {} more",
                 names.files,
                 size(names.bytes)
             ))
         },
         Event::PatternUnmatched { pattern, origin } => {
-            Shown::problem("note: … and more patterns that matched nothing", unmatched(pattern, origin))
+            Shown::problem("note: … more patterns matched nothing", unmatched(pattern, origin))
         }
         Event::EmptyDirsNotKept { dirs, reason } => Shown {
             is_problem: true,
-            ..Shown::told(format!(
+            ..Shown::note(format!(
                 "note: the destination does not keep empty directories, {dirs} were not created: {reason}; \
-                 ?directories=false in its URL skips them without a try"
+                 ?directories=false in its URL skips them"
             ))
         },
         Event::Resuming { pending, origin: BacklogOrigin::Failed, .. } if pending.files == 0 => {
-            Shown::told("nothing is pending from the last run; no scan")
+            Shown::note("nothing is pending from the last run; no scan")
         }
         // The number as it is, for those who look for this line with a program.
-        Event::Resuming { pending, origin, then_scan } => Shown::told(format!(
+        Event::Resuming { pending, origin, then_scan } => Shown::note(format!(
             "{}: {} files, {} pending; {}",
             match origin {
-                BacklogOrigin::Failed => "trying again what failed in the last run",
+                BacklogOrigin::Failed => "retrying what failed in the last run",
                 _ => "resuming",
             },
             pending.files,
@@ -78,25 +78,26 @@ pub(super) fn shown(event: &Event, each_file: bool) -> Option<Shown> {
             if *then_scan { "then a scan" } else { "no scan" }
         )),
         Event::AttemptStarted { attempt: 2.., pending } => {
-            Shown::told(format!("trying again what changed or failed for a while: {}", totals(*pending)))
+            Shown::note(format!("retrying what changed or failed: {}", totals(*pending)))
         }
         Event::Synced { paths, hard_link_to: Some(file), .. } if each_file => {
-            Shown::told(format!("= {} {}", escape(file), escape(&paths.dest)))
+            Shown::note(format!("= {} {}", escape(file), escape(&paths.dest)))
         }
         Event::Synced { paths, size_bytes, checksum, .. } if each_file => {
             let digits = checksum.as_ref().map_or("-", |checksum| checksum.hash.as_str());
-            Shown::told(format!("{digits} {size_bytes} {}", escape(&paths.dest)))
+            Shown::note(format!("{digits} {size_bytes} {}", escape(&paths.dest)))
         }
-        Event::AttributesApplied { paths } if each_file => Shown::told(format!("attributes {}", escape(&paths.dest))),
+        Event::AttributesApplied { paths } if each_file => Shown::note(format!("attributes {}", escape(&paths.dest))),
         Event::Renamed { paths, from } if each_file => {
-            Shown::told(format!("renamed {} to {}", escape(from), escape(&paths.dest)))
+            Shown::note(format!("renamed {} to {}", escape(from), escape(&paths.dest)))
         }
-        Event::LongHoles { paths } if each_file => {
-            Shown::told(format!("{} has long holes: it is sent beside or after the other files", escape(&paths.source)))
-        }
+        Event::LongHoles { paths } if each_file => Shown::note(format!(
+            "{} has long holes: it is sent beside, or after, the other files",
+            escape(&paths.source)
+        )),
         Event::Skipped { accepted: true, .. } if each_file => logged(event)?,
-        Event::Deleted { paths, .. } if each_file => Shown::told(format!("deleted {}", escape(&paths.dest))),
-        // What is planned has lines of its own.
+        Event::Deleted { paths, .. } if each_file => Shown::note(format!("deleted {}", escape(&paths.dest))),
+        // Planned steps have lines of their own.
         Event::AttemptStarted { .. }
         | Event::Synced { .. }
         | Event::AttributesApplied { .. }
@@ -127,7 +128,7 @@ fn unmatched(pattern: &[u8], origin: &str) -> String {
     let begins_at_root = pattern.strip_suffix(b"/").unwrap_or(pattern).contains(&b'/');
     let is_written_so = pattern.starts_with(b"/") || pattern.starts_with(b"**");
     let hint = if begins_at_root && !is_written_so {
-        format!("; it begins at the root of the tree, `**/{shown}` would match in every directory")
+        format!("; it matches at the root of the tree only, `**/{shown}` matches in every directory")
     } else if pattern.ends_with(b"/") {
         "; with its `/` it matches directories only".to_owned()
     } else {
@@ -142,55 +143,54 @@ fn scan_started(reason: ScanReason) -> &'static str {
         ScanReason::Interrupted => "scanning both trees: the last scan was interrupted",
         ScanReason::Incomplete => "scanning both trees: the last scan could not read some directories",
         ScanReason::AfterBacklog => "scanning both trees, after the backlog",
-        ScanReason::AfterFailed => "scanning both trees: what failed in the last run was tried again",
-        ScanReason::OtherSettings => "scanning both trees: the backlog was made with other filters or options",
-        ScanReason::Requested => "scanning both trees, as asked",
+        ScanReason::AfterFailed => "scanning both trees, after retrying what failed in the last run",
+        ScanReason::OtherSettings => {
+            "scanning both trees: filters or options have changed since the backlog was written"
+        }
+        ScanReason::Requested => "scanning both trees, as requested",
         // The first run, and what a later version of the library may add.
         _ => "scanning both trees",
     }
 }
 
-/// What is said here alone.
+/// Problems that have no line in the log.
 fn passing(event: &Event) -> Option<Shown> {
     Some(match event {
         Event::WillRetry { paths, error } => Shown::problem(
-            "will try again: … and more, which are not shown",
-            format!("will try again: {}: {error}", escape(&paths.source)),
+            "will retry: … more are not shown",
+            format!("will retry: {}: {error}", escape(&paths.source)),
         ),
-        Event::Warning { message } => {
-            Shown::problem("warning: … and more, which are not shown", format!("warning: {message}"))
-        }
+        Event::Warning { message } => Shown::problem("warning: … more are not shown", format!("warning: {message}")),
         Event::Protected { paths, reason } => Shown::failure(
-            "not deleted: … and more, which are not shown",
+            "not deleted: … more are not shown",
             format!("not deleted: {}: {reason}", escape(&paths.dest)),
         ),
         _ => return None,
     })
 }
 
-/// What has a line in the log too, however many there are.
+/// Problems that have a line in the log, too.
 fn logged(event: &Event) -> Option<Shown> {
     Some(match event {
         Event::Failed { paths, error } => {
-            Shown::failure("failed: … and more: see the log", format!("failed: {}: {error}", escape(&paths.source)))
+            Shown::failure("failed: … more in the log", format!("failed: {}: {error}", escape(&paths.source)))
         }
-        Event::Incomplete { paths, error } => Shown::failure(
-            "incomplete: … and more: see the log",
-            format!("incomplete: {}: {error}", escape(&paths.dest)),
-        ),
+        Event::Incomplete { paths, error } => {
+            Shown::failure("incomplete: … more in the log", format!("incomplete: {}: {error}", escape(&paths.dest)))
+        }
         Event::Unreadable { path, error, .. } => {
-            Shown::failure("cannot read … and more: see the log", format!("cannot read {}: {error}", escape(path)))
+            Shown::failure("cannot read … more in the log", format!("cannot read {}: {error}", escape(path)))
         }
         Event::Vanished { paths } => {
-            Shown::problem("vanished: … and more: see the log", format!("vanished: {}", escape(&paths.source)))
+            Shown::problem("vanished: … more in the log", format!("vanished: {}", escape(&paths.source)))
         }
         Event::AttributeNotAccepted { paths, error } => {
-            Shown::problem("refused: … and more: see the log", format!("refused: {}: {error}", escape(&paths.dest)))
+            Shown::problem("not accepted: … more in the log", format!("not accepted: {}: {error}", escape(&paths.dest)))
         }
         Event::Skipped { paths, reason, accepted } => {
             let text = format!("skipped: {}: {reason}", escape(&paths.source));
             let show = if *accepted { Shown::problem } else { Shown::failure };
-            show("skipped: … and more: see the log", text)
+            show("skipped: … more in the log", text)
         }
         _ => return None,
     })
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_that_matched_nothing_is_told_with_its_place_and_how_it_is_read() {
+    fn a_pattern_that_matched_nothing_is_reported_with_its_place_and_its_meaning() {
         let text = |pattern: &[u8], origin: &str| {
             let event = Event::PatternUnmatched { pattern: pattern.to_vec(), origin: origin.to_owned() };
             let shown = shown(&event, false).unwrap();
@@ -276,7 +276,7 @@ mod tests {
         let plain = "note: --exclude-from list: line 3: pattern `*.tmp` matched nothing (below excluded directories \
                      nothing is scanned)";
         assert_eq!(text(b"*.tmp", "--exclude-from list: line 3"), plain);
-        assert!(text(b"a/b", "").contains("`**/a/b` would match"));
+        assert!(text(b"a/b", "").contains("`**/a/b` matches"));
         assert!(text(b"cache/", "").ends_with("directories only"));
         for pattern in [&b"/a/b"[..], b"**/a/b", b"a"] {
             assert!(text(pattern, "").ends_with("is scanned)"), "{}", pattern.escape_ascii());
@@ -292,7 +292,7 @@ mod tests {
             (
                 BacklogOrigin::Failed,
                 true,
-                "trying again what failed in the last run: 1234567 files, 3.0 GiB pending; then a scan",
+                "retrying what failed in the last run: 1234567 files, 3.0 GiB pending; then a scan",
             ),
         ] {
             let resuming = shown(&Event::Resuming { pending, origin, then_scan }, false).unwrap();

@@ -3,14 +3,14 @@
 use super::format::rate;
 use crate::args::bwlimit::BwLimit;
 
-/// The limit in force, on one line; `max_bytes_per_s` is the most that `auto` may become.
+/// The limit in force, on one line; `max_bytes_per_s` is the highest value of `auto`.
 pub(crate) fn limit_line(limit: BwLimit, max_bytes_per_s: Option<u64>) -> String {
     let each_way = |limit| format!("{} each way", rate(limit).replace(".0 ", " "));
     let at_most = max_bytes_per_s.map_or_else(String::new, |max| format!(", at most {}", each_way(max)));
     match limit {
         BwLimit::Off => "limit: none".to_owned(),
         BwLimit::Fixed(limit) => format!("limit: {}", each_way(limit)),
-        BwLimit::Auto => format!("limit: auto, what the others on the link leave{at_most}"),
+        BwLimit::Auto => format!("limit: auto, adapts to other traffic{at_most}"),
     }
 }
 

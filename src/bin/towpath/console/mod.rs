@@ -1,4 +1,4 @@
-//! The console: listens to the migration and shows how it gets on.
+//! The console: listens to the events of a migration and shows its progress.
 
 mod bars;
 mod event;
@@ -29,10 +29,9 @@ pub(crate) use text::summary;
 
 /// How often a terminal is redrawn.
 const REDRAW: Duration = Duration::from_millis(200);
-/// Lines of one kind that are shown: what nobody asked for must not bury the rest.
+/// Lines of one kind that are shown at most, so that they do not bury the rest.
 const MAX_ALIKE: u64 = 50;
-const STOPPING: &str =
-    "stopping: files that are not finished start again in the next run; press Ctrl-C again to stop at once";
+const STOPPING: &str = "stopping: unfinished files start again in the next run; press Ctrl-C again to stop at once";
 
 /// Shows one migration.
 pub(super) struct Console {

@@ -1,4 +1,4 @@
-//! All that the program writes goes through here.
+//! Everything that the program prints goes through here.
 //!
 //! A reader that goes away (`towpath … | head`) ends the output, not the migration.
 

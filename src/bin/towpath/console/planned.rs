@@ -3,7 +3,7 @@
 use serde_json::Value;
 use towpath::{Event, FilePaths, Planned, Timestamp};
 
-use super::format::{duration, escape, local_time, size};
+use super::format::{duration, escape, local_time};
 use crate::args::Format;
 
 pub(crate) fn sums(
@@ -12,24 +12,24 @@ pub(crate) fn sums(
     seconds: Option<u64>,
     scanned_at: Option<Timestamp>,
 ) -> String {
-    let mut text = format!("would send {} files, {}", planned.sent.files, size(planned.sent.bytes));
+    let mut text = format!("would send {}", super::text::totals(planned.sent));
     if let Some(seconds) = seconds {
-        text += &format!(", in {} at the given limit", duration(std::time::Duration::from_secs(seconds)));
+        text += &format!(", in {} at this limit", duration(std::time::Duration::from_secs(seconds)));
     }
     if let Some(scanned_at) = scanned_at {
         text += &format!(
-            "\n  as of the scan of {}, whose backlog is resumed; with --rescan it is scanned first",
+            "\n  as of the scan of {}, whose backlog is resumed; with --rescan both trees are scanned first",
             local_time(scanned_at)
         );
     }
     for (count, what) in [
-        (planned.linked_files, "more names of files (hard links)"),
-        (planned.renamed, "names to be spelled as in the source"),
-        (planned.settled_files, "files to get permissions or an owner alone"),
-        (planned.made_dirs, "directories to make that no file makes"),
-        (planned.deleted_files, "files to delete"),
-        (planned.deleted_dirs, "directories to remove"),
-        (planned.protected, "extra files to leave, to be safe"),
+        (planned.linked_files, "hard links to create"),
+        (planned.renamed, "entries to rename to the spelling of the source"),
+        (planned.settled_files, "files that need permissions or an owner only"),
+        (planned.made_dirs, "directories to create"),
+        (planned.deleted_files, "extra files to delete"),
+        (planned.deleted_dirs, "extra directories to remove"),
+        (planned.protected, "extra entries to keep, to be safe"),
         (planned.failing_files, "files that would fail"),
         (special_files, "special files (FIFOs, sockets, devices) to skip"),
     ] {

@@ -7,15 +7,24 @@ use super::format::{duration, local_time, number, rate, short_path, size};
 use super::holes::{hashed, written_and_holes};
 use towpath::{BacklogOrigin, Counts, CurrentFile, Estimate, Phase, Report, RunOutcome, Snapshot, Totals};
 
-/// Files under way that are shown.
+/// Files in flight that are shown.
 const MAX_FILES: usize = 4;
 
 pub(super) fn counts(counts: &Counts) -> String {
-    format!("{} files, {} directories, {}", number(counts.files), number(counts.dirs), size(counts.bytes))
+    format!("{}, {}, {}", files(counts.files), plural(counts.dirs, "directory", "directories"), size(counts.bytes))
 }
 
 pub(super) fn totals(totals: Totals) -> String {
-    format!("{} files, {}", number(totals.files), size(totals.bytes))
+    format!("{}, {}", files(totals.files), size(totals.bytes))
+}
+
+/// `1 file`, `2 files`.
+pub(super) fn files(count: u64) -> String {
+    plural(count, "file", "files")
+}
+
+fn plural(count: u64, one: &str, many: &str) -> String {
+    format!("{} {}", number(count), if count == 1 { one } else { many })
 }
 
 /// The lines at the foot of a terminal, none longer than `width`.
@@ -41,8 +50,8 @@ pub(super) fn lines(snapshot: &Snapshot, estimate: &Estimate, width: usize) -> V
     lines
 }
 
-/// The files with most left to write come first: they stay, while small ones come
-/// and go below them, and the first is the one that is foretold.
+/// The files with the most bytes left come first: they stay, while small ones come and go below them. The estimate
+/// of the remaining time is for the first.
 fn current_files(snapshot: &Snapshot, estimate: &Estimate, width: usize) -> Vec<String> {
     let mut files: Vec<&CurrentFile> = snapshot.current.iter().collect();
     files.sort_by_key(|file| Reverse(file.left_bytes()));
@@ -67,7 +76,7 @@ fn pace(snapshot: &Snapshot, estimate: &Estimate) -> String {
     let file = estimate.current_file.as_ref().map(|(_, time)| *time);
     let allowed = snapshot
         .adaptive_limit
-        .map_or_else(String::new, |limit| format!(" of {} that others leave", rate(limit.limit_bytes_per_s)));
+        .map_or_else(String::new, |limit| format!(" of {} (adaptive limit)", rate(limit.limit_bytes_per_s)));
     format!(
         "{}{allowed}{}{}{}",
         rate(estimate.progress_bytes_per_s()),
@@ -80,7 +89,7 @@ fn pace(snapshot: &Snapshot, estimate: &Estimate) -> String {
 fn left(snapshot: &Snapshot) -> String {
     let failed = match snapshot.failed_files {
         0 => String::new(),
-        failed => format!(", failed {} files", number(failed)),
+        failed => format!(", failed {}", files(failed)),
     };
     format!("pending {}{failed}", totals(snapshot.pending))
 }
@@ -89,10 +98,10 @@ fn done(snapshot: &Snapshot) -> String {
     let all = snapshot.in_sync_in_all();
     let holes = match snapshot.hole_bytes {
         0 => String::new(),
-        holes => format!(" and {} of holes passed over", size(holes)),
+        holes => format!(" and {} of holes skipped", size(holes)),
     };
     format!(
-        "written now {}{holes}; in all {} of {}, {} of {} files",
+        "written in this run {}{holes}; in sync {} of {}, {} of {} files",
         size(snapshot.written_bytes),
         size(all.bytes),
         size(snapshot.source.bytes),
@@ -101,7 +110,7 @@ fn done(snapshot: &Snapshot) -> String {
     )
 }
 
-/// Progress on one line, for an output that is no terminal.
+/// Progress on one line, for an output that is not a terminal.
 pub(super) fn one_line(snapshot: &Snapshot, estimate: &Estimate) -> String {
     match snapshot.phase {
         Phase::Starting => "starting".to_owned(),
@@ -119,7 +128,7 @@ pub(super) fn one_line(snapshot: &Snapshot, estimate: &Estimate) -> String {
     }
 }
 
-/// The file in flight with most left, and how far it has come.
+/// The file in flight with the most bytes left, and how far its copy is.
 fn now(snapshot: &Snapshot) -> String {
     let largest = snapshot.current.iter().filter(|file| !file.hashes_hole).max_by_key(|file| file.left_bytes());
     largest.map_or_else(String::new, |file| {
@@ -133,7 +142,7 @@ fn mean_rate(bytes: impl Into<u128>, time: Duration) -> String {
     rate(if seconds > 0.0 { (bytes.into() as f64 / seconds) as u64 } else { 0 })
 }
 
-/// How the run ended, and how to go on.
+/// How the run ended, and what to do next.
 pub(crate) fn summary(report: &Report) -> String {
     let sent_bytes = u128::from(report.kept_bytes) + report.hole_bytes;
     let mut text = format!(
@@ -147,7 +156,7 @@ pub(crate) fn summary(report: &Report) -> String {
         text += &format!("; {} of {} files in sync", number(report.in_sync_files), number(report.source.files));
     }
     if report.outcome == RunOutcome::Stopped && report.scanned && report.scanned_at.is_none() {
-        text += "\n  the scan was not finished: the same command scans again";
+        text += "\n  the scan was interrupted: the same command scans again";
     }
     if let Some(scanned_at) = report.scanned_at.filter(|_| !report.scanned) {
         text += &format!(" as of the scan of {}", local_time(scanned_at));
@@ -157,7 +166,7 @@ pub(crate) fn summary(report: &Report) -> String {
     }
     if report.hole_bytes > 0 {
         text += &format!(
-            "\n  {} of that written ({}); the other {} are holes, which are passed over",
+            "\n  of these {} were written ({}); the other {} are holes",
             size(report.kept_bytes),
             mean_rate(report.kept_bytes, report.duration),
             size(report.hole_bytes)
@@ -166,7 +175,7 @@ pub(crate) fn summary(report: &Report) -> String {
     let lost_bytes = report.written_bytes.saturating_sub(report.kept_bytes);
     if lost_bytes > 0 {
         text += &format!(
-            "\n  {} written in all ({}), of which {} do not count: files that were not finished start again at 0",
+            "\n  {} were written in total ({}), {} of them for files that were not finished, which start again at 0",
             size(report.written_bytes),
             mean_rate(report.written_bytes, report.duration),
             size(lost_bytes)
@@ -175,25 +184,25 @@ pub(crate) fn summary(report: &Report) -> String {
     for (count, what) in [
         (report.failed_files, "failed"),
         (report.vanished_files, "vanished from the source"),
-        (report.skipped_files, "skipped, as they cannot be copied"),
+        (report.skipped_files, "skipped: they cannot be copied"),
         (report.special_files, "special files (FIFOs, sockets, devices) skipped"),
         (report.unreadable_dirs, "directories could not be read"),
-        (report.refused_attributes, "attributes (times, permissions, owners, …) not kept by the destination"),
-        (report.denied_attributes, "of these need a user who may set them, such as root"),
-        (report.deleted_files, "deleted that the source does not have"),
-        (report.deleted_dirs, "emptied directories removed"),
-        (report.protected, "that the source does not have left, to be safe"),
+        (report.refused_attributes, "attributes (times, permissions, owners, …) not accepted by the destination"),
+        (report.denied_attributes, "of these need a privileged user, such as root"),
+        (report.deleted_files, "extra files deleted"),
+        (report.deleted_dirs, "extra directories removed"),
+        (report.protected, "extra entries kept, to be safe"),
     ] {
         if count > 0 {
             text += &format!("\n  {} {what}", number(count));
         }
     }
     if report.pending.files > 0 {
-        // A run that was stopped among what had failed before its scan leaves the same backlog again.
+        // A run that was stopped before its scan, while it tried again what had failed, leaves the same backlog.
         let only_failed = !report.scanned && report.backlog == Some(BacklogOrigin::Failed);
         let next = match report.outcome {
             RunOutcome::Stopped if !only_failed => {
-                "the same command resumes them without a scan; with --then-scan it scans afterwards, with --rescan first"
+                "the same command resumes without a scan; with --then-scan it scans afterwards, with --rescan first"
             }
             _ => "the same command tries them again, then scans",
         };

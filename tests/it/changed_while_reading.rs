@@ -18,7 +18,7 @@ fn a_file_that_grows_during_the_transfer_arrives_in_its_final_state() {
     });
     fs::File::options().append(true).open(&path).unwrap().write_all(b"and more").unwrap();
     let ended = end(child).with_status(0);
-    assert!(ended.stderr.contains("will try again"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("will retry"), "{}", ended.stderr);
     bench.assert_same_trees();
     let row = bench.row("file");
     assert_eq!(row.hash, Some(sha256(&fs::read(&path).unwrap())));

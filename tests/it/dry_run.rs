@@ -119,7 +119,7 @@ fn a_conflicting_directory_with_content_is_planned_as_a_failure() {
     bench.write("name", "data");
     write(&bench.dest(), "name/inner", "precious");
     let ended = bench.sync(&["--dry-run"]).with_status(3);
-    assert!(ended.stdout.contains("1 files that would fail"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("1 file that would fail"), "{}", ended.stdout);
     bench.sync(&["--dry-run", "--delete-extras"]).with_status(0);
 }
 
@@ -212,7 +212,7 @@ fn a_file_that_conflicts_with_a_special_file_is_planned_as_a_failure() {
     make_fifo(&fifo);
     let planned = bench.sync(&["-n"]).with_status(3);
     assert!(planned.stdout.contains("special file"), "{}", planned.stdout);
-    assert!(planned.stdout.contains("1 files that would fail"), "{}", planned.stdout);
+    assert!(planned.stdout.contains("1 file that would fail"), "{}", planned.stdout);
     bench.sync(&[]).with_status(3);
     assert!(bench.dest().join("other").exists());
 }

@@ -33,7 +33,7 @@ fn an_excluded_directory_is_neither_created_nor_read() {
     make_fifo(&bench.source().join("pipe"));
     let ended = bench.sync(&["--exclude", "cache/", "--exclude=*.tmp", "--exclude", "/pipe"]).with_status(0);
     assert_eq!(arrived(&bench), ["dir", "dir/b", "dir/cache"]);
-    assert!(ended.stdout.contains("scanned: source 2 files, 1 directories"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("scanned: source 2 files, 1 directory"), "{}", ended.stdout);
     assert_eq!(bench.rows().into_keys().collect::<Vec<_>>(), [b"dir/b".to_vec(), b"dir/cache".to_vec()]);
     assert_eq!(bench.log().len(), 2, "excluded files have no line");
 }
@@ -147,7 +147,7 @@ fn excluded_entries_stay_at_the_destination_unless_delete_excluded_is_set() {
     write(&bench.dest(), "gone/extra", "6");
     let options = ["--exclude=*.tmp", "--exclude=cache", "--delete-extras"];
     let dry = bench.sync(&[&options[..], &["--dry-run"]].concat()).with_status(0);
-    assert!(dry.stdout.contains("1 extra files to delete"), "{}", dry.stdout);
+    assert!(dry.stdout.contains("1 extra file to delete"), "{}", dry.stdout);
     let ended = bench.sync(&options).with_status(0);
     assert!(ended.stdout.contains("destination 1 file, 1 directory"), "{}", ended.stdout);
     assert_eq!(arrived(&bench), ["a", "cache", "cache/file", "gone", "gone/b.tmp", "old.tmp"]);
@@ -216,7 +216,7 @@ fn with_one_file_system_mount_points_are_created_as_empty_directories() {
     fs::write(outer.join("hidden"), "3").unwrap();
     let ended = bench.sync(&["-x"]).with_status(0);
     assert_eq!(arrived(&bench), ["a", "dir", "dir/inner", "outer", "outer/hidden"]);
-    assert!(ended.stdout.contains("destination 0 files, 1 directories"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("destination 0 files, 1 directory"), "{}", ended.stdout);
 
     let ended = bench.sync(&[]).with_status(0);
     assert!(ended.stdout.contains("destination 2 files, 3 directories"), "{}", ended.stdout);

@@ -227,11 +227,11 @@ fn an_owner_not_accepted_gives_exit_status_3_once_and_root_can_set_it() {
     };
 
     let first = sync(&["--owner"]).with_status(3);
-    assert!(first.stderr.contains("refused: ") && first.stderr.contains("set owner"), "{}", first.stderr);
+    assert!(first.stderr.contains("not accepted: ") && first.stderr.contains("set owner"), "{}", first.stderr);
     assert!(first.stdout.contains("1 of 1 files in sync"), "{}", first.stdout);
-    assert!(first.stdout.contains("need a user who may set them"), "{}", first.stdout);
+    assert!(first.stdout.contains("a privileged user"), "{}", first.stdout);
     let again = sync(&["--owner"]).with_status(0);
-    assert!(!again.stderr.contains("refused"), "{}", again.stderr);
+    assert!(!again.stderr.contains("not accepted"), "{}", again.stderr);
     sync(&["--owner", "--rescan"]).with_status(3);
 
     // Root may set it.

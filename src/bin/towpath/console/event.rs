@@ -66,14 +66,15 @@ pub(super) fn shown(event: &Event, each_file: bool) -> Option<Shown> {
         Event::Resuming { pending, origin: BacklogOrigin::Failed, .. } if pending.files == 0 => {
             Shown::note("nothing is pending from the last run; no scan")
         }
-        // The number as it is, for those who look for this line with a program.
+        // The plain number, for programs that parse this line.
         Event::Resuming { pending, origin, then_scan } => Shown::note(format!(
-            "{}: {} files, {} pending; {}",
+            "{}: {} {}, {} pending; {}",
             match origin {
                 BacklogOrigin::Failed => "retrying what failed in the last run",
                 _ => "resuming",
             },
             pending.files,
+            if pending.files == 1 { "file" } else { "files" },
             size(pending.bytes),
             if *then_scan { "then a scan" } else { "no scan" }
         )),

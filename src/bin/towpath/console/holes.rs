@@ -89,9 +89,9 @@ mod tests {
         hashing the holes of huge1: 12.0 GiB of 7.0 EiB, 1.2 GiB/s, 8 more files with long holes wait
         1.2 GiB/s (20.0 MiB/s written, 1.2 GiB/s holes), largest file done in 198 years, all done in 1,782 years
         pending 10 files, 63.0 EiB
-        written in this run 3.0 GiB and 12.0 GiB of holes skipped; in sync 40.0 MiB of 63.0 EiB, 19 of 29 files
+        written 3.0 GiB and 12.0 GiB of holes skipped; in sync 40.0 MiB of 63.0 EiB, 19 of 29 files
         ");
-        insta::assert_snapshot!(one_line(&snapshot, &estimate), @r"1.2 GiB/s (20.0 MiB/s written, 1.2 GiB/s holes), largest file done in 198 years, all done in 1,782 years, pending 10 files, 63.0 EiB; written in this run 3.0 GiB and 12.0 GiB of holes skipped; in sync 40.0 MiB of 63.0 EiB, 19 of 29 files; now projects/film 0\n/take.mov: 512.0 MiB of 1.0 GiB; hashing the holes of huge1: 12.0 GiB of 7.0 EiB, 1.2 GiB/s, 8 more files with long holes wait");
+        insta::assert_snapshot!(one_line(&snapshot, &estimate), @r"1.2 GiB/s (20.0 MiB/s written, 1.2 GiB/s holes), largest file done in 198 years, all done in 1,782 years, pending 10 files, 63.0 EiB; written 3.0 GiB and 12.0 GiB of holes skipped; in sync 40.0 MiB of 63.0 EiB, 19 of 29 files; now projects/film 0\n/take.mov: 512.0 MiB of 1.0 GiB; hashing the holes of huge1: 12.0 GiB of 7.0 EiB, 1.2 GiB/s, 8 more files with long holes wait");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use serde_json::Value;
 use towpath::{Event, FilePaths, Planned, Timestamp};
 
 use super::format::{duration, escape, local_time};
+use super::text::{plural, totals};
 use crate::args::Format;
 
 pub(crate) fn sums(
@@ -12,7 +13,7 @@ pub(crate) fn sums(
     seconds: Option<u64>,
     scanned_at: Option<Timestamp>,
 ) -> String {
-    let mut text = format!("would send {}", super::text::totals(planned.sent));
+    let mut text = format!("would send {}", totals(planned.sent));
     if let Some(seconds) = seconds {
         text += &format!(", in {} at this limit", duration(std::time::Duration::from_secs(seconds)));
     }
@@ -22,19 +23,27 @@ pub(crate) fn sums(
             local_time(scanned_at)
         );
     }
-    for (count, what) in [
-        (planned.linked_files, "hard links to create"),
-        (planned.renamed, "entries to rename to the spelling of the source"),
-        (planned.settled_files, "files that need permissions or an owner only"),
-        (planned.made_dirs, "directories to create"),
-        (planned.deleted_files, "extra files to delete"),
-        (planned.deleted_dirs, "extra directories to remove"),
-        (planned.protected, "extra entries to keep, to be safe"),
-        (planned.failing_files, "files that would fail"),
-        (special_files, "special files (FIFOs, sockets, devices) to skip"),
+    for (count, one, many) in [
+        (planned.linked_files, "hard link to create", "hard links to create"),
+        (planned.renamed, "entry to rename to the source's spelling", "entries to rename to the source's spelling"),
+        (
+            planned.settled_files,
+            "file that needs permissions or an owner only",
+            "files that need permissions or an owner only",
+        ),
+        (planned.made_dirs, "directory to create", "directories to create"),
+        (planned.deleted_files, "extra file to delete", "extra files to delete"),
+        (planned.deleted_dirs, "extra directory to remove", "extra directories to remove"),
+        (planned.protected, "extra entry to keep, to be safe", "extra entries to keep, to be safe"),
+        (planned.failing_files, "file that would fail", "files that would fail"),
+        (
+            special_files,
+            "special file (FIFO, socket, device) to skip",
+            "special files (FIFOs, sockets, devices) to skip",
+        ),
     ] {
         if count > 0 {
-            text += &format!("\n  {count} {what}");
+            text += &format!("\n  {}", plural(count, one, many));
         }
     }
     text + "\nnothing was changed"
@@ -85,15 +94,15 @@ mod tests {
     }
 
     #[test]
-    fn the_sums_say_how_long_it_would_take() {
+    fn the_totals_say_how_long_it_would_take() {
         let mut planned = Planned::default();
         planned.sent = Totals { files: 3, bytes: 7200 << 20 };
         planned.deleted_files = 2;
         planned.failing_files = 1;
         insta::assert_snapshot!(sums(&planned, 4, Some(3600), None), @"
-        would send 3 files, 7.0 GiB, in 1:00:00 at the given limit
-          2 files to delete
-          1 files that would fail
+        would send 3 files, 7.0 GiB, in 1:00:00 at this limit
+          2 extra files to delete
+          1 file that would fail
           4 special files (FIFOs, sockets, devices) to skip
         nothing was changed
         ");

@@ -23,7 +23,7 @@ pub(super) fn files(count: u64) -> String {
     plural(count, "file", "files")
 }
 
-fn plural(count: u64, one: &str, many: &str) -> String {
+pub(super) fn plural(count: u64, one: &str, many: &str) -> String {
     format!("{} {}", number(count), if count == 1 { one } else { many })
 }
 
@@ -101,7 +101,7 @@ fn done(snapshot: &Snapshot) -> String {
         holes => format!(" and {} of holes skipped", size(holes)),
     };
     format!(
-        "written in this run {}{holes}; in sync {} of {}, {} of {} files",
+        "written {}{holes}; in sync {} of {}, {} of {} files",
         size(snapshot.written_bytes),
         size(all.bytes),
         size(snapshot.source.bytes),
@@ -175,26 +175,38 @@ pub(crate) fn summary(report: &Report) -> String {
     let lost_bytes = report.written_bytes.saturating_sub(report.kept_bytes);
     if lost_bytes > 0 {
         text += &format!(
-            "\n  {} were written in total ({}), {} of them for files that were not finished, which start again at 0",
+            "\n  {} were written in total ({}), {} of them for unfinished files, which start again at 0",
             size(report.written_bytes),
             mean_rate(report.written_bytes, report.duration),
             size(lost_bytes)
         );
     }
-    for (count, what) in [
-        (report.failed_files, "failed"),
-        (report.vanished_files, "vanished from the source"),
-        (report.skipped_files, "skipped: they cannot be copied"),
-        (report.special_files, "special files (FIFOs, sockets, devices) skipped"),
-        (report.unreadable_dirs, "directories could not be read"),
-        (report.refused_attributes, "attributes (times, permissions, owners, …) not accepted by the destination"),
-        (report.denied_attributes, "of these need a privileged user, such as root"),
-        (report.deleted_files, "extra files deleted"),
-        (report.deleted_dirs, "extra directories removed"),
-        (report.protected, "extra entries kept, to be safe"),
+    for (count, one, many) in [
+        (report.failed_files, "file failed", "files failed"),
+        (report.vanished_files, "file vanished from the source", "files vanished from the source"),
+        (report.skipped_files, "file skipped: it cannot be copied", "files skipped: they cannot be copied"),
+        (
+            report.special_files,
+            "special file (FIFO, socket, device) skipped",
+            "special files (FIFOs, sockets, devices) skipped",
+        ),
+        (report.unreadable_dirs, "directory could not be read", "directories could not be read"),
+        (
+            report.refused_attributes,
+            "attribute (time, permissions, owner, …) not accepted by the destination",
+            "attributes (times, permissions, owners, …) not accepted by the destination",
+        ),
+        (
+            report.denied_attributes,
+            "of these needs a privileged user, such as root",
+            "of these need a privileged user, such as root",
+        ),
+        (report.deleted_files, "extra file deleted", "extra files deleted"),
+        (report.deleted_dirs, "extra directory removed", "extra directories removed"),
+        (report.protected, "extra entry kept, to be safe", "extra entries kept, to be safe"),
     ] {
         if count > 0 {
-            text += &format!("\n  {} {what}", number(count));
+            text += &format!("\n  {}", plural(count, one, many));
         }
     }
     if report.pending.files > 0 {
@@ -264,7 +276,7 @@ pub(super) mod tests {
         |  and 2 more
         |20.0 MiB/s, largest file done in 05:12, all done in 21d 03:04:12
         |pending 1,000,000 files, 150.0 TiB, failed 2 files
-        |written now 3.0 GiB; in all 50.0 TiB of 200.0 TiB, 234,567 of 1,234,567 files
+        |written 3.0 GiB; in sync 50.0 TiB of 200.0 TiB, 234,567 of 1,234,567 files
         ");
     }
 
@@ -279,7 +291,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_file_that_is_foretold_is_the_first_one_shown() {
+    fn the_file_with_an_estimate_is_the_first_one_shown() {
         let mut snapshot = snapshot();
         snapshot.current.reverse();
         let lines = lines(&snapshot, &estimate(), 80);
@@ -296,44 +308,44 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn without_a_terminal_one_line_says_it_all() {
-        insta::assert_snapshot!(one_line(&snapshot(), &estimate()), @"20.0 MiB/s, largest file done in 05:12, all done in 21d 03:04:12, pending 1,000,000 files, 150.0 TiB, failed 2 files; written now 3.0 GiB; in all 50.0 TiB of 200.0 TiB, 234,567 of 1,234,567 files; now projects/film 0\\n/take.mov: 0 B of 1.0 GiB");
+    fn without_a_terminal_one_line_shows_everything() {
+        insta::assert_snapshot!(one_line(&snapshot(), &estimate()), @"20.0 MiB/s, largest file done in 05:12, all done in 21d 03:04:12, pending 1,000,000 files, 150.0 TiB, failed 2 files; written 3.0 GiB; in sync 50.0 TiB of 200.0 TiB, 234,567 of 1,234,567 files; now projects/film 0\\n/take.mov: 0 B of 1.0 GiB");
     }
 
     #[test]
-    fn what_cannot_be_foretold_is_not_mentioned() {
+    fn what_cannot_be_estimated_is_not_mentioned() {
         let estimate = Estimate { current_file: None, backlog: None, ..estimate() };
         let line = one_line(&snapshot(), &estimate);
         assert!(line.starts_with("20.0 MiB/s, pending 1,000,000 files"), "{line}");
     }
 
     #[test]
-    fn what_comes_next_depends_on_what_the_run_was_stopped_in() {
+    fn the_next_step_depends_on_where_the_run_was_stopped() {
         let stopped = Report { outcome: RunOutcome::Stopped, ..report() };
         let next = |report: &Report| summary(report).lines().last().unwrap().to_owned();
-        assert!(next(&stopped).contains("resumes them without a scan"));
+        assert!(next(&stopped).contains("resumes without a scan"));
         let only_failed = Report { scanned: false, backlog: Some(BacklogOrigin::Failed), ..stopped };
         assert!(next(&only_failed).ends_with("the same command tries them again, then scans"));
         let in_scan = Report { scanned: true, scanned_at: None, pending: Totals::default(), ..only_failed };
-        assert!(summary(&in_scan).contains("the scan was not finished: the same command scans again"));
+        assert!(summary(&in_scan).contains("the scan was interrupted: the same command scans again"));
     }
 
     #[test]
-    fn the_summary_says_what_is_left_and_how_to_go_on() {
+    fn the_summary_says_what_is_pending_and_what_to_do() {
         insta::assert_snapshot!(summary(&report()), @"
         stopped: sent 4 files, 2.3 KiB in 2.0 s (1.2 KiB/s); 4 of 10 files in sync
-          400 B of that written (200 B/s); the other 2.0 KiB are holes, which are passed over
-          450 B written in all (225 B/s), of which 50 B do not count: files that were not finished start again at 0
-          1 failed
-          1 vanished from the source
-          2 skipped, as they cannot be copied
+          of these 400 B were written (200 B/s); the other 2.0 KiB are holes
+          450 B were written in total (225 B/s), 50 B of them for unfinished files, which start again at 0
+          1 file failed
+          1 file vanished from the source
+          2 files skipped: they cannot be copied
           3 special files (FIFOs, sockets, devices) skipped
-          2 attributes (times, permissions, owners, …) not kept by the destination
-          1 of these need a user who may set them, such as root
-          7 deleted that the source does not have
-          3 emptied directories removed
-          1 that the source does not have left, to be safe
-          5 files, 500 B pending: the same command resumes them without a scan; with --then-scan it scans afterwards, with --rescan first
+          2 attributes (times, permissions, owners, …) not accepted by the destination
+          1 of these needs a privileged user, such as root
+          7 extra files deleted
+          3 extra directories removed
+          1 extra entry kept, to be safe
+          5 files, 500 B pending: the same command resumes without a scan; with --then-scan it scans afterwards, with --rescan first
         ");
     }
 

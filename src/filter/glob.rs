@@ -185,7 +185,7 @@ impl Reader<'_> {
             b"space" => |byte| matches!(byte, b' ' | b'\t'..=b'\r'),
             b"upper" => u8::is_ascii_uppercase,
             b"xdigit" => u8::is_ascii_hexdigit,
-            _ => return Err("names a class of characters that is none (`[:digit:]` is one)"),
+            _ => return Err("names an unknown class of characters (`[:digit:]` is one)"),
         };
         for byte in (0..=u8::MAX).filter(is_member) {
             set[usize::from(byte)] = true;

@@ -62,7 +62,7 @@ pub trait Fixture: Send + Sync {
     fn sink(&self) -> &dyn Sink;
     /// The same tree as a source.
     fn source(&self) -> &dyn Source;
-    /// Another fresh, empty tree of the same kind, to be told apart from this one.
+    /// Another fresh, empty tree of the same kind, to be distinguished from this one.
     /// Without it the one case that needs it passes at once.
     fn other(&self) -> Option<Box<dyn Fixture>> {
         None
@@ -214,7 +214,7 @@ fn metadata(size_bytes: usize) -> Metadata {
     }
 }
 
-/// Bytes in which no two places look alike.
+/// Bytes without repetition.
 fn content(length: usize) -> Vec<u8> {
     (0..length as u64).map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect()
 }
@@ -251,7 +251,7 @@ async fn names(fixture: &dyn Fixture, dir: &RelPath) -> Vec<Vec<u8>> {
 
 /// Two views of one thing that nobody has changed in between.
 ///
-/// Only what both tell is compared, and no times that looking can change.
+/// Compares only what both report, and no times that a stat can change.
 fn assert_same(one: &Metadata, other: &Metadata, at: &RelPath) {
     assert_eq!((one.kind, one.size_bytes, one.modified), (other.kind, other.size_bytes, other.modified), "{at}");
     assert_eq!(one.names, other.names, "{at}");

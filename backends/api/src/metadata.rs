@@ -195,7 +195,7 @@ pub struct Times {
 pub struct Attributes {
     /// Permission bits (`0o7777`).
     pub permissions: Option<u32>,
-    /// Who owns the file that the permissions come from, where its storage tells; see
+    /// Who owns the file that the permissions come from, where its storage reports it; see
     /// [`Self::permissions_for`]. `None`: as `owner`.
     pub permissions_of: Option<Owner>,
     /// User and group.

@@ -1,6 +1,6 @@
 //! Names of the files by which a run finds out what a storage keeps.
 //!
-//! A run that is killed leaves them behind. The name tells who made it: process id, time,
+//! A run that is killed leaves them behind. The name says who made it: process id, time,
 //! and machine with process namespace, so that a later run can find out whether its maker still lives.
 
 use std::time::{SystemTime, UNIX_EPOCH};

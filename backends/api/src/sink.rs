@@ -109,7 +109,7 @@ pub trait Sink: Tree {
         Ok(if attributes.is_empty() {
             Vec::new()
         } else {
-            vec![unsupported("set attributes", path, "this storage has none")]
+            vec![unsupported("set attributes", path, "not supported by this storage")]
         })
     }
 

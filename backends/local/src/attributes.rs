@@ -72,7 +72,7 @@ fn remove_others(file: &OwnedFd, path: &RelPath, kept: &[Xattr], refused: &mut V
     Ok(())
 }
 
-/// Applies what is given; tells what was refused.
+/// Applies what is given; returns what was not accepted.
 ///
 /// The owner first: a new one clears setuid, setgid and capabilities. Then
 /// `user.` attributes, which permissions may forbid to set. Then permissions, and

@@ -1,4 +1,4 @@
-//! Opens the root of a sink or its trash, and makes it where it is missing, also where a client still tells of the one
+//! Opens the root of a sink or its trash, and creates it where it is missing, also where a client still shows the one
 //! that was.
 
 use std::cell::Cell;
@@ -26,7 +26,7 @@ pub(crate) fn open_or_create(
 ) -> Result<(Root, bool), OpenError> {
     let is_new = Cell::new(false);
     let make = || match maker.create(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(OpenError::io(path, "be made", &error)),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(OpenError::io(path, "be created", &error)),
         result => {
             is_new.set(is_new.get() || result.is_ok());
             Ok(())
@@ -36,7 +36,7 @@ pub(crate) fn open_or_create(
     Ok((root.map_err(|error| OpenError::io(path, "be read", &error))?, is_new.get()))
 }
 
-/// Checks that `path` is a directory, or could be made one, and changes nothing.
+/// Checks that `path` is a directory, or that one could be created there, and changes nothing.
 pub(crate) fn check(path: &Path) -> Result<(), OpenError> {
     match std::fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => Ok(()),

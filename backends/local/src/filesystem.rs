@@ -53,7 +53,7 @@ pub(crate) enum Names {
     Hfs,
 }
 
-/// What the number is made of by which statvfs tells file systems apart.
+/// The parts of the number by which statvfs distinguishes file systems.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum IdSource {
     /// Its UUID: it stays.
@@ -89,7 +89,7 @@ impl FileSystem {
         Self { magic }
     }
 
-    /// The number of its type, as statfs tells it.
+    /// The number of its type, as statfs reports it.
     pub(crate) fn magic(self) -> u32 {
         self.magic
     }
@@ -140,7 +140,7 @@ impl FileSystem {
 
     /// Whether an mtime that was set through the handle that wrote the data is
     /// shown as the time of the close for a second or so. The server has the
-    /// right one; who looks meanwhile sees a file that seems to have changed.
+    /// right one; a stat in between shows a file that seems to have changed.
     pub(crate) fn shows_the_close_as_mtime(self) -> bool {
         self.is_smb()
     }

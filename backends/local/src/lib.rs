@@ -9,7 +9,7 @@
 //! window, and leave the page cache behind the copy (module `writeback`).
 //!
 //! Holes stay holes: where a file takes less room than it is long, the kernel
-//! tells where its data are, and only those are written (module `holes`).
+//! reports where its data are, and only those are written (module `holes`).
 //!
 //! Files and directories that are created grant no more than the permissions that
 //! come with them. An existing destination file is written in place and keeps its

@@ -25,12 +25,12 @@ pub(crate) fn hard_link(root: &Root, existing: &RelPath, path: &RelPath) -> io::
 
 /// Gives the file or link `from` the name `to`, which loses what had it.
 ///
-/// `names_fold`: two spellings of one name may look like two names of one file.
+/// `names_fold`: two spellings of one name may appear as two names of one file.
 pub(crate) fn rename(root: &Root, from: &RelPath, to: &RelPath, names_fold: bool) -> io::Result<()> {
     let (old_dir, old_name) = root.resolver.parent(from)?;
     let (new_dir, new_name) = root.resolver.parent(to)?;
-    let look = || statx(&old_dir, old_name, NO_FOLLOW, STATX).map(|stat| metadata_of(&stat));
-    let before = look()?;
+    let stat = || statx(&old_dir, old_name, NO_FOLLOW, STATX).map(|stat| metadata_of(&stat));
+    let before = stat()?;
     if before.kind == Kind::Dir {
         // It would take the place of an empty directory without a word.
         return Err(io::Error::new(io::ErrorKind::IsADirectory, "only files and links are renamed"));
@@ -41,7 +41,7 @@ pub(crate) fn rename(root: &Root, from: &RelPath, to: &RelPath, names_fold: bool
     })?;
     // Between two names of one file renaming does nothing and says that it did. Where names
     // fold, the old one may be another spelling of the new one, and its removal the end of both.
-    if before.names > 1 && from != to && !names_fold && look().is_ok_and(|after| after.id == before.id) {
+    if before.names > 1 && from != to && !names_fold && stat().is_ok_and(|after| after.id == before.id) {
         unlinkat(&old_dir, old_name, AtFlags::empty())?;
     }
     Ok(())

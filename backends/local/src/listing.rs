@@ -148,7 +148,7 @@ impl Stream for Paced {
     }
 }
 
-/// What one call of the kernel tells; `None` at the end.
+/// What one call of the kernel returns; `None` at the end.
 fn paced_page(dir: &OwnedFd, path: &RelPath) -> Result<Option<Vec<Entry>>> {
     read_page(dir, path, &mut [MaybeUninit::uninit(); PACED_BYTES])
 }
@@ -194,16 +194,16 @@ mod tests {
         let path = tree.path().to_owned();
         let open = move || Ok(File::open(path)?.into());
         let mut pages = list(&RelPath::root(), true, open).await.unwrap();
-        let mut told = BTreeSet::new();
+        let mut listed = BTreeSet::new();
         while let Some(page) = pages.next().await {
             let page = page.unwrap();
             assert!(page.len() <= PACED_BYTES / 24, "{}", page.len());
             for entry in page {
-                assert!(told.insert(String::from_utf8(entry.name).unwrap()), "each once");
+                assert!(listed.insert(String::from_utf8(entry.name).unwrap()), "each once");
             }
-            if told.len() > 200 && told.len() < 300 {
-                // Not read yet: what is removed now is not told.
-                for name in names.iter().filter(|name| !told.contains(*name)) {
+            if listed.len() > 200 && listed.len() < 300 {
+                // Not read yet: what is removed now is not listed.
+                for name in names.iter().filter(|name| !listed.contains(*name)) {
                     std::fs::remove_file(tree.path().join(name)).unwrap();
                 }
                 assert!(pages.next().await.is_none_or(|page| page.unwrap().is_empty()));
@@ -211,7 +211,7 @@ mod tests {
                 return;
             }
         }
-        panic!("{} names at once", told.len());
+        panic!("{} names at once", listed.len());
     }
 
     #[tokio::test]

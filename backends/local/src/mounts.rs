@@ -1,4 +1,4 @@
-//! What is mounted where, as `/proc/self/mountinfo` tells.
+//! What is mounted where, according to `/proc/self/mountinfo`.
 
 use std::ffi::OsString;
 use std::io;
@@ -27,7 +27,7 @@ pub(crate) struct Mount {
 
 impl Mount {
     /// The mount that an open file lies on; `None` where the kernel (before
-    /// 5.8) or a change of root does not tell.
+    /// 5.8) or a change of root does not report it.
     ///
     /// # Errors
     /// If the file or the list of mounts cannot be checked.
@@ -91,7 +91,7 @@ impl Mount {
     pub(crate) fn place(&self, path: &Path) -> Option<(&str, PathBuf)> {
         let inside = path.strip_prefix(&self.point).ok()?;
         if matches!(self.kind.as_str(), "nfs" | "nfs4") {
-            // NFS tells no root, but the whole way on the server as its source,
+            // NFS reports no root, but the whole path on the server as its source,
             // and the parts of one export may be devices of their own.
             return Some(("nfs", Path::new(&self.source).join(inside)));
         }

@@ -85,7 +85,7 @@ fn of_places(source: Option<Place>, sink: Option<Place>) -> Option<Overlap> {
     }
 }
 
-/// Where the directory at a canonical path lies; `None` where that is not told.
+/// Where the directory at a canonical path lies; `None` where it is unknown.
 /// A missing one will lie in the one above it.
 fn place(path: &Path) -> io::Result<Option<Place>> {
     Ok(mount(path)?.and_then(|mount| mount.place(path).map(|(on, inside)| (on.to_owned(), inside))))
@@ -93,11 +93,11 @@ fn place(path: &Path) -> io::Result<Option<Place>> {
 
 /// The mount that a directory lies on, or will lie on.
 fn mount(path: &Path) -> io::Result<Option<Mount>> {
-    let look = |path| open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
-    let dir = match look(path) {
+    let open_dir = |path| open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+    let dir = match open_dir(path) {
         Err(Errno::NOENT) => {
             let above = path.parent().unwrap_or(path);
-            look(above).named("open", above)?
+            open_dir(above).named("open", above)?
         }
         result => result.named("open", path)?,
     };

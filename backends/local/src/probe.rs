@@ -33,11 +33,11 @@ const HOLE_BYTES: u64 = 1 << 20;
 /// away is asked few questions.
 ///
 /// # Errors
-/// If no file can be made there.
+/// If no file can be created there.
 pub(crate) fn capabilities(root: &Root) -> io::Result<Capabilities> {
     let scratch = &mut Scratch::new(root);
     let file = scratch.name("file");
-    let Looks { kept, holes } = looks(scratch, &file)?;
+    let Findings { kept, holes } = read_back(scratch, &file)?;
     let hard_links = takes_second_name(scratch, &file)?;
     let link = scratch.name("link");
     let symlinks = holds_links(scratch, &link)?;
@@ -80,7 +80,7 @@ impl<'a> Scratch<'a> {
         self.made.push(name.to_owned());
     }
 
-    /// Removes all that was made; the first error tells, the rest is tried all the same.
+    /// Removes everything that was created; returns the first error, and tries the rest anyway.
     fn clean(&mut self) -> io::Result<()> {
         let mut result = Ok(());
         for name in self.made.drain(..) {
@@ -101,15 +101,15 @@ impl Drop for Scratch<'_> {
 }
 
 /// What one file showed.
-struct Looks {
+struct Findings {
     /// What became of an odd mtime; `None` if it cannot be set.
     kept: Option<Timestamp>,
     /// Whether the file is longer than the room it takes.
     holes: bool,
 }
 
-/// Makes a file of nothing but a hole and with an odd mtime, and looks at it.
-fn looks(scratch: &mut Scratch<'_>, name: &OsStr) -> io::Result<Looks> {
+/// Creates a file with a hole only and an odd mtime, and reads back what was kept.
+fn read_back(scratch: &mut Scratch<'_>, name: &OsStr) -> io::Result<Findings> {
     let dir = scratch.root.resolver.root();
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let file = openat(dir, name, flags, Mode::from_raw_mode(0o600)).named("create", name)?;
@@ -127,7 +127,7 @@ fn looks(scratch: &mut Scratch<'_>, name: &OsStr) -> io::Result<Looks> {
             Some(metadata_of(stat.as_ref().map_err(|error| *error).named("stat", name)?).modified)
         }
     };
-    Ok(Looks { kept, holes: grown && stat.is_ok_and(|stat| may_have_holes(&stat)) })
+    Ok(Findings { kept, holes: grown && stat.is_ok_and(|stat| may_have_holes(&stat)) })
 }
 
 /// The coarsest step of what came back; `None` if it is another time altogether.
@@ -170,7 +170,7 @@ fn renames(scratch: &mut Scratch<'_>, file: &OsStr, link: &OsStr) -> io::Result<
     }
 }
 
-/// Whether a file system that lets files be made says that it cannot do this.
+/// Whether a file system on which files can be created reports that it does not support this.
 fn is_inability(error: Errno) -> bool {
     matches!(
         error,

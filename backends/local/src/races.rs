@@ -53,7 +53,7 @@ fn furnish(dir: &Path, content: &[u8]) {
     let _may_fail = lsetxattr(dir.join("file"), "user.mark", content, XattrFlags::empty());
 }
 
-/// Swaps two names for one another until told to stop.
+/// Swaps two names for one another until it is stopped.
 fn swap(pairs: &[[std::path::PathBuf; 2]], stop: &AtomicBool) {
     while !stop.load(Relaxed) {
         for [one, other] in pairs {

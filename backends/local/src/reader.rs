@@ -71,7 +71,7 @@ impl LocalReader {
         refuse_all_but_files(&metadata)?;
         let mut trail = None;
         // A client's own readahead is too short for a long way (NFS), or so long that
-        // for a second nothing comes of what is needed now (SMB): the reader asks itself.
+        // for a second nothing arrives of what is needed now (SMB): the reader prefetches itself.
         // Under a limit, too: with readahead a client asked for up to 5 times as much in 100 ms (tests/netlab).
         let fetches_on_demand = is_paced || root.filesystem.is_remote();
         let may_pass_cache = root.filesystem.may_pass_cache();
@@ -161,7 +161,7 @@ impl FileReader for LocalReader {
     }
 }
 
-/// Whether what was just read there came from the page cache. Where the kernel does not tell, as is usual.
+/// Whether what was just read there came from the page cache. If the kernel does not report it, as is usual.
 fn was_cached(file: &File, offset: u64) -> bool {
     calls::is_cached(file, offset).unwrap_or(true)
 }

@@ -31,7 +31,7 @@ impl OpenError {
         Self { path: path.to_owned(), problem: problem.into() }
     }
 
-    /// What `cannot` says ("be read", "be made"), unless the error has a plainer name.
+    /// What `cannot` says ("be read", "be created"), unless the error has a plainer name.
     pub(crate) fn io(path: &Path, cannot: &str, error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::NotFound => Self::new(path, "does not exist"),
@@ -59,7 +59,7 @@ pub(crate) struct Root {
     /// What is in flight to its server, if it has one.
     pub(crate) in_flight: Arc<InFlightWindow>,
     pub(crate) write_access: WriteAccess,
-    /// The mount it lies on; 0 where the kernel does not tell.
+    /// The mount it lies on; 0 where the kernel does not report it.
     pub(crate) mount_id: u64,
 }
 

@@ -43,7 +43,7 @@ impl LocalTree<Writing> {
     /// directory is made if the one above it exists.
     ///
     /// # Errors
-    /// If it cannot be made, read or written.
+    /// If it cannot be created, read or written.
     pub fn open(path: &Path) -> std::result::Result<Self, OpenError> {
         Self::open_bounded(path, None)
     }
@@ -67,7 +67,7 @@ impl LocalTree<Writing> {
 
     /// Opens the directory at `path` to be inspected, and writes nothing: what it
     /// keeps is what file systems of its type are known for. `None` if it does not
-    /// exist yet, and could be made.
+    /// exist yet, and could be created.
     ///
     /// # Errors
     /// As [`LocalSink::check`], or if it cannot be read.
@@ -89,10 +89,10 @@ impl LocalTree<Writing> {
 
     /// With a place for what is discarded ([`Sink::discard`]): the directory `dir`
     /// on the same file system, made if it is missing and the one above it exists.
-    /// A tree that is only inspected makes none; it tells where it would lie.
+    /// A tree that is only inspected creates none; it reports where it would be.
     ///
     /// # Errors
-    /// If it cannot be made or read, lies on another file system (nothing can be
+    /// If it cannot be created or read, lies on another file system (nothing can be
     /// moved there at once), or is or holds the tree itself.
     pub fn with_trash(mut self, dir: &Path) -> std::result::Result<Self, OpenError> {
         self.side.trash = Some(Trash::at(dir, &self.root, !self.side.inspected)?);
@@ -105,7 +105,7 @@ impl LocalTree<Writing> {
         self.side.trash.as_ref().and_then(Trash::inside)
     }
 
-    /// Checks that `path` is a directory, or could be made one, and changes nothing.
+    /// Checks that `path` is a directory, or that one could be created there, and changes nothing.
     ///
     /// # Errors
     /// If it is something else, or the directory above it does not exist.
@@ -169,7 +169,7 @@ impl Sink for LocalTree<Writing> {
         Ok(Box::new(LocalWriter::new(file, path.clone(), root, sets_mtime, options.pacing.clone())))
     }
 
-    /// Create, write, set times, look, close: one hop and five system calls.
+    /// Create, write, set times, stat, close: one hop and five system calls.
     async fn write_whole(
         &self,
         path: &RelPath,

@@ -63,7 +63,7 @@ impl Source for LocalTree<Reading> {
         blocking("read attributes", path, move || attributes::xattrs(&root, &at)).await
     }
 
-    /// Open, read, look, close: one hop and four system calls.
+    /// Open, read, stat, close: one hop and four system calls.
     async fn read_whole(
         &self,
         path: &RelPath,

@@ -9,7 +9,7 @@ use crate::root::Root;
 /// `FS_CASEFOLD_FL`: names in this directory fold, and in those made beneath it.
 const CASEFOLD: u32 = 0x4000_0000;
 
-/// What can be kept beneath `root`, as far as its type tells.
+/// What can be kept beneath `root`, as far as its type shows.
 pub(crate) fn capabilities(root: &Root) -> Capabilities {
     let filesystem = root.filesystem;
     let kind = filesystem.names();
@@ -21,7 +21,7 @@ pub(crate) fn capabilities(root: &Root) -> Capabilities {
         symlinks: is_plain && kind != Names::Smb,
         hard_links: is_plain,
         renames: true,
-        // Windows fills what it is not told to leave out.
+        // Windows fills holes unless it is asked to keep them.
         holes: is_plain && kind != Names::Smb,
         names: names(root, kind),
         probes: true,

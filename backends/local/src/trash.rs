@@ -60,15 +60,15 @@ impl Trash {
 
     /// The same of an opened directory, if things can be moved there.
     fn of(root: Root, dir: &Path, tree: &Root) -> Result<Self, OpenError> {
-        let look = |error| OpenError::io(dir, "be checked", &error);
-        match overlap(&root.path, &tree.path).map_err(look)? {
+        let failed = |error| OpenError::io(dir, "be checked", &error);
+        match overlap(&root.path, &tree.path).map_err(failed)? {
             Some(Overlap::Same | Overlap::Shown) => return Err(OpenError::new(dir, "is the destination itself")),
             Some(Overlap::SinkInSource) => return Err(OpenError::new(dir, "holds the destination")),
             Some(Overlap::SourceInSink) | None => {}
         }
         let device = |root: &Root| stat_open(root.resolver.root()).map(|stat| (stat.stx_dev_major, stat.stx_dev_minor));
         // Between two mounts of one file system nothing can be moved either.
-        if device(&root).map_err(look)? != device(tree).map_err(look)? || root.mount_id != tree.mount_id {
+        if device(&root).map_err(failed)? != device(tree).map_err(failed)? || root.mount_id != tree.mount_id {
             return Err(OpenError::new(
                 dir,
                 "is not on the file system of the destination: nothing can be moved there",

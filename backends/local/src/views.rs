@@ -1,5 +1,5 @@
 //! File systems that show directories of others: bindfs, mergerfs, overlayfs. Neither device nor
-//! inode tells there that two directories are one.
+//! inode reveals there that two directories are one.
 
 use std::collections::VecDeque;
 use std::ffi::OsStr;
@@ -19,12 +19,12 @@ use crate::named::Named as _;
 
 /// Files of a source that are compared.
 const SAMPLE_FILES: usize = 32;
-/// Entries of a source among which these are looked for.
+/// Entries of a source among which these are searched.
 const SAMPLE_ENTRIES: usize = 1000;
 /// Room for the branches of a mergerfs.
 const BRANCHES_BYTES: usize = 65_536;
 
-/// The directories that the canonical `path` on `mount` shows, as far as the mount tells.
+/// The directories that the canonical `path` on `mount` shows, as far as the mount shows.
 pub(crate) fn shown_by(mount: &Mount, path: &Path) -> Vec<PathBuf> {
     let Some(inside) = mount.inside(path) else { return Vec::new() };
     let roots = match mount.kind.as_str() {
@@ -54,14 +54,14 @@ fn branches(mount_point: &Path) -> Vec<Vec<u8>> {
 ///
 /// Asked only where one of them lies on a file system that shows others'.
 pub(crate) fn shows_the_same(source: &Path, sink: &Path) -> io::Result<bool> {
-    // A client may still tell of a directory that its server removed a moment ago.
+    // A client may still show a directory that its server has just removed.
     let opened = fs::metadata(sink).and_then(|found| Ok((FileSystem::of(fs::File::open(sink)?)?, found.dev())));
     let (there, device) = match opened {
         Err(error) if is_gone(&error) => return Ok(false),
         opened => opened.named("open", sink)?,
     };
     let here = fs::File::open(source).and_then(FileSystem::of).named("open", source)?;
-    // Within one file system the inodes tell.
+    // Within one file system the inodes decide.
     if device == fs::metadata(source).named("stat", source)?.dev() || !(here.shows_others() || there.shows_others()) {
         return Ok(false);
     }
@@ -78,7 +78,7 @@ pub(crate) fn shows_the_same(source: &Path, sink: &Path) -> io::Result<bool> {
     Ok(same * 2 > compared)
 }
 
-/// Files that have the same name in two trees, from the top down. What cannot be read is left out.
+/// Files that have the same name in two trees, from the top down. What cannot be read is skipped.
 struct Sample<'a> {
     trees: [&'a Path; 2],
     dirs: VecDeque<PathBuf>,

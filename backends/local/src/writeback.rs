@@ -149,7 +149,7 @@ impl WriteBack {
         }
     }
 
-    /// Adds what was just written to what waits to be started; tells what is to be
+    /// Adds what was just written to what waits to be started; returns what is to be
     /// started now.
     ///
     /// Each start is a request of its own, so that two small writes are started together,

@@ -110,7 +110,7 @@ fn restrict(file: &File, bits: u32, bound: u32) -> io::Result<()> {
 
 /// What opening or making a file came to.
 enum Opened {
-    /// It was made just now: nothing to look at, nothing to cut.
+    /// It was just created: nothing to stat, nothing to truncate.
     Fresh(File),
     /// It may have been there.
     There(File),
@@ -177,7 +177,7 @@ fn sync_data(file: &File, root: &Root) -> io::Result<()> {
     Ok(())
 }
 
-/// Sets the times if there are any to set, looks, and closes: what the file is now.
+/// Sets the times if there are any, stats and closes the file; returns its metadata.
 fn finish(file: File, path: &RelPath, times: Option<&Times>, root: &Root) -> io::Result<Metadata> {
     let after_close = root.filesystem.shows_the_close_as_mtime();
     if !after_close {

@@ -15,7 +15,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// The tree of this name, to fill it or to look at it.
+    /// The tree of this name, to fill it or to inspect it.
     pub fn tree(&self, name: &str) -> MemoryTree {
         let mut trees = self.trees.lock().unwrap_or_else(PoisonError::into_inner);
         trees.entry(name.to_owned()).or_insert_with(|| MemoryTree::new(name)).clone()

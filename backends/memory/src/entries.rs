@@ -1,4 +1,4 @@
-//! The names of a directory, in a tree that tells capitals from small letters or takes them for one.
+//! The names of a directory, in a tree that is case-sensitive or case-insensitive.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -34,7 +34,7 @@ impl Entries {
         self.names.insert(self.key(name), (name.to_vec(), node));
     }
 
-    /// Takes `name` away; tells where it led.
+    /// Removes `name`; returns what it named.
     pub(crate) fn remove(&mut self, name: &[u8]) -> Option<u64> {
         let key = self.key(name);
         self.names.remove(&key).map(|(_, node)| node)

@@ -77,7 +77,7 @@ fn remove(store: &mut Store, path: &RelPath) -> std::result::Result<(), Problem>
 
 impl MemoryTree {
     fn unsupported(operation: &'static str, path: &RelPath) -> Error {
-        Problem(ErrorKind::Unsupported, "this tree was made without").at(operation, path)
+        Problem(ErrorKind::Unsupported, "not supported by this tree").at(operation, path)
     }
 }
 

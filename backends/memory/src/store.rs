@@ -90,7 +90,7 @@ impl Node {
 pub(crate) struct Store {
     nodes: HashMap<u64, Node>,
     last: u64,
-    /// The number that this tree's files tell as their device.
+    /// The device number of this tree's files.
     device: u64,
     /// Whether names that differ in capitals and small letters alone are the same.
     folds_case: bool,
@@ -117,7 +117,7 @@ impl Store {
         self.nodes.get_mut(&id).ok_or(MISSING)
     }
 
-    /// What a backend tells of a node.
+    /// The metadata of a node.
     pub(crate) fn metadata(&self, id: u64) -> Result<Metadata, Problem> {
         let node = self.node(id)?;
         let size_bytes = match &node.body {

@@ -86,7 +86,7 @@ impl OpendalTree {
         self.with(|shared| shared.identity = identity.into())
     }
 
-    /// Neither writes nor looks for mtimes: only sizes tell whether a file is in sync.
+    /// Neither writes nor reads mtimes: only sizes decide whether a file is in sync.
     /// For servers that do not keep user metadata, or where a request for each object is too much.
     #[must_use]
     pub fn without_mtimes(self) -> Self {

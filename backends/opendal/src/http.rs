@@ -66,7 +66,7 @@ impl HttpTransport for Client {
         let mut head = Response::new(());
         (*head.status_mut(), *head.version_mut()) = (answer.status(), answer.version());
         *head.headers_mut() = readable(answer.headers());
-        // Where the services look for the address in their errors.
+        // Where the services find the address for their errors.
         head.extensions_mut().insert(uri.clone());
         let pieces = answer.bytes_stream().timeout(STALL_TIMEOUT).map(move |piece| match piece {
             Err(_elapsed) => Err(stands_still(&uri, STALL_TIMEOUT)),

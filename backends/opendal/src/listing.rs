@@ -1,4 +1,4 @@
-//! Listings: pages of entries, with the mtimes that only a look at each object shows.
+//! Listings: pages of entries, with the mtimes that only a stat of each object shows.
 
 use std::collections::BTreeSet;
 
@@ -14,8 +14,8 @@ use crate::handle::OpendalTree;
 
 /// Entries of one page.
 const PAGE_ENTRIES: usize = 1000;
-/// Objects of a page that are looked at at the same time.
-const LOOKS_AT_ONCE: usize = 32;
+/// Objects of a page that are stat'ed at the same time.
+const STATS_AT_ONCE: usize = 32;
 /// Pages that wait for the one who lists.
 const WAITING_PAGES: usize = 1;
 
@@ -140,7 +140,7 @@ impl Listing {
             return Ok(None);
         }
         self.check_names(&page)?;
-        self.look_at_all(page).await.map(Some)
+        self.stat_all(page).await.map(Some)
     }
 
     /// A key and one that goes on with a slash are a file and a directory of one name: there
@@ -153,9 +153,9 @@ impl Listing {
     }
 
     /// Finds out the mtimes that listings do not show.
-    async fn look_at_all(&self, page: Vec<(String, opendal::Metadata)>) -> Result<Vec<Entry>> {
+    async fn stat_all(&self, page: Vec<(String, opendal::Metadata)>) -> Result<Vec<Entry>> {
         let mut entries = Vec::with_capacity(page.len());
-        let mut looks = JoinSet::new();
+        let mut stats = JoinSet::new();
         for (name, theirs) in page {
             let told = !self.tree.keeps_mtime() || theirs.mode() == EntryMode::DIR || theirs.user_metadata().is_some();
             let path = self.dir.join(&name).ok().filter(|path| self.tree.keys().file("stat", path).is_ok());
@@ -164,11 +164,11 @@ impl Listing {
                 entries.push(Entry { name: name.into_bytes(), metadata: self.tree.metadata_of(&theirs) });
                 continue;
             };
-            if looks.len() >= LOOKS_AT_ONCE {
-                entries.extend(joined(looks.join_next().await, &self.dir)?);
+            if stats.len() >= STATS_AT_ONCE {
+                entries.extend(joined(stats.join_next().await, &self.dir)?);
             }
             let tree = self.tree.clone();
-            looks.spawn(async move {
+            stats.spawn(async move {
                 match tree.stat_file("stat", &path).await {
                     Ok(metadata) => Ok(Some(Entry { name: name.into_bytes(), metadata })),
                     // It went in between.
@@ -177,8 +177,8 @@ impl Listing {
                 }
             });
         }
-        while !looks.is_empty() {
-            entries.extend(joined(looks.join_next().await, &self.dir)?);
+        while !stats.is_empty() {
+            entries.extend(joined(stats.join_next().await, &self.dir)?);
         }
         Ok(entries)
     }
@@ -192,11 +192,11 @@ impl Listing {
     }
 }
 
-/// What a look came to.
-type Look = std::result::Result<Result<Option<Entry>>, tokio::task::JoinError>;
+/// The result of a stat.
+type Stat = std::result::Result<Result<Option<Entry>>, tokio::task::JoinError>;
 
-fn joined(look: Option<Look>, dir: &RelPath) -> Result<Option<Entry>> {
-    match look {
+fn joined(stat: Option<Stat>, dir: &RelPath) -> Result<Option<Entry>> {
+    match stat {
         None => Ok(None),
         Some(Ok(result)) => result,
         Some(Err(error)) => Err(Error::new(ErrorKind::Other, "list", dir, error)),

@@ -2,7 +2,7 @@
 //!
 //! Not every server keeps them. Those that have a file system below (rclone's, and others) answer `PUT a/` with an error,
 //! or accept it and list nothing. The first marker of a run decides: it is sent without the retries that other requests have, and
-//! looked for in a listing. If it is not kept, no other one is sent.
+//! searched for in a listing. If it is not kept, no other one is sent.
 
 use towpath_backend::{Error, ErrorKind, RelPath, Result};
 

@@ -57,7 +57,7 @@ impl OpendalTree {
     }
 
     /// Asks for one name below a key, whichever. Where names are only prefixes, for one of all
-    /// below it: a server that has to put them together first looks at many of them.
+    /// below it: a server that assembles them first reads many of them.
     fn any_one(&self) -> ListOptions {
         let recursive = !self.has_directories() && self.can().list_with_recursive;
         ListOptions { limit: Some(1), recursive, ..ListOptions::default() }

@@ -31,7 +31,7 @@ impl Tree for OpendalTree {
         Hints { lanes: self.lanes(), ..Hints::DEFAULT }
     }
 
-    /// Looks whether the storage answers: a bucket that is gone is not an empty one.
+    /// Checks that the storage answers: a missing bucket is not an empty one.
     async fn identity(&self) -> Result<Identity> {
         self.is_directory("stat", &RelPath::root()).await?;
         Ok(self.own_identity())

@@ -13,7 +13,7 @@ use crate::handle::{MOST_AT_ONCE_BYTES, OpendalTree};
 const GATHERED_BYTES: u64 = 8 << 20;
 
 /// Parts of a file on their way at a time: the next leaves before the server has answered for the one before.
-const PARTS_UNDER_WAY: usize = 2;
+const PARTS_IN_FLIGHT: usize = 2;
 
 /// Gathers a part, and sends it. A file of less than one part is one request at its end.
 pub(crate) struct Writer {
@@ -32,7 +32,7 @@ pub(crate) struct Writer {
     stream: Option<Stream>,
 }
 
-/// A request that is under way while the file is read.
+/// A request in flight while the file is read.
 struct Stream {
     length_bytes: u64,
     pieces: mpsc::Sender<Bytes>,
@@ -92,7 +92,7 @@ impl Writer {
             Some(parts) => parts.write(part).await,
             none => {
                 let options = self.tree.write_options(self.modified);
-                let options = opendal::options::WriteOptions { concurrent: PARTS_UNDER_WAY, ..options };
+                let options = opendal::options::WriteOptions { concurrent: PARTS_IN_FLIGHT, ..options };
                 match self.tree.operator.writer_options(&self.key, options).await {
                     Ok(parts) => none.insert(parts).write(part).await,
                     Err(problem) => Err(problem),

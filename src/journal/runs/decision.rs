@@ -95,7 +95,7 @@ impl Db {
         Err(Error::NoBacklog(match reason {
             ScanReason::FirstRun => "these trees were not scanned yet",
             ScanReason::Interrupted => "the last scan was interrupted",
-            _ if !self.has_settings(settings)? => "the last scan was made with other filters or options",
+            _ if !self.has_settings(settings)? => "filters or options have changed since the last scan",
             _ => {
                 let (backlog, origin) = (self.backlog()?, BacklogOrigin::Failed);
                 return Ok(Decision::Resume { backlog, origin, then: None });

@@ -150,7 +150,7 @@ async fn without_a_scan_other_filters_are_an_error() {
     assert!(bench.run().await.report.all_in_sync());
     bench.options.filter.max_size_bytes = None;
     let error = bench.then(AfterBacklog::Stop).try_run().await.unwrap_err().to_string();
-    assert!(error.contains("other filters or options"), "{error}");
+    assert!(error.contains("filters or options have changed"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

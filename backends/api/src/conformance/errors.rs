@@ -1,4 +1,4 @@
-//! Cases about what errors tell.
+//! Cases about the content of errors.
 
 use super::{Bytes, Fixture, metadata, path, read, write};
 use crate::{Error, ErrorKind, ReadOptions, RelPath, Result, WriteOptions};
@@ -47,13 +47,13 @@ async fn errors_of_changing(fixture: &dyn Fixture, at: &RelPath) -> Vec<Error> {
     let mut errors = vec![error_of(sink.remove_file(at).await), error_of(sink.remove_dir(at).await)];
     if sink.capabilities().sets_mtime {
         let error = error_of(sink.set_times(at, &metadata(1).times()).await);
-        // Where no times can be set, nothing is looked for.
+        // Where no times can be set, nothing is checked.
         errors.extend((error.kind() != ErrorKind::Unsupported).then_some(error));
     }
     errors
 }
 
-/// Whoever reads an error in a log knows what to look at.
+/// An error in a log names what to check.
 pub async fn errors_name_operation_and_path(fixture: &dyn Fixture) {
     let (missing, below) = (path("missing"), path("missing/below"));
     let mut errors = Vec::new();
@@ -68,7 +68,7 @@ pub async fn errors_name_operation_and_path(fixture: &dyn Fixture) {
     assert!(errors.iter().all(|error| is_told(error, &below)));
 }
 
-/// Panics with the error if it is not told well.
+/// Panics with the error if its text is incomplete.
 fn is_told(error: &Error, at: &RelPath) -> bool {
     assert_eq!((error.kind(), error.path()), (ErrorKind::NotFound, at), "{error:?}");
     assert!(!error.is_temporary(), "another try would not help: {error:?}");

@@ -58,7 +58,7 @@ pub async fn gaps_read_as_zeros_and_the_data_between_are_found(fixture: &dyn Fix
     let whole = fixture.source().read_whole(&at, size as usize, Vec::new(), &ReadOptions::default()).await.unwrap();
     assert!(whole.data == expected);
     let (_, data_bytes) = read_data(fixture, &at).await;
-    assert!(whole.may_have_holes || data_bytes == size, "holes are told");
+    assert!(whole.may_have_holes || data_bytes == size, "holes are reported");
 }
 
 /// A hole before the end of the file makes it no shorter.

@@ -5,7 +5,7 @@ use tokio_stream::StreamExt as _;
 use super::{Bytes, Fixture, MTIME, assert_same, list, metadata, names, path, write};
 use crate::{ErrorKind, Kind, Pacing, ReadOptions, RelPath, WriteOptions};
 
-/// "Could not look" and "is not there" are told apart from "is empty".
+/// "Could not be read" and "does not exist" are distinguished from "is empty".
 pub async fn a_missing_directory_is_not_found_rather_than_empty(fixture: &dyn Fixture) {
     let error = list(fixture, &path("missing")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);

@@ -75,7 +75,7 @@ pub async fn a_longer_file_is_cut_at_the_limit_and_its_metadata_show_it(fixture:
     assert_eq!(whole.metadata.size_bytes, 1000);
 }
 
-/// Or else every file would look changed when it has been read.
+/// Otherwise every file would seem changed after it was read.
 pub async fn reading_does_not_change_the_file(fixture: &dyn Fixture) {
     write(fixture, &path("file"), b"12345").await;
     let before = fixture.source().metadata(&path("file")).await.unwrap();
@@ -135,15 +135,15 @@ pub async fn readers_of_one_file_keep_apart(fixture: &dyn Fixture) {
     assert!(backwards.read_at(0, 10, Vec::new()).await.unwrap() == data[..10]);
 }
 
-/// An open file is the one that was looked at.
+/// An open file is the one that was stat'ed.
 pub async fn a_reader_shows_the_same_as_metadata(fixture: &dyn Fixture) {
     let at = path("file");
     write(fixture, &at, &content(5000)).await;
     let mut reader = fixture.source().open(&at, &ReadOptions::default()).await.unwrap();
-    let looked = fixture.source().metadata(&at).await.unwrap();
-    assert_same(&reader.metadata().await.unwrap(), &looked, &at);
+    let found = fixture.source().metadata(&at).await.unwrap();
+    assert_same(&reader.metadata().await.unwrap(), &found, &at);
     reader.read_at(0, 100, Vec::new()).await.unwrap();
-    assert_same(&reader.metadata().await.unwrap(), &looked, &at);
+    assert_same(&reader.metadata().await.unwrap(), &found, &at);
 }
 
 /// Asking for no byte gives none, wherever.

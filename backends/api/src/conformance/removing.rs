@@ -47,7 +47,7 @@ pub async fn the_root_is_not_removed(fixture: &dyn Fixture) {
     assert_eq!(list(fixture, &root).await.unwrap(), []);
 }
 
-/// Absence is told, not passed over.
+/// Absence is reported, not ignored.
 pub async fn removing_what_is_not_there_is_not_found(fixture: &dyn Fixture) {
     assert_eq!(fixture.sink().remove_file(&path("missing")).await.unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(fixture.sink().remove_dir(&path("missing")).await.unwrap_err().kind(), ErrorKind::NotFound);

@@ -43,7 +43,7 @@ pub async fn the_root_has_a_name_that_paths_can_follow(fixture: &dyn Fixture) {
     }
 }
 
-/// What the engine keeps in a tree is left alone; what it keeps elsewhere must not be looked for in it.
+/// What the engine keeps in a tree is excluded; what it keeps elsewhere must not be searched in it.
 pub async fn what_lies_elsewhere_is_not_located(fixture: &dyn Fixture) {
     let elsewhere = [Path::new("/towpath-is-not-here/database"), Path::new("relative"), Path::new("")];
     for local in elsewhere {

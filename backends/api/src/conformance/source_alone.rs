@@ -197,7 +197,7 @@ pub async fn the_sample_is_read_as_it_was_made(fixture: &dyn SourceFixture) {
     }
 }
 
-/// The buffer holds no more than the caller has room for, and the metadata tell that there is more.
+/// The buffer holds no more than the caller has room for, and the metadata show that there is more.
 pub async fn whole_files_of_a_source_are_cut_at_the_limit(fixture: &dyn SourceFixture) {
     let (at, options) = (path("dir/file"), ReadOptions::default());
     let whole = fixture.source().read_whole(&at, 100, Vec::new(), &options).await.unwrap();

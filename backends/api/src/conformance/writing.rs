@@ -237,14 +237,14 @@ pub async fn what_the_close_returns_is_what_is_shown(fixture: &dyn Fixture) {
     let mut writer = fixture.sink().create(&path("steps"), &metadata(5000), &WriteOptions::default()).await.unwrap();
     writer.write_at(0, Bytes::from(content(5000))).await.unwrap();
     let steps = writer.finish(5000, &metadata(5000).times()).await.unwrap();
-    for (mut told, at) in [(whole, path("whole")), (steps, path("steps"))] {
+    for (mut reported, at) in [(whole, path("whole")), (steps, path("steps"))] {
         let shown = fixture.source().metadata(&at).await.unwrap();
         if !fixture.sink().capabilities().sets_mtime {
             // Then it says nothing.
-            told.modified = shown.modified;
+            reported.modified = shown.modified;
         }
-        assert_same(&told, &shown, &at);
-        assert_eq!((told.kind, told.size_bytes), (Kind::File, 5000));
+        assert_same(&reported, &shown, &at);
+        assert_eq!((reported.kind, reported.size_bytes), (Kind::File, 5000));
     }
 }
 

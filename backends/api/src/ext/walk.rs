@@ -14,7 +14,7 @@ use crate::{Entry, EntryStream, Error, ErrorKind, Kind, Metadata, ReadOptions, R
 pub struct Found {
     /// Where it is, from the root of the tree.
     pub path: RelPath,
-    /// What its directory tells of it.
+    /// Its metadata, as its directory lists them.
     pub metadata: Metadata,
 }
 

@@ -12,7 +12,7 @@ use crate::{Error, ErrorKind, RelPath, Result};
 
 /// A tree of which some calls fail, before they reach the tree within.
 ///
-/// Hints ([`Operation::Prefetch`]) tell no errors: one that would fail is not passed on.
+/// Hints ([`Operation::Prefetch`]) report no errors: one that would fail is not passed on.
 pub type Fault<T> = Hooked<T, Faults>;
 
 impl<T> Fault<T> {
@@ -121,7 +121,7 @@ impl Rule {
             When::Chance(chance) => random.next() < chance,
         };
         fails.then(|| {
-            let error = Error::new(self.kind, call.operation.name(), call.path, "made to fail");
+            let error = Error::new(self.kind, call.operation.name(), call.path, "injected failure");
             let temporary = self.temporary.unwrap_or(error.is_temporary());
             error.with_temporary(temporary)
         })
@@ -159,7 +159,7 @@ impl Faults {
         self
     }
 
-    /// How many calls were made to fail.
+    /// How many calls were injected failure.
     pub fn injected(&self) -> u64 {
         self.injected.load(Ordering::Relaxed)
     }

@@ -83,7 +83,7 @@ impl<T, H> Hooked<T, H> {
     }
 }
 
-/// Does one call with a hook around it; `bytes` tells how much content it moved.
+/// Does one call with a hook around it; `bytes` returns how much content it moved.
 async fn around<R, H: Hook>(
     hook: &H,
     call: Call<'_>,

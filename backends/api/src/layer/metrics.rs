@@ -39,7 +39,7 @@ struct Counters {
     nanoseconds: AtomicU64,
 }
 
-/// The hook of [`Metrics`]: counters that anyone may look at.
+/// The hook of [`Metrics`]: counters that anyone may read.
 #[derive(Debug)]
 pub struct Meter(Vec<Counters>);
 

@@ -86,7 +86,7 @@ impl Again {
     }
 }
 
-/// A buffer for each try: the first is the one that was given, the others look like it.
+/// A buffer for each try: the first is the one that was given, the others have its size.
 struct Buffers {
     given: Option<Vec<u8>>,
     held: Vec<u8>,

@@ -237,7 +237,9 @@ fn known<'a>(specs: &'a [OptionSpec], name: &str, origin: &str) -> Result<&'a Op
         let names: Vec<_> = specs.iter().map(|spec| spec.name).collect();
         match names.as_slice() {
             [] => format!("`{name}` from {origin}: there are no options here"),
-            names => format!("`{name}` from {origin} is none of the options here, which are {}", names.join(", ")),
+            names => {
+                format!("`{name}` from {origin} is not an option of this storage; its options are {}", names.join(", "))
+            }
         }
     })
 }

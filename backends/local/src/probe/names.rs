@@ -32,7 +32,7 @@ trait Folder {
     fn make(&mut self, name: &[u8]) -> Result<(), Errno>;
     /// Whether there is such a name.
     fn finds(&mut self, name: &[u8]) -> bool;
-    /// All names, as they are told.
+    /// All names, as they are listed.
     fn list(&mut self) -> io::Result<Vec<Vec<u8>>>;
 }
 
@@ -81,7 +81,7 @@ fn one_by_one(folder: &mut impl Folder, mut rules: NameRules) -> io::Result<Name
         }
         listed = folder.list()?;
     }
-    // What was made and is told as another name, or became a part of another file
+    // What was created and is listed under another name, or became part of another file
     // (a colon on NTFS), is refused as well: it would not come back as it was.
     let is_kept = |name: &[u8]| listed.iter().any(|listed| listed == name);
     let all_seldom = is_kept(&seldom);
@@ -160,7 +160,7 @@ impl<'a> RealFolder<'a> {
         drop(dir);
         let remove = || unlinkat(self.root.resolver.root(), self.name, AtFlags::REMOVEDIR);
         match remove() {
-            // Names that are told otherwise than they were made.
+            // Names that are listed in another form than they were created in.
             Err(Errno::NOTEMPTY | Errno::EXIST) => {
                 let dir = self.open()?;
                 for name in list(&dir)? {
@@ -216,7 +216,7 @@ mod tests {
     /// A file system as these rules say, and what it does where they do not hold.
     struct Pretended {
         rules: NameRules,
-        /// Takes what it cannot hold, and tells it with `_` in its place.
+        /// Accepts characters that it cannot hold, and lists them as `_`.
         mends: bool,
         names: Vec<Vec<u8>>,
     }
@@ -316,7 +316,7 @@ mod tests {
         let root = Root::open(tree.path()).unwrap();
         let mut folder = RealFolder::new(&root, OsStr::new("probe")).unwrap();
         folder.make(b"made").unwrap();
-        std::fs::write(tree.path().join("probe/told otherwise"), "").unwrap();
+        std::fs::write(tree.path().join("probe/listed otherwise"), "").unwrap();
         drop(folder);
         assert_eq!(std::fs::read_dir(tree.path()).unwrap().count(), 0);
         assert_eq!(rules(&root, OsStr::new("probe")).unwrap(), NameRules::BYTES);

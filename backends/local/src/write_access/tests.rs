@@ -63,7 +63,7 @@ fn denied() -> io::Error {
     Errno::ACCESS.into()
 }
 
-/// Is denied at first, then tells the permissions that it meets.
+/// Is denied at first, then returns the permissions that it finds.
 fn meets(tree: &Tree, path: &str) -> io::Result<[u32; 3]> {
     let tries = Cell::new(0);
     tree.root.with_write_access(&[&at(path)], || {

@@ -22,10 +22,10 @@ pub const GCS: Service = Service {
 };
 
 const OPTIONS: &[OptionSpec] = &[
-    text("endpoint", "the server, for others than Google's", &["STORAGE_EMULATOR_HOST"]),
+    text("endpoint", "the server, if it is not Google's", &["STORAGE_EMULATOR_HOST"]),
     text("credential_path", "the file with the service account's key", &["GOOGLE_APPLICATION_CREDENTIALS"]),
     secret("credential", "that file's content, in base64", &[]),
-    flag("anonymous", "ask without a key"),
+    flag("anonymous", "send requests without a key"),
     MTIMES,
     DIRECTORIES,
 ];

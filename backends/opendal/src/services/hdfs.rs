@@ -14,7 +14,7 @@ use crate::http::STALL_TIMEOUT;
 
 /// `hdfs://host:port/path`, with the name nodes of a pair separated by a comma.
 ///
-/// The client knows Hadoop's own environment: `HADOOP_USER_NAME` says who asks, and the files
+/// The client knows Hadoop's own environment: `HADOOP_USER_NAME` is the user, and the files
 /// of `HADOOP_CONF_DIR` are read.
 pub const HDFS: Service = Service {
     name: "hdfs",

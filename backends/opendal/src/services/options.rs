@@ -3,11 +3,11 @@
 use towpath_backend::Capabilities;
 use towpath_backend::registry::{OptionKind, OptionSpec};
 
-/// Whether mtimes are looked for and written.
+/// Whether mtimes are read and written.
 pub(super) const MTIMES: OptionSpec = OptionSpec {
     name: "mtimes",
     kind: OptionKind::Flag,
-    about: "keep mtimes in user metadata, at the price of a request for each object listed",
+    about: "keep mtimes in user metadata, which takes one request per listed object",
     environment: &[],
 };
 

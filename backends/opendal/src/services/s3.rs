@@ -1,4 +1,4 @@
-//! Amazon S3, and servers that speak as it does.
+//! Amazon S3 and compatible servers.
 
 use towpath_backend::registry::{OpenError, OptionSpec, Settings, Url};
 
@@ -11,7 +11,7 @@ use crate::handle::OpendalTree;
 /// `s3://bucket/prefix`.
 pub const S3: Service = Service {
     name: "s3",
-    about: "Amazon S3, and servers that speak as it does",
+    about: "Amazon S3 and compatible servers",
     schemes: &["s3"],
     options: OPTIONS,
     credentials: &["access_key_id", "secret_access_key", "anonymous"],
@@ -20,14 +20,14 @@ pub const S3: Service = Service {
 };
 
 const OPTIONS: &[OptionSpec] = &[
-    text("endpoint", "the server, for others than Amazon's", &["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]),
+    text("endpoint", "the server, if it is not Amazon's", &["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]),
     text("region", "the bucket's region", &["AWS_REGION", "AWS_DEFAULT_REGION"]),
-    text("access_key_id", "who asks", &["AWS_ACCESS_KEY_ID"]),
-    secret("secret_access_key", "the key that proves it", &["AWS_SECRET_ACCESS_KEY"]),
-    secret("session_token", "for keys that last a while", &["AWS_SESSION_TOKEN"]),
-    text("storage_class", "the class of what is written", &[]),
-    flag("virtual_host", "the bucket's name is part of the host's"),
-    flag("anonymous", "ask without keys"),
+    text("access_key_id", "the access key", &["AWS_ACCESS_KEY_ID"]),
+    secret("secret_access_key", "the secret key", &["AWS_SECRET_ACCESS_KEY"]),
+    secret("session_token", "the token of temporary keys", &["AWS_SESSION_TOKEN"]),
+    text("storage_class", "the storage class of written objects", &[]),
+    flag("virtual_host", "put the bucket's name into the host name"),
+    flag("anonymous", "send requests without keys"),
     MTIMES,
     DIRECTORIES,
 ];
@@ -37,7 +37,7 @@ fn build(url: &Url, settings: &Settings) -> Result<OpendalTree, OpenError> {
     let endpoint = endpoint.as_deref();
     let mut builder = opendal::services::S3::default().bucket(bucket(url, "bucket")?).root(url.path());
     builder = with(builder, endpoint, |b, value| b.endpoint(value));
-    // Servers of one's own have no regions, but signatures have one.
+    // Other servers have no regions, but a signature needs one.
     let region = match given(settings, "region").or(endpoint.map(|_| "us-east-1")) {
         None => return Err(wrong(url, "the bucket's region is missing", OPTIONS, "region")),
         Some(region) if region.chars().any(|c| !c.is_ascii_alphanumeric() && c != '-') => {

@@ -14,7 +14,7 @@ pub struct Service {
     pub(super) about: &'static str,
     pub(super) schemes: &'static [&'static str],
     pub(super) options: &'static [OptionSpec],
-    /// Those by which the service knows who asks.
+    /// The options that hold credentials.
     pub(super) credentials: &'static [&'static str],
     pub(super) capabilities: Capabilities,
     pub(super) build: fn(&Url, &Settings) -> Result<OpendalTree, OpenError>,
@@ -51,7 +51,7 @@ impl Backend for Service {
         let (url, tree) = (url(location)?, self.tree(location, settings)?);
         match tree.is_there().await {
             Ok(true) => Ok(Box::new(tree)),
-            Ok(false) => Err(OpenError::Storage(format!("{url}: there is nothing; is the name right?"))),
+            Ok(false) => Err(OpenError::Storage(format!("{url}: not found; check the name"))),
             Err(error) => Err(self.failed(url, &error)),
         }
     }

@@ -15,7 +15,7 @@ pub const SFTP: Sftp = Sftp;
 pub struct Sftp;
 
 const OPTIONS: &[OptionSpec] = &[
-    text("key", "the file with the private key, for others than ssh finds itself", &[]),
+    text("key", "the file with the private key, if ssh does not find it by itself", &[]),
     text("known_hosts", "`strict` (the default), `add` (servers seen for the first time) or `accept` (any key)", &[]),
     flag("mtimes", "keep mtimes (`true`, the default)"),
     flag(
@@ -55,7 +55,7 @@ impl Backend for Sftp {
         let (url, tree) = (url(location)?, self.tree(location, settings)?);
         match tree.is_there().await.map_err(|error| told(url, &error))? {
             true => Ok(Box::new(tree)),
-            false => Err(OpenError::Storage(format!("{url}: there is no such directory; is the name right?"))),
+            false => Err(OpenError::Storage(format!("{url}: no such directory; check the name"))),
         }
     }
 

@@ -20,9 +20,9 @@ pub const WEBDAV: Service = Service {
 };
 
 const OPTIONS: &[OptionSpec] = &[
-    text("username", "who asks", &["WEBDAV_USERNAME"]),
-    secret("password", "the password that proves it", &["WEBDAV_PASSWORD"]),
-    secret("token", "a bearer token, instead of both", &["WEBDAV_TOKEN"]),
+    text("username", "the user name", &["WEBDAV_USERNAME"]),
+    secret("password", "the password", &["WEBDAV_PASSWORD"]),
+    secret("token", "a bearer token, instead of user name and password", &["WEBDAV_TOKEN"]),
     MTIMES,
 ];
 

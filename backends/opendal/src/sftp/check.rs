@@ -58,10 +58,10 @@ impl SftpTree {
         let mut above: Vec<_> = std::iter::successors(path.parent(), RelPath::parent).collect();
         above.pop();
         // All are sent before the first is answered: one round trip, however deep the path is.
-        let looks: Vec<_> = above.iter().rev().map(|dir| connection.send(lstat(&self.at(dir)))).collect();
+        let stats: Vec<_> = above.iter().rev().map(|dir| connection.send(lstat(&self.at(dir)))).collect();
         let last = connection.send(lstat(&at));
-        for look in looks {
-            let found = look.attributes().await;
+        for stat in stats {
+            let found = stat.attributes().await;
             let found = absent_is_none(found).map_err(|failure| failure.error(operation, path))?;
             let (kind, cause) = match found.map(Attributes::kind) {
                 Some(Kind::Dir) => continue,

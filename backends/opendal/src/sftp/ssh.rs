@@ -112,7 +112,7 @@ impl Target {
         if let Some(key) = &self.key {
             command.args(["-o", "IdentitiesOnly=yes", "-i", key]);
         }
-        // What follows `--` is no option, whatever it looks like.
+        // Arguments after `--` are never options.
         command.args(["-s", "--", &self.host, "sftp"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         // Ctrl-C is for this program, which ends what is in flight first.

@@ -82,9 +82,9 @@ impl Writer {
         }
         let connection = std::sync::Arc::clone(self.handle.connection());
         let closed = self.handle.close();
-        let look = connection.send(lstat(&self.tree.at(&self.path)));
+        let stat = connection.send(lstat(&self.tree.at(&self.path)));
         closed.done().await.map_err(told)?;
-        let found = look.attributes().await.map_err(told)?;
+        let found = stat.attributes().await.map_err(told)?;
         match found.kind() {
             Kind::File => Ok(found.metadata()),
             kind => {

@@ -9,7 +9,7 @@ use crate::args::{BackendsArguments, Format};
 use crate::console::output;
 use crate::exit::COULD_NOT_RUN;
 
-/// Lists them; tells the exit status.
+/// Runs the command and returns the exit status.
 pub(crate) fn run(arguments: &BackendsArguments) -> u8 {
     match registry() {
         Ok(registry) => {

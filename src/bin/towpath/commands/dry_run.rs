@@ -54,10 +54,10 @@ pub(crate) async fn run(
         .excluded_paths([&files.log])
         .options(options)
         .build()?;
-    let Watched { report, received, can_tell } = watch(arguments, migration, events).await?;
-    if can_tell {
+    let Watched { report, received, can_print } = watch(arguments, migration, events).await?;
+    if can_print {
         if let Some(planned) = &report.planned {
-            tell_sums(arguments, planned, &report);
+            print_totals(arguments, planned, &report);
         }
         if let Some(refusal) = &report.refusal {
             output::error(&refusal.to_string());
@@ -110,7 +110,7 @@ fn scratch_folder(places: [&Location; 2], database: &Path) -> PathBuf {
     if in_a_tree { std::env::temp_dir() } else { folder }
 }
 
-/// As the real run would end, as far as that can be told.
+/// The exit status that the real run would have, as far as it is known.
 fn status_of(report: &Report) -> u8 {
     let failing = report.planned.is_some_and(|planned| planned.failing_files > 0);
     if report.refusal.is_some() {
@@ -122,7 +122,7 @@ fn status_of(report: &Report) -> u8 {
     }
 }
 
-fn tell_sums(arguments: &SyncArguments, planned: &Planned, report: &Report) {
+fn print_totals(arguments: &SyncArguments, planned: &Planned, report: &Report) {
     let special_files = report.special_files;
     // Of a backlog that is to be resumed.
     let scanned_at = report.scanned_at.filter(|_| !report.scanned);

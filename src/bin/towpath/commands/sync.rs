@@ -20,7 +20,7 @@ use crate::signals::{self, Received};
 use towpath::canonical_path;
 use towpath::{Migration, Options, Report, RunOutcome, Source};
 
-/// Runs it; tells the exit status.
+/// Runs the command and returns the exit status.
 pub(crate) async fn run(arguments: SyncArguments) -> u8 {
     if arguments.verbose > 1 {
         let filter = tracing_subscriber::EnvFilter::new("towpath=debug");
@@ -50,7 +50,7 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, ExitError> {
     }
     let trees = Trees::new(arguments.config.as_deref())?;
     if let Some(note) = &trees.note {
-        tell_note(arguments, note);
+        print_note(arguments, note);
     }
     let (opened, files, options) = check(arguments, [&source, &dest], &trees).await?;
     if !arguments.quiet && arguments.format == Format::Text {
@@ -60,7 +60,7 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, ExitError> {
         return dry_run::run(arguments, [&source, &dest], options, opened, &trees, &files).await;
     }
     let _only_run = OnlyRun::of(&source, &dest).map_err(|problem| ExitError(COULD_NOT_RUN, problem))?;
-    // From here on things are touched: a local destination is made and probed.
+    // From here on the destination is changed: a local one is created and probed.
     let root = root_of(&*opened).await?;
     let sink = trees.sink(&dest, root.permissions, arguments.trash.as_deref()).await?;
     let (migration, events) = Migration::builder()
@@ -74,8 +74,8 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, ExitError> {
         output::line(&format!("database {}", shown(&files.database)));
         output::line(&format!("log      {}", shown(&files.log)));
     }
-    let Watched { report, received, can_tell } = watch(arguments, migration, events).await?;
-    if can_tell {
+    let Watched { report, received, can_print } = watch(arguments, migration, events).await?;
+    if can_print {
         if !arguments.quiet {
             output::line(&console::summary(&report));
         }
@@ -86,8 +86,8 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, ExitError> {
     Ok(status_of(&report, &received))
 }
 
-/// What a user should know before anything begins.
-fn tell_note(arguments: &SyncArguments, note: &str) {
+/// Prints a note about the arguments.
+fn print_note(arguments: &SyncArguments, note: &str) {
     if !arguments.quiet {
         output::note(&format!("note: {}", format::escape(note.as_bytes())));
     }
@@ -96,11 +96,11 @@ fn tell_note(arguments: &SyncArguments, note: &str) {
 async fn root_of(source: &dyn Source) -> Result<Metadata, ExitError> {
     source.metadata(&RelPath::root()).await.map_err(|error| {
         let root = format::escape(source.root());
-        ExitError(COULD_NOT_RUN, format!("the source {root} cannot be read: {error}"))
+        ExitError(COULD_NOT_RUN, format!("cannot read the source {root}: {error}"))
     })
 }
 
-/// Checks all that can be checked before anything is touched.
+/// Checks everything that can be checked before anything is changed.
 async fn check(
     arguments: &SyncArguments,
     [source, dest]: [&Location; 2],
@@ -110,7 +110,7 @@ async fn check(
     let options = arguments.options().map_err(wrong_usage)?;
     options.check().map_err(|error| wrong_usage(error.to_string()))?;
     for note in patterns::check(&options.filter.rules, [source, dest]).map_err(wrong_usage)? {
-        tell_note(arguments, &note);
+        print_note(arguments, &note);
     }
     trees.check(source)?;
     trees.check(dest)?;
@@ -125,7 +125,7 @@ async fn check(
     let files = state_files(source, dest, arguments.database.as_deref(), arguments.log_file.as_deref())
         .map_err(|problem| ExitError(COULD_NOT_RUN, problem))?;
     if arguments.dry_run {
-        // It keeps its own, and may run beside the real one.
+        // A dry run has its own database, and may run beside a real one.
         return Ok((opened, files, options));
     }
     let sink_root = canonical_of(dest);

@@ -13,7 +13,7 @@ pub(crate) struct Watched {
     pub(crate) report: Report,
     pub(crate) received: Received,
     /// Whether anything more can be shown.
-    pub(crate) can_tell: bool,
+    pub(crate) can_print: bool,
 }
 
 /// Runs it, and shows how it gets on.
@@ -32,10 +32,10 @@ pub(crate) async fn watch(
     let console = tokio::task::spawn_blocking(move || runtime.block_on(console.listen(events, requests, stop)));
     let result = migration.run().await;
     // After a signal nobody waits longer than a moment for a pipe that nobody reads.
-    let can_tell = if received.any() {
+    let can_print = if received.any() {
         tokio::time::timeout(Duration::from_secs(1), console).await.is_ok()
     } else {
         console.await.is_ok()
     };
-    Ok(Watched { report: result?, received, can_tell })
+    Ok(Watched { report: result?, received, can_print })
 }

@@ -80,11 +80,11 @@ impl<T: Source + 'static> FileReader for RetryReader<T> {
     async fn metadata(&mut self) -> Result<Metadata> {
         let mut number = 1;
         loop {
-            let told = match self.reader().await {
+            let found = match self.reader().await {
                 Ok(reader) => reader.metadata().await,
                 Err(error) => Err(error),
             };
-            match told {
+            match found {
                 Ok(metadata) => return Ok(metadata),
                 Err(error) => self.failed(&mut number, error).await?,
             }

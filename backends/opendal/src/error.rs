@@ -31,7 +31,7 @@ fn kind_of(error: &opendal::Error) -> ErrorKind {
     }
 }
 
-/// What passes, and OpenDAL takes for final: SSH servers refuse connections while many are being made; a name node
+/// Temporary failures that OpenDAL takes for final: SSH servers refuse connections while many are being opened; a name node
 /// has no data node, or not all of them yet.
 const PASSING: [&str; 5] = [
     "ssh error",
@@ -161,7 +161,7 @@ fn plain(message: &str) -> String {
     }
 }
 
-/// The title of a page that a server made for browsers.
+/// The title of an error page for browsers.
 fn title(message: &str) -> Option<&str> {
     let is_page = |prefix: &str| message.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
     let (_, rest) = message.split_once("<title>").filter(|_| is_page("<!doctype html") || is_page("<html"))?;

@@ -46,7 +46,7 @@ struct Shared {
     lists_dir_times: bool,
     refused: ByteSet,
     lanes: usize,
-    /// How the client is told, if it is ours.
+    /// The settings of the HTTP client, if it is ours.
     outgoing: Option<Outgoing>,
 }
 
@@ -224,12 +224,12 @@ impl OpendalTree {
             return Metadata::new(Kind::Other, theirs.content_length(), stored.unwrap_or_default());
         }
         if theirs.mode() == EntryMode::DIR {
-            let told = stored.filter(|_| self.shared.lists_dir_times);
-            return Metadata::new(Kind::Dir, 0, told.unwrap_or_default());
+            let modified = stored.filter(|_| self.shared.lists_dir_times);
+            return Metadata::new(Kind::Dir, 0, modified.unwrap_or_default());
         }
         let kept = if self.keeps_mtime() { theirs.user_metadata().and_then(mtime::find) } else { None };
         let modified = kept.or(stored).unwrap_or_default();
-        // When it was stored tells whether it changed, even where its mtime was kept.
+        // The time of storing shows whether it changed, even where its mtime was kept.
         Metadata { changed: stored, ..Metadata::new(Kind::File, theirs.content_length(), modified) }
     }
 

@@ -31,7 +31,7 @@ pub(crate) const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long the answer to a request that completes an object may take: S3 documents several minutes.
 const COMPLETION_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
-/// How the client of one storage is told what to send, and when.
+/// The settings of one storage's HTTP client: what to send, and when.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outgoing {
     pub(crate) spacing: Arc<Spacing>,
@@ -127,7 +127,7 @@ fn failed(uri: &Uri, what: &'static str, cause: reqwest::Error) -> Error {
     // What went wrong on the way may go well the next time; what is wrong with the request does not.
     let passes = cause.is_request() || cause.is_body() || cause.is_decode() || cause.is_connect();
     let error = Error::new(ErrorKind::Unexpected, what).with_context("url", uri.to_string());
-    // The address, which may carry a signature, is told once, by what masks it.
+    // The address, which may carry a signature, is reported once, by the code that masks it.
     if passes { error.set_temporary().set_source(cause.without_url()) } else { error.set_source(cause.without_url()) }
 }
 

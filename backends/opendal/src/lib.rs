@@ -8,7 +8,7 @@
 //! - **mtimes** where objects have user metadata (S3, Azure Blob, Google Cloud Storage), under
 //!   the key `mtime`, as rclone keeps them. A listing does not show them, so that each object
 //!   that is listed costs a request; [`OpendalTree::without_mtimes`] saves it, and then only
-//!   sizes tell what is in sync. WebDAV keeps them as properties of files, where a server has such
+//!   sizes decide what is in sync. WebDAV keeps them as properties of files, where a server has such
 //!   and it is asked for. SFTP keeps whole seconds, HDFS none.
 //! - **Directories** of object stores are those that something is in. An empty one is an object
 //!   whose key ends with a slash (a marker); where the server keeps no such objects, or with

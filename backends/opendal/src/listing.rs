@@ -103,7 +103,7 @@ struct Listing {
 struct Names(BTreeSet<String>);
 
 impl Names {
-    /// Takes up a page; tells which name came twice.
+    /// Adds a page; returns a name that came twice.
     ///
     /// Keys come in their order: between `a` and `a/b` lie only such as begin with `a`, so that
     /// names that none of a page begins with are done.
@@ -157,10 +157,11 @@ impl Listing {
         let mut entries = Vec::with_capacity(page.len());
         let mut stats = JoinSet::new();
         for (name, theirs) in page {
-            let told = !self.tree.keeps_mtime() || theirs.mode() == EntryMode::DIR || theirs.user_metadata().is_some();
+            let is_complete =
+                !self.tree.keeps_mtime() || theirs.mode() == EntryMode::DIR || theirs.user_metadata().is_some();
             let path = self.dir.join(&name).ok().filter(|path| self.tree.keys().file("stat", path).is_ok());
-            // What OpenDAL would take for another object is listed, so that it is told when it is opened.
-            let (false, Some(path)) = (told, path) else {
+            // What OpenDAL would take for another object is listed, so that opening it reports that.
+            let (false, Some(path)) = (is_complete, path) else {
                 entries.push(Entry { name: name.into_bytes(), metadata: self.tree.metadata_of(&theirs) });
                 continue;
             };

@@ -120,7 +120,7 @@ impl OpendalTree {
         }
     }
 
-    /// A directory that is missing would be made in silence.
+    /// A missing directory would be created silently.
     async fn check_parent(&self, operation: &'static str, path: &RelPath) -> Result<()> {
         let (mut above, mut missing) = (path.parent(), false);
         while let Some(dir) = above.filter(|dir| self.has_directories() && !dir.is_root()) {

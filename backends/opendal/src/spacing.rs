@@ -11,7 +11,7 @@ const MOST_BYTES: usize = 512 << 10;
 const LEAST_BYTES: usize = 4 << 10;
 /// A piece takes this part of a second.
 const PIECES_PER_S: u64 = 128;
-/// How far a late timer may be made good for.
+/// How much delay of a timer is made up for.
 const CATCH_UP: Duration = Duration::from_millis(5);
 
 /// One schedule for all that is sent to one storage.

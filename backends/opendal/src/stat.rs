@@ -17,7 +17,7 @@ impl OpendalTree {
         }
     }
 
-    /// The error of a look at what should lie below `dir`: that it is not there, if `dir` or one above
+    /// The error of a stat of what should lie below `dir`: that it is not there, if `dir` or one above
     /// it is a file. Some servers do not say that nothing is below a file, but that they do not
     /// understand who asks (Apache).
     pub(crate) async fn or_absent(&self, error: Error, dir: Option<RelPath>) -> Error {
@@ -41,7 +41,7 @@ impl OpendalTree {
     }
 
     /// Whether anything is there to be read. A root that holds nothing is none, where it is not
-    /// an object itself: a prefix that was mistyped looks like that.
+    /// an object itself: a mistyped prefix is such a case.
     pub(crate) async fn is_there(&self) -> Result<bool> {
         const OPERATION: &str = "open";
         let root = RelPath::root();
@@ -68,8 +68,8 @@ impl OpendalTree {
         if !self.has_directories() {
             return Ok(());
         }
-        let made = self.operator.create_dir("/").await;
-        made.map_err(|problem| error::of("create directory", &RelPath::root(), &problem))
+        let created = self.operator.create_dir("/").await;
+        created.map_err(|problem| error::of("create directory", &RelPath::root(), &problem))
     }
 
     /// Whether there is a directory of this name: itself, or something in it.
@@ -105,7 +105,7 @@ mod tests {
     use std::io::{BufRead as _, BufReader, Write as _};
     use std::net::TcpListener;
 
-    /// A bucket with one object, whose server tells what the first request was for.
+    /// A bucket with one object, whose server reports the first request.
     fn bucket() -> (OpendalTree, std::thread::JoinHandle<String>) {
         let listing = "<ListBucketResult><Contents><Key>dir/a/b</Key><Size>1</Size>\
                        <LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents></ListBucketResult>";

@@ -80,7 +80,7 @@ impl Writer {
         Error::new(ErrorKind::Other, operation, &self.path, cause.into())
     }
 
-    /// Sends what was gathered as a part. Problems of one before may be told now.
+    /// Sends the buffer as a multipart part. A failure of an earlier part may be reported now.
     async fn send(&mut self) -> Result<()> {
         if !self.tree.takes_parts() {
             let cause =

@@ -1,4 +1,4 @@
-//! What can be wrong with a URL and its options, found before a client is made: its own words for it
+//! Checks a URL and its options before a client is created: the client's own words for a mistake
 //! name nothing that a user could set.
 
 use http::Uri;

@@ -53,7 +53,7 @@ impl Backend for Sftp {
 
     async fn open_source(&self, location: &Location, settings: &Settings) -> Result<Box<dyn Source>, OpenError> {
         let (url, tree) = (url(location)?, self.tree(location, settings)?);
-        match tree.is_there().await.map_err(|error| told(url, &error))? {
+        match tree.is_there().await.map_err(|error| open_error(url, &error))? {
             true => Ok(Box::new(tree)),
             false => Err(OpenError::Storage(format!("{url}: no such directory; check the name"))),
         }
@@ -61,19 +61,19 @@ impl Backend for Sftp {
 
     async fn open_sink(&self, location: &Location, settings: &Settings) -> Result<Box<dyn Sink>, OpenError> {
         let (url, tree) = (url(location)?, self.tree(location, settings)?);
-        tree.make_root().await.map_err(|error| told(url, &error))?;
+        tree.make_root().await.map_err(|error| open_error(url, &error))?;
         Ok(Box::new(tree))
     }
 
     async fn inspect_sink(&self, location: &Location, settings: &Settings) -> Result<Box<dyn Sink>, OpenError> {
         let (url, tree) = (url(location)?, self.tree(location, settings)?);
         tree.may_be_missing();
-        tree.identity().await.map_err(|error| told(url, &error))?;
+        tree.identity().await.map_err(|error| open_error(url, &error))?;
         Ok(Box::new(tree))
     }
 }
 
-fn told(url: &Url, error: &Error) -> OpenError {
+fn open_error(url: &Url, error: &Error) -> OpenError {
     OpenError::Storage(format!("{url}: {error}"))
 }
 

@@ -72,15 +72,15 @@ fn credentials_are_options_and_missing_ones_are_listed() {
     }
     let Location::Url(url) = Location::parse("s3://b".as_ref()).unwrap() else { panic!("a URL") };
     let root = towpath_backend::RelPath::root();
-    let told = |kind, cause: Cause| S3.failed(&url, &Error::new(kind, "stat", &root, cause)).to_string();
-    let none = told(ErrorKind::Other, Cause::NoCredentials);
+    let text = |kind, cause: Cause| S3.failed(&url, &Error::new(kind, "stat", &root, cause)).to_string();
+    let none = text(ErrorKind::Other, Cause::NoCredentials);
     assert!(none.contains("access_key_id (AWS_ACCESS_KEY_ID), secret_access_key (AWS_SECRET_ACCESS_KEY)"), "{none}");
-    assert!(told(ErrorKind::PermissionDenied, Cause::Server("no".to_owned())).contains("AWS_ACCESS_KEY_ID"));
-    assert!(told(ErrorKind::Unavailable, Cause::Server("gone".to_owned())).contains("endpoint (AWS_ENDPOINT_URL_S3)"));
+    assert!(text(ErrorKind::PermissionDenied, Cause::Server("no".to_owned())).contains("AWS_ACCESS_KEY_ID"));
+    assert!(text(ErrorKind::Unavailable, Cause::Server("gone".to_owned())).contains("endpoint (AWS_ENDPOINT_URL_S3)"));
     assert!(
-        told(ErrorKind::Other, Cause::Server("the region 'x' is wrong".to_owned())).contains("region (AWS_REGION)")
+        text(ErrorKind::Other, Cause::Server("the region 'x' is wrong".to_owned())).contains("region (AWS_REGION)")
     );
-    assert_eq!(told(ErrorKind::Other, Cause::Server("what else".to_owned())), "s3://b: stat .: what else");
+    assert_eq!(text(ErrorKind::Other, Cause::Server("what else".to_owned())), "s3://b: stat .: what else");
 }
 
 fn keeps(tree: &impl Tree, said: Capabilities) {

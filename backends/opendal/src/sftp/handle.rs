@@ -50,7 +50,7 @@ pub(super) struct Shared {
     pool: Pool,
     /// What the server can do beyond version 3, once there was a connection.
     abilities: OnceLock<Abilities>,
-    /// Whether a root that is missing counts as an empty one: in a dry run nothing is made.
+    /// Whether a root that is missing counts as an empty one: a dry run creates nothing.
     may_be_missing: AtomicBool,
 }
 

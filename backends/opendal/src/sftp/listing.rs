@@ -1,4 +1,4 @@
-//! Listings: a page for each of the server's answers, with what `lstat` tells of every name.
+//! Listings: a page for each of the server's answers, with the `lstat` of each name.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -32,7 +32,7 @@ struct Listing {
     is_paced: bool,
     /// The next answer, if it was asked for already.
     asked: Option<Pending>,
-    /// What the last answer told beyond a page.
+    /// Entries of the last answer beyond a page.
     entries: Vec<Entry>,
 }
 

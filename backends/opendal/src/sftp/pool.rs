@@ -12,18 +12,18 @@ use super::ssh::Target;
 
 /// How many there are at most. A server works on the requests of one connection one after the other.
 const MOST: usize = 8;
-/// Tries of the first one, each after a longer while: servers refuse connections while many are being made.
+/// Attempts of the first one, each after a longer pause: servers refuse connections while many are being opened.
 const TRIES: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// A connection that is being made.
+/// A connection that is being opened.
 type Opening = Pin<Box<dyn Future<Output = Result<Connection, Failure>> + Send>>;
 
 /// The connections. Whoever uses one holds it: the one that fewest hold is the next to be used.
 pub(super) struct Pool {
     open: Box<dyn Fn() -> Opening + Send + Sync>,
     state: Mutex<State>,
-    /// Held while one is made: one after the other, and no more than are needed.
+    /// Held while one is opened: one after the other, and no more than are needed.
     opening: tokio::sync::Mutex<()>,
 }
 
@@ -71,7 +71,7 @@ impl Pool {
         }
     }
 
-    /// The first connection, or the one that another task made in the meantime.
+    /// The first connection, or the one that another task opened in the meantime.
     async fn first(&self) -> Result<Arc<Connection>, Failure> {
         let _turn = self.opening.lock().await;
         if let (Some(found), _) = self.least_used() {

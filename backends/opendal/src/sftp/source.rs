@@ -27,7 +27,7 @@ impl Source for SftpTree {
     ) -> Result<WholeFile> {
         const OPERATION: &str = "read";
         let (handle, found) = self.open_file(OPERATION, path).await?;
-        let told = |failure: &Failure| failure.error(OPERATION, path);
+        let failed = |failure: &Failure| failure.error(OPERATION, path);
         let (before, limit) = (buffer.len(), limit_bytes as u64);
         let mut size_bytes = found.size_bytes;
         loop {
@@ -35,16 +35,16 @@ impl Source for SftpTree {
             let range = Range::ask(&handle, read, size_bytes.min(limit));
             // Some files hold more than their size states.
             let beyond = (size_bytes < limit).then(|| self::read(&handle, size_bytes, 1));
-            // Behind the reads: what it tells is how the file was when they were done.
+            // After the reads: it shows the file as it was when they were done.
             let state = handle.send(request::FSTAT, |request| request);
-            range.append_to(&mut buffer).await.map_err(|failure| told(&failure))?;
+            range.append_to(&mut buffer).await.map_err(|failure| failed(&failure))?;
             if let Some(beyond) = beyond {
-                let byte = beyond.data().await.map_err(|failure| told(&failure))?;
+                let byte = beyond.data().await.map_err(|failure| failed(&failure))?;
                 if (buffer.len() - before) as u64 == size_bytes {
                     buffer.extend(byte.first());
                 }
             }
-            let state = file(OPERATION, path, state.attributes().await.map_err(|failure| told(&failure))?)?;
+            let state = file(OPERATION, path, state.attributes().await.map_err(|failure| failed(&failure))?)?;
             let now = (buffer.len() - before) as u64;
             size_bytes = state.size_bytes;
             // All of it, or no more than before: otherwise it grew while it was read.

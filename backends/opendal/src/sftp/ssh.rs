@@ -203,11 +203,11 @@ mod tests {
 
     #[test]
     fn ssh_is_told_each_part_in_its_place() {
-        let told = arguments(&target("sftp://DOM%5Cme@[fe80::1]:2222/x", Some("/a key")).unwrap());
+        let arguments_of = arguments(&target("sftp://DOM%5Cme@[fe80::1]:2222/x", Some("/a key")).unwrap());
         let ends = ["-p", "2222", "-l", "DOM\\me", "-o", "IdentitiesOnly=yes", "-i", "/a key", "-s", "--", "fe80::1"];
-        assert!(told.ends_with(&[ends.as_slice(), &["sftp"]].concat().map_strings()), "{told:?}");
-        let told = arguments(&target("sftp://host_1.example/x", None).unwrap());
-        assert!(told.ends_with(&["-s", "--", "host_1.example", "sftp"].map(str::to_owned)), "{told:?}");
+        assert!(arguments_of.ends_with(&[ends.as_slice(), &["sftp"]].concat().map_strings()), "{arguments_of:?}");
+        let arguments_of = arguments(&target("sftp://host_1.example/x", None).unwrap());
+        assert!(arguments_of.ends_with(&["-s", "--", "host_1.example", "sftp"].map(str::to_owned)), "{arguments_of:?}");
     }
 
     trait Strings {
@@ -233,10 +233,10 @@ mod tests {
             let encoded = |text: &str| text.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
             let text = format!("sftp://{}@{}/x", encoded(&user), encoded(&host));
             let Ok(target) = target(&text, Some(&key)) else { return Ok(()) };
-            let told = arguments(&target);
-            let end = told.iter().position(|argument| argument == "--").unwrap();
-            prop_assert_eq!(&told[end + 2..], &["sftp".to_owned()][..]);
-            for argument in told[..end].iter().filter(|argument| argument.starts_with('-')) {
+            let arguments_of = arguments(&target);
+            let end = arguments_of.iter().position(|argument| argument == "--").unwrap();
+            prop_assert_eq!(&arguments_of[end + 2..], &["sftp".to_owned()][..]);
+            for argument in arguments_of[..end].iter().filter(|argument| argument.starts_with('-')) {
                 prop_assert!(["-o", "-p", "-l", "-i", "-s"].contains(&argument.as_str()), "{}", argument);
             }
         }

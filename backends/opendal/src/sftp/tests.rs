@@ -46,29 +46,29 @@ fn attributes(mode: u32, size_bytes: u64) -> Answer {
 type Asked = Arc<Mutex<Vec<Answer>>>;
 
 /// Reads a packet; `None` at the end.
-async fn packet(way: &mut DuplexStream) -> Option<Vec<u8>> {
-    let length = way.read_u32().await.ok()?;
+async fn packet(pipe: &mut DuplexStream) -> Option<Vec<u8>> {
+    let length = pipe.read_u32().await.ok()?;
     let mut packet = vec![0; length as usize];
-    way.read_exact(&mut packet).await.ok()?;
+    pipe.read_exact(&mut packet).await.ok()?;
     Some(packet)
 }
 
-async fn tell(way: &mut DuplexStream, kind: u8, rest: &[u8]) {
-    let _client_may_be_gone = way.write_u32(rest.len() as u32 + 1).await;
-    let _client_may_be_gone = way.write_u8(kind).await;
-    let _client_may_be_gone = way.write_all(rest).await;
+async fn answer_with(pipe: &mut DuplexStream, kind: u8, rest: &[u8]) {
+    let _client_may_be_gone = pipe.write_u32(rest.len() as u32 + 1).await;
+    let _client_may_be_gone = pipe.write_u8(kind).await;
+    let _client_may_be_gone = pipe.write_all(rest).await;
 }
 
 /// A server that answers each request by `answers`; `None` ends the connection.
-async fn serve(mut way: DuplexStream, asked: Asked, answers: impl Fn(u8, &[u8]) -> Option<Answer>) {
-    packet(&mut way).await;
+async fn serve(mut pipe: DuplexStream, asked: Asked, answers: impl Fn(u8, &[u8]) -> Option<Answer>) {
+    packet(&mut pipe).await;
     let extensions = [LSETSTAT, POSIX_RENAME, FSYNC].map(|name| [string(name.as_bytes()), string(b"1")].concat());
-    tell(&mut way, answer::VERSION, &[number(3), extensions.concat()].concat()).await;
-    while let Some(packet) = packet(&mut way).await {
+    answer_with(&mut pipe, answer::VERSION, &[number(3), extensions.concat()].concat()).await;
+    while let Some(packet) = packet(&mut pipe).await {
         let (kind, id, rest) = (packet[0], &packet[1..5], &packet[5..]);
         asked.lock().unwrap().push((kind, rest.to_vec()));
         let Some((kind, body)) = answers(kind, rest) else { return };
-        tell(&mut way, kind, &[id, &body].concat()).await;
+        answer_with(&mut pipe, kind, &[id, &body].concat()).await;
     }
 }
 
@@ -82,7 +82,7 @@ fn tree_keeping(
     answers: impl Fn(u8, &[u8]) -> Option<Answer> + Clone + Send + Sync + 'static,
 ) -> (SftpTree, Asked) {
     let asked = Asked::default();
-    let told = Arc::clone(&asked);
+    let requests = Arc::clone(&asked);
     let pool = Pool::new(move || {
         let (asked, answers) = (Arc::clone(&asked), answers.clone());
         Box::pin(async move {
@@ -92,7 +92,7 @@ fn tree_keeping(
             Connection::over(output, input, None).await
         })
     });
-    (SftpTree::over(pool, "sftp://host/root".to_owned(), "root", "fake".to_owned(), keeps), told)
+    (SftpTree::over(pool, "sftp://host/root".to_owned(), "root", "fake".to_owned(), keeps), requests)
 }
 
 fn path(text: &str) -> RelPath {
@@ -100,7 +100,7 @@ fn path(text: &str) -> RelPath {
 }
 
 /// Whether a request is `lstat` of this path.
-fn looks_at(kind: u8, rest: &[u8], at: &str) -> bool {
+fn is_lstat_of(kind: u8, rest: &[u8], at: &str) -> bool {
     kind == request::LSTAT && rest == string(at.as_bytes())
 }
 
@@ -108,8 +108,8 @@ fn looks_at(kind: u8, rest: &[u8], at: &str) -> bool {
 async fn where_a_link_is_in_the_path_nothing_is_asked_but_what_it_is() {
     let (tree, asked) = tree(|kind, rest| {
         Some(match kind {
-            // All that lies behind it looks like what it should be.
-            request::LSTAT if looks_at(kind, rest, "/root/a/link") => attributes(LINK, 0),
+            // Everything behind it seems to be as it should.
+            request::LSTAT if is_lstat_of(kind, rest, "/root/a/link") => attributes(LINK, 0),
             request::LSTAT if rest.ends_with(b"file") => attributes(FILE, 1),
             request::LSTAT => attributes(DIR, 0),
             _ => status(status::OK),

@@ -212,7 +212,7 @@ impl Fields {
     }
 }
 
-/// What a server tells of a file.
+/// The attributes of a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Attributes {
     pub(super) size_bytes: u64,
@@ -223,7 +223,7 @@ pub(super) struct Attributes {
 }
 
 impl Attributes {
-    /// What it is. What is none of the known kinds, or not told, is not opened.
+    /// What it is. What is none of the known kinds, or unknown, is not opened.
     pub(super) fn kind(self) -> Kind {
         match self.mode & 0o170_000 {
             0o100_000 => Kind::File,

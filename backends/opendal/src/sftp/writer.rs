@@ -55,7 +55,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Sets the times, forces the file to the server's disk, closes, and tells what the server has then.
+    /// Sets the times, forces the file to the server's disk, closes, and returns what the server has then.
     pub(super) async fn close(mut self, times: &Times) -> Result<Metadata> {
         const OPERATION: &str = "close";
         let set = match self.tree.shared.keeps.mtimes {
@@ -70,9 +70,9 @@ impl Writer {
         // Behind both: a file counts as finished when a power cut at the server does not undo it.
         let synced = if self.tree.shared.keeps.synced { self.handle.sync() } else { None };
         self.confirm_down_to(0).await?;
-        let told = |failure: Failure| failure.error(OPERATION, &self.path);
+        let failed = |failure: Failure| failure.error(OPERATION, &self.path);
         if let Some(set) = set {
-            set.done().await.map_err(told)?;
+            set.done().await.map_err(failed)?;
         }
         if let Some(synced) = synced {
             match synced.done().await {
@@ -83,8 +83,8 @@ impl Writer {
         let connection = std::sync::Arc::clone(self.handle.connection());
         let closed = self.handle.close();
         let stat = connection.send(lstat(&self.tree.at(&self.path)));
-        closed.done().await.map_err(told)?;
-        let found = stat.attributes().await.map_err(told)?;
+        closed.done().await.map_err(failed)?;
+        let found = stat.attributes().await.map_err(failed)?;
         match found.kind() {
             Kind::File => Ok(found.metadata()),
             kind => {

@@ -1,4 +1,4 @@
-//! The backends of OpenDAL against its storage in memory, a server made for the tests, and real servers on loopback.
+//! The backends of OpenDAL against its storage in memory, a server written for the tests, and real servers on loopback.
 
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 

@@ -124,12 +124,12 @@ impl Server {
         format!("{}/{name}{}", self.url, self.query)
     }
 
-    /// The tree of this name on it, from both sides; a folder is made.
+    /// The tree of this name on it, from both sides; a folder is created.
     pub async fn trees(&self, name: &str) -> (Box<dyn Source>, Box<dyn Sink>) {
         let location = Location::parse(self.location(name).as_ref()).unwrap();
         let Location::Url(url) = &location else { panic!("{location} is no URL") };
         let registry = registry();
-        let found = registry.find(&location, &self.surroundings()).unwrap();
+        let found = registry.find(&location, &self.config_sources()).unwrap();
         let sink = found.sink().await.unwrap();
         // Without the question whether there is anything to be read.
         if url.scheme() == "sftp" {
@@ -141,7 +141,7 @@ impl Server {
         (Box::new(service.tree(&location, found.settings()).unwrap()), sink)
     }
 
-    fn surroundings(&self) -> ConfigSources {
+    fn config_sources(&self) -> ConfigSources {
         let environment = self.environment.clone();
         ConfigSources::with_environment(move |name| environment.get(name).cloned())
     }
@@ -149,7 +149,7 @@ impl Server {
     /// The same as a dry run sees it.
     pub async fn inspected(&self, name: &str) -> Box<dyn Sink> {
         let location = Location::parse(self.location(name).as_ref()).unwrap();
-        registry().find(&location, &self.surroundings()).unwrap().inspect().await.unwrap()
+        registry().find(&location, &self.config_sources()).unwrap().inspect().await.unwrap()
     }
 
     pub async fn source(&self, name: &str) -> Box<dyn Source> {
@@ -253,8 +253,9 @@ pub fn azblob() -> Result<Server, String> {
     let endpoint = format!("http://{}/{AZURITE_ACCOUNT}", server.address());
     // Whoever makes a container must sign for it.
     let script = include_str!("container.py");
-    let made = Command::new(python).args(["-c", script, &endpoint, AZURITE_ACCOUNT, AZURITE_KEY, "container"]).status();
-    assert!(made.unwrap().success());
+    let created =
+        Command::new(python).args(["-c", script, &endpoint, AZURITE_ACCOUNT, AZURITE_KEY, "container"]).status();
+    assert!(created.unwrap().success());
     Ok(server.with(
         "azblob://container".to_owned(),
         &[
@@ -333,8 +334,9 @@ pub fn sftp() -> Result<Server, String> {
     let mut server = Server::start(move |folder, port| {
         for key in ["host", "user"].map(|name| folder.join(name)) {
             if !key.exists() {
-                let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key).status();
-                assert!(made.unwrap().success());
+                let created =
+                    Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key).status();
+                assert!(created.unwrap().success());
             }
         }
         std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)).unwrap();

@@ -1,4 +1,4 @@
-//! A way to a server that can be cut: all connections end, and no new one is made.
+//! A route to a server that can be cut: all connections end, and no new one is opened.
 
 use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};

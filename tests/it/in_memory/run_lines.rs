@@ -119,7 +119,7 @@ async fn the_view_has_the_reason_of_each_failure_until_it_is_repaired() {
     let rule = || Rule::new(ErrorKind::PermissionDenied).on(Operation::WriteWhole).temporary(false);
     let denying = |bench: &Bench| Fault::new(bench.sink.clone(), Faults::new(1).with(rule()));
     bench.run_between(bench.source.clone(), denying(&bench)).await;
-    let reason = "destination: write whole bad: made to fail";
+    let reason = "destination: write whole bad: injected failure";
     assert_eq!(bench.errors(), [reason]);
     // The reason stays while the file waits for its next attempt after a stopped scan.
     let token = towpath::CancellationToken::new();

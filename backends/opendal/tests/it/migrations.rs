@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use towpath::{MaxDelete, Migration, Mirror, Options, Report};
+use towpath::{Bandwidth, MaxDelete, Migration, Mirror, Options, Report};
 use towpath_backend::{Capabilities, Kind, ReadOptions, RelPath, Sink, Source};
 use towpath_local::{LocalSink, LocalSource};
 use towpath_opendal::OpendalTree;
@@ -53,21 +53,21 @@ fn seen(root: &Path) -> BTreeMap<PathBuf, Option<(Vec<u8>, SystemTime)>> {
 }
 
 /// A migration with its state in `folder`.
-fn migration(source: impl Source + 'static, sink: impl Sink + 'static, folder: &Path, rescan: bool) -> Migration {
+fn migration(source: impl Source + 'static, sink: impl Sink + 'static, folder: &Path, options: Options) -> Migration {
     fs::create_dir_all(folder).unwrap();
     Migration::builder()
         .source(source)
         .sink(sink)
         .database(folder.join("db"))
         .audit_log(folder.join("log"))
-        .options(Options::default().rescan(rescan))
+        .options(options)
         .build()
         .unwrap()
         .0
 }
 
 async fn run(source: impl Source + 'static, sink: impl Sink + 'static, folder: &Path, rescan: bool) -> Report {
-    migration(source, sink, folder, rescan).run().await.unwrap()
+    migration(source, sink, folder, Options::default().rescan(rescan)).run().await.unwrap()
 }
 
 async fn there_and_back(server: Option<Server>) {
@@ -215,7 +215,9 @@ async fn interrupted_with(server: Option<Server>, count: u64, bytes: usize) {
         fs::write(at("old").join(format!("{n:03}")), vec![n as u8; bytes]).unwrap();
     }
     let source = || LocalSource::open(&at("old")).unwrap();
-    let first_run = migration(source(), server.sink("tree").await, &at("state"), false);
+    // Takes seconds, so that it cannot end before the server goes.
+    let limited = Options::default().bandwidth(Bandwidth::Limit(count * bytes as u64 / 4));
+    let first_run = migration(source(), server.sink("tree").await, &at("state"), limited);
     let (progress, stop) = (first_run.progress(), first_run.cancellation());
     let first = tokio::spawn(first_run.run());
     while progress.snapshot().written_bytes < count * bytes as u64 / 8 && !first.is_finished() {

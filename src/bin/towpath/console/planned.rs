@@ -4,7 +4,7 @@ use serde_json::Value;
 use towpath::{Event, FilePaths, Planned, Timestamp};
 
 use super::format::{duration, escape, local_time};
-use super::text::{plural, totals};
+use super::text::{count_lines, totals};
 use crate::args::Format;
 
 pub(crate) fn sums(
@@ -23,7 +23,7 @@ pub(crate) fn sums(
             local_time(scanned_at)
         );
     }
-    for (count, one, many) in [
+    text += &count_lines(&[
         (planned.linked_files, "hard link to create", "hard links to create"),
         (planned.renamed, "entry to rename to the source's spelling", "entries to rename to the source's spelling"),
         (
@@ -41,11 +41,7 @@ pub(crate) fn sums(
             "special file (FIFO, socket, device) to skip",
             "special files (FIFOs, sockets, devices) to skip",
         ),
-    ] {
-        if count > 0 {
-            text += &format!("\n  {}", plural(count, one, many));
-        }
-    }
+    ]);
     text + "\nnothing was changed"
 }
 

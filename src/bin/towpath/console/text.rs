@@ -23,7 +23,13 @@ pub(super) fn files(count: u64) -> String {
     plural(count, "file", "files")
 }
 
-pub(super) fn plural(count: u64, one: &str, many: &str) -> String {
+/// A line for each count that is not zero: the count, its noun in the singular, and in the plural.
+pub(super) fn count_lines(counts: &[(u64, &str, &str)]) -> String {
+    let counted = counts.iter().filter(|(count, ..)| *count > 0);
+    counted.map(|(count, one, many)| format!("\n  {}", plural(*count, one, many))).collect()
+}
+
+fn plural(count: u64, one: &str, many: &str) -> String {
     format!("{} {}", number(count), if count == 1 { one } else { many })
 }
 
@@ -181,7 +187,7 @@ pub(crate) fn summary(report: &Report) -> String {
             size(lost_bytes)
         );
     }
-    for (count, one, many) in [
+    text += &count_lines(&[
         (report.failed_files, "file failed", "files failed"),
         (report.vanished_files, "file vanished from the source", "files vanished from the source"),
         (report.skipped_files, "file skipped: it cannot be copied", "files skipped: they cannot be copied"),
@@ -204,11 +210,7 @@ pub(crate) fn summary(report: &Report) -> String {
         (report.deleted_files, "extra file deleted", "extra files deleted"),
         (report.deleted_dirs, "extra directory removed", "extra directories removed"),
         (report.protected, "extra entry kept, to be safe", "extra entries kept, to be safe"),
-    ] {
-        if count > 0 {
-            text += &format!("\n  {}", plural(count, one, many));
-        }
-    }
+    ]);
     if report.pending.files > 0 {
         // A run that was stopped before its scan, while it tried again what had failed, leaves the same backlog.
         let only_failed = !report.scanned && report.backlog == Some(BacklogOrigin::Failed);

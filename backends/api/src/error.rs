@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use crate::RelPath;
+use crate::path::RelPath;
 
 /// The result of a backend's operation.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -21,6 +21,7 @@
 
 mod fault;
 mod hook;
+mod hooked;
 mod metrics;
 mod operation;
 mod prefix;
@@ -30,7 +31,8 @@ mod read_only;
 mod retry;
 
 pub use fault::{Fault, Faults, Rule};
-pub use hook::{Hook, Hooked, Outcome};
+pub use hook::{Hook, Outcome};
+pub use hooked::Hooked;
 pub use metrics::{Counts, Meter, Metrics, Snapshot};
 pub use operation::{Call, Operation};
 pub use prefix::Prefix;

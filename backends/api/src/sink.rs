@@ -3,7 +3,11 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::{Attributes, Error, ErrorKind, Metadata, RelPath, Result, Times, Tree, WriteOptions};
+use crate::error::{Error, ErrorKind, Result};
+use crate::metadata::{Attributes, Metadata, Times};
+use crate::pacing::WriteOptions;
+use crate::path::RelPath;
+use crate::tree::Tree;
 
 /// A tree that files are written into.
 #[async_trait]

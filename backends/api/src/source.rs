@@ -4,7 +4,11 @@ use std::ops::Range;
 
 use async_trait::async_trait;
 
-use crate::{Error, ErrorKind, Metadata, ReadOptions, RelPath, Result, Tree, Xattr};
+use crate::error::{Error, ErrorKind, Result};
+use crate::metadata::{Metadata, Xattr};
+use crate::pacing::ReadOptions;
+use crate::path::RelPath;
+use crate::tree::Tree;
 
 /// A tree that files are read from.
 #[async_trait]

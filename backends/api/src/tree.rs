@@ -6,7 +6,12 @@ use std::pin::Pin;
 use async_trait::async_trait;
 use futures_core::Stream;
 
-use crate::{Entry, Identity, Metadata, NameRules, ReadOptions, RelPath, Result};
+use crate::error::Result;
+use crate::identity::Identity;
+use crate::metadata::{Entry, Metadata};
+use crate::names::NameRules;
+use crate::pacing::ReadOptions;
+use crate::path::RelPath;
 
 /// A listing in progress: pages of entries, in no order, ending after the first error.
 ///

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use towpath_backend::registry::{Backend, Location, OpenError, Settings};
 use towpath_backend::{Capabilities, Sink, Source, Tree as _, async_trait};
 
-use crate::MemoryTree;
+use crate::tree::MemoryTree;
 
 /// Opens `mem://name`: one tree for each name, empty at first, for as long as this is there.
 #[derive(Debug, Default)]

@@ -1,21 +1,23 @@
 //! A handle on a node, which stays as long as the handle does.
 
+use std::sync::Arc;
+
 use towpath_backend::{RelPath, Result};
 
-use crate::MemoryTree;
+use crate::shared::Shared;
 use crate::store::{Problem, Store};
 
 /// An open file or directory.
 #[derive(Debug)]
 pub(crate) struct Handle {
-    pub(crate) tree: MemoryTree,
+    pub(crate) tree: Arc<Shared>,
     pub(crate) id: u64,
     path: RelPath,
 }
 
 impl Handle {
     /// Opens the node `id`, which was found at `path`.
-    pub(crate) fn open(tree: &MemoryTree, id: u64, operation: &'static str, path: &RelPath) -> Result<Self> {
+    pub(crate) fn open(tree: &Arc<Shared>, id: u64, operation: &'static str, path: &RelPath) -> Result<Self> {
         tree.with(operation, path, |store| store.open(id))?;
         Ok(Self { tree: tree.clone(), id, path: path.clone() })
     }

@@ -25,8 +25,10 @@ mod backend;
 mod content;
 mod entries;
 mod handle;
+mod keeps;
 mod listing;
 mod reader;
+mod shared;
 mod sink;
 mod source;
 mod store;
@@ -34,4 +36,5 @@ mod tree;
 mod writer;
 
 pub use backend::Memory;
-pub use tree::{Keeps, MemoryTree};
+pub use keeps::Keeps;
+pub use tree::MemoryTree;

@@ -5,10 +5,10 @@ use towpath_backend::{
     WriteOptions, async_trait,
 };
 
-use crate::MemoryTree;
 use crate::content::Content;
 use crate::handle::Handle;
 use crate::store::{Body, DIRECTORY, MISSING, Node, Problem, Store, TAKEN, now};
+use crate::tree::MemoryTree;
 use crate::writer::MemoryWriter;
 
 /// The longest name, as on most disks.
@@ -86,7 +86,7 @@ impl Sink for MemoryTree {
     async fn create(&self, path: &RelPath, metadata: &Metadata, _: &WriteOptions) -> Result<Box<dyn FileWriter>> {
         let (rules, bound) = (self.capabilities().names, metadata.permissions.unwrap_or(UNBOUND));
         let id = self.with("create", path, |store| make_file(store, rules, path, bound))?;
-        Ok(Box::new(MemoryWriter::new(Handle::open(self, id, "create", path)?)))
+        Ok(Box::new(MemoryWriter::new(Handle::open(self.shared(), id, "create", path)?)))
     }
 
     async fn create_dir(&self, path: &RelPath, permissions: Option<u32>) -> Result<()> {
@@ -163,7 +163,7 @@ impl Sink for MemoryTree {
         self.with("set times", path, |store| {
             let id = store.find(path)?;
             let node = store.node_mut(id)?;
-            node.modified = self.round(times.modified);
+            node.modified = self.shared().round(times.modified);
             node.accessed = times.accessed.unwrap_or(node.accessed);
             node.changed = now();
             Ok(())
@@ -176,7 +176,7 @@ impl Sink for MemoryTree {
             let node = store.node_mut(id)?;
             let owner = attributes.owner.or(node.owner);
             let permissions = attributes.permissions_for(owner);
-            if self.keeps_attributes() {
+            if self.shared().keeps_attributes() {
                 node.owner = owner;
                 node.permissions = permissions.unwrap_or(node.permissions);
             }

@@ -2,10 +2,10 @@
 
 use towpath_backend::{ErrorKind, FileReader, ReadOptions, RelPath, Result, Source, WholeFile, Xattr, async_trait};
 
-use crate::MemoryTree;
 use crate::handle::Handle;
 use crate::reader::MemoryReader;
 use crate::store::{Body, DIRECTORY, Problem, Store};
+use crate::tree::MemoryTree;
 
 /// The file at `path`.
 fn find_file(store: &Store, path: &RelPath) -> std::result::Result<u64, Problem> {
@@ -21,7 +21,7 @@ fn find_file(store: &Store, path: &RelPath) -> std::result::Result<u64, Problem>
 impl Source for MemoryTree {
     async fn open(&self, path: &RelPath, _: &ReadOptions) -> Result<Box<dyn FileReader>> {
         let id = self.with("open", path, |store| find_file(store, path))?;
-        Ok(Box::new(MemoryReader::new(Handle::open(self, id, "open", path)?)))
+        Ok(Box::new(MemoryReader::new(Handle::open(self.shared(), id, "open", path)?)))
     }
 
     async fn read_whole(

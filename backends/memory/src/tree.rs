@@ -1,49 +1,23 @@
 //! The tree that all its clones show.
 
-use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use towpath_backend::{
-    Capabilities, EntryStream, Hints, Identity, Metadata, NameRules, ReadOptions, RelPath, Result, Timestamp, Tree,
-    async_trait,
+    Capabilities, EntryStream, Hints, Identity, Metadata, NameRules, ReadOptions, RelPath, Result, Tree, async_trait,
 };
 
 use crate::handle::Handle;
+use crate::keeps::Keeps;
 use crate::listing::Listing;
+use crate::shared::Shared;
 use crate::store::{Problem, Store, now};
-
-/// What a tree keeps of times, permissions and owners. What it does not keep becomes something else
-/// without an error, as in file systems that lack it.
-#[derive(Clone, Debug)]
-pub struct Keeps {
-    /// mtimes outside become the nearest one inside.
-    pub mtimes: RangeInclusive<Timestamp>,
-    /// Whether permissions and owners stay as they were made.
-    pub attributes: bool,
-}
-
-impl Default for Keeps {
-    /// Everything.
-    fn default() -> Self {
-        Self { mtimes: Timestamp::from_parts(i64::MIN, 0)..=Timestamp::from_parts(i64::MAX, 0), attributes: true }
-    }
-}
 
 /// A tree in memory, source and sink at once; clones show the same tree.
 #[derive(Clone, Debug)]
 pub struct MemoryTree {
     shared: Arc<Shared>,
     hints: Hints,
-}
-
-#[derive(Debug)]
-struct Shared {
-    root: Vec<u8>,
-    identity: Identity,
-    capabilities: Capabilities,
-    keeps: Keeps,
-    store: Mutex<Store>,
 }
 
 impl MemoryTree {
@@ -73,13 +47,13 @@ impl MemoryTree {
         // No other process, and no later one of the same number, has the same.
         let identity = Identity::new(format!("memory:{}:{}:{number}", std::process::id(), now().total_ns()));
         Self {
-            shared: Arc::new(Shared {
-                root: [b"mem://", name.as_ref()].concat(),
+            shared: Arc::new(Shared::new(
+                [b"mem://", name.as_ref()].concat(),
                 identity,
-                capabilities: Capabilities { names, ..capabilities },
+                Capabilities { names, ..capabilities },
                 keeps,
-                store: Mutex::new(Store::new(number, names.folds_case)),
-            }),
+                Store::new(number, names.folds_case),
+            )),
             hints: Hints { over_network: false, ..Hints::DEFAULT },
         }
     }
@@ -90,33 +64,19 @@ impl MemoryTree {
         Self { hints, ..self }
     }
 
-    /// The nodes, for as long as no await comes.
-    pub(crate) fn store(&self) -> MutexGuard<'_, Store> {
-        self.shared.store.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What the clones share.
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
-    /// Does something with the nodes; what goes wrong is an error of `operation` on `path`.
+    /// Accesses the nodes; a problem becomes an error of `operation` on `path`.
     pub(crate) fn with<T>(
         &self,
         operation: &'static str,
         path: &RelPath,
         work: impl FnOnce(&mut Store) -> std::result::Result<T, Problem>,
     ) -> Result<T> {
-        work(&mut self.store()).map_err(|problem| problem.at(operation, path))
-    }
-
-    /// Whether permissions and owners are kept.
-    pub(crate) fn keeps_attributes(&self) -> bool {
-        self.shared.keeps.attributes
-    }
-
-    /// What can be kept of a time.
-    pub(crate) fn round(&self, time: Timestamp) -> Timestamp {
-        let range = &self.shared.keeps.mtimes;
-        let time = time.clamp(*range.start(), *range.end());
-        let step = i128::from(self.shared.capabilities.mtime_precision_ns.max(1));
-        let ns = time.total_ns();
-        Timestamp::from_total_ns(ns - ns.rem_euclid(step)).unwrap_or(time)
+        self.shared.with(operation, path, work)
     }
 }
 
@@ -143,7 +103,7 @@ impl Tree for MemoryTree {
             let id = store.find(dir)?;
             store.entries(id).map(|_| id)
         })?;
-        Ok(Box::pin(Listing::new(Handle::open(self, id, "list", dir)?)))
+        Ok(Box::pin(Listing::new(Handle::open(&self.shared, id, "list", dir)?)))
     }
 
     async fn metadata(&self, path: &RelPath) -> Result<Metadata> {

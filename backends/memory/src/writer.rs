@@ -1,6 +1,6 @@
 //! A file being written.
 
-use towpath_backend::{Bytes, ErrorKind, FileWriter, Metadata, Result, Times, Tree as _, async_trait};
+use towpath_backend::{Bytes, ErrorKind, FileWriter, Metadata, Result, Times, async_trait};
 
 use crate::handle::Handle;
 use crate::store::{Body, DIRECTORY, Problem, now};
@@ -18,7 +18,7 @@ impl MemoryWriter {
 #[async_trait]
 impl FileWriter for MemoryWriter {
     async fn write_at(&mut self, offset: u64, data: Bytes) -> Result<()> {
-        let holes = self.0.tree.capabilities().holes;
+        let holes = self.0.tree.capabilities.holes;
         self.0.with("write", |store, id| {
             let node = store.node_mut(id)?;
             let Body::File(content) = &mut node.body else { return Err(DIRECTORY) };
@@ -32,7 +32,7 @@ impl FileWriter for MemoryWriter {
     }
 
     async fn finish(self: Box<Self>, size_bytes: u64, times: &Times) -> Result<Metadata> {
-        let capabilities = self.0.tree.capabilities();
+        let capabilities = self.0.tree.capabilities;
         self.0.with("close", |store, id| {
             let node = store.node_mut(id)?;
             let Body::File(content) = &mut node.body else { return Err(DIRECTORY) };

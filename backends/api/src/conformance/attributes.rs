@@ -1,6 +1,6 @@
 //! Cases about permissions, owners and extended attributes.
 
-use super::{Fixture, list, path, read, write};
+use super::fixture::{Fixture, list, path, read, write};
 use crate::{Attributes, ErrorKind, Owner, RelPath, Xattr};
 
 /// What was not refused is there, and reading, times and content are as before.

@@ -6,7 +6,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::Poll;
 
-use super::Fixture;
+// The cases, by their names.
+use super::fixture::Fixture;
+use super::{
+    attributes::*, errors::*, holes::*, linking::*, listing::*, naming::*, reading::*, removing::*, reopening::*,
+    roots::*, symlinks::*, together::*, writing::*,
+};
 
 /// A case that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +26,7 @@ pub struct Failed {
 type Run = for<'a> fn(&'a dyn Fixture) -> Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 macro_rules! runs {
-    ($($case:ident),* $(,)?) => { [$((stringify!($case), (|fixture| Box::pin(super::$case(fixture))) as Run)),*] };
+    ($($case:ident),* $(,)?) => { [$((stringify!($case), (|fixture| Box::pin($case(fixture))) as Run)),*] };
 }
 
 /// Runs every case, each on a new tree from `fresh`; returns those that failed.

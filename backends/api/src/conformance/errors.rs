@@ -1,7 +1,7 @@
 //! Cases about the content of errors.
 
-use super::{Bytes, Fixture, metadata, path, read, write};
-use crate::{Error, ErrorKind, ReadOptions, RelPath, Result, WriteOptions};
+use super::fixture::{Fixture, metadata, path, read, write};
+use crate::{Bytes, Error, ErrorKind, ReadOptions, RelPath, Result, WriteOptions};
 
 /// The error of a call that cannot do what it was asked for.
 fn error_of<T>(result: Result<T>) -> Error {

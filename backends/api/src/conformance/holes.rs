@@ -1,7 +1,7 @@
 //! Cases about holes: stretches of a file that were never written.
 
-use super::{Bytes, Fixture, MTIME, content, metadata, path, read, write};
-use crate::{ReadOptions, RelPath, Times, WriteOptions};
+use super::fixture::{Fixture, MTIME, content, metadata, path, read, write};
+use crate::{Bytes, ReadOptions, RelPath, Times, WriteOptions};
 
 const TIMES: Times = Times { modified: MTIME, accessed: None };
 /// A place for data that is not the start of any block.

@@ -1,6 +1,6 @@
 //! Cases about files with several names, and new names.
 
-use super::{Fixture, metadata, names, path, read, write};
+use super::fixture::{Fixture, metadata, names, path, read, write};
 use crate::{Bytes, ErrorKind, Kind, RelPath, WriteOptions};
 
 /// Both names show one file, and say so where they can.

@@ -2,8 +2,8 @@
 
 use tokio_stream::StreamExt as _;
 
-use super::{Bytes, Fixture, MTIME, assert_same, list, metadata, names, path, write};
-use crate::{ErrorKind, Kind, Pacing, ReadOptions, RelPath, WriteOptions};
+use super::fixture::{Fixture, MTIME, assert_same, list, metadata, names, path, write};
+use crate::{Bytes, ErrorKind, Kind, Pacing, ReadOptions, RelPath, WriteOptions};
 
 /// "Could not be read" and "does not exist" are distinguished from "is empty".
 pub async fn a_missing_directory_is_not_found_rather_than_empty(fixture: &dyn Fixture) {

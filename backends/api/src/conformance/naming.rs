@@ -1,7 +1,7 @@
 //! Cases about names that are long, deep, alike, or free again.
 
-use super::{Bytes, Fixture, list, metadata, names, path, read, write};
-use crate::{ErrorKind, RelPath, WriteOptions};
+use super::fixture::{Fixture, list, metadata, names, path, read, write};
+use crate::{Bytes, ErrorKind, RelPath, WriteOptions};
 
 /// `a` is neither `ab` nor the start of `a.b`, whatever the storage makes of paths.
 pub async fn names_that_begin_alike_are_apart(fixture: &dyn Fixture) {

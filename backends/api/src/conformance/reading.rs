@@ -1,6 +1,6 @@
 //! Cases about reading.
 
-use super::{Fixture, assert_same, content, path, read, write};
+use super::fixture::{Fixture, assert_same, content, path, read, write};
 use crate::{ErrorKind, Kind, Pacing, ReadOptions};
 
 /// Absence has a kind of its own, in every operation.

@@ -1,6 +1,6 @@
 //! Cases about removing.
 
-use super::{Fixture, list, path, write};
+use super::fixture::{Fixture, list, path, write};
 use crate::{ErrorKind, RelPath};
 
 /// Each by its own operation.

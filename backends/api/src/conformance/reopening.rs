@@ -1,6 +1,6 @@
 //! Cases about a tree that is opened again, as after a restart. They need [`Fixture::reopen`].
 
-use super::{Fixture, MTIME, assert_same, content, list, metadata, names, path, read, write};
+use super::fixture::{Fixture, MTIME, assert_same, content, list, metadata, names, path, read, write};
 use crate::{Bytes, RelPath, WriteOptions};
 
 /// A database that was filled before a restart names the tree by its identity: if that were another at each open, every

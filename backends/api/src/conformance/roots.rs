@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Fixture, assert_same, list, path, write};
+use super::fixture::{Fixture, assert_same, list, path, write};
 use crate::{Kind, ReadOptions, RelPath, Tree};
 
 /// The identity guards against another tree in this one's place.

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use tokio_stream::StreamExt as _;
 
-use super::{MTIME, content, path};
+use super::fixture::{MTIME, assert_same, content, path, read_from};
 use crate::ext::TreeExt as _;
 use crate::{Capabilities, ErrorKind, Kind, Pacing, ReadOptions, RelPath, Source, Timestamp};
 
@@ -26,45 +26,6 @@ pub trait SourceFixture: Send + Sync {
     async fn reopen(&self) -> Option<Box<dyn SourceFixture>> {
         None
     }
-}
-
-/// Makes a `#[tokio::test]` of every case for a source without a sink. `$fixture` makes a
-/// [`SourceFixture`](crate::conformance::SourceFixture).
-#[macro_export]
-macro_rules! source_conformance {
-    ($fixture:expr) => {
-        $crate::source_conformance_cases!($crate::source_conformance; $fixture;);
-    };
-    ($fixture:expr; $($case:ident),* $(,)?) => {
-        $(
-            #[tokio::test]
-            async fn $case() {
-                let fixture = $fixture;
-                $crate::conformance::$case(&fixture).await;
-            }
-        )*
-    };
-}
-
-/// Calls the macro `$callback` with the names of all cases for a source without a sink, as
-/// [`conformance_cases!`](crate::conformance_cases!) does with those of the whole suite.
-#[macro_export]
-macro_rules! source_conformance_cases {
-    ($($callback:tt)::+ $(; $($before:tt)*)?) => {
-        $($callback)::+! {
-            $($($before)*)?
-            the_sample_is_listed_as_it_was_made,
-            a_source_keeps_its_identity_when_it_is_opened_again,
-            a_listing_of_a_source_shows_the_same_as_metadata,
-            a_paced_listing_of_a_source_shows_the_same,
-            the_sample_is_read_as_it_was_made,
-            whole_files_of_a_source_are_cut_at_the_limit,
-            a_source_is_read_anywhere_and_by_several_readers,
-            directories_of_a_source_are_not_read,
-            what_a_source_does_not_hold_is_not_found,
-            links_of_a_source_are_not_followed,
-        }
-    };
 }
 
 /// Something that the content of a source without a sink is made of.
@@ -116,13 +77,6 @@ fn files_of(source: &dyn Source) -> impl Iterator<Item = Sample> {
     sample_of(source).into_iter().filter(|entry| entry.kind == Kind::File)
 }
 
-async fn read(source: &dyn Source, at: &RelPath) -> crate::Result<Vec<u8>> {
-    let mut reader = source.open(at, &ReadOptions::default()).await?;
-    let size = reader.metadata().await?.size_bytes as usize;
-    // A byte more than there should be: the end must be the end.
-    reader.read_at(0, size + 1, Vec::new()).await
-}
-
 /// Each name once, with its kind, size and mtime; and nothing else.
 pub async fn the_sample_is_listed_as_it_was_made(fixture: &dyn SourceFixture) {
     let source = fixture.source();
@@ -161,10 +115,10 @@ pub async fn a_listing_of_a_source_shows_the_same_as_metadata(fixture: &dyn Sour
     let mut walk = source.walk(&RelPath::root());
     while let Some(entry) = walk.next().await {
         let entry = entry.unwrap();
-        super::assert_same(&entry.metadata, &source.metadata(&entry.path).await.unwrap(), &entry.path);
+        assert_same(&entry.metadata, &source.metadata(&entry.path).await.unwrap(), &entry.path);
         if entry.metadata.kind == Kind::File {
             let mut reader = source.open(&entry.path, &ReadOptions::default()).await.unwrap();
-            super::assert_same(&entry.metadata, &reader.metadata().await.unwrap(), &entry.path);
+            assert_same(&entry.metadata, &reader.metadata().await.unwrap(), &entry.path);
         }
     }
 }
@@ -189,7 +143,7 @@ pub async fn a_paced_listing_of_a_source_shows_the_same(fixture: &dyn SourceFixt
 pub async fn the_sample_is_read_as_it_was_made(fixture: &dyn SourceFixture) {
     let source = fixture.source();
     for made in files_of(source) {
-        assert!(read(source, &made.path).await.unwrap() == made.content, "{}", made.path);
+        assert!(read_from(source, &made.path).await.unwrap() == made.content, "{}", made.path);
         let (kept, limit) = (b"kept".to_vec(), made.content.len() + 1);
         let whole = source.read_whole(&made.path, limit, kept, &ReadOptions::default()).await.unwrap();
         assert!(whole.data == [b"kept", &made.content[..]].concat(), "{}", made.path);
@@ -223,7 +177,7 @@ pub async fn a_source_is_read_anywhere_and_by_several_readers(fixture: &dyn Sour
 /// A directory is an error, not an empty file, and a file no empty directory.
 pub async fn directories_of_a_source_are_not_read(fixture: &dyn SourceFixture) {
     let (source, options) = (fixture.source(), ReadOptions::default());
-    assert!(read(source, &path("dir")).await.is_err());
+    assert!(read_from(source, &path("dir")).await.is_err());
     let whole = source.read_whole(&path("dir"), 10, Vec::new(), &options).await;
     assert!(!whole.is_ok_and(|whole| whole.metadata.kind == Kind::File));
     let listed = source.read_dir(&path("small"), &options).await.map(drop);

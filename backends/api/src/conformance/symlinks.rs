@@ -1,7 +1,7 @@
 //! Cases about symbolic links.
 
-use super::{Bytes, Fixture, list, metadata, path, read, write};
-use crate::{ErrorKind, Kind, ReadOptions, RelPath, Times, Timestamp, WriteOptions};
+use super::fixture::{Fixture, list, metadata, path, read, write};
+use crate::{Bytes, ErrorKind, Kind, ReadOptions, RelPath, Times, Timestamp, WriteOptions};
 
 /// A link is a thing of its own: its name is taken, and its times are not those of its target.
 pub async fn links_are_made_once_and_have_their_own_times(fixture: &dyn Fixture) {

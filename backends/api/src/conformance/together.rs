@@ -4,8 +4,8 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
 
-use super::{Bytes, Fixture, content, metadata, names, path, read, write};
-use crate::{ReadOptions, RelPath, WriteOptions};
+use super::fixture::{Fixture, content, metadata, names, path, read, write};
+use crate::{Bytes, ReadOptions, RelPath, WriteOptions};
 
 /// Work that one task does along with others.
 type Work<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;

@@ -1,7 +1,7 @@
 //! Cases about writing.
 
-use super::{Bytes, Fixture, MTIME, assert_same, content, list, metadata, path, read, write};
-use crate::{ErrorKind, Kind, Metadata, Pacing, RelPath, Result, Times, Timestamp, WriteOptions};
+use super::fixture::{Fixture, MTIME, assert_same, content, list, metadata, path, read, write};
+use crate::{Bytes, ErrorKind, Kind, Metadata, Pacing, RelPath, Result, Times, Timestamp, WriteOptions};
 
 /// What the sink says at the close is what it shows later.
 pub async fn times_are_kept_to_the_precision(fixture: &dyn Fixture) {

@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 
+use super::hook::{Hook, Outcome};
+use super::hooked::Hooked;
+use super::operation::{Call, Operation};
 use super::random::Random;
-use super::{Call, Hook, Hooked, Operation, Outcome};
 use crate::{Error, ErrorKind, RelPath, Result};
 
 /// A tree of which some calls fail, before they reach the tree within.

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Call, Hook, Hooked, Operation, Outcome};
+use super::hook::{Hook, Outcome};
+use super::hooked::Hooked;
+use super::operation::{Call, Operation};
 use crate::Result;
 
 /// A tree of which every call is counted.

@@ -1,6 +1,7 @@
 //! A directory of a tree, seen as a tree.
 
 mod files;
+mod from_below;
 
 use std::path::Path;
 
@@ -8,6 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use self::files::{PrefixedPages, PrefixedReader, PrefixedWriter};
+use self::from_below::from_below;
 use crate::{
     Attributes, Capabilities, EntryStream, Error, ErrorKind, FileReader, FileWriter, Hints, Identity, Kind, Metadata,
     ReadOptions, RelPath, Result, Sink, Source, Times, Tree, WholeFile, WriteOptions, Xattr,
@@ -46,14 +48,6 @@ impl<T> Prefix<T> {
     fn error(&self) -> impl Fn(Error) -> Error {
         let dir = self.dir.clone();
         move |error| from_below(&dir, error)
-    }
-}
-
-/// The error as it looks from `dir`.
-fn from_below(dir: &RelPath, error: Error) -> Error {
-    match error.path().below(dir) {
-        Some(path) => error.with_path(&path),
-        None => error,
     }
 }
 

@@ -7,7 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Call, Hook, Hooked, Operation, Outcome};
+use super::hook::{Hook, Outcome};
+use super::hooked::Hooked;
+use super::operation::{Call, Operation};
 use crate::Result;
 
 /// A tree that moves no more content than so many bytes in a second.

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Call, Hook, Hooked, Outcome};
+use super::hook::{Hook, Outcome};
+use super::hooked::Hooked;
+use super::operation::Call;
 use crate::{Error, ErrorKind, Result};
 
 /// A tree of which every change fails with [`ErrorKind::ReadOnly`]; nothing of it reaches the tree within.

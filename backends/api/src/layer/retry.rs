@@ -1,5 +1,7 @@
 //! Another try for what failed for a while.
 
+mod backoff;
+mod buffers;
 mod policy;
 mod reader;
 
@@ -8,11 +10,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tokio::time::sleep;
 
+use self::backoff::Backoff;
+use self::buffers::Buffers;
 pub use self::policy::RetryPolicy;
 use self::reader::RetryReader;
-use super::random::Random;
 use crate::{
     Attributes, Capabilities, EntryStream, Error, FileReader, FileWriter, Hints, Identity, Metadata, ReadOptions,
     RelPath, Result, Sink, Source, Times, Tree, WholeFile, WriteOptions, Xattr,
@@ -36,74 +38,18 @@ use crate::{
 #[derive(Debug)]
 pub struct Retry<T> {
     inner: Arc<T>,
-    again: Arc<Again>,
+    backoff: Arc<Backoff>,
 }
 
 impl<T> Retry<T> {
     /// Tries again what `inner` fails to do, as `policy` says.
     pub fn new(inner: T, policy: RetryPolicy) -> Self {
-        Self { inner: Arc::new(inner), again: Arc::new(Again { policy, random: Random::unseeded() }) }
+        Self { inner: Arc::new(inner), backoff: Arc::new(Backoff::new(policy)) }
     }
 
     /// The tree within.
     pub fn inner(&self) -> &T {
         &self.inner
-    }
-}
-
-/// Decides about another try, and waits for it.
-#[derive(Debug)]
-struct Again {
-    policy: RetryPolicy,
-    random: Random,
-}
-
-impl Again {
-    /// Waits after the failure of try `number`; gives the error back if there is to be no other.
-    async fn wait(&self, number: u32, error: Error) -> Result<()> {
-        match self.policy.delay(number, self.random.next()) {
-            Some(delay) if error.is_temporary() => {
-                sleep(delay).await;
-                Ok(())
-            }
-            _ => Err(error),
-        }
-    }
-
-    /// Does something until it goes well or for good wrong.
-    async fn until_done<R, F>(&self, mut attempt: impl FnMut() -> F + Send) -> Result<R>
-    where
-        F: Future<Output = Result<R>> + Send,
-    {
-        let mut number = 1;
-        loop {
-            match attempt().await {
-                Ok(value) => return Ok(value),
-                Err(error) => self.wait(number, error).await?,
-            }
-            number += 1;
-        }
-    }
-}
-
-/// A buffer for each try: the first is the one that was given, the others have its size.
-struct Buffers {
-    given: Option<Vec<u8>>,
-    held: Vec<u8>,
-    capacity: usize,
-}
-
-impl Buffers {
-    fn new(given: Vec<u8>) -> Self {
-        Self { held: given.clone(), capacity: given.capacity(), given: Some(given) }
-    }
-
-    fn next(&mut self) -> Vec<u8> {
-        self.given.take().unwrap_or_else(|| {
-            let mut buffer = Vec::with_capacity(self.capacity);
-            buffer.extend_from_slice(&self.held);
-            buffer
-        })
     }
 }
 
@@ -126,26 +72,26 @@ impl<T: Tree> Tree for Retry<T> {
     }
 
     async fn identity(&self) -> Result<Identity> {
-        self.again.until_done(|| self.inner.identity()).await
+        self.backoff.retry(|| self.inner.identity()).await
     }
 
     async fn round_trip(&self) -> Result<()> {
-        self.again.until_done(|| self.inner.round_trip()).await
+        self.backoff.retry(|| self.inner.round_trip()).await
     }
 
     async fn read_dir(&self, dir: &RelPath, options: &ReadOptions) -> Result<EntryStream> {
-        self.again.until_done(|| self.inner.read_dir(dir, options)).await
+        self.backoff.retry(|| self.inner.read_dir(dir, options)).await
     }
 
     async fn metadata(&self, path: &RelPath) -> Result<Metadata> {
-        self.again.until_done(|| self.inner.metadata(path)).await
+        self.backoff.retry(|| self.inner.metadata(path)).await
     }
 }
 
 #[async_trait]
 impl<T: Source + 'static> Source for Retry<T> {
     async fn open(&self, path: &RelPath, options: &ReadOptions) -> Result<Box<dyn FileReader>> {
-        Ok(Box::new(RetryReader::open(self.inner.clone(), self.again.clone(), path, options).await?))
+        Ok(Box::new(RetryReader::open(self.inner.clone(), self.backoff.clone(), path, options).await?))
     }
 
     async fn read_whole(
@@ -156,22 +102,22 @@ impl<T: Source + 'static> Source for Retry<T> {
         options: &ReadOptions,
     ) -> Result<WholeFile> {
         let mut buffers = Buffers::new(buffer);
-        self.again.until_done(|| self.inner.read_whole(path, limit_bytes, buffers.next(), options)).await
+        self.backoff.retry(|| self.inner.read_whole(path, limit_bytes, buffers.next(), options)).await
     }
 
     async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>> {
-        self.again.until_done(|| self.inner.read_link(path)).await
+        self.backoff.retry(|| self.inner.read_link(path)).await
     }
 
     async fn xattrs(&self, path: &RelPath) -> Result<Vec<Xattr>> {
-        self.again.until_done(|| self.inner.xattrs(path)).await
+        self.backoff.retry(|| self.inner.xattrs(path)).await
     }
 }
 
 #[async_trait]
 impl<T: Sink> Sink for Retry<T> {
     async fn create(&self, path: &RelPath, metadata: &Metadata, options: &WriteOptions) -> Result<Box<dyn FileWriter>> {
-        self.again.until_done(|| self.inner.create(path, metadata, options)).await
+        self.backoff.retry(|| self.inner.create(path, metadata, options)).await
     }
 
     async fn write_whole(
@@ -181,7 +127,7 @@ impl<T: Sink> Sink for Retry<T> {
         metadata: &Metadata,
         options: &WriteOptions,
     ) -> Result<Metadata> {
-        self.again.until_done(|| self.inner.write_whole(path, data.clone(), metadata, options)).await
+        self.backoff.retry(|| self.inner.write_whole(path, data.clone(), metadata, options)).await
     }
 
     async fn create_dir(&self, path: &RelPath, permissions: Option<u32>) -> Result<()> {
@@ -205,11 +151,11 @@ impl<T: Sink> Sink for Retry<T> {
     }
 
     async fn set_times(&self, path: &RelPath, times: &Times) -> Result<()> {
-        self.again.until_done(|| self.inner.set_times(path, times)).await
+        self.backoff.retry(|| self.inner.set_times(path, times)).await
     }
 
     async fn set_attributes(&self, path: &RelPath, attributes: &Attributes) -> Result<Vec<Error>> {
-        self.again.until_done(|| self.inner.set_attributes(path, attributes)).await
+        self.backoff.retry(|| self.inner.set_attributes(path, attributes)).await
     }
 
     async fn remove_file(&self, path: &RelPath) -> Result<()> {

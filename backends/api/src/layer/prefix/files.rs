@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_core::Stream;
 
-use super::from_below;
+use super::from_below::from_below;
 use crate::{Entry, EntryStream, FileReader, FileWriter, Metadata, RelPath, Result, Times};
 
 pub(super) struct PrefixedReader {

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Again, Buffers};
+use super::backoff::Backoff;
+use super::buffers::Buffers;
 use crate::{Error, ErrorKind, FileReader, Metadata, ReadOptions, RelPath, Result, Source};
 
 pub(super) struct RetryReader<T> {
     tree: Arc<T>,
-    again: Arc<Again>,
+    backoff: Arc<Backoff>,
     path: RelPath,
     options: ReadOptions,
     /// `None` after a failure, until it is opened again.
@@ -28,7 +29,12 @@ fn is_same(one: &Metadata, other: &Metadata) -> bool {
 }
 
 impl<T: Source> RetryReader<T> {
-    pub(super) async fn open(tree: Arc<T>, again: Arc<Again>, path: &RelPath, options: &ReadOptions) -> Result<Self> {
+    pub(super) async fn open(
+        tree: Arc<T>,
+        backoff: Arc<Backoff>,
+        path: &RelPath,
+        options: &ReadOptions,
+    ) -> Result<Self> {
         let open = async || {
             let mut reader = tree.open(path, options).await?;
             let first = reader.metadata().await?;
@@ -38,12 +44,12 @@ impl<T: Source> RetryReader<T> {
         let (reader, first) = loop {
             match open().await {
                 Ok(opened) => break opened,
-                Err(error) => again.wait(number, error).await?,
+                Err(error) => backoff.wait(number, error).await?,
             }
             number += 1;
         };
         let (path, options) = (path.clone(), options.clone());
-        Ok(Self { tree, again, path, options, reader: Some(reader), first, changed: false })
+        Ok(Self { tree, backoff, path, options, reader: Some(reader), first, changed: false })
     }
 
     /// The reader, opened again if need be. What changed meanwhile is not read on.
@@ -69,7 +75,7 @@ impl<T: Source> RetryReader<T> {
         if self.changed {
             return Err(error);
         }
-        self.again.wait(*number, error).await?;
+        self.backoff.wait(*number, error).await?;
         *number += 1;
         Ok(())
     }

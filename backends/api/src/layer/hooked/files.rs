@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_core::Stream;
 
-use super::{Hook, Outcome, around, none};
-use crate::layer::{Call, Operation};
+use crate::layer::hook::{Hook, Outcome, around, none};
+use crate::layer::operation::{Call, Operation};
 use crate::{Entry, EntryStream, FileReader, FileWriter, Metadata, RelPath, Result, Times};
 
 pub(super) struct HookedReader<H> {

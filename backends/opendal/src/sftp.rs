@@ -11,12 +11,16 @@
 mod check;
 mod connection;
 mod failure;
+mod file_handle;
 mod handle;
+mod in_flight;
 mod listing;
+mod pending;
 mod pool;
 mod sink;
 mod source;
 mod ssh;
+mod transport;
 mod tree;
 mod wire;
 mod writer;

@@ -51,15 +51,18 @@ impl SftpTree {
         let at = self.at(path);
         if path.is_root() {
             // The user named it: it may be a link, or lie behind one.
-            let found = connection.send(Request::about(request::STAT, &at)).attributes().await;
+            let found = connection.send(Request::about(request::STAT, &at)).await.attributes().await;
             let found = absent_is_none(found).map_err(|failure| failure.error(operation, path))?;
             return Ok(Checked { connection, at, found });
         }
         let mut above: Vec<_> = std::iter::successors(path.parent(), RelPath::parent).collect();
         above.pop();
         // All are sent before the first is answered: one round trip, however deep the path is.
-        let stats: Vec<_> = above.iter().rev().map(|dir| connection.send(lstat(&self.at(dir)))).collect();
-        let last = connection.send(lstat(&at));
+        let mut stats = Vec::with_capacity(above.len());
+        for dir in above.iter().rev() {
+            stats.push(connection.send(lstat(&self.at(dir))).await);
+        }
+        let last = connection.send(lstat(&at)).await;
         for stat in stats {
             let found = stat.attributes().await;
             let found = absent_is_none(found).map_err(|failure| failure.error(operation, path))?;

@@ -8,7 +8,8 @@ use tokio_stream::Stream;
 use towpath_backend::{Entry, EntryStream, Error, ErrorKind, RelPath, Result};
 
 use super::check::Checked;
-use super::connection::{Handle, Pending};
+use super::file_handle::Handle;
+use super::pending::Pending;
 use super::wire::request;
 
 /// Entries of one page at most.
@@ -18,7 +19,7 @@ const PAGE_ENTRIES: usize = 1000;
 ///
 /// `is_paced`: a page is not fetched before it is polled for.
 pub(super) async fn open(checked: Checked, dir: &RelPath, is_paced: bool) -> Result<EntryStream> {
-    let handle = checked.connection.handle(checked.about(request::OPENDIR)).await;
+    let handle = Handle::open(&checked.connection, checked.about(request::OPENDIR)).await;
     let handle = handle.map_err(|failure| failure.error("list", dir))?;
     let mut listing = Listing { handle, dir: dir.clone(), is_paced, asked: None, entries: Vec::new() };
     let first = listing.page().await?;
@@ -43,7 +44,10 @@ impl Listing {
     /// The next page; `None` at the end.
     async fn page(&mut self) -> Result<Option<Vec<Entry>>> {
         while self.entries.is_empty() {
-            let answer = self.asked.take().unwrap_or_else(|| self.ask());
+            let answer = match self.asked.take() {
+                Some(answer) => answer,
+                None => self.ask().await,
+            };
             let names = answer.names().await.map_err(|failure| failure.error("list", &self.dir))?;
             let Some(names) = names else { return Ok(None) };
             if names.is_empty() {
@@ -51,7 +55,7 @@ impl Listing {
                 return Err(Error::new(ErrorKind::Other, "list", &self.dir, cause));
             }
             if !self.is_paced {
-                self.asked = Some(self.ask());
+                self.asked = Some(self.ask().await);
             }
             let others = names.into_iter().filter(|name| name.name != b"."[..] && name.name != b".."[..]);
             self.entries =
@@ -61,8 +65,8 @@ impl Listing {
         Ok(Some(std::mem::replace(&mut self.entries, rest)))
     }
 
-    fn ask(&self) -> Pending {
-        self.handle.send(request::READDIR, |request| request)
+    async fn ask(&self) -> Pending {
+        self.handle.send(request::READDIR, |request| request).await
     }
 
     fn into_next(mut self) -> Next {

@@ -17,7 +17,7 @@ const TRIES: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// A connection that is being opened.
-type Opening = Pin<Box<dyn Future<Output = Result<Connection, Failure>> + Send>>;
+type Opening = Pin<Box<dyn Future<Output = Result<Arc<Connection>, Failure>> + Send>>;
 
 /// The connections. Whoever uses one holds it: the one that fewest hold is the next to be used.
 pub(super) struct Pool {
@@ -93,13 +93,12 @@ impl Pool {
 
     fn least_used(&self) -> (Option<Arc<Connection>>, bool) {
         let mut state = self.state();
-        state.connections.retain(|connection| !connection.is_over());
+        state.connections.retain(|connection| !connection.has_ended());
         let least = state.connections.iter().min_by_key(|connection| Arc::strong_count(connection)).cloned();
         (least, state.connections.len() < state.most)
     }
 
-    fn add(&self, connection: Connection) -> Arc<Connection> {
-        let connection = Arc::new(connection);
+    fn add(&self, connection: Arc<Connection>) -> Arc<Connection> {
         self.state().connections.push(Arc::clone(&connection));
         connection
     }

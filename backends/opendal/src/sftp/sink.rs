@@ -5,8 +5,8 @@ use towpath_backend::{
     WriteOptions, async_trait,
 };
 
-use super::connection::Handle;
 use super::failure::Failure;
+use super::file_handle::Handle;
 use super::handle::SftpTree;
 use super::wire::{LSETSTAT, POSIX_RENAME, Request, open, request, status};
 use super::writer::Writer;
@@ -42,7 +42,7 @@ impl Sink for SftpTree {
             return Err(Error::new(ErrorKind::AlreadyExists, OPERATION, path, "the name is taken"));
         }
         let permissions = permissions.map(|source| 0o777 & (0o700 | source));
-        match checked.connection.send(checked.about(request::MKDIR).permissions(permissions)).done().await {
+        match checked.connection.send(checked.about(request::MKDIR).permissions(permissions)).await.done().await {
             Ok(()) => Ok(()),
             Err(failure) => Err(self.not_made(OPERATION, path, &failure).await),
         }
@@ -60,7 +60,7 @@ impl Sink for SftpTree {
         }
         // OpenSSH takes the target first, unlike the draft, and so does whoever has its extensions.
         let asked = Request::about(request::SYMLINK, target).string(&checked.at);
-        match checked.connection.send(asked).done().await {
+        match checked.connection.send(asked).await.done().await {
             Ok(()) => Ok(()),
             Err(failure) => Err(self.not_made(OPERATION, path, &failure).await),
         }
@@ -77,7 +77,7 @@ impl Sink for SftpTree {
             return Err(Error::new(ErrorKind::IsADirectory, OPERATION, to, "a directory is not moved or replaced"));
         }
         let asked = Request::extended(POSIX_RENAME).string(&checked.at).string(&place.at);
-        checked.connection.send(asked).done().await.map_err(|failure| failure.error(OPERATION, to))
+        checked.connection.send(asked).await.done().await.map_err(|failure| failure.error(OPERATION, to))
     }
 
     async fn set_times(&self, path: &RelPath, times: &Times) -> Result<()> {
@@ -96,7 +96,7 @@ impl Sink for SftpTree {
             }
             false => checked.about(request::SETSTAT),
         };
-        let set = checked.connection.send(asked.times(accessed, modified)).done().await;
+        let set = checked.connection.send(asked.times(accessed, modified)).await.done().await;
         set.map_err(|failure| match failure.is_unsupported() {
             true => unsupported(OPERATION, path, "this server cannot set these times"),
             false => failure.error(OPERATION, path),
@@ -110,7 +110,7 @@ impl Sink for SftpTree {
             return Err(Error::new(ErrorKind::IsADirectory, OPERATION, path, "is a directory"));
         }
         // A link goes itself.
-        let removed = checked.connection.send(checked.about(request::REMOVE)).done().await;
+        let removed = checked.connection.send(checked.about(request::REMOVE)).await.done().await;
         removed.map_err(|failure| failure.error(OPERATION, path))
     }
 
@@ -123,7 +123,7 @@ impl Sink for SftpTree {
         if found.kind() != Kind::Dir {
             return Err(Error::new(ErrorKind::NotADirectory, OPERATION, path, "is not a directory"));
         }
-        match checked.connection.send(checked.about(request::RMDIR)).done().await {
+        match checked.connection.send(checked.about(request::RMDIR)).await.done().await {
             Ok(()) => Ok(()),
             Err(failure) => Err(self.not_removed(OPERATION, path, &failure).await),
         }
@@ -160,7 +160,8 @@ impl SftpTree {
         // What is there keeps its own; what is new permits no more than its source.
         let permissions = metadata.permissions.filter(|_| checked.found.is_none());
         let permissions = permissions.map(|source| 0o666 & (0o600 | source));
-        match checked.connection.handle(checked.about(request::OPEN).u32(how).permissions(permissions)).await {
+        let asked = checked.about(request::OPEN).u32(how).permissions(permissions);
+        match Handle::open(&checked.connection, asked).await {
             Ok(handle) => Ok(handle),
             Err(failure) if checked.found.is_none() => Err(self.not_made(operation, path, &failure).await),
             Err(failure) => Err(failure.error(operation, path)),

@@ -6,9 +6,10 @@ use towpath_backend::{
     Error, ErrorKind, FileReader, Kind, Metadata, ReadOptions, RelPath, Result, Source, WholeFile, async_trait,
 };
 
-use super::connection::{Handle, Pending};
 use super::failure::Failure;
+use super::file_handle::Handle;
 use super::handle::SftpTree;
+use super::pending::Pending;
 use super::wire::{Answer, Attributes, CHUNK_BYTES, WINDOW_BYTES, open, request};
 
 #[async_trait]
@@ -32,11 +33,14 @@ impl Source for SftpTree {
         let mut size_bytes = found.size_bytes;
         loop {
             let read = (buffer.len() - before) as u64;
-            let range = Range::ask(&handle, read, size_bytes.min(limit));
+            let range = Range::ask(&handle, read, size_bytes.min(limit)).await;
             // Some files hold more than their size states.
-            let beyond = (size_bytes < limit).then(|| self::read(&handle, size_bytes, 1));
+            let beyond = match size_bytes < limit {
+                true => Some(self::read(&handle, size_bytes, 1).await),
+                false => None,
+            };
             // After the reads: it shows the file as it was when they were done.
-            let state = handle.send(request::FSTAT, |request| request);
+            let state = handle.send(request::FSTAT, |request| request).await;
             range.append_to(&mut buffer).await.map_err(|failure| failed(&failure))?;
             if let Some(beyond) = beyond {
                 let byte = beyond.data().await.map_err(|failure| failed(&failure))?;
@@ -60,7 +64,7 @@ impl Source for SftpTree {
         if found.kind() != Kind::Symlink {
             return Err(Error::new(ErrorKind::Other, OPERATION, path, "is no symbolic link"));
         }
-        match checked.connection.send(checked.about(request::READLINK)).answer().await {
+        match checked.connection.send(checked.about(request::READLINK)).await.answer().await {
             Ok(Answer::Names(names)) if names.len() == 1 => Ok(names[0].name.to_vec()),
             Ok(_) => Err(Error::new(ErrorKind::Other, OPERATION, path, "the server does not say where it points")),
             Err(failure) => Err(failure.error(OPERATION, path)),
@@ -74,7 +78,8 @@ impl SftpTree {
         let (checked, found) = self.check_there(operation, path).await?;
         let found = file(operation, path, found)?;
         let asked = checked.about(request::OPEN).u32(open::READ).no_attributes();
-        let handle = checked.connection.handle(asked).await.map_err(|failure| failure.error(operation, path))?;
+        let handle =
+            Handle::open(&checked.connection, asked).await.map_err(|failure| failure.error(operation, path))?;
         Ok((handle, found))
     }
 }
@@ -104,16 +109,16 @@ struct Range<'a> {
 
 impl<'a> Range<'a> {
     /// Asks for as much as may be in flight.
-    fn ask(handle: &'a Handle, start: u64, end: u64) -> Self {
+    async fn ask(handle: &'a Handle, start: u64, end: u64) -> Self {
         let mut range = Self { handle, asked: VecDeque::new(), next: start, end };
-        range.ask_ahead();
+        range.ask_ahead().await;
         range
     }
 
-    fn ask_ahead(&mut self) {
+    async fn ask_ahead(&mut self) {
         while self.next < self.end && self.asked.len() as u64 * (CHUNK_BYTES as u64) < WINDOW_BYTES {
             let length = CHUNK_BYTES.min(usize::try_from(self.end - self.next).unwrap_or(CHUNK_BYTES));
-            self.asked.push_back((self.next, length, read(self.handle, self.next, length)));
+            self.asked.push_back((self.next, length, read(self.handle, self.next, length).await));
             self.next += length as u64;
         }
     }
@@ -134,17 +139,17 @@ impl<'a> Range<'a> {
                     break;
                 }
                 // Some servers send less at a time than they are asked for.
-                answer = read(self.handle, offset, length);
+                answer = read(self.handle, offset, length).await;
             }
-            self.ask_ahead();
+            self.ask_ahead().await;
         }
         Ok(())
     }
 }
 
-fn read(handle: &Handle, offset: u64, length: usize) -> Pending {
+async fn read(handle: &Handle, offset: u64, length: usize) -> Pending {
     let length = u32::try_from(length).unwrap_or(u32::MAX);
-    handle.send(request::READ, |request| request.u64(offset).u32(length))
+    handle.send(request::READ, |request| request.u64(offset).u32(length)).await
 }
 
 struct Reader {
@@ -155,13 +160,13 @@ struct Reader {
 #[async_trait]
 impl FileReader for Reader {
     async fn metadata(&mut self) -> Result<Metadata> {
-        let found = self.handle.send(request::FSTAT, |request| request).attributes().await;
+        let found = self.handle.send(request::FSTAT, |request| request).await.attributes().await;
         let found = found.map_err(|failure| failure.error("check", &self.path))?;
         Ok(found.metadata())
     }
 
     async fn read_at(&mut self, offset: u64, length_bytes: usize, mut buffer: Vec<u8>) -> Result<Vec<u8>> {
-        let range = Range::ask(&self.handle, offset, offset.saturating_add(length_bytes as u64));
+        let range = Range::ask(&self.handle, offset, offset.saturating_add(length_bytes as u64)).await;
         range.append_to(&mut buffer).await.map_err(|failure| failure.error("read", &self.path))?;
         Ok(buffer)
     }

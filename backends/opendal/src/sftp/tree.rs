@@ -34,10 +34,10 @@ impl SftpTree {
         let slashes = self.shared.path.iter().enumerate().skip(1).filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
         for end in slashes.chain([self.shared.path.len()]) {
             let at = &self.shared.path[..end];
-            let created = connection.send(Request::about(request::MKDIR, at).no_attributes()).done().await;
+            let created = connection.send(Request::about(request::MKDIR, at).no_attributes()).await.done().await;
             let Err(failure) = created else { continue };
             // Servers answer "Failure" for a name that exists, and other errors if nothing can be created beside it.
-            match connection.send(Request::about(request::STAT, at)).attributes().await.map(Attributes::kind) {
+            match connection.send(Request::about(request::STAT, at)).await.attributes().await.map(Attributes::kind) {
                 Ok(Kind::Dir) => {}
                 _ => return Err(failure.error(OPERATION, &root)),
             }

@@ -7,9 +7,10 @@ use towpath_backend::{
 };
 
 use super::check::lstat;
-use super::connection::{Handle, Pending};
 use super::failure::Failure;
+use super::file_handle::Handle;
 use super::handle::SftpTree;
+use super::pending::Pending;
 use super::wire::{CHUNK_BYTES, WINDOW_BYTES, request};
 
 pub(super) struct Writer {
@@ -35,7 +36,7 @@ impl Writer {
             self.pacing.as_ref().map_or(WINDOW_BYTES, |pacing| pacing.in_flight_bytes().min(WINDOW_BYTES));
         for chunk in data.chunks(CHUNK_BYTES) {
             let position = self.position;
-            let sent = self.handle.send(request::WRITE, |request| request.u64(position).string(chunk));
+            let sent = self.handle.send(request::WRITE, |request| request.u64(position).string(chunk)).await;
             self.in_flight.push_back((chunk.len() as u64, sent));
             self.position += chunk.len() as u64;
             self.in_flight_bytes += chunk.len() as u64;
@@ -64,11 +65,11 @@ impl Writer {
                 let modified = SftpTree::seconds(times.modified);
                 let accessed = times.accessed.and_then(|time| u32::try_from(time.seconds()).ok()).unwrap_or(modified);
                 // Behind the content, which would change them.
-                Some(self.handle.send(request::FSETSTAT, |request| request.times(accessed, modified)))
+                Some(self.handle.send(request::FSETSTAT, |request| request.times(accessed, modified)).await)
             }
         };
         // Behind both: a file counts as finished when a power cut at the server does not undo it.
-        let synced = if self.tree.shared.keeps.synced { self.handle.sync() } else { None };
+        let synced = if self.tree.shared.keeps.synced { self.handle.sync().await } else { None };
         self.confirm_down_to(0).await?;
         let failed = |failure: Failure| failure.error(OPERATION, &self.path);
         if let Some(set) = set {
@@ -82,7 +83,7 @@ impl Writer {
         }
         let connection = std::sync::Arc::clone(self.handle.connection());
         let closed = self.handle.close();
-        let stat = connection.send(lstat(&self.tree.at(&self.path)));
+        let stat = connection.send(lstat(&self.tree.at(&self.path))).await;
         closed.done().await.map_err(failed)?;
         let found = stat.attributes().await.map_err(failed)?;
         match found.kind() {

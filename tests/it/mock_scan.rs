@@ -307,8 +307,8 @@ async fn of_colliding_names_the_spelling_at_the_sink_is_migrated() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn names_that_the_sink_cannot_hold_fail_without_an_attempt() {
-    let refused = ByteSet::of(b":");
-    let rules = NameRules { refused, trims_end: true, utf8_only: true, ..NameRules::BYTES };
+    let rejected = ByteSet::of(b":");
+    let rules = NameRules { rejected, trims_end: true, utf8_only: true, ..NameRules::BYTES };
     let list = |dir: &RelPath| match dir.as_bytes() {
         b"" => page(vec![
             entry(b"a:b", Kind::File),

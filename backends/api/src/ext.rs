@@ -32,7 +32,7 @@ pub trait TreeExt: Tree {
     ///
     /// What cannot be listed is an error in the stream, which then goes on with
     /// the rest. In memory are a page of each directory along the current path; deep
-    /// trees hold as many listings open ([`Walk::at_most_deep`] bounds them).
+    /// trees hold as many listings open ([`Walk::max_depth`] bounds them).
     fn walk(&self, dir: &RelPath) -> Walk<'_, Self> {
         Walk::new(self, dir)
     }

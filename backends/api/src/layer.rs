@@ -37,5 +37,5 @@ pub use metrics::{Counts, Meter, Metrics, Snapshot};
 pub use operation::{Call, Operation};
 pub use prefix::Prefix;
 pub use rate::{Limiter, Rate};
-pub use read_only::{ReadOnly, Refuse};
+pub use read_only::{ReadOnly, Reject};
 pub use retry::{Retry, RetryPolicy};

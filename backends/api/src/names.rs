@@ -15,9 +15,9 @@ pub struct NameRules {
     /// Names must be valid UTF-8.
     pub utf8_only: bool,
     /// Names with white space at their beginning or end are rejected.
-    pub refuses_outer_space: bool,
+    pub rejects_outer_space: bool,
     /// Bytes that no name may hold.
-    pub refused: ByteSet,
+    pub rejected: ByteSet,
 }
 
 impl NameRules {
@@ -27,8 +27,8 @@ impl NameRules {
         folds_unicode: false,
         trims_end: false,
         utf8_only: false,
-        refuses_outer_space: false,
-        refused: ByteSet::EMPTY,
+        rejects_outer_space: false,
+        rejected: ByteSet::EMPTY,
     };
 
     /// Whether two different names can be the same.
@@ -38,13 +38,13 @@ impl NameRules {
 
     /// Why this name cannot be held, if it cannot.
     pub fn problem(&self, name: &[u8]) -> Option<String> {
-        if let Some(byte) = name.iter().find(|byte| self.refused.contains(**byte)) {
+        if let Some(byte) = name.iter().find(|byte| self.rejected.contains(**byte)) {
             return Some(format!("the destination takes no names with {:?}", char::from(*byte)));
         }
         if self.utf8_only && std::str::from_utf8(name).is_err() {
             return Some("the destination takes no names that are not UTF-8".to_owned());
         }
-        if self.refuses_outer_space
+        if self.rejects_outer_space
             && let Ok(name) = std::str::from_utf8(name)
             && name.trim() != name
         {
@@ -103,12 +103,12 @@ mod tests {
 
     #[test]
     fn what_cannot_be_held_is_said_why() {
-        let rules = NameRules { trims_end: true, utf8_only: true, refused: ByteSet::of(b":*"), ..NameRules::BYTES };
+        let rules = NameRules { trims_end: true, utf8_only: true, rejected: ByteSet::of(b":*"), ..NameRules::BYTES };
         for (name, word) in [(&b"a:b"[..], "':'"), (b"\xff", "UTF-8"), (b"dot.", "dot"), (b"space ", "space")] {
             assert!(rules.problem(name).is_some_and(|problem| problem.contains(word)), "{name:?}");
         }
         assert_eq!(rules.problem("a.b c".as_bytes()), None);
-        let outer = NameRules { refuses_outer_space: true, ..NameRules::BYTES };
+        let outer = NameRules { rejects_outer_space: true, ..NameRules::BYTES };
         for name in ["space ", " space", "\u{3000}", "line\n"] {
             assert!(outer.problem(name.as_bytes()).is_some_and(|problem| problem.contains("white space")), "{name:?}");
         }

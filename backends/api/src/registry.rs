@@ -188,7 +188,7 @@ impl Registry {
         let known = self.backends().flat_map(Backend::schemes).map(|scheme| format!("{scheme}://"));
         let paths = self.backends().any(Backend::opens_paths).then(|| "paths".to_owned());
         let known: Vec<_> = paths.into_iter().chain(known).collect();
-        format!("nothing here opens {scheme}:// ; what is known: {}", known.join(", "))
+        format!("no backend opens {scheme}:// URLs; supported: {}", known.join(", "))
     }
 }
 

@@ -38,10 +38,10 @@ fn names(root: &Root, kind: Names) -> NameRules {
             NameRules { folds_case: folds, folds_unicode: folds, ..NameRules::BYTES }
         }
         Names::Fat | Names::Ntfs => {
-            NameRules { folds_case: true, trims_end: true, refused: windows, ..NameRules::BYTES }
+            NameRules { folds_case: true, trims_end: true, rejected: windows, ..NameRules::BYTES }
         }
         // The client writes what Windows refuses as other characters, but for the backslash.
-        Names::Smb => NameRules { folds_case: true, utf8_only: true, refused: ByteSet::of(b"\\"), ..NameRules::BYTES },
+        Names::Smb => NameRules { folds_case: true, utf8_only: true, rejected: ByteSet::of(b"\\"), ..NameRules::BYTES },
         Names::Hfs => NameRules { folds_case: true, folds_unicode: true, utf8_only: true, ..NameRules::BYTES },
     }
 }

@@ -42,7 +42,7 @@ mod coarse {
     const COARSE: Capabilities = Capabilities {
         mtime_precision_ns: 2_000_000_000,
         renames: true,
-        names: NameRules { utf8_only: true, refused: ByteSet::of(b":*?\"<>|\\"), ..NameRules::BYTES },
+        names: NameRules { utf8_only: true, rejected: ByteSet::of(b":*?\"<>|\\"), ..NameRules::BYTES },
         ..Capabilities::PLAIN
     };
     towpath_backend::conformance!(super::Memory(super::MemoryTree::with_capabilities("coarse", COARSE)));

@@ -47,7 +47,7 @@ async fn a_walk_tells_what_it_could_not_look_at_and_goes_on() {
     let errors: Vec<_> = found.iter().filter_map(|found| found.as_ref().err()).collect();
     assert_eq!((errors.len(), errors[0].path()), (1, &path("a/b")));
     assert_eq!(found.len(), 8, "with the error, without what lies below it");
-    let shallow: Vec<_> = tree.walk(&RelPath::root()).at_most_deep(2).collect().await;
+    let shallow: Vec<_> = tree.walk(&RelPath::root()).max_depth(2).collect().await;
     let errors: Vec<_> = shallow.iter().filter_map(|found| found.as_ref().err()).collect();
     assert_eq!((errors.len(), errors[0].path(), errors[0].kind()), (1, &path("a/b"), ErrorKind::TooLarge));
     let missing: Vec<_> = tree.walk(&path("missing")).collect().await;

@@ -104,7 +104,7 @@ mod retry_of_faults {
     fn faulty() -> Retry<Fault<towpath_memory::MemoryTree>> {
         let rule = Rule::new(ErrorKind::Unavailable).chance(0.25);
         let faults = Faults::new(1).with(REPEATED.into_iter().fold(rule, Rule::on));
-        let policy = RetryPolicy::default().with_tries(50).with_first_delay(Duration::ZERO);
+        let policy = RetryPolicy::default().with_attempts(50).with_first_delay(Duration::ZERO);
         Retry::new(Fault::new(tree(), faults), policy)
     }
 

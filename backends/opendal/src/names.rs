@@ -15,7 +15,7 @@ const CONTROLS: ByteSet = ByteSet::of(&{
 
 /// What every service of them can hold.
 const RULES: NameRules =
-    NameRules { utf8_only: true, refuses_outer_space: true, refused: CONTROLS, ..NameRules::BYTES };
+    NameRules { utf8_only: true, rejects_outer_space: true, rejected: CONTROLS, ..NameRules::BYTES };
 
 /// The longest name of a file in a folder, on about every server.
 const FOLDER_NAME_BYTES: usize = 255;
@@ -31,7 +31,7 @@ pub(crate) struct Keys {
 
 impl Keys {
     pub(crate) fn rules(self) -> NameRules {
-        NameRules { refused: RULES.refused.union(self.refused), ..RULES }
+        NameRules { rejected: RULES.rejected.union(self.refused), ..RULES }
     }
 
     /// The key of a file.

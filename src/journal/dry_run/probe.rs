@@ -19,14 +19,14 @@ pub(in crate::journal) fn to_text(capabilities: &Capabilities) -> String {
         probes,
         exact_sizes,
     } = *capabilities;
-    let NameRules { folds_case, folds_unicode, trims_end, utf8_only, refuses_outer_space, refused } = names;
-    let refused: Vec<u8> = (0..128).filter(|byte| refused.contains(*byte)).collect();
+    let NameRules { folds_case, folds_unicode, trims_end, utf8_only, rejects_outer_space, rejected } = names;
+    let rejected: Vec<u8> = (0..128).filter(|byte| rejected.contains(*byte)).collect();
     json!({
         "mtime_precision_ns": mtime_precision_ns, "sets_mtime": sets_mtime, "symlinks": symlinks,
         "hard_links": hard_links, "renames": renames, "holes": holes,
         "implied_directories": virtual_directories, "empty_directories": empty_directories, "probes": probes, "exact_sizes": exact_sizes,
         "folds_case": folds_case, "folds_unicode": folds_unicode, "trims_end": trims_end, "utf8_only": utf8_only,
-        "refuses_outer_space": refuses_outer_space, "refused": refused,
+        "refuses_outer_space": rejects_outer_space, "refused": rejected,
     })
     .to_string()
 }
@@ -36,7 +36,7 @@ pub(in crate::journal) fn from_text(text: &str) -> Option<Capabilities> {
     let fields: Map<String, Value> = serde_json::from_str(text).ok()?;
     let flag = |key: &str| fields.get(key)?.as_bool();
     let number = |key: &str| fields.get(key)?.as_u64();
-    let refused: Option<Vec<u8>> =
+    let rejected: Option<Vec<u8>> =
         fields.get("refused")?.as_array()?.iter().map(|byte| u8::try_from(byte.as_u64()?).ok()).collect();
     Some(Capabilities {
         mtime_precision_ns: number("mtime_precision_ns")?,
@@ -52,8 +52,8 @@ pub(in crate::journal) fn from_text(text: &str) -> Option<Capabilities> {
             folds_unicode: flag("folds_unicode")?,
             trims_end: flag("trims_end")?,
             utf8_only: flag("utf8_only")?,
-            refuses_outer_space: flag("refuses_outer_space")?,
-            refused: ByteSet::of(&refused?),
+            rejects_outer_space: flag("refuses_outer_space")?,
+            rejected: ByteSet::of(&rejected?),
         },
         probes: flag("probes")?,
         exact_sizes: flag("exact_sizes")?,
@@ -66,7 +66,8 @@ mod tests {
 
     #[test]
     fn capabilities_survive_a_round_trip() {
-        let names = NameRules { folds_case: true, trims_end: true, refused: ByteSet::of(b":\x01"), ..NameRules::BYTES };
+        let names =
+            NameRules { folds_case: true, trims_end: true, rejected: ByteSet::of(b":\x01"), ..NameRules::BYTES };
         let capabilities =
             Capabilities { mtime_precision_ns: 2_000_000_000, symlinks: true, names, ..Capabilities::PLAIN };
         assert_eq!(from_text(&to_text(&capabilities)), Some(capabilities));

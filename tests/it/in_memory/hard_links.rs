@@ -51,7 +51,7 @@ async fn a_blocked_name_becomes_a_hard_link_once_it_is_free() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_that_the_sink_cannot_hold_leaves_the_content_to_the_next() {
     let all = MemoryTree::new("all").capabilities();
-    let names = NameRules { refused: ByteSet::of(b":"), ..NameRules::BYTES };
+    let names = NameRules { rejected: ByteSet::of(b":"), ..NameRules::BYTES };
     let bench = with_names(&["a:1", "b", "c"]).await;
     let bench = Bench { sink: MemoryTree::with_capabilities("new", Capabilities { names, ..all }), ..bench };
     let ran = bench.run().await;

@@ -47,7 +47,7 @@ impl<'a, T: Tree + ?Sized> Walk<'a, T> {
     /// Goes no deeper than so many levels below the directory: at 1 only what is in it is found.
     ///
     /// What lies deeper is an error of its directory, [`ErrorKind::TooLarge`], as it is left out.
-    pub fn at_most_deep(mut self, levels: usize) -> Self {
+    pub fn max_depth(mut self, levels: usize) -> Self {
         self.deepest = levels;
         self
     }

@@ -169,7 +169,7 @@ impl Faults {
 
 #[async_trait]
 impl Hook for Faults {
-    fn refuse(&self, call: &Call<'_>) -> Result<()> {
+    fn reject(&self, call: &Call<'_>) -> Result<()> {
         match self.rules.iter().find_map(|rule| rule.error(call, &self.random)) {
             Some(error) => {
                 self.injected.fetch_add(1, Ordering::Relaxed);
@@ -191,7 +191,7 @@ mod tests {
     /// Which of ten calls fail.
     fn failures(rule: Rule) -> Vec<u64> {
         let (faults, path) = (Faults::new(1).with(rule), RelPath::root());
-        let fails = |_: &u64| faults.refuse(&Call::new(Operation::Open, &path)).is_err();
+        let fails = |_: &u64| faults.reject(&Call::new(Operation::Open, &path)).is_err();
         (1..=10).filter(fails).collect()
     }
 
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn the_kind_says_whether_another_try_helps_unless_the_rule_does() {
         let is_temporary = |rule: Rule| {
-            let refused = Faults::new(1).with(rule).refuse(&Call::new(Operation::Open, &RelPath::root()));
+            let refused = Faults::new(1).with(rule).reject(&Call::new(Operation::Open, &RelPath::root()));
             refused.is_err_and(|error| error.is_temporary())
         };
         assert!(is_temporary(Rule::new(ErrorKind::Unavailable)));

@@ -14,7 +14,7 @@ pub trait Hook: Send + Sync + 'static {
     ///
     /// # Errors
     /// If the call is not to be done.
-    fn refuse(&self, call: &Call<'_>) -> Result<()> {
+    fn reject(&self, call: &Call<'_>) -> Result<()> {
         let _ = call;
         Ok(())
     }
@@ -52,7 +52,7 @@ pub(super) async fn around<R, H: Hook>(
     run: impl Future<Output = Result<R>> + Send,
     bytes: impl FnOnce(&R) -> u64 + Send,
 ) -> Result<R> {
-    hook.refuse(&call)?;
+    hook.reject(&call)?;
     hook.wait(&call).await;
     let start = Instant::now();
     let result = run.await;

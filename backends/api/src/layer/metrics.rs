@@ -68,7 +68,7 @@ impl Meter {
 
 #[async_trait]
 impl Hook for Meter {
-    fn refuse(&self, _: &Call<'_>) -> Result<()> {
+    fn reject(&self, _: &Call<'_>) -> Result<()> {
         Ok(())
     }
 

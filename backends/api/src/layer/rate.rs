@@ -60,7 +60,7 @@ fn moves_content(operation: Operation) -> bool {
 
 #[async_trait]
 impl Hook for Limiter {
-    fn refuse(&self, _: &Call<'_>) -> Result<()> {
+    fn reject(&self, _: &Call<'_>) -> Result<()> {
         Ok(())
     }
 

@@ -10,23 +10,23 @@ use super::operation::Call;
 use crate::{Error, ErrorKind, Result};
 
 /// A tree of which every change fails with [`ErrorKind::ReadOnly`]; nothing of it reaches the tree within.
-pub type ReadOnly<T> = Hooked<T, Refuse>;
+pub type ReadOnly<T> = Hooked<T, Reject>;
 
 /// The hook of [`ReadOnly`].
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
-pub struct Refuse;
+pub struct Reject;
 
 impl<T> ReadOnly<T> {
     /// Protects `inner`.
     pub fn new(inner: T) -> Self {
-        Self::around(inner, Arc::new(Refuse))
+        Self::around(inner, Arc::new(Reject))
     }
 }
 
 #[async_trait]
-impl Hook for Refuse {
-    fn refuse(&self, call: &Call<'_>) -> Result<()> {
+impl Hook for Reject {
+    fn reject(&self, call: &Call<'_>) -> Result<()> {
         if call.operation.changes() {
             let cause = "the tree is only to be read";
             return Err(Error::new(ErrorKind::ReadOnly, call.operation.name(), call.path, cause));

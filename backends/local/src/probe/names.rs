@@ -88,11 +88,11 @@ fn one_by_one(folder: &mut impl Folder, mut rules: NameRules) -> io::Result<Name
     for byte in single {
         let is_taken = is_kept(&with(&[byte])) || all_seldom && SELDOM_REFUSED.contains(&byte);
         if !is_taken {
-            rules.refused = rules.refused.union(ByteSet::of(&[byte]));
+            rules.rejected = rules.rejected.union(ByteSet::of(&[byte]));
         }
     }
     if !is_kept(&control) {
-        rules.refused = rules.refused.union(ByteSet::of(&CONTROLS));
+        rules.rejected = rules.rejected.union(ByteSet::of(&CONTROLS));
     }
     rules.trims_end = !is_kept(dot) || !is_kept(space);
     Ok(rules)
@@ -235,7 +235,7 @@ mod tests {
         }
 
         fn mended(&self, name: &[u8]) -> Vec<u8> {
-            let bad = |byte: &u8| self.rules.refused.contains(*byte) || self.rules.utf8_only && *byte > 0xf7;
+            let bad = |byte: &u8| self.rules.rejected.contains(*byte) || self.rules.utf8_only && *byte > 0xf7;
             let mut name: Vec<_> = name.iter().map(|byte| if bad(byte) { b'_' } else { *byte }).collect();
             while self.rules.trims_end && matches!(name.last(), Some(b'.' | b' ')) {
                 name.pop();
@@ -276,8 +276,8 @@ mod tests {
                 folds_unicode: bit(2),
                 trims_end: bit(4),
                 utf8_only: bit(8),
-                refuses_outer_space: false,
-                refused: sets[n % sets.len()],
+                rejects_outer_space: false,
+                rejected: sets[n % sets.len()],
             };
             for mends in [false, true] {
                 let mut folder = Pretended { rules, mends, names: Vec::new() };

@@ -106,9 +106,9 @@ fn fat_folds_case_and_refuses_what_windows_does() {
         let Some(image) = Image::new("FAT", &["mkfs.vfat {image}", &mount]) else { continue };
         let found = rules(&image.root());
         assert!(found.folds_case && found.trims_end, "{options}: {found:?}");
-        assert_eq!(found.refused, WINDOWS.union(ByteSet::of(b"\\")), "{options}");
+        assert_eq!(found.rejected, WINDOWS.union(ByteSet::of(b"\\")), "{options}");
         let known = LocalSink::inspect(&image.root()).unwrap().unwrap().capabilities();
-        assert!(known.names.folds_case && known.names.refused == found.refused, "{known:?}");
+        assert!(known.names.folds_case && known.names.rejected == found.rejected, "{known:?}");
         assert!(!known.symlinks && !known.hard_links && !known.holes, "{known:?}");
     }
 }
@@ -119,7 +119,7 @@ fn exfat_folds_case_and_refuses_what_windows_does() {
         let Some(image) = Image::new("exFAT", &["mkfs.exfat {device}", mount]) else { continue };
         let found = rules(&image.root());
         assert!(found.folds_case, "{mount}: {found:?}");
-        assert_eq!(found.refused, WINDOWS.union(ByteSet::of(b"\\")), "{mount}");
+        assert_eq!(found.rejected, WINDOWS.union(ByteSet::of(b"\\")), "{mount}");
     }
 }
 
@@ -129,7 +129,7 @@ fn ntfs_with_the_rules_of_windows() {
     let Some(image) = Image::new("NTFS", &["mkntfs -q -F {device}", mount]) else { return };
     let found = rules(&image.root());
     assert!(found.folds_case && found.trims_end && found.utf8_only, "{found:?}");
-    assert_eq!(found.refused, WINDOWS.union(ByteSet::of(b"\\")));
+    assert_eq!(found.rejected, WINDOWS.union(ByteSet::of(b"\\")));
 }
 
 #[test]

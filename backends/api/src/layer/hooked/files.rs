@@ -42,7 +42,7 @@ impl<H: Hook> FileReader for HookedReader<H> {
 
     async fn prefetch(&mut self, offset: u64, length_bytes: u64) {
         let call = Call::new(Operation::Prefetch, &self.path);
-        if self.hook.refuse(&call).is_ok() {
+        if self.hook.reject(&call).is_ok() {
             let start = Instant::now();
             self.inner.prefetch(offset, length_bytes).await;
             self.hook.done(&call, &Outcome { took: start.elapsed(), ..Outcome::default() });
@@ -108,7 +108,7 @@ impl<H: Hook> Stream for HookedPages<H> {
         let since = match pages.since {
             Some(since) => since,
             None => {
-                if let Err(error) = pages.hook.refuse(&call) {
+                if let Err(error) = pages.hook.reject(&call) {
                     pages.ended = true;
                     return Poll::Ready(Some(Err(error)));
                 }

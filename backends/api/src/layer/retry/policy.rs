@@ -10,7 +10,7 @@ use std::time::Duration;
 #[non_exhaustive]
 pub struct RetryPolicy {
     /// How often a call is tried at most, the first time included.
-    pub tries: u32,
+    pub attempts: u32,
     /// What is waited before the second try.
     pub first_delay: Duration,
     /// What is waited before any try at most.
@@ -18,14 +18,14 @@ pub struct RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// Five tries within about three seconds.
+    /// Five attempts within about three seconds.
     pub const DEFAULT: Self =
-        Self { tries: 5, first_delay: Duration::from_millis(200), longest_delay: Duration::from_secs(10) };
+        Self { attempts: 5, first_delay: Duration::from_millis(200), longest_delay: Duration::from_secs(10) };
 
-    /// With so many tries; 0 is taken as 1.
+    /// With so many attempts; 0 is taken as 1.
     #[must_use]
-    pub const fn with_tries(self, tries: u32) -> Self {
-        Self { tries, ..self }
+    pub const fn with_attempts(self, attempts: u32) -> Self {
+        Self { attempts, ..self }
     }
 
     /// With this delay before the second try.
@@ -43,7 +43,7 @@ impl RetryPolicy {
     /// What is waited after the failure of try `number`, counted from 1, at this chance (0 to 1);
     /// `None` if that was the last.
     pub(super) fn delay(&self, number: u32, chance: f64) -> Option<Duration> {
-        if number >= self.tries {
+        if number >= self.attempts {
             return None;
         }
         let doubled = self.first_delay.saturating_mul(2_u32.saturating_pow(number.saturating_sub(1)));
@@ -64,13 +64,13 @@ mod tests {
     #[test]
     fn delays_double_up_to_the_longest_and_end() {
         let policy = RetryPolicy::default()
-            .with_tries(6)
+            .with_attempts(6)
             .with_first_delay(Duration::from_millis(100))
             .with_longest_delay(Duration::from_millis(500));
         let delays: Vec<_> = (1..7).map(|number| policy.delay(number, 0.0).map(|delay| delay.as_millis())).collect();
         assert_eq!(delays, [Some(100), Some(200), Some(400), Some(500), Some(500), None]);
         assert_eq!(policy.delay(1, 1.0), Some(Duration::from_millis(50)));
-        assert_eq!(policy.with_tries(0).delay(1, 0.0), None);
-        assert!(policy.with_tries(u32::MAX).delay(1000, 0.5).is_some(), "nothing overflows");
+        assert_eq!(policy.with_attempts(0).delay(1, 0.0), None);
+        assert!(policy.with_attempts(u32::MAX).delay(1000, 0.5).is_some(), "nothing overflows");
     }
 }

@@ -34,7 +34,7 @@ pub async fn attributes_are_applied_or_reported(fixture: &dyn Fixture) {
 }
 
 /// Where the sink's file belongs to someone else, they would run a program as another user or group.
-pub async fn setuid_and_setgid_are_set_for_the_sources_owner_alone(fixture: &dyn Fixture) {
+pub async fn setuid_and_setgid_are_set_only_for_the_sources_owner(fixture: &dyn Fixture) {
     let (sink, source, at) = (fixture.sink(), fixture.source(), path("file"));
     let owner = write(fixture, &at, b"x").await.owner.unwrap_or(Owner { user: 1, group: 1 });
     sink.set_attributes(&at, &Attributes { owner: Some(owner), ..Attributes::default() }).await.unwrap();
@@ -52,7 +52,7 @@ pub async fn setuid_and_setgid_are_set_for_the_sources_owner_alone(fixture: &dyn
 }
 
 /// Nor is anything made.
-pub async fn attributes_of_what_is_not_there_are_not_set(fixture: &dyn Fixture) {
+pub async fn setting_attributes_of_a_missing_entry_fails(fixture: &dyn Fixture) {
     let given = Attributes { permissions: Some(0o600), ..Attributes::default() };
     match fixture.sink().set_attributes(&path("missing"), &given).await {
         Ok(refused) => assert!(!refused.is_empty()),
@@ -62,7 +62,7 @@ pub async fn attributes_of_what_is_not_there_are_not_set(fixture: &dyn Fixture) 
 }
 
 /// Neither way: a link's are read and set without following it.
-pub async fn attributes_of_a_link_are_not_those_of_its_target(fixture: &dyn Fixture) {
+pub async fn attributes_of_a_symlink_are_not_those_of_its_target(fixture: &dyn Fixture) {
     let (sink, source) = (fixture.sink(), fixture.source());
     if !sink.capabilities().symlinks {
         return;

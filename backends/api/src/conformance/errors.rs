@@ -81,7 +81,7 @@ fn is_told(error: &Error, at: &RelPath) -> bool {
 /// A file in the middle of a path is no directory, nor is anything made of it.
 ///
 /// Whoever writes must hear of it as such: for a directory that is missing the engine makes one.
-pub async fn a_path_through_a_file_leads_nowhere(fixture: &dyn Fixture) {
+pub async fn a_path_through_a_file_is_an_error(fixture: &dyn Fixture) {
     write(fixture, &path("file"), b"content").await;
     for at in ["file/below", "file/further/below"].map(path) {
         if !fixture.sink().capabilities().virtual_directories {

@@ -44,7 +44,7 @@ async fn read_data(fixture: &dyn Fixture, at: &RelPath) -> (Vec<u8>, u64) {
 }
 
 /// Nothing of the data is passed over, and nothing else comes in between.
-pub async fn gaps_read_as_zeros_and_the_data_between_are_found(fixture: &dyn Fixture) {
+pub async fn holes_read_as_zeros_and_data_is_found(fixture: &dyn Fixture) {
     let (at, first, second) = (path("file"), content(4000), content(100_000));
     let size = FAR + 100_000;
     if !write_parts(fixture, &at, size, &[(0, first.clone()), (FAR, second.clone())]).await {
@@ -62,7 +62,7 @@ pub async fn gaps_read_as_zeros_and_the_data_between_are_found(fixture: &dyn Fix
 }
 
 /// A hole before the end of the file makes it no shorter.
-pub async fn a_hole_at_the_end_gives_the_file_its_length(fixture: &dyn Fixture) {
+pub async fn a_hole_at_the_end_counts_towards_the_size(fixture: &dyn Fixture) {
     let at = path("file");
     if write_parts(fixture, &at, FAR, &[(0, b"data".to_vec())]).await {
         let mut expected = vec![0; FAR as usize];
@@ -73,7 +73,7 @@ pub async fn a_hole_at_the_end_gives_the_file_its_length(fixture: &dyn Fixture) 
 }
 
 /// And a file may be nothing but a hole, in the place of one that was not.
-pub async fn a_file_of_one_hole_holds_no_data(fixture: &dyn Fixture) {
+pub async fn a_file_can_be_one_hole(fixture: &dyn Fixture) {
     let at = path("file");
     write(fixture, &at, &content(10_000)).await;
     if write_parts(fixture, &at, FAR, &[]).await {
@@ -83,7 +83,7 @@ pub async fn a_file_of_one_hole_holds_no_data(fixture: &dyn Fixture) {
 }
 
 /// A file that is longer than it should be does not pass for finished.
-pub async fn more_than_the_size_is_not_finished(fixture: &dyn Fixture) {
+pub async fn finishing_below_the_written_size_fails(fixture: &dyn Fixture) {
     let mut writer = fixture.sink().create(&path("file"), &metadata(3), &WriteOptions::default()).await.unwrap();
     writer.write_at(0, Bytes::from_static(b"four")).await.unwrap();
     assert!(writer.finish(3, &TIMES).await.is_err());

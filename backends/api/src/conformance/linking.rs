@@ -23,7 +23,7 @@ pub async fn a_hard_link_is_another_name_of_the_file(fixture: &dyn Fixture) {
 }
 
 /// What has the name stays, and what is not there gets no name.
-pub async fn a_hard_link_takes_no_name_and_needs_its_file(fixture: &dyn Fixture) {
+pub async fn a_hard_link_needs_a_file_and_a_free_name(fixture: &dyn Fixture) {
     let sink = fixture.sink();
     if !sink.capabilities().hard_links {
         return;
@@ -39,7 +39,7 @@ pub async fn a_hard_link_takes_no_name_and_needs_its_file(fixture: &dyn Fixture)
 }
 
 /// A name that is written is a file of its own from then on.
-pub async fn writing_under_one_name_leaves_the_others_alone(fixture: &dyn Fixture) {
+pub async fn writing_to_one_hard_link_leaves_the_others_unchanged(fixture: &dyn Fixture) {
     let sink = fixture.sink();
     if !sink.capabilities().hard_links {
         return;
@@ -78,7 +78,7 @@ pub async fn a_renamed_file_keeps_its_content_and_time(fixture: &dyn Fixture) {
 }
 
 /// The file or link that had the name is gone; a link's target is not touched.
-pub async fn renaming_takes_the_place_of_a_file(fixture: &dyn Fixture) {
+pub async fn renaming_replaces_a_file_or_symlink(fixture: &dyn Fixture) {
     let sink = fixture.sink();
     if !sink.capabilities().renames {
         return;
@@ -102,7 +102,7 @@ pub async fn renaming_takes_the_place_of_a_file(fixture: &dyn Fixture) {
 }
 
 /// POSIX does nothing there, and says that it did.
-pub async fn renaming_between_two_names_of_a_file_leaves_one(fixture: &dyn Fixture) {
+pub async fn renaming_onto_another_hard_link_leaves_one_name(fixture: &dyn Fixture) {
     let (sink, capabilities) = (fixture.sink(), fixture.sink().capabilities());
     if !capabilities.renames || !capabilities.hard_links || capabilities.names.folds() {
         return;
@@ -115,7 +115,7 @@ pub async fn renaming_between_two_names_of_a_file_leaves_one(fixture: &dyn Fixtu
 }
 
 /// Directories are neither overwritten nor moved.
-pub async fn renaming_replaces_and_moves_no_directory(fixture: &dyn Fixture) {
+pub async fn directories_are_neither_renamed_nor_replaced(fixture: &dyn Fixture) {
     let sink = fixture.sink();
     if !sink.capabilities().renames {
         return;

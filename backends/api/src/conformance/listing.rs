@@ -6,14 +6,14 @@ use super::fixture::{Fixture, MTIME, assert_same, list, metadata, names, path, w
 use crate::{Bytes, ErrorKind, Kind, Pacing, ReadOptions, RelPath, WriteOptions};
 
 /// "Could not be read" and "does not exist" are distinguished from "is empty".
-pub async fn a_missing_directory_is_not_found_rather_than_empty(fixture: &dyn Fixture) {
+pub async fn listing_a_missing_directory_is_not_found(fixture: &dyn Fixture) {
     let error = list(fixture, &path("missing")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert_eq!(error.path(), &path("missing"));
 }
 
 /// An empty directory is a listing of nothing.
-pub async fn an_empty_directory_lists_nothing(fixture: &dyn Fixture) {
+pub async fn an_empty_directory_has_no_entries(fixture: &dyn Fixture) {
     assert_eq!(list(fixture, &RelPath::root()).await.unwrap(), []);
     fixture.sink().create_dir(&path("dir"), None).await.unwrap();
     assert_eq!(list(fixture, &path("dir")).await.unwrap(), []);
@@ -37,7 +37,7 @@ pub async fn a_listing_shows_kind_size_and_time(fixture: &dyn Fixture) {
 }
 
 /// A large directory neither loses nor doubles a name, and never comes as one page.
-pub async fn every_name_of_a_large_directory_is_listed_once_in_bounded_pages(fixture: &dyn Fixture) {
+pub async fn a_large_directory_is_listed_completely_in_bounded_pages(fixture: &dyn Fixture) {
     let many = fixture.many();
     for n in 0..many {
         write(fixture, &path(format!("{n:05}")), b"").await;
@@ -55,7 +55,7 @@ pub async fn every_name_of_a_large_directory_is_listed_once_in_bounded_pages(fix
 }
 
 /// Listing a file is an error.
-pub async fn a_file_is_no_directory_to_list(fixture: &dyn Fixture) {
+pub async fn listing_a_file_is_not_a_directory(fixture: &dyn Fixture) {
     write(fixture, &path("file"), b"x").await;
     assert_eq!(list(fixture, &path("file")).await.unwrap_err().kind(), ErrorKind::NotADirectory);
 }
@@ -83,7 +83,7 @@ pub async fn names_are_bytes(fixture: &dyn Fixture) {
 }
 
 /// Of two names that the rules call different neither shows the other's file.
-pub async fn names_that_are_one_are_reported(fixture: &dyn Fixture) {
+pub async fn case_and_unicode_folding_match_the_name_rules(fixture: &dyn Fixture) {
     let rules = fixture.sink().capabilities().names;
     let pairs = [("Case", "cASE", rules.folds_case), ("\u{e9}", "e\u{301}", rules.folds_unicode)];
     for (name, twin, folds) in pairs {
@@ -94,7 +94,7 @@ pub async fn names_that_are_one_are_reported(fixture: &dyn Fixture) {
 }
 
 /// A name that the rules let pass comes back as it was.
-pub async fn names_that_cannot_be_are_reported(fixture: &dyn Fixture) {
+pub async fn names_that_the_rules_allow_are_kept(fixture: &dyn Fixture) {
     let rules = fixture.sink().capabilities().names;
     let names: [&[u8]; 12] =
         [b"a:b", b"a*b", b"a?b", b"a\"b", b"a<b", b"a>b", b"a|b", b"a\\b", b"a\x01b", b"dot.", b"space ", b"\xff"];
@@ -108,7 +108,7 @@ pub async fn names_that_cannot_be_are_reported(fixture: &dyn Fixture) {
 }
 
 /// Looking at a name shows nothing else than its directory did.
-pub async fn a_listing_shows_the_same_as_metadata(fixture: &dyn Fixture) {
+pub async fn listings_agree_with_metadata(fixture: &dyn Fixture) {
     let (sink, source) = (fixture.sink(), fixture.source());
     sink.create_dir(&path("dir"), None).await.unwrap();
     write(fixture, &path("empty"), b"").await;
@@ -125,7 +125,7 @@ pub async fn a_listing_shows_the_same_as_metadata(fixture: &dyn Fixture) {
 }
 
 /// What lies deeper is listed with its own directory.
-pub async fn a_listing_stops_at_its_directory(fixture: &dyn Fixture) {
+pub async fn listings_are_not_recursive(fixture: &dyn Fixture) {
     for dir in ["dir", "dir/deeper"] {
         fixture.sink().create_dir(&path(dir), None).await.unwrap();
     }
@@ -150,7 +150,7 @@ async fn many(fixture: &dyn Fixture) -> (RelPath, Vec<Vec<u8>>) {
 }
 
 /// Nobody has to listen to the end.
-pub async fn a_listing_left_in_the_middle_does_no_harm(fixture: &dyn Fixture) {
+pub async fn a_dropped_listing_does_no_harm(fixture: &dyn Fixture) {
     let (dir, expected) = many(fixture).await;
     for _ in 0..20 {
         drop(fixture.source().read_dir(&dir, &ReadOptions::default()).await.unwrap());
@@ -163,7 +163,7 @@ pub async fn a_listing_left_in_the_middle_does_no_harm(fixture: &dyn Fixture) {
 }
 
 /// A directory may change while it is listed: what stays is listed once.
-pub async fn a_listing_and_changes_do_not_disturb_each_other(fixture: &dyn Fixture) {
+pub async fn a_directory_can_change_while_it_is_listed(fixture: &dyn Fixture) {
     let (dir, expected) = many(fixture).await;
     let mut pages = fixture.source().read_dir(&dir, &ReadOptions::default()).await.unwrap();
     let mut listed = pages.next().await.unwrap().unwrap();
@@ -181,7 +181,7 @@ pub async fn a_listing_and_changes_do_not_disturb_each_other(fixture: &dyn Fixtu
 }
 
 /// Each listing has a place of its own.
-pub async fn two_listings_at_once_show_the_same(fixture: &dyn Fixture) {
+pub async fn concurrent_listings_are_independent(fixture: &dyn Fixture) {
     let (dir, expected) = many(fixture).await;
     let mut one = fixture.source().read_dir(&dir, &ReadOptions::default()).await.unwrap();
     let mut other = fixture.source().read_dir(&dir, &ReadOptions::default()).await.unwrap();
@@ -200,7 +200,7 @@ pub async fn two_listings_at_once_show_the_same(fixture: &dyn Fixture) {
 }
 
 /// Under a bandwidth limit pages are smaller, and no name is lost.
-pub async fn a_paced_listing_shows_the_same(fixture: &dyn Fixture) {
+pub async fn a_paced_listing_is_complete(fixture: &dyn Fixture) {
     for n in 0..300 {
         write(fixture, &path(format!("file {n}")), b"x").await;
     }

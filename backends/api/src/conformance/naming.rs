@@ -4,7 +4,7 @@ use super::fixture::{Fixture, list, metadata, names, path, read, write};
 use crate::{Bytes, ErrorKind, RelPath, WriteOptions};
 
 /// `a` is neither `ab` nor the start of `a.b`, whatever the storage makes of paths.
-pub async fn names_that_begin_alike_are_apart(fixture: &dyn Fixture) {
+pub async fn names_with_a_common_prefix_are_distinct(fixture: &dyn Fixture) {
     let sink = fixture.sink();
     for dir in ["a", "a.b", "ab"] {
         sink.create_dir(&path(dir), None).await.unwrap();
@@ -22,7 +22,7 @@ pub async fn names_that_begin_alike_are_apart(fixture: &dyn Fixture) {
 }
 
 /// A tree has as many levels as it has.
-pub async fn deep_paths_are_reached(fixture: &dyn Fixture) {
+pub async fn deep_paths_work(fixture: &dyn Fixture) {
     let (sink, source) = (fixture.sink(), fixture.source());
     let mut dirs = vec![RelPath::root()];
     for level in 0..60 {
@@ -43,7 +43,7 @@ pub async fn deep_paths_are_reached(fixture: &dyn Fixture) {
 }
 
 /// A name is kept as it is or refused as a name; it is not cut.
-pub async fn names_that_are_too_long_are_refused_as_such(fixture: &dyn Fixture) {
+pub async fn names_that_are_too_long_are_rejected_as_such(fixture: &dyn Fixture) {
     let sink = fixture.sink();
     let mut kept = Vec::new();
     for length in [255, 256, 1000, 5000] {
@@ -65,7 +65,7 @@ pub async fn names_that_are_too_long_are_refused_as_such(fixture: &dyn Fixture) 
 }
 
 /// What is removed leaves nothing that would be in the way of something else.
-pub async fn a_name_is_free_again_once_removed(fixture: &dyn Fixture) {
+pub async fn a_removed_name_can_be_reused(fixture: &dyn Fixture) {
     let (sink, at) = (fixture.sink(), path("name"));
     for round in 0..3_u8 {
         write(fixture, &at, &[round; 10]).await;

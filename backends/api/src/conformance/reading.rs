@@ -17,7 +17,7 @@ pub async fn a_missing_file_is_not_found(fixture: &dyn Fixture) {
 }
 
 /// From nothing to several blocks, in steps that do not divide the size.
-pub async fn content_of_any_size_comes_back(fixture: &dyn Fixture) {
+pub async fn content_of_any_size_is_read_back(fixture: &dyn Fixture) {
     for size in [0, 1, 4095, 4096, 70_001, 3_000_001] {
         let (at, data) = (path(format!("{size}")), content(size));
         write(fixture, &at, &data).await;
@@ -36,7 +36,7 @@ pub async fn content_of_any_size_comes_back(fixture: &dyn Fixture) {
 }
 
 /// Fewer bytes than asked for mean the end, and none are no error.
-pub async fn reading_beyond_the_end_gives_what_there_is(fixture: &dyn Fixture) {
+pub async fn reading_past_the_end_is_a_short_read(fixture: &dyn Fixture) {
     write(fixture, &path("file"), b"12345").await;
     let mut reader = fixture.source().open(&path("file"), &ReadOptions::default()).await.unwrap();
     assert_eq!(reader.read_at(3, 100, Vec::new()).await.unwrap(), b"45");
@@ -57,7 +57,7 @@ pub async fn reading_appends_to_the_buffer(fixture: &dyn Fixture) {
 }
 
 /// The short way for small files.
-pub async fn a_whole_file_is_read_with_its_metadata(fixture: &dyn Fixture) {
+pub async fn read_whole_returns_content_and_metadata(fixture: &dyn Fixture) {
     let data = content(10_000);
     write(fixture, &path("file"), &data).await;
     let whole =
@@ -68,7 +68,7 @@ pub async fn a_whole_file_is_read_with_its_metadata(fixture: &dyn Fixture) {
 }
 
 /// A file that grew since it was listed is recognised as such.
-pub async fn a_longer_file_is_cut_at_the_limit_and_its_metadata_show_it(fixture: &dyn Fixture) {
+pub async fn read_whole_stops_at_the_limit_and_reports_the_full_size(fixture: &dyn Fixture) {
     write(fixture, &path("file"), &content(1000)).await;
     let whole = fixture.source().read_whole(&path("file"), 10, Vec::new(), &ReadOptions::default()).await.unwrap();
     assert_eq!(whole.data, content(10));
@@ -93,7 +93,7 @@ pub async fn a_directory_is_not_read_as_a_file(fixture: &dyn Fixture) {
 }
 
 /// What is only a hint changes nothing of what is read.
-pub async fn asking_ahead_changes_nothing(fixture: &dyn Fixture) {
+pub async fn prefetching_does_not_change_what_is_read(fixture: &dyn Fixture) {
     let (at, data) = (path("file"), content(300_000));
     write(fixture, &at, &data).await;
     let options = ReadOptions::default().paced_by(&Pacing::new(1 << 20));
@@ -105,7 +105,7 @@ pub async fn asking_ahead_changes_nothing(fixture: &dyn Fixture) {
 }
 
 /// Every place of a file can be read, after any other.
-pub async fn reading_goes_anywhere_in_any_order(fixture: &dyn Fixture) {
+pub async fn offsets_are_read_in_any_order(fixture: &dyn Fixture) {
     let (at, data) = (path("file"), content(300_000));
     write(fixture, &at, &data).await;
     let mut reader = fixture.source().open(&at, &ReadOptions::default()).await.unwrap();
@@ -120,7 +120,7 @@ pub async fn reading_goes_anywhere_in_any_order(fixture: &dyn Fixture) {
 }
 
 /// Readers of one file do not move each other.
-pub async fn readers_of_one_file_keep_apart(fixture: &dyn Fixture) {
+pub async fn readers_of_one_file_are_independent(fixture: &dyn Fixture) {
     let (at, data) = (path("file"), content(100_000));
     write(fixture, &at, &data).await;
     let mut forwards = fixture.source().open(&at, &ReadOptions::default()).await.unwrap();
@@ -136,7 +136,7 @@ pub async fn readers_of_one_file_keep_apart(fixture: &dyn Fixture) {
 }
 
 /// An open file is the one that was stat'ed.
-pub async fn a_reader_shows_the_same_as_metadata(fixture: &dyn Fixture) {
+pub async fn an_open_file_reports_the_same_metadata(fixture: &dyn Fixture) {
     let at = path("file");
     write(fixture, &at, &content(5000)).await;
     let mut reader = fixture.source().open(&at, &ReadOptions::default()).await.unwrap();
@@ -147,7 +147,7 @@ pub async fn a_reader_shows_the_same_as_metadata(fixture: &dyn Fixture) {
 }
 
 /// Asking for no byte gives none, wherever.
-pub async fn a_read_of_nothing_gives_nothing(fixture: &dyn Fixture) {
+pub async fn a_read_of_zero_bytes_returns_nothing(fixture: &dyn Fixture) {
     write(fixture, &path("file"), b"12345").await;
     let mut reader = fixture.source().open(&path("file"), &ReadOptions::default()).await.unwrap();
     for offset in [0, 3, 5, 100] {

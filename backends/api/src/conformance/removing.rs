@@ -16,7 +16,7 @@ pub async fn files_and_empty_directories_are_removed(fixture: &dyn Fixture) {
 }
 
 /// What holds something stays.
-pub async fn a_full_directory_is_not_removed(fixture: &dyn Fixture) {
+pub async fn a_directory_that_is_not_empty_is_not_removed(fixture: &dyn Fixture) {
     fixture.sink().create_dir(&path("dir"), None).await.unwrap();
     write(fixture, &path("dir/file"), b"x").await;
     assert_eq!(fixture.sink().remove_dir(&path("dir")).await.unwrap_err().kind(), ErrorKind::NotEmpty);
@@ -24,7 +24,7 @@ pub async fn a_full_directory_is_not_removed(fixture: &dyn Fixture) {
 }
 
 /// A link is a file to remove, not a way to its target.
-pub async fn a_link_is_removed_and_what_it_leads_to_stays(fixture: &dyn Fixture) {
+pub async fn removing_a_symlink_keeps_its_target(fixture: &dyn Fixture) {
     let sink = fixture.sink();
     if !sink.capabilities().symlinks {
         return;
@@ -48,13 +48,13 @@ pub async fn the_root_is_not_removed(fixture: &dyn Fixture) {
 }
 
 /// Absence is reported, not ignored.
-pub async fn removing_what_is_not_there_is_not_found(fixture: &dyn Fixture) {
+pub async fn removing_a_missing_entry_is_not_found(fixture: &dyn Fixture) {
     assert_eq!(fixture.sink().remove_file(&path("missing")).await.unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(fixture.sink().remove_dir(&path("missing")).await.unwrap_err().kind(), ErrorKind::NotFound);
 }
 
 /// What is discarded is gone from the tree; what cannot be is still there.
-pub async fn what_is_discarded_is_gone_or_nothing_happened(fixture: &dyn Fixture) {
+pub async fn discarding_moves_the_file_away_or_is_unsupported(fixture: &dyn Fixture) {
     let sink = fixture.sink();
     sink.create_dir(&path("dir"), None).await.unwrap();
     write(fixture, &path("dir/file"), b"x").await;

@@ -5,7 +5,7 @@ use crate::{Bytes, RelPath, WriteOptions};
 
 /// A database that was filled before a restart names the tree by its identity: if that were another at each open, every
 /// second run would be refused.
-pub async fn a_tree_that_is_opened_again_has_the_same_identity(fixture: &dyn Fixture) {
+pub async fn a_reopened_tree_has_the_same_identity(fixture: &dyn Fixture) {
     let before = fixture.source().identity().await.unwrap();
     write(fixture, &path("file"), b"x").await;
     for _ in 0..2 {
@@ -17,7 +17,7 @@ pub async fn a_tree_that_is_opened_again_has_the_same_identity(fixture: &dyn Fix
 }
 
 /// What a database calls done is not sent again.
-pub async fn what_was_flushed_is_there_after_opening_again(fixture: &dyn Fixture) {
+pub async fn flushed_files_survive_reopening(fixture: &dyn Fixture) {
     let (sink, large) = (fixture.sink(), content(200_000));
     sink.create_dir(&path("dir"), None).await.unwrap();
     write(fixture, &path("dir/small"), b"content").await;
@@ -43,7 +43,7 @@ pub async fn what_was_flushed_is_there_after_opening_again(fixture: &dyn Fixture
 }
 
 /// What a database calls deleted does not come back.
-pub async fn what_was_removed_stays_away_after_opening_again(fixture: &dyn Fixture) {
+pub async fn removed_files_stay_removed_after_reopening(fixture: &dyn Fixture) {
     let sink = fixture.sink();
     for name in ["kept", "removed"] {
         write(fixture, &path(name), b"x").await;

@@ -15,7 +15,7 @@ pub async fn the_root_is_a_directory_and_keeps_its_identity(fixture: &dyn Fixtur
 }
 
 /// Or else it would guard against nothing. Needs [`Fixture::other`].
-pub async fn two_trees_are_told_apart(fixture: &dyn Fixture) {
+pub async fn two_trees_have_different_identities(fixture: &dyn Fixture) {
     let Some(other) = fixture.other() else { return };
     let one = fixture.source().identity().await.unwrap();
     assert_ne!(other.source().identity().await.unwrap(), one);
@@ -25,7 +25,7 @@ pub async fn two_trees_are_told_apart(fixture: &dyn Fixture) {
 }
 
 /// The storage answers, on both sides, and again.
-pub async fn a_round_trip_is_answered(fixture: &dyn Fixture) {
+pub async fn a_round_trip_succeeds(fixture: &dyn Fixture) {
     for _ in 0..3 {
         fixture.source().round_trip().await.unwrap();
         fixture.sink().round_trip().await.unwrap();
@@ -33,7 +33,7 @@ pub async fn a_round_trip_is_answered(fixture: &dyn Fixture) {
 }
 
 /// Users read the root's name before each path.
-pub async fn the_root_has_a_name_that_paths_can_follow(fixture: &dyn Fixture) {
+pub async fn the_root_name_has_no_trailing_slash(fixture: &dyn Fixture) {
     for root in [fixture.source().root(), fixture.sink().root()] {
         assert!(!root.is_empty());
         assert!(root == b"/" || !root.ends_with(b"/"), "{}", root.escape_ascii());
@@ -44,7 +44,7 @@ pub async fn the_root_has_a_name_that_paths_can_follow(fixture: &dyn Fixture) {
 }
 
 /// What the engine keeps in a tree is excluded; what it keeps elsewhere must not be searched in it.
-pub async fn what_lies_elsewhere_is_not_located(fixture: &dyn Fixture) {
+pub async fn files_outside_the_tree_are_not_located(fixture: &dyn Fixture) {
     let elsewhere = [Path::new("/towpath-is-not-here/database"), Path::new("relative"), Path::new("")];
     for local in elsewhere {
         assert_eq!((fixture.source().locate(local), fixture.sink().locate(local)), (None, None), "{local:?}");
@@ -52,7 +52,7 @@ pub async fn what_lies_elsewhere_is_not_located(fixture: &dyn Fixture) {
 }
 
 /// The sink shows what the source shows.
-pub async fn both_sides_show_the_same(fixture: &dyn Fixture) {
+pub async fn source_and_sink_show_the_same(fixture: &dyn Fixture) {
     let (sink, source) = (fixture.sink(), fixture.source());
     sink.create_dir(&path("dir"), None).await.unwrap();
     write(fixture, &path("dir/file"), b"content").await;

@@ -78,7 +78,7 @@ fn files_of(source: &dyn Source) -> impl Iterator<Item = Sample> {
 }
 
 /// Each name once, with its kind, size and mtime; and nothing else.
-pub async fn the_sample_is_listed_as_it_was_made(fixture: &dyn SourceFixture) {
+pub async fn the_sample_is_listed_completely(fixture: &dyn SourceFixture) {
     let source = fixture.source();
     let mut walk = source.walk(&RelPath::root());
     let mut found = BTreeMap::new();
@@ -100,7 +100,7 @@ pub async fn the_sample_is_listed_as_it_was_made(fixture: &dyn SourceFixture) {
 }
 
 /// Otherwise a run after a restart would be refused.
-pub async fn a_source_keeps_its_identity_when_it_is_opened_again(fixture: &dyn SourceFixture) {
+pub async fn a_reopened_source_has_the_same_identity(fixture: &dyn SourceFixture) {
     let before = fixture.source().identity().await.unwrap();
     assert_eq!(fixture.source().identity().await.unwrap(), before);
     if let Some(again) = fixture.reopen().await {
@@ -110,7 +110,7 @@ pub async fn a_source_keeps_its_identity_when_it_is_opened_again(fixture: &dyn S
 }
 
 /// The engine decides by the listing, and checks by the metadata of each file, also once it is open.
-pub async fn a_listing_of_a_source_shows_the_same_as_metadata(fixture: &dyn SourceFixture) {
+pub async fn source_listings_agree_with_metadata(fixture: &dyn SourceFixture) {
     let source = fixture.source();
     let mut walk = source.walk(&RelPath::root());
     while let Some(entry) = walk.next().await {
@@ -124,7 +124,7 @@ pub async fn a_listing_of_a_source_shows_the_same_as_metadata(fixture: &dyn Sour
 }
 
 /// A bandwidth limit makes pages smaller, and no name is lost.
-pub async fn a_paced_listing_of_a_source_shows_the_same(fixture: &dyn SourceFixture) {
+pub async fn a_paced_source_listing_is_complete(fixture: &dyn SourceFixture) {
     let paced = ReadOptions::default().paced_by(&Pacing::new(1 << 20));
     for dir in ["", "dir"].map(path) {
         let mut listed = [Vec::new(), Vec::new()];
@@ -140,7 +140,7 @@ pub async fn a_paced_listing_of_a_source_shows_the_same(fixture: &dyn SourceFixt
 }
 
 /// In steps and as a whole, behind what a buffer holds.
-pub async fn the_sample_is_read_as_it_was_made(fixture: &dyn SourceFixture) {
+pub async fn the_sample_is_read_unchanged(fixture: &dyn SourceFixture) {
     let source = fixture.source();
     for made in files_of(source) {
         assert!(read_from(source, &made.path).await.unwrap() == made.content, "{}", made.path);
@@ -152,14 +152,14 @@ pub async fn the_sample_is_read_as_it_was_made(fixture: &dyn SourceFixture) {
 }
 
 /// The buffer holds no more than the caller has room for, and the metadata show that there is more.
-pub async fn whole_files_of_a_source_are_cut_at_the_limit(fixture: &dyn SourceFixture) {
+pub async fn source_read_whole_stops_at_the_limit(fixture: &dyn SourceFixture) {
     let (at, options) = (path("dir/file"), ReadOptions::default());
     let whole = fixture.source().read_whole(&at, 100, Vec::new(), &options).await.unwrap();
     assert_eq!((whole.data, whole.metadata.size_bytes), (content(1000)[..100].to_vec(), 1000));
 }
 
 /// From any offset, beyond the end, and by two readers that do not disturb each other.
-pub async fn a_source_is_read_anywhere_and_by_several_readers(fixture: &dyn SourceFixture) {
+pub async fn a_source_is_read_at_any_offset_by_several_readers(fixture: &dyn SourceFixture) {
     let (at, data, options) = (path("dir/deeper/large"), content(300_000), ReadOptions::default());
     let mut one = fixture.source().open(&at, &options).await.unwrap();
     let mut other = fixture.source().open(&at, &options).await.unwrap();
@@ -175,7 +175,7 @@ pub async fn a_source_is_read_anywhere_and_by_several_readers(fixture: &dyn Sour
 }
 
 /// A directory is an error, not an empty file, and a file no empty directory.
-pub async fn directories_of_a_source_are_not_read(fixture: &dyn SourceFixture) {
+pub async fn source_directories_are_not_read_as_files(fixture: &dyn SourceFixture) {
     let (source, options) = (fixture.source(), ReadOptions::default());
     assert!(read_from(source, &path("dir")).await.is_err());
     let whole = source.read_whole(&path("dir"), 10, Vec::new(), &options).await;
@@ -185,7 +185,7 @@ pub async fn directories_of_a_source_are_not_read(fixture: &dyn SourceFixture) {
 }
 
 /// The engine deletes and forgets by [`ErrorKind::NotFound`].
-pub async fn what_a_source_does_not_hold_is_not_found(fixture: &dyn SourceFixture) {
+pub async fn missing_source_entries_are_not_found(fixture: &dyn SourceFixture) {
     let (source, options) = (fixture.source(), ReadOptions::default());
     for missing in ["missing", "dir/missing", "smal", "small2"].map(path) {
         let errors = [
@@ -202,7 +202,7 @@ pub async fn what_a_source_does_not_hold_is_not_found(fixture: &dyn SourceFixtur
 }
 
 /// A link could lead out of the tree.
-pub async fn links_of_a_source_are_not_followed(fixture: &dyn SourceFixture) {
+pub async fn source_symlinks_are_not_followed(fixture: &dyn SourceFixture) {
     let (source, options) = (fixture.source(), ReadOptions::default());
     for link in sample_of(source).into_iter().filter(|entry| entry.kind == Kind::Symlink) {
         assert_eq!(source.read_link(&link.path).await.unwrap(), link.content, "{}", link.path);

@@ -4,7 +4,7 @@ use super::fixture::{Fixture, list, metadata, path, read, write};
 use crate::{Bytes, ErrorKind, Kind, ReadOptions, RelPath, Times, Timestamp, WriteOptions};
 
 /// A link is a thing of its own: its name is taken, and its times are not those of its target.
-pub async fn links_are_made_once_and_have_their_own_times(fixture: &dyn Fixture) {
+pub async fn symlinks_are_created_once_and_have_their_own_times(fixture: &dyn Fixture) {
     let (sink, source, link) = (fixture.sink(), fixture.source(), path("link"));
     let capabilities = sink.capabilities();
     if !capabilities.symlinks {
@@ -25,7 +25,7 @@ pub async fn links_are_made_once_and_have_their_own_times(fixture: &dyn Fixture)
 }
 
 /// A link leads nobody anywhere.
-pub async fn links_are_listed_and_never_followed(fixture: &dyn Fixture) {
+pub async fn symlinks_are_listed_and_never_followed(fixture: &dyn Fixture) {
     if !fixture.sink().capabilities().symlinks {
         return;
     }

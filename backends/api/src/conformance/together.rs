@@ -59,7 +59,7 @@ fn numbered(number: usize) -> (RelPath, Vec<u8>) {
 }
 
 /// No writer puts anything into another's file.
-pub async fn files_are_written_side_by_side(fixture: &dyn Fixture) {
+pub async fn files_are_written_concurrently(fixture: &dyn Fixture) {
     let files: Vec<_> = (0..10).map(numbered).collect();
     all_at_once(files.iter().map(|(at, data)| Box::pin(write_in_steps(fixture, at, data)) as Work<'_>).collect()).await;
     for (at, data) in &files {
@@ -68,7 +68,7 @@ pub async fn files_are_written_side_by_side(fixture: &dyn Fixture) {
 }
 
 /// Nor do readers disturb writers, or writers readers.
-pub async fn files_are_read_and_written_at_once(fixture: &dyn Fixture) {
+pub async fn files_are_read_and_written_concurrently(fixture: &dyn Fixture) {
     let (old, new): (Vec<_>, Vec<_>) = ((0..5).map(numbered).collect(), (5..10).map(numbered).collect());
     for (at, data) in &old {
         write(fixture, at, data).await;
@@ -86,7 +86,7 @@ pub async fn files_are_read_and_written_at_once(fixture: &dyn Fixture) {
 }
 
 /// What is made in a directory at the same time is all there afterwards, and what is removed is not.
-pub async fn one_directory_takes_many_changes_at_once(fixture: &dyn Fixture) {
+pub async fn one_directory_takes_concurrent_changes(fixture: &dyn Fixture) {
     let (sink, dir) = (fixture.sink(), path("dir"));
     sink.create_dir(&dir, None).await.unwrap();
     for number in 0..20 {
@@ -116,7 +116,7 @@ async fn give_up<T>(work: impl Future<Output = T> + Send) {
 }
 
 /// Whoever stops waiting for a read breaks nothing for those who read later.
-pub async fn a_read_that_is_given_up_does_no_harm(fixture: &dyn Fixture) {
+pub async fn a_cancelled_read_does_no_harm(fixture: &dyn Fixture) {
     let (at, data) = (path("file"), content(200_000));
     let source = fixture.source();
     write(fixture, &at, &data).await;
@@ -134,7 +134,7 @@ pub async fn a_read_that_is_given_up_does_no_harm(fixture: &dyn Fixture) {
 }
 
 /// Whoever stops waiting for a write leaves that file as it may be, and all others whole.
-pub async fn a_write_that_is_given_up_does_no_harm(fixture: &dyn Fixture) {
+pub async fn a_cancelled_write_does_no_harm(fixture: &dyn Fixture) {
     let (sink, data) = (fixture.sink(), content(200_000));
     write(fixture, &path("kept"), &data).await;
     for number in 0..10 {

@@ -43,7 +43,7 @@ pub async fn times_before_1970_are_kept_or_reported(fixture: &dyn Fixture) {
 }
 
 /// Content that was longer leaves nothing behind.
-pub async fn writing_cuts_what_was_longer(fixture: &dyn Fixture) {
+pub async fn overwriting_truncates_longer_content(fixture: &dyn Fixture) {
     write(fixture, &path("file"), &content(100_000)).await;
     let kept = write(fixture, &path("file"), b"short").await;
     assert_eq!(kept.size_bytes, 5);
@@ -53,7 +53,7 @@ pub async fn writing_cuts_what_was_longer(fixture: &dyn Fixture) {
 }
 
 /// The engine makes missing directories when it hears of them this way.
-pub async fn a_file_without_its_directory_is_not_found(fixture: &dyn Fixture) {
+pub async fn writing_into_a_missing_directory_is_not_found(fixture: &dyn Fixture) {
     let (at, sink) = (path("missing/file"), fixture.sink());
     if sink.capabilities().virtual_directories {
         return;
@@ -68,7 +68,7 @@ pub async fn a_file_without_its_directory_is_not_found(fixture: &dyn Fixture) {
 }
 
 /// A directory in a file's place is an error, unless one has nothing to do with the other.
-pub async fn a_directory_in_its_place_is_not_overwritten(fixture: &dyn Fixture) {
+pub async fn a_directory_is_not_overwritten_by_a_file(fixture: &dyn Fixture) {
     if fixture.sink().capabilities().virtual_directories {
         return;
     }
@@ -85,7 +85,7 @@ pub async fn a_directory_in_its_place_is_not_overwritten(fixture: &dyn Fixture) 
 }
 
 /// Not for a moment: neither new ones nor those that were there, which permitted more.
-pub async fn files_permit_no_more_than_asked_for(fixture: &dyn Fixture) {
+pub async fn files_grant_no_more_than_the_given_permissions(fixture: &dyn Fixture) {
     let (sink, source) = (fixture.sink(), fixture.source());
     for (at, permissions) in [("file", 0o666), ("file", 0o640), ("file", 0o600), ("new", 0o600), ("large", 0o640)] {
         let (at, given) = (path(at), Metadata { permissions: Some(permissions), ..metadata(1) });
@@ -103,7 +103,7 @@ pub async fn files_permit_no_more_than_asked_for(fixture: &dyn Fixture) {
 }
 
 /// Whatever is written into them is as private as they are.
-pub async fn directories_permit_no_more_than_asked_for(fixture: &dyn Fixture) {
+pub async fn directories_grant_no_more_than_the_given_permissions(fixture: &dyn Fixture) {
     for (at, permissions) in [("public", 0o777), ("group", 0o750), ("private", 0o700), ("without write", 0o500)] {
         let at = path(at);
         fixture.sink().create_dir(&at, Some(permissions)).await.unwrap();
@@ -114,7 +114,7 @@ pub async fn directories_permit_no_more_than_asked_for(fixture: &dyn Fixture) {
 }
 
 /// The short way and the long way end alike.
-pub async fn a_whole_file_is_the_same_as_one_written_in_steps(fixture: &dyn Fixture) {
+pub async fn write_whole_is_the_same_as_writing_in_steps(fixture: &dyn Fixture) {
     let data = content(300_000);
     let whole = write(fixture, &path("whole"), &data).await;
     let mut writer =
@@ -128,7 +128,7 @@ pub async fn a_whole_file_is_the_same_as_one_written_in_steps(fixture: &dyn Fixt
 }
 
 /// A transfer that stops in the middle leaves a tree that works.
-pub async fn a_writer_that_is_dropped_does_no_harm(fixture: &dyn Fixture) {
+pub async fn a_dropped_writer_does_no_harm(fixture: &dyn Fixture) {
     let mut writer = fixture.sink().create(&path("file"), &metadata(10), &WriteOptions::default()).await.unwrap();
     writer.write_at(0, Bytes::from_static(b"123")).await.unwrap();
     drop(writer);
@@ -137,7 +137,7 @@ pub async fn a_writer_that_is_dropped_does_no_harm(fixture: &dyn Fixture) {
 }
 
 /// A flush changes nothing that can be seen.
-pub async fn flushing_keeps_everything(fixture: &dyn Fixture) {
+pub async fn flushing_changes_nothing(fixture: &dyn Fixture) {
     let kept = write(fixture, &path("file"), b"data").await;
     fixture.sink().flush().await.unwrap();
     let shown = fixture.source().metadata(&path("file")).await.unwrap();
@@ -148,7 +148,7 @@ pub async fn flushing_keeps_everything(fixture: &dyn Fixture) {
 }
 
 /// Making a directory that is there says so.
-pub async fn a_directory_is_made_once(fixture: &dyn Fixture) {
+pub async fn a_directory_is_created_once(fixture: &dyn Fixture) {
     let sink = fixture.sink();
     sink.create_dir(&path("dir"), None).await.unwrap();
     assert_eq!(sink.create_dir(&path("dir"), None).await.unwrap_err().kind(), ErrorKind::AlreadyExists);
@@ -158,7 +158,7 @@ pub async fn a_directory_is_made_once(fixture: &dyn Fixture) {
 }
 
 /// Directories have times too, or it is said that they have none.
-pub async fn times_of_directories_can_be_set(fixture: &dyn Fixture) {
+pub async fn directory_times_can_be_set(fixture: &dyn Fixture) {
     let capabilities = fixture.sink().capabilities();
     if !capabilities.sets_mtime {
         return;
@@ -178,7 +178,7 @@ fn is_unsupported(result: &Result<()>) -> bool {
 }
 
 /// Setting times makes nothing.
-pub async fn times_of_what_is_not_there_are_not_set(fixture: &dyn Fixture) {
+pub async fn setting_times_of_a_missing_entry_fails(fixture: &dyn Fixture) {
     if !fixture.sink().capabilities().sets_mtime {
         return;
     }
@@ -188,7 +188,7 @@ pub async fn times_of_what_is_not_there_are_not_set(fixture: &dyn Fixture) {
 }
 
 /// A bound on what is on its way delays, and changes nothing of what arrives.
-pub async fn a_bound_on_what_is_in_flight_changes_nothing(fixture: &dyn Fixture) {
+pub async fn an_in_flight_limit_does_not_change_the_content(fixture: &dyn Fixture) {
     let (at, data) = (path("file"), content(500_000));
     let pacing = Pacing::new(100 << 20);
     let options = WriteOptions::default().paced_by(&pacing);
@@ -203,7 +203,7 @@ pub async fn a_bound_on_what_is_in_flight_changes_nothing(fixture: &dyn Fixture)
 }
 
 /// Small ones, large ones, and some that hold nothing.
-pub async fn blocks_of_any_size_are_taken(fixture: &dyn Fixture) {
+pub async fn blocks_of_any_size_are_written(fixture: &dyn Fixture) {
     let (at, data) = (path("file"), content(200_000));
     let mut writer = fixture.sink().create(&at, &metadata(data.len()), &WriteOptions::default()).await.unwrap();
     let (mut rest, mut offset) = (&data[..], 0);
@@ -220,7 +220,7 @@ pub async fn blocks_of_any_size_are_taken(fixture: &dyn Fixture) {
 }
 
 /// A writer that writes nothing makes an empty file, whatever was there.
-pub async fn an_empty_file_takes_the_place_of_a_longer_one(fixture: &dyn Fixture) {
+pub async fn an_empty_file_replaces_a_longer_one(fixture: &dyn Fixture) {
     write(fixture, &path("old"), &content(10_000)).await;
     for at in ["old", "new"].map(path) {
         let writer = fixture.sink().create(&at, &metadata(0), &WriteOptions::default()).await.unwrap();
@@ -232,7 +232,7 @@ pub async fn an_empty_file_takes_the_place_of_a_longer_one(fixture: &dyn Fixture
 }
 
 /// The engine compares what it hears at the close, and the next scan what it sees.
-pub async fn what_the_close_returns_is_what_is_shown(fixture: &dyn Fixture) {
+pub async fn finish_returns_the_metadata_shown_later(fixture: &dyn Fixture) {
     let whole = write(fixture, &path("whole"), &content(5000)).await;
     let mut writer = fixture.sink().create(&path("steps"), &metadata(5000), &WriteOptions::default()).await.unwrap();
     writer.write_at(0, Bytes::from(content(5000))).await.unwrap();
@@ -249,7 +249,7 @@ pub async fn what_the_close_returns_is_what_is_shown(fixture: &dyn Fixture) {
 }
 
 /// Later too, and nothing but the times is new; or it is said that they stay.
-pub async fn times_of_files_can_be_set_later(fixture: &dyn Fixture) {
+pub async fn file_times_can_be_set_later(fixture: &dyn Fixture) {
     let capabilities = fixture.sink().capabilities();
     if !capabilities.sets_mtime {
         return;
@@ -267,7 +267,7 @@ pub async fn times_of_files_can_be_set_later(fixture: &dyn Fixture) {
 }
 
 /// Nothing to keep is kept.
-pub async fn flushing_nothing_is_no_error(fixture: &dyn Fixture) {
+pub async fn flushing_an_empty_tree_succeeds(fixture: &dyn Fixture) {
     for _ in 0..3 {
         fixture.sink().flush().await.unwrap();
     }

@@ -55,7 +55,7 @@ impl Drop for BrokenReader {
 impl FileReader for BrokenReader {
     async fn metadata(&mut self) -> Result<Metadata> {
         let told = self.inner.metadata().await?;
-        if self.tree.has(Bug::ReadersTellAnotherTime) {
+        if self.tree.has(Bug::ReadersReportAnotherTime) {
             return Ok(Metadata { modified: Timestamp::from_ns(told.modified.total_ns() as i64 + 1), ..told });
         }
         Ok(told)
@@ -66,9 +66,9 @@ impl FileReader for BrokenReader {
         let (mut at, mut length, before) = (offset + self.shift, length_bytes, buffer.len());
         match bug {
             Bug::ReplacesTheBuffer => buffer.clear(),
-            Bug::NothingIsEverything if length == 0 => length = 1000,
+            Bug::ZeroBytesReadEverything if length == 0 => length = 1000,
             Bug::ReadsForwardsOnly if offset < self.position => return Err(broken(&self.path)),
-            Bug::GivenUpReadBlocks => wait_or_block(&self.tree.memory).await,
+            Bug::CancelledReadBlocks => wait_or_block(&self.tree.memory).await,
             Bug::OnePositionForAllReaders => {
                 at = self.position_of_another().unwrap_or(at);
                 self.tree.memory.position.store(at as usize + length, Ordering::Relaxed);

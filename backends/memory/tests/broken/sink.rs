@@ -25,12 +25,12 @@ impl Broken {
                 let name = path.name().unwrap_or_default();
                 return Ok(path.parent().unwrap().join(&name[..name.len().min(255)]).unwrap());
             }
-            Some(Bug::RefusesDeepPaths) if path.components().count() > 50 => return Err(broken(path)),
-            Some(Bug::NamesAreUsedUp) if self.memory.paths().contains(path) => return Err(broken(path)),
+            Some(Bug::RejectsDeepPaths) if path.components().count() > 50 => return Err(broken(path)),
+            Some(Bug::NamesCannotBeReused) if self.memory.paths().contains(path) => return Err(broken(path)),
             Some(Bug::ReadersKeepWritersOut) if self.memory.readers.load(Ordering::Relaxed) > 0 => {
                 return Err(broken(path));
             }
-            Some(Bug::MakesDirectoriesUnasked) => {
+            Some(Bug::CreatesMissingDirectories) => {
                 if let Some(parent) = path.parent() {
                     let _there_already = self.inner.create_dir(&parent, None).await;
                 }
@@ -92,8 +92,8 @@ impl Sink for Broken {
         match self.bug {
             Some(Bug::FilesAreOpenToAll) => metadata.permissions = None,
             Some(Bug::KeepsSecondsOnly) => metadata.modified = seconds(given),
-            Some(Bug::TellsTimesItDidNotKeep) => metadata.modified = given.max(Timestamp::from_ns(0)),
-            Some(Bug::LeavesTheOldEnd) => {
+            Some(Bug::ReportsTimesItDidNotKeep) => metadata.modified = given.max(Timestamp::from_ns(0)),
+            Some(Bug::KeepsTheOldEnd) => {
                 let old = self.content(&at).await;
                 if old.len() > data.len() {
                     data = [&data[..], &old[data.len()..]].concat().into();
@@ -109,7 +109,7 @@ impl Sink for Broken {
             _ => {}
         }
         let kept = self.inner.write_whole(&at, data, &metadata, options).await?;
-        if self.has(Bug::TellsTimesItDidNotKeep) {
+        if self.has(Bug::ReportsTimesItDidNotKeep) {
             return Ok(Metadata { modified: given, ..kept });
         }
         Ok(kept)
@@ -119,7 +119,7 @@ impl Sink for Broken {
         let at = if self.has(Bug::ReplacesDirectories) { path.clone() } else { self.before_making(path).await? };
         let permissions = permissions.filter(|_| !self.has(Bug::DirectoriesAreOpenToAll));
         let made = self.inner.create_dir(&at, permissions).await;
-        if self.has(Bug::MakesDirectoriesAgain) && failed_as(&made, ErrorKind::AlreadyExists) {
+        if self.has(Bug::CreatesDirectoriesTwice) && failed_as(&made, ErrorKind::AlreadyExists) {
             return Ok(());
         }
         if self.has(Bug::LosesConcurrentChanges) {
@@ -157,7 +157,7 @@ impl Sink for Broken {
 
     async fn rename(&self, from: &RelPath, to: &RelPath) -> Result<()> {
         match self.bug {
-            Some(Bug::RenamingNeedsAFreeName) if self.inner.metadata(to).await.is_ok() => return Err(broken(to)),
+            Some(Bug::RenamingReplacesNothing) if self.inner.metadata(to).await.is_ok() => return Err(broken(to)),
             Some(Bug::RenamesAsPosix) if self.other_names(from).await.contains(to) => return Ok(()),
             Some(Bug::RenamingReplacesDirectories) => {
                 let _no_directory = self.inner.remove_dir(to).await;
@@ -206,7 +206,7 @@ impl Sink for Broken {
                     }
                 }
             }
-            Some(Bug::NamesAreUsedUp | Bug::BringsBackWhatWasRemoved) => self.memory.paths().push(path.clone()),
+            Some(Bug::NamesCannotBeReused | Bug::BringsBackWhatWasRemoved) => self.memory.paths().push(path.clone()),
             _ => {}
         }
         let removed = self.inner.remove_file(path).await;

@@ -51,7 +51,7 @@ impl FileWriter for BrokenWriter {
     async fn write_at(&mut self, offset: u64, mut data: Bytes) -> Result<()> {
         match self.tree.bug {
             Some(Bug::EmptyBlocksFail) if data.is_empty() => return Err(broken(&self.path)),
-            Some(Bug::GivenUpWriteBlocks) => wait_or_block(&self.tree.memory).await,
+            Some(Bug::CancelledWriteBlocks) => wait_or_block(&self.tree.memory).await,
             Some(Bug::LimitCutsBlocks) => {
                 data.truncate(self.pacing.as_ref().map_or(usize::MAX, |pacing| pacing.in_flight_bytes() as usize));
             }
@@ -80,7 +80,7 @@ impl FileWriter for BrokenWriter {
         let kept = inner.finish(size, &times).await?;
         match self.tree.bug {
             Some(Bug::ForgetsTheLastHole) => return Ok(Metadata { size_bytes, ..kept }),
-            Some(Bug::TellsAnotherTimeAtTheClose) => {
+            Some(Bug::FinishReportsAnotherTime) => {
                 return Ok(Metadata { modified: Timestamp::from_ns(kept.modified.total_ns() as i64 + 1), ..kept });
             }
             Some(Bug::NothingWrittenKeepsTheOld) if self.end == 0 && !self.old.is_empty() => {

@@ -1,9 +1,11 @@
 //! Whether something is really gone: nothing is concluded from a single "not found".
 
+use std::sync::Arc;
+
 use tokio_stream::StreamExt as _;
 use towpath_backend::{ErrorKind, Kind, RelPath, Tree};
 
-use crate::error::Result;
+use crate::error::{Error, Result, Uncertainty};
 use crate::journal::SeenDir;
 use crate::options::Links;
 use crate::session::Session;
@@ -32,29 +34,27 @@ pub(crate) enum Absence {
     /// It is there, and is of this kind.
     Present(Kind),
     /// It could not be found out, and why.
-    Unknown(String),
+    Unknown(Uncertainty),
 }
 
 /// Checks an extra of the sink: whether the source does not have `path` either.
 ///
 /// The check begins at the nearest directory that the scan saw in the source. It must still be the same
-/// directory: unmounting a file system inside the tree leaves another one in its place. From there each component
+/// directory: unmounting a file system inside the tree uncovers another one. From there each component
 /// is checked until one is missing, or is a file or link, which holds nothing.
 pub(crate) async fn check_extra(session: &Session, path: &RelPath) -> Result<Absence> {
     let Some(seen) = session.journal.nearest_seen_dir(path.clone()).await? else {
-        return Ok(Absence::Unknown("the scan saw no directory of the source above it".to_owned()));
+        return Ok(Absence::Unknown(Uncertainty::NotScanned));
     };
     let mut below = Vec::new();
     let mut at = seen.read_path.clone();
     for name in path.components().skip(seen.path.components().count()) {
-        // The components of a path are valid names.
-        let Ok(next) = at.join(name) else { return Ok(Absence::Unknown("it has no name".to_owned())) };
-        at = next;
+        at = at.join(name).map_err(|error| Error::Internal(format!("a component of a path is no name: {error}")))?;
         below.push(at.clone());
     }
     Ok(match check_each(session, &seen, &below).await {
         Ok(absence) => absence,
-        Err(error) => Absence::Unknown(format!("the source could not be checked: {error}")),
+        Err(error) => Absence::Unknown(Uncertainty::SourceUnchecked(Arc::new(error))),
     })
 }
 
@@ -66,14 +66,14 @@ pub(crate) async fn check_vanished(session: &Session, path: &RelPath, read_path:
         // Another kind of entry has its name now: the file is gone.
         Ok(_) => {}
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
-        Err(error) => return Ok(Absence::Unknown(format!("it could not be checked: {error}"))),
+        Err(error) => return Ok(Absence::Unknown(Uncertainty::Unchecked(Arc::new(error)))),
     }
     let Some(seen) = session.journal.nearest_seen_dir(path.clone()).await? else { return Ok(Absence::Certain) };
     Ok(match check_seen_dir(session, &seen).await {
         Ok(absence) => absence,
         // That its directory is gone too is an answer, unless a file system was mounted there.
         Err(error) if error.kind() == ErrorKind::NotFound && !seen.is_on_other_mount() => Absence::Certain,
-        Err(error) => Absence::Unknown(format!("its directory could not be checked: {error}")),
+        Err(error) => Absence::Unknown(Uncertainty::DirUnchecked(Arc::new(error))),
     })
 }
 
@@ -91,7 +91,7 @@ async fn check_each(session: &Session, seen: &SeenDir, below: &[RelPath]) -> tow
                 Kind::Dir => {}
                 Kind::File => return check_seen_dir(session, seen).await,
                 Kind::Symlink if session.options.links == Links::Copy => return check_seen_dir(session, seen).await,
-                kind => return Ok(Absence::Unknown(format!("the source has a {kind} above it"))),
+                kind => return Ok(Absence::Unknown(Uncertainty::Above(kind))),
             },
             Err(error) if error.kind() == ErrorKind::NotFound => return check_seen_dir(session, seen).await,
             Err(error) => return Err(error),
@@ -120,6 +120,6 @@ async fn check_seen_dir(session: &Session, seen: &SeenDir) -> towpath_backend::R
     Ok(if now.kind == Kind::Dir && seen.is(&now, &root) {
         Absence::Certain
     } else {
-        Absence::Unknown(format!("{} is another directory than the scan saw in the source", seen.path))
+        Absence::Unknown(Uncertainty::DirReplaced(seen.path.clone()))
     })
 }

@@ -8,9 +8,11 @@ use digest::DynDigest;
 use md5::Md5;
 use sha1::Sha1;
 use sha2::Sha256;
+use thiserror::Error;
 
 /// A checksum algorithm.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Algorithm {
     /// MD5, 128 bit: as md5sum prints it.
     Md5,
@@ -45,14 +47,21 @@ impl fmt::Display for Algorithm {
 }
 
 impl FromStr for Algorithm {
-    type Err = String;
+    type Err = UnknownAlgorithm;
 
-    fn from_str(name: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|algorithm| algorithm.name() == name)
-            .ok_or_else(|| format!("unknown checksum `{name}`: md5, sha1, sha256 or blake2b"))
+    fn from_str(name: &str) -> Result<Self, UnknownAlgorithm> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|algorithm| algorithm.name() == name).ok_or_else(|| UnknownAlgorithm { name: name.to_owned() })
     }
+}
+
+/// There is no checksum algorithm of this name.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("unknown checksum `{name}`: md5, sha1, sha256 or blake2b")]
+#[non_exhaustive]
+pub struct UnknownAlgorithm {
+    /// The name.
+    pub name: String,
 }
 
 /// The checksum of a file: lower-case hexadecimal digits.

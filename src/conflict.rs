@@ -60,7 +60,7 @@ pub(crate) async fn remove_other_kind(session: &Session, path: &RelPath, kind: K
     let _locked = session.conflict_locks.lock_parent_of(path).await;
     match session.sink.metadata(path).await {
         Ok(found) if found.kind != kind => {
-            let cause = format!("a {} is in its place; remove it", found.kind);
+            let cause = format!("a {} has this name; remove it", found.kind);
             remove(session, path, &found, BackendError::new(ErrorKind::AlreadyExists, "replace", path, cause)).await
         }
         _ => Ok(()),
@@ -137,7 +137,7 @@ async fn remove(session: &Session, path: &RelPath, found: &Metadata, error: Back
     }
     match removal::delete_recorded(session, removal::deletion(path, found)).await {
         Err(error) if found.kind == Kind::Dir && error.kind() == ErrorKind::NotEmpty => {
-            let cause = "a directory with content is in its place; empty it, or let --delete-extras do so";
+            let cause = "a non-empty directory has this name; empty it, or let --delete-extras do so";
             Err(Conflict::FullDir(BackendError::new(ErrorKind::NotEmpty, "replace", path, cause)))
         }
         result => Ok(result?),

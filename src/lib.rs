@@ -68,14 +68,14 @@ mod setters;
 mod side;
 mod tally;
 
-pub use checksum::{Algorithm, Checksum, FileHash, Hasher};
+pub use checksum::{Algorithm, Checksum, FileHash, Hasher, UnknownAlgorithm};
 pub use error::{
-    CopyState, Error, FileError, GuardRefusal, ProtectedReason, Result, SkipReason, TreeFailure, UnreadableError,
-    UsageError,
+    AuditLogError, CopyState, DatabaseError, Error, FileChange, FileError, GuardRefusal, LinkProblem, NoBacklog,
+    ProtectedReason, Result, SkipReason, SqliteError, TreeFailure, Uncertainty, UnreadableError, UsageError,
 };
-pub use event::{Action, BacklogOrigin, Counts, Event, FilePaths, ScanReason, Side, Totals};
+pub use event::{Action, BacklogOrigin, Counts, Event, FilePaths, PlanReason, ScanReason, Side, Totals, Warning};
 pub use event_stream::EventStream;
-pub use filter::{BadPattern, Filter, Rule, Rules};
+pub use filter::{BadPattern, Filter, LeftOut, PatternProblem, Rule, Rules};
 pub use journal::RecordedSink;
 pub use migration::{Builder, Migration, Stopper};
 pub use options::{AfterBacklog, Bandwidth, HardLinks, Links, MaxDelete, Mirror, Options, Specials, WriteMode};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use towpath_backend::{RelPath, Tree};
 
-use crate::error::{Error, Result};
+use crate::error::{AuditLogError, Error, Result};
 
 /// Where these files lie inside `tree`: where they are named, and where links lead from there.
 pub(crate) fn inside(tree: &(impl Tree + ?Sized), files: &[PathBuf]) -> HashSet<RelPath> {
@@ -57,8 +57,7 @@ pub(crate) fn check_apart(database: &Path, audit_log: &Path) -> Result<()> {
     let clash =
         of_database(database).iter().any(|path| canonical(path) == log.0 || (log.1.is_some() && file(path) == log.1));
     if clash {
-        let problem = "is the database, or one of the files that belong to it: give another --log-file".to_owned();
-        return Err(Error::AuditLog { path: audit_log.to_owned(), problem });
+        return Err(Error::AuditLog { path: audit_log.to_owned(), error: AuditLogError::IsDatabase });
     }
     Ok(())
 }

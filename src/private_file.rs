@@ -11,9 +11,12 @@ use std::fs::{DirBuilder, File, Metadata, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
+
+use crate::event::Warning;
 
 /// The kernel's limit for one path.
 const MAX_LINKS: usize = 40;
@@ -41,7 +44,7 @@ pub(crate) struct PrivateFile {
     pub(crate) path: PathBuf,
     pub(crate) metadata: Metadata,
     /// Problems that do not prevent its use.
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<Warning>,
     /// Whether others can write to it.
     is_loose: bool,
 }
@@ -89,11 +92,11 @@ impl PrivateFile {
     }
 }
 
-fn tightened(path: &Path, mode: u32, set: io::Result<()>) -> String {
-    let shown = path.display();
+fn tightened(path: &Path, was_mode: u32, set: io::Result<()>) -> Warning {
+    let path = path.to_owned();
     match set {
-        Ok(()) => format!("{shown} could be written by others (mode {mode:04o}): its mode is now {:04o}", mode & 0o755),
-        Err(error) => format!("{shown} can be written by others (mode {mode:04o}), and chmod failed: {error}"),
+        Ok(()) => Warning::ModeTightened { path, was_mode, mode: was_mode & 0o755 },
+        Err(error) => Warning::WritableByOthers { path, mode: was_mode, error: Arc::new(error) },
     }
 }
 
@@ -101,7 +104,7 @@ fn tightened(path: &Path, mode: u32, set: io::Result<()>) -> String {
 ///
 /// # Errors
 /// As [`open`].
-pub(crate) fn check_beside(path: &Path, tighten: bool) -> io::Result<Vec<String>> {
+pub(crate) fn check_beside(path: &Path, tighten: bool) -> io::Result<Vec<Warning>> {
     let metadata = match std::fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -224,19 +227,18 @@ fn make_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// Refuses a folder where every user can replace files, or warns if it is our own.
-fn check_folder(folder: &Path) -> io::Result<Option<String>> {
+fn check_folder(folder: &Path) -> io::Result<Option<Warning>> {
     let opened = File::from(rustix::fs::open(folder, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())?);
     let metadata = opened.metadata()?;
     let is_open_to_all = metadata.mode() & WRITABLE_BY_ALL != 0 && metadata.mode() & STICKY == 0;
     if !is_open_to_all || !keeps_owners(&opened) {
         return Ok(None);
     }
-    let shown = folder.display();
-    let problem = format!("every user can replace files in the folder {shown}: `chmod o-w {shown}`");
+    let warning = Warning::FolderOpenToAll { folder: folder.to_owned() };
     if metadata.uid() == me() {
-        return Ok(Some(problem));
+        return Ok(Some(warning));
     }
-    Err(refused(format!("{problem}, or give a path in a folder of your own")))
+    Err(refused(format!("{warning}, or give a path in a folder of your own")))
 }
 
 /// Opens a canonical path; returns whether the file was created.

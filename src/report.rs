@@ -8,10 +8,11 @@ use crate::error::GuardRefusal;
 use crate::event::{BacklogOrigin, Counts, Totals};
 
 /// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RunOutcome {
     /// It ran to completion.
+    #[default]
     Finished,
     /// It was stopped; what was finished is recorded.
     Stopped,
@@ -23,37 +24,38 @@ pub enum RunOutcome {
 pub struct Planned {
     /// Files and links to be sent.
     pub sent: Totals,
-    /// Names to be made of files that are there, or are sent under another name.
+    /// Hard links to be created to files that are at the sink, or are sent under another name.
     pub linked_files: u64,
-    /// Names that the sink spells in another way, to be renamed.
+    /// Names that the sink spells otherwise, to be renamed.
     pub renamed: u64,
-    /// Files that get permissions or an owner alone.
-    pub settled_files: u64,
-    /// Files that cannot be had at the sink.
+    /// Files whose permissions or owner are to be applied, and nothing else.
+    pub attribute_files: u64,
+    /// Files that the sink cannot hold.
     pub failing_files: u64,
-    /// Directories to be made.
-    pub made_dirs: u64,
+    /// Directories to be created.
+    pub created_dirs: u64,
     /// Files and links to be deleted from the sink.
     pub deleted_files: u64,
     /// Directories to be removed from the sink.
     pub deleted_dirs: u64,
-    /// Extra files that would be left, to be safe.
+    /// Extra files that would not be deleted, to be safe.
     pub protected: u64,
 }
 
 /// What a run did, and what is left.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Report {
-    /// Whether it came to its end.
+    /// Whether it ran to completion.
     pub outcome: RunOutcome,
-    /// Whether it scanned the trees. `false`: it worked on the backlog of an earlier run alone.
+    /// Whether it scanned the trees. `false`: it only worked on the backlog of an earlier run.
     pub scanned: bool,
     /// The backlog of an earlier run that this run began with, by how that run ended.
     pub backlog: Option<BacklogOrigin>,
-    /// When the scan that made the backlog began: what was created or changed since then may be
-    /// unknown to this run. `None`: no scan came to its end.
+    /// When the scan that created the backlog began: what was created or changed since then may be
+    /// unknown to this run. `None`: no scan was completed.
     pub scanned_at: Option<Timestamp>,
-    /// What the source holds, by the scan that made the backlog.
+    /// What the source contains, by the scan that created the backlog.
     pub source: Counts,
     /// Files of `source` that are in sync.
     pub in_sync_files: u64,
@@ -73,26 +75,26 @@ pub struct Report {
     pub special_files: u64,
     /// Directories that could not be read, so that nothing is known of what lies below.
     pub unreadable_dirs: u64,
-    /// Files and links deleted from the sink, or moved where deleted things go.
+    /// Files and links deleted from the sink, or moved to the trash.
     pub deleted_files: u64,
     /// Emptied directories removed from the sink.
     pub deleted_dirs: u64,
-    /// What the source does not have and was left at the sink, to be safe.
+    /// Extras, which the source does not have, that were not deleted, to be safe.
     pub protected: u64,
-    /// Times, permissions, owners and extended attributes that the sink did not take or keep.
-    pub refused_attributes: u64,
+    /// Times, permissions, owners and extended attributes that the sink did not accept or keep.
+    pub attributes_not_accepted: u64,
     /// Those of them that the system did not let this user set, such as the owner of a file.
     pub denied_attributes: u64,
     /// What a run would do, if this was a dry run.
     pub planned: Option<Planned>,
-    /// Why a guard kept anything, or anything more, from being deleted.
+    /// Why a guard stopped all deletion, or any further deletion.
     pub refusal: Option<GuardRefusal>,
     /// Bytes read from the source by this run.
     pub read_bytes: u64,
     /// Bytes written to the sink by this run.
     pub written_bytes: u64,
-    /// Of these, the bytes of files that were finished. The others belong to files that failed, changed or were
-    /// stopped; those start again at their first byte.
+    /// Of these, the bytes of finished files. The others belong to files that failed, changed or were
+    /// stopped; those are sent again from their first byte.
     pub kept_bytes: u64,
     /// Holes of the files that were finished, which are not written.
     pub hole_bytes: u128,
@@ -101,9 +103,9 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether every file of the source, special files apart, is known to be at the sink with the attributes
-    /// that were asked for, as far as the sink can keep these; and of a mirror also nothing else. A run that did not scan knows the trees as they were at
-    /// [`Self::scanned_at`].
+    /// Whether every file of the source, apart from special files, is at the sink with the requested attributes, as far
+    /// as the sink can keep them; for a mirror also whether nothing else is there. A run that did not scan knows the
+    /// trees as they were at [`Self::scanned_at`].
     pub fn all_in_sync(&self) -> bool {
         self.outcome == RunOutcome::Finished
             && self.pending.files == 0

@@ -4,7 +4,7 @@ use towpath_backend::Timestamp;
 
 use crate::audit::Line;
 use crate::error::{Result, UnreadableError};
-use crate::event::{Event, FilePaths, Side};
+use crate::event::{Event, FilePaths, Side, Warning};
 use crate::event_stream::Emitter;
 use crate::journal::{EndedDeletions, FileKey, Journal, RowState, RowUpdate};
 
@@ -80,8 +80,8 @@ impl Reporter {
     }
 
     /// Emits a warning.
-    pub(crate) async fn warn(&self, message: String) {
-        self.notify(Event::Warning { message }).await;
+    pub(crate) async fn warn(&self, warning: Warning) {
+        self.notify(Event::Warning(warning)).await;
     }
 
     /// Writes records that belong to no row of the database.
@@ -180,6 +180,6 @@ fn line_of(event: &Event) -> Option<Line> {
         | Event::LongHoles { .. }
         | Event::Planned { .. }
         | Event::EmptyDirsNotKept { .. }
-        | Event::Warning { .. } => return None,
+        | Event::Warning(_) => return None,
     })
 }

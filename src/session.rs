@@ -55,11 +55,6 @@ impl Session {
         }
     }
 
-    /// The root of a tree, as users see it.
-    pub(crate) fn root(&self, side: Side) -> String {
-        String::from_utf8_lossy(self.tree(side).root()).into_owned()
-    }
-
     /// The full paths of a file, as users see them.
     pub(crate) fn paths(&self, path: &RelPath) -> FilePaths {
         FilePaths { source: path.under(self.source.root()), dest: path.under(self.sink.root()) }

@@ -20,7 +20,7 @@ pub(crate) struct Tally {
     pub(crate) failed_files: u64,
     pub(crate) vanished_files: u64,
     /// Attributes that the sink did not accept or keep, and those of them that the system denied.
-    pub(crate) refused_attributes: u64,
+    pub(crate) attributes_not_accepted: u64,
     pub(crate) denied_attributes: u64,
     /// Files and links deleted at the sink, or moved to its trash.
     pub(crate) deleted_files: u64,
@@ -34,9 +34,9 @@ pub(crate) struct Tally {
 
 impl Tally {
     /// Counts attributes that the sink did not accept or keep.
-    pub(crate) fn add_refused(&mut self, refused: &[Arc<Error>]) {
+    pub(crate) fn add_not_accepted(&mut self, errors: &[Arc<Error>]) {
         let is_denied = |error: &&Arc<Error>| error.kind() == ErrorKind::PermissionDenied;
-        self.refused_attributes += refused.len() as u64;
-        self.denied_attributes += refused.iter().filter(is_denied).count() as u64;
+        self.attributes_not_accepted += errors.len() as u64;
+        self.denied_attributes += errors.iter().filter(is_denied).count() as u64;
     }
 }

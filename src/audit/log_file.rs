@@ -5,8 +5,10 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::error::{Error, Result};
+use crate::error::{AuditLogError, Error, Result};
+use crate::event::Warning;
 use crate::private_file::{self, Access, PrivateFile};
 
 /// The log, open for appending.
@@ -14,7 +16,7 @@ use crate::private_file::{self, Access, PrivateFile};
 pub(crate) struct AuditLog {
     file: File,
     path: PathBuf,
-    warnings: Vec<String>,
+    warnings: Vec<Warning>,
     /// Lines whose append failed, and the file's length before it.
     unfinished: Option<(u64, Vec<u8>)>,
     /// Length known to be on disk; `None`: unknown.
@@ -42,16 +44,16 @@ impl AuditLog {
     }
 
     /// Returns the warnings collected since the last call.
-    pub(crate) fn take_warnings(&mut self) -> Vec<String> {
+    pub(crate) fn take_warnings(&mut self) -> Vec<Warning> {
         std::mem::take(&mut self.warnings)
     }
 
-    fn failed(&self, error: &std::io::Error) -> Error {
-        Error::AuditLog { path: self.path.clone(), problem: format!("cannot be written: {error}") }
+    fn failed(&self, error: std::io::Error) -> Error {
+        Error::AuditLog { path: self.path.clone(), error: AuditLogError::CannotWrite(Arc::new(error)) }
     }
 
     fn length(&self) -> Result<u64> {
-        self.file.metadata().map(|metadata| metadata.len()).map_err(|error| self.failed(&error))
+        self.file.metadata().map(|metadata| metadata.len()).map_err(|error| self.failed(error))
     }
 
     #[cfg(test)]
@@ -70,7 +72,7 @@ impl AuditLog {
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        (&self.file).write_all(bytes).map_err(|error| self.failed(&error))
+        (&self.file).write_all(bytes).map_err(|error| self.failed(error))
     }
 
     /// Completes a failed append, syncs the log, and reopens it if it was rotated.
@@ -97,7 +99,7 @@ impl AuditLog {
     fn sync(&mut self) -> Result<u64> {
         let length = self.length()?;
         if self.durable_bytes != Some(length) {
-            self.file.sync_data().map_err(|error| self.failed(&error))?;
+            self.file.sync_data().map_err(|error| self.failed(error))?;
             self.durable_bytes = Some(length);
         }
         Ok(length)
@@ -105,7 +107,7 @@ impl AuditLog {
 
     /// Whether the path leads to another file, or to none: the log was rotated.
     fn was_moved(&self) -> Result<bool> {
-        let mine = self.file.metadata().map_err(|error| self.failed(&error))?;
+        let mine = self.file.metadata().map_err(|error| self.failed(error))?;
         match std::fs::metadata(&self.path) {
             Ok(there) => Ok((there.dev(), there.ino()) != (mine.dev(), mine.ino())),
             Err(error) => Ok(error.kind() == std::io::ErrorKind::NotFound),
@@ -122,8 +124,8 @@ impl AuditLog {
         self.durable_bytes = None;
         let end = self.length()?;
         let mut there = Vec::new();
-        (&self.file).seek(SeekFrom::Start(length)).map_err(|error| self.failed(&error))?;
-        (&self.file).take(lines.len() as u64).read_to_end(&mut there).map_err(|error| self.failed(&error))?;
+        (&self.file).seek(SeekFrom::Start(length)).map_err(|error| self.failed(error))?;
+        (&self.file).take(lines.len() as u64).read_to_end(&mut there).map_err(|error| self.failed(error))?;
         let same = there.iter().zip(lines).take_while(|(there, line)| there == line).count();
         if same == lines.len() {
             return Ok(());
@@ -150,8 +152,8 @@ impl AuditLog {
         if self.file.set_len(length + same as u64).is_err() {
             return false;
         }
-        let (path, bytes) = (self.path.display(), there - same);
-        self.warnings.push(format!("log file {path}: {bytes} damaged bytes at its end (power cut?) were replaced"));
+        let damaged_bytes = (there - same) as u64;
+        self.warnings.push(Warning::LogRepaired { log: self.path.clone(), damaged_bytes });
         true
     }
 
@@ -162,9 +164,9 @@ impl AuditLog {
         let mut log = BufReader::new(&self.file);
         // A shorter log is a new one: the lines may be at its start.
         let from = if length > self.length()? { 0 } else { length };
-        log.seek(SeekFrom::Start(from)).map_err(|error| self.failed(&error))?;
+        log.seek(SeekFrom::Start(from)).map_err(|error| self.failed(error))?;
         let mut line = Vec::new();
-        while log.read_until(b'\n', &mut line).map_err(|error| self.failed(&error))? > 0 {
+        while log.read_until(b'\n', &mut line).map_err(|error| self.failed(error))? > 0 {
             if let Some(&ours) = ours.get(&line[..]) {
                 there.insert(ours);
             }
@@ -179,21 +181,18 @@ impl AuditLog {
         let Some(last) = self.length()?.checked_sub(1) else { return Ok(()) };
         let mut byte = [0];
         let read = (&self.file).seek(SeekFrom::Start(last)).and_then(|_| (&self.file).read(&mut byte));
-        if read.map_err(|error| self.failed(&error))? == 0 || byte == *b"\n" {
+        if read.map_err(|error| self.failed(error))? == 0 || byte == *b"\n" {
             return Ok(());
         }
         self.write(b"\n")?;
-        self.warnings.push(format!(
-            "log file {}: its last line is incomplete (power cut or full disk?); it was terminated with a newline",
-            self.path.display()
-        ));
+        self.warnings.push(Warning::LogLineIncomplete { log: self.path.clone() });
         Ok(())
     }
 }
 
 fn open(path: &Path) -> Result<PrivateFile> {
     private_file::open(path, Access::Append)
-        .map_err(|error| Error::AuditLog { path: path.to_owned(), problem: format!("cannot be opened: {error}") })
+        .map_err(|error| Error::AuditLog { path: path.to_owned(), error: AuditLogError::CannotOpen(Arc::new(error)) })
 }
 
 /// Whether `there` contains complete text lines that are not in `ours`.
@@ -213,7 +212,7 @@ mod tests {
     const LINES: &[u8] = b"{\"a\":1}\n{\"b\":2}\n";
 
     /// A log that holds `content`, completed with [`LINES`] behind [`BEFORE`].
-    fn completed(content: &[u8]) -> (Vec<u8>, Vec<String>) {
+    fn completed(content: &[u8]) -> (Vec<u8>, Vec<Warning>) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         std::fs::write(&path, content).unwrap();
@@ -274,7 +273,7 @@ mod tests {
     fn no_line_is_joined_to_a_torn_one() {
         let (log, warnings) = completed(b"{\"ol");
         assert_eq!(log, [b"{\"ol\n", LINES].concat());
-        assert!(warnings[0].contains("is incomplete"), "{warnings:?}");
+        assert!(warnings[0].to_string().contains("is incomplete"), "{warnings:?}");
     }
 
     #[test]

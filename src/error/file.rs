@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use thiserror::Error;
-use towpath_backend::{Error as BackendError, ErrorKind, Kind};
+use towpath_backend::{Error as BackendError, ErrorKind, Kind, RelPath};
 
 use crate::side::Side;
 
@@ -33,11 +33,8 @@ pub enum FileError {
     #[error("it was not found when it was read, although it is there")]
     FoundAgain,
     /// The file was not found, and it is uncertain whether the source still has it.
-    #[error("{}: it is not there, but {reason}", Side::Source)]
-    AbsenceUncertain {
-        /// What makes it uncertain.
-        reason: String,
-    },
+    #[error("{side}: it is not there, but {0}", side = Side::Source)]
+    AbsenceUncertain(#[source] Uncertainty),
     /// The sink cannot make a hard link, so the file is sent as a file of its own.
     #[error("it cannot be a hard link at the destination, so it is copied: {0}")]
     NoHardLink(#[source] Arc<BackendError>),
@@ -98,7 +95,7 @@ impl FileError {
     pub fn side(&self) -> Option<Side> {
         match self {
             Self::Tree { side, .. } => Some(*side),
-            Self::AbsenceUncertain { .. } => Some(Side::Source),
+            Self::AbsenceUncertain(_) => Some(Side::Source),
             Self::NoHardLink(_) | Self::Impossible { .. } => Some(Side::Sink),
             Self::GaveUp { cause, .. } | Self::CopyIncomplete { cause, .. } => cause.side(),
             _ => None,
@@ -161,15 +158,57 @@ pub enum SkipReason {
     /// The sink cannot hold symbolic links.
     #[error("the destination cannot hold a symbolic link")]
     LinkNotSupported,
-    /// A symbolic link that is to be followed leads nowhere, out of the source, or to itself.
+    /// A symbolic link that is to be followed cannot be.
     #[error("{0}")]
-    LinkNotFollowed(&'static str),
+    LinkNotFollowed(LinkProblem),
     /// It is uncertain where a symbolic link that is to be followed leads.
     #[error("it is uncertain where this symbolic link leads: {0}")]
     LinkUnresolved(#[source] Arc<BackendError>),
     /// It is neither file, directory nor symbolic link.
     #[error("a {0} is not copied")]
     Special(Kind),
+}
+
+/// Why a symbolic link is not followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum LinkProblem {
+    /// Its target is not in the source.
+    #[error("a symbolic link that leads out of the source is not followed")]
+    LeadsOutside,
+    /// Its target does not exist.
+    #[error("a symbolic link that leads to nothing cannot be followed")]
+    Dangling,
+    /// It leads to itself.
+    #[error("a symbolic link that leads in a circle is not followed")]
+    Loops,
+    /// Its target is a directory that contains it.
+    #[error("a symbolic link to a directory that contains it is not followed")]
+    HoldsItself,
+}
+
+/// Why it is uncertain whether the source has a path.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum Uncertainty {
+    /// No directory above it was scanned.
+    #[error("the scan saw no directory of the source above it")]
+    NotScanned,
+    /// The directory that was scanned has been replaced.
+    #[error("{0} is another directory than the scan saw in the source")]
+    DirReplaced(RelPath),
+    /// What is above it now can contain nothing that is known.
+    #[error("the source has a {0} above it")]
+    Above(Kind),
+    /// It could not be checked.
+    #[error("it could not be checked: {0}")]
+    Unchecked(#[source] Arc<BackendError>),
+    /// Its directory could not be checked.
+    #[error("its directory could not be checked: {0}")]
+    DirUnchecked(#[source] Arc<BackendError>),
+    /// The source could not be checked.
+    #[error("the source could not be checked: {0}")]
+    SourceUnchecked(#[source] Arc<BackendError>),
 }
 
 /// Why an extra of the sink was not deleted.
@@ -189,11 +228,8 @@ pub enum ProtectedReason {
     #[error("the source could not be read nearby")]
     SourceUnreadable,
     /// It is uncertain whether the source has it.
-    #[error("{reason}")]
-    AbsenceUncertain {
-        /// What makes it uncertain.
-        reason: String,
-    },
+    #[error("{0}")]
+    AbsenceUncertain(#[source] Uncertainty),
     /// It could not be checked.
     #[error("it could not be checked: {0}")]
     Unchecked(#[source] Arc<BackendError>),

@@ -1,6 +1,7 @@
 //! Why a migration could not run, or had to stop, and why single entries are not in sync.
 
 mod file;
+mod files;
 mod guard;
 mod text;
 mod usage;
@@ -15,7 +16,8 @@ use crate::side::Side;
 use text::text;
 
 pub(crate) use file::LINKED_FILE_NOT_SENT;
-pub use file::{CopyState, FileError, ProtectedReason, SkipReason, UnreadableError};
+pub use file::{CopyState, FileError, LinkProblem, ProtectedReason, SkipReason, Uncertainty, UnreadableError};
+pub use files::{AuditLogError, DatabaseError, FileChange, NoBacklog, SqliteError};
 pub use guard::GuardRefusal;
 pub use usage::UsageError;
 
@@ -32,20 +34,22 @@ pub enum Error {
     #[error(transparent)]
     Usage(#[from] UsageError),
     /// The database could not be used.
-    #[error("database {}: {problem}", .path.display())]
+    #[error("database {}: {error}", .path.display())]
     Database {
         /// The file.
         path: PathBuf,
         /// What is wrong, and what to do.
-        problem: String,
+        #[source]
+        error: DatabaseError,
     },
     /// The audit log could not be written.
-    #[error("log file {}: {problem}", .path.display())]
+    #[error("log file {}: {error}", .path.display())]
     AuditLog {
         /// The file.
         path: PathBuf,
         /// What is wrong.
-        problem: String,
+        #[source]
+        error: AuditLogError,
     },
     /// A whole tree failed: its root cannot be read, or it is full.
     #[error("the {side} {} {failure}", text(root))]
@@ -60,7 +64,7 @@ pub enum Error {
     },
     /// A run without a scan ([`crate::AfterBacklog::Stop`]) found no backlog to work on.
     #[error("no backlog: {0}; run again without --no-scan to scan both trees")]
-    NoBacklog(&'static str),
+    NoBacklog(#[source] NoBacklog),
     /// A guard refused to go on, because going on could destroy data.
     #[error(transparent)]
     Refused(#[from] GuardRefusal),

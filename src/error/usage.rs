@@ -8,9 +8,18 @@ use super::text::text;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum UsageError {
-    /// The builder was not given something that every migration needs.
-    #[error("a migration needs {0}")]
-    Missing(&'static str),
+    /// The builder was given no source.
+    #[error("a migration needs a source")]
+    NoSource,
+    /// The builder was given no sink.
+    #[error("a migration needs a sink")]
+    NoSink,
+    /// The builder was given no database.
+    #[error("a migration needs a database")]
+    NoDatabase,
+    /// The builder was given no audit log.
+    #[error("a migration needs an audit log")]
+    NoAuditLog,
     /// A number is not from 1 to `max`.
     #[error("{option} must be from 1 to {max}, not {value}")]
     OutOfRange {

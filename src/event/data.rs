@@ -2,6 +2,7 @@
 
 /// A number of files and their bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Totals {
     /// Files.
     pub files: u64,
@@ -9,8 +10,16 @@ pub struct Totals {
     pub bytes: u128,
 }
 
+impl Totals {
+    /// So many files with so many bytes.
+    pub const fn new(files: u64, bytes: u128) -> Self {
+        Self { files, bytes }
+    }
+}
+
 /// What a scan found on one side.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Counts {
     /// Regular files and symbolic links.
     pub files: u64,
@@ -18,6 +27,13 @@ pub struct Counts {
     pub dirs: u64,
     /// Bytes of the files' content; wide for the same reason as [`Totals::bytes`].
     pub bytes: u128,
+}
+
+impl Counts {
+    /// So many files and directories, with so many bytes.
+    pub const fn new(files: u64, dirs: u64, bytes: u128) -> Self {
+        Self { files, dirs, bytes }
+    }
 }
 
 /// Why a run scans.

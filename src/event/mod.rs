@@ -1,6 +1,8 @@
 //! What a migration reports while it runs. The engine never prints: it emits events.
 
 mod data;
+mod plan_reason;
+mod warning;
 
 use std::sync::Arc;
 
@@ -9,6 +11,8 @@ use crate::error::{FileError, ProtectedReason, SkipReason, UnreadableError};
 
 pub use crate::side::Side;
 pub use data::{Action, BacklogOrigin, Counts, FilePaths, ScanReason, Totals};
+pub use plan_reason::PlanReason;
+pub use warning::Warning;
 
 /// Something happened.
 #[derive(Clone, Debug)]
@@ -169,18 +173,15 @@ pub enum Event {
         /// Its size; `None` for a directory.
         size_bytes: Option<u64>,
         /// Why.
-        reason: String,
+        reason: PlanReason,
     },
-    /// The sink does not keep empty directories: those of the source are not there. Told once.
+    /// The sink does not keep empty directories: those of the source are not there. Emitted once.
     EmptyDirsNotKept {
         /// How many.
         dirs: u64,
-        /// Why not.
-        reason: String,
+        /// How the sink rejected the first of them.
+        error: Arc<towpath_backend::Error>,
     },
     /// Something a user should know that stops nothing.
-    Warning {
-        /// What.
-        message: String,
-    },
+    Warning(Warning),
 }

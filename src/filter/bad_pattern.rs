@@ -12,5 +12,47 @@ pub struct BadPattern {
     /// The pattern.
     pub pattern: Vec<u8>,
     /// What is wrong with it.
-    pub problem: &'static str,
+    pub problem: PatternProblem,
+}
+
+/// What is wrong with a pattern. The text follows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ThisError)]
+#[non_exhaustive]
+pub enum PatternProblem {
+    /// It matches no name.
+    #[error("is empty")]
+    Empty,
+    /// It contains a NUL byte.
+    #[error("holds a NUL byte, which no name has")]
+    NulByte,
+    /// The list contains NUL bytes.
+    #[error("holds a NUL byte, which no name has: is the file a list of patterns?")]
+    NotAList,
+    /// The list is UTF-16.
+    #[error(
+        "is UTF-16 text, as PowerShell's `>` writes it; patterns are UTF-8 or plain bytes: convert the file with `iconv \
+         -f UTF-16 -t UTF-8`"
+    )]
+    Utf16,
+    /// A component of it is empty, `.` or `..`.
+    #[error("has an empty, `.` or `..` part, which no path in a tree has")]
+    NoComponent,
+    /// It begins with `!` outside of a list.
+    #[error(r"begins with `!`, which only a list of patterns knows; write `\!` for a name that does")]
+    LeadingBang,
+    /// It ends with a `\`.
+    #[error(r"ends with a `\` that nothing follows")]
+    TrailingBackslash,
+    /// A `[` has no `]`.
+    #[error("has a `[` without its `]`")]
+    UnclosedClass,
+    /// A `[…]` matches no byte.
+    #[error("has a `[…]` that nothing can match")]
+    EmptyClass,
+    /// A range ends before it begins.
+    #[error("has a range that runs backwards")]
+    ReversedRange,
+    /// A `[:name:]` is not known.
+    #[error("names an unknown class of characters (`[:digit:]` is one)")]
+    UnknownClass,
 }

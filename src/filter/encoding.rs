@@ -1,10 +1,6 @@
 //! Recognizes texts that cannot be lists of patterns: UTF-16, or anything else with NUL bytes.
 
-use super::bad_pattern::BadPattern;
-
-const UTF_16: &str = "is UTF-16 text, as PowerShell's `>` writes it; patterns are UTF-8 or plain bytes: convert the file with \
-                      `iconv -f UTF-16 -t UTF-8`";
-const NUL: &str = "holds a NUL byte, which no name has: is the file a list of patterns?";
+use super::bad_pattern::{BadPattern, PatternProblem};
 
 /// Rejects a text that cannot be a list of patterns.
 pub(super) fn check(text: &[u8]) -> Result<(), BadPattern> {
@@ -18,7 +14,8 @@ pub(super) fn check(text: &[u8]) -> Result<(), BadPattern> {
     let shown = text.split(|&byte| byte == b'\n').nth(line).unwrap_or_default();
     // Without what would be shown as escapes: marks, NUL bytes, the end of a line.
     let pattern = shown.iter().copied().filter(|byte| !matches!(byte, 0 | 0xfe | 0xff | b'\r')).take(80).collect();
-    Err(BadPattern { line: Some(line + 1), pattern, problem: if is_utf_16 { UTF_16 } else { NUL } })
+    let problem = if is_utf_16 { PatternProblem::Utf16 } else { PatternProblem::NotAList };
+    Err(BadPattern { line: Some(line + 1), pattern, problem })
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use super::bad_pattern::PatternProblem;
+
 /// What a pattern matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Glob {
@@ -16,15 +18,13 @@ pub(super) struct Glob {
 /// Bytes, each in it or not.
 type Set = [bool; 256];
 
-const UNCLOSED: &str = "has a `[` without its `]`";
-
 impl Glob {
     /// Reads a pattern, without the `!` that an ignore file may put before it.
     ///
     /// # Errors
     /// What is wrong, to be said after the pattern. Git takes such a pattern
     /// and matches nothing; here somebody meant to leave something out.
-    pub(super) fn parse(pattern: &[u8]) -> Result<Self, &'static str> {
+    pub(super) fn parse(pattern: &[u8]) -> Result<Self, PatternProblem> {
         let (pattern, only_dirs) = match pattern.strip_suffix(b"/") {
             Some(rest) => (rest, true),
             None => (pattern, false),
@@ -32,13 +32,13 @@ impl Glob {
         let is_name = !pattern.contains(&b'/');
         let pattern = pattern.strip_prefix(b"/").unwrap_or(pattern);
         if pattern.is_empty() {
-            return Err("is empty");
+            return Err(PatternProblem::Empty);
         }
         if pattern.contains(&0) {
-            return Err("holds a NUL byte, which no name has");
+            return Err(PatternProblem::NulByte);
         }
         if pattern.split(|&byte| byte == b'/').any(|part| matches!(part, b"" | b"." | b"..")) {
-            return Err("has an empty, `.` or `..` part, which no path in a tree has");
+            return Err(PatternProblem::NoComponent);
         }
         // Bytes, not characters; a newline is a byte like any other.
         let mut reader = Reader { pattern, at: 0, regex: r"(?s-u)\A".to_owned() };
@@ -64,14 +64,14 @@ impl Reader<'_> {
         Some(byte)
     }
 
-    fn read(&mut self) -> Result<(), &'static str> {
+    fn read(&mut self) -> Result<(), PatternProblem> {
         while let Some(byte) = self.next() {
             match byte {
                 b'*' => self.stars(),
                 b'?' => self.regex.push_str("[^/]"),
                 b'[' => self.class()?,
                 b'\\' => {
-                    let escaped = self.next().ok_or(r"ends with a `\` that nothing follows")?;
+                    let escaped = self.next().ok_or(PatternProblem::TrailingBackslash)?;
                     self.byte(escaped);
                 }
                 byte => self.byte(byte),
@@ -109,7 +109,7 @@ impl Reader<'_> {
     }
 
     /// `[…]`: one byte of those named, never a `/`.
-    fn class(&mut self) -> Result<(), &'static str> {
+    fn class(&mut self) -> Result<(), PatternProblem> {
         let negated = matches!(self.peek(), Some(b'!' | b'^'));
         if negated {
             self.at += 1;
@@ -120,7 +120,7 @@ impl Reader<'_> {
         }
         set[usize::from(b'/')] = false;
         if !set.contains(&true) {
-            return Err("has a `[…]` that nothing can match");
+            return Err(PatternProblem::EmptyClass);
         }
         self.regex.push('[');
         for byte in (0..=u8::MAX).filter(|&byte| set[usize::from(byte)]) {
@@ -131,27 +131,27 @@ impl Reader<'_> {
     }
 
     /// What stands between `[` or `[!` and the `]` that ends it: any but one in first place.
-    fn class_members(&mut self) -> Result<Set, &'static str> {
+    fn class_members(&mut self) -> Result<Set, PatternProblem> {
         let mut set = [false; 256];
         let start = self.at;
         // Where a range may begin.
         let mut low = None;
         loop {
             let is_first = self.at == start;
-            let byte = self.next().ok_or(UNCLOSED)?;
+            let byte = self.next().ok_or(PatternProblem::UnclosedClass)?;
             match (byte, low) {
                 (b']', _) if !is_first => return Ok(set),
                 (b'-', Some(from)) if self.peek().is_some_and(|next| next != b']') => {
                     let to = self.next_member()?;
                     if to < from {
-                        return Err("has a range that runs backwards");
+                        return Err(PatternProblem::ReversedRange);
                     }
                     set[usize::from(from)..=usize::from(to)].fill(true);
                     low = None;
                 }
                 (b'[', _) if self.peek() == Some(b':') && self.named_class(&mut set)? => low = None,
                 _ => {
-                    let member = if byte == b'\\' { self.next().ok_or(UNCLOSED)? } else { byte };
+                    let member = if byte == b'\\' { self.next().ok_or(PatternProblem::UnclosedClass)? } else { byte };
                     set[usize::from(member)] = true;
                     low = Some(member);
                 }
@@ -160,17 +160,17 @@ impl Reader<'_> {
     }
 
     /// The next byte of a class, or the one that a `\` makes plain.
-    fn next_member(&mut self) -> Result<u8, &'static str> {
-        match self.next().ok_or(UNCLOSED)? {
-            b'\\' => self.next().ok_or(UNCLOSED),
+    fn next_member(&mut self) -> Result<u8, PatternProblem> {
+        match self.next().ok_or(PatternProblem::UnclosedClass)? {
+            b'\\' => self.next().ok_or(PatternProblem::UnclosedClass),
             byte => Ok(byte),
         }
     }
 
     /// Takes `:name:]` and adds its members; `false` if it does not end with `:]`.
-    fn named_class(&mut self, set: &mut Set) -> Result<bool, &'static str> {
+    fn named_class(&mut self, set: &mut Set) -> Result<bool, PatternProblem> {
         let rest = &self.pattern[self.at + 1..];
-        let end = rest.iter().position(|&byte| byte == b']').ok_or(UNCLOSED)?;
+        let end = rest.iter().position(|&byte| byte == b']').ok_or(PatternProblem::UnclosedClass)?;
         let Some(name) = rest[..end].strip_suffix(b":") else { return Ok(false) };
         let is_member: fn(&u8) -> bool = match name {
             b"alnum" => u8::is_ascii_alphanumeric,
@@ -185,7 +185,7 @@ impl Reader<'_> {
             b"space" => |byte| matches!(byte, b' ' | b'\t'..=b'\r'),
             b"upper" => u8::is_ascii_uppercase,
             b"xdigit" => u8::is_ascii_hexdigit,
-            _ => return Err("names an unknown class of characters (`[:digit:]` is one)"),
+            _ => return Err(PatternProblem::UnknownClass),
         };
         for byte in (0..=u8::MAX).filter(is_member) {
             set[usize::from(byte)] = true;
@@ -296,7 +296,7 @@ mod tests {
             ("[/]", "nothing"),
             (r"a\", "nothing follows"),
         ] {
-            let problem = Glob::parse(pattern.as_bytes()).unwrap_err();
+            let problem = Glob::parse(pattern.as_bytes()).unwrap_err().to_string();
             assert!(problem.contains(word), "{pattern}: {problem}");
         }
     }

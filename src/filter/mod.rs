@@ -4,6 +4,7 @@ mod bad_pattern;
 mod encoding;
 mod glob;
 mod hits;
+mod left_out;
 mod reserved;
 mod rules;
 
@@ -14,7 +15,8 @@ use towpath_backend::{Kind, Metadata, RelPath, Timestamp};
 
 use crate::error::UsageError;
 use crate::setters::setters;
-pub use bad_pattern::BadPattern;
+pub use bad_pattern::{BadPattern, PatternProblem};
+pub use left_out::LeftOut;
 pub(crate) use reserved::is_reserved;
 pub use rules::{Rule, Rules};
 
@@ -97,16 +99,16 @@ impl Filter {
 
     /// Why a file of this size and time is left out; `None` if it is not, and
     /// for all that is no regular file.
-    pub fn leaves_out(&self, metadata: &Metadata) -> Option<&'static str> {
+    pub fn leaves_out(&self, metadata: &Metadata) -> Option<LeftOut> {
         if metadata.kind != Kind::File {
             return None;
         }
         if self.max_size_bytes.is_some_and(|max| metadata.size_bytes > max) {
-            Some("it is larger than the largest size that is sent")
+            Some(LeftOut::TooLarge)
         } else if self.min_size_bytes.is_some_and(|min| metadata.size_bytes < min) {
-            Some("it is smaller than the smallest size that is sent")
+            Some(LeftOut::TooSmall)
         } else if self.newer_than.is_some_and(|time| metadata.modified <= time) {
-            Some("it is older than what is sent")
+            Some(LeftOut::TooOld)
         } else {
             None
         }

@@ -3,7 +3,7 @@
 use regex::bytes::{RegexSet, RegexSetBuilder};
 use towpath_backend::RelPath;
 
-use super::bad_pattern::BadPattern;
+use super::bad_pattern::{BadPattern, PatternProblem};
 use super::encoding;
 use super::glob::Glob;
 use super::hits::Hits;
@@ -94,7 +94,7 @@ impl Rule {
 
     fn single(pattern: &[u8], includes: bool) -> Result<Self, BadPattern> {
         if pattern.starts_with(b"!") {
-            let problem = r"begins with `!`, which only a list of patterns knows; write `\!` for a name that does";
+            let problem = PatternProblem::LeadingBang;
             return Err(BadPattern { line: None, pattern: pattern.to_vec(), problem });
         }
         Self::parse(pattern, includes)

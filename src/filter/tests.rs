@@ -68,9 +68,9 @@ fn limits_are_for_regular_files_and_take_their_bounds_in() {
         Filter::default().max_size_bytes(Some(10)).min_size_bytes(Some(5)).newer_than(Some(Timestamp::from_ns(100)));
     let file = |size, time| filter.leaves_out(&Metadata::new(Kind::File, size, Timestamp::from_ns(time)));
     assert_eq!((file(5, 101), file(10, 101)), (None, None));
-    assert!(file(4, 101).unwrap().contains("smaller"));
-    assert!(file(11, 101).unwrap().contains("larger"));
-    assert!(file(7, 100).unwrap().contains("older"));
+    assert_eq!(file(4, 101), Some(LeftOut::TooSmall));
+    assert_eq!(file(11, 101), Some(LeftOut::TooLarge));
+    assert_eq!(file(7, 100), Some(LeftOut::TooOld));
     for kind in [Kind::Dir, Kind::Symlink, Kind::Other] {
         assert_eq!(filter.leaves_out(&Metadata::new(kind, 4096, Timestamp::from_ns(0))), None);
     }

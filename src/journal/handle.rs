@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::audit::AuditLog;
 use crate::error::{Error, Result};
+use crate::event::Warning;
 use crate::journal::store::db::Db;
 use crate::journal::store::open::{self, Roots};
 
@@ -113,7 +114,7 @@ impl Journal {
     }
 
     /// Returns the warnings about database and log collected since the last call.
-    pub(crate) async fn take_warnings(&self) -> Result<Vec<String>> {
+    pub(crate) async fn take_warnings(&self) -> Result<Vec<Warning>> {
         self.call(|db| Ok(db.take_warnings())).await
     }
 }

@@ -107,10 +107,10 @@ impl Builder {
     /// [`Error::Usage`](crate::Error::Usage) if something is missing, out of bounds or contradictory.
     pub fn build(self) -> Result<(Migration, EventStream)> {
         self.options.check()?;
-        let source = self.source.ok_or(UsageError::Missing("a source"))?;
-        let sink = self.sink.ok_or(UsageError::Missing("a sink"))?;
-        let database = self.database.ok_or(UsageError::Missing("a database"))?;
-        let audit_log = self.audit_log.ok_or(UsageError::Missing("an audit log"))?;
+        let source = self.source.ok_or(UsageError::NoSource)?;
+        let sink = self.sink.ok_or(UsageError::NoSink)?;
+        let database = self.database.ok_or(UsageError::NoDatabase)?;
+        let audit_log = self.audit_log.ok_or(UsageError::NoAuditLog)?;
         if self.options.write_mode == WriteMode::Atomic && !sink.capabilities().renames {
             return Err(UsageError::NoAtomicRename.into());
         }

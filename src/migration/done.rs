@@ -62,7 +62,7 @@ impl Done {
             deleted_files: tally.deleted_files,
             deleted_dirs: tally.deleted_dirs,
             protected: tally.protected,
-            refused_attributes: tally.refused_attributes,
+            attributes_not_accepted: tally.attributes_not_accepted,
             denied_attributes: tally.denied_attributes,
             planned,
             refusal: tally.refusal,

@@ -15,7 +15,7 @@ use super::{run_lines, same_tree};
 use crate::audit::AuditLog;
 use crate::dir_locks::DirLocks;
 use crate::error::{Error, Result, TreeFailure};
-use crate::event::Side;
+use crate::event::{Side, Warning};
 use crate::event_stream::Emitter;
 use crate::journal::{self, Journal, JournalThread, RecordedSink, Roots, RunEnd, RunRequest};
 use crate::options::Options;
@@ -139,8 +139,8 @@ impl Migration {
         if !session.options.dry_run {
             session.journal.record_capabilities(session.sink.capabilities()).await?;
         }
-        for message in session.journal.take_warnings().await? {
-            session.reporter.warn(message).await;
+        for warning in session.journal.take_warnings().await? {
+            session.reporter.warn(warning).await;
         }
         warn_of_lost_times(session).await;
         let adapting = adapt_limit(session);
@@ -227,12 +227,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 /// A storage may accept times and keep its own, without an error.
 async fn warn_of_lost_times(session: &Session) {
     if !session.sink.capabilities().sets_mtime {
-        let message = format!(
-            "the destination {} does not keep mtimes: what arrives has the time of its arrival, and only sizes are \
-             compared, so that a file that changed and kept its size is not sent again",
-            session.root(Side::Sink)
-        );
-        session.reporter.warn(message).await;
+        session.reporter.warn(Warning::MtimesNotKept { sink_root: session.sink.root().to_vec() }).await;
     }
 }
 

@@ -57,7 +57,7 @@ pub(super) fn end_line(
         ("deleted_files", report.deleted_files),
         ("deleted_dirs", report.deleted_dirs),
         ("protected", report.protected),
-        ("refused_attributes", report.refused_attributes),
+        ("refused_attributes", report.attributes_not_accepted),
     ] {
         line.put(key, number);
     }

@@ -33,12 +33,12 @@ pub(crate) async fn run(session: &Arc<Session>, work: DirWork, tally: &mut Tally
                     // What it did not keep before was reported then.
                     let is_known = kept == dir.kept && !kept.is_empty();
                     let not_accepted = if is_known { Vec::new() } else { not_accepted };
-                    tally.add_refused(&not_accepted);
+                    tally.add_not_accepted(&not_accepted);
                     report_not_accepted(session, &dir, &not_accepted).await?;
                     done.push((dir.id, kept));
                 }
                 Err(error) if is_not_kept(session, work, &error) => {
-                    not_kept.add(&error);
+                    not_kept.add(error);
                     done.push((dir.id, Kept::default()));
                 }
                 Err(error) => {
@@ -58,21 +58,20 @@ pub(crate) async fn run(session: &Arc<Session>, work: DirWork, tally: &mut Tally
 #[derive(Default)]
 struct NotKept {
     dirs: u64,
-    reason: String,
+    /// How the sink rejected the first.
+    error: Option<Arc<BackendError>>,
 }
 
 impl NotKept {
-    fn add(&mut self, error: &BackendError) {
-        if self.dirs == 0 {
-            self.reason = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
-        }
+    fn add(&mut self, error: BackendError) {
         self.dirs += 1;
+        self.error.get_or_insert_with(|| Arc::new(error));
     }
 
     /// Reports them once, unless the sink was opened to keep none.
     async fn report(self, session: &Session) {
-        if self.dirs > 0 && session.sink.capabilities().empty_directories {
-            session.reporter.notify(Event::EmptyDirsNotKept { dirs: self.dirs, reason: self.reason }).await;
+        if let Some(error) = self.error.filter(|_| session.sink.capabilities().empty_directories) {
+            session.reporter.notify(Event::EmptyDirsNotKept { dirs: self.dirs, error }).await;
         }
     }
 }
@@ -143,7 +142,7 @@ async fn create_checked(session: &Session, dir: &RelPath) -> towpath_backend::Re
             ErrorKind::AlreadyExists,
             "create directory",
             dir,
-            format!("a {kind} is in its place; remove it and run the same command again"),
+            format!("a {kind} has this name; remove it and run the same command again"),
         )),
     }
 }

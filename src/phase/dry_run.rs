@@ -3,7 +3,7 @@
 use towpath_backend::RelPath;
 
 use crate::error::{Error, GuardRefusal, Result};
-use crate::event::{Action, Event};
+use crate::event::{Action, Event, PlanReason};
 use crate::guard;
 use crate::journal::{ConflictingEntry, DirWork, ExtraKey, FileKey, PlannedWork, Respelling, Step, StepKey};
 use crate::options::Mirror;
@@ -67,7 +67,7 @@ impl DryRun<'_> {
                     // With a mirror it is among the directories that the source does not have.
                     Some(ConflictingEntry::Dir) if !mirror => {
                         found.planned.deleted_dirs += 1;
-                        found.add(Action::DeleteDir, &file.path, None, "a file of the source replaces it".to_owned());
+                        found.add(Action::DeleteDir, &file.path, None, PlanReason::ReplacedByFile);
                     }
                     _ => {}
                 }
@@ -77,7 +77,7 @@ impl DryRun<'_> {
                         (Action::Send, &mut found.planned.sent.files)
                     }
                     PlannedWork::Link => (Action::Link, &mut found.planned.linked_files),
-                    PlannedWork::Attributes => (Action::SetAttributes, &mut found.planned.settled_files),
+                    PlannedWork::Attributes => (Action::SetAttributes, &mut found.planned.attribute_files),
                     PlannedWork::Fail => (Action::Fail, &mut found.planned.failing_files),
                 };
                 *count += 1;
@@ -95,15 +95,15 @@ impl DryRun<'_> {
             after = last.path.clone();
             for Respelling { path, at_sink } in page {
                 found.planned.renamed += 1;
-                let name = String::from_utf8_lossy(at_sink.name().unwrap_or_default()).into_owned();
-                found.add(Action::Rename, &path, None, format!("the destination spells it {name:?}"));
+                let name = at_sink.name().unwrap_or_default().to_vec();
+                found.add(Action::Rename, &path, None, PlanReason::SpelledAtSink(name));
             }
             self.keep(found).await?;
         }
     }
 
     async fn dirs(&self, found: &mut Steps) -> Result<()> {
-        let are_made = self.0.sink.capabilities().empty_directories;
+        let are_created = self.0.sink.capabilities().empty_directories;
         let mut after = 0;
         loop {
             let page = self.0.journal.pending_dirs(DirWork::Create, after, PAGE).await?;
@@ -116,9 +116,9 @@ impl DryRun<'_> {
                 if let Some(size_bytes) = self.0.journal.file_in_place_of(dir.path.clone()).await? {
                     found.add_conflict(&dir.path, size_bytes);
                 }
-                if are_made {
-                    found.planned.made_dirs += 1;
-                    found.add(Action::MakeDir, &dir.path, None, "missing".to_owned());
+                if are_created {
+                    found.planned.created_dirs += 1;
+                    found.add(Action::MakeDir, &dir.path, None, PlanReason::Missing);
                 }
             }
             self.keep(found).await?;
@@ -134,7 +134,6 @@ impl DryRun<'_> {
                 None
             }
         };
-        let reason = || "not in the source".to_owned();
         let mut next = Some(ExtraKey::first());
         while let Some(after) = next.filter(|_| !self.0.is_stopped()) {
             let page = self.0.journal.extra_files(after, PAGE).await?;
@@ -142,7 +141,7 @@ impl DryRun<'_> {
             found.planned.protected += page.protected;
             for extra in page.extras {
                 found.planned.deleted_files += 1;
-                found.add(Action::Delete, &extra.path, Some(extra.metadata.size_bytes), reason());
+                found.add(Action::Delete, &extra.path, Some(extra.metadata.size_bytes), PlanReason::NotInSource);
             }
             self.keep(found).await?;
         }
@@ -154,7 +153,7 @@ impl DryRun<'_> {
             for dir in page {
                 if self.0.journal.protection(dir.clone()).await?.is_none() {
                     found.planned.deleted_dirs += 1;
-                    found.add(Action::DeleteDir, &dir, None, reason());
+                    found.add(Action::DeleteDir, &dir, None, PlanReason::NotInSource);
                 }
             }
             self.keep(found).await?;
@@ -171,13 +170,12 @@ struct Steps {
 }
 
 impl Steps {
-    fn add(&mut self, action: Action, path: &RelPath, size_bytes: Option<u64>, reason: String) {
+    fn add(&mut self, action: Action, path: &RelPath, size_bytes: Option<u64>, reason: PlanReason) {
         self.page.push(Step { action, path: path.clone(), size_bytes, reason });
     }
 
     fn add_conflict(&mut self, path: &RelPath, size_bytes: u64) {
         self.planned.deleted_files += 1;
-        let reason = "it conflicts with what the source has there".to_owned();
-        self.add(Action::Delete, path, Some(size_bytes), reason);
+        self.add(Action::Delete, path, Some(size_bytes), PlanReason::ConflictsWithSource);
     }
 }

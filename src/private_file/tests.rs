@@ -124,7 +124,7 @@ fn in_a_folder_where_everybody_replaces_files_nothing_is_kept() {
     set_mode(folder.path(), 0o777);
     let path = folder.path().join("file");
     let own = open(&path, Access::Write).unwrap();
-    assert!(own.warnings[0].contains("`chmod o-w /"), "{:?}", own.warnings);
+    assert!(own.warnings[0].to_string().contains("`chmod o-w /"), "{:?}", own.warnings);
     set_mode(folder.path(), 0o1777);
     assert!(open(&path, Access::Write).unwrap().warnings.is_empty(), "as /tmp is");
     set_mode(folder.path(), 0o777);

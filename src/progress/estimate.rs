@@ -9,6 +9,7 @@ use super::snapshot::{Phase, Snapshot};
 
 /// The speed of a transfer, and how long it will take.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Estimate {
     /// Bytes written per second, over the last seconds.
     pub bandwidth_bytes_per_s: u64,

@@ -8,6 +8,7 @@ use crate::event::{Counts, Totals};
 
 /// What a migration is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Phase {
     /// Opening the database and identifying the trees.
     #[default]
@@ -22,6 +23,7 @@ pub enum Phase {
 
 /// A file in flight.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CurrentFile {
     /// Its path in both trees.
     pub path: RelPath,
@@ -38,6 +40,11 @@ pub struct CurrentFile {
 }
 
 impl CurrentFile {
+    /// A file of which nothing was sent yet, as consumers of snapshots need in their tests.
+    pub fn new(path: RelPath, size_bytes: u64) -> Self {
+        Self { path, size_bytes, written_bytes: 0, hole_bytes: 0, has_long_holes: false, hashes_hole: false }
+    }
+
     /// How far its copy has come: what was written and the holes passed over.
     pub fn position_bytes(&self) -> u64 {
         self.written_bytes.saturating_add(self.hole_bytes).min(self.size_bytes)
@@ -51,6 +58,7 @@ impl CurrentFile {
 
 /// The state of a migration at one moment.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Snapshot {
     /// What it was doing.
     pub phase: Phase,

@@ -55,7 +55,7 @@ fn every_step_is_listed_with_its_reason_and_nothing_changes() {
         ("send", "later", "mtime differs"),
         ("send", "dir/kind", "of another kind"),
         ("send", "missing \u{7}", "missing"),
-        ("send", "blocked", "a directory is in its place"),
+        ("send", "blocked", "a directory has its name"),
         ("link", "name", "another name of a file"),
         ("mkdir", "empty", "missing"),
         ("delete", "dir/kind", "it conflicts with what the source has there"),

@@ -270,7 +270,7 @@ fn system_directories_in_the_root_are_neither_sent_nor_deleted() {
         ]
     );
     for (name, times) in [("lost+found", 1), ("$RECYCLE.BIN", 1), (".snapshot", 0)] {
-        let reported = ended.stderr.lines().filter(|line| line.contains(&format!("old/{name} is left out")));
+        let reported = ended.stderr.lines().filter(|line| line.contains(&format!("old/{name} is excluded")));
         assert_eq!(reported.count(), times, "{name}: {}", ended.stderr);
     }
     bench.sync(&["--include", "/lost+found"]).with_status(0);

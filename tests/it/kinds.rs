@@ -61,7 +61,7 @@ fn a_directory_with_content_is_never_removed_for_a_file() {
     write(&bench.dest(), "file/inner", "precious");
     write(&bench.dest(), "link/inner", "precious");
     let ended = bench.sync(&[]).with_status(3);
-    assert!(ended.stderr.contains("a directory with content is in its place"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("a non-empty directory has this name"), "{}", ended.stderr);
     for name in ["file/inner", "link/inner"] {
         assert_eq!(fs::read(bench.dest().join(name)).unwrap(), b"precious");
     }

@@ -108,7 +108,7 @@ fn files_of_a_file_system_unmounted_during_the_run_do_not_count_as_vanished() {
     }
     let run = bench.start(&["--delete-extras", "--bwlimit", "1M", "--lanes", "1"]);
     wait_until("the file is in flight", || bench.dest().join("dir/large").exists());
-    // Another file system in its place, whose root has the same inode number.
+    // Another file system at its path, whose root has the same inode number.
     drop(mount);
     let _other = Mount::tmpfs(&bench.source().join("inner")).unwrap();
     let ended = end(run).with_status(3);

@@ -223,7 +223,7 @@ fn empty_sink_of(capabilities: Capabilities) -> MockSink {
 #[test]
 fn building_a_migration_names_what_is_missing() {
     let missing = towpath::Migration::builder().build().err().unwrap();
-    assert!(matches!(&missing, Error::Usage(towpath::UsageError::Missing("a source"))), "{missing}");
+    assert!(matches!(&missing, Error::Usage(towpath::UsageError::NoSource)), "{missing}");
 }
 
 /// A sink with these rules for names and this listing.

@@ -2,19 +2,22 @@
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 use towpath_backend::{Capabilities, Identity};
 
-use crate::error::{Error, Result};
+use crate::error::{DatabaseError, Result};
 use crate::event::Side;
 use crate::journal::dry_run::probe;
 use crate::journal::handle::Journal;
+use crate::journal::store::failure;
 use crate::journal::store::open::{Roots, open_beside_others};
 use crate::journal::store::value::Name;
 
 /// What a database records of its sink.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct RecordedSink {
     /// Its identity at the last complete scan.
     pub identity: Option<Identity>,
@@ -37,9 +40,8 @@ impl Journal {
 /// run is writing to it. `None`: the database does not exist yet.
 pub(crate) fn copy(from: &Path, to: &Path, roots: &Roots) -> Result<Option<RecordedSink>> {
     let Some(connection) = open_beside_others(from, roots)? else { return Ok(None) };
-    let failed = |error: rusqlite::Error| Error::Database {
-        path: from.to_owned(),
-        problem: format!("cannot be copied to {} for the dry run: {error}", to.display()),
+    let failed = |error: rusqlite::Error| {
+        failure::at(from, DatabaseError::NotCopied { copy: to.to_owned(), error: Arc::new(error) })
     };
     connection.execute("VACUUM INTO ?1", [Name(to.as_os_str().as_bytes())]).map_err(failed)?;
     drop(connection);

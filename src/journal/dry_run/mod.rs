@@ -3,4 +3,5 @@
 pub(super) mod copy;
 pub(super) mod planned;
 mod probe;
+mod reason;
 pub(super) mod steps;

@@ -4,10 +4,12 @@ use rusqlite::{Row, named_params, params};
 use towpath_backend::{NameRules, RelPath};
 
 use crate::error::Result;
+use crate::event::PlanReason;
+use crate::journal::dry_run::reason;
 use crate::journal::handle::Journal;
 use crate::journal::row::file::{EntryKind, FileKey, StoredWork};
 use crate::journal::store::db::Db;
-use crate::journal::store::value::{Name, Tolerance, bytes, limit, number, optional_number, path_in};
+use crate::journal::store::value::{Name, bytes, limit, number, optional_number, path_in};
 
 /// A file that a run would work on.
 #[derive(Debug)]
@@ -16,7 +18,7 @@ pub(crate) struct PlannedFile {
     pub(crate) path: RelPath,
     pub(crate) size_bytes: u64,
     pub(crate) what: PlannedWork,
-    pub(crate) reason: String,
+    pub(crate) reason: PlanReason,
     /// The entry that is removed before it is written.
     pub(crate) conflict: Option<ConflictingEntry>,
 }
@@ -86,7 +88,7 @@ impl Journal {
     ) -> Result<Vec<PlannedFile>> {
         self.call(move |db| {
             db.create_name_functions(names)?;
-            db.planned_files(&after, files, mirror, Tolerance(tolerance_ns), names)
+            db.planned_files(&after, files, mirror, tolerance_ns, names)
         })
         .await
     }
@@ -98,47 +100,30 @@ impl Db {
         after: &FileKey,
         files: usize,
         mirror: bool,
-        tolerance: Tolerance,
+        tolerance_ns: Option<u64>,
         names: NameRules,
     ) -> Result<Vec<PlannedFile>> {
         self.rows(
             &format!(
-                "SELECT file.dir AS dir, file.name AS name, dir.path AS dir_path, file.size AS size, file.work AS work,
-                 CASE
-                     WHEN file.work = 3 THEN file.problem
-                     WHEN file.work = 2 THEN 'permissions or owner differ'
-                     WHEN file.work = 1 THEN 'another name of a file'
-                     WHEN there.kind IS NULL THEN 'missing'
-                     WHEN there.kind <> file.kind THEN 'of another kind'
-                     WHEN there.size <> coalesce(file.kept_size, file.size) THEN 'size differs'
-                     WHEN there.modified - file.modified BETWEEN -999999999 AND 999999999
-                         AND there.modified - file.modified NOT BETWEEN -:tolerance AND :tolerance
-                         THEN 'mtime differs by a fraction of a second'
-                     WHEN there.modified - coalesce(file.kept_modified, file.modified)
-                         NOT BETWEEN -:tolerance AND :tolerance
-                         THEN 'mtime differs'
-                     ELSE 'in flight at an unclean shutdown'
-                 END AS reason,
+                "SELECT file.dir AS dir, file.name AS name, dir.path AS dir_path, {},
                  (SELECT EXISTS (SELECT 1 FROM sink_entry AS inner WHERE inner.dir = twin.id)
                          OR EXISTS (SELECT 1 FROM dir AS below
                              WHERE below.parent = twin.id AND below.sink_scan = twin.sink_scan)
-                  FROM dir AS twin WHERE twin.sink_scan = (SELECT max(id) FROM scan) AND {}) AS full_dir,
-                 there.kind AS sink_kind, file.kind AS kind, there.size AS sink_size
+                  FROM dir AS twin WHERE twin.sink_scan = (SELECT max(id) FROM scan) AND {}) AS full_dir
                  FROM file JOIN dir ON dir.id = file.dir
                  LEFT JOIN sink_entry AS there ON there.dir = file.dir AND there.name = file.name
                  WHERE status = 0 AND (file.dir, file.name) > (:dir, :name)
                  ORDER BY file.dir, file.name LIMIT :limit",
+                reason::COLUMNS,
                 same_name(names)
             ),
-            named_params! {
-                ":dir": after.dir, ":name": Name(&after.name), ":limit": limit(files), ":tolerance": tolerance,
-            },
-            |row| planned(row, mirror),
+            named_params! { ":dir": after.dir, ":name": Name(&after.name), ":limit": limit(files) },
+            |row| planned(row, mirror, tolerance_ns),
         )
     }
 }
 
-fn planned(row: &Row<'_>, mirror: bool) -> rusqlite::Result<PlannedFile> {
+fn planned(row: &Row<'_>, mirror: bool, tolerance_ns: Option<u64>) -> rusqlite::Result<PlannedFile> {
     let what = match row.get("work")? {
         StoredWork::Content => PlannedWork::Send,
         StoredWork::Name => PlannedWork::Link,
@@ -149,12 +134,10 @@ fn planned(row: &Row<'_>, mirror: bool) -> rusqlite::Result<PlannedFile> {
     let full_dir = row.get::<_, Option<bool>>("full_dir")?;
     let sink_kind = row.get::<_, Option<EntryKind>>("sink_kind")?;
     let (what, reason) = match full_dir {
-        _ if sink_kind == Some(EntryKind::Other) => {
-            (PlannedWork::Fail, "a special file (FIFO, socket or device) is in its place: remove it".to_owned())
-        }
-        Some(true) if !mirror => (PlannedWork::Fail, "a directory with content is in its place".to_owned()),
-        Some(_) if what != PlannedWork::Fail => (what, "a directory is in its place".to_owned()),
-        _ => (what, row.get::<_, Option<String>>("reason")?.unwrap_or_default()),
+        _ if sink_kind == Some(EntryKind::Other) => (PlannedWork::Fail, PlanReason::SpecialFileConflicts),
+        Some(true) if !mirror => (PlannedWork::Fail, PlanReason::FullDirConflicts),
+        Some(_) if what != PlannedWork::Fail => (what, PlanReason::DirConflicts),
+        _ => (what, reason::of_row(row, tolerance_ns)?),
     };
     let has_other_kind = sink_kind.is_some_and(|there| there != EntryKind::Other)
         && sink_kind != row.get::<_, Option<EntryKind>>("kind")?;

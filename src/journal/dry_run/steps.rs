@@ -5,7 +5,8 @@ use rusqlite::{named_params, params};
 use towpath_backend::RelPath;
 
 use crate::error::Result;
-use crate::event::Action;
+use crate::event::{Action, PlanReason};
+use crate::journal::dry_run::reason;
 use crate::journal::handle::Journal;
 use crate::journal::store::value::{limit, optional_number, path, signed, stored_as_integer};
 
@@ -15,7 +16,7 @@ pub(crate) struct Step {
     pub(crate) action: Action,
     pub(crate) path: RelPath,
     pub(crate) size_bytes: Option<u64>,
-    pub(crate) reason: String,
+    pub(crate) reason: PlanReason,
 }
 
 impl Step {
@@ -52,7 +53,8 @@ stored_as_integer!(Action {
 });
 
 const TABLE: &str = "CREATE TEMP TABLE IF NOT EXISTS step(
-        path BLOB NOT NULL, place INTEGER NOT NULL, size INTEGER, reason TEXT NOT NULL, PRIMARY KEY (path, place)
+        path BLOB NOT NULL, place INTEGER NOT NULL, size INTEGER, reason INTEGER NOT NULL, detail BLOB,
+        PRIMARY KEY (path, place)
     ) STRICT, WITHOUT ROWID";
 
 impl Journal {
@@ -61,8 +63,10 @@ impl Journal {
         self.call(move |db| {
             db.execute(TABLE, [])?;
             for Step { action, path, size_bytes, reason } in steps {
-                let values = params![path.as_bytes(), action, size_bytes.map(signed), reason];
-                db.execute("INSERT OR REPLACE INTO step(path, place, size, reason) VALUES (?1, ?2, ?3, ?4)", values)?;
+                let (reason, detail) = reason::stored(&reason);
+                let values = params![path.as_bytes(), action, size_bytes.map(signed), reason, detail];
+                let sql = "INSERT OR REPLACE INTO step(path, place, size, reason, detail) VALUES (?1, ?2, ?3, ?4, ?5)";
+                db.execute(sql, values)?;
             }
             Ok(())
         })
@@ -74,7 +78,7 @@ impl Journal {
         self.call(move |db| {
             db.execute(TABLE, [])?;
             db.rows(
-                "SELECT path, place, size, reason FROM step WHERE (path, place) > (:path, coalesce(:place, -1))
+                "SELECT path, place, size, reason, detail FROM step WHERE (path, place) > (:path, coalesce(:place, -1))
                  ORDER BY path, place LIMIT :limit",
                 named_params! { ":path": after.path, ":place": after.action, ":limit": limit(steps) },
                 |row| {
@@ -82,7 +86,7 @@ impl Journal {
                         action: row.get("place")?,
                         path: path(row, "path")?,
                         size_bytes: optional_number(row, "size")?,
-                        reason: row.get("reason")?,
+                        reason: reason::from_stored(row)?,
                     })
                 },
             )

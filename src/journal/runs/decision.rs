@@ -1,7 +1,7 @@
 //! The resume-or-scan decision: whether a run resumes the backlog of an earlier one or scans.
 
 use crate::audit::RunLine;
-use crate::error::{Error, Result};
+use crate::error::{Error, NoBacklog, Result};
 use crate::event::{BacklogOrigin, ScanReason};
 use crate::journal::backlog::summary::Backlog;
 use crate::journal::store::db::Db;
@@ -93,9 +93,9 @@ impl Db {
     /// never resumed.
     fn decision_without_scan(&self, reason: ScanReason, settings: &str) -> Result<Decision> {
         Err(Error::NoBacklog(match reason {
-            ScanReason::FirstRun => "these trees were not scanned yet",
-            ScanReason::Interrupted => "the last scan was interrupted",
-            _ if !self.has_settings(settings)? => "filters or options have changed since the last scan",
+            ScanReason::FirstRun => NoBacklog::NotScanned,
+            ScanReason::Interrupted => NoBacklog::ScanInterrupted,
+            _ if !self.has_settings(settings)? => NoBacklog::OtherSettings,
             _ => {
                 let (backlog, origin) = (self.backlog()?, BacklogOrigin::Failed);
                 return Ok(Decision::Resume { backlog, origin, then: None });

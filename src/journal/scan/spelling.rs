@@ -165,6 +165,6 @@ impl Db {
             [],
         )?;
         self.execute("DELETE FROM stale", [])?;
-        self.connection.execute(insert, [self.scan()?.id]).map(drop).map_err(|error| self.error(&error))
+        self.connection.execute(insert, [self.scan()?.id]).map(drop).map_err(|error| self.error(error))
     }
 }

@@ -11,9 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::audit::{AuditLog, Line, RunLine};
 use crate::error::{Error, Result};
+use crate::event::Warning;
 use crate::journal::store::current_scan::CurrentScan;
+use crate::journal::store::failure::{self, failed_io, of_sqlite};
 use crate::journal::store::open_files::OpenFiles;
-use crate::journal::store::problem::{describe, failed_io};
 use crate::journal::store::value::{number, signed};
 
 /// Changes after which a transaction is committed even if jobs wait.
@@ -37,7 +38,7 @@ pub(in crate::journal) struct Opened {
     /// It was just created.
     pub(in crate::journal) fresh: bool,
     /// Problems that do not prevent using it.
-    pub(in crate::journal) warnings: Vec<String>,
+    pub(in crate::journal) warnings: Vec<Warning>,
 }
 
 /// The database, owned by its thread.
@@ -53,7 +54,7 @@ pub(in crate::journal) struct Db {
     /// Lines of the open transaction.
     lines: Vec<u8>,
     lines_committed: Option<Instant>,
-    warnings: Vec<String>,
+    warnings: Vec<Warning>,
     /// The database is new: no scan is complete.
     pub(in crate::journal) fresh: bool,
     /// `None` until this run begins one.
@@ -110,7 +111,7 @@ impl Db {
         let is_stopped = move || armed.load(Relaxed) && stop.is_cancelled();
         self.connection
             .progress_handler(INSTRUCTIONS_BETWEEN_CHECKS, Some(is_stopped))
-            .map_err(|error| self.error(&error))
+            .map_err(|error| self.error(error))
     }
 
     /// Runs a job that can be interrupted. An interruption rolls back the job, but no earlier changes.
@@ -123,11 +124,11 @@ impl Db {
     }
 
     /// Converts an error of SQLite.
-    pub(in crate::journal) fn error(&self, error: &rusqlite::Error) -> Error {
+    pub(in crate::journal) fn error(&self, error: rusqlite::Error) -> Error {
         if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) {
             return Error::Interrupted;
         }
-        Error::Database { path: self.path.clone(), problem: describe(error) }
+        failure::at(&self.path, of_sqlite(error))
     }
 
     /// Runs `job` inside the open transaction, or a new one. If it fails, the
@@ -265,10 +266,8 @@ impl Db {
 
     fn sync_wal(&self) -> Result<()> {
         let Some(wal) = &self.wal else { return Ok(()) };
-        wal.sync_data().map_err(|error| Error::Database {
-            path: self.path.clone(),
-            problem: failed_io("its write-ahead log cannot be made durable", &error),
-        })
+        wal.sync_data()
+            .map_err(|error| failure::at(&self.path, failed_io("its write-ahead log cannot be made durable", error)))
     }
 
     fn rollback(&mut self) {
@@ -279,7 +278,7 @@ impl Db {
     }
 
     /// Returns the warnings collected since the last call.
-    pub(in crate::journal) fn take_warnings(&mut self) -> Vec<String> {
+    pub(in crate::journal) fn take_warnings(&mut self) -> Vec<Warning> {
         let mut warnings = std::mem::take(&mut self.warnings);
         warnings.extend(self.log.take_warnings());
         warnings
@@ -301,7 +300,7 @@ impl Db {
         self.connection
             .prepare_cached(sql)
             .and_then(|mut statement| statement.execute(values))
-            .map_err(|error| self.error(&error))
+            .map_err(|error| self.error(error))
     }
 
     /// The one row of a query, or `None`.
@@ -315,7 +314,7 @@ impl Db {
         self.connection
             .prepare_cached(sql)
             .and_then(|mut statement| statement.query_row(values, read).optional())
-            .map_err(|error| self.error(&error))
+            .map_err(|error| self.error(error))
     }
 
     /// Whether a query returns any row.
@@ -334,7 +333,7 @@ impl Db {
             let mut statement = self.connection.prepare_cached(sql)?;
             statement.query_map(values, read)?.collect::<rusqlite::Result<Vec<T>>>()
         };
-        collect().map_err(|error| self.error(&error))
+        collect().map_err(|error| self.error(error))
     }
 
     /// Completes the log if the last run was interrupted while appending to it; then clears the outbox.
@@ -364,8 +363,8 @@ fn no_scan() -> Error {
 /// A copy of the error, for the next job.
 fn copy(error: &Error) -> Option<Error> {
     match error {
-        Error::Database { path, problem } => Some(Error::Database { path: path.clone(), problem: problem.clone() }),
-        Error::AuditLog { path, problem } => Some(Error::AuditLog { path: path.clone(), problem: problem.clone() }),
+        Error::Database { path, error } => Some(Error::Database { path: path.clone(), error: error.clone() }),
+        Error::AuditLog { path, error } => Some(Error::AuditLog { path: path.clone(), error: error.clone() }),
         _ => None,
     }
 }

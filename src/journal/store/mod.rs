@@ -2,10 +2,10 @@
 
 pub(super) mod current_scan;
 pub(super) mod db;
+pub(in crate::journal) mod failure;
 mod name_functions;
 pub(super) mod open;
 mod open_files;
-mod problem;
 pub(super) mod sums;
 mod upgrade;
 pub(super) mod value;

@@ -26,7 +26,7 @@ impl Db {
                 self.connection
                     .create_scalar_function("name_key", 1, flags, move |context| Ok(key(rules, &name(context))))
             })
-            .map_err(|error| self.error(&error))
+            .map_err(|error| self.error(error))
     }
 }
 

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use crate::error::{Error, GuardRefusal, Result};
-use crate::event::Side;
+use crate::error::{DatabaseError, Error, GuardRefusal, Result};
+use crate::event::{Side, Warning};
 use crate::journal::store::db::Opened;
+use crate::journal::store::failure::{self, damaged, failed_io, of_sqlite};
 use crate::journal::store::open_files::OpenFiles;
-use crate::journal::store::problem::{damaged, describe, failed_io};
 use crate::journal::store::upgrade::upgrade;
 use crate::journal::store::value::{Name, bytes};
 use crate::own_files;
@@ -43,7 +43,7 @@ pub(crate) fn check_file(path: &Path, roots: &Roots) -> Result<()> {
         return Ok(());
     }
     let connection = connect(path, &lock)?;
-    if !is_unfinished(&connection).map_err(|error| failed(path, &error))? {
+    if !is_unfinished(&connection).map_err(|error| failed(path, error))? {
         check_usable(path, &connection, roots)?;
     }
     Ok(())
@@ -53,33 +53,32 @@ pub(crate) fn check_file(path: &Path, roots: &Roots) -> Result<()> {
 pub(in crate::journal) fn open_beside_others(path: &Path, roots: &Roots) -> Result<Option<Connection>> {
     let opened = match private_file::open(path, Access::Read) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        opened => opened.map_err(|error| cannot_be_opened(path, &error))?,
+        opened => opened.map_err(|error| cannot_be_opened(path, error))?,
     };
     check_companions(path, &opened.path, false)?;
     if is_fresh(path, &opened.file)? {
         return Ok(None);
     }
     let connection = connect(path, &opened)?;
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| failed(path, &error))?;
-    if is_unfinished(&connection).map_err(|error| failed(path, &error))? {
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| failed(path, error))?;
+    if is_unfinished(&connection).map_err(|error| failed(path, error))? {
         return Ok(None);
     }
     check_usable(path, &connection, roots)?;
     Ok(Some(connection))
 }
 
-fn failed(path: &Path, error: &rusqlite::Error) -> Error {
-    Error::Database { path: path.to_owned(), problem: describe(error) }
+fn failed(path: &Path, error: rusqlite::Error) -> Error {
+    failure::at(path, of_sqlite(error))
 }
 
 /// Opens the path with SQLite and verifies that it is still the file that was checked.
 fn connect(path: &Path, checked: &PrivateFile) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-    let connection = Connection::open_with_flags(&checked.path, flags).map_err(|error| failed(path, &error))?;
-    let file = std::fs::symlink_metadata(&checked.path).map_err(|error| cannot_be_opened(path, &error))?;
+    let connection = Connection::open_with_flags(&checked.path, flags).map_err(|error| failed(path, error))?;
+    let file = std::fs::symlink_metadata(&checked.path).map_err(|error| cannot_be_opened(path, error))?;
     if (file.dev(), file.ino()) != (checked.metadata.dev(), checked.metadata.ino()) {
-        let problem = "was replaced by another file while it was opened".to_owned();
-        return Err(Error::Database { path: path.to_owned(), problem });
+        return Err(failure::at(path, DatabaseError::ReplacedAtOpen));
     }
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
@@ -100,7 +99,7 @@ pub(in crate::journal) fn open(path: &Path, roots: &Roots) -> Result<Opened> {
     let mut warnings = check_companions(path, &lock.path, true)?;
     let fresh = is_fresh(path, &lock.file)?;
     let connection = connect(path, &lock)?;
-    let failed = |error: rusqlite::Error| failed(path, &error);
+    let failed = |error: rusqlite::Error| failed(path, error);
     let fresh = fresh || is_unfinished(&connection).map_err(failed)?;
     if fresh {
         create(&connection, roots).map_err(failed)?;
@@ -123,24 +122,24 @@ pub(in crate::journal) fn open(path: &Path, roots: &Roots) -> Result<Opened> {
 /// SQLite holds no POSIX locks on this file, so closing our handle releases none.
 fn open_wal(path: &Path, real: &Path) -> Result<File> {
     let wal = own_files::companion(real, "-wal");
-    let opened = private_file::open(&wal, Access::Read).map_err(|error| cannot_be_opened(path, &error))?;
+    let opened = private_file::open(&wal, Access::Read).map_err(|error| cannot_be_opened(path, error))?;
     real.parent().into_iter().for_each(private_file::sync_folder);
     Ok(opened.file)
 }
 
 /// Checks the files beside the database that SQLite opens itself.
-fn check_companions(path: &Path, real: &Path, tighten: bool) -> Result<Vec<String>> {
+fn check_companions(path: &Path, real: &Path, tighten: bool) -> Result<Vec<Warning>> {
     let mut warnings = Vec::new();
     for suffix in own_files::COMPANIONS {
         let companion = own_files::companion(real, suffix);
         let checked = private_file::check_beside(&companion, tighten);
-        warnings.extend(checked.map_err(|error| cannot_be_opened(path, &error))?);
+        warnings.extend(checked.map_err(|error| cannot_be_opened(path, error))?);
     }
     Ok(warnings)
 }
 
-fn cannot_be_opened(path: &Path, error: &io::Error) -> Error {
-    Error::Database { path: path.to_owned(), problem: failed_io("cannot be opened", error) }
+fn cannot_be_opened(path: &Path, error: io::Error) -> Error {
+    failure::at(path, failed_io("cannot be opened", error))
 }
 
 /// Sets the pragmas; returns whether there is a write-ahead log.
@@ -163,19 +162,14 @@ fn set_up(connection: &Connection) -> rusqlite::Result<bool> {
 
 /// Opens the file and locks it against other processes of this program.
 fn lock(path: &Path) -> Result<PrivateFile> {
-    let failed = |problem: String| Error::Database { path: path.to_owned(), problem };
-    let opened = private_file::open(path, Access::Write).map_err(|error| cannot_be_opened(path, &error))?;
-    if let Some(filesystem) = network_filesystem(&opened.file) {
-        return Err(failed(format!(
-            "lies on {filesystem}, where locks and power cuts can damage it; give a path on a local disk with --database"
-        )));
+    let opened = private_file::open(path, Access::Write).map_err(|error| cannot_be_opened(path, error))?;
+    if let Some(file_system) = network_filesystem(&opened.file) {
+        return Err(failure::at(path, DatabaseError::OnShare { file_system }));
     }
     match opened.file.try_lock() {
         Ok(()) => Ok(opened),
-        Err(TryLockError::WouldBlock) => {
-            Err(failed("is in use by another towpath process; wait for it to end, or stop it".to_owned()))
-        }
-        Err(TryLockError::Error(error)) => Err(failed(failed_io("cannot be locked", &error))),
+        Err(TryLockError::WouldBlock) => Err(failure::at(path, DatabaseError::InUse)),
+        Err(TryLockError::Error(error)) => Err(failure::at(path, failed_io("cannot be locked", error))),
     }
 }
 
@@ -195,7 +189,7 @@ fn is_fresh(path: &Path, mut file: &File) -> Result<bool> {
     file.by_ref()
         .take(16)
         .read_to_end(&mut header)
-        .map_err(|error| Error::Database { path: path.to_owned(), problem: failed_io("cannot be read", &error) })?;
+        .map_err(|error| failure::at(path, failed_io("cannot be read", error)))?;
     if header.is_empty() {
         return Ok(true);
     }
@@ -240,8 +234,8 @@ fn check_whole(path: &Path, connection: &Connection) -> Result<()> {
     let result: rusqlite::Result<String> = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
     match result {
         Ok(message) if message == "ok" => Ok(()),
-        Ok(message) => Err(Error::Database { path: path.to_owned(), problem: damaged(&message) }),
-        Err(error) => Err(Error::Database { path: path.to_owned(), problem: describe(&error) }),
+        Ok(message) => Err(failure::at(path, damaged(&message))),
+        Err(error) => Err(failed(path, error)),
     }
 }
 
@@ -249,19 +243,12 @@ fn check_whole(path: &Path, connection: &Connection) -> Result<()> {
 fn check_version(path: &Path, connection: &Connection) -> Result<i32> {
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let read = || Ok((number("application_id")?, number("user_version")?));
-    let (application, version) = read()
-        .map_err(|error: rusqlite::Error| Error::Database { path: path.to_owned(), problem: describe(&error) })?;
+    let (application, version) = read().map_err(|error| failed(path, error))?;
     if application != APPLICATION_ID {
         return Err(not_ours(path));
     }
     if version > SCHEMA_VERSION {
-        return Err(Error::Database {
-            path: path.to_owned(),
-            problem: format!(
-                "was created by a newer version of towpath (schema {version}; this one knows {SCHEMA_VERSION}); \
-                 use that version, or another --database"
-            ),
-        });
+        return Err(failure::at(path, DatabaseError::NewerVersion { schema: version, known: SCHEMA_VERSION }));
     }
     Ok(version)
 }
@@ -270,8 +257,7 @@ fn check_roots(path: &Path, connection: &Connection, roots: &Roots) -> Result<()
     let root =
         |side: Side| connection.query_row("SELECT root FROM tree WHERE side = ?1", [side], |row| bytes(row, "root"));
     let read = || Ok(Roots { source: root(Side::Source)?, sink: root(Side::Sink)? });
-    let recorded = read()
-        .map_err(|error: rusqlite::Error| Error::Database { path: path.to_owned(), problem: describe(&error) })?;
+    let recorded = read().map_err(|error| failed(path, error))?;
     if recorded == *roots {
         return Ok(());
     }
@@ -286,10 +272,5 @@ fn check_roots(path: &Path, connection: &Connection, roots: &Roots) -> Result<()
 }
 
 fn not_ours(path: &Path) -> Error {
-    Error::Database {
-        path: path.to_owned(),
-        problem: "is not a database of towpath, or is damaged at its start; it was left as it is: \
-                  move it away, or give another --database"
-            .to_owned(),
-    }
+    failure::at(path, DatabaseError::NotADatabase)
 }

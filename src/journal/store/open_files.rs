@@ -6,8 +6,10 @@
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::error::{Error, Result};
+use crate::error::{DatabaseError, FileChange, Result};
+use crate::journal::store::failure;
 use crate::own_files;
 
 const SMALLEST_PAGE_BYTES: u64 = 512;
@@ -40,34 +42,27 @@ impl OpenFiles {
     /// Checks that each path still leads to the file that is open.
     ///
     /// # Errors
-    /// [`Error::Database`], with what happened and what to do.
+    /// [`crate::error::Error::Database`], with what happened and what to do.
     pub(in crate::journal) fn check(&self) -> Result<()> {
         self.files.iter().try_for_each(|(file, opened)| {
-            let what = match std::fs::symlink_metadata(file) {
+            let change = match std::fs::symlink_metadata(file) {
                 Ok(now) if identity(&now) == *opened && !self.is_truncated(file, &now) => return Ok(()),
-                Ok(now) if identity(&now) == *opened => "was overwritten or truncated".to_owned(),
-                Ok(_) => "was replaced by another file".to_owned(),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => "was deleted or moved".to_owned(),
-                Err(error) => format!("cannot be checked ({error})"),
+                Ok(now) if identity(&now) == *opened => FileChange::Truncated,
+                Ok(_) => FileChange::Replaced,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => FileChange::Missing,
+                Err(error) => FileChange::Unchecked(Arc::new(error)),
             };
-            Err(Error::Database { path: self.database.clone(), problem: self.problem(file, &what) })
+            let companion = Some(file).filter(|file| !self.is_database(file)).cloned();
+            Err(failure::at(&self.database, DatabaseError::Lost { companion, change }))
         })
     }
 
     fn is_truncated(&self, file: &Path, now: &Metadata) -> bool {
-        self.files.first().is_some_and(|(database, _)| database == file) && now.len() < self.least_bytes
+        self.is_database(file) && now.len() < self.least_bytes
     }
 
-    fn problem(&self, file: &Path, what: &str) -> String {
-        let which = match self.files.first() {
-            Some((database, _)) if database == file => String::new(),
-            _ => format!("its file {} ", file.display()),
-        };
-        format!(
-            "{which}{what} while the run used it, so the run was stopped; what it did since its last commit is not \
-             recorded. If the database was moved or replaced, move it back; then run the same command again. Without \
-             its database it scans both trees, and sends what is missing or differs"
-        )
+    fn is_database(&self, file: &Path) -> bool {
+        self.files.first().is_some_and(|(database, _)| database == file)
     }
 }
 

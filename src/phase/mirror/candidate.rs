@@ -90,7 +90,7 @@ pub(super) async fn check_source(session: &Session, path: &RelPath, kind: Kind) 
             // Whatever kept it from being seen may hide its neighbours too.
             session.journal.protect(path.parent().unwrap_or_else(RelPath::root)).await?;
             session.check_tree(Side::Source).await?;
-            Some(Fate::Protected(ProtectedReason::AbsenceUncertain { reason }))
+            Some(Fate::Protected(ProtectedReason::AbsenceUncertain(reason)))
         }
     })
 }

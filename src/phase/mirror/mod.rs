@@ -13,7 +13,7 @@ use towpath_backend::{ErrorKind, Kind, RelPath};
 
 use crate::absence;
 use crate::error::{Error, ProtectedReason, Result, TreeFailure};
-use crate::event::{Event, Side};
+use crate::event::{Event, Side, Warning};
 use crate::guard;
 use crate::journal::{Deletion, Extra, ExtraKey, Protection};
 use crate::options::Mirror;
@@ -44,11 +44,7 @@ pub(crate) async fn run(session: &Arc<Session>, mirror: Mirror, tally: &mut Tall
 async fn report_foreign_extras(session: &Session) -> Result<()> {
     let files = session.journal.count_foreign_extras().await?;
     if files > 0 {
-        let message = format!(
-            "{files} files on other file systems mounted inside the destination are not in the source, and stay; \
-             --delete-other-file-systems deletes them too"
-        );
-        session.reporter.warn(message).await;
+        session.reporter.warn(Warning::ExtrasOnOtherFileSystems { files }).await;
     }
     Ok(())
 }

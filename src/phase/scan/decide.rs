@@ -9,8 +9,8 @@ use super::follow::{Followed, follow, holds};
 use super::queue::WalkDir;
 use super::unreadable::{Unknown, is_unknown};
 use super::walk::Walk;
-use crate::error::{Result, SkipReason};
-use crate::event::{Event, Side};
+use crate::error::{LinkProblem, Result, SkipReason};
+use crate::event::{Event, Side, Warning};
 use crate::filter::is_reserved;
 use crate::journal::{Listed, Role};
 use crate::options::{Links, Specials};
@@ -89,7 +89,7 @@ impl Walk {
             return Ok(Some(role));
         }
         if let Some(reason) = self.filter.leaves_out(metadata) {
-            tracing::debug!(%path, reason, "left out");
+            tracing::debug!(%path, %reason, "left out");
             return Ok(Some(Role::NotCopied));
         }
         if let Some(reason) = self.reason_to_skip(path, metadata.kind) {
@@ -141,7 +141,7 @@ impl Walk {
             && metadata.kind == Kind::Dir
             && holds(&*self.session.source, real, &dir.path).await?
         {
-            return Ok(Followed::Nowhere("a symbolic link to a directory that holds it is not followed"));
+            return Ok(Followed::Nowhere(LinkProblem::HoldsItself));
         }
         Ok(followed)
     }
@@ -155,12 +155,9 @@ impl Walk {
     async fn report_reserved(&self, path: &RelPath) {
         // Nobody asks for what the destination reserves.
         if self.side == Side::Source && !self.is_excluded(path, Kind::Dir) {
-            let message = format!(
-                "{} is left out: the file system keeps it for itself; --include {} takes it in",
-                String::from_utf8_lossy(&path.under(self.session.source.root())),
-                String::from_utf8_lossy(&[b"'/", path.as_bytes(), b"'"].concat()),
-            );
-            self.session.reporter.warn(message).await;
+            let pattern = [b"/", path.as_bytes()].concat();
+            let path = path.under(self.session.source.root());
+            self.session.reporter.warn(Warning::ReservedDirectory { path, pattern }).await;
         }
     }
 

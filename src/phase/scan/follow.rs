@@ -2,6 +2,8 @@
 
 use towpath_backend::{ErrorKind, Kind, Metadata, RelPath, Result, Source};
 
+use crate::error::LinkProblem;
+
 /// As many links as the kernel follows in one path.
 const MAX_LINKS: u32 = 40;
 
@@ -11,7 +13,7 @@ pub(crate) enum Followed {
     /// To this place, whose path holds no link, and what is there.
     To(RelPath, Metadata),
     /// Nowhere that may be copied, and why.
-    Nowhere(&'static str),
+    Nowhere(LinkProblem),
 }
 
 /// Follows the link at `link`, a path without links before its last name.
@@ -19,7 +21,7 @@ pub(crate) async fn follow(source: &dyn Source, link: &RelPath) -> Result<Follow
     let mut at = link.parent().unwrap_or_else(RelPath::root);
     let mut names = Vec::new();
     if !enter(source.root(), &source.read_link(link).await?, &mut at, &mut names) {
-        return Ok(Followed::Nowhere(OUTSIDE));
+        return Ok(Followed::Nowhere(LinkProblem::LeadsOutside));
     }
     let mut links = 1;
     let mut metadata = source.metadata(&at).await?;
@@ -28,17 +30,17 @@ pub(crate) async fn follow(source: &dyn Source, link: &RelPath) -> Result<Follow
             b"." | b"" => continue,
             b".." => match at.parent() {
                 Some(parent) => parent,
-                None => return Ok(Followed::Nowhere(OUTSIDE)),
+                None => return Ok(Followed::Nowhere(LinkProblem::LeadsOutside)),
             },
             name => match at.join(name) {
                 Ok(next) => next,
-                Err(_) => return Ok(Followed::Nowhere(DANGLING)),
+                Err(_) => return Ok(Followed::Nowhere(LinkProblem::Dangling)),
             },
         };
         metadata = match source.metadata(&next).await {
             Ok(metadata) => metadata,
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-                return Ok(Followed::Nowhere(DANGLING));
+                return Ok(Followed::Nowhere(LinkProblem::Dangling));
             }
             Err(error) => return Err(error),
         };
@@ -48,10 +50,10 @@ pub(crate) async fn follow(source: &dyn Source, link: &RelPath) -> Result<Follow
         }
         links += 1;
         if links > MAX_LINKS {
-            return Ok(Followed::Nowhere(LOOPS));
+            return Ok(Followed::Nowhere(LinkProblem::Loops));
         }
         if !enter(source.root(), &source.read_link(&next).await?, &mut at, &mut names) {
-            return Ok(Followed::Nowhere(OUTSIDE));
+            return Ok(Followed::Nowhere(LinkProblem::LeadsOutside));
         }
         metadata = source.metadata(&at).await?;
     }
@@ -101,10 +103,6 @@ fn enter(root: &[u8], target: &[u8], at: &mut RelPath, names: &mut Vec<Vec<u8>>)
     true
 }
 
-const OUTSIDE: &str = "a symbolic link that leads out of the source is not followed";
-const DANGLING: &str = "a symbolic link that leads to nothing cannot be followed";
-const LOOPS: &str = "a symbolic link that leads in a circle is not followed";
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,13 +128,13 @@ mod tests {
             ("a/through", "dir/file".to_owned(), Ok("a/b/file")),
             ("absolute", root.join("a/b").display().to_string(), Ok("a/b")),
             ("a/self", "..".to_owned(), Ok("")),
-            ("outside", "../secret".to_owned(), Err(OUTSIDE)),
-            ("a/far", "../../secret".to_owned(), Err(OUTSIDE)),
-            ("passwd", "/etc/passwd".to_owned(), Err(OUTSIDE)),
-            ("near", format!("{}-other", root.display()), Err(OUTSIDE)),
-            ("dangling", "missing/file".to_owned(), Err(DANGLING)),
-            ("a/through-file", "b/file/more".to_owned(), Err(DANGLING)),
-            ("round", "round".to_owned(), Err(LOOPS)),
+            ("outside", "../secret".to_owned(), Err(LinkProblem::LeadsOutside)),
+            ("a/far", "../../secret".to_owned(), Err(LinkProblem::LeadsOutside)),
+            ("passwd", "/etc/passwd".to_owned(), Err(LinkProblem::LeadsOutside)),
+            ("near", format!("{}-other", root.display()), Err(LinkProblem::LeadsOutside)),
+            ("dangling", "missing/file".to_owned(), Err(LinkProblem::Dangling)),
+            ("a/through-file", "b/file/more".to_owned(), Err(LinkProblem::Dangling)),
+            ("round", "round".to_owned(), Err(LinkProblem::Loops)),
         ] {
             symlink(&target, root.join(name)).unwrap();
             let source = LocalSource::open(&root).unwrap();

@@ -45,7 +45,7 @@ impl Walk {
         }
     }
 
-    /// At the source its name is taken, so that nothing is deleted in its place; at the sink something is there.
+    /// At the source its name counts as used, so that nothing with this name is deleted; at the sink it exists.
     pub(super) fn role_of_unreadable(&self) -> Role {
         if self.side == Side::Source { Role::NotCopied } else { Role::Migrated }
     }

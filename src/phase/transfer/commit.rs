@@ -91,7 +91,7 @@ impl Committer {
     /// Attributes that the sink did not accept or keep: counted, and no failure.
     fn attributes_not_accepted(&mut self, finished: &FinishedTask) -> Vec<Record> {
         let TransferResult::Written(written) = &finished.result else { return Vec::new() };
-        self.tally.add_refused(&written.not_accepted);
+        self.tally.add_not_accepted(&written.not_accepted);
         let paths = self.transfer.session.paths(&finished.task.path);
         let event = |error: &Arc<towpath_backend::Error>| Event::AttributeNotAccepted {
             paths: paths.clone(),

@@ -10,7 +10,7 @@ use super::task::{FinishedTask, Job, Task, TransferResult, Written};
 use crate::absence::{self, Absence};
 use crate::checksum::{Checksum, FileHash};
 use crate::error::{FileError, Result};
-use crate::event::{Event, FilePaths, Side};
+use crate::event::{Event, FilePaths, Side, Warning};
 use crate::journal::RowState;
 
 /// Decides for the files of one attempt.
@@ -89,7 +89,7 @@ impl Decider<'_> {
                 (RowState::Vanished { incomplete }, Event::Vanished { paths })
             }
             Absence::Present(_) => self.again(finished, Side::Source, None, FileError::FoundAgain),
-            Absence::Unknown(reason) => failed(Side::Source, paths, FileError::AbsenceUncertain { reason }),
+            Absence::Unknown(reason) => failed(Side::Source, paths, FileError::AbsenceUncertain(reason)),
         })
     }
 
@@ -157,18 +157,17 @@ impl Decider<'_> {
 
     /// Warns of content that differs although size and mtime are the same.
     async fn compare_with_recorded(&self, finished: &FinishedTask, checksum: Option<&Checksum>) {
-        let (Some((digits, algorithm)), Some(Checksum { algorithm: now, hash })) = (&finished.task.recorded, checksum)
+        let (Some((digits, recorded_by)), Some(Checksum { algorithm, hash })) = (&finished.task.recorded, checksum)
         else {
             return;
         };
-        if algorithm == now.name() && digits != hash.as_str() {
+        if recorded_by == algorithm.name() && digits != hash.as_str() {
             let session = &self.transfer.session;
-            let message = format!(
-                "{}: its content changed while its size and mtime did not ({algorithm} was {digits}, is {hash}); \
-                 the new content was sent",
-                String::from_utf8_lossy(&session.paths(&finished.task.path).source)
-            );
-            session.reporter.warn(message).await;
+            let path = session.paths(&finished.task.path).source;
+            let (recorded, found) = (FileHash::recorded(digits.clone()), hash.clone());
+            let algorithm = *algorithm;
+            let warning = Warning::ContentChangedSilently { path, algorithm, recorded, found };
+            session.reporter.warn(warning).await;
         }
     }
 }

@@ -24,7 +24,7 @@ pub(crate) struct Task {
     /// The checksum recorded for this content, with its algorithm's name.
     pub(crate) recorded: Option<(String, String)>,
     pub(crate) job: Job,
-    /// What the scan saw in its place at the sink.
+    /// The entry that the scan saw at its path in the sink.
     pub(crate) replaces: Replaced,
     /// How much content was sent before, if the source states another size.
     pub(crate) kept_size_bytes: Option<u64>,
@@ -129,7 +129,7 @@ pub(crate) enum TransferResult {
     OtherFile,
     /// The sink cannot make it another name of a file: it is sent as a file of its own.
     NoSuchName(Arc<Error>),
-    /// A directory with content is in its place at the sink.
+    /// A non-empty directory is at its path in the sink.
     Blocked(Arc<Error>),
     /// It has long holes, which another lane hashes.
     LongHoles,

@@ -45,7 +45,7 @@ async fn mtimes_beyond_64_bits_of_nanoseconds_are_kept_and_recognized() {
         }
         let again = bench.run().await;
         assert!(again.report.scanned);
-        assert_eq!((again.report.synced.files, again.report.refused_attributes), (0, 0), "{:?}", again.events);
+        assert_eq!((again.report.synced.files, again.report.attributes_not_accepted), (0, 0), "{:?}", again.events);
 
         // A change of the time is found. For distant times the database compares in floating point, with a precision of
         // minutes.
@@ -65,7 +65,7 @@ async fn an_mtime_that_the_sink_cannot_keep_is_reported_once_and_not_sent_again(
         write_at(&bench.source, "large", &noise(1 << 20), seconds).await;
         let first = bench.run().await;
         assert!(first.report.all_in_sync(), "{:?}", first.events);
-        assert_eq!(first.report.refused_attributes, 4, "{:?}", first.events);
+        assert_eq!(first.report.attributes_not_accepted, 4, "{:?}", first.events);
         let (kept, wanted) = if seconds < 0 { ("1970-01-01", "1601-01-01") } else { ("2038-01-19", "2300-01-01") };
         assert!(first.mentions(kept) && first.mentions(wanted), "{:?}", first.events);
         assert_eq!(bench.logged("refused").len(), 4);
@@ -74,7 +74,7 @@ async fn an_mtime_that_the_sink_cannot_keep_is_reported_once_and_not_sent_again(
         for _ in 0..2 {
             let again = bench.run().await;
             assert!(again.report.scanned && again.report.all_in_sync());
-            assert_eq!((again.report.synced.files, again.report.refused_attributes), (0, 0), "{:?}", again.events);
+            assert_eq!((again.report.synced.files, again.report.attributes_not_accepted), (0, 0), "{:?}", again.events);
         }
 
         // A change on either side is still found.
@@ -83,7 +83,7 @@ async fn an_mtime_that_the_sink_cannot_keep_is_reported_once_and_not_sent_again(
         let changed = bench.run().await;
         assert_eq!(changed.report.synced.files, 2, "{:?}", changed.events);
         // The time of the directory was already reported.
-        assert_eq!(changed.report.refused_attributes, 2, "{:?}", changed.events);
+        assert_eq!(changed.report.attributes_not_accepted, 2, "{:?}", changed.events);
         assert_eq!(read(&bench.sink, "dir/file").await.unwrap(), b"CONTENT");
     }
 }
@@ -113,12 +113,12 @@ async fn permissions_and_owners_not_accepted_are_reported_once() {
     let first = bench.run().await;
     assert!(first.report.all_in_sync(), "{:?}", first.events);
     assert!(first.mentions("instead of 0777"), "{:?}", first.events);
-    let not_accepted = first.report.refused_attributes;
+    let not_accepted = first.report.attributes_not_accepted;
     assert_eq!(not_accepted, 2, "{:?}", first.events);
     for _ in 0..2 {
         let again = bench.run().await;
         assert!(again.report.scanned && again.report.all_in_sync());
-        assert_eq!(again.report.refused_attributes, 0, "{:?}", again.events);
+        assert_eq!(again.report.attributes_not_accepted, 0, "{:?}", again.events);
         assert_eq!(bench.logged("settled").len(), 0);
     }
 
@@ -154,6 +154,6 @@ async fn a_distant_time_that_the_sink_rounds_is_sent_once() {
             .unwrap();
     }
     let first = bench.run().await;
-    assert_eq!((first.report.synced.files, first.report.refused_attributes), (3, 0), "{:?}", first.events);
+    assert_eq!((first.report.synced.files, first.report.attributes_not_accepted), (3, 0), "{:?}", first.events);
     assert_eq!(bench.run().await.report.synced.files, 0);
 }

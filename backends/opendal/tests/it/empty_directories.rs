@@ -1,5 +1,6 @@
 //! Empty directories on servers of objects that keep them, refuse them, or accept them and lose them.
 
+use std::error::Error as _;
 use std::fs;
 
 use towpath::{Event, Migration, Options, Report};
@@ -40,7 +41,7 @@ impl Bench {
         let mut notes = Vec::new();
         while let Some(event) = events.next().await {
             match event {
-                Event::EmptyDirsNotKept { dirs, reason } => notes.push((dirs, reason)),
+                Event::EmptyDirsNotKept { dirs, error } => notes.push((dirs, error.source().unwrap().to_string())),
                 Event::Failed { error, .. } => panic!("{error}"),
                 _ => {}
             }

@@ -1,5 +1,7 @@
 //! Events in words, each on one line.
 
+use std::error::Error as _;
+
 use super::format::{escape, size};
 use super::text::{counts, totals};
 use towpath::{BacklogOrigin, Event, ScanReason};
@@ -56,11 +58,12 @@ pub(super) fn shown(event: &Event, each_file: bool) -> Option<Shown> {
         Event::PatternUnmatched { pattern, origin } => {
             Shown::problem("note: … more patterns matched nothing", unmatched(pattern, origin))
         }
-        Event::EmptyDirsNotKept { dirs, reason } => Shown {
+        Event::EmptyDirsNotKept { dirs, error } => Shown {
             is_problem: true,
             ..Shown::note(format!(
-                "note: the destination does not keep empty directories, {dirs} were not created: {reason}; \
-                 ?directories=false in its URL skips them"
+                "note: the destination does not keep empty directories, {dirs} were not created: {}; \
+                 ?directories=false in its URL skips them",
+                error.source().map_or_else(|| error.to_string(), ToString::to_string)
             ))
         },
         Event::Resuming { pending, origin: BacklogOrigin::Failed, .. } if pending.files == 0 => {
@@ -107,7 +110,7 @@ pub(super) fn shown(event: &Event, each_file: bool) -> Option<Shown> {
         | Event::LongHoles { .. }
         | Event::Skipped { accepted: true, .. }
         | Event::Planned { .. } => return None,
-        Event::WillRetry { .. } | Event::Warning { .. } | Event::Protected { .. } => passing(event)?,
+        Event::WillRetry { .. } | Event::Warning(_) | Event::Protected { .. } => passing(event)?,
         Event::Failed { .. }
         | Event::Incomplete { .. }
         | Event::Vanished { .. }
@@ -161,7 +164,7 @@ fn passing(event: &Event) -> Option<Shown> {
             "will retry: … more are not shown",
             format!("will retry: {}: {error}", escape(&paths.source)),
         ),
-        Event::Warning { message } => Shown::problem("warning: … more are not shown", format!("warning: {message}")),
+        Event::Warning(warning) => Shown::problem("warning: … more are not shown", format!("warning: {warning}")),
         Event::Protected { paths, reason } => Shown::failure(
             "not deleted: … more are not shown",
             format!("not deleted: {}: {reason}", escape(&paths.dest)),
@@ -202,7 +205,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use towpath::{FileError, FilePaths, ProtectedReason, Side, SkipReason, Totals, UnreadableError};
+    use towpath::{FileError, FilePaths, ProtectedReason, Side, SkipReason, Totals, UnreadableError, Warning};
     use towpath_backend::{Error as BackendError, ErrorKind, RelPath};
 
     fn paths(name: &[u8]) -> FilePaths {
@@ -242,7 +245,11 @@ mod tests {
             Event::Failed { paths: paths.clone(), error: error.clone() },
             Event::Incomplete { paths: paths.clone(), error },
             Event::Vanished { paths: paths.clone() },
-            Event::Skipped { paths: paths.clone(), reason: SkipReason::LinkNotFollowed(CAUSE), accepted: false },
+            Event::Skipped {
+                paths: paths.clone(),
+                reason: SkipReason::LinkUnresolved(backend_error(CAUSE)),
+                accepted: false,
+            },
             Event::AttributeNotAccepted { paths: paths.clone(), error: backend_error(CAUSE) },
             Event::Protected { paths: paths.clone(), reason: ProtectedReason::Unchecked(backend_error(CAUSE)) },
             Event::Deleted { paths: paths.clone(), size_bytes: None },
@@ -259,7 +266,7 @@ mod tests {
                 path: paths.source.clone(),
                 error: UnreadableError::Tree(backend_error(CAUSE)),
             },
-            Event::Warning { message: CAUSE.to_owned() },
+            Event::Warning(Warning::MtimesNotKept { sink_root: CAUSE.as_bytes().to_vec() }),
         ] {
             let shown = shown(&event, true).unwrap();
             assert!(!shown.text.contains(char::is_control), "{shown:?}");
@@ -286,7 +293,7 @@ mod tests {
 
     #[test]
     fn a_resumed_run_says_so_in_words_that_stay() {
-        let pending = Totals { files: 1_234_567, bytes: 3 << 30 };
+        let pending = Totals::new(1_234_567, 3 << 30);
         for (origin, then_scan, text) in [
             (BacklogOrigin::Interrupted, false, "resuming: 1234567 files, 3.0 GiB pending; no scan"),
             (BacklogOrigin::Interrupted, true, "resuming: 1234567 files, 3.0 GiB pending; then a scan"),

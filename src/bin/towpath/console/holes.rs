@@ -46,38 +46,31 @@ mod tests {
     /// While the first of nine huge sparse files is hashed, and another file is sent.
     fn snapshot_of_holes() -> Snapshot {
         let all = u128::from(7_u64 << 60) * 9;
-        let huge = CurrentFile {
-            path: RelPath::new("huge1").unwrap(),
-            size_bytes: 7 << 60,
-            written_bytes: 0,
-            hole_bytes: 12 << 30,
-            has_long_holes: true,
-            hashes_hole: true,
-        };
-        let file = CurrentFile { written_bytes: 1 << 29, ..snapshot().current[0].clone() };
-        Snapshot {
-            source: Counts { files: 29, dirs: 0, bytes: all + (1 << 30) + (40 << 20) },
-            pending: Totals { files: 10, bytes: all + (1 << 30) },
-            long_holes: Totals { files: 9, bytes: all },
-            failed_files: 0,
-            hole_bytes: 12 << 30,
-            long_holes_bytes: 12 << 30,
-            current: vec![file, huge],
-            ..snapshot()
-        }
+        let mut huge = CurrentFile::new(RelPath::new("huge1").unwrap(), 7 << 60);
+        (huge.hole_bytes, huge.has_long_holes, huge.hashes_hole) = (12 << 30, true, true);
+        let mut file = snapshot().current[0].clone();
+        file.written_bytes = 1 << 29;
+        let mut snapshot = snapshot();
+        snapshot.source = Counts::new(29, 0, all + (1 << 30) + (40 << 20));
+        snapshot.pending = Totals::new(10, all + (1 << 30));
+        snapshot.long_holes = Totals::new(9, all);
+        snapshot.failed_files = 0;
+        snapshot.hole_bytes = 12 << 30;
+        snapshot.long_holes_bytes = 12 << 30;
+        snapshot.current = vec![file, huge];
+        snapshot
     }
 
     fn estimate_of_holes() -> Estimate {
         let years = Duration::from_secs(198 * 31_556_952);
         let current_file = Some((RelPath::new("huge1").unwrap(), years));
         let rate = 1_288_490_188;
-        Estimate {
-            holes_bytes_per_s: rate,
-            long_holes_bytes_per_s: rate,
-            current_file,
-            backlog: Some(years * 9),
-            ..estimate()
-        }
+        let mut estimate = estimate();
+        estimate.holes_bytes_per_s = rate;
+        estimate.long_holes_bytes_per_s = rate;
+        estimate.current_file = current_file;
+        estimate.backlog = Some(years * 9);
+        estimate
     }
 
     #[test]

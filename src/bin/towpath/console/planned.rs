@@ -27,11 +27,11 @@ pub(crate) fn sums(
         (planned.linked_files, "hard link to create", "hard links to create"),
         (planned.renamed, "entry to rename to the source's spelling", "entries to rename to the source's spelling"),
         (
-            planned.settled_files,
+            planned.attribute_files,
             "file that needs permissions or an owner only",
             "files that need permissions or an owner only",
         ),
-        (planned.made_dirs, "directory to create", "directories to create"),
+        (planned.created_dirs, "directory to create", "directories to create"),
         (planned.deleted_files, "extra file to delete", "extra files to delete"),
         (planned.deleted_dirs, "extra directory to remove", "extra directories to remove"),
         (planned.protected, "extra entry to keep, to be safe", "extra entries to keep, to be safe"),
@@ -54,14 +54,14 @@ pub(super) fn planned_line(event: &Event, format: Format) -> Option<String> {
             "{:<10} {size:>12}  {}  ({})",
             action.name(),
             escape(&paths.dest),
-            escape(reason.as_bytes())
+            escape(reason.to_string().as_bytes())
         ));
     }
     let mut line = serde_json::Map::new();
     line.insert("action".to_owned(), action.name().into());
     put_paths(&mut line, paths);
     line.insert("size".to_owned(), (*size_bytes).into());
-    line.insert("reason".to_owned(), reason.as_str().into());
+    line.insert("reason".to_owned(), reason.to_string().into());
     Some(Value::Object(line).to_string())
 }
 
@@ -74,11 +74,11 @@ fn put_paths(line: &mut serde_json::Map<String, Value>, paths: &FilePaths) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use towpath::{Action, Totals};
+    use towpath::{Action, PlanReason, Totals};
 
     fn planned(name: &[u8]) -> Event {
         let paths = FilePaths::new([b"/old/", name].concat(), [b"/new/", name].concat());
-        Event::Planned { action: Action::Send, paths, size_bytes: Some(17), reason: "size differs".to_owned() }
+        Event::Planned { action: Action::Send, paths, size_bytes: Some(17), reason: PlanReason::SizeDiffers }
     }
 
     #[test]
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn the_totals_say_how_long_it_would_take() {
         let mut planned = Planned::default();
-        planned.sent = Totals { files: 3, bytes: 7200 << 20 };
+        planned.sent = Totals::new(3, 7200 << 20);
         planned.deleted_files = 2;
         planned.failing_files = 1;
         insta::assert_snapshot!(sums(&planned, 4, Some(3600), None), @"

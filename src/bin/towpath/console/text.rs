@@ -36,7 +36,6 @@ fn plural(count: u64, one: &str, many: &str) -> String {
 /// The lines at the foot of a terminal, none longer than `width`.
 pub(super) fn lines(snapshot: &Snapshot, estimate: &Estimate, width: usize) -> Vec<String> {
     let mut lines = match snapshot.phase {
-        Phase::Starting | Phase::Ended => Vec::new(),
         Phase::Scanning => vec![
             format!("scan  source       {}", counts(&snapshot.source)),
             format!("      destination  {}", counts(&snapshot.sink)),
@@ -49,6 +48,8 @@ pub(super) fn lines(snapshot: &Snapshot, estimate: &Estimate, width: usize) -> V
             lines.push(done(snapshot));
             lines
         }
+        // It starts or ends.
+        _ => Vec::new(),
     };
     for line in &mut lines {
         *line = line.chars().take(width).collect();
@@ -120,7 +121,6 @@ fn done(snapshot: &Snapshot) -> String {
 pub(super) fn one_line(snapshot: &Snapshot, estimate: &Estimate) -> String {
     match snapshot.phase {
         Phase::Starting => "starting".to_owned(),
-        Phase::Ended => "ending".to_owned(),
         Phase::Scanning => format!(
             "scanning: source {}; destination {}; pending so far {}",
             counts(&snapshot.source),
@@ -131,6 +131,7 @@ pub(super) fn one_line(snapshot: &Snapshot, estimate: &Estimate) -> String {
             let hole = hashed(snapshot, estimate, 60).map_or_else(String::new, |text| format!("; {text}"));
             format!("{}, {}; {}{}{hole}", pace(snapshot, estimate), left(snapshot), done(snapshot), now(snapshot))
         }
+        _ => "ending".to_owned(),
     }
 }
 
@@ -154,7 +155,7 @@ pub(crate) fn summary(report: &Report) -> String {
     let mut text = format!(
         "{}: sent {} in {} ({})",
         if report.outcome == RunOutcome::Stopped { "stopped" } else { "done" },
-        totals(Totals { files: report.synced.files, bytes: sent_bytes }),
+        totals(Totals::new(report.synced.files, sent_bytes)),
         duration(report.duration),
         mean_rate(sent_bytes, report.duration)
     );
@@ -198,7 +199,7 @@ pub(crate) fn summary(report: &Report) -> String {
         ),
         (report.unreadable_dirs, "directory could not be read", "directories could not be read"),
         (
-            report.refused_attributes,
+            report.attributes_not_accepted,
             "attribute (time, permissions, owner, …) not accepted by the destination",
             "attributes (times, permissions, owners, …) not accepted by the destination",
         ),
@@ -231,40 +232,32 @@ pub(super) mod tests {
     use towpath_backend::{RelPath, Timestamp};
 
     pub(in crate::console) fn snapshot() -> Snapshot {
-        Snapshot {
-            phase: Phase::Transferring,
-            source: Counts { files: 1_234_567, dirs: 4_000, bytes: 200 << 40 },
-            sink: Counts { files: 10, dirs: 2, bytes: 5 << 30 },
-            pending: Totals { files: 1_000_000, bytes: 150 << 40 },
-            long_holes: Totals::default(),
-            synced: Totals { files: 17, bytes: 3 << 30 },
-            failed_files: 2,
-            read_bytes: 4 << 30,
-            written_bytes: 3 << 30,
-            hole_bytes: 0,
-            long_holes_bytes: 0,
-            current: (0..6)
-                .map(|n| CurrentFile {
-                    path: RelPath::new(format!("projects/film {n}\n/take.mov")).unwrap(),
-                    size_bytes: 1 << 30,
-                    written_bytes: n << 27,
-                    hole_bytes: 0,
-                    has_long_holes: false,
-                    hashes_hole: false,
-                })
-                .collect(),
-            adaptive_limit: None,
-        }
+        let mut snapshot = Snapshot::default();
+        snapshot.phase = Phase::Transferring;
+        snapshot.source = Counts::new(1_234_567, 4_000, 200 << 40);
+        snapshot.sink = Counts::new(10, 2, 5 << 30);
+        snapshot.pending = Totals::new(1_000_000, 150 << 40);
+        snapshot.synced = Totals::new(17, 3 << 30);
+        snapshot.failed_files = 2;
+        snapshot.read_bytes = 4 << 30;
+        snapshot.written_bytes = 3 << 30;
+        snapshot.current = (0..6)
+            .map(|n| {
+                let path = RelPath::new(format!("projects/film {n}\n/take.mov")).unwrap();
+                let mut file = CurrentFile::new(path, 1 << 30);
+                file.written_bytes = n << 27;
+                file
+            })
+            .collect();
+        snapshot
     }
 
     pub(in crate::console) fn estimate() -> Estimate {
-        Estimate {
-            bandwidth_bytes_per_s: 20 << 20,
-            holes_bytes_per_s: 0,
-            long_holes_bytes_per_s: 0,
-            current_file: Some((RelPath::new("projects/film 0\n/take.mov").unwrap(), Duration::from_secs(312))),
-            backlog: Some(Duration::from_secs(1_825_452)),
-        }
+        let mut estimate = Estimate::default();
+        estimate.bandwidth_bytes_per_s = 20 << 20;
+        estimate.current_file = Some((RelPath::new("projects/film 0\n/take.mov").unwrap(), Duration::from_secs(312)));
+        estimate.backlog = Some(Duration::from_secs(1_825_452));
+        estimate
     }
 
     #[test]
@@ -284,7 +277,8 @@ pub(super) mod tests {
 
     #[test]
     fn a_scan_shows_both_sides_and_what_is_pending_so_far() {
-        let scanning = Snapshot { phase: Phase::Scanning, ..snapshot() };
+        let mut scanning = snapshot();
+        scanning.phase = Phase::Scanning;
         insta::assert_snapshot!(lines(&scanning, &Estimate::default(), 80).join("\n"), @"
         scan  source       1,234,567 files, 4,000 directories, 200.0 TiB
               destination  10 files, 2 directories, 5.0 GiB
@@ -316,20 +310,21 @@ pub(super) mod tests {
 
     #[test]
     fn what_cannot_be_estimated_is_not_mentioned() {
-        let estimate = Estimate { current_file: None, backlog: None, ..estimate() };
+        let mut estimate = Estimate::default();
+        estimate.bandwidth_bytes_per_s = 20 << 20;
         let line = one_line(&snapshot(), &estimate);
         assert!(line.starts_with("20.0 MiB/s, pending 1,000,000 files"), "{line}");
     }
 
     #[test]
     fn the_next_step_depends_on_where_the_run_was_stopped() {
-        let stopped = Report { outcome: RunOutcome::Stopped, ..report() };
+        let mut stopped = report();
         let next = |report: &Report| summary(report).lines().last().unwrap().to_owned();
         assert!(next(&stopped).contains("resumes without a scan"));
-        let only_failed = Report { scanned: false, backlog: Some(BacklogOrigin::Failed), ..stopped };
-        assert!(next(&only_failed).ends_with("the same command tries them again, then scans"));
-        let in_scan = Report { scanned: true, scanned_at: None, pending: Totals::default(), ..only_failed };
-        assert!(summary(&in_scan).contains("the scan was interrupted: the same command scans again"));
+        (stopped.scanned, stopped.backlog) = (false, Some(BacklogOrigin::Failed));
+        assert!(next(&stopped).ends_with("the same command tries them again, then scans"));
+        (stopped.scanned, stopped.scanned_at, stopped.pending) = (true, None, Totals::default());
+        assert!(summary(&stopped).contains("the scan was interrupted: the same command scans again"));
     }
 
     #[test]
@@ -352,32 +347,28 @@ pub(super) mod tests {
     }
 
     fn report() -> Report {
-        Report {
-            outcome: RunOutcome::Stopped,
-            scanned: true,
-            backlog: None,
-            scanned_at: Some(Timestamp::from_ns(1_700_000_000_000_000_000)),
-            source: Counts { files: 10, dirs: 1, bytes: 1000 },
-            in_sync_files: 4,
-            synced: Totals { files: 4, bytes: 400 },
-            pending: Totals { files: 5, bytes: 500 },
-            failed_files: 1,
-            vanished_files: 1,
-            skipped_files: 2,
-            special_files: 3,
-            unreadable_dirs: 0,
-            deleted_files: 7,
-            deleted_dirs: 3,
-            protected: 1,
-            refused_attributes: 2,
-            denied_attributes: 1,
-            planned: None,
-            refusal: None,
-            read_bytes: 500,
-            written_bytes: 450,
-            kept_bytes: 400,
-            hole_bytes: 2000,
-            duration: Duration::from_secs(2),
-        }
+        let mut report = Report::default();
+        report.outcome = RunOutcome::Stopped;
+        report.scanned = true;
+        report.scanned_at = Some(Timestamp::from_ns(1_700_000_000_000_000_000));
+        report.source = Counts::new(10, 1, 1000);
+        report.in_sync_files = 4;
+        report.synced = Totals::new(4, 400);
+        report.pending = Totals::new(5, 500);
+        report.failed_files = 1;
+        report.vanished_files = 1;
+        report.skipped_files = 2;
+        report.special_files = 3;
+        report.deleted_files = 7;
+        report.deleted_dirs = 3;
+        report.protected = 1;
+        report.attributes_not_accepted = 2;
+        report.denied_attributes = 1;
+        report.read_bytes = 500;
+        report.written_bytes = 450;
+        report.kept_bytes = 400;
+        report.hole_bytes = 2000;
+        report.duration = Duration::from_secs(2);
+        report
     }
 }

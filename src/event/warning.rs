@@ -1,0 +1,128 @@
+//! What a user should know that stops nothing.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::checksum::{Algorithm, FileHash};
+
+/// Something that a user should know and that stops nothing.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Warning {
+    /// A file of the migration could be written by others, and no longer can.
+    ModeTightened {
+        /// The file.
+        path: PathBuf,
+        /// The permission bits that it had.
+        was_mode: u32,
+        /// The permission bits that it has now.
+        mode: u32,
+    },
+    /// A file of the migration can be written by others, and its mode could not be changed.
+    WritableByOthers {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+        /// Why `chmod` failed.
+        error: Arc<io::Error>,
+    },
+    /// Every user can replace files in a folder that holds a file of the migration.
+    FolderOpenToAll {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The last line of the audit log was incomplete; it was terminated with a newline.
+    LogLineIncomplete {
+        /// The log.
+        log: PathBuf,
+    },
+    /// Damaged bytes at the end of the audit log were replaced by the lines that belong there.
+    LogRepaired {
+        /// The log.
+        log: PathBuf,
+        /// The number of damaged bytes.
+        damaged_bytes: u64,
+    },
+    /// The sink does not keep mtimes.
+    MtimesNotKept {
+        /// The root of the sink.
+        sink_root: Vec<u8>,
+    },
+    /// A directory of the source is left out, since file systems reserve its name for themselves.
+    ReservedDirectory {
+        /// Its full path.
+        path: Vec<u8>,
+        /// The pattern for `--include` that takes it in.
+        pattern: Vec<u8>,
+    },
+    /// Extras on other file systems that are mounted inside the sink stay.
+    ExtrasOnOtherFileSystems {
+        /// How many files.
+        files: u64,
+    },
+    /// The content of a file changed while its size and mtime did not.
+    ContentChangedSilently {
+        /// Its full path in the source.
+        path: Vec<u8>,
+        /// The algorithm of both checksums.
+        algorithm: Algorithm,
+        /// The recorded checksum.
+        recorded: FileHash,
+        /// The checksum of what was sent now.
+        found: FileHash,
+    },
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ModeTightened { path, was_mode, mode } => {
+                let path = path.display();
+                write!(f, "{path} could be written by others (mode {was_mode:04o}): its mode is now {mode:04o}")
+            }
+            Self::WritableByOthers { path, mode, error } => {
+                write!(f, "{} can be written by others (mode {mode:04o}), and chmod failed: {error}", path.display())
+            }
+            Self::FolderOpenToAll { folder } => {
+                let folder = folder.display();
+                write!(f, "every user can replace files in the folder {folder}: `chmod o-w {folder}`")
+            }
+            Self::LogLineIncomplete { log } => write!(
+                f,
+                "log file {}: its last line is incomplete (power cut or full disk?); it was terminated with a newline",
+                log.display()
+            ),
+            Self::LogRepaired { log, damaged_bytes } => write!(
+                f,
+                "log file {}: {damaged_bytes} damaged bytes at its end (power cut?) were replaced",
+                log.display()
+            ),
+            Self::MtimesNotKept { sink_root } => write!(
+                f,
+                "the destination {} does not keep mtimes: what arrives has the time of its arrival, and only sizes are \
+                 compared, so that a file that changed and kept its size is not sent again",
+                String::from_utf8_lossy(sink_root)
+            ),
+            Self::ReservedDirectory { path, pattern } => write!(
+                f,
+                "{} is excluded: its name is reserved by the file system; --include '{}' includes it",
+                String::from_utf8_lossy(path),
+                String::from_utf8_lossy(pattern)
+            ),
+            Self::ExtrasOnOtherFileSystems { files } => write!(
+                f,
+                "{files} files on other file systems mounted inside the destination are not in the source, and stay; \
+                 --delete-other-file-systems deletes them too"
+            ),
+            Self::ContentChangedSilently { path, algorithm, recorded, found } => write!(
+                f,
+                "{}: its content changed while its size and mtime did not ({algorithm} was {recorded}, is {found}); the \
+                 new content was sent",
+                String::from_utf8_lossy(path)
+            ),
+        }
+    }
+}

@@ -1,21 +1,21 @@
-//! The suite that every backend must pass.
+//! The conformance suite, which every backend must pass.
 //!
-//! A backend's crate gives a [`Fixture`]: a fresh, empty tree, seen both as a
-//! sink and as a source, so that what is written through one is read back
-//! through the other. One line in its tests makes a test of every case:
+//! A backend's crate provides a [`Fixture`]: a new, empty tree, both as a sink and as a source, so that what is written
+//! through one is read back through the other. One line in its tests then generates a test for every case:
 //!
 //! ```ignore
 //! towpath_backend::conformance!(MyFixture::new());
 //! ```
 //!
-//! [`check`] runs them all in one call instead, where a tree is dear: a server that has to
+//! [`check`] runs all cases in one call instead, for trees that are expensive to set up, such as on a server that must
 //! be started first.
 //!
-//! A source without a sink runs its part with content that something else made: [`source_conformance!`](crate::source_conformance!).
+//! A source without a sink runs its part of the suite with content that something else wrote:
+//! [`source_conformance!`](crate::source_conformance!).
 //!
-//! Cases that need what the tree cannot do ([`crate::Capabilities`]) pass at once.
+//! Cases that need something the tree does not support ([`crate::Capabilities`]) pass at once.
 
-// A case says what is wrong by panicking, as any test does.
+// A case fails by panicking, as any test does.
 #![allow(clippy::panic, clippy::unwrap_used)]
 
 mod attributes;

@@ -1,4 +1,4 @@
-//! Errors of backends: kind, operation, path, and whether trying again helps.
+//! Errors of backends: kind, operation, path, and whether a retry can help.
 
 use std::fmt;
 use std::io;
@@ -14,19 +14,19 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub enum ErrorKind {
     /// There is no such file or directory. Never used for "could not check".
     NotFound,
-    /// Not allowed to.
+    /// Permission was denied.
     PermissionDenied,
-    /// The name is taken.
+    /// The name already exists.
     AlreadyExists,
     /// A component of the path is not a directory.
     NotADirectory,
     /// A directory is where a file was expected.
     IsADirectory,
-    /// A directory to be removed holds something.
+    /// A directory that should be removed is not empty.
     NotEmpty,
     /// The storage or the quota is full.
     NoSpace,
-    /// The storage cannot be written at all.
+    /// The storage is read-only.
     ReadOnly,
     /// The storage cannot hold such a name.
     InvalidName,
@@ -55,8 +55,7 @@ pub struct Error {
 impl Error {
     /// An error of `operation` ("open", "read", …) on `path`.
     ///
-    /// Permanent until [`Self::with_temporary`] says otherwise, but for
-    /// [`ErrorKind::Unavailable`].
+    /// Permanent unless [`Self::with_temporary`] changes that; only [`ErrorKind::Unavailable`] is temporary by default.
     pub fn new(
         kind: ErrorKind,
         operation: &'static str,
@@ -67,20 +66,20 @@ impl Error {
         Self { kind, operation, path: path.clone(), temporary, cause: cause.into() }
     }
 
-    /// An error of the operating system, sorted by its number.
+    /// An error of the operating system, classified by its number.
     pub fn from_io(operation: &'static str, path: &RelPath, error: io::Error) -> Self {
         let (kind, temporary) = classify(&error);
         Self { kind, operation, path: path.clone(), temporary, cause: Box::new(error) }
     }
 
-    /// The same error, marked as worth another try or not.
+    /// The same error, marked as temporary or permanent.
     #[must_use]
     pub fn with_temporary(mut self, temporary: bool) -> Self {
         self.temporary = temporary;
         self
     }
 
-    /// The same error, of another path: for whoever knows the file under another name.
+    /// The same error with another path, for callers that know the file under another name.
     #[must_use]
     pub fn with_path(mut self, path: &RelPath) -> Self {
         self.path = path.clone();
@@ -92,17 +91,17 @@ impl Error {
         self.kind
     }
 
-    /// What was being done: a verb such as `open`.
+    /// The operation that failed: a verb such as `open`.
     pub fn operation(&self) -> &'static str {
         self.operation
     }
 
-    /// What it was done to.
+    /// The path on which it failed.
     pub fn path(&self) -> &RelPath {
         &self.path
     }
 
-    /// Whether trying again later can help.
+    /// Whether a later retry can help.
     pub fn is_temporary(&self) -> bool {
         self.temporary
     }
@@ -120,7 +119,7 @@ impl std::error::Error for Error {
     }
 }
 
-/// The kind of an operating system's error, and whether it may pass by itself.
+/// The kind of an operating system's error, and whether it is temporary.
 fn classify(error: &io::Error) -> (ErrorKind, bool) {
     use io::ErrorKind as Io;
     // Numbers of Linux that std has no stable kind for.
@@ -137,7 +136,7 @@ fn classify(error: &io::Error) -> (ErrorKind, bool) {
         Some(ELOOP | EXDEV) => return (ErrorKind::Escapes, false),
         Some(EILSEQ | ENAMETOOLONG) => return (ErrorKind::InvalidName, false),
         Some(ENXIO | ENODEV | ENOTCONN) => return (ErrorKind::Unavailable, true),
-        // A network mount says EIO for a server that answers again later.
+        // A network mount reports EIO for a server that recovers later.
         Some(EIO | EREMOTEIO) => return (ErrorKind::Other, true),
         _ => {}
     }
@@ -178,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn absence_is_only_what_says_so() {
+    fn only_enoent_is_not_found() {
         assert_eq!(of(2).kind(), ErrorKind::NotFound);
         // EIO, EACCES, ENOTDIR, ENOTCONN, ETIMEDOUT, ESTALE: could not check.
         for errno in [5, 13, 20, 107, 110, 116] {
@@ -193,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_gets_over_is_temporary() {
+    fn errors_that_a_server_recovers_from_are_temporary() {
         for errno in [4, 5, 11, 107, 110, 116] {
             assert!(of(errno).is_temporary(), "errno {errno}");
         }
@@ -203,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_it_did_and_to_what() {
+    fn the_text_names_operation_and_path() {
         let path = RelPath::new("a/b").ok();
         let error = path.map(|path| Error::from_io("open", &path, io::Error::from_raw_os_error(13)).to_string());
         assert_eq!(error.as_deref(), Some("open a/b: Permission denied (os error 13)"));

@@ -1,6 +1,6 @@
-//! What can be done with any tree by the calls it has: for examples, tests and small tools.
+//! Convenience methods for any tree, for examples, tests and small tools.
 //!
-//! The traits are implemented for every tree and by nobody else, so that methods can be added.
+//! The traits are implemented for every tree, and cannot be implemented in another way, so that methods can be added.
 
 mod walk;
 
@@ -12,10 +12,10 @@ use crate::{
     Error, ErrorKind, Kind, Metadata, ReadOptions, RelPath, Result, Sink, Source, Timestamp, Tree, WriteOptions,
 };
 
-/// What can be done with any [`Tree`].
+/// Methods for any [`Tree`].
 #[async_trait]
 pub trait TreeExt: Tree {
-    /// Whether something has this name; a link that leads nowhere has it too.
+    /// Whether an entry with this name exists; a dangling link counts.
     ///
     /// # Errors
     /// If it could not be checked.
@@ -27,12 +27,12 @@ pub trait TreeExt: Tree {
         }
     }
 
-    /// All that lies below a directory, as a stream: a directory first, then what is in it.
-    /// Links are found and not followed.
+    /// Everything below a directory, as a stream: each directory comes before its contents. Links are returned, not
+    /// followed.
     ///
-    /// What cannot be listed is an error in the stream, which then goes on with
-    /// the rest. In memory are a page of each directory along the current path; deep
-    /// trees hold as many listings open ([`Walk::max_depth`] bounds them).
+    /// A directory that cannot be listed is an error in the stream, which then continues with the rest. Memory holds
+    /// one page of each directory along the current path; deep trees keep that many listings open ([`Walk::max_depth`]
+    /// bounds them).
     fn walk(&self, dir: &RelPath) -> Walk<'_, Self> {
         Walk::new(self, dir)
     }
@@ -40,17 +40,18 @@ pub trait TreeExt: Tree {
 
 impl<T: Tree + ?Sized> TreeExt for T {}
 
-/// What can be done with any [`Source`].
+/// Methods for any [`Source`].
 #[async_trait]
 pub trait SourceExt: Source {
     /// The content of a file of at most `limit_bytes`.
     ///
     /// # Errors
-    /// [`ErrorKind::TooLarge`] if it is longer; else as [`Source::read_whole`].
+    /// [`ErrorKind::TooLarge`] if it is longer; otherwise as [`Source::read_whole`].
     async fn read_to_vec(&self, path: &RelPath, limit_bytes: usize) -> Result<Vec<u8>> {
         let whole = self.read_whole(path, limit_bytes, Vec::new(), &ReadOptions::default()).await?;
         if whole.metadata.size_bytes > limit_bytes as u64 {
-            let cause = format!("{} bytes, and no more than {limit_bytes} are wanted", whole.metadata.size_bytes);
+            let cause =
+                format!("the file has {} bytes, more than the limit of {limit_bytes}", whole.metadata.size_bytes);
             return Err(Error::new(ErrorKind::TooLarge, "read", path, cause));
         }
         Ok(whole.data)
@@ -59,10 +60,10 @@ pub trait SourceExt: Source {
 
 impl<T: Source + ?Sized> SourceExt for T {}
 
-/// What can be done with any [`Sink`].
+/// Methods for any [`Sink`].
 #[async_trait]
 pub trait SinkExt: Sink {
-    /// Writes a file with this content and time; returns its metadata as the storage has them.
+    /// Writes a file with this content and time; returns its metadata as the storage reports them.
     ///
     /// # Errors
     /// As [`Sink::write_whole`].
@@ -71,12 +72,12 @@ pub trait SinkExt: Sink {
         self.write_whole(path, Bytes::copy_from_slice(content), &metadata, &WriteOptions::default()).await
     }
 
-    /// Makes a directory, and those above it that are missing. One that is there stays as it is.
+    /// Creates a directory and its missing parents. An existing directory is left as it is.
     ///
     /// # Errors
-    /// [`ErrorKind::NotADirectory`] if something else has one of the names; else as [`Sink::create_dir`].
+    /// [`ErrorKind::NotADirectory`] if one of the names is something else; otherwise as [`Sink::create_dir`].
     async fn create_dir_all(&self, path: &RelPath) -> Result<()> {
-        // From below: mostly only the last ones are missing.
+        // Bottom up: usually only the last ones are missing.
         let mut missing = Vec::new();
         let mut next = Some(path.clone());
         while let Some(dir) = next {
@@ -95,9 +96,9 @@ pub trait SinkExt: Sink {
         }
         for dir in missing.iter().rev() {
             match self.create_dir(dir, None).await {
-                // Someone else was faster.
+                // Another task created it in the meantime.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => is_directory(self, dir).await?,
-                made => made?,
+                created => created?,
             }
         }
         Ok(())

@@ -1,18 +1,16 @@
-//! What can be put around any tree: each layer is a tree itself, and passes on
-//! every call that it does not change.
+//! Wrappers for trees. Each layer is a tree itself, and forwards every call that it does not change.
 //!
 //! | layer | what it does |
 //! | --- | --- |
 //! | [`ReadOnly`] | rejects every change |
-//! | [`Prefix`] | shows a directory of a tree as a tree |
-//! | [`Retry`] | tries again what failed for a while |
-//! | [`Rate`] | moves no more than so many bytes in a second |
+//! | [`Prefix`] | presents a directory of a tree as a tree |
+//! | [`Retry`] | retries temporary failures |
+//! | [`Rate`] | limits the bytes per second |
 //! | [`Metrics`] | counts calls, errors, bytes and time |
-//! | [`Fault`] | makes calls fail, for tests |
+//! | [`Fault`] | injects failures, for tests |
 //!
-//! They can be put around each other; the outermost sees a call first. So
-//! `Metrics::new(Retry::new(tree, policy))` counts what was asked for, and
-//! `Retry::new(Metrics::new(tree), policy)` each try.
+//! Layers can be nested; the outermost one sees a call first. `Metrics::new(Retry::new(tree, policy))` counts calls,
+//! and `Retry::new(Metrics::new(tree), policy)` counts each attempt.
 //!
 //! Implement [`Hook`] for a custom layer that only observes, delays or rejects calls.
 

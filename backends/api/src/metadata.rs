@@ -1,10 +1,11 @@
-//! What is known of a file, and the directory entries that carry it.
+//! The metadata of files, and directory entries.
 
 use std::fmt;
 
 /// A point in time: seconds since 1970-01-01 00:00 UTC, negative before, and the nanoseconds that follow.
 ///
-/// File systems hold times that 64-bit nanoseconds do not (before 1677 or after 2262), so both parts are kept.
+/// File systems hold times that 64-bit nanoseconds cannot represent (before 1677 or after 2262), so both parts are
+/// kept.
 ///
 /// ```
 /// use towpath_backend::Timestamp;
@@ -21,8 +22,8 @@ pub struct Timestamp {
 const NS_PER_S: u32 = 1_000_000_000;
 
 impl Timestamp {
-    /// From seconds and the nanoseconds that follow them, as `stat` returns them. A second and more
-    /// of nanoseconds is carried over; the last second there is takes no more.
+    /// From seconds and the nanoseconds that follow them, as `stat` returns them. Nanoseconds of a second or more are
+    /// carried over, saturating at the last second.
     pub const fn from_parts(seconds: i64, nanoseconds: u32) -> Self {
         Self { seconds: seconds.saturating_add((nanoseconds / NS_PER_S) as i64), nanoseconds: nanoseconds % NS_PER_S }
     }
@@ -63,7 +64,7 @@ impl Timestamp {
     }
 }
 
-/// What kind of thing a name is.
+/// The type of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A regular file.
@@ -88,17 +89,17 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Which file it is, whatever its names: two names of one file (hard links)
-/// have the same. Says nothing about files of another storage.
+/// Identifies a file regardless of its name: two names of one file (hard links) have the same id. Ids of different
+/// storages cannot be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FileId {
-    /// The file system, as its machine numbers it now; another number after a remount is no surprise.
+    /// The device number of the file system, which may change with a remount.
     pub device: u64,
-    /// The file in it.
+    /// The inode number.
     pub inode: u64,
 }
 
-/// Who owns a file, in numbers.
+/// The owner of a file, as numeric ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Owner {
     /// The user.
@@ -107,9 +108,9 @@ pub struct Owner {
     pub group: u32,
 }
 
-/// What a backend knows of one file, directory or link.
+/// What a backend knows about a file, directory or link.
 ///
-/// Created by [`Metadata::new`] and struct update, so that a backend names only what it knows.
+/// Built from [`Metadata::new`] with struct update syntax, so that a backend sets only what it knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Metadata {
     /// File, directory, …
@@ -132,13 +133,13 @@ pub struct Metadata {
     pub id: Option<FileId>,
     /// How many names the file has: more than 1 is a hard link.
     pub names: u64,
-    /// Which mount it lies on, as its machine numbers mounts now, where there is such a thing: a
-    /// directory may be mounted inside its own file system (a bind mount), where the device number is the same.
+    /// The mount it lies on, by the machine's current number for it, where mounts exist: a directory may be mounted
+    /// inside its own file system (a bind mount), with the same device number.
     pub mount: Option<u64>,
 }
 
 impl Metadata {
-    /// What every storage knows; nothing else is known.
+    /// With what every storage reports, and nothing else.
     pub const fn new(kind: Kind, size_bytes: u64, modified: Timestamp) -> Self {
         Self {
             kind,
@@ -186,24 +187,24 @@ impl Metadata {
 pub struct Times {
     /// mtime.
     pub modified: Timestamp,
-    /// atime; left alone where unknown.
+    /// atime; left unchanged if unknown.
     pub accessed: Option<Timestamp>,
 }
 
-/// What a file carries beside content and times, and a sink applies on request.
+/// What a file has besides content and times; a sink applies it on request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attributes {
     /// Permission bits (`0o7777`).
     pub permissions: Option<u32>,
-    /// Who owns the file that the permissions come from, where its storage reports it; see
-    /// [`Self::permissions_for`]. `None`: as `owner`.
+    /// The owner of the file that the permissions come from, if its storage reports it; see [`Self::permissions_for`].
+    /// `None`: the same as `owner`.
     pub permissions_of: Option<Owner>,
     /// User and group.
     pub owner: Option<Owner>,
     /// Extended attributes, ACLs among them.
     pub xattrs: Vec<Xattr>,
-    /// Whether users' attributes and ACLs that are not among these go: what the
-    /// source's file does not grant, a file that is written over must not either.
+    /// Whether users' attributes and ACLs that are not among these are removed: an overwritten file must not grant what
+    /// the source's file does not.
     pub removes_others: bool,
 }
 
@@ -213,9 +214,9 @@ impl Attributes {
         self.permissions.is_none() && self.owner.is_none() && self.xattrs.is_empty() && !self.removes_others
     }
 
-    /// The permissions for a file that belongs to `owner` at the sink. setuid and setgid run a
-    /// program as its user or group: they are missing where that is not the source's, so that
-    /// nobody's program becomes another user's, such as root's.
+    /// The permissions for a file that belongs to `owner` at the sink. setuid and setgid run a program as its user or
+    /// group: they are dropped if that differs from the source's, so that a program never comes to run as another user,
+    /// such as root.
     pub fn permissions_for(&self, owner: Option<Owner>) -> Option<u32> {
         const SETUID: u32 = 0o4000;
         const SETGID: u32 = 0o2000;

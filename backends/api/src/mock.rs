@@ -1,9 +1,8 @@
 //! Mocks of the traits (mockall).
 //!
-//! [`Source::read_whole`] and [`Sink::write_whole`] are not mocked: they go the
-//! default way, through `open` and `create`, so that expectations on readers and
-//! writers hold for files of any size. [`FileReader::next_data`] is not mocked
-//! either: mocked files have no holes.
+//! [`Source::read_whole`] and [`Sink::write_whole`] are not mocked: they keep their default implementation, which calls
+//! `open` and `create`, so that expectations on readers and writers hold for files of any size.
+//! [`FileReader::next_data`] is not mocked either: mocked files have no holes.
 
 // mockall writes the mocks' methods; the traits document them.
 #![allow(missing_docs)]

@@ -1,9 +1,9 @@
-//! Which names a storage can hold, and which of them it takes for one.
+//! Which names a storage can hold, and which of them it treats as the same.
 
-/// What a storage does with names.
+/// The rules of a storage for names.
 ///
-/// Most take any bytes. Those that do not must be known before anything is
-/// written: of two names that are one there, the second would overwrite the first.
+/// Most storages accept any bytes. The rules of the others must be known before anything is written: if two names are
+/// the same to a storage, the second would overwrite the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NameRules {
     /// Names that differ only in upper and lower case are the same.
@@ -16,7 +16,7 @@ pub struct NameRules {
     pub utf8_only: bool,
     /// Names with white space at their beginning or end are rejected.
     pub rejects_outer_space: bool,
-    /// Bytes that no name may hold.
+    /// Bytes that no name may contain.
     pub rejected: ByteSet,
 }
 
@@ -31,27 +31,27 @@ impl NameRules {
         rejected: ByteSet::EMPTY,
     };
 
-    /// Whether two different names can be the same.
+    /// Whether two different names can be the same to the storage.
     pub fn folds(&self) -> bool {
         self.folds_case || self.folds_unicode || self.trims_end
     }
 
-    /// Why this name cannot be held, if it cannot.
+    /// Why the storage cannot hold this name, if it cannot.
     pub fn problem(&self, name: &[u8]) -> Option<String> {
         if let Some(byte) = name.iter().find(|byte| self.rejected.contains(**byte)) {
-            return Some(format!("the destination takes no names with {:?}", char::from(*byte)));
+            return Some(format!("the destination accepts no names with {:?}", char::from(*byte)));
         }
         if self.utf8_only && std::str::from_utf8(name).is_err() {
-            return Some("the destination takes no names that are not UTF-8".to_owned());
+            return Some("the destination accepts only names in UTF-8".to_owned());
         }
         if self.rejects_outer_space
             && let Ok(name) = std::str::from_utf8(name)
             && name.trim() != name
         {
-            return Some("the destination takes no names with white space at their beginning or end".to_owned());
+            return Some("the destination accepts no names with white space at the beginning or end".to_owned());
         }
         if self.trims_end && matches!(name.last(), Some(b'.' | b' ')) {
-            return Some("the destination takes no names with a dot or a space at their end".to_owned());
+            return Some("the destination accepts no names with a dot or a space at the end".to_owned());
         }
         None
     }
@@ -65,7 +65,7 @@ impl ByteSet {
     /// No byte.
     pub const EMPTY: Self = Self(0);
 
-    /// These bytes; those above 127 are left out.
+    /// These bytes; those above 127 are ignored.
     pub const fn of(bytes: &[u8]) -> Self {
         let (mut set, mut at) = (0, 0);
         while at < bytes.len() {
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_held_is_said_why() {
+    fn a_name_that_cannot_be_held_has_a_reason() {
         let rules = NameRules { trims_end: true, utf8_only: true, rejected: ByteSet::of(b":*"), ..NameRules::BYTES };
         for (name, word) in [(&b"a:b"[..], "':'"), (b"\xff", "UTF-8"), (b"dot.", "dot"), (b"space ", "space")] {
             assert!(rules.problem(name).is_some_and(|problem| problem.contains(word)), "{name:?}");
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn sets_hold_what_they_were_made_of() {
+    fn sets_contain_the_bytes_they_are_built_from() {
         let set = ByteSet::of(b":\xff\x7f").union(ByteSet::of(b"*"));
         let held: Vec<u8> = (0..=255).filter(|byte| set.contains(*byte)).collect();
         assert_eq!(held, b"*:\x7f");

@@ -1,13 +1,13 @@
-//! How a backend is asked to read and write: under which bandwidth limit.
+//! Options for reading and writing: the bandwidth limit.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// A bandwidth limit, as far as it concerns a backend. Clones are one limit, and it may change while they are used:
-/// while files are open and listings run.
+/// The part of the bandwidth limit that concerns backends. Clones share one limit, which may change while files are
+/// open and listings run.
 ///
-/// The engine keeps to the limit by itself. What is left to a backend is not to make a burst of what comes to it
-/// evenly: see [`ReadOptions`] and [`WriteOptions`].
+/// The engine enforces the limit. A backend only has to avoid turning an even stream into bursts: see [`ReadOptions`]
+/// and [`WriteOptions`].
 ///
 /// ```
 /// use towpath_backend::{Pacing, WriteOptions};
@@ -27,13 +27,13 @@ struct Limits {
 }
 
 impl Pacing {
-    /// A limit of `bytes_per_s` in each direction. How much is in flight is not bounded.
+    /// A limit of `bytes_per_s` in each direction. The number of bytes in flight is not bounded.
     pub fn new(bytes_per_s: u64) -> Self {
         let (bytes_per_s, in_flight_bytes) = (AtomicU64::new(bytes_per_s), AtomicU64::new(u64::MAX));
         Self(Arc::new(Limits { bytes_per_s, in_flight_bytes }))
     }
 
-    /// The bytes that are read in a second, and as many that are written, evenly.
+    /// How many bytes per second may be read, and how many may be written, evenly spread.
     pub fn bytes_per_s(&self) -> u64 {
         self.0.bytes_per_s.load(Relaxed)
     }
@@ -58,9 +58,9 @@ impl Pacing {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ReadOptions {
-    /// The bandwidth limit, if there is one. Then nothing is to come from the storage that is not asked for: a cache
-    /// does not read ahead in a file; a page of a listing holds what the storage answers to one small request, and is
-    /// not fetched before it is polled for. Backends that fetch nothing ahead ignore it.
+    /// The bandwidth limit, if any. With a limit, nothing may be fetched from the storage that was not requested: no
+    /// cache reads ahead in a file; a page of a listing holds the response to one small request, and is not fetched
+    /// before it is polled. Backends that never read ahead ignore it.
     pub pacing: Option<Pacing>,
 }
 
@@ -76,10 +76,10 @@ impl ReadOptions {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct WriteOptions {
-    /// The bandwidth limit, if there is one. Then nothing is to be held back and sent as a burst: when
-    /// [`write_at`](crate::FileWriter::write_at) returns, about [`Pacing::in_flight_bytes`] of the file are in flight at
-    /// most; a backend that gathers what it sends lets it leave at [`Pacing::bytes_per_s`]. Backends that send each
-    /// write at once and wait for the answer ignore it.
+    /// The bandwidth limit, if any. With a limit, nothing may be held back and sent as a burst: when
+    /// [`write_at`](crate::FileWriter::write_at) returns, at most about [`Pacing::in_flight_bytes`] of the file are in
+    /// flight; a backend that buffers sends its buffers at [`Pacing::bytes_per_s`]. Backends that send each write at
+    /// once and wait for the response ignore it.
     pub pacing: Option<Pacing>,
 }
 

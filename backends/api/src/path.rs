@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// A path relative to a tree's root: bytes, components parted by `/`.
+/// A path relative to a tree's root: bytes, with components separated by `/`.
 ///
 /// The empty path is the root itself. A path never starts or ends with `/`,
 /// has no empty, `.` or `..` component and no NUL byte, so that it cannot name
@@ -29,7 +29,7 @@ impl RelPath {
         Self(Arc::from(&b""[..]))
     }
 
-    /// Takes `bytes` as a path.
+    /// Parses `bytes` as a path.
     ///
     /// # Errors
     /// [`InvalidPath`] if a component is empty, `.` or `..`, or a byte is NUL.
@@ -61,7 +61,7 @@ impl RelPath {
         Ok(Self(Arc::from(bytes)))
     }
 
-    /// The path that `below` has in the tree whose root is this directory in this tree.
+    /// The path of `below` in this tree, where `below` is relative to this directory.
     #[must_use]
     pub fn append(&self, below: &Self) -> Self {
         if self.is_root() {
@@ -70,7 +70,7 @@ impl RelPath {
         Self(Arc::from(below.under(&self.0)))
     }
 
-    /// The path below `dir`, if this is `dir` or lies below it: what [`Self::append`] was given.
+    /// The path relative to `dir`, if this is `dir` or lies below it: the inverse of [`Self::append`].
     pub fn below(&self, dir: &Self) -> Option<Self> {
         if dir.is_root() {
             return Some(self.clone());
@@ -92,7 +92,7 @@ impl RelPath {
         &self.0
     }
 
-    /// The directory that holds this path; `None` for the root.
+    /// The directory that contains this path; `None` for the root.
     pub fn parent(&self) -> Option<Self> {
         if self.is_root() {
             return None;
@@ -138,7 +138,7 @@ impl AsRef<[u8]> for RelPath {
     }
 }
 
-/// For people: bytes that are not UTF-8 are replaced, and the root is `.`.
+/// For messages: bytes that are not UTF-8 are replaced, and the root is `.`.
 impl fmt::Display for RelPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_root() { f.write_str(".") } else { f.write_str(&String::from_utf8_lossy(&self.0)) }
@@ -157,7 +157,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn refuses_what_could_leave_the_tree() {
+    fn paths_that_could_leave_the_tree_are_rejected() {
         for bad in ["/", "/a", "a/", "a//b", ".", "..", "a/..", "../a", "a/./b", "a\0b"] {
             assert_eq!(RelPath::new(bad), Err(InvalidPath), "{bad:?}");
         }
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_below_another_is_taken_apart_as_it_was_put_together() -> Result<(), InvalidPath> {
+    fn below_is_the_inverse_of_append() -> Result<(), InvalidPath> {
         let paths = ["", "a", "a/b", "ab"].map(RelPath::new);
         for dir in paths.clone() {
             for below in paths.clone() {
@@ -221,7 +221,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_taken_whole_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+        fn any_bytes_are_kept_or_rejected(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
             if let Ok(path) = RelPath::new(&bytes) {
                 prop_assert_eq!(path.as_bytes(), &bytes[..]);
             }

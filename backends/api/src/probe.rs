@@ -1,29 +1,29 @@
-//! Names of the files by which a run finds out what a storage keeps.
+//! Names of probe files, with which a run tests what a storage keeps.
 //!
-//! A run that is killed leaves them behind. The name says who made it: process id, time,
-//! and machine with process namespace, so that a later run can find out whether its maker still lives.
+//! A run that is killed leaves them behind. The name identifies the process that created it by process id, time, and
+//! machine with process namespace, so that a later run can check whether that process is still running.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const PREFIX: &str = ".towpath-probe-";
 
-/// A hidden name that nobody else has, for `of` what it is.
+/// A unique hidden name; `of` says what is tested.
 pub fn name(of: &str) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let place = place().unwrap_or_default();
     format!("{PREFIX}{}-{}-{place}-{of}", std::process::id(), now.as_nanos())
 }
 
-/// The maker of a probe.
+/// The process that created a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Maker {
-    /// The process with this number, in this process's own namespace and since this machine's last start.
+    /// The process with this id, in this process's own namespace and since this machine's last boot.
     Here(u32),
-    /// A process of another machine or namespace, or of an earlier start of this machine.
+    /// A process of another machine or namespace, or of an earlier boot of this machine.
     Elsewhere,
 }
 
-/// Whose probe a name is; `None` if it is no probe's.
+/// The process that created the probe with this name; `None` if it is not the name of a probe.
 pub fn maker(name: &[u8]) -> Option<Maker> {
     maker_seen_from(name, place().as_deref())
 }
@@ -40,7 +40,7 @@ fn maker_seen_from(name: &[u8], here: Option<&str>) -> Option<Maker> {
     })
 }
 
-/// Where process numbers mean the same: this start of this machine, and the namespace.
+/// The scope in which process ids are unique: this boot of this machine, and the namespace.
 fn place() -> Option<String> {
     let start = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let namespace = std::fs::read_link("/proc/self/ns/pid").ok()?;
@@ -60,7 +60,7 @@ mod tests {
         for other in [Some("1a2b3c4d.4026531837"), Some("1a2b3c4e.4026531836"), None] {
             assert_eq!(maker_seen_from(name, other), Some(Maker::Elsewhere), "{other:?}");
         }
-        // Of an earlier version, and of a place that is not known.
+        // Of an earlier version, and of an unknown place.
         for name in
             [&b".towpath-probe-12-34-file"[..], b".towpath-probe-12-34--file", b".towpath-probe-99999999999-3-x-y"]
         {

@@ -13,7 +13,7 @@ use crate::tree::Tree;
 /// A tree that files are read from.
 #[async_trait]
 pub trait Source: Tree {
-    /// Opens a regular file for reading, following no link. `options` hold for as long as it is open.
+    /// Opens a regular file for reading, without following links. `options` apply as long as it is open.
     ///
     /// # Errors
     /// If it is missing, not a regular file, or may not be read.
@@ -22,9 +22,8 @@ pub trait Source: Tree {
     /// Reads a file of at most `limit_bytes` in one call, for backends that
     /// can do so with fewer round trips than [`Source::open`] and its reader.
     ///
-    /// Appends the content to `buffer` (no more than `limit_bytes`) and returns the
-    /// metadata as they were when reading ended. A longer file is cut there;
-    /// its metadata report the full size.
+    /// Appends the content to `buffer` (no more than `limit_bytes`) and returns the metadata as of the end of the read.
+    /// A longer file is cut off there; its metadata report the full size.
     ///
     /// # Errors
     /// As [`Source::open`] and [`FileReader::read_at`].
@@ -40,7 +39,7 @@ pub trait Source: Tree {
         Ok(WholeFile::new(data, reader.metadata().await?))
     }
 
-    /// Where a symbolic link points: its bytes, as they are.
+    /// The target of a symbolic link, as raw bytes.
     ///
     /// # Errors
     /// If it is missing or not a link; [`ErrorKind::Unsupported`] where the storage does not support links.
@@ -63,7 +62,7 @@ pub trait Source: Tree {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct WholeFile {
-    /// The buffer that was given, with the content behind what it held.
+    /// The buffer that was passed in, with the content appended.
     pub data: Vec<u8>,
     /// The file's metadata when reading ended.
     pub metadata: Metadata,
@@ -72,12 +71,12 @@ pub struct WholeFile {
 }
 
 impl WholeFile {
-    /// The buffer that was given with the content behind what it held, and the file's metadata; without holes.
+    /// From the buffer with the content appended, and the file's metadata; without holes.
     pub fn new(data: Vec<u8>, metadata: Metadata) -> Self {
         Self { data, metadata, may_have_holes: false }
     }
 
-    /// Says whether zeros in it may be holes.
+    /// Sets whether zeros in it may be holes.
     #[must_use]
     pub fn with_holes(self, may_have_holes: bool) -> Self {
         Self { may_have_holes, ..self }
@@ -87,33 +86,32 @@ impl WholeFile {
 /// An open file of a source.
 #[async_trait]
 pub trait FileReader: Send {
-    /// The open file's metadata as they are now.
+    /// The current metadata of the open file.
     ///
     /// # Errors
-    /// If they cannot be had.
+    /// If they cannot be read.
     async fn metadata(&mut self) -> Result<Metadata>;
 
-    /// Reads up to `length_bytes` from `offset` and appends them to `buffer`,
-    /// which comes back. Fewer bytes mean the end of the file.
+    /// Reads up to `length_bytes` from `offset` and appends them to `buffer`, which is returned. Fewer bytes mean the
+    /// end of the file.
     ///
     /// # Errors
     /// If reading fails; the buffer is then lost.
     async fn read_at(&mut self, offset: u64, length_bytes: usize, buffer: Vec<u8>) -> Result<Vec<u8>>;
 
-    /// Starts to fetch `length_bytes` from `offset`, which will be read soon, and
-    /// does not wait for them. Only a hint: what fails here fails again when it is read.
+    /// Starts fetching `length_bytes` from `offset`, which will be read soon, without waiting for them. This is only a
+    /// hint: an error here is not reported, and shows again in the read.
     ///
-    /// By default nothing happens.
+    /// Does nothing by default.
     async fn prefetch(&mut self, offset: u64, length_bytes: u64) {
         let _ = (offset, length_bytes);
     }
 
-    /// The next stretch of the file that holds data, at or behind `offset`; what
-    /// lies before it is a hole, which reads as zeros. `None`: only a hole is left.
-    /// The stretch may reach beyond the end of the file.
+    /// The next range of the file that holds data, at or after `offset`; everything before it is a hole, which reads as
+    /// zeros. `None` if only a hole is left. The range may extend past the end of the file.
     ///
     /// # Errors
-    /// If it cannot be found out.
+    /// If it cannot be determined.
     async fn next_data(&mut self, offset: u64) -> Result<Option<Range<u64>>> {
         Ok(Some(offset..u64::MAX))
     }

@@ -15,39 +15,39 @@ use crate::path::RelPath;
 
 /// A listing in progress: pages of entries, in no order, ending after the first error.
 ///
-/// Pages, so that one hop between threads serves many entries; a page holds at
-/// most about a thousand, so that a directory of ten million stays small in memory.
+/// Entries come in pages, so that one hop between threads serves many of them. A page holds at most about a thousand
+/// entries, so that a directory of ten million needs little memory.
 pub type EntryStream = Pin<Box<dyn Stream<Item = Result<Vec<Entry>>> + Send>>;
 
 /// What a tree's storage can keep.
 ///
-/// Made from [`Capabilities::PLAIN`] and struct update, so that a backend names only what it has.
+/// Built from [`Capabilities::PLAIN`] with struct update syntax, so that a backend names only what differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capabilities {
-    /// The step of its mtimes: 1 on ext4, 100 on SMB, 2,000,000,000 on FAT.
+    /// The resolution of its mtimes: 1 on ext4, 100 on SMB, 2,000,000,000 on FAT.
     pub mtime_precision_ns: u64,
-    /// Whether mtimes can be set. Where not, a sink's mtimes say nothing and only sizes are compared.
+    /// Whether mtimes can be set. If not, a sink's mtimes mean nothing, and only sizes are compared.
     pub sets_mtime: bool,
-    /// Whether it holds symbolic links. Those that a source lists without this are reported and skipped.
+    /// Whether it supports symbolic links. Links are reported and skipped if the source or the sink does not.
     pub symlinks: bool,
     /// Whether a file can have several names.
     pub hard_links: bool,
-    /// Whether a name can be given to another file at once ([`crate::Sink::rename`]).
+    /// Whether a file can replace another one in one step ([`crate::Sink::rename`]).
     pub renames: bool,
-    /// Whether files have holes: stretches never written, which read as zeros and take no room.
+    /// Whether files can have holes: ranges that were never written, read as zeros and take no space.
     pub holes: bool,
-    /// Whether directories are virtual, as in object stores: a directory exists while there is something in it. Then
-    /// files are written without one, it goes with the last of them, and it has no mtime.
+    /// Whether directories are virtual, as in object stores: a directory exists as long as something is in it. Files
+    /// are then written without creating it, it disappears with the last of them, and it has no mtime.
     pub virtual_directories: bool,
-    /// Whether directories without anything in them are to be created. If not, the trees are in sync without them.
+    /// Whether empty directories are created. If not, the trees are in sync without them.
     pub empty_directories: bool,
-    /// Which names it can hold, and which of them are the same to it.
+    /// Which names it can hold, and which of them it treats as the same.
     pub names: NameRules,
-    /// Whether a run may create an empty file in the root of this sink and remove it again, to find
-    /// out whether the source shows it: then they are one tree under two names.
+    /// Whether a run may create an empty file in the root of this sink and remove it again, to check whether the source
+    /// shows it: if so, they are one tree under two names.
     pub probes: bool,
-    /// Whether the size that it states of a file is the length of its content: an object store's is.
-    /// Elsewhere a file is read to its real end, which may take a request more.
+    /// Whether the size it reports for a file is always the length of its content, as in an object store. Otherwise a
+    /// file is read to its actual end, which may take one more request.
     pub exact_sizes: bool,
 }
 
@@ -68,19 +68,19 @@ impl Capabilities {
     };
 }
 
-/// What makes a tree faster to use and what it costs, but never what is right: a wrong hint delays.
+/// Tuning hints. They affect speed, never correctness: a wrong hint only costs time.
 ///
-/// Made from [`Hints::DEFAULT`] and struct update.
+/// Built from [`Hints::DEFAULT`] with struct update syntax.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hints {
-    /// Whether requests travel over a network. Under a bandwidth limit their headers then count too.
+    /// Whether requests travel over a network. If so, their headers count under a bandwidth limit.
     pub over_network: bool,
-    /// How many files at a time suit it, where a user does not say: more where each waits long for answers.
+    /// How many files to transfer at a time, unless the user says otherwise: more where each waits long for responses.
     pub lanes: usize,
 }
 
 impl Hints {
-    /// Behind a network, with the number of lanes that suits most.
+    /// Over a network, with a number of lanes that suits most storages.
     pub const DEFAULT: Self = Self { over_network: true, lanes: 16 };
 }
 
@@ -90,37 +90,36 @@ impl Default for Hints {
     }
 }
 
-/// A root and what lies beneath it.
+/// A root and everything below it.
 #[async_trait]
 pub trait Tree: Send + Sync {
-    /// The root as users name it: a full path or a URL, without a closing `/`
-    /// (but for `/` itself).
+    /// The root as users name it: a full path or a URL, without a trailing `/` (except for `/` itself).
     fn root(&self) -> &[u8];
 
-    /// What its storage can keep: facts, which the suite checks.
+    /// What its storage can keep. These are facts, which the conformance suite checks.
     fn capabilities(&self) -> Capabilities;
 
-    /// How it is used best.
+    /// How to use it efficiently.
     fn hints(&self) -> Hints {
         Hints::DEFAULT
     }
 
-    /// Where the file `local` of this machine lies inside this tree, if it does.
+    /// The path in this tree of the local file `local`, if it lies in this tree.
     ///
-    /// The engine asks it for its own database and log, and excludes them from the migration.
+    /// The engine calls this for its own database and log, and excludes them from the migration.
     fn locate(&self, local: &Path) -> Option<RelPath> {
         let _ = local;
         None
     }
 
-    /// Which tree this is, asked again each time.
+    /// Which tree this is. Never cached: each call checks the storage.
     ///
     /// # Errors
     /// If the root cannot be checked.
     async fn identity(&self) -> Result<Identity>;
 
-    /// Does one small request that the storage itself answers, bypassing every cache:
-    /// its duration measures the latency of the network and the storage's queues.
+    /// Sends one small request that only the storage itself can answer, bypassing every cache: its duration measures
+    /// the latency of the network and of the storage's queues.
     ///
     /// # Errors
     /// If the storage does not answer.
@@ -135,7 +134,7 @@ pub trait Tree: Send + Sync {
     /// reading it is the last item of the stream.
     async fn read_dir(&self, dir: &RelPath, options: &ReadOptions) -> Result<EntryStream>;
 
-    /// The metadata of one name, without following a link.
+    /// The metadata of one entry, without following a link.
     ///
     /// # Errors
     /// [`crate::ErrorKind::NotFound`] if and only if it does not exist.

@@ -1,4 +1,4 @@
-//! Every case of the suite is in the list that makes tests of them.
+//! Every case of the conformance suite is in the list from which its tests are generated.
 
 #![cfg(feature = "conformance")]
 #![allow(clippy::unwrap_used, missing_docs)]
@@ -11,7 +11,7 @@ macro_rules! names {
 }
 
 #[test]
-fn no_case_is_left_out_and_none_is_there_twice() {
+fn every_case_is_listed_once() {
     let of_trees: &[&str] = towpath_backend::conformance_cases!(names);
     let of_sources: &[&str] = towpath_backend::source_conformance_cases!(names);
     let listed: Vec<_> = of_trees.iter().chain(of_sources).collect();
@@ -20,7 +20,7 @@ fn no_case_is_left_out_and_none_is_there_twice() {
     for file in std::fs::read_dir(folder).unwrap() {
         let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
         for line in text.lines().filter_map(|line| line.strip_prefix("pub async fn ")) {
-            // What runs them is none.
+            // It runs the cases.
             if line.starts_with("check<") {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! Every layer passes on every call: nothing takes a default way past the tree within.
+//! Every layer forwards every call: no default implementation bypasses the inner tree.
 
 #![cfg(feature = "layers")]
 #![warn(clippy::missing_trait_methods)]
@@ -17,7 +17,7 @@ use towpath_backend::{
     Xattr, async_trait,
 };
 
-/// Writes down what it is called for.
+/// Records which methods are called.
 #[derive(Clone, Default)]
 struct Recording(Arc<Mutex<BTreeSet<&'static str>>>);
 
@@ -26,7 +26,7 @@ impl Recording {
         self.0.lock().unwrap().insert(name);
     }
 
-    /// A call whose options were passed on.
+    /// A call whose options were forwarded.
     fn called_paced(&self, name: &'static str, pacing: Option<&Pacing>) {
         assert_eq!(pacing.map(Pacing::bytes_per_s), Some(RATE), "{name}");
         self.called(name);
@@ -230,7 +230,7 @@ impl FileWriter for Recording {
     }
 }
 
-/// Calls that a tree has as such, or as a source.
+/// Makes every call of a tree and of a source.
 async fn read_everything(tree: &impl Source) {
     let path = RelPath::new("path").unwrap();
     assert!(!tree.root().is_empty());
@@ -251,7 +251,7 @@ async fn read_everything(tree: &impl Source) {
     tree.xattrs(&path).await.unwrap();
 }
 
-/// Calls that only a sink has; how each of them ended, but for the writer's.
+/// Makes every call that only a sink has; returns their results, except those of the writer.
 async fn write_everything(tree: &impl Sink) -> Vec<Result<()>> {
     let (path, other) = (RelPath::new("path").unwrap(), RelPath::new("other").unwrap());
     let (metadata, times) = (metadata(), metadata().times());
@@ -276,14 +276,14 @@ async fn write_everything(tree: &impl Sink) -> Vec<Result<()>> {
     ]
 }
 
-/// All methods of all traits, as the recording itself has them.
+/// All methods of all traits, called directly.
 async fn everything() -> BTreeSet<&'static str> {
     let names: BTreeSet<_> = called_through(|tree| tree).await;
     assert_eq!(names.len(), 33, "{names:?}");
     names
 }
 
-/// What reaches the tree within a layer.
+/// The calls that reach the tree inside a layer.
 async fn called_through<T: Source + Sink>(layer: impl FnOnce(Recording) -> T) -> BTreeSet<&'static str> {
     let recording = Recording::default();
     let tree = layer(recording.clone());
@@ -294,7 +294,7 @@ async fn called_through<T: Source + Sink>(layer: impl FnOnce(Recording) -> T) ->
 }
 
 #[tokio::test]
-async fn pointers_pass_on_everything() {
+async fn pointers_forward_everything() {
     let everything = everything().await;
     assert_eq!(called_through(Box::new).await, everything);
     assert_eq!(called_through(Arc::new).await, everything);
@@ -308,7 +308,7 @@ async fn pointers_pass_on_everything() {
 }
 
 #[tokio::test]
-async fn layers_pass_on_everything() {
+async fn layers_forward_everything() {
     let everything = everything().await;
     assert_eq!(called_through(|tree| Prefix::new(tree, &RelPath::new("a/b").unwrap())).await, everything);
     assert_eq!(called_through(|tree| Retry::new(tree, RetryPolicy::default())).await, everything);
@@ -318,12 +318,12 @@ async fn layers_pass_on_everything() {
 }
 
 #[tokio::test]
-async fn a_read_only_tree_passes_on_what_changes_nothing_and_refuses_the_rest() {
+async fn a_read_only_tree_forwards_reads_and_rejects_changes() {
     let recording = Recording::default();
     let tree = ReadOnly::new(recording.clone());
-    for refused in write_everything(&tree).await {
-        let refused = refused.unwrap_err();
-        assert_eq!((refused.kind(), refused.is_temporary()), (ErrorKind::ReadOnly, false), "{refused}");
+    for rejected in write_everything(&tree).await {
+        let rejected = rejected.unwrap_err();
+        assert_eq!((rejected.kind(), rejected.is_temporary()), (ErrorKind::ReadOnly, false), "{rejected}");
     }
     assert_eq!(*recording.0.lock().unwrap(), BTreeSet::from(["can_discard", "reserved_paths"]));
     read_everything(&tree).await;

@@ -1,4 +1,4 @@
-//! Trees in memory by their names, as a backend for the registry.
+//! A backend for the registry: trees in memory, by name.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -8,14 +8,14 @@ use towpath_backend::{Capabilities, Sink, Source, Tree as _, async_trait};
 
 use crate::tree::MemoryTree;
 
-/// Opens `mem://name`: one tree for each name, empty at first, for as long as this is there.
+/// Opens `mem://name`: one tree for each name. A tree is empty at first, and exists as long as this backend.
 #[derive(Debug, Default)]
 pub struct Memory {
     trees: Mutex<HashMap<String, MemoryTree>>,
 }
 
 impl Memory {
-    /// The tree of this name, to fill it or to inspect it.
+    /// The tree with this name, to fill or inspect it.
     pub fn tree(&self, name: &str) -> MemoryTree {
         let mut trees = self.trees.lock().unwrap_or_else(PoisonError::into_inner);
         trees.entry(name.to_owned()).or_insert_with(|| MemoryTree::new(name)).clone()
@@ -24,7 +24,7 @@ impl Memory {
     fn find(&self, location: &Location) -> Result<MemoryTree, OpenError> {
         match location {
             Location::Url(url) if url.path().is_empty() => Ok(self.tree(url.authority())),
-            _ => Err(OpenError::Usage(format!("{location} is no tree in memory: mem://name"))),
+            _ => Err(OpenError::Usage(format!("{location} is not a tree in memory; use mem://NAME"))),
         }
     }
 }
@@ -67,16 +67,16 @@ mod tests {
     async fn one_name_is_one_tree() {
         let mut registry = Registry::new();
         registry.register(Memory::default()).unwrap();
-        let around = ConfigSources::none();
+        let sources = ConfigSources::none();
         let at = |name: &str| Location::parse(name.as_ref()).unwrap();
         let (one, other, path) = (at("mem://one"), at("mem://other"), RelPath::new("file").unwrap());
-        let sink = registry.find(&one, &around).unwrap().sink().await.unwrap();
+        let sink = registry.find(&one, &sources).unwrap().sink().await.unwrap();
         sink.write(&path, b"content", Timestamp::from_ns(0)).await.unwrap();
-        let source = registry.find(&one, &around).unwrap().source().await.unwrap();
+        let source = registry.find(&one, &sources).unwrap().source().await.unwrap();
         assert_eq!(source.read_to_vec(&path, 100).await.unwrap(), b"content");
-        let source = registry.find(&other, &around).unwrap().source().await.unwrap();
+        let source = registry.find(&other, &sources).unwrap().source().await.unwrap();
         assert!(source.read_to_vec(&path, 100).await.is_err());
         let below = at("mem://one/below");
-        assert!(matches!(registry.find(&below, &around).unwrap().sink().await, Err(OpenError::Usage(_))));
+        assert!(matches!(registry.find(&below, &sources).unwrap().sink().await, Err(OpenError::Usage(_))));
     }
 }

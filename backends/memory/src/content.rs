@@ -1,16 +1,16 @@
-//! The content of a file: pages, of which those never written are holes.
+//! The content of a file, in pages. Pages that were never written are holes.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// The most a page holds. Small, so that holes are found where they are.
+/// The size of a page. Small, so that holes are found precisely.
 const PAGE_BYTES: u64 = 4096;
 
 /// A file's bytes.
 #[derive(Debug, Default)]
 pub(crate) struct Content {
     size_bytes: u64,
-    /// Pages by number. One shorter than [`PAGE_BYTES`] has zeros at its end.
+    /// Pages by number. A page shorter than [`PAGE_BYTES`] is followed by zeros.
     pages: BTreeMap<u64, Vec<u8>>,
 }
 
@@ -20,7 +20,7 @@ impl Content {
         self.size_bytes
     }
 
-    /// Puts `data` at `offset`, making the content longer if need be.
+    /// Writes `data` at `offset`, and extends the content if need be.
     pub(crate) fn write(&mut self, offset: u64, mut data: &[u8]) {
         let mut at = offset;
         while !data.is_empty() {
@@ -37,12 +37,12 @@ impl Content {
         self.size_bytes = self.size_bytes.max(at);
     }
 
-    /// Makes it longer with a hole at its end; never shorter.
+    /// Extends it with a hole at its end; never shortens it.
     pub(crate) fn extend_to(&mut self, size_bytes: u64) {
         self.size_bytes = self.size_bytes.max(size_bytes);
     }
 
-    /// Appends what there is of `length_bytes` from `offset` to `buffer`.
+    /// Appends up to `length_bytes` from `offset` to `buffer`.
     pub(crate) fn read(&self, offset: u64, length_bytes: usize, buffer: &mut Vec<u8>) {
         let end = offset.saturating_add(length_bytes as u64).min(self.size_bytes);
         let mut at = offset;
@@ -59,7 +59,7 @@ impl Content {
         }
     }
 
-    /// The next stretch of pages that were written, at or behind `offset`.
+    /// The next range of pages that were written, at or after `offset`.
     pub(crate) fn next_data(&self, offset: u64) -> Option<Range<u64>> {
         let mut numbers = self.pages.range(offset / PAGE_BYTES..).map(|(number, _)| *number);
         let first = numbers.next()?;
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_never_written_is_a_hole_and_reads_as_zeros() {
+    fn unwritten_ranges_are_holes_and_read_as_zeros() {
         let mut content = Content::default();
         content.write(10_000, b"far");
         content.write(3, b"near");
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn writing_over_the_bounds_of_pages_changes_nothing_else() {
+    fn writing_across_pages_changes_nothing_else() {
         let mut content = Content::default();
         content.write(0, &[1; 9000]);
         content.write(4000, &[2; 200]);

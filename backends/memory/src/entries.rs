@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-/// Names and the nodes that they lead to, in the order in which names are compared.
+/// Names and their nodes, in the order in which names are compared.
 #[derive(Debug)]
 pub(crate) struct Entries {
     folds_case: bool,
-    /// By what is compared: the name as it is spelled, and its node.
+    /// By key: the name as it is spelled, and its node.
     names: BTreeMap<Vec<u8>, (Vec<u8>, u64)>,
 }
 
@@ -16,7 +16,7 @@ impl Entries {
         Self { folds_case, names: BTreeMap::new() }
     }
 
-    /// What is compared of a name.
+    /// The form of a name that is compared.
     fn key(&self, name: &[u8]) -> Vec<u8> {
         match std::str::from_utf8(name) {
             Ok(text) if self.folds_case => text.to_lowercase().into_bytes(),
@@ -24,17 +24,17 @@ impl Entries {
         }
     }
 
-    /// The node that `name` leads to, however it is spelled.
+    /// The node of `name`, however it is spelled.
     pub(crate) fn get(&self, name: &[u8]) -> Option<u64> {
         self.names.get(&self.key(name)).map(|(_, node)| *node)
     }
 
-    /// Makes `name` lead to `node`, spelled like this.
+    /// Adds `name` for `node`, with this spelling.
     pub(crate) fn insert(&mut self, name: &[u8], node: u64) {
         self.names.insert(self.key(name), (name.to_vec(), node));
     }
 
-    /// Removes `name`; returns what it named.
+    /// Removes `name`; returns its node.
     pub(crate) fn remove(&mut self, name: &[u8]) -> Option<u64> {
         let key = self.key(name);
         self.names.remove(&key).map(|(_, node)| node)
@@ -44,7 +44,7 @@ impl Entries {
         self.names.is_empty()
     }
 
-    /// Up to `limit` names behind `after`, with their nodes.
+    /// Up to `limit` names after `after`, with their nodes.
     pub(crate) fn page(&self, after: Option<&[u8]>, limit: usize) -> impl Iterator<Item = (&[u8], u64)> {
         let start = after.map_or(Bound::Unbounded, |name| Bound::Excluded(self.key(name)));
         let names = self.names.range((start, Bound::Unbounded)).take(limit);

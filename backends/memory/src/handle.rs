@@ -1,4 +1,4 @@
-//! A handle on a node, which stays as long as the handle does.
+//! A handle of a node, which exists as long as the handle.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ impl Handle {
         Ok(Self { tree: tree.clone(), id, path: path.clone() })
     }
 
-    /// Does something with the nodes.
+    /// Accesses the node.
     pub(crate) fn with<T>(
         &self,
         operation: &'static str,

@@ -1,16 +1,16 @@
-//! What a tree keeps of what it is given.
+//! Which times, permissions and owners a tree keeps.
 
 use std::ops::RangeInclusive;
 
 use towpath_backend::Timestamp;
 
-/// What a tree keeps of times, permissions and owners. What it does not keep becomes something else
-/// without an error, as in file systems that lack it.
+/// Which times, permissions and owners a tree keeps. Others are changed without an error, as in file systems that do
+/// not support them.
 #[derive(Clone, Debug)]
 pub struct Keeps {
-    /// mtimes outside become the nearest one inside.
+    /// An mtime outside of this range becomes the nearest one inside.
     pub mtimes: RangeInclusive<Timestamp>,
-    /// Whether permissions and owners stay as they were made.
+    /// Whether permissions and owners can be changed after an entry is created.
     pub attributes: bool,
 }
 

@@ -16,10 +16,9 @@
 //! # Ok(()) }
 //! ```
 //!
-//! It behaves like a local disk: hard links, renames, symbolic links, holes,
-//! attributes, times to the nanosecond, and an open file that stays readable
-//! when its last name is gone. [`MemoryTree::with_capabilities`] makes one that
-//! can do less. Nothing survives the last clone.
+//! It behaves like a local disk: hard links, renames, symbolic links, holes, attributes, times to the nanosecond, and
+//! an open file stays readable after its last name was removed. [`MemoryTree::with_capabilities`] creates a tree that
+//! supports less. The content is gone when the last clone is dropped.
 
 mod backend;
 mod content;

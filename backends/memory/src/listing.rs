@@ -1,4 +1,4 @@
-//! Lists a directory in pages, each as the directory is when it is taken.
+//! Lists a directory in pages; each page shows the directory at that time.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -9,7 +9,7 @@ use towpath_backend::{Entry, Result};
 use crate::handle::Handle;
 use crate::store::Problem;
 
-/// Entries of a page.
+/// Entries per page.
 const PAGE_ENTRIES: usize = 1024;
 
 /// A listing in progress. Between two pages it holds no lock.

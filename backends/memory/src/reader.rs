@@ -1,4 +1,4 @@
-//! An open file being read.
+//! An open file for reading.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use towpath_backend::{FileReader, Metadata, Result, async_trait};
 use crate::handle::Handle;
 use crate::store::Body;
 
-/// Reads a file, even when its last name is gone.
+/// Reads a file, even after its last name was removed.
 #[derive(Debug)]
 pub(crate) struct MemoryReader(Handle);
 

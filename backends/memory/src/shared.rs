@@ -1,4 +1,4 @@
-//! What all clones of a tree and its open files share.
+//! The state that all clones of a tree and its open files share.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -28,12 +28,12 @@ impl Shared {
         Self { root, identity, capabilities, keeps, store: Mutex::new(store) }
     }
 
-    /// The nodes, for as long as no await comes.
+    /// The nodes. The lock must not be held across an await.
     pub(crate) fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does something with the nodes; what goes wrong is an error of `operation` on `path`.
+    /// Accesses the nodes; a problem becomes an error of `operation` on `path`.
     pub(crate) fn with<T>(
         &self,
         operation: &'static str,
@@ -48,7 +48,7 @@ impl Shared {
         self.keeps.attributes
     }
 
-    /// What can be kept of a time.
+    /// The nearest mtime that the tree can keep.
     pub(crate) fn round(&self, time: Timestamp) -> Timestamp {
         let range = &self.keeps.mtimes;
         let time = time.clamp(*range.start(), *range.end());

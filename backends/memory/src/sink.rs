@@ -11,14 +11,14 @@ use crate::store::{Body, DIRECTORY, MISSING, Node, Problem, Store, TAKEN, now};
 use crate::tree::MemoryTree;
 use crate::writer::MemoryWriter;
 
-/// The longest name, as on most disks.
+/// The longest name, as in most file systems.
 const NAME_BYTES: usize = 255;
-/// What is new is open to all for reading, as on most disks, unless it is bounded.
+/// New entries are readable for everyone, as in most file systems, unless permissions are given.
 const FILE_PERMISSIONS: u32 = 0o644;
 const DIR_PERMISSIONS: u32 = 0o755;
 const UNBOUND: u32 = 0o777;
 
-/// A place for something new: the directory, and the name in it.
+/// The directory for a new entry, and its name there.
 fn place<'a>(store: &Store, rules: NameRules, path: &'a RelPath) -> std::result::Result<(u64, &'a [u8]), Problem> {
     let dir = store.parent(path)?;
     let name = path.name().unwrap_or_default();
@@ -26,12 +26,12 @@ fn place<'a>(store: &Store, rules: NameRules, path: &'a RelPath) -> std::result:
         return Err(Problem(ErrorKind::InvalidName, "the name is longer than 255 bytes"));
     }
     if rules.problem(name).is_some() {
-        return Err(Problem(ErrorKind::InvalidName, "this tree takes no such name"));
+        return Err(Problem(ErrorKind::InvalidName, "this tree does not accept such a name"));
     }
     Ok((dir, name))
 }
 
-/// The same, where nothing may be yet.
+/// The same, for a name that must not exist yet.
 fn free_place<'a>(store: &Store, rules: NameRules, path: &'a RelPath) -> std::result::Result<(u64, &'a [u8]), Problem> {
     if path.is_root() {
         return Err(TAKEN);
@@ -40,8 +40,8 @@ fn free_place<'a>(store: &Store, rules: NameRules, path: &'a RelPath) -> std::re
     if store.entries(dir)?.get(name).is_some() { Err(TAKEN) } else { Ok((dir, name)) }
 }
 
-/// The file to write at `path`: made, cut to nothing, or created again where other names lead to it.
-fn make_file(store: &mut Store, rules: NameRules, path: &RelPath, bound: u32) -> std::result::Result<u64, Problem> {
+/// The file to write at `path`: created, truncated, or recreated if it has other names.
+fn open_file(store: &mut Store, rules: NameRules, path: &RelPath, bound: u32) -> std::result::Result<u64, Problem> {
     if path.is_root() {
         return Err(DIRECTORY);
     }
@@ -63,10 +63,10 @@ fn make_file(store: &mut Store, rules: NameRules, path: &RelPath, bound: u32) ->
         }
         store.unlink(dir, name)?;
     }
-    store.make(dir, name, Node::new(Body::File(Content::default()), permissions))
+    store.add(dir, name, Node::new(Body::File(Content::default()), permissions))
 }
 
-/// Takes the name `path` away from what is no directory.
+/// Removes the name `path` of a file or link.
 fn remove(store: &mut Store, path: &RelPath) -> std::result::Result<(), Problem> {
     let id = store.find(path)?;
     if matches!(store.node(id)?.body, Body::Dir(_)) {
@@ -85,7 +85,7 @@ impl MemoryTree {
 impl Sink for MemoryTree {
     async fn create(&self, path: &RelPath, metadata: &Metadata, _: &WriteOptions) -> Result<Box<dyn FileWriter>> {
         let (rules, bound) = (self.capabilities().names, metadata.permissions.unwrap_or(UNBOUND));
-        let id = self.with("create", path, |store| make_file(store, rules, path, bound))?;
+        let id = self.with("create", path, |store| open_file(store, rules, path, bound))?;
         Ok(Box::new(MemoryWriter::new(Handle::open(self.shared(), id, "create", path)?)))
     }
 
@@ -94,7 +94,7 @@ impl Sink for MemoryTree {
         self.with("create directory", path, |store| {
             let (dir, name) = free_place(store, rules, path)?;
             let permissions = DIR_PERMISSIONS & (0o700 | bound);
-            store.make(dir, name, Node::new(store.empty_dir(), permissions)).map(drop)
+            store.add(dir, name, Node::new(store.empty_dir(), permissions)).map(drop)
         })
     }
 
@@ -105,7 +105,7 @@ impl Sink for MemoryTree {
         }
         self.with("create link", path, |store| {
             let (dir, name) = free_place(store, capabilities.names, path)?;
-            store.make(dir, name, Node::new(Body::Link(target.to_vec()), 0o777)).map(drop)
+            store.add(dir, name, Node::new(Body::Link(target.to_vec()), 0o777)).map(drop)
         })
     }
 

@@ -1,4 +1,4 @@
-//! The nodes of a tree, and the ways to them.
+//! The nodes of a tree, and the paths to them.
 
 use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,7 +11,7 @@ use crate::entries::Entries;
 /// The node of the root.
 pub(crate) const ROOT: u64 = 1;
 
-/// Why something cannot be done, before it is known what to whom.
+/// Why an operation failed, without operation and path.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Problem(pub(crate) ErrorKind, pub(crate) &'static str);
 
@@ -36,7 +36,7 @@ pub(crate) enum Body {
     Link(Vec<u8>),
 }
 
-/// A file, directory or link, whatever its names.
+/// A file, directory or link, independent of its names.
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) body: Body,
@@ -49,7 +49,7 @@ pub(crate) struct Node {
     pub(crate) xattrs: Vec<Xattr>,
     /// How many directory entries lead to it.
     names: u64,
-    /// How many handles keep it although no name may be left.
+    /// The number of handles, which keep it even without a name.
     open: u64,
 }
 
@@ -92,19 +92,19 @@ pub(crate) struct Store {
     last: u64,
     /// The device number of this tree's files.
     device: u64,
-    /// Whether names that differ in capitals and small letters alone are the same.
+    /// Whether names that differ only in case are the same.
     folds_case: bool,
 }
 
 impl Store {
-    /// A root, and nothing in it.
+    /// An empty root.
     pub(crate) fn new(device: u64, folds_case: bool) -> Self {
         let mut root = Node::new(Body::Dir(Entries::new(folds_case)), 0o755);
         root.names = 1;
         Self { nodes: HashMap::from([(ROOT, root)]), last: ROOT, device, folds_case }
     }
 
-    /// A directory that is empty.
+    /// An empty directory.
     pub(crate) fn empty_dir(&self) -> Body {
         Body::Dir(Entries::new(self.folds_case))
     }
@@ -146,7 +146,7 @@ impl Store {
         }
     }
 
-    /// The node at `path`, through no link.
+    /// The node at `path`, without following links.
     pub(crate) fn find(&self, path: &RelPath) -> Result<u64, Problem> {
         path.components().try_fold(ROOT, |dir, name| self.entries(dir)?.get(name).ok_or(MISSING))
     }
@@ -157,7 +157,7 @@ impl Store {
         self.entries(dir).map(|_| dir)
     }
 
-    /// Gives the node `id` the name `name` in `dir`, which nothing has.
+    /// Adds the free name `name` in `dir` for the node `id`.
     pub(crate) fn link(&mut self, dir: u64, name: &[u8], id: u64) -> Result<(), Problem> {
         self.change_entries(dir)?.insert(name, id);
         let node = self.node_mut(id)?;
@@ -166,15 +166,15 @@ impl Store {
         Ok(())
     }
 
-    /// Makes a node with a name, which nothing has.
-    pub(crate) fn make(&mut self, dir: u64, name: &[u8], node: Node) -> Result<u64, Problem> {
+    /// Adds a node with the free name `name` in `dir`.
+    pub(crate) fn add(&mut self, dir: u64, name: &[u8], node: Node) -> Result<u64, Problem> {
         self.last += 1;
         let id = self.last;
         self.nodes.insert(id, node);
         self.link(dir, name, id).map(|()| id)
     }
 
-    /// Takes a name away, and what is left without a name and a handle.
+    /// Removes a name, and its node if that has no other name and no handle.
     pub(crate) fn unlink(&mut self, dir: u64, name: &[u8]) -> Result<(), Problem> {
         let id = self.change_entries(dir)?.remove(name).ok_or(MISSING)?;
         let node = self.node_mut(id)?;
@@ -184,7 +184,7 @@ impl Store {
         Ok(())
     }
 
-    /// Spells a name of a directory like this from now on.
+    /// Changes the spelling of a name in a directory.
     pub(crate) fn respell(&mut self, dir: u64, name: &[u8]) -> Result<(), Problem> {
         let entries = self.change_entries(dir)?;
         let id = entries.remove(name).ok_or(MISSING)?;
@@ -198,7 +198,7 @@ impl Store {
         Ok(())
     }
 
-    /// Ends what [`Self::open`] began.
+    /// Releases a node that [`Self::open`] kept.
     pub(crate) fn close(&mut self, id: u64) {
         if let Ok(node) = self.node_mut(id) {
             node.open -= 1;
@@ -223,7 +223,7 @@ impl Store {
     }
 }
 
-/// The time of now.
+/// The current time.
 pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_parts(i64::try_from(since.as_secs()).unwrap_or(i64::MAX), since.subsec_nanos())

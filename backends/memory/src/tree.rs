@@ -1,4 +1,4 @@
-//! The tree that all its clones show.
+//! A tree in memory.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +13,7 @@ use crate::listing::Listing;
 use crate::shared::Shared;
 use crate::store::{Problem, Store, now};
 
-/// A tree in memory, source and sink at once; clones show the same tree.
+/// A tree in memory, both source and sink. Clones show the same tree.
 #[derive(Clone, Debug)]
 pub struct MemoryTree {
     shared: Arc<Shared>,
@@ -21,30 +21,29 @@ pub struct MemoryTree {
 }
 
 impl MemoryTree {
-    /// An empty tree with the root `mem://NAME` that can do all there is.
+    /// An empty tree with the root `mem://NAME` and all capabilities.
     ///
-    /// Two trees of one name are two trees: they have nothing in common but the name.
+    /// Two trees with the same name share nothing but the name.
     pub fn new(name: impl AsRef<[u8]>) -> Self {
         let capabilities =
             Capabilities { symlinks: true, hard_links: true, renames: true, holes: true, ..Capabilities::PLAIN };
         Self::with_capabilities(name, capabilities)
     }
 
-    /// An empty tree that can do only this.
+    /// An empty tree with only these capabilities.
     ///
-    /// Times are rounded down to the precision, and names that the rules refuse are
-    /// refused. Names may fold capitals and small letters; other rules by which different names
-    /// are the same are left out.
+    /// Times are rounded down to the precision, and names are checked against the rules. Names can be case-insensitive;
+    /// other rules by which different names are the same are ignored.
     pub fn with_capabilities(name: impl AsRef<[u8]>, capabilities: Capabilities) -> Self {
         Self::that_keeps(name, capabilities, Keeps::default())
     }
 
-    /// The same, of a tree that does not keep all that it takes.
+    /// The same, but the tree does not keep everything that is set.
     pub fn that_keeps(name: impl AsRef<[u8]>, capabilities: Capabilities, keeps: Keeps) -> Self {
         static TREES: AtomicU64 = AtomicU64::new(1);
         let number = TREES.fetch_add(1, Ordering::Relaxed);
         let names = NameRules { folds_unicode: false, trims_end: false, ..capabilities.names };
-        // No other process, and no later one of the same number, has the same.
+        // Unique also among other processes, and later ones with the same id.
         let identity = Identity::new(format!("memory:{}:{}:{number}", std::process::id(), now().total_ns()));
         Self {
             shared: Arc::new(Shared::new(
@@ -58,7 +57,7 @@ impl MemoryTree {
         }
     }
 
-    /// The same tree, which is used best like this.
+    /// The same tree, with these hints.
     #[must_use]
     pub fn with_hints(self, hints: Hints) -> Self {
         Self { hints, ..self }

@@ -1,11 +1,11 @@
-//! A file being written.
+//! An open file for writing.
 
 use towpath_backend::{Bytes, ErrorKind, FileWriter, Metadata, Result, Times, async_trait};
 
 use crate::handle::Handle;
 use crate::store::{Body, DIRECTORY, Problem, now};
 
-/// Writes straight into the tree; when dropped, what was written stays.
+/// Writes directly into the tree. What was written stays when it is dropped.
 #[derive(Debug)]
 pub(crate) struct MemoryWriter(Handle);
 
@@ -37,10 +37,10 @@ impl FileWriter for MemoryWriter {
             let node = store.node_mut(id)?;
             let Body::File(content) = &mut node.body else { return Err(DIRECTORY) };
             if content.size_bytes() > size_bytes {
-                return Err(Problem(ErrorKind::Other, "more was written than the file is to hold"));
+                return Err(Problem(ErrorKind::Other, "more was written than the size of the file"));
             }
             if content.size_bytes() < size_bytes && !capabilities.holes {
-                return Err(Problem(ErrorKind::Other, "less was written than the file is to hold"));
+                return Err(Problem(ErrorKind::Other, "less was written than the size of the file"));
             }
             content.extend_to(size_bytes);
             if capabilities.sets_mtime {

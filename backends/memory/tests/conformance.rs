@@ -1,4 +1,4 @@
-//! Trees in memory pass the suite of all backends, whatever they can do.
+//! Trees in memory pass the conformance suite, with all and with few capabilities.
 
 #![allow(missing_docs)]
 
@@ -22,7 +22,7 @@ impl Fixture for Memory {
         Some(Box::new(Self(MemoryTree::new("other"))))
     }
 
-    /// What is opened again in one process is a clone.
+    /// In one process, a clone is a reopened tree.
     async fn reopen(&self) -> Option<Box<dyn Fixture>> {
         Some(Box::new(Self(self.0.clone())))
     }
@@ -49,7 +49,7 @@ mod coarse {
 }
 
 #[tokio::test]
-async fn the_suite_in_one_call_is_the_same() {
+async fn the_suite_passes_in_one_call() {
     let failed = towpath_backend::conformance::check(async |case| Memory(MemoryTree::new(case))).await;
     assert_eq!(failed, []);
 }

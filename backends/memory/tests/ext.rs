@@ -1,4 +1,4 @@
-//! What can be done with any tree, done with one in memory.
+//! The extension traits, on a tree in memory.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -26,7 +26,7 @@ async fn tree() -> MemoryTree {
 }
 
 #[tokio::test]
-async fn a_walk_finds_all_below_a_directory_and_follows_no_link() {
+async fn a_walk_finds_everything_below_a_directory_and_follows_no_link() {
     let tree = tree().await;
     let source: &dyn Source = &tree;
     let found: Vec<_> = source.walk(&RelPath::root()).map(|found| found.unwrap()).collect().await;
@@ -39,7 +39,7 @@ async fn a_walk_finds_all_below_a_directory_and_follows_no_link() {
 }
 
 #[tokio::test]
-async fn a_walk_tells_what_it_could_not_look_at_and_goes_on() {
+async fn a_walk_reports_what_it_could_not_list_and_continues() {
     let tree = tree().await;
     let rule = Rule::new(ErrorKind::PermissionDenied).on(Operation::ReadDir).at(|dir| dir.name() == Some(b"b"));
     let failing = Fault::new(tree.clone(), Faults::new(1).with(rule));
@@ -56,7 +56,7 @@ async fn a_walk_tells_what_it_could_not_look_at_and_goes_on() {
 }
 
 #[tokio::test]
-async fn a_large_directory_is_walked_through_and_a_walk_can_be_left() {
+async fn a_large_directory_is_walked_and_a_walk_can_be_dropped() {
     let tree = MemoryTree::new("tree");
     for number in 0..3000 {
         tree.write(&path(&format!("{number:04}")), b"", TIME).await.unwrap();
@@ -78,7 +78,7 @@ async fn files_are_written_and_read_in_one_call() {
 }
 
 #[tokio::test]
-async fn a_name_exists_or_not_or_nobody_knows() {
+async fn a_name_exists_or_not_or_an_error_is_returned() {
     let tree = tree().await;
     assert!(tree.exists(&path("a/b")).await.unwrap());
     assert!(tree.exists(&path("link")).await.unwrap());
@@ -88,7 +88,7 @@ async fn a_name_exists_or_not_or_nobody_knows() {
 }
 
 #[tokio::test]
-async fn directories_are_made_down_to_the_last_and_found_if_they_are_there() {
+async fn directories_are_created_with_their_parents_unless_they_exist() {
     let tree = tree().await;
     for dir in ["", "a", "a/b/c", "a/x/y/z", "new/one", "a/x/y/z"] {
         tree.create_dir_all(&path(dir)).await.unwrap();

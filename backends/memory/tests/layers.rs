@@ -1,4 +1,4 @@
-//! Layers around a tree in memory: each passes the suite of all backends.
+//! Layers around a tree in memory: each passes the conformance suite.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -6,12 +6,12 @@ use towpath_backend::conformance::Fixture;
 use towpath_backend::{Sink, Source};
 use towpath_memory::MemoryTree;
 
-/// A layered tree, and how to make another.
+/// A layered tree, and how to create another one.
 struct Layered<T>(T, fn() -> T);
 
 impl<T: Source + Sink + 'static> Layered<T> {
-    fn new(make: fn() -> T) -> Self {
-        Self(make(), make)
+    fn new(create: fn() -> T) -> Self {
+        Self(create(), create)
     }
 }
 
@@ -44,8 +44,8 @@ mod prefix {
         let dirs = ["dir", "dir/deeper"].map(|dir| RelPath::new(dir).unwrap());
         for dir in &dirs {
             // A tree in memory never waits.
-            let mut made = tree.create_dir(dir, None);
-            assert!(matches!(made.as_mut().poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Ok(()))));
+            let mut created = tree.create_dir(dir, None);
+            assert!(matches!(created.as_mut().poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Ok(()))));
         }
         Prefix::new(tree, &dirs[1])
     }
@@ -78,7 +78,7 @@ mod rate {
     towpath_backend::conformance!(Layered::new(|| Rate::new(tree(), NonZeroU64::MAX)));
 }
 
-/// One of four calls that may be repeated fails for a while, and nobody notices.
+/// One in four of the calls that may be repeated fails temporarily; the cases pass nevertheless.
 mod retry_of_faults {
     use super::{Layered, tree};
     use std::time::Duration;

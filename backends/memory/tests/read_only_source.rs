@@ -1,4 +1,4 @@
-//! A source without a sink, and its part of the suite: an archive that something else wrote.
+//! A source without a sink passes its part of the conformance suite: an archive that something else wrote.
 
 #![allow(missing_docs)]
 
@@ -12,7 +12,7 @@ use towpath_backend::{
     RelPath, Result, Source, Timestamp, Tree, async_trait,
 };
 
-/// Files and directories in one file: of each a line `KIND SIZE SECONDS PATH`, and the content behind it.
+/// Files and directories in one file: for each a line `KIND SIZE SECONDS PATH`, followed by its content.
 pub struct Archive {
     file: PathBuf,
     entries: BTreeMap<RelPath, (Metadata, Arc<[u8]>)>,
@@ -118,7 +118,7 @@ fn pack(file: &Path, sample: &[Sample]) {
     assert!(std::fs::write(file, bytes).is_ok());
 }
 
-/// An archive in a folder of its own.
+/// An archive in its own folder.
 struct Packed {
     archive: Archive,
     _folder: Arc<tempfile::TempDir>,

@@ -3,7 +3,7 @@
 use super::fixture::{Fixture, list, path, read, write};
 use crate::{Attributes, ErrorKind, Owner, RelPath, Xattr};
 
-/// What was not refused is there, and reading, times and content are as before.
+/// Attributes that are accepted are set, and content and times stay the same.
 pub async fn attributes_are_applied_or_reported(fixture: &dyn Fixture) {
     let (sink, source) = (fixture.sink(), fixture.source());
     sink.create_dir(&path("dir"), None).await.unwrap();
@@ -18,13 +18,13 @@ pub async fn attributes_are_applied_or_reported(fixture: &dyn Fixture) {
             xattrs: vec![xattr.clone()],
             ..Attributes::default()
         };
-        let refused = sink.set_attributes(&at, &given).await.unwrap();
-        if refused.is_empty() {
+        let errors = sink.set_attributes(&at, &given).await.unwrap();
+        if errors.is_empty() {
             let shown = source.metadata(&at).await.unwrap();
             assert_eq!((shown.permissions, shown.owner), (Some(permissions), before.owner));
             assert!(source.xattrs(&at).await.unwrap().contains(&xattr));
         }
-        assert!(refused.iter().all(|error| error.path() == &at), "{refused:?}");
+        assert!(errors.iter().all(|error| error.path() == &at), "{errors:?}");
         assert_eq!(sink.set_attributes(&at, &Attributes::default()).await.unwrap().len(), 0);
     }
     assert_eq!(read(fixture, &path("file")).await.unwrap(), b"x");
@@ -33,7 +33,7 @@ pub async fn attributes_are_applied_or_reported(fixture: &dyn Fixture) {
     }
 }
 
-/// Where the sink's file belongs to someone else, they would run a program as another user or group.
+/// If the sink's file belongs to another user or group, a program would run as that one.
 pub async fn setuid_and_setgid_are_set_only_for_the_sources_owner(fixture: &dyn Fixture) {
     let (sink, source, at) = (fixture.sink(), fixture.source(), path("file"));
     let owner = write(fixture, &at, b"x").await.owner.unwrap_or(Owner { user: 1, group: 1 });
@@ -44,24 +44,24 @@ pub async fn setuid_and_setgid_are_set_only_for_the_sources_owner(fixture: &dyn 
     let other = Owner { user: owner.user.wrapping_add(1), group: owner.group.wrapping_add(1) };
     for (of, permissions) in [(other, 0o755), (owner, 0o6755)] {
         let given = Attributes { permissions: Some(0o6755), permissions_of: Some(of), ..Attributes::default() };
-        let refused = sink.set_attributes(&at, &given).await.unwrap();
+        let errors = sink.set_attributes(&at, &given).await.unwrap();
         let shown = source.metadata(&at).await.unwrap().permissions;
-        assert!(of == owner || (shown.is_none_or(|shown| shown & 0o6000 == 0) && !refused.is_empty()), "{shown:?}");
-        assert!(!refused.is_empty() || shown == Some(permissions), "{shown:?}");
+        assert!(of == owner || (shown.is_none_or(|shown| shown & 0o6000 == 0) && !errors.is_empty()), "{shown:?}");
+        assert!(!errors.is_empty() || shown == Some(permissions), "{shown:?}");
     }
 }
 
-/// Nor is anything made.
+/// Nor is anything created.
 pub async fn setting_attributes_of_a_missing_entry_fails(fixture: &dyn Fixture) {
     let given = Attributes { permissions: Some(0o600), ..Attributes::default() };
     match fixture.sink().set_attributes(&path("missing"), &given).await {
-        Ok(refused) => assert!(!refused.is_empty()),
+        Ok(errors) => assert!(!errors.is_empty()),
         Err(error) => assert_eq!(error.kind(), ErrorKind::NotFound),
     }
     assert_eq!(list(fixture, &RelPath::root()).await.unwrap(), []);
 }
 
-/// Neither way: a link's are read and set without following it.
+/// Attributes of a link are read and set without following it.
 pub async fn attributes_of_a_symlink_are_not_those_of_its_target(fixture: &dyn Fixture) {
     let (sink, source) = (fixture.sink(), fixture.source());
     if !sink.capabilities().symlinks {

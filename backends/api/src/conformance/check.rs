@@ -29,7 +29,7 @@ macro_rules! runs {
     ($($case:ident),* $(,)?) => { [$((stringify!($case), (|fixture| Box::pin($case(fixture))) as Run)),*] };
 }
 
-/// Runs every case, each on a new tree from `fresh`; returns those that failed.
+/// Runs every case, each on a new tree from `fresh`; returns the cases that failed.
 pub async fn check<F: Fixture>(mut fresh: impl AsyncFnMut(&'static str) -> F) -> Vec<Failed> {
     let mut failed = Vec::new();
     for (case, run) in crate::conformance_cases!(runs) {
@@ -41,18 +41,18 @@ pub async fn check<F: Fixture>(mut fresh: impl AsyncFnMut(&'static str) -> F) ->
     failed
 }
 
-/// What a case panicked with, if it did.
+/// Runs a case; returns the message of its panic, if it panicked.
 async fn caught(mut case: Pin<Box<dyn Future<Output = ()> + '_>>) -> Result<(), String> {
-    // A case that panicked is not used again.
+    // A case that panicked is not polled again.
     poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| case.as_mut().poll(context))) {
         Ok(Poll::Pending) => Poll::Pending,
         Ok(Poll::Ready(())) => Poll::Ready(Ok(())),
-        Err(payload) => Poll::Ready(Err(said(&*payload))),
+        Err(payload) => Poll::Ready(Err(message(&*payload))),
     })
     .await
 }
 
-fn said(payload: &(dyn Any + Send)) -> String {
+fn message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "it panicked".to_owned())
 }

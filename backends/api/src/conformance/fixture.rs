@@ -1,29 +1,29 @@
-//! The tree that the cases run on, and what they do with it.
+//! The tree that the cases run on, and helpers for them.
 
 use async_trait::async_trait;
 use tokio_stream::StreamExt as _;
 
 use crate::{Bytes, Entry, Kind, Metadata, ReadOptions, RelPath, Result, Sink, Source, Timestamp, WriteOptions};
 
-/// A fresh, empty tree, seen from both sides.
+/// A new, empty tree, from both sides.
 #[async_trait]
 pub trait Fixture: Send + Sync {
     /// The tree as a sink.
     fn sink(&self) -> &dyn Sink;
     /// The same tree as a source.
     fn source(&self) -> &dyn Source;
-    /// Another fresh, empty tree of the same kind, to be distinguished from this one.
-    /// Without it the one case that needs it passes at once.
+    /// Another new, empty tree of the same kind, which must have a different identity. Without it, the one case that
+    /// needs it passes at once.
     fn other(&self) -> Option<Box<dyn Fixture>> {
         None
     }
-    /// The same tree, opened again as after a restart: by another source and another sink, which share nothing with
-    /// these but the storage. Without it the cases about that pass at once.
+    /// The same tree, reopened as after a restart: through a new source and a new sink, which share nothing with these
+    /// but the storage. Without it, the cases about reopening pass at once.
     async fn reopen(&self) -> Option<Box<dyn Fixture>> {
         None
     }
-    /// How many entries a large directory has, where 2500 take too long to make: they are to
-    /// be more than a page.
+    /// The number of entries in a large directory: more than a page. To be overridden where creating 2500 takes too
+    /// long.
     fn many(&self) -> usize {
         2500
     }
@@ -35,7 +35,7 @@ pub(super) fn path(text: impl AsRef<[u8]>) -> RelPath {
     RelPath::new(text).unwrap()
 }
 
-/// What a source would say of a file of this size.
+/// The metadata that a source would report for a file of this size.
 pub(super) fn metadata(size_bytes: usize) -> Metadata {
     Metadata {
         accessed: Some(Timestamp::from_ns(1_600_000_000_000_000_000)),
@@ -44,7 +44,7 @@ pub(super) fn metadata(size_bytes: usize) -> Metadata {
     }
 }
 
-/// Bytes without repetition.
+/// Bytes that do not repeat.
 pub(super) fn content(length: usize) -> Vec<u8> {
     (0..length as u64).map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect()
 }
@@ -65,7 +65,7 @@ pub(super) async fn read(fixture: &dyn Fixture, at: &RelPath) -> Result<Vec<u8>>
 pub(super) async fn read_from(source: &dyn Source, at: &RelPath) -> Result<Vec<u8>> {
     let mut reader = source.open(at, &ReadOptions::default()).await?;
     let size = reader.metadata().await?.size_bytes as usize;
-    // A byte more than there should be: the end must be the end.
+    // One byte more than there should be, to check the end of the file.
     reader.read_at(0, size + 1, Vec::new()).await
 }
 
@@ -84,9 +84,9 @@ pub(super) async fn names(fixture: &dyn Fixture, dir: &RelPath) -> Vec<Vec<u8>> 
     list(fixture, dir).await.unwrap().into_iter().map(|entry| entry.name).collect()
 }
 
-/// Two views of one thing that nobody has changed in between.
+/// Asserts that two views of one entry agree, which has not changed in between.
 ///
-/// Compares only what both report, and no times that a stat can change.
+/// Compares only what both report, and no times that a stat may change.
 pub(super) fn assert_same(one: &Metadata, other: &Metadata, at: &RelPath) {
     assert_eq!((one.kind, one.size_bytes, one.modified), (other.kind, other.size_bytes, other.modified), "{at}");
     assert_eq!(one.names, other.names, "{at}");

@@ -1,13 +1,13 @@
-//! Cases about holes: stretches of a file that were never written.
+//! Cases about holes: ranges of a file that were never written.
 
 use super::fixture::{Fixture, MTIME, content, metadata, path, read, write};
 use crate::{Bytes, ReadOptions, RelPath, Times, WriteOptions};
 
 const TIMES: Times = Times { modified: MTIME, accessed: None };
-/// A place for data that is not the start of any block.
+/// An offset for data that is not the start of any block.
 const FAR: u64 = 5_000_001;
 
-/// Writes `parts` and finishes the file at `size_bytes`; false where there are no holes.
+/// Writes `parts` and finishes the file at `size_bytes`; false if the tree has no holes.
 async fn write_parts(fixture: &dyn Fixture, at: &RelPath, size_bytes: u64, parts: &[(u64, Vec<u8>)]) -> bool {
     if !fixture.sink().capabilities().holes {
         return false;
@@ -24,7 +24,7 @@ async fn write_parts(fixture: &dyn Fixture, at: &RelPath, size_bytes: u64, parts
     true
 }
 
-/// The content as whoever asks for data before reading gets it; what is passed over is zeros.
+/// The content as read by a caller that skips holes, and the number of bytes read; skipped ranges are zeros.
 async fn read_data(fixture: &dyn Fixture, at: &RelPath) -> (Vec<u8>, u64) {
     let mut reader = fixture.source().open(at, &ReadOptions::default()).await.unwrap();
     let size = reader.metadata().await.unwrap().size_bytes;
@@ -43,7 +43,7 @@ async fn read_data(fixture: &dyn Fixture, at: &RelPath) -> (Vec<u8>, u64) {
     (whole, read)
 }
 
-/// Nothing of the data is passed over, and nothing else comes in between.
+/// No data is skipped, and the gaps are zeros.
 pub async fn holes_read_as_zeros_and_data_is_found(fixture: &dyn Fixture) {
     let (at, first, second) = (path("file"), content(4000), content(100_000));
     let size = FAR + 100_000;
@@ -61,7 +61,7 @@ pub async fn holes_read_as_zeros_and_data_is_found(fixture: &dyn Fixture) {
     assert!(whole.may_have_holes || data_bytes == size, "holes are reported");
 }
 
-/// A hole before the end of the file makes it no shorter.
+/// A hole at the end does not make the file shorter.
 pub async fn a_hole_at_the_end_counts_towards_the_size(fixture: &dyn Fixture) {
     let at = path("file");
     if write_parts(fixture, &at, FAR, &[(0, b"data".to_vec())]).await {
@@ -72,7 +72,7 @@ pub async fn a_hole_at_the_end_counts_towards_the_size(fixture: &dyn Fixture) {
     }
 }
 
-/// And a file may be nothing but a hole, in the place of one that was not.
+/// A file that is one single hole can replace one with content.
 pub async fn a_file_can_be_one_hole(fixture: &dyn Fixture) {
     let at = path("file");
     write(fixture, &at, &content(10_000)).await;
@@ -82,14 +82,14 @@ pub async fn a_file_can_be_one_hole(fixture: &dyn Fixture) {
     }
 }
 
-/// A file that is longer than it should be does not pass for finished.
+/// A file that is longer than it should be must not count as finished.
 pub async fn finishing_below_the_written_size_fails(fixture: &dyn Fixture) {
     let mut writer = fixture.sink().create(&path("file"), &metadata(3), &WriteOptions::default()).await.unwrap();
     writer.write_at(0, Bytes::from_static(b"four")).await.unwrap();
     assert!(writer.finish(3, &TIMES).await.is_err());
 }
 
-/// Whoever asks for data gets all of a plain file.
+/// A caller that skips holes gets all of a plain file.
 pub async fn files_without_holes_are_all_data(fixture: &dyn Fixture) {
     for size in [0, 1, 5000, 3_000_000] {
         let (at, data) = (path(format!("{size}")), content(size));

@@ -1,9 +1,9 @@
-//! Cases about files with several names, and new names.
+//! Cases about hard links and renames.
 
 use super::fixture::{Fixture, metadata, names, path, read, write};
 use crate::{Bytes, ErrorKind, Kind, RelPath, WriteOptions};
 
-/// Both names show one file, and say so where they can.
+/// Both names show the same file, and the metadata say so.
 pub async fn a_hard_link_is_another_name_of_the_file(fixture: &dyn Fixture) {
     let (sink, source, first, second) = (fixture.sink(), fixture.source(), path("first"), path("dir/second"));
     let kept = write(fixture, &first, b"content").await;
@@ -22,7 +22,7 @@ pub async fn a_hard_link_is_another_name_of_the_file(fixture: &dyn Fixture) {
     assert_eq!(source.metadata(&second).await.unwrap().names, 1);
 }
 
-/// What has the name stays, and what is not there gets no name.
+/// An existing entry is not replaced, and a missing file cannot be linked.
 pub async fn a_hard_link_needs_a_file_and_a_free_name(fixture: &dyn Fixture) {
     let sink = fixture.sink();
     if !sink.capabilities().hard_links {
@@ -38,7 +38,7 @@ pub async fn a_hard_link_needs_a_file_and_a_free_name(fixture: &dyn Fixture) {
     assert_eq!(read(fixture, &path("taken")).await.unwrap(), b"other");
 }
 
-/// A name that is written is a file of its own from then on.
+/// Writing to one of the names makes it a separate file.
 pub async fn writing_to_one_hard_link_leaves_the_others_unchanged(fixture: &dyn Fixture) {
     let sink = fixture.sink();
     if !sink.capabilities().hard_links {
@@ -58,7 +58,7 @@ pub async fn writing_to_one_hard_link_leaves_the_others_unchanged(fixture: &dyn 
     }
 }
 
-/// A new name, in another directory too, and nothing else is new.
+/// Only the name changes, also across directories.
 pub async fn a_renamed_file_keeps_its_content_and_time(fixture: &dyn Fixture) {
     let (sink, source, from, to) = (fixture.sink(), fixture.source(), path("from"), path("dir/to"));
     let kept = write(fixture, &from, b"content").await;
@@ -74,10 +74,10 @@ pub async fn a_renamed_file_keeps_its_content_and_time(fixture: &dyn Fixture) {
     assert_eq!(sink.rename(&from, &to).await.unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(sink.rename(&to, &path("missing/to")).await.unwrap_err().kind(), ErrorKind::NotFound);
     sink.rename(&to, &to).await.unwrap();
-    assert_eq!(read(fixture, &to).await.unwrap(), b"content", "its own name is no other");
+    assert_eq!(read(fixture, &to).await.unwrap(), b"content", "renaming it to its own name changes nothing");
 }
 
-/// The file or link that had the name is gone; a link's target is not touched.
+/// The file or link at the destination is replaced; a link's target is not touched.
 pub async fn renaming_replaces_a_file_or_symlink(fixture: &dyn Fixture) {
     let sink = fixture.sink();
     if !sink.capabilities().renames {
@@ -101,7 +101,7 @@ pub async fn renaming_replaces_a_file_or_symlink(fixture: &dyn Fixture) {
     assert_eq!(names(fixture, &RelPath::root()).await, [b"to"]);
 }
 
-/// POSIX does nothing there, and says that it did.
+/// POSIX does nothing in this case, and reports success.
 pub async fn renaming_onto_another_hard_link_leaves_one_name(fixture: &dyn Fixture) {
     let (sink, capabilities) = (fixture.sink(), fixture.sink().capabilities());
     if !capabilities.renames || !capabilities.hard_links || capabilities.names.folds() {
@@ -114,7 +114,7 @@ pub async fn renaming_onto_another_hard_link_leaves_one_name(fixture: &dyn Fixtu
     assert_eq!(read(fixture, &path("to")).await.unwrap(), b"content");
 }
 
-/// Directories are neither overwritten nor moved.
+/// A directory is neither replaced nor moved.
 pub async fn directories_are_neither_renamed_nor_replaced(fixture: &dyn Fixture) {
     let sink = fixture.sink();
     if !sink.capabilities().renames {
@@ -124,9 +124,9 @@ pub async fn directories_are_neither_renamed_nor_replaced(fixture: &dyn Fixture)
     for dir in ["dir", "other"] {
         sink.create_dir(&path(dir), None).await.unwrap();
     }
-    let refused = sink.rename(&path("file"), &path("dir")).await.unwrap_err();
-    assert!(matches!(refused.kind(), ErrorKind::IsADirectory | ErrorKind::AlreadyExists), "{refused}");
-    assert!(sink.rename(&path("other"), &path("dir")).await.is_err(), "an empty directory is no place for another");
+    let error = sink.rename(&path("file"), &path("dir")).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::IsADirectory | ErrorKind::AlreadyExists), "{error}");
+    assert!(sink.rename(&path("other"), &path("dir")).await.is_err(), "a directory does not replace an empty one");
     assert_eq!(names(fixture, &RelPath::root()).await, [&b"dir"[..], b"file", b"other"]);
     assert_eq!(fixture.source().metadata(&path("dir")).await.unwrap().kind, Kind::Dir);
     assert_eq!(read(fixture, &path("file")).await.unwrap(), b"content");

@@ -12,14 +12,14 @@ pub async fn listing_a_missing_directory_is_not_found(fixture: &dyn Fixture) {
     assert_eq!(error.path(), &path("missing"));
 }
 
-/// An empty directory is a listing of nothing.
+/// An empty directory has an empty listing.
 pub async fn an_empty_directory_has_no_entries(fixture: &dyn Fixture) {
     assert_eq!(list(fixture, &RelPath::root()).await.unwrap(), []);
     fixture.sink().create_dir(&path("dir"), None).await.unwrap();
     assert_eq!(list(fixture, &path("dir")).await.unwrap(), []);
 }
 
-/// Entries carry what the engine decides by.
+/// Entries have the metadata that the engine compares.
 pub async fn a_listing_shows_kind_size_and_time(fixture: &dyn Fixture) {
     fixture.sink().create_dir(&path("dir"), None).await.unwrap();
     write(fixture, &path("file"), b"12345").await;
@@ -36,7 +36,7 @@ pub async fn a_listing_shows_kind_size_and_time(fixture: &dyn Fixture) {
     assert_eq!(fixture.source().metadata(&path("file")).await.unwrap().size_bytes, 5);
 }
 
-/// A large directory neither loses nor doubles a name, and never comes as one page.
+/// No name of a large directory is lost or doubled, and no page is too large.
 pub async fn a_large_directory_is_listed_completely_in_bounded_pages(fixture: &dyn Fixture) {
     let many = fixture.many();
     for n in 0..many {
@@ -60,7 +60,7 @@ pub async fn listing_a_file_is_not_a_directory(fixture: &dyn Fixture) {
     assert_eq!(list(fixture, &path("file")).await.unwrap_err().kind(), ErrorKind::NotADirectory);
 }
 
-/// No name is changed, dropped or merged; one that the storage cannot hold is refused as such.
+/// No name is changed, dropped or merged; one that the storage cannot hold is rejected as an invalid name.
 pub async fn names_are_bytes(fixture: &dyn Fixture) {
     let long = "n".repeat(255);
     let names: [&[u8]; 8] =
@@ -82,7 +82,7 @@ pub async fn names_are_bytes(fixture: &dyn Fixture) {
     assert_eq!(seen, expected);
 }
 
-/// Of two names that the rules call different neither shows the other's file.
+/// Two spellings show one file if and only if the rules say that they are the same name.
 pub async fn case_and_unicode_folding_match_the_name_rules(fixture: &dyn Fixture) {
     let rules = fixture.sink().capabilities().names;
     let pairs = [("Case", "cASE", rules.folds_case), ("\u{e9}", "e\u{301}", rules.folds_unicode)];
@@ -93,7 +93,7 @@ pub async fn case_and_unicode_folding_match_the_name_rules(fixture: &dyn Fixture
     }
 }
 
-/// A name that the rules let pass comes back as it was.
+/// A name that the rules allow is listed as it was written.
 pub async fn names_that_the_rules_allow_are_kept(fixture: &dyn Fixture) {
     let rules = fixture.sink().capabilities().names;
     let names: [&[u8]; 12] =
@@ -107,7 +107,7 @@ pub async fn names_that_the_rules_allow_are_kept(fixture: &dyn Fixture) {
     assert_eq!(listed.iter().map(|entry| &entry.name[..]).collect::<Vec<_>>(), expected);
 }
 
-/// Looking at a name shows nothing else than its directory did.
+/// A stat of an entry agrees with the listing.
 pub async fn listings_agree_with_metadata(fixture: &dyn Fixture) {
     let (sink, source) = (fixture.sink(), fixture.source());
     sink.create_dir(&path("dir"), None).await.unwrap();
@@ -124,7 +124,7 @@ pub async fn listings_agree_with_metadata(fixture: &dyn Fixture) {
     }
 }
 
-/// What lies deeper is listed with its own directory.
+/// Deeper entries are listed only with their own directory.
 pub async fn listings_are_not_recursive(fixture: &dyn Fixture) {
     for dir in ["dir", "dir/deeper"] {
         fixture.sink().create_dir(&path(dir), None).await.unwrap();
@@ -149,7 +149,7 @@ async fn many(fixture: &dyn Fixture) -> (RelPath, Vec<Vec<u8>>) {
     (dir, names)
 }
 
-/// Nobody has to listen to the end.
+/// A caller may stop before the end.
 pub async fn a_dropped_listing_does_no_harm(fixture: &dyn Fixture) {
     let (dir, expected) = many(fixture).await;
     for _ in 0..20 {
@@ -162,7 +162,7 @@ pub async fn a_dropped_listing_does_no_harm(fixture: &dyn Fixture) {
     assert_eq!(names(fixture, &dir).await, expected);
 }
 
-/// A directory may change while it is listed: what stays is listed once.
+/// Entries that stay are listed once.
 pub async fn a_directory_can_change_while_it_is_listed(fixture: &dyn Fixture) {
     let (dir, expected) = many(fixture).await;
     let mut pages = fixture.source().read_dir(&dir, &ReadOptions::default()).await.unwrap();
@@ -180,7 +180,7 @@ pub async fn a_directory_can_change_while_it_is_listed(fixture: &dyn Fixture) {
     assert_eq!(names(fixture, &dir).await, left);
 }
 
-/// Each listing has a place of its own.
+/// Each listing has its own position.
 pub async fn concurrent_listings_are_independent(fixture: &dyn Fixture) {
     let (dir, expected) = many(fixture).await;
     let mut one = fixture.source().read_dir(&dir, &ReadOptions::default()).await.unwrap();

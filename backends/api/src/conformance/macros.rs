@@ -1,6 +1,6 @@
-//! The list of the cases, and the macros that make tests of them.
+//! The list of cases, and the macros that generate tests from them.
 
-/// Makes a `#[tokio::test]` of every case. `$fixture` makes a [`Fixture`](crate::conformance::Fixture).
+/// Generates a `#[tokio::test]` for every case. `$fixture` creates a [`Fixture`](crate::conformance::Fixture).
 #[macro_export]
 macro_rules! conformance {
     ($fixture:expr) => {
@@ -8,7 +8,7 @@ macro_rules! conformance {
     };
 }
 
-/// Makes a `#[tokio::test]` of every case for a source without a sink. `$fixture` makes a
+/// Generates a `#[tokio::test]` for every case for a source without a sink. `$fixture` creates a
 /// [`SourceFixture`](crate::conformance::SourceFixture).
 #[macro_export]
 macro_rules! source_conformance {
@@ -32,10 +32,9 @@ macro_rules! conformance_tests {
     };
 }
 
-/// Calls the macro `$callback` with the names of all cases, for those who do
-/// something else with them than [`conformance!`](crate::conformance!) does.
+/// Calls the macro `$callback` with the names of all cases, for uses other than [`conformance!`](crate::conformance!).
 ///
-/// What follows a `;` is put before the names.
+/// Tokens after a `;` are passed before the names.
 #[macro_export]
 macro_rules! conformance_cases {
     ($($callback:tt)::+ $(; $($before:tt)*)?) => {
@@ -135,8 +134,8 @@ macro_rules! conformance_cases {
     };
 }
 
-/// Calls the macro `$callback` with the names of all cases for a source without a sink, as
-/// [`conformance_cases!`](crate::conformance_cases!) does with those of the whole suite.
+/// Calls the macro `$callback` with the names of all cases for a source without a sink, like
+/// [`conformance_cases!`](crate::conformance_cases!) for the whole suite.
 #[macro_export]
 macro_rules! source_conformance_cases {
     ($($callback:tt)::+ $(; $($before:tt)*)?) => {

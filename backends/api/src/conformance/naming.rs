@@ -1,9 +1,9 @@
-//! Cases about names that are long, deep, alike, or free again.
+//! Cases about names that are long, deep, similar, or reused.
 
 use super::fixture::{Fixture, list, metadata, names, path, read, write};
 use crate::{Bytes, ErrorKind, RelPath, WriteOptions};
 
-/// `a` is neither `ab` nor the start of `a.b`, whatever the storage makes of paths.
+/// `a` is neither `ab` nor a parent of `a.b`, even where paths are key prefixes.
 pub async fn names_with_a_common_prefix_are_distinct(fixture: &dyn Fixture) {
     let sink = fixture.sink();
     for dir in ["a", "a.b", "ab"] {
@@ -21,7 +21,7 @@ pub async fn names_with_a_common_prefix_are_distinct(fixture: &dyn Fixture) {
     assert_eq!(read(fixture, &path("ab/z")).await.unwrap(), b"ab/z");
 }
 
-/// A tree has as many levels as it has.
+/// Sixty levels are more than most trees have.
 pub async fn deep_paths_work(fixture: &dyn Fixture) {
     let (sink, source) = (fixture.sink(), fixture.source());
     let mut dirs = vec![RelPath::root()];
@@ -42,7 +42,7 @@ pub async fn deep_paths_work(fixture: &dyn Fixture) {
     assert_eq!(list(fixture, &RelPath::root()).await.unwrap(), []);
 }
 
-/// A name is kept as it is or refused as a name; it is not cut.
+/// A name is kept as it is or rejected as an invalid name; it is never shortened.
 pub async fn names_that_are_too_long_are_rejected_as_such(fixture: &dyn Fixture) {
     let sink = fixture.sink();
     let mut kept = Vec::new();
@@ -51,12 +51,12 @@ pub async fn names_that_are_too_long_are_rejected_as_such(fixture: &dyn Fixture)
         let written =
             sink.write_whole(&path(&file), Bytes::from_static(b"x"), &metadata(1), &WriteOptions::default()).await;
         let created = sink.create(&path(&file), &metadata(1), &WriteOptions::default()).await.map(drop);
-        let made = sink.create_dir(&path(&dir), None).await;
-        let taken = made.is_ok();
-        assert_eq!((written.is_ok(), created.is_ok()), (taken, taken), "{length} bytes");
-        let refused = [written.map(drop), created, made].into_iter().filter_map(Result::err);
-        assert!(refused.into_iter().all(|error| error.kind() == ErrorKind::InvalidName), "{length} bytes");
-        if taken {
+        let dir_created = sink.create_dir(&path(&dir), None).await;
+        let is_accepted = dir_created.is_ok();
+        assert_eq!((written.is_ok(), created.is_ok()), (is_accepted, is_accepted), "{length} bytes");
+        let errors = [written.map(drop), created, dir_created].into_iter().filter_map(Result::err);
+        assert!(errors.into_iter().all(|error| error.kind() == ErrorKind::InvalidName), "{length} bytes");
+        if is_accepted {
             kept.extend([dir.into_bytes(), file.into_bytes()]);
         }
     }
@@ -64,7 +64,7 @@ pub async fn names_that_are_too_long_are_rejected_as_such(fixture: &dyn Fixture)
     assert_eq!(names(fixture, &RelPath::root()).await, kept);
 }
 
-/// What is removed leaves nothing that would be in the way of something else.
+/// A removed entry leaves nothing behind that conflicts with a new one.
 pub async fn a_removed_name_can_be_reused(fixture: &dyn Fixture) {
     let (sink, at) = (fixture.sink(), path("name"));
     for round in 0..3_u8 {

@@ -3,7 +3,7 @@
 use super::fixture::{Fixture, assert_same, content, path, read, write};
 use crate::{ErrorKind, Kind, Pacing, ReadOptions};
 
-/// Absence has a kind of its own, in every operation.
+/// Every operation reports a missing file with the same kind.
 pub async fn a_missing_file_is_not_found(fixture: &dyn Fixture) {
     let (missing, source) = (path("missing"), fixture.source());
     let error = source.metadata(&missing).await.unwrap_err();
@@ -16,7 +16,7 @@ pub async fn a_missing_file_is_not_found(fixture: &dyn Fixture) {
     assert_eq!(source.metadata(&path("a/b")).await.unwrap_err().kind(), ErrorKind::NotFound);
 }
 
-/// From nothing to several blocks, in steps that do not divide the size.
+/// From empty to several blocks, in steps that do not divide the size.
 pub async fn content_of_any_size_is_read_back(fixture: &dyn Fixture) {
     for size in [0, 1, 4095, 4096, 70_001, 3_000_001] {
         let (at, data) = (path(format!("{size}")), content(size));
@@ -35,7 +35,7 @@ pub async fn content_of_any_size_is_read_back(fixture: &dyn Fixture) {
     }
 }
 
-/// Fewer bytes than asked for mean the end, and none are no error.
+/// Fewer bytes than requested mean the end; no bytes at all are not an error.
 pub async fn reading_past_the_end_is_a_short_read(fixture: &dyn Fixture) {
     write(fixture, &path("file"), b"12345").await;
     let mut reader = fixture.source().open(&path("file"), &ReadOptions::default()).await.unwrap();
@@ -44,7 +44,7 @@ pub async fn reading_past_the_end_is_a_short_read(fixture: &dyn Fixture) {
     assert_eq!(reader.read_at(500, 100, Vec::new()).await.unwrap(), b"");
 }
 
-/// A buffer comes back with what it held before, and no more than was asked for.
+/// The buffer keeps its content, and gets no more than was requested.
 pub async fn reading_appends_to_the_buffer(fixture: &dyn Fixture) {
     write(fixture, &path("file"), b"0123456789").await;
     let mut buffer = Vec::with_capacity(1 << 20);
@@ -56,7 +56,7 @@ pub async fn reading_appends_to_the_buffer(fixture: &dyn Fixture) {
     assert_eq!(whole.data, b"and 0123456789");
 }
 
-/// The short way for small files.
+/// The fast path for small files.
 pub async fn read_whole_returns_content_and_metadata(fixture: &dyn Fixture) {
     let data = content(10_000);
     write(fixture, &path("file"), &data).await;
@@ -67,7 +67,7 @@ pub async fn read_whole_returns_content_and_metadata(fixture: &dyn Fixture) {
     assert_eq!(whole.metadata.modified, fixture.source().metadata(&path("file")).await.unwrap().modified);
 }
 
-/// A file that grew since it was listed is recognised as such.
+/// A file that grew since it was listed is recognized.
 pub async fn read_whole_stops_at_the_limit_and_reports_the_full_size(fixture: &dyn Fixture) {
     write(fixture, &path("file"), &content(1000)).await;
     let whole = fixture.source().read_whole(&path("file"), 10, Vec::new(), &ReadOptions::default()).await.unwrap();
@@ -75,7 +75,7 @@ pub async fn read_whole_stops_at_the_limit_and_reports_the_full_size(fixture: &d
     assert_eq!(whole.metadata.size_bytes, 1000);
 }
 
-/// Otherwise every file would seem changed after it was read.
+/// Otherwise every file would seem to have changed after it was read.
 pub async fn reading_does_not_change_the_file(fixture: &dyn Fixture) {
     write(fixture, &path("file"), b"12345").await;
     let before = fixture.source().metadata(&path("file")).await.unwrap();
@@ -84,7 +84,7 @@ pub async fn reading_does_not_change_the_file(fixture: &dyn Fixture) {
     assert_eq!((before.size_bytes, before.modified), (after.size_bytes, after.modified));
 }
 
-/// A directory that took a file's place is an error, not an empty file.
+/// A directory in a file's place is an error, not an empty file.
 pub async fn a_directory_is_not_read_as_a_file(fixture: &dyn Fixture) {
     fixture.sink().create_dir(&path("dir"), None).await.unwrap();
     assert!(read(fixture, &path("dir")).await.is_err());
@@ -92,7 +92,7 @@ pub async fn a_directory_is_not_read_as_a_file(fixture: &dyn Fixture) {
     assert!(!whole.is_ok_and(|whole| whole.metadata.kind == Kind::File));
 }
 
-/// What is only a hint changes nothing of what is read.
+/// A hint must not change what is read.
 pub async fn prefetching_does_not_change_what_is_read(fixture: &dyn Fixture) {
     let (at, data) = (path("file"), content(300_000));
     write(fixture, &at, &data).await;
@@ -104,7 +104,7 @@ pub async fn prefetching_does_not_change_what_is_read(fixture: &dyn Fixture) {
     assert_eq!(reader.read_at(0, data.len(), Vec::new()).await.unwrap(), data);
 }
 
-/// Every place of a file can be read, after any other.
+/// Any offset of a file can be read after any other.
 pub async fn offsets_are_read_in_any_order(fixture: &dyn Fixture) {
     let (at, data) = (path("file"), content(300_000));
     write(fixture, &at, &data).await;
@@ -119,7 +119,7 @@ pub async fn offsets_are_read_in_any_order(fixture: &dyn Fixture) {
     }
 }
 
-/// Readers of one file do not move each other.
+/// Readers of one file do not share a position.
 pub async fn readers_of_one_file_are_independent(fixture: &dyn Fixture) {
     let (at, data) = (path("file"), content(100_000));
     write(fixture, &at, &data).await;
@@ -135,7 +135,7 @@ pub async fn readers_of_one_file_are_independent(fixture: &dyn Fixture) {
     assert!(backwards.read_at(0, 10, Vec::new()).await.unwrap() == data[..10]);
 }
 
-/// An open file is the one that was stat'ed.
+/// An open file has the metadata that a stat reports.
 pub async fn an_open_file_reports_the_same_metadata(fixture: &dyn Fixture) {
     let at = path("file");
     write(fixture, &at, &content(5000)).await;
@@ -146,7 +146,7 @@ pub async fn an_open_file_reports_the_same_metadata(fixture: &dyn Fixture) {
     assert_same(&reader.metadata().await.unwrap(), &found, &at);
 }
 
-/// Asking for no byte gives none, wherever.
+/// At any offset, also past the end.
 pub async fn a_read_of_zero_bytes_returns_nothing(fixture: &dyn Fixture) {
     write(fixture, &path("file"), b"12345").await;
     let mut reader = fixture.source().open(&path("file"), &ReadOptions::default()).await.unwrap();

@@ -1,10 +1,9 @@
-//! Cases about a tree that is opened again, as after a restart. They need [`Fixture::reopen`].
+//! Cases about a tree that is reopened, as after a restart. They need [`Fixture::reopen`].
 
 use super::fixture::{Fixture, MTIME, assert_same, content, list, metadata, names, path, read, write};
 use crate::{Bytes, RelPath, WriteOptions};
 
-/// A database that was filled before a restart names the tree by its identity: if that were another at each open, every
-/// second run would be refused.
+/// The database stores the tree's identity: if it changed with each open, every second run would be refused.
 pub async fn a_reopened_tree_has_the_same_identity(fixture: &dyn Fixture) {
     let before = fixture.source().identity().await.unwrap();
     write(fixture, &path("file"), b"x").await;
@@ -16,7 +15,7 @@ pub async fn a_reopened_tree_has_the_same_identity(fixture: &dyn Fixture) {
     }
 }
 
-/// What a database calls done is not sent again.
+/// Files that the database records as done are not sent again.
 pub async fn flushed_files_survive_reopening(fixture: &dyn Fixture) {
     let (sink, large) = (fixture.sink(), content(200_000));
     sink.create_dir(&path("dir"), None).await.unwrap();
@@ -42,7 +41,7 @@ pub async fn flushed_files_survive_reopening(fixture: &dyn Fixture) {
     }
 }
 
-/// What a database calls deleted does not come back.
+/// Files that the database records as deleted must not come back.
 pub async fn removed_files_stay_removed_after_reopening(fixture: &dyn Fixture) {
     let sink = fixture.sink();
     for name in ["kept", "removed"] {

@@ -1,11 +1,11 @@
-//! Cases about a tree as a whole: its root, its identity, its two sides.
+//! Cases about the whole tree: its root, its identity, its two sides.
 
 use std::path::Path;
 
 use super::fixture::{Fixture, assert_same, list, path, write};
 use crate::{Kind, ReadOptions, RelPath, Tree};
 
-/// The identity guards against another tree in this one's place.
+/// The identity protects against another tree in this one's place.
 pub async fn the_root_is_a_directory_and_keeps_its_identity(fixture: &dyn Fixture) {
     assert_eq!(fixture.source().metadata(&RelPath::root()).await.unwrap().kind, Kind::Dir);
     let before = fixture.source().identity().await.unwrap();
@@ -14,7 +14,7 @@ pub async fn the_root_is_a_directory_and_keeps_its_identity(fixture: &dyn Fixtur
     assert_eq!(fixture.sink().identity().await.unwrap(), before);
 }
 
-/// Or else it would guard against nothing. Needs [`Fixture::other`].
+/// Otherwise the identity would not protect anything. Needs [`Fixture::other`].
 pub async fn two_trees_have_different_identities(fixture: &dyn Fixture) {
     let Some(other) = fixture.other() else { return };
     let one = fixture.source().identity().await.unwrap();
@@ -24,7 +24,7 @@ pub async fn two_trees_have_different_identities(fixture: &dyn Fixture) {
     assert_eq!(list(&*other, &RelPath::root()).await.unwrap(), []);
 }
 
-/// The storage answers, on both sides, and again.
+/// The storage responds on both sides, repeatedly.
 pub async fn a_round_trip_succeeds(fixture: &dyn Fixture) {
     for _ in 0..3 {
         fixture.source().round_trip().await.unwrap();
@@ -32,7 +32,7 @@ pub async fn a_round_trip_succeeds(fixture: &dyn Fixture) {
     }
 }
 
-/// Users read the root's name before each path.
+/// Messages show the root's name before each path.
 pub async fn the_root_name_has_no_trailing_slash(fixture: &dyn Fixture) {
     for root in [fixture.source().root(), fixture.sink().root()] {
         assert!(!root.is_empty());
@@ -43,7 +43,7 @@ pub async fn the_root_name_has_no_trailing_slash(fixture: &dyn Fixture) {
     }
 }
 
-/// What the engine keeps in a tree is excluded; what it keeps elsewhere must not be searched in it.
+/// The engine excludes its own files if they lie in a tree. Files elsewhere must not be found in it.
 pub async fn files_outside_the_tree_are_not_located(fixture: &dyn Fixture) {
     let elsewhere = [Path::new("/towpath-is-not-here/database"), Path::new("relative"), Path::new("")];
     for local in elsewhere {
@@ -51,7 +51,7 @@ pub async fn files_outside_the_tree_are_not_located(fixture: &dyn Fixture) {
     }
 }
 
-/// The sink shows what the source shows.
+/// The sink shows the same entries as the source.
 pub async fn source_and_sink_show_the_same(fixture: &dyn Fixture) {
     let (sink, source) = (fixture.sink(), fixture.source());
     sink.create_dir(&path("dir"), None).await.unwrap();
@@ -65,7 +65,7 @@ pub async fn source_and_sink_show_the_same(fixture: &dyn Fixture) {
     }
 }
 
-/// Names and kinds that a side lists.
+/// The names and kinds that one side lists.
 async fn entries_of<T: Tree + ?Sized>(tree: &T, dir: &RelPath) -> Vec<(Vec<u8>, Kind)> {
     use tokio_stream::StreamExt as _;
     let mut pages = tree.read_dir(dir, &ReadOptions::default()).await.unwrap();

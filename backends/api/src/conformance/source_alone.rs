@@ -1,7 +1,7 @@
-//! The part of the suite for a source that has no sink: an archive, a server that is only read.
+//! The part of the suite for a source that has no sink: an archive, or a read-only server.
 //!
-//! Something else makes the content: the fixture puts what [`sample`] lists into the storage, by whatever writes
-//! there. One line then makes a test of every case:
+//! Something else writes the content: the fixture puts what [`sample`] lists into the storage, with a tool that writes
+//! there. One line then generates a test for every case:
 //!
 //! ```ignore
 //! towpath_backend::source_conformance!(MyArchive::with(towpath_backend::conformance::sample));
@@ -22,13 +22,13 @@ pub trait SourceFixture: Send + Sync {
     /// The source.
     fn source(&self) -> &dyn Source;
 
-    /// The same tree, opened again as after a restart. Without it the one case that needs it passes at once.
+    /// The same tree, reopened as after a restart. Without it, the one case that needs it passes at once.
     async fn reopen(&self) -> Option<Box<dyn SourceFixture>> {
         None
     }
 }
 
-/// Something that the content of a source without a sink is made of.
+/// An entry of the content of a source without a sink.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Sample {
@@ -42,7 +42,7 @@ pub struct Sample {
     pub modified: Timestamp,
 }
 
-/// What a source with these capabilities is to hold; a directory comes before what is in it.
+/// What a source with these capabilities must contain; a directory comes before its entries.
 pub fn sample(capabilities: &Capabilities) -> Vec<Sample> {
     let entry = |at: &[u8], kind, content| Sample { path: path(at), kind, content, modified: MTIME };
     let file = |at: &[u8], length| entry(at, Kind::File, content(length));
@@ -67,7 +67,7 @@ pub fn sample(capabilities: &Capabilities) -> Vec<Sample> {
     sample
 }
 
-/// The sample that a source is to hold.
+/// The sample that a source must contain.
 fn sample_of(source: &dyn Source) -> Vec<Sample> {
     sample(&source.capabilities())
 }
@@ -77,7 +77,7 @@ fn files_of(source: &dyn Source) -> impl Iterator<Item = Sample> {
     sample_of(source).into_iter().filter(|entry| entry.kind == Kind::File)
 }
 
-/// Each name once, with its kind, size and mtime; and nothing else.
+/// Each entry once, with its kind, size and mtime, and nothing else.
 pub async fn the_sample_is_listed_completely(fixture: &dyn SourceFixture) {
     let source = fixture.source();
     let mut walk = source.walk(&RelPath::root());
@@ -87,13 +87,13 @@ pub async fn the_sample_is_listed_completely(fixture: &dyn SourceFixture) {
         assert!(found.insert(entry.path.clone(), entry.metadata).is_none(), "{} is listed twice", entry.path);
     }
     let capabilities = source.capabilities();
-    for made in sample_of(source) {
-        let Some(shown) = found.remove(&made.path) else { panic!("{} is not listed", made.path) };
-        assert_eq!(shown.kind, made.kind, "{}", made.path);
-        if made.kind == Kind::File {
-            assert_eq!(shown.size_bytes, made.content.len() as u64, "{}", made.path);
-            let is_near = shown.modified.distance_ns(made.modified) < capabilities.mtime_precision_ns;
-            assert!(is_near || !capabilities.sets_mtime, "{}: {:?}", made.path, shown.modified);
+    for entry in sample_of(source) {
+        let Some(shown) = found.remove(&entry.path) else { panic!("{} is not listed", entry.path) };
+        assert_eq!(shown.kind, entry.kind, "{}", entry.path);
+        if entry.kind == Kind::File {
+            assert_eq!(shown.size_bytes, entry.content.len() as u64, "{}", entry.path);
+            let is_near = shown.modified.distance_ns(entry.modified) < capabilities.mtime_precision_ns;
+            assert!(is_near || !capabilities.sets_mtime, "{}: {:?}", entry.path, shown.modified);
         }
     }
     assert!(found.is_empty(), "not in the sample: {found:?}");
@@ -109,7 +109,7 @@ pub async fn a_reopened_source_has_the_same_identity(fixture: &dyn SourceFixture
     }
 }
 
-/// The engine decides by the listing, and checks by the metadata of each file, also once it is open.
+/// The engine decides by listings, and checks the metadata of each file again, also after it was opened.
 pub async fn source_listings_agree_with_metadata(fixture: &dyn SourceFixture) {
     let source = fixture.source();
     let mut walk = source.walk(&RelPath::root());
@@ -123,7 +123,7 @@ pub async fn source_listings_agree_with_metadata(fixture: &dyn SourceFixture) {
     }
 }
 
-/// A bandwidth limit makes pages smaller, and no name is lost.
+/// With a bandwidth limit, pages are smaller, and no name is lost.
 pub async fn a_paced_source_listing_is_complete(fixture: &dyn SourceFixture) {
     let paced = ReadOptions::default().paced_by(&Pacing::new(1 << 20));
     for dir in ["", "dir"].map(path) {
@@ -139,26 +139,26 @@ pub async fn a_paced_source_listing_is_complete(fixture: &dyn SourceFixture) {
     }
 }
 
-/// In steps and as a whole, behind what a buffer holds.
+/// In steps and as a whole, appended to the buffer.
 pub async fn the_sample_is_read_unchanged(fixture: &dyn SourceFixture) {
     let source = fixture.source();
-    for made in files_of(source) {
-        assert!(read_from(source, &made.path).await.unwrap() == made.content, "{}", made.path);
-        let (kept, limit) = (b"kept".to_vec(), made.content.len() + 1);
-        let whole = source.read_whole(&made.path, limit, kept, &ReadOptions::default()).await.unwrap();
-        assert!(whole.data == [b"kept", &made.content[..]].concat(), "{}", made.path);
-        assert_eq!(whole.metadata.size_bytes, made.content.len() as u64, "{}", made.path);
+    for entry in files_of(source) {
+        assert!(read_from(source, &entry.path).await.unwrap() == entry.content, "{}", entry.path);
+        let (kept, limit) = (b"kept".to_vec(), entry.content.len() + 1);
+        let whole = source.read_whole(&entry.path, limit, kept, &ReadOptions::default()).await.unwrap();
+        assert!(whole.data == [b"kept", &entry.content[..]].concat(), "{}", entry.path);
+        assert_eq!(whole.metadata.size_bytes, entry.content.len() as u64, "{}", entry.path);
     }
 }
 
-/// The buffer holds no more than the caller has room for, and the metadata show that there is more.
+/// The buffer gets no more than the limit, and the metadata show that there is more.
 pub async fn source_read_whole_stops_at_the_limit(fixture: &dyn SourceFixture) {
     let (at, options) = (path("dir/file"), ReadOptions::default());
     let whole = fixture.source().read_whole(&at, 100, Vec::new(), &options).await.unwrap();
     assert_eq!((whole.data, whole.metadata.size_bytes), (content(1000)[..100].to_vec(), 1000));
 }
 
-/// From any offset, beyond the end, and by two readers that do not disturb each other.
+/// From any offset, past the end, and by two readers that do not interfere.
 pub async fn a_source_is_read_at_any_offset_by_several_readers(fixture: &dyn SourceFixture) {
     let (at, data, options) = (path("dir/deeper/large"), content(300_000), ReadOptions::default());
     let mut one = fixture.source().open(&at, &options).await.unwrap();
@@ -174,7 +174,7 @@ pub async fn a_source_is_read_at_any_offset_by_several_readers(fixture: &dyn Sou
     }
 }
 
-/// A directory is an error, not an empty file, and a file no empty directory.
+/// A directory is an error, not an empty file; a file is not an empty directory.
 pub async fn source_directories_are_not_read_as_files(fixture: &dyn SourceFixture) {
     let (source, options) = (fixture.source(), ReadOptions::default());
     assert!(read_from(source, &path("dir")).await.is_err());
@@ -184,7 +184,7 @@ pub async fn source_directories_are_not_read_as_files(fixture: &dyn SourceFixtur
     assert_ne!(listed.expect_err("a file is listed").kind(), ErrorKind::NotFound);
 }
 
-/// The engine deletes and forgets by [`ErrorKind::NotFound`].
+/// The engine deletes and drops rows because of [`ErrorKind::NotFound`].
 pub async fn missing_source_entries_are_not_found(fixture: &dyn SourceFixture) {
     let (source, options) = (fixture.source(), ReadOptions::default());
     for missing in ["missing", "dir/missing", "smal", "small2"].map(path) {

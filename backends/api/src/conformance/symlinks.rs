@@ -3,13 +3,13 @@
 use super::fixture::{Fixture, list, metadata, path, read, write};
 use crate::{Bytes, ErrorKind, Kind, ReadOptions, RelPath, Times, Timestamp, WriteOptions};
 
-/// A link is a thing of its own: its name is taken, and its times are not those of its target.
+/// A link occupies its name, and its times are not those of its target.
 pub async fn symlinks_are_created_once_and_have_their_own_times(fixture: &dyn Fixture) {
     let (sink, source, link) = (fixture.sink(), fixture.source(), path("link"));
     let capabilities = sink.capabilities();
     if !capabilities.symlinks {
-        let refused = sink.create_symlink(&link, b"file").await.unwrap_err();
-        assert_eq!(refused.kind(), ErrorKind::Unsupported);
+        let error = sink.create_symlink(&link, b"file").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
         return;
     }
     let file = write(fixture, &path("file"), b"x").await;
@@ -24,7 +24,7 @@ pub async fn symlinks_are_created_once_and_have_their_own_times(fixture: &dyn Fi
     assert_eq!(source.metadata(&path("file")).await.unwrap().modified, file.modified);
 }
 
-/// A link leads nobody anywhere.
+/// No operation follows a link.
 pub async fn symlinks_are_listed_and_never_followed(fixture: &dyn Fixture) {
     if !fixture.sink().capabilities().symlinks {
         return;
@@ -39,7 +39,7 @@ pub async fn symlinks_are_listed_and_never_followed(fixture: &dyn Fixture) {
     assert_eq!(kinds, [Kind::Dir, Kind::Symlink, Kind::Symlink]);
     assert_eq!(source.read_link(&path("to-file")).await.unwrap(), b"dir/file");
     assert_eq!(source.read_link(&path("missing")).await.unwrap_err().kind(), ErrorKind::NotFound);
-    assert!(source.read_link(&path("dir/file")).await.is_err(), "a file is no link");
+    assert!(source.read_link(&path("dir/file")).await.is_err(), "a file is not a link");
     for at in ["to-file", "to-dir/file"] {
         assert!(source.open(&path(at), &ReadOptions::default()).await.is_err(), "{at} was followed by open");
         assert!(

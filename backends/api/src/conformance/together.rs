@@ -1,4 +1,4 @@
-//! Cases about what happens at the same time.
+//! Cases about concurrent calls.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -7,10 +7,10 @@ use std::task::Poll;
 use super::fixture::{Fixture, content, metadata, names, path, read, write};
 use crate::{Bytes, ReadOptions, RelPath, WriteOptions};
 
-/// Work that one task does along with others.
+/// Work that runs concurrently with other work.
 type Work<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
-/// Does all of it in this task, each a step further whenever something has happened.
+/// Runs all of it concurrently in this task.
 async fn all_at_once(mut works: Vec<Work<'_>>) {
     poll_fn(|context| {
         works.retain_mut(|work| work.as_mut().poll(context).is_pending());
@@ -19,7 +19,7 @@ async fn all_at_once(mut works: Vec<Work<'_>>) {
     .await;
 }
 
-/// Lets the others go a step further.
+/// Yields to the other work.
 async fn pause() {
     let mut paused = false;
     poll_fn(|context| {
@@ -53,12 +53,12 @@ async fn read_in_steps(fixture: &dyn Fixture, at: &RelPath, expected: &[u8]) {
     }
 }
 
-/// Files of one number have one content, and no two numbers the same.
+/// The path and content of a file; each number has different content.
 fn numbered(number: usize) -> (RelPath, Vec<u8>) {
     (path(format!("{number:02}")), content(100_000 + number).split_off(number))
 }
 
-/// No writer puts anything into another's file.
+/// No writer writes into the file of another one.
 pub async fn files_are_written_concurrently(fixture: &dyn Fixture) {
     let files: Vec<_> = (0..10).map(numbered).collect();
     all_at_once(files.iter().map(|(at, data)| Box::pin(write_in_steps(fixture, at, data)) as Work<'_>).collect()).await;
@@ -67,7 +67,7 @@ pub async fn files_are_written_concurrently(fixture: &dyn Fixture) {
     }
 }
 
-/// Nor do readers disturb writers, or writers readers.
+/// Readers and writers do not interfere.
 pub async fn files_are_read_and_written_concurrently(fixture: &dyn Fixture) {
     let (old, new): (Vec<_>, Vec<_>) = ((0..5).map(numbered).collect(), (5..10).map(numbered).collect());
     for (at, data) in &old {
@@ -85,7 +85,7 @@ pub async fn files_are_read_and_written_concurrently(fixture: &dyn Fixture) {
     }
 }
 
-/// What is made in a directory at the same time is all there afterwards, and what is removed is not.
+/// Everything created in a directory concurrently exists afterwards, and everything removed does not.
 pub async fn one_directory_takes_concurrent_changes(fixture: &dyn Fixture) {
     let (sink, dir) = (fixture.sink(), path("dir"));
     sink.create_dir(&dir, None).await.unwrap();
@@ -95,9 +95,9 @@ pub async fn one_directory_takes_concurrent_changes(fixture: &dyn Fixture) {
     let mut works: Vec<Work<'_>> = Vec::new();
     for number in 0..20 {
         let at = |kind: &str| dir.join(format!("{kind} {number:02}")).unwrap();
-        let (old, made, whole, steps) = (at("old"), at("dir"), at("whole"), at("steps"));
+        let (old, new_dir, whole, steps) = (at("old"), at("dir"), at("whole"), at("steps"));
         works.push(Box::pin(async move { sink.remove_file(&old).await.unwrap() }));
-        works.push(Box::pin(async move { sink.create_dir(&made, None).await.unwrap() }));
+        works.push(Box::pin(async move { sink.create_dir(&new_dir, None).await.unwrap() }));
         works.push(Box::pin(async move { assert_eq!(write(fixture, &whole, b"whole").await.size_bytes, 5) }));
         works.push(Box::pin(async move { write_in_steps(fixture, &steps, b"steps").await }));
     }
@@ -109,31 +109,31 @@ pub async fn one_directory_takes_concurrent_changes(fixture: &dyn Fixture) {
     assert_eq!(names(fixture, &dir).await, expected);
 }
 
-/// Starts some work and gives it up at its first pause.
-async fn give_up<T>(work: impl Future<Output = T> + Send) {
+/// Starts some work and cancels it at its first pause.
+async fn cancel<T>(work: impl Future<Output = T> + Send) {
     let mut work = Box::pin(work);
     let _whether_it_was_done = poll_fn(|context| Poll::Ready(work.as_mut().poll(context).is_ready())).await;
 }
 
-/// Whoever stops waiting for a read breaks nothing for those who read later.
+/// A caller that stops waiting for a read does not break later reads.
 pub async fn a_cancelled_read_does_no_harm(fixture: &dyn Fixture) {
     let (at, data) = (path("file"), content(200_000));
     let source = fixture.source();
     write(fixture, &at, &data).await;
     for _ in 0..10 {
         let mut reader = source.open(&at, &ReadOptions::default()).await.unwrap();
-        give_up(reader.read_at(0, data.len(), Vec::new())).await;
+        cancel(reader.read_at(0, data.len(), Vec::new())).await;
         drop(reader);
-        give_up(source.open(&at, &ReadOptions::default())).await;
-        give_up(source.read_whole(&at, data.len(), Vec::new(), &ReadOptions::default())).await;
-        give_up(source.metadata(&at)).await;
-        give_up(source.read_dir(&RelPath::root(), &ReadOptions::default())).await;
+        cancel(source.open(&at, &ReadOptions::default())).await;
+        cancel(source.read_whole(&at, data.len(), Vec::new(), &ReadOptions::default())).await;
+        cancel(source.metadata(&at)).await;
+        cancel(source.read_dir(&RelPath::root(), &ReadOptions::default())).await;
     }
     assert!(read(fixture, &at).await.unwrap() == data);
     assert_eq!(names(fixture, &RelPath::root()).await, [b"file"]);
 }
 
-/// Whoever stops waiting for a write leaves that file as it may be, and all others whole.
+/// A caller that stops waiting for a write may leave that file incomplete, but no other file.
 pub async fn a_cancelled_write_does_no_harm(fixture: &dyn Fixture) {
     let (sink, data) = (fixture.sink(), content(200_000));
     write(fixture, &path("kept"), &data).await;
@@ -142,10 +142,10 @@ pub async fn a_cancelled_write_does_no_harm(fixture: &dyn Fixture) {
             .create(&path(format!("steps {number}")), &metadata(data.len()), &WriteOptions::default())
             .await
             .unwrap();
-        give_up(writer.write_at(0, Bytes::from(data.clone()))).await;
+        cancel(writer.write_at(0, Bytes::from(data.clone()))).await;
         drop(writer);
         let whole = path(format!("whole {number}"));
-        give_up(sink.write_whole(&whole, Bytes::from(data.clone()), &metadata(data.len()), &WriteOptions::default()))
+        cancel(sink.write_whole(&whole, Bytes::from(data.clone()), &metadata(data.len()), &WriteOptions::default()))
             .await;
     }
     write(fixture, &path("new"), &data).await;

@@ -3,7 +3,7 @@
 use super::fixture::{Fixture, MTIME, assert_same, content, list, metadata, path, read, write};
 use crate::{Bytes, ErrorKind, Kind, Metadata, Pacing, RelPath, Result, Times, Timestamp, WriteOptions};
 
-/// What the sink says at the close is what it shows later.
+/// The sink shows the mtime that it returned at the close.
 pub async fn times_are_kept_to_the_precision(fixture: &dyn Fixture) {
     let capabilities = fixture.sink().capabilities();
     if !capabilities.sets_mtime {
@@ -23,7 +23,7 @@ pub async fn times_are_kept_to_the_precision(fixture: &dyn Fixture) {
     }
 }
 
-/// Not every storage has such times; none may give another for it in silence.
+/// Not every storage has such times; none may silently store another one.
 pub async fn times_before_1970_are_kept_or_reported(fixture: &dyn Fixture) {
     if !fixture.sink().capabilities().sets_mtime {
         return;
@@ -42,7 +42,7 @@ pub async fn times_before_1970_are_kept_or_reported(fixture: &dyn Fixture) {
     }
 }
 
-/// Content that was longer leaves nothing behind.
+/// Nothing remains of longer content.
 pub async fn overwriting_truncates_longer_content(fixture: &dyn Fixture) {
     write(fixture, &path("file"), &content(100_000)).await;
     let kept = write(fixture, &path("file"), b"short").await;
@@ -52,7 +52,7 @@ pub async fn overwriting_truncates_longer_content(fixture: &dyn Fixture) {
     assert_eq!(read(fixture, &path("file")).await.unwrap(), b"");
 }
 
-/// The engine makes missing directories when it hears of them this way.
+/// The engine creates missing directories on this error.
 pub async fn writing_into_a_missing_directory_is_not_found(fixture: &dyn Fixture) {
     let (at, sink) = (path("missing/file"), fixture.sink());
     if sink.capabilities().virtual_directories {
@@ -67,7 +67,7 @@ pub async fn writing_into_a_missing_directory_is_not_found(fixture: &dyn Fixture
     assert_eq!(sink.create_dir(&path("missing/too"), None).await.unwrap_err().kind(), ErrorKind::NotFound);
 }
 
-/// A directory in a file's place is an error, unless one has nothing to do with the other.
+/// A directory in a file's place is an error, unless directories are virtual.
 pub async fn a_directory_is_not_overwritten_by_a_file(fixture: &dyn Fixture) {
     if fixture.sink().capabilities().virtual_directories {
         return;
@@ -84,7 +84,7 @@ pub async fn a_directory_is_not_overwritten_by_a_file(fixture: &dyn Fixture) {
     assert_eq!(fixture.source().metadata(&path("dir")).await.unwrap().kind, Kind::Dir);
 }
 
-/// Not for a moment: neither new ones nor those that were there, which permitted more.
+/// At no moment, for new files and for existing ones that granted more.
 pub async fn files_grant_no_more_than_the_given_permissions(fixture: &dyn Fixture) {
     let (sink, source) = (fixture.sink(), fixture.source());
     for (at, permissions) in [("file", 0o666), ("file", 0o640), ("file", 0o600), ("new", 0o600), ("large", 0o640)] {
@@ -102,7 +102,7 @@ pub async fn files_grant_no_more_than_the_given_permissions(fixture: &dyn Fixtur
     }
 }
 
-/// Whatever is written into them is as private as they are.
+/// Files in them are as private as they are.
 pub async fn directories_grant_no_more_than_the_given_permissions(fixture: &dyn Fixture) {
     for (at, permissions) in [("public", 0o777), ("group", 0o750), ("private", 0o700), ("without write", 0o500)] {
         let at = path(at);
@@ -113,7 +113,7 @@ pub async fn directories_grant_no_more_than_the_given_permissions(fixture: &dyn 
     }
 }
 
-/// The short way and the long way end alike.
+/// The fast path has the same result as the general one.
 pub async fn write_whole_is_the_same_as_writing_in_steps(fixture: &dyn Fixture) {
     let data = content(300_000);
     let whole = write(fixture, &path("whole"), &data).await;
@@ -127,7 +127,7 @@ pub async fn write_whole_is_the_same_as_writing_in_steps(fixture: &dyn Fixture) 
     assert!(read(fixture, &path("whole")).await.unwrap() == read(fixture, &path("steps")).await.unwrap());
 }
 
-/// A transfer that stops in the middle leaves a tree that works.
+/// After a transfer that stops midway, the tree still works.
 pub async fn a_dropped_writer_does_no_harm(fixture: &dyn Fixture) {
     let mut writer = fixture.sink().create(&path("file"), &metadata(10), &WriteOptions::default()).await.unwrap();
     writer.write_at(0, Bytes::from_static(b"123")).await.unwrap();
@@ -136,7 +136,7 @@ pub async fn a_dropped_writer_does_no_harm(fixture: &dyn Fixture) {
     assert_eq!(read(fixture, &path("file")).await.unwrap(), b"all of it!");
 }
 
-/// A flush changes nothing that can be seen.
+/// A flush has no visible effect.
 pub async fn flushing_changes_nothing(fixture: &dyn Fixture) {
     let kept = write(fixture, &path("file"), b"data").await;
     fixture.sink().flush().await.unwrap();
@@ -147,7 +147,7 @@ pub async fn flushing_changes_nothing(fixture: &dyn Fixture) {
     }
 }
 
-/// Making a directory that is there says so.
+/// Creating an existing directory is an error.
 pub async fn a_directory_is_created_once(fixture: &dyn Fixture) {
     let sink = fixture.sink();
     sink.create_dir(&path("dir"), None).await.unwrap();
@@ -157,7 +157,7 @@ pub async fn a_directory_is_created_once(fixture: &dyn Fixture) {
     assert_eq!(sink.create_dir(&path("file"), None).await.unwrap_err().kind(), ErrorKind::AlreadyExists);
 }
 
-/// Directories have times too, or it is said that they have none.
+/// Directories have times, or the sink reports that they have none.
 pub async fn directory_times_can_be_set(fixture: &dyn Fixture) {
     let capabilities = fixture.sink().capabilities();
     if !capabilities.sets_mtime {
@@ -177,7 +177,7 @@ fn is_unsupported(result: &Result<()>) -> bool {
     result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Unsupported)
 }
 
-/// Setting times makes nothing.
+/// Setting times creates nothing.
 pub async fn setting_times_of_a_missing_entry_fails(fixture: &dyn Fixture) {
     if !fixture.sink().capabilities().sets_mtime {
         return;
@@ -187,7 +187,7 @@ pub async fn setting_times_of_a_missing_entry_fails(fixture: &dyn Fixture) {
     assert_eq!(list(fixture, &RelPath::root()).await.unwrap(), []);
 }
 
-/// A bound on what is on its way delays, and changes nothing of what arrives.
+/// A limit on the bytes in flight delays writes, but does not change the content.
 pub async fn an_in_flight_limit_does_not_change_the_content(fixture: &dyn Fixture) {
     let (at, data) = (path("file"), content(500_000));
     let pacing = Pacing::new(100 << 20);
@@ -202,7 +202,7 @@ pub async fn an_in_flight_limit_does_not_change_the_content(fixture: &dyn Fixtur
     assert_eq!(read(fixture, &at).await.unwrap(), data);
 }
 
-/// Small ones, large ones, and some that hold nothing.
+/// Small, large and empty ones.
 pub async fn blocks_of_any_size_are_written(fixture: &dyn Fixture) {
     let (at, data) = (path("file"), content(200_000));
     let mut writer = fixture.sink().create(&at, &metadata(data.len()), &WriteOptions::default()).await.unwrap();
@@ -219,7 +219,7 @@ pub async fn blocks_of_any_size_are_written(fixture: &dyn Fixture) {
     assert!(read(fixture, &at).await.unwrap() == data);
 }
 
-/// A writer that writes nothing makes an empty file, whatever was there.
+/// A writer that writes nothing creates an empty file, whatever existed before.
 pub async fn an_empty_file_replaces_a_longer_one(fixture: &dyn Fixture) {
     write(fixture, &path("old"), &content(10_000)).await;
     for at in ["old", "new"].map(path) {
@@ -231,7 +231,7 @@ pub async fn an_empty_file_replaces_a_longer_one(fixture: &dyn Fixture) {
     }
 }
 
-/// The engine compares what it hears at the close, and the next scan what it sees.
+/// The engine compares the metadata returned at the close, and the next scan those it lists.
 pub async fn finish_returns_the_metadata_shown_later(fixture: &dyn Fixture) {
     let whole = write(fixture, &path("whole"), &content(5000)).await;
     let mut writer = fixture.sink().create(&path("steps"), &metadata(5000), &WriteOptions::default()).await.unwrap();
@@ -240,7 +240,7 @@ pub async fn finish_returns_the_metadata_shown_later(fixture: &dyn Fixture) {
     for (mut reported, at) in [(whole, path("whole")), (steps, path("steps"))] {
         let shown = fixture.source().metadata(&at).await.unwrap();
         if !fixture.sink().capabilities().sets_mtime {
-            // Then it says nothing.
+            // Then the mtime has no meaning.
             reported.modified = shown.modified;
         }
         assert_same(&reported, &shown, &at);
@@ -248,7 +248,7 @@ pub async fn finish_returns_the_metadata_shown_later(fixture: &dyn Fixture) {
     }
 }
 
-/// Later too, and nothing but the times is new; or it is said that they stay.
+/// Only the times change; or the sink reports that it cannot set them.
 pub async fn file_times_can_be_set_later(fixture: &dyn Fixture) {
     let capabilities = fixture.sink().capabilities();
     if !capabilities.sets_mtime {
@@ -266,7 +266,7 @@ pub async fn file_times_can_be_set_later(fixture: &dyn Fixture) {
     assert_eq!(read(fixture, &path("file")).await.unwrap(), b"content");
 }
 
-/// Nothing to keep is kept.
+/// A flush without writes is not an error.
 pub async fn flushing_an_empty_tree_succeeds(fixture: &dyn Fixture) {
     for _ in 0..3 {
         fixture.sink().flush().await.unwrap();

@@ -1,4 +1,4 @@
-//! A stream of all that lies below a directory.
+//! A stream of everything below a directory.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,11 +8,11 @@ use futures_core::Stream;
 
 use crate::{Entry, EntryStream, Error, ErrorKind, Kind, Metadata, ReadOptions, RelPath, Result, Tree};
 
-/// Something that a [`Walk`] came by.
+/// An entry that a [`Walk`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Found {
-    /// Where it is, from the root of the tree.
+    /// Its path from the root of the tree.
     pub path: RelPath,
     /// Its metadata, as its directory lists them.
     pub metadata: Metadata,
@@ -21,7 +21,7 @@ pub struct Found {
 /// A directory that is being opened.
 type Opening<'a> = Pin<Box<dyn Future<Output = Result<EntryStream>> + Send + 'a>>;
 
-/// A directory on the way down: what is left of its page, and its further pages.
+/// A directory on the current path: the rest of its page, and its further pages.
 struct Level {
     dir: RelPath,
     page: vec::IntoIter<Entry>,
@@ -29,26 +29,26 @@ struct Level {
 }
 
 /// A walk through a tree ([`crate::ext::TreeExt::walk`]).
-#[must_use = "a walk goes no further than it is polled"]
+#[must_use = "a walk does nothing unless it is polled"]
 pub struct Walk<'a, T: ?Sized> {
     tree: &'a T,
     levels: Vec<Level>,
     opening: Option<(RelPath, Opening<'a>)>,
-    deepest: usize,
+    max_depth: usize,
 }
 
 impl<'a, T: Tree + ?Sized> Walk<'a, T> {
     pub(super) fn new(tree: &'a T, dir: &RelPath) -> Self {
-        let mut walk = Self { tree, levels: Vec::new(), opening: None, deepest: usize::MAX };
+        let mut walk = Self { tree, levels: Vec::new(), opening: None, max_depth: usize::MAX };
         walk.open(dir.clone());
         walk
     }
 
-    /// Goes no deeper than so many levels below the directory: at 1 only what is in it is found.
+    /// Descends at most this many levels below the directory; 1 returns only the entries of the directory itself.
     ///
-    /// What lies deeper is an error of its directory, [`ErrorKind::TooLarge`], as it is left out.
+    /// A directory beyond that is an error of the kind [`ErrorKind::TooLarge`], as its contents are left out.
     pub fn max_depth(mut self, levels: usize) -> Self {
-        self.deepest = levels;
+        self.max_depth = levels;
         self
     }
 
@@ -57,10 +57,10 @@ impl<'a, T: Tree + ?Sized> Walk<'a, T> {
         self.opening = Some((dir, Box::pin(async move { tree.read_dir(&at, &ReadOptions::default()).await })));
     }
 
-    /// What an entry of the innermost directory is; a directory is opened next.
+    /// The item for an entry of the innermost directory; if it is a directory, it is opened next.
     fn found(&mut self, dir: &RelPath, entry: &Entry) -> Result<Found> {
         let Ok(path) = dir.join(&entry.name) else {
-            let cause = format!("lists {:?}, which is no name", entry.name.escape_ascii().to_string());
+            let cause = format!("lists {:?}, which is not a valid name", entry.name.escape_ascii().to_string());
             return Err(Error::new(ErrorKind::InvalidName, "walk", dir, cause));
         };
         if entry.metadata.kind == Kind::Dir {
@@ -77,8 +77,8 @@ impl<T: Tree + ?Sized> Stream for Walk<'_, T> {
         let walk = self.get_mut();
         loop {
             if let Some((dir, opening)) = &mut walk.opening {
-                if walk.levels.len() >= walk.deepest {
-                    let error = Error::new(ErrorKind::TooLarge, "walk", dir, "lies deeper than the walk goes");
+                if walk.levels.len() >= walk.max_depth {
+                    let error = Error::new(ErrorKind::TooLarge, "walk", dir, "is deeper than the walk descends");
                     walk.opening = None;
                     return Poll::Ready(Some(Err(error)));
                 }

@@ -1,4 +1,4 @@
-//! Calls that fail by rules, for tests of what is to go on nevertheless.
+//! Fault injection by rules, for tests.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use super::operation::{Call, Operation};
 use super::random::Random;
 use crate::{Error, ErrorKind, RelPath, Result};
 
-/// A tree of which some calls fail, before they reach the tree within.
+/// A tree of which some calls fail before they reach the inner tree.
 ///
-/// Hints ([`Operation::Prefetch`]) report no errors: one that would fail is not passed on.
+/// Hints ([`Operation::Prefetch`]) return no errors: one that should fail is not forwarded.
 pub type Fault<T> = Hooked<T, Faults>;
 
 impl<T> Fault<T> {
-    /// Puts faults around `inner`.
+    /// Wraps `inner`.
     pub fn new(inner: T, faults: Faults) -> Self {
         Self::around(inner, Arc::new(faults))
     }
@@ -27,7 +27,7 @@ impl<T> Fault<T> {
 /// Which paths a rule applies to.
 type PathRule = Box<dyn Fn(&RelPath) -> bool + Send + Sync>;
 
-/// When a rule that applies makes a call fail.
+/// Which of the calls that a rule matches fail.
 #[derive(Clone, Copy, Debug)]
 enum When {
     Always,
@@ -43,7 +43,7 @@ enum When {
 /// use towpath_backend::ErrorKind;
 /// use towpath_backend::layer::{Faults, Operation, Rule};
 ///
-/// // The third write fails for good, and one of ten listings for a while.
+/// // The third write fails permanently, and one of ten listings temporarily.
 /// let faults = Faults::new(42)
 ///     .with(Rule::new(ErrorKind::NoSpace).on(Operation::WriteAt).nth(3))
 ///     .with(Rule::new(ErrorKind::Other).on(Operation::ReadDir).chance(0.1).temporary(true));
@@ -55,18 +55,18 @@ pub struct Rule {
     operations: Vec<Operation>,
     path: Option<PathRule>,
     when: When,
-    /// How many calls it has applied to.
-    seen: AtomicU64,
+    /// How many calls it has matched.
+    matched: AtomicU64,
 }
 
 impl Rule {
-    /// Every call fails with this kind of error, until something else is said.
+    /// A rule by which every call fails with this kind of error, until it is narrowed down.
     pub fn new(kind: ErrorKind) -> Self {
-        let seen = AtomicU64::new(0);
-        Self { kind, temporary: None, operations: Vec::new(), path: None, when: When::Always, seen }
+        let matched = AtomicU64::new(0);
+        Self { kind, temporary: None, operations: Vec::new(), path: None, when: When::Always, matched }
     }
 
-    /// Only this call, and those that were named before.
+    /// Only this operation, besides those named before.
     pub fn on(mut self, operation: Operation) -> Self {
         self.operations.push(operation);
         self
@@ -78,31 +78,31 @@ impl Rule {
         self
     }
 
-    /// Only the first `count` calls that it applies to.
+    /// Only the first `count` calls that it matches.
     pub fn first(mut self, count: u64) -> Self {
         self.when = When::First(count);
         self
     }
 
-    /// Only one call, counted from 1.
+    /// Only one of the calls that it matches, counted from 1.
     pub fn nth(mut self, number: u64) -> Self {
         self.when = When::Nth(number);
         self
     }
 
-    /// Only every so-many-th call; none if `number` is 0.
+    /// Only every `number`-th call that it matches; none if `number` is 0.
     pub fn every(mut self, number: u64) -> Self {
         self.when = When::Every(number);
         self
     }
 
-    /// Only by chance: 0 never, 1 always.
+    /// With this probability: 0 never, 1 always.
     pub fn chance(mut self, chance: f64) -> Self {
         self.when = When::Chance(chance);
         self
     }
 
-    /// Whether another try is said to help; otherwise the kind decides.
+    /// Whether the error is temporary; by default the kind decides.
     pub fn temporary(mut self, temporary: bool) -> Self {
         self.temporary = Some(temporary);
         self
@@ -114,7 +114,7 @@ impl Rule {
         if !applies {
             return None;
         }
-        let number = self.seen.fetch_add(1, Ordering::Relaxed) + 1;
+        let number = self.matched.fetch_add(1, Ordering::Relaxed) + 1;
         let fails = match self.when {
             When::Always => true,
             When::First(count) => number <= count,
@@ -140,7 +140,7 @@ impl fmt::Debug for Rule {
     }
 }
 
-/// The hook of [`Fault`]: rules, of which the first that makes a call fail does so.
+/// The hook of [`Fault`]: the first rule by which a call fails determines the error.
 #[derive(Debug)]
 pub struct Faults {
     rules: Vec<Rule>,
@@ -149,19 +149,19 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// No rule yet. The seed decides what [`Rule::chance`] does.
+    /// Without rules. The seed determines what [`Rule::chance`] does.
     pub fn new(seed: u64) -> Self {
         Self { rules: Vec::new(), random: Random::new(seed), injected: AtomicU64::new(0) }
     }
 
-    /// One more rule.
+    /// Adds a rule.
     #[must_use]
     pub fn with(mut self, rule: Rule) -> Self {
         self.rules.push(rule);
         self
     }
 
-    /// How many calls were injected failure.
+    /// How many failures were injected.
     pub fn injected(&self) -> u64 {
         self.injected.load(Ordering::Relaxed)
     }
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_say_when() {
+    fn rules_select_calls() {
         let rule = || Rule::new(ErrorKind::Other);
         assert_eq!(failures(rule()).len(), 10);
         assert_eq!(failures(rule().first(2)), [1, 2]);
@@ -205,17 +205,17 @@ mod tests {
         assert_eq!(failures(rule().every(0)), []);
         assert_eq!(failures(rule().chance(0.0)), []);
         assert_eq!(failures(rule().chance(1.0)).len(), 10);
-        assert_eq!(failures(rule().chance(0.5)), failures(rule().chance(0.5)), "the seed decides");
+        assert_eq!(failures(rule().chance(0.5)), failures(rule().chance(0.5)), "the seed determines them");
         assert_eq!(failures(rule().on(Operation::Flush)), []);
         assert_eq!(failures(rule().on(Operation::Flush).on(Operation::Open).nth(1)), [1]);
         assert_eq!(failures(rule().at(|path| !path.is_root())), []);
     }
 
     #[test]
-    fn the_kind_says_whether_another_try_helps_unless_the_rule_does() {
+    fn the_kind_decides_whether_an_error_is_temporary_unless_the_rule_does() {
         let is_temporary = |rule: Rule| {
-            let refused = Faults::new(1).with(rule).reject(&Call::new(Operation::Open, &RelPath::root()));
-            refused.is_err_and(|error| error.is_temporary())
+            let rejected = Faults::new(1).with(rule).reject(&Call::new(Operation::Open, &RelPath::root()));
+            rejected.is_err_and(|error| error.is_temporary())
         };
         assert!(is_temporary(Rule::new(ErrorKind::Unavailable)));
         assert!(!is_temporary(Rule::new(ErrorKind::Unavailable).temporary(false)));

@@ -1,4 +1,4 @@
-//! What layers that only observe, delay or reject calls have in common: what is done around a call.
+//! The base of layers that only observe, delay or reject calls.
 
 use std::time::{Duration, Instant};
 
@@ -7,25 +7,24 @@ use async_trait::async_trait;
 use super::operation::Call;
 use crate::{Error, Result};
 
-/// What is done around each call that reaches the storage.
+/// Runs around each call to the inner tree.
 #[async_trait]
 pub trait Hook: Send + Sync + 'static {
-    /// Before the call: an error is returned instead of making the call.
+    /// Runs before the call. An error is returned to the caller instead of making the call.
     ///
     /// # Errors
-    /// If the call is not to be done.
+    /// If the call is rejected.
     fn reject(&self, call: &Call<'_>) -> Result<()> {
         let _ = call;
         Ok(())
     }
 
-    /// Waits before the call. Not asked before the pages of a listing, and not
-    /// before hints.
+    /// Waits before the call. Does not run before the pages of a listing, nor before hints.
     async fn wait(&self, call: &Call<'_>) {
         let _ = call;
     }
 
-    /// After the call, unless it was rejected or cancelled.
+    /// Runs after the call, unless it was rejected or cancelled.
     fn done(&self, call: &Call<'_>, outcome: &Outcome<'_>) {
         let _ = (call, outcome);
     }
@@ -39,13 +38,13 @@ pub struct Outcome<'a> {
     pub bytes: u64,
     /// Entries of a listing.
     pub entries: u64,
-    /// What went wrong.
+    /// The error, if it failed.
     pub error: Option<&'a Error>,
     /// How long it took.
     pub took: Duration,
 }
 
-/// Does one call with a hook around it; `bytes` returns how much content it moved.
+/// Makes one call with a hook around it; `bytes` returns how much content it transferred.
 pub(super) async fn around<R, H: Hook>(
     hook: &H,
     call: Call<'_>,
@@ -65,7 +64,7 @@ pub(super) async fn around<R, H: Hook>(
     result
 }
 
-/// For calls that move no content.
+/// For calls that transfer no content.
 pub(super) fn none<R>(_: &R) -> u64 {
     0
 }

@@ -24,12 +24,12 @@ pub struct Hooked<T, H> {
 }
 
 impl<T, H> Hooked<T, H> {
-    /// Puts `hook` around the calls of `inner`.
+    /// Wraps `inner` with `hook`.
     pub fn around(inner: T, hook: Arc<H>) -> Self {
         Self { inner, hook }
     }
 
-    /// The tree within.
+    /// The inner tree.
     pub fn inner(&self) -> &T {
         &self.inner
     }
@@ -39,14 +39,14 @@ impl<T, H> Hooked<T, H> {
         &self.hook
     }
 
-    /// Takes the tree out.
+    /// Returns the inner tree.
     pub fn into_inner(self) -> T {
         self.inner
     }
 }
 
 impl<T, H: Hook> Hooked<T, H> {
-    /// Does one call that moves no content.
+    /// Makes one call that transfers no content.
     async fn call<R>(
         &self,
         operation: Operation,

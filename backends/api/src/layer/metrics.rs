@@ -1,4 +1,4 @@
-//! Counts what is asked of a tree, and how it went.
+//! Counts the calls to a tree and their results.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +11,7 @@ use super::hooked::Hooked;
 use super::operation::{Call, Operation};
 use crate::Result;
 
-/// A tree of which every call is counted.
+/// A tree whose calls are counted.
 pub type Metrics<T> = Hooked<T, Meter>;
 
 impl<T> Metrics<T> {
@@ -20,7 +20,7 @@ impl<T> Metrics<T> {
         Self::counted_by(inner, Arc::default())
     }
 
-    /// Counts them together with those of other trees.
+    /// Counts the calls of `inner` in a meter that other trees may share.
     pub fn counted_by(inner: T, meter: Arc<Meter>) -> Self {
         Self::around(inner, meter)
     }
@@ -41,7 +41,7 @@ struct Counters {
     nanoseconds: AtomicU64,
 }
 
-/// The hook of [`Metrics`]: counters that anyone may read.
+/// The hook of [`Metrics`]: counters that can be read at any time.
 #[derive(Debug)]
 pub struct Meter(Vec<Counters>);
 
@@ -52,7 +52,7 @@ impl Default for Meter {
 }
 
 impl Meter {
-    /// What was counted so far. Calls that end meanwhile may be in it in part.
+    /// The counts so far. Calls that end at the same time may be counted in part.
     pub fn snapshot(&self) -> Snapshot {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let counts = |counters: &Counters| Counts {
@@ -85,11 +85,11 @@ impl Hook for Meter {
     }
 }
 
-/// What was counted of one operation, or of all.
+/// The counts of one operation, or of all together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {
-    /// Calls that ended, well or not.
+    /// Finished calls, successful or not.
     pub calls: u64,
     /// Those of them that failed.
     pub errors: u64,
@@ -97,7 +97,7 @@ pub struct Counts {
     pub bytes: u64,
     /// Entries that were listed.
     pub entries: u64,
-    /// The time of all calls together; calls at the same time count each.
+    /// The total time of all calls; concurrent calls are added up.
     pub took: Duration,
 }
 
@@ -106,12 +106,12 @@ pub struct Counts {
 pub struct Snapshot(Vec<Counts>);
 
 impl Snapshot {
-    /// What was counted of one operation.
+    /// The counts of one operation.
     pub fn of(&self, operation: Operation) -> Counts {
         self.0.get(operation as usize).copied().unwrap_or_default()
     }
 
-    /// The operations that were called at all.
+    /// The operations that were called at least once.
     pub fn iter(&self) -> impl Iterator<Item = (Operation, Counts)> {
         Operation::ALL.iter().map(|operation| (*operation, self.of(*operation))).filter(|(_, counts)| counts.calls > 0)
     }

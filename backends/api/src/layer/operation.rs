@@ -91,18 +91,18 @@ operations! {
     Flush "flush" false,
 }
 
-/// What is called on what.
+/// A call: an operation and its path.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Call<'a> {
-    /// The call.
+    /// The operation.
     pub operation: Operation,
     /// Its path: the new name where there are two, the root where there is none.
     pub path: &'a RelPath,
 }
 
 impl<'a> Call<'a> {
-    /// A call.
+    /// A call of `operation` on `path`.
     pub fn new(operation: Operation, path: &'a RelPath) -> Self {
         Self { operation, path }
     }

@@ -1,4 +1,4 @@
-//! A directory of a tree, seen as a tree.
+//! A directory of a tree, presented as a tree.
 
 mod files;
 mod from_below;
@@ -15,10 +15,10 @@ use crate::{
     ReadOptions, RelPath, Result, Sink, Source, Times, Tree, WholeFile, WriteOptions, Xattr,
 };
 
-/// What lies below a directory of a tree, as a tree of its own: paths, and the paths of errors, begin there.
+/// A directory of a tree, presented as a tree: paths, also those in errors, are relative to the directory.
 ///
-/// Its identity is the tree's and the directory's path. The directory itself is
-/// not removed, as no root is. What is discarded goes where the tree puts it.
+/// Its identity combines the tree's identity and the directory's path. The directory itself cannot be removed, as it is
+/// the root. Discarded files go to the trash of the inner tree.
 #[derive(Debug)]
 pub struct Prefix<T> {
     inner: T,
@@ -27,7 +27,7 @@ pub struct Prefix<T> {
 }
 
 impl<T: Tree> Prefix<T> {
-    /// What lies below `dir` of `inner`. Whether `dir` is there shows when it is used.
+    /// Presents the directory `dir` of `inner`. Whether it exists is not checked yet.
     pub fn new(inner: T, dir: &RelPath) -> Self {
         let root = dir.under(inner.root());
         Self { inner, dir: dir.clone(), root }
@@ -35,7 +35,7 @@ impl<T: Tree> Prefix<T> {
 }
 
 impl<T> Prefix<T> {
-    /// The whole tree.
+    /// The inner tree.
     pub fn inner(&self) -> &T {
         &self.inner
     }
@@ -44,7 +44,7 @@ impl<T> Prefix<T> {
         self.dir.append(path)
     }
 
-    /// For whoever passes an error on.
+    /// Makes the paths of errors relative to the directory.
     fn error(&self) -> impl Fn(Error) -> Error {
         let dir = self.dir.clone();
         move |error| from_below(&dir, error)
@@ -166,8 +166,8 @@ impl<T: Sink> Sink for Prefix<T> {
     }
 
     async fn set_attributes(&self, path: &RelPath, attributes: &Attributes) -> Result<Vec<Error>> {
-        let refused = self.inner.set_attributes(&self.within(path), attributes).await.map_err(self.error())?;
-        Ok(refused.into_iter().map(self.error()).collect())
+        let errors = self.inner.set_attributes(&self.within(path), attributes).await.map_err(self.error())?;
+        Ok(errors.into_iter().map(self.error()).collect())
     }
 
     async fn remove_file(&self, path: &RelPath) -> Result<()> {

@@ -1,4 +1,4 @@
-//! A bound on the bytes that are read and written in a second.
+//! Limits the bytes per second that are read and written.
 
 use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,22 +12,21 @@ use super::hooked::Hooked;
 use super::operation::{Call, Operation};
 use crate::Result;
 
-/// A tree that moves no more content than so many bytes in a second.
+/// A tree that transfers no more than this many bytes of content per second.
 ///
-/// A call waits until what was moved before it is paid for. Whoever moves much
-/// in one call gets it at once and waits before the next, so that any stretch
-/// of time exceeds the bound by no more than the calls in flight. Metadata and
-/// names are not counted, and hints to read ahead are passed on: this keeps a
-/// simple tool from taking the whole link; the engine's own limit is exact.
+/// A call waits until the bytes transferred before it are paid for. A large call runs at once, and the next one waits,
+/// so that any period of time exceeds the limit by no more than the calls in flight. Metadata and names are not
+/// counted, and hints to read ahead are forwarded. This keeps a simple tool from taking the whole link; the engine's
+/// own limit is exact.
 pub type Rate<T> = Hooked<T, Limiter>;
 
 impl<T> Rate<T> {
-    /// Bounds what `inner` moves.
+    /// Limits `inner`.
     pub fn new(inner: T, bytes_per_second: NonZeroU64) -> Self {
         Self::shared(inner, Arc::new(Limiter::new(bytes_per_second)))
     }
 
-    /// Bounds what `inner` moves together with other trees.
+    /// Limits `inner` together with other trees.
     pub fn shared(inner: T, limiter: Arc<Limiter>) -> Self {
         Self::around(inner, limiter)
     }
@@ -37,12 +36,12 @@ impl<T> Rate<T> {
 #[derive(Debug)]
 pub struct Limiter {
     bytes_per_second: NonZeroU64,
-    /// When all that was moved is paid for; `None` before the first call.
+    /// When all transferred bytes are paid for; `None` before the first call.
     free_at: Mutex<Option<Instant>>,
 }
 
 impl Limiter {
-    /// A bound that several trees can share.
+    /// A limit that several trees can share.
     pub fn new(bytes_per_second: NonZeroU64) -> Self {
         Self { bytes_per_second, free_at: Mutex::new(None) }
     }
@@ -52,8 +51,8 @@ impl Limiter {
     }
 }
 
-/// Whether a call moves content.
-fn moves_content(operation: Operation) -> bool {
+/// Whether a call transfers content.
+fn transfers_content(operation: Operation) -> bool {
     use Operation::{ReadAt, ReadWhole, WriteAt, WriteWhole};
     matches!(operation, ReadAt | ReadWhole | WriteAt | WriteWhole)
 }
@@ -65,10 +64,10 @@ impl Hook for Limiter {
     }
 
     async fn wait(&self, call: &Call<'_>) {
-        if !moves_content(call.operation) {
+        if !transfers_content(call.operation) {
             return;
         }
-        // Others may have moved something in the meantime.
+        // Other calls may have transferred something in the meantime.
         loop {
             let free_at = *self.free_at();
             match free_at {

@@ -1,4 +1,4 @@
-//! A tree that nobody changes.
+//! A tree that cannot be changed.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::hooked::Hooked;
 use super::operation::Call;
 use crate::{Error, ErrorKind, Result};
 
-/// A tree of which every change fails with [`ErrorKind::ReadOnly`]; nothing of it reaches the tree within.
+/// A tree on which every change fails with [`ErrorKind::ReadOnly`], before it reaches the inner tree.
 pub type ReadOnly<T> = Hooked<T, Reject>;
 
 /// The hook of [`ReadOnly`].
@@ -28,7 +28,7 @@ impl<T> ReadOnly<T> {
 impl Hook for Reject {
     fn reject(&self, call: &Call<'_>) -> Result<()> {
         if call.operation.changes() {
-            let cause = "the tree is only to be read";
+            let cause = "the tree is read-only";
             return Err(Error::new(ErrorKind::ReadOnly, call.operation.name(), call.path, cause));
         }
         Ok(())

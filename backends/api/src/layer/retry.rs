@@ -1,4 +1,4 @@
-//! Another try for what failed for a while.
+//! Retries temporary failures.
 
 mod backoff;
 mod buffers;
@@ -20,21 +20,19 @@ use crate::{
     RelPath, Result, Sink, Source, Times, Tree, WholeFile, WriteOptions, Xattr,
 };
 
-/// A tree of which calls that fail for a while ([`Error::is_temporary`]) are tried again.
+/// A tree that retries calls that fail temporarily ([`Error::is_temporary`]).
 ///
-/// Only calls that can be repeated without harm are: stat, listing and reading,
-/// and [`Sink::create`], [`Sink::write_whole`], [`Sink::set_times`] and
-/// [`Sink::set_attributes`], which end the same however often they are done.
+/// Only calls that can be repeated safely are retried: stat, listing and reading, and [`Sink::create`],
+/// [`Sink::write_whole`], [`Sink::set_times`] and [`Sink::set_attributes`], which have the same result however often
+/// they run.
 ///
-/// Not tried again are calls that may have been done although they failed, and
-/// would then say something else ([`Sink::create_dir`], links, [`Sink::rename`],
-/// [`Sink::remove_file`], [`Sink::remove_dir`], [`Sink::discard`]); writes in
-/// steps, as nobody knows what arrived of the last one; [`Sink::flush`], as a
-/// second one that goes well says nothing of what the first one lost; and a
-/// listing that fails midway, as its names would come twice.
+/// These are not retried: calls that may have taken effect although they failed, so that a retry would fail differently
+/// ([`Sink::create_dir`], links, [`Sink::rename`], [`Sink::remove_file`], [`Sink::remove_dir`], [`Sink::discard`]);
+/// writes in steps, as it is unknown how much of the last one arrived; [`Sink::flush`], as a later success says nothing
+/// about what the first one lost; and a listing that fails midway, as its names would be returned twice.
 ///
-/// A reader that fails is opened again, and goes on if the file is still the
-/// same: for that its metadata are asked for once when it is opened.
+/// A reader that fails is reopened, and continues if the file is unchanged. For this, its metadata are read once when
+/// it is opened.
 #[derive(Debug)]
 pub struct Retry<T> {
     inner: Arc<T>,
@@ -42,12 +40,12 @@ pub struct Retry<T> {
 }
 
 impl<T> Retry<T> {
-    /// Tries again what `inner` fails to do, as `policy` says.
+    /// Retries failed calls of `inner` according to `policy`.
     pub fn new(inner: T, policy: RetryPolicy) -> Self {
         Self { inner: Arc::new(inner), backoff: Arc::new(Backoff::new(policy)) }
     }
 
-    /// The tree within.
+    /// The inner tree.
     pub fn inner(&self) -> &T {
         &self.inner
     }

@@ -1,4 +1,4 @@
-//! Where a tree is: a path of this machine, or a URL.
+//! Where a tree is: a local path, or a URL.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -9,11 +9,10 @@ use super::secret::Secret;
 
 /// Where a tree is.
 ///
-/// `scheme://…` is a URL; everything else is a path. A path that looks like a URL is
-/// written with `./` before it.
+/// `scheme://…` is a URL; everything else is a path. A path that looks like a URL is written with a leading `./`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Location {
-    /// A path of this machine, as it was given.
+    /// A local path, as it was given.
     Path(PathBuf),
     /// A URL.
     Url(Url),
@@ -28,7 +27,7 @@ pub struct Url {
     options: Vec<(String, Secret)>,
 }
 
-/// Why a text is no location. It repeats nothing that could be a secret.
+/// Why a text is not a location. It never repeats anything that could be a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidLocation(String);
 
@@ -41,11 +40,11 @@ impl fmt::Display for InvalidLocation {
 impl std::error::Error for InvalidLocation {}
 
 impl Location {
-    /// Takes a text as a user gives it.
+    /// Parses a text as users write it.
     ///
     /// # Errors
-    /// If it is empty, or begins as a URL and is none; if it has a password: that would be
-    /// in the shell's history, and for all to see in the list of processes.
+    /// If it is empty or an invalid URL, or if it has a password, which would be visible in the shell's history and in
+    /// the list of processes.
     pub fn parse(text: &OsStr) -> Result<Self, InvalidLocation> {
         if text.is_empty() {
             return Err(InvalidLocation("an empty text is neither a path nor a URL".to_owned()));
@@ -89,7 +88,7 @@ impl Url {
             && user.contains(':')
         {
             return Err(wrong(
-                "has a password, which everyone could see: give it by the environment or the configuration file",
+                "has a password, which everyone could see: set it in the environment or in the configuration file",
             ));
         }
         let decode = |part: &str| {
@@ -110,7 +109,7 @@ impl Url {
         Ok(Self { authority: decode(authority)?, path: path.to_owned(), options, scheme })
     }
 
-    /// A path of this machine, of a URL `file:///…`.
+    /// The local path of a URL `file:///…`.
     fn into_path(self) -> Result<PathBuf, InvalidLocation> {
         if !matches!(self.authority.as_str(), "" | "localhost") {
             return Err(InvalidLocation(format!("a file URL names no host: file:///{} (three slashes)", self.path)));
@@ -126,7 +125,7 @@ impl Url {
         &self.scheme
     }
 
-    /// What stands between `//` and the next `/`: a bucket, or `user@host:port`.
+    /// The part between `//` and the next `/`: a bucket, or `user@host:port`.
     pub fn authority(&self) -> &str {
         &self.authority
     }
@@ -153,7 +152,7 @@ impl Url {
         &self.options
     }
 
-    /// Whether `other` lies at or below this, by the names alone.
+    /// Whether `other` lies at or below this URL, judging by the names only.
     pub fn contains(&self, other: &Self) -> bool {
         let rest = other.path.strip_prefix(&self.path);
         (&self.scheme, &self.authority) == (&other.scheme, &other.authority)
@@ -185,7 +184,7 @@ fn scheme_of(text: &[u8]) -> Option<(&str, &[u8])> {
         .then(|| (scheme, &text[at + 3..]))
 }
 
-/// What percent-encoded text stands for.
+/// Decodes percent-encoded text.
 fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -247,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn passwords_and_paths_that_lead_elsewhere_are_refused() {
+    fn passwords_and_paths_that_lead_elsewhere_are_rejected() {
         let problem = |text| problem(text);
         assert!(problem("sftp://me:hunter2@host/x").contains("environment"));
         assert!(!problem("sftp://me:hunter2@host/x").contains("hunter2"));
@@ -275,14 +274,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_a_location_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+        fn any_bytes_are_a_location_or_rejected(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
             if let Ok(Location::Path(path)) = Location::parse(OsStr::from_bytes(&bytes)) {
                 prop_assert!(path.as_os_str().as_bytes() == bytes || bytes.to_ascii_lowercase().starts_with(b"file://"));
             }
         }
 
         #[test]
-        fn what_was_encoded_comes_back(text in "[^\0]{0,40}") {
+        fn encoded_text_is_decoded(text in "[^\0]{0,40}") {
             let encoded: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
             prop_assert_eq!(decode(&encoded), Some(text));
         }

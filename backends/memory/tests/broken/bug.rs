@@ -1,6 +1,6 @@
-//! What a backend can get wrong.
+//! The bugs that a backend can have.
 
-/// One mistake, named after what it does.
+/// A bug, named after its effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bug {
     IdentityChanges,

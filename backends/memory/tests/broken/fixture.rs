@@ -1,4 +1,4 @@
-//! Both sides of a tree with one bug, or none.
+//! Both sides of a tree with one bug or none.
 
 use towpath_backend::conformance::{Fixture, SourceFixture, sample};
 use towpath_backend::{Kind, Metadata, Sink, Source, Tree as _, WriteOptions, async_trait};
@@ -48,13 +48,13 @@ pub(crate) struct Filled(Broken);
 impl Filled {
     pub(crate) async fn new(bug: Option<Bug>) -> Self {
         let tree = MemoryTree::new("broken");
-        for made in sample(&tree.capabilities()) {
-            let metadata = Metadata::new(made.kind, made.content.len() as u64, made.modified);
-            match made.kind {
-                Kind::Dir => tree.create_dir(&made.path, None).await.unwrap(),
-                Kind::Symlink => tree.create_symlink(&made.path, &made.content).await.unwrap(),
+        for entry in sample(&tree.capabilities()) {
+            let metadata = Metadata::new(entry.kind, entry.content.len() as u64, entry.modified);
+            match entry.kind {
+                Kind::Dir => tree.create_dir(&entry.path, None).await.unwrap(),
+                Kind::Symlink => tree.create_symlink(&entry.path, &entry.content).await.unwrap(),
                 _ => drop(
-                    tree.write_whole(&made.path, made.content.into(), &metadata, &WriteOptions::default())
+                    tree.write_whole(&entry.path, entry.content.into(), &metadata, &WriteOptions::default())
                         .await
                         .unwrap(),
                 ),

@@ -92,7 +92,7 @@ pub(crate) async fn list(tree: &Broken, dir: &RelPath, options: &ReadOptions) ->
     }
 }
 
-/// Blocks everything if it is dropped before its end.
+/// Blocks the tree if it is dropped before its end.
 struct BlocksWhenLeft {
     inner: EntryStream,
     ended: bool,
@@ -115,7 +115,7 @@ impl Drop for BlocksWhenLeft {
     }
 }
 
-/// Counts the entries it has listed, and goes on behind as many.
+/// Counts the entries it has listed, and skips as many for the next page.
 struct ByPosition {
     tree: MemoryTree,
     dir: RelPath,

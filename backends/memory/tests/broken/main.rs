@@ -1,7 +1,7 @@
-//! The suite finds what it is there to find: every case fails with a backend
-//! that has the bug it looks for, and passes with the same backend without.
+//! The conformance suite finds bugs: every case fails with a backend that has the bug it checks for, and passes with
+//! the same backend without the bug.
 //!
-//! A case without a bug does not compile: the match of [`bug_of`] has all of them.
+//! A case without a bug does not compile: the match in [`bug_of`] has all cases.
 
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
@@ -24,17 +24,17 @@ use towpath_backend::conformance;
 use bug::Bug;
 use fixture::{Filled, Pair};
 
-/// Runs a case on a tree with this bug.
+/// Runs a case on a tree with a bug.
 type Run = fn(Option<Bug>) -> Pin<Box<dyn Future<Output = ()>>>;
 
 thread_local! {
-    /// Whether this thread's panics are what is hoped for.
+    /// Whether panics of this thread are expected.
     static QUIET: Cell<bool> = const { Cell::new(false) };
     /// The file of the last panic.
     static PANICKED_IN: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// Where the case panics with this bug, if it does.
+/// The file in which the case panics with this bug, if it does.
 fn panics_in(run: Run, bug: Option<Bug>) -> Option<String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -53,14 +53,14 @@ fn panics_in(run: Run, bug: Option<Bug>) -> Option<String> {
     outcome.is_err().then(|| PANICKED_IN.take())
 }
 
-/// The case finds this bug, and nothing without it.
+/// Asserts that the case finds this bug, and passes without it.
 fn finds(run: Run, bug: Bug) {
     assert_eq!(panics_in(run, None), None, "fails without any bug");
     let found = panics_in(run, Some(bug)).unwrap_or_else(|| panic!("does not find {bug:?}"));
-    assert!(found.contains("src/conformance"), "not the suite but {found} fails with {bug:?}");
+    assert!(found.contains("src/conformance"), "{found} fails with {bug:?}, not the suite");
 }
 
-macro_rules! prove {
+macro_rules! check_cases {
     ($cases:ident, $bug_of:ident, $fixture:expr; $($case:ident),* $(,)?) => {
         #[derive(Clone, Copy, Debug)]
         #[allow(non_camel_case_types)]
@@ -81,10 +81,10 @@ macro_rules! prove {
     };
 }
 
-towpath_backend::conformance_cases!(prove; Case, bug_of, async |bug| Pair::new(bug););
-towpath_backend::source_conformance_cases!(prove; SourceCase, bug_of_source, Filled::new;);
+towpath_backend::conformance_cases!(check_cases; Case, bug_of, async |bug| Pair::new(bug););
+towpath_backend::source_conformance_cases!(check_cases; SourceCase, bug_of_source, Filled::new;);
 
-/// What each case for a source without a sink must find.
+/// The bug that each case for a source without a sink must find.
 fn bug_of_source(case: SourceCase) -> Bug {
     match case {
         SourceCase::the_sample_is_listed_completely => Bug::ListsNoSizes,
@@ -100,7 +100,7 @@ fn bug_of_source(case: SourceCase) -> Bug {
     }
 }
 
-/// What each case must find.
+/// The bug that each case must find.
 fn bug_of(case: Case) -> Bug {
     match case {
         Case::the_root_is_a_directory_and_keeps_its_identity => Bug::IdentityChanges,

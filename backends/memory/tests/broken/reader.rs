@@ -8,7 +8,7 @@ use towpath_backend::{FileReader, Kind, Metadata, RelPath, Result, Timestamp, as
 use crate::bug::Bug;
 use crate::tree::{Broken, broken, wait_or_block};
 
-/// An empty file where there is none.
+/// An empty file that does not exist.
 pub(crate) struct Nothing;
 
 #[async_trait]
@@ -37,7 +37,7 @@ impl BrokenReader {
         Self { tree: tree.clone(), path: path.clone(), inner, number, position: 0, shift: 0 }
     }
 
-    /// Where another reader was last.
+    /// The position of the reader that read last, if it is another one.
     fn position_of_another(&self) -> Option<u64> {
         let mine = self.number as usize + 1;
         let at = self.tree.memory.last_reader.swap(mine, Ordering::Relaxed);
@@ -54,11 +54,11 @@ impl Drop for BrokenReader {
 #[async_trait]
 impl FileReader for BrokenReader {
     async fn metadata(&mut self) -> Result<Metadata> {
-        let told = self.inner.metadata().await?;
+        let metadata = self.inner.metadata().await?;
         if self.tree.has(Bug::ReadersReportAnotherTime) {
-            return Ok(Metadata { modified: Timestamp::from_ns(told.modified.total_ns() as i64 + 1), ..told });
+            return Ok(Metadata { modified: Timestamp::from_ns(metadata.modified.total_ns() as i64 + 1), ..metadata });
         }
-        Ok(told)
+        Ok(metadata)
     }
 
     async fn read_at(&mut self, offset: u64, length_bytes: usize, mut buffer: Vec<u8>) -> Result<Vec<u8>> {

@@ -15,8 +15,8 @@ use crate::writer::BrokenWriter;
 const LONG_AGO: Times = Times { modified: Timestamp::from_ns(0), accessed: None };
 
 impl Broken {
-    /// The path that is used for `path`, and what must be done first.
-    async fn before_making(&self, path: &RelPath) -> Result<RelPath> {
+    /// Applies bugs of creating an entry; returns the path that is used instead of `path`.
+    async fn before_creating(&self, path: &RelPath) -> Result<RelPath> {
         if self.memory.is_blocked() {
             return Err(broken(path));
         }
@@ -43,7 +43,7 @@ impl Broken {
         Ok(path.clone())
     }
 
-    /// The content of a file; nothing where there is none.
+    /// The content of a file; empty if there is none.
     async fn content(&self, path: &RelPath) -> Vec<u8> {
         self.inner
             .read_whole(path, usize::MAX, Vec::new(), &ReadOptions::default())
@@ -51,7 +51,7 @@ impl Broken {
             .map_or(Vec::new(), |whole| whole.data)
     }
 
-    /// The names in the root that the file at `path` has besides.
+    /// The other names in the root of the file at `path`.
     async fn other_names(&self, path: &RelPath) -> Vec<RelPath> {
         let Ok(shown) = self.inner.metadata(path).await else { return Vec::new() };
         let listed = entries(&self.inner, &RelPath::root()).await.unwrap();
@@ -60,7 +60,7 @@ impl Broken {
     }
 }
 
-/// Whether a call failed for this reason.
+/// Whether a call failed with this kind of error.
 fn failed_as<T>(result: &Result<T>, kind: ErrorKind) -> bool {
     result.as_ref().is_err_and(|error| error.kind() == kind)
 }
@@ -68,7 +68,7 @@ fn failed_as<T>(result: &Result<T>, kind: ErrorKind) -> bool {
 #[async_trait]
 impl Sink for Broken {
     async fn create(&self, path: &RelPath, metadata: &Metadata, options: &WriteOptions) -> Result<Box<dyn FileWriter>> {
-        let at = self.before_making(path).await?;
+        let at = self.before_creating(path).await?;
         let old = if self.has(Bug::NothingWrittenKeepsTheOld) { self.content(&at).await } else { Vec::new() };
         let permissions = metadata.permissions.filter(|_| !self.has(Bug::FilesAreOpenToAll));
         match self.inner.create(&at, &Metadata { permissions, ..*metadata }, options).await {
@@ -86,7 +86,7 @@ impl Sink for Broken {
         metadata: &Metadata,
         options: &WriteOptions,
     ) -> Result<Metadata> {
-        let at = self.before_making(path).await?;
+        let at = self.before_creating(path).await?;
         let (mut metadata, mut data) = (*metadata, data);
         let given = metadata.modified;
         match self.bug {
@@ -116,25 +116,25 @@ impl Sink for Broken {
     }
 
     async fn create_dir(&self, path: &RelPath, permissions: Option<u32>) -> Result<()> {
-        let at = if self.has(Bug::ReplacesDirectories) { path.clone() } else { self.before_making(path).await? };
+        let at = if self.has(Bug::ReplacesDirectories) { path.clone() } else { self.before_creating(path).await? };
         let permissions = permissions.filter(|_| !self.has(Bug::DirectoriesAreOpenToAll));
-        let made = self.inner.create_dir(&at, permissions).await;
-        if self.has(Bug::CreatesDirectoriesTwice) && failed_as(&made, ErrorKind::AlreadyExists) {
+        let created = self.inner.create_dir(&at, permissions).await;
+        if self.has(Bug::CreatesDirectoriesTwice) && failed_as(&created, ErrorKind::AlreadyExists) {
             return Ok(());
         }
         if self.has(Bug::LosesConcurrentChanges) {
             self.memory.paths().push(at);
         }
-        made
+        created
     }
 
     async fn create_symlink(&self, path: &RelPath, target: &[u8]) -> Result<()> {
-        let made = self.inner.create_symlink(path, target).await;
-        if self.has(Bug::LinksReplaceLinks) && failed_as(&made, ErrorKind::AlreadyExists) {
+        let created = self.inner.create_symlink(path, target).await;
+        if self.has(Bug::LinksReplaceLinks) && failed_as(&created, ErrorKind::AlreadyExists) {
             self.inner.remove_file(path).await?;
             return self.inner.create_symlink(path, target).await;
         }
-        made
+        created
     }
 
     async fn create_hard_link(&self, existing: &RelPath, path: &RelPath) -> Result<()> {
@@ -147,12 +147,12 @@ impl Sink for Broken {
                 .await
                 .map(drop_metadata);
         }
-        let made = self.inner.create_hard_link(existing, path).await;
-        if self.has(Bug::HardLinksReplace) && failed_as(&made, ErrorKind::AlreadyExists) {
+        let created = self.inner.create_hard_link(existing, path).await;
+        if self.has(Bug::HardLinksReplace) && failed_as(&created, ErrorKind::AlreadyExists) {
             self.inner.remove_file(path).await?;
             return self.inner.create_hard_link(existing, path).await;
         }
-        made
+        created
     }
 
     async fn rename(&self, from: &RelPath, to: &RelPath) -> Result<()> {
@@ -251,5 +251,5 @@ impl Sink for Broken {
     }
 }
 
-/// For a call that tells nothing.
+/// For calls that return nothing.
 fn drop_metadata(_: Metadata) {}

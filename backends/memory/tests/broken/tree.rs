@@ -22,7 +22,7 @@ pub(crate) enum Side {
     Sink,
 }
 
-/// What the bugs remember.
+/// The state of the bugs.
 #[derive(Default)]
 pub(crate) struct Memory {
     pub(crate) calls: AtomicU64,
@@ -31,7 +31,7 @@ pub(crate) struct Memory {
     pub(crate) last_reader: AtomicUsize,
     pub(crate) readers: AtomicUsize,
     pub(crate) writers: AtomicUsize,
-    /// Paths that were written, removed or made, as the bug needs it.
+    /// Paths that were written, removed or created, as the bug needs them.
     pub(crate) paths: Mutex<Vec<RelPath>>,
 }
 
@@ -45,14 +45,14 @@ impl Memory {
     }
 }
 
-/// A tree in memory behind a bug.
+/// A tree in memory with a bug.
 #[derive(Clone)]
 pub(crate) struct Broken {
     pub(crate) inner: MemoryTree,
     pub(crate) side: Side,
     pub(crate) bug: Option<Bug>,
     pub(crate) memory: Arc<Memory>,
-    /// How often it was opened before.
+    /// How many times it was reopened.
     pub(crate) opened: u64,
 }
 
@@ -87,7 +87,7 @@ impl Broken {
     }
 }
 
-/// An error that no bug-free tree gives.
+/// An error that no tree without a bug returns.
 pub(crate) fn broken(path: &RelPath) -> Error {
     Error::new(ErrorKind::Other, "break", path, "is broken")
 }
@@ -97,7 +97,7 @@ pub(crate) fn seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_parts(time.seconds(), 0)
 }
 
-/// Blocks everything if it is given up while it waits.
+/// Blocks the tree if it is cancelled while it waits.
 pub(crate) async fn wait_or_block(memory: &Memory) {
     struct Guard<'a>(&'a Memory);
     impl Drop for Guard<'_> {
@@ -159,8 +159,8 @@ impl Tree for Broken {
     }
 
     async fn metadata(&self, path: &RelPath) -> Result<Metadata> {
-        let looked = self.inner.metadata(path).await;
-        match (self.bug, looked) {
+        let found = self.inner.metadata(path).await;
+        match (self.bug, found) {
             (Some(Bug::ErrorsWithoutPath), Err(error)) => {
                 Err(Error::new(error.kind(), error.operation(), &RelPath::root(), "failed"))
             }
@@ -174,7 +174,7 @@ impl Tree for Broken {
                 Err(error)
             }
             (Some(Bug::StatsSecondsOnly), Ok(shown)) => Ok(Metadata { modified: seconds(shown.modified), ..shown }),
-            (_, looked) => looked,
+            (_, found) => found,
         }
     }
 }

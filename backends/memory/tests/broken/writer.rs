@@ -14,11 +14,11 @@ pub(crate) struct BrokenWriter {
     path: RelPath,
     /// Taken by the end.
     inner: Option<Box<dyn FileWriter>>,
-    /// What was there before, where the bug needs it.
+    /// The previous content, if the bug needs it.
     old: Vec<u8>,
     end: u64,
     pacing: Option<Pacing>,
-    /// How many directories had been made when it began.
+    /// The number of directories that existed when writing began.
     directories: usize,
 }
 
@@ -91,10 +91,10 @@ impl FileWriter for BrokenWriter {
                     .await?;
             }
             Some(Bug::LosesConcurrentChanges) => {
-                // The directory is written back as it was when this file began.
-                let made = self.tree.memory.paths().clone();
+                // The directory is restored as it was when writing this file began.
+                let created = self.tree.memory.paths().clone();
                 self.tree.memory.paths().truncate(self.directories);
-                for dir in made.into_iter().skip(self.directories) {
+                for dir in created.into_iter().skip(self.directories) {
                     self.tree.inner.remove_dir(&dir).await?;
                 }
             }

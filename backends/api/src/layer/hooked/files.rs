@@ -85,7 +85,7 @@ pub(super) struct HookedPages<H> {
     inner: EntryStream,
     hook: Arc<H>,
     path: RelPath,
-    /// Since when the next page is waited for.
+    /// When waiting for the next page began.
     since: Option<Instant>,
     ended: bool,
 }

@@ -1,4 +1,4 @@
-//! Readers, writers and listings whose errors have paths below the directory.
+//! Readers, writers and listings whose errors have paths relative to the directory.
 
 use std::ops::Range;
 use std::pin::Pin;

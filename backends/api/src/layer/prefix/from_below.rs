@@ -1,4 +1,4 @@
-//! The paths of errors, from a directory on.
+//! Errors with paths relative to a directory.
 
 use crate::{Error, RelPath};
 

@@ -1,6 +1,6 @@
-//! Buffers for calls that are tried more than once.
+//! Buffers for calls that are retried.
 
-/// A buffer for each try: the first is the one that was given, the others have its size.
+/// A buffer for each attempt: the first is the one that was passed in, the others have its content and capacity.
 pub(super) struct Buffers {
     given: Option<Vec<u8>>,
     held: Vec<u8>,

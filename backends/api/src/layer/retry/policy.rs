@@ -1,19 +1,19 @@
-//! How often, and after what time, something is tried again.
+//! How often, and after which delays, calls are retried.
 
 use std::time::Duration;
 
-/// How often, and after what time, a call that failed for a while is tried again.
+/// How often, and after which delays, a call that failed temporarily is retried.
 ///
-/// The times double, up to the longest; of each a random part is left out, up
-/// to a half, so that many who failed together do not come back together.
+/// The delays double, up to the longest. Each one is shortened by a random part of up to a half, so that callers that
+/// failed together do not retry together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryPolicy {
-    /// How often a call is tried at most, the first time included.
+    /// How often a call is attempted at most, including the first attempt.
     pub attempts: u32,
-    /// What is waited before the second try.
+    /// The delay before the second attempt.
     pub first_delay: Duration,
-    /// What is waited before any try at most.
+    /// The longest delay before an attempt.
     pub longest_delay: Duration,
 }
 
@@ -22,26 +22,26 @@ impl RetryPolicy {
     pub const DEFAULT: Self =
         Self { attempts: 5, first_delay: Duration::from_millis(200), longest_delay: Duration::from_secs(10) };
 
-    /// With so many attempts; 0 is taken as 1.
+    /// With this many attempts; 0 counts as 1.
     #[must_use]
     pub const fn with_attempts(self, attempts: u32) -> Self {
         Self { attempts, ..self }
     }
 
-    /// With this delay before the second try.
+    /// With this delay before the second attempt.
     #[must_use]
     pub const fn with_first_delay(self, first_delay: Duration) -> Self {
         Self { first_delay, ..self }
     }
 
-    /// With no longer delay than this.
+    /// With this longest delay.
     #[must_use]
     pub const fn with_longest_delay(self, longest_delay: Duration) -> Self {
         Self { longest_delay, ..self }
     }
 
-    /// What is waited after the failure of try `number`, counted from 1, at this chance (0 to 1);
-    /// `None` if that was the last.
+    /// The delay after failed attempt `number`, counted from 1, with this random number (0 to 1); `None` if that was
+    /// the last attempt.
     pub(super) fn delay(&self, number: u32, chance: f64) -> Option<Duration> {
         if number >= self.attempts {
             return None;

@@ -1,4 +1,4 @@
-//! A reader that is opened again when it fails.
+//! A reader that is reopened when it fails.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,11 +14,11 @@ pub(super) struct RetryReader<T> {
     backoff: Arc<Backoff>,
     path: RelPath,
     options: ReadOptions,
-    /// `None` after a failure, until it is opened again.
+    /// `None` after a failure, until it is reopened.
     reader: Option<Box<dyn FileReader>>,
-    /// What the file was when it was opened first.
+    /// The metadata when the file was first opened.
     first: Metadata,
-    /// Whether it was another one when it was opened again.
+    /// Whether it had changed when it was reopened.
     changed: bool,
 }
 
@@ -52,24 +52,24 @@ impl<T: Source> RetryReader<T> {
         Ok(Self { tree, backoff, path, options, reader: Some(reader), first, changed: false })
     }
 
-    /// The reader, opened again if need be. What changed meanwhile is not read on.
+    /// The reader, reopened if need be. A file that changed in the meantime is not read further.
     async fn reader(&mut self) -> Result<&mut Box<dyn FileReader>> {
         if self.reader.is_none() {
             let mut reader = self.tree.open(&self.path, &self.options).await?;
             self.changed |= !is_same(&self.first, &reader.metadata().await?);
             if self.changed {
-                // Whoever reads it from its start can have it.
+                // It can be read from its start.
                 let cause = "the file changed while it was read";
-                return Err(Error::new(ErrorKind::Other, "open again", &self.path, cause).with_temporary(true));
+                return Err(Error::new(ErrorKind::Other, "reopen", &self.path, cause).with_temporary(true));
             }
             self.reader = Some(reader);
         }
         let Self { reader, path, .. } = self;
-        let lost = || Error::new(ErrorKind::Other, "open again", path, "the reader was lost");
+        let lost = || Error::new(ErrorKind::Other, "reopen", path, "the reader was lost");
         reader.as_mut().ok_or_else(lost)
     }
 
-    /// Gives up a reader that failed, and waits for another try, if there is to be one.
+    /// Drops a reader that failed, and waits before the next attempt, if there is one.
     async fn failed(&mut self, number: &mut u32, error: Error) -> Result<()> {
         self.reader = None;
         if self.changed {

@@ -1,4 +1,4 @@
-//! What each layer does beside passing on.
+//! What each layer does besides forwarding.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -33,7 +33,7 @@ fn retried(tree: &MemoryTree, rule: Rule) -> Retry<Fault<MemoryTree>> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn retry_waits_longer_each_time_and_gives_up() {
+async fn retry_waits_longer_each_time_and_stops() {
     let tree = MemoryTree::new("tree");
     let always = retried(&tree, Rule::new(ErrorKind::Unavailable));
     let start = Instant::now();
@@ -45,16 +45,16 @@ async fn retry_waits_longer_each_time_and_gives_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn retry_takes_no_for_an_answer_if_it_is_one() {
+async fn retry_does_not_repeat_permanent_failures() {
     let tree = MemoryTree::new("tree");
-    let refused = retried(&tree, Rule::new(ErrorKind::PermissionDenied));
+    let denied = retried(&tree, Rule::new(ErrorKind::PermissionDenied));
     let start = Instant::now();
-    assert!(refused.metadata(&path("")).await.is_err());
-    assert_eq!((refused.inner().hook().injected(), start.elapsed()), (1, Duration::ZERO));
+    assert!(denied.metadata(&path("")).await.is_err());
+    assert_eq!((denied.inner().hook().injected(), start.elapsed()), (1, Duration::ZERO));
 }
 
 #[tokio::test(start_paused = true)]
-async fn retry_repeats_nothing_that_may_have_been_done() {
+async fn retry_repeats_nothing_that_may_have_taken_effect() {
     let tree = MemoryTree::new("tree");
     for operation in [
         Operation::CreateDir,
@@ -98,7 +98,7 @@ async fn retry_repeats_nothing_that_may_have_been_done() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reader_that_fails_goes_on_with_the_same_file_only() {
+async fn a_reader_that_fails_continues_only_with_the_same_file() {
     let tree = MemoryTree::new("tree");
     write(&tree, "file", b"0123456789").await;
     let failing = retried(&tree, Rule::new(ErrorKind::Unavailable).on(Operation::ReadAt).every(2));
@@ -113,7 +113,7 @@ async fn a_reader_that_fails_goes_on_with_the_same_file_only() {
     }
     let changed = changed.unwrap();
     assert!(changed.to_string().contains("changed while it was read"), "{changed}");
-    assert!(changed.is_temporary(), "from its start it can be read");
+    assert!(changed.is_temporary(), "it can be read from its start");
     assert!(reader.metadata().await.is_err(), "it stays so");
 }
 
@@ -145,7 +145,7 @@ async fn metrics_count_calls_errors_bytes_and_entries() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rate_is_kept_by_both_sides_together() {
+async fn a_shared_rate_limits_both_sides_together() {
     let limiter = Arc::new(Limiter::new(NonZeroU64::new(1000).unwrap()));
     let from = Rate::shared(MemoryTree::new("from"), limiter.clone());
     let to = Rate::shared(MemoryTree::new("to"), limiter);
@@ -178,7 +178,7 @@ async fn faults_reach_into_listings_and_end_them() {
 }
 
 #[tokio::test]
-async fn a_prefix_shows_paths_from_its_directory_on_and_nothing_else() {
+async fn a_prefix_shows_only_its_directory_with_relative_paths() {
     let tree = MemoryTree::new("tree");
     for dir in ["dir", "dir/deeper", "dir2"] {
         tree.create_dir(&path(dir), None).await.unwrap();

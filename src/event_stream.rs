@@ -12,6 +12,20 @@ use crate::event::Event;
 /// The events of one migration, in order.
 ///
 /// The channel behind it is bounded: while it is held and not read, the engine waits.
+///
+/// ```
+/// # async fn example(mut events: towpath::EventStream) {
+/// use towpath::Event;
+///
+/// while let Some(event) = events.next().await {
+///     match event {
+///         Event::Synced { paths, size_bytes, .. } => println!("{paths:?}: {size_bytes} bytes"),
+///         Event::Failed { paths, error } => eprintln!("{paths:?}: {error} ({:?})", error.kind()),
+///         _ => {}
+///     }
+/// }
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct EventStream(mpsc::Receiver<Event>);
 

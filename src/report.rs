@@ -43,6 +43,18 @@ pub struct Planned {
 }
 
 /// What a run did, and what is left.
+///
+/// ```
+/// # fn example(report: &towpath::Report) {
+/// use towpath::RunOutcome;
+///
+/// match report.outcome {
+///     _ if report.all_in_sync() => println!("everything is in sync"),
+///     RunOutcome::Finished => println!("{} files failed", report.failed_files),
+///     _ => println!("stopped with {} files pending", report.pending.files),
+/// }
+/// # }
+/// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Report {

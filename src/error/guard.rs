@@ -1,12 +1,15 @@
 //! Why a guard refused to go on, with the figures that it decided on.
 
+use std::sync::Arc;
+
 use thiserror::Error;
+use towpath_backend::{Error as BackendError, TreeDifference};
 
 use super::text::text;
 use crate::side::Side;
 
 /// Why a guard refused to go on: going on could destroy data.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum GuardRefusal {
     /// A tree is not the one that earlier runs scanned.
@@ -21,7 +24,7 @@ pub enum GuardRefusal {
         /// Its root.
         root: Vec<u8>,
         /// How its identity differs from the recorded one.
-        difference: String,
+        difference: TreeDifference,
     },
     /// A tree became another one during the run.
     #[error(
@@ -43,7 +46,8 @@ pub enum GuardRefusal {
         /// Its root.
         root: Vec<u8>,
         /// The error that made the scan check the tree.
-        cause: String,
+        #[source]
+        cause: Arc<BackendError>,
     },
     /// A file system that was mounted inside the sink is not mounted any more.
     #[error(

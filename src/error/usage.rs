@@ -58,6 +58,9 @@ pub enum UsageError {
     /// Files cannot be replaced atomically at this sink.
     #[error("the destination cannot rename in one step, so files cannot be replaced atomically")]
     NoAtomicRename,
+    /// Deleted files are to be moved, and the sink has no place for them.
+    #[error("the destination has no trash that deleted files could be moved to")]
+    NoTrash,
     /// The sink is the source under another name (bind mount, bindfs, another server).
     #[error(
         "the destination {} is the source {} under another name: a file created in one appears in the other; give \

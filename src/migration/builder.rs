@@ -114,6 +114,9 @@ impl Builder {
         if self.options.write_mode == WriteMode::Atomic && !sink.capabilities().renames {
             return Err(UsageError::NoAtomicRename.into());
         }
+        if self.options.mirror.is_some_and(|mirror| mirror.discard) && !sink.can_discard() {
+            return Err(UsageError::NoTrash.into());
+        }
         let mut options = self.options;
         options.reserved_paths.extend(sink.reserved_paths());
         let over_network = source.hints().over_network || sink.hints().over_network;

@@ -29,6 +29,31 @@ use crate::reporter::Reporter;
 use crate::session::Session;
 
 /// One run of a migration.
+///
+/// ```
+/// use towpath::Migration;
+/// use towpath_local::{LocalSink, LocalSource};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let folder = tempfile::tempdir()?;
+/// std::fs::create_dir(folder.path().join("old"))?;
+/// std::fs::write(folder.path().join("old/file"), "content")?;
+///
+/// let (migration, events) = Migration::builder()
+///     .source(LocalSource::open(&folder.path().join("old"))?)
+///     .sink(LocalSink::open(&folder.path().join("new"))?)
+///     .database(folder.path().join("backlog.db"))
+///     .audit_log(folder.path().join("audit.jsonl"))
+///     .build()?;
+/// // Nobody listens to the events of this run.
+/// drop(events);
+/// let report = migration.run().await?;
+/// assert!(report.all_in_sync());
+/// assert_eq!(std::fs::read(folder.path().join("new/file"))?, b"content");
+/// # Ok(())
+/// # }
+/// ```
 pub struct Migration {
     pub(super) source: Arc<dyn Source>,
     pub(super) sink: Arc<dyn Sink>,
@@ -47,32 +72,37 @@ impl Migration {
     /// Checks that database and log can be used for a migration between trees with
     /// these roots ([`towpath_backend::Tree::root`]), before anything else is done.
     ///
-    /// Makes missing folders and the log; leaves an existing database as it is.
-    /// Blocks on file I/O: async callers use `tokio::task::spawn_blocking`.
+    /// Creates missing folders and the log; leaves an existing database as it is.
     ///
     /// # Errors
     /// [`Error::Database`] or [`Error::AuditLog`], with what to do;
     /// [`Error::Refused`] if the database belongs to other trees.
-    pub fn check_files(database: &Path, audit_log: &Path, source_root: &[u8], sink_root: &[u8]) -> Result<()> {
-        own_files::check_apart(database, audit_log)?;
-        journal::check_file(database, &Roots { source: source_root.to_vec(), sink: sink_root.to_vec() })?;
-        AuditLog::check(audit_log)
+    pub async fn check_files(database: &Path, audit_log: &Path, source_root: &[u8], sink_root: &[u8]) -> Result<()> {
+        let (database, audit_log) = (database.to_owned(), audit_log.to_owned());
+        let roots = Roots { source: source_root.to_vec(), sink: sink_root.to_vec() };
+        blocking(move || {
+            own_files::check_apart(&database, &audit_log)?;
+            journal::check_file(&database, &roots)?;
+            AuditLog::check(&audit_log)
+        })
+        .await?
     }
 
     /// Copies the database of a migration between trees with these roots to the new file `copy`, for a dry run
     /// ([`Options::dry_run`]) that decides with what the real one would know. A run may be writing to it.
     /// Returns what it knows of the sink; `None`: there is no database yet.
-    /// Blocks on file I/O: async callers use `tokio::task::spawn_blocking`.
     ///
     /// # Errors
     /// [`Error::Database`], with what to do; [`Error::Refused`] if it belongs to other trees.
-    pub fn copy_database(
+    pub async fn copy_database(
         database: &Path,
         copy: &Path,
         source_root: &[u8],
         sink_root: &[u8],
     ) -> Result<Option<RecordedSink>> {
-        journal::copy(database, copy, &Roots { source: source_root.to_vec(), sink: sink_root.to_vec() })
+        let (database, copy) = (database.to_owned(), copy.to_owned());
+        let roots = Roots { source: source_root.to_vec(), sink: sink_root.to_vec() };
+        blocking(move || journal::copy(&database, &copy, &roots)).await?
     }
 
     /// A handle on the counters, to be read while the migration runs.
@@ -220,7 +250,7 @@ impl Migration {
 
 /// Runs blocking work on a thread for it.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    let panicked = |_| Error::Internal("a task of the start panicked".to_owned());
+    let panicked = |_| Error::Internal("a blocking task panicked".to_owned());
     tokio::task::spawn_blocking(work).await.map_err(panicked)
 }
 

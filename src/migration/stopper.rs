@@ -5,6 +5,19 @@ use std::sync::{Arc, OnceLock};
 use tokio_util::sync::CancellationToken;
 
 /// Stops a migration; clones stop the same one.
+///
+/// ```
+/// # async fn example(migration: towpath::Migration) -> towpath::Result<()> {
+/// let stopper = migration.stopper();
+/// tokio::spawn(async move {
+///     if tokio::signal::ctrl_c().await.is_ok() {
+///         stopper.stop("signal SIGINT");
+///     }
+/// });
+/// let report = migration.run().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Stopper {
     token: CancellationToken,

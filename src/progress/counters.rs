@@ -12,6 +12,24 @@ use crate::event::{Counts, Side, Totals};
 use crate::per_side::PerSide;
 
 /// A handle on the counters of one migration; clones share them.
+///
+/// ```
+/// # async fn example(migration: &towpath::Migration) {
+/// use std::time::{Duration, Instant};
+/// use towpath::Estimator;
+///
+/// let progress = migration.progress();
+/// tokio::spawn(async move {
+///     let mut estimator = Estimator::default();
+///     loop {
+///         let snapshot = progress.snapshot();
+///         let estimate = estimator.estimate(Instant::now(), &snapshot);
+///         println!("{} bytes written, {} bytes/s", snapshot.written_bytes, estimate.bandwidth_bytes_per_s);
+///         tokio::time::sleep(Duration::from_secs(1)).await;
+///     }
+/// });
+/// # }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Progress(Arc<Counters>);
 

@@ -226,6 +226,19 @@ fn building_a_migration_names_what_is_missing() {
     assert!(matches!(&missing, Error::Usage(towpath::UsageError::NoSource)), "{missing}");
 }
 
+#[test]
+fn deleted_files_are_not_moved_to_a_sink_without_a_place_for_them() {
+    let source = MockSource::new();
+    let migration = towpath::Migration::builder()
+        .source(source)
+        .sink(empty_sink_of(Capabilities::PLAIN))
+        .database("backlog.db")
+        .audit_log("audit.jsonl")
+        .options(Options::default().mirror(Mirror::default().discard(true)));
+    let error = migration.build().err().unwrap();
+    assert!(matches!(&error, Error::Usage(towpath::UsageError::NoTrash)), "{error}");
+}
+
 /// A sink with these rules for names and this listing.
 fn sink_with(names: NameRules, list: impl Fn(&RelPath) -> Result<EntryStream> + Send + 'static) -> MockSink {
     let mut sink = empty_sink_of(Capabilities { names, symlinks: true, ..Capabilities::PLAIN });

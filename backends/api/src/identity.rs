@@ -52,20 +52,56 @@ impl Identity {
         text == self.text || self.former.as_deref() == Some(text)
     }
 
-    /// How this tree differs from the one with the identity `then`, in words and without numbers
-    /// of devices and inodes: `it was nfs4 server:/a / and is on a local disk`.
-    pub fn difference_from(&self, then: &str) -> String {
+    /// How this tree differs from the one with the identity `then`. The texts contain no numbers of devices and inodes:
+    /// `it was nfs4 server:/a / and is on a local disk`.
+    pub fn difference_from(&self, then: &str) -> TreeDifference {
         // What an earlier version recorded is compared with what it would record now.
         let now = self.former.as_deref().filter(|former| storage(former) == storage(then)).unwrap_or(&self.text);
         let (then, now) = (storage(then), storage(now));
-        let gone = "the one that was scanned was removed, moved or replaced";
-        match (then == now, name(then), name(now)) {
-            (true, Some(name), _) => format!("it is another directory of {name}: {gone}"),
-            (true, None, _) => format!("it is another directory of the same file system: {gone}"),
-            (false, Some(then), Some(now)) if then != now => format!("it was {then} and is {now}"),
-            (false, Some(then), None) => format!("it was {then} and is on a local disk"),
-            (false, None, Some(now)) => format!("it was on a local disk and is {now}"),
-            (false, ..) => "it is on another file system".to_owned(),
+        let (name_then, name_now) = (name(then), name(now));
+        if then == now {
+            TreeDifference::OtherDirectory { storage: name_now }
+        } else if name_then == name_now {
+            TreeDifference::OtherFileSystem
+        } else {
+            TreeDifference::OtherStorage { then: name_then, now: name_now }
+        }
+    }
+}
+
+/// How a tree differs from one that was recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TreeDifference {
+    /// It is another directory of the same storage.
+    OtherDirectory {
+        /// The name of the storage, such as a share's; `None` for a local file system.
+        storage: Option<String>,
+    },
+    /// It is on another storage.
+    OtherStorage {
+        /// The name of the storage that was recorded; `None` for a local disk.
+        then: Option<String>,
+        /// The name of the storage that it is on; `None` for a local disk.
+        now: Option<String>,
+    },
+    /// It is on another file system without a name, or with the same name.
+    OtherFileSystem,
+}
+
+impl fmt::Display for TreeDifference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |storage: &Option<String>, local: &str| storage.as_deref().unwrap_or(local).to_owned();
+        match self {
+            Self::OtherDirectory { storage } => write!(
+                f,
+                "it is another directory of {}: the one that was scanned was removed, moved or replaced",
+                name(storage, "the same file system")
+            ),
+            Self::OtherStorage { then, now } => {
+                write!(f, "it was {} and is {}", name(then, "on a local disk"), name(now, "on a local disk"))
+            }
+            Self::OtherFileSystem => f.write_str("it is on another file system"),
         }
     }
 }
@@ -110,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_difference_is_described_in_words() {
-        let described = |then: &str, now: &str| Identity::new(now).difference_from(then);
+        let described = |then: &str, now: &str| Identity::new(now).difference_from(then).to_string();
         let (share, other) = ("nfs4 server:/a / inode 12", "cifs //server/b / path /sub");
         let (disk, other_disk) = ("ef53 1a2b inode 12 born 17.000000003", "1021994 ff inode 1");
         assert_eq!(described(share, other), "it was nfs4 server:/a / and is cifs //server/b /");
@@ -130,11 +166,15 @@ mod tests {
 
     #[test]
     fn a_difference_shows_no_numbers_of_file_systems() {
-        let described = |then: &str, now: &str| Identity::new(now).difference_from(then);
+        let described = |then: &str, now: &str| Identity::new(now).difference_from(then).to_string();
         let ext = "ext 0000000000000abc inode 2 created 17.000000003";
         assert_eq!(described(ext, "xfs inode 128 created 1.000000002"), "it was ext and is xfs");
         assert_eq!(described(ext, "ext 0000000000000abd inode 2"), "it is on another file system");
         let now = Identity::new(ext).formerly("ef53 abc inode 2 born 17.000000003");
-        assert!(now.difference_from("ef53 abc inode 3").starts_with("it is another directory of the same file system"));
+        assert!(
+            now.difference_from("ef53 abc inode 3")
+                .to_string()
+                .starts_with("it is another directory of the same file system")
+        );
     }
 }

@@ -41,7 +41,7 @@ pub mod layer;
 pub mod mock;
 
 pub use error::{Error, ErrorKind, Result};
-pub use identity::Identity;
+pub use identity::{Identity, TreeDifference};
 pub use metadata::{Attributes, Entry, FileId, Kind, Metadata, Owner, Times, Timestamp, Xattr};
 pub use names::{ByteSet, NameRules};
 pub use pacing::{Pacing, ReadOptions, WriteOptions};

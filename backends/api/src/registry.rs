@@ -27,7 +27,7 @@ pub use location::{InvalidLocation, Location, Url};
 pub use option::{ConfigSources, OptionKind, OptionSpec, Settings};
 pub use secret::Secret;
 
-use crate::{Capabilities, Sink, Source};
+use crate::{Capabilities, Identity, Sink, Source};
 
 /// A kind of storage that opens the trees of its schemes.
 #[async_trait]
@@ -76,7 +76,8 @@ pub trait Backend: Send + Sync {
     /// If it is missing and cannot be created, or cannot be written.
     async fn open_sink(&self, location: &Location, settings: &Settings) -> Result<Box<dyn Sink>, OpenError>;
 
-    /// Opens a tree for a dry run: nothing is created or probed.
+    /// Opens a tree for a dry run: nothing is created or probed. A tree that is missing and could be created is an
+    /// empty one.
     ///
     /// # Errors
     /// As [`Self::open_sink`].
@@ -216,6 +217,13 @@ impl Found<'_> {
     #[must_use]
     pub fn with_root_permissions(mut self, permissions: Option<u32>) -> Self {
         self.settings.set_root_permissions(permissions);
+        self
+    }
+
+    /// With what an earlier run recorded of the sink ([`Settings::recorded`]).
+    #[must_use]
+    pub fn with_recorded(mut self, recorded: Option<(Identity, Capabilities)>) -> Self {
+        self.settings.set_recorded(recorded);
         self
     }
 

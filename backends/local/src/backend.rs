@@ -1,8 +1,9 @@
 //! Mounted paths, as a backend for the registry.
 
 use towpath_backend::registry::{Backend, Location, OpenError, OptionKind, OptionSpec, Settings};
-use towpath_backend::{Capabilities, Sink, Source, async_trait};
+use towpath_backend::{Capabilities, Sink, Source, Tree as _, async_trait};
 
+use crate::missing::MissingSink;
 use crate::sink::LocalSink;
 use crate::source::LocalSource;
 
@@ -64,8 +65,14 @@ impl Backend for Local {
 
     async fn inspect_sink(&self, location: &Location, settings: &Settings) -> Result<Box<dyn Sink>, OpenError> {
         let path = location.path().ok_or_else(|| OpenError::Usage(format!("{location} is no path")))?;
-        let inspected = LocalSink::inspect(path).map_err(OpenError::storage)?;
-        let sink = inspected.ok_or_else(|| OpenError::storage(format!("{location} does not exist")))?;
+        let Some(mut sink) = LocalSink::inspect(path).map_err(OpenError::storage)? else {
+            return Ok(Box::new(MissingSink::new(path, settings.path(TRASH).is_some()).map_err(OpenError::storage)?));
+        };
+        if let Some((identity, capabilities)) = settings.recorded()
+            && sink.identity().await.is_ok_and(|now| now.is_recorded_as(identity.as_str()))
+        {
+            sink = sink.with_capabilities(*capabilities);
+        }
         Ok(Box::new(with_trash(sink, settings)?))
     }
 }

@@ -40,6 +40,7 @@ mod in_flight;
 mod lifted;
 mod links;
 mod listing;
+mod missing;
 mod mounts;
 mod named;
 mod overlap;

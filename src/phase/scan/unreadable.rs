@@ -37,6 +37,7 @@ impl Walk {
             // Not every storage can stat what it lists.
             Err(error) if error.kind() == ErrorKind::Unsupported => Ok(Unknown::Found(listed)),
             Err(error) => {
+                let error = Arc::new(error);
                 self.check_tree(&error).await?;
                 // It may be a directory: nothing below it is known either.
                 self.report_unreadable(path, error).await?;
@@ -53,6 +54,7 @@ impl Walk {
     /// A directory that could not be read. That it is gone is no failure, as
     /// long as the tree is the one being scanned, and nothing else finds it.
     pub(super) async fn unreadable(&self, dir: &WalkDir, error: BackendError) -> Result<()> {
+        let error = Arc::new(error);
         self.check_tree(&error).await?;
         let (dir, read) = (&dir.path, dir.read_path());
         if dir.is_root() {
@@ -64,19 +66,19 @@ impl Walk {
         self.report_unreadable(dir, error).await
     }
 
-    async fn report_unreadable(&self, at: &RelPath, error: BackendError) -> Result<()> {
+    async fn report_unreadable(&self, at: &RelPath, error: Arc<BackendError>) -> Result<()> {
         let session = &self.session;
         session.journal.add_unreadable(self.side, at.clone()).await?;
-        let error = UnreadableError::Tree(Arc::new(error));
+        let error = UnreadableError::Tree(error);
         let logged = format!("{}: {error}", self.side);
         session.reporter.report([Record::unreadable(self.side, session.paths(at), error, logged)]).await
     }
 
-    async fn check_tree(&self, cause: &BackendError) -> Result<()> {
+    async fn check_tree(&self, cause: &Arc<BackendError>) -> Result<()> {
         if self.session.has_same_identity(self.side).await? {
             return Ok(());
         }
         let (side, root) = (self.side, self.tree().root().to_vec());
-        Err(GuardRefusal::TreeReplacedInScan { side, root, cause: cause.to_string() }.into())
+        Err(GuardRefusal::TreeReplacedInScan { side, root, cause: Arc::clone(cause) }.into())
     }
 }

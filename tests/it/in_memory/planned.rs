@@ -132,7 +132,7 @@ impl Bench {
     pub async fn dry_run(&self) -> Ran {
         let folder = tempfile::tempdir().unwrap();
         let copy = folder.path().join("backlog.db");
-        Migration::copy_database(&self.database(), &copy, self.source.root(), self.sink.root()).unwrap();
+        Migration::copy_database(&self.database(), &copy, self.source.root(), self.sink.root()).await.unwrap();
         let bench = Self { folder: std::sync::Arc::new(folder), ..self.clone() };
         let options = self.options.clone().dry_run(true);
         Self { options, ..bench }.run().await

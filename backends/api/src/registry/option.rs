@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::location::Url;
 use super::secret::Secret;
+use crate::identity::Identity;
+use crate::tree::Capabilities;
 
 /// An option of a backend.
 #[derive(Clone, Copy, Debug)]
@@ -142,6 +144,7 @@ pub struct Settings {
     /// Paths that a program gave: they need not be UTF-8.
     paths: BTreeMap<&'static str, PathBuf>,
     root_permissions: Option<u32>,
+    recorded: Option<(Identity, Capabilities)>,
 }
 
 impl Settings {
@@ -219,6 +222,17 @@ impl Settings {
 
     pub(super) fn set_path(&mut self, name: &'static str, path: &Path) {
         self.paths.insert(name, path.to_owned());
+    }
+
+    /// What an earlier run with write access recorded of the sink: its identity, and its capabilities. They hold only
+    /// for a tree with this identity. A backend whose capabilities are found out by writing uses them when it inspects a
+    /// sink.
+    pub fn recorded(&self) -> Option<&(Identity, Capabilities)> {
+        self.recorded.as_ref()
+    }
+
+    pub(super) fn set_recorded(&mut self, recorded: Option<(Identity, Capabilities)>) {
+        self.recorded = recorded;
     }
 
     pub(super) fn set_root_permissions(&mut self, permissions: Option<u32>) {

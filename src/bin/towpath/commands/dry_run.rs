@@ -6,11 +6,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use towpath_backend::Tree as _;
+use tempfile::TempDir;
+use tokio::task::block_in_place;
+use towpath_backend::Identity;
 use towpath_backend::registry::Location;
-use towpath_local::LocalSink;
 
-use super::missing_destination::MissingDestination;
 use super::trees::Trees;
 use super::watch::{Watched, watch};
 use crate::args::{Format, SyncArguments};
@@ -18,7 +18,7 @@ use crate::config::state_files::{StateFiles, canonical_of};
 use crate::console;
 use crate::console::output;
 use crate::exit::{COULD_NOT_RUN, ExitError, NOT_ALL_IN_SYNC, REFUSED};
-use towpath::{Migration, Options, Planned, RecordedSink, Report, RunOutcome, Sink, Source};
+use towpath::{Migration, Options, Planned, Report, RunOutcome, Sink, Source};
 use towpath::{canonical_path, database_files};
 
 /// Runs it on a copy of the database, beside that one and removed afterwards: it decides with what the real run
@@ -31,20 +31,18 @@ pub(crate) async fn run(
     trees: &Trees,
     files: &StateFiles,
 ) -> Result<u8, ExitError> {
-    let scratch = tempfile::Builder::new()
-        .prefix("towpath-dry-run-")
-        // The copy holds the names of all files.
-        .permissions(Permissions::from_mode(0o700))
-        .tempdir_in(scratch_folder(places, &files.database))
-        .map_err(|error| ExitError(COULD_NOT_RUN, format!("the dry run's database cannot be created: {error}")))?;
+    let scratch = block_in_place(|| create_scratch_folder(places, &files.database))?;
     options.dry_run = true;
     let database = scratch.path().join("backlog.db");
-    let sink_root = canonical_of(places[1]);
-    let known = Migration::copy_database(&files.database, &database, source.root(), sink_root.as_os_str().as_bytes())?;
-    let sink = match places[1] {
-        Location::Path(dest) => local_sink(dest, arguments, &*source, known.unwrap_or_default()).await?,
-        url => trees.inspect(url).await?,
-    };
+    let sink_root = block_in_place(|| canonical_of(places[1]));
+    let roots = [source.root(), sink_root.as_os_str().as_bytes()];
+    let known = Migration::copy_database(&files.database, &database, roots[0], roots[1]).await?;
+    let recorded = known.and_then(|known| known.identity.zip(known.capabilities));
+    let identity = recorded.as_ref().map(|(identity, _)| identity.clone());
+    let sink = trees.inspect(places[1], recorded, arguments.trash.as_deref()).await?;
+    if !arguments.quiet {
+        note_assumptions(&*sink, identity.as_ref()).await;
+    }
     let (migration, events) = Migration::builder()
         .source(source)
         .sink(sink)
@@ -69,37 +67,28 @@ pub(crate) async fn run(
     })
 }
 
-/// The local destination as it is; an empty one where it is not there yet.
-async fn local_sink(
-    dest: &Path,
-    arguments: &SyncArguments,
-    source: &dyn Source,
-    known: RecordedSink,
-) -> Result<Box<dyn Sink>, ExitError> {
-    let failed = |error: &towpath_local::OpenError| ExitError(COULD_NOT_RUN, format!("destination {error}"));
-    let Some(mut sink) = LocalSink::inspect(dest).map_err(|error| failed(&error))? else {
-        let root = canonical_path(dest);
-        let above = root.parent().map(LocalSink::inspect).transpose().map_err(|error| failed(&error))?.flatten();
-        let root = root.as_os_str().as_bytes().to_vec();
-        return Ok(Box::new(match above {
-            Some(above) => MissingDestination::new(root, &above),
-            None => MissingDestination::new(root, source),
-        }));
+/// Notes that the capabilities of a destination are assumed, unless they were recorded for this one.
+async fn note_assumptions(sink: &dyn Sink, recorded: Option<&Identity>) {
+    let is_recorded = match (recorded, sink.identity().await) {
+        (Some(recorded), Ok(now)) => now.is_recorded_as(recorded.as_str()),
+        _ => false,
     };
-    let now = sink.identity().await.ok();
-    let is_known = known.identity.zip(now).is_some_and(|(then, now)| now.is_recorded_as(then.as_str()));
-    match known.capabilities.filter(|_| is_known) {
-        Some(capabilities) => sink = sink.with_capabilities(capabilities),
-        None if arguments.quiet => {}
-        None => output::note(
+    if sink.capabilities().probes && !is_recorded {
+        output::note(
             "note: which names and times the destination keeps is assumed from its file system type; \
              only a run that writes to it finds out",
-        ),
+        );
     }
-    if let Some(trash) = &arguments.trash {
-        sink = sink.with_trash(trash).map_err(|error| ExitError(COULD_NOT_RUN, format!("trash {error}")))?;
-    }
-    Ok(Box::new(sink))
+}
+
+/// Creates the folder for the dry run's database.
+fn create_scratch_folder(places: [&Location; 2], database: &Path) -> Result<TempDir, ExitError> {
+    let mut builder = tempfile::Builder::new();
+    // The copy holds the names of all files.
+    let builder = builder.prefix("towpath-dry-run-").permissions(Permissions::from_mode(0o700));
+    builder
+        .tempdir_in(scratch_folder(places, database))
+        .map_err(|error| ExitError(COULD_NOT_RUN, format!("the dry run's database cannot be created: {error}")))
 }
 
 /// Where the dry run's database goes: beside the real one, unless that lies in a

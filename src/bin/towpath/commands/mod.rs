@@ -2,7 +2,6 @@
 
 pub(crate) mod backends;
 mod dry_run;
-mod missing_destination;
 mod only_run;
 mod patterns;
 mod remote;

@@ -3,6 +3,7 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+use tokio::task::block_in_place;
 use towpath_backend::registry::{Location, Url};
 use towpath_backend::{Metadata, RelPath};
 use towpath_local::{LocalSink, Overlap, overlap};
@@ -115,6 +116,19 @@ async fn check(
     trees.check(source)?;
     trees.check(dest)?;
     let opened = trees.source(source).await?;
+    let files = block_in_place(|| check_locations(arguments, source, dest))?;
+    if arguments.dry_run {
+        // A dry run has its own database, and may run beside a real one.
+        return Ok((opened, files, options));
+    }
+    let sink_root = block_in_place(|| canonical_of(dest));
+    let sink_root = sink_root.as_os_str().as_bytes();
+    Migration::check_files(&files.database, &files.log, opened.root(), sink_root).await?;
+    Ok((opened, files, options))
+}
+
+/// Checks the locations against each other, and chooses database and log. Paths may lie on slow mounts.
+fn check_locations(arguments: &SyncArguments, source: &Location, dest: &Location) -> Result<StateFiles, ExitError> {
     if let Location::Path(dest) = dest {
         LocalSink::check(dest).map_err(|error| ExitError(COULD_NOT_RUN, format!("destination {error}")))?;
     }
@@ -122,15 +136,8 @@ async fn check(
     if let Some(trash) = &arguments.trash {
         check_trash(trash, source, dest)?;
     }
-    let files = state_files(source, dest, arguments.database.as_deref(), arguments.log_file.as_deref())
-        .map_err(|problem| ExitError(COULD_NOT_RUN, problem))?;
-    if arguments.dry_run {
-        // A dry run has its own database, and may run beside a real one.
-        return Ok((opened, files, options));
-    }
-    let sink_root = canonical_of(dest);
-    Migration::check_files(&files.database, &files.log, opened.root(), sink_root.as_os_str().as_bytes())?;
-    Ok((opened, files, options))
+    state_files(source, dest, arguments.database.as_deref(), arguments.log_file.as_deref())
+        .map_err(|problem| ExitError(COULD_NOT_RUN, problem))
 }
 
 /// Neither tree may lie in the other.

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use towpath_backend::registry::{ConfigSources, Location, OpenError, Registry};
+use towpath_backend::registry::{ConfigSources, Found, Location, OpenError, Registry};
+use towpath_backend::{Capabilities, Identity};
 use towpath_local::Local;
 
 use crate::config;
@@ -52,16 +53,27 @@ impl Trees {
         root_permissions: Option<u32>,
         trash: Option<&Path>,
     ) -> Result<Box<dyn Sink>, ExitError> {
-        let mut found = self.registry.find(location, &self.around).map_err(exit_error)?;
-        if let Some(trash) = trash {
-            found = found.with_path("trash", trash).map_err(exit_error)?;
-        }
+        let found = self.find(location, trash)?;
         found.with_root_permissions(root_permissions).sink().await.map_err(|error| named("destination", error))
     }
 
-    pub(crate) async fn inspect(&self, location: &Location) -> Result<Box<dyn Sink>, ExitError> {
-        let found = self.registry.find(location, &self.around).map_err(exit_error)?;
+    /// Opens a destination for a dry run, with what the last run recorded of it.
+    pub(crate) async fn inspect(
+        &self,
+        location: &Location,
+        recorded: Option<(Identity, Capabilities)>,
+        trash: Option<&Path>,
+    ) -> Result<Box<dyn Sink>, ExitError> {
+        let found = self.find(location, trash)?.with_recorded(recorded);
         found.inspect().await.map_err(|error| named("destination", error))
+    }
+
+    fn find<'a>(&'a self, location: &'a Location, trash: Option<&Path>) -> Result<Found<'a>, ExitError> {
+        let found = self.registry.find(location, &self.around).map_err(exit_error)?;
+        match trash {
+            Some(trash) => found.with_path("trash", trash).map_err(exit_error),
+            None => Ok(found),
+        }
     }
 }
 

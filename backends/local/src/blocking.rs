@@ -1,10 +1,10 @@
-//! Blocking work on threads of the runtime that are there for it.
+//! Blocking work on the runtime's blocking threads.
 
 use std::io;
 
 use towpath_backend::{Error, RelPath, Result};
 
-/// Runs blocking work on a thread for it; its errors become those of `operation` on `path`.
+/// Runs blocking work on a blocking thread; its errors become errors of `operation` on `path`.
 pub(crate) async fn blocking<T: Send + 'static>(
     operation: &'static str,
     path: &RelPath,

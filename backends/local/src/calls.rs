@@ -1,4 +1,4 @@
-//! System calls that no safe crate offers: the one place with unsafe code.
+//! System calls that no safe crate offers. This is the only unsafe code.
 
 #![allow(unsafe_code)]
 
@@ -9,8 +9,8 @@ use std::ptr;
 
 use rustix::param::page_size;
 
-/// Starts or awaits the write-back of a stretch: see sync_file_range(2). Where a file system
-/// does not have it, nothing happens: the kernel writes back when it likes.
+/// Starts the write-back of a range, or waits for it: see sync_file_range(2). Does nothing on file systems without it,
+/// where the kernel decides when to write back.
 pub(crate) fn sync_range(file: &File, offset: u64, length: u64, flags: libc::c_uint) -> io::Result<()> {
     // SAFETY: the call takes no pointers, and the descriptor is open for as long
     // as `file` is borrowed.
@@ -25,13 +25,13 @@ pub(crate) fn sync_range(file: &File, offset: u64, length: u64, flags: libc::c_u
     }
 }
 
-/// Whether the page cache holds what lies at `offset`: see mincore(2). The kernel says so of every page
-/// to those who neither own the file nor may write it.
+/// Whether the page cache holds what lies at `offset`: see mincore(2). To callers that neither own the file nor may
+/// write it, the kernel reports every page as cached.
 pub(crate) fn is_cached(file: &File, offset: u64) -> io::Result<bool> {
     let length = page_size();
     let start = as_offset(offset - offset % length as u64)?;
     let (protection, kind, mut state) = (libc::PROT_READ, libc::MAP_PRIVATE, 0u8);
-    // SAFETY: the kernel chooses the address of a new mapping, which nobody else knows of, and nobody reads.
+    // SAFETY: the kernel chooses the address of a new mapping, which nothing else refers to and nothing reads.
     let address = unsafe { libc::mmap(ptr::null_mut(), length, protection, kind, file.as_raw_fd(), start) };
     if address == libc::MAP_FAILED {
         return Err(io::Error::last_os_error());
@@ -39,7 +39,7 @@ pub(crate) fn is_cached(file: &File, offset: u64) -> io::Result<bool> {
     // SAFETY: the mapping is of one page, about which the kernel writes one byte.
     let result = unsafe { libc::mincore(address, length, &raw mut state) };
     let error = io::Error::last_os_error();
-    // SAFETY: it is this mapping, as a whole, which nothing refers to any more.
+    // SAFETY: this is the whole mapping, and nothing refers to it any more.
     unsafe { libc::munmap(address, length) };
     if result == 0 { Ok(state & 1 == 1) } else { Err(error) }
 }
@@ -56,7 +56,7 @@ pub(crate) mod tests {
     use rustix::io::pread;
     use std::io::Write as _;
 
-    /// A file of which nothing is cached, nor is fetched ahead; `None` where all files are.
+    /// A file of which nothing is cached or read ahead; `None` where files are always cached.
     pub(crate) fn uncached(bytes: usize) -> Option<File> {
         let mut file = tempfile::tempfile_in(env!("CARGO_MANIFEST_DIR")).unwrap();
         if FileSystem::of(&file).unwrap().is_memory() {
@@ -72,7 +72,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_was_read_is_in_the_page_cache_until_it_is_dropped() {
+    fn read_data_is_in_the_page_cache_until_it_is_dropped() {
         let Some(file) = uncached(100_000) else { return };
         assert_eq!(pread(&file, &mut [0], 50_000).unwrap(), 1);
         assert!(is_cached(&file, 50_001).unwrap());

@@ -1,5 +1,4 @@
-//! Opens the root of a sink or its trash, and creates it where it is missing, also where a client still shows the one
-//! that was.
+//! Opens the root of a sink or its trash. Creates it if it is missing, even if a client still shows a removed one.
 
 use std::cell::Cell;
 use std::fs::DirBuilder;
@@ -12,27 +11,28 @@ use std::time::Duration;
 use crate::resolve::Resolver;
 use crate::root::{OpenError, Root};
 
-/// Between two tries.
+/// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(250);
-/// After three seconds a client has asked its server again: SMB's trusts what it knows of a name for one
-/// (`actimeo` in mount.cifs(8)), and what NFS's knows is thrown away when opening fails.
-const TRIES: u32 = 12;
+/// After three seconds a client has asked its server again: an SMB client caches names for one second (`actimeo` in
+/// mount.cifs(8)), and an NFS client drops a cached name when opening it fails.
+const ATTEMPTS: u32 = 12;
 
-/// The directory at `path`, and whether it was missing and made by `maker`: the one above it must exist.
+/// Opens the directory at `path`; also returns whether it was missing and was created by `builder`. Its parent must
+/// exist.
 pub(crate) fn open_or_create(
     path: &Path,
-    maker: &DirBuilder,
+    builder: &DirBuilder,
     resolver: impl Fn(OwnedFd) -> Resolver,
 ) -> Result<(Root, bool), OpenError> {
     let is_new = Cell::new(false);
-    let make = || match maker.create(path) {
+    let create = || match builder.create(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(OpenError::io(path, "be created", &error)),
         result => {
             is_new.set(is_new.get() || result.is_ok());
             Ok(())
         }
     };
-    let root = opened(PAUSE, make, || Root::with(path, &resolver))?;
+    let root = opened(PAUSE, create, || Root::with(path, &resolver))?;
     Ok((root.map_err(|error| OpenError::io(path, "be read", &error))?, is_new.get()))
 }
 
@@ -52,24 +52,24 @@ pub(crate) fn check(path: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// Makes and opens until what was made, or seemed to be there, is there.
+/// Creates and opens a directory, until a directory that was created or seemed to exist can be opened.
 fn opened<T, E>(
     pause: Duration,
-    make: impl Fn() -> Result<(), E>,
+    create: impl Fn() -> Result<(), E>,
     open: impl Fn() -> io::Result<T>,
 ) -> Result<io::Result<T>, E> {
-    for _ in 1..TRIES {
-        make()?;
+    for _ in 1..ATTEMPTS {
+        create()?;
         match open() {
             Err(error) if is_gone(&error) => thread::sleep(pause),
             done => return Ok(done),
         }
     }
-    make()?;
+    create()?;
     Ok(open())
 }
 
-/// Whether it says that there is no such directory, or is no more.
+/// Whether the error means that the directory does not exist, or does not exist any more.
 pub(crate) fn is_gone(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::StaleNetworkFileHandle)
 }
@@ -79,13 +79,13 @@ mod tests {
     use super::*;
     use rustix::io::Errno;
 
-    /// How often a directory was made before it could be opened, or the error that ended it.
-    fn tried(answers: &[Errno]) -> (usize, io::Result<()>) {
-        let (made, opened_times) = (Cell::new(0), Cell::new(0));
+    /// How often a directory was created before it could be opened, and the result.
+    fn attempts(answers: &[Errno]) -> (usize, io::Result<()>) {
+        let (created, opened_times) = (Cell::new(0), Cell::new(0));
         let result = opened(
             Duration::ZERO,
             || {
-                made.set(made.get() + 1);
+                created.set(created.get() + 1);
                 Ok::<_, ()>(())
             },
             || {
@@ -93,29 +93,29 @@ mod tests {
                 answers.get(opened_times.get() - 1).map_or(Ok(()), |errno| Err((*errno).into()))
             },
         );
-        (made.get(), result.unwrap())
+        (created.get(), result.unwrap())
     }
 
     #[test]
-    fn what_a_client_still_tells_of_is_made_again() {
-        assert!(matches!(tried(&[]), (1, Ok(()))));
-        assert!(matches!(tried(&[Errno::NOENT, Errno::STALE, Errno::NOENT]), (4, Ok(()))));
+    fn a_removed_directory_that_a_client_still_shows_is_created_again() {
+        assert!(matches!(attempts(&[]), (1, Ok(()))));
+        assert!(matches!(attempts(&[Errno::NOENT, Errno::STALE, Errno::NOENT]), (4, Ok(()))));
     }
 
     #[test]
     fn another_error_ends_it_at_once() {
-        let (made, result) = tried(&[Errno::NOENT, Errno::ACCESS]);
-        assert_eq!((made, result.unwrap_err().kind()), (2, io::ErrorKind::PermissionDenied));
+        let (created, result) = attempts(&[Errno::NOENT, Errno::ACCESS]);
+        assert_eq!((created, result.unwrap_err().kind()), (2, io::ErrorKind::PermissionDenied));
     }
 
     #[test]
-    fn one_that_stays_away_is_told_of() {
-        let (made, result) = tried(&[Errno::NOENT; 100]);
-        assert_eq!((made, result.unwrap_err().kind()), (TRIES as usize, io::ErrorKind::NotFound));
+    fn a_directory_that_cannot_be_opened_is_an_error_in_the_end() {
+        let (created, result) = attempts(&[Errno::NOENT; 100]);
+        assert_eq!((created, result.unwrap_err().kind()), (ATTEMPTS as usize, io::ErrorKind::NotFound));
     }
 
     #[test]
-    fn one_that_cannot_be_made_is_not_opened() {
+    fn a_directory_that_cannot_be_created_is_not_opened() {
         let result = opened(Duration::ZERO, || Err("full"), || -> io::Result<()> { panic!("opened") });
         assert_eq!(result.unwrap_err(), "full");
     }

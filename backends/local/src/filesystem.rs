@@ -1,17 +1,17 @@
-//! Which file system something lies on, and what that means here.
+//! The type of a file system, and what it implies.
 
 use std::io;
 use std::os::fd::AsFd;
 
 use rustix::fs::fstatfs;
 
-/// What matters of a file system.
+/// A file system, by its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileSystem {
     magic: u32,
 }
 
-// The numbers of statfs(2) and linux/magic.h.
+// Magic numbers from statfs(2) and linux/magic.h.
 const NFS: u32 = 0x6969;
 const SMB: u32 = 0x517b;
 const CIFS: u32 = 0xff53_4d42;
@@ -41,7 +41,7 @@ const ZFS: u32 = 0x2fc1_2fc1;
 const BCACHEFS: u32 = 0xca45_1a4e;
 const F2FS: u32 = 0xf2f5_2010;
 
-/// Which names file systems are known to take.
+/// The names that file systems are known to accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Names {
     /// Any bytes, as most do.
@@ -53,14 +53,14 @@ pub(crate) enum Names {
     Hfs,
 }
 
-/// The parts of the number by which statvfs distinguishes file systems.
+/// What the number of a file system in statvfs is derived from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum IdSource {
-    /// Its UUID: it stays.
+    /// Its UUID: it is permanent.
     Uuid,
-    /// The number of its device, or it is not known: it may be another at the next mount.
+    /// Its device number, or unknown: it may change with the next mount.
     Device,
-    /// The same, and its root has no time of creation, or that of the mount.
+    /// The same, and the creation time of its root is missing or that of the mount.
     DeviceAndNoTimes,
 }
 
@@ -70,8 +70,8 @@ impl FileSystem {
         Ok(Self { magic: u32::try_from(magic).unwrap_or(0) })
     }
 
-    /// Whether writes end up on another machine, so that only a flush shows
-    /// their errors, and only after a flush the times stay as they are set.
+    /// Whether writes go to another machine, so that errors show only in a flush, and times stay as set only after a
+    /// flush.
     pub(crate) fn is_remote(self) -> bool {
         matches!(
             self.magic,
@@ -79,7 +79,7 @@ impl FileSystem {
         )
     }
 
-    /// Whether it may show files of another file system of this machine.
+    /// Whether it may show files of another local file system.
     pub(crate) fn shows_others(self) -> bool {
         self.is_fuse() || self.magic == OVERLAY
     }
@@ -89,12 +89,12 @@ impl FileSystem {
         Self { magic }
     }
 
-    /// The number of its type, as statfs reports it.
+    /// The magic number of its type, as statfs reports it.
     pub(crate) fn magic(self) -> u32 {
         self.magic
     }
 
-    /// The name of its type; its number, where that has no name here.
+    /// The name of its type; its number if it has no name here.
     pub(crate) fn name(self) -> String {
         let name = match self.magic {
             EXT => "ext",
@@ -126,31 +126,30 @@ impl FileSystem {
         matches!(self.magic, SMB | CIFS | SMB2)
     }
 
-    /// Whether a program answers for it.
+    /// Whether a user-space program serves it.
     pub(crate) fn is_fuse(self) -> bool {
         self.magic == FUSE
     }
 
-    /// Whether what is read may pass the page cache by, so that what a client was asked to fetch ahead into it comes
-    /// once more: SMB's where the server lets it cache nothing (`oplocks = no`, someone else writes, `cache=none`),
-    /// FUSE's with `direct_io`. NFS's client always caches what it reads.
+    /// Whether reads may bypass the page cache, so that data prefetched into it would be sent twice: with SMB if the
+    /// server does not let the client cache (`oplocks = no`, another writer, `cache=none`), with FUSE and `direct_io`.
+    /// The NFS client always caches what it reads.
     pub(crate) fn may_pass_cache(self) -> bool {
         self.is_remote() && self.magic != NFS
     }
 
-    /// Whether an mtime that was set through the handle that wrote the data is
-    /// shown as the time of the close for a second or so. The server has the
-    /// right one; a stat in between shows a file that seems to have changed.
+    /// Whether an mtime set through the handle that wrote the data shows as the time of the close for about a second.
+    /// The server has the right one, but a stat in between shows a file that seems to have changed.
     pub(crate) fn shows_the_close_as_mtime(self) -> bool {
         self.is_smb()
     }
 
-    /// Whether files live in the page cache alone: there is nothing to write back.
+    /// Whether files exist only in the page cache, so that there is nothing to write back.
     pub(crate) fn is_memory(self) -> bool {
         matches!(self.magic, TMPFS | RAMFS)
     }
 
-    /// What it is known to do with names.
+    /// Its known rules for names.
     pub(crate) fn names(self) -> Names {
         match self.magic {
             MSDOS | EXFAT => Names::Fat,
@@ -161,8 +160,7 @@ impl FileSystem {
         }
     }
 
-    /// The step of mtimes that the file system is known for. A client's cache
-    /// may show finer ones than its server keeps.
+    /// The known resolution of its mtimes. A client's cache may show finer ones than its server keeps.
     pub(crate) fn mtime_precision_ns(self) -> u64 {
         match self.magic {
             MSDOS => 2_000_000_000,

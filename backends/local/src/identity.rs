@@ -1,13 +1,14 @@
-//! Which tree a directory is the root of: a text that stays the same over remounts and restarts.
+//! The identity of a tree: a text that stays the same across remounts and reboots.
 //!
-//! Numbers of devices change at a restart, when a disk is attached in another order, and of NFS, Btrfs and overlays
-//! with each mount. So the text holds none. What it holds instead, by what the file system has:
+//! Device numbers change with a reboot, when disks are attached in another order, and for NFS, Btrfs and overlays with
+//! each mount. So the text contains none. What it contains depends on the file system:
 //!
-//! - of a share, the server and its export, and the root's inode;
-//! - of a file system whose `f_fsid` is made of its UUID (ext4, Btrfs, ZFS, bcachefs), that, the root's inode and when the root
-//!   was created. Of tmpfs too: its UUID is new with each mount, as is its content;
-//! - of others, the root's inode and when it was created, to the nanosecond. XFS and F2FS make `f_fsid` of the device number;
-//! - where a root has no such time (FAT, exFAT), its UUID, where udev lists it, or what is mounted (`/dev/sdb1`).
+//! - for a share, the server and its export, and the root's inode;
+//! - for a file system whose `f_fsid` is derived from its UUID (ext4, Btrfs, ZFS, bcachefs), `f_fsid`, the root's
+//!   inode, and its creation time. Also for tmpfs: its UUID is new with each mount, as is its content;
+//! - for others, the root's inode and its creation time in nanoseconds. XFS and F2FS derive `f_fsid` from the device
+//!   number;
+//! - if the root has no such time (FAT, exFAT), its UUID if udev lists it, or the mounted device (`/dev/sdb1`).
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -20,10 +21,10 @@ use towpath_backend::Identity;
 use crate::filesystem::{FileSystem, IdSource};
 use crate::mounts::Mount;
 
-/// Where udev lists the file systems of this machine by their UUIDs.
+/// Where udev lists the local file systems by UUID.
 const BY_UUID: &str = "/dev/disk/by-uuid";
 
-/// What a root shows of itself.
+/// The properties of a root that identify it.
 struct Facts {
     filesystem: FileSystem,
     /// `f_fsid` of statvfs.
@@ -47,12 +48,12 @@ impl Facts {
         self.created.map(|(s, ns)| format!(" created {s}.{ns:09}")).unwrap_or_default()
     }
 
-    /// The text of a file system of this machine, if it takes no more than this.
+    /// The text for a local file system, if these properties are sufficient.
     fn text(&self) -> Option<String> {
         let (name, inode, created) = (self.filesystem.name(), self.inode, self.created());
         match self.filesystem.id_source() {
             IdSource::Uuid => Some(format!("{name} {:016x} inode {inode}{created}", self.id)),
-            // A time of zero is that of a root that has none.
+            // A time of zero means that the root has none.
             IdSource::Device if self.created.is_some_and(|time| time != (0, 0)) => {
                 Some(format!("{name} inode {inode}{created}"))
             }
@@ -64,7 +65,7 @@ impl Facts {
         format!("{} {uuid} inode {}", self.filesystem.name(), self.inode)
     }
 
-    /// As version 0.1 wrote it; of some file systems it holds a device number.
+    /// As version 0.1 wrote it; for some file systems it contains a device number.
     fn former_text(&self) -> String {
         let born = self.created.map(|(s, ns)| format!(" born {s}.{ns:09}")).unwrap_or_default();
         format!("{:x} {:x} inode {}{born}", self.filesystem.magic(), self.id, self.inode)
@@ -95,7 +96,7 @@ fn of_share(facts: &Facts, mount: &Mount, path: &Path) -> Identity {
     let by_inode = format!("{} inode {}", mount.name(), facts.inode);
     let inodes_stay = !facts.filesystem.is_fuse() && (!facts.filesystem.is_smb() || mount.has_flag("serverino"));
     match mount.inside(path) {
-        // The client numbers what it sees, from one again with each mount.
+        // The client assigns its own inode numbers, starting again with each mount.
         Some(inside) if !inodes_stay => {
             let inside = inside.as_os_str().as_encoded_bytes().escape_ascii().to_string();
             Identity::new(format!("{} path /{inside}", mount.name())).formerly(by_inode)
@@ -126,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn two_directories_are_two_trees_and_one_stays_one() {
+    fn directories_have_different_and_stable_identities() {
         let folder = tempfile::tempdir().unwrap();
         let other = folder.path().join("other");
         std::fs::create_dir(&other).unwrap();
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_holds_a_number_of_the_file_system_only_where_that_is_its_uuids() {
+    fn the_text_contains_the_number_of_the_file_system_only_if_it_is_a_uuid() {
         let created = Some((1_700_000_000, 5));
         let text = |magic, id, created| facts(magic, id, created).text();
         let xfs = text(0x5846_5342, 0x0700, created);
@@ -153,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_earlier_version_recorded_is_recognized() {
+    fn the_text_of_an_earlier_version_is_recognized() {
         let facts = facts(0x5846_5342, 0x0700, Some((1, 2)));
         assert_eq!(facts.former_text(), "58465342 700 inode 128 born 1.000000002");
         let now = Identity::new("now").formerly(facts.former_text());
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_whose_client_numbers_inodes_are_known_by_their_path() {
+    fn shares_with_inode_numbers_of_the_client_are_identified_by_path() {
         let of = |magic, line: &str| of_share(&facts(magic, 1, None), &Mount::of_line(line), Path::new("/m/a b"));
         let nfs = of(0x6969, "36 1 0:9 / /m rw - nfs4 nas:/export rw");
         assert_eq!(nfs.as_str(), "nfs4 nas:/export / inode 128");

@@ -1,23 +1,22 @@
-//! How much may be in flight to a server at a time, over all files of a tree.
+//! The number of bytes in flight to a server, over all files of a tree.
 //!
-//! A client sends requests in their order: whatever else is asked of the server (to open
-//! the next file, to close the last) waits behind the data that are in flight. So all
-//! files together have no more in flight than arrives in [`WINDOW_TIME`]; what a
-//! file alone needs to keep the link busy, eight of them would each hold against the others.
+//! A client sends requests in order: all other requests (to open the next file, to close the last one) wait behind the
+//! data in flight. So all files together have no more in flight than arrives within [`WINDOW_TIME`]. If each of eight
+//! files had as much in flight as one file needs to keep the link busy, they would delay each other.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long what is in flight takes to arrive.
+/// The time that the bytes in flight take to arrive.
 const WINDOW_TIME: Duration = Duration::from_millis(125);
-/// What it begins with, until it is known how fast it goes.
+/// The first window, until the speed is known.
 const FIRST_WINDOW_BYTES: u64 = 1 << 20;
-/// The least, however slow it goes.
+/// The smallest window, however slow the link is.
 const LEAST_WINDOW_BYTES: u64 = 256 << 10;
-/// The most: more would be lost in the memory of the machine.
+/// The largest window: more would only fill this machine's memory.
 const MOST_WINDOW_BYTES: u64 = 64 << 20;
 
-/// What is in flight to one server.
+/// The bytes in flight to one server.
 #[derive(Debug)]
 pub(crate) struct InFlightWindow(Mutex<State>);
 
@@ -25,7 +24,7 @@ pub(crate) struct InFlightWindow(Mutex<State>);
 struct State {
     window_bytes: u64,
     in_flight_bytes: u64,
-    /// Since when so many bytes have arrived.
+    /// When counting `arrived_bytes` began.
     since: Instant,
     arrived_bytes: u64,
 }
@@ -37,31 +36,31 @@ impl InFlightWindow {
         Self(Mutex::new(state))
     }
 
-    /// So many bytes more are in flight.
+    /// Adds bytes in flight.
     pub(crate) fn started(&self, bytes: u64) {
         self.state().in_flight_bytes += bytes;
     }
 
-    /// So many bytes are no longer.
+    /// Removes bytes that have arrived.
     pub(crate) fn arrived(&self, bytes: u64, now: Instant) {
         let mut state = self.state();
         state.in_flight_bytes = state.in_flight_bytes.saturating_sub(bytes);
         state.note_arrival(bytes, now);
     }
 
-    /// So many bytes are no longer, and nobody knows when they arrived.
+    /// Removes bytes without knowing when they arrived.
     pub(crate) fn forgotten(&self, bytes: u64) {
         let mut state = self.state();
         state.in_flight_bytes = state.in_flight_bytes.saturating_sub(bytes);
     }
 
-    /// Whether more is in flight than should be.
+    /// Whether more bytes are in flight than the window allows.
     pub(crate) fn is_full(&self) -> bool {
         let state = self.state();
         state.in_flight_bytes > state.window_bytes
     }
 
-    /// The most bytes that should be in flight.
+    /// The number of bytes that may be in flight.
     pub(crate) fn window_bytes(&self) -> u64 {
         self.state().window_bytes
     }
@@ -72,9 +71,8 @@ impl InFlightWindow {
 }
 
 impl State {
-    /// Sets the window by how long the last bytes took. It at most doubles, or halves.
-    /// Were it too small for the way, they would arrive sooner than in its time, and
-    /// it would grow.
+    /// Sets the window from the time that the last bytes took. It at most doubles or halves. If it is too small for the
+    /// link, the bytes arrive in less time, and it grows.
     fn note_arrival(&mut self, bytes: u64, now: Instant) {
         self.arrived_bytes += bytes;
         if self.arrived_bytes < self.window_bytes / 2 {
@@ -92,8 +90,8 @@ impl State {
 mod tests {
     use super::*;
 
-    /// The window of a way over which bytes arrive at this speed.
-    fn settles_at(bytes_per_s: u64) -> u64 {
+    /// The window for a link on which bytes arrive at this speed.
+    fn window_at(bytes_per_s: u64) -> u64 {
         let (window, mut now) = (InFlightWindow::new(), Instant::now());
         for _ in 0..2000 {
             let bytes = 128 << 10;
@@ -106,14 +104,14 @@ mod tests {
 
     #[test]
     fn an_eighth_of_a_second_is_in_flight() {
-        assert_eq!(settles_at(1 << 20), LEAST_WINDOW_BYTES);
-        let window = settles_at(12_500_000);
+        assert_eq!(window_at(1 << 20), LEAST_WINDOW_BYTES);
+        let window = window_at(12_500_000);
         assert!((1_500_000..=1_650_000).contains(&window), "{window}");
-        assert_eq!(settles_at(1 << 30), MOST_WINDOW_BYTES);
+        assert_eq!(window_at(1 << 30), MOST_WINDOW_BYTES);
     }
 
     #[test]
-    fn it_is_full_with_more_than_the_window_until_something_arrives_or_is_forgotten() {
+    fn the_window_is_full_until_bytes_arrive_or_are_forgotten() {
         let window = InFlightWindow::new();
         window.started(FIRST_WINDOW_BYTES);
         assert!(!window.is_full());

@@ -1,32 +1,28 @@
 //! Towpath's backend for mounted paths: NFS, SMB and local disks, on Linux.
 //!
-//! Everything below a root is reached through the root's handle, with
-//! `openat2` and without following links, so that no link, present or swapped
-//! in while a migration runs, leads outside. Names are bytes, and paths may be
-//! longer than `PATH_MAX`.
+//! Everything below a root is opened through the root's handle, with `openat2` and without following links, so that no
+//! link, whether present or swapped in while a migration runs, leads outside. Names are bytes, and paths may be longer
+//! than `PATH_MAX`.
 //!
-//! Written data start on their way to the storage at once, within a bounded
-//! window, and leave the page cache behind the copy (module `writeback`).
+//! Write-back of written data starts at once, within a bounded window, and copied data leave the page cache (module
+//! `writeback`).
 //!
-//! Holes stay holes: where a file takes less room than it is long, the kernel
-//! reports where its data are, and only those are written (module `holes`).
+//! Holes stay holes: if a file takes less space than its size, the kernel is asked where its data are, and only those
+//! are written (module `holes`).
 //!
-//! Files and directories that are created grant no more than the permissions that
-//! come with them. An existing destination file is written in place and keeps its
-//! owner, and its mode as far as it grants no more than these; it loses setuid and
-//! setgid. Where this process owns a file or directory that is not writable for its owner, the
-//! permissions are lifted for the time of one operation (module `write_access`); what belongs to
-//! another user and may not be written is an error. A file with
-//! several names (hard links) is made again under the name that is written, with
-//! no more permissions than it had, so that the others keep their content.
+//! New files and directories grant no more than the permissions given. An existing destination file is written in place
+//! and keeps its owner, and its mode as far as it grants no more than these; it loses setuid and setgid. If this
+//! process owns a file or directory that is not writable for its owner, the permissions are lifted for one operation
+//! (module `write_access`); a file of another user that may not be written is an error. A file with several names (hard
+//! links) is recreated under the name that is written, with no more permissions than it had, so that the other names
+//! keep their content.
 //!
-//! What a destination keeps is found out with a few hidden files that go away
-//! again (module `probe`): times, links, renames, holes, and what it does with
-//! names. A destination that is only inspected is known by its type.
+//! What a destination keeps is tested with a few hidden files, which are removed again (module `probe`): times, links,
+//! renames, holes, and rules for names. For a destination that is only inspected, it is derived from the type of the
+//! file system.
 //!
-//! The times that can be set on POSIX are mtime and atime. ctime cannot; nor
-//! can the creation time on the file systems this backend knows (a kernel
-//! client for SMB that let it be set would carry it here, in `LocalWriter::finish`).
+//! POSIX can set mtime and atime, but not ctime, nor the creation time on the file systems that this backend knows. (If
+//! a kernel client for SMB could set it, `LocalWriter::finish` would be the place.)
 
 mod attributes;
 mod backend;

@@ -1,7 +1,7 @@
-//! The permissions that are lifted for the time of one operation, and restored after it.
+//! Permissions that are lifted for one operation and restored after it.
 //!
-//! Several operations in one directory share it: the last one restores. What is kept of a lifted directory is dropped
-//! then, so that there are never more entries than operations in flight times the depth of their paths.
+//! Concurrent operations in one directory share the lifted permissions: the last one restores them and drops the entry,
+//! so that there are never more entries than operations in flight times the depth of their paths.
 
 use std::collections::HashMap;
 use std::io;
@@ -15,14 +15,14 @@ use towpath_backend::{FileId, Kind, Metadata, Owner};
 use crate::proc_fd::{proc_path, through_proc};
 use crate::stat::metadata_of_open;
 
-/// What the owner gets of a directory, and of a file.
+/// The bits that the owner gets on a directory, and on a file.
 const DIR_BITS: u32 = 0o700;
 pub(crate) const FILE_BITS: u32 = 0o200;
 const SETGID: u32 = 0o2000;
-/// Independent locks, so that operations in other directories do not wait for a server's answer about this one.
+/// Separate locks, so that operations in other directories do not wait while a server responds about this one.
 const SHARDS: usize = 64;
 
-/// The permissions that are lifted at the moment.
+/// The permissions that are currently lifted.
 #[derive(Debug)]
 pub(crate) struct WriteAccess {
     shards: [Mutex<HashMap<FileId, Lifted>>; SHARDS],
@@ -31,9 +31,9 @@ pub(crate) struct WriteAccess {
 #[derive(Debug)]
 struct Lifted {
     holders: usize,
-    /// What is restored.
+    /// The permissions to restore.
     permissions: u32,
-    /// What the owner has beyond it meanwhile.
+    /// The bits added for the owner.
     added: u32,
 }
 
@@ -43,7 +43,7 @@ impl Default for WriteAccess {
     }
 }
 
-/// Keeps the permissions of one file or directory lifted. The last one to go restores them.
+/// Keeps the permissions of one file or directory lifted. The last hold restores them.
 #[derive(Debug)]
 pub(crate) struct Hold<'a> {
     access: &'a WriteAccess,
@@ -79,7 +79,7 @@ impl Hold<'_> {
 
 impl Drop for Hold<'_> {
     fn drop(&mut self) {
-        // Not released: the work panicked, or the permissions are restored as well as can be.
+        // Not released, because the work panicked: best effort.
         let _best_effort = self.put_back();
     }
 }
@@ -90,8 +90,8 @@ impl WriteAccess {
         self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets the owner write to the file or directory that `handle` names. `None` if nothing is gained by that: it
-    /// belongs to another user, is a link, or its owner has the bits of `needs` already.
+    /// Lets the owner write to the file or directory of `handle`. `None` if that would not help: it belongs to another
+    /// user, is a link, or its owner already has the bits of `needs`.
     pub(crate) fn lift(&self, handle: &OwnedFd, needs: u32) -> io::Result<Option<Hold<'_>>> {
         let Some(id) = metadata_of_open(handle)?.id else { return Ok(None) };
         let mut shard = self.shard(id);
@@ -117,7 +117,7 @@ impl WriteAccess {
         Ok(Some(Hold { access: self, id, handle: Some(kept) }))
     }
 
-    /// Sets permissions. Where they are lifted now, they are those that are restored.
+    /// Sets permissions. If they are currently lifted, these are the ones that are restored later.
     pub(crate) fn set_permissions(&self, handle: &OwnedFd, now: &Metadata, permissions: u32) -> io::Result<()> {
         let permissions = permissions & 0o7777;
         let Some(id) = now.id else { return change_mode(handle, permissions) };
@@ -129,7 +129,7 @@ impl WriteAccess {
         change_mode(handle, permissions | added)
     }
 
-    /// Whether the permissions that a file shows are not its own.
+    /// Whether a file currently shows lifted permissions.
     pub(crate) fn is_lifted(&self, id: Option<FileId>) -> bool {
         id.is_some_and(|id| self.shard(id).contains_key(&id))
     }
@@ -137,7 +137,7 @@ impl WriteAccess {
 
 #[cfg(test)]
 impl WriteAccess {
-    /// How many files and directories are lifted.
+    /// The number of files and directories with lifted permissions.
     pub(crate) fn count(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).len()).sum()
     }
@@ -147,7 +147,7 @@ fn change_mode(handle: &OwnedFd, permissions: u32) -> io::Result<()> {
     chmod(proc_path(handle), Mode::from_raw_mode(permissions)).map_err(through_proc)
 }
 
-/// Whether this process may set the permissions again: it is the owner, and the kernel lets it keep setgid.
+/// Whether this process can restore the permissions: it is the owner, and the kernel lets it keep setgid.
 fn may_restore(owner: Option<Owner>, permissions: u32) -> bool {
     let Some(owner) = owner else { return false };
     let is_own_group = || {

@@ -1,4 +1,4 @@
-//! Lists a directory in pages, reading no further ahead than two of them.
+//! Lists a directory in pages, at most two of them ahead.
 
 use std::ffi::CStr;
 use std::io;
@@ -19,21 +19,20 @@ use towpath_backend::{Entry, EntryStream, Error, Kind, Metadata, RelPath, Result
 use crate::blocking::blocking;
 use crate::stat::{NO_FOLLOW, STATX, metadata_of};
 
-/// Entries of a page, at least, but for the last: two calls of the kernel give as many and more.
+/// The minimum number of entries per page, except for the last one. Two system calls return at least as many.
 const PAGE_ENTRIES: usize = 512;
-/// Room for the entries of one call, as the C library has it: up to about a thousand.
+/// The buffer for the entries of one call, as large as the C library's: up to about a thousand.
 const CALL_BYTES: usize = 32 << 10;
-/// Requests after which a listed name that is not found was removed.
+/// The number of requests after which a listed name that is not found counts as removed.
 const LOOKUPS: u32 = 3;
-/// Pages that wait to be taken.
+/// Pages that wait to be read.
 const PAGES_AHEAD: usize = 2;
-/// Room for the entries of a page where listing is paced: a client asks its server for no more
-/// than it takes to fill it (NFS: 64 KiB at a time instead of some hundred, SMB 16 KiB).
+/// The buffer for the entries of a page of a paced listing: a client requests no more from its server than it takes to
+/// fill it (NFS: 64 KiB at a time instead of hundreds, SMB: 16 KiB).
 const PACED_BYTES: usize = 1 << 10;
 
-/// Lists the directory that `open` opens. One that fits a page takes one hop
-/// to another thread; a larger one streams from its thread. If it is `paced`, each
-/// page is small, and read when it is asked for.
+/// Lists the directory that `open` opens. A directory that fits on one page takes one hop to another thread; a larger
+/// one is streamed from its thread. If `paced`, each page is small, and is read when it is polled.
 pub(crate) async fn list(
     path: &RelPath,
     paced: bool,
@@ -56,7 +55,7 @@ pub(crate) async fn list(
     let (pages, stream) = mpsc::channel(PAGES_AHEAD);
     spawn_blocking(move || {
         let (mut next, mut ended) = (first, false);
-        // Until nobody listens any more, or there is no more to list.
+        // Until the receiver is dropped or the listing ends.
         while pages.blocking_send(next).is_ok() && !ended {
             (next, ended) = listing.page();
         }
@@ -70,11 +69,11 @@ struct Listing {
 }
 
 impl Listing {
-    /// The next entries, and whether they are the last; an error is.
+    /// The next entries, and whether they are the last ones. An error is always the last.
     fn page(&self) -> (Result<Vec<Entry>>, bool) {
         let mut buffer = vec![MaybeUninit::uninit(); CALL_BYTES];
         let mut page = Vec::new();
-        // The call that finds the end of a small directory is part of its only page.
+        // The call that finds the end of a small directory belongs to its only page.
         while page.len() < PAGE_ENTRIES {
             match read_page(&self.dir, &self.path, &mut buffer) {
                 Ok(Some(entries)) => page.extend(entries),
@@ -86,8 +85,8 @@ impl Listing {
     }
 }
 
-/// The entry; `None` if it is the directory itself or the one above, or was removed since
-/// the directory was read: asked for again, as a server that is busy may not find what it has.
+/// The entry; `None` if it is `.` or `..`, or was removed since the directory was read. This is checked several times,
+/// as a busy server may temporarily not find an entry.
 fn stat_entry(dir: impl AsFd, name: &CStr, path: &RelPath) -> Result<Option<Entry>> {
     if matches!(name.to_bytes(), b"." | b"..") {
         return Ok(None);
@@ -102,7 +101,7 @@ fn stat_entry(dir: impl AsFd, name: &CStr, path: &RelPath) -> Result<Option<Entr
     match found {
         Ok(stat) => Ok(Some(Entry { name: name.to_bytes().to_vec(), metadata: metadata_of(&stat) })),
         Err(Errno::NOENT) => Ok(None),
-        // That one name is damaged is no reason to list no others: it has no known type.
+        // One damaged name must not prevent listing the others: it gets an unknown type.
         Err(error) if is_of_one_name(error) => Ok(Some(Entry {
             name: name.to_bytes().to_vec(),
             metadata: Metadata::new(Kind::Other, 0, Timestamp::default()),
@@ -120,7 +119,7 @@ fn is_of_one_name(error: Errno) -> bool {
     matches!(error, Errno::IO | Errno::UCLEAN | Errno::BADMSG | Errno::OVERFLOW | Errno::REMOTEIO)
 }
 
-/// Small pages, each read when it is asked for.
+/// Small pages, each read when it is polled.
 struct Paced {
     /// `None` after the last entry.
     dir: Option<Arc<OwnedFd>>,
@@ -148,15 +147,15 @@ impl Stream for Paced {
     }
 }
 
-/// What one call of the kernel returns; `None` at the end.
+/// The entries that one system call returns; `None` at the end.
 fn paced_page(dir: &OwnedFd, path: &RelPath) -> Result<Option<Vec<Entry>>> {
     read_page(dir, path, &mut [MaybeUninit::uninit(); PACED_BYTES])
 }
 
 /// The entries of one call into `buffer`; `None` at the end.
 ///
-/// The C library's reader of directories takes "not found" for the end of one that was removed. Of
-/// one that is still there it is an error: the rest was not listed.
+/// Like the C library, this takes "not found" as the end of a directory that was removed. For one that still exists it
+/// is an error: the rest was not listed.
 fn read_page(dir: &OwnedFd, path: &RelPath, buffer: &mut [MaybeUninit<u8>]) -> Result<Option<Vec<Entry>>> {
     let failed = |error: Errno| Error::from_io("list", path, error.into());
     let mut raw = RawDir::new(dir, buffer);
@@ -185,7 +184,7 @@ mod tests {
     use tokio_stream::StreamExt as _;
 
     #[tokio::test]
-    async fn a_paced_listing_tells_the_same_in_small_pages_that_are_read_when_asked_for() {
+    async fn a_paced_listing_has_small_pages_that_are_read_when_they_are_polled() {
         let tree = tempfile::tempdir().unwrap();
         let names: BTreeSet<_> = (0..500).map(|n| format!("name {n} {}", "long ".repeat(n % 40))).collect();
         for name in &names {
@@ -225,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_directory_that_was_removed_ends_where_nothing_is_found() {
+    fn only_a_removed_directory_ends_with_not_found() {
         let tree = tempfile::tempdir().unwrap();
         let open = |name: &str| OwnedFd::from(File::open(tree.path().join(name)).unwrap());
         let page = |dir: &OwnedFd| read_page(dir, &RelPath::root(), &mut [MaybeUninit::uninit(); PACED_BYTES]);

@@ -1,4 +1,4 @@
-//! What is mounted where, according to `/proc/self/mountinfo`.
+//! The mounts, according to `/proc/self/mountinfo`.
 
 use std::ffi::OsString;
 use std::io;
@@ -11,7 +11,7 @@ use rustix::fs::{AtFlags, StatxFlags, statx};
 /// One mount.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Mount {
-    /// Number of the file system's device, `major:minor`.
+    /// The device number of the file system, `major:minor`.
     device: String,
     /// The directory of the file system that is mounted.
     root: PathBuf,
@@ -49,7 +49,7 @@ impl Mount {
         let device = text(fields.nth(1)?);
         let root = unescape(fields.next()?).into();
         let point = unescape(fields.next()?).into();
-        // Optional fields, as many as there are, end with a dash.
+        // Any number of optional fields ends with a dash.
         let mut fields = fields.skip_while(|field| *field != b"-").skip(1);
         let kind = text(fields.next()?);
         let source = unescape(fields.next()?);
@@ -79,20 +79,19 @@ impl Mount {
         Some(root.join(path.strip_prefix(&self.point).ok()?))
     }
 
-    /// What is mounted, the same after each mount and restart.
+    /// A name for the mounted directory that stays the same across remounts and reboots.
     pub(crate) fn name(&self) -> String {
         let escape = |bytes: &[u8]| bytes.escape_ascii().to_string();
         format!("{} {} {}", self.kind, escape(self.source.as_bytes()), escape(self.root.as_os_str().as_bytes()))
     }
 
-    /// Where the directory at the canonical `path` on this mount lies in its
-    /// file system: the same by whichever mount one comes there. A file system's
-    /// name, and the path in it.
+    /// Where the directory at the canonical `path` on this mount lies in its file system, regardless of the mount: the
+    /// name of the file system, and the path in it.
     pub(crate) fn place(&self, path: &Path) -> Option<(&str, PathBuf)> {
         let inside = path.strip_prefix(&self.point).ok()?;
         if matches!(self.kind.as_str(), "nfs" | "nfs4") {
-            // NFS reports no root, but the whole path on the server as its source,
-            // and the parts of one export may be devices of their own.
+            // NFS reports no root, but the whole path on the server as its source, and parts of one export may have
+            // separate device numbers.
             return Some(("nfs", Path::new(&self.source).join(inside)));
         }
         Some((&self.device, self.root.join(inside)))
@@ -129,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mount_is_known_by_its_type_source_and_root() {
+    fn a_mount_is_named_by_its_type_source_and_root() {
         let line = "36 35 0:98 / /mnt/new rw,noatime shared:1 - nfs4 server:/export rw,vers=4.2";
         assert_eq!(mount(line).name(), "nfs4 server:/export /");
         assert_eq!(Mount::parse(line.as_bytes(), 35), None);
@@ -160,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_lies_in_one_place_whichever_mount_leads_there() {
+    fn a_directory_has_one_place_on_all_its_mounts() {
         let place = |line: &str, path: &str| {
             let mount = mount(line);
             mount.place(Path::new(path)).map(|(name, path)| (name.to_owned(), path))

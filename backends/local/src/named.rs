@@ -1,4 +1,4 @@
-//! Errors of the system with what was done, and to what: `Input/output error` alone helps nobody.
+//! System errors with operation and path: `Input/output error` alone is not helpful.
 
 use std::error::Error;
 use std::fmt;
@@ -20,7 +20,7 @@ impl<T, E: Into<io::Error>> Named<T> for Result<T, E> {
     }
 }
 
-/// The number of the system's error, whether or not it was named.
+/// The errno of an error, whether or not it was named.
 pub(crate) fn raw_os_error(error: &io::Error) -> Option<i32> {
     let named = || error.get_ref()?.downcast_ref::<NamedError>();
     error.raw_os_error().or_else(|| raw_os_error(&named()?.cause))
@@ -38,7 +38,7 @@ impl fmt::Display for NamedError {
     }
 }
 
-// The text has the cause already: it is no source beside.
+// The text contains the cause already, so there is no source.
 impl Error for NamedError {}
 
 #[cfg(test)]

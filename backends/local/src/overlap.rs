@@ -1,4 +1,4 @@
-//! Whether two trees lie in one another: such a migration would never end.
+//! Whether two trees overlap: such a migration would never end.
 
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -17,7 +17,7 @@ use crate::views;
 pub enum Overlap {
     /// They are the same directory.
     Same,
-    /// The destination shows the files of the source, in a file system that shows those of others.
+    /// The destination shows the files of the source, through a file system that shows those of others.
     Shown,
     /// The destination lies inside the source.
     SinkInSource,
@@ -25,12 +25,10 @@ pub enum Overlap {
     SourceInSink,
 }
 
-/// How `source` and `sink` overlap, if they do. The sink may be missing, the
-/// directory above it not.
+/// How `source` and `sink` overlap, if they do. The sink may be missing, but not its parent.
 ///
-/// Compares the directories themselves (device and inode), where they lie in their
-/// file system or on their server, and what bindfs, mergerfs and overlayfs show, so that
-/// links, bind mounts and several mounts of one share do not deceive it.
+/// Compares the directories themselves (device and inode), their places in the file system or on the server, and what
+/// bindfs, mergerfs and overlayfs show, so that links, bind mounts and several mounts of one share are recognized.
 ///
 /// # Errors
 /// If one of them cannot be read.
@@ -63,15 +61,15 @@ fn of_dirs(source: &Path, sink: &Path) -> io::Result<Option<Overlap>> {
     })
 }
 
-/// A directory, and those that it shows.
+/// A directory, and the directories that it shows.
 fn with_shown(path: PathBuf) -> io::Result<Vec<PathBuf>> {
     let shown = mount(&path)?.map(|mount| views::shown_by(&mount, &path)).unwrap_or_default();
-    // Of what is missing, and of what the user may not reach, nothing is shown.
+    // Directories that are missing or not accessible show nothing.
     let shown = shown.iter().filter_map(|shown| canonical(shown).ok());
     Ok(std::iter::once(path.clone()).chain(shown).collect())
 }
 
-/// A directory in its file system: that one's name, and the path in it.
+/// The place of a directory: the name of its file system, and the path in it.
 type Place = (String, PathBuf);
 
 fn of_places(source: Option<Place>, sink: Option<Place>) -> Option<Overlap> {
@@ -85,8 +83,7 @@ fn of_places(source: Option<Place>, sink: Option<Place>) -> Option<Overlap> {
     }
 }
 
-/// Where the directory at a canonical path lies; `None` where it is unknown.
-/// A missing one will lie in the one above it.
+/// The place of the directory at a canonical path; `None` if it is unknown. A missing directory will lie in its parent.
 fn place(path: &Path) -> io::Result<Option<Place>> {
     Ok(mount(path)?.and_then(|mount| mount.place(path).map(|(on, inside)| (on.to_owned(), inside))))
 }
@@ -118,7 +115,7 @@ fn canonical(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// Device and inode of a directory and of all above it; `None` for one that is missing.
+/// Device and inode of a directory and its ancestors; `None` for a missing one.
 fn chain(path: &Path) -> io::Result<Vec<Option<(u64, u64)>>> {
     path.ancestors()
         .map(|dir| match dir.metadata() {
@@ -134,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn trees_in_one_another_are_found() {
+    fn overlapping_trees_are_found() {
         let folder = tempfile::tempdir().unwrap();
         let (a, inner, b) = (folder.path().join("a"), folder.path().join("a/inner"), folder.path().join("b"));
         std::fs::create_dir_all(&inner).unwrap();
@@ -150,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_only_begins_alike_is_another_tree() {
+    fn a_name_with_a_common_prefix_is_another_tree() {
         let folder = tempfile::tempdir().unwrap();
         let (old, older) = (folder.path().join("old"), folder.path().join("older"));
         std::fs::create_dir_all(&old).unwrap();

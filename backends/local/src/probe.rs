@@ -1,4 +1,4 @@
-//! What a tree keeps of times, links, holes and names: found out with a few files, not guessed.
+//! Tests with a few files what a tree keeps: times, links, holes and names.
 
 mod names;
 
@@ -17,20 +17,19 @@ use crate::named::Named as _;
 use crate::root::Root;
 use crate::stat::{NO_FOLLOW, STATX, metadata_of};
 
-/// The steps that file systems have, the coarsest first.
+/// The mtime resolutions of file systems, the coarsest first.
 const STEPS_NS: [u64; 7] = [2_000_000_000, 1_000_000_000, 10_000_000, 1_000_000, 1_000, 100, 1];
 
-/// An mtime that no step but the last divides: an odd second and odd digits.
+/// An mtime that is a multiple of no resolution but the last: an odd second and odd digits.
 const ODD: Timespec = Timespec { tv_sec: 1_000_000_001, tv_nsec: 123_456_789 };
 const ODD_NS: Timestamp = Timestamp::from_ns(1_000_000_001_123_456_789);
 
-/// A hole larger than the blocks that file systems give at once.
+/// A hole larger than the blocks that file systems allocate.
 const HOLE_BYTES: u64 = 1 << 20;
 
-/// What can be kept beneath `root`.
+/// What the file system of `root` can keep.
 ///
-/// One file serves for all but its links and the names, so that a server far
-/// away is asked few questions.
+/// One file serves for all tests but those of links and names, so that a distant server gets few requests.
 ///
 /// # Errors
 /// If no file can be created there.
@@ -59,31 +58,31 @@ pub(crate) fn capabilities(root: &Root) -> io::Result<Capabilities> {
     })
 }
 
-/// Names in the root that go away again, whatever happens.
+/// Probe files in the root, which are removed in any case.
 struct Scratch<'a> {
     root: &'a Root,
     stem: String,
-    made: Vec<OsString>,
+    created: Vec<OsString>,
 }
 
 impl<'a> Scratch<'a> {
     fn new(root: &'a Root) -> Self {
-        Self { root, stem: towpath_backend::probe::name(""), made: Vec::new() }
+        Self { root, stem: towpath_backend::probe::name(""), created: Vec::new() }
     }
 
-    /// A hidden name that nobody else has.
+    /// A unique hidden name.
     fn name(&self, of: &str) -> OsString {
         format!("{}{of}", self.stem).into()
     }
 
-    fn made(&mut self, name: &OsStr) {
-        self.made.push(name.to_owned());
+    fn created(&mut self, name: &OsStr) {
+        self.created.push(name.to_owned());
     }
 
-    /// Removes everything that was created; returns the first error, and tries the rest anyway.
+    /// Removes everything that was created, even if some of it fails; returns the first error.
     fn clean(&mut self) -> io::Result<()> {
         let mut result = Ok(());
-        for name in self.made.drain(..) {
+        for name in self.created.drain(..) {
             match unlinkat(self.root.resolver.root(), &name, AtFlags::empty()) {
                 // Renamed to another.
                 Ok(()) | Err(Errno::NOENT) => {}
@@ -100,24 +99,24 @@ impl Drop for Scratch<'_> {
     }
 }
 
-/// What one file showed.
+/// The results from one file.
 struct Findings {
-    /// What became of an odd mtime; `None` if it cannot be set.
+    /// The mtime that was kept of an odd one; `None` if it cannot be set.
     kept: Option<Timestamp>,
-    /// Whether the file is longer than the room it takes.
+    /// Whether the file takes less space than its size.
     holes: bool,
 }
 
-/// Creates a file with a hole only and an odd mtime, and reads back what was kept.
+/// Creates a file that is one hole, with an odd mtime, and reads back what was kept.
 fn read_back(scratch: &mut Scratch<'_>, name: &OsStr) -> io::Result<Findings> {
     let dir = scratch.root.resolver.root();
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let file = openat(dir, name, flags, Mode::from_raw_mode(0o600)).named("create", name)?;
-    scratch.made(name);
-    // Where there are no holes it may be refused, or the disk be full.
+    scratch.created(name);
+    // Without support for holes, this may fail or fill the disk.
     let grown = ftruncate(&file, HOLE_BYTES).is_ok();
     let set = futimens(&file, &Timestamps { last_access: ODD, last_modification: ODD });
-    // A closed file's times are more likely to be the server's.
+    // After the close, the times are more likely to be the server's.
     drop(file);
     let stat = statx(dir, name, NO_FOLLOW, STATX);
     let kept = match set {
@@ -130,7 +129,7 @@ fn read_back(scratch: &mut Scratch<'_>, name: &OsStr) -> io::Result<Findings> {
     Ok(Findings { kept, holes: grown && stat.is_ok_and(|stat| may_have_holes(&stat)) })
 }
 
-/// The coarsest step of what came back; `None` if it is another time altogether.
+/// The coarsest resolution of the mtime that was kept; `None` if it is a different time.
 fn step_of(kept: Timestamp) -> Option<u64> {
     let divides = |step: &u64| kept.total_ns() % i128::from(*step) == 0;
     let is_near = kept.distance_ns(ODD_NS) < STEPS_NS[0];
@@ -140,7 +139,7 @@ fn step_of(kept: Timestamp) -> Option<u64> {
 fn takes_second_name(scratch: &mut Scratch<'_>, file: &OsStr) -> io::Result<bool> {
     let (dir, second) = (scratch.root.resolver.root(), scratch.name("name"));
     match linkat(dir, file, dir, &second, AtFlags::empty()) {
-        // It must go before the file is renamed.
+        // It must be removed before the file is renamed.
         Ok(()) => unlinkat(dir, &second, AtFlags::empty()).named("remove", &second)?,
         Err(error) if is_inability(error) => return Ok(false),
         error => error.named("link", &second)?,
@@ -150,19 +149,19 @@ fn takes_second_name(scratch: &mut Scratch<'_>, file: &OsStr) -> io::Result<bool
 
 fn holds_links(scratch: &mut Scratch<'_>, link: &OsStr) -> io::Result<bool> {
     match symlinkat("nowhere", scratch.root.resolver.root(), link) {
-        Ok(()) => scratch.made(link),
+        Ok(()) => scratch.created(link),
         Err(error) if is_inability(error) => return Ok(false),
         error => error.named("create link", link)?,
     }
     Ok(true)
 }
 
-/// Whether the file takes the name of the link, if there is one, and its place.
+/// Whether renaming the file to the name of the link works, and replaces the link.
 fn renames(scratch: &mut Scratch<'_>, file: &OsStr, link: &OsStr) -> io::Result<bool> {
     let dir = scratch.root.resolver.root();
     match renameat(dir, file, dir, link) {
         Ok(()) => {
-            scratch.made = vec![link.to_owned()];
+            scratch.created = vec![link.to_owned()];
             Ok(true)
         }
         Err(error) if is_inability(error) || error == Errno::EXIST => Ok(false),
@@ -183,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn steps_are_read_from_what_came_back() {
+    fn the_resolution_is_derived_from_the_mtime_that_was_kept() {
         for (kept, step) in [
             (1_000_000_001_123_456_789, 1),
             (1_000_000_001_123_456_700, 100),

@@ -1,5 +1,5 @@
-//! Everything is done beneath directories and files that are swapped for links
-//! to the outside, as fast as they can be: nothing there is read or changed.
+//! Runs all operations below directories and files that are swapped for links to the outside as fast as possible:
+//! nothing outside is read or changed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -26,7 +26,7 @@ fn path(text: impl AsRef<[u8]>) -> RelPath {
     RelPath::new(text).unwrap()
 }
 
-/// All there is in a folder, with what any change to it would change (ctime).
+/// Everything in a folder, with the ctime, which any change would change.
 fn snapshot(folder: &Path) -> BTreeMap<String, (i64, i64, u64, Vec<u8>)> {
     let mut all = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
@@ -42,22 +42,22 @@ fn snapshot(folder: &Path) -> BTreeMap<String, (i64, i64, u64, Vec<u8>)> {
     all
 }
 
-/// The same names as inside, so that whoever goes astray finds something to harm.
+/// The same names as inside, so that an operation that leaves the tree finds something to change.
 fn furnish(dir: &Path, content: &[u8]) {
     fs::create_dir_all(dir.join("sub")).unwrap();
     for name in ["file", "gone", "from", "discarded"] {
         fs::write(dir.join(name), content).unwrap();
     }
     symlink(std::str::from_utf8(content).unwrap(), dir.join("link")).unwrap();
-    // Not every file system has them.
+    // Not every file system supports them.
     let _may_fail = lsetxattr(dir.join("file"), "user.mark", content, XattrFlags::empty());
 }
 
-/// Swaps two names for one another until it is stopped.
+/// Swaps each pair of names until it is stopped.
 fn swap(pairs: &[[std::path::PathBuf; 2]], stop: &AtomicBool) {
     while !stop.load(Relaxed) {
         for [one, other] in pairs {
-            // What is swapped may be missing for a moment.
+            // A swapped name may be missing for a moment.
             let _may_fail = renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE);
         }
     }
@@ -90,19 +90,19 @@ async fn race(strategy: Strategy) {
         let stop = Arc::clone(&stop);
         std::thread::spawn(move || swap(&pairs, &stop))
     };
-    let (mut inside, mut refused) = (0, 0);
+    let (mut inside, mut failed) = (0, 0);
     for n in 0..ROUNDS {
         for done in read_all(&source).await.into_iter().chain(write_all(&sink, &root, n).await) {
-            if done { inside += 1 } else { refused += 1 }
+            if done { inside += 1 } else { failed += 1 }
         }
     }
     stop.store(true, Relaxed);
     swapper.join().unwrap();
-    assert!(inside > 0 && refused > 0, "the race was never met: {inside} done, {refused} refused");
+    assert!(inside > 0 && failed > 0, "the race never happened: {inside} succeeded, {failed} failed");
     assert_eq!(snapshot(&outside), before);
 }
 
-/// Reads in every way; none may show the outside.
+/// Reads with every operation; none may show the outside.
 async fn read_all(source: &LocalSource) -> Vec<bool> {
     let mut done = Vec::new();
     for at in ["top/dir/file", "swapped"].map(path) {
@@ -127,7 +127,7 @@ async fn read_all(source: &LocalSource) -> Vec<bool> {
     done
 }
 
-/// Changes in every way; what goes astray shows in the snapshot.
+/// Changes with every operation; changes outside of the tree show in the snapshot.
 async fn write_all(sink: &LocalSink, root: &Path, n: u64) -> Vec<bool> {
     let times = Metadata::new(Kind::File, 3, Timestamp::from_ns(1_600_000_000_000_000_000));
     let at = |name: &str| path(format!("top/dir/{name}"));
@@ -137,7 +137,7 @@ async fn write_all(sink: &LocalSink, root: &Path, n: u64) -> Vec<bool> {
         xattrs: vec![Xattr { name: b"user.new".to_vec(), value: n.to_string().into_bytes() }],
         ..Attributes::default()
     };
-    // What is removed, renamed and discarded comes back, through whichever name its directory has now.
+    // Recreates what was removed, renamed and discarded, under both names that its directory can have.
     for dir in ["top/dir", "top/aside"] {
         if fs::symlink_metadata(root.join(dir)).is_ok_and(|metadata| metadata.is_dir()) {
             for name in ["gone", "from", "discarded"] {
@@ -152,16 +152,16 @@ async fn write_all(sink: &LocalSink, root: &Path, n: u64) -> Vec<bool> {
         writer.write_at(0, Bytes::from_static(b"new")).await?;
         writer.finish(3, &times.times()).await
     };
-    let made = format!("made{}", n % 10);
+    let new_name = format!("new{}", n % 10);
     let mut done = vec![
         sink.write_whole(&at("file"), Bytes::from_static(b"inside"), &times, &WriteOptions::default()).await.is_ok(),
-        sink.write_whole(&at(&made), Bytes::from_static(b"new"), &times, &WriteOptions::default()).await.is_ok(),
+        sink.write_whole(&at(&new_name), Bytes::from_static(b"new"), &times, &WriteOptions::default()).await.is_ok(),
         stepwise(at("file")).await.is_ok(),
         stepwise(path("swapped")).await.is_ok(),
-        sink.create_dir(&at("made-dir"), None).await.is_ok(),
-        sink.remove_dir(&at("made-dir")).await.is_ok(),
+        sink.create_dir(&at("new-dir"), None).await.is_ok(),
+        sink.remove_dir(&at("new-dir")).await.is_ok(),
         sink.remove_dir(&at("sub")).await.is_ok(),
-        sink.create_symlink(&at("made-link"), b"file").await.is_ok(),
+        sink.create_symlink(&at("new-link"), b"file").await.is_ok(),
         sink.create_hard_link(&at("file"), &path("second-name")).await.is_ok(),
         sink.create_hard_link(&path("second-name"), &at("third-name")).await.is_ok(),
         sink.rename(&at("from"), &at("to")).await.is_ok(),
@@ -175,18 +175,18 @@ async fn write_all(sink: &LocalSink, root: &Path, n: u64) -> Vec<bool> {
     for name in [at("file"), path("top/dir"), path("swapped")] {
         done.push(sink.set_attributes(&name, &attributes).await.is_ok());
     }
-    for name in [path("second-name"), at("third-name"), at("made-link"), at("to")] {
+    for name in [path("second-name"), at("third-name"), at("new-link"), at("to")] {
         done.push(sink.remove_file(&name).await.is_ok());
     }
     done
 }
 
 #[tokio::test]
-async fn with_openat2_links_swapped_in_lead_nobody_outside() {
+async fn with_openat2_swapped_links_never_lead_outside() {
     race(Strategy::Openat2).await;
 }
 
 #[tokio::test]
-async fn by_components_links_swapped_in_lead_nobody_outside() {
+async fn by_components_swapped_links_never_lead_outside() {
     race(Strategy::ByComponents).await;
 }

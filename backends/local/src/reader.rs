@@ -1,4 +1,4 @@
-//! Reads an open file, and lets its pages go behind it.
+//! Reads an open file, and drops its pages from the page cache.
 
 use std::fs::File;
 use std::io;
@@ -16,22 +16,22 @@ use crate::holes;
 use crate::root::Root;
 use crate::stat::{metadata_of, metadata_of_open, stat_open};
 
-/// Files up to here are read with the fewest system calls, and no advice.
+/// Files up to this size are read with the fewest system calls, and without advice.
 const SMALL_BYTES: u64 = 1 << 20;
-/// The largest piece of page cache that only goes as a whole (a large folio).
+/// The largest unit of page cache that can only be dropped as a whole (a large folio).
 const FOLIO_BYTES: u64 = 2 << 20;
 
-/// Opens a file for reading; what it is shows later.
+/// Opens a file for reading; its kind is checked later.
 pub(crate) fn open(root: &Root, path: &RelPath) -> io::Result<File> {
     root.open_to_read(path, OFlags::empty()).map(File::from).map_err(|error| match root.metadata(path) {
-        // A socket, or a device that is not there, says the same as a disk that went away.
+        // A socket or a missing device gives the same error as a disk that was removed.
         Ok(metadata) if metadata.kind == Kind::Other => not_a_file(),
         _ => error,
     })
 }
 
-/// FIFOs and devices are never read: they may have no end, or do something.
-pub(crate) fn refuse_all_but_files(metadata: &Metadata) -> io::Result<()> {
+/// FIFOs and devices are never read: they may have no end, or side effects.
+pub(crate) fn check_is_file(metadata: &Metadata) -> io::Result<()> {
     match metadata.kind {
         Kind::File => Ok(()),
         Kind::Dir => Err(Errno::ISDIR.into()),
@@ -47,20 +47,20 @@ fn not_a_file() -> io::Error {
 pub(crate) struct LocalReader {
     file: Arc<File>,
     path: RelPath,
-    /// `None` for small files, and where the page cache is all there is.
+    /// `None` for small files, and for file systems that exist only in the page cache.
     trail: Option<Trail>,
-    /// Whether the file takes less room than it is long.
+    /// Whether the file takes less space than its size.
     may_have_holes: bool,
-    /// Whether nothing but what is asked for ([`FileReader::prefetch`]) is fetched ahead.
+    /// Whether only [`FileReader::prefetch`] reads ahead.
     fetches_on_demand: bool,
-    /// Whether reads may pass the page cache by.
+    /// Whether reads may bypass the page cache.
     may_pass_cache: bool,
-    /// Whether the last one came from the page cache, which is where it is fetched to ahead. `None`: there was none.
+    /// Whether the last read went through the page cache, into which data are prefetched. `None` before the first read.
     reads_cache: Option<bool>,
 }
 
 impl LocalReader {
-    /// `is_paced`: nothing is to be fetched that is not asked for.
+    /// `is_paced`: nothing may be fetched that was not requested.
     ///
     /// # Errors
     /// If it is not a regular file.
@@ -68,15 +68,15 @@ impl LocalReader {
         let file = open(root, &path)?;
         let stat = stat_open(&file)?;
         let metadata = metadata_of(&stat);
-        refuse_all_but_files(&metadata)?;
+        check_is_file(&metadata)?;
         let mut trail = None;
-        // A client's own readahead is too short for a long way (NFS), or so long that
-        // for a second nothing arrives of what is needed now (SMB): the reader prefetches itself.
-        // Under a limit, too: with readahead a client asked for up to 5 times as much in 100 ms (tests/netlab).
+        // A client's own readahead is too short for a long round trip (NFS), or so long that for a second nothing
+        // arrives that is needed now (SMB): so the reader prefetches itself. Also under a limit: with readahead, a
+        // client requested up to 5 times as much in 100 ms (tests/netlab).
         let fetches_on_demand = is_paced || root.filesystem.is_remote();
         let may_pass_cache = root.filesystem.may_pass_cache();
         let is_large = metadata.size_bytes > SMALL_BYTES && !root.filesystem.is_memory();
-        // Advice may be refused; reading works all the same.
+        // Advice may be rejected; reading works nevertheless.
         if fetches_on_demand {
             let _advice = fadvise(&file, 0, None, Advice::Random);
         } else if is_large {
@@ -106,7 +106,7 @@ impl FileReader for LocalReader {
 
     async fn read_at(&mut self, offset: u64, length_bytes: usize, mut buffer: Vec<u8>) -> Result<Vec<u8>> {
         let (file, mut trail, mut reads_cache) = (Arc::clone(&self.file), self.trail, self.reads_cache);
-        // Each time: a client loses its lease when someone else opens the file.
+        // Checked each time: a client loses its lease when another client opens the file.
         let may_pass_cache = self.may_pass_cache;
         let read = move || {
             let before = buffer.len();
@@ -130,9 +130,9 @@ impl FileReader for LocalReader {
             return;
         }
         let (file, reads_cache) = (Arc::clone(&self.file), self.reads_cache);
-        // It waits where a client has as many requests in flight as its server allows.
+        // This blocks while a client has as many requests in flight as its server allows.
         let fetch = move || {
-            // One byte shows it: of its page no more is read than this once.
+            // Reading one byte shows it: no more than its page is read, and only once.
             let reads_cache = reads_cache.unwrap_or_else(|| {
                 let _read = pread(&*file, &mut [0], offset);
                 was_cached(&file, offset)
@@ -161,26 +161,25 @@ impl FileReader for LocalReader {
     }
 }
 
-/// Whether what was just read there came from the page cache. If the kernel does not report it, as is usual.
+/// Whether a read there went through the page cache. If the kernel does not report it, assumes the usual: true.
 fn was_cached(file: &File, offset: u64) -> bool {
     calls::is_cached(file, offset).unwrap_or(true)
 }
 
-/// The pages that reading leaves behind. A copy of 200 TB must not push
-/// everyone else's files out of the cache.
+/// The pages that reading leaves in the cache. A copy of 200 TB must not evict all other files from it.
 #[derive(Clone, Copy, Debug)]
 struct Trail {
-    /// Where what was not dropped yet begins.
+    /// The start of the pages that were not dropped yet.
     from: u64,
     size_bytes: u64,
 }
 
 impl Trail {
-    /// Drops what lies behind a read from `offset` to `end`. Holes that were
-    /// passed over have no pages, and dropping none costs nothing.
+    /// Drops the pages before the end of a read from `offset` to `end`. Holes that were skipped have no pages, and
+    /// dropping them costs nothing.
     fn drop_pages(&mut self, file: &File, offset: u64, end: u64) {
         self.from = self.from.min(offset);
-        // Whole folios, or else none would ever go; at the end of the file all that is left.
+        // Only whole folios can be dropped; at the end of the file, everything that is left.
         let until = if end >= self.size_bytes { end } else { end - end % FOLIO_BYTES };
         if let Some(length) = NonZeroU64::new(until.saturating_sub(self.from)) {
             let length = (end < self.size_bytes).then_some(length);
@@ -189,13 +188,13 @@ impl Trail {
         }
     }
 
-    /// Drops all that is left, when the rest of the file is a hole that nobody reads.
+    /// Drops everything that is left, if the rest of the file is a hole that is not read.
     fn drop_rest(self, file: &File) {
         let _advice = fadvise(file, self.from, None, Advice::DontNeed);
     }
 }
 
-/// Appends `length` bytes from `offset`, or fewer if the file ends before.
+/// Appends `length` bytes from `offset`, or fewer if the file ends earlier.
 pub(crate) fn read_exactly(file: &File, offset: u64, length: usize, buffer: &mut Vec<u8>) -> io::Result<()> {
     append(length, buffer, |room| {
         let mut read_bytes = 0;
@@ -209,19 +208,18 @@ pub(crate) fn read_exactly(file: &File, offset: u64, length: usize, buffer: &mut
     })
 }
 
-/// Appends what one call gives of the file's first `length` bytes: over a network the call
-/// that finds its end is a request more.
+/// Appends what one call returns of the file's first `length` bytes: over a network, a call that finds its end is one
+/// more request.
 pub(crate) fn read_once(file: &File, length: usize, buffer: &mut Vec<u8>) -> io::Result<()> {
     append(length, buffer, |room| Ok(retry_on_intr(|| pread(file, &mut *room, 0))?))
 }
 
-/// Appends up to `length` bytes: as many as `read` says that it read.
+/// Appends up to `length` bytes: as many as `read` reports.
 fn append(length: usize, buffer: &mut Vec<u8>, read: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<()> {
     buffer.try_reserve_exact(length)?;
     let from = buffer.len();
-    // Safe code reads into initialised bytes, or else into all the room that a
-    // buffer has, which may be more than the limit on bandwidth lets pass.
-    // Filling them costs a fraction of hashing them.
+    // Safe code can only read into initialized bytes, or into the whole capacity of a buffer, which may be more than
+    // the bandwidth limit allows. Initializing them costs a fraction of hashing them.
     buffer.resize(from + length, 0);
     let read_bytes = read(&mut buffer[from..])?;
     buffer.truncate(from + read_bytes);
@@ -235,7 +233,7 @@ mod tests {
 
     const MI: u64 = 1 << 20;
 
-    /// Of a file of which nothing is cached; `None` where all files are.
+    /// A reader of a file of which nothing is cached; `None` where files are always cached.
     fn reader(reads_cache: Option<bool>) -> Option<LocalReader> {
         let file = calls::tests::uncached(4 << 20)?;
         assert!((0..4).all(|mi| !was_cached(&file, mi * MI)));
@@ -251,7 +249,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn where_reads_come_from_the_cache_it_is_filled_ahead() {
+    async fn data_is_prefetched_if_reads_go_through_the_cache() {
         let Some(mut reader) = reader(None) else { return };
         reader.prefetch(MI, MI).await;
         assert_eq!(reader.reads_cache, Some(true));
@@ -261,11 +259,11 @@ mod tests {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        panic!("what was asked for did not come");
+        panic!("the prefetched data did not arrive");
     }
 
     #[tokio::test]
-    async fn where_they_pass_it_by_nothing_is_asked_for_until_they_do_not() {
+    async fn nothing_is_prefetched_while_reads_bypass_the_cache() {
         let Some(mut reader) = reader(Some(false)) else { return };
         reader.prefetch(MI, MI).await;
         tokio::time::sleep(Duration::from_millis(50)).await;

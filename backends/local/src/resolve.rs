@@ -1,4 +1,4 @@
-//! From a relative path to a handle, never leaving the root and never following a link.
+//! Opens relative paths, without leaving the root or following a link.
 
 use std::ffi::OsStr;
 use std::io;
@@ -9,9 +9,9 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, openat, openat2,
 use rustix::io::{Errno, retry_on_intr};
 use towpath_backend::RelPath;
 
-/// The longest path that one system call takes, its final NUL not counted.
+/// The longest path that one system call accepts, without its final NUL.
 const PATH_BYTES: usize = 4095;
-/// openat2 gives EAGAIN when the tree is renamed at that moment.
+/// openat2 returns EAGAIN if the tree is renamed at that moment.
 const MAX_TRIES: u32 = 100;
 
 const DIR: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW);
@@ -20,7 +20,7 @@ const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLI
 /// How a path of several components is opened without following a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Strategy {
-    /// All at once: the kernel sees to it.
+    /// In one call: the kernel checks the path.
     Openat2,
     /// One component after the other.
     ByComponents,
@@ -30,7 +30,7 @@ impl Strategy {
     /// What this kernel and its sandbox allow.
     fn of(root: BorrowedFd<'_>) -> Self {
         match openat2(root, ".", DIR, Mode::empty(), BENEATH) {
-            // Linux before 5.6, and old sandboxes, which say EPERM to what they do not know.
+            // Linux before 5.6, and old sandboxes, which return EPERM for unknown system calls.
             Err(Errno::NOSYS | Errno::PERM) => Self::ByComponents,
             _ => Self::Openat2,
         }
@@ -44,7 +44,7 @@ pub(crate) struct Resolver {
     strategy: Strategy,
 }
 
-/// A directory on the way to a path: the root itself, or one that was opened.
+/// A directory in a path: the root itself, or one that was opened.
 pub(crate) enum Dir<'a> {
     Root(BorrowedFd<'a>),
     Opened(OwnedFd),
@@ -69,7 +69,7 @@ impl Resolver {
         Self { root, strategy }
     }
 
-    /// Another, that works as this one does.
+    /// A resolver for another root, with the same strategy.
     pub(crate) fn like(&self, root: OwnedFd) -> Self {
         Self::with(root, self.strategy)
     }
@@ -101,7 +101,7 @@ impl Resolver {
         Ok((Dir::Opened(self.open_beneath(dir.as_fd(), rest, DIR, Mode::empty())?), name))
     }
 
-    /// A handle that only names what has the name, a link itself included.
+    /// An `O_PATH` handle of the entry at `path`, including a link itself.
     pub(crate) fn pin(&self, path: &RelPath) -> io::Result<OwnedFd> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         if path.is_root() {
@@ -111,7 +111,7 @@ impl Resolver {
         Ok(retry_on_intr(|| openat(&dir, name, flags, Mode::empty()))?)
     }
 
-    /// Opens directories until what is left of `path` fits one call.
+    /// Opens directories until the rest of `path` fits into one call.
     fn descend<'p>(&self, mut path: &'p [u8]) -> io::Result<(Dir<'_>, &'p [u8])> {
         let mut dir = Dir::Root(self.root());
         while path.len() > PATH_BYTES {
@@ -128,8 +128,8 @@ impl Resolver {
         if self.strategy == Strategy::ByComponents {
             return Ok(open_by_components(dir, path, flags, mode)?);
         }
-        // NO_SYMLINKS says ELOOP of a link at the end as well; with O_NOFOLLOW, a
-        // link where a directory is asked for would be ENOTDIR, which is less true.
+        // NO_SYMLINKS returns ELOOP for a link at the end as well; with O_NOFOLLOW, a link in place of a directory
+        // would be ENOTDIR, which is less exact.
         let flags = flags.difference(OFlags::NOFOLLOW);
         for _ in 0..MAX_TRIES {
             match openat2(dir, OsStr::from_bytes(path), flags, mode, BENEATH) {
@@ -150,7 +150,7 @@ fn open_by_components(dir: BorrowedFd<'_>, path: &[u8], flags: OFlags, mode: Mod
         let last = names.peek().is_none();
         let (flags, mode) = if last { (flags, mode) } else { (DIR, Mode::empty()) };
         let opened = match retry_on_intr(|| openat(here, name, flags, mode)) {
-            // A link where a directory is asked for: openat2 says ELOOP.
+            // A link in place of a directory: openat2 returns ELOOP.
             Err(Errno::NOTDIR) if is_link(here, name) => Err(Errno::LOOP),
             result => result,
         };
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn with_and_without_openat2_links_are_refused_and_files_found() {
+    fn with_and_without_openat2_links_are_rejected_and_files_found() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir_all(folder.path().join("a/b")).unwrap();
         fs::write(folder.path().join("a/b/file"), "x").unwrap();
@@ -193,9 +193,9 @@ mod tests {
             for found in ["", "a/b", "a/b/file"] {
                 assert!(open(found, OFlags::RDONLY).is_ok(), "{found}");
             }
-            for refused in ["link/b/file", "a/last", "link"] {
-                assert_eq!(error(refused, OFlags::RDONLY), Errno::LOOP.raw_os_error(), "{refused}");
-                assert_eq!(error(refused, OFlags::RDONLY | OFlags::DIRECTORY), Errno::LOOP.raw_os_error());
+            for link in ["link/b/file", "a/last", "link"] {
+                assert_eq!(error(link, OFlags::RDONLY), Errno::LOOP.raw_os_error(), "{link}");
+                assert_eq!(error(link, OFlags::RDONLY | OFlags::DIRECTORY), Errno::LOOP.raw_os_error());
             }
             assert_eq!(error("a/missing", OFlags::RDONLY), Errno::NOENT.raw_os_error());
             assert_eq!(error("a/b/file/more", OFlags::RDONLY), Errno::NOTDIR.raw_os_error());
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_are_taken_in_pieces_that_fit_a_call() {
+    fn long_paths_are_split_for_the_system_calls() {
         let folder = tempfile::tempdir().unwrap();
         for strategy in STRATEGIES {
             let resolver = resolver(folder.path(), strategy);

@@ -31,7 +31,7 @@ impl OpenError {
         Self { path: path.to_owned(), problem: problem.into() }
     }
 
-    /// What `cannot` says ("be read", "be created"), unless the error has a plainer name.
+    /// The path cannot `cannot` ("be read", "be created"), unless the error has a simpler description.
     pub(crate) fn io(path: &Path, cannot: &str, error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::NotFound => Self::new(path, "does not exist"),
@@ -56,7 +56,7 @@ pub(crate) struct Root {
     pub(crate) path: PathBuf,
     pub(crate) resolver: Resolver,
     pub(crate) filesystem: FileSystem,
-    /// What is in flight to its server, if it has one.
+    /// The bytes in flight to its server, if it has one.
     pub(crate) in_flight: Arc<InFlightWindow>,
     pub(crate) write_access: WriteAccess,
     /// The mount it lies on; 0 where the kernel does not report it.
@@ -68,7 +68,7 @@ impl Root {
         Self::with(path, Resolver::new).map_err(|error| OpenError::io(path, "be read", &error))
     }
 
-    /// With the resolver that `resolver` makes of the root's handle.
+    /// Opens `path` with the resolver that `resolver` creates from the root's handle.
     pub(crate) fn with(path: &Path, resolver: impl FnOnce(OwnedFd) -> Resolver) -> io::Result<Self> {
         let path = path.canonicalize().named("resolve", path)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -85,9 +85,8 @@ impl Root {
         })
     }
 
-    /// Opens for reading. That does not touch the atime that is to be kept,
-    /// where the kernel allows it: for one's own files on a disk. Servers keep
-    /// atimes of their own. A FIFO that took the place does not block.
+    /// Opens for reading. If the kernel allows it (for own files on a disk), the atime stays unchanged. Servers
+    /// maintain atimes themselves. A FIFO in the file's place does not block.
     pub(crate) fn open_to_read(&self, path: &RelPath, flags: OFlags) -> io::Result<OwnedFd> {
         let flags = flags | OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
         if !self.filesystem.is_remote() {
@@ -107,8 +106,8 @@ impl Root {
         Ok(metadata_of(&statx(dir, name, NO_FOLLOW, STATX)?))
     }
 
-    /// Whether an open file lies on a file system that is mounted inside the
-    /// tree: a flush of the root's does not reach it.
+    /// Whether an open file lies on a file system that is mounted inside the tree: flushing the root's file system does
+    /// not include it.
     pub(crate) fn is_foreign(&self, stat: &Statx) -> bool {
         stat.stx_mnt_id != self.mount_id
     }
@@ -117,7 +116,7 @@ impl Root {
         self.path.as_os_str().as_bytes()
     }
 
-    /// Where a file of this machine lies in this tree. The file may be missing, its folder not.
+    /// The path of a local file in this tree. The file may be missing, but not its folder.
     pub(crate) fn locate(&self, local: &Path) -> Option<RelPath> {
         let local = std::path::absolute(local).ok()?;
         let folder = local.parent()?.canonicalize().ok()?;
@@ -127,8 +126,8 @@ impl Root {
 }
 
 impl Root {
-    /// Runs the work on a small file. In a file system that lives in memory nothing
-    /// is waited for, and the way to another thread and back costs more than the work.
+    /// Runs work on a small file. In a file system in memory it does not block, and a hop to another thread and back
+    /// would cost more than the work.
     pub(crate) async fn run_short<T: Send + 'static>(
         &self,
         operation: &'static str,

@@ -32,15 +32,14 @@ pub type LocalSink = LocalTree<Writing>;
 /// The side of a [`LocalSink`].
 #[derive(Debug)]
 pub struct Writing {
-    /// Nothing may be written: it was opened to be inspected.
+    /// Whether it was opened to be inspected: nothing may be written.
     inspected: bool,
     trash: Option<Trash>,
 }
 
 impl LocalTree<Writing> {
-    /// Opens the directory at `path` and finds out what it keeps (times, how
-    /// finely, links), with a file and a link that go away again. A missing
-    /// directory is made if the one above it exists.
+    /// Opens the directory at `path` and tests what it keeps (times and their resolution, links, names) with a few
+    /// hidden files, which are removed again. A missing directory is created if its parent exists.
     ///
     /// # Errors
     /// If it cannot be created, read or written.
@@ -48,8 +47,8 @@ impl LocalTree<Writing> {
         Self::open_bounded(path, None)
     }
 
-    /// The same. If the directory is made and `permissions` are given, such as those of the
-    /// source's root, it grants its group and others nothing beyond them.
+    /// The same. If the directory is created and `permissions` are given, such as those of the source's root, it grants
+    /// its group and others nothing beyond them.
     ///
     /// # Errors
     /// As [`LocalSink::open`].
@@ -65,9 +64,8 @@ impl LocalTree<Writing> {
         Ok(Self { root: Arc::new(root), capabilities, side: Writing { inspected: false, trash: None } })
     }
 
-    /// Opens the directory at `path` to be inspected, and writes nothing: what it
-    /// keeps is what file systems of its type are known for. `None` if it does not
-    /// exist yet, and could be created.
+    /// Opens the directory at `path` to be inspected, and writes nothing: its capabilities are those known for its type
+    /// of file system. `None` if it does not exist yet and could be created.
     ///
     /// # Errors
     /// As [`LocalSink::check`], or if it cannot be read.
@@ -81,26 +79,24 @@ impl LocalTree<Writing> {
         Ok(Some(Self { root: Arc::new(root), capabilities, side: Writing { inspected: true, trash: None } }))
     }
 
-    /// The same, of a sink of which another one found out what it can keep.
+    /// The same sink, with capabilities that another one has tested.
     #[must_use]
     pub fn with_capabilities(self, capabilities: Capabilities) -> Self {
         Self { capabilities, ..self }
     }
 
-    /// With a place for what is discarded ([`Sink::discard`]): the directory `dir`
-    /// on the same file system, made if it is missing and the one above it exists.
-    /// A tree that is only inspected creates none; it reports where it would be.
+    /// With a trash ([`Sink::discard`]): the directory `dir` on the same file system, which is created if it is missing
+    /// and its parent exists. A tree that is only inspected does not create it, but reports where it would be.
     ///
     /// # Errors
-    /// If it cannot be created or read, lies on another file system (nothing can be
-    /// moved there at once), or is or holds the tree itself.
+    /// If it cannot be created or read, lies on another file system (files cannot be renamed into it), or is or
+    /// contains the tree itself.
     pub fn with_trash(mut self, dir: &Path) -> std::result::Result<Self, OpenError> {
         self.side.trash = Some(Trash::at(dir, &self.root, !self.side.inspected)?);
         Ok(self)
     }
 
-    /// Where the place for what is discarded lies in this tree, if it lies in it:
-    /// what is there is no part of what the tree holds.
+    /// The path of the trash in this tree, if it lies in it. It is not part of the tree's content.
     pub fn trash_inside(&self) -> Option<RelPath> {
         self.side.trash.as_ref().and_then(Trash::inside)
     }
@@ -108,20 +104,19 @@ impl LocalTree<Writing> {
     /// Checks that `path` is a directory, or that one could be created there, and changes nothing.
     ///
     /// # Errors
-    /// If it is something else, or the directory above it does not exist.
+    /// If it is something else, or its parent does not exist.
     pub fn check(path: &Path) -> std::result::Result<(), OpenError> {
         create_root::check(path)
     }
 }
 
-/// What the tree keeps, found out also where the root is not writable for its owner.
+/// Tests what the tree keeps, even if the root is not writable for its owner.
 fn probed(root: &Root) -> io::Result<Capabilities> {
     let name = RelPath::new(towpath_backend::probe::name("")).map_err(io::Error::other)?;
     root.with_write_access(&[&name], || probe::capabilities(root))
 }
 
-/// The mode of a new directory before the umask: its group and others get no more than
-/// `permissions`, if there are any.
+/// The mode of a new directory before the umask: its group and others get no more than `permissions`, if given.
 fn dir_mode(permissions: Option<u32>) -> u32 {
     permissions.map_or(0o777, |bits| bits & 0o077 | 0o700)
 }
@@ -191,15 +186,15 @@ impl Sink for LocalTree<Writing> {
             return Err(Error::from_io("create directory", path, Errno::EXIST.into()));
         }
         let mode = Mode::from_raw_mode(dir_mode(permissions));
-        let make = move |dir: &Dir<'_>, name: &OsStr| {
-            mkdirat(dir, name, mode).map_err(|error| writer::name_refused(error.into()))
+        let create = move |dir: &Dir<'_>, name: &OsStr| {
+            mkdirat(dir, name, mode).map_err(|error| writer::invalid_name(error.into()))
         };
-        self.change("create directory", path, make).await
+        self.change("create directory", path, create).await
     }
 
     async fn create_symlink(&self, path: &RelPath, target: &[u8]) -> Result<()> {
         if !self.capabilities.symlinks {
-            let cause = "the file system holds no symbolic links";
+            let cause = "the file system has no symbolic links";
             return Err(Error::new(ErrorKind::Unsupported, "create link", path, cause));
         }
         let target = OsStr::from_bytes(target).to_owned();
@@ -208,7 +203,7 @@ impl Sink for LocalTree<Writing> {
 
     async fn create_hard_link(&self, existing: &RelPath, path: &RelPath) -> Result<()> {
         if !self.capabilities.hard_links {
-            let cause = "the file system gives files one name only";
+            let cause = "the file system has no hard links";
             return Err(Error::new(ErrorKind::Unsupported, "link", path, cause));
         }
         let paths = vec![existing.clone(), path.clone()];
@@ -218,7 +213,7 @@ impl Sink for LocalTree<Writing> {
 
     async fn rename(&self, from: &RelPath, to: &RelPath) -> Result<()> {
         if !self.capabilities.renames {
-            let cause = "the file system does not rename in one step";
+            let cause = "the file system cannot rename in one step";
             return Err(Error::new(ErrorKind::Unsupported, "rename", to, cause));
         }
         let (old, new) = (from.clone(), to.clone());
@@ -269,11 +264,11 @@ impl Sink for LocalTree<Writing> {
 
     async fn discard(&self, path: &RelPath) -> Result<()> {
         let Some(place) = self.side.trash.as_ref().and_then(Trash::root) else {
-            let cause = "there is no place for what is discarded";
+            let cause = "there is no trash";
             return Err(Error::new(ErrorKind::Unsupported, "discard", path, cause));
         };
         if self.trash_inside().is_some_and(|inside| trash::holds(&inside, path)) {
-            return Err(Error::new(ErrorKind::Unsupported, "discard", path, "was discarded before"));
+            return Err(Error::new(ErrorKind::Unsupported, "discard", path, "is in the trash already"));
         }
         let at = path.clone();
         self.change_at("discard", path, vec![path.clone()], move |root| trash::discard(root, &place, &at)).await

@@ -8,7 +8,7 @@ use towpath_backend::{Capabilities, FileReader, ReadOptions, RelPath, Result, So
 use crate::attributes;
 use crate::blocking::blocking;
 use crate::holes::may_have_holes;
-use crate::reader::{self, LocalReader, read_exactly, read_once, refuse_all_but_files};
+use crate::reader::{self, LocalReader, check_is_file, read_exactly, read_once};
 use crate::root::{OpenError, Root};
 use crate::stat::{metadata_of, stat_open};
 use crate::tree::LocalTree;
@@ -77,12 +77,12 @@ impl Source for LocalTree<Reading> {
             let before = buffer.len();
             let read = read_once(&file, limit_bytes, &mut buffer);
             let mut stat = stat_open(&file)?;
-            // What it is says more than the number that reading it gave.
-            refuse_all_but_files(&metadata_of(&stat))?;
+            // Its kind says more than the error of reading it.
+            check_is_file(&metadata_of(&stat))?;
             read?;
             let read_bytes = buffer.len() - before;
             if read_bytes < limit_bytes && stat.stx_size != read_bytes as u64 {
-                // The call came back early, or the size is wrong: only no more bytes are the end.
+                // The call returned early, or the size is wrong: the end is where no more bytes come.
                 read_exactly(&file, read_bytes as u64, limit_bytes - read_bytes, &mut buffer)?;
                 stat = stat_open(&file)?;
             }

@@ -1,4 +1,4 @@
-//! What the kernel says of a file, and what that means here.
+//! Metadata from statx.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -6,12 +6,12 @@ use std::os::fd::AsFd;
 use rustix::fs::{AtFlags, FileType, Statx, StatxFlags, StatxTimestamp, statx};
 use towpath_backend::{FileId, Kind, Metadata, Owner, Timestamp};
 
-/// What is asked of statx.
+/// The requested fields of statx.
 pub(crate) const STATX: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::BTIME).union(StatxFlags::MNT_ID);
-/// Links themselves are checked, and nothing is mounted by it.
+/// Stats links themselves, and triggers no automount.
 pub(crate) const NO_FOLLOW: AtFlags = AtFlags::SYMLINK_NOFOLLOW.union(AtFlags::NO_AUTOMOUNT);
 
-/// What statx says of an open file.
+/// The result of statx for an open file.
 pub(crate) fn stat_open(file: impl AsFd) -> io::Result<Statx> {
     Ok(statx(file, "", AtFlags::EMPTY_PATH, STATX)?)
 }
@@ -33,7 +33,7 @@ pub(crate) fn metadata_of(stat: &Statx) -> Metadata {
     Metadata {
         accessed: Some(time(&stat.stx_atime)),
         changed: Some(time(&stat.stx_ctime)),
-        // Where the file system has none, the kernel leaves the bit unset.
+        // If the file system has no creation time, the kernel leaves the bit unset.
         created: (stat.stx_mask & StatxFlags::BTIME.bits() != 0).then(|| time(&stat.stx_btime)),
         permissions: Some(mode & 0o7777),
         owner: Some(Owner { user: stat.stx_uid, group: stat.stx_gid }),

@@ -1,4 +1,4 @@
-//! The place where what is discarded goes, on the file system of the tree.
+//! The trash: a directory for discarded files, on the file system of the tree.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::DirBuilder;
@@ -18,27 +18,27 @@ use crate::overlap::{Overlap, overlap};
 use crate::root::{OpenError, Root};
 use crate::stat::{NO_FOLLOW, STATX, metadata_of, stat_open};
 
-/// How often one path can be discarded.
+/// How many times one path can be discarded.
 const MAX_SAME: u32 = 10_000;
 /// The longest name of most file systems.
 const NAME_BYTES: usize = 255;
-/// Nobody else's: a directory that protected what was in it did so for a reason.
+/// Private: directories may have protected the files in them for a reason.
 const DIR_MODE: u32 = 0o700;
 
-/// The place for what is discarded.
+/// The directory for discarded files.
 #[derive(Debug)]
 pub(crate) struct Trash {
-    /// `None` where nothing may be written and it is missing.
+    /// `None` if it is missing and nothing may be written.
     root: Option<Arc<Root>>,
-    /// Where it lies in the tree, if there.
+    /// Its path in the tree, if it lies there.
     inside: Option<RelPath>,
 }
 
 impl Trash {
-    /// Opens the directory, and makes it if it is missing and `make` says so.
-    pub(crate) fn at(dir: &Path, tree: &Root, make: bool) -> Result<Self, OpenError> {
+    /// Opens the directory; creates it if it is missing and `create` is set.
+    pub(crate) fn at(dir: &Path, tree: &Root, create: bool) -> Result<Self, OpenError> {
         let resolver = |fd| tree.resolver.like(fd);
-        if make {
+        if create {
             // It may lie in a directory of the tree that is not writable for its owner.
             let inside = tree.locate(dir).filter(|_| !dir.exists());
             let _holds = inside.and_then(|inside| tree.hold_dirs_above(&inside).ok());
@@ -51,14 +51,14 @@ impl Trash {
         }
         if !dir.exists() {
             create_root::check(dir)?;
-            // What is missing can only lie in the tree, neither be it nor hold it.
+            // A missing directory may lie in the tree, but cannot be or contain it.
             return Ok(Self { root: None, inside: tree.locate(dir) });
         }
         let root = Root::with(dir, resolver).map_err(|error| OpenError::io(dir, "be read", &error))?;
         Self::of(root, dir, tree)
     }
 
-    /// The same of an opened directory, if things can be moved there.
+    /// The same for an open directory, if files can be moved there.
     fn of(root: Root, dir: &Path, tree: &Root) -> Result<Self, OpenError> {
         let failed = |error| OpenError::io(dir, "be checked", &error);
         match overlap(&root.path, &tree.path).map_err(failed)? {
@@ -67,11 +67,11 @@ impl Trash {
             Some(Overlap::SourceInSink) | None => {}
         }
         let device = |root: &Root| stat_open(root.resolver.root()).map(|stat| (stat.stx_dev_major, stat.stx_dev_minor));
-        // Between two mounts of one file system nothing can be moved either.
+        // Files cannot be moved between two mounts of one file system either.
         if device(&root).map_err(failed)? != device(tree).map_err(failed)? || root.mount_id != tree.mount_id {
             return Err(OpenError::new(
                 dir,
-                "is not on the file system of the destination: nothing can be moved there",
+                "is not on the file system of the destination: files cannot be moved there",
             ));
         }
         let inside = root.path.strip_prefix(&tree.path).ok();
@@ -88,18 +88,18 @@ impl Trash {
     }
 }
 
-/// Whether `path` is `dir` or lies in it.
+/// Whether `path` is `dir` or lies below it.
 pub(crate) fn holds(dir: &RelPath, path: &RelPath) -> bool {
     path.as_bytes().strip_prefix(dir.as_bytes()).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
-/// Moves a file or a link to the same path in `trash`; what is there stays.
+/// Moves a file or a link to the same path in `trash`, without replacing anything.
 pub(crate) fn discard(tree: &Root, trash: &Root, path: &RelPath) -> io::Result<()> {
     let (from, name) = tree.resolver.parent(path)?;
     if metadata_of(&statx(&from, name, NO_FOLLOW, STATX)?).kind == Kind::Dir {
         return Err(Errno::ISDIR.into());
     }
-    // Most of the time the directory is there from the file before.
+    // Usually the directory exists already, from a previous file.
     if let Ok((to, _)) = trash.resolver.parent(path) {
         return move_to(from, name, to);
     }
@@ -110,8 +110,8 @@ pub(crate) fn discard(tree: &Root, trash: &Root, path: &RelPath) -> io::Result<(
     move_to(from, name, to)
 }
 
-/// Opens a directory, and makes it if it is missing. A file or a link of that
-/// name was discarded before: then one with another name.
+/// Opens a directory; creates it if it is missing. If a file or link with this name was discarded before, uses another
+/// name.
 fn enter(dir: impl AsFd, name: &OsStr) -> io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     for name in names(name) {
@@ -127,14 +127,14 @@ fn enter(dir: impl AsFd, name: &OsStr) -> io::Result<OwnedFd> {
     Err(Errno::EXIST.into())
 }
 
-/// Moves `name` to the first of its names in `to` that is free.
+/// Moves `name` to its first free name in `to`.
 fn move_to(from: impl AsFd, name: &OsStr, to: impl AsFd) -> io::Result<()> {
     for free in names(name) {
         match rename_new(&from, name, &to, &free) {
             Err(Errno::EXIST) => {}
             // Another file system is mounted in the tree.
             Err(Errno::XDEV) => {
-                let problem = "lies on another file system than what is discarded";
+                let problem = "lies on another file system than the trash";
                 return Err(io::Error::new(io::ErrorKind::Unsupported, problem));
             }
             result => return Ok(result?),
@@ -143,10 +143,10 @@ fn move_to(from: impl AsFd, name: &OsStr, to: impl AsFd) -> io::Result<()> {
     Err(Errno::EXIST.into())
 }
 
-/// Renames, and replaces nothing.
+/// Renames without replacing anything.
 fn rename_new(from: impl AsFd, name: &OsStr, to: impl AsFd, new: &OsStr) -> Result<(), Errno> {
     match renameat_with(&from, name, &to, new, RenameFlags::NOREPLACE) {
-        // NFS and others cannot promise it: then who discards at the same moment must not be another.
+        // NFS and others do not support it: then nobody else may discard at the same moment.
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => match statx(&to, new, NO_FOLLOW, STATX) {
             Ok(_) => Err(Errno::EXIST),
             Err(Errno::NOENT) => renameat(from, name, to, new),
@@ -156,7 +156,7 @@ fn rename_new(from: impl AsFd, name: &OsStr, to: impl AsFd, new: &OsStr) -> Resu
     }
 }
 
-/// The name itself, then with `~1`, `~2`, … behind it, cut so that it fits.
+/// The name itself, then with `~1`, `~2`, … appended, shortened if need be.
 fn names(name: &OsStr) -> impl Iterator<Item = OsString> {
     let numbered = move |n: u32| {
         let suffix = format!("~{n}");
@@ -169,7 +169,7 @@ fn names(name: &OsStr) -> impl Iterator<Item = OsString> {
     std::iter::once(name.to_owned()).chain((1..MAX_SAME).map(numbered))
 }
 
-/// Without the last byte, and without those before it that begin the same character.
+/// The name without its last character, or without its last byte if it is not UTF-8.
 fn without_last_char(name: &[u8]) -> &[u8] {
     let is_utf8 = std::str::from_utf8(name).is_ok();
     let mut kept = &name[..name.len().saturating_sub(1)];
@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbered_names_fit_and_stay_text() {
+    fn numbered_names_fit_and_stay_valid_utf8() {
         let numbered = |name: &[u8]| names(OsStr::from_bytes(name)).nth(12).unwrap().as_bytes().to_vec();
         assert_eq!(numbered(b"file"), b"file~12");
         assert_eq!(numbered(&[b'n'; 255]), [&[b'n'; 252][..], b"~12"].concat());
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_lies_in_a_directory_and_not_beside_it() {
+    fn a_path_lies_in_a_directory_only_by_whole_names() {
         let path = |text| RelPath::new(text).unwrap();
         for (inside, at) in [(true, "a/b"), (true, "a/b/c"), (false, "a/bc"), (false, "a"), (false, "c")] {
             assert_eq!(holds(&path("a/b"), &path(at)), inside, "{at}");

@@ -12,13 +12,14 @@ use crate::blocking::blocking;
 use crate::root::Root;
 use crate::{identity, listing};
 
-/// A mounted tree that is used as one side of a migration: as a [`LocalSource`](crate::LocalSource) or a
-/// [`LocalSink`](crate::LocalSink). A source is never written to: it is no [`Sink`](towpath_backend::Sink).
+/// A mounted tree as one side of a migration: a [`LocalSource`](crate::LocalSource) or a
+/// [`LocalSink`](crate::LocalSink). A source is never written to, as it does not implement
+/// [`Sink`](towpath_backend::Sink).
 #[derive(Debug)]
 pub struct LocalTree<Side> {
     pub(crate) root: Arc<Root>,
     pub(crate) capabilities: Capabilities,
-    /// What only this side has.
+    /// The state of this side.
     pub(crate) side: Side,
 }
 
@@ -40,8 +41,7 @@ impl<Side: Send + Sync> Tree for LocalTree<Side> {
         self.root.locate(local)
     }
 
-    /// The root is opened again by its path: the handle that is held would show an unmounted share as if it were still
-    /// there.
+    /// The root is opened again by its path: the existing handle would still show a share that was unmounted.
     async fn identity(&self) -> Result<Identity> {
         let path = self.root.path.clone();
         let identify = move || {
@@ -51,7 +51,7 @@ impl<Side: Send + Sync> Tree for LocalTree<Side> {
         blocking("stat", &RelPath::root(), identify).await
     }
 
-    /// How full the file system is, no cache knows: NFS and SMB ask the server each time.
+    /// The free space is not cached: NFS and SMB ask the server each time.
     async fn round_trip(&self) -> Result<()> {
         let root = Arc::clone(&self.root);
         blocking("reach", &RelPath::root(), move || Ok(fstatvfs(root.resolver.root()).map(drop)?)).await

@@ -1,5 +1,5 @@
-//! File systems that show directories of others: bindfs, mergerfs, overlayfs. Neither device nor
-//! inode reveals there that two directories are one.
+//! File systems that show directories of others: bindfs, mergerfs, overlayfs. With these, device and inode do not
+//! reveal that two directories are the same.
 
 use std::collections::VecDeque;
 use std::ffi::OsStr;
@@ -17,18 +17,18 @@ use crate::filesystem::FileSystem;
 use crate::mounts::Mount;
 use crate::named::Named as _;
 
-/// Files of a source that are compared.
+/// The number of files of a source that are compared.
 const SAMPLE_FILES: usize = 32;
-/// Entries of a source among which these are searched.
+/// The number of entries of a source that are searched for them.
 const SAMPLE_ENTRIES: usize = 1000;
-/// Room for the branches of a mergerfs.
+/// The buffer for the branches of a mergerfs.
 const BRANCHES_BYTES: usize = 65_536;
 
-/// The directories that the canonical `path` on `mount` shows, as far as the mount shows.
+/// The directories that the canonical `path` on `mount` shows, as far as the mount reveals them.
 pub(crate) fn shown_by(mount: &Mount, path: &Path) -> Vec<PathBuf> {
     let Some(inside) = mount.inside(path) else { return Vec::new() };
     let roots = match mount.kind.as_str() {
-        // What is written goes there; what lies in the lower ones stays as it is.
+        // Writes go there; the lower directories stay unchanged.
         "overlay" => mount.option("upperdir").into_iter().map(<[u8]>::to_vec).collect(),
         "fuse.mergerfs" => branches(&mount.point),
         kind if kind.starts_with("fuse") => vec![mount.source.as_bytes().to_vec()],
@@ -38,8 +38,8 @@ pub(crate) fn shown_by(mount: &Mount, path: &Path) -> Vec<PathBuf> {
     roots.filter(|root| root.is_absolute() && root.is_dir()).map(|root| root.join(&inside)).collect()
 }
 
-/// The directories that a mergerfs joins. It names them with what they have in common cut off as
-/// what is mounted, and whole in an attribute of a file of its own: `/a/one=RW:/a/two=NC`.
+/// The directories that a mergerfs joins. Its mount source names them without their common prefix, and an attribute of
+/// a special file names them in full: `/a/one=RW:/a/two=NC`.
 fn branches(mount_point: &Path) -> Vec<Vec<u8>> {
     let mut value = Vec::with_capacity(BRANCHES_BYTES);
     if getxattr(mount_point.join(".mergerfs"), "user.mergerfs.branches", spare_capacity(&mut value)).is_err() {
@@ -49,12 +49,12 @@ fn branches(mount_point: &Path) -> Vec<Vec<u8>> {
     value.split(|&b| b == b':').map(path).collect()
 }
 
-/// Whether `sink` shows the files of `source`: most of a sample have the same size, mtime and
-/// ctime, to the nanosecond. Nobody can set a ctime, so that no copy has its original's.
+/// Whether `sink` shows the files of `source`: most of a sample have the same size, mtime and ctime, to the nanosecond.
+/// As a ctime cannot be set, no copy has that of its original.
 ///
-/// Asked only where one of them lies on a file system that shows others'.
+/// Compares only if one of them lies on a file system that shows files of others.
 pub(crate) fn shows_the_same(source: &Path, sink: &Path) -> io::Result<bool> {
-    // A client may still show a directory that its server has just removed.
+    // A client may still show a directory that was just removed on the server.
     let opened = fs::metadata(sink).and_then(|found| Ok((FileSystem::of(fs::File::open(sink)?)?, found.dev())));
     let (there, device) = match opened {
         Err(error) if is_gone(&error) => return Ok(false),
@@ -65,20 +65,20 @@ pub(crate) fn shows_the_same(source: &Path, sink: &Path) -> io::Result<bool> {
     if device == fs::metadata(source).named("stat", source)?.dev() || !(here.shows_others() || there.shows_others()) {
         return Ok(false);
     }
-    // FUSE numbers files as it likes; an overlay shows their own numbers.
-    let numbers_tell = !here.is_fuse() && !there.is_fuse();
+    // FUSE assigns its own inode numbers; an overlay shows the original ones.
+    let has_same_inodes = !here.is_fuse() && !there.is_fuse();
     let (mut compared, mut same) = (0, 0);
     for (file, shown) in Sample::of(source, sink).take(SAMPLE_FILES) {
         compared += 1;
         let is_same = (file.len(), file.mtime(), file.mtime_nsec()) == (shown.len(), shown.mtime(), shown.mtime_nsec())
             && (file.ctime(), file.ctime_nsec()) == (shown.ctime(), shown.ctime_nsec())
-            && (!numbers_tell || file.ino() == shown.ino());
+            && (!has_same_inodes || file.ino() == shown.ino());
         same += usize::from(is_same);
     }
     Ok(same * 2 > compared)
 }
 
-/// Files that have the same name in two trees, from the top down. What cannot be read is skipped.
+/// Files with the same path in two trees, from the top down. Entries that cannot be read are skipped.
 struct Sample<'a> {
     trees: [&'a Path; 2],
     dirs: VecDeque<PathBuf>,
@@ -114,7 +114,7 @@ impl Iterator for Sample<'_> {
             let (Ok(one), Ok(other)) = (entry.metadata(), fs::symlink_metadata(sink.join(&path))) else { continue };
             if one.is_dir() && other.is_dir() {
                 self.dirs.push_back(path);
-            // A time in whole seconds may be two files'.
+            // Two files may have the same time in whole seconds.
             } else if one.is_file() && other.is_file() && one.ctime_nsec() != 0 {
                 return Some((one, other));
             }

@@ -1,4 +1,4 @@
-//! The suite of all backends, on a kernel that has no openat2.
+//! The conformance suite, as on a kernel without openat2.
 
 use towpath_backend::conformance::Fixture;
 use towpath_backend::{Sink, Source};

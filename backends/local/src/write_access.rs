@@ -1,9 +1,9 @@
-//! Write access that the owner's permissions do not grant, for the time of one operation.
+//! Write access that the owner's permissions do not grant, for one operation.
 //!
-//! A run that keeps permissions leaves directories that are not writable (0555) and files that are not (0444). The next
-//! run, unless it is root's, could then change nothing there. Where an operation is denied, the permissions of what
-//! this process owns are lifted (owner `rwx` of a directory, owner `w` of a file), the operation runs again, and the
-//! permissions are restored, also if it fails. Group and others gain nothing.
+//! A run that keeps permissions leaves directories (0555) and files (0444) that are not writable. The next run, unless
+//! it runs as root, could then change nothing there. If an operation is denied, the permissions of entries that this
+//! process owns are lifted (owner `rwx` of a directory, owner `w` of a file), the operation runs again, and the
+//! permissions are restored, also if it fails. Group and others get no additional access.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -18,7 +18,7 @@ use crate::named;
 use crate::root::Root;
 use crate::stat::metadata_of_open;
 
-/// What a change in a directory needs, and what passing through one needs.
+/// The owner's bits that a change in a directory needs, and that passing through one needs.
 const CHANGE: u32 = 0o300;
 const PASS: u32 = 0o100;
 
@@ -34,7 +34,7 @@ impl Root {
             Err(error) if is_denied(&error) => error,
             done => return done,
         };
-        // What cannot be lifted leaves the operation's own error.
+        // If nothing can be lifted, the operation's own error is returned.
         let holds: Vec<_> = paths.iter().filter_map(|path| self.hold_dirs_above(path).ok()).flatten().collect();
         if holds.is_empty() {
             return Err(self.explain_denied(paths, denied));
@@ -42,7 +42,7 @@ impl Root {
         restored(holds, work())
     }
 
-    /// Lifts the permissions of the directories above `path`, from the root down, where an operation there needs it.
+    /// Lifts the permissions of the ancestors of `path`, from the root down, where an operation needs it.
     pub(crate) fn hold_dirs_above(&self, path: &RelPath) -> io::Result<Vec<Hold<'_>>> {
         let mut holds = Vec::new();
         for dir in dirs_above(path) {
@@ -52,16 +52,17 @@ impl Root {
         Ok(holds)
     }
 
-    /// Opens the file at `path` for writing by `open`. If that is denied, once more while its owner may write to it.
+    /// Opens the file at `path` for writing with `open`. If that is denied, tries again while its owner may write to
+    /// it.
     pub(crate) fn open_with_write_access<T>(&self, path: &RelPath, open: impl Fn() -> io::Result<T>) -> io::Result<T> {
         let denied = match open() {
             Err(error) if is_denied(&error) => error,
             done => return done,
         };
-        // If there is none, or it cannot be reached, the directory is at fault.
+        // If it is missing or cannot be opened, the directory is the cause.
         let Ok(handle) = self.resolver.pin(path) else { return Err(denied) };
         match self.write_access.lift(&handle, FILE_BITS) {
-            // What is open stays open for writing.
+            // The file stays open for writing.
             Ok(Some(hold)) => restored(vec![hold], open()),
             Ok(None) => Err(explain_denied_file(&handle, denied)),
             Err(_) => Err(denied),
@@ -74,7 +75,7 @@ impl Root {
             for dir in dirs_above(path) {
                 let Ok(handle) = self.resolver.pin(&dir) else { break };
                 let needs = if path.parent().as_ref() == Some(&dir) { Access::WRITE_OK } else { Access::EXEC_OK };
-                if let Some(owner) = stranger(&handle)
+                if let Some(owner) = other_owner(&handle)
                     && accessat(&handle, ".", needs | Access::EXEC_OK, AtFlags::EACCESS).is_err()
                 {
                     let what = if dir.is_root() { "the root directory".to_owned() } else { format!("directory {dir}") };
@@ -86,7 +87,7 @@ impl Root {
     }
 }
 
-/// The directories that hold `path`, the root first.
+/// The ancestors of `path`, from the root down.
 fn dirs_above(path: &RelPath) -> impl Iterator<Item = RelPath> + use<> {
     let mut dirs: Vec<_> = std::iter::successors(path.parent(), RelPath::parent).collect();
     dirs.reverse();
@@ -95,14 +96,14 @@ fn dirs_above(path: &RelPath) -> impl Iterator<Item = RelPath> + use<> {
 
 /// The error with its cause and remedy, if the file belongs to another user.
 fn explain_denied_file(handle: &OwnedFd, denied: io::Error) -> io::Error {
-    match stranger(handle) {
+    match other_owner(handle) {
         Some(owner) => not_ours("the file", owner, ", or let it be replaced (--write-mode atomic)", &denied),
         None => denied,
     }
 }
 
-/// The owner, if that is another user than this process's.
-fn stranger(handle: &OwnedFd) -> Option<Owner> {
+/// The owner, if it is another user than that of this process.
+fn other_owner(handle: &OwnedFd) -> Option<Owner> {
     metadata_of_open(handle).ok()?.owner.filter(|owner| owner.user != geteuid().as_raw())
 }
 
@@ -115,7 +116,7 @@ fn not_ours(what: &str, owner: Owner, or: &str, denied: &io::Error) -> io::Error
     io::Error::new(denied.kind(), text)
 }
 
-/// The result of what was done while permissions were lifted, once they are restored, the deepest first.
+/// Restores lifted permissions, the deepest first; returns the result of the operation, or else the error of restoring.
 fn restored<T>(holds: Vec<Hold<'_>>, result: io::Result<T>) -> io::Result<T> {
     let mut restored = Ok(());
     for hold in holds.into_iter().rev() {

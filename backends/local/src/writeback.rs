@@ -1,10 +1,9 @@
 //! Write-back that starts at once, within a bounded window.
 //!
-//! The kernel keeps written pages until a threshold or the close. On a mount
-//! that makes a copy half-duplex (nothing is sent while it reads) and a
-//! bandwidth limit a fiction (what was paced leaves in one burst later). So
-//! each written step is started in flight at once; no more than a window of
-//! bytes is in flight; and what has arrived leaves the page cache.
+//! The kernel keeps written pages until a threshold or the close. On a network mount this makes a copy half-duplex
+//! (nothing is sent while it reads) and a bandwidth limit ineffective (paced writes are sent in one burst later). So
+//! write-back of each written step starts at once; at most a window of bytes is in flight; and bytes that have arrived
+//! are dropped from the page cache.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -20,73 +19,72 @@ use rustix::fs::{Advice, fadvise};
 use crate::calls::sync_range;
 use crate::in_flight::InFlightWindow;
 
-/// The most bytes of one file in flight at a time: at a Gigabit 70 ms, so that the
-/// link stays busy, and a stop is quick.
+/// The most bytes of one file in flight at a time: 70 ms at one Gigabit, so that the link stays busy, and a stop is
+/// quick.
 const WINDOW_BYTES: u64 = 8 << 20;
-/// What a file may have in flight over a network even where the others fill it.
+/// The bytes that a file may have in flight over a network even if the other files fill the window.
 const LEAST_WINDOW_BYTES: u64 = 256 << 10;
-/// What is waited for at once, of a window of this size.
+/// The most bytes that are waited for at once.
 const DRAIN_BYTES: u64 = 2 << 20;
 
 const PAGE_BYTES: u64 = 4 << 10;
-/// No less is started at once, but for the first of a file.
+/// The least bytes for which write-back is started, except for the first ones of a file.
 const MIN_START_BYTES: u64 = 16 << 10;
-/// No more is gathered before it is started: the first blocks of eight files that each waited for a second one
-/// left a link idle for a third of a second.
+/// The most bytes that are gathered before write-back is started: when the first blocks of eight files waited for
+/// second ones, the link was idle for a third of a second.
 const MAX_START_BYTES: u64 = 256 << 10;
 
-/// No less leaves the page cache at once, over a network.
+/// The least bytes that are dropped from the page cache at once, over a network.
 const LEAVE_BYTES: u64 = 4 << 20;
-/// No more of a file is kept there after it has arrived.
+/// The most bytes of a file that stay in the page cache after they have arrived.
 const MAX_KEPT_BYTES: u64 = 32 << 20;
 
-/// Stretches of one file in flight at a time, however small: a bound for what is kept of them.
-const MAX_STRETCHES: usize = 1024;
+/// The most ranges of one file in flight at a time, which bounds the memory for them.
+const MAX_RANGES: usize = 1024;
 
-/// The write-back of one file that is written from its start to its end, with
-/// holes left out: what lies between two stretches costs nothing.
+/// The write-back of one file that is written from start to end, without its holes: gaps between two ranges cost
+/// nothing.
 #[derive(Debug)]
 pub(crate) struct WriteBack {
     /// The most bytes in flight at a time.
     window_bytes: u64,
-    /// What this file shares with the others, if it goes over a network.
+    /// The window that it shares with the other files, over a network.
     window: Option<Arc<InFlightWindow>>,
-    /// What was started and has not arrived for sure, the oldest first.
+    /// The ranges whose write-back was started and which may not have arrived, the oldest first.
     in_flight: VecDeque<Range<u64>>,
-    /// The bytes in it.
+    /// The number of bytes in them.
     bytes: u64,
-    /// What was written and not started yet; the close starts it at the latest.
+    /// The range that was written without starting its write-back; the close starts it at the latest.
     waiting: Option<Range<u64>>,
-    /// What has arrived and is still in the page cache.
+    /// The range that has arrived and is still in the page cache.
     kept: Option<Range<u64>>,
-    /// A thread that makes some of it leave.
+    /// A thread that drops pages from the page cache.
     leaving: Option<JoinHandle<()>>,
 }
 
 impl WriteBack {
-    /// For a disk: the window is as it is.
+    /// For a disk: with a fixed window.
     pub(crate) fn to_disk() -> Self {
         let in_flight = VecDeque::new();
         Self { window_bytes: WINDOW_BYTES, window: None, in_flight, bytes: 0, waiting: None, kept: None, leaving: None }
     }
 
-    /// Over a network: no more than the way holds, with all other files.
+    /// Over a network: with a window for all files together, as large as the link needs.
     pub(crate) fn over_network(window: Arc<InFlightWindow>) -> Self {
         let mut write_back = Self::to_disk();
         write_back.window = Some(window);
         write_back
     }
 
-    /// From now on no more than `bytes` are in flight at a time.
+    /// Limits the bytes in flight from now on.
     pub(crate) fn limit(&mut self, bytes: u64) {
         self.window_bytes = bytes.min(WINDOW_BYTES);
     }
 
-    /// Starts what was just written in flight, and waits for older bytes if
-    /// the window is full.
+    /// Starts the write-back of a range that was just written, and waits for older bytes if the window is full.
     ///
     /// # Errors
-    /// Errors of writing that show only now, such as a full disk.
+    /// Write errors that show only now, such as a full disk.
     pub(crate) fn written(&mut self, file: &File, offset: u64, length: u64) -> io::Result<()> {
         let Some(start) = self.gather(offset..offset.saturating_add(length)) else { return Ok(()) };
         sync_range(file, start.start, start.end - start.start, libc::SYNC_FILE_RANGE_WRITE)?;
@@ -102,11 +100,11 @@ impl WriteBack {
         Ok(())
     }
 
-    /// Makes what has arrived leave the page cache.
+    /// Drops bytes that have arrived from the page cache.
     ///
-    /// An NFS client first has the server commit it, which is a flush of its disk: so it is done seldom. And that
-    /// request travels behind all that is in flight; when its answer is here, nothing is in flight any more: so
-    /// others wait for it than who writes.
+    /// For this, an NFS client first has the server commit them, which flushes its disk: so it is done rarely. That
+    /// request waits behind everything in flight, and when its response arrives, nothing is in flight any more: so
+    /// another thread waits for it, not the writer.
     fn leave_cache(&mut self, file: &File, arrived: Range<u64>) {
         if self.window.is_none() {
             return drop_from_cache(file, &arrived);
@@ -129,14 +127,14 @@ impl WriteBack {
         }
     }
 
-    /// Waits until nobody else holds the file.
+    /// Waits until no other thread holds the file.
     fn end_leaving(&mut self) {
         if let Some(leaving) = self.leaving.take() {
             let _ended = leaving.join();
         }
     }
 
-    /// All has arrived: the data were flushed.
+    /// Marks everything as arrived: the data were flushed.
     pub(crate) fn all_arrived(&mut self) {
         let bytes = std::mem::take(&mut self.bytes);
         self.in_flight.clear();
@@ -149,16 +147,14 @@ impl WriteBack {
         }
     }
 
-    /// Adds what was just written to what waits to be started; returns what is to be
-    /// started now.
+    /// Adds a written range to the one that waits; returns the range whose write-back should start now.
     ///
-    /// Each start is a request of its own, so that two small writes are started together,
-    /// and smaller ones more, if the window has room for twice as much. The first of a file
-    /// goes at once.
+    /// Each start is a separate request, so two or more small writes are started together if the window has room for
+    /// twice as much. The first write of a file is started at once.
     fn gather(&mut self, written: Range<u64>) -> Option<Range<u64>> {
         let length = written.end - written.start;
         let waiting = match self.waiting.take() {
-            // What lies between is a hole: nothing to be sent.
+            // The gap between them is a hole, which is not sent.
             Some(waiting) if waiting.end == written.start => waiting.start..written.end,
             Some(waiting) => waiting.start..written.end.max(waiting.end),
             None => written,
@@ -172,7 +168,7 @@ impl WriteBack {
         None
     }
 
-    /// Drops what has arrived by the end; the rest leaves the cache as it ages.
+    /// Drops what has arrived by the end; the rest is evicted from the cache in time.
     pub(crate) fn drop_pages(&mut self, file: &File) {
         self.end_leaving();
         if let Some(first) = self.kept.as_ref().or(self.in_flight.front()) {
@@ -180,19 +176,19 @@ impl WriteBack {
         }
     }
 
-    /// Notes a stretch. A gap smaller than what is waited for at once is taken
-    /// along, so that small holes do not make many small waits.
-    fn started(&mut self, stretch: Range<u64>) {
+    /// Records a range. A gap smaller than what is waited for at once is included, so that small holes do not cause
+    /// many small waits.
+    fn started(&mut self, range: Range<u64>) {
         let small_gap = self.drain_bytes();
         let before = self.bytes;
         match self.in_flight.back_mut() {
-            Some(last) if last.start <= stretch.start && stretch.start.saturating_sub(last.end) < small_gap => {
-                self.bytes += stretch.end.saturating_sub(last.end);
-                last.end = last.end.max(stretch.end);
+            Some(last) if last.start <= range.start && range.start.saturating_sub(last.end) < small_gap => {
+                self.bytes += range.end.saturating_sub(last.end);
+                last.end = last.end.max(range.end);
             }
             _ => {
-                self.bytes += stretch.end - stretch.start;
-                self.in_flight.push_back(stretch);
+                self.bytes += range.end - range.start;
+                self.in_flight.push_back(range);
             }
         }
         if let Some(window) = &self.window {
@@ -203,11 +199,11 @@ impl WriteBack {
     fn is_full(&self) -> bool {
         let shared = || self.window.as_ref().is_some_and(|window| window.is_full());
         self.bytes > self.window_bytes
-            || self.in_flight.len() > MAX_STRETCHES
+            || self.in_flight.len() > MAX_RANGES
             || self.bytes > LEAST_WINDOW_BYTES && shared()
     }
 
-    /// Takes the oldest piece if the window is more than full.
+    /// Takes the oldest piece if the window is exceeded.
     fn next_to_wait_for(&mut self) -> Option<Range<u64>> {
         if !self.is_full() {
             return None;
@@ -225,7 +221,7 @@ impl WriteBack {
 }
 
 impl Drop for WriteBack {
-    /// Whatever became of the file: it takes nothing of the others' share any more, and is open nowhere.
+    /// In any case, its bytes no longer count in the shared window, and no thread holds it open.
     fn drop(&mut self) {
         self.end_leaving();
         if let Some(window) = &self.window {
@@ -243,7 +239,7 @@ impl WriteBack {
     }
 }
 
-/// Of an empty range all that follows. Advice may be refused; nothing depends on it.
+/// An empty range means everything after its start. Advice may be rejected; nothing depends on it.
 fn drop_from_cache(file: &File, range: &Range<u64>) {
     let _advice = fadvise(file, range.start, NonZeroU64::new(range.end - range.start), Advice::DontNeed);
 }
@@ -252,19 +248,19 @@ fn drop_from_cache(file: &File, range: &Range<u64>) {
 mod tests {
     use super::*;
 
-    /// What is waited for when these stretches are written.
-    fn waits(write_back: &mut WriteBack, stretches: impl IntoIterator<Item = Range<u64>>) -> Vec<Range<u64>> {
+    /// The ranges that are waited for when these ranges are written.
+    fn waits(write_back: &mut WriteBack, ranges: impl IntoIterator<Item = Range<u64>>) -> Vec<Range<u64>> {
         let mut waits = Vec::new();
-        for stretch in stretches {
-            write_back.started(stretch);
+        for range in ranges {
+            write_back.started(range);
             while let Some(piece) = write_back.next_to_wait_for() {
-                // Forgotten and not arrived: the window stays as it is.
+                // Forgotten instead of arrived: the window keeps its size.
                 if let Some(window) = &write_back.window {
                     window.forgotten(piece.end - piece.start);
                 }
                 waits.push(piece);
             }
-            assert!(write_back.bytes <= write_back.window_bytes && write_back.in_flight.len() <= MAX_STRETCHES);
+            assert!(write_back.bytes <= write_back.window_bytes && write_back.in_flight.len() <= MAX_RANGES);
         }
         waits
     }
@@ -294,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn over_a_network_all_files_together_have_what_the_way_holds() {
+    fn over_a_network_all_files_share_the_window() {
         let window = Arc::new(InFlightWindow::new());
         let mut files: Vec<_> = (0..20).map(|_| WriteBack::over_network(Arc::clone(&window))).collect();
         let step = 128 << 10;
@@ -314,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn over_a_network_what_arrived_leaves_the_cache_while_writing_goes_on() {
+    fn over_a_network_pages_are_dropped_while_writing_continues() {
         let (file, mut write_back) =
             (tempfile::tempfile().unwrap(), WriteBack::over_network(Arc::new(InFlightWindow::new())));
         let step = LEAVE_BYTES / 4;
@@ -324,10 +320,10 @@ mod tests {
         assert!(write_back.leaving.is_none(), "little is kept for more");
         write_back.leave_cache(&file, 3 * step..4 * step);
         assert!(write_back.leaving.is_some() && write_back.kept.is_none());
-        // One that does not end is waited for in the end.
+        // One that does not end is waited for eventually.
         let (end, ended) = std::sync::mpsc::channel();
         let ends = move || {
-            let _told = ended.recv();
+            let _end = ended.recv();
         };
         write_back.end_leaving();
         write_back.leaving = Some(thread::spawn(ends));
@@ -341,7 +337,7 @@ mod tests {
         write_back.leave_cache(&file, at..at + step);
         assert_eq!(write_back.kept, None);
         write_back.drop_pages(&file);
-        assert!(write_back.leaving.is_none(), "nobody else holds the file when it is closed");
+        assert!(write_back.leaving.is_none(), "no thread holds the file when it is closed");
     }
 
     #[test]
@@ -353,12 +349,12 @@ mod tests {
     }
 
     #[test]
-    fn many_small_stretches_are_bounded_too() {
+    fn many_small_ranges_are_bounded_too() {
         let mut write_back = WriteBack::to_disk();
         let waited = waits(&mut write_back, (0..5000).map(|n| n << 30..(n << 30) + 1));
-        assert_eq!(waited.len(), 5000 - MAX_STRETCHES);
+        assert_eq!(waited.len(), 5000 - MAX_RANGES);
         let close_by =
             waits(&mut write_back, (0..100).map(|n| (5000 << 30) + n * 8192..(5000 << 30) + n * 8192 + 4096));
-        assert_eq!(close_by.len(), 1, "small gaps make no stretches of their own");
+        assert_eq!(close_by.len(), 1, "small gaps do not separate ranges");
     }
 }

@@ -1,4 +1,4 @@
-//! Writes a file: data, write-back, times, and a close that is checked.
+//! Writes a file: data, write-back, times, and a checked close.
 
 use std::fs::File;
 use std::io;
@@ -20,22 +20,20 @@ use crate::root::Root;
 use crate::stat::{NO_FOLLOW, STATX, metadata_of, metadata_of_open, stat_open};
 use crate::writeback::WriteBack;
 
-/// Tries to make or open a file that others make and remove at that moment.
+/// Attempts to create or open a file that others create and remove at the same time.
 const MAX_TRIES: u32 = 10;
 const SETUID_SETGID: u32 = 0o6000;
 
-/// Makes the file, or opens the one that is there and cuts it to nothing. A
-/// file with several names is left to its other names, and created again under this
-/// one: what is written here must not change what they show.
+/// Creates the file, or opens and truncates an existing one. A file with several names is recreated under this name, so
+/// that writing to it does not change the others.
 ///
-/// A link or FIFO in its place is neither followed nor waited for. Modes are those of the umask.
-/// The group and others get no more than `permissions` if there are any; the owner always reads
-/// and writes.
+/// A link or FIFO in its place is neither followed nor waited for. The umask applies. The group and others get no more
+/// than `permissions`, if given; the owner can always read and write.
 pub(crate) fn create(root: &Root, path: &RelPath, permissions: Option<u32>) -> io::Result<File> {
     create_or_open(root, path, permissions).map(|(file, _)| file)
 }
 
-/// Writes a small file whole: what it is now. A file that was made for it does not stay if that fails.
+/// Writes a whole small file; returns its metadata. If that fails, a file that was created for it is removed.
 pub(crate) fn write_whole(
     root: &Root,
     path: &RelPath,
@@ -56,18 +54,18 @@ pub(crate) fn write_whole(
     written
 }
 
-/// The file, and whether it was surely made just now.
+/// The file, and whether it was certainly created just now.
 fn create_or_open(root: &Root, path: &RelPath, permissions: Option<u32>) -> io::Result<(File, bool)> {
     let bound = permissions.map_or(0o777, |bits| bits & 0o077 | 0o700);
     let mut mode = Mode::from_raw_mode(0o666 & bound);
     for _ in 0..MAX_TRIES {
-        let file = match open_or_make(root, path, mode) {
+        let file = match create_or_open_once(root, path, mode) {
             Ok(Opened::Fresh(file)) => return Ok((file, true)),
             Ok(Opened::There(file)) => file,
             Ok(Opened::Gone) => continue,
             // ENXIO: a FIFO without a reader, or a socket.
             Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => return Err(not_a_file()),
-            Err(error) => return Err(name_refused(error)),
+            Err(error) => return Err(invalid_name(error)),
         };
         let metadata = metadata_of_open(&file)?;
         if metadata.kind != Kind::File {
@@ -76,7 +74,7 @@ fn create_or_open(root: &Root, path: &RelPath, permissions: Option<u32>) -> io::
         if metadata.names > 1 {
             let (dir, name) = root.resolver.parent(path)?;
             unlinkat(dir, name, AtFlags::empty())?;
-            // Who could not read the old file shall not read the new one.
+            // The new file must not grant more than the old one.
             mode = Mode::from_raw_mode(metadata.permissions.unwrap_or(0o600) & bound);
             continue;
         }
@@ -91,40 +89,40 @@ fn create_or_open(root: &Root, path: &RelPath, permissions: Option<u32>) -> io::
     Err(Errno::AGAIN.into())
 }
 
-/// Takes from a file with the permissions `bits` what is beyond `bound` before new content comes.
+/// Removes permissions beyond `bound` from a file with the permissions `bits`, before new content is written.
 ///
-/// setuid and setgid go too: new content must not run as the user or group that the old content
-/// ran as. The kernel drops them when a file is written, but not when root writes.
+/// Also removes setuid and setgid: new content must not run as the user or group of the old content. The kernel drops
+/// them when a file is written, but not when root writes.
 fn restrict(file: &File, bits: u32, bound: u32) -> io::Result<()> {
     let restricted = bits & !SETUID_SETGID & (0o7000 | bound);
     if restricted == bits {
         return Ok(());
     }
     match fchmod(file, Mode::from_raw_mode(restricted)) {
-        // Someone else's file that may be written, or a file system whose modes cannot be changed.
-        // That permissions cannot be applied is reported when the file is complete.
+        // A writable file of another user, or a file system whose modes cannot be changed. That permissions cannot be
+        // applied is reported when the file is complete.
         Err(Errno::PERM | Errno::ACCESS | Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL) => Ok(()),
         result => Ok(result?),
     }
 }
 
-/// What opening or making a file came to.
+/// The result of creating or opening a file.
 enum Opened {
     /// It was just created: nothing to stat, nothing to truncate.
     Fresh(File),
-    /// It may have been there.
+    /// It may have existed before.
     There(File),
-    /// It was there, and went in between.
+    /// It existed, and was removed in between.
     Gone,
 }
 
-fn open_or_make(root: &Root, path: &RelPath, mode: Mode) -> io::Result<Opened> {
+fn create_or_open_once(root: &Root, path: &RelPath, mode: Mode) -> io::Result<Opened> {
     let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
     let open = |flags, mode| root.resolver.open(path, flags, mode).map(File::from);
-    // Once it is open, its permissions are its own again: what is done to them then is not undone.
+    // Once it is open, its own permissions are restored, so that later changes to them are kept.
     let open_there = |flags, mode| root.open_with_write_access(path, || open(flags, mode));
     if root.filesystem.is_remote() {
-        // To make it exclusively would cost NFS one request more, under the directory's lock.
+        // Exclusive creation would cost NFS one more request, under the directory's lock.
         return open_there(flags | OFlags::CREATE, mode).map(Opened::There);
     }
     match open(flags | OFlags::CREATE | OFlags::EXCL, mode) {
@@ -137,18 +135,18 @@ fn open_or_make(root: &Root, path: &RelPath, mode: Mode) -> io::Result<Opened> {
     }
 }
 
-/// Making a name says EINVAL where the file system cannot hold it, such as a backslash on SMB.
-pub(crate) fn name_refused(error: io::Error) -> io::Error {
+/// Creating a name that the file system cannot hold returns EINVAL, such as a backslash on SMB.
+pub(crate) fn invalid_name(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::InvalidInput => {
-            io::Error::new(io::ErrorKind::InvalidFilename, "the file system does not take such a name")
+            io::Error::new(io::ErrorKind::InvalidFilename, "the file system does not accept such a name")
         }
         _ => error,
     }
 }
 
 fn not_a_file() -> io::Error {
-    io::Error::new(io::ErrorKind::AlreadyExists, "what has its name is not a regular file; remove it")
+    io::Error::new(io::ErrorKind::AlreadyExists, "an existing entry with this name is not a regular file; remove it")
 }
 
 /// Writes all of `data` at `offset`.
@@ -167,11 +165,11 @@ fn write_all(file: &File, mut data: &[u8], mut offset: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Brings the data to where setting the times can follow.
+/// Flushes the data if the times can only be set after that.
 fn sync_data(file: &File, root: &Root) -> io::Result<()> {
     if root.filesystem.is_remote() {
-        // The server sets the mtime when data arrive: they must be there before
-        // the times. And what went wrong on the way shows here.
+        // The server sets the mtime when data arrive: they must arrive before the times are set. Write errors show
+        // here, too.
         fdatasync(file)?;
     }
     Ok(())
@@ -185,8 +183,8 @@ fn finish(file: File, path: &RelPath, times: Option<&Times>, root: &Root) -> io:
     }
     let mut stat = stat_open(&file)?;
     if root.is_foreign(&stat) {
-        // On a file system mounted inside the tree: flushing the root's does not
-        // reach it, and it may be a server's where the root's is a disk.
+        // On a file system mounted inside the tree: flushing the root's file system does not include it, and it may be
+        // on a server while the root is on a disk.
         fsync(&file)?;
         set_times(&file, times)?;
         fsync(&file)?;
@@ -203,7 +201,7 @@ fn finish(file: File, path: &RelPath, times: Option<&Times>, root: &Root) -> io:
     Ok(metadata_of(&statx(&dir, name, NO_FOLLOW, STATX)?))
 }
 
-/// As utimensat takes them; an atime that is not known is left alone.
+/// The times for utimensat; an unknown atime is left unchanged.
 pub(crate) fn timestamps(times: &Times) -> Timestamps {
     let omit = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
     let spec = |time: Timestamp| Timespec { tv_sec: time.seconds(), tv_nsec: time.subsec_nanoseconds().into() };
@@ -231,19 +229,19 @@ pub(crate) struct LocalWriter {
     pacing: Option<Pacing>,
 }
 
-/// What travels to the thread that writes, and back.
+/// The state that moves to the writing thread and back.
 struct Open {
     file: File,
     write_back: WriteBack,
-    /// How long the file is by what was written.
+    /// The size according to what was written.
     size_bytes: u64,
 }
 
 impl Open {
-    /// Makes the file as long as it shall be; what is missing at its end is a hole.
+    /// Extends the file to its size, with a hole at its end.
     fn extend(&self, size_bytes: u64) -> io::Result<()> {
         if self.size_bytes > size_bytes {
-            let problem = format!("{} bytes were written of a file of {size_bytes}", self.size_bytes);
+            let problem = format!("{} bytes were written to a file of {size_bytes} bytes", self.size_bytes);
             return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
         }
         if self.size_bytes < size_bytes {

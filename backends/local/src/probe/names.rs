@@ -1,4 +1,4 @@
-//! What a file system does with names, found out by making some.
+//! The rules of a file system for names, tested by creating some.
 
 use std::ffi::OsStr;
 use std::io;
@@ -13,33 +13,33 @@ use crate::root::Root;
 use crate::stat::{NO_FOLLOW, STATX};
 use crate::static_capabilities::CONTROLS;
 
-/// All in one, for the many file systems that take any bytes: bytes that are
-/// often refused, letters that fold, and an end that is often cut off.
+/// One test for the many file systems that accept any bytes: bytes that are often rejected, letters that fold, and an
+/// end that is often trimmed.
 const HARD: &str = "Aa\u{e9}:*?\"<>|\\\u{1}\n!#$%&'()+,;=@[]^`{}~ .";
-/// The same name where case does not count, and where accents may be composed or not.
+/// The same name where case does not matter, and where accents may be composed or not.
 const HARD_OTHER_CASE: &str = "aA\u{e9}:*?\"<>|\\\u{1}\n!#$%&'()+,;=@[]^`{}~ .";
 const HARD_DECOMPOSED: &str = "Aae\u{301}:*?\"<>|\\\u{1}\n!#$%&'()+,;=@[]^`{}~ .";
 const NOT_UTF8: &[u8] = b"b\xff\xfe";
 
-/// Refused by FAT, by Windows and by many servers, but not always all of them.
-const OFTEN_REFUSED: &[u8] = b":*?\"<>|\\";
-/// Refused almost nowhere.
-const SELDOM_REFUSED: &[u8] = b"!#$%&'()+,;=@[]^`{}~";
+/// Rejected by FAT, Windows and many servers, but not always all of them.
+const OFTEN_REJECTED: &[u8] = b":*?\"<>|\\";
+/// Rejected almost nowhere.
+const SELDOM_REJECTED: &[u8] = b"!#$%&'()+,;=@[]^`{}~";
 
-/// A directory to make names in.
+/// A directory in which names are created.
 trait Folder {
-    /// Makes an empty file.
-    fn make(&mut self, name: &[u8]) -> Result<(), Errno>;
-    /// Whether there is such a name.
+    /// Creates an empty file.
+    fn create(&mut self, name: &[u8]) -> Result<(), Errno>;
+    /// Whether an entry with this name is found.
     fn finds(&mut self, name: &[u8]) -> bool;
-    /// All names, as they are listed.
+    /// All names, as listed.
     fn list(&mut self) -> io::Result<Vec<Vec<u8>>>;
 }
 
 /// The rules of the file system that `root` lies on.
 ///
-/// In a directory of its own: it has the root's rules (where folding is set for
-/// each directory, a new one has its parent's), and listing it is short.
+/// Uses a new directory: it has the rules of the root (where folding is set per directory, a new one inherits it), and
+/// few entries to list.
 pub(super) fn rules(root: &Root, name: &OsStr) -> io::Result<NameRules> {
     let mut folder = RealFolder::new(root, name)?;
     let rules = rules_of(&mut folder)?;
@@ -48,12 +48,12 @@ pub(super) fn rules(root: &Root, name: &OsStr) -> io::Result<NameRules> {
 }
 
 fn rules_of(folder: &mut impl Folder) -> io::Result<NameRules> {
-    let hard_made = makes(folder, HARD.as_bytes())?;
-    let bytes_made = makes(folder, NOT_UTF8)?;
+    let hard_created = creates(folder, HARD.as_bytes())?;
+    let bytes_created = creates(folder, NOT_UTF8)?;
     let listed = folder.list()?;
     let is_listed = |name: &[u8]| listed.iter().any(|listed| listed == name);
-    let mut rules = NameRules { utf8_only: !bytes_made || !is_listed(NOT_UTF8), ..NameRules::BYTES };
-    if hard_made && is_listed(HARD.as_bytes()) {
+    let mut rules = NameRules { utf8_only: !bytes_created || !is_listed(NOT_UTF8), ..NameRules::BYTES };
+    if hard_created && is_listed(HARD.as_bytes()) {
         rules.folds_case = folder.finds(HARD_OTHER_CASE.as_bytes());
         rules.folds_unicode = folder.finds(HARD_DECOMPOSED.as_bytes());
         return Ok(rules);
@@ -61,32 +61,32 @@ fn rules_of(folder: &mut impl Folder) -> io::Result<NameRules> {
     one_by_one(folder, rules)
 }
 
-/// The rules where the hard name is refused or becomes another one.
+/// Determines the rules if the hard name is rejected or changed.
 fn one_by_one(folder: &mut impl Folder, mut rules: NameRules) -> io::Result<NameRules> {
     let with = |bytes: &[u8]| [b"c", bytes, b"d"].concat();
-    let single: Vec<_> = OFTEN_REFUSED.iter().chain(SELDOM_REFUSED).copied().collect();
+    let single: Vec<_> = OFTEN_REJECTED.iter().chain(SELDOM_REJECTED).copied().collect();
     let (dot, space, case, accent) = (b"dot.", b"space ", b"Case", "e\u{e9}".as_bytes());
-    let often: Vec<_> = OFTEN_REFUSED.iter().map(|byte| with(&[*byte])).collect();
-    let (control, seldom) = (with(&CONTROLS[..1]), with(SELDOM_REFUSED));
+    let often: Vec<_> = OFTEN_REJECTED.iter().map(|byte| with(&[*byte])).collect();
+    let (control, seldom) = (with(&CONTROLS[..1]), with(SELDOM_REJECTED));
     for name in often.iter().map(Vec::as_slice).chain([&control[..], &seldom, dot, space, case, accent]) {
-        makes(folder, name)?;
+        creates(folder, name)?;
     }
     rules.folds_case = folder.finds(b"cASE");
     rules.folds_unicode = folder.finds("ee\u{301}".as_bytes());
     let mut listed = folder.list()?;
-    // Those in one go first, and one by one only if that fails.
+    // First all of them together, and one by one only if that fails.
     if !listed.contains(&seldom) {
-        for byte in SELDOM_REFUSED {
-            makes(folder, &with(&[*byte]))?;
+        for byte in SELDOM_REJECTED {
+            creates(folder, &with(&[*byte]))?;
         }
         listed = folder.list()?;
     }
-    // What was created and is listed under another name, or became part of another file
-    // (a colon on NTFS), is refused as well: it would not come back as it was.
+    // A name that is listed in another form, or became part of another file (a colon on NTFS), counts as rejected too:
+    // it would not be read back as it was.
     let is_kept = |name: &[u8]| listed.iter().any(|listed| listed == name);
     let all_seldom = is_kept(&seldom);
     for byte in single {
-        let is_taken = is_kept(&with(&[byte])) || all_seldom && SELDOM_REFUSED.contains(&byte);
+        let is_taken = is_kept(&with(&[byte])) || all_seldom && SELDOM_REJECTED.contains(&byte);
         if !is_taken {
             rules.rejected = rules.rejected.union(ByteSet::of(&[byte]));
         }
@@ -98,11 +98,11 @@ fn one_by_one(folder: &mut impl Folder, mut rules: NameRules) -> io::Result<Name
     Ok(rules)
 }
 
-/// Makes a name; false if the file system does not take it.
-fn makes(folder: &mut impl Folder, name: &[u8]) -> io::Result<bool> {
-    match folder.make(name) {
+/// Creates a name; false if the file system does not accept it.
+fn creates(folder: &mut impl Folder, name: &[u8]) -> io::Result<bool> {
+    match folder.create(name) {
         Ok(()) => Ok(true),
-        // Nothing about the name.
+        // Not related to the name.
         Err(
             error @ (Errno::NOSPC
             | Errno::DQUOT
@@ -113,24 +113,24 @@ fn makes(folder: &mut impl Folder, name: &[u8]) -> io::Result<bool> {
             | Errno::HOSTDOWN
             | Errno::HOSTUNREACH),
         ) => Err(error.into()),
-        // Servers have many words for it: EINVAL, EILSEQ, ENOENT, EACCES, EIO, …
+        // Servers report this in many ways: EINVAL, EILSEQ, ENOENT, EACCES, EIO, …
         Err(_) => Ok(false),
     }
 }
 
-/// A directory of the tree, which goes away again with all it holds.
+/// A directory of the tree, which is removed with everything in it.
 struct RealFolder<'a> {
     root: &'a Root,
     name: &'a OsStr,
-    /// `None` once it is gone.
+    /// `None` once it was removed.
     dir: Option<OwnedFd>,
-    made: Vec<Vec<u8>>,
+    created: Vec<Vec<u8>>,
 }
 
 impl<'a> RealFolder<'a> {
     fn new(root: &'a Root, name: &'a OsStr) -> io::Result<Self> {
         mkdirat(root.resolver.root(), name, Mode::RWXU)?;
-        let mut folder = Self { root, name, dir: None, made: Vec::new() };
+        let mut folder = Self { root, name, dir: None, created: Vec::new() };
         match folder.open() {
             Ok(dir) => folder.dir = Some(dir),
             Err(error) => {
@@ -152,15 +152,15 @@ impl<'a> RealFolder<'a> {
 
     fn clean(&mut self) -> io::Result<()> {
         let Some(dir) = self.dir.take() else { return Ok(()) };
-        for name in self.made.drain(..) {
-            // One that another name took along is gone already.
+        for name in self.created.drain(..) {
+            // It may be gone already, with another name for the same file.
             let _what_stays_shows_below = unlinkat(&dir, OsStr::from_bytes(&name), AtFlags::empty());
         }
-        // Some servers keep what is open.
+        // Some servers do not remove open directories.
         drop(dir);
         let remove = || unlinkat(self.root.resolver.root(), self.name, AtFlags::REMOVEDIR);
         match remove() {
-            // Names that are listed in another form than they were created in.
+            // Some names are listed in another form than they were created.
             Err(Errno::NOTEMPTY | Errno::EXIST) => {
                 let dir = self.open()?;
                 for name in list(&dir)? {
@@ -181,10 +181,10 @@ impl Drop for RealFolder<'_> {
 }
 
 impl Folder for RealFolder<'_> {
-    fn make(&mut self, name: &[u8]) -> Result<(), Errno> {
+    fn create(&mut self, name: &[u8]) -> Result<(), Errno> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         openat(self.dir()?, OsStr::from_bytes(name), flags, Mode::RUSR | Mode::WUSR)?;
-        self.made.push(name.to_vec());
+        self.created.push(name.to_vec());
         Ok(())
     }
 
@@ -197,7 +197,7 @@ impl Folder for RealFolder<'_> {
     }
 }
 
-/// The names in a directory that holds a few.
+/// The names in a small directory.
 fn list(dir: &OwnedFd) -> io::Result<Vec<Vec<u8>>> {
     let mut names = Vec::new();
     for entry in Dir::read_from(dir)? {
@@ -213,11 +213,11 @@ fn list(dir: &OwnedFd) -> io::Result<Vec<Vec<u8>>> {
 mod tests {
     use super::*;
 
-    /// A file system as these rules say, and what it does where they do not hold.
+    /// A file system with these rules.
     struct Pretended {
         rules: NameRules,
-        /// Accepts characters that it cannot hold, and lists them as `_`.
-        mends: bool,
+        /// Replaces characters that it cannot hold by `_` instead of rejecting them.
+        replaces: bool,
         names: Vec<Vec<u8>>,
     }
 
@@ -234,7 +234,7 @@ mod tests {
             }
         }
 
-        fn mended(&self, name: &[u8]) -> Vec<u8> {
+        fn replaced(&self, name: &[u8]) -> Vec<u8> {
             let bad = |byte: &u8| self.rules.rejected.contains(*byte) || self.rules.utf8_only && *byte > 0xf7;
             let mut name: Vec<_> = name.iter().map(|byte| if bad(byte) { b'_' } else { *byte }).collect();
             while self.rules.trims_end && matches!(name.last(), Some(b'.' | b' ')) {
@@ -245,19 +245,19 @@ mod tests {
     }
 
     impl Folder for Pretended {
-        fn make(&mut self, name: &[u8]) -> Result<(), Errno> {
-            if self.rules.problem(name).is_some() && !self.mends {
+        fn create(&mut self, name: &[u8]) -> Result<(), Errno> {
+            if self.rules.problem(name).is_some() && !self.replaces {
                 return Err(Errno::INVAL);
             }
             if self.finds(name) {
                 return Err(Errno::EXIST);
             }
-            self.names.push(self.mended(name));
+            self.names.push(self.replaced(name));
             Ok(())
         }
 
         fn finds(&mut self, name: &[u8]) -> bool {
-            let key = self.key(&self.mended(name));
+            let key = self.key(&self.replaced(name));
             self.names.iter().any(|name| self.key(name) == key)
         }
 
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn every_rule_is_found_whether_names_are_refused_or_mended() {
+    fn every_rule_is_found_whether_names_are_rejected_or_replaced() {
         let sets = [&b""[..], b":", b":*?\"<>|\\", b"\\", b"+,;=[]", &CONTROLS].map(ByteSet::of);
         for n in 0..sets.len() * 16 {
             let bit = |bit: usize| (n / sets.len()) & bit != 0;
@@ -279,25 +279,25 @@ mod tests {
                 rejects_outer_space: false,
                 rejected: sets[n % sets.len()],
             };
-            for mends in [false, true] {
-                let mut folder = Pretended { rules, mends, names: Vec::new() };
-                assert_eq!(rules_of(&mut folder).unwrap(), rules, "mends: {mends}");
+            for replaces in [false, true] {
+                let mut folder = Pretended { rules, replaces, names: Vec::new() };
+                assert_eq!(rules_of(&mut folder).unwrap(), rules, "replaces: {replaces}");
             }
         }
     }
 
     #[test]
-    fn plain_file_systems_are_asked_little() {
-        let mut folder = Pretended { rules: NameRules::BYTES, mends: false, names: Vec::new() };
+    fn plain_file_systems_get_few_requests() {
+        let mut folder = Pretended { rules: NameRules::BYTES, replaces: false, names: Vec::new() };
         assert_eq!(rules_of(&mut folder).unwrap(), NameRules::BYTES);
         assert_eq!(folder.names.len(), 2);
     }
 
     #[test]
-    fn a_full_disk_is_no_rule() {
+    fn a_full_disk_is_an_error() {
         struct Full;
         impl Folder for Full {
-            fn make(&mut self, _: &[u8]) -> Result<(), Errno> {
+            fn create(&mut self, _: &[u8]) -> Result<(), Errno> {
                 Err(Errno::NOSPC)
             }
             fn finds(&mut self, _: &[u8]) -> bool {
@@ -311,11 +311,11 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_left_behind_even_by_who_gives_up() {
+    fn nothing_is_left_behind_even_if_the_probe_is_aborted() {
         let tree = tempfile::tempdir().unwrap();
         let root = Root::open(tree.path()).unwrap();
         let mut folder = RealFolder::new(&root, OsStr::new("probe")).unwrap();
-        folder.make(b"made").unwrap();
+        folder.create(b"created").unwrap();
         std::fs::write(tree.path().join("probe/listed otherwise"), "").unwrap();
         drop(folder);
         assert_eq!(std::fs::read_dir(tree.path()).unwrap().count(), 0);

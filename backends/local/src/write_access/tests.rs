@@ -1,4 +1,4 @@
-//! Owners without write access: the tests make their trees, so that they own them, also as root.
+//! Owners without write access. The tests create their trees, so that they own them, also as root.
 
 use std::cell::Cell;
 use std::fs;
@@ -63,7 +63,7 @@ fn denied() -> io::Error {
     Errno::ACCESS.into()
 }
 
-/// Is denied at first, then returns the permissions that it finds.
+/// Runs an operation that is denied at first and then returns the current permissions.
 fn meets(tree: &Tree, path: &str) -> io::Result<[u32; 3]> {
     let tries = Cell::new(0);
     tree.root.with_write_access(&[&at(path)], || {
@@ -73,13 +73,13 @@ fn meets(tree: &Tree, path: &str) -> io::Result<[u32; 3]> {
 }
 
 #[test]
-fn the_directory_is_writable_for_its_owner_alone_and_only_meanwhile() {
+fn the_directory_is_writable_only_for_its_owner_and_only_temporarily() {
     let tree = Tree::new(0o555, 0o550, 0o444);
     assert_eq!(meets(&tree, "dir/sub/file").unwrap(), [0o555, 0o750, 0o444], "the one above needs no more");
     assert_eq!((tree.modes(), tree.lifted()), ([0o555, 0o550, 0o444], 0));
 
     let tree = Tree::new(0o444, 0o000, 0o444);
-    // Without `x` its file cannot be seen, but by root.
+    // Without `x` only root can stat the file.
     let tries = Cell::new(0);
     let seen = tree.root.with_write_access(&[&at("dir/sub/file")], || {
         tries.set(tries.get() + 1);
@@ -124,7 +124,7 @@ fn the_last_of_several_operations_restores() {
 }
 
 #[test]
-fn permissions_that_are_set_meanwhile_are_those_that_are_restored() {
+fn permissions_set_during_the_operation_are_restored() {
     let tree = Tree::new(0o755, 0o555, 0o444);
     let (access, handle) = (&tree.root.write_access, tree.pin("dir/sub"));
     let hold = access.lift(&handle, CHANGE).unwrap().unwrap();

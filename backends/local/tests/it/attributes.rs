@@ -1,5 +1,4 @@
-//! Owners, permissions and extended attributes of mounted trees. What needs root
-//! is skipped without.
+//! Owners, permissions and extended attributes of mounted trees. Tests that need root are skipped without it.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown, symlink};
@@ -25,7 +24,7 @@ fn open(folder: &Path) -> (LocalSource, LocalSink) {
 }
 
 #[tokio::test]
-async fn everything_is_kept_that_root_may_set() {
+async fn root_can_set_all_attributes() {
     if !is_root_or_skip("files of other users") {
         return;
     }
@@ -52,8 +51,8 @@ async fn everything_is_kept_that_root_may_set() {
         removes_others: false,
     };
     for _again in 0..2 {
-        let refused = sink.set_attributes(&path("file"), &given).await.unwrap();
-        assert!(refused.is_empty(), "{refused:?}");
+        let errors = sink.set_attributes(&path("file"), &given).await.unwrap();
+        assert!(errors.is_empty(), "{errors:?}");
         let shown = fs::metadata(folder.path().join("file")).unwrap();
         assert_eq!((shown.uid(), shown.gid(), shown.mode() & 0o7777), (1234, 5678, 0o6640));
         let mut found = source.xattrs(&path("file")).await.unwrap();
@@ -65,7 +64,7 @@ async fn everything_is_kept_that_root_may_set() {
 }
 
 #[tokio::test]
-async fn a_link_gets_an_owner_of_its_own_and_no_permissions() {
+async fn a_link_gets_its_own_owner_and_no_permissions() {
     if !is_root_or_skip("files of other users") {
         return;
     }
@@ -80,9 +79,9 @@ async fn a_link_gets_an_owner_of_its_own_and_no_permissions() {
         xattrs: vec![xattr("trusted.of-the-link", b"x"), xattr("user.none", b"x")],
         ..Attributes::default()
     };
-    let refused = sink.set_attributes(&path("link"), &given).await.unwrap();
-    assert_eq!(refused.len(), 1, "links have no user attributes: {refused:?}");
-    assert!(refused[0].to_string().starts_with("set attribute link: user.none: "), "{}", refused[0]);
+    let errors = sink.set_attributes(&path("link"), &given).await.unwrap();
+    assert_eq!(errors.len(), 1, "links have no user attributes: {errors:?}");
+    assert!(errors[0].to_string().starts_with("set attribute link: user.none: "), "{}", errors[0]);
     let link = fs::symlink_metadata(folder.path().join("link")).unwrap();
     assert_eq!((link.uid(), link.gid()), (1234, 0));
     assert_eq!(source.xattrs(&path("link")).await.unwrap(), [xattr("trusted.of-the-link", b"x")]);
@@ -102,8 +101,8 @@ async fn attributes_not_accepted_are_reported_one_by_one() {
         xattrs: vec![xattr("nonsense", b"x"), xattr("user.kept", b"x"), xattr("user.too-large", &[0; 70_000])],
         removes_others: false,
     };
-    let refused = sink.set_attributes(&path("file"), &given).await.unwrap();
-    let messages: Vec<_> = refused.iter().map(ToString::to_string).collect();
+    let errors = sink.set_attributes(&path("file"), &given).await.unwrap();
+    let messages: Vec<_> = errors.iter().map(ToString::to_string).collect();
     assert_eq!(messages.len(), 2, "{messages:?}");
     assert!(messages[0].starts_with("set attribute file: user.too-large: "), "{messages:?}");
     assert!(messages[1].starts_with("set attribute file: nonsense: "), "{messages:?}");
@@ -113,7 +112,7 @@ async fn attributes_not_accepted_are_reported_one_by_one() {
 }
 
 #[tokio::test]
-async fn files_that_may_not_be_opened_have_attributes_too() {
+async fn attributes_of_files_without_read_permission_are_read_and_set() {
     let folder = tempfile::tempdir().unwrap();
     let (source, sink) = open(folder.path());
     fs::write(folder.path().join("file"), "x").unwrap();
@@ -122,18 +121,18 @@ async fn files_that_may_not_be_opened_have_attributes_too() {
     let given = Attributes { permissions: Some(0o400), ..Attributes::default() };
     assert!(sink.set_attributes(&path("file"), &given).await.unwrap().is_empty());
     assert_eq!(fs::metadata(folder.path().join("file")).unwrap().mode() & 0o7777, 0o400);
-    // The root of a tree is a directory like any other.
+    // The root of a tree is treated like any other directory.
     let given = Attributes { permissions: Some(0o751), ..Attributes::default() };
     assert!(sink.set_attributes(&RelPath::root(), &given).await.unwrap().is_empty());
     assert_eq!(fs::metadata(folder.path()).unwrap().mode() & 0o7777, 0o751);
 }
 
-/// A read-only file takes its attributes from its owner, who is nobody special.
-/// Runs itself again as such a user, if it is root.
+/// An unprivileged owner can set the attributes of a read-only file. As root, the test runs itself again as such a
+/// user.
 #[tokio::test]
-async fn an_owner_without_privileges_sets_attributes_and_no_wrong_setuid() {
+async fn an_unprivileged_owner_sets_attributes_without_a_wrong_setuid() {
     const ENV: &str = "TOWPATH_TEST_UNPRIVILEGED";
-    let name = "attributes::an_owner_without_privileges_sets_attributes_and_no_wrong_setuid";
+    let name = "attributes::an_unprivileged_owner_sets_attributes_without_a_wrong_setuid";
     if std::env::var_os(ENV).is_none() && rustix::process::geteuid().is_root() {
         let folder = tempfile::tempdir_in(std::env::temp_dir()).unwrap();
         let test = folder.path().join("test");
@@ -163,11 +162,11 @@ async fn an_owner_without_privileges_sets_attributes_and_no_wrong_setuid() {
         xattrs: vec![xattr("user.kept", b"x"), xattr("trusted.not", b"x")],
         ..Attributes::default()
     };
-    let refused = sink.set_attributes(&path("file"), &given).await.unwrap();
-    let operations: Vec<_> = refused.iter().map(|error| (error.operation(), error.kind())).collect();
+    let errors = sink.set_attributes(&path("file"), &given).await.unwrap();
+    let operations: Vec<_> = errors.iter().map(|error| (error.operation(), error.kind())).collect();
     let denied = ErrorKind::PermissionDenied;
     let expected = [("set owner", denied), ("set permissions", ErrorKind::Unsupported), ("set attribute", denied)];
-    assert_eq!(operations, expected, "{refused:?}");
+    assert_eq!(operations, expected, "{errors:?}");
     assert_eq!(fs::metadata(folder.path().join("file")).unwrap().mode() & 0o7777, 0o444);
     assert_eq!(source.xattrs(&path("file")).await.unwrap(), [xattr("user.kept", b"x")]);
 }

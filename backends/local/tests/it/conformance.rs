@@ -1,4 +1,4 @@
-//! The local backend passes the suite of all backends.
+//! The local backend passes the conformance suite.
 
 use std::sync::Arc;
 use towpath_backend::conformance::Fixture;

@@ -1,4 +1,4 @@
-//! Holes take no room, and files with several names stay several.
+//! Holes take no space, and hard links stay separate names.
 
 use std::fs;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
@@ -19,13 +19,13 @@ fn metadata(size_bytes: u64) -> Metadata {
 }
 
 #[tokio::test]
-async fn a_terabyte_of_nothing_takes_no_room_and_no_time() {
+async fn a_hole_of_a_terabyte_takes_no_space_and_no_time() {
     let folder = tempfile::tempdir().unwrap();
     let (source, sink) = (LocalSource::open(folder.path()).unwrap(), LocalSink::open(folder.path()).unwrap());
     let size = TERABYTE + (4 << 20);
     let mut writer = sink.create(&path("file"), &metadata(size), &WriteOptions::default()).await.unwrap();
     for offset in [0, 1 << 30, TERABYTE] {
-        // More than the window at the end, so that the old stretches are waited for.
+        // More than the window at the end, so that the old ranges are waited for.
         for step in 0..if offset == TERABYTE { 4 } else { 1 } {
             writer.write_at(offset + (step << 20), Bytes::from(vec![7; 1 << 20])).await.unwrap();
         }
@@ -34,19 +34,19 @@ async fn a_terabyte_of_nothing_takes_no_room_and_no_time() {
     assert_eq!((kept.size_bytes, kept.modified), (size, metadata(size).modified));
     let room = fs::metadata(folder.path().join("file")).unwrap().blocks() * 512;
     assert!(room < 16 << 20, "{room} bytes");
-    let (mut reader, mut offset, mut stretches) =
+    let (mut reader, mut offset, mut ranges) =
         (source.open(&path("file"), &ReadOptions::default()).await.unwrap(), 0, Vec::new());
     while let Some(data) = reader.next_data(offset).await.unwrap() {
         let part = reader.read_at(data.start, 10, Vec::new()).await.unwrap();
         assert_eq!(part, [7; 10]);
         offset = data.end;
-        stretches.push((data.start, data.end));
+        ranges.push((data.start, data.end));
     }
-    assert_eq!(stretches, [(0, 1 << 20), (1 << 30, (1 << 30) + (1 << 20)), (TERABYTE, size)]);
+    assert_eq!(ranges, [(0, 1 << 20), (1 << 30, (1 << 30) + (1 << 20)), (TERABYTE, size)]);
 }
 
 #[tokio::test]
-async fn only_files_that_take_less_room_than_they_are_long_may_have_holes() {
+async fn only_files_that_take_less_space_than_their_size_may_have_holes() {
     let folder = tempfile::tempdir().unwrap();
     let source = LocalSource::open(folder.path()).unwrap();
     fs::write(folder.path().join("full"), vec![0; 100_000]).unwrap();
@@ -58,7 +58,7 @@ async fn only_files_that_take_less_room_than_they_are_long_may_have_holes() {
     }
     let mut reader = source.open(&path("sparse"), &ReadOptions::default()).await.unwrap();
     assert_eq!(reader.next_data(0).await.unwrap(), None);
-    assert_eq!(reader.next_data(500_000).await.unwrap(), None, "behind the end");
+    assert_eq!(reader.next_data(500_000).await.unwrap(), None, "past the end");
     sparse.write_at(b"x", 50_000).unwrap();
     let found = reader.next_data(0).await.unwrap().unwrap();
     assert!(found.contains(&50_000) && found.start > 0, "data that came later are found too: {found:?}");
@@ -90,6 +90,6 @@ async fn a_link_gets_a_second_name_itself() {
     sink.create_hard_link(&path("link"), &path("second")).await.unwrap();
     assert_eq!(sink.metadata(&path("second")).await.unwrap().kind, Kind::Symlink);
     sink.create_dir(&path("dir"), None).await.unwrap();
-    let refused = sink.create_hard_link(&path("dir"), &path("third")).await.unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::Unsupported, "{refused}");
+    let error = sink.create_hard_link(&path("dir"), &path("third")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
 }

@@ -1,4 +1,4 @@
-//! Mounted trees from outside: the suite of all backends, attributes, names, mounts and other file systems.
+//! Mounted trees: the conformance suite, attributes, names, mounts and other file systems.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 

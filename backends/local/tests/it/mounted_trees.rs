@@ -1,4 +1,4 @@
-//! What is special to mounted paths: links, special files, long paths, other trees.
+//! Specifics of mounted paths: links, special files, long paths, other trees.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -41,12 +41,12 @@ async fn fifos_block_no_caller() {
 }
 
 #[tokio::test]
-async fn what_is_no_file_is_never_read_and_trying_again_does_not_help() {
+async fn special_files_are_never_read_and_the_error_is_permanent() {
     let folder = tempfile::tempdir().unwrap();
     let source = LocalSource::open(folder.path()).unwrap();
     mknodat(CWD, folder.path().join("fifo"), FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
     let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("socket")).unwrap();
-    // A device without an end, where making one is allowed.
+    // A device without an end, where creating one is allowed.
     let zero = rustix::fs::makedev(1, 5);
     let _needs_root = mknodat(CWD, folder.path().join("zero"), FileType::CharacterDevice, Mode::RUSR, zero);
     fs::create_dir(folder.path().join("dir")).unwrap();
@@ -63,7 +63,7 @@ async fn what_is_no_file_is_never_read_and_trying_again_does_not_help() {
 }
 
 #[tokio::test]
-async fn times_before_1970_are_kept_where_the_disk_can() {
+async fn times_before_1970_are_kept() {
     let folder = tempfile::tempdir().unwrap();
     let sink = LocalSink::open(folder.path()).unwrap();
     for ns in [-1, -1_500_000_001, 4_000_000_000_000_000_001] {
@@ -82,7 +82,7 @@ async fn times_before_1970_are_kept_where_the_disk_can() {
 async fn large_files_pass_the_window_and_leave_their_pages_unharmed() {
     let folder = tempfile::tempdir().unwrap();
     let (source, sink) = (LocalSource::open(folder.path()).unwrap(), LocalSink::open(folder.path()).unwrap());
-    // More than is in flight at a time, in steps that fit no page.
+    // More than the window, in steps that are not multiples of a page.
     let data: Vec<u8> = (0..20_000_003_u32).map(|n| (n % 251) as u8).collect();
     let mut writer = sink.create(&path("file"), &metadata(data.len() as u64), &WriteOptions::default()).await.unwrap();
     for (n, step) in data.chunks(70_001).enumerate() {
@@ -96,13 +96,13 @@ async fn large_files_pass_the_window_and_leave_their_pages_unharmed() {
             back = reader.read_at(back.len() as u64, step, back).await.unwrap();
         }
         assert!(back == data, "in steps of {step}");
-        // Back to the start, behind what was dropped.
+        // Back at the start, where pages were dropped.
         assert_eq!(reader.read_at(1, 3, Vec::new()).await.unwrap(), data[1..4]);
     }
 }
 
 #[tokio::test]
-async fn a_disk_takes_all_names_but_those_too_long() {
+async fn a_disk_accepts_all_names_that_are_not_too_long() {
     let folder = tempfile::tempdir().unwrap();
     let sink = LocalSink::open(folder.path()).unwrap();
     for name in [&b"new\nline"[..], b"\xff\xfe", b"a\\b", b"-rf", b"...", b" "] {
@@ -115,7 +115,7 @@ async fn a_disk_takes_all_names_but_those_too_long() {
 }
 
 #[tokio::test]
-async fn reading_leaves_the_atime_alone() {
+async fn reading_does_not_change_the_atime() {
     let folder = tempfile::tempdir().unwrap();
     let (source, sink) = (LocalSource::open(folder.path()).unwrap(), LocalSink::open(folder.path()).unwrap());
     let mut given = metadata(1);
@@ -136,7 +136,7 @@ async fn a_limit_beyond_all_memory_is_an_error() {
 }
 
 #[tokio::test]
-async fn paths_longer_than_the_system_takes_work_everywhere() {
+async fn paths_longer_than_path_max_work_everywhere() {
     let folder = tempfile::tempdir().unwrap();
     let (source, sink) = (LocalSource::open(folder.path()).unwrap(), LocalSink::open(folder.path()).unwrap());
     let mut dir = RelPath::root();
@@ -155,7 +155,7 @@ async fn paths_longer_than_the_system_takes_work_everywhere() {
 }
 
 #[tokio::test]
-async fn sources_modes_are_not_applied_and_old_modes_are_kept_within_bounds() {
+async fn modes_of_the_source_are_not_applied_and_old_modes_are_kept_within_bounds() {
     let folder = tempfile::tempdir().unwrap();
     let sink = LocalSink::open(folder.path()).unwrap();
     let at = folder.path().join("file");
@@ -181,13 +181,13 @@ async fn another_directory_in_the_roots_place_is_another_tree() {
     let source = LocalSource::open(&root).unwrap();
     let before = source.identity().await.unwrap();
     fs::rename(&root, folder.path().join("moved")).unwrap();
-    assert!(source.identity().await.is_err(), "no tree at all is no answer");
+    assert!(source.identity().await.is_err(), "a missing tree is an error");
     fs::create_dir(&root).unwrap();
     assert_ne!(source.identity().await.unwrap(), before);
 }
 
 #[tokio::test]
-async fn own_files_are_found_inside_the_tree_and_only_there() {
+async fn local_files_are_located_only_inside_the_tree() {
     let folder = tempfile::tempdir().unwrap();
     let (root, outside) = (folder.path().join("root"), folder.path().join("outside"));
     fs::create_dir_all(root.join("dir")).unwrap();

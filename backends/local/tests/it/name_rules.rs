@@ -1,5 +1,4 @@
-//! What file systems do with names, on images made for it. Skipped
-//! where making or mounting one is not possible.
+//! The rules of file systems for names, tested on images. Skipped where creating or mounting one is not possible.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,14 +9,14 @@ use towpath_local::LocalSink;
 
 use crate::skip::skip;
 
-/// A file system in an image, mounted as long as it lives.
+/// A file system in an image, mounted until it is dropped.
 struct Image {
     folder: tempfile::TempDir,
     device: Option<String>,
 }
 
 impl Image {
-    /// `None`, saying why, if a command fails; `{image}`, `{device}` and `{root}` stand for what they say.
+    /// `None` if a command fails, with a message; `{image}`, `{device}` and `{root}` are replaced in the commands.
     fn new(what: &str, commands: &[&str]) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("root")).unwrap();
@@ -68,7 +67,7 @@ impl Drop for Image {
     }
 }
 
-/// The rules found at `root`, where nothing may be left.
+/// The rules found at `root`; no probe files may remain.
 fn rules(root: &Path) -> NameRules {
     let names = |root| fs::read_dir(root).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
     let before = names(root);
@@ -89,7 +88,7 @@ const WINDOWS: ByteSet = {
 };
 
 #[test]
-fn disks_and_memory_take_names_as_bytes() {
+fn disks_and_tmpfs_accept_any_bytes() {
     for base in [std::env::temp_dir(), PathBuf::from("/dev/shm")] {
         let Ok(folder) = tempfile::tempdir_in(&base) else {
             skip(format_args!("needs to write in {}", base.display()));
@@ -100,7 +99,7 @@ fn disks_and_memory_take_names_as_bytes() {
 }
 
 #[test]
-fn fat_folds_case_and_refuses_what_windows_does() {
+fn fat_folds_case_and_rejects_the_same_bytes_as_windows() {
     for options in ["loop", "loop,utf8=1", "loop,iocharset=utf8", "loop,iocharset=iso8859-1"] {
         let mount = format!("mount -t vfat -o {options} {{image}} {{root}}");
         let Some(image) = Image::new("FAT", &["mkfs.vfat {image}", &mount]) else { continue };
@@ -114,7 +113,7 @@ fn fat_folds_case_and_refuses_what_windows_does() {
 }
 
 #[test]
-fn exfat_folds_case_and_refuses_what_windows_does() {
+fn exfat_folds_case_and_rejects_the_same_bytes_as_windows() {
     for mount in ["mount -t exfat {device} {root}", "mount.exfat-fuse {device} {root}"] {
         let Some(image) = Image::new("exFAT", &["mkfs.exfat {device}", mount]) else { continue };
         let found = rules(&image.root());
@@ -133,7 +132,7 @@ fn ntfs_with_the_rules_of_windows() {
 }
 
 #[test]
-fn a_disk_that_folds_names_is_found_out() {
+fn a_directory_with_casefold_folds_names() {
     let commands = ["mkfs.ext4 -q -O casefold -E encoding=utf8 {image}", "mount -o loop {image} {root}"];
     let Some(image) = Image::new("a disk that folds case", &commands) else { return };
     assert_eq!(rules(&image.root()), NameRules::BYTES, "only directories that are marked fold names");
@@ -148,7 +147,7 @@ fn a_disk_that_folds_names_is_found_out() {
 }
 
 #[tokio::test]
-async fn where_names_fold_their_spelling_can_be_changed_and_nothing_is_replaced() {
+async fn the_spelling_of_folded_names_can_be_changed_and_nothing_is_replaced() {
     use towpath_backend::{ErrorKind, RelPath, Sink as _};
     let path = |name: &str| RelPath::new(name).unwrap();
     let names = |root: &Path| {
@@ -156,8 +155,8 @@ async fn where_names_fold_their_spelling_can_be_changed_and_nothing_is_replaced(
         names.sort();
         names
     };
-    // This way to mount NTFS shows lowercase names only, whatever its options.
-    for (what, make, mount, shows) in [
+    // This NTFS driver shows lowercase names only, whatever its options.
+    for (what, mkfs, mount, shows) in [
         ("exFAT", "mkfs.exfat {device}", "mount.exfat-fuse {device} {root}", ["Docs", "ReadMe"]),
         (
             "NTFS",
@@ -166,7 +165,7 @@ async fn where_names_fold_their_spelling_can_be_changed_and_nothing_is_replaced(
             ["docs", "readme"],
         ),
     ] {
-        let Some(image) = Image::new(what, &[make, mount]) else { continue };
+        let Some(image) = Image::new(what, &[mkfs, mount]) else { continue };
         let root = image.root();
         fs::write(root.join("readme"), "1").unwrap();
         fs::create_dir_all(root.join("docs/inner")).unwrap();
@@ -185,7 +184,7 @@ async fn where_names_fold_their_spelling_can_be_changed_and_nothing_is_replaced(
     let sink = LocalSink::open(folder.path()).unwrap();
     for (from, to) in [("a", "A"), ("a", "b")] {
         let error = sink.respell(&path(from), &path(to)).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::AlreadyExists, "two things: {from}, {to}");
+        assert_eq!(error.kind(), ErrorKind::AlreadyExists, "two entries: {from}, {to}");
     }
     assert_eq!(names(folder.path()), ["A", "a", "b"]);
 }

@@ -1,5 +1,5 @@
-//! What shows only on file systems made for it: full disks, other precisions,
-//! mounts inside and beside a tree. Skipped where mounting is not allowed.
+//! Tests on special file systems: full disks, other resolutions, mounts inside and beside a tree. Skipped where
+//! mounting is not allowed.
 
 use std::fs;
 use std::path::Path;
@@ -31,7 +31,7 @@ async fn a_full_disk_is_reported_as_such() {
     let error =
         sink.write_whole(&path("file"), data.clone(), &metadata(200_000), &WriteOptions::default()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NoSpace);
-    assert!(!folder.path().join("file").exists(), "what was made for it and is not whole does not stay");
+    assert!(!folder.path().join("file").exists(), "an incomplete new file is removed");
     let mut writer = sink.create(&path("file"), &metadata(200_000), &WriteOptions::default()).await.unwrap();
     assert_eq!(writer.write_at(0, data).await.unwrap_err().kind(), ErrorKind::NoSpace);
     assert!(writer.finish(200_000, &metadata(0).times()).await.is_err(), "a failed writer does not finish");
@@ -48,13 +48,13 @@ async fn an_unmounted_tree_is_another_tree() {
 }
 
 #[test]
-fn fat_keeps_two_seconds() {
+fn fat_has_a_resolution_of_two_seconds() {
     let folder = tempfile::tempdir().unwrap();
     let image = folder.path().join("image");
-    let made = Command::new("mkfs.vfat").arg("-C").arg(&image).arg("2048").output();
+    let created = Command::new("mkfs.vfat").arg("-C").arg(&image).arg("2048").output();
     let root = folder.path().join("root");
     fs::create_dir(&root).unwrap();
-    if !made.is_ok_and(|output| output.status.success()) {
+    if !created.is_ok_and(|output| output.status.success()) {
         return skip("needs mkfs.vfat: a file system with coarse times");
     }
     let Some(_mount) = Mount::new(&root, &["-o", "loop", image.to_str().unwrap()]) else { return };
@@ -100,11 +100,11 @@ fn bind_mounts_hide_no_overlap() {
     assert_eq!(check(&other, &bound), None);
 }
 
-/// A file that is a disk, attached to a loop device.
+/// An image attached to a loop device.
 struct Disk(String);
 
 impl Disk {
-    /// `None` where there are no loop devices.
+    /// `None` if there are no loop devices.
     fn attach(image: &Path) -> Option<Self> {
         let attached = Command::new("losetup").args(["--find", "--show"]).arg(image).output().ok()?;
         let device = String::from_utf8(attached.stdout).ok()?.trim().to_owned();
@@ -118,8 +118,8 @@ impl Drop for Disk {
     }
 }
 
-/// A disk that gets another device number, as at a restart, and is mounted elsewhere.
-async fn stays_the_same_tree(name: &str, make: &[&str], megabytes: u64) {
+/// A disk that gets another device number, as after a reboot, and is mounted elsewhere.
+async fn stays_the_same_tree(name: &str, mkfs: &[&str], megabytes: u64) {
     let folder = tempfile::tempdir().unwrap();
     let [image, other, here, there] = ["image", "other", "here", "there"].map(|name| folder.path().join(name));
     fs::create_dir(&here).unwrap();
@@ -127,20 +127,21 @@ async fn stays_the_same_tree(name: &str, make: &[&str], megabytes: u64) {
     for file in [&image, &other] {
         fs::File::create(file).unwrap().set_len(megabytes << 20).unwrap();
     }
-    let made = Command::new(make[0]).args(&make[1..]).arg(&image).output().is_ok_and(|made| made.status.success());
-    let mounted = made.then(|| Disk::attach(&image)).flatten().and_then(|disk| {
+    let formatted =
+        Command::new(mkfs[0]).args(&mkfs[1..]).arg(&image).output().is_ok_and(|formatted| formatted.status.success());
+    let mounted = formatted.then(|| Disk::attach(&image)).flatten().and_then(|disk| {
         let mount = Mount::new(&here, &[&disk.0])?;
         Some((mount, disk))
     });
     let Some((mount, disk)) = mounted else {
-        skip(format_args!("needs root, loop devices and {}: {name}", make[0]));
+        skip(format_args!("needs root, loop devices and {}: {name}", mkfs[0]));
         return;
     };
     let first = LocalSource::open(&here).unwrap().identity().await.unwrap();
     let device = disk.0.clone();
     drop(mount);
     drop(disk);
-    // The kernel frees the number in its own time, so either disk may get it: the image is attached until it has another.
+    // The kernel frees the number with a delay, so either disk may get it: attach the image until it gets another one.
     let taken = Disk::attach(&other).unwrap();
     let mut attached = vec![Disk::attach(&image).unwrap()];
     if attached[0].0 == device {
@@ -152,8 +153,8 @@ async fn stays_the_same_tree(name: &str, make: &[&str], megabytes: u64) {
     assert_eq!(LocalSource::open(&there).unwrap().identity().await.unwrap(), first);
     drop((again, attached));
 
-    // One that is formatted again is another.
-    assert!(Command::new(make[0]).args(&make[1..]).arg(&other).output().unwrap().status.success());
+    // A reformatted disk is another tree.
+    assert!(Command::new(mkfs[0]).args(&mkfs[1..]).arg(&other).output().unwrap().status.success());
     let _mount = Mount::new(&here, &[&taken.0]).unwrap();
     assert_ne!(LocalSource::open(&here).unwrap().identity().await.unwrap(), first);
 }

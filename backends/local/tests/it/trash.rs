@@ -14,7 +14,7 @@ fn path(text: impl AsRef<[u8]>) -> RelPath {
     RelPath::new(text).unwrap()
 }
 
-/// A folder with a tree and a place for its trash.
+/// A folder with a tree, and the path for its trash.
 fn tree() -> (tempfile::TempDir, PathBuf, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let (root, trash) = (folder.path().join("root"), folder.path().join("trash"));
@@ -30,7 +30,7 @@ fn names(dir: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_is_discarded_keeps_its_path_and_replaces_nothing() {
+async fn discarded_files_keep_their_path_and_replace_nothing() {
     let (_folder, root, trash) = tree();
     let sink = LocalSink::open(&root).unwrap().with_trash(&trash).unwrap();
     for n in 0..3 {
@@ -49,7 +49,7 @@ async fn what_is_discarded_keeps_its_path_and_replaces_nothing() {
 }
 
 #[tokio::test]
-async fn links_are_discarded_themselves_and_lead_nowhere_in_the_trash() {
+async fn links_are_discarded_themselves_and_not_followed_in_the_trash() {
     let (folder, root, trash) = tree();
     let outside = folder.path().join("outside");
     fs::create_dir(&outside).unwrap();
@@ -57,7 +57,7 @@ async fn links_are_discarded_themselves_and_lead_nowhere_in_the_trash() {
     symlink(&outside, root.join("name")).unwrap();
     sink.discard(&path("name")).await.unwrap();
     assert_eq!(fs::read_link(trash.join("name")).unwrap(), outside);
-    // Then a file below a directory of that name, and a file of the directory's name.
+    // Then a file in a directory of that name, and a file with the name of the directory.
     fs::create_dir(root.join("name")).unwrap();
     fs::write(root.join("name/file"), "inside").unwrap();
     sink.discard(&path("name/file")).await.unwrap();
@@ -70,7 +70,7 @@ async fn links_are_discarded_themselves_and_lead_nowhere_in_the_trash() {
 }
 
 #[tokio::test]
-async fn directories_and_what_is_not_there_are_not_discarded() {
+async fn directories_and_missing_files_are_not_discarded() {
     let (_folder, root, trash) = tree();
     let sink = LocalSink::open(&root).unwrap();
     fs::write(root.join("file"), "").unwrap();
@@ -96,32 +96,32 @@ async fn a_trash_inside_the_tree_is_reported_and_never_discarded() {
 }
 
 #[test]
-fn no_trash_where_nothing_can_be_moved_or_the_tree_would_be_in_it() {
+fn a_trash_on_another_file_system_or_above_the_tree_is_an_error() {
     let (folder, root, _) = tree();
-    let refused = |dir: &Path| LocalSink::open(&root).unwrap().with_trash(dir).unwrap_err().to_string();
-    assert!(refused(&root).ends_with("is the destination itself"));
-    assert!(refused(folder.path()).ends_with("holds the destination"));
-    assert!(refused(&folder.path().join("a/b")).ends_with("does not exist"));
+    let error = |dir: &Path| LocalSink::open(&root).unwrap().with_trash(dir).unwrap_err().to_string();
+    assert!(error(&root).ends_with("is the destination itself"));
+    assert!(error(folder.path()).ends_with("holds the destination"));
+    assert!(error(&folder.path().join("a/b")).ends_with("does not exist"));
     fs::write(folder.path().join("file"), "").unwrap();
-    assert!(refused(&folder.path().join("file")).ends_with("is not a directory"));
+    assert!(error(&folder.path().join("file")).ends_with("is not a directory"));
     let Ok(other) = tempfile::tempdir_in("/dev/shm") else {
         skip("needs a writable /dev/shm: another file system");
         return;
     };
-    let made = other.path().join("trash");
-    assert!(refused(&made).contains("not on the file system"));
-    assert!(!made.exists(), "made for nothing");
-    assert!(refused(other.path()).contains("not on the file system"));
+    let dir = other.path().join("trash");
+    assert!(error(&dir).contains("not on the file system"));
+    assert!(!dir.exists(), "a directory that is not used is removed");
+    assert!(error(other.path()).contains("not on the file system"));
 }
 
 #[test]
-fn no_trash_behind_another_mount_of_the_same_disk() {
+fn a_trash_on_another_mount_of_the_same_disk_is_an_error() {
     let (folder, root, trash) = tree();
     fs::create_dir(&trash).unwrap();
     let bound = folder.path().join("bound");
     let Some(_mount) = Mount::bind(&trash, &bound) else { return };
-    let refused = LocalSink::open(&root).unwrap().with_trash(&bound);
-    assert!(refused.unwrap_err().to_string().contains("not on the file system"));
+    let opened = LocalSink::open(&root).unwrap().with_trash(&bound);
+    assert!(opened.unwrap_err().to_string().contains("not on the file system"));
 }
 
 #[test]
@@ -139,12 +139,12 @@ fn a_tree_that_is_inspected_is_not_touched() {
     let modified = || fs::metadata(&root).unwrap().modified().unwrap();
     assert_eq!(modified(), long_ago);
     let probed = LocalSink::open(&root).unwrap().capabilities();
-    assert_eq!(inspected, probed, "what disks are known for is what they show");
-    assert_ne!(modified(), long_ago, "the probe would have shown");
+    assert_eq!(inspected, probed, "the known capabilities of disks are those that the probe finds");
+    assert_ne!(modified(), long_ago, "a probe changes the mtime");
 }
 
 #[test]
-fn a_tree_that_is_not_there_yet_is_none_if_it_could_be_made() {
+fn a_missing_tree_is_none_if_it_could_be_created() {
     let (folder, root, _) = tree();
     assert!(LocalSink::inspect(&root.join("new")).unwrap().is_none());
     assert!(LocalSink::inspect(&root.join("new/deep")).unwrap_err().to_string().contains("above it"));

@@ -6,7 +6,7 @@
 
 use sha2::{Digest as _, Sha256};
 use towpath_backend::RelPath;
-use towpath_backend::probe::{self, Maker};
+use towpath_backend::probe::{self, Creator};
 
 const PREFIX: &[u8] = b".towpath-";
 const SUFFIX: &[u8] = b".part";
@@ -26,7 +26,7 @@ pub(crate) enum TemporaryFile {
     Others,
     /// A probe, by which a run finds out what the storage keeps. It is removed within moments, unless the process
     /// that made it was killed.
-    Probe(Maker),
+    Probe(Creator),
 }
 
 impl PartialNames {
@@ -58,8 +58,8 @@ impl PartialNames {
 
     /// Which temporary file `name` belongs to; `None` if it is the name of any other file.
     pub(crate) fn temporary_file(self, name: &[u8]) -> Option<TemporaryFile> {
-        if let Some(maker) = probe::maker(name) {
-            return Some(TemporaryFile::Probe(maker));
+        if let Some(creator) = probe::creator(name) {
+            return Some(TemporaryFile::Probe(creator));
         }
         let middle = name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
         let (migration, file) = (middle.get(..8)?, middle.get(9..)?);
@@ -109,8 +109,8 @@ mod tests {
         ] {
             assert_eq!(names.temporary_file(name), None, "{}", name.escape_ascii());
         }
-        assert_eq!(names.temporary_file(b".towpath-probe-1-2-file"), Some(TemporaryFile::Probe(Maker::Elsewhere)));
-        let own = Maker::Here(std::process::id());
+        assert_eq!(names.temporary_file(b".towpath-probe-1-2-file"), Some(TemporaryFile::Probe(Creator::Elsewhere)));
+        let own = Creator::Here(std::process::id());
         assert_eq!(names.temporary_file(PartialNames::probe().unwrap().as_bytes()), Some(TemporaryFile::Probe(own)));
     }
 }

@@ -1,12 +1,12 @@
-//! Which tree is which.
+//! The identity of a tree.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
 /// Which tree this is: equal if and only if it is the same root of the same storage.
 ///
-/// An unmounted share shows an empty folder of another filesystem: its identity
-/// differs, and nothing is concluded from its emptiness.
+/// An unmounted share shows an empty folder of another file system: its identity differs, so that nothing is concluded
+/// from the folder being empty.
 ///
 /// ```
 /// use towpath_backend::Identity;
@@ -24,8 +24,8 @@ pub struct Identity {
 impl Identity {
     /// An identity from a text that stays the same across restarts and mounts.
     ///
-    /// `STORAGE inode N…` and `STORAGE path /P` are directories of a storage that has a name, such as a share's; all
-    /// else is shown to people as it is.
+    /// `STORAGE inode N…` and `STORAGE path /P` are directories of a storage that has a name, such as a share; any
+    /// other text is shown to users as it is.
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), former: None }
     }
@@ -37,17 +37,17 @@ impl Identity {
         self
     }
 
-    /// The text, to be kept and compared later.
+    /// The text, to be stored and compared later.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The text of an earlier version, if it had another one.
+    /// The text that an earlier version recorded, if it differs.
     pub fn former(&self) -> Option<&str> {
         self.former.as_deref()
     }
 
-    /// Whether a text that was kept, possibly by an earlier version, is that of this tree.
+    /// Whether a stored text, possibly of an earlier version, identifies this tree.
     pub fn is_recorded_as(&self, text: &str) -> bool {
         text == self.text || self.former.as_deref() == Some(text)
     }
@@ -126,7 +126,7 @@ impl fmt::Display for Identity {
     }
 }
 
-/// What an identity says before a directory.
+/// The storage in an identity: the part before the directory.
 fn storage(text: &str) -> &str {
     [" inode ", " path /"].iter().find_map(|word| text.split_once(word)).map_or(text, |(storage, _)| storage)
 }
@@ -135,7 +135,7 @@ fn storage(text: &str) -> &str {
 fn name(storage: &str) -> Option<String> {
     let is_number = |word: &&str| word.bytes().all(|byte| byte.is_ascii_hexdigit());
     let has_numbers_alone = storage.split(' ').all(|word| is_number(&word));
-    // A file system's number is the UUID's in 16 digits.
+    // The number of a file system is its UUID, in 16 digits.
     let words: Vec<_> = storage.split(' ').filter(|word| word.len() < 16 || !is_number(word)).collect();
     (!has_numbers_alone).then(|| words.join(" "))
 }

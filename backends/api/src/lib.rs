@@ -1,21 +1,21 @@
-//! What a storage backend of Towpath implements.
+//! The traits that a storage backend of Towpath implements.
 //!
-//! A migration reads from a [`Source`] and writes into a [`Sink`]. Both are a
-//! [`Tree`]: a root, and beneath it files and directories that can be listed. A backend's crate depends on this crate alone; the engine
-//! knows backends only through these traits.
+//! A migration reads from a [`Source`] and writes into a [`Sink`]. Both are a [`Tree`]: a root with files and
+//! directories below it that can be listed. A backend's crate depends on this crate alone, and the engine knows
+//! backends only through these traits.
 //!
 //! Paths are bytes relative to the root ([`RelPath`]), never strings: a name
 //! that is not valid UTF-8 is a name like any other.
 //!
-//! Extension traits ([`ext`]) walk a tree, read and write small files, and create
-//! directories with all above them, with any backend.
+//! The extension traits ([`ext`]) work with any backend: they walk a tree, read and write small files, and create
+//! directories together with their parents.
 //!
-//! The [`registry`] opens what users name by paths and URLs.
+//! The [`registry`] opens the trees that users name by paths and URLs.
 //!
 //! Boxes, shared pointers and references to a tree are trees themselves.
 //!
 //! Features:
-//! - `layers`: `layer`, what can be put around any tree: another try, counters, a limit, faults, and more;
+//! - `layers`: `layer`, wrappers for any tree: retries, counters, a rate limit, fault injection and more;
 //! - `mock`: `mock`, mockall mocks of the traits, for tests of code that uses them;
 //! - `conformance`: `conformance`, the suite that every backend must pass.
 

@@ -16,7 +16,7 @@ pub fn name(of: &str) -> String {
 
 /// The process that created a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Maker {
+pub enum Creator {
     /// The process with this id, in this process's own namespace and since this machine's last boot.
     Here(u32),
     /// A process of another machine or namespace, or of an earlier boot of this machine.
@@ -24,19 +24,19 @@ pub enum Maker {
 }
 
 /// The process that created the probe with this name; `None` if it is not the name of a probe.
-pub fn maker(name: &[u8]) -> Option<Maker> {
-    maker_seen_from(name, place().as_deref())
+pub fn creator(name: &[u8]) -> Option<Creator> {
+    creator_seen_from(name, place().as_deref())
 }
 
-fn maker_seen_from(name: &[u8], here: Option<&str>) -> Option<Maker> {
+fn creator_seen_from(name: &[u8], here: Option<&str>) -> Option<Creator> {
     let name = std::str::from_utf8(name).ok()?;
     let mut parts = name.strip_prefix(PREFIX)?.splitn(4, '-');
     let mut number = || parts.next().filter(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
     let (process, _time) = (number()?, number()?);
     let place = parts.next()?;
     Some(match process.parse() {
-        Ok(process) if here == Some(place) => Maker::Here(process),
-        _ => Maker::Elsewhere,
+        Ok(process) if here == Some(place) => Creator::Here(process),
+        _ => Creator::Elsewhere,
     })
 }
 
@@ -53,27 +53,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_probe_tells_its_maker() {
-        assert_eq!(maker(name("file").as_bytes()), Some(Maker::Here(std::process::id())));
+    fn the_name_identifies_the_creator() {
+        assert_eq!(creator(name("file").as_bytes()), Some(Creator::Here(std::process::id())));
         let name = b".towpath-probe-12-34-1a2b3c4d.4026531836-file";
-        assert_eq!(maker_seen_from(name, Some("1a2b3c4d.4026531836")), Some(Maker::Here(12)));
+        assert_eq!(creator_seen_from(name, Some("1a2b3c4d.4026531836")), Some(Creator::Here(12)));
         for other in [Some("1a2b3c4d.4026531837"), Some("1a2b3c4e.4026531836"), None] {
-            assert_eq!(maker_seen_from(name, other), Some(Maker::Elsewhere), "{other:?}");
+            assert_eq!(creator_seen_from(name, other), Some(Creator::Elsewhere), "{other:?}");
         }
         // Of an earlier version, and of an unknown place.
         for name in
             [&b".towpath-probe-12-34-file"[..], b".towpath-probe-12-34--file", b".towpath-probe-99999999999-3-x-y"]
         {
-            assert_eq!(maker_seen_from(name, None), Some(Maker::Elsewhere), "{}", name.escape_ascii());
+            assert_eq!(creator_seen_from(name, None), Some(Creator::Elsewhere), "{}", name.escape_ascii());
         }
     }
 
     #[test]
-    fn other_names_are_no_probes() {
+    fn other_names_are_not_probes() {
         let names =
             [&b".towpath-probe-"[..], b".towpath-probe-of-mine", b".towpath-probe-12-mine", b".towpath-probe--1-x"];
         for name in names.into_iter().chain([&b".towpath-probe-1-2"[..], b".towpath-probe-1-2-\xff", b"file", b""]) {
-            assert_eq!(maker(name), None, "{}", name.escape_ascii());
+            assert_eq!(creator(name), None, "{}", name.escape_ascii());
         }
     }
 }

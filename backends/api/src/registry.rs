@@ -1,6 +1,6 @@
-//! Which backend a location belongs to, and the settings it gets.
+//! Finds the backend of a location, and its settings.
 //!
-//! A program registers the backends that it has; users name trees by paths or URLs:
+//! A program registers its backends; users name trees by paths or URLs:
 //!
 //! ```
 //! # use towpath_backend::registry::{Location, Registry, ConfigSources};
@@ -32,16 +32,16 @@ use crate::{Capabilities, Identity, Sink, Source};
 /// A kind of storage that opens the trees of its schemes.
 #[async_trait]
 pub trait Backend: Send + Sync {
-    /// What it is called: `s3`.
+    /// Its name: `s3`.
     fn name(&self) -> &'static str;
 
-    /// What it is, in a few words.
+    /// A short description.
     fn about(&self) -> &'static str;
 
     /// The schemes of its URLs, in lower case.
     fn schemes(&self) -> &'static [&'static str];
 
-    /// Whether it opens paths of this machine.
+    /// Whether it opens local paths.
     fn opens_paths(&self) -> bool {
         false
     }
@@ -58,7 +58,7 @@ pub trait Backend: Send + Sync {
     /// program would parse as an option.
     ///
     /// # Errors
-    /// [`OpenError::Usage`] if it can name no tree.
+    /// [`OpenError::Usage`] if they cannot name a tree.
     fn check(&self, location: &Location, settings: &Settings) -> Result<(), OpenError> {
         let _ = (location, settings);
         Ok(())
@@ -67,7 +67,7 @@ pub trait Backend: Send + Sync {
     /// Opens a tree to read from.
     ///
     /// # Errors
-    /// If it is not there or cannot be read.
+    /// If it does not exist or cannot be read.
     async fn open_source(&self, location: &Location, settings: &Settings) -> Result<Box<dyn Source>, OpenError>;
 
     /// Opens a tree to write into.
@@ -138,7 +138,7 @@ impl fmt::Debug for Found<'_> {
 }
 
 impl Registry {
-    /// One without backends.
+    /// A registry without backends.
     pub fn new() -> Self {
         Self::default()
     }
@@ -146,7 +146,7 @@ impl Registry {
     /// Adds a backend.
     ///
     /// # Errors
-    /// If another one has one of its schemes, or opens paths too.
+    /// If a registered backend has one of its schemes, or if both open paths.
     pub fn register(&mut self, backend: impl Backend + 'static) -> Result<(), OpenError> {
         for other in &self.backends {
             let shared = backend.schemes().iter().find(|scheme| other.schemes().contains(scheme));
@@ -171,7 +171,7 @@ impl Registry {
     ///
     /// # Errors
     /// [`OpenError::Usage`] if no backend matches, or if the location or a setting is wrong.
-    pub fn find<'a>(&'a self, location: &'a Location, around: &ConfigSources) -> Result<Found<'a>, OpenError> {
+    pub fn find<'a>(&'a self, location: &'a Location, sources: &ConfigSources) -> Result<Found<'a>, OpenError> {
         let Location::Url(url) = location else {
             let backend = self.backends().find(|backend| backend.opens_paths());
             let backend = backend.ok_or_else(|| OpenError::Usage("there is no backend for paths".to_owned()))?;
@@ -179,7 +179,7 @@ impl Registry {
         };
         let backend = self.backends().find(|backend| backend.schemes().contains(&url.scheme()));
         let backend = backend.ok_or_else(|| OpenError::Usage(self.unknown(url.scheme())))?;
-        let settings = Settings::find(backend.options(), url, around)
+        let settings = Settings::find(backend.options(), url, sources)
             .map_err(|problem| OpenError::Usage(format!("{location}: {problem}")))?;
         backend.check(location, &settings)?;
         Ok(Found { backend, location, settings })
@@ -199,7 +199,7 @@ impl Found<'_> {
         &self.settings
     }
 
-    /// With an option of the kind [`OptionKind::Path`] that the program itself gives.
+    /// Sets an option of the kind [`OptionKind::Path`] that comes from the program itself.
     ///
     /// # Errors
     /// [`OpenError::Usage`] if the backend has no such option.
@@ -213,14 +213,14 @@ impl Found<'_> {
         Ok(self)
     }
 
-    /// With a bound on what a root that is created grants its group and others.
+    /// Limits what a newly created root grants its group and others.
     #[must_use]
     pub fn with_root_permissions(mut self, permissions: Option<u32>) -> Self {
         self.settings.set_root_permissions(permissions);
         self
     }
 
-    /// With what an earlier run recorded of the sink ([`Settings::recorded`]).
+    /// Sets what an earlier run recorded about the sink ([`Settings::recorded`]).
     #[must_use]
     pub fn with_recorded(mut self, recorded: Option<(Identity, Capabilities)>) -> Self {
         self.settings.set_recorded(recorded);
@@ -307,16 +307,16 @@ mod tests {
     async fn a_scheme_finds_its_backend_and_a_path_the_one_for_paths() {
         let mut registry = Registry::new();
         registry.register(Shelf { schemes: &["shelf", "rack"], paths: false }).unwrap();
-        let around = ConfigSources::none();
-        assert!(registry.find(&at("/mnt"), &around).is_err());
+        let sources = ConfigSources::none();
+        assert!(registry.find(&at("/mnt"), &sources).is_err());
         registry.register(Shelf { schemes: &["file"], paths: true }).unwrap();
-        assert!(registry.find(&at("/mnt"), &around).is_ok());
+        assert!(registry.find(&at("/mnt"), &sources).is_ok());
         let rack = at("rack://a/b");
-        let found = registry.find(&rack, &around).unwrap();
+        let found = registry.find(&rack, &sources).unwrap();
         assert_eq!(found.source().await.err(), Some(OpenError::Storage("rack://a/b is empty".to_owned())));
         assert_eq!(found.sink().await.err(), Some(OpenError::Storage("rack://a/b is full".to_owned())));
-        let refused = registry.find(&at("rack://%2da/b"), &around).map(drop);
-        assert_eq!(refused, Err(OpenError::Usage("an option".to_owned())), "before anything is opened");
+        let rejected = registry.find(&at("rack://%2da/b"), &sources).map(drop);
+        assert_eq!(rejected, Err(OpenError::Usage("an option".to_owned())), "before anything is opened");
     }
 
     #[test]

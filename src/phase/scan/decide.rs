@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use towpath_backend::probe::Maker;
+use towpath_backend::probe::Creator;
 use towpath_backend::{Entry, Kind, Metadata, RelPath};
 
 use super::follow::{Followed, follow, holds};
@@ -49,7 +49,7 @@ impl Walk {
         }
         let role = match (self.session.partial_names.temporary_file(&name), self.side) {
             (Some(TemporaryFile::Own), Side::Sink) => Role::Leftover,
-            (Some(TemporaryFile::Probe(maker)), Side::Sink) if is_abandoned(maker, &metadata) => Role::Leftover,
+            (Some(TemporaryFile::Probe(creator)), Side::Sink) if is_abandoned(creator, &metadata) => Role::Leftover,
             (Some(TemporaryFile::Probe(_)), _) | (Some(TemporaryFile::Others), Side::Sink) => return Ok(None),
             (Some(TemporaryFile::Own | TemporaryFile::Others), Side::Source) => {
                 self.skip(path, SkipReason::PartialFile, missed).await?;
@@ -207,11 +207,11 @@ fn is_special(metadata: &Metadata) -> bool {
 }
 
 /// Whether the process that made a probe is gone. Where that cannot be checked, an old probe counts as abandoned.
-fn is_abandoned(maker: Maker, metadata: &Metadata) -> bool {
+fn is_abandoned(creator: Creator, metadata: &Metadata) -> bool {
     use rustix::process::{Pid, test_kill_process};
-    let process = match maker {
-        Maker::Here(process) => i32::try_from(process).ok().and_then(Pid::from_raw),
-        Maker::Elsewhere => None,
+    let process = match creator {
+        Creator::Here(process) => i32::try_from(process).ok().and_then(Pid::from_raw),
+        Creator::Elsewhere => None,
     };
     let is_dead = process.is_some_and(|process| test_kill_process(process) == Err(rustix::io::Errno::SRCH));
     is_dead || is_old(metadata)

@@ -14,12 +14,11 @@ use crate::tree::Capabilities;
 pub struct OptionSpec {
     /// Its name in a URL and in the configuration file, such as `endpoint`.
     pub name: &'static str,
-    /// What it may be.
+    /// The type of its value.
     pub kind: OptionKind,
-    /// What it says, in a few words.
+    /// A short description.
     pub about: &'static str,
-    /// The environment variables that may give it, as other tools of the service take them;
-    /// the first that is set counts.
+    /// The environment variables that set it, as other tools of the service use them; the first one that is set counts.
     pub environment: &'static [&'static str],
 }
 
@@ -42,25 +41,25 @@ impl OptionSpec {
     }
 }
 
-/// What an option may be.
+/// The type of an option's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OptionKind {
     /// Any text.
     Text,
-    /// Any text, that nobody else may see: never taken from a URL.
+    /// A secret text: never accepted in a URL.
     Secret,
     /// `true` or `false`.
     Flag,
     /// A whole number.
     Number,
-    /// A path of this machine.
+    /// A local path.
     Path,
 }
 
 impl OptionKind {
-    /// What is wrong with a value, if anything is.
-    fn problem(self, value: &str) -> Option<&'static str> {
+    /// What a value should be, if it is wrong.
+    fn expected(self, value: &str) -> Option<&'static str> {
         match self {
             Self::Flag if !matches!(value, "true" | "false") => Some("`true` or `false`"),
             Self::Number if value.parse::<u64>().is_err() => Some("a whole number"),
@@ -75,7 +74,7 @@ type Variable = dyn Fn(&str) -> Option<String> + Send + Sync;
 /// Where the values of options come from besides the URL: a configuration file and the environment.
 #[derive(Default)]
 pub struct ConfigSources {
-    /// The environment variable of a name.
+    /// Looks up an environment variable.
     environment: Option<Box<Variable>>,
     sections: BTreeMap<String, BTreeMap<String, Value>>,
 }
@@ -86,7 +85,7 @@ impl fmt::Debug for ConfigSources {
     }
 }
 
-/// A value, and where it is from.
+/// A value, and where it comes from.
 #[derive(Clone, Debug)]
 struct Value {
     value: Secret,
@@ -94,7 +93,7 @@ struct Value {
 }
 
 impl ConfigSources {
-    /// Nothing but what the URL says.
+    /// No sources besides the URL.
     pub fn none() -> Self {
         Self::default()
     }
@@ -104,19 +103,19 @@ impl ConfigSources {
         Self::with_environment(|name| std::env::var(name).ok())
     }
 
-    /// An environment of one's own.
+    /// A custom environment.
     pub fn with_environment(variable: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
         Self { environment: Some(Box::new(variable)), sections: BTreeMap::new() }
     }
 
-    /// Adds an option of a configuration file. `section` is a scheme (`s3`), or a URL for the
-    /// trees at and below it (`s3://archive`); `origin` says where it stands, for errors.
+    /// Adds an option of a configuration file. `section` is a scheme (`s3`), or a URL for the trees at and below it
+    /// (`s3://archive`); `origin` says where it is defined, for errors.
     pub fn add(&mut self, section: &str, name: &str, value: impl Into<String>, origin: impl Into<String>) {
         let given = Value { value: Secret::new(value), origin: origin.into() };
         self.sections.entry(section.to_owned()).or_default().insert(name.to_owned(), given);
     }
 
-    /// The sections that are about `url`, the nearest first.
+    /// The sections that apply to `url`, the most specific one first.
     fn sections_of<'a>(&'a self, url: &'a Url) -> impl Iterator<Item = &'a BTreeMap<String, Value>> {
         let name = url.to_string();
         let is_above = move |section: &str| {
@@ -137,35 +136,36 @@ impl ConfigSources {
     }
 }
 
-/// The values of a backend's options: the URL's before the configuration file's, before the environment's.
+/// The values of a backend's options. The URL takes precedence over the configuration file, and the file over the
+/// environment.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     values: BTreeMap<&'static str, Secret>,
-    /// Paths that a program gave: they need not be UTF-8.
+    /// Paths that the program set: they need not be UTF-8.
     paths: BTreeMap<&'static str, PathBuf>,
     root_permissions: Option<u32>,
     recorded: Option<(Identity, Capabilities)>,
 }
 
 impl Settings {
-    /// Finds what is said of `url` for a backend that has these options.
+    /// Collects the values for `url`, for a backend with these options.
     ///
     /// # Errors
-    /// One line: an option that it does not have, a secret in the URL, a value that cannot be.
-    pub(super) fn find(specs: &[OptionSpec], url: &Url, around: &ConfigSources) -> Result<Self, String> {
+    /// One line: an unknown option, a secret in the URL, or an invalid value.
+    pub(super) fn find(specs: &[OptionSpec], url: &Url, sources: &ConfigSources) -> Result<Self, String> {
         let mut given = BTreeMap::new();
         for (name, value) in url.options() {
             let spec = known(specs, name, "the URL")?;
             if spec.kind == OptionKind::Secret {
                 let otherwise = match spec.environment.first() {
-                    Some(variable) => format!("by the environment variable {variable} or in the configuration file"),
+                    Some(variable) => format!("in the environment variable {variable} or in the configuration file"),
                     None => "in the configuration file".to_owned(),
                 };
-                return Err(format!("`{name}` is a secret, and everyone could see it in a URL: give it {otherwise}"));
+                return Err(format!("`{name}` is a secret, and everyone could see it in a URL: set it {otherwise}"));
             }
             given.insert(spec.name, Value { value: value.clone(), origin: "the URL".to_owned() });
         }
-        for section in around.sections_of(url) {
+        for section in sources.sections_of(url) {
             for (name, value) in section {
                 let spec = known(specs, name, &value.origin)?;
                 given.entry(spec.name).or_insert_with(|| value.clone());
@@ -173,49 +173,49 @@ impl Settings {
         }
         for spec in specs {
             if !given.contains_key(spec.name)
-                && let Some(value) = around.variable(spec.environment)
+                && let Some(value) = sources.variable(spec.environment)
             {
                 given.insert(spec.name, value);
             }
         }
         for spec in specs {
             if let Some(Value { value, origin }) = given.get(spec.name)
-                && let Some(right) = spec.kind.problem(value.expose())
+                && let Some(expected) = spec.kind.expected(value.expose())
             {
-                return Err(format!("`{}` from {origin} is not {right}", spec.name));
+                return Err(format!("`{}` from {origin} is not {expected}", spec.name));
             }
         }
         let values = given.into_iter().map(|(name, given)| (name, given.value)).collect();
         Ok(Self { values, ..Self::default() })
     }
 
-    /// What was said, for a test of a backend or for a tree that is opened by hand.
+    /// From these values, for tests of a backend and for trees that are opened without the registry.
     pub fn of(values: impl IntoIterator<Item = (&'static str, String)>) -> Self {
         let values = values.into_iter().map(|(name, value)| (name, Secret::new(value))).collect();
         Self { values, ..Self::default() }
     }
 
-    /// A text.
+    /// The value of a text option.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(Secret::expose)
     }
 
-    /// A secret.
+    /// The value of a secret option.
     pub fn secret(&self, name: &str) -> Option<&Secret> {
         self.values.get(name)
     }
 
-    /// A flag; not set, it is `otherwise`.
-    pub fn flag(&self, name: &str, otherwise: bool) -> bool {
-        self.text(name).map_or(otherwise, |value| value == "true")
+    /// The value of a flag; `default` if it is not set.
+    pub fn flag(&self, name: &str, default: bool) -> bool {
+        self.text(name).map_or(default, |value| value == "true")
     }
 
-    /// A path.
+    /// The value of a path option.
     pub fn path(&self, name: &str) -> Option<&Path> {
         self.paths.get(name).map(PathBuf::as_path).or_else(|| self.text(name).map(Path::new))
     }
 
-    /// The most that a root that is created may grant its group and others: the permissions of the source's root.
+    /// The most that a newly created root may grant its group and others: the permissions of the source's root.
     pub fn root_permissions(&self) -> Option<u32> {
         self.root_permissions
     }
@@ -224,9 +224,8 @@ impl Settings {
         self.paths.insert(name, path.to_owned());
     }
 
-    /// What an earlier run with write access recorded of the sink: its identity, and its capabilities. They hold only
-    /// for a tree with this identity. A backend whose capabilities are found out by writing uses them when it inspects a
-    /// sink.
+    /// The identity and capabilities of the sink that an earlier run with write access recorded. They apply only to a
+    /// tree with this identity. A backend that tests capabilities by writing uses them when it inspects a sink.
     pub fn recorded(&self) -> Option<&(Identity, Capabilities)> {
         self.recorded.as_ref()
     }
@@ -239,18 +238,18 @@ impl Settings {
         self.root_permissions = permissions;
     }
 
-    /// A number.
+    /// The value of a number option.
     pub fn number(&self, name: &str) -> Option<u64> {
         self.text(name)?.parse().ok()
     }
 }
 
-/// The option of this name.
+/// The option with this name.
 fn known<'a>(specs: &'a [OptionSpec], name: &str, origin: &str) -> Result<&'a OptionSpec, String> {
     specs.iter().find(|spec| spec.name == name).ok_or_else(|| {
         let names: Vec<_> = specs.iter().map(|spec| spec.name).collect();
         match names.as_slice() {
-            [] => format!("`{name}` from {origin}: there are no options here"),
+            [] => format!("`{name}` from {origin}: this storage has no options"),
             names => {
                 format!("`{name}` from {origin} is not an option of this storage; its options are {}", names.join(", "))
             }
@@ -275,43 +274,43 @@ mod tests {
         OptionSpec { name, kind, about: "", environment }
     }
 
-    fn find(url: &str, around: &ConfigSources) -> Result<Settings, String> {
+    fn find(url: &str, sources: &ConfigSources) -> Result<Settings, String> {
         match Location::parse(OsStr::new(url)) {
-            Ok(Location::Url(url)) => Settings::find(&SPECS, &url, around),
+            Ok(Location::Url(url)) => Settings::find(&SPECS, &url, sources),
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
-    fn the_url_comes_before_the_file_and_the_nearer_section_before_the_wider_and_the_environment_last() {
-        let mut around = ConfigSources::with_environment(|name| Some(format!("of {name}")));
+    fn the_url_precedes_the_most_specific_section_and_the_environment_is_last() {
+        let mut sources = ConfigSources::with_environment(|name| Some(format!("of {name}")));
         let endpoint =
-            |url: &str, around: &ConfigSources| find(url, around).unwrap().text("endpoint").unwrap().to_owned();
-        assert_eq!(endpoint("x://b/a", &around), "of THE_ENDPOINT");
-        around.add("x", "endpoint", "of the scheme", "file, line 1");
-        assert_eq!(endpoint("x://b/a", &around), "of the scheme");
-        around.add("x://b", "endpoint", "of the bucket", "file, line 2");
-        around.add("x://b/a", "endpoint", "of the folder", "file, line 3");
-        around.add("x://b/ab", "endpoint", "of another", "file, line 4");
-        assert_eq!(endpoint("x://b/a/c", &around), "of the folder");
-        assert_eq!(endpoint("x://b/z", &around), "of the bucket");
-        assert_eq!(endpoint("x://b/a?endpoint=mine", &around), "mine");
-        assert_eq!(find("x://b", &around).unwrap().secret("key"), Some(&Secret::new("of THE_KEY")));
+            |url: &str, sources: &ConfigSources| find(url, sources).unwrap().text("endpoint").unwrap().to_owned();
+        assert_eq!(endpoint("x://b/a", &sources), "of THE_ENDPOINT");
+        sources.add("x", "endpoint", "of the scheme", "file, line 1");
+        assert_eq!(endpoint("x://b/a", &sources), "of the scheme");
+        sources.add("x://b", "endpoint", "of the bucket", "file, line 2");
+        sources.add("x://b/a", "endpoint", "of the folder", "file, line 3");
+        sources.add("x://b/ab", "endpoint", "of another", "file, line 4");
+        assert_eq!(endpoint("x://b/a/c", &sources), "of the folder");
+        assert_eq!(endpoint("x://b/z", &sources), "of the bucket");
+        assert_eq!(endpoint("x://b/a?endpoint=mine", &sources), "mine");
+        assert_eq!(find("x://b", &sources).unwrap().secret("key"), Some(&Secret::new("of THE_KEY")));
     }
 
     #[test]
-    fn what_is_wrong_says_where_it_is_from_and_what_is_right() {
-        let mut around = ConfigSources::none();
-        assert_eq!(find("x://b?parts=many", &around).unwrap_err(), "`parts` from the URL is not a whole number");
-        assert!(find("x://b?fast=yes", &around).unwrap_err().contains("`true` or `false`"));
-        let unknown = find("x://b?endpiont=x", &around).unwrap_err();
+    fn errors_name_the_origin_and_the_expected_value() {
+        let mut sources = ConfigSources::none();
+        assert_eq!(find("x://b?parts=many", &sources).unwrap_err(), "`parts` from the URL is not a whole number");
+        assert!(find("x://b?fast=yes", &sources).unwrap_err().contains("`true` or `false`"));
+        let unknown = find("x://b?endpiont=x", &sources).unwrap_err();
         assert!(unknown.contains("`endpiont`") && unknown.contains("endpoint, key, fast, parts"), "{unknown}");
-        around.add("x", "parts", "-1", "/etc/towpath.toml, line 7");
-        assert!(find("x://b", &around).unwrap_err().contains("/etc/towpath.toml, line 7"));
+        sources.add("x", "parts", "-1", "/etc/towpath.toml, line 7");
+        assert!(find("x://b", &sources).unwrap_err().contains("/etc/towpath.toml, line 7"));
     }
 
     #[test]
-    fn the_ways_to_set_an_option_are_told_and_a_secret_has_none_in_a_url() {
+    fn the_ways_to_set_an_option_are_listed_and_a_secret_has_none_in_a_url() {
         let ways = SPECS.map(|spec| spec.how_to_set());
         assert_eq!(
             ways,
@@ -325,18 +324,18 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_in_a_url_is_refused_and_not_repeated() {
+    fn a_secret_in_a_url_is_rejected_and_not_repeated() {
         let problem = find("x://b?key=hunter2", &ConfigSources::none()).unwrap_err();
         assert!(problem.contains("THE_KEY") && !problem.contains("hunter2"), "{problem}");
     }
 
     #[test]
     fn settings_do_not_show_what_they_hold() {
-        let mut around = ConfigSources::none();
-        around.add("x", "key", "hunter2", "a file");
-        let settings = find("x://b", &around).unwrap();
-        assert!(!format!("{settings:?} {around:?}").contains("hunter2"));
-        assert!(find("x://b?fast", &around).unwrap().flag("fast", false));
-        assert_eq!(find("x://b?parts=7", &around).unwrap().number("parts"), Some(7));
+        let mut sources = ConfigSources::none();
+        sources.add("x", "key", "hunter2", "a file");
+        let settings = find("x://b", &sources).unwrap();
+        assert!(!format!("{settings:?} {sources:?}").contains("hunter2"));
+        assert!(find("x://b?fast", &sources).unwrap().flag("fast", false));
+        assert_eq!(find("x://b?parts=7", &sources).unwrap().number("parts"), Some(7));
     }
 }

@@ -15,6 +15,7 @@ mod file_handle;
 mod handle;
 mod in_flight;
 mod listing;
+mod lost;
 mod pending;
 mod pool;
 mod sink;
@@ -30,4 +31,4 @@ mod tests;
 
 pub use handle::SftpTree;
 pub(crate) use handle::{KEPT, Keeps};
-pub(crate) use ssh::{KnownHosts, Target};
+pub(crate) use ssh::{KnownHosts, Target, TargetError};

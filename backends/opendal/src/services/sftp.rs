@@ -5,7 +5,7 @@ use towpath_backend::{Capabilities, Error, Sink, Source, Tree as _, async_trait}
 
 use super::check::url;
 use super::options::{flag, text};
-use crate::sftp::{KEPT, Keeps, KnownHosts, SftpTree, Target};
+use crate::sftp::{KEPT, Keeps, KnownHosts, SftpTree, Target, TargetError};
 
 /// `sftp://user@host:port/path`, by way of the program `ssh` and its configuration.
 pub const SFTP: Sftp = Sftp;
@@ -84,7 +84,7 @@ impl Sftp {
     /// If the URL or the settings name none, or hold something that `ssh` must not be told.
     pub fn tree(&self, location: &Location, settings: &Settings) -> Result<SftpTree, OpenError> {
         let url = url(location)?;
-        let usage = |problem: String| OpenError::Usage(format!("{url}: {problem}"));
+        let usage = |problem: TargetError| OpenError::Usage(format!("{url}: {problem}"));
         let known_hosts = settings.text("known_hosts").map(KnownHosts::parse).transpose().map_err(usage)?;
         let target = Target::new(url, settings.text("key"), known_hosts.unwrap_or_default()).map_err(usage)?;
         let (_, host, port) = url.user_host_port();

@@ -8,8 +8,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::failure::Failure;
-use super::in_flight::{HandlePermit, InFlight, MAX_HANDLES, MAX_REQUESTS, Reply, STALL_TIMEOUT, Slot};
+use super::in_flight::{HandlePermit, InFlight, MAX_HANDLES, MAX_REQUESTS, Reply, Slot};
+use super::lost::{Lost, STALL_TIMEOUT};
 use super::pending::Pending;
 use super::ssh::Target;
 use super::transport::{self, Ssh};
@@ -31,13 +31,10 @@ impl fmt::Debug for Connection {
 
 impl Connection {
     /// Starts `ssh`, and waits for the server's greeting.
-    pub(super) async fn open(target: &Target) -> Result<Arc<Self>, Failure> {
-        let mut child = target
-            .command()
-            .spawn()
-            .map_err(|error| Failure::Lost(format!("the program `ssh` cannot be started: {error}")))?;
+    pub(super) async fn open(target: &Target) -> Result<Arc<Self>, Lost> {
+        let mut child = target.command().spawn().map_err(|error| Lost::NotStarted(Arc::new(error)))?;
         let (Some(output), Some(input)) = (child.stdout.take(), child.stdin.take()) else {
-            return Err(Failure::Lost("ssh has no standard input and output".to_owned()));
+            return Err(Lost::NoPipes);
         };
         Self::over(output, input, Some(Ssh::new(child))).await
     }
@@ -47,12 +44,12 @@ impl Connection {
         mut output: impl AsyncRead + Unpin + Send + 'static,
         mut input: impl AsyncWrite + Unpin + Send + 'static,
         ssh: Option<Ssh>,
-    ) -> Result<Arc<Self>, Failure> {
+    ) -> Result<Arc<Self>, Lost> {
         let greeted = timeout(STALL_TIMEOUT, transport::greet(&mut output, &mut input)).await;
         let extensions = match greeted {
             Ok(Ok(extensions)) => extensions,
-            Ok(Err(reason)) => return Err(Failure::Lost(transport::why(reason, ssh).await)),
-            Err(_elapsed) => return Err(Failure::Lost(format!("no greeting within {} s", STALL_TIMEOUT.as_secs()))),
+            Ok(Err(reason)) => return Err(transport::why(reason, ssh).await),
+            Err(_elapsed) => return Err(Lost::NoGreeting),
         };
         let in_flight = Arc::new(InFlight::new());
         let (queue, queued) = mpsc::channel(MAX_REQUESTS + MAX_HANDLES);
@@ -92,7 +89,7 @@ impl Connection {
                 Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
                 // The queue has a place for each request in flight.
                 Err(mpsc::error::TrySendError::Full(_)) => {
-                    self.in_flight.end("the server answered requests that it was not sent");
+                    self.in_flight.end(Lost::UnsolicitedAnswers);
                 }
             }
         }
@@ -125,7 +122,7 @@ async fn receive(
             Err(reason) => break reason,
         };
         in_flight.progressed();
-        let Ok((id, answer)) = Answer::parse(packet) else { break "the server's answer is malformed".to_owned() };
+        let Ok((id, answer)) = Answer::parse(packet) else { break Lost::Malformed };
         if let (Some(unused), Some(connection)) = (in_flight.answered(id, answer), connection.upgrade()) {
             connection.close_unused(unused);
         }

@@ -1,25 +1,31 @@
-//! Why a request failed, and the error of a backend that it is.
+//! Why a request failed, and how that is reported as an error of a backend.
 
 use towpath_backend::{Error, ErrorKind, RelPath};
 
+use super::lost::Lost;
 use super::wire::status;
 
 /// Why a request failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) enum Failure {
     /// There is no connection, or not any more.
-    Lost(String),
-    /// The server said no.
-    Refused { code: u32, text: String },
+    Lost(Lost),
+    /// The answer is not one to this request.
+    UnexpectedAnswer,
+    /// The server answered with the status of an error.
+    Status { code: u32, text: String },
+}
+
+impl From<Lost> for Failure {
+    fn from(lost: Lost) -> Self {
+        Self::Lost(lost)
+    }
 }
 
 impl Failure {
-    pub(super) fn malformed() -> Self {
-        Self::Lost("the server's answer is not one of SFTP version 3".to_owned())
-    }
-
+    /// The code of the server's status.
     pub(super) fn code(&self) -> Option<u32> {
-        if let Self::Refused { code, .. } = self { Some(*code) } else { None }
+        if let Self::Status { code, .. } = self { Some(*code) } else { None }
     }
 
     /// Whether the server cannot do such a thing.
@@ -30,8 +36,12 @@ impl Failure {
     /// The failure as the error of an operation on a path.
     pub(super) fn error(&self, operation: &'static str, path: &RelPath) -> Error {
         let (code, text) = match self {
-            Self::Lost(reason) => return Error::new(ErrorKind::Unavailable, operation, path, reason.clone()),
-            Self::Refused { code, text } => (*code, text.trim()),
+            Self::Lost(lost) => return Error::new(ErrorKind::Unavailable, operation, path, lost.clone()),
+            Self::UnexpectedAnswer => {
+                let cause = "the server's answer is not one of SFTP version 3";
+                return Error::new(ErrorKind::Unavailable, operation, path, cause);
+            }
+            Self::Status { code, text } => (*code, text.trim()),
         };
         let kind = match code {
             status::NO_SUCH_FILE => ErrorKind::NotFound,

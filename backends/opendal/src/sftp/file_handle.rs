@@ -23,15 +23,15 @@ impl Handle {
     /// Opens a file or a directory. Waits while the connection has as many open as it may.
     pub(super) async fn open(connection: &Arc<Connection>, request: Request) -> Result<Self, Failure> {
         let in_flight = connection.in_flight();
-        let Some(handle) = in_flight.handle_permit().await else { return Err(in_flight.failure()) };
-        let Some(permit) = in_flight.request_permit().await else { return Err(in_flight.failure()) };
+        let Some(handle) = in_flight.handle_permit().await else { return Err(in_flight.lost().into()) };
+        let Some(permit) = in_flight.request_permit().await else { return Err(in_flight.lost().into()) };
         let pending = connection.enqueue(request, Slot::open(permit, handle));
         let mut opening = Opening { connection, pending };
         match opening.pending.reply().await? {
             Reply { answer: Answer::Handle(bytes), handle: Some(permit) } => {
                 Ok(Self { connection: Arc::clone(connection), bytes, permit: Some(permit) })
             }
-            _ => Err(Failure::malformed()),
+            _ => Err(Failure::UnexpectedAnswer),
         }
     }
 

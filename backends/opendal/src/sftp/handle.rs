@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use towpath_backend::{Capabilities, RelPath, Result, Timestamp};
 
 use super::connection::Connection;
+use super::failure::Failure;
 use super::pool::Pool;
 use super::ssh::Target;
 use super::wire::{LSETSTAT, POSIX_RENAME};
@@ -87,7 +88,7 @@ impl SftpTree {
 
     /// A connection for an operation.
     pub(super) async fn connection(&self, operation: &'static str, path: &RelPath) -> Result<Arc<Connection>> {
-        let connection = self.shared.pool.get().await.map_err(|failure| failure.error(operation, path))?;
+        let connection = self.shared.pool.get().await.map_err(|lost| Failure::Lost(lost).error(operation, path))?;
         self.shared
             .abilities
             .get_or_init(|| Abilities { links: connection.has(LSETSTAT), renames: connection.has(POSIX_RENAME) });

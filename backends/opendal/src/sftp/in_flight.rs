@@ -5,16 +5,12 @@ use std::fmt;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, timeout};
 
-use super::failure::Failure;
+use super::lost::{Lost, STALL_TIMEOUT};
 use super::wire::Answer;
-
-/// How long a connection may stand still while an answer is due.
-pub(super) const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Requests of one connection in flight, `CLOSE` apart. Four files fill it at a time (`WINDOW_BYTES`), which is more than
 /// the window of an SSH channel; chunks to be written take 8 MiB.
@@ -100,7 +96,7 @@ struct Table {
     /// When bytes last went out or came in, or the first answer became due.
     last_progress: Instant,
     /// Why there will be no more answers.
-    ended: Option<String>,
+    ended: Option<Lost>,
 }
 
 impl Table {
@@ -178,7 +174,7 @@ impl InFlight {
                 Ok(value) => return value,
                 // Under a low limit much may be queued before it; as long as something moves, all is well.
                 Err(_elapsed) if !self.is_stalled() => {}
-                Err(_elapsed) => self.end(format!("nothing moved for {} s", STALL_TIMEOUT.as_secs())),
+                Err(_elapsed) => self.end(Lost::Stalled),
             }
         }
     }
@@ -194,9 +190,9 @@ impl InFlight {
     }
 
     /// Ends the connection: everyone who waits for an answer or a permit fails. The first reason counts.
-    pub(super) fn end(&self, reason: impl Into<String>) {
+    pub(super) fn end(&self, reason: Lost) {
         let mut table = self.table();
-        table.ended.get_or_insert_with(|| reason.into());
+        table.ended.get_or_insert(reason);
         self.requests.close();
         self.handles.close();
         table.waiting.clear();
@@ -206,10 +202,9 @@ impl InFlight {
         self.table().ended.is_some()
     }
 
-    /// Why there is no answer.
-    pub(super) fn failure(&self) -> Failure {
-        let reason = self.table().ended.clone();
-        Failure::Lost(reason.unwrap_or_else(|| "the connection is over".to_owned()))
+    /// Why there are no more answers.
+    pub(super) fn lost(&self) -> Lost {
+        self.table().ended.clone().unwrap_or(Lost::Closed)
     }
 
     pub(super) fn count(&self) -> usize {

@@ -30,10 +30,10 @@ impl Pending {
     pub(super) async fn reply(&mut self) -> Result<Reply, Failure> {
         match self.in_flight.watch(&mut self.reply).await {
             Ok(Reply { answer: Answer::Status { code, text }, .. }) if code != status::OK => {
-                Err(Failure::Refused { code, text })
+                Err(Failure::Status { code, text })
             }
             Ok(reply) => Ok(reply),
-            Err(_ended) => Err(self.in_flight.failure()),
+            Err(_ended) => Err(self.in_flight.lost().into()),
         }
     }
 
@@ -52,14 +52,14 @@ impl Pending {
     pub(super) async fn done(self) -> Result<(), Failure> {
         match self.answer().await? {
             Answer::Status { .. } => Ok(()),
-            _ => Err(Failure::malformed()),
+            _ => Err(Failure::UnexpectedAnswer),
         }
     }
 
     pub(super) async fn attributes(self) -> Result<Attributes, Failure> {
         match self.answer().await? {
             Answer::Attributes(attributes) => Ok(attributes),
-            _ => Err(Failure::malformed()),
+            _ => Err(Failure::UnexpectedAnswer),
         }
     }
 
@@ -67,8 +67,8 @@ impl Pending {
     pub(super) async fn names(self) -> Result<Option<Vec<Name>>, Failure> {
         match self.answer().await {
             Ok(Answer::Names(names)) => Ok(Some(names)),
-            Ok(_) => Err(Failure::malformed()),
-            Err(Failure::Refused { code: status::EOF, .. }) => Ok(None),
+            Ok(_) => Err(Failure::UnexpectedAnswer),
+            Err(Failure::Status { code: status::EOF, .. }) => Ok(None),
             Err(failure) => Err(failure),
         }
     }
@@ -77,8 +77,8 @@ impl Pending {
     pub(super) async fn data(self) -> Result<Bytes, Failure> {
         match self.answer().await {
             Ok(Answer::Data(data)) => Ok(data),
-            Ok(_) => Err(Failure::malformed()),
-            Err(Failure::Refused { code: status::EOF, .. }) => Ok(Bytes::new()),
+            Ok(_) => Err(Failure::UnexpectedAnswer),
+            Err(Failure::Status { code: status::EOF, .. }) => Ok(Bytes::new()),
             Err(failure) => Err(failure),
         }
     }

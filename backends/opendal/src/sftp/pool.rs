@@ -7,17 +7,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::connection::Connection;
-use super::failure::Failure;
+use super::lost::Lost;
 use super::ssh::Target;
 
 /// How many there are at most. A server works on the requests of one connection one after the other.
 const MOST: usize = 8;
-/// Attempts of the first one, each after a longer pause: servers refuse connections while many are being opened.
-const TRIES: u32 = 4;
+/// Attempts to open the first one, each after a longer pause: servers reject connections while many are being opened.
+const ATTEMPTS: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// A connection that is being opened.
-type Opening = Pin<Box<dyn Future<Output = Result<Arc<Connection>, Failure>> + Send>>;
+type Opening = Pin<Box<dyn Future<Output = Result<Arc<Connection>, Lost>> + Send>>;
 
 /// The connections. Whoever uses one holds it: the one that fewest hold is the next to be used.
 pub(super) struct Pool {
@@ -53,7 +53,7 @@ impl Pool {
     }
 
     /// A connection: one that nobody uses, or a new one, or one that few use.
-    pub(super) async fn get(&self) -> Result<Arc<Connection>, Failure> {
+    pub(super) async fn get(&self) -> Result<Arc<Connection>, Lost> {
         let (found, may_open) = self.least_used();
         let Some(found) = found else { return self.first().await };
         // Held by the pool and by this function.
@@ -63,7 +63,7 @@ impl Pool {
         let Ok(_turn) = self.opening.try_lock() else { return Ok(found) };
         match (self.open)().await {
             Ok(connection) => Ok(self.add(connection)),
-            Err(_refused) => {
+            Err(_rejected) => {
                 let mut state = self.state();
                 state.most = state.connections.len().max(1);
                 Ok(found)
@@ -72,19 +72,20 @@ impl Pool {
     }
 
     /// The first connection, or the one that another task opened in the meantime.
-    async fn first(&self) -> Result<Arc<Connection>, Failure> {
+    async fn first(&self) -> Result<Arc<Connection>, Lost> {
         let _turn = self.opening.lock().await;
         if let (Some(found), _) = self.least_used() {
             return Ok(found);
         }
-        for tried in 0.. {
+        let mut attempt = 1;
+        loop {
             match (self.open)().await {
                 Ok(connection) => return Ok(self.add(connection)),
-                Err(failure) if tried + 1 == TRIES || !may_pass(&failure) => return Err(failure),
-                Err(_passing) => tokio::time::sleep(PAUSE * 2_u32.pow(tried)).await,
+                Err(lost) if attempt == ATTEMPTS || lost.is_permanent() => return Err(lost),
+                Err(_temporary) => tokio::time::sleep(PAUSE * 2_u32.pow(attempt - 1)).await,
             }
+            attempt += 1;
         }
-        Err(Failure::Lost("no connection".to_owned()))
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -102,11 +103,4 @@ impl Pool {
         self.state().connections.push(Arc::clone(&connection));
         connection
     }
-}
-
-/// Whether it may go well a moment later: not if the server or its key was refused.
-fn may_pass(failure: &Failure) -> bool {
-    const LASTING: [&str; 5] =
-        ["Permission denied", "verification failed", "resolve", "cannot be started", "does not speak SFTP"];
-    !matches!(failure, Failure::Lost(reason) if LASTING.iter().any(|words| reason.contains(words)))
 }

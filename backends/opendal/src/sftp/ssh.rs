@@ -1,5 +1,6 @@
 //! The program `ssh`: its arguments, and what must never reach it as an option.
 
+use std::fmt;
 use std::process::Stdio;
 
 use tokio::process::Command;
@@ -28,16 +29,16 @@ pub(crate) enum KnownHosts {
 }
 
 impl KnownHosts {
-    /// What a user calls it.
+    /// The value of the option `known_hosts`.
     ///
     /// # Errors
     /// If it is none of them.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, TargetError> {
         match text.to_ascii_lowercase().as_str() {
             "strict" => Ok(Self::Strict),
             "add" => Ok(Self::Add),
             "accept" => Ok(Self::Accept),
-            _ => Err(format!("`known_hosts` is `strict`, `add` or `accept`, not {text:?}")),
+            _ => Err(TargetError::KnownHosts(text.to_owned())),
         }
     }
 
@@ -58,22 +59,22 @@ impl Target {
     /// The server of a URL.
     ///
     /// # Errors
-    /// One line, if `ssh` could take a part of it for something else than it is.
-    pub(crate) fn new(url: &Url, key: Option<&str>, known_hosts: KnownHosts) -> Result<Self, String> {
+    /// If the URL names no host, or if `ssh` or a shell could act on a text in it.
+    pub(crate) fn new(url: &Url, key: Option<&str>, known_hosts: KnownHosts) -> Result<Self, TargetError> {
         let (user, host, port) = url.user_host_port();
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         if host.is_empty() {
-            return Err("names no host: sftp://user@host/path".to_owned());
+            return Err(TargetError::NoHost);
         }
         check("host", host, &format!("{OF_SHELLS}@/[]"))?;
         if host.contains(':') && !url.authority().contains('[') {
-            return Err(format!("the host {host:?} has a colon: write host:port, or an IPv6 address as [::1]"));
+            return Err(TargetError::Colon(host.to_owned()));
         }
         if let Some(user) = user {
             // A domain may stand before the name, with a backslash.
             check("user", user, "'`\"$;&<>|(){}")?;
             if user.ends_with('\\') {
-                return Err("the user ends with a backslash".to_owned());
+                return Err(TargetError::Backslash);
             }
         }
         if let Some(key) = key {
@@ -121,21 +122,70 @@ impl Target {
     }
 }
 
-/// That a text of a location is what it is called, and nothing that `ssh` or a shell would act on.
-fn check(what: &str, text: &str, refused: &str) -> Result<(), String> {
+/// Checks that neither `ssh` nor a shell would act on a text of a location.
+fn check(what: &'static str, text: &str, forbidden: &str) -> Result<(), TargetError> {
     if text.is_empty() {
-        return Err(format!("the {what} is empty"));
+        return Err(TargetError::Empty { what });
     }
     if text.starts_with('-') {
-        return Err(format!("the {what} {text:?} begins with `-`: ssh could take it for an option"));
+        return Err(TargetError::Option { what, text: text.to_owned() });
     }
     // Paths may have spaces in them.
-    let is_refused = |c: char| c.is_control() || refused.contains(c) || (!refused.is_empty() && c.is_whitespace());
-    match text.chars().find(|c| is_refused(*c)) {
-        Some(c) => Err(format!("the {what} {text:?} has the character {c:?}, which is refused")),
+    let is_forbidden =
+        |c: char| c.is_control() || forbidden.contains(c) || (!forbidden.is_empty() && c.is_whitespace());
+    match text.chars().find(|c| is_forbidden(*c)) {
+        Some(character) => Err(TargetError::Character { what, text: text.to_owned(), character }),
         None => Ok(()),
     }
 }
+
+/// Why a location names no server that `ssh` can be given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TargetError {
+    NoHost,
+    /// The host has a colon that is not part of an IPv6 address in brackets.
+    Colon(String),
+    /// The user ends with a backslash.
+    Backslash,
+    Empty {
+        what: &'static str,
+    },
+    /// `ssh` could take the text for an option.
+    Option {
+        what: &'static str,
+        text: String,
+    },
+    /// A shell could act on the character.
+    Character {
+        what: &'static str,
+        text: String,
+        character: char,
+    },
+    /// The option `known_hosts` has another value.
+    KnownHosts(String),
+}
+
+impl fmt::Display for TargetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoHost => f.write_str("names no host: sftp://user@host/path"),
+            Self::Colon(host) => {
+                write!(f, "the host {host:?} has a colon: write host:port, or an IPv6 address as [::1]")
+            }
+            Self::Backslash => f.write_str("the user ends with a backslash"),
+            Self::Empty { what } => write!(f, "the {what} is empty"),
+            Self::Option { what, text } => {
+                write!(f, "the {what} {text:?} begins with `-`: ssh could take it for an option")
+            }
+            Self::Character { what, text, character } => {
+                write!(f, "the {what} {text:?} has the character {character:?}, which is not allowed")
+            }
+            Self::KnownHosts(text) => write!(f, "`known_hosts` is `strict`, `add` or `accept`, not {text:?}"),
+        }
+    }
+}
+
+impl std::error::Error for TargetError {}
 
 #[cfg(test)]
 mod tests {
@@ -143,7 +193,7 @@ mod tests {
     use proptest::prelude::*;
     use towpath_backend::registry::Location;
 
-    fn target(text: &str, key: Option<&str>) -> Result<Target, String> {
+    fn target(text: &str, key: Option<&str>) -> Result<Target, TargetError> {
         match Location::parse(text.as_ref()) {
             Ok(Location::Url(url)) => Target::new(&url, key, KnownHosts::Strict),
             other => panic!("{other:?}"),
@@ -167,9 +217,10 @@ mod tests {
             "sftp://%2DoProxyCommand=x@host/x",
         ] {
             let problem = target(url, None).unwrap_err();
-            assert!(problem.contains("begins with `-`"), "{url}: {problem}");
+            assert!(matches!(problem, TargetError::Option { .. }), "{url}: {problem}");
         }
-        assert!(target("sftp://host/x", Some("-oProxyCommand=x")).unwrap_err().contains("key"));
+        let problem = target("sftp://host/x", Some("-oProxyCommand=x")).unwrap_err();
+        assert_eq!(problem, TargetError::Option { what: "key", text: "-oProxyCommand=x".to_owned() });
     }
 
     #[test]
@@ -195,9 +246,12 @@ mod tests {
 
     #[test]
     fn a_host_is_named_and_has_a_port_that_is_one() {
-        for (url, word) in [("sftp:///x", "no host"), ("sftp://@host/x", "empty"), ("sftp://host:99999/x", "colon")] {
-            let problem = target(url, None).unwrap_err();
-            assert!(problem.contains(word), "{url}: {problem}");
+        for (url, problem) in [
+            ("sftp:///x", TargetError::NoHost),
+            ("sftp://@host/x", TargetError::Empty { what: "user" }),
+            ("sftp://host:99999/x", TargetError::Colon("host:99999".to_owned())),
+        ] {
+            assert_eq!(target(url, None).unwrap_err(), problem, "{url}");
         }
     }
 

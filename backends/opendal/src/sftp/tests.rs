@@ -13,8 +13,8 @@ use towpath_backend::{
 };
 
 use self::server::{Asked, DIR, FIFO, FILE, LINK, attributes, connect, serve, status, string, tree, tree_keeping};
-use super::failure::Failure;
 use super::handle::Keeps;
+use super::lost::Lost;
 use super::pool::Pool;
 use super::wire::{FSYNC, answer, request, status};
 
@@ -187,7 +187,7 @@ async fn a_server_that_refuses_further_connections_is_used_with_those_it_took() 
         let is_taken = tried.fetch_add(1, Ordering::Relaxed) < 2;
         Box::pin(async move {
             if !is_taken {
-                return Err(Failure::Lost("too many".to_owned()));
+                return Err(Lost::Closed);
             }
             let (ours, theirs) = tokio::io::duplex(1 << 20);
             tokio::spawn(serve(theirs, Asked::default(), |_, _| Some(status(status::OK))));

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use towpath_backend::Bytes;
 
 use super::in_flight::InFlight;
+use super::lost::{Lost, SshError};
 use super::wire::{Fields, Request, answer};
 
 /// The longest answer that is accepted: servers send no more than 256 KiB.
@@ -41,12 +42,12 @@ impl Ssh {
 }
 
 /// Why there is no connection: what `ssh` reports, if it reports something.
-pub(super) async fn why(reason: String, ssh: Option<Ssh>) -> String {
+pub(super) async fn why(reason: Lost, ssh: Option<Ssh>) -> Lost {
     let message = match ssh {
         Some(ssh) => ssh.end().await,
         None => None,
     };
-    message.map_or(reason, |message| format!("ssh: {message}"))
+    message.map_or(reason, |message| Lost::Ssh(SshError::new(message)))
 }
 
 /// Keeps what `ssh` prints, on one line.
@@ -66,13 +67,12 @@ async fn message(errors: Option<ChildStderr>) -> String {
 pub(super) async fn greet(
     output: &mut (impl AsyncRead + Unpin),
     input: &mut (impl AsyncWrite + Unpin),
-) -> Result<HashSet<String>, String> {
-    let lost = |error: std::io::Error| error.to_string();
-    input.write_all(&Request::hello()).await.map_err(lost)?;
-    input.flush().await.map_err(lost)?;
+) -> Result<HashSet<String>, Lost> {
+    input.write_all(&Request::hello()).await?;
+    input.flush().await?;
     let mut fields = Fields::of(packet(output).await?);
     let (Ok(answer::VERSION), Ok(_version)) = (fields.u8(), fields.u32()) else {
-        return Err("the server does not speak SFTP version 3".to_owned());
+        return Err(Lost::OtherVersion);
     };
     let mut extensions = HashSet::new();
     while !fields.is_empty() {
@@ -83,16 +83,13 @@ pub(super) async fn greet(
 }
 
 /// The next packet, without its length.
-pub(super) async fn packet(output: &mut (impl AsyncRead + Unpin)) -> Result<Bytes, String> {
-    let length = output.read_u32().await.map_err(|error| match error.kind() {
-        std::io::ErrorKind::UnexpectedEof => "the connection was closed".to_owned(),
-        _ => error.to_string(),
-    })?;
+pub(super) async fn packet(output: &mut (impl AsyncRead + Unpin)) -> Result<Bytes, Lost> {
+    let length = output.read_u32().await?;
     if length > MAX_PACKET_BYTES {
-        return Err("the server does not speak SFTP (does its shell print something at login?)".to_owned());
+        return Err(Lost::NotSftp);
     }
     let mut packet = vec![0; length as usize];
-    output.read_exact(&mut packet).await.map_err(|error| error.to_string())?;
+    output.read_exact(&mut packet).await?;
     Ok(packet.into())
 }
 

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 
 use super::super::connection::Connection;
-use super::super::failure::Failure;
 use super::super::handle::{Keeps, SftpTree};
+use super::super::lost::Lost;
 use super::super::pool::Pool;
 use super::super::wire::{FSYNC, LSETSTAT, POSIX_RENAME, answer};
 
@@ -72,7 +72,7 @@ pub(super) async fn serve(mut pipe: DuplexStream, asked: Asked, answers: impl Fn
 }
 
 /// The client's side of a connection.
-pub(super) async fn connect(pipe: DuplexStream) -> Result<Arc<Connection>, Failure> {
+pub(super) async fn connect(pipe: DuplexStream) -> Result<Arc<Connection>, Lost> {
     let (output, input) = tokio::io::split(pipe);
     Connection::over(output, input, None).await
 }

@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Runs towpath and its peers against real NFS and SMB mounts, on this machine alone, and checks what is promised.
+# Runs towpath and its peers on real NFS and SMB mounts, all on this machine, and checks the promised bounds.
 #
 #   run.sh [OPTION…] [SCENARIO…]     all scenarios of scenarios/, or those named
 #
-#   --short                fewer cases, for each change: less than 8 minutes
+#   --short                fewer cases, to be run for each change: less than 8 minutes
 #   --protocols LIST       of "nfs4 nfs3 smb"; also "SOURCE:DEST", such as "nfs4:smb"
-#   --mount-options LIST   on top of the defaults, for both mounts
-#   --mtu BYTES            instead of the scenario's
-#   --towpath FILE         a program that is there, instead of building it
-#   --no-peers             towpath alone
-#   --tolerant             bounds on speed that are missed are reported, and do not fail; so are labs that cannot be set up
-#   --jobs NUMBER          labs at a time (all processors); the time inside does not depend on it
-#   --keep                 leaves the folder with each lab's console and records
+#   --mount-options LIST   additional mount options, for both mounts
+#   --mtu BYTES            replaces the MTU of the scenario
+#   --towpath FILE         uses an existing program instead of building it
+#   --no-peers             runs only towpath
+#   --tolerant             missed bounds on speed, and labs that cannot be set up, are reported but are no failure
+#   --jobs NUMBER          labs at a time (default: one per processor); simulated time does not depend on it
+#   --keep                 keeps the folder with the console and records of each lab
 #
 # Results: target/netlab/results.md and results.json. Exit status: 0 all bounds hold, or the lab cannot run here
 # (SKIPPED); 1 a bound is missed or a lab failed; 2 wrong usage.
@@ -53,7 +53,7 @@ for name in "${scenarios[@]}"; do
 done
 
 export PYTHONDONTWRITEBYTECODE=1 PATH=$PATH:/usr/sbin:/sbin
-# COMMAND PACKAGE …: the first package that is missing, if one is.
+# COMMAND PACKAGE …: prints the first package whose command is missing, if any.
 missing() {
     while [ $# -gt 0 ]; do
         command -v "$1" >/dev/null || { echo "$2" && return; }
@@ -69,10 +69,10 @@ missing_for() { # PROTOCOL
 }
 lacking=$(missing qemu-system-x86_64 qemu-system-x86 busybox busybox-static cpio cpio ip iproute2 ethtool ethtool \
     modprobe kmod python3 python3)
-[ "$(uname -m)" = x86_64 ] || lacking="qemu-system-x86 on a machine of its kind, as it runs this machine's programs"
+[ "$(uname -m)" = x86_64 ] || lacking="qemu-system-x86 on an x86-64 machine, as it runs this machine's programs"
 kernel=$("$here/lab/kernel.sh")
 if [ -z "$lacking" ] && [ -z "$kernel" ]; then
-    lacking="linux-image-amd64 (a kernel in /boot that can be read, with its modules)"
+    lacking="linux-image-amd64 (a readable kernel in /boot with its modules)"
 fi
 if [ -n "$lacking" ]; then
     echo "SKIPPED: the network lab needs package $lacking"
@@ -96,26 +96,26 @@ clean() {
 }
 trap clean EXIT
 trap 'exit 130' INT TERM HUP
-# The program as it is now: it may be rebuilt while this runs.
+# A copy of the program, as it may be rebuilt while this runs.
 cp "$towpath" "$work/towpath"
 "$here/lab/first_root.sh" "$work/first" "$kernel" "$work/towpath"
 
-# What a scenario asks of its lab stands in its first line.
-asked() { # NAME WORD DEFAULT
+# The settings of a scenario's lab are in its first line.
+setting() { # NAME WORD DEFAULT
     local found
     found=$(sed -n "1s/.*[ ]$2=\([^ ]*\).*/\1/p" "$here/scenarios/$1.sh")
     echo "${found:-$3}"
 }
 mtu_of() { # NAME
-    echo "${mtu:-$(asked "$1" mtu 1500)}"
+    echo "${mtu:-$(setting "$1" mtu 1500)}"
 }
 protocols_of() { # NAME
     if [ -n "$chosen" ]; then
         echo "$chosen"
     elif [ -n "$short" ]; then
-        asked "$1" short nfs4,smb | tr , ' '
+        setting "$1" short nfs4,smb | tr , ' '
     else
-        asked "$1" protocols nfs4,nfs3,smb | tr , ' '
+        setting "$1" protocols nfs4,nfs3,smb | tr , ' '
     fi
 }
 
@@ -124,7 +124,7 @@ run_lab() { # NAME PROTOCOL
     job=$work/$name-${2/:/-}
     mkdir "$job"
     printf '{"type": "lab", "scenario": "%s", "protocol": "%s", "rate": "%s", "delay": "%s", "mtu": %s}\n' \
-        "$name" "$2" "$(asked "$name" rate 1gbit)" "$(asked "$name" delay 0.5ms)" "$(mtu_of "$name")" >"$job/records"
+        "$name" "$2" "$(setting "$name" rate 1gbit)" "$(setting "$name" delay 0.5ms)" "$(mtu_of "$name")" >"$job/records"
     for lacking in "$(missing_for "$source")" "$(missing_for "$dest")"; do
         [ -z "$lacking" ] && continue
         echo "SKIPPED: $name over $2 needs package $lacking"
@@ -133,28 +133,28 @@ run_lab() { # NAME PROTOCOL
     done
     {
         printf 'PROTOCOL=%q SOURCE_PROTOCOL=%q DEST_PROTOCOL=%q\n' "$2" "$source" "$dest"
-        printf 'RATE=%q DELAY=%q MTU=%q MOUNT_OPTIONS=%q SHORT=%q\n' "$(asked "$name" rate 1gbit)" \
-            "$(asked "$name" delay 0.5ms)" "$(mtu_of "$name")" "$mount_options" "$short"
+        printf 'RATE=%q DELAY=%q MTU=%q MOUNT_OPTIONS=%q SHORT=%q\n' "$(setting "$name" rate 1gbit)" \
+            "$(setting "$name" delay 0.5ms)" "$(mtu_of "$name")" "$mount_options" "$short"
         printf 'NO_PEERS=%q HOST_JOB=%q\n' "$no_peers" "$(readlink -f "$job")"
         printf 'SCENARIO=%q\n' "/lab/scenarios/$name.sh"
     } >"$job/settings"
-    local start=$SECONDS status lab= try
+    local start=$SECONDS status lab= attempt
     trap '[ -z "$lab" ] || kill "$lab" 2>/dev/null; wait; exit 130' TERM
     echo "$name over $2"
-    # Setting a lab up reads the host's files; where these come very slowly, protocols give up: then once more.
-    for try in 1 2 3; do
+    # Setting up a lab reads the host's files; if these are read very slowly, protocols time out: then try again.
+    for attempt in 1 2 3; do
         status=0
-        "$here/lab/start.sh" "$job" "$(asked "$name" timeout 2400)" "$(asked "$name" memory 3G)" "$kernel" "$work/first.cpio" \
-            "$(asked "$name" instructions_per_ns 4)" > >(sed -u "s/^/$name over $2: /") &
+        "$here/lab/start.sh" "$job" "$(setting "$name" timeout 2400)" "$(setting "$name" memory 3G)" "$kernel" "$work/first.cpio" \
+            "$(setting "$name" instructions_per_ns 4)" > >(sed -u "s/^/$name over $2: /") &
         lab=$!
         wait "$lab" || status=$?
         lab=
-        [ "$status" -eq 125 ] && [ -s "$job/status" ] && [ "$try" -lt 3 ] || break
+        [ "$status" -eq 125 ] && [ -s "$job/status" ] && [ "$attempt" -lt 3 ] || break
         rm -f "$job/status"
     done
     if [ "$status" -eq 125 ] && [ -s "$job/status" ] && [ -n "$tolerant" ]; then
-        echo "SKIPPED: $name over $2 could not be set up on this machine in $try tries"
-        printf '{"type": "skip", "what": "all", "why": "could not be set up in %s tries"}\n' "$try" >>"$job/records"
+        echo "SKIPPED: $name over $2 could not be set up on this machine in $attempt attempts"
+        printf '{"type": "skip", "what": "all", "why": "could not be set up in %s attempts"}\n' "$attempt" >>"$job/records"
     elif [ "$status" -ne 0 ]; then
         echo "$name over $2: FAILED, exit status $status"
         printf '{"type": "failure", "what": "the lab ended with status %s"}\n' "$status" >>"$job/records"

@@ -1,4 +1,4 @@
-"""How much of some files is in the page cache, in MiB, as mincore(2) tells: cached.py FILE…"""
+"""Prints how much of some files is in the page cache, in MiB, according to mincore(2): cached.py FILE…"""
 
 import ctypes
 import mmap

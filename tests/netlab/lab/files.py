@@ -1,4 +1,4 @@
-"""Makes files whose content, names and times are the same in every run.
+"""Creates files whose content, names and times are the same in every run.
 
 files.py DIR COUNT BYTES [PER_DIR]    DIR/f000000 …, or PER_DIR of them in each DIR/d0000 …
 """
@@ -8,18 +8,18 @@ import random
 import sys
 
 BLOCK = 1 << 20
-# 2021, with nanoseconds that not every protocol keeps.
+# In 2021, with nanoseconds that not every protocol keeps.
 FIRST_MTIME_NS = 1_617_181_723_123_456_789
 
 
-def make(folder, count, size, per_folder):
+def create(folder, count, size, per_folder):
     block = random.Random(f"{count} {size}").randbytes(BLOCK)
     for number in range(count):
         at = os.path.join(folder, f"d{number // per_folder:04}") if per_folder else folder
         os.makedirs(at, exist_ok=True)
         path = os.path.join(at, f"f{number:06}")
         with open(path, "wb") as out:
-            # Each file is a different stretch of the same block, so that files mixed up would show.
+            # Each file is a different part of the same block, so that mixed-up files are detected.
             head = block[number * 61 % BLOCK :][:size]
             out.write(head)
             left = size - len(head)
@@ -32,4 +32,4 @@ def make(folder, count, size, per_folder):
 if __name__ == "__main__":
     folder, *numbers = sys.argv[1:]
     count, size, per_folder = (list(map(int, numbers)) + [0])[:3]
-    make(folder, count, size, per_folder)
+    create(folder, count, size, per_folder)

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Makes the archive that the machine starts from: what reaches the host's files, and what is to run from memory.
+# Creates the archive that the machine boots from: access to the host's files, and the tools that run from memory.
 #
-#   first_root.sh FOLDER KERNEL TOWPATH      makes FOLDER.cpio
+#   first_root.sh FOLDER KERNEL TOWPATH      creates FOLDER.cpio
 #
-# NETLAB_TOOLS: more programs that are to run from memory, such as perf.
+# NETLAB_TOOLS: more programs to run from memory, such as perf.
 #
-# What the machine reads from the host takes a time that means nothing inside. So the tools, what they load and the
-# kernel's modules come along, as the beginning of the layer over the host's files.
+# The time to read files of the host is meaningless inside. So the tools, the files they load and the kernel's modules
+# are part of the archive, in the layer over the host's files.
 set -eu
 here=$(dirname "$(readlink -f "$0")")
 folder=$1 kernel=$2 towpath=$3
@@ -16,7 +16,7 @@ TOOLS="python3 rsync rclone fpart fpsync ip tc ethtool modprobe kmod mount mount
     rpcbind exportfs rpc.mountd rpc.nfsd smbd hostname timeout find diff bash sh env sed awk grep cat cut tr sort uniq
     wc ls ps pgrep kill mktemp basename dirname date tee seq cp rm mv mkdir dd head tail touch sync sleep id readlink ${NETLAB_TOOLS:-}"
 
-modules() { # NAME…: their files, each after those that it needs
+modules() { # NAME…: their files, each after its dependencies
     local module
     for module in "$@"; do modprobe -S "$kernel" --show-depends "$module" 2>/dev/null || true; done |
         awk '$1 == "insmod" && !seen[$2]++ { print $2 }'
@@ -30,7 +30,7 @@ programs() { # NAME…: their files and their libraries
         { ldd "$tool" 2>/dev/null || true; } | grep -o '/[^ ]*' || true
     done
 }
-loaded_later() { # what they, and the kernel, open by name: Samba's modules, the name service's, ciphers
+loaded_later() { # files that they and the kernel open by name: modules of Samba and the name service, ciphers
     find "/lib/modules/$kernel/kernel/"{crypto,lib/crypto,arch/x86/crypto,fs/nls} -type f 2>/dev/null || true
     find /usr/lib/*/samba /usr/share/samba /etc/samba -type f 2>/dev/null || true
     find /usr/lib/*/ -maxdepth 1 -name 'libnss_*.so*' 2>/dev/null || true

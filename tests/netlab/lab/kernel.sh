@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints the version of the newest kernel that is installed with its modules, for the machine inside; or nothing.
-# NETLAB_KERNEL: another one's version.
+# Prints the version of the newest kernel that is installed with its modules, for the simulated machine; or nothing.
+# NETLAB_KERNEL: the version of another kernel.
 set -eu
 [ -z "${NETLAB_KERNEL:-}" ] || { echo "$NETLAB_KERNEL" && exit; }
 for kernel in /boot/vmlinuz-*; do

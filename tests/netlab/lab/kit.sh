@@ -1,27 +1,28 @@
-# What a scenario may use. Source me.
+# The functions for scenarios. To be sourced.
 #
-#   files DIR COUNT BYTES [PER_DIR]    makes files on a server, such as /srv/a/tree
-#   cold                               forgets every cached page, name and attribute
-#   empty                              the same, and nothing at the destination
-#   measure CASE TOOL [OPTION…] -- COMMAND…    runs and measures it; see meter.py
-#   value FIELD                        a number of the last measurement
-#   note FIELD NUMBER                  adds one to it
-#   check WHAT VALUE OPERATOR BOUND    a bound that is to hold; the scenario goes on
+#   files DIR COUNT BYTES [PER_DIR]    creates files on a server, such as /srv/a/tree
+#   cold                               drops all cached pages, names and attributes
+#   empty                              the same, and empties the destination
+#   measure CASE TOOL [OPTION…] -- COMMAND…    runs and measures a command; see meter.py
+#   value FIELD                        prints a number of the last measurement
+#   note FIELD NUMBER                  adds a number to the last measurement
+#   check WHAT VALUE OPERATOR BOUND    checks a bound; the scenario continues if it is missed
 #   measure_towpath CASE FOLDER [OPTION…] [-- METER_OPTION…]   towpath from /mnt/src/FOLDER to /mnt/dst/FOLDER
-#   arrived CASE FOLDER                checks that the servers have the same files of it
-#   bounds CASE [--no-mean]            checks what must hold on the wire under a limit
+#   arrived CASE FOLDER                checks that FOLDER has the same files on both servers
+#   bounds CASE [--no-mean]            checks the bounds on the wire under a limit
 #   limited CASE FOLDER LIMIT BYTES_PER_S [OPTION…]   measure_towpath under a limit, with its bounds
-#   towpath_runs               waits until it does: what goes before takes a time that means nothing
-#   have TOOL                          whether a peer is there and wanted; a skipped row where it is not there
+#   towpath_runs                       waits until towpath runs: the time before that is meaningless
+#   have TOOL PACKAGE                  whether a peer is installed and wanted; records a skip if it is not installed
 #   cable_out a|b, cable_in a|b        see network.sh
 #
-# PROTOCOL, SHORT (1 or empty), LAB and JOB are set; what is in $JOB is in /host$HOST_JOB too, where it is cached.
-# Server a's files are in /srv/a and seen at /mnt/src, b's in /srv/b and seen at /mnt/dst.
+# PROTOCOL, SHORT (1 or empty), LAB and JOB are set. The files in $JOB are also in /host$HOST_JOB, where they are
+# cached. The files of server a are in /srv/a and mounted at /mnt/src, those of server b in /srv/b and mounted at
+# /mnt/dst.
 
 STATE=/tmp/state
 
-# Their libraries are read again before the clock starts, and their settings looked for: that there are none, the host
-# has to tell.
+# Reads the tools' libraries before the clock starts, and their settings: even that these are missing takes a request to
+# the host.
 warm_tools() {
     local tool
     for tool in "cp --version" "rsync --version" "rclone version" "towpath --version" "python3 --version"; do
@@ -37,7 +38,7 @@ cold() {
     sleep 0.3
 }
 
-# An SMB client believes for a second (actimeo) in what it saw there: its server does not tell it.
+# An SMB client caches what it saw for a second (actimeo): the server does not notify it.
 empty() {
     find /srv/b -mindepth 1 -delete
     [ "$DEST_PROTOCOL" != smb ] || sleep 1.2
@@ -47,12 +48,12 @@ empty() {
 }
 
 towpath_runs() {
-    local try
-    for try in $(seq 3000); do
+    local attempt
+    for attempt in $(seq 3000); do
         pgrep -x towpath >/dev/null && return
         sleep 0.05
     done
-    echo "towpath does not run, $try tries later"
+    echo "towpath does not run after $attempt attempts"
 }
 
 files() { python3 "$LAB/files.py" "$@"; }
@@ -69,7 +70,7 @@ have() {
     return 1
 }
 
-# Measured like any other, and then compared by the servers' own files: a fast copy that is wrong is none.
+# Measures towpath like any other tool, and then compares the files on the servers: a fast copy must also be correct.
 measure_towpath() { # CASE FOLDER OPTION… [-- METER_OPTION…]
     local case=$1 folder=$2
     shift 2
@@ -82,12 +83,12 @@ measure_towpath() { # CASE FOLDER OPTION… [-- METER_OPTION…]
     arrived "$case" "$folder"
 }
 
-# What diff says of a tree that is missing counts as well.
+# The message of diff about a missing tree counts as well.
 arrived() { # CASE FOLDER
     check "$1: files that differ" "$(diff -rq "/srv/a/$2" "/srv/b/$2" 2>&1 | wc -l)" = 0
 }
 
-# What holds on the wire of a run with this limit, all headers included.
+# The bounds on the wire for a run with a limit, including all headers.
 bounds() { # CASE [--no-mean]
     local direction
     for direction in received sent; do

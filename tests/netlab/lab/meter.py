@@ -1,13 +1,13 @@
-"""Runs a command and measures it: time, what the link carried, requests, another user's latency.
+"""Runs a command and measures it: time, traffic on the link, requests, the latency of another user.
 
 meter.py RECORDS CASE TOOL [--limit BYTES_PER_S] [--user DIR] [--apart RECEIVED SENT] [--timeout S] [--wire S]
          [--files NUMBER] -- COMMAND…
 
---user DIR   meanwhile another user reads small files from DIR, and notes how long each took
---apart      bytes per second of the link that are that user's, and not the command's
---wire       the seconds that the link alone needs
---files      how many files there are, for the requests of each
---limit      what the rates are told as multiples of
+--user DIR   meanwhile, another user reads small files from DIR, and the time of each read is recorded
+--apart      the bytes per second on the link that belong to that user, not to the command
+--wire       the seconds that the link needs
+--files      the number of files, for the requests per file
+--limit      the rate of which measured rates are reported as multiples
 """
 
 import argparse
@@ -27,7 +27,7 @@ OUTPUT = "/tmp/output"
 
 
 class Link(threading.Thread):
-    """What the link has carried, every 100 ms."""
+    """The bytes on the link, sampled every 100 ms."""
 
     def __init__(self):
         super().__init__(daemon=True)
@@ -42,7 +42,7 @@ class Link(threading.Thread):
             with open("/proc/net/dev", encoding="ascii") as file:
                 words = re.search(r"uplink:(.*)", file.read())[1].split()
             after = time.monotonic()
-            # One that was interrupted in the middle does not know its time.
+            # A sample that was interrupted has no exact time.
             if after - before < 0.004:
                 return (before + after) / 2, int(words[0]), int(words[8])
 
@@ -59,7 +59,7 @@ class Link(threading.Thread):
 
 
 class User(threading.Thread):
-    """Someone else, who opens and reads small files that are not cached."""
+    """Another user, who opens and reads small files that are not cached."""
 
     def __init__(self, folder):
         super().__init__(daemon=True)
@@ -69,7 +69,7 @@ class User(threading.Thread):
         self.ended = threading.Event()
 
     def run(self):
-        # Someone else has a processor of their own.
+        # Another user would have their own processor.
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
         for path in self.paths * 100:
             start = time.monotonic()
@@ -93,17 +93,17 @@ def percentile(values, share):
 
 
 def rates(samples, column, steps):
-    """Bytes per second over every stretch of `steps` periods."""
+    """Bytes per second over every window of `steps` periods."""
     return [
         (b[column] - a[column]) / (b[0] - a[0])
         for a, b in zip(samples, samples[steps:])
-        # A period that began late makes the one before longer: the time is what was measured, not what was meant.
+        # A period that began late makes the previous one longer, so the measured time counts.
         if b[0] - a[0] > 0.7 * steps * PERIOD
     ]
 
 
 def flow(samples, column, apart, limit):
-    """The busiest 100 ms and second, and the mean of the time in which something flowed, and of its middle half."""
+    """The busiest 100 ms and second, the mean of the time with traffic, and that of its middle half."""
     fine = [rate - apart for rate in rates(samples, column, 1)] or [0.0]
     seconds = [rate - apart for rate in rates(samples, column, 10)] or fine
     threshold = 0.25 * (limit or max(fine))
@@ -119,7 +119,7 @@ def flow(samples, column, apart, limit):
 
 
 def busy():
-    """The processor's time until now, and the idle part of it."""
+    """The processor's time so far, and its idle time."""
     with open("/proc/stat", encoding="ascii") as file:
         times = list(map(int, file.readline().split()[1:9]))
     return sum(times), times[3] + times[4]
@@ -144,16 +144,16 @@ def busy_share(before, after):
     return round(1 - (after[1] - before[1]) / max(1, after[0] - before[0]), 3)
 
 
-def give_way():
-    """The one processor inside is also the servers' and the other user's: on machines of their own these would
-    not wait for the tool that is measured."""
+def lower_priority():
+    """The one processor inside also runs the servers and the other user, which on separate machines would not wait
+    for the measured tool."""
     os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def run(command, timeout):
-    """Returns the exit status; 124 if it did not end in time."""
+    """Runs a command; returns its exit status, or 124 if it did not end in time."""
     with open(OUTPUT, "wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=give_way)
+        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=lower_priority)
         try:
             return process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -163,7 +163,7 @@ def run(command, timeout):
 
 
 def last_lines():
-    """Of the output of a command that failed: the console scrolls away, the record stays."""
+    """The last lines of a failed command's output, for the record."""
     with open(OUTPUT, encoding="utf-8", errors="replace") as out:
         return out.read().splitlines()[-12:]
 

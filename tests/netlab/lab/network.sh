@@ -1,17 +1,17 @@
-# The network inside: a client and two servers, and one link that all of the client's bytes pass.
+# The network inside: a client, two servers, and one link for all traffic of the client.
 #
 #   client --uplink--trunk-- switch --port-a-- server-a (10.20.1.1)
 #                            \-port-b-- server-b (10.20.2.1)
 #
-# The uplink is shaped in both directions; the delay lies on each server's way back. All frames carry MTU bytes.
-# Source me.
+# The uplink is shaped in both directions; the responses of each server are delayed. All frames carry up to MTU bytes.
+# To be sourced.
 
 UPLINK=uplink
 
 inside_of() { ip netns exec "$@"; }
 
-# Packets are cut to what they are on a cable before they leave a device, as a network card does, and stay so: without
-# this the kernel hands 64 KiB around in one piece, which no limit can divide and no counter shows as it would be.
+# Packets are segmented to the size on a cable before they leave a device, as by a network card, and stay segmented:
+# otherwise the kernel passes on 64 KiB as one packet, which cannot be shaped and is counted incorrectly.
 PACKETS="gro off gso on tso off"
 plain_packets() { # DEVICE [NAMESPACE]
     # shellcheck disable=SC2086
@@ -46,11 +46,11 @@ network_up() { # RATE DELAY MTU
         [ "$delay" = 0 ] || inside_of "server-$side" tc qdisc add dev eth0 root netem delay "$delay" limit 20000 || return 1
     done
     ip route add default via 10.20.0.254
-    # A client queues fairly, a switch has a short queue and drops: that is what one meets.
+    # As is usual, the client has a fair queue, and the switch a short one that drops packets.
     tc qdisc add dev "$UPLINK" root handle 1: tbf rate "$rate" burst 64kb latency 100ms &&
         tc qdisc add dev "$UPLINK" parent 1:1 fq_codel &&
         inside_of switch tc qdisc add dev trunk root tbf rate "$rate" burst 64kb latency 20ms
 }
 
-cable_out() { inside_of switch ip link set "port-$1" down; } # a|b: nothing reaches that server ...
-cable_in() { inside_of switch ip link set "port-$1" up; }    # ... until now
+cable_out() { inside_of switch ip link set "port-$1" down; } # a|b: disconnects that server
+cable_in() { inside_of switch ip link set "port-$1" up; }    # a|b: connects it again

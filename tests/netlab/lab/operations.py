@@ -1,11 +1,11 @@
-"""How many requests the kernel's NFS and SMB clients have sent, per operation, for each mount."""
+"""Counts the requests that the kernel's NFS and SMB clients have sent, per operation and mount."""
 
 import re
 
 
 
 def count():
-    """Two counters, of /mnt/src and /mnt/dst, each from operation to number."""
+    """The counts for /mnt/src and /mnt/dst, each a dictionary by operation."""
     counts = {"src": {}, "dst": {}}
     add_nfs(counts)
     add_smb(counts)
@@ -31,8 +31,8 @@ def add_smb(counts):
             text = file.read()
     except OSError:
         return
-    # The numbers of a server's connection come in the table before its share; a share's table lies between its
-    # name and the next one's. Only what is counted for the share itself is unambiguous: "Creates: 5 total 0 failed".
+    # The numbers of a server's connection are in the table before its share; a share's table is between its name and
+    # the next one. Only the counts of the share itself are unambiguous: "Creates: 5 total 0 failed".
     for share in re.split(r"^\d+\) ", text, flags=re.M)[1:]:
         side = "src" if "10.20.1.1" in share.splitlines()[0] else "dst"
         for name, number in re.findall(r"^(\w+): (\d+) (?:total|sent)", share, flags=re.M):

@@ -1,7 +1,7 @@
 """The records of a lab: one line of JSON for each measurement, check or skip.
 
-records.py value FILE FIELD                     a number of the last measurement
-records.py note FILE FIELD NUMBER               adds to the last measurement
+records.py value FILE FIELD                     prints a number of the last measurement
+records.py note FILE FIELD NUMBER               adds a number to the last measurement
 records.py check FILE WHAT VALUE OPERATOR BOUND
 records.py skip FILE WHAT WHY
 """

@@ -1,4 +1,4 @@
-"""From the records of all labs to results.md and results.json; exit status 1 if something does not hold.
+"""Writes results.md and results.json from the records of all labs; exit status 1 if a bound is missed.
 
 report.py RECORDS FOLDER TOWPATH COMMAND [tolerant]
 """
@@ -16,7 +16,7 @@ MIB = 1 << 20
 
 BUSY = ("processor inside busy", "cpu_busy", "{:.0%}")
 
-# The columns of a scenario's table after case and tool: heading, field, and how the field is written.
+# The columns of a scenario's table after case and tool: heading, field, and format of the field.
 COLUMNS = {
     "duplex": [("s", "seconds_on_servers", "{:.2f}"), ("times the wire's", "times_wire", "{:.2f}"),
                BUSY],
@@ -55,8 +55,8 @@ DEFAULT = [
 ]
 
 
-def said(command):
-    """The first line that a program says, or that it is not there."""
+def first_line(command):
+    """The first line of a program's output, or `not installed`."""
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20, text=True, check=False)
     except (OSError, subprocess.TimeoutExpired):
@@ -78,7 +78,7 @@ def processor():
     return platform.machine()
 
 
-def circumstances(towpath, command):
+def environment(towpath, command):
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         "command": command,
@@ -86,18 +86,18 @@ def circumstances(towpath, command):
         "cores": os.cpu_count(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)),
         "kernel": platform.release(),
-        "qemu": said(["qemu-system-x86_64", "--version"]),
-        "kernel_inside": said([os.path.join(os.path.dirname(__file__), "kernel.sh")]),
-        "towpath": f"{said([towpath, '--version'])} ({revision()})",
-        "rsync": said(["rsync", "--version"]),
-        "rclone": said(["rclone", "version"]),
-        "fpsync": said(["fpsync", "-h"]),
-        "samba": said(["smbd", "--version"]),
+        "qemu": first_line(["qemu-system-x86_64", "--version"]),
+        "kernel_inside": first_line([os.path.join(os.path.dirname(__file__), "kernel.sh")]),
+        "towpath": f"{first_line([towpath, '--version'])} ({revision()})",
+        "rsync": first_line(["rsync", "--version"]),
+        "rclone": first_line(["rclone", "version"]),
+        "fpsync": first_line(["fpsync", "-h"]),
+        "samba": first_line(["smbd", "--version"]),
     }
 
 
 def labs_of(lines):
-    """The labs, each with what follows its line."""
+    """The labs, each with the records that follow its line."""
     labs = []
     for line in lines:
         if line["type"] == "lab":
@@ -134,7 +134,7 @@ def rows_of(lab, columns):
 
 
 def shown(columns, rows):
-    """Without the columns in which nothing stands."""
+    """Omits empty columns."""
     used = [i for i in range(len(columns)) if any(row[3 + i] for row in rows)]
     headings = ["protocol", "case", "tool"] + [columns[i][0] for i in used]
     return headings, [row[:3] + [row[3 + i] for i in used] for row in rows]
@@ -160,7 +160,7 @@ def markdown(about, labs):
 
 
 def is_of_speed(record):
-    """Whether it is a bound on time or rate; the others, on what arrived, hold on any machine."""
+    """Whether it is a bound on time or rate; the others, about the files that arrived, hold on any machine."""
     return record["type"] == "check" and not any(
         word in record["what"] for word in ("exit status", "differ", "files sent", "files in"))
 
@@ -168,7 +168,7 @@ def is_of_speed(record):
 def main():
     source, folder, towpath, command, *tolerant = sys.argv[1:]
     labs = labs_of(records.read(source))
-    about = circumstances(towpath, os.path.relpath(command.split()[0], os.path.join(folder, "../..")) +
+    about = environment(towpath, os.path.relpath(command.split()[0], os.path.join(folder, "../..")) +
                           command[len(command.split()[0]):])
     text = markdown(about, labs)
     with open(os.path.join(folder, "results.md"), "w", encoding="utf-8") as out:
@@ -183,7 +183,7 @@ def main():
     if tolerant:
         late = [record for record in wrong if is_of_speed(record)]
         wrong = [record for record in wrong if record not in late]
-        print(f"of these, {len(late)} of speed: reported, and no failure")
+        print(f"{len(late)} of these are bounds on speed: reported, but no failure")
     sys.exit(1 if wrong else 0)
 
 

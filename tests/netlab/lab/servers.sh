@@ -1,17 +1,17 @@
-# The two file servers, and how the client mounts them. Source me.
+# The two file servers, and their mounts on the client. To be sourced.
 #
-# Server a has its files in /srv/a, server b in /srv/b, both in memory: a server's disk is not what is measured.
+# The files of server a are in /srv/a, those of server b in /srv/b, both in memory: disks are not measured.
 
 address_of() { case $1 in a) echo 10.20.1.1 ;; b) echo 10.20.2.1 ;; esac; }
 
-# Waits until a server listens: for a time that means nothing, as starting it reads the host's files.
+# Waits until a server listens. The time is meaningless, as starting it reads the host's files.
 listens() { # SIDE PORT
-    local try
-    for try in $(seq 3000); do
+    local attempt
+    for attempt in $(seq 3000); do
         ip netns exec "server-$1" bash -c ": </dev/tcp/127.0.0.1/$2" 2>/dev/null && return
         sleep 0.1
     done
-    echo "server $1 does not listen on port $2 after $try tries"
+    echo "server $1 does not listen on port $2 after $attempt attempts"
     return 1
 }
 
@@ -23,8 +23,8 @@ server_up() { # SIDE PROTOCOL
     esac
 }
 
-# Each server has a mount namespace of its own: the kernel keeps one NFS server for each network namespace, but
-# its user-space tools share their state by files.
+# Each server has its own mount namespace: the kernel has one NFS server for each network namespace, but its user-space
+# tools keep their state in files.
 nfs_server_up() { # SIDE PROTOCOL
     local module
     for module in nfsd nfs nfsv3 nfsv4; do modprobe "$module" || return 1; done
@@ -41,7 +41,7 @@ if [ $2 = nfs3 ]; then
     mkdir /run/rpcbind
     rpcbind
 fi
-# async: how fast a disk can sync is not the question here.
+# async: the speed of disk flushes is not measured here.
 exportfs -o rw,async,no_root_squash,no_subtree_check,fsid=0 "*:/srv/$1"
 if [ $2 = nfs3 ]; then
     rpc.mountd -N 4
@@ -49,7 +49,7 @@ if [ $2 = nfs3 ]; then
 else
     rpc.mountd -N 2 -N 3
     rpc.nfsd -N 3 -V 4.2 8
-    # Where it refuses, the first write waits ten seconds.
+    # If this fails, the first write waits for ten seconds.
     echo Y >/proc/fs/nfsd/v4_end_grace || true
 fi
 SETUP
@@ -92,15 +92,15 @@ CONF
     ip netns exec "server-$1" unshare -u bash -c "hostname server-$1; smbd -D -s $state/smb.conf"
 }
 
-# Mounts as an administrator would with the defaults of each client; OPTIONS come on top. A server that still reads
-# the host's files may answer too late the first time.
+# Mounts a share with the defaults of the client and additional OPTIONS. A server that still reads the host's files may
+# respond too late the first time.
 share_up() { # SIDE PROTOCOL FOLDER OPTIONS
-    local try
-    for try in 1 2 3 4 5; do
+    local attempt
+    for attempt in 1 2 3 4 5; do
         mount_share "$@" && return
         sleep 1
     done
-    echo "$3 cannot be mounted, after $try tries"
+    echo "$3 cannot be mounted after $attempt attempts"
     return 1
 }
 
@@ -114,8 +114,8 @@ mount_share() { # as share_up
     esac
 }
 
-# Mounts both shares again, with other options.
-shares_anew() { # OPTIONS
+# Remounts both shares with other options.
+remount_shares() { # OPTIONS
     umount /mnt/src /mnt/dst
     share_up a "$SOURCE_PROTOCOL" /mnt/src "$1" && share_up b "$DEST_PROTOCOL" /mnt/dst "$1"
 }

@@ -1,7 +1,7 @@
 # netlab: rate=100mbit delay=0.25ms memory=3G timeout=2400 protocols=nfs4,nfs3
-# --bwlimit auto: an idle link is used, and others are left what they want of it.
+# --bwlimit auto: uses an idle link, and leaves other users the share that they need.
 #
-# Others are someone who reads small files, and someone who reads a large one as fast as the link gives it.
+# The other users are one who reads small files, and one who reads a large file as fast as the link allows.
 
 MI=$((1 << 20))
 WIRE=12500000

@@ -1,8 +1,8 @@
 # netlab: rate=1gbit delay=0.1ms memory=3500M timeout=2400 short=nfs4
-# A copy of 1 GiB, larger than what is free, leaves someone else's hot file of 200 MiB in the page cache.
+# A copy of 1 GiB, more than the free memory, leaves a hot file of 200 MiB in the page cache.
 #
-# The hot file lies on the host's disk, whose files the machine caches. In memory for it and for the copy's pages: what
-# the servers' files, which are in memory as well, leave over.
+# The hot file is on the host's disk, whose files the machine caches. The memory that is left by the files of the
+# servers is for its pages and those of the copy.
 
 HOT_MIB=200
 SIZE=$((256 << 20))
@@ -12,14 +12,14 @@ python3 -c "
 import random
 with open('$JOB/hot', 'wb') as out:
     for _ in range($HOT_MIB): out.write(random.randbytes(1 << 20))"
-# The way in which the host's disk is mounted forgets a file that nobody has open.
+# The mount of the host's disk drops the cache of a file that is not open.
 exec 9<"$HOT"
 files /srv/a/bulk 4 $SIZE
 
 resident_mib() { python3 "$LAB/cached.py" "$@"; }
 
-# The hot file is read twice before, so that the kernel knows it as one in use. Comparing what was copied would
-# itself fill the cache: it comes last.
+# The hot file is read twice before, so that the kernel considers it in use. Comparing the copied files would fill the
+# cache, so it comes last.
 copy() { # TOOL COMMAND…
     local tool=$1
     shift

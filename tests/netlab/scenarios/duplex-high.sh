@@ -1,7 +1,7 @@
 # netlab: rate=1gbit delay=0.25ms memory=3500M timeout=3600 instructions_per_ns=16
-# As `duplex`, over a fast link and with the processor for it: 256 MiB in four files, which the link carries in 2.15 s.
+# Like `duplex`, over a fast link and with a faster processor: 256 MiB in four files, which the link carries in 2.15 s.
 #
-# Not one of the scenarios that run unless they are named, as each protocol takes some ten minutes.
+# Runs only if it is named, as each protocol takes about ten minutes.
 
 WIRE=$(python3 -c 'print(256 * 2**20 * 8 / 1e9)')
 

@@ -1,8 +1,8 @@
 # netlab: rate=100mbit delay=0.25ms memory=3G timeout=2400
 # Reading and writing at the same time: 96 MiB over a link that carries them in 8.05 s each way.
 #
-# The time is the one until everything is on the servers. A tool that reads and writes in turn cannot be
-# faster than twice the wire's time.
+# The time is measured until everything is on the servers. A tool that reads and writes in turn takes at least twice the
+# wire's time.
 
 WIRE=$(python3 -c 'print(96 * 2**20 * 8 / 100e6)')
 
@@ -10,7 +10,7 @@ compare() { # SET
     empty
     measure_towpath "$1" "$1" -- --wire "$WIRE"
     check "$1: times the wire's" "$(value times_wire)" "<=" 1.20
-    # In short, one peer and one set tell that the lab is sound.
+    # With --short, one peer and one set show that the lab works.
     [ -z "$SHORT" ] || [ "$1 $PROTOCOL" = "four nfs4" ] || return 0
     empty
     have cp coreutils || return 0
@@ -25,7 +25,7 @@ compare() { # SET
     fi
 }
 
-# Each 96 MiB.
+# Each set is 96 MiB.
 files /srv/a/four 4 $((24 << 20))
 compare four
 rm -r /srv/a/four

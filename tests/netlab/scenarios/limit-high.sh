@@ -1,8 +1,8 @@
 # netlab: rate=1gbit delay=0.25ms memory=3500M timeout=3600 instructions_per_ns=16
-# A high limit on a fast link: the same bounds as in `limit`, at 20 MiB a second.
+# A high limit on a fast link: the same bounds as in `limit`, at 20 MiB/s.
 #
-# Delaying and shaping packets at this rate is more than the lab's one processor can do, and SMB too: here it does
-# four times as much in the same time.
+# Delaying and shaping packets at this rate, besides SMB, is too much for the lab's one processor: here it is four times
+# as fast.
 
 MI=$((1 << 20))
 

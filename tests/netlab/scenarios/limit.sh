@@ -1,12 +1,12 @@
 # netlab: rate=200mbit delay=0.25ms memory=3G timeout=3600
-# A bandwidth limit that holds on the wire, in every second and nearly in every tenth, and what others feel.
+# A bandwidth limit holds on the wire, in every second and nearly in every tenth of a second; its effect on other users.
 #
-# Measured are all bytes that the link carries, with all headers; the limit is on the files' bytes. What the other
-# user's reads take is measured first, on the idle link, and taken off.
+# All bytes on the link are measured, including all headers; the limit applies to the bytes of the files. The traffic of
+# the other user is measured first, on the idle link, and subtracted.
 
 MI=$((1 << 20))
 
-# Another user, first alone, then beside each tool.
+# Another user, first alone, then next to each tool.
 files /srv/a/others 2000 4096
 files /srv/a/large 2 $((24 * MI))
 empty
@@ -49,13 +49,13 @@ find /srv/b/large -type f | while read -r file; do
 done
 limited "5M overwriting" large 5M $((5 * MI))
 
-# Where a client may not cache what it reads, what is fetched ahead into the cache would come twice: by its mount, and
-# because someone else opens the files to write into them.
+# If a client must not cache what it reads, prefetched data would be sent twice: because of a mount option, and because
+# another client opens the files for writing.
 if [ "$PROTOCOL" = smb ]; then
-    shares_anew cache=none
+    remount_shares cache=none
     empty
     limited "5M, cache=none" large 5M $((5 * MI))
-    shares_anew ""
+    remount_shares ""
     mkdir -p /mnt/other
     share_up a smb /mnt/other nosharesock
     empty
@@ -75,7 +75,7 @@ files /srv/a/middle 2 $((5 * MI))
 empty
 limited 1M middle 1M $MI
 
-# Nothing to send: listings and deletions alone.
+# Nothing to send: only listings and deletions.
 empty
 files /srv/a/kept 1500 100 500
 cp -a /srv/a/kept /srv/b/
@@ -85,7 +85,7 @@ measure_towpath "256K, scan and deletions" kept --bwlimit 256K --delete-extras -
 bounds "256K, scan and deletions" --no-mean
 rm -r /srv/a/kept
 
-# The destination is away for 5 s: what was held up must not come as a burst.
+# The destination is unreachable for 5 s: delayed data must not be sent as a burst.
 files /srv/a/held 2 $((20 * MI))
 empty
 (towpath_runs; sleep 3; cable_out b; sleep 5; cable_in b) &

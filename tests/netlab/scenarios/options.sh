@@ -1,7 +1,7 @@
 # netlab: rate=200mbit delay=2ms memory=3G timeout=3600 protocols=nfs4,smb
-# What towpath's options do on a share that is 2 ms away. Nothing is checked; docs/network-shares.md has the table.
+# The effect of towpath's options on a share with 2 ms latency. Nothing is checked; docs/network-shares.md has the table.
 #
-# Not one of the scenarios that run unless they are named.
+# Runs only if it is named.
 
 sweep() { # CASE FOLDER FILES OPTION VALUE…
     local case=$1 folder=$2 count=$3 option=$4 setting

@@ -1,10 +1,10 @@
 # netlab: rate=1gbit delay=0.25ms memory=3G timeout=1200 protocols=nfs4,nfs3,smb,nfs4:smb,smb:nfs4 short=nfs4:smb
-# A second run sends nothing: whatever a protocol does to times and sizes, a file that was sent counts as sent.
+# A second run sends nothing, even if a protocol changes times and sizes.
 
 files /srv/a/tree/small 200 3001 50
 files /srv/a/tree/large 3 $((3 << 20))
 files /srv/a/tree/none 1 0
-# Times that try a protocol: before 1970, after 2038, whole seconds, now.
+# Times that are difficult for a protocol: before 1970, after 2038, whole seconds, now.
 number=0
 for time in 1969-12-31T12:00:00Z 2039-03-01T01:02:03.999999999Z 2020-01-01 now; do
     number=$((number + 1))
@@ -36,12 +36,12 @@ cold
 again "with cold caches"
 sleep 4
 again "with --rescan" --rescan
-# Without the database, it is only the trees that can tell.
+# Without the database, only the trees can be compared.
 rm -rf "$STATE" && mkdir "$STATE"
 cold
 again "without the database"
 
-# Its client still tells of a destination that the server removed a moment ago.
+# The client still shows a destination that was just removed on the server.
 ls /mnt/dst/tree >/dev/null
 rm -rf /srv/b/tree "$STATE" && mkdir "$STATE"
-measure_towpath "into what was removed a moment ago" tree
+measure_towpath "into a directory that was just removed" tree

@@ -1,5 +1,5 @@
 # netlab: rate=1gbit delay=0.5ms memory=3G timeout=2400 short=nfs4
-# Finding out that there is nothing to do: 10,000 files on each side, in sync, with cold caches.
+# Scans with nothing to send: 10,000 files on each side, in sync, with cold caches.
 
 COUNT=10000
 files /srv/a/tree $COUNT 512 250

@@ -1,5 +1,5 @@
 # netlab: rate=1gbit delay=0.5ms memory=3G timeout=2400 short=nfs4 instructions_per_ns=16
-# Many small files: 2,000 of 8 KiB, where the round trips count and not the bytes.
+# Many small files: 2,000 of 8 KiB, where round trips matter, not bytes.
 
 COUNT=2000
 [ -z "$SHORT" ] || COUNT=500

@@ -3,7 +3,7 @@
 use std::error::Error as _;
 
 use super::format::{escape, size};
-use super::text::{counts, totals};
+use super::text::{counts, files, noun, plural, totals};
 use towpath::{BacklogOrigin, Event, ScanReason};
 
 /// An event in words.
@@ -43,15 +43,16 @@ pub(super) fn shown(event: &Event, each_file: bool) -> Option<Shown> {
             counts(sink),
             totals(*pending)
         )),
-        Event::WholeSecondsAtSink { files } => Shown::note(format!(
-            "note: the mtimes of {files} files differ only by a fraction of a second: a tool that keeps whole seconds \
-             copied them. They are sent again, unless --modify-window 1s counts them as in sync"
+        Event::WholeSecondsAtSink { files: count } => Shown::note(format!(
+            "note: the mtimes of {} differ only by a fraction of a second: a tool that keeps whole seconds \
+             copied them. They are sent again, unless --modify-window 1s counts them as in sync",
+            files(*count)
         )),
         Event::HardLinksCopied { names } => Shown {
             is_problem: true,
             ..Shown::note(format!(
-                "note: {} hard links become files of their own, which takes {} more",
-                names.files,
+                "note: {}, which takes {} more",
+                plural(names.files, "hard link becomes a file of its own", "hard links become files of their own"),
                 size(names.bytes)
             ))
         },
@@ -61,8 +62,9 @@ pub(super) fn shown(event: &Event, each_file: bool) -> Option<Shown> {
         Event::EmptyDirsNotKept { dirs, error } => Shown {
             is_problem: true,
             ..Shown::note(format!(
-                "note: the destination does not keep empty directories, {dirs} were not created: {}; \
+                "note: the destination does not keep empty directories, {} not created: {}; \
                  ?directories=false in its URL skips them",
+                plural(*dirs, "was", "were"),
                 error.source().map_or_else(|| error.to_string(), ToString::to_string)
             ))
         },
@@ -77,7 +79,7 @@ pub(super) fn shown(event: &Event, each_file: bool) -> Option<Shown> {
                 _ => "resuming",
             },
             pending.files,
-            if pending.files == 1 { "file" } else { "files" },
+            noun(pending.files, "file", "files"),
             size(pending.bytes),
             if *then_scan { "then a scan" } else { "no scan" }
         )),
@@ -306,6 +308,16 @@ mod tests {
             let resuming = shown(&Event::Resuming { pending, origin, then_scan }, false).unwrap();
             assert_eq!(resuming.text, text);
         }
+    }
+
+    #[test]
+    fn notes_count_in_the_singular_and_in_the_plural() {
+        let text = |files| {
+            let names = Totals::new(files, 1 << 20);
+            shown(&Event::HardLinksCopied { names }, false).unwrap().text
+        };
+        assert_eq!(text(1), "note: 1 hard link becomes a file of its own, which takes 1.0 MiB more");
+        assert_eq!(text(2_000), "note: 2,000 hard links become files of their own, which takes 1.0 MiB more");
     }
 
     #[test]

@@ -29,8 +29,14 @@ pub(super) fn count_lines(counts: &[(u64, &str, &str)]) -> String {
     counted.map(|(count, one, many)| format!("\n  {}", plural(*count, one, many))).collect()
 }
 
-fn plural(count: u64, one: &str, many: &str) -> String {
-    format!("{} {}", number(count), if count == 1 { one } else { many })
+/// The count, and the words for one or for many.
+pub(super) fn plural(count: u64, one: &str, many: &str) -> String {
+    format!("{} {}", number(count), noun(count, one, many))
+}
+
+/// The words for this count, without the count.
+pub(super) fn noun<'a>(count: u64, one: &'a str, many: &'a str) -> &'a str {
+    if count == 1 { one } else { many }
 }
 
 /// The lines at the foot of a terminal, none longer than `width`.

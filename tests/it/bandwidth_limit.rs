@@ -80,8 +80,7 @@ fn many_files_in_many_lanes_share_one_limit() {
 fn a_low_limit_does_not_delay_a_stop() {
     let bench = Bench::new();
     bench.write("file", noise(1, 20 << 20));
-    let child = bench.start(&["--bwlimit", "10K"]);
-    wait_until("the file is in flight", || bench.dest().join("file").exists());
+    let child = bench.start_until(&["--bwlimit", "10K"], || bench.dest().join("file").exists());
     let start = Instant::now();
     send_signal(&child, rustix::process::Signal::INT);
     end(child).with_status(130);

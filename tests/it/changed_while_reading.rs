@@ -12,10 +12,7 @@ use crate::common::*;
 fn a_file_that_grows_during_the_transfer_arrives_in_its_final_state() {
     let bench = Bench::new();
     let path = bench.write("file", noise(1, 2 << 20));
-    let child = bench.start(&["--bwlimit", "1M", "--block-size", "256K"]);
-    wait_until("the first bytes are written", || {
-        fs::metadata(bench.dest().join("file")).is_ok_and(|file| file.len() > 0)
-    });
+    let child = bench.start_until(&["--bwlimit", "1M", "--block-size", "256K"], || bench.written_bytes("file") > 0);
     fs::File::options().append(true).open(&path).unwrap().write_all(b"and more").unwrap();
     let ended = end(child).with_status(0);
     assert!(ended.stderr.contains("will retry"), "{}", ended.stderr);
@@ -30,10 +27,7 @@ fn a_file_that_grows_during_the_transfer_arrives_in_its_final_state() {
 fn a_file_truncated_during_the_transfer_arrives_in_its_final_state() {
     let bench = Bench::new();
     let path = bench.write("file", noise(1, 2 << 20));
-    let child = bench.start(&["--bwlimit", "1M", "--block-size", "256K"]);
-    wait_until("the first bytes are written", || {
-        fs::metadata(bench.dest().join("file")).is_ok_and(|file| file.len() > 0)
-    });
+    let child = bench.start_until(&["--bwlimit", "1M", "--block-size", "256K"], || bench.written_bytes("file") > 0);
     fs::write(&path, "short now").unwrap();
     end(child).with_status(0);
     bench.assert_same_trees();
@@ -74,8 +68,7 @@ fn a_file_that_vanishes_is_reported_and_forgotten() {
     for n in 0..30 {
         bench.write(format!("b{n}"), noise(n, 30_000));
     }
-    let child = bench.start(&["--bwlimit", "1M", "--lanes", "1"]);
-    wait_until("the transfer runs", || bench.has_arrivals());
+    let child = bench.start_until(&["--bwlimit", "1M", "--lanes", "1"], || bench.has_arrivals());
     let mut removed = 0;
     for n in 0..30 {
         let name = format!("b{n}");
@@ -102,10 +95,7 @@ fn a_file_whose_kind_changed_since_the_scan_is_no_permanent_failure() {
     }
     std::os::unix::fs::symlink("target", bench.source().join("to-file")).unwrap();
     bench.write("first", noise(2, 2 << 20));
-    let mut run = bench.start(&["--bwlimit", "1M", "--lanes", "1"]);
-    wait_until("the first file is in flight", || bench.dest().join("first").exists());
-    run.kill().unwrap();
-    run.wait().unwrap();
+    bench.kill_when(&["--bwlimit", "1M", "--lanes", "1"], || bench.dest().join("first").exists());
     for name in ["to-link", "to-dir", "to-file"] {
         fs::remove_file(bench.source().join(name)).unwrap();
     }

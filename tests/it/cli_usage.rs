@@ -156,8 +156,7 @@ fn inaccessible_state_or_configuration_of_another_user_is_named_and_not_required
 fn a_second_run_of_the_same_trees_is_an_error_with_any_database() {
     let bench = Bench::new();
     bench.write("file", noise(1, 300_000));
-    let running = bench.start(&["--bwlimit", "100K"]);
-    wait_until("something arrives", || bench.has_arrivals());
+    let running = bench.start_until(&["--bwlimit", "100K"], || bench.has_arrivals());
     let state = bench.path("state");
     let second = |options| sync(towpath(None, Some(state.as_os_str())), &bench.source(), &bench.dest(), options);
     let ended = second(&[]).with_status(1);
@@ -275,10 +274,8 @@ fn a_reader_that_closes_the_pipe_does_not_stop_the_migration() {
 fn a_hangup_stops_the_run_like_other_signals_and_is_acknowledged() {
     let bench = Bench::new();
     bench.write("large", noise(1, 4_000_000));
-    let child = bench.start(&["--bwlimit", "100K"]);
-    wait_until("the file is in flight", || fs::metadata(bench.dest().join("large")).is_ok_and(|file| file.len() > 0));
-    send_signal(&child, Signal::HUP);
-    let ended = end(child).with_status(129);
+    let is_begun = || bench.written_bytes("large") > 0;
+    let ended = bench.interrupt_when(Signal::HUP, &["--bwlimit", "100K"], is_begun).with_status(129);
     assert_eq!(
         ended.stderr,
         "stopping: unfinished files start again in the next run; press Ctrl-C again to stop at once\n"

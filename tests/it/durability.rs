@@ -152,10 +152,7 @@ fn a_line_truncated_by_a_full_disk_is_completed_once_there_is_space() {
 fn the_in_flight_mark_survives_the_loss_of_the_write_ahead_log() {
     let bench = Bench::new();
     bench.write("file", noise(1, 3 << 20));
-    let mut child = bench.start(&["--bwlimit", "1M"]);
-    wait_until("the file is in flight", || bench.dest().join("file").exists());
-    child.kill().unwrap();
-    child.wait().unwrap();
+    bench.kill_when(&["--bwlimit", "1M"], || bench.dest().join("file").exists());
     for suffix in ["-wal", "-shm"] {
         let mut path = bench.database().into_os_string();
         path.push(suffix);

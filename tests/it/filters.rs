@@ -301,10 +301,8 @@ fn unmatched_patterns_are_reported_only_after_a_scan() {
     let bench = Bench::new();
     bench.write("large", noise(1, 300_000));
     let options = ["--exclude=nothing", "--bwlimit", "100K"];
-    let running = bench.start(&options);
-    wait_until("something arrives", || bench.has_arrivals());
-    send_signal(&running, Signal::TERM);
-    assert!(end(running).with_status(143).stderr.contains("`nothing` matched nothing"));
+    let ended = bench.interrupt_when(Signal::TERM, &options, || bench.has_arrivals()).with_status(143);
+    assert!(ended.stderr.contains("`nothing` matched nothing"), "{}", ended.stderr);
     let ended = bench.sync(&["--exclude=nothing"]).with_status(0);
     assert!(ended.stdout.contains("no scan") && ended.stderr.is_empty(), "{}{}", ended.stdout, ended.stderr);
 }

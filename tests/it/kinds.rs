@@ -231,10 +231,11 @@ fn an_atomically_replaced_file_is_always_complete() {
     bench.sync(&["--write-mode", "atomic"]).with_status(0);
     let new = noise(2, 3 << 20);
     bench.write("file", &new);
-    let mut run = bench.start(&["--write-mode", "atomic", "--bwlimit", "2M"]);
     // The partial file, not a probe of the destination.
     let names = || fs::read_dir(bench.dest()).unwrap().map(|entry| entry.unwrap().file_name());
-    wait_until("the partial file exists", || names().any(|name| name.as_bytes().ends_with(b".part")));
+    let mut run = bench.start_until(&["--write-mode", "atomic", "--bwlimit", "2M"], || {
+        names().any(|name| name.as_bytes().ends_with(b".part"))
+    });
     assert!(fs::read(bench.dest().join("file")).unwrap() == old, "the old content stays");
     run.kill().unwrap();
     run.wait().unwrap();
@@ -248,11 +249,8 @@ fn an_atomically_replaced_file_is_always_complete() {
 fn the_next_scan_removes_leftover_partial_files() {
     let bench = Bench::new();
     bench.write("dir/file", noise(1, 3 << 20));
-    let mut run = bench.start(&["--write-mode", "atomic", "--bwlimit", "2M"]);
     let partial_file = || fs::read_dir(bench.dest().join("dir")).ok().and_then(|mut dir| dir.next());
-    wait_until("the partial file exists", || partial_file().is_some());
-    run.kill().unwrap();
-    run.wait().unwrap();
+    bench.kill_when(&["--write-mode", "atomic", "--bwlimit", "2M"], || partial_file().is_some());
     let left = partial_file().unwrap().unwrap().file_name();
     fs::remove_file(bench.source().join("dir/file")).unwrap();
     bench.write("dir/other", "data");

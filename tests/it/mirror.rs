@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
+use rustix::process::Signal;
+
 use crate::common::*;
 
 pub const MIRROR: &[&str] = &["--delete-extras"];
@@ -194,8 +196,7 @@ fn an_extra_that_appears_in_the_source_during_the_run_stays() {
     bench.write("large", noise(1, 3 << 20));
     extra(&bench, "late");
     extra(&bench, "extra");
-    let run = bench.start(&["--delete-extras", "--bwlimit", "1M"]);
-    wait_until("the file is in flight", || bench.dest().join("large").exists());
+    let run = bench.start_until(&["--delete-extras", "--bwlimit", "1M"], || bench.dest().join("large").exists());
     bench.write("late", "created during the run");
     let ended = end(run).with_status(3);
     assert!(ended.stderr.contains("the source has it now"), "{}", ended.stderr);
@@ -207,8 +208,7 @@ fn an_extra_that_changes_during_the_run_stays() {
     let bench = in_sync(3);
     bench.write("large", noise(1, 3 << 20));
     extra(&bench, "busy");
-    let run = bench.start(&["--delete-extras", "--bwlimit", "1M"]);
-    wait_until("the file is in flight", || bench.dest().join("large").exists());
+    let run = bench.start_until(&["--delete-extras", "--bwlimit", "1M"], || bench.dest().join("large").exists());
     fs::write(bench.dest().join("busy"), "somebody's work").unwrap();
     let ended = end(run).with_status(3);
     assert!(ended.stderr.contains("changed since the scan"), "{}", ended.stderr);
@@ -220,10 +220,8 @@ fn an_interrupted_transfer_deletes_nothing() {
     let bench = in_sync(3);
     bench.write("large", noise(1, 3 << 20));
     extra(&bench, "extra");
-    let run = bench.start(&["--delete-extras", "--bwlimit", "1M"]);
-    wait_until("the file is in flight", || bench.dest().join("large").exists());
-    send_signal(&run, rustix::process::Signal::INT);
-    end(run).with_status(130);
+    let options = ["--delete-extras", "--bwlimit", "1M"];
+    bench.interrupt_when(Signal::INT, &options, || bench.dest().join("large").exists()).with_status(130);
     assert!(bench.dest().join("extra").exists());
     // The resumed run checks the extras that the scan found again before it deletes them.
     let ended = bench.sync(MIRROR).with_status(0);

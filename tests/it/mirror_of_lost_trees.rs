@@ -35,8 +35,7 @@ fn a_source_unmounted_during_the_transfer_causes_no_deletion() {
     for n in 0..30 {
         extra(&bench, &format!("dir/extra {n}"));
     }
-    let run = bench.start(&["--delete-extras", "--bwlimit", "1M"]);
-    wait_until("the file is in flight", || bench.dest().join("dir/large").exists());
+    let run = bench.start_until(&["--delete-extras", "--bwlimit", "1M"], || bench.dest().join("dir/large").exists());
     drop(mount);
     let ended = end(run).with_status(4);
     assert!(ended.stderr.contains("no longer the tree that was scanned"), "{}", ended.stderr);
@@ -53,8 +52,8 @@ fn a_file_system_unmounted_inside_the_source_causes_no_deletion_there() {
     fs::create_dir(bench.dest()).unwrap();
     extra(&bench, "inner/extra");
     extra(&bench, "extra");
-    let run = bench.start(&["--delete-extras", "--bwlimit", "1M", "--lanes", "1"]);
-    wait_until("the file is in flight", || bench.dest().join("large").exists());
+    let run = bench
+        .start_until(&["--delete-extras", "--bwlimit", "1M", "--lanes", "1"], || bench.dest().join("large").exists());
     drop(mount);
     let ended = end(run).with_status(3);
     assert!(ended.stderr.contains("another directory than the scan saw"), "{}", ended.stderr);
@@ -106,8 +105,9 @@ fn files_of_a_file_system_unmounted_during_the_run_do_not_count_as_vanished() {
         bench.write(format!("inner/{n}"), "data");
         extra(&bench, &format!("inner/{n}"));
     }
-    let run = bench.start(&["--delete-extras", "--bwlimit", "1M", "--lanes", "1"]);
-    wait_until("the file is in flight", || bench.dest().join("dir/large").exists());
+    let run = bench.start_until(&["--delete-extras", "--bwlimit", "1M", "--lanes", "1"], || {
+        bench.dest().join("dir/large").exists()
+    });
     // Another file system at its path, whose root has the same inode number.
     drop(mount);
     let _other = Mount::tmpfs(&bench.source().join("inner")).unwrap();
@@ -124,8 +124,7 @@ fn a_source_emptied_after_the_scan_is_not_mirrored() {
     for n in 0..20 {
         extra(&bench, &format!("extra {n}"));
     }
-    let run = bench.start(&["--delete-extras", "--bwlimit", "1M"]);
-    wait_until("the file is in flight", || bench.dest().join("dir/large").exists());
+    let run = bench.start_until(&["--delete-extras", "--bwlimit", "1M"], || bench.dest().join("dir/large").exists());
     fs::remove_dir_all(bench.source().join("dir")).unwrap();
     let ended = end(run).with_status(4);
     assert!(ended.stderr.contains("is empty"), "{}", ended.stderr);
@@ -158,10 +157,7 @@ fn a_recreated_destination_is_another_tree() {
     for n in 0..40 {
         bench.write(format!("{n}"), noise(n, 100_000));
     }
-    let mut run = bench.start(&["--bwlimit", "1M"]);
-    wait_until("some have arrived", || fs::read_dir(bench.dest()).is_ok_and(|dir| dir.count() > 15));
-    run.kill().unwrap();
-    run.wait().unwrap();
+    bench.kill_when(&["--bwlimit", "1M"], || fs::read_dir(bench.dest()).is_ok_and(|dir| dir.count() > 15));
     fs::remove_dir_all(bench.dest()).unwrap();
     fs::create_dir(bench.dest()).unwrap();
     bench.sync(&[]).with_status(4);
@@ -178,8 +174,7 @@ fn files_written_after_the_destination_was_unmounted_are_not_in_sync() {
     for n in 0..60 {
         bench.write(format!("{n:02}"), noise(n, 100_000));
     }
-    let run = bench.start(&["--bwlimit", "1M"]);
-    wait_until("some have arrived", || fs::read_dir(bench.dest()).is_ok_and(|dir| dir.count() > 15));
+    let run = bench.start_until(&["--bwlimit", "1M"], || fs::read_dir(bench.dest()).is_ok_and(|dir| dir.count() > 15));
     drop(mount);
     let ended = end(run);
     assert_ne!(ended.status, 0, "{}", ended.stdout);

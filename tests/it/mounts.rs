@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use rustix::process::Signal;
+
 use crate::common::*;
 
 const MIRROR: &[&str] = &["--delete-extras"];
@@ -152,10 +154,7 @@ fn a_mount_lost_inside_the_destination_receives_no_files_from_a_resumed_run() {
     for n in 0..40 {
         bench.write(format!("inner/{n}"), noise(n, 100_000));
     }
-    let running = bench.start(&["--bwlimit", "1M"]);
-    wait_until("some have arrived", || count(&inner) > 5);
-    send_signal(&running, rustix::process::Signal::INT);
-    end(running).with_status(130);
+    bench.interrupt_when(Signal::INT, &["--bwlimit", "1M"], || count(&inner) > 5).with_status(130);
     drop(mount);
     for _ in 0..2 {
         let ended = bench.sync(&[]).with_status(4);
@@ -173,8 +172,7 @@ fn files_written_below_a_mount_point_lost_during_the_run_are_not_in_sync() {
     for n in 0..40 {
         bench.write(format!("inner/{n}"), noise(n, 100_000));
     }
-    let running = bench.start(&["--bwlimit", "1M"]);
-    wait_until("some have arrived", || count(&inner) > 5);
+    let running = bench.start_until(&["--bwlimit", "1M"], || count(&inner) > 5);
     drop(mount);
     let ended = end(running).with_status(4);
     assert!(ended.stderr.contains("new/inner is not mounted"), "{}", ended.stderr);

@@ -13,13 +13,8 @@ fn a_file_interrupted_by_a_kill_is_sent_completely_by_the_next_run() {
     for n in 0..20 {
         bench.write(format!("small{n}"), noise(n, 10_000));
     }
-    let mut child = bench.start(&["--bwlimit", "1M", "--block-size", "256K"]);
-    let large = bench.dest().join("large");
-    wait_until("the first bytes are written", || fs::metadata(&large).is_ok_and(|file| file.len() > 1 << 20));
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let written = fs::metadata(&large).unwrap().len();
-    assert!(written < 6 << 20, "killed too late");
+    bench.kill_when(&["--bwlimit", "1M", "--block-size", "256K"], || bench.written_bytes("large") > 1 << 20);
+    assert!(bench.written_bytes("large") < 6 << 20, "killed too late");
     assert_eq!(bench.row("large").status, "pending");
 
     let ended = bench.sync(&[]).with_status(0);
@@ -33,11 +28,10 @@ fn the_log_records_killed_runs_and_the_signals_that_stopped_runs() {
     let bench = Bench::new();
     bench.write("file", noise(1, 3 << 20));
     for signal in [Signal::KILL, Signal::TERM, Signal::HUP] {
-        let child = bench.start(&["--bwlimit", "500K", "--exclude", "*.tmp"]);
         let started = bench.run_lines_so_far();
-        wait_until("a file is in flight", || bench.has_arrivals() && bench.run_lines_so_far() > started);
-        send_signal(&child, signal);
-        end(child);
+        bench.interrupt_when(signal, &["--bwlimit", "500K", "--exclude", "*.tmp"], || {
+            bench.has_arrivals() && bench.run_lines_so_far() > started
+        });
     }
     bench.sync(&["--exclude", "*.tmp"]).with_status(0);
     let lines = bench.run_lines();
@@ -75,12 +69,10 @@ fn the_first_signal_stops_cleanly_and_sets_the_exit_status() {
         for n in 0..40 {
             bench.write(format!("{n:02}"), noise(n, 100_000));
         }
-        let child = bench.start(&["--bwlimit", "500K", "--lanes", "2"]);
-        wait_until("something is finished", || {
-            fs::read_to_string(bench.log_file()).is_ok_and(|log| log.matches("\"synced\"").count() >= 2)
-        });
-        send_signal(&child, signal);
-        let ended = end(child).with_status(status);
+        let two_are_finished =
+            || fs::read_to_string(bench.log_file()).is_ok_and(|log| log.matches("\"synced\"").count() >= 2);
+        let options = ["--bwlimit", "500K", "--lanes", "2"];
+        let ended = bench.interrupt_when(signal, &options, two_are_finished).with_status(status);
         assert!(ended.stdout.contains("stopped: sent"), "{}", ended.stdout);
         let rows = bench.rows();
         let synced: Vec<_> = rows.iter().filter(|(_, row)| row.status == "synced").map(|(name, _)| name).collect();
@@ -102,10 +94,7 @@ fn a_resumed_run_reports_the_time_of_its_scan_and_the_next_one_scans() {
     for n in 0..6 {
         bench.write(format!("{n}"), noise(n, 100_000));
     }
-    let child = bench.start(&["--bwlimit", "200K"]);
-    wait_until("a file is in flight", || bench.has_arrivals());
-    send_signal(&child, Signal::TERM);
-    let ended = end(child).with_status(143);
+    let ended = bench.interrupt_when(Signal::TERM, &["--bwlimit", "200K"], || bench.has_arrivals()).with_status(143);
     assert!(!ended.stdout.contains("as of the scan"), "this run has scanned: {}", ended.stdout);
     bench.write("new", "created after the scan");
     let ended = bench.sync(&[]).with_status(0);
@@ -121,10 +110,7 @@ fn then_scan_scans_after_the_backlog_in_the_same_run() {
     for n in 0..6 {
         bench.write(format!("{n}"), noise(n, 100_000));
     }
-    let child = bench.start(&["--bwlimit", "200K"]);
-    wait_until("a file is in flight", || bench.has_arrivals());
-    send_signal(&child, Signal::TERM);
-    end(child).with_status(143);
+    bench.interrupt_when(Signal::TERM, &["--bwlimit", "200K"], || bench.has_arrivals()).with_status(143);
     bench.write("new", "created after the scan");
     let ended = bench.sync(&["--then-scan"]).with_status(0);
     let output = &ended.stdout;
@@ -172,10 +158,7 @@ fn a_file_that_fails_in_every_run_does_not_hide_new_ones() {
     }
     // An interrupted run is still resumed, including the file that failed before.
     bench.write("large", noise(1, 1 << 20));
-    let child = bench.start(&["--bwlimit", "200K"]);
-    wait_until("a file is in flight", || bench.dest().join("large").exists());
-    send_signal(&child, Signal::TERM);
-    end(child).with_status(143);
+    bench.interrupt_when(Signal::TERM, &["--bwlimit", "200K"], || bench.dest().join("large").exists()).with_status(143);
     let ended = bench.sync(&[]).with_status(3);
     assert!(ended.stdout.contains("resuming: 2 files") && ended.stderr.contains("failed: "), "{}", ended.stdout);
 }
@@ -186,8 +169,7 @@ fn the_second_signal_stops_immediately_and_loses_nothing() {
     for n in 0..20 {
         bench.write(format!("{n}"), noise(n, 200_000));
     }
-    let mut child = bench.start(&["--bwlimit", "300K"]);
-    wait_until("a file is in flight", || bench.dest().join("0").exists() || bench.dest().join("1").exists());
+    let mut child = bench.start_until(&["--bwlimit", "300K"], || bench.has_arrivals());
     // Two signals sent at once may arrive as one.
     wait_until("the run ends", || {
         send_signal(&child, Signal::INT);
@@ -208,10 +190,7 @@ fn only_a_rescan_lists_directories_when_a_backlog_exists() {
     for n in 0..30 {
         bench.write(format!("d{}/{n}", n % 5), noise(n, 50_000));
     }
-    let mut child = bench.start(&["--bwlimit", "200K"]);
-    wait_until("the transfer runs", || bench.has_arrivals());
-    child.kill().unwrap();
-    child.wait().unwrap();
+    bench.kill_when(&["--bwlimit", "200K"], || bench.has_arrivals());
     let listings = |options: &[&str]| {
         let trace = bench.path("trace");
         let mut command = std::process::Command::new("strace");
@@ -233,10 +212,7 @@ fn only_a_rescan_lists_directories_when_a_backlog_exists() {
 fn a_rescan_sends_files_in_flight_at_a_crash_again() {
     let bench = Bench::new();
     bench.write("file", noise(1, 3 << 20));
-    let mut child = bench.start(&["--bwlimit", "1M"]);
-    wait_until("a file is in flight", || bench.dest().join("file").exists());
-    child.kill().unwrap();
-    child.wait().unwrap();
+    bench.kill_when(&["--bwlimit", "1M"], || bench.dest().join("file").exists());
     // Like after a crash of the machine: the size and mtime are there, the data are not.
     let dest = bench.dest().join("file");
     fs::write(&dest, vec![0; 3 << 20]).unwrap();
@@ -250,10 +226,7 @@ fn a_rescan_sends_files_in_flight_at_a_crash_again() {
 fn another_tree_at_the_path_of_the_source_is_a_guard_refusal() {
     let bench = Bench::new();
     bench.write("file", noise(1, 2 << 20));
-    let mut child = bench.start(&["--bwlimit", "500K"]);
-    wait_until("a file is in flight", || bench.dest().join("file").exists());
-    child.kill().unwrap();
-    child.wait().unwrap();
+    bench.kill_when(&["--bwlimit", "500K"], || bench.dest().join("file").exists());
     fs::rename(bench.source(), bench.path("elsewhere")).unwrap();
     fs::create_dir(bench.source()).unwrap();
     let ended = bench.sync(&[]).with_status(4);
@@ -296,14 +269,10 @@ fn an_unfinished_copy_of_a_killed_run_is_reported_once_its_source_is_gone() {
             set_mtime(&write(&bench.dest(), name, "the older content"), seconds, 0);
         }
         bench.write("untouched", noise(2, 8 << 20));
-        let mut run = bench.start(&["--bwlimit", "2M", "--lanes", "1"]);
-        wait_until("the large file is partly written", || {
-            fs::metadata(bench.dest().join("large")).is_ok_and(|found| found.len() > 300_000)
-                || fs::metadata(bench.dest().join("untouched")).is_ok_and(|found| found.len() > 300_000)
+        bench.kill_when(&["--bwlimit", "2M", "--lanes", "1"], || {
+            bench.written_bytes("large").max(bench.written_bytes("untouched")) > 300_000
         });
-        run.kill().unwrap();
-        run.wait().unwrap();
-        let is_begun = |name: &&str| fs::metadata(bench.dest().join(name)).unwrap().len() > 17;
+        let is_begun = |name: &&str| bench.written_bytes(name) > 17;
         let begun: Vec<_> = ["large", "untouched"].into_iter().filter(is_begun).collect();
         assert_eq!(begun.len(), 1, "one lane writes one file");
         if mark_is_lost {
@@ -330,12 +299,7 @@ fn an_unfinished_copy_of_a_killed_run_is_found_by_a_new_scan() {
     bench.write("large", noise(1, 8 << 20));
     bench.write("other", "data");
     set_mtime(&write(&bench.dest(), "large", "the older content"), 1_500_000_000, 0);
-    let mut run = bench.start(&["--bwlimit", "2M"]);
-    wait_until("the large file is partly written", || {
-        fs::metadata(bench.dest().join("large")).unwrap().len() > 300_000
-    });
-    run.kill().unwrap();
-    run.wait().unwrap();
+    bench.kill_when(&["--bwlimit", "2M"], || bench.written_bytes("large") > 300_000);
     let connection = rusqlite::Connection::open(bench.database()).unwrap();
     connection.execute("UPDATE file SET begun = 0", []).unwrap();
     drop(connection);
@@ -360,11 +324,7 @@ fn former_identity(root: &std::path::Path) -> String {
 fn a_backlog_of_an_earlier_version_is_resumed_for_the_same_trees() {
     let bench = Bench::new();
     bench.write("large", noise(1, 6 << 20));
-    let mut child = bench.start(&["--bwlimit", "1M", "--block-size", "256K"]);
-    let large = bench.dest().join("large");
-    wait_until("the first bytes are written", || fs::metadata(&large).is_ok_and(|file| file.len() > 1 << 20));
-    child.kill().unwrap();
-    child.wait().unwrap();
+    bench.kill_when(&["--bwlimit", "1M", "--block-size", "256K"], || bench.written_bytes("large") > 1 << 20);
     let database = rusqlite::Connection::open(bench.database()).unwrap();
     let identities = || -> Vec<String> {
         let mut rows = database.prepare("SELECT identity FROM tree ORDER BY side").unwrap();

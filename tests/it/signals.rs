@@ -48,8 +48,7 @@ fn signals_that_the_caller_does_not_ignore_stop_the_run() {
 fn sigusr1_prints_progress_even_when_quiet() {
     let bench = Bench::new();
     bench.write("file", noise(1, 300_000));
-    let mut running = bench.start(&["--bwlimit", "100K", "--quiet"]);
-    wait_until("something arrives", || bench.has_arrivals());
+    let mut running = bench.start_until(&["--bwlimit", "100K", "--quiet"], || bench.has_arrivals());
     send_signal(&running, Signal::USR1);
     let mut stderr = BufReader::new(running.stderr.take().unwrap());
     let mut line = String::new();

@@ -194,8 +194,7 @@ fn a_source_file_never_overwrites_the_database() {
 fn a_second_process_cannot_use_the_same_database() {
     let bench = Bench::new();
     bench.write("file", noise(1, 2 << 20));
-    let mut first = bench.start(&["--bwlimit", "512K"]);
-    wait_until("the first run writes", || bench.dest().join("file").exists());
+    let mut first = bench.start_until(&["--bwlimit", "512K"], || bench.dest().join("file").exists());
     let second = bench.sync(&[]).with_status(1);
     assert!(second.stderr.contains("in use by another towpath process"), "{}", second.stderr);
     first.kill().unwrap();
@@ -209,8 +208,7 @@ fn a_database_deleted_during_a_run_stops_it() {
     for n in 0..40 {
         bench.write(format!("{n:02}"), noise(n, 100_000));
     }
-    let run = bench.start(&["--bwlimit", "500K", "--lanes", "2"]);
-    wait_until("something is finished", || {
+    let run = bench.start_until(&["--bwlimit", "500K", "--lanes", "2"], || {
         fs::read_to_string(bench.log_file()).is_ok_and(|log| log.contains("\"synced\""))
     });
     fs::remove_file(bench.database()).unwrap();

@@ -6,11 +6,14 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use rusqlite::types::Value;
 
+mod runs;
+
+pub use self::runs::{Running, end, send_signal, wait_until};
 pub use crate::root::{Mount, is_root_or_skip};
 pub use crate::skip::skip;
 
@@ -130,7 +133,7 @@ impl Bench {
     }
 
     pub fn start(&self, options: &[&str]) -> Running {
-        Running(Some(self.command(options).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()))
+        self.command(options).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap().into()
     }
 
     /// Asserts that source and destination have the same entries.
@@ -239,64 +242,6 @@ pub fn read_log(path: &Path) -> Vec<serde_json::Value> {
 /// Whether a line of the log is about the start or end of a run.
 pub fn is_about_run(line: &serde_json::Value) -> bool {
     line["status"].as_str().unwrap().starts_with("run-")
-}
-
-/// A process that is killed if the test fails.
-pub struct Running(Option<Child>);
-
-impl From<Child> for Running {
-    fn from(child: Child) -> Self {
-        Self(Some(child))
-    }
-}
-
-impl std::ops::Deref for Running {
-    type Target = Child;
-
-    fn deref(&self) -> &Child {
-        self.0.as_ref().unwrap()
-    }
-}
-
-impl std::ops::DerefMut for Running {
-    fn deref_mut(&mut self) -> &mut Child {
-        self.0.as_mut().unwrap()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if let Some(child) = &mut self.0 {
-            // It may have ended by itself.
-            let _gone = (child.kill(), child.wait());
-        }
-    }
-}
-
-/// Waits for a process and collects its output.
-pub fn end(running: impl Into<Running>) -> ProcessOutput {
-    use std::os::unix::process::ExitStatusExt as _;
-    let child = running.into().0.take().unwrap();
-    let output = child.wait_with_output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    let status = output.status.code().unwrap_or_else(|| 128 + output.status.signal().unwrap());
-    ProcessOutput { status, stdout: text(output.stdout), stderr: text(output.stderr) }
-}
-
-pub fn send_signal(child: &Child, signal: rustix::process::Signal) {
-    let pid = rustix::process::Pid::from_child(child);
-    // It may have ended by itself.
-    let _gone = rustix::process::kill_process(pid, signal);
-}
-
-/// Waits until `happened` returns true, for at most a minute.
-#[track_caller]
-pub fn wait_until(what: &str, mut happened: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !happened() {
-        assert!(start.elapsed() < Duration::from_secs(60), "not within a minute: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 pub fn write(root: &Path, name: impl AsRef<[u8]>, data: impl AsRef<[u8]>) -> PathBuf {

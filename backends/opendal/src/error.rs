@@ -5,8 +5,7 @@ use std::{fmt, io};
 use opendal::ErrorKind as Theirs;
 use towpath_backend::{Error, ErrorKind, RelPath};
 
-/// What servers say when the bucket itself is not there, or not any more: no file is absent
-/// by that.
+/// Errors of servers for a missing bucket: they do not mean that a file is absent.
 const NO_BUCKET: [&str; 4] = ["NoSuchBucket", "ContainerNotFound", "ContainerBeingDeleted", "bucket does not exist"];
 
 /// The error of `operation` on `path`.
@@ -31,9 +30,9 @@ fn kind_of(error: &opendal::Error) -> ErrorKind {
     }
 }
 
-/// Temporary failures that OpenDAL takes for final: SSH servers refuse connections while many are being opened; a name node
+/// Temporary failures that OpenDAL reports as permanent: SSH servers reject connections while many are being opened; a name node
 /// has no data node, or not all of them yet.
-const PASSING: [&str; 5] = [
+const TEMPORARY: [&str; 5] = [
     "ssh error",
     "Connection closed",
     "data transfer error",
@@ -41,7 +40,7 @@ const PASSING: [&str; 5] = [
     "could only be replicated to 0 nodes",
 ];
 
-/// Whether it is gone by itself later, though OpenDAL says nothing of that.
+/// Whether a later attempt may succeed, although OpenDAL does not report that.
 fn is_lost_connection(error: &opendal::Error) -> bool {
     let Some(cause) = std::error::Error::source(error).map(root) else { return false };
     let is_lost = cause.downcast_ref::<io::Error>().is_some_and(|error| {
@@ -59,15 +58,15 @@ fn is_lost_connection(error: &opendal::Error) -> bool {
                 | Kind::UnexpectedEof
         )
     });
-    let said = cause.to_string();
-    error.kind() == Theirs::Unexpected && (is_lost || PASSING.iter().any(|words| said.contains(words)))
+    let message = cause.to_string();
+    error.kind() == Theirs::Unexpected && (is_lost || TEMPORARY.iter().any(|words| message.contains(words)))
 }
 
 fn names_no_bucket(error: &opendal::Error) -> bool {
     error.kind() == Theirs::NotFound && NO_BUCKET.iter().any(|words| error.message().contains(words))
 }
 
-/// Why an operation failed, in words that a user knows.
+/// Why an operation failed, in terms that a user knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {
     /// Nothing to sign requests with.
@@ -101,14 +100,14 @@ pub(crate) fn cause(error: &opendal::Error) -> Cause {
     let message = plain(without_stack(error.message()).trim());
     // Signatures travel in queries.
     let message: String = message.split_whitespace().map(without_query).collect::<Vec<_>>().join(" ");
-    let said = said(error, message);
-    match KNOWN.iter().find(|(theirs, _)| said.contains(theirs)) {
+    let message = message_of(error, message);
+    match KNOWN.iter().find(|(theirs, _)| message.contains(theirs)) {
         Some((_, cause)) => cause.clone(),
-        None => Cause::Server(said),
+        None => Cause::Server(message),
     }
 }
 
-/// Texts of OpenDAL and its signer that name their own parts, and what they mean.
+/// Texts of OpenDAL and its signer that name their own internals, and what they mean.
 const KNOWN: [(&str, Cause); 4] = [
     ("failed to load signing credential", Cause::NoCredentials),
     ("failed to lookup address information", Cause::NotResolved),
@@ -116,16 +115,16 @@ const KNOWN: [(&str, Cause); 4] = [
     ("cannot decode as base64", Cause::InvalidAccountKey),
 ];
 
-fn said(error: &opendal::Error, message: String) -> String {
+fn message_of(error: &opendal::Error, message: String) -> String {
     match std::error::Error::source(error) {
         Some(source) => {
             let cause = root(source).to_string();
             let cause = without_query(without_stack(&cause).trim());
-            // Some say the same twice.
+            // Some repeat the same text.
             if cause.contains(&message) { cause } else { format!("{message}: {cause}") }
         }
         None if message.is_empty() => match http_status(error) {
-            Some(status) => format!("the server answered with HTTP status {status}, and said no more"),
+            Some(status) => format!("the server answered with HTTP status {status}, and no message"),
             None => error.kind().to_string(),
         },
         None => message,
@@ -139,15 +138,15 @@ fn http_status(error: &opendal::Error) -> Option<u16> {
     status.split_once(',')?.0.parse().ok()
 }
 
-/// Whether a server has answered that it does not do what was asked: not that it cannot at the moment (too many
-/// requests, a gateway without its server), nor that nobody may.
-pub(crate) fn is_refusal(error: &opendal::Error) -> bool {
+/// Whether a server has rejected a request for good: not only for the moment (too many requests, a gateway without its
+/// server), and not for lack of permission.
+pub(crate) fn is_rejection(error: &opendal::Error) -> bool {
     const OTHER: [u16; 8] = [401, 403, 404, 408, 429, 502, 503, 504];
     error.kind() == Theirs::Unsupported
         || http_status(error).is_some_and(|status| (400..600).contains(&status) && !OTHER.contains(&status))
 }
 
-/// What a server of objects said in its XML: OpenDAL shows it as it holds it,
+/// The message in an object store's XML error, which OpenDAL shows as
 /// `S3Error { code: "…", message: "…", … }`.
 fn plain(message: &str) -> String {
     let field = |name: &str| {
@@ -168,9 +167,9 @@ fn title(message: &str) -> Option<&str> {
     rest.split_once("</title>").map(|(title, _)| title.trim()).filter(|title| !title.is_empty())
 }
 
-/// Without what a server in Java says of the way to its error.
+/// Without the stack trace that a server in Java sends.
 fn without_stack(message: &str) -> &str {
-    message.split_once("\n\tat ").map_or(message, |(said, _)| said)
+    message.split_once("\n\tat ").map_or(message, |(text, _)| text)
 }
 
 /// The last of a chain of causes: `connection refused` rather than `error sending request`.
@@ -205,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_passes_by_itself_is_temporary() {
+    fn server_errors_are_temporary_and_denied_access_is_not() {
         let error = opendal::Error::new(Theirs::Unexpected, "503").set_temporary();
         let error = of("read", &RelPath::root(), &error);
         assert_eq!((error.kind(), error.is_temporary()), (ErrorKind::Unavailable, true));
@@ -224,14 +223,14 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_said_is_told_plainly() {
+    fn the_message_and_code_of_a_server_are_shown() {
         let error = of_kind(Theirs::NotFound, r#"S3Error { code: "NoSuchKey", message: "It is gone.", resource: "" }"#);
         assert!(error.to_string().ends_with(": It is gone. (NoSuchKey)"), "{error}");
         assert!(of_kind(Theirs::Unexpected, "").to_string().ends_with("Unexpected"));
     }
 
     #[test]
-    fn of_a_page_for_browsers_only_the_title_is_told() {
+    fn of_an_html_page_only_the_title_is_shown() {
         for page in [
             "<!DOCTYPE HTML PUBLIC \"-//W3C//DTD\">\n<html><head>\n<title>400 Bad Request</title>\n</head><p>Your browser…",
             "<html><title> 400 Bad Request </title></html>",
@@ -245,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_parts_of_a_library_is_told_plainly() {
+    fn internals_of_a_library_are_translated() {
         for (theirs, plain) in [
             ("signing http request: failed to load signing credential", "no credentials"),
             ("building http request: invalid uri character", "check the URL"),
@@ -257,17 +256,17 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_says_nothing_is_shown_by_its_status() {
+    fn an_answer_without_a_text_is_shown_by_its_status() {
         let response = "Parts { status: 507, version: HTTP/1.1, headers: {} }";
         let error = opendal::Error::new(Theirs::Unexpected, "").with_context("response", response);
         let error = of("write", &RelPath::root(), &error).to_string();
-        assert!(error.ends_with("HTTP status 507, and said no more"), "{error}");
+        assert!(error.ends_with("HTTP status 507, and no message"), "{error}");
     }
 
     #[test]
-    fn a_stack_of_java_is_left_out_and_nothing_is_said_twice() {
-        let said = "Name node is in safe mode.\n\tat org.apache.A(A.java:1)\n\tat org.apache.B(B.java:2)\n";
-        let error = opendal::Error::new(Theirs::Unexpected, said).set_source(io::Error::other(said));
+    fn a_stack_trace_is_left_out_and_nothing_is_repeated() {
+        let text = "Name node is in safe mode.\n\tat org.apache.A(A.java:1)\n\tat org.apache.B(B.java:2)\n";
+        let error = opendal::Error::new(Theirs::Unexpected, text).set_source(io::Error::other(text));
         let text = of("write", &RelPath::root(), &error).to_string();
         assert!(text.ends_with(": Name node is in safe mode."), "{text}");
     }

@@ -1,4 +1,4 @@
-//! The HTTP client: contents leave in pieces, each at its time, and what stands still is given up.
+//! The HTTP client: contents are sent in paced pieces, and stalled requests are given up.
 
 use std::io;
 use std::pin::Pin;
@@ -21,7 +21,7 @@ use crate::streams::Streams;
 
 /// One for the process: connections and trusted certificates are shared.
 static CONNECTIONS: LazyLock<reqwest::Client> = LazyLock::new(|| {
-    // A machine that is gone is noticed while an answer is waited for.
+    // Detects a lost machine while an answer is due.
     let client = reqwest::Client::builder().tcp_keepalive(Duration::from_secs(20)).build();
     client.unwrap_or_default()
 });
@@ -51,14 +51,16 @@ impl HttpTransport for Client {
     async fn fetch(&self, request: Request<Buffer>) -> Result<Response<HttpBody>> {
         let uri = request.uri().clone();
         let is_head = request.method() == Method::HEAD;
-        let moved = Arc::new(Moved::default());
-        let (request, patience) = self.paced(request, &moved)?;
-        let answer =
-            moved.watch(CONNECTIONS.execute(request), patience).await.ok_or_else(|| stands_still(&uri, patience))?;
+        let progress = Arc::new(Progress::default());
+        let (request, stall_timeout) = self.paced(request, &progress)?;
+        let answer = progress
+            .watch(CONNECTIONS.execute(request), stall_timeout)
+            .await
+            .ok_or_else(|| stalled(&uri, stall_timeout))?;
         let answer = answer.map_err(|cause| failed(&uri, "the request failed", cause))?;
 
         let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
-        // It says nothing of what follows, if nothing does or if that is packed.
+        // It is not the length of the content if there is none, or if it is compressed.
         let length = match is_head || header(CONTENT_ENCODING).is_some() {
             true => None,
             false => header(CONTENT_LENGTH).and_then(|length| length.parse().ok()),
@@ -69,7 +71,7 @@ impl HttpTransport for Client {
         // Where the services find the address for their errors.
         head.extensions_mut().insert(uri.clone());
         let pieces = answer.bytes_stream().timeout(STALL_TIMEOUT).map(move |piece| match piece {
-            Err(_elapsed) => Err(stands_still(&uri, STALL_TIMEOUT)),
+            Err(_elapsed) => Err(stalled(&uri, STALL_TIMEOUT)),
             Ok(Err(cause)) => Err(failed(&uri, "the answer broke off", cause)),
             Ok(Ok(piece)) => Ok(Buffer::from(piece)),
         });
@@ -85,11 +87,11 @@ fn readable(headers: &HeaderMap) -> HeaderMap {
 }
 
 impl Client {
-    /// The request as it is sent, and how long it may stand still.
-    fn paced(&self, request: Request<Buffer>, moved: &Arc<Moved>) -> Result<(reqwest::Request, Duration)> {
+    /// The request as it is sent, and how long it may be without progress.
+    fn paced(&self, request: Request<Buffer>, progress: &Arc<Progress>) -> Result<(reqwest::Request, Duration)> {
         let (head, content) = request.into_parts();
-        // What completes an object of parts is a POST, and the server may have to put it together.
-        let mut patience = if head.method == Method::POST { COMPLETION_TIMEOUT } else { STALL_TIMEOUT };
+        // A multipart upload is completed by a POST, and the server may have to assemble the object.
+        let mut stall_timeout = if head.method == Method::POST { COMPLETION_TIMEOUT } else { STALL_TIMEOUT };
         let url = reqwest::Url::from_str(&head.uri.to_string()).map_err(|cause| {
             Error::new(ErrorKind::ConfigInvalid, "the address is not valid")
                 .with_context("url", head.uri.to_string())
@@ -99,61 +101,65 @@ impl Client {
         *paced.headers_mut() = head.headers;
         *paced.version_mut() = head.version;
         if content.is_empty() {
-            return Ok((paced, patience));
+            return Ok((paced, stall_timeout));
         }
-        let (spacing, moved) = (Arc::clone(&self.outgoing.spacing), Arc::clone(moved));
+        let (spacing, progress) = (Arc::clone(&self.outgoing.spacing), Arc::clone(progress));
         let content = match self.outgoing.streams.take(&content)? {
-            None => Paced::new(content, spacing, moved),
+            None => Paced::new(content, spacing, progress),
             Some(stream) => {
-                patience = COMPLETION_TIMEOUT;
+                stall_timeout = COMPLETION_TIMEOUT;
                 paced.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(stream.length_bytes));
-                let nothing_yet = Paced::new(Buffer::new(), spacing, moved);
+                let nothing_yet = Paced::new(Buffer::new(), spacing, progress);
                 Paced { unsent_bytes: stream.length_bytes, more: Some(stream.pieces), ..nothing_yet }
             }
         };
         *paced.body_mut() = Some(reqwest::Body::wrap(content));
-        Ok((paced, patience))
+        Ok((paced, stall_timeout))
     }
 }
 
-fn stands_still(uri: &Uri, patience: Duration) -> Error {
-    let seconds = patience.as_secs();
-    Error::new(ErrorKind::Unexpected, format!("nothing moved for {seconds} s"))
+fn stalled(uri: &Uri, stall_timeout: Duration) -> Error {
+    let seconds = stall_timeout.as_secs();
+    Error::new(ErrorKind::Unexpected, format!("no bytes were sent or received for {seconds} s"))
         .with_context("url", uri.to_string())
         .set_temporary()
 }
 
 fn failed(uri: &Uri, what: &'static str, cause: reqwest::Error) -> Error {
-    // What went wrong on the way may go well the next time; what is wrong with the request does not.
-    let passes = cause.is_request() || cause.is_body() || cause.is_decode() || cause.is_connect();
+    // A failure of the network is temporary; an invalid request is not.
+    let is_temporary = cause.is_request() || cause.is_body() || cause.is_decode() || cause.is_connect();
     let error = Error::new(ErrorKind::Unexpected, what).with_context("url", uri.to_string());
     // The address, which may carry a signature, is reported once, by the code that masks it.
-    if passes { error.set_temporary().set_source(cause.without_url()) } else { error.set_source(cause.without_url()) }
+    if is_temporary {
+        error.set_temporary().set_source(cause.without_url())
+    } else {
+        error.set_source(cause.without_url())
+    }
 }
 
-/// When something of a request last moved.
-struct Moved(Mutex<Instant>);
+/// When bytes of a request were last sent or received.
+struct Progress(Mutex<Instant>);
 
-impl Default for Moved {
+impl Default for Progress {
     fn default() -> Self {
         Self(Mutex::new(Instant::now()))
     }
 }
 
-impl Moved {
+impl Progress {
     fn last(&self) -> std::sync::MutexGuard<'_, Instant> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What `asked` comes to; nothing if it stood still for so long.
-    async fn watch<T>(&self, asked: impl Future<Output = T>, patience: Duration) -> Option<T> {
-        let mut asked = std::pin::pin!(asked);
+    /// The result of `request`; `None` if there is no progress for `stall_timeout`.
+    async fn watch<T>(&self, request: impl Future<Output = T>, stall_timeout: Duration) -> Option<T> {
+        let mut request = std::pin::pin!(request);
         loop {
-            let until = *self.last() + patience;
-            match timeout_at(until, asked.as_mut()).await {
+            let until = *self.last() + stall_timeout;
+            match timeout_at(until, request.as_mut()).await {
                 Ok(answer) => return Some(answer),
-                Err(_elapsed) if *self.last() + patience <= Instant::now() => return None,
-                // It moved since.
+                Err(_elapsed) if *self.last() + stall_timeout <= Instant::now() => return None,
+                // There was progress since.
                 Err(_elapsed) => {}
             }
         }
@@ -171,12 +177,12 @@ struct Paced {
     /// A piece, and what its time is waited for with.
     waiting: Option<(Bytes, Pin<Box<Sleep>>)>,
     spacing: Arc<Spacing>,
-    moved: Arc<Moved>,
+    progress: Arc<Progress>,
 }
 
 impl Paced {
-    fn new(content: Buffer, spacing: Arc<Spacing>, moved: Arc<Moved>) -> Self {
-        Self { unsent_bytes: content.len() as u64, left: content, more: None, waiting: None, spacing, moved }
+    fn new(content: Buffer, spacing: Arc<Spacing>, progress: Arc<Progress>) -> Self {
+        Self { unsent_bytes: content.len() as u64, left: content, more: None, waiting: None, spacing, progress }
     }
 
     /// Waits until a piece is here, if one is to come.
@@ -186,8 +192,8 @@ impl Paced {
                 Poll::Ready(Some(piece)) => self.left = Buffer::from(piece),
                 Poll::Ready(None) => self.more = None,
                 Poll::Pending => {
-                    // It is not the server that stands still.
-                    *self.moved.last() = Instant::now() + A_DAY;
+                    // The server is not the one that stalls.
+                    *self.progress.last() = Instant::now() + A_DAY;
                     return Poll::Pending;
                 }
             }
@@ -196,7 +202,7 @@ impl Paced {
     }
 }
 
-/// How long the other side may be silent: it has a patience of its own.
+/// How long the other side may be silent: it has a stall_timeout of its own.
 const A_DAY: Duration = Duration::from_secs(24 * 3600);
 
 impl http_body::Body for Paced {
@@ -207,7 +213,7 @@ impl http_body::Body for Paced {
         if self.waiting.is_none() {
             ready!(self.poll_more(context));
             let now = Instant::now();
-            *self.moved.last() = now;
+            *self.progress.last() = now;
             if self.left.is_empty() {
                 let whole = self.unsent_bytes == 0;
                 return Poll::Ready((!whole).then(|| Err(io::Error::other("the content ended early"))));
@@ -225,7 +231,7 @@ impl http_body::Body for Paced {
         if let Some((_, time)) = &mut self.waiting {
             ready!(time.as_mut().poll(context));
         }
-        *self.moved.last() = Instant::now();
+        *self.progress.last() = Instant::now();
         Poll::Ready(self.waiting.take().map(|(piece, _)| Ok(Frame::data(piece))))
     }
 
@@ -262,7 +268,7 @@ mod tests {
         pieces
     }
 
-    /// Gathered as a part is: in pieces of the size that came.
+    /// Gathered like a multipart part: in pieces of the size that arrived.
     fn content() -> (Buffer, Vec<u8>) {
         let content: Vec<u8> = (0..1_000_000u32).map(|i| (i % 251) as u8).collect();
         let pieces: Vec<_> = content.chunks(77_777).map(Bytes::copy_from_slice).collect();
@@ -334,8 +340,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_stream_that_ends_early_is_an_error_and_its_waiting_is_none() {
         let (pieces, more) = mpsc::channel(4);
-        let (spacing, moved) = (Arc::default(), Arc::new(Moved::default()));
-        let nothing_yet = Paced::new(Buffer::new(), spacing, Arc::clone(&moved));
+        let (spacing, progress) = (Arc::default(), Arc::new(Progress::default()));
+        let nothing_yet = Paced::new(Buffer::new(), spacing, Arc::clone(&progress));
         let mut body = Paced { unsent_bytes: 10, more: Some(more), ..nothing_yet };
         let mut next = async || poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
 
@@ -344,24 +350,24 @@ mod tests {
             pieces.send(Bytes::from_static(b"seven ..")).await.unwrap();
             drop(pieces);
         };
-        let (first, ()) = tokio::join!(moved.watch(next(), STALL_TIMEOUT), slow);
+        let (first, ()) = tokio::join!(progress.watch(next(), STALL_TIMEOUT), slow);
         assert_eq!(first.expect("it waits").unwrap().unwrap().into_data().unwrap(), "seven ..");
         let end = next().await.expect("no end of a content").unwrap_err();
         assert_eq!(end.to_string(), "the content ended early");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_stands_still_is_given_up_and_what_moves_is_not() {
-        let moved = Moved::default();
-        assert!(moved.watch(pending::<()>(), STALL_TIMEOUT).await.is_none());
+    async fn a_stalled_request_is_given_up_and_a_slow_one_is_not() {
+        let progress = Progress::default();
+        assert!(progress.watch(pending::<()>(), STALL_TIMEOUT).await.is_none());
 
-        let moves = async {
+        let slow = async {
             for _ in 0..10 {
                 sleep(STALL_TIMEOUT / 2).await;
-                *moved.last() = Instant::now();
+                *progress.last() = Instant::now();
             }
         };
-        *moved.last() = Instant::now();
-        assert!(moved.watch(moves, STALL_TIMEOUT).await.is_some());
+        *progress.last() = Instant::now();
+        assert!(progress.watch(slow, STALL_TIMEOUT).await.is_some());
     }
 }

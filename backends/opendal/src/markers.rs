@@ -10,8 +10,8 @@ use crate::error;
 use crate::handle::{MarkerSupport, OpendalTree};
 
 const OPERATION: &str = "create directory";
-/// How often the first marker is sent if the server refuses it, but answers other requests.
-const TRIES: u32 = 2;
+/// How often the first marker is sent if the server rejects it, but answers other requests.
+const ATTEMPTS: u32 = 2;
 
 impl OpendalTree {
     /// Creates the marker of a directory.
@@ -40,17 +40,17 @@ impl OpendalTree {
     /// Creates the first marker.
     ///
     /// # Errors
-    /// If that does not say whether markers are kept: the server cannot be reached, or allows nothing.
+    /// If that does not show whether markers are kept: the server cannot be reached, or denies access.
     async fn create_first(&self, path: &RelPath, key: &str) -> Result<MarkerSupport> {
         for attempt in 1.. {
             let Err(problem) = self.once().create_dir(key).await else { break };
-            if !error::is_refusal(&problem) {
+            if !error::is_rejection(&problem) {
                 return Err(error::of(OPERATION, path, &problem));
             }
             // A server in trouble does not answer this either.
             self.is_directory(OPERATION, &RelPath::root()).await?;
-            if attempt == TRIES {
-                let reason = format!("the server refuses their markers: {}", error::cause(&problem));
+            if attempt == ATTEMPTS {
+                let reason = format!("the server rejects their markers: {}", error::cause(&problem));
                 return Ok(MarkerSupport::NotKept(reason));
             }
         }

@@ -6,20 +6,20 @@
 //! | `azblob` | `azblob://container/prefix` | a container of Azure Blob Storage |
 //! | `gcs` | `gcs://bucket/prefix` | a bucket of Google Cloud Storage |
 //! | `webdav` | `webdav://host:port/path`, `webdavs://…` | a folder of a WebDAV server, over HTTP or HTTPS |
-//! | `sftp` | `sftp://user@host:port/path` | a folder of an SSH server, by way of the program `ssh` |
+//! | `sftp` | `sftp://user@host:port/path` | a folder of an SSH server, through the program `ssh` |
 //! | `hdfs` | `hdfs://host:port/path` | a folder of a Hadoop file system |
 
 #[cfg(feature = "azblob")]
 mod azblob;
-#[allow(dead_code, reason = "each feature uses a part of it")]
+#[allow(dead_code, reason = "each feature uses some of it")]
 mod check;
 #[cfg(feature = "gcs")]
 mod gcs;
 #[cfg(feature = "hdfs")]
 mod hdfs;
-#[allow(dead_code, reason = "each feature uses a part of it")]
+#[allow(dead_code, reason = "each feature uses some of it")]
 mod operator;
-#[allow(dead_code, reason = "each feature uses a part of it")]
+#[allow(dead_code, reason = "each feature uses some of it")]
 mod options;
 #[cfg(feature = "s3")]
 mod s3;

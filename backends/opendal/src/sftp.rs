@@ -1,6 +1,6 @@
 //! SFTP, spoken directly over the program `ssh`.
 //!
-//! OpenDAL's own client cannot be used for it: it asks with `stat`, which follows symbolic links, and resolves a path
+//! OpenDAL's own client cannot be used for it: it uses `stat`, which follows symbolic links, and resolves a path
 //! before it opens or writes it. A link inside the tree would then lead out of it.
 //!
 //! Here every operation first checks each component of its path with `lstat` (module `check`). Version 3 of the

@@ -1,4 +1,4 @@
-//! Writing: small objects in one request, large ones in parts.
+//! Writing: small objects in one request, large ones as multipart uploads.
 
 use towpath_backend::{
     Bytes, Error, ErrorKind, FileWriter, Kind, Metadata, ReadOptions, RelPath, Result, Sink, Times, WriteOptions,
@@ -57,7 +57,7 @@ impl Sink for OpendalTree {
         const OPERATION: &str = "remove";
         match self.there(OPERATION, path).await? {
             Some(Kind::Dir) => Err(Error::new(ErrorKind::IsADirectory, OPERATION, path, "is a directory")),
-            // Removing what is not there is no error to an object store, but one here.
+            // To remove a missing object is no error for a store, but one here.
             None => Err(Error::new(ErrorKind::NotFound, OPERATION, path, "there is no such object")),
             Some(_) => {
                 let removed = self.operator.delete(&self.keys().file(OPERATION, path)?).await;
@@ -76,19 +76,19 @@ impl Sink for OpendalTree {
             Some(Kind::Dir) => {}
             Some(_) => return Err(Error::new(ErrorKind::NotADirectory, OPERATION, path, "is an object")),
         }
-        // Their way of removing a directory takes all that is in it along.
+        // WebDAV and HDFS would remove a directory with all of its content.
         let mut pages = towpath_backend::Tree::read_dir(self, path, &ReadOptions::default()).await?;
         if let Some(page) = tokio_stream::StreamExt::next(&mut pages).await
             && !page?.is_empty()
         {
-            return Err(Error::new(ErrorKind::NotEmpty, OPERATION, path, "holds something"));
+            return Err(Error::new(ErrorKind::NotEmpty, OPERATION, path, "is not empty"));
         }
         let removed = self.operator.delete(&self.keys().directory(OPERATION, path)?).await;
         removed.map_err(|problem| error::of(OPERATION, path, &problem))
     }
 
     async fn flush(&self) -> Result<()> {
-        // A server that says that it has an object has it.
+        // A server confirms an object only when it has stored it.
         Ok(())
     }
 }
@@ -105,7 +105,7 @@ impl OpendalTree {
     }
 
     /// Where there are directories, a file is not written in place of one, nor without its own.
-    /// Elsewhere keys are independent of each other, and nothing is asked.
+    /// Elsewhere keys are independent of each other, and no request is sent.
     async fn check_place(&self, operation: &'static str, path: &RelPath) -> Result<()> {
         if path.is_root() {
             return Err(Error::new(ErrorKind::IsADirectory, operation, path, "is a directory"));

@@ -27,7 +27,7 @@ impl Source for OpendalTree {
             // Some servers answer with a page that lists it.
             self.file("read", path).await?;
         }
-        // First the content: what is seen of it then is what it was, or it changed.
+        // The content first: metadata that are read after it show whether it changed.
         let key = self.keys().file("read", path)?;
         match read(&self.operator, &key, 0, limit_bytes as u64).await {
             Ok(data) => append(&mut buffer, data, limit_bytes),
@@ -66,7 +66,7 @@ struct Reader {
     tree: OpendalTree,
     path: RelPath,
     key: String,
-    /// How long it was when it was opened: a server refuses a range behind the end.
+    /// Its length when it was opened: a server rejects a range beyond the end.
     size_bytes: u64,
 }
 
@@ -88,7 +88,7 @@ impl FileReader for Reader {
     }
 }
 
-/// A range of an object; what lies behind its end is nothing.
+/// A range of an object; empty beyond its end.
 async fn read(operator: &Operator, key: &str, offset: u64, length_bytes: u64) -> opendal::Result<Buffer> {
     if length_bytes == 0 {
         return Ok(Buffer::new());

@@ -1,4 +1,4 @@
-//! When the pieces of what is sent may leave, under a bandwidth limit.
+//! The schedule of sent data under a bandwidth limit.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -9,15 +9,15 @@ use towpath_backend::Pacing;
 /// The largest piece that leaves at once: what a client takes from memory without a limit.
 const MOST_BYTES: usize = 512 << 10;
 const LEAST_BYTES: usize = 4 << 10;
-/// A piece takes this part of a second.
+/// A piece takes this fraction of a second.
 const PIECES_PER_S: u64 = 128;
-/// How much delay of a timer is made up for.
+/// How much delay of a timer is compensated.
 const CATCH_UP: Duration = Duration::from_millis(5);
 
 /// One schedule for all that is sent to one storage.
 ///
-/// The engine hands content on as slowly as the limit wants, but a part of an object is sent
-/// when it is whole: all of it would leave at once.
+/// The engine passes content on at the rate of the limit, but a multipart part is sent when it is complete: all of it
+/// would leave at once.
 #[derive(Debug, Default)]
 pub(crate) struct Spacing {
     /// The limit of the last call that was given one.

@@ -1,7 +1,7 @@
 //! Files that are sent while they are read, by services that take a file in one request.
 //!
-//! OpenDAL wants the whole content of such a request in memory. It gets a stand-in instead, which
-//! the HTTP client knows by its place in memory, and sends the stream in its place.
+//! OpenDAL needs the whole content of such a request in memory. It gets a stand-in instead, which
+//! the HTTP client recognizes by its address in memory, and sends the stream instead.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +20,7 @@ pub(crate) struct Content {
     pub(crate) pieces: mpsc::Receiver<Bytes>,
 }
 
-/// What was offered and not withdrawn, by the place of its stand-in. Cleared when sent.
+/// The offered contents, by the address of their stand-in. Cleared when sent.
 #[derive(Debug, Default)]
 pub(crate) struct Streams(Mutex<HashMap<usize, Option<Content>>>);
 
@@ -28,18 +28,18 @@ impl Streams {
     /// Offers a content of `length_bytes`, which is then sent into the channel.
     pub(crate) fn offer(self: &Arc<Self>, length_bytes: u64) -> (Offer, mpsc::Sender<Bytes>) {
         let (sender, pieces) = mpsc::channel(PIECES);
-        // As long as the offer lives, nothing else lies in its place.
+        // As long as the offer lives, nothing else has its address.
         let stand_in = Bytes::from(b"stands for a stream".to_vec());
-        self.lock().insert(place(&stand_in), Some(Content { length_bytes, pieces }));
+        self.lock().insert(address(&stand_in), Some(Content { length_bytes, pieces }));
         (Offer { stand_in, streams: Arc::clone(self) }, sender)
     }
 
     /// What `content` stands for, if it is a stand-in.
     ///
     /// # Errors
-    /// If it was sent before: what was read is gone.
+    /// If it was sent before: its content was consumed.
     pub(crate) fn take(&self, content: &Buffer) -> Result<Option<Content>> {
-        match self.lock().get_mut(&place(&content.current())) {
+        match self.lock().get_mut(&address(&content.current())) {
             None => Ok(None),
             Some(offered) => offered.take().map(Some).ok_or_else(|| {
                 Error::new(ErrorKind::Unexpected, "the server did not take it, and a stream is not sent twice")
@@ -52,7 +52,7 @@ impl Streams {
     }
 }
 
-fn place(bytes: &Bytes) -> usize {
+fn address(bytes: &Bytes) -> usize {
     bytes.as_ptr() as usize
 }
 
@@ -71,13 +71,13 @@ impl Offer {
 
     /// Whether the stream was sent, and not the stand-in itself.
     pub(crate) fn was_taken(&self) -> bool {
-        self.streams.lock().get(&place(&self.stand_in)).is_some_and(Option::is_none)
+        self.streams.lock().get(&address(&self.stand_in)).is_some_and(Option::is_none)
     }
 }
 
 impl Drop for Offer {
     fn drop(&mut self) {
-        self.streams.lock().remove(&place(&self.stand_in));
+        self.streams.lock().remove(&address(&self.stand_in));
     }
 }
 

@@ -1,4 +1,4 @@
-//! A file that is written in parts of a size that fits it.
+//! A file that is written as a multipart upload, with parts of a size that suits it.
 
 use opendal::Buffer;
 use tokio::runtime::Handle;
@@ -12,10 +12,10 @@ use crate::handle::{MOST_AT_ONCE_BYTES, OpendalTree};
 /// The largest file that is gathered where all of it travels in one request, and a stream may.
 const GATHERED_BYTES: u64 = 8 << 20;
 
-/// Parts of a file on their way at a time: the next leaves before the server has answered for the one before.
+/// Multipart parts of a file in flight at a time: the next one leaves before the server has answered the one before.
 const PARTS_IN_FLIGHT: usize = 2;
 
-/// Gathers a part, and sends it. A file of less than one part is one request at its end.
+/// Gathers a multipart part, and sends it. A file smaller than a part is one request at its end.
 pub(crate) struct Writer {
     tree: OpendalTree,
     path: RelPath,
@@ -27,7 +27,7 @@ pub(crate) struct Writer {
     gathered: Vec<Bytes>,
     gathered_bytes: usize,
     position: u64,
-    /// The object that parts were sent of.
+    /// The multipart upload, once a part was sent.
     parts: Option<opendal::Writer>,
     stream: Option<Stream>,
 }
@@ -52,7 +52,7 @@ impl Writer {
         let Some(stream) = &self.stream else { return Ok(()) };
         self.position += piece.len() as u64;
         if self.position > stream.length_bytes {
-            return Err(self.error("write", "it is longer than when it was begun").with_temporary(true));
+            return Err(self.error("write", "the file became longer while it was written").with_temporary(true));
         }
         if stream.pieces.send(Bytes::copy_from_slice(&piece)).await.is_ok() {
             return Ok(());
@@ -70,7 +70,7 @@ impl Writer {
         let answer = request.await.map_err(|panicked| self.error(operation, panicked.to_string()))?;
         answer.map_err(|problem| {
             let error = error::of(operation, &self.path, &problem);
-            // The client does not send it a second time; with the file read again it may go well.
+            // The client cannot send it again; another attempt reads the file again.
             let again = problem.kind() == opendal::ErrorKind::Unexpected;
             if again { error.with_temporary(true) } else { error }
         })
@@ -125,7 +125,7 @@ impl FileWriter for Writer {
             let piece = data.split_to(data.len().min(self.part_bytes - self.gathered_bytes));
             self.position += piece.len() as u64;
             self.gathered_bytes += piece.len();
-            // A copy: the block that it is a part of is wanted back.
+            // A copy: the engine reuses the block that it belongs to.
             self.gathered.push(Bytes::copy_from_slice(&piece));
         }
         Ok(())
@@ -141,7 +141,7 @@ impl FileWriter for Writer {
             self.end_stream("close").await?;
             return match (whole, self.tree.keeps_mtime() && times.modified != self.modified) {
                 (true, false) => Ok(self.tree.written(size_bytes, times.modified)),
-                _ => Err(self.error("close", "it is another than when it was begun").with_temporary(true)),
+                _ => Err(self.error("close", "the file changed while it was written").with_temporary(true)),
             };
         }
         let last = self.take_gathered();
@@ -151,7 +151,7 @@ impl FileWriter for Writer {
                 self.tree.operator.write_options(&self.key, last, options).await.map(drop)
             }
             Some(_) if self.tree.keeps_mtime() && times.modified != self.modified => {
-                return Err(self.error("close", "its mtime is another than when it was begun"));
+                return Err(self.error("close", "its mtime changed while it was written"));
             }
             Some(parts) => match parts.write(last).await {
                 Ok(()) => parts.close().await.map(drop),
@@ -165,7 +165,7 @@ impl FileWriter for Writer {
 }
 
 impl Stream {
-    /// Begins the request for a file that is too large for memory, where there is no other way.
+    /// Begins the request for a file that is too large for memory, if the service has no multipart uploads.
     fn begin(tree: &OpendalTree, key: &str, metadata: &Metadata) -> Option<Self> {
         let length_bytes = metadata.size_bytes;
         let streams = &tree.outgoing()?.streams;
@@ -185,7 +185,7 @@ impl Stream {
     }
 }
 
-/// Parts of an object that never becomes one cost room until they are given up.
+/// The parts of an unfinished multipart upload take up space at the service until it is aborted.
 impl Drop for Writer {
     fn drop(&mut self) {
         if let (Some(mut parts), Ok(runtime)) = (self.parts.take(), Handle::try_current()) {

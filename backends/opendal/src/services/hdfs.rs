@@ -26,11 +26,11 @@ pub const HDFS: Service = Service {
     build,
 };
 
-/// How often a name node that cannot be reached is tried, each time after a longer while: some seconds in all, as
-/// the migration goes on with what else there is and tries again later.
-const TRIES: [(&str, &str); 1] = [("dfs.client.failover.max.attempts", "3")];
-/// A name node often learns of a small file only after the client has asked for the first time whether it is there,
-/// and the client then waits half a second before it asks again.
+/// Attempts to reach a name node, each after a longer pause: some seconds in all, as the migration continues with other
+/// files and retries later.
+const ATTEMPTS: [(&str, &str); 1] = [("dfs.client.failover.max.attempts", "3")];
+/// A name node often learns of a small file only after the client has checked for the first time whether it exists, and
+/// the client then waits half a second before it checks again.
 const LANES: usize = 128;
 /// The port of a name node, where none is given.
 const PORT: &str = "8020";
@@ -38,7 +38,7 @@ const PORT: &str = "8020";
 fn build(url: &Url, _settings: &Settings) -> Result<OpendalTree, OpenError> {
     let name_nodes = name_nodes(url)?;
     let root = format!("/{}", url.path());
-    let options = HashMap::from(TRIES.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let options = HashMap::from(ATTEMPTS.map(|(name, value)| (name.to_owned(), value.to_owned())));
     let builder = opendal::services::HdfsNative::default().name_node(&name_nodes).root(&root).options(options);
     let tree = tree_within(STALL_TIMEOUT, url, builder, Some(&name_nodes), false)?;
     // A name node takes none of these in a name.

@@ -10,10 +10,10 @@ use crate::error;
 use crate::handle::OpendalTree;
 use crate::http::STALL_TIMEOUT;
 
-/// Tries of one request, the first included: a part of a large object is not to be lost by one
-/// dropped connection. What lasts longer is tried again with the whole file.
-const TRIES: usize = 4;
-/// How long a part, or a whole file, may be on its way: under a low limit it takes its time,
+/// Attempts to send one request, the first included: one dropped connection must not cost a multipart part of a large
+/// object. After a longer failure the whole file is sent again.
+const ATTEMPTS: usize = 4;
+/// How long a multipart part, or a whole file, may be in flight: under a low limit it takes long,
 /// and the client sees it move.
 const TRANSFER_TIMEOUT: Duration = Duration::from_secs(366 * 24 * 3600);
 
@@ -56,7 +56,7 @@ pub(super) fn tree_within(
 ) -> Result<OpendalTree, OpenError> {
     let operator = Operator::new(builder).map_err(|problem| failed(url, &problem))?;
     let once = operator.layer(TimeoutLayer::new().with_timeout(STALL_TIMEOUT).with_io_timeout(timeout));
-    let operator = once.clone().layer(RetryLayer::new().with_max_times(TRIES - 1).with_jitter());
+    let operator = once.clone().layer(RetryLayer::new().with_max_times(ATTEMPTS - 1).with_jitter());
     let tree = OpendalTree::new(operator, url.to_string()).trying_once_by(once).paced();
     // A bucket of the same name on another server is another one.
     let tree = tree.with_identity(format!("{url} at {}", endpoint.unwrap_or("the service")));

@@ -7,7 +7,7 @@ use super::check::url;
 use super::options::{flag, text};
 use crate::sftp::{KEPT, Keeps, KnownHosts, SftpTree, Target, TargetError};
 
-/// `sftp://user@host:port/path`, by way of the program `ssh` and its configuration.
+/// `sftp://user@host:port/path`, through the program `ssh` and its configuration.
 pub const SFTP: Sftp = Sftp;
 
 /// SSH servers.
@@ -61,7 +61,7 @@ impl Backend for Sftp {
 
     async fn open_sink(&self, location: &Location, settings: &Settings) -> Result<Box<dyn Sink>, OpenError> {
         let (url, tree) = (url(location)?, self.tree(location, settings)?);
-        tree.make_root().await.map_err(|error| open_error(url, &error))?;
+        tree.create_root().await.map_err(|error| open_error(url, &error))?;
         Ok(Box::new(tree))
     }
 
@@ -81,7 +81,7 @@ impl Sftp {
     /// The tree at a URL, as source and sink, without checking that it exists.
     ///
     /// # Errors
-    /// If the URL or the settings name none, or hold something that `ssh` must not be told.
+    /// If the URL or the settings name none, or contain something that must not be passed to `ssh`.
     pub fn tree(&self, location: &Location, settings: &Settings) -> Result<SftpTree, OpenError> {
         let url = url(location)?;
         let usage = |problem: TargetError| OpenError::Usage(format!("{url}: {problem}"));

@@ -83,10 +83,10 @@ fn credentials_are_options_and_missing_ones_are_listed() {
     assert_eq!(text(ErrorKind::Other, Cause::Server("what else".to_owned())), "s3://b: stat .: what else");
 }
 
-fn keeps(tree: &impl Tree, said: Capabilities) {
+fn keeps(tree: &impl Tree, declared: Capabilities) {
     let (kept, url) = (tree.capabilities(), tree.root().escape_ascii().to_string());
-    assert_eq!(kept.virtual_directories, said.virtual_directories, "{url}");
-    assert_eq!(kept.sets_mtime, said.sets_mtime, "{url}");
-    assert_eq!(kept.empty_directories, said.empty_directories, "{url}");
-    assert_eq!((kept.symlinks, kept.renames), (said.symlinks, said.renames), "{url}");
+    assert_eq!(kept.virtual_directories, declared.virtual_directories, "{url}");
+    assert_eq!(kept.sets_mtime, declared.sets_mtime, "{url}");
+    assert_eq!(kept.empty_directories, declared.empty_directories, "{url}");
+    assert_eq!((kept.symlinks, kept.renames), (declared.symlinks, declared.renames), "{url}");
 }

@@ -37,12 +37,12 @@ impl SftpTree {
     /// [`ErrorKind::Escapes`] if a component above the last is a link, [`ErrorKind::NotADirectory`] if it is a file,
     /// [`ErrorKind::NotFound`] if it is missing.
     pub(super) async fn check(&self, operation: &'static str, path: &RelPath) -> Result<Checked> {
-        // A connection that was idle may be gone without a word: nothing is lost by trying another one.
+        // An idle connection may have ended unnoticed: another one is tried once.
         let checked = match self.check_once(operation, path).await {
             Err(error) if error.kind() == ErrorKind::Unavailable => self.check_once(operation, path).await,
             checked => checked,
         };
-        // The error names the path that was asked for, whichever component of it failed.
+        // The error names the path of the operation, whichever component of it failed.
         checked.map_err(|error| error.with_path(path))
     }
 
@@ -90,8 +90,8 @@ impl SftpTree {
         }
     }
 
-    /// Why making something under a free name failed: servers say only "Failure" if it was taken in between.
-    pub(super) async fn not_made(&self, operation: &'static str, path: &RelPath, failure: &Failure) -> Error {
+    /// Why creating something under a free name failed: servers report only "Failure" if the name was taken meanwhile.
+    pub(super) async fn creation_error(&self, operation: &'static str, path: &RelPath, failure: &Failure) -> Error {
         if failure.code() == Some(status::FAILURE)
             && let Ok(Checked { found: Some(_), .. }) = self.check(operation, path).await
         {

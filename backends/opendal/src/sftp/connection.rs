@@ -17,7 +17,7 @@ use super::wire::{Answer, Request, request};
 
 /// A connection, over which many requests are in flight at a time.
 pub(super) struct Connection {
-    /// Requests to be written: a place for each that holds a permit, so that nobody ever waits for one.
+    /// Requests to be written, with room for each that holds a permit: sending never waits.
     queue: mpsc::Sender<Vec<u8>>,
     in_flight: Arc<InFlight>,
     extensions: HashSet<String>,
@@ -85,7 +85,7 @@ impl Connection {
         let (id, reply) = self.in_flight.enter(slot);
         if let Some(id) = id {
             match self.queue.try_send(request.numbered(id)) {
-                // Of the latter the reading side learns why.
+                // If it is closed, the reading side reports why.
                 Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
                 // The queue has a place for each request in flight.
                 Err(mpsc::error::TrySendError::Full(_)) => {
@@ -109,7 +109,7 @@ impl Connection {
     }
 }
 
-/// Hands answers out until the connection ends.
+/// Delivers answers until the connection ends.
 async fn receive(
     mut output: impl AsyncRead + Unpin,
     connection: Weak<Connection>,

@@ -46,7 +46,7 @@ impl Failure {
         let kind = match code {
             status::NO_SUCH_FILE => ErrorKind::NotFound,
             status::PERMISSION_DENIED => ErrorKind::PermissionDenied,
-            // What OpenSSH says of a name that is too long.
+            // OpenSSH's answer to a name that is too long.
             status::BAD_MESSAGE => ErrorKind::InvalidName,
             status::UNSUPPORTED => ErrorKind::Unsupported,
             status::NO_CONNECTION | status::CONNECTION_LOST => ErrorKind::Unavailable,
@@ -54,14 +54,14 @@ impl Failure {
         };
         let cause = match (code, text) {
             (status::FAILURE, "" | "Failure") => {
-                "the server says only \"Failure\" (a full disk or quota, a read-only file system, or an I/O error?)"
+                "the server reports only \"Failure\" (a full disk or quota, a read-only file system, or an I/O error?)"
                     .to_owned()
             }
-            (_, "") => format!("the server says status {code}, and no more"),
+            (_, "") => format!("the server reports status {code} without a message"),
             _ => text.to_owned(),
         };
         let error = Error::new(kind, operation, path, cause);
-        // It stands for many causes, and some of them pass.
+        // It has many causes, and some of them are temporary.
         if code == status::FAILURE { error.with_temporary(true) } else { error }
     }
 }

@@ -29,7 +29,7 @@ pub struct SftpTree {
     pub(super) shared: Arc<Shared>,
 }
 
-/// What a user wants to be kept.
+/// What the options want to be kept.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Keeps {
     /// mtimes of files, directories and links.
@@ -95,7 +95,7 @@ impl SftpTree {
         Ok(connection)
     }
 
-    /// What the server can do; all of it, as long as nobody asked it.
+    /// What the server can do; everything, before the first connection.
     pub(super) fn abilities(&self) -> Abilities {
         self.shared.abilities.get().copied().unwrap_or(Abilities { links: true, renames: true })
     }

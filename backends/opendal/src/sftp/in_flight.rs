@@ -93,7 +93,7 @@ pub(super) struct InFlight {
 struct Table {
     last_id: u32,
     waiting: HashMap<u32, Waiting>,
-    /// When bytes last went out or came in, or the first answer became due.
+    /// When bytes were last sent or received, or the first answer became due.
     last_progress: Instant,
     /// Why there will be no more answers.
     ended: Option<Lost>,
@@ -158,21 +158,21 @@ impl InFlight {
         (Some(id), receiver)
     }
 
-    /// Hands an answer to whoever waits for it, and releases the permits of its request; returns what nobody waits for.
+    /// Delivers an answer, and releases the permits of its request. Returns the reply if its receiver was dropped.
     pub(super) fn answered(&self, id: u32, answer: Answer) -> Option<Reply> {
         let waiting = self.table().waiting.remove(&id)?;
         let handle = waiting.slot.release(&answer);
         waiting.reply.send(Reply { answer, handle }).err()
     }
 
-    /// Waits for an event that the end of the connection causes at the latest. If an answer is due and nothing moves for
-    /// [`STALL_TIMEOUT`], this ends the connection.
+    /// Waits for an event that occurs at the latest when the connection ends. If an answer is due and there is no progress
+    /// for [`STALL_TIMEOUT`], this ends the connection.
     pub(super) async fn watch<T>(&self, event: impl Future<Output = T>) -> T {
         let mut event = pin!(event);
         loop {
             match timeout(STALL_TIMEOUT, &mut event).await {
                 Ok(value) => return value,
-                // Under a low limit much may be queued before it; as long as something moves, all is well.
+                // Under a low limit much may be queued before it: the connection is fine as long as there is progress.
                 Err(_elapsed) if !self.is_stalled() => {}
                 Err(_elapsed) => self.end(Lost::Stalled),
             }
@@ -184,7 +184,7 @@ impl InFlight {
         !table.waiting.is_empty() && table.last_progress.elapsed() >= STALL_TIMEOUT
     }
 
-    /// Bytes went out or came in.
+    /// Bytes were sent or received.
     pub(super) fn progressed(&self) {
         self.table().last_progress = Instant::now();
     }

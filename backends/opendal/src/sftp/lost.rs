@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{error, fmt, io};
 
-/// How long a connection may stand still while an answer is due.
+/// How long a connection may be without progress while an answer is due.
 pub(super) const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Why there is no connection, or not any more.
@@ -26,7 +26,7 @@ pub(super) enum Lost {
     Malformed,
     /// The server answered requests that were not sent.
     UnsolicitedAnswers,
-    /// An answer was due, and no bytes went out or came in.
+    /// An answer was due, and no bytes were sent or received.
     Stalled,
     /// The other side closed the connection.
     Closed,

@@ -29,7 +29,7 @@ pub(super) struct Pool {
 
 struct State {
     connections: Vec<Arc<Connection>>,
-    /// How many the server lets be.
+    /// How many the server accepts.
     most: usize,
 }
 
@@ -52,7 +52,7 @@ impl Pool {
         Self { open: Box::new(open), state, opening: tokio::sync::Mutex::default() }
     }
 
-    /// A connection: one that nobody uses, or a new one, or one that few use.
+    /// A connection: an unused one, a new one, or the least used one.
     pub(super) async fn get(&self) -> Result<Arc<Connection>, Lost> {
         let (found, may_open) = self.least_used();
         let Some(found) = found else { return self.first().await };

@@ -14,7 +14,7 @@ use super::writer::Writer;
 #[async_trait]
 impl Sink for SftpTree {
     async fn create(&self, path: &RelPath, metadata: &Metadata, options: &WriteOptions) -> Result<Box<dyn FileWriter>> {
-        let handle = self.make_file("create", path, metadata).await?;
+        let handle = self.open_file_for_writing("create", path, metadata).await?;
         Ok(Box::new(Writer::new(self.clone(), path.clone(), handle, options.pacing.clone())))
     }
 
@@ -29,7 +29,7 @@ impl Sink for SftpTree {
         if data.len() as u64 != metadata.size_bytes {
             return Err(Error::new(ErrorKind::Other, OPERATION, path, "is not as long as it should be"));
         }
-        let handle = self.make_file(OPERATION, path, metadata).await?;
+        let handle = self.open_file_for_writing(OPERATION, path, metadata).await?;
         let mut writer = Writer::new(self.clone(), path.clone(), handle, None);
         writer.append(&data).await?;
         writer.close(&metadata.times()).await
@@ -44,7 +44,7 @@ impl Sink for SftpTree {
         let permissions = permissions.map(|source| 0o777 & (0o700 | source));
         match checked.connection.send(checked.about(request::MKDIR).permissions(permissions)).await.done().await {
             Ok(()) => Ok(()),
-            Err(failure) => Err(self.not_made(OPERATION, path, &failure).await),
+            Err(failure) => Err(self.creation_error(OPERATION, path, &failure).await),
         }
     }
 
@@ -58,11 +58,11 @@ impl Sink for SftpTree {
         if checked.found.is_some() {
             return Err(Error::new(ErrorKind::AlreadyExists, OPERATION, path, "the name is taken"));
         }
-        // OpenSSH takes the target first, unlike the draft, and so does whoever has its extensions.
-        let asked = Request::about(request::SYMLINK, target).string(&checked.at);
-        match checked.connection.send(asked).await.done().await {
+        // OpenSSH takes the target first, unlike the draft, and so do all servers with its extensions.
+        let request = Request::about(request::SYMLINK, target).string(&checked.at);
+        match checked.connection.send(request).await.done().await {
             Ok(()) => Ok(()),
-            Err(failure) => Err(self.not_made(OPERATION, path, &failure).await),
+            Err(failure) => Err(self.creation_error(OPERATION, path, &failure).await),
         }
     }
 
@@ -76,8 +76,8 @@ impl Sink for SftpTree {
         if found.kind() == Kind::Dir || place.kind() == Some(Kind::Dir) {
             return Err(Error::new(ErrorKind::IsADirectory, OPERATION, to, "a directory is not moved or replaced"));
         }
-        let asked = Request::extended(POSIX_RENAME).string(&checked.at).string(&place.at);
-        checked.connection.send(asked).await.done().await.map_err(|failure| failure.error(OPERATION, to))
+        let request = Request::extended(POSIX_RENAME).string(&checked.at).string(&place.at);
+        checked.connection.send(request).await.done().await.map_err(|failure| failure.error(OPERATION, to))
     }
 
     async fn set_times(&self, path: &RelPath, times: &Times) -> Result<()> {
@@ -88,7 +88,7 @@ impl Sink for SftpTree {
         }
         let modified = Self::seconds(times.modified);
         let accessed = times.accessed.and_then(|time| u32::try_from(time.seconds()).ok()).unwrap_or(found.accessed_s);
-        let asked = match self.abilities().links && !path.is_root() {
+        let request = match self.abilities().links && !path.is_root() {
             // It does not follow a link, whatever was put there since the check.
             true => Request::extended(LSETSTAT).string(&checked.at),
             false if found.kind() == Kind::Symlink => {
@@ -96,7 +96,7 @@ impl Sink for SftpTree {
             }
             false => checked.about(request::SETSTAT),
         };
-        let set = checked.connection.send(asked.times(accessed, modified)).await.done().await;
+        let set = checked.connection.send(request.times(accessed, modified)).await.done().await;
         set.map_err(|failure| match failure.is_unsupported() {
             true => unsupported(OPERATION, path, "this server cannot set these times"),
             false => failure.error(OPERATION, path),
@@ -109,7 +109,7 @@ impl Sink for SftpTree {
         if found.kind() == Kind::Dir {
             return Err(Error::new(ErrorKind::IsADirectory, OPERATION, path, "is a directory"));
         }
-        // A link goes itself.
+        // Removes a link itself.
         let removed = checked.connection.send(checked.about(request::REMOVE)).await.done().await;
         removed.map_err(|failure| failure.error(OPERATION, path))
     }
@@ -125,7 +125,7 @@ impl Sink for SftpTree {
         }
         match checked.connection.send(checked.about(request::RMDIR)).await.done().await {
             Ok(()) => Ok(()),
-            Err(failure) => Err(self.not_removed(OPERATION, path, &failure).await),
+            Err(failure) => Err(self.removal_error(OPERATION, path, &failure).await),
         }
     }
 
@@ -138,7 +138,12 @@ impl Sink for SftpTree {
 
 impl SftpTree {
     /// Opens a file for writing: a new one, or one that is there and is cut to nothing.
-    async fn make_file(&self, operation: &'static str, path: &RelPath, metadata: &Metadata) -> Result<Handle> {
+    async fn open_file_for_writing(
+        &self,
+        operation: &'static str,
+        path: &RelPath,
+        metadata: &Metadata,
+    ) -> Result<Handle> {
         let checked = self.check(operation, path).await?;
         let (kind, cause) = match checked.kind() {
             None => (None, ""),
@@ -157,25 +162,25 @@ impl SftpTree {
             // Fails if a link was put there since the check.
             None => open::WRITE | open::CREATE | open::EXCLUSIVE,
         };
-        // What is there keeps its own; what is new permits no more than its source.
+        // An existing file keeps its own; a new one permits no more than its source.
         let permissions = metadata.permissions.filter(|_| checked.found.is_none());
         let permissions = permissions.map(|source| 0o666 & (0o600 | source));
-        let asked = checked.about(request::OPEN).u32(how).permissions(permissions);
-        match Handle::open(&checked.connection, asked).await {
+        let request = checked.about(request::OPEN).u32(how).permissions(permissions);
+        match Handle::open(&checked.connection, request).await {
             Ok(handle) => Ok(handle),
-            Err(failure) if checked.found.is_none() => Err(self.not_made(operation, path, &failure).await),
+            Err(failure) if checked.found.is_none() => Err(self.creation_error(operation, path, &failure).await),
             Err(failure) => Err(failure.error(operation, path)),
         }
     }
 
-    /// Why a directory was not removed: of one that holds something servers say only "Failure".
-    async fn not_removed(&self, operation: &'static str, path: &RelPath, failure: &Failure) -> Error {
+    /// Why a directory was not removed: servers report only "Failure" if it is not empty.
+    async fn removal_error(&self, operation: &'static str, path: &RelPath, failure: &Failure) -> Error {
         if failure.code() == Some(status::FAILURE)
             && let Ok(mut pages) = self.read_dir(path, &ReadOptions::default()).await
             && let Some(Ok(page)) = tokio_stream::StreamExt::next(&mut pages).await
             && !page.is_empty()
         {
-            return Error::new(ErrorKind::NotEmpty, operation, path, "holds something");
+            return Error::new(ErrorKind::NotEmpty, operation, path, "is not empty");
         }
         failure.error(operation, path)
     }

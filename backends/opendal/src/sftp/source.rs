@@ -1,4 +1,4 @@
-//! Reading: regular files only, in chunks that are asked for before the earlier ones are there.
+//! Reading: regular files only, in chunks that are requested before the earlier ones have arrived.
 
 use std::collections::VecDeque;
 
@@ -33,7 +33,7 @@ impl Source for SftpTree {
         let mut size_bytes = found.size_bytes;
         loop {
             let read = (buffer.len() - before) as u64;
-            let range = Range::ask(&handle, read, size_bytes.min(limit)).await;
+            let range = Range::request(&handle, read, size_bytes.min(limit)).await;
             // Some files hold more than their size states.
             let beyond = match size_bytes < limit {
                 true => Some(self::read(&handle, size_bytes, 1).await),
@@ -66,7 +66,7 @@ impl Source for SftpTree {
         }
         match checked.connection.send(checked.about(request::READLINK)).await.answer().await {
             Ok(Answer::Names(names)) if names.len() == 1 => Ok(names[0].name.to_vec()),
-            Ok(_) => Err(Error::new(ErrorKind::Other, OPERATION, path, "the server does not say where it points")),
+            Ok(_) => Err(Error::new(ErrorKind::Other, OPERATION, path, "the server does not return its target")),
             Err(failure) => Err(failure.error(OPERATION, path)),
         }
     }
@@ -77,9 +77,9 @@ impl SftpTree {
     async fn open_file(&self, operation: &'static str, path: &RelPath) -> Result<(Handle, Attributes)> {
         let (checked, found) = self.check_there(operation, path).await?;
         let found = file(operation, path, found)?;
-        let asked = checked.about(request::OPEN).u32(open::READ).no_attributes();
+        let request = checked.about(request::OPEN).u32(open::READ).no_attributes();
         let handle =
-            Handle::open(&checked.connection, asked).await.map_err(|failure| failure.error(operation, path))?;
+            Handle::open(&checked.connection, request).await.map_err(|failure| failure.error(operation, path))?;
         Ok((handle, found))
     }
 }
@@ -100,48 +100,48 @@ fn file(operation: &'static str, path: &RelPath, found: Attributes) -> Result<At
 /// A range of a file that is being read.
 struct Range<'a> {
     handle: &'a Handle,
-    /// What was asked for: offset, length, answer.
-    asked: VecDeque<(u64, usize, Pending)>,
-    /// What is asked for next, and the end.
+    /// Requests in flight: offset, length, answer.
+    in_flight: VecDeque<(u64, usize, Pending)>,
+    /// The offset of the next request, and the end.
     next: u64,
     end: u64,
 }
 
 impl<'a> Range<'a> {
-    /// Asks for as much as may be in flight.
-    async fn ask(handle: &'a Handle, start: u64, end: u64) -> Self {
-        let mut range = Self { handle, asked: VecDeque::new(), next: start, end };
-        range.ask_ahead().await;
+    /// Requests as much as may be in flight.
+    async fn request(handle: &'a Handle, start: u64, end: u64) -> Self {
+        let mut range = Self { handle, in_flight: VecDeque::new(), next: start, end };
+        range.request_ahead().await;
         range
     }
 
-    async fn ask_ahead(&mut self) {
-        while self.next < self.end && self.asked.len() as u64 * (CHUNK_BYTES as u64) < WINDOW_BYTES {
+    async fn request_ahead(&mut self) {
+        while self.next < self.end && self.in_flight.len() as u64 * (CHUNK_BYTES as u64) < WINDOW_BYTES {
             let length = CHUNK_BYTES.min(usize::try_from(self.end - self.next).unwrap_or(CHUNK_BYTES));
-            self.asked.push_back((self.next, length, read(self.handle, self.next, length).await));
+            self.in_flight.push_back((self.next, length, read(self.handle, self.next, length).await));
             self.next += length as u64;
         }
     }
 
     /// Appends what there is of it; the file may end before.
     async fn append_to(mut self, buffer: &mut Vec<u8>) -> std::result::Result<(), Failure> {
-        while let Some((mut offset, mut length, mut answer)) = self.asked.pop_front() {
+        while let Some((mut offset, mut length, mut answer)) = self.in_flight.pop_front() {
             loop {
                 let data = answer.data().await?;
                 if data.is_empty() {
                     return Ok(());
                 }
-                // A server that sends more than was asked for must not shift what follows.
+                // A server that sends more than was requested must not shift what follows.
                 let data = &data[..data.len().min(length)];
                 buffer.extend_from_slice(data);
                 (offset, length) = (offset + data.len() as u64, length - data.len());
                 if length == 0 {
                     break;
                 }
-                // Some servers send less at a time than they are asked for.
+                // Some servers send less than was requested.
                 answer = read(self.handle, offset, length).await;
             }
-            self.ask_ahead().await;
+            self.request_ahead().await;
         }
         Ok(())
     }
@@ -166,7 +166,7 @@ impl FileReader for Reader {
     }
 
     async fn read_at(&mut self, offset: u64, length_bytes: usize, mut buffer: Vec<u8>) -> Result<Vec<u8>> {
-        let range = Range::ask(&self.handle, offset, offset.saturating_add(length_bytes as u64)).await;
+        let range = Range::request(&self.handle, offset, offset.saturating_add(length_bytes as u64)).await;
         range.append_to(&mut buffer).await.map_err(|failure| failure.error("read", &self.path))?;
         Ok(buffer)
     }

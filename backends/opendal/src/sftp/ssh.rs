@@ -16,10 +16,10 @@ pub(crate) struct Target {
     known_hosts: KnownHosts,
 }
 
-/// What becomes of a server whose key is not in `known_hosts`.
+/// How a server whose key is not in `known_hosts` is treated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum KnownHosts {
-    /// It is refused.
+    /// It is rejected.
     #[default]
     Strict,
     /// One seen for the first time is added.
@@ -52,7 +52,7 @@ impl KnownHosts {
 }
 
 /// Characters that a shell acts on: `ssh` puts host and user into the commands that its configuration may name
-/// (`ProxyCommand`, `Match exec`). OpenSSH refuses them too, since 9.6.
+/// (`ProxyCommand`, `Match exec`). OpenSSH rejects them too, since 9.6.
 const OF_SHELLS: &str = "'`\"$\\;&<>|(){}";
 
 impl Target {
@@ -116,7 +116,7 @@ impl Target {
         // Arguments after `--` are never options.
         command.args(["-s", "--", &self.host, "sftp"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        // Ctrl-C is for this program, which ends what is in flight first.
+        // Ctrl-C is for this program, which finishes what is in flight first.
         command.process_group(0);
         command
     }
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ssh_could_take_for_an_option_is_refused() {
+    fn a_text_that_ssh_could_take_for_an_option_is_rejected() {
         for url in [
             "sftp://-oProxyCommand=touch%20x/x",
             "sftp://%2doProxyCommand=x/x",
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_shell_could_act_on_is_refused() {
+    fn characters_that_a_shell_acts_on_are_rejected() {
         for url in [
             "sftp://ho%0Ast/x",
             "sftp://ho%20st/x",
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_is_named_and_has_a_port_that_is_one() {
+    fn a_url_without_a_host_or_with_an_invalid_port_is_rejected() {
         for (url, problem) in [
             ("sftp:///x", TargetError::NoHost),
             ("sftp://@host/x", TargetError::Empty { what: "user" }),
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn ssh_is_told_each_part_in_its_place() {
+    fn each_component_of_a_url_is_its_own_argument() {
         let arguments_of = arguments(&target("sftp://DOM%5Cme@[fe80::1]:2222/x", Some("/a key")).unwrap());
         let ends = ["-p", "2222", "-l", "DOM\\me", "-o", "IdentitiesOnly=yes", "-i", "/a key", "-s", "--", "fe80::1"];
         assert!(arguments_of.ends_with(&[ends.as_slice(), &["sftp"]].concat().map_strings()), "{arguments_of:?}");
@@ -275,13 +275,13 @@ mod tests {
     }
 
     #[test]
-    fn known_hosts_are_what_they_are_called() {
+    fn known_hosts_accepts_its_three_values_only() {
         assert_eq!(KnownHosts::parse("Add"), Ok(KnownHosts::Add));
         assert!(KnownHosts::parse("-oProxyCommand=x").is_err() && KnownHosts::parse("no\n").is_err());
     }
 
     proptest! {
-        /// Whatever a URL says, nothing but this module's own options are options.
+        /// Whatever a URL contains, only this module's own options are options.
         #[test]
         fn no_text_of_a_url_becomes_an_option(user in "\\PC{0,12}", host in "\\PC{0,12}", key in "\\PC{0,12}") {
             let encoded = |text: &str| text.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();

@@ -28,10 +28,10 @@ fn is_lstat_of(kind: u8, rest: &[u8], at: &str) -> bool {
 }
 
 #[tokio::test]
-async fn where_a_link_is_in_the_path_nothing_is_asked_but_what_it_is() {
+async fn with_a_link_in_the_path_only_lstat_is_sent() {
     let (tree, asked) = tree(|kind, rest| {
         Some(match kind {
-            // Everything behind it seems to be as it should.
+            // Everything behind it looks valid.
             request::LSTAT if is_lstat_of(kind, rest, "/root/a/link") => attributes(LINK, 0),
             request::LSTAT if rest.ends_with(b"file") => attributes(FILE, 1),
             request::LSTAT => attributes(DIR, 0),
@@ -63,7 +63,7 @@ async fn where_a_link_is_in_the_path_nothing_is_asked_but_what_it_is() {
 }
 
 #[tokio::test]
-async fn what_is_no_regular_file_is_neither_opened_nor_written() {
+async fn only_regular_files_are_opened_and_written() {
     for (mode, kind) in [(LINK, ErrorKind::Escapes), (DIR, ErrorKind::IsADirectory), (FIFO, ErrorKind::Unsupported)] {
         let (tree, asked) = tree(move |_, _| Some(attributes(mode, 0)));
         assert_eq!(tree.open(&path("x"), &ReadOptions::default()).await.map(drop).unwrap_err().kind(), kind);
@@ -111,7 +111,7 @@ async fn a_time_that_the_protocol_cannot_hold_becomes_the_nearest() {
 }
 
 #[tokio::test]
-async fn what_comes_in_pieces_is_put_together_and_what_is_too_much_is_cut() {
+async fn short_reads_are_continued_and_excess_data_is_cut() {
     let content: Vec<u8> = (0..100_000_u32).map(|at| (at % 251) as u8).collect();
     let whole = content.clone();
     let (tree, _) = tree(move |kind, rest| {
@@ -121,7 +121,7 @@ async fn what_comes_in_pieces_is_put_together_and_what_is_too_much_is_cut() {
                 let field =
                     |range: std::ops::Range<usize>| rest[range].iter().fold(0, |all, byte| all << 8 | *byte as usize);
                 let (offset, length) = (field(5..13), field(13..17));
-                // Less than was asked for, or more.
+                // Less than was requested, or more.
                 let given = if offset == 32_768 { length + 7 } else { length.min(10_000) };
                 match &content[offset.min(content.len())..(offset + given).min(content.len())] {
                     [] => status(status::EOF),
@@ -143,7 +143,7 @@ async fn what_comes_in_pieces_is_put_together_and_what_is_too_much_is_cut() {
 }
 
 #[tokio::test]
-async fn a_connection_that_ended_while_nobody_used_it_is_made_again() {
+async fn a_connection_that_ended_while_idle_is_opened_again() {
     let rounds = Arc::new(Mutex::new(VecDeque::from([true, false, true])));
     let (tree, asked) = tree(move |_, _| rounds.lock().unwrap().pop_front()?.then(|| attributes(FILE, 1)));
     for _ in 0..2 {
@@ -155,7 +155,7 @@ async fn a_connection_that_ended_while_nobody_used_it_is_made_again() {
 }
 
 #[tokio::test]
-async fn what_was_opened_for_nobody_is_closed() {
+async fn a_handle_whose_open_was_cancelled_is_closed() {
     let (tree, asked) = tree(|kind, _| {
         Some(match kind {
             request::OPEN => (answer::HANDLE, string(b"left")),
@@ -181,7 +181,7 @@ async fn what_was_opened_for_nobody_is_closed() {
 }
 
 #[tokio::test]
-async fn a_server_that_refuses_further_connections_is_used_with_those_it_took() {
+async fn a_server_that_rejects_further_connections_is_used_with_those_it_accepted() {
     let tried = AtomicUsize::new(0);
     let pool = Pool::new(move || {
         let is_taken = tried.fetch_add(1, Ordering::Relaxed) < 2;
@@ -202,7 +202,7 @@ async fn a_server_that_refuses_further_connections_is_used_with_those_it_took() 
     assert_eq!(different, 3, "both are used alike");
 }
 
-/// A file is written to a server that answers the request to sync it with this status: what came of it, and the kinds of the
+/// A file is written to a server that answers the request to sync it with this status: the result, and the types of the
 /// requests from the first write on.
 async fn write_synced(synced: bool, code: u32) -> (towpath_backend::Result<Metadata>, Vec<u8>) {
     let opened = Arc::new(AtomicUsize::new(0));

@@ -111,7 +111,7 @@ pub(super) async fn write(
         }
         match written {
             Ok(()) => in_flight.progressed(),
-            // The reading side learns why.
+            // The reading side reports why.
             Err(_broken) => return,
         }
     }

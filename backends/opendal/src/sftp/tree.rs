@@ -23,8 +23,8 @@ impl SftpTree {
         Ok(self.check("check", &RelPath::root()).await?.found.is_none())
     }
 
-    /// Makes the root, and the directories above it that are missing.
-    pub(crate) async fn make_root(&self) -> Result<()> {
+    /// Creates the root, and the missing directories above it.
+    pub(crate) async fn create_root(&self) -> Result<()> {
         const OPERATION: &str = "create directory";
         let root = RelPath::root();
         if self.is_there().await? {

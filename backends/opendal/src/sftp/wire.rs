@@ -76,11 +76,11 @@ const HAS_PERMISSIONS: u32 = 0x4;
 const HAS_TIMES: u32 = 0x8;
 const HAS_EXTENSIONS: u32 = 0x8000_0000;
 
-/// A request being put together. Its number is filled in when it is sent.
+/// A request that is being built. Its number is filled in when it is sent.
 #[derive(Debug)]
 pub(super) struct Request(Vec<u8>);
 
-/// Where the number stands, behind the length and the type.
+/// The position of the number, after the length and the type.
 const NUMBER: std::ops::Range<usize> = 5..9;
 
 impl Request {
@@ -119,7 +119,7 @@ impl Request {
         self.u32(0)
     }
 
-    /// Permissions for what is created, from which the server takes its umask; without any, its defaults.
+    /// Permissions of a new file, to which the server applies its umask; if `None`, the server's defaults.
     pub(super) fn permissions(self, permissions: Option<u32>) -> Self {
         match permissions {
             Some(permissions) => self.u32(HAS_PERMISSIONS).u32(permissions),
@@ -149,7 +149,7 @@ impl Request {
 /// What is left of an answer that is being read.
 pub(super) struct Fields(Bytes);
 
-/// An answer that is none.
+/// An answer that cannot be parsed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Malformed;
 
@@ -216,7 +216,7 @@ impl Fields {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Attributes {
     pub(super) size_bytes: u64,
-    /// Type and permissions, as `st_mode` has them; 0 if the server says nothing of them.
+    /// Type and permissions, as `st_mode` has them; 0 if the server does not send them.
     pub(super) mode: u32,
     pub(super) accessed_s: u32,
     pub(super) modified_s: u32,
@@ -238,7 +238,7 @@ impl Attributes {
         let size_bytes = if self.kind() == Kind::Dir { 0 } else { self.size_bytes };
         Metadata {
             accessed: Some(time(self.accessed_s)),
-            // Of a special file they say that its type is known: without, it may be a file.
+            // Of a special file they show that its type is known: otherwise it may be a file.
             permissions: (self.kind() == Kind::Other && self.mode & 0o170_000 != 0).then_some(self.mode & 0o7777),
             ..Metadata::new(self.kind(), size_bytes, time(self.modified_s))
         }
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_bytes_and_their_kinds_are_told_apart() {
+    fn names_are_bytes_and_have_their_kinds() {
         let name = |name: &[u8], mode: u32| {
             let flags = HAS_SIZE | HAS_OWNER | HAS_PERMISSIONS | HAS_TIMES | HAS_EXTENSIONS;
             let entry = Request(Vec::new()).string(name).string(b"-rw-r--r--");
@@ -334,7 +334,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_a_server_sends_is_an_answer_or_refused(kind in 101_u8..=106, rest: Vec<u8>) {
+        fn any_bytes_of_a_server_are_an_answer_or_malformed(kind in 101_u8..=106, rest: Vec<u8>) {
             let _ = Answer::parse([vec![kind], rest].concat().into());
         }
     }

@@ -1,4 +1,4 @@
-//! Empty directories on servers of objects that keep them, refuse them, or accept them and lose them.
+//! Empty directories on servers of objects that keep them, reject them, or accept them and lose them.
 
 use std::error::Error as _;
 use std::fs;
@@ -55,19 +55,19 @@ fn path(text: &str) -> RelPath {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_keeps_no_markers_gets_one_try_and_the_run_succeeds() {
+async fn a_server_that_keeps_no_markers_is_sent_no_further_ones_and_the_run_succeeds() {
     let servers = [
-        (Markers::Refused(500), 2, "the server refuses their markers: is a directory (InternalError)"),
-        (Markers::Refused(400), 2, "the server refuses their markers: is a directory (InternalError)"),
+        (Markers::Rejected(500), 2, "the server rejects their markers: is a directory (InternalError)"),
+        (Markers::Rejected(400), 2, "the server rejects their markers: is a directory (InternalError)"),
         (Markers::Lost, 1, "the server accepts their markers and does not list them"),
     ];
-    for (markers, tries, reason) in servers {
+    for (markers, attempts, reason) in servers {
         let (server, bench) = (Server::start(markers), Bench::new());
         for _ in 0..2 {
             server.forget_requests();
             let (report, notes) = bench.run(server.tree(&[])).await;
             assert_eq!((report.failed_files, notes), (0, vec![(5, reason.to_owned())]), "{markers:?}");
-            assert_eq!(server.sent_markers().len(), tries, "{markers:?}");
+            assert_eq!(server.sent_markers().len(), attempts, "{markers:?}");
             assert_eq!(server.keys(), ["full/deep/file", "full/file", "plain"]);
         }
     }
@@ -89,8 +89,8 @@ async fn a_server_that_keeps_markers_gets_one_for_each_empty_directory() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_directories_no_marker_is_sent_and_nothing_said() {
-    let (server, bench) = (Server::start(Markers::Refused(500)), Bench::new());
+async fn without_directories_no_marker_is_sent_and_nothing_reported() {
+    let (server, bench) = (Server::start(Markers::Rejected(500)), Bench::new());
     let tree = || server.tree(&[("directories", "false")]);
     assert!(!tree().capabilities().empty_directories);
     let (report, notes) = bench.run(tree()).await;
@@ -100,8 +100,8 @@ async fn without_directories_no_marker_is_sent_and_nothing_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_error_that_passes_decides_nothing() {
-    let server = Server::start(Markers::RefusedFirst(1));
+async fn one_temporary_error_decides_nothing() {
+    let server = Server::start(Markers::RejectedFirst(1));
     let tree = server.tree(&[]);
     for name in ["a", "b"] {
         tree.create_dir(&path(name), None).await.unwrap();
@@ -111,7 +111,7 @@ async fn one_error_that_passes_decides_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn missing_write_permission_is_reported() {
-    let server = Server::start(Markers::Refused(403));
+    let server = Server::start(Markers::Rejected(403));
     let tree = server.tree(&[]);
     for name in ["a", "b"] {
         assert_eq!(tree.create_dir(&path(name), None).await.unwrap_err().kind(), ErrorKind::PermissionDenied);

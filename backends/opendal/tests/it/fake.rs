@@ -10,16 +10,16 @@ use towpath_backend::registry::{Location, Settings};
 use towpath_opendal::OpendalTree;
 use towpath_opendal::services::S3;
 
-/// What becomes of a key that ends with a slash.
+/// How a key that ends with a slash is treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Markers {
     Kept,
     /// Answered with this status.
-    Refused(u16),
+    Rejected(u16),
     /// Accepted, and not there.
     Lost,
-    /// Refused this often, then kept.
-    RefusedFirst(usize),
+    /// Rejected this often, then kept.
+    RejectedFirst(usize),
 }
 
 #[derive(Default)]
@@ -151,8 +151,8 @@ fn answer(request: &Request, state: &mut State, markers: Markers) -> (u16, Strin
             let sent = state.requests.iter().filter(|(method, key)| method == "PUT" && key.ends_with('/')).count();
             let is_marker = request.key.ends_with('/');
             match markers {
-                Markers::Refused(status) if is_marker => return refused(status),
-                Markers::RefusedFirst(count) if is_marker && sent <= count => return refused(500),
+                Markers::Rejected(status) if is_marker => return rejected(status),
+                Markers::RejectedFirst(count) if is_marker && sent <= count => return rejected(500),
                 Markers::Lost if is_marker => return plain(200),
                 _ => {}
             }
@@ -179,7 +179,7 @@ fn answer(request: &Request, state: &mut State, markers: Markers) -> (u16, Strin
     }
 }
 
-fn refused(status: u16) -> (u16, String, Vec<u8>) {
+fn rejected(status: u16) -> (u16, String, Vec<u8>) {
     let code = if status == 403 { "AccessDenied" } else { "InternalError" };
     let body = format!("<Error><Code>{code}</Code><Message>is a directory</Message></Error>");
     (status, String::new(), body.into_bytes())

@@ -82,7 +82,7 @@ async fn nothing_is_written_through_a_link_on_an_ssh_server() {
     }
     symlink("../victim", tree.join("dir")).unwrap();
     symlink("../victim/f2", tree.join("f2")).unwrap();
-    symlink("../victim/made", tree.join("new")).unwrap();
+    symlink("../victim/created", tree.join("new")).unwrap();
     let (report, log) = run(LocalSource::open(old).unwrap(), sink, false).await;
     assert_untouched(&server);
     assert!(report.all_in_sync(), "{report:?}\n{log}");
@@ -94,7 +94,7 @@ async fn nothing_is_written_through_a_link_on_an_ssh_server() {
 
 /// As when someone puts the link there after the scan.
 #[tokio::test(flavor = "multi_thread")]
-async fn each_operation_looks_for_links_before_it_does_anything() {
+async fn each_operation_checks_for_links_first() {
     let Some(server) = or_skip(servers::sftp()) else { return };
     victim(&server);
     let (source, sink) = server.trees("tree").await;
@@ -136,7 +136,7 @@ async fn each_operation_looks_for_links_before_it_does_anything() {
 }
 
 /// A link out of the tree, a loop, a link to nowhere and a FIFO.
-fn odd_tree(server: &Server) {
+fn tree_with_links(server: &Server) {
     victim(server);
     let tree = server.files().join("tree");
     fs::create_dir_all(tree.join("sub")).unwrap();
@@ -150,7 +150,7 @@ fn odd_tree(server: &Server) {
 #[tokio::test(flavor = "multi_thread")]
 async fn links_and_special_files_of_an_ssh_server_are_reported_and_left_out() {
     let Some(server) = or_skip(servers::sftp()) else { return };
-    odd_tree(&server);
+    tree_with_links(&server);
     let new = tempfile::tempdir().unwrap();
     let (report, log) = run(server.source("tree").await, LocalSink::open(new.path()).unwrap(), false).await;
     assert!(
@@ -169,9 +169,9 @@ async fn links_and_special_files_of_an_ssh_server_are_reported_and_left_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn links_of_an_ssh_server_are_copied_as_links_where_that_is_asked_for() {
+async fn links_of_an_ssh_server_are_copied_as_links_if_an_option_says_so() {
     let Some(server) = or_skip(servers::sftp_with_links()) else { return };
-    odd_tree(&server);
+    tree_with_links(&server);
     let new = tempfile::tempdir().unwrap();
     let (report, log) = run(server.source("tree").await, LocalSink::open(new.path()).unwrap(), false).await;
     assert!(
@@ -192,7 +192,7 @@ async fn links_of_an_ssh_server_are_copied_as_links_where_that_is_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_private_is_private_on_an_ssh_server() {
+async fn private_files_are_private_on_an_ssh_server() {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
     let Some(server) = or_skip(servers::sftp()) else { return };
     let local = tempfile::tempdir().unwrap();

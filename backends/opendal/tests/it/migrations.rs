@@ -12,13 +12,13 @@ use towpath_opendal::OpendalTree;
 
 use crate::servers::{self, Server, or_skip};
 
-/// Files of a kind that each makes trouble somewhere, one in several parts among them.
-fn fill(root: &Path, odd: &str) {
+/// Files of which each kind causes trouble somewhere, with one of several multipart parts.
+fn fill(root: &Path, special: &str) {
     let files = [
         ("plain", 5),
         ("empty", 0),
         ("dir/with space & more", 1000),
-        (odd, 300_000),
+        (special, 300_000),
         ("dir/deep/er/file.tar.gz", 70_000),
         ("dir.txt", 1),
         ("parts", 20 << 20),
@@ -72,19 +72,19 @@ async fn run(source: impl Source + 'static, sink: impl Sink + 'static, folder: &
 
 async fn there_and_back(server: Option<Server>) {
     if let Some(server) = server {
-        there_and_back_with(async || server.trees("tree").await, ODD).await;
+        there_and_back_with(async || server.trees("tree").await, SPECIAL_NAME).await;
     }
 }
 
-/// A name that keys, URLs and headers may trip over.
-const ODD: &str = "dir/ümläut +%?#";
+/// A name with characters that are special in keys, URLs and headers.
+const SPECIAL_NAME: &str = "dir/ümläut +%?#";
 
 /// `open` gives the tree, from both sides.
-async fn there_and_back_with<S: Source + 'static, T: Sink + 'static>(open: impl AsyncFn() -> (S, T), odd: &str) {
+async fn there_and_back_with<S: Source + 'static, T: Sink + 'static>(open: impl AsyncFn() -> (S, T), special: &str) {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     fs::create_dir(at("old")).unwrap();
-    fill(&at("old"), odd);
+    fill(&at("old"), special);
     let source = || LocalSource::open(&at("old")).unwrap();
     let Capabilities { sets_mtime, mtime_precision_ns: step_ns, .. } = open().await.1.capabilities();
     let there = run(source(), open().await.1, &at("there"), false).await;
@@ -115,7 +115,7 @@ async fn there_and_back_with<S: Source + 'static, T: Sink + 'static>(open: impl 
 async fn a_tree_goes_to_a_store_without_mtimes_and_back() {
     let operator = opendal::Operator::new(opendal::services::Memory::default()).unwrap();
     let tree = OpendalTree::new(operator, "memory:tree");
-    there_and_back_with(async || (tree.clone(), tree.clone()), ODD).await;
+    there_and_back_with(async || (tree.clone(), tree.clone()), SPECIAL_NAME).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -147,7 +147,7 @@ async fn a_tree_goes_to_sftp_and_back() {
 
 /// As in a dry run.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_destination_on_an_ssh_server_that_is_inspected_is_empty_and_not_made() {
+async fn a_destination_on_an_ssh_server_that_is_inspected_is_empty_and_not_created() {
     let Some(server) = or_skip(servers::sftp()) else { return };
     let sink = server.inspected("not/there").await;
     sink.identity().await.unwrap();
@@ -179,7 +179,7 @@ fn is_own_process(name: &str) -> bool {
     false
 }
 
-/// What was sent is not kept. The largest memory is that of the process, which other tests must not share.
+/// What was sent is not kept in memory. The peak is that of the process, which other tests must not share.
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_object_takes_no_more_memory_than_a_few_parts() {
@@ -201,7 +201,7 @@ async fn a_large_object_takes_no_more_memory_than_a_few_parts() {
     assert!(peak_kib < 200 << 10, "{} MiB", peak_kib >> 10);
 }
 
-/// The server goes in the middle and comes back: the same migration ends what it began.
+/// The server is lost during the run and comes back: the same migration completes.
 async fn interrupted(server: Option<Server>) {
     interrupted_with(server, 160, 20_000).await;
 }
@@ -215,7 +215,7 @@ async fn interrupted_with(server: Option<Server>, count: u64, bytes: usize) {
         fs::write(at("old").join(format!("{n:03}")), vec![n as u8; bytes]).unwrap();
     }
     let source = || LocalSource::open(&at("old")).unwrap();
-    // Takes seconds, so that it cannot end before the server goes.
+    // Takes seconds, so that it cannot end before the server is lost.
     let limited = Options::default().bandwidth(Bandwidth::Limit(count * bytes as u64 / 4));
     let first_run = migration(source(), server.sink("tree").await, &at("state"), limited);
     let (progress, stop) = (first_run.progress(), first_run.cancellation());
@@ -223,13 +223,13 @@ async fn interrupted_with(server: Option<Server>, count: u64, bytes: usize) {
     while progress.snapshot().written_bytes < count * bytes as u64 / 8 && !first.is_finished() {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    server.go();
+    server.disconnect();
     tokio::time::sleep(Duration::from_millis(200)).await;
     stop.cancel();
     let first = first.await.unwrap();
-    server.come_back();
+    server.reconnect();
     let sent = first.map_or(0, |report| report.synced.files);
-    assert!(sent < count, "it was over before the server went");
+    assert!(sent < count, "the run ended before the server was lost");
     let second = run(source(), server.sink("tree").await, &at("state"), false).await;
     assert!(second.all_in_sync(), "{second:?}");
     let back = run(server.source("tree").await, LocalSink::open(&at("new")).unwrap(), &at("back"), false).await;
@@ -255,27 +255,27 @@ async fn large_files_resume_after_a_webdav_server_is_lost() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_migration_resumes_after_an_s3_server_is_lost() {
-    interrupted(or_skip(servers::s3()).map(Server::over_a_way)).await;
+    interrupted(or_skip(servers::s3()).map(Server::behind_a_proxy)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn large_files_resume_after_an_s3_server_is_lost() {
-    interrupted_with(or_skip(servers::s3()).map(Server::over_a_way), 4, 12 << 20).await;
+    interrupted_with(or_skip(servers::s3()).map(Server::behind_a_proxy), 4, 12 << 20).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_migration_resumes_after_an_azure_server_is_lost() {
-    interrupted(or_skip(servers::azblob()).map(Server::over_a_way)).await;
+    interrupted(or_skip(servers::azblob()).map(Server::behind_a_proxy)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_migration_resumes_after_a_google_server_is_lost() {
-    interrupted(or_skip(servers::gcs()).map(Server::over_a_way)).await;
+    interrupted(or_skip(servers::gcs()).map(Server::behind_a_proxy)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn large_files_resume_after_a_google_server_is_lost() {
-    interrupted_with(or_skip(servers::gcs()).map(Server::over_a_way), 4, 12 << 20).await;
+    interrupted_with(or_skip(servers::gcs()).map(Server::behind_a_proxy), 4, 12 << 20).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -283,9 +283,9 @@ async fn a_migration_resumes_after_a_hadoop_file_system_is_lost() {
     interrupted(or_skip(servers::hdfs())).await;
 }
 
-/// What the source does not have goes, and a source that is empty takes nothing along.
+/// Extras are deleted, but none if the source is empty.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mirror_of_a_store_deletes_what_went_and_nothing_when_all_went() {
+async fn a_mirror_of_a_store_deletes_extras_and_nothing_when_the_source_is_empty() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let operator = opendal::Operator::new(opendal::services::Memory::default()).unwrap();
@@ -317,10 +317,10 @@ async fn a_mirror_of_a_store_deletes_what_went_and_nothing_when_all_went() {
     assert_eq!(names(), ["dir", "dir/kept", "kept"]);
     operator.delete("dir/kept").await.unwrap();
     operator.delete("kept").await.unwrap();
-    let refused = match run().await {
+    let is_stopped = match run().await {
         Ok(report) => report.refusal.is_some() && report.deleted_files == 0,
         Err(error) => error.is_refusal(),
     };
-    assert!(refused);
+    assert!(is_stopped);
     assert_eq!(names(), ["dir", "dir/kept", "kept"]);
 }

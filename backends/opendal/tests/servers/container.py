@@ -1,4 +1,4 @@
-"""Makes a container: container.py ENDPOINT ACCOUNT KEY NAME (nobody may without a signature)."""
+"""Creates a container: container.py ENDPOINT ACCOUNT KEY NAME (nobody may without a signature)."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""gcp-storage-emulator with what it lacks: objects without content or type, objects that are sent in parts, and
+"""gcp-storage-emulator with what it lacks: objects without content or type, multipart uploads, and
 many that come at once.
 
     gcs.py PORT      serves a bucket of the name bucket on loopback, from memory
@@ -14,7 +14,7 @@ from gcp_storage_emulator import server
 from gcp_storage_emulator.handlers import objects
 from gcp_storage_emulator.storage import Storage
 
-# It takes one connection at a time, and lets so few wait that those of 16 lanes are tried again after seconds.
+# It takes one connection at a time, and its backlog is so short that connections of 16 lanes are retried after seconds.
 HTTPServer.request_queue_size = 128
 
 # It would write down all it has for each object that comes, and nobody would ever read it.
@@ -46,10 +46,10 @@ def begin_or_complete(request, response, storage):
         return
     parts, metadata = unfinished.pop(upload)
     content = b"".join(parts[number] for number in sorted(parts))
-    made = objects._make_object_resource(
+    resource = objects._make_object_resource(
         request.base_url, bucket, key, "application/octet-stream", str(len(content)), {"metadata": metadata}
     )
-    storage.create_file(bucket, key, content, objects._checksums(content, made))
+    storage.create_file(bucket, key, content, objects._checksums(content, resource))
     response.write_file("<CompleteMultipartUploadResult></CompleteMultipartUploadResult>", "application/xml")
 
 

@@ -36,7 +36,7 @@ get java apt-get install -y -qq --no-install-recommends default-jre-headless
 if ! [ -d "$folder/hadoop" ]; then
     echo "installing Hadoop"
     work=$(mktemp -d)
-    # Its setup needs a pypandoc of that time, to tell what it is.
+    # Its setup needs a pypandoc of that time to read its description.
     echo 'pypandoc<1.8' >"$work/then"
     jars=()
     for name in commons- guava hadoop-annotations hadoop-auth hadoop-common hadoop-hdfs htrace jackson-core-asl \

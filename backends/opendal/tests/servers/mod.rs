@@ -4,7 +4,7 @@
 
 #![allow(dead_code, clippy::unwrap_used, clippy::panic, missing_docs)]
 
-mod way;
+mod proxy;
 
 use std::collections::BTreeMap;
 use std::net::{TcpListener, TcpStream};
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use way::Way;
+use proxy::Proxy;
 
 use crate::skip::skip;
 use towpath_backend::registry::{Backend as _, ConfigSources, Location, Registry};
@@ -31,8 +31,8 @@ pub struct Server {
     child: Option<Child>,
     /// What its log says once it serves, where listening is not enough.
     says_when_ready: &'static str,
-    /// What lies in between, where the server forgets all when it is killed.
-    way: Option<Way>,
+    /// In front of a server that would lose its data if it were killed.
+    proxy: Option<Proxy>,
     /// What the tests' trees lie in: `s3://bucket`.
     url: String,
     /// What follows it: `?option=value`.
@@ -52,8 +52,8 @@ impl Server {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let (folder, command) = (tempfile::tempdir().unwrap(), Box::new(command));
         let (url, query, environment) = (String::new(), String::new(), BTreeMap::new());
-        let (child, way, says_when_ready) = (None, None, "");
-        Self { folder, port, command, child, says_when_ready, way, url, query, environment }
+        let (child, proxy, says_when_ready) = (None, None, "");
+        Self { folder, port, command, child, says_when_ready, proxy, url, query, environment }
     }
 
     fn started(mut self) -> Self {
@@ -83,28 +83,28 @@ impl Server {
         }
     }
 
-    /// Reaches it over a way that can be cut: moto has everything in memory, and azurite much.
-    pub fn over_a_way(mut self) -> Self {
-        let way = Way::to(self.port);
+    /// Reaches it through a proxy that can be cut: moto has everything in memory, and azurite much.
+    pub fn behind_a_proxy(mut self) -> Self {
+        let proxy = Proxy::to(self.port);
         for value in self.environment.values_mut() {
-            *value = value.replace(&self.port.to_string(), &way.port().to_string());
+            *value = value.replace(&self.port.to_string(), &proxy.port().to_string());
         }
-        self.way = Some(way);
+        self.proxy = Some(proxy);
         self
     }
 
-    /// In the middle of what it does, it cannot be reached any more.
-    pub fn go(&mut self) {
-        match &self.way {
-            Some(way) => way.cut(),
+    /// From now on it cannot be reached, and all connections end.
+    pub fn disconnect(&mut self) {
+        match &self.proxy {
+            Some(proxy) => proxy.cut(),
             None => self.kill(),
         }
     }
 
-    /// It is there again, with all that it took.
-    pub fn come_back(&mut self) {
-        match &self.way {
-            Some(way) => way.mend(),
+    /// It can be reached again, and has what it stored.
+    pub fn reconnect(&mut self) {
+        match &self.proxy {
+            Some(proxy) => proxy.restore(),
             None => self.restart(),
         }
     }
@@ -187,12 +187,12 @@ fn servers_folder() -> PathBuf {
 /// The program of this name: in that folder, or in the path.
 fn program(name: &str, package: &str) -> Result<PathBuf, String> {
     let folder = servers_folder();
-    let folders = ["bin", "node_modules/.bin"].map(|part| folder.join(part));
+    let folders = ["bin", "node_modules/.bin"].map(|name| folder.join(name));
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut candidates = folders.into_iter().chain(std::env::split_paths(&path)).chain([PathBuf::from("/usr/sbin")]);
     let found = candidates.find_map(|folder| Some(folder.join(name)).filter(|path| path.is_file()));
     found.ok_or_else(|| {
-        format!("the program {name} is missing ({package}): backends/opendal/tests/servers/install.sh gets it")
+        format!("the program {name} is missing ({package}): backends/opendal/tests/servers/install.sh installs it")
     })
 }
 
@@ -251,7 +251,7 @@ pub fn azblob() -> Result<Server, String> {
         command
     });
     let endpoint = format!("http://{}/{AZURITE_ACCOUNT}", server.address());
-    // Whoever makes a container must sign for it.
+    // The request to create a container must be signed.
     let script = include_str!("container.py");
     let created =
         Command::new(python).args(["-c", script, &endpoint, AZURITE_ACCOUNT, AZURITE_KEY, "container"]).status();
@@ -276,9 +276,9 @@ pub fn webdav() -> Result<Server, String> {
     Ok(webdav_by(move |folder, port| {
         // Its workers are another user's where root starts it.
         let open = std::fs::Permissions::from_mode(0o777);
-        for part in ["", "files", "locks"].map(|part| folder.join(part)) {
-            std::fs::create_dir_all(&part).unwrap();
-            std::fs::set_permissions(&part, open.clone()).unwrap();
+        for dir in ["", "files", "locks"].map(|name| folder.join(name)) {
+            std::fs::create_dir_all(&dir).unwrap();
+            std::fs::set_permissions(&dir, open.clone()).unwrap();
         }
         let settings = include_str!("apache.conf").replace("PORT", &port.to_string());
         let settings = settings.replace("FOLDER", folder.to_str().unwrap());
@@ -341,7 +341,7 @@ pub fn sftp() -> Result<Server, String> {
         }
         std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)).unwrap();
         std::fs::create_dir_all(folder.join("files")).unwrap();
-        // Where its package says that it runs; only root can make it, and only root needs it.
+        // The directory that its package creates; only root can create it, and only root needs it.
         let _there = std::fs::create_dir_all("/run/sshd");
         let mut command = Command::new(&sshd);
         command.args(["-D", "-e", "-f", "/dev/null", "-p", &port.to_string(), "-h"]).arg(folder.join("host"));

@@ -1,12 +1,12 @@
-//! A route to a server that can be cut: all connections end, and no new one is opened.
+//! A TCP proxy in front of a server that can be cut: all connections end, and no new one is opened.
 
 use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// Passes on what comes in at a port of its own.
-pub struct Way {
+/// Relays connections to a port of its own.
+pub struct Proxy {
     port: u16,
     state: Arc<Mutex<State>>,
 }
@@ -17,12 +17,12 @@ struct State {
     open: Vec<TcpStream>,
 }
 
-impl Way {
+impl Proxy {
     /// To this port of the machine. Its threads end with the test.
     pub fn to(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let state = Arc::new(Mutex::new(State::default()));
-        let way = Self { port: listener.local_addr().unwrap().port(), state: Arc::clone(&state) };
+        let proxy = Self { port: listener.local_addr().unwrap().port(), state: Arc::clone(&state) };
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let mut state = state.lock().unwrap();
@@ -31,12 +31,12 @@ impl Way {
                 }
                 let Ok(server) = TcpStream::connect(("127.0.0.1", port)) else { continue };
                 for (from, to) in [(&client, &server), (&server, &client)] {
-                    pass_on(from.try_clone().unwrap(), to.try_clone().unwrap());
+                    relay(from.try_clone().unwrap(), to.try_clone().unwrap());
                 }
                 state.open.extend([client, server]);
             }
         });
-        way
+        proxy
     }
 
     pub fn port(&self) -> u16 {
@@ -51,12 +51,12 @@ impl Way {
         }
     }
 
-    pub fn mend(&self) {
+    pub fn restore(&self) {
         self.state.lock().unwrap().is_cut = false;
     }
 }
 
-fn pass_on(mut from: TcpStream, mut to: TcpStream) {
+fn relay(mut from: TcpStream, mut to: TcpStream) {
     thread::spawn(move || {
         let _ended = io::copy(&mut from, &mut to);
         let _gone = to.shutdown(Shutdown::Write);

@@ -1,16 +1,28 @@
 //! The suite of all backends, on real servers on loopback.
 
+use std::sync::Arc;
+
 use towpath_backend::conformance::{Fixture, check};
-use towpath_backend::{Sink, Source};
+use towpath_backend::{Sink, Source, async_trait};
 
 use crate::servers::{self, Server, or_skip};
 
 /// A folder of its own on a server.
 struct Folder {
+    server: Arc<Server>,
+    name: String,
     sink: Box<dyn Sink>,
     source: Box<dyn Source>,
 }
 
+impl Folder {
+    async fn open(server: &Arc<Server>, name: &str) -> Self {
+        let (source, sink) = server.trees(name).await;
+        Self { server: Arc::clone(server), name: name.to_owned(), sink, source }
+    }
+}
+
+#[async_trait]
 impl Fixture for Folder {
     fn sink(&self) -> &dyn Sink {
         &*self.sink
@@ -20,6 +32,10 @@ impl Fixture for Folder {
         &*self.source
     }
 
+    async fn reopen(&self) -> Option<Box<dyn Fixture>> {
+        Some(Box::new(Self::open(&self.server, &self.name).await))
+    }
+
     fn many(&self) -> usize {
         100
     }
@@ -27,11 +43,8 @@ impl Fixture for Folder {
 
 async fn holds_on(server: Option<Server>) {
     let Some(server) = server else { return };
-    let fresh = async |case: &str| {
-        let (source, sink) = server.trees(case).await;
-        Folder { source, sink }
-    };
-    let failed = check(fresh).await;
+    let server = Arc::new(server);
+    let failed = check(async |case: &str| Folder::open(&server, case).await).await;
     let failed: Vec<_> = failed.iter().map(|failed| format!("{}: {}", failed.case, failed.problem)).collect();
     assert!(failed.is_empty(), "{} cases failed:\n{}", failed.len(), failed.join("\n"));
 }

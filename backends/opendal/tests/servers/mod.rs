@@ -2,17 +2,20 @@
 //!
 //! `install.sh` beside this gets them. What is not there is skipped, and the test says so.
 
-#![allow(dead_code, clippy::unwrap_used, clippy::panic, missing_docs)]
+#![allow(dead_code, unused_imports, clippy::unwrap_used, clippy::panic, missing_docs)]
 
+mod file_servers;
+mod object_stores;
 mod proxy;
 
 use std::collections::BTreeMap;
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+pub use file_servers::*;
+pub use object_stores::*;
 use proxy::Proxy;
 
 use crate::skip::skip;
@@ -21,7 +24,7 @@ use towpath_backend::{Sink, Source};
 use towpath_opendal::services;
 
 /// The command that serves a folder on a port.
-type MakeCommand = dyn Fn(&Path, u16) -> Command;
+type MakeCommand = dyn Fn(&Path, u16) -> Command + Send + Sync;
 
 /// A server, and how it is reached.
 pub struct Server {
@@ -43,12 +46,12 @@ pub struct Server {
 
 impl Server {
     /// Starts `command` with a folder and a port of its own, and waits until it listens.
-    fn start(command: impl Fn(&Path, u16) -> Command + 'static) -> Self {
+    fn start(command: impl Fn(&Path, u16) -> Command + Send + Sync + 'static) -> Self {
         Self::of(command).started()
     }
 
     /// The same, not started.
-    fn of(command: impl Fn(&Path, u16) -> Command + 'static) -> Self {
+    fn of(command: impl Fn(&Path, u16) -> Command + Send + Sync + 'static) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let (folder, command) = (tempfile::tempdir().unwrap(), Box::new(command));
         let (url, query, environment) = (String::new(), String::new(), BTreeMap::new());
@@ -199,208 +202,4 @@ fn program(name: &str, package: &str) -> Result<PathBuf, String> {
 /// The server, or a line that says why the test is skipped.
 pub fn or_skip(server: Result<Server, String>) -> Option<Server> {
     server.map_err(|reason| skip(format_args!("needs a server: {reason}"))).ok()
-}
-
-/// S3, by moto.
-pub fn s3() -> Result<Server, String> {
-    let moto = program("moto_server", "moto[server] of PyPI")?;
-    let server = Server::start(move |_, port| {
-        let mut command = Command::new(&moto);
-        command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
-        command
-    });
-    let endpoint = format!("http://{}", server.address());
-    assert!(request(&server.address(), "PUT", "/bucket", &[]).starts_with("HTTP/1.1 200"));
-    Ok(server.with(
-        "s3://bucket".to_owned(),
-        &[
-            ("AWS_ENDPOINT_URL", &endpoint),
-            ("AWS_ACCESS_KEY_ID", "key"),
-            ("AWS_SECRET_ACCESS_KEY", "secret-of-the-test"),
-        ],
-    ))
-}
-
-/// Google Cloud Storage, by gcp-storage-emulator with a few additions.
-pub fn gcs() -> Result<Server, String> {
-    program("gcp-storage-emulator", "gcp-storage-emulator of PyPI")?;
-    let python = program("python3", "python3")?;
-    let server = Server::start(move |_folder, port| {
-        let mut command = Command::new(&python);
-        command.args(["-c", include_str!("gcs.py"), &port.to_string()]);
-        command
-    });
-    let endpoint = format!("http://{}", server.address());
-    let mut server = server.with("gcs://bucket".to_owned(), &[("STORAGE_EMULATOR_HOST", &endpoint)]);
-    server.query = "?anonymous=true".to_owned();
-    Ok(server)
-}
-
-/// The account of the emulator, which everyone knows.
-const AZURITE_ACCOUNT: &str = "devstoreaccount1";
-const AZURITE_KEY: &str = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
-
-/// Azure Blob Storage, by azurite.
-pub fn azblob() -> Result<Server, String> {
-    let azurite = program("azurite-blob", "azurite of npm")?;
-    let python = program("python3", "python3")?;
-    let server = Server::start(move |folder, port| {
-        let mut command = Command::new(&azurite);
-        command.args(["--blobHost", "127.0.0.1", "--blobPort", &port.to_string(), "--skipApiVersionCheck", "--loose"]);
-        command.args(["--silent", "--disableTelemetry", "--location"]).arg(folder);
-        command
-    });
-    let endpoint = format!("http://{}/{AZURITE_ACCOUNT}", server.address());
-    // The request to create a container must be signed.
-    let script = include_str!("container.py");
-    let created =
-        Command::new(python).args(["-c", script, &endpoint, AZURITE_ACCOUNT, AZURITE_KEY, "container"]).status();
-    assert!(created.unwrap().success());
-    Ok(server.with(
-        "azblob://container".to_owned(),
-        &[
-            ("AZURE_STORAGE_ENDPOINT", &endpoint),
-            ("AZURE_STORAGE_ACCOUNT_NAME", AZURITE_ACCOUNT),
-            ("AZURE_STORAGE_ACCOUNT_KEY", AZURITE_KEY),
-        ],
-    ))
-}
-
-/// WebDAV, by Apache.
-pub fn webdav() -> Result<Server, String> {
-    let apache = program("apache2", "apache2-bin of Debian")?;
-    let modules = Path::new("/usr/lib/apache2/modules");
-    if !modules.join("mod_dav.so").exists() {
-        return Err(format!("Apache's mod_dav is not in {}, where Debian has it", modules.display()));
-    }
-    Ok(webdav_by(move |folder, port| {
-        // Its workers are another user's where root starts it.
-        let open = std::fs::Permissions::from_mode(0o777);
-        for dir in ["", "files", "locks"].map(|name| folder.join(name)) {
-            std::fs::create_dir_all(&dir).unwrap();
-            std::fs::set_permissions(&dir, open.clone()).unwrap();
-        }
-        let settings = include_str!("apache.conf").replace("PORT", &port.to_string());
-        let settings = settings.replace("FOLDER", folder.to_str().unwrap());
-        let settings = settings.replace("MODULES", modules.to_str().unwrap());
-        std::fs::write(folder.join("apache.conf"), settings).unwrap();
-        let mut command = Command::new(&apache);
-        // One process, which is gone when it is killed.
-        command.args(["-X", "-f"]).arg(folder.join("apache.conf"));
-        command
-    }))
-}
-
-/// The same, which keeps properties of files as well.
-pub fn webdav_with_mtimes() -> Result<Server, String> {
-    let mut server = webdav()?;
-    server.query = "?mtimes=true".to_owned();
-    Ok(server)
-}
-
-/// WebDAV, by dufs.
-pub fn dufs() -> Result<Server, String> {
-    let dufs = program("dufs", "dufs of crates.io")?;
-    Ok(webdav_by(move |folder, port| {
-        let mut command = Command::new(&dufs);
-        command.args(["-A", "-b", "127.0.0.1", "-p", &port.to_string()]).arg(folder.join("files"));
-        command
-    }))
-}
-
-/// WebDAV, by rclone.
-pub fn rclone() -> Result<Server, String> {
-    let rclone = program("rclone", "rclone")?;
-    Ok(webdav_by(move |folder, port| {
-        let mut command = Command::new(&rclone);
-        command.args(["serve", "webdav", "--addr", &format!("127.0.0.1:{port}")]).arg(folder.join("files"));
-        command
-    }))
-}
-
-/// WebDAV, by a command that serves `files` in its folder.
-fn webdav_by(command: impl Fn(&Path, u16) -> Command + 'static) -> Server {
-    let server = Server::start(move |folder, port| {
-        std::fs::create_dir_all(folder.join("files")).unwrap();
-        command(folder, port)
-    });
-    let url = format!("webdav://{}", server.address());
-    server.with(url, &[])
-}
-
-/// SFTP, by OpenSSH's own server, with keys of its own; `ssh` must be there too.
-pub fn sftp() -> Result<Server, String> {
-    let (sshd, _ssh) = (program("sshd", "openssh-server")?, program("ssh", "openssh-client")?);
-    let mut server = Server::start(move |folder, port| {
-        for key in ["host", "user"].map(|name| folder.join(name)) {
-            if !key.exists() {
-                let created =
-                    Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key).status();
-                assert!(created.unwrap().success());
-            }
-        }
-        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)).unwrap();
-        std::fs::create_dir_all(folder.join("files")).unwrap();
-        // The directory that its package creates; only root can create it, and only root needs it.
-        let _there = std::fs::create_dir_all("/run/sshd");
-        let mut command = Command::new(&sshd);
-        command.args(["-D", "-e", "-f", "/dev/null", "-p", &port.to_string(), "-h"]).arg(folder.join("host"));
-        for option in [
-            "ListenAddress=127.0.0.1",
-            "PidFile=none",
-            "StrictModes=no",
-            "MaxStartups=100",
-            "Subsystem=sftp internal-sftp",
-            "UsePAM=no",
-        ] {
-            command.args(["-o", option]);
-        }
-        command.arg("-o").arg(format!("AuthorizedKeysFile={}", folder.join("user.pub").display()));
-        command
-    });
-    let user = std::env::var("USER").unwrap_or_else(|_| "root".to_owned());
-    let folder = server.folder.path().join("files");
-    let url = format!("sftp://{user}@{}{}", server.address(), folder.display());
-    let key = server.folder.path().join("user");
-    server.query = format!("?key={}&known_hosts=accept", key.display());
-    Ok(server.with(url, &[]))
-}
-
-/// The same, where symbolic links are kept.
-pub fn sftp_with_links() -> Result<Server, String> {
-    let mut server = sftp()?;
-    server.query.push_str("&links=true");
-    Ok(server)
-}
-
-/// HDFS, by Hadoop's own name node and data node.
-pub fn hdfs() -> Result<Server, String> {
-    let (python, _java) = (program("python3", "python3")?, program("java", "default-jre-headless")?);
-    let jars = servers_folder().join("hadoop");
-    if !jars.is_dir() {
-        return Err(format!("{} is missing: backends/opendal/tests/servers/install.sh fills it", jars.display()));
-    }
-    let mut server = Server::of(move |folder, port| {
-        let mut command = Command::new(&python);
-        command.args(["-c", include_str!("hdfs.py")]).arg(&jars).arg(folder).arg(port.to_string());
-        command
-    });
-    server.says_when_ready = "ready";
-    let url = format!("hdfs://{}", server.address());
-    Ok(server.started().with(url, &[]))
-}
-
-/// A request without a signature; the answer's head.
-fn request(address: &str, method: &str, path: &str, headers: &[&str]) -> String {
-    use std::io::{Read as _, Write as _};
-    let mut stream = TcpStream::connect(address).unwrap();
-    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
-    write!(
-        stream,
-        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 0\r\nConnection: close\r\n{headers}\r\n"
-    )
-    .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
 }

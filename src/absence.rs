@@ -1,4 +1,4 @@
-//! Whether something is really gone: nothing is concluded from a single "not found".
+//! Whether an entry is really gone: a single "not found" proves nothing.
 
 use std::sync::Arc;
 
@@ -10,18 +10,18 @@ use crate::journal::SeenDir;
 use crate::options::Links;
 use crate::session::Session;
 
-/// Whether `path` is not found when it is asked for again. A busy server may say "not found" of what it has.
+/// Whether a second request does not find `path` either. A busy server may answer "not found" for an existing entry.
 pub(crate) async fn is_missing(tree: &dyn Tree, path: &RelPath) -> bool {
     tree.metadata(path).await.is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
-/// Whether nothing is at `path`, nor can be as long as a directory above it is none.
+/// Whether nothing exists at `path`, or a component above it is not a directory.
 pub(crate) async fn is_vacant(tree: &dyn Tree, path: &RelPath) -> bool {
     let is_vacant = |kind| matches!(kind, ErrorKind::NotFound | ErrorKind::NotADirectory);
     tree.metadata(path).await.is_err_and(|error| is_vacant(error.kind()))
 }
 
-/// Whether there is a directory at `path`. What cannot be checked counts as none.
+/// Whether there is a directory at `path`. If that cannot be checked, `false`.
 pub(crate) async fn is_dir_present(tree: &dyn Tree, path: &RelPath) -> bool {
     tree.metadata(path).await.is_ok_and(|now| now.kind == Kind::Dir)
 }
@@ -29,19 +29,19 @@ pub(crate) async fn is_dir_present(tree: &dyn Tree, path: &RelPath) -> bool {
 /// Whether a path is absent from the source.
 #[derive(Debug)]
 pub(crate) enum Absence {
-    /// It is not there.
+    /// The source does not have it.
     Certain,
-    /// It is there, and is of this kind.
+    /// The source has an entry of this kind there.
     Present(Kind),
-    /// It could not be found out, and why.
+    /// It could not be determined, for this reason.
     Unknown(Uncertainty),
 }
 
 /// Checks an extra of the sink: whether the source does not have `path` either.
 ///
-/// The check begins at the nearest directory that the scan saw in the source. It must still be the same
-/// directory: unmounting a file system inside the tree uncovers another one. From there each component
-/// is checked until one is missing, or is a file or link, which holds nothing.
+/// The check begins at the nearest directory that the scan saw in the source. It must still be the same directory:
+/// unmounting a file system inside the tree uncovers another one. From there each component is checked until one is
+/// missing, or is a file or link, which has no children.
 pub(crate) async fn check_extra(session: &Session, path: &RelPath) -> Result<Absence> {
     let Some(seen) = session.journal.nearest_seen_dir(path.clone()).await? else {
         return Ok(Absence::Unknown(Uncertainty::NotScanned));
@@ -71,7 +71,7 @@ pub(crate) async fn check_vanished(session: &Session, path: &RelPath, read_path:
     let Some(seen) = session.journal.nearest_seen_dir(path.clone()).await? else { return Ok(Absence::Certain) };
     Ok(match check_seen_dir(session, &seen).await {
         Ok(absence) => absence,
-        // That its directory is gone too is an answer, unless a file system was mounted there.
+        // A missing directory proves the absence too, unless a file system was mounted there.
         Err(error) if error.kind() == ErrorKind::NotFound && !seen.is_on_other_mount() => Absence::Certain,
         Err(error) => Absence::Unknown(Uncertainty::DirUnchecked(Arc::new(error))),
     })
@@ -113,7 +113,7 @@ async fn is_listed(session: &Session, at: &RelPath) -> towpath_backend::Result<b
     Ok(false)
 }
 
-/// Absence counts only in the directory that the scan saw.
+/// An entry counts as absent only if its directory is the one that the scan saw.
 async fn check_seen_dir(session: &Session, seen: &SeenDir) -> towpath_backend::Result<Absence> {
     let root = session.source.metadata(&RelPath::root()).await?;
     let now = session.source.metadata(&seen.read_path).await?;

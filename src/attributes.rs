@@ -1,7 +1,7 @@
 //! Applies times, permissions, owner and extended attributes, and reads back what the sink kept of them.
 //!
 //! A file system may accept a time or permission and keep another one: a time out of its range, a mode where it
-//! has none. That is reported once and recorded ([`Kept`]). It is no reason to send the content again.
+//! has none. That is reported once and recorded ([`Kept`]). The content is not sent again because of it.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ pub(crate) async fn check_mtime(
     if session.is_same_mtime(found, times.modified) {
         return Ok(ReadBack { kept: rounded(found, times.modified), not_accepted: Vec::new() });
     }
-    // Once more: somebody may have written between setting it and reading it.
+    // Retry once: somebody may have written between setting it and reading it.
     session.sink.set_times(path, times).await?;
     let again = session.sink.metadata(path).await?.modified;
     if session.is_same_mtime(again, times.modified) {
@@ -64,8 +64,8 @@ fn rounded(found: Timestamp, given: Timestamp) -> Kept {
     Kept { modified: Some(found).filter(|found| is_far && *found != given), ..Kept::default() }
 }
 
-/// Sets the times of a link or directory and reads them back. On a storage where links or directories have no
-/// times, nothing is kept and nothing is wrong.
+/// Sets the times of a link or directory and reads them back. On a storage where links or directories have no times,
+/// nothing is kept, and that is no error.
 pub(crate) async fn set_times(session: &Session, path: &RelPath, times: &Times) -> Result<ReadBack> {
     match session.sink.set_times(path, times).await {
         Err(error) if error.kind() == ErrorKind::Unsupported => Ok(ReadBack::default()),
@@ -82,8 +82,8 @@ pub(crate) async fn apply(session: &Session, path: &RelPath, attributes: &Attrib
     if attributes.is_empty() {
         return Ok(ReadBack::default());
     }
-    let refused = session.sink.set_attributes(path, attributes).await?;
-    let mut not_accepted: Vec<_> = refused.into_iter().map(Arc::new).collect();
+    let rejected = session.sink.set_attributes(path, attributes).await?;
+    let mut not_accepted: Vec<_> = rejected.into_iter().map(Arc::new).collect();
     if attributes.permissions.is_none() && attributes.owner.is_none() {
         return Ok(ReadBack { kept: Kept::default(), not_accepted });
     }
@@ -99,7 +99,7 @@ pub(crate) async fn apply(session: &Session, path: &RelPath, attributes: &Attrib
     Ok(ReadBack { kept, not_accepted })
 }
 
-/// How the attributes found differ from those given. What the storage does not show does not differ.
+/// How the attributes found differ from those given. Attributes that the storage does not show count as equal.
 fn difference(attributes: &Attributes, found: &Metadata) -> Kept {
     let wanted = attributes.permissions_for(found.owner).filter(|_| found.kind != Kind::Symlink);
     Kept {

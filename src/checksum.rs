@@ -74,7 +74,7 @@ impl FileHash {
         &self.0
     }
 
-    /// The one that these digits were recorded for.
+    /// The hash with these recorded digits.
     pub(crate) fn recorded(digits: String) -> Self {
         Self(digits)
     }
@@ -100,7 +100,7 @@ pub struct Checksum {
 pub struct Hasher(Box<dyn DynDigest + Send>);
 
 impl Hasher {
-    /// A checksum of nothing yet.
+    /// Starts a checksum.
     pub fn new(algorithm: Algorithm) -> Self {
         Self(match algorithm {
             Algorithm::Md5 => Box::new(Md5::default()),
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn names_read_back() {
+    fn names_can_be_parsed() {
         for algorithm in Algorithm::ALL {
             assert_eq!(algorithm.name().parse(), Ok(algorithm));
         }
@@ -162,7 +162,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn blocks_do_not_matter(data in prop::collection::vec(any::<u8>(), 0..2000), block in 1usize..300) {
+        fn block_sizes_change_no_checksum(data in prop::collection::vec(any::<u8>(), 0..2000), block in 1usize..300) {
             for algorithm in Algorithm::ALL {
                 let mut hasher = Hasher::new(algorithm);
                 for part in data.chunks(block) {

@@ -1,4 +1,4 @@
-//! Whether a file is still the one that was seen before.
+//! Whether a file is unchanged.
 
 use towpath_backend::Metadata;
 

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use tokio::sync::{Mutex, MutexGuard};
 use towpath_backend::RelPath;
 
-/// How many locks there are. Two directories may share one, which costs a wait and nothing else.
+/// The number of locks. Directories may share a lock, which only makes one wait for the other.
 const LOCKS: usize = 64;
 
 /// One lock for each directory that holds a conflicting entry.
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn entries_of_one_directory_exclude_each_other_and_others_do_not() {
+    async fn only_entries_of_the_same_directory_wait_for_each_other() {
         let locks = DirLocks::default();
         let path = |text: String| RelPath::new(text).unwrap();
         let _held = locks.lock_parent_of(&path("dir/a".to_owned())).await;

@@ -9,9 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::event::Event;
 
-/// The events of one migration, in order.
-///
-/// The channel behind it is bounded: while it is held and not read, the engine waits.
+/// The events of one migration, in order. The channel behind it is bounded: as long as the stream is held and not read,
+/// the engine waits.
 ///
 /// ```
 /// # async fn example(mut events: towpath::EventStream) {
@@ -44,7 +43,7 @@ impl EventStream {
     }
 }
 
-/// Where the engine sends its events. Without a listener they go nowhere.
+/// Where the engine sends its events. Without a listener they are dropped.
 #[derive(Clone, Debug)]
 pub(crate) struct Emitter {
     events: mpsc::Sender<Event>,
@@ -52,17 +51,17 @@ pub(crate) struct Emitter {
 }
 
 impl Emitter {
-    /// Events that may wait to be read before the engine waits.
+    /// The number of unread events after which the engine waits.
     const CAPACITY: usize = 1024;
 
-    /// An emitter and the stream that hears it.
-    /// Once `stop` is cancelled, a listener that does not listen is not waited for.
+    /// An emitter and the stream of its events.
+    /// Once `stop` is cancelled, the emitter does not wait for a listener that does not read.
     pub(crate) fn with_stream(stop: CancellationToken) -> (Self, EventStream) {
         let (events, receiver) = mpsc::channel(Self::CAPACITY);
         (Self { events, stop }, EventStream(receiver))
     }
 
-    /// Sends `event`, waiting for room; a listener that went away is no error.
+    /// Sends `event`, waiting for room. A dropped listener is not an error.
     pub(crate) async fn emit(&self, event: Event) {
         tokio::select! {
             biased;

@@ -11,7 +11,7 @@ macro_rules! failpoint {
     };
 }
 
-/// Sends the signal, if it is this point's turn.
+/// Sends the signal if this point was named and is reached for the given time.
 #[cfg(all(feature = "failpoints", debug_assertions))]
 pub(crate) fn reach(name: &str) {
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -27,7 +27,7 @@ pub(crate) fn reach(name: &str) {
         return;
     };
     if i32::try_from(REACHED.fetch_add(1, Relaxed)).is_ok_and(|before| before + 1 == time) {
-        // To this process: it can fail for a wrong signal alone, and the test sees that nothing came.
+        // To this process: it fails only for an invalid signal, and then the test fails.
         let _sent = rustix::process::kill_process(rustix::process::getpid(), signal);
     }
 }

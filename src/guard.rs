@@ -9,11 +9,11 @@ use crate::options::Mirror;
 use crate::per_side::PerSide;
 use crate::session::Session;
 
-/// Checks that both trees are those that were scanned, that the source is not
-/// empty, and that no more is to be deleted than may be.
+/// Checks that both trees are those that were scanned, that the source is not empty, and that the number of deletions
+/// is allowed.
 ///
 /// # Errors
-/// [`Error::Refused`], with the figures and how to go on.
+/// [`Error::Refused`], with the figures and what to do.
 pub(crate) async fn check(session: &Session, mirror: Mirror) -> Result<()> {
     session.check_trees().await?;
     check_bounds(session, mirror).await?;
@@ -21,8 +21,8 @@ pub(crate) async fn check(session: &Session, mirror: Mirror) -> Result<()> {
     check_source_is_not_empty(session).await
 }
 
-/// Checks that no directory that would be deleted is the source itself. Paths show that where both trees are
-/// mounted paths, but not where a server or a FUSE mount stands between them.
+/// Checks that no directory that would be deleted is the source itself. Paths do not show that through a server or a
+/// FUSE mount.
 async fn check_source_is_outside(session: &Session) -> Result<()> {
     let Some(dir) = session.journal.extra_dir_like_source().await? else { return Ok(()) };
     let (dir, source_root) = (dir.under(session.sink.root()), session.source.root().to_vec());
@@ -42,7 +42,7 @@ async fn check_source_is_not_empty(session: &Session) -> Result<()> {
     Err(GuardRefusal::SourceEmptied { source_root: root.to_vec() }.into())
 }
 
-/// Checks that the source is not empty, and that no more is to be deleted than may be.
+/// Checks that the source is not empty, and that the number of deletions is allowed.
 pub(crate) async fn check_bounds(session: &Session, mirror: Mirror) -> Result<()> {
     let extras = session.journal.count_extras().await?;
     let PerSide { source, sink } = session.journal.counted().await?;

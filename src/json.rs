@@ -3,7 +3,7 @@
 use serde_json::Value;
 use towpath_backend::Timestamp;
 
-/// Puts a path under `key`; one that is not UTF-8 once more, whole, in hexadecimal under `key_bytes`.
+/// Puts a path under `key`. If it is not UTF-8, also puts its bytes in hexadecimal under `key_bytes`.
 ///
 /// ```
 /// let mut object = serde_json::Map::new();
@@ -17,7 +17,7 @@ pub fn put_path(key: &str, path: &[u8], mut put: impl FnMut(&str, Value)) {
     }
 }
 
-/// A sum as a JSON number. Most readers of JSON know 64 bits and floating point, so a larger one is rounded.
+/// A sum as a JSON number. A sum beyond 64 bits is rounded, because most JSON parsers read it as floating point.
 pub fn number(sum: u128) -> Value {
     u64::try_from(sum).map_or_else(|_| Value::from(sum as f64), Value::from)
 }

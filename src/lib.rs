@@ -31,7 +31,7 @@
 //! # }
 //! ```
 
-// Its macro is for the modules below.
+// First, because the modules below use its macro.
 #[macro_use]
 mod failpoint;
 

@@ -1,4 +1,4 @@
-//! The migration's own files, the database and the log, where they lie inside a tree.
+//! The migration's own files, the database and the log, inside a tree.
 
 use std::collections::HashSet;
 use std::os::unix::fs::MetadataExt as _;
@@ -8,13 +8,13 @@ use towpath_backend::{RelPath, Tree};
 
 use crate::error::{AuditLogError, Error, Result};
 
-/// Where these files lie inside `tree`: where they are named, and where links lead from there.
+/// The paths of these files inside `tree`: as they are given, and with links resolved.
 pub(crate) fn inside(tree: &(impl Tree + ?Sized), files: &[PathBuf]) -> HashSet<RelPath> {
     let real = files.iter().map(|file| canonical(file));
     files.iter().cloned().chain(real).filter_map(|file| tree.locate(&file)).collect()
 }
 
-/// The canonical path of what may be missing, its folder not; the absolute path where that is missing too.
+/// The canonical path of a file that may be missing. If its folder is missing too, the absolute path.
 pub fn canonical(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| {
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
@@ -25,18 +25,18 @@ pub fn canonical(path: &Path) -> PathBuf {
     })
 }
 
-/// A database, by its name and by where links lead from there, and what SQLite keeps beside it.
+/// A database, as it is given and with links resolved, and the files that SQLite keeps beside it.
 pub fn of_database(database: &Path) -> Vec<PathBuf> {
     [with_companions(database), with_companions(&canonical(database))].concat()
 }
 
-/// A database, and what SQLite keeps beside it.
+/// A database, and the files that SQLite keeps beside it.
 fn with_companions(database: &Path) -> Vec<PathBuf> {
     let companions = COMPANIONS.into_iter().map(|suffix| companion(database, suffix));
     std::iter::once(database.to_owned()).chain(companions).collect()
 }
 
-/// What SQLite adds to a database's name for the files beside it.
+/// The suffixes of the files that SQLite keeps beside a database.
 pub(crate) const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// The path of a file that SQLite keeps beside a database.
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_log_is_never_the_database_by_whatever_name() {
+    fn the_log_cannot_be_the_database_under_any_name() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         std::fs::write(at("db"), "").unwrap();
@@ -76,7 +76,7 @@ mod tests {
         for log in ["db", "./db", "link", "hard", "db-wal", "db-shm", "db-journal"] {
             assert!(check_apart(&at("db"), &at(log)).is_err(), "{log}");
         }
-        assert!(check_apart(&at("link"), &at("db-wal")).is_err(), "beside what the link leads to");
+        assert!(check_apart(&at("link"), &at("db-wal")).is_err(), "beside the target of the link");
         for log in ["log", "db-walrus", "missing/db"] {
             assert!(check_apart(&at("db"), &at(log)).is_ok(), "{log}");
         }

@@ -1,8 +1,8 @@
 //! Names of partial files: where a file is replaced in one step, it is written under a temporary name first.
 //!
-//! A partial file lies beside the file that it will become. Its hidden name is made of the migration and the
-//! file's path, and so is the same in every run: a run that is interrupted leaves no more than one for each file,
-//! and the next run writes to it again.
+//! A partial file lies beside the file that it will become. Its hidden name is derived from the migration and the
+//! file's path, and so is the same in every run: an interrupted run leaves at most one for each file, and the next run
+//! writes to it again.
 
 use sha2::{Digest as _, Sha256};
 use towpath_backend::RelPath;
@@ -17,15 +17,15 @@ pub(crate) struct PartialNames {
     migration: u32,
 }
 
-/// Whose temporary file a name belongs to.
+/// What a temporary file is, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TemporaryFile {
-    /// A partial file of this migration: a run was interrupted.
+    /// A partial file that an interrupted run of this migration left.
     Own,
-    /// One of another migration, which may be running: it is left alone.
+    /// A partial file of another migration, which may be running: it is left alone.
     Others,
-    /// A probe, by which a run finds out what the storage keeps. It is removed within moments, unless the process
-    /// that made it was killed.
+    /// A probe, with which a run finds out what the storage keeps. It is removed within moments, unless the process
+    /// that created it was killed.
     Probe(Creator),
 }
 
@@ -34,7 +34,7 @@ impl PartialNames {
     pub(crate) fn of(source_root: &[u8], sink_root: &[u8]) -> Self {
         let mut hasher = Sha256::new();
         hasher.update(source_root);
-        // No path holds this byte: two pairs never run together.
+        // No path contains this byte, so that different pairs have different digests.
         hasher.update([0]);
         hasher.update(sink_root);
         let digest = hasher.finalize();
@@ -51,7 +51,7 @@ impl PartialNames {
         path.parent()?.join(name).ok()
     }
 
-    /// The name of a probe, which no other run has.
+    /// A name for a probe that no other run uses.
     pub(crate) fn probe() -> Option<RelPath> {
         RelPath::new(probe::name("view")).ok()
     }
@@ -83,7 +83,7 @@ mod tests {
         let partial = names.of_file(&file).unwrap();
         assert_eq!(partial.parent(), file.parent());
         let name = partial.name().unwrap();
-        assert!(name.len() < 64, "it fits wherever its file does");
+        assert!(name.len() < 64, "it is short enough beside any file");
         assert_eq!(names.temporary_file(name), Some(TemporaryFile::Own));
         assert_eq!(PartialNames::of(b"/old", b"/other").temporary_file(name), Some(TemporaryFile::Others));
         assert_eq!(names.of_file(&file), Some(partial), "the same in every run");
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn other_names_are_no_temporary_files() {
+    fn other_names_are_not_temporary_files() {
         let names = PartialNames::of(b"/old", b"/new");
         for name in [
             &b".towpath-"[..],

@@ -1,10 +1,8 @@
-//! Opens the files whose content this program trusts or keeps private: database, log and configuration.
-//!
-//! Another user of the machine must not choose which file is opened, nor what is
-//! in it. So a symbolic link is followed only if this user or root owns it, or if it
-//! is in a directory that nobody else can write to. A file must belong to this user
-//! or root, and others must not be able to write to it. File systems that do not
-//! keep owners and modes are exempt from these checks.
+//! Opens the files whose content this program trusts or keeps private: database, log and configuration. Another user of
+//! the machine must not choose which file is opened, nor its content. So a symbolic link is followed only if this user
+//! or root owns it, or if it is in a directory that nobody else can write to. A file must belong to this user or root,
+//! and others must not be able to write to it. File systems that do not keep owners and modes are exempt from these
+//! checks.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{DirBuilder, File, Metadata, Permissions};
@@ -52,13 +50,13 @@ pub(crate) struct PrivateFile {
 /// Opens `path`.
 ///
 /// # Errors
-/// The system's error, or `PermissionDenied` with the reason for the refusal and what to do.
+/// The system's error, or `PermissionDenied` with the reason and what to do.
 pub(crate) fn open(path: &Path, access: Access) -> io::Result<PrivateFile> {
     let path = resolve(path)?;
     let folder = path.parent().ok_or_else(|| io::Error::other("is a directory"))?.to_owned();
     let mut warnings = Vec::new();
     if access != Access::Read {
-        make_folder(&folder)
+        create_resolved_folder(&folder)
             .map_err(|error| io::Error::new(error.kind(), format!("cannot create its folder: {error}")))?;
         warnings.extend(check_folder(&folder)?);
     }
@@ -129,23 +127,23 @@ pub(crate) fn sync_folder(folder: &Path) {
 fn check(path: &Path, metadata: &Metadata) -> io::Result<bool> {
     let shown = path.display();
     if !metadata.is_file() {
-        return Err(refused(format!("{shown} is not a regular file")));
+        return Err(rejected(format!("{shown} is not a regular file")));
     }
     let (owner, me) = (metadata.uid(), me());
     if !is_trusted(owner) {
-        return Err(refused(format!(
+        return Err(rejected(format!(
             "{shown} belongs to user {owner}, not to user {me}: run towpath as its owner, or `chown {me} {shown}`"
         )));
     }
     let is_loose = metadata.mode() & WRITABLE_BY_OTHERS != 0;
     if is_loose && owner != me {
         let mode = metadata.mode() & 0o777;
-        return Err(refused(format!("{shown} can be written by others (mode {mode:04o}): `chmod 600 {shown}`")));
+        return Err(rejected(format!("{shown} can be written by others (mode {mode:04o}): `chmod 600 {shown}`")));
     }
     Ok(is_loose)
 }
 
-fn refused(problem: String) -> io::Error {
+fn rejected(problem: String) -> io::Error {
     io::Error::new(io::ErrorKind::PermissionDenied, problem)
 }
 
@@ -194,39 +192,39 @@ fn reversed(path: &Path) -> impl Iterator<Item = OsString> + '_ {
     names.map(|component| component.as_os_str().to_owned()).rev()
 }
 
-/// Refuses a link that another user may have planted.
+/// Rejects a link that another user may have planted.
 fn check_link(folder: &Path, link: &Path, metadata: &Metadata) -> io::Result<()> {
     if is_trusted(metadata.uid()) {
         return Ok(());
     }
-    let around = std::fs::metadata(folder)?;
-    if is_trusted(around.uid()) && around.mode() & WRITABLE_BY_OTHERS == 0 {
+    let folder = std::fs::metadata(folder)?;
+    if is_trusted(folder.uid()) && folder.mode() & WRITABLE_BY_OTHERS == 0 {
         return Ok(());
     }
-    Err(refused(format!(
+    Err(rejected(format!(
         "the symbolic link {} belongs to user {}, who can redirect it: remove it, or give the path of its target",
         link.display(),
         metadata.uid()
     )))
 }
 
-/// Creates a folder, and what is missing above it, for this user alone.
+/// Creates a folder, and its missing parents, for this user alone.
 ///
 /// # Errors
 /// The system's error, or `PermissionDenied` for a link of another user, with what to do.
 pub fn create_folder(folder: &Path) -> io::Result<()> {
-    make_folder(&resolve(folder)?)
+    create_resolved_folder(&resolve(folder)?)
 }
 
-/// The same for a path that has no links.
-fn make_folder(folder: &Path) -> io::Result<()> {
+/// Like [`create_folder`], for a path without links.
+fn create_resolved_folder(folder: &Path) -> io::Result<()> {
     let missing: Vec<_> = folder.ancestors().take_while(|above| !above.exists()).collect();
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    missing.iter().filter_map(|made| made.parent()).for_each(sync_folder);
+    missing.iter().filter_map(|created| created.parent()).for_each(sync_folder);
     Ok(())
 }
 
-/// Refuses a folder where every user can replace files, or warns if it is our own.
+/// Rejects a folder where every user can replace files, or warns if it is our own.
 fn check_folder(folder: &Path) -> io::Result<Option<Warning>> {
     let opened = File::from(rustix::fs::open(folder, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())?);
     let metadata = opened.metadata()?;
@@ -238,7 +236,7 @@ fn check_folder(folder: &Path) -> io::Result<Option<Warning>> {
     if metadata.uid() == me() {
         return Ok(Some(warning));
     }
-    Err(refused(format!("{warning}, or give a path in a folder of your own")))
+    Err(rejected(format!("{warning}, or give a path in a folder of your own")))
 }
 
 /// Opens a canonical path; returns whether the file was created.
@@ -277,8 +275,8 @@ fn try_open(path: &Path, flags: OFlags) -> io::Result<File> {
     }
 }
 
-/// Whether the file system keeps owner and mode of each file. FAT, SMB and the like have one for all, and
-/// an NFS server may map root to nobody.
+/// Whether the file system keeps owner and mode of each file. FAT, SMB and the like have one for all files, and an NFS
+/// server may map root to nobody.
 fn keeps_owners(file: &File) -> bool {
     let Ok(found) = rustix::fs::fstatfs(file) else { return true };
     // From statfs(2): NFS, SMB (three), FAT, exFAT, NTFS, 9P.

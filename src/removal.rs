@@ -1,8 +1,8 @@
 //! Every deletion at the sink.
 //!
-//! What a user may miss is announced in the journal before it is deleted and logged afterwards, so that each deletion is
-//! in the audit log even if the process ends between the two ([`Deletions`]). Files that this migration made itself,
-//! partial files and incomplete copies, go without a record.
+//! Each deletion of a user's entry is announced in the journal before and logged afterwards, so that it is in the audit
+//! log even if the process ends between the two ([`Deletions`]). Files that this migration created itself, partial
+//! files and incomplete copies, are removed without a record.
 
 use tokio_stream::StreamExt as _;
 use towpath_backend::{Error as BackendError, ErrorKind, Kind, Metadata, RelPath, Sink};
@@ -34,7 +34,7 @@ impl<'a> Deletions<'a> {
         self.ended.gone.push(deletion.path);
     }
 
-    /// Notes that an entry was gone before.
+    /// Notes that an entry was already gone.
     pub(crate) fn gone(&mut self, path: RelPath) {
         self.ended.gone.push(path);
     }
@@ -44,7 +44,7 @@ impl<'a> Deletions<'a> {
         self.records.push(Record::new(Event::Protected { paths: self.session.paths(path), reason }));
     }
 
-    /// Records what became of the deletions.
+    /// Records the results of the deletions.
     pub(crate) async fn end(self) -> Result<()> {
         self.session.reporter.report_deletions(self.ended, self.records).await
     }
@@ -55,7 +55,7 @@ fn record(deletion: Deletion, paths: FilePaths) -> Record {
     Record::new(Event::Deleted { paths, size_bytes: deletion.size_bytes }).with_mtime(deletion.modified)
 }
 
-/// The deletion of what was found at `path`.
+/// The deletion of the entry `found` at `path`.
 pub(crate) fn deletion(path: &RelPath, found: &Metadata) -> Deletion {
     let size_bytes = (found.kind != Kind::Dir).then_some(found.size_bytes);
     Deletion { path: path.clone(), size_bytes, modified: found.modified }
@@ -97,7 +97,7 @@ pub(crate) async fn complete_log(session: &Session, ended: EndedDeletions, gone:
     session.reporter.report_earlier_deletions(ended, records).await
 }
 
-/// Removes a file that this migration made. That it is not there is no error.
+/// Removes a file that this migration created. A missing file is not an error.
 pub(crate) async fn remove_own_file(sink: &dyn Sink, path: &RelPath) -> towpath_backend::Result<()> {
     match sink.remove_file(path).await {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
@@ -124,6 +124,6 @@ pub(crate) async fn remove_leftover(session: &Session, path: &RelPath) -> towpat
             sink.remove_file(&file).await?;
         }
     }
-    // Anything else in it keeps it.
+    // Fails if it has any other content.
     sink.remove_dir(path).await
 }

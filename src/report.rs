@@ -26,7 +26,7 @@ pub struct Planned {
     pub sent: Totals,
     /// Hard links to be created to files that are at the sink, or are sent under another name.
     pub linked_files: u64,
-    /// Names that the sink spells otherwise, to be renamed.
+    /// Entries of the sink to be renamed to the source's spelling.
     pub renamed: u64,
     /// Files whose permissions or owner are to be applied, and nothing else.
     pub attribute_files: u64,
@@ -38,7 +38,7 @@ pub struct Planned {
     pub deleted_files: u64,
     /// Directories to be removed from the sink.
     pub deleted_dirs: u64,
-    /// Extra files that would not be deleted, to be safe.
+    /// Extra files that would be left for safety.
     pub protected: u64,
 }
 
@@ -75,7 +75,7 @@ pub struct Report {
     pub synced: Totals,
     /// Files still to be sent, failed ones among them.
     pub pending: Totals,
-    /// Files that could not be sent in this run.
+    /// Files that failed in this run.
     pub failed_files: u64,
     /// Files that no longer exist in the source, dropped from the backlog.
     pub vanished_files: u64,
@@ -85,13 +85,13 @@ pub struct Report {
     /// Special files in the source (FIFOs, sockets, devices) with [`crate::Specials::Skip`]. Counted by
     /// the scan: 0 in a run that resumed a backlog.
     pub special_files: u64,
-    /// Directories that could not be read, so that nothing is known of what lies below.
+    /// Directories that could not be read: their content is unknown.
     pub unreadable_dirs: u64,
     /// Files and links deleted from the sink, or moved to the trash.
     pub deleted_files: u64,
     /// Emptied directories removed from the sink.
     pub deleted_dirs: u64,
-    /// Extras, which the source does not have, that were not deleted, to be safe.
+    /// Extras that were left for safety.
     pub protected: u64,
     /// Times, permissions, owners and extended attributes that the sink did not accept or keep.
     pub attributes_not_accepted: u64,
@@ -108,7 +108,7 @@ pub struct Report {
     /// Of these, the bytes of finished files. The others belong to files that failed, changed or were
     /// stopped; those are sent again from their first byte.
     pub kept_bytes: u64,
-    /// Holes of the files that were finished, which are not written.
+    /// Holes of finished files, which are not written.
     pub hole_bytes: u128,
     /// How long the run took.
     pub duration: Duration,

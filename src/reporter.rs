@@ -1,4 +1,4 @@
-//! What happens to an entry is recorded once: as a line of the audit log and as an event.
+//! Writes each record once: as a line of the audit log and as an event.
 
 use towpath_backend::Timestamp;
 
@@ -45,7 +45,7 @@ impl Record {
         self
     }
 
-    /// An entry that the scan cannot read. `logged` is the text of the line.
+    /// An entry that the scan cannot read. `logged` is the error in the log.
     pub(crate) fn unreadable(side: Side, paths: FilePaths, error: UnreadableError, logged: String) -> Self {
         let path = if side == Side::Source { &paths.source } else { &paths.dest };
         let event = Event::Unreadable { side, path: path.clone(), error };
@@ -53,7 +53,7 @@ impl Record {
     }
 }
 
-/// What became of one file: the change of its row, and its records.
+/// The result of one file: the new state of its row, and its records.
 #[derive(Debug)]
 pub(crate) struct FileRecords {
     pub(crate) key: FileKey,
@@ -108,7 +108,7 @@ impl Reporter {
         Ok(())
     }
 
-    /// Writes records of announced deletions in one transaction with what the journal notes of them.
+    /// Writes records of announced deletions in one transaction with their results in the journal.
     pub(crate) async fn report_deletions(
         &self,
         ended: EndedDeletions,
@@ -120,13 +120,13 @@ impl Reporter {
         Ok(())
     }
 
-    /// Writes the lines of deletions that an earlier run announced and made. Their events were that run's.
+    /// Writes the lines of deletions that an earlier run announced and performed, without their events.
     pub(crate) async fn report_earlier_deletions(
         &self,
         ended: EndedDeletions,
         records: impl IntoIterator<Item = Record>,
     ) -> Result<()> {
-        let (lines, _events_of_that_run) = split(records);
+        let (lines, _events) = split(records);
         self.journal.end_deletions(EndedDeletions { lines, ..ended }).await
     }
 
@@ -167,7 +167,7 @@ fn line_of(event: &Event) -> Option<Line> {
         Event::Skipped { paths, reason, .. } => with_error("skipped", paths, reason),
         Event::Renamed { paths, from } => Line { renamed_from: Some(from.clone()), ..line("renamed", paths) },
         Event::Deleted { paths, size_bytes } => Line { size_bytes: *size_bytes, ..line("deleted", paths) },
-        // The scan that met it logged it (`Record::unreadable`); later runs only mention it.
+        // The scan that found it logged it (`Record::unreadable`); later runs only report it.
         Event::Unreadable { .. }
         | Event::ScanStarted { .. }
         | Event::ScanFinished { .. }

@@ -18,14 +18,14 @@ use crate::progress::Progress;
 use crate::reporter::{Record, Reporter};
 use crate::tally::Tally;
 
-/// Mount points of the sink that are checked, at most: each check asks for all of them.
+/// The most mount points of the sink that are checked: each check stats all of them.
 const MAX_SINK_MOUNTS: usize = 256;
 
 /// What the phases of one run share.
 pub(crate) struct Session {
     pub(crate) source: Arc<dyn Source>,
     pub(crate) sink: Arc<dyn Sink>,
-    /// Which trees these are, as they were when the run began.
+    /// The identities of the trees when the run began.
     pub(crate) identities: PerSide<Identity>,
     pub(crate) options: Options,
     /// Files in flight at a time.
@@ -35,7 +35,7 @@ pub(crate) struct Session {
     pub(crate) progress: Progress,
     pub(crate) paces: Arc<Paces>,
     pub(crate) partial_names: PartialNames,
-    /// Paths of each tree that are no part of it: database, log, trash.
+    /// Paths inside each tree that are not part of it: database, log, trash.
     pub(crate) reserved_paths: PerSide<HashSet<RelPath>>,
     /// Held while a conflicting entry of the sink is checked, removed and replaced. Otherwise two lanes
     /// that need the same directory could remove what the other one has just created.
@@ -65,14 +65,14 @@ impl Session {
         self.stop.is_cancelled()
     }
 
-    /// mtimes that differ by no more count as equal. `None`: the sink keeps none.
+    /// mtimes that differ by no more than this are equal. `None`: the sink keeps none.
     pub(crate) fn mtime_tolerance_ns(&self) -> Option<u64> {
         let window_ns = self.options.modify_window.map(|window| u64::try_from(window.as_nanos()).unwrap_or(u64::MAX));
         self.mtime_rounding_ns().map(|rounding_ns| window_ns.unwrap_or(rounding_ns))
     }
 
-    /// How far an mtime is moved when it is copied: by less than the coarser of both precisions. `None`: the
-    /// sink keeps none.
+    /// The largest rounding error of a copied mtime: less than the coarser precision of the two sides. `None`: the sink
+    /// keeps none.
     fn mtime_rounding_ns(&self) -> Option<u64> {
         let (source, sink) = (self.source.capabilities(), self.sink.capabilities());
         let precision_ns = source.mtime_precision_ns.max(sink.mtime_precision_ns);
@@ -84,12 +84,12 @@ impl Session {
         self.mtime_rounding_ns().is_none_or(|rounding_ns| kept.distance_ns(given) <= rounding_ns)
     }
 
-    /// Whether names of one file become names of one file at the sink.
+    /// Whether hard links are kept at the sink.
     pub(crate) fn keeps_hard_links(&self) -> bool {
         self.options.hard_links == HardLinks::Keep && self.sink.capabilities().hard_links
     }
 
-    /// Whether holes of files are left out rather than sent.
+    /// Whether holes are kept at the sink, and not sent as zeros.
     pub(crate) fn keeps_holes(&self) -> bool {
         self.sink.capabilities().holes
     }
@@ -103,7 +103,7 @@ impl Session {
         partial.unwrap_or_else(|| path.clone())
     }
 
-    /// Reports a file or directory that this run gives up, where no change of a row does.
+    /// Reports a file or directory that failed in this run and has no row update.
     pub(crate) async fn give_up(&self, path: &RelPath, error: FileError, tally: &mut Tally) -> Result<()> {
         tally.failed_files += 1;
         self.progress.add_failed();
@@ -113,7 +113,7 @@ impl Session {
     /// Whether a tree has the identity that it had when the run began.
     ///
     /// # Errors
-    /// [`Error::Tree`] if it cannot be asked.
+    /// [`Error::Tree`] if the identity cannot be read.
     pub(crate) async fn has_same_identity(&self, side: Side) -> Result<bool> {
         match self.tree(side).identity().await {
             Ok(identity) => Ok(identity == self.identities[side]),
@@ -121,8 +121,7 @@ impl Session {
         }
     }
 
-    /// Checks that a tree is still the one that was scanned, and that what was mounted inside the sink still
-    /// is. Nothing is concluded from the state of another tree.
+    /// Checks that a tree is still the one that was scanned, and that file systems mounted inside the sink still are.
     pub(crate) async fn check_tree(&self, side: Side) -> Result<()> {
         if !self.has_same_identity(side).await? {
             return Err(GuardRefusal::TreeReplaced { side, root: self.tree(side).root().to_vec() }.into());
@@ -136,7 +135,7 @@ impl Session {
         self.check_tree(Side::Sink).await
     }
 
-    /// Takes the mount points inside the sink from the last complete scan.
+    /// Loads the mount points inside the sink that the last complete scan found.
     pub(crate) async fn load_sink_mounts(&self) -> Result<()> {
         let mounts = self.journal.mount_points(Side::Sink, MAX_SINK_MOUNTS).await?;
         *self.sink_mounts.lock().unwrap_or_else(PoisonError::into_inner) = mounts.into();
@@ -148,7 +147,7 @@ impl Session {
         Arc::clone(&self.sink_mounts.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What is written beneath a mount point whose file system is gone is in the wrong place.
+    /// Checks the mount points: without their file systems, files would be written to the wrong place.
     async fn check_sink_mounts(&self) -> Result<()> {
         let mounts = self.sink_mounts();
         if mounts.is_empty() {
@@ -175,7 +174,7 @@ impl Session {
         self.sink.flush().await.map_err(failed)
     }
 
-    /// The error that ends the run, if `error` says that the sink takes nothing more from anyone.
+    /// The error that ends the run, if `error` means that the sink accepts no more data at all.
     pub(crate) fn fatal_at_sink(&self, error: &Arc<BackendError>) -> Option<Error> {
         matches!(error.kind(), ErrorKind::NoSpace | ErrorKind::ReadOnly)
             .then(|| Error::tree(Side::Sink, self.sink.root(), TreeFailure::Full, Arc::clone(error)))

@@ -3,9 +3,9 @@
 /// One of the two trees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
-    /// Read from.
+    /// The tree that is read.
     Source,
-    /// Written to.
+    /// The tree that is written to.
     Sink,
 }
 

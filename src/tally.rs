@@ -15,7 +15,7 @@ pub(crate) struct Tally {
     pub(crate) kept_bytes: u64,
     pub(crate) hole_bytes: u128,
     pub(crate) pending: Totals,
-    /// The part of `pending` that was set aside because of long holes.
+    /// Of `pending`, the files that were set aside because of long holes.
     pub(crate) long_holes: Totals,
     pub(crate) failed_files: u64,
     pub(crate) vanished_files: u64,
@@ -26,9 +26,9 @@ pub(crate) struct Tally {
     pub(crate) deleted_files: u64,
     /// Emptied directories removed at the sink.
     pub(crate) deleted_dirs: u64,
-    /// Extra files, links and directories that were kept to be safe.
+    /// Extra files, links and directories that were left for safety.
     pub(crate) protected: u64,
-    /// Why nothing, or nothing more, was deleted.
+    /// The guard refusal that prevented all, or further, deletions.
     pub(crate) refusal: Option<GuardRefusal>,
 }
 

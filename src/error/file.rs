@@ -26,17 +26,17 @@ pub enum FileError {
     /// The file changed while it was being sent.
     #[error("it changed while it was being sent")]
     Changed,
-    /// The file was sent under another name, which is another file by now.
-    #[error("its other name, which was sent, is another file by now")]
+    /// The file was sent under another name, which is a different file by now.
+    #[error("its other name, which was sent, is a different file by now")]
     OtherFile,
     /// The file was not found when it was read, and was found afterwards.
-    #[error("it was not found when it was read, although it is there")]
+    #[error("it was not found when it was read, but exists")]
     FoundAgain,
     /// The file was not found, and it is uncertain whether the source still has it.
-    #[error("{side}: it is not there, but {0}", side = Side::Source)]
+    #[error("{side}: it was not found, but {0}", side = Side::Source)]
     AbsenceUncertain(#[source] Uncertainty),
-    /// The sink cannot make a hard link, so the file is sent as a file of its own.
-    #[error("it cannot be a hard link at the destination, so it is copied: {0}")]
+    /// The sink cannot create a hard link, so the name is copied as a separate file.
+    #[error("it cannot be a hard link at the destination, so it is copied as a separate file: {0}")]
     NoHardLink(#[source] Arc<BackendError>),
     /// A directory at the sink has the name, and may be deleted as an extra later in this run.
     #[error("a directory at the destination has its name, and may be deleted because the source does not have it")]
@@ -47,7 +47,7 @@ pub enum FileError {
     /// The sink cannot hold the file.
     #[error("{}: {reason}", Side::Sink)]
     Impossible {
-        /// Why not, such as a name that another file has already.
+        /// Why not, for example because another file has the same name there.
         reason: String,
     },
     /// Every attempt of this run failed.
@@ -70,8 +70,8 @@ pub enum FileError {
     },
     /// The copy at the sink is not complete, and the source does not have the file any more.
     #[error(
-        "the source lost it, or a filter left it out, while it was being replaced: neither its old nor its new content is \
-         complete at the destination. Restore it, or delete it there"
+        "the source lost it, or a filter left it out, while it was being replaced: neither its old nor its new \
+         content is complete at the destination. Restore it, or delete it there"
     )]
     LostWhileReplaced,
 }
@@ -103,7 +103,7 @@ impl FileError {
     }
 }
 
-/// What is at the sink in place of a file whose transfer failed.
+/// The state of the copy at the sink after a failed transfer.
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum CopyState {
@@ -131,10 +131,11 @@ pub enum UnreadableError {
     /// The tree failed.
     #[error(transparent)]
     Tree(Arc<BackendError>),
-    /// The file system that was mounted there is not mounted any more.
+    /// The file system that was mounted there is no longer mounted.
     #[error(
-        "the file system that was mounted here is not mounted, or is another one: its files at the destination stay as \
-         they are. Mount it again; only if it is gone permanently, run once with --accept-new-tree"
+        "the file system that was mounted here is not mounted, or was replaced by another one: its files at the \
+         destination stay as they are. Mount it again; only if it is gone permanently, run once with \
+         --accept-new-tree"
     )]
     LostMount,
     /// The scan whose backlog this run resumes could not read it.
@@ -146,7 +147,7 @@ pub enum UnreadableError {
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum SkipReason {
-    /// The migration's own files have its path at the sink.
+    /// Its path at the sink belongs to the migration's own files.
     #[error("its path at the destination is used by this migration's own files")]
     ReservedPath,
     /// It is a partial file of another migration.
@@ -158,13 +159,13 @@ pub enum SkipReason {
     /// The sink cannot hold symbolic links.
     #[error("the destination cannot hold a symbolic link")]
     LinkNotSupported,
-    /// A symbolic link that is to be followed cannot be.
+    /// The symbolic link cannot be followed.
     #[error("{0}")]
     LinkNotFollowed(LinkProblem),
-    /// It is uncertain where a symbolic link that is to be followed leads.
-    #[error("it is uncertain where this symbolic link leads: {0}")]
+    /// The target of a symbolic link that is followed is uncertain.
+    #[error("the target of this symbolic link could not be checked: {0}")]
     LinkUnresolved(#[source] Arc<BackendError>),
-    /// It is neither file, directory nor symbolic link.
+    /// It is not a file, directory or symbolic link.
     #[error("a {0} is not copied")]
     Special(Kind),
 }
@@ -174,13 +175,13 @@ pub enum SkipReason {
 #[non_exhaustive]
 pub enum LinkProblem {
     /// Its target is not in the source.
-    #[error("a symbolic link that leads out of the source is not followed")]
+    #[error("a symbolic link that points outside the source is not followed")]
     LeadsOutside,
     /// Its target does not exist.
-    #[error("a symbolic link that leads to nothing cannot be followed")]
+    #[error("a symbolic link whose target does not exist cannot be followed")]
     Dangling,
-    /// It leads to itself.
-    #[error("a symbolic link that leads in a circle is not followed")]
+    /// It points back to itself.
+    #[error("a symbolic link that points back to itself is not followed")]
     Loops,
     /// Its target is a directory that contains it.
     #[error("a symbolic link to a directory that contains it is not followed")]
@@ -192,13 +193,13 @@ pub enum LinkProblem {
 #[non_exhaustive]
 pub enum Uncertainty {
     /// No directory above it was scanned.
-    #[error("the scan saw no directory of the source above it")]
+    #[error("the scan saw none of its parent directories in the source")]
     NotScanned,
     /// The directory that was scanned has been replaced.
-    #[error("{0} is another directory than the scan saw in the source")]
+    #[error("{0} is not the directory that the scan saw in the source")]
     DirReplaced(RelPath),
-    /// What is above it now can contain nothing that is known.
-    #[error("the source has a {0} above it")]
+    /// A component above it is an entry of this kind now.
+    #[error("a component of its path in the source is a {0}")]
     Above(Kind),
     /// It could not be checked.
     #[error("it could not be checked: {0}")]
@@ -224,8 +225,8 @@ pub enum ProtectedReason {
     /// The source has it now.
     #[error("the source has it now")]
     InSource,
-    /// The source could not be read nearby, so it is uncertain what it has there.
-    #[error("the source could not be read nearby")]
+    /// Its directory could not be read completely in the source.
+    #[error("its directory could not be read completely in the source")]
     SourceUnreadable,
     /// It is uncertain whether the source has it.
     #[error("{0}")]

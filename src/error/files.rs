@@ -8,9 +8,9 @@ use std::sync::Arc;
 use rustix::io::Errno;
 use thiserror::Error;
 
-/// The remedy where a file system cannot do what a database needs.
+/// The remedy if the file system does not support what a database needs.
 const USE_LOCAL_DISK: &str =
-    "on a network share or a FUSE file system that is usual: put it on a local disk with --database";
+    "network shares and FUSE file systems often cause this: put it on a local disk with --database";
 
 /// An error of SQLite.
 pub type SqliteError = Arc<dyn StdError + Send + Sync>;
@@ -19,7 +19,7 @@ pub type SqliteError = Arc<dyn StdError + Send + Sync>;
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum DatabaseError {
-    /// The file is no database of Towpath, or its start is damaged.
+    /// The file is not a database of Towpath, or its start is damaged.
     #[error(
         "is not a database of towpath, or is damaged at its start; it was left as it is: move it away, or give another \
          --database"
@@ -33,8 +33,8 @@ pub enum DatabaseError {
     },
     /// A newer version of Towpath created it.
     #[error(
-        "was created by a newer version of towpath (schema {schema}; this one knows {known}); use that version, or \
-         another --database"
+        "was created by a newer version of towpath (schema {schema}; this version supports {known}); use that \
+         version, or another --database"
     )]
     NewerVersion {
         /// The version of its schema.
@@ -47,20 +47,21 @@ pub enum DatabaseError {
     InUse,
     /// It is on a network share.
     #[error(
-        "lies on {file_system}, where locks and power cuts can damage it; give a path on a local disk with --database"
+        "is on {file_system}, where unreliable locks or a power cut can damage it; give a path on a local disk with \
+         --database"
     )]
     OnShare {
         /// The kind of file system.
         file_system: &'static str,
     },
-    /// Another file got its path while it was opened.
+    /// It was replaced by another file while it was opened.
     #[error("was replaced by another file while it was opened")]
     ReplacedAtOpen,
     /// It, or a file that belongs to it, was changed by someone else while a run used it.
     #[error(
-        "{}{change} while the run used it, so the run was stopped; what it did since its last commit is not recorded. If \
-         the database was moved or replaced, move it back; then run the same command again. Without its database it \
-         scans both trees, and sends what is missing or differs",
+        "{}{change} while the run used it, so the run was stopped; what it did since its last commit is not recorded. \
+         If the database was moved or replaced, move it back; then run the same command again. Without its database \
+         it scans both trees, and sends what is missing or differs",
         companion.as_ref().map(|file| format!("its file {} ", file.display())).unwrap_or_default()
     )]
     Lost {
@@ -146,22 +147,22 @@ pub enum AuditLogError {
     CannotWrite(#[source] Arc<io::Error>),
 }
 
-/// Why there is no backlog that a run could work on without a scan.
+/// Why there is no backlog for a run without a scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum NoBacklog {
     /// There was no scan.
-    #[error("these trees were not scanned yet")]
+    #[error("these trees have not been scanned yet")]
     NotScanned,
     /// The last scan was interrupted.
     #[error("the last scan was interrupted")]
     ScanInterrupted,
-    /// The last scan was made with other settings.
+    /// The last scan used other settings.
     #[error("filters or options have changed since the last scan")]
     OtherSettings,
 }
 
-/// What to do about an error of the system, where the file system is the cause.
+/// What to do about an error of the system, if the file system is the cause.
 fn remedy(error: &io::Error) -> String {
     let of_file_systems =
         [Errno::IO, Errno::STALE, Errno::NOLCK, Errno::OPNOTSUPP, Errno::NOSYS, Errno::NOTCONN, Errno::NODEV];

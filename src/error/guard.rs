@@ -1,4 +1,4 @@
-//! Why a guard refused to go on, with the figures that it decided on.
+//! Why a guard stopped a run, with the figures that it decided on.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use towpath_backend::{Error as BackendError, TreeDifference};
 use super::text::text;
 use crate::side::Side;
 
-/// Why a guard refused to go on: going on could destroy data.
+/// Why a guard stopped a run: continuing could destroy data.
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum GuardRefusal {
@@ -26,10 +26,10 @@ pub enum GuardRefusal {
         /// How its identity differs from the recorded one.
         difference: TreeDifference,
     },
-    /// A tree became another one during the run.
+    /// A tree was replaced by another one during the run.
     #[error(
-        "the {side} {} is no longer the tree that was scanned (unmounted, or another one mounted over it?); nothing was \
-         concluded from what is there now",
+        "the {side} {} is no longer the tree that was scanned (unmounted, or another one mounted over it?); its \
+         present content was ignored",
         text(root)
     )]
     TreeReplaced {
@@ -38,7 +38,7 @@ pub enum GuardRefusal {
         /// Its root.
         root: Vec<u8>,
     },
-    /// A tree became another one during the scan.
+    /// A tree was replaced by another one during the scan.
     #[error("the {side} {} was replaced by another tree during the scan (unmounted?): {cause}", text(root))]
     TreeReplacedInScan {
         /// Which tree.
@@ -49,10 +49,10 @@ pub enum GuardRefusal {
         #[source]
         cause: Arc<BackendError>,
     },
-    /// A file system that was mounted inside the sink is not mounted any more.
+    /// A file system that was mounted inside the sink is no longer mounted.
     #[error(
-        "the file system that was mounted at {} is not mounted, or its mount point is gone: nothing is sent there. Mount \
-         it again; only if it is gone permanently, run once with --accept-new-tree",
+        "the file system that was mounted at {} is not mounted, or its mount point is gone: nothing is sent there. \
+         Mount it again; only if it is gone permanently, run once with --accept-new-tree",
         text(mount_point)
     )]
     LostMount {
@@ -81,9 +81,9 @@ pub enum GuardRefusal {
     },
     /// The source is empty, so that a mirror would empty the sink.
     #[error(
-        "the source {} contains no files, and the destination {} has {extra_files} files that would be deleted: nothing \
-         was deleted. Is the source mounted? An empty source is never mirrored; if it is meant to be empty, empty the \
-         destination by hand",
+        "the source {} contains no files, and the destination {} has {extra_files} files that would be deleted: \
+         nothing was deleted. Is the source mounted? An empty source is never mirrored; if it is meant to be empty, \
+         empty the destination by hand",
         text(source_root),
         text(sink_root)
     )]
@@ -104,7 +104,7 @@ pub enum GuardRefusal {
         /// The root of the source.
         source_root: Vec<u8>,
     },
-    /// More is to be deleted than may be.
+    /// More extras were found than may be deleted.
     #[error(
         "the destination {} has {sink_files} files; {extra_files} files and {extra_dirs} directories of it are not in \
          the source, and no more than {max_delete} may be deleted: nothing was deleted. List them with --dry-run, then \
@@ -122,10 +122,10 @@ pub enum GuardRefusal {
         /// The most files, or directories, that may be deleted.
         max_delete: u64,
     },
-    /// A directory that would be deleted looks like the source itself.
+    /// A directory that would be deleted contains everything that the source contains.
     #[error(
-        "{} would be deleted and contains everything that the source {} contains: if it is the source itself, give another \
-         destination; if it is an old copy, delete it by hand. Nothing was deleted",
+        "{} would be deleted and contains everything that the source {} contains: if it is the source itself, give \
+         another destination; if it is an old copy, delete it by hand. Nothing was deleted",
         text(dir),
         text(source_root)
     )]

@@ -1,4 +1,4 @@
-//! Why a migration could not run, or had to stop, and why single entries are not in sync.
+//! Why a migration could not run or had to stop, and why single entries are not in sync.
 
 mod file;
 mod files;
@@ -30,7 +30,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, ThisError)]
 #[non_exhaustive]
 pub enum Error {
-    /// The migration was set up in a way that cannot work.
+    /// The migration was set up with settings that cannot work.
     #[error(transparent)]
     Usage(#[from] UsageError),
     /// The database could not be used.
@@ -65,7 +65,7 @@ pub enum Error {
     /// A run without a scan ([`crate::AfterBacklog::Stop`]) found no backlog to work on.
     #[error("no backlog: {0}; run again without --no-scan to scan both trees")]
     NoBacklog(#[source] NoBacklog),
-    /// A guard refused to go on, because going on could destroy data.
+    /// A guard stopped the run, because continuing could destroy data.
     #[error(transparent)]
     Refused(#[from] GuardRefusal),
     /// It was stopped while it waited for the database. [`crate::Migration::run`] does not
@@ -84,14 +84,14 @@ pub enum TreeFailure {
     /// Its root cannot be read.
     #[error("cannot be read: {0}")]
     Unreadable(#[source] Arc<BackendError>),
-    /// It cannot be reached any more.
+    /// It is no longer reachable.
     #[error("is gone: {0}")]
     Gone(#[source] Arc<BackendError>),
     /// It lists a name that no entry can have.
     #[error("lists an invalid name: {0:?}")]
     InvalidName(String),
-    /// It takes no more content: it is full, or was remounted read-only.
-    #[error("cannot take more: {0}; what is finished is recorded: make room and run the same command again")]
+    /// It accepts no more data: it is full, or was remounted read-only.
+    #[error("accepts no more data: {0}; finished files are recorded: free some space and run the same command again")]
     Full(#[source] Arc<BackendError>),
     /// It could not make written files durable.
     #[error("could not make files durable, so they stay pending: {0}; run the same command again")]
@@ -109,7 +109,7 @@ impl Error {
         Self::Tree { side, root: root.to_vec(), failure: failure(error.into()) }
     }
 
-    /// Whether a guard refused, rather than something failing.
+    /// Whether a guard stopped the run, and nothing failed.
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::Refused(_))
     }

@@ -1,10 +1,10 @@
-//! What is wrong with how a migration was set up.
+//! Why the settings of a migration cannot work.
 
 use thiserror::Error;
 
 use super::text::text;
 
-/// Why a migration cannot work as it was set up. Found before anything is changed at the sink.
+/// Why a migration cannot work with its settings. Detected before anything is changed at the sink.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum UsageError {
@@ -27,10 +27,10 @@ pub enum UsageError {
         option: &'static str,
         /// What it was set to.
         value: usize,
-        /// The highest value that it takes.
+        /// The highest value.
         max: usize,
     },
-    /// The bandwidth limit is too low to be kept.
+    /// The bandwidth limit is too low.
     #[error("bandwidth limit must be at least {min_bytes_per_s} bytes/s, not {bytes_per_s}")]
     LimitTooLow {
         /// What it was set to.

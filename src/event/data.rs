@@ -11,7 +11,7 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// So many files with so many bytes.
+    /// Totals of `files` files with `bytes` bytes.
     pub const fn new(files: u64, bytes: u128) -> Self {
         Self { files, bytes }
     }
@@ -23,14 +23,14 @@ impl Totals {
 pub struct Counts {
     /// Regular files and symbolic links.
     pub files: u64,
-    /// Directories, the root not among them.
+    /// Directories, without the root.
     pub dirs: u64,
     /// Bytes of the files' content; wide for the same reason as [`Totals::bytes`].
     pub bytes: u128,
 }
 
 impl Counts {
-    /// So many files and directories, with so many bytes.
+    /// Counts of `files` files and `dirs` directories, with `bytes` bytes.
     pub const fn new(files: u64, dirs: u64, bytes: u128) -> Self {
         Self { files, dirs, bytes }
     }
@@ -42,25 +42,25 @@ impl Counts {
 pub enum ScanReason {
     /// The database is new.
     FirstRun,
-    /// The last run left nothing to do.
+    /// Nothing is pending from the last run.
     BacklogEmpty,
-    /// The backlog of an interrupted run was sent first, and a scan afterwards was asked for
+    /// The backlog of an interrupted run was sent first, and a scan afterwards was requested
     /// ([`crate::AfterBacklog::Scan`]).
     AfterBacklog,
-    /// The last scan did not come to its end.
+    /// The last scan was interrupted.
     Interrupted,
     /// The last scan could not read some directories, and a run has ended since.
     Incomplete,
-    /// The last run came to its end. The files that failed in it were tried first.
+    /// The last run finished. The files that failed in it were retried first.
     AfterFailed,
-    /// The last scan was made with other filters, or other options that decide what is migrated.
+    /// The last scan used other filters, or other options that decide what is migrated.
     OtherSettings,
-    /// It was asked for.
+    /// The options request it.
     Requested,
 }
 
 impl ScanReason {
-    /// The word for it in the log.
+    /// The name in the log.
     pub fn name(self) -> &'static str {
         match self {
             Self::FirstRun => "first-run",
@@ -81,12 +81,12 @@ impl ScanReason {
 pub enum BacklogOrigin {
     /// It was interrupted: stopped, killed, or ended by an error.
     Interrupted,
-    /// It came to its end. The backlog holds only the files that failed.
+    /// It finished. The backlog has only the files that failed.
     Failed,
 }
 
 impl BacklogOrigin {
-    /// The word for it in the log.
+    /// The name in the log.
     pub fn name(self) -> &'static str {
         match self {
             Self::Interrupted => "interrupted",
@@ -99,9 +99,9 @@ impl BacklogOrigin {
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FilePaths {
-    /// In the source, bytes as they are.
+    /// In the source, as raw bytes.
     pub source: Vec<u8>,
-    /// In the sink, bytes as they are.
+    /// In the sink, as raw bytes.
     pub dest: Vec<u8>,
 }
 
@@ -122,26 +122,26 @@ impl std::fmt::Debug for FilePaths {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Action {
-    /// Send its content, or a link's target.
+    /// Send a file's content or a link's target.
     Send,
-    /// Make it another name of a file.
+    /// Create it as another name (hard link) of a file.
     Link,
     /// Apply permissions or owner, and nothing else.
     SetAttributes,
-    /// Nothing: it cannot be had at the sink.
+    /// Nothing: it would fail.
     Fail,
-    /// Make a directory.
+    /// Create a directory.
     MakeDir,
     /// Delete a file or link from the sink.
     Delete,
     /// Remove an emptied directory from the sink.
     DeleteDir,
-    /// Spell a name of the sink as the source does.
+    /// Rename an entry of the sink to the source's spelling.
     Rename,
 }
 
 impl Action {
-    /// The word for it in texts and in JSON.
+    /// The name in texts and in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Send => "send",

@@ -14,16 +14,16 @@ pub use data::{Action, BacklogOrigin, Counts, FilePaths, ScanReason, Totals};
 pub use plan_reason::PlanReason;
 pub use warning::Warning;
 
-/// Something happened.
+/// An event of a migration.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// Both trees are being walked.
+    /// A scan of both trees begins.
     ScanStarted {
         /// Why.
         reason: ScanReason,
     },
-    /// A directory could not be read; what lies below stays as it was recorded.
+    /// A directory could not be read; the records of its content stay as they are.
     Unreadable {
         /// Whose directory.
         side: Side,
@@ -32,7 +32,7 @@ pub enum Event {
         /// Why not.
         error: UnreadableError,
     },
-    /// Something in the source is not copied.
+    /// An entry of the source is not copied.
     Skipped {
         /// Where it is, and where it would go.
         paths: FilePaths,
@@ -41,7 +41,7 @@ pub enum Event {
         /// Whether the trees are in sync without it: a special file ([`crate::Specials::Skip`]).
         accepted: bool,
     },
-    /// Both trees have been walked, and the backlog is complete.
+    /// Both trees were scanned, and the backlog is complete.
     ScanFinished {
         /// What the source holds.
         source: Counts,
@@ -56,20 +56,19 @@ pub enum Event {
         /// How many there are.
         files: u64,
     },
-    /// A rule of the filter matched nothing in a scan that came to its end. What lies below an
-    /// excluded directory is not scanned.
+    /// A rule of the filter matched nothing in a scan that finished. Excluded directories are not entered.
     PatternUnmatched {
         /// The pattern.
         pattern: Vec<u8>,
         /// Where it is from ([`crate::Rule::origin`]); may be empty.
         origin: String,
     },
-    /// Names of files that have several become files of their own.
+    /// Hard links are copied as separate files.
     HardLinksCopied {
-        /// Those whose file has another name already, and the bytes that this costs.
+        /// The names after the first of each file, and the bytes that they cost.
         names: Totals,
     },
-    /// The backlog of an earlier run is sent, without a scan before.
+    /// The backlog of an earlier run is sent without a scan.
     Resuming {
         /// What is to be sent.
         pending: Totals,
@@ -92,10 +91,9 @@ pub enum Event {
         paths: FilePaths,
         /// Its size.
         size_bytes: u64,
-        /// The checksum of its content, if one was asked for.
+        /// The checksum of its content, if the options request one.
         checksum: Option<Checksum>,
-        /// The file, by its full path in the sink, that it was made another name of:
-        /// nothing was sent.
+        /// The full path in the sink of the file that it is another name (hard link) of: nothing was sent.
         hard_link_to: Option<Vec<u8>>,
     },
     /// Permissions or owner of a file in sync were applied.
@@ -110,28 +108,28 @@ pub enum Event {
         /// Which attribute, and why.
         error: Arc<towpath_backend::Error>,
     },
-    /// A name at the sink, which folds case or accents, was spelled as the source spells it.
+    /// An entry of the sink, which folds case or accents, was renamed to the source's spelling.
     Renamed {
-        /// The name as it is spelled now.
+        /// Its paths now.
         paths: FilePaths,
-        /// Its full path in the sink as it was spelled before.
+        /// Its previous full path in the sink.
         from: Vec<u8>,
     },
-    /// Something at the sink was deleted, or moved where deleted things go.
+    /// An entry of the sink was deleted, or moved to the trash.
     Deleted {
         /// Where it was.
         paths: FilePaths,
         /// Its size; `None` for a directory.
         size_bytes: Option<u64>,
     },
-    /// An extra, which the source does not have, was not deleted, to be safe.
+    /// An extra was left for safety.
     Protected {
         /// Where it is.
         paths: FilePaths,
         /// Why.
         reason: ProtectedReason,
     },
-    /// A file will be tried again in this run: in a later attempt, or after the scan.
+    /// A file will be retried in this run: in a later attempt, or after the scan.
     WillRetry {
         /// The file.
         paths: FilePaths,
@@ -164,24 +162,24 @@ pub enum Event {
         /// The file.
         paths: FilePaths,
     },
-    /// A dry run: a real one would do this.
+    /// A step that a dry run found.
     Planned {
-        /// What.
+        /// What a run would do.
         action: Action,
-        /// To what.
+        /// The entry.
         paths: FilePaths,
         /// Its size; `None` for a directory.
         size_bytes: Option<u64>,
         /// Why.
         reason: PlanReason,
     },
-    /// The sink does not keep empty directories: those of the source are not there. Emitted once.
+    /// The sink does not keep empty directories, so that those of the source were not created. Emitted once.
     EmptyDirsNotKept {
         /// How many.
         dirs: u64,
         /// How the sink rejected the first of them.
         error: Arc<towpath_backend::Error>,
     },
-    /// Something a user should know that stops nothing.
+    /// A problem that does not stop the run.
     Warning(Warning),
 }

@@ -1,4 +1,4 @@
-//! Why a run would take a step, for a dry run.
+//! Why a run would take a step.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ pub enum PlanReason {
     MtimeDiffers,
     /// The mtimes differ by less than a second.
     MtimeFractionDiffers,
-    /// It was being written when a run ended uncleanly.
+    /// It was in flight at an unclean shutdown.
     UncleanShutdown,
     /// It is another name of a file that is at the sink or is sent.
     HardLink,
@@ -36,7 +36,7 @@ pub enum PlanReason {
     ConflictsWithSource,
     /// A file of the source replaces it.
     ReplacedByFile,
-    /// The sink spells its name otherwise.
+    /// The sink spells its name differently.
     SpelledAtSink(Vec<u8>),
 }
 
@@ -56,7 +56,7 @@ impl fmt::Display for PlanReason {
             Self::FullDirConflicts => "a non-empty directory has its name",
             Self::DirConflicts => "a directory has its name",
             Self::NotInSource => "not in the source",
-            Self::ConflictsWithSource => "it conflicts with what the source has there",
+            Self::ConflictsWithSource => "it conflicts with an entry of the source",
             Self::ReplacedByFile => "a file of the source replaces it",
             Self::SpelledAtSink(name) => {
                 return write!(f, "the destination spells it {:?}", String::from_utf8_lossy(name));

@@ -1,4 +1,4 @@
-//! What a user should know that stops nothing.
+//! Problems that do not stop a run.
 
 use std::fmt;
 use std::io;
@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use crate::checksum::{Algorithm, FileHash};
 
-/// Something that a user should know and that stops nothing.
+/// A problem that does not stop a run.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Warning {
-    /// A file of the migration could be written by others, and no longer can.
+    /// Other users could write to a file of the migration; that permission was removed.
     ModeTightened {
         /// The file.
         path: PathBuf,
@@ -20,7 +20,7 @@ pub enum Warning {
         /// The permission bits that it has now.
         mode: u32,
     },
-    /// A file of the migration can be written by others, and its mode could not be changed.
+    /// Other users can write to a file of the migration, and its mode could not be changed.
     WritableByOthers {
         /// The file.
         path: PathBuf,
@@ -51,11 +51,11 @@ pub enum Warning {
         /// The root of the sink.
         sink_root: Vec<u8>,
     },
-    /// A directory of the source is left out, since file systems reserve its name for themselves.
+    /// A directory of the source is excluded, since its name is reserved by file systems.
     ReservedDirectory {
         /// Its full path.
         path: Vec<u8>,
-        /// The pattern for `--include` that takes it in.
+        /// The pattern for `--include` that includes it.
         pattern: Vec<u8>,
     },
     /// Extras on other file systems that are mounted inside the sink stay.
@@ -81,10 +81,10 @@ impl fmt::Display for Warning {
         match self {
             Self::ModeTightened { path, was_mode, mode } => {
                 let path = path.display();
-                write!(f, "{path} could be written by others (mode {was_mode:04o}): its mode is now {mode:04o}")
+                write!(f, "other users could write to {path} (mode {was_mode:04o}): its mode is now {mode:04o}")
             }
             Self::WritableByOthers { path, mode, error } => {
-                write!(f, "{} can be written by others (mode {mode:04o}), and chmod failed: {error}", path.display())
+                write!(f, "other users can write to {} (mode {mode:04o}), and chmod failed: {error}", path.display())
             }
             Self::FolderOpenToAll { folder } => {
                 let folder = folder.display();
@@ -102,8 +102,8 @@ impl fmt::Display for Warning {
             ),
             Self::MtimesNotKept { sink_root } => write!(
                 f,
-                "the destination {} does not keep mtimes: what arrives has the time of its arrival, and only sizes are \
-                 compared, so that a file that changed and kept its size is not sent again",
+                "the destination {} does not keep mtimes: new files have the time at which they were written, and \
+                 only sizes are compared: a file that changed without changing its size is not sent again",
                 String::from_utf8_lossy(sink_root)
             ),
             Self::ReservedDirectory { path, pattern } => write!(
@@ -119,8 +119,8 @@ impl fmt::Display for Warning {
             ),
             Self::ContentChangedSilently { path, algorithm, recorded, found } => write!(
                 f,
-                "{}: its content changed while its size and mtime did not ({algorithm} was {recorded}, is {found}); the \
-                 new content was sent",
+                "{}: its content changed while its size and mtime did not ({algorithm} was {recorded}, is {found}); \
+                 the new content was sent",
                 String::from_utf8_lossy(path)
             ),
         }

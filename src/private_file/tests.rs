@@ -34,7 +34,7 @@ fn is_root() -> bool {
 const OTHER: Option<u32> = Some(65_533);
 
 #[test]
-fn what_is_created_is_for_this_user_alone() {
+fn created_files_and_folders_are_private() {
     let folder = folder();
     let path = folder.path().join("a/b/file");
     let opened = open(&path, Access::Append).unwrap();
@@ -44,7 +44,7 @@ fn what_is_created_is_for_this_user_alone() {
 }
 
 #[test]
-fn own_links_lead_on_whether_the_file_is_there_or_not() {
+fn own_links_are_followed_even_if_the_file_is_missing() {
     let folder = folder();
     let real = folder.path().canonicalize().unwrap();
     symlink("dir", folder.path().join("link-to-dir")).unwrap();
@@ -61,7 +61,7 @@ fn own_links_lead_on_whether_the_file_is_there_or_not() {
 }
 
 #[test]
-fn a_link_that_another_user_planted_leads_nowhere() {
+fn a_link_that_another_user_planted_is_rejected() {
     if !is_root() {
         return;
     }
@@ -86,7 +86,7 @@ fn a_link_that_another_user_planted_leads_nowhere() {
 }
 
 #[test]
-fn a_file_of_another_user_is_refused_with_the_command_that_helps() {
+fn a_file_of_another_user_is_rejected_with_the_command_to_run() {
     if !is_root() {
         return;
     }
@@ -101,7 +101,7 @@ fn a_file_of_another_user_is_refused_with_the_command_that_helps() {
 }
 
 #[test]
-fn a_file_that_others_can_write_to_is_tightened_once() {
+fn write_permission_of_others_is_removed_once() {
     let folder = folder();
     let path = folder.path().join("file");
     for (before, after) in [(0o666, 0o644), (0o660, 0o640), (0o640, 0o640)] {
@@ -119,7 +119,7 @@ fn a_file_that_others_can_write_to_is_tightened_once() {
 }
 
 #[test]
-fn in_a_folder_where_everybody_replaces_files_nothing_is_kept() {
+fn a_folder_where_everybody_can_replace_files_is_rejected() {
     let folder = folder();
     set_mode(folder.path(), 0o777);
     let path = folder.path().join("file");

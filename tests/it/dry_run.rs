@@ -58,7 +58,7 @@ fn every_step_is_listed_with_its_reason_and_nothing_changes() {
         ("send", "blocked", "a directory has its name"),
         ("link", "name", "another name of a file"),
         ("mkdir", "empty", "missing"),
-        ("delete", "dir/kind", "it conflicts with what the source has there"),
+        ("delete", "dir/kind", "it conflicts with an entry of the source"),
         ("delete", "blocked/inner", "not in the source"),
         ("rmdir", "blocked", "not in the source"),
         ("delete", "extra dir/extra", "not in the source"),

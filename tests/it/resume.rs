@@ -126,7 +126,7 @@ fn then_scan_scans_after_the_backlog_in_the_same_run() {
 fn no_scan_retries_only_failed_files() {
     let bench = Bench::new();
     let ended = bench.sync(&["--no-scan"]).with_status(1);
-    assert!(ended.stderr.contains("no backlog: these trees were not scanned yet"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("no backlog: these trees have not been scanned yet"), "{}", ended.stderr);
     bench.write("blocked", "data");
     write(&bench.dest(), "blocked/inner", "conflicting");
     bench.sync(&[]).with_status(3);

@@ -1,4 +1,4 @@
-//! The audit log: one line of JSON for each file and its outcome, and for the start and end of each run.
+//! The audit log: one line of JSON for the result of each file, and for the start and end of each run.
 
 mod line;
 mod log_file;

@@ -18,18 +18,18 @@ pub(crate) struct Line {
     pub(crate) size_bytes: Option<u64>,
     pub(crate) checksum: Option<Checksum>,
     pub(crate) error: Option<String>,
-    /// Of what was deleted: when its content was last changed.
+    /// The mtime of a deleted entry.
     pub(crate) modified: Option<Timestamp>,
-    /// The full path, in the sink, of the file that it was made another name of.
+    /// The full path, in the sink, of the file that it is another name of.
     pub(crate) hard_link: Option<Vec<u8>>,
-    /// The full path, in the sink, under which it was spelled before.
+    /// The previous full path, in the sink, of a renamed entry.
     pub(crate) renamed_from: Option<Vec<u8>>,
-    /// Of what is in sync now: why it failed when it was last given up.
+    /// Of a file that is in sync now: why it failed in an earlier run.
     pub(crate) failed_before: Option<String>,
 }
 
 impl Line {
-    /// A line about now.
+    /// A line with the current time.
     pub(crate) fn now(status: &'static str, paths: FilePaths) -> Self {
         Self {
             time: jiff::Timestamp::now(),
@@ -45,12 +45,10 @@ impl Line {
         }
     }
 
-    /// Adds the line, with its newline, to `text`.
-    ///
-    /// Every line has the same fields, null where there is nothing to say; what
-    /// was deleted has its mtime too, another name of a file the first, and what
-    /// had failed before the reason. A path that is not UTF-8 comes with U+FFFD in
-    /// place of the wrong bytes, and once more, whole, in hexadecimal.
+    /// Adds the line, with its newline, to `text`. Every line has the same fields, null if they do not apply. A deleted
+    /// entry also has its mtime, another name of a file the first name, a renamed entry its previous path, and a file
+    /// that failed before the reason. A path that is not UTF-8 is written with U+FFFD in place of invalid bytes, and
+    /// also as hexadecimal bytes.
     pub(crate) fn write(&self, text: &mut Vec<u8>) {
         let mut line = Map::new();
         put_head(&mut line, self.time, self.status, &self.paths);
@@ -101,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_not_utf8_are_kept_whole_in_hexadecimal() {
+    fn names_that_are_not_utf8_are_also_in_hexadecimal() {
         let value: Value = serde_json::from_str(&text(&line(b"/old/\xff"))).unwrap();
         assert_eq!(value["source"], "/old/\u{fffd}");
         assert_eq!(value["source_bytes"], "2f6f6c642fff");

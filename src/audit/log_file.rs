@@ -1,4 +1,4 @@
-//! The log file: appends whole lines, repairs a torn end, and reopens after rotation.
+//! The log file: appends whole lines, repairs a incomplete last line, and reopens after rotation.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -27,7 +27,7 @@ impl AuditLog {
     /// Opens the log; creates it and its folder if missing.
     ///
     /// # Errors
-    /// [`Error::AuditLog`] if it cannot be written, or if [`private_file`] refuses it.
+    /// [`Error::AuditLog`] if it cannot be written, or if [`private_file`] rejects it.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let mut opened = open(path)?;
         opened.tighten();
@@ -61,9 +61,8 @@ impl AuditLog {
         self.durable_bytes
     }
 
-    /// Appends whole lines to a log of `length` bytes. If that fails, [`Self::complete_and_sync`]
-    /// completes them. If the log was rotated since, they go to the start of a new one: the old one may be
-    /// compressed already.
+    /// Appends whole lines to a log of `length` bytes. If that fails, [`Self::complete_and_sync`] completes them. If
+    /// the log was rotated since, they are written to the start of a new one: the old one may already be compressed.
     pub(crate) fn append(&mut self, mut length: u64, lines: Vec<u8>) -> Result<()> {
         if self.was_moved()? {
             length = self.reopen()?;
@@ -88,7 +87,7 @@ impl AuditLog {
         if self.was_moved()? { self.reopen() } else { Ok(length) }
     }
 
-    /// Opens the log that is at the path now, or creates it; returns its length.
+    /// Opens the file that is at the path now, or creates it; returns its length.
     fn reopen(&mut self) -> Result<u64> {
         let warnings = self.take_warnings();
         *self = Self { warnings, ..Self::open(&self.path)? };
@@ -105,7 +104,7 @@ impl AuditLog {
         Ok(length)
     }
 
-    /// Whether the path leads to another file, or to none: the log was rotated.
+    /// Whether the path has another file, or none: the log was rotated.
     fn was_moved(&self) -> Result<bool> {
         let mine = self.file.metadata().map_err(|error| self.failed(error))?;
         match std::fs::metadata(&self.path) {
@@ -114,11 +113,9 @@ impl AuditLog {
         }
     }
 
-    /// Appends the missing part of `lines`, whose append at `length` may have been
-    /// interrupted. A log that was replaced since gets all of them.
-    ///
-    /// Removes what a power cut left in their place (zeros, part of a line); keeps
-    /// lines written by others.
+    /// Appends the missing part of `lines`, whose append at `length` may have been interrupted. A log that was replaced
+    /// since gets all of them. Removes what a power cut left in their place (zeros, part of a line), but keeps lines
+    /// that others wrote.
     pub(crate) fn complete(&mut self, length: u64, lines: &[u8]) -> Result<()> {
         // The bytes found may be in the page cache only.
         self.durable_bytes = None;
@@ -157,7 +154,7 @@ impl AuditLog {
         true
     }
 
-    /// The `lines` that the log does not contain after its first `length` bytes, if it has these.
+    /// The `lines` that the log does not contain after its first `length` bytes.
     fn missing(&self, length: u64, lines: &[u8]) -> Result<Vec<u8>> {
         let mut there = HashSet::new();
         let ours: HashSet<_> = lines.split_inclusive(|&byte| byte == b'\n').collect();
@@ -176,7 +173,7 @@ impl AuditLog {
         Ok(missing.collect::<Vec<_>>().concat())
     }
 
-    /// Terminates a torn last line, so that no other line is joined to it.
+    /// Terminates a incomplete last line, so that no other line is joined to it.
     pub(crate) fn end_line(&mut self) -> Result<()> {
         let Some(last) = self.length()?.checked_sub(1) else { return Ok(()) };
         let mut byte = [0];
@@ -211,7 +208,7 @@ mod tests {
     const BEFORE: &[u8] = b"{\"old\":1}\n";
     const LINES: &[u8] = b"{\"a\":1}\n{\"b\":2}\n";
 
-    /// A log that holds `content`, completed with [`LINES`] behind [`BEFORE`].
+    /// A log with `content`, completed with [`LINES`] after [`BEFORE`].
     fn completed(content: &[u8]) -> (Vec<u8>, Vec<Warning>) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
@@ -232,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn zeros_where_the_lines_were_to_be_are_replaced_by_them() {
+    fn zeros_in_place_of_the_lines_are_replaced() {
         for from in 0..LINES.len() {
             for to in from + 1..=LINES.len() {
                 let mut torn = LINES.to_vec();
@@ -247,17 +244,15 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_was_exchanged_gets_the_lines_whole_and_keeps_its_own() {
-        for other in
-            ["", "short\n", "a longer one than that\n", "much longer\nthan\nall that was\never to be written\n"]
-        {
+    fn a_replaced_log_gets_all_lines_and_keeps_its_own() {
+        for other in ["", "short\n", "a longer one than that\n", "much longer\nthan\nall that was\never expected\n"] {
             let (log, _) = completed(other.as_bytes());
             assert_eq!(log, [other.as_bytes(), LINES].concat(), "{other}");
         }
     }
 
     #[test]
-    fn lines_of_others_between_ours_stay_and_ours_come_once() {
+    fn lines_of_others_between_ours_stay_and_ours_appear_once() {
         for (there, expected) in [
             ("{\"x\":1}\n", "{\"x\":1}\n{\"a\":1}\n{\"b\":2}\n"),
             ("{\"a\":1}\n{\"x\":1}\n", "{\"a\":1}\n{\"x\":1}\n{\"b\":2}\n"),
@@ -270,14 +265,14 @@ mod tests {
     }
 
     #[test]
-    fn no_line_is_joined_to_a_torn_one() {
+    fn no_line_is_appended_to_an_incomplete_one() {
         let (log, warnings) = completed(b"{\"ol");
         assert_eq!(log, [b"{\"ol\n", LINES].concat());
         assert!(warnings[0].to_string().contains("is incomplete"), "{warnings:?}");
     }
 
     #[test]
-    fn a_log_that_is_rotated_away_is_begun_again() {
+    fn a_rotated_log_is_created_again() {
         let folder = tempfile::tempdir().unwrap();
         let (path, moved) = (folder.path().join("log"), folder.path().join("log.1"));
         let mut log = AuditLog::open(&path).unwrap();
@@ -295,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_go_into_the_new_log_if_the_old_one_is_rotated_right_before() {
+    fn lines_are_written_to_the_new_log_if_the_old_one_was_just_rotated() {
         let folder = tempfile::tempdir().unwrap();
         let (path, moved) = (folder.path().join("log"), folder.path().join("log.1"));
         std::fs::write(&path, BEFORE).unwrap();

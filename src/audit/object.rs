@@ -1,4 +1,4 @@
-//! The JSON object that every line is.
+//! The JSON object of a line.
 
 use serde_json::{Map, Value};
 

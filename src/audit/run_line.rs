@@ -1,11 +1,11 @@
-//! Lines about a whole run: where it begins and how it ended.
+//! Lines about a whole run: its start and its end.
 
 use serde_json::{Map, Value};
 
 use super::object::{put_head, write_object};
 use crate::event::FilePaths;
 
-/// One line about a run. It has the fields of a file's line, and its own behind them.
+/// One line about a run: the fields of a file's line, followed by its own.
 #[derive(Clone, Debug)]
 pub(crate) struct RunLine {
     time: jiff::Timestamp,

@@ -49,7 +49,7 @@ impl Journal {
         let (jobs, mut waiting) = mpsc::channel::<Job>(QUEUE_CAPACITY);
         let thread = thread::Builder::new()
             .name("towpath-journal".to_owned())
-            .spawn(move || work(&mut db, &mut waiting))
+            .spawn(move || run_jobs(&mut db, &mut waiting))
             .map_err(|error| Error::Internal(format!("cannot start the database's thread: {error}")))?;
         Ok((Self { jobs, thread: thread.thread().clone() }, JournalThread(thread)))
     }
@@ -135,7 +135,7 @@ fn thread_ended() -> Error {
     Error::Internal("the database's thread has ended".to_owned())
 }
 
-fn work(db: &mut Db, waiting: &mut mpsc::Receiver<Job>) {
+fn run_jobs(db: &mut Db, waiting: &mut mpsc::Receiver<Job>) {
     while let Some(job) = next_job(db, waiting) {
         job(db);
     }

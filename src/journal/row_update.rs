@@ -29,11 +29,11 @@ pub(crate) enum RowState {
     Synced { metadata: Metadata, kept_size_bytes: Option<u64>, kept: Kept, checksum: Option<Checksum> },
     /// Its attributes were applied; its content was not touched, so the recorded checksum stays.
     AttributesApplied { kept: Kept },
-    /// To be sent in this attempt, with its new metadata if they changed.
+    /// It is sent again in this attempt, with its new metadata if they changed.
     Retry { attempt: u32, metadata: Option<Metadata> },
-    /// It is no longer another name of the file `of`; it is sent as a file of its own in this attempt.
+    /// It is no longer another name of the file `of`; it is sent as a separate file in this attempt.
     OtherFile { of: RelPath, attempt: u32 },
-    /// Not to be sent again in this run.
+    /// It failed, and is not sent again in this run.
     Failed { side: Side, metadata: Option<Metadata> },
     /// It has long holes: the lane for such files sends it.
     LongHoles,

@@ -23,7 +23,7 @@ pub enum HardLinks {
     /// They have several names at the sink too, if it supports hard links: the content is sent once.
     #[default]
     Keep,
-    /// Each name becomes a file of its own.
+    /// Each name becomes a separate file.
     Copy,
 }
 
@@ -126,8 +126,8 @@ pub enum Bandwidth {
     Unlimited,
     /// This many bytes per second for reading and, separately, for writing.
     Limit(u64),
-    /// Only what other traffic leaves: the rate grows while small requests are answered as fast as
-    /// usual, and falls as soon as they have to wait.
+    /// Only the bandwidth that other traffic leaves: the rate grows while small requests are answered as fast as usual,
+    /// and falls as soon as they have to wait.
     Auto {
         /// The rate never exceeds this.
         max_bytes_per_s: Option<u64>,

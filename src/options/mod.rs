@@ -1,4 +1,4 @@
-//! How a migration works.
+//! The options of a migration.
 
 mod choices;
 
@@ -13,7 +13,7 @@ use crate::setters::setters;
 
 pub use choices::{AfterBacklog, Bandwidth, HardLinks, Links, MaxDelete, Mirror, Specials, WriteMode};
 
-/// How a migration works. The defaults suit two mounts on a Gigabit link.
+/// The options of a migration. The defaults suit two mounts on a Gigabit link.
 ///
 /// Each field has a setter of the same name:
 ///
@@ -28,7 +28,7 @@ pub use choices::{AfterBacklog, Bandwidth, HardLinks, Links, MaxDelete, Mirror, 
 pub struct Options {
     /// How much of the link is used.
     pub bandwidth: Bandwidth,
-    /// The checksum computed while reading; `None` leaves files without proof.
+    /// The checksum computed while reading. `None`: none, so that the log does not prove what was sent.
     pub checksum: Option<Algorithm>,
     /// The size of a block, the unit in which files pass from reader to writer.
     pub block_size_bytes: usize,
@@ -44,8 +44,8 @@ pub struct Options {
     pub long_holes_bytes: u64,
     /// The number of directories read at the same time, on each side.
     pub walkers: usize,
-    /// mtimes that differ by no more than this count as equal; `None`: by less than the coarser
-    /// precision of the two sides.
+    /// mtimes that differ by no more than this are equal. `None`: those that differ by less than the coarser precision
+    /// of the two sides.
     pub modify_window: Option<Duration>,
     /// What happens to symbolic links.
     pub links: Links,
@@ -68,7 +68,7 @@ pub struct Options {
     pub reserved_paths: Vec<RelPath>,
     /// Scan and report what would be done ([`crate::Event::Planned`]), and change nothing at the sink.
     pub dry_run: bool,
-    /// What is left out.
+    /// The filter: which files are excluded.
     pub filter: Filter,
     /// Whether a mirror also deletes from the sink what the rules of the filter exclude, even if the
     /// source has it; otherwise that is never deleted.
@@ -157,8 +157,8 @@ impl Options {
         }
     }
 
-    /// What decides which rows the backlog has, as text that is stored with a scan and compared: a
-    /// backlog made with other settings is not used.
+    /// The options that select the files to migrate, as a text that is stored with a scan: a backlog with other
+    /// settings is not used.
     pub(crate) fn settings(&self) -> String {
         let excluded = if self.delete_excluded { "delete-excluded\n" } else { "" };
         let specials = if self.specials == Specials::Fail { "specials fail\n" } else { "" };
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn the_most_that_may_be_deleted_grows_with_the_tree() {
+    fn the_limit_of_deletions_grows_with_the_tree() {
         for (most, sink_files, files) in [
             (MaxDelete::Default, 0, 100),
             (MaxDelete::Default, 999, 100),
@@ -245,18 +245,18 @@ mod tests {
     }
 
     #[test]
-    fn the_lanes_are_what_was_asked_for_or_suits_both_trees() {
+    fn the_number_of_lanes_is_as_given_or_suits_both_trees() {
         let suits = |lanes| Hints { lanes, ..Hints::DEFAULT };
         let lanes = |asked: Option<usize>, source, sink| {
             Options::default().lanes(asked).lanes_between(suits(source), suits(sink))
         };
         assert_eq!([lanes(None, 16, 64), lanes(None, 64, 16), lanes(Some(3), 16, 64)], [64, 64, 3]);
-        // What a backend says is not checked elsewhere.
+        // The hints of a backend are not checked elsewhere.
         assert_eq!([lanes(None, 0, 0), lanes(None, 16, usize::MAX)], [1, 1024]);
     }
 
     #[test]
-    fn a_value_out_of_bounds_is_named() {
+    fn the_error_for_a_value_out_of_bounds_names_the_option() {
         let error = |options: Options| options.check().unwrap_err().to_string();
         let default = Options::default;
         assert!(error(default().block_size_bytes(0)).contains("block size"));

@@ -1,4 +1,4 @@
-//! Reports what this run could not bring into sync and no lane had in hand.
+//! Reports files that this run could not bring into sync and that no lane reported.
 
 use towpath_backend::{ErrorKind, Kind, Metadata, RelPath};
 
@@ -13,17 +13,17 @@ use crate::tally::Tally;
 /// Rows of one page.
 const PAGE: usize = 1024;
 
-/// Reports names whose file did not arrive, files that the sink cannot hold, and copies that stay incomplete.
+/// Reports names whose file was not sent, files that the sink cannot hold, and copies that stay incomplete.
 pub(crate) async fn report(session: &Session, tally: &mut Tally) -> Result<()> {
-    give_up_names(session, tally).await?;
+    fail_names(session, tally).await?;
     report_impossible(session, tally).await?;
     report_incomplete(session, tally).await
 }
 
-/// Gives up the names whose file did not arrive.
-async fn give_up_names(session: &Session, tally: &mut Tally) -> Result<()> {
+/// Fails the names whose file was not sent.
+async fn fail_names(session: &Session, tally: &mut Tally) -> Result<()> {
     loop {
-        let names = session.journal.give_up_names(PAGE, LINKED_FILE_NOT_SENT).await?;
+        let names = session.journal.fail_names(PAGE, LINKED_FILE_NOT_SENT).await?;
         if names.is_empty() {
             return Ok(());
         }
@@ -46,7 +46,7 @@ async fn report_impossible(session: &Session, tally: &mut Tally) -> Result<()> {
     }
 }
 
-/// Reports the files that stay incomplete at the sink. Each run does, until the sink has another file there.
+/// Reports the files that stay incomplete at the sink, in each run until the sink has another file there.
 async fn report_incomplete(session: &Session, tally: &mut Tally) -> Result<()> {
     let mut after = RelPath::root();
     loop {

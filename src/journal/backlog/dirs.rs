@@ -10,14 +10,14 @@ use crate::journal::row::kept::{Kept, KeptColumns, SET_KEPT_ATTRIBUTES};
 use crate::journal::store::db::Db;
 use crate::journal::store::value::{Name, limit, optional_path, optional_time, owner, path};
 
-/// A directory that is to be created at the sink or to get its attributes.
+/// A directory that is pending: to be created at the sink, or to be finalized.
 #[derive(Clone, Debug)]
 pub(crate) struct PendingDir {
     pub(crate) id: i64,
     pub(crate) path: RelPath,
     /// Where it is read: another path of the source if it is reached through a symlink.
     pub(crate) read_path: RelPath,
-    /// The source's; `None` if they are unknown.
+    /// The source's times; `None` if they are unknown.
     pub(crate) times: Option<Times>,
     /// Permissions and owner, as the source has them.
     pub(crate) attributes: Attributes,

@@ -1,7 +1,7 @@
 //! Files with several names (hard links): one name carries the content, the others wait for it.
 //!
-//! A set of names can be very large, so each statement takes time linear in the number of names. The table
-//! `orphan` has the sets whose carrier, the name that was to carry the content, may have failed.
+//! A set of names can be very large, so each statement takes time linear in the number of names. The table `orphan` has
+//! the sets whose carrier (the name that carries the content) may have failed.
 
 use rusqlite::params;
 use towpath_backend::RelPath;
@@ -51,9 +51,9 @@ impl Journal {
         self.call_long(move |db| Ok(db.send_orphans(attempt)? > 0)).await
     }
 
-    /// Gives up to `names` names that still wait for their file up in this run, for the reason `error`.
-    pub(crate) async fn give_up_names(&self, names: usize, error: &'static str) -> Result<Vec<RelPath>> {
-        self.call(move |db| db.give_up_names(names, error)).await
+    /// Fails up to `names` names that still wait for their file, with the reason `error`.
+    pub(crate) async fn fail_names(&self, names: usize, error: &'static str) -> Result<Vec<RelPath>> {
+        self.call(move |db| db.fail_names(names, error)).await
     }
 
     /// Moves all files that conflicted with a directory to this attempt; returns whether there were any.
@@ -83,8 +83,8 @@ impl Db {
         .map(drop)
     }
 
-    /// For each file whose names all wait for one another, makes the first name that can still be sent
-    /// the carrier, in this attempt.
+    /// For each file whose names all wait for each other, makes the first name that can still be sent the carrier, in
+    /// this attempt.
     pub(in crate::journal) fn send_orphaned_names(&self, attempt: u32) -> Result<()> {
         if !self.exists("SELECT 1 FROM file WHERE status = 0 AND work = 1 LIMIT 1", [])? {
             return Ok(());
@@ -135,7 +135,7 @@ impl Db {
         Ok(chosen)
     }
 
-    pub(in crate::journal) fn give_up_names(&self, names: usize, error: &str) -> Result<Vec<RelPath>> {
+    pub(in crate::journal) fn fail_names(&self, names: usize, error: &str) -> Result<Vec<RelPath>> {
         let names = self.rows(
             "SELECT file.dir AS dir, name, path FROM file JOIN dir ON dir.id = file.dir
              WHERE status = 0 AND work = 1 AND turn < ?1 LIMIT ?2",

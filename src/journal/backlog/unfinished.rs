@@ -106,8 +106,8 @@ impl Journal {
 }
 
 impl Db {
-    /// Marks copies that an earlier run created as no longer its own: somebody may have changed them since, so
-    /// they are not removed.
+    /// Marks copies that an earlier run created as older files: somebody may have changed them since, so they are not
+    /// removed.
     pub(in crate::journal) fn disown_unfinished(&self) -> Result<()> {
         self.execute("UPDATE file SET begun = ?1 WHERE begun = ?2", [CopyMark::Over, CopyMark::New]).map(drop)
     }

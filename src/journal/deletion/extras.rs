@@ -14,7 +14,7 @@ use crate::journal::store::value::{Name, bytes, limit, number, path, path_in, ti
 #[derive(Clone, Debug)]
 pub(crate) struct Extra {
     pub(crate) path: RelPath,
-    /// Its metadata at the scan; of a directory only the kind counts.
+    /// Its metadata at the scan; of a directory only the kind is used.
     pub(crate) metadata: Metadata,
 }
 

@@ -8,7 +8,7 @@ use crate::journal::handle::Journal;
 use crate::journal::store::db::Db;
 use crate::journal::store::value::{Name, bytes, path};
 
-/// The number of directories that are compared with the source's root, at most.
+/// The most directories that are compared with the source's root.
 const MAX_CANDIDATES: i64 = 256;
 /// mtimes of one file read through two mounts differ by at most this.
 const TOLERANCE_NS: i64 = 2_000_000_000;

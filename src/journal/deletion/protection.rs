@@ -15,7 +15,7 @@ use crate::journal::store::value::{Name, stored_as_integer};
 pub(crate) enum Protection {
     /// The source could not be read there, or another file system is mounted there.
     Precaution,
-    /// An option excludes it: this is not reported.
+    /// An option excludes it. This is not reported.
     ByOption,
 }
 

@@ -1,4 +1,4 @@
-//! A copy of the database for a dry run, which decides from the same records as a real run and changes nothing.
+//! A copy of the database for a dry run, which uses the same records as a real run and changes nothing.
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;

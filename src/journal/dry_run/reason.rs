@@ -12,7 +12,7 @@ pub(super) const COLUMNS: &str = "file.work AS work, file.problem AS problem, fi
      file.kept_size AS kept_size, file.modified AS modified, file.kept_modified AS kept_modified,
      there.kind AS sink_kind, there.size AS sink_size, there.modified AS sink_modified";
 
-/// Times closer than this differ by a fraction of a second.
+/// Times that are closer than this differ by a fraction of a second.
 const SECOND_NS: u64 = 1_000_000_000;
 
 /// Why a run would work on the file of a row. `tolerance_ns` is the difference up to which mtimes are equal;
@@ -69,7 +69,7 @@ const PLAIN: [PlanReason; 14] = [
 const NOT_POSSIBLE: i64 = 100;
 const SPELLED_AT_SINK: i64 = 101;
 
-/// A reason as a number and what belongs to it, for the table of steps.
+/// A reason as a number with its detail, for the table of steps.
 pub(super) fn stored(reason: &PlanReason) -> (i64, Option<&[u8]>) {
     match reason {
         PlanReason::NotPossible(problem) => (NOT_POSSIBLE, Some(problem.as_bytes())),

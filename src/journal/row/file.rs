@@ -28,7 +28,7 @@ impl FileKey {
 pub(in crate::journal) enum EntryKind {
     File,
     Symlink,
-    /// At the sink alone: a special file, or one of unknown kind.
+    /// Only at the sink: a special file, or an entry of unknown kind.
     Other,
 }
 
@@ -69,7 +69,7 @@ pub(in crate::journal) enum StoredWork {
     Content,
     Name,
     Attributes,
-    /// None: the sink cannot hold the file.
+    /// Nothing: the sink cannot hold the file.
     Impossible,
 }
 
@@ -100,9 +100,9 @@ pub(in crate::journal) enum Attempt {
     Taken,
     /// A file with long holes that waits for that lane.
     SetAside,
-    /// It conflicts with a directory: not before that is removed.
+    /// It conflicts with a directory, and waits until that is removed.
     Blocked,
-    /// Not again in this run.
+    /// It is not sent again in this run.
     GivenUp,
 }
 

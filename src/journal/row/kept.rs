@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::journal::store::db::Db;
 use crate::journal::store::value::{Time, optional_time, owner};
 
-/// The values that the sink has instead of those that were applied. `None`: it has those.
+/// The values that the sink has instead of the applied ones. `None`: it kept the applied one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Kept {
     pub(crate) modified: Option<Timestamp>,

@@ -33,7 +33,7 @@ pub(crate) enum Decision {
     },
 }
 
-/// Completes the first line of a run: its number, its mode, and the previous run if that did not end.
+/// Completes the first line of a run: its number, its mode, and the previous run if that has no last line.
 pub(in crate::journal) fn start_line(
     mut line: RunLine,
     run: i64,
@@ -122,7 +122,7 @@ impl Db {
         }
         let backlog = self.backlog()?;
         let has_dirs = |column| self.exists(&format!("SELECT 1 FROM dir WHERE {column} = 1 LIMIT 1"), []);
-        // Files that the sink cannot hold do not count: otherwise new files would never be found.
+        // Files that the sink cannot hold do not count: otherwise no run would ever scan again.
         let possible = "SELECT 1 FROM file WHERE status = 0 AND work IN (0, 1, 2) LIMIT 1";
         let has_files = self.exists(possible, [])?;
         let is_incomplete = backlog.unreadable > 0 || backlog.unreadable_at_sink > 0;
@@ -133,8 +133,8 @@ impl Db {
         if !same_settings {
             return Ok(Decision::Scan(ScanReason::OtherSettings));
         }
-        // An interrupted run is resumed. After a run that ended, only failed files are pending: a file
-        // that fails repeatedly must not keep new files from being found.
+        // An interrupted run is resumed. After a run that finished, only failed files are pending: a file that fails
+        // repeatedly must not prevent a scan.
         let ended = "SELECT 1 FROM run WHERE outcome = 'finished' AND id >= (SELECT max(run) FROM scan) LIMIT 1";
         if !self.exists(ended, [])? {
             return Ok(Decision::Resume { backlog, origin: BacklogOrigin::Interrupted, then: None });

@@ -41,7 +41,7 @@ impl RunEnd {
 }
 
 impl Journal {
-    /// Records a new run and returns what it is to do.
+    /// Records a new run, and decides what it does.
     ///
     /// # Errors
     /// [`crate::Error::NoBacklog`]; then nothing is recorded.

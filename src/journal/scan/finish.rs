@@ -72,7 +72,7 @@ impl Db {
         Ok(true)
     }
 
-    /// Removes stale rows, and makes the decisions that need both complete listings.
+    /// Removes stale rows, and decides what depends on both complete listings.
     fn sweep(&mut self, from: i64, to: i64) -> Result<()> {
         self.keep_incomplete(from, to)?;
         self.keep_unverified(from, to)?;
@@ -113,7 +113,7 @@ impl Db {
         .map(drop)
     }
 
-    /// Makes files in sync pending whose permissions or owner differ.
+    /// Marks files in sync as pending if their permissions or owner differ.
     fn compare_attributes(&self, from: i64, to: i64) -> Result<()> {
         let compares = self.scan()?.compares;
         if !(compares.permissions || compares.owner) {

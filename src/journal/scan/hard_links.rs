@@ -30,7 +30,7 @@ impl Db {
         .map(drop)
     }
 
-    /// Makes files in some directories pending that are merged with another file at the sink.
+    /// Marks files in some directories as pending that are merged with another file at the sink.
     pub(in crate::journal) fn separate_merged(&mut self, from: i64, to: i64) -> Result<()> {
         if !self.scan()?.compares.hard_links {
             return Ok(());
@@ -70,8 +70,8 @@ impl Db {
         Ok(())
     }
 
-    /// Makes the names of a file pending as links to its carrier,
-    /// unless the sink already has them as names of one file.
+    /// Marks the names of a file as pending links to its carrier, unless the sink already has them as names of one
+    /// file.
     pub(in crate::journal) fn compare_names(&mut self, from: i64, to: i64) -> Result<()> {
         if !self.scan()?.compares.hard_links {
             return Ok(());

@@ -284,7 +284,7 @@ const ADD_SOURCE_FILE: &str = "
     WHERE scan <> excluded.scan
     RETURNING status = 0 AS is_pending";
 
-/// An entry that no walker sends.
+/// The error for an entry that no walker sends.
 fn unexpected(dir: &RelPath, listed: &Listed) -> Error {
     let (name, kind) = (listed.name.escape_ascii(), listed.metadata.kind);
     Error::Internal(format!("a {kind} that is {:?} was listed in directory {dir}: {name}", listed.role))

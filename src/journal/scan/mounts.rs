@@ -73,8 +73,8 @@ impl Db {
         )
     }
 
-    /// Whether a directory was a mount point when it was last seen, and now is none or that of another file
-    /// system; or had files when it was last seen, and now a file system is mounted over them.
+    /// Whether the file system at a directory changed since it was last seen: a mount point is none any more, or has
+    /// another file system mounted; or a file system is now mounted over a directory that had files.
     pub(in crate::journal) fn is_another_file_system(
         &self,
         path: &RelPath,

@@ -104,8 +104,10 @@ impl Db {
     /// distinguish it from a name of the source.
     fn give_up_spelling(&self, dir: i64, spelling: &Spelling, other: &[u8]) -> Result<()> {
         let name = Name(&spelling.name);
-        let problem =
-            format!("to the destination its name is the same as {}", String::from_utf8_lossy(other).escape_debug());
+        let problem = format!(
+            "the destination does not distinguish its name from {}",
+            String::from_utf8_lossy(other).escape_debug()
+        );
         match (spelling.in_source, spelling.is_dir) {
             (true, false) => {
                 let sql = "UPDATE file SET problem = ?3 WHERE dir = ?1 AND name = ?2";
@@ -133,7 +135,7 @@ impl Db {
         })?;
         for (dir, problem) in dirs {
             let (first, end) = subtree(&dir);
-            let problem = format!("its directory {dir} is not there: {problem}");
+            let problem = format!("its directory {dir} cannot be created: {problem}");
             let below = "(path = ?1 OR (path >= ?2 AND path < ?3)
                  OR (path >= CAST(?2 AS BLOB) AND path < CAST(?3 AS BLOB)))";
             let values = params![Name::of(&dir), Name(&first), Name(&end), problem];

@@ -157,7 +157,7 @@ impl Db {
         self.execute("INSERT OR REPLACE INTO respelling(path, name) VALUES (?1, ?2)", values).map(drop)
     }
 
-    /// Fills the table `stale`: the spellings that only the sink has, by their keys.
+    /// Fills the table `stale`: spellings that only the sink has, by their keys.
     fn fill_stale(&self, insert: &str) -> Result<()> {
         self.execute(
             "CREATE TEMP TABLE IF NOT EXISTS stale(dir INTEGER, key BLOB, name ANY, PRIMARY KEY (dir, key, name))

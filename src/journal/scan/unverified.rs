@@ -1,4 +1,4 @@
-//! Rows that a scan did not see and that a later one must not trust.
+//! Rows that a scan did not see and that a later scan must not trust.
 
 use rusqlite::{named_params, params};
 
@@ -51,7 +51,7 @@ impl Db {
         .map(drop)
     }
 
-    /// Makes files pending that were unverified when they were last seen and that the source has again.
+    /// Marks files as pending that were unverified when they were last seen and that the source has again.
     pub(in crate::journal) fn send_unverified(&self) -> Result<()> {
         let scan = self.scan()?.id;
         self.execute(

@@ -41,7 +41,7 @@ pub(in crate::journal) struct Opened {
     pub(in crate::journal) warnings: Vec<Warning>,
 }
 
-/// The database, owned by its thread.
+/// The database, owned by the journal's thread.
 pub(in crate::journal) struct Db {
     // Fields drop in this order: the lock after the connection. (Closing any
     // handle on the file releases SQLite's own locks on it.)
@@ -357,10 +357,10 @@ impl Db {
 }
 
 fn no_scan() -> Error {
-    Error::Internal("no scan was begun that the journal could record".to_owned())
+    Error::Internal("no scan has begun in this run".to_owned())
 }
 
-/// A copy of the error, for the next job.
+/// Copies the error for the next job, if it can be copied.
 fn copy(error: &Error) -> Option<Error> {
     match error {
         Error::Database { path, error } => Some(Error::Database { path: path.clone(), error: error.clone() }),

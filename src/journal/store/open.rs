@@ -28,7 +28,7 @@ const TEMPORARY_TABLES: &str = include_str!("temporary.sql");
 /// A database up to this size is checked completely when it is opened.
 const QUICK_CHECK_BYTES: u64 = 64 << 20;
 
-/// How long another connection may hold the database.
+/// How long to wait while another connection holds the database.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The roots of the two trees of a database.
@@ -127,7 +127,7 @@ fn open_wal(path: &Path, real: &Path) -> Result<File> {
     Ok(opened.file)
 }
 
-/// Checks the files beside the database that SQLite opens itself.
+/// Checks the files that SQLite opens itself, beside the database.
 fn check_companions(path: &Path, real: &Path, tighten: bool) -> Result<Vec<Warning>> {
     let mut warnings = Vec::new();
     for suffix in own_files::COMPANIONS {

@@ -21,7 +21,7 @@ pub(in crate::journal) struct OpenFiles {
     database: PathBuf,
     /// Canonical paths, with device and inode.
     files: Vec<(PathBuf, (u64, u64))>,
-    /// The least size of the database: it never shrinks.
+    /// The minimum size of the database: it never shrinks.
     least_bytes: u64,
 }
 

@@ -38,7 +38,7 @@ const FROM_1: &str = "
     DROP TABLE walk_queue;
 ";
 
-/// From version 2 to 3. The backlog stays valid, but does not record whether a pending file was begun.
+/// From version 2 to 3. The backlog stays valid, but does not record which pending files may have an unfinished copy.
 const FROM_2: &str = "
     ALTER TABLE dir ADD COLUMN sink_foreign_device INTEGER;
     ALTER TABLE file ADD COLUMN kept_size INTEGER;

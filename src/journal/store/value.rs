@@ -39,7 +39,7 @@ stored_as_integer!(Side {
     Side::Sink = 1,
 });
 
-/// The bytes of a name or path as a statement parameter.
+/// A name or path as a statement parameter.
 pub(in crate::journal) struct Name<'a>(pub(in crate::journal) &'a [u8]);
 
 impl<'a> Name<'a> {

@@ -44,7 +44,7 @@ fn scanned(folder: &Path, count: u32, source: &str, sink: &str) -> Db {
     db
 }
 
-/// Compares the names and processes the backlog: every name with content fails, and the others are given up.
+/// Compares the names and processes the backlog: every name with content fails, and then the others fail.
 fn process(db: &mut Db) {
     db.find_merged().unwrap();
     db.separate_merged(0, 9).unwrap();
@@ -65,7 +65,7 @@ fn process(db: &mut Db) {
     while let Some(last) = db.pending_page(Work::Name, 0, Sizes::All, &range, 64).unwrap().pop() {
         range = RowRange::RestOfDir(last.key);
     }
-    while !db.give_up_names(64, "no").unwrap().is_empty() {}
+    while !db.fail_names(64, "no").unwrap().is_empty() {}
 }
 
 /// The cost of `process` in hundreds of SQLite virtual-machine instructions.

@@ -164,7 +164,7 @@ fn the_log_has_the_lines_about_a_run_once_wherever_a_power_cut_truncates_it() {
     let ended = moment(folder.path(), &db, Vec::new());
     assert!(ended.log.starts_with(&begun.log) && ended.log.len() > begun.log.len());
     assert_eq!(ended.durable_bytes, ended.log.len(), "everything is synced");
-    // A log that was rotated between two runs gets no line again.
+    // A log that was rotated between two runs gets no line twice.
     let rotated = Moment { log: Vec::new(), committed: Vec::new(), durable_bytes: 0, ..ended };
     check(&rotated, 0, 0);
 }

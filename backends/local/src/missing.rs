@@ -20,8 +20,8 @@ pub(crate) struct MissingSink {
 }
 
 impl MissingSink {
-    /// At `path`, with the capabilities of the nearest directory above it that exists. `has_trash`: it would be opened
-    /// with a place for what is discarded.
+    /// At `path`, with the capabilities of its nearest ancestor that exists. `has_trash`: whether it would be opened
+    /// with a trash.
     ///
     /// # Errors
     /// If that directory cannot be read.
@@ -36,7 +36,7 @@ impl MissingSink {
         }
         let (capabilities, hints) =
             above.map_or((Capabilities::PLAIN, Hints::DEFAULT), |above| (above.capabilities(), above.hints()));
-        // Nothing can be found out by writing to it.
+        // Nothing can be written to it.
         let capabilities = Capabilities { probes: false, ..capabilities };
         Ok(Self { root: root.into_os_string().into_vec(), capabilities, hints, has_trash })
     }

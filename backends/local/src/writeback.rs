@@ -19,34 +19,34 @@ use rustix::fs::{Advice, fadvise};
 use crate::calls::sync_range;
 use crate::in_flight::InFlightWindow;
 
-/// The most bytes of one file in flight at a time: 70 ms at one Gigabit, so that the link stays busy, and a stop is
+/// The maximum number of bytes of one file in flight: 70 ms at 1 Gbit/s, so that the link stays busy and a stop is
 /// quick.
 const WINDOW_BYTES: u64 = 8 << 20;
 /// The bytes that a file may have in flight over a network even if the other files fill the window.
 const LEAST_WINDOW_BYTES: u64 = 256 << 10;
-/// The most bytes that are waited for at once.
+/// The maximum number of bytes that are waited for at once.
 const DRAIN_BYTES: u64 = 2 << 20;
 
 const PAGE_BYTES: u64 = 4 << 10;
-/// The least bytes for which write-back is started, except for the first ones of a file.
+/// The minimum number of bytes for which write-back is started, except for the first ones of a file.
 const MIN_START_BYTES: u64 = 16 << 10;
-/// The most bytes that are gathered before write-back is started: when the first blocks of eight files waited for
+/// The maximum number of bytes that are gathered before write-back is started: when the first blocks of eight files waited for
 /// second ones, the link was idle for a third of a second.
 const MAX_START_BYTES: u64 = 256 << 10;
 
-/// The least bytes that are dropped from the page cache at once, over a network.
+/// The minimum number of bytes that are dropped from the page cache at once, over a network.
 const LEAVE_BYTES: u64 = 4 << 20;
-/// The most bytes of a file that stay in the page cache after they have arrived.
+/// The maximum number of bytes of a file that stay in the page cache after they have arrived.
 const MAX_KEPT_BYTES: u64 = 32 << 20;
 
-/// The most ranges of one file in flight at a time, which bounds the memory for them.
+/// The maximum number of ranges of one file in flight at a time, which bounds the memory for them.
 const MAX_RANGES: usize = 1024;
 
 /// The write-back of one file that is written from start to end, without its holes: gaps between two ranges cost
 /// nothing.
 #[derive(Debug)]
 pub(crate) struct WriteBack {
-    /// The most bytes in flight at a time.
+    /// The maximum number of bytes in flight at a time.
     window_bytes: u64,
     /// The window that it shares with the other files, over a network.
     window: Option<Arc<InFlightWindow>>,

@@ -55,7 +55,7 @@ pub async fn a_large_directory_is_listed_completely_in_bounded_pages(fixture: &d
 }
 
 /// Listing a file is an error.
-pub async fn listing_a_file_is_not_a_directory(fixture: &dyn Fixture) {
+pub async fn listing_a_file_is_an_error(fixture: &dyn Fixture) {
     write(fixture, &path("file"), b"x").await;
     assert_eq!(list(fixture, &path("file")).await.unwrap_err().kind(), ErrorKind::NotADirectory);
 }

@@ -50,7 +50,7 @@ macro_rules! conformance_cases {
             an_empty_directory_has_no_entries,
             a_listing_shows_kind_size_and_time,
             a_large_directory_is_listed_completely_in_bounded_pages,
-            listing_a_file_is_not_a_directory,
+            listing_a_file_is_an_error,
             names_are_bytes,
             case_and_unicode_folding_match_the_name_rules,
             names_that_the_rules_allow_are_kept,

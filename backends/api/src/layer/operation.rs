@@ -40,7 +40,7 @@ operations! {
     /// [`crate::Tree::read_dir`]
     ReadDir "list" false,
     /// A page of a [`crate::EntryStream`], or its end.
-    NextPage "list on" false,
+    NextPage "list next page" false,
     /// [`crate::Tree::metadata`]
     Metadata "stat" false,
     /// [`crate::Source::open`]
@@ -52,7 +52,7 @@ operations! {
     /// [`crate::Source::xattrs`]
     Xattrs "read attributes" false,
     /// [`crate::FileReader::metadata`]
-    ReaderMetadata "stat open" false,
+    ReaderMetadata "stat open file" false,
     /// [`crate::FileReader::read_at`]
     ReadAt "read" false,
     /// [`crate::FileReader::prefetch`]

@@ -1,4 +1,4 @@
-//! Tests on special file systems: full disks, other resolutions, mounts inside and beside a tree. Skipped where
+//! Tests on special file systems: full disks, other resolutions, mounts inside and next to a tree. Skipped where
 //! mounting is not allowed.
 
 use std::fs;

@@ -114,7 +114,7 @@ fn bug_of(case: Case) -> Bug {
         Case::an_empty_directory_has_no_entries => Bug::ListsItself,
         Case::a_listing_shows_kind_size_and_time => Bug::ListsNoSizes,
         Case::a_large_directory_is_listed_completely_in_bounded_pages => Bug::OnePage,
-        Case::listing_a_file_is_not_a_directory => Bug::ListsFiles,
+        Case::listing_a_file_is_an_error => Bug::ListsFiles,
         Case::names_are_bytes => Bug::NamesAreText,
         Case::case_and_unicode_folding_match_the_name_rules => Bug::FoldsCase,
         Case::names_that_the_rules_allow_are_kept => Bug::ReplacesColons,

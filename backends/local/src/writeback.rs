@@ -30,8 +30,8 @@ const DRAIN_BYTES: u64 = 2 << 20;
 const PAGE_BYTES: u64 = 4 << 10;
 /// The minimum number of bytes for which write-back is started, except for the first ones of a file.
 const MIN_START_BYTES: u64 = 16 << 10;
-/// The maximum number of bytes that are gathered before write-back is started: when the first blocks of eight files waited for
-/// second ones, the link was idle for a third of a second.
+/// The maximum number of bytes that are gathered before write-back is started: when the first blocks of eight files
+/// waited for second ones, the link was idle for a third of a second.
 const MAX_START_BYTES: u64 = 256 << 10;
 
 /// The minimum number of bytes that are dropped from the page cache at once, over a network.

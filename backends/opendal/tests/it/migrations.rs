@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use towpath::{Bandwidth, MaxDelete, Migration, Mirror, Options, Report};
+use towpath::{Bandwidth, EventStream, MaxDelete, Migration, Mirror, Options, Report};
 use towpath_backend::{Capabilities, Kind, ReadOptions, RelPath, Sink, Source};
 use towpath_local::{LocalSink, LocalSource};
 use towpath_opendal::OpendalTree;
@@ -52,8 +52,13 @@ fn seen(root: &Path) -> BTreeMap<PathBuf, Option<(Vec<u8>, SystemTime)>> {
     all
 }
 
-/// A migration with its state in `folder`.
-fn migration(source: impl Source + 'static, sink: impl Sink + 'static, folder: &Path, options: Options) -> Migration {
+/// A migration with its state in `folder`, and its events.
+fn migration(
+    source: impl Source + 'static,
+    sink: impl Sink + 'static,
+    folder: &Path,
+    options: Options,
+) -> (Migration, EventStream) {
     fs::create_dir_all(folder).unwrap();
     Migration::builder()
         .source(source)
@@ -63,11 +68,10 @@ fn migration(source: impl Source + 'static, sink: impl Sink + 'static, folder: &
         .options(options)
         .build()
         .unwrap()
-        .0
 }
 
 async fn run(source: impl Source + 'static, sink: impl Sink + 'static, folder: &Path, rescan: bool) -> Report {
-    migration(source, sink, folder, Options::default().rescan(rescan)).run().await.unwrap()
+    migration(source, sink, folder, Options::default().rescan(rescan)).0.run().await.unwrap()
 }
 
 async fn there_and_back(server: Option<Server>) {
@@ -207,7 +211,7 @@ async fn interrupted(server: Option<Server>) {
 }
 
 async fn interrupted_with(server: Option<Server>, count: u64, bytes: usize) {
-    let Some(mut server) = server else { return };
+    let Some(mut server) = server.map(Server::behind_a_proxy) else { return };
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     fs::create_dir(at("old")).unwrap();
@@ -217,14 +221,18 @@ async fn interrupted_with(server: Option<Server>, count: u64, bytes: usize) {
     let source = || LocalSource::open(&at("old")).unwrap();
     // Takes seconds, so that it cannot end before the server is lost.
     let limited = Options::default().bandwidth(Bandwidth::Limit(count * bytes as u64 / 4));
-    let first_run = migration(source(), server.sink("tree").await, &at("state"), limited);
+    let (first_run, mut events) = migration(source(), server.sink("tree").await, &at("state"), limited);
     let (progress, stop) = (first_run.progress(), first_run.cancellation());
     let first = tokio::spawn(first_run.run());
     while progress.snapshot().written_bytes < count * bytes as u64 / 8 && !first.is_finished() {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    server.disconnect();
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    let rejected = server.disconnect();
+    // Until the run has noticed, or has ended by itself.
+    tokio::select! {
+        () = rejected.notified() => {}
+        () = async { while events.next().await.is_some() {} } => {}
+    }
     stop.cancel();
     let first = first.await.unwrap();
     server.reconnect();
@@ -255,27 +263,27 @@ async fn large_files_resume_after_a_webdav_server_is_lost() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_migration_resumes_after_an_s3_server_is_lost() {
-    interrupted(or_skip(servers::s3()).map(Server::behind_a_proxy)).await;
+    interrupted(or_skip(servers::s3())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn large_files_resume_after_an_s3_server_is_lost() {
-    interrupted_with(or_skip(servers::s3()).map(Server::behind_a_proxy), 4, 12 << 20).await;
+    interrupted_with(or_skip(servers::s3()), 4, 12 << 20).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_migration_resumes_after_an_azure_server_is_lost() {
-    interrupted(or_skip(servers::azblob()).map(Server::behind_a_proxy)).await;
+    interrupted(or_skip(servers::azblob())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_migration_resumes_after_a_google_server_is_lost() {
-    interrupted(or_skip(servers::gcs()).map(Server::behind_a_proxy)).await;
+    interrupted(or_skip(servers::gcs())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn large_files_resume_after_a_google_server_is_lost() {
-    interrupted_with(or_skip(servers::gcs()).map(Server::behind_a_proxy), 4, 12 << 20).await;
+    interrupted_with(or_skip(servers::gcs()), 4, 12 << 20).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use file_servers::*;
@@ -19,6 +20,7 @@ pub use object_stores::*;
 use proxy::Proxy;
 
 use crate::skip::skip;
+use tokio::sync::Notify;
 use towpath_backend::registry::{Backend as _, ConfigSources, Location, Registry};
 use towpath_backend::{Sink, Source};
 use towpath_opendal::services;
@@ -34,8 +36,10 @@ pub struct Server {
     child: Option<Child>,
     /// What its log says once it serves, where listening is not enough.
     says_when_ready: &'static str,
-    /// In front of a server that would lose its data if it were killed.
+    /// In front of a server that a test disconnects.
     proxy: Option<Proxy>,
+    /// Whether it loses its data when it is killed.
+    is_in_memory: bool,
     /// What the tests' trees lie in: `s3://bucket`.
     url: String,
     /// What follows it: `?option=value`.
@@ -56,7 +60,7 @@ impl Server {
         let (folder, command) = (tempfile::tempdir().unwrap(), Box::new(command));
         let (url, query, environment) = (String::new(), String::new(), BTreeMap::new());
         let (child, proxy, says_when_ready) = (None, None, "");
-        Self { folder, port, command, child, says_when_ready, proxy, url, query, environment }
+        Self { folder, port, command, child, says_when_ready, proxy, is_in_memory: false, url, query, environment }
     }
 
     fn started(mut self) -> Self {
@@ -86,30 +90,41 @@ impl Server {
         }
     }
 
-    /// Reaches it through a proxy that can be cut: moto has everything in memory, and azurite much.
+    /// Reaches it through a proxy, so that a test can disconnect it.
     pub fn behind_a_proxy(mut self) -> Self {
         let proxy = Proxy::to(self.port);
-        for value in self.environment.values_mut() {
-            *value = value.replace(&self.port.to_string(), &proxy.port().to_string());
+        for value in self.environment.values_mut().chain([&mut self.url]) {
+            *value = value.replace(&format!(":{}", self.port), &format!(":{}", proxy.port()));
         }
         self.proxy = Some(proxy);
         self
     }
 
-    /// From now on it cannot be reached, and all connections end.
-    pub fn disconnect(&mut self) {
-        match &self.proxy {
-            Some(proxy) => proxy.cut(),
-            None => self.kill(),
+    /// From now on it cannot be reached, and all connections end. Notifies when a client tries to connect again.
+    pub fn disconnect(&mut self) -> Arc<Notify> {
+        let proxy = self.proxy.as_ref().expect("is behind a proxy");
+        proxy.cut();
+        let rejected = proxy.rejected();
+        if !self.is_in_memory {
+            self.kill();
         }
+        rejected
     }
 
     /// It can be reached again, and has what it stored.
     pub fn reconnect(&mut self) {
-        match &self.proxy {
-            Some(proxy) => proxy.restore(),
-            None => self.restart(),
+        if !self.is_in_memory {
+            self.restart();
         }
+        if let Some(proxy) = &self.proxy {
+            proxy.restore();
+        }
+    }
+
+    /// A server that loses its data when it is killed.
+    fn in_memory(mut self) -> Self {
+        self.is_in_memory = true;
+        self
     }
 
     fn with(mut self, url: String, environment: &[(&str, &str)]) -> Self {

@@ -16,7 +16,7 @@ pub fn s3() -> Result<Server, String> {
     });
     let endpoint = format!("http://{}", server.address());
     assert!(request(&server.address(), "PUT", "/bucket", &[]).starts_with("HTTP/1.1 200"));
-    Ok(server.with(
+    Ok(server.in_memory().with(
         "s3://bucket".to_owned(),
         &[
             ("AWS_ENDPOINT_URL", &endpoint),
@@ -36,7 +36,7 @@ pub fn gcs() -> Result<Server, String> {
         command
     });
     let endpoint = format!("http://{}", server.address());
-    let mut server = server.with("gcs://bucket".to_owned(), &[("STORAGE_EMULATOR_HOST", &endpoint)]);
+    let mut server = server.in_memory().with("gcs://bucket".to_owned(), &[("STORAGE_EMULATOR_HOST", &endpoint)]);
     server.query = "?anonymous=true".to_owned();
     Ok(server)
 }
@@ -61,7 +61,8 @@ pub fn azblob() -> Result<Server, String> {
     let created =
         Command::new(python).args(["-c", script, &endpoint, AZURITE_ACCOUNT, AZURITE_KEY, "container"]).status();
     assert!(created.unwrap().success());
-    Ok(server.with(
+    // Much of it is in memory.
+    Ok(server.in_memory().with(
         "azblob://container".to_owned(),
         &[
             ("AZURE_STORAGE_ENDPOINT", &endpoint),

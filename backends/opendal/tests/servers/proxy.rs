@@ -5,10 +5,13 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use tokio::sync::Notify;
+
 /// Relays connections to a port of its own.
 pub struct Proxy {
     port: u16,
     state: Arc<Mutex<State>>,
+    rejected: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -22,11 +25,17 @@ impl Proxy {
     pub fn to(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let state = Arc::new(Mutex::new(State::default()));
-        let proxy = Self { port: listener.local_addr().unwrap().port(), state: Arc::clone(&state) };
+        let rejected = Arc::new(Notify::new());
+        let proxy = Self {
+            port: listener.local_addr().unwrap().port(),
+            state: Arc::clone(&state),
+            rejected: Arc::clone(&rejected),
+        };
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let mut state = state.lock().unwrap();
                 if state.is_cut {
+                    rejected.notify_one();
                     continue;
                 }
                 let Ok(server) = TcpStream::connect(("127.0.0.1", port)) else { continue };
@@ -41,6 +50,11 @@ impl Proxy {
 
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Notified when a client tries to connect while the proxy is cut.
+    pub fn rejected(&self) -> Arc<Notify> {
+        Arc::clone(&self.rejected)
     }
 
     pub fn cut(&self) {

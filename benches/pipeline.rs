@@ -26,7 +26,7 @@ fn source(files: usize, size_bytes: u64) -> MockSource {
     source.expect_identity().returning(|| Ok(Identity::new("source")));
     source.expect_metadata().returning(|_| Ok(Metadata { kind: Kind::Dir, ..METADATA }));
     source.expect_read_dir().returning(move |_, _| {
-        Ok(page((0..files).map(|n| Entry { name: n.to_string().into_bytes(), metadata }).collect()))
+        Ok(page((0..files).map(|n| Entry::new(n.to_string().into_bytes(), metadata)).collect()))
     });
     source.expect_open().returning(move |_, _| {
         let mut reader = MockFileReader::new();

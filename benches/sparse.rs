@@ -55,7 +55,7 @@ fn source() -> MockSource {
     source.expect_locate().return_const(None);
     source.expect_identity().returning(|| Ok(Identity::new("source")));
     source.expect_metadata().returning(|_| Ok(DIR));
-    source.expect_read_dir().returning(|_, _| Ok(page(vec![Entry { name: b"sparse".to_vec(), metadata: FILE }])));
+    source.expect_read_dir().returning(|_, _| Ok(page(vec![Entry::new(b"sparse".to_vec(), FILE)])));
     source.expect_open().returning(|_, _| Ok(Box::new(Sparse)));
     source
 }

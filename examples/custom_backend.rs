@@ -83,7 +83,7 @@ impl Tree for Tar {
         self.find("list", dir)?;
         let inside = self.members.iter().filter(|(path, _)| path.parent().as_ref() == Some(dir));
         let name = |path: &RelPath| path.name().unwrap_or_default().to_vec();
-        let entries: Vec<_> = inside.map(|(path, found)| Entry { name: name(path), metadata: found.0 }).collect();
+        let entries: Vec<_> = inside.map(|(path, found)| Entry::new(name(path), found.0)).collect();
         let pages: Vec<_> = entries.chunks(1000).map(|page| Ok(page.to_vec())).collect();
         Ok(Box::pin(tokio_stream::iter(pages)))
     }

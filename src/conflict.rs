@@ -63,7 +63,9 @@ pub(crate) async fn remove_other_kind(session: &Session, path: &RelPath, kind: K
             let cause = format!("a {} has this name; remove it", found.kind);
             remove(session, path, &found, BackendError::new(ErrorKind::AlreadyExists, "replace", path, cause)).await
         }
-        _ => Ok(()),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -264,7 +264,7 @@ async fn other_names_of_a_file_with_long_holes_are_linked_to_it() {
         source.expect_identity().returning(|| Ok(towpath_backend::Identity::new("old")));
         source.expect_metadata().returning(move |at| Ok(if at.is_root() { metadata(Kind::Dir, 0) } else { linked }));
         source.expect_read_dir().returning(move |_, _| {
-            let entry = |name: &str| Entry { name: name.into(), metadata: linked };
+            let entry = |name: &str| Entry::new(name, linked);
             Ok(Box::pin(tokio_stream::iter([Ok(vec![entry("one"), entry("two")])])))
         });
         source.expect_open().returning(move |_, _| {

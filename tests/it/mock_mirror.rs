@@ -15,7 +15,7 @@ fn mirrored() -> Options {
 }
 
 fn entry(name: &str, kind: Kind) -> Entry {
-    Entry { name: name.as_bytes().to_vec(), metadata: metadata(kind, 0) }
+    Entry::new(name.as_bytes().to_vec(), metadata(kind, 0))
 }
 
 fn page(entries: Vec<Entry>) -> Result<EntryStream> {
@@ -28,7 +28,7 @@ fn dir(inode: u64) -> Metadata {
 }
 
 fn dir_entry(name: &str, inode: u64) -> Entry {
-    Entry { name: name.as_bytes().to_vec(), metadata: dir(inode) }
+    Entry::new(name.as_bytes().to_vec(), dir(inode))
 }
 
 /// A source with a file `keep` in its root and in `a` and `b`.

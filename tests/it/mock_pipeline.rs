@@ -122,7 +122,7 @@ async fn missing_directories_are_created_and_the_file_is_retried() {
     source.expect_identity().returning(|| Ok(towpath_backend::Identity::new("old")));
     source.expect_read_dir().returning(|dir, _| {
         let (name, kind) = if dir.is_root() { (b"d", Kind::Dir) } else { (b"a", Kind::File) };
-        let entry = towpath_backend::Entry { name: name.to_vec(), metadata: metadata(kind, 10) };
+        let entry = towpath_backend::Entry::new(name.to_vec(), metadata(kind, 10));
         Ok(Box::pin(tokio_stream::iter([Ok(vec![entry])])))
     });
     let noted = Arc::clone(&calls);
@@ -179,7 +179,7 @@ async fn a_source_that_became_another_tree_does_not_make_files_vanish() {
         Ok(towpath_backend::Identity::new(tree))
     });
     source.expect_read_dir().returning(|_, _| {
-        let entry = towpath_backend::Entry { name: b"a".to_vec(), metadata: metadata(Kind::File, 10) };
+        let entry = towpath_backend::Entry::new(b"a".to_vec(), metadata(Kind::File, 10));
         Ok(Box::pin(tokio_stream::iter([Ok(vec![entry])])))
     });
     source.expect_open().returning(|at, _| Err(error(ErrorKind::NotFound, "open", at)));
@@ -220,7 +220,7 @@ async fn an_unreadable_directory_is_reported_and_the_rest_is_copied() {
         if !dir.is_root() {
             return Err(error(ErrorKind::PermissionDenied, "list", dir));
         }
-        let entry = |name: &[u8], kind| towpath_backend::Entry { name: name.to_vec(), metadata: metadata(kind, 10) };
+        let entry = |name: &[u8], kind| towpath_backend::Entry::new(name.to_vec(), metadata(kind, 10));
         Ok(Box::pin(tokio_stream::iter([Ok(vec![entry(b"a", Kind::File), entry(b"secret", Kind::Dir)])])))
     });
     let noted = Arc::clone(&calls);

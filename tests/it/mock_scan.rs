@@ -13,7 +13,7 @@ use towpath_backend::{
 use crate::mocks::*;
 
 fn entry(name: &[u8], kind: Kind) -> Entry {
-    Entry { name: name.to_vec(), metadata: metadata(kind, 10) }
+    Entry::new(name.to_vec(), metadata(kind, 10))
 }
 
 fn page(entries: Vec<Entry>) -> Result<EntryStream> {
@@ -89,7 +89,7 @@ async fn an_entry_of_unknown_type_is_not_a_special_file() {
     let bench = Bench::new(Options::default());
     let other = |name: &[u8], size_bytes, permissions| {
         let metadata = towpath_backend::Metadata { permissions, ..metadata(Kind::Other, size_bytes) };
-        Entry { metadata, ..entry(name, Kind::Other) }
+        Entry::new(name, metadata)
     };
     let list = move |_: &RelPath| {
         page(vec![other(b"fifo", 0, Some(0o600)), other(b"unknown", 0, None), other(b"has-content", 7, Some(0o600))])
@@ -201,7 +201,7 @@ async fn a_sink_that_rounds_times_is_in_sync_and_a_second_run_sends_nothing() {
     let mut sink = empty_sink_of(coarse);
     sink.expect_read_dir().returning(move |_, _| {
         let metadata = towpath_backend::Metadata { modified: rounded, ..metadata(Kind::File, 10) };
-        page(vec![Entry { name: b"file".to_vec(), metadata }])
+        page(vec![Entry::new(b"file".to_vec(), metadata)])
     });
     sink.expect_create().never();
     bench.options = Options::default();

@@ -19,6 +19,7 @@
 //! - `mock`: `mock`, mockall mocks of the traits, for tests of code that uses them;
 //! - `conformance`: `conformance`, the suite that every backend must pass.
 
+mod entry;
 mod error;
 pub mod ext;
 mod forward;
@@ -40,9 +41,10 @@ pub mod layer;
 #[cfg(feature = "mock")]
 pub mod mock;
 
+pub use entry::Entry;
 pub use error::{Error, ErrorKind, Result};
 pub use identity::{Identity, TreeDifference};
-pub use metadata::{Attributes, Entry, FileId, Kind, Metadata, Owner, Times, Timestamp, Xattr};
+pub use metadata::{Attributes, FileId, Kind, Metadata, Owner, Times, Timestamp, Xattr};
 pub use names::{ByteSet, NameRules};
 pub use pacing::{Pacing, ReadOptions, WriteOptions};
 pub use path::{InvalidPath, RelPath};

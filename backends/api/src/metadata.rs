@@ -237,15 +237,6 @@ pub struct Xattr {
     pub value: Vec<u8>,
 }
 
-/// One name in a directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// The name: one path component, any bytes but `/` and NUL.
-    pub name: Vec<u8>,
-    /// What it is.
-    pub metadata: Metadata,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

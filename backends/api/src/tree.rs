@@ -6,9 +6,10 @@ use std::pin::Pin;
 use async_trait::async_trait;
 use futures_core::Stream;
 
+use crate::entry::Entry;
 use crate::error::Result;
 use crate::identity::Identity;
-use crate::metadata::{Entry, Metadata};
+use crate::metadata::Metadata;
 use crate::names::NameRules;
 use crate::pacing::ReadOptions;
 use crate::path::RelPath;

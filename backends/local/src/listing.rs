@@ -99,13 +99,13 @@ fn stat_entry(dir: impl AsFd, name: &CStr, path: &RelPath) -> Result<Option<Entr
         found = statx(&dir, name, NO_FOLLOW, STATX);
     }
     match found {
-        Ok(stat) => Ok(Some(Entry { name: name.to_bytes().to_vec(), metadata: metadata_of(&stat) })),
+        Ok(stat) => Ok(Some(Entry::new(name.to_bytes().to_vec(), metadata_of(&stat)))),
         Err(Errno::NOENT) => Ok(None),
         // One damaged name must not prevent listing the others: it gets an unknown type.
-        Err(error) if is_of_one_name(error) => Ok(Some(Entry {
-            name: name.to_bytes().to_vec(),
-            metadata: Metadata::new(Kind::Other, 0, Timestamp::default()),
-        })),
+        Err(error) if is_of_one_name(error) => {
+            let unknown = Metadata::new(Kind::Other, 0, Timestamp::default());
+            Ok(Some(Entry::new(name.to_bytes().to_vec(), unknown)))
+        }
         Err(error) => {
             let at = path.join(name.to_bytes()).unwrap_or_else(|_| path.clone());
             Err(Error::from_io("stat", &at, error.into()))

@@ -29,7 +29,7 @@ impl Listing {
         self.handle.with("list", |store, dir| {
             let names = store.entries(dir)?.page(self.after.as_deref(), PAGE_ENTRIES);
             names
-                .map(|(name, id)| Ok(Entry { name: name.to_vec(), metadata: store.metadata(id)? }))
+                .map(|(name, id)| Ok(Entry::new(name.to_vec(), store.metadata(id)?)))
                 .collect::<std::result::Result<_, Problem>>()
         })
     }

@@ -66,7 +66,7 @@ impl Tree for Archive {
             return Err(Error::new(ErrorKind::NotADirectory, "list", dir, "is a file"));
         }
         let inside = self.entries.iter().filter(|(path, _)| path.parent().as_ref() == Some(dir));
-        let entry = |path: &RelPath, metadata| Entry { name: path.name().unwrap_or_default().to_vec(), metadata };
+        let entry = |path: &RelPath, metadata| Entry::new(path.name().unwrap_or_default().to_vec(), metadata);
         let entries: Vec<_> = inside.map(|(path, (metadata, _))| entry(path, *metadata)).collect();
         let pages: Vec<_> = entries.chunks(1000).map(|page| Ok(page.to_vec())).collect();
         Ok(Box::pin(tokio_stream::iter(pages)))

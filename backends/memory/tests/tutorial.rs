@@ -87,7 +87,7 @@ impl Tree for Shelf {
         let entries: Vec<_> = items
             .iter()
             .filter(|(path, _)| path.parent().as_ref() == Some(dir))
-            .map(|(path, item)| Entry { name: path.name().unwrap_or_default().to_vec(), metadata: item.metadata() })
+            .map(|(path, item)| Entry::new(path.name().unwrap_or_default().to_vec(), item.metadata()))
             .collect();
         let pages: Vec<_> = entries.chunks(1000).map(|page| Ok(page.to_vec())).collect();
         Ok(Box::pin(tokio_stream::iter(pages)))

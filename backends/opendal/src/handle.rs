@@ -9,7 +9,8 @@ use towpath_backend::{ByteSet, Hints, Identity, Kind, Metadata, Pacing, Timestam
 
 use crate::http::Outgoing;
 use crate::names::Keys;
-use crate::{http, mtime, part_size};
+use crate::stubs::is_stub;
+use crate::{http, mtime, part_size, raw_keys};
 
 /// The largest file where all of it travels in one request, from memory.
 pub(crate) const MOST_AT_ONCE_BYTES: usize = 512 << 20;
@@ -129,7 +130,9 @@ impl OpendalTree {
     #[must_use]
     pub fn paced(self) -> Self {
         let outgoing = Outgoing::default();
-        let context = self.operator.base_context().with_http_transport(http::client(outgoing.clone()));
+        let client = http::client(outgoing.clone());
+        let client = if self.has_directories() { client } else { raw_keys::visible(client) };
+        let context = self.operator.base_context().with_http_transport(client);
         let operator = self.operator.clone().with_context(context.clone());
         let paced = self.with(|shared| {
             shared.outgoing = Some(outgoing);
@@ -222,6 +225,9 @@ impl OpendalTree {
         if theirs.mode() == EntryMode::Unknown {
             // Neither file nor directory: a special file, or a link to nowhere. It is reported, not read.
             return Metadata::new(Kind::Other, theirs.content_length(), stored.unwrap_or_default());
+        }
+        if !self.has_directories() && is_stub(theirs) {
+            return Metadata::new(Kind::Dir, 0, Timestamp::default());
         }
         if theirs.mode() == EntryMode::DIR {
             let modified = stored.filter(|_| self.shared.lists_dir_times);

@@ -40,6 +40,7 @@ mod markers;
 mod mtime;
 mod names;
 mod part_size;
+mod raw_keys;
 #[cfg_attr(not(feature = "all-backends"), allow(dead_code, unused_imports, reason = "each service uses a part"))]
 pub mod services;
 #[cfg(feature = "sftp")]
@@ -49,6 +50,7 @@ mod source;
 mod spacing;
 mod stat;
 mod streams;
+mod stubs;
 mod tree;
 mod writer;
 

@@ -1,16 +1,19 @@
 //! Listings: pages of entries, with the mtimes that only a stat of each object shows.
 
-use std::collections::BTreeSet;
+mod pairs;
+mod unnameable;
 
 use opendal::{EntryMode, Lister};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
-use towpath_backend::{Entry, EntryStream, Error, ErrorKind, RelPath, Result};
+use towpath_backend::{Entry, EntryStream, Error, ErrorKind, Kind, Metadata, RelPath, Result, Timestamp};
 
-use crate::error;
 use crate::handle::OpendalTree;
+use crate::{error, stat, stubs};
+use pairs::{Named, Pairs};
+use unnameable::{Below, is_unnameable};
 
 /// Entries of one page.
 const PAGE_ENTRIES: usize = 1000;
@@ -23,9 +26,17 @@ const WAITING_PAGES: usize = 1;
 pub(crate) async fn open(tree: &OpendalTree, dir: &RelPath) -> Result<EntryStream> {
     let key = tree.keys().directory("list", dir)?;
     let lister = tree.operator.lister(&key).await.map_err(|problem| error::of("list", dir, &problem))?;
-    let (seen_itself, names) = (false, Names::default());
-    let mut listing =
-        Listing { tree: tree.clone(), dir: dir.clone(), prefix: prefix_of(&key), lister, seen_itself, names };
+    let mut listing = Listing {
+        tree: tree.clone(),
+        dir: dir.clone(),
+        prefix: prefix_of(&key),
+        lister,
+        is_at_end: false,
+        seen_itself: false,
+        pairs: Pairs::default(),
+        unnameable: Vec::new(),
+        below: None,
+    };
     let first = match listing.page().await {
         Ok(page) => page,
         Err(problem) => match tree.or_absent(problem, Some(dir.clone())).await {
@@ -41,7 +52,15 @@ pub(crate) async fn open(tree: &OpendalTree, dir: &RelPath) -> Result<EntryStrea
         {
             Ok(Box::pin(tokio_stream::empty()))
         } else {
-            Err(listing.absent().await)
+            match tree.stat_file("list", dir).await {
+                // The stub of an empty directory.
+                Ok(found) if found.kind == Kind::Dir => Ok(Box::pin(tokio_stream::empty())),
+                Ok(_) => {
+                    let cause = "is an object, and nothing is below it";
+                    Err(Error::new(ErrorKind::NotADirectory, "list", dir, cause))
+                }
+                Err(error) => Err(error),
+            }
         };
     };
     let (pages, receiver) = mpsc::channel(WAITING_PAGES + 1);
@@ -93,108 +112,159 @@ struct Listing {
     dir: RelPath,
     prefix: String,
     lister: Lister,
+    is_at_end: bool,
     /// Whether the directory is an object itself.
     seen_itself: bool,
-    names: Names,
-}
-
-/// The names of the last page, and those before that may come again.
-#[derive(Debug, Default)]
-struct Names(BTreeSet<String>);
-
-impl Names {
-    /// Adds a page; returns a name that came twice.
-    ///
-    /// Keys come in their order: between `a` and `a/b` lie only such as begin with `a`, so that
-    /// names that none of a page begins with are done.
-    fn add<'a>(&mut self, page: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-        let mut names = BTreeSet::new();
-        for name in page {
-            if self.0.contains(name) || !names.insert(name.to_owned()) {
-                return Some(name);
-            }
-        }
-        let goes_on = |name: &String| names.range(name.clone()..).next().is_some_and(|next| next.starts_with(name));
-        self.0.retain(goes_on);
-        self.0.append(&mut names);
-        None
-    }
+    pairs: Pairs<opendal::Metadata>,
+    /// Prefixes that no path can express, whose keys are not reported yet.
+    unnameable: Vec<String>,
+    below: Option<Below>,
 }
 
 impl Listing {
     /// The next page; `None` at the end.
     async fn page(&mut self) -> Result<Option<Vec<Entry>>> {
-        let mut page = Vec::new();
-        while page.len() < PAGE_ENTRIES {
-            let Some(found) = self.lister.next().await else { break };
-            let found = found.map_err(|problem| error::of("list", &self.dir, &problem))?;
-            let Some(name) = found.path().strip_prefix(&self.prefix) else { continue };
-            let name = name.trim_end_matches('/').to_owned();
-            if name.is_empty() || name == "." {
-                self.seen_itself = true;
-                continue;
+        let (mut named, mut entries) = (Vec::new(), Vec::new());
+        while named.len() + entries.len() < PAGE_ENTRIES {
+            if let Some(next) = self.pairs.pop() {
+                named.push(next);
+            } else if self.is_at_end {
+                self.report_below(&mut entries).await?;
+                break;
+            } else {
+                self.read_next(&mut entries).await?;
             }
-            page.push((name, found.into_parts().1));
         }
-        if page.is_empty() {
+        if named.is_empty() && entries.is_empty() {
             return Ok(None);
         }
-        self.check_names(&page)?;
-        self.stat_all(page).await.map(Some)
+        self.describe(named, &mut entries).await?;
+        Ok(Some(entries))
     }
 
-    /// A key and one that goes on with a slash are a file and a directory of one name: there
-    /// is no tree with both.
-    fn check_names(&mut self, page: &[(String, opendal::Metadata)]) -> Result<()> {
-        let Some(name) = self.names.add(page.iter().map(|(name, _)| name.as_str())) else { return Ok(()) };
-        let cause =
-            format!("there are an object {name:?} and objects below {name:?}/, and a tree holds only one of a name");
-        Err(Error::new(ErrorKind::Other, "list", &self.dir, cause))
+    /// Reads an entry of the listing.
+    async fn read_next(&mut self, entries: &mut Vec<Entry>) -> Result<()> {
+        let Some(found) = self.lister.next().await else {
+            self.is_at_end = true;
+            self.pairs.end();
+            return Ok(());
+        };
+        let found = found.map_err(|problem| error::of("list", &self.dir, &problem))?;
+        let Some(listed) = found.path().strip_prefix(&self.prefix) else {
+            let cause = format!("the server lists {:?}, which is not below it", found.path());
+            return Err(Error::new(ErrorKind::Other, "list", &self.dir, cause));
+        };
+        let (name, is_dir) = (listed.trim_end_matches('/').to_owned(), listed.ends_with('/'));
+        let has_directories = self.tree.has_directories();
+        let stub =
+            if has_directories || is_dir { None } else { stubs::of_hadoop(&name, found.metadata().content_length()) };
+        if name.is_empty() || has_directories && name == "." {
+            self.seen_itself = true;
+        } else if !has_directories && is_unnameable(&name) {
+            let key = found.path().to_owned();
+            if is_dir { self.unnameable.push(key) } else { entries.push(unnameable::entry(&key)) }
+        } else if let Some(dir) = stub {
+            self.pairs.add(dir.to_owned(), true, opendal::MetadataBuilder::dir().build());
+        } else {
+            let theirs = found.into_parts().1;
+            self.pairs.add(name, theirs.mode() == EntryMode::DIR, theirs);
+        }
+        Ok(())
     }
 
-    /// Finds out the mtimes that listings do not show.
-    async fn stat_all(&self, page: Vec<(String, opendal::Metadata)>) -> Result<Vec<Entry>> {
-        let mut entries = Vec::with_capacity(page.len());
+    /// Adds the keys below prefixes that no path can express.
+    async fn report_below(&mut self, entries: &mut Vec<Entry>) -> Result<()> {
+        let failed = |dir: &RelPath, problem: &opendal::Error| error::of("list", dir, problem);
+        while entries.len() < PAGE_ENTRIES {
+            if self.below.is_none() {
+                let Some(prefix) = self.unnameable.pop() else { return Ok(()) };
+                let dir = if self.prefix.is_empty() { "/" } else { self.prefix.as_str() };
+                let below = Below::open(&self.tree.operator, dir, prefix).await;
+                self.below = Some(below.map_err(|problem| failed(&self.dir, &problem))?);
+            }
+            let Some(below) = &mut self.below else { return Ok(()) };
+            let keys = below.next_keys(PAGE_ENTRIES - entries.len()).await;
+            let keys = keys.map_err(|problem| failed(&self.dir, &problem))?;
+            if keys.is_empty() {
+                self.below = None;
+            }
+            entries.extend(keys.iter().map(|key| unnameable::entry(key)));
+        }
+        Ok(())
+    }
+
+    /// Adds the entries of names, with the mtimes that listings do not show.
+    async fn describe(&self, names: Vec<Named<opendal::Metadata>>, entries: &mut Vec<Entry>) -> Result<()> {
         let mut stats = JoinSet::new();
-        for (name, theirs) in page {
-            let is_complete =
-                !self.tree.keeps_mtime() || theirs.mode() == EntryMode::DIR || theirs.user_metadata().is_some();
-            let path = self.dir.join(&name).ok().filter(|path| self.tree.keys().file("stat", path).is_ok());
-            // What OpenDAL would take for another object is listed, so that opening it reports that.
-            let (false, Some(path)) = (is_complete, path) else {
-                entries.push(Entry { name: name.into_bytes(), metadata: self.tree.metadata_of(&theirs) });
-                continue;
+        for named in names {
+            let (name, has_dir) = match named {
+                Named::Dir(name, theirs) => {
+                    entries.push(Entry::new(name, self.tree.metadata_of(&theirs)));
+                    continue;
+                }
+                Named::File(name, theirs) if self.is_complete(&name, &theirs) => {
+                    entries.push(Entry::new(name, self.tree.metadata_of(&theirs)));
+                    continue;
+                }
+                Named::Both(name, theirs) if theirs.content_length() > 0 => {
+                    entries.push(both(&self.dir, &name));
+                    continue;
+                }
+                Named::File(name, _) => (name, false),
+                Named::Both(name, _) => (name, true),
             };
             if stats.len() >= STATS_AT_ONCE {
                 entries.extend(joined(stats.join_next().await, &self.dir)?);
             }
-            let tree = self.tree.clone();
+            let (tree, dir) = (self.tree.clone(), self.dir.clone());
             stats.spawn(async move {
-                match tree.stat_file("stat", &path).await {
-                    Ok(metadata) => Ok(Some(Entry { name: name.into_bytes(), metadata })),
-                    // It went in between.
-                    Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-                    Err(error) => Err(error),
-                }
+                if has_dir { stub_or_both(&tree, &dir, name).await } else { stat(&tree, &dir, name).await }
             });
         }
         while !stats.is_empty() {
             entries.extend(joined(stats.join_next().await, &self.dir)?);
         }
-        Ok(entries)
+        Ok(())
     }
 
-    /// Why nothing was listed.
-    async fn absent(&self) -> Error {
-        match self.tree.stat_file("list", &self.dir).await {
-            Ok(_) => Error::new(ErrorKind::NotADirectory, "list", &self.dir, "is an object, and nothing is below it"),
-            Err(error) => error,
-        }
+    /// Whether a listing shows all that is known of a file. What OpenDAL would take for another object is listed as it
+    /// is, so that opening it reports that.
+    fn is_complete(&self, name: &str, theirs: &opendal::Metadata) -> bool {
+        let can_be_asked = self.dir.join(name).is_ok_and(|path| self.tree.keys().file("stat", &path).is_ok());
+        !self.tree.keeps_mtime() || theirs.user_metadata().is_some() || !can_be_asked
     }
 }
 
 /// The result of a stat.
 type Stat = std::result::Result<Result<Option<Entry>>, tokio::task::JoinError>;
+
+/// The entry of an object; `None` if it was deleted meanwhile.
+async fn stat(tree: &OpendalTree, dir: &RelPath, name: String) -> Result<Option<Entry>> {
+    let path = dir.join(&name).map_err(|error| Error::new(ErrorKind::InvalidName, "list", dir, error))?;
+    match tree.stat_file("stat", &path).await {
+        Ok(metadata) => Ok(Some(Entry::new(name, metadata))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        // The server cannot answer at all, or not now: so it is with the other entries.
+        Err(error) if error.is_temporary() || error.kind() == ErrorKind::Unavailable => Err(error),
+        Err(error) => Ok(Some(Entry::unreadable(name, error))),
+    }
+}
+
+/// The entry of an empty object with objects below it: a directory, if it is the stub of one in a hierarchical
+/// namespace of Azure.
+async fn stub_or_both(tree: &OpendalTree, dir: &RelPath, name: String) -> Result<Option<Entry>> {
+    let path = dir.join(&name).map_err(|error| Error::new(ErrorKind::InvalidName, "list", dir, error))?;
+    Ok(Some(match tree.is_directory_stub(&path).await? {
+        true => Entry::new(name, Metadata::new(Kind::Dir, 0, Timestamp::default())),
+        false => both(dir, &name),
+    }))
+}
+
+/// The entry of a name that is both an object and a directory.
+fn both(dir: &RelPath, name: &str) -> Entry {
+    let path = dir.join(name).unwrap_or_else(|_| dir.clone());
+    Entry::unreadable(name, Error::new(ErrorKind::Other, "list", &path, stat::IS_BOTH))
+}
 
 fn joined(stat: Option<Stat>, dir: &RelPath) -> Result<Option<Entry>> {
     match stat {
@@ -207,19 +277,6 @@ fn joined(stat: Option<Stat>, dir: &RelPath) -> Result<Option<Entry>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_that_comes_again_pages_later_is_noticed_and_few_are_kept() {
-        let mut names = Names::default();
-        assert_eq!(names.add(["a", "a!", "b"].into_iter()), None);
-        for page in 0..100 {
-            let page: Vec<_> = (0..10).map(|number| format!("a!{page}-{number}")).collect();
-            assert_eq!(names.add(page.iter().map(String::as_str)), None);
-            assert!(names.0.len() <= 12, "{names:?}");
-        }
-        assert_eq!(names.add(["a"].into_iter()), Some("a"));
-        assert_eq!(Names::default().add(["c", "d", "c"].into_iter()), Some("c"), "within a page");
-    }
 
     #[tokio::test]
     async fn a_listing_whose_client_panics_ends_with_an_error() {

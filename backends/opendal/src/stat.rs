@@ -2,12 +2,34 @@
 
 use opendal::options::ListOptions;
 use tokio_stream::StreamExt as _;
-use towpath_backend::{Error, ErrorKind, Metadata, RelPath, Result};
+use towpath_backend::{Error, ErrorKind, Kind, Metadata, RelPath, Result};
 
 use crate::error;
 use crate::handle::OpendalTree;
+use crate::stubs::is_stub;
+
+/// Why a name cannot be a file or directory.
+pub(crate) const IS_BOTH: &str =
+    "there are an object of this name and objects below it, and a tree holds only one of a name: rename one";
 
 impl OpendalTree {
+    /// Whether the object of this name, if it is not an empty stub, has objects below it.
+    pub(crate) async fn is_both(&self, operation: &'static str, path: &RelPath, found: &Metadata) -> Result<bool> {
+        Ok(!self.has_directories() && found.kind == Kind::File && self.is_directory(operation, path).await?)
+    }
+
+    /// Whether the object of this name is the stub of a directory: empty, and marked as a folder, as Azure shows those
+    /// of a hierarchical namespace.
+    pub(crate) async fn is_directory_stub(&self, path: &RelPath) -> Result<bool> {
+        const OPERATION: &str = "stat";
+        let key = self.keys().file(OPERATION, path)?;
+        match self.operator.stat(&key).await {
+            Ok(found) => Ok(is_stub(&found)),
+            Err(problem) if problem.kind() == opendal::ErrorKind::NotFound => Ok(true),
+            Err(problem) => Err(error::of(OPERATION, path, &problem)),
+        }
+    }
+
     /// The object of this name, if it is a file.
     pub(crate) async fn stat_file(&self, operation: &'static str, path: &RelPath) -> Result<Metadata> {
         let key = self.keys().file(operation, path)?;

@@ -7,6 +7,7 @@ use towpath_backend::{
 
 use crate::handle::OpendalTree;
 use crate::listing;
+use crate::stat::IS_BOTH;
 
 #[async_trait]
 impl Tree for OpendalTree {
@@ -46,6 +47,9 @@ impl Tree for OpendalTree {
         if !path.is_root() {
             match self.stat_file(OPERATION, path).await {
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Ok(found) if self.is_both(OPERATION, path, &found).await? => {
+                    return Err(Error::new(ErrorKind::Other, OPERATION, path, IS_BOTH));
+                }
                 result => return result,
             }
         }

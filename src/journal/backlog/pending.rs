@@ -174,6 +174,15 @@ impl Journal {
         self.call_long(move |db| db.pending_page(work, attempt, sizes, &range, rows)).await
     }
 
+    /// Whether the last scan saw a directory at this path in the sink.
+    pub(crate) async fn has_sink_dir(&self, path: RelPath) -> Result<bool> {
+        self.call(move |db| {
+            let sql = "SELECT 1 FROM dir WHERE path = ?1 AND sink_scan = (SELECT max(id) FROM scan)";
+            db.exists(sql, [Name::of(&path)])
+        })
+        .await
+    }
+
     /// Whether an attempt has any pending `work`.
     pub(crate) async fn has_work(&self, work: Work, attempt: u32) -> Result<bool> {
         Ok(!self.pending_page(work, attempt, Sizes::All, RowRange::all(), 1).await?.is_empty())

@@ -39,7 +39,7 @@ impl Walk {
             self.report_reserved(path).await;
             return Ok(None);
         }
-        let Entry { name, mut metadata } = entry;
+        let Entry { name, mut metadata, .. } = entry;
         if is_unknown(&metadata) {
             match self.stat_unknown(dir, path, metadata).await? {
                 Unknown::Found(found) => metadata = found,

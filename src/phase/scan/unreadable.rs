@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
-use towpath_backend::{Error as BackendError, ErrorKind, Kind, Metadata, RelPath};
+use towpath_backend::{Error as BackendError, ErrorKind, Kind, Metadata, RelPath, Timestamp};
 
 use super::queue::WalkDir;
 use super::walk::Walk;
 use crate::absence;
 use crate::error::{Error, GuardRefusal, Result, TreeFailure, UnreadableError};
 use crate::event::Side;
-use crate::journal::Role;
+use crate::journal::{Listed, Role};
 use crate::reporter::Record;
 
 /// What a stat says of a name whose listing did not say its kind.
@@ -24,6 +24,16 @@ pub(super) enum Unknown {
 /// Whether a listing only says that there is something.
 pub(super) fn is_unknown(metadata: &Metadata) -> bool {
     metadata.kind == Kind::Other && metadata.permissions.is_none()
+}
+
+/// The path in the walk of what the tree knows as `read_path`: a directory may be reached through a symlink.
+fn walked_path(dir: &WalkDir, read_path: &RelPath) -> RelPath {
+    let below = read_path.as_bytes().strip_prefix(dir.read_path().as_bytes());
+    let rest = below.and_then(|below| if dir.read_path().is_root() { Some(below) } else { below.strip_prefix(b"/") });
+    let path = rest
+        .and_then(|rest| RelPath::new(rest).ok())
+        .and_then(|rest| rest.components().try_fold(dir.path.clone(), |path, name| path.join(name).ok()));
+    path.unwrap_or_else(|| read_path.clone())
 }
 
 impl Walk {
@@ -44,6 +54,25 @@ impl Walk {
                 Ok(Unknown::Unreadable)
             }
         }
+    }
+
+    /// An entry that its tree lists and cannot describe or reach. Nothing is concluded about its path. `None`: no name of
+    /// the directory stands for it, or the filter excludes it.
+    pub(super) async fn unreadable_entry(
+        &self,
+        dir: &WalkDir,
+        name: Vec<u8>,
+        error: Arc<BackendError>,
+    ) -> Result<Option<Listed>> {
+        let path = walked_path(dir, error.path());
+        if self.filter.excludes_with_parents(&path, false) || self.session.reserved_paths[self.side].contains(&path) {
+            return Ok(None);
+        }
+        self.check_tree(&error).await?;
+        self.report_unreadable(&path, error).await?;
+        let has_name = dir.path.join(&name).is_ok_and(|named| named == path);
+        let metadata = Metadata::new(Kind::Other, 0, Timestamp::default());
+        Ok(has_name.then(|| Listed { name, metadata, role: self.role_of_unreadable() }))
     }
 
     /// At the source its name counts as used, so that nothing with this name is deleted; at the sink it exists.

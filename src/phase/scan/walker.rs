@@ -89,6 +89,10 @@ impl Walk {
         let mut dirs = Vec::new();
         let mut kept = Vec::with_capacity(page.len());
         for entry in page {
+            if let Some(error) = entry.error {
+                kept.extend(self.unreadable_entry(dir, entry.name, error).await?);
+                continue;
+            }
             let Ok(path) = dir.path.join(&entry.name) else {
                 let failure = TreeFailure::InvalidName(entry.name.escape_ascii().to_string());
                 return Err(Error::Tree { side: self.side, root: self.tree().root().to_vec(), failure });

@@ -31,7 +31,7 @@ pub(super) async fn forget(session: &Session, task: &Task) -> Step<()> {
 type Step<T> = std::result::Result<T, TransferResult>;
 
 /// The answer of the database. The committer meets the same error.
-fn recorded<T>(task: &Task, result: Result<T>) -> Step<T> {
+pub(super) fn recorded<T>(task: &Task, result: Result<T>) -> Step<T> {
     result.map_err(|error| TransferResult::sink_failed(Error::new(ErrorKind::Other, "record", &task.path, error)))
 }
 

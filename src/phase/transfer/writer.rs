@@ -200,11 +200,21 @@ impl Writing {
         self.complete(times_kept).await.map(Some)
     }
 
-    /// Where directories exist by their content alone, one in the file's place prevents nothing. Both would exist
-    /// then, and no tree has both.
+    /// Where directories exist by their content alone, one with the file's name does not prevent the write. Both would
+    /// exist then, and no tree has both.
     async fn remove_virtual_dir(&mut self) -> Step<()> {
         let session = &self.transfer.session;
-        if self.task.replaces == Replaced::OtherKind && session.sink.capabilities().virtual_directories {
+        if !session.sink.capabilities().virtual_directories {
+            return Ok(());
+        }
+        let has_conflict = match self.task.replaces {
+            Replaced::OtherKind => true,
+            Replaced::Nothing => {
+                in_place::recorded(&self.task, session.journal.has_sink_dir(self.task.path.clone()).await)?
+            }
+            Replaced::SameKind { .. } => false,
+        };
+        if has_conflict {
             conflict::remove_other_kind(session, &self.task.path, self.task.metadata.kind).await?;
         }
         Ok(())

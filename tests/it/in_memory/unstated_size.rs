@@ -49,7 +49,7 @@ impl Tree for WrongSize {
     }
 
     async fn read_dir(&self, _: &RelPath, _: &ReadOptions) -> Result<EntryStream> {
-        let entries = vec![Entry { name: b"file".to_vec(), metadata: self.stated() }];
+        let entries = vec![Entry::new(b"file".to_vec(), self.stated())];
         Ok(Box::pin(tokio_stream::iter([Ok(entries)])))
     }
 

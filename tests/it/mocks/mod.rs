@@ -68,10 +68,8 @@ pub fn listing(files: &[(&str, usize)]) -> MockSource {
     source.expect_metadata().withf(RelPath::is_root).returning(|_| Ok(metadata(Kind::Dir, 0)));
     // After a failed read the engine stats the file, which fails too.
     source.expect_metadata().returning(|at| Err(error(ErrorKind::PermissionDenied, "stat", at)));
-    let entries: Vec<_> = files
-        .iter()
-        .map(|(name, size)| Entry { name: name.as_bytes().to_vec(), metadata: metadata(Kind::File, *size) })
-        .collect();
+    let entries: Vec<_> =
+        files.iter().map(|(name, size)| Entry::new(name.as_bytes().to_vec(), metadata(Kind::File, *size))).collect();
     source.expect_read_dir().returning(move |_, _| Ok(page(entries.clone())));
     source
 }

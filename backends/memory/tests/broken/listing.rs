@@ -41,14 +41,14 @@ pub(crate) async fn list(tree: &Broken, dir: &RelPath, options: &ReadOptions) ->
         (Bug::SinkListsNothing, Ok(_)) if tree.side == Side::Sink => Ok(pages(Vec::new())),
         (Bug::OnePage, Ok(entries)) => Ok(Box::pin(tokio_stream::iter([Ok(entries)]))),
         (Bug::ListsItself, Ok(mut entries)) => {
-            entries.push(Entry { name: b".".to_vec(), metadata: tree.inner.metadata(dir).await? });
+            entries.push(Entry::new(b".".to_vec(), tree.inner.metadata(dir).await?));
             Ok(pages(entries))
         }
         (Bug::ListsDeeper, Ok(mut listed)) => {
             for dir_entry in listed.clone().iter().filter(|entry| entry.metadata.kind == Kind::Dir) {
                 for deeper in entries(&tree.inner, &dir.join(&dir_entry.name).unwrap()).await? {
                     let name = [&dir_entry.name[..], b"/", &deeper.name].concat();
-                    listed.push(Entry { name, ..deeper });
+                    listed.push(Entry::new(name, deeper.metadata));
                 }
             }
             Ok(pages(listed))

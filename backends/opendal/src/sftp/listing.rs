@@ -58,8 +58,7 @@ impl Listing {
                 self.asked = Some(self.ask().await);
             }
             let others = names.into_iter().filter(|name| name.name != b"."[..] && name.name != b".."[..]);
-            self.entries =
-                others.map(|name| Entry { name: name.name.to_vec(), metadata: name.attributes.metadata() }).collect();
+            self.entries = others.map(|name| Entry::new(name.name.to_vec(), name.attributes.metadata())).collect();
         }
         let rest = self.entries.split_off(self.entries.len().min(PAGE_ENTRIES));
         Ok(Some(std::mem::replace(&mut self.entries, rest)))

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use async_trait::async_trait;
@@ -9,7 +10,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use super::from_below::from_below;
-use crate::{Entry, EntryStream, FileReader, FileWriter, Metadata, RelPath, Result, Times};
+use crate::{Entry, EntryStream, Error, FileReader, FileWriter, Metadata, RelPath, Result, Times};
 
 pub(super) struct PrefixedReader {
     inner: Box<dyn FileReader>,
@@ -73,6 +74,16 @@ impl PrefixedPages {
     pub(super) fn new(inner: EntryStream, dir: &RelPath) -> Self {
         Self { inner, dir: dir.clone() }
     }
+
+    fn renamed(&self, mut entry: Entry) -> Entry {
+        entry.error = entry.error.map(|error| {
+            let error = Arc::try_unwrap(error).unwrap_or_else(|shared| {
+                Error::new(shared.kind(), shared.operation(), shared.path(), Arc::clone(&shared))
+            });
+            Arc::new(from_below(&self.dir, error))
+        });
+        entry
+    }
 }
 
 impl Stream for PrefixedPages {
@@ -80,7 +91,12 @@ impl Stream for PrefixedPages {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let page = self.inner.as_mut().poll_next(context);
-        page.map(|page| page.map(|page| page.map_err(|error| from_below(&self.dir, error))))
+        page.map(|page| {
+            page.map(|page| match page {
+                Ok(entries) => Ok(entries.into_iter().map(|entry| self.renamed(entry)).collect()),
+                Err(error) => Err(from_below(&self.dir, error)),
+            })
+        })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

@@ -167,7 +167,12 @@ impl Listing {
             self.pairs.add(dir.to_owned(), true, opendal::MetadataBuilder::dir().build());
         } else {
             let theirs = found.into_parts().1;
-            self.pairs.add(name, theirs.mode() == EntryMode::DIR, theirs);
+            let is_dir = theirs.mode() == EntryMode::DIR;
+            if has_directories {
+                self.pairs.add_unique(name, is_dir, theirs);
+            } else {
+                self.pairs.add(name, is_dir, theirs);
+            }
         }
         Ok(())
     }

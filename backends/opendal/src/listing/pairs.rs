@@ -63,8 +63,13 @@ impl<M> Pairs<M> {
         }
     }
 
+    /// Takes the next entry of a storage whose names are unique, and whose listing need not be sorted.
+    pub(super) fn add_unique(&mut self, name: String, is_dir: bool, metadata: M) {
+        self.done.push_back(if is_dir { Named::Dir(name, metadata) } else { Named::File(name, metadata) });
+    }
+
     /// Whether a directory of this name is known.
-    pub(super) fn has_dir(&self, name: &str) -> bool {
+    fn has_dir(&self, name: &str) -> bool {
         self.dirs.contains_key(name) || self.passed_dirs.contains(name)
     }
 

@@ -26,6 +26,10 @@ pub enum Markers {
 struct State {
     /// Content and mtime by key.
     objects: BTreeMap<String, (Vec<u8>, Option<String>)>,
+    /// Keys whose `HEAD` is denied.
+    denied: BTreeSet<String>,
+    /// Keys of objects that are marked as folders.
+    folders: BTreeSet<String>,
     /// Method and key of each request; `LIST` and its prefix.
     requests: Vec<(String, String)>,
 }
@@ -56,6 +60,20 @@ impl Server {
         let own = [("endpoint", endpoint.as_str()), ("access_key_id", "id"), ("secret_access_key", "key")];
         let all: Vec<_> = own.iter().chain(options).map(|(name, value)| (*name, (*value).to_owned())).collect();
         S3.tree(&Location::parse("s3://bucket".as_ref()).unwrap(), &Settings::of(all)).unwrap()
+    }
+
+    pub fn put(&self, key: &str, content: &str) {
+        self.state.lock().unwrap().objects.insert(key.to_owned(), (content.as_bytes().to_vec(), None));
+    }
+
+    /// Puts an empty object with the mark of a folder.
+    pub fn put_folder(&self, key: &str) {
+        self.put(key, "");
+        self.state.lock().unwrap().folders.insert(key.to_owned());
+    }
+
+    pub fn deny_head(&self, key: &str) {
+        self.state.lock().unwrap().denied.insert(key.to_owned());
     }
 
     pub fn keys(&self) -> Vec<String> {
@@ -163,6 +181,7 @@ fn answer(request: &Request, state: &mut State, markers: Markers) -> (u16, Strin
             state.objects.remove(&request.key);
             plain(204)
         }
+        "HEAD" if state.denied.contains(&request.key) => plain(403),
         _ => match state.objects.get(&request.key) {
             None => plain(404),
             Some((body, mtime)) => {
@@ -172,7 +191,10 @@ fn answer(request: &Request, state: &mut State, markers: Markers) -> (u16, Strin
                 } else {
                     String::new()
                 };
-                let headers = format!("Last-Modified: Thu, 01 Jan 2026 00:00:00 GMT\r\nETag: \"0\"\r\n{mtime}{length}");
+                let folder =
+                    if state.folders.contains(&request.key) { "x-amz-meta-hdi_isfolder: true\r\n" } else { "" };
+                let headers =
+                    format!("Last-Modified: Thu, 01 Jan 2026 00:00:00 GMT\r\nETag: \"0\"\r\n{mtime}{folder}{length}");
                 (200, headers, body.clone())
             }
         },
@@ -189,7 +211,9 @@ fn listed(state: &State, prefix: &str, request: &Request) -> String {
     let delimiter = request.query.get("delimiter").filter(|text| !text.is_empty());
     let most = request.query.get("max-keys").and_then(|keys| keys.parse().ok()).unwrap_or(1000);
     let (mut contents, mut prefixes) = (String::new(), BTreeSet::new());
-    for (key, (body, _)) in state.objects.iter().filter(|(key, _)| key.starts_with(prefix)).take(most) {
+    let after = request.query.get("start-after").map_or("", String::as_str);
+    let listed = state.objects.iter().filter(|(key, _)| key.starts_with(prefix) && key.as_str() > after);
+    for (key, (body, _)) in listed.take(most) {
         let below = delimiter.and_then(|delimiter| key[prefix.len()..].split_once(delimiter.as_str()));
         if let Some((name, _)) = below {
             prefixes.insert(format!("{prefix}{name}/"));

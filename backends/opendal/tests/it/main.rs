@@ -20,3 +20,5 @@ mod links_on_servers;
 mod memory;
 #[cfg(feature = "all-backends")]
 mod migrations;
+#[cfg(feature = "all-backends")]
+mod odd_keys;

@@ -31,13 +31,13 @@ impl Shelf {
         Self { items: Arc::new(Mutex::new(BTreeMap::from([(RelPath::root(), root)]))) }
     }
 
-    /// The items, for as long as no await comes.
+    /// The items. The lock must not be held across an await.
     fn items(&self) -> MutexGuard<'_, Items> {
         self.items.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The item at `path`. What is in the middle of the path must be directories.
+/// The item at `path`. Its ancestors must be directories.
 fn find<'a>(items: &'a Items, operation: &'static str, path: &RelPath) -> Result<&'a Item> {
     if let Some(parent) = path.parent()
         && find(items, operation, &parent).map_err(|error| error.with_path(path))?.kind != Kind::Dir
@@ -151,7 +151,7 @@ impl FileWriter for Writer {
     async fn write_at(&mut self, offset: u64, data: Bytes) -> Result<()> {
         self.change("write", |item| {
             if offset != item.data.len() as u64 {
-                return Err(self.error("write", "leaves a gap, and there are no holes here"));
+                return Err(self.error("write", "would leave a gap, and there are no holes here"));
             }
             item.data.extend_from_slice(&data);
             Ok(())
@@ -161,7 +161,7 @@ impl FileWriter for Writer {
     async fn finish(self: Box<Self>, size_bytes: u64, times: &Times) -> Result<Metadata> {
         self.change("close", |item| {
             if item.data.len() as u64 != size_bytes {
-                return Err(self.error("close", "is not as long as it should be"));
+                return Err(self.error("close", "the size is not the number of bytes written"));
             }
             item.modified = times.modified;
             Ok(item.metadata())
@@ -169,7 +169,7 @@ impl FileWriter for Writer {
     }
 }
 
-/// Puts something at `path`, whose directory must be there.
+/// Adds an item at `path`, whose directory must exist.
 fn put(items: &mut Items, operation: &'static str, path: &RelPath, kind: Kind) -> Result<()> {
     if let Some(parent) = path.parent() {
         find_kind(items, operation, &parent, Kind::Dir).map_err(|error| error.with_path(path))?;
@@ -192,7 +192,7 @@ impl Sink for Shelf {
     async fn create_dir(&self, path: &RelPath, _: Option<u32>) -> Result<()> {
         let mut items = self.items();
         if items.contains_key(path) {
-            return Err(Error::new(ErrorKind::AlreadyExists, "create directory", path, "the name is taken"));
+            return Err(Error::new(ErrorKind::AlreadyExists, "create directory", path, "the name already exists"));
         }
         put(&mut items, "create directory", path, Kind::Dir)
     }
@@ -218,7 +218,7 @@ impl Sink for Shelf {
             return Err(Error::new(ErrorKind::Other, "remove directory", path, "is the root"));
         }
         if items.keys().any(|other| other.parent().as_ref() == Some(path)) {
-            return Err(Error::new(ErrorKind::NotEmpty, "remove directory", path, "holds something"));
+            return Err(Error::new(ErrorKind::NotEmpty, "remove directory", path, "is not empty"));
         }
         items.remove(path);
         Ok(())
@@ -265,7 +265,7 @@ impl Backend for Shelves {
 
 #[tokio::test]
 async fn a_url_opens_a_shelf() {
-    use towpath_backend::registry::{ConfigSources, Registry};
+    use towpath_backend::registry::{ConfigSources, Location, Registry};
     let mut registry = Registry::new();
     assert_eq!(registry.register(Shelves { only: Shelf::empty() }), Ok(()));
     let location = Location::parse("shelf://".as_ref());

@@ -13,7 +13,7 @@ pub fn webdav() -> Result<Server, String> {
     if !modules.join("mod_dav.so").exists() {
         return Err(format!("Apache's mod_dav is not in {}, where Debian has it", modules.display()));
     }
-    Ok(webdav_by(move |folder, port| {
+    Ok(webdav_by("Watchdog: Running", move |folder, port| {
         // Its workers are another user's where root starts it.
         let open = std::fs::Permissions::from_mode(0o777);
         for dir in ["", "files", "locks"].map(|name| folder.join(name)) {
@@ -41,7 +41,7 @@ pub fn webdav_with_mtimes() -> Result<Server, String> {
 /// WebDAV, by dufs.
 pub fn dufs() -> Result<Server, String> {
     let dufs = program("dufs", "dufs of crates.io")?;
-    Ok(webdav_by(move |folder, port| {
+    Ok(webdav_by("Listening on", move |folder, port| {
         let mut command = Command::new(&dufs);
         command.args(["-A", "-b", "127.0.0.1", "-p", &port.to_string()]).arg(folder.join("files"));
         command
@@ -51,7 +51,7 @@ pub fn dufs() -> Result<Server, String> {
 /// WebDAV, by rclone.
 pub fn rclone() -> Result<Server, String> {
     let rclone = program("rclone", "rclone")?;
-    Ok(webdav_by(move |folder, port| {
+    Ok(webdav_by("started on", move |folder, port| {
         let mut command = Command::new(&rclone);
         command.args(["serve", "webdav", "--addr", &format!("127.0.0.1:{port}")]).arg(folder.join("files"));
         command
@@ -59,8 +59,8 @@ pub fn rclone() -> Result<Server, String> {
 }
 
 /// WebDAV, by a command that serves `files` in its folder.
-fn webdav_by(command: impl Fn(&Path, u16) -> Command + Send + Sync + 'static) -> Server {
-    let server = Server::start(move |folder, port| {
+fn webdav_by(ready: &'static str, command: impl Fn(&Path, u16) -> Command + Send + Sync + 'static) -> Server {
+    let server = Server::start(ready, move |folder, port| {
         std::fs::create_dir_all(folder.join("files")).unwrap();
         command(folder, port)
     });
@@ -71,7 +71,7 @@ fn webdav_by(command: impl Fn(&Path, u16) -> Command + Send + Sync + 'static) ->
 /// SFTP, by OpenSSH's own server, with keys of its own; `ssh` must be there too.
 pub fn sftp() -> Result<Server, String> {
     let (sshd, _ssh) = (program("sshd", "openssh-server")?, program("ssh", "openssh-client")?);
-    let mut server = Server::start(move |folder, port| {
+    let mut server = Server::start("Server listening on", move |folder, port| {
         for key in ["host", "user"].map(|name| folder.join(name)) {
             if !key.exists() {
                 let created =
@@ -120,12 +120,11 @@ pub fn hdfs() -> Result<Server, String> {
     if !jars.is_dir() {
         return Err(format!("{} is missing: backends/opendal/tests/servers/install.sh fills it", jars.display()));
     }
-    let mut server = Server::of(move |folder, port| {
+    let server = Server::start("ready", move |folder, port| {
         let mut command = Command::new(&python);
         command.args(["-c", include_str!("hdfs.py")]).arg(&jars).arg(folder).arg(port.to_string());
         command
     });
-    server.says_when_ready = "ready";
     let url = format!("hdfs://{}", server.address());
-    Ok(server.started().with(url, &[]))
+    Ok(server.with(url, &[]))
 }

@@ -1,7 +1,7 @@
 """gcp-storage-emulator with what it lacks: objects without content or type, multipart uploads, and
 many that come at once.
 
-    gcs.py PORT      serves a bucket of the name bucket on loopback, from memory
+    gcs.py PORT      serves a bucket of the name bucket on loopback, from memory; prints `ready`
 """
 
 import sys
@@ -16,6 +16,9 @@ from gcp_storage_emulator.storage import Storage
 
 # It takes one connection at a time, and its backlog is so short that connections of 16 lanes are retried after seconds.
 HTTPServer.request_queue_size = 128
+
+activate = HTTPServer.server_activate
+HTTPServer.server_activate = lambda server: (activate(server), print("ready", flush=True))
 
 # It would write down all it has for each object that comes, and nobody would ever read it.
 Storage._write_config_to_file = lambda storage: None

@@ -1,6 +1,6 @@
 """A Hadoop file system of one name node and one data node: hdfs.py JARS FOLDER PORT.
 
-Says `ready` once files can be written, and takes both along when it ends.
+Prints `ready` once files can be written, and takes both along when it ends.
 """
 
 import ctypes

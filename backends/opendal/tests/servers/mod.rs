@@ -9,10 +9,11 @@ mod object_stores;
 mod proxy;
 
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, PipeReader};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 pub use file_servers::*;
@@ -34,8 +35,8 @@ pub struct Server {
     port: u16,
     command: Box<MakeCommand>,
     child: Option<Child>,
-    /// What its log says once it serves, where listening is not enough.
-    says_when_ready: &'static str,
+    /// In the line that it prints once it serves.
+    ready: &'static str,
     /// In front of a server that a test disconnects.
     proxy: Option<Proxy>,
     /// Whether it loses its data when it is killed.
@@ -49,38 +50,31 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts `command` with a folder and a port of its own, and waits until it listens.
-    fn start(command: impl Fn(&Path, u16) -> Command + Send + Sync + 'static) -> Self {
-        Self::of(command).started()
-    }
-
-    /// The same, not started.
-    fn of(command: impl Fn(&Path, u16) -> Command + Send + Sync + 'static) -> Self {
+    /// Starts `command` with a folder and a port of its own, and waits until it prints a line with `ready`.
+    fn start(ready: &'static str, command: impl Fn(&Path, u16) -> Command + Send + Sync + 'static) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let (folder, command) = (tempfile::tempdir().unwrap(), Box::new(command));
         let (url, query, environment) = (String::new(), String::new(), BTreeMap::new());
-        let (child, proxy, says_when_ready) = (None, None, "");
-        Self { folder, port, command, child, says_when_ready, proxy, is_in_memory: false, url, query, environment }
-    }
-
-    fn started(mut self) -> Self {
-        self.restart();
-        self
+        let (child, proxy) = (None, None);
+        let mut server =
+            Self { folder, port, command, child, ready, proxy, is_in_memory: false, url, query, environment };
+        server.restart();
+        server
     }
 
     /// Starts it again, with what it had on disk.
     pub fn restart(&mut self) {
         self.kill();
         let mut command = (self.command)(self.folder.path(), self.port);
-        let log = std::fs::File::create(self.folder.path().join("server.log")).unwrap();
-        let log = || log.try_clone().unwrap();
-        self.child = Some(command.stdin(Stdio::null()).stdout(log()).stderr(log()).spawn().unwrap());
-        let (start, address) = (Instant::now(), ("127.0.0.1", self.port));
-        let log = || std::fs::read_to_string(self.folder.path().join("server.log")).unwrap_or_default();
-        while TcpStream::connect(address).is_err() || !log().contains(self.says_when_ready) {
-            assert!(start.elapsed() < Duration::from_secs(60), "the server does not listen: {}", log());
-            std::thread::sleep(Duration::from_millis(50));
+        let (output, input) = std::io::pipe().unwrap();
+        command.stdin(Stdio::null()).stdout(input.try_clone().unwrap()).stderr(input);
+        self.child = Some(command.spawn().unwrap());
+        // The command holds the writing ends of the pipe.
+        drop(command);
+        if let Err(log) = wait_for(self.ready, output) {
+            panic!("the server did not print {:?}: {log}", self.ready);
         }
+        TcpStream::connect(("127.0.0.1", self.port)).unwrap();
     }
 
     pub fn kill(&mut self) {
@@ -182,6 +176,25 @@ impl Server {
     pub fn files(&self) -> PathBuf {
         self.folder.path().join("files")
     }
+}
+
+/// Waits for a line of a server's output that contains `text`; returns all lines if there is none. The rest is read and
+/// discarded, as the server would block once the pipe is full.
+fn wait_for(text: &'static str, output: PipeReader) -> Result<(), String> {
+    let (sender, lines) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
+            let _test_may_be_over = sender.send(String::from_utf8_lossy(&line).into_owned());
+        }
+    });
+    let (end, mut log) = (Instant::now() + Duration::from_secs(60), String::new());
+    while let Ok(line) = lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+        log += &format!("{line}\n");
+        if line.contains(text) {
+            return Ok(());
+        }
+    }
+    Err(log)
 }
 
 fn registry() -> Registry {

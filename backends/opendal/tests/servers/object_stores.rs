@@ -9,7 +9,7 @@ use super::{Server, program};
 /// S3, by moto.
 pub fn s3() -> Result<Server, String> {
     let moto = program("moto_server", "moto[server] of PyPI")?;
-    let server = Server::start(move |_, port| {
+    let server = Server::start("Running on", move |_, port| {
         let mut command = Command::new(&moto);
         command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
         command
@@ -30,7 +30,7 @@ pub fn s3() -> Result<Server, String> {
 pub fn gcs() -> Result<Server, String> {
     program("gcp-storage-emulator", "gcp-storage-emulator of PyPI")?;
     let python = program("python3", "python3")?;
-    let server = Server::start(move |_folder, port| {
+    let server = Server::start("ready", move |_folder, port| {
         let mut command = Command::new(&python);
         command.args(["-c", include_str!("gcs.py"), &port.to_string()]);
         command
@@ -49,10 +49,10 @@ const AZURITE_KEY: &str = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UV
 pub fn azblob() -> Result<Server, String> {
     let azurite = program("azurite-blob", "azurite of npm")?;
     let python = program("python3", "python3")?;
-    let server = Server::start(move |folder, port| {
+    let server = Server::start("successfully listens on", move |folder, port| {
         let mut command = Command::new(&azurite);
         command.args(["--blobHost", "127.0.0.1", "--blobPort", &port.to_string(), "--skipApiVersionCheck", "--loose"]);
-        command.args(["--silent", "--disableTelemetry", "--location"]).arg(folder);
+        command.args(["--disableTelemetry", "--location"]).arg(folder);
         command
     });
     let endpoint = format!("http://{}/{AZURITE_ACCOUNT}", server.address());

@@ -85,7 +85,7 @@ pub struct Report {
     /// Special files in the source (FIFOs, sockets, devices) with [`crate::Specials::Skip`]. Counted by
     /// the scan: 0 in a run that resumed a backlog.
     pub special_files: u64,
-    /// Directories that could not be read: their content is unknown.
+    /// Paths that could not be read, directories and single entries: what is at and below them is unknown.
     pub unreadable_dirs: u64,
     /// Files and links deleted from the sink, or moved to the trash.
     pub deleted_files: u64,

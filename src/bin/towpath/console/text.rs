@@ -203,7 +203,7 @@ pub(crate) fn summary(report: &Report) -> String {
             "special file (FIFO, socket, device) skipped",
             "special files (FIFOs, sockets, devices) skipped",
         ),
-        (report.unreadable_dirs, "directory could not be read", "directories could not be read"),
+        (report.unreadable_dirs, "path could not be read", "paths could not be read"),
         (
             report.attributes_not_accepted,
             "attribute (time, permissions, owner, …) not accepted by the destination",

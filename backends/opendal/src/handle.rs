@@ -1,4 +1,4 @@
-//! The handle of a tree over an OpenDAL operator: its settings, and what they say about a file.
+//! The handle of a tree over an OpenDAL operator: its settings, and what follows from them for a file.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use towpath_backend::{ByteSet, Hints, Identity, Kind, Metadata, Pacing, Timestam
 use crate::http::Outgoing;
 use crate::names::Keys;
 use crate::stubs::is_stub;
-use crate::{http, mtime, part_size, raw_keys};
+use crate::{http, mtime, multipart, raw_keys};
 
 /// The largest file where all of it travels in one request, from memory.
 pub(crate) const MOST_AT_ONCE_BYTES: usize = 512 << 20;
@@ -40,12 +40,12 @@ struct Shared {
     empty_directories: bool,
     /// `None` before the first marker is sent. Locked while it is.
     marker_support: Arc<Mutex<Option<MarkerSupport>>>,
-    /// The operator without another try of what failed, if there is one.
+    /// The operator that does not retry, if there is one.
     once: Option<Operator>,
-    /// Whether a file may be written in any number of parts.
+    /// Whether the service has multipart uploads.
     takes_parts: bool,
     lists_dir_times: bool,
-    refused: ByteSet,
+    rejected: ByteSet,
     lanes: usize,
     /// The settings of the HTTP client, if it is ours.
     outgoing: Option<Outgoing>,
@@ -61,7 +61,7 @@ impl OpendalTree {
     /// unless it is [paced](Self::paced).
     pub fn new(operator: Operator, root: impl Into<String>) -> Self {
         let info = operator.info();
-        // The service's own: OpenDAL makes directories of empty objects for those that have none.
+        // The service's own: for services without directories, OpenDAL creates them as empty objects.
         let (can, root) = (operator.base_service().capability_dyn(), root.into());
         let identity = format!("{}:{root}", info.scheme());
         let shared = Shared {
@@ -74,7 +74,7 @@ impl OpendalTree {
             once: None,
             takes_parts: can.write_can_multi,
             lists_dir_times: true,
-            refused: ByteSet::EMPTY,
+            rejected: ByteSet::EMPTY,
             lanes: Hints::DEFAULT.lanes,
             outgoing: None,
         };
@@ -94,21 +94,21 @@ impl OpendalTree {
         self.with(|shared| shared.keeps_mtime = false)
     }
 
-    /// Creates no empty directories, where directories are there by what is in them.
+    /// Creates no empty directories, where directories exist only as part of object names.
     #[must_use]
     pub fn without_empty_directories(self) -> Self {
         self.with(|shared| shared.empty_directories = false)
     }
 
-    /// Sends by `once` what is not to be tried again by itself.
+    /// Sends by `once` what must not be retried automatically.
     pub(crate) fn trying_once_by(self, once: Operator) -> Self {
         self.with(|shared| shared.once = Some(once))
     }
 
-    /// Refuses names with these bytes too: the service would make others of them.
+    /// Rejects names with these bytes too: the service would change them.
     #[must_use]
-    pub fn without_names_of(self, refused: ByteSet) -> Self {
-        self.with(|shared| shared.refused = refused)
+    pub fn without_names_of(self, rejected: ByteSet) -> Self {
+        self.with(|shared| shared.rejected = rejected)
     }
 
     /// How many files at a time suit the service, if not as many as others: see [`Hints::lanes`].
@@ -124,7 +124,7 @@ impl OpendalTree {
         self.with(|shared| (shared.takes_parts, shared.lists_dir_times) = (true, false))
     }
 
-    /// Sends, over HTTP, by a client that keeps to the migration's limit, gives up what stands still, and
+    /// Sends, over HTTP, by a client that keeps to the migration's limit, gives up stalled requests, and
     /// takes files of any size to services that want each in one request. What the operator sent by is
     /// not used any more; its layers are.
     #[must_use]
@@ -177,7 +177,7 @@ impl OpendalTree {
     }
 
     pub(crate) fn keys(&self) -> Keys {
-        Keys { refused: self.shared.refused, in_folders: self.has_directories() }
+        Keys { rejected: self.shared.rejected, in_folders: self.has_directories() }
     }
 
     /// Keeps what is sent to this limit from now on, or to none.
@@ -187,13 +187,13 @@ impl OpendalTree {
         }
     }
 
-    /// The size of the parts of a file of about `size_bytes`.
+    /// The size of the multipart parts of a file of about `size_bytes`.
     pub(crate) fn part_bytes(&self, size_bytes: u64) -> usize {
         let can = self.can();
         if !self.takes_parts() {
             return MOST_AT_ONCE_BYTES;
         }
-        let usual = part_size::part_bytes(size_bytes, can.write_multi_min_size, can.write_multi_max_size);
+        let usual = multipart::part_bytes(size_bytes, can.write_multi_min_size, can.write_multi_max_size);
         // Where files are written in place, over one connection, any size will do.
         match self.outgoing().and_then(|outgoing| outgoing.spacing.piece_bytes()) {
             Some(piece) if self.has_directories() => usual.min(piece),
@@ -214,12 +214,12 @@ impl OpendalTree {
         &self.shared.marker_support
     }
 
-    /// The operator that tries once.
+    /// The operator that does not retry.
     pub(crate) fn once(&self) -> &Operator {
         self.shared.once.as_ref().unwrap_or(&self.operator)
     }
 
-    /// What an object's own metadata say.
+    /// What an object's own metadata contain.
     pub(crate) fn metadata_of(&self, theirs: &opendal::Metadata) -> Metadata {
         let stored = theirs.last_modified().and_then(timestamp);
         if theirs.mode() == EntryMode::Unknown {

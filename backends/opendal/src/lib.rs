@@ -1,6 +1,6 @@
-//! Object stores and servers as backends of Towpath, by way of [Apache OpenDAL](opendal).
+//! Object stores and servers as backends of Towpath, through [Apache OpenDAL](opendal).
 //!
-//! [`OpendalTree`] makes a tree of any OpenDAL operator. The [`services`] open the trees of
+//! [`OpendalTree`] makes any OpenDAL operator a tree. The [`services`] open the trees of
 //! URLs; there is a feature for each.
 //!
 //! # What is kept
@@ -14,15 +14,15 @@
 //!   whose key ends with a slash (a marker); where the server keeps no such objects, or with
 //!   [`OpendalTree::without_empty_directories`], there are none. They have no mtimes.
 //! - **Names** are UTF-8, without control characters, and without white space at either end of
-//!   a key: OpenDAL would take it for another one. Others are refused, never changed.
+//!   a key: OpenDAL would take it for another one. Others are rejected, never changed.
 //! - Nothing else: neither links nor permissions.
 //!
 //! SFTP is spoken without OpenDAL, whose client follows symbolic links: `SftpTree` takes names of any bytes, sets times of
-//! directories, and copies links where that is asked for.
+//! directories, and copies links if an option says so.
 //!
 //! # How it is written
 //!
-//! A file of less than a part (8 MiB) is one request, and there as a whole or not at all. A
+//! A file smaller than a multipart part (8 MiB) is one request, and exists as a whole or not at all. A
 //! larger one is sent in parts, of a size with which it has fewer than 10,000; it appears when
 //! the last one is there. At most four parts of a file are in memory. WebDAV has no parts: there a
 //! larger file is one request that is sent while the file is read. Should that fail, the file
@@ -38,10 +38,10 @@ mod http;
 mod listing;
 mod markers;
 mod mtime;
+mod multipart;
 mod names;
-mod part_size;
 mod raw_keys;
-#[cfg_attr(not(feature = "all-backends"), allow(dead_code, unused_imports, reason = "each service uses a part"))]
+#[cfg_attr(not(feature = "all-backends"), allow(dead_code, unused_imports, reason = "each service uses some of it"))]
 pub mod services;
 #[cfg(feature = "sftp")]
 mod sftp;

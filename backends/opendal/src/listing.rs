@@ -40,7 +40,7 @@ pub(crate) async fn open(tree: &OpendalTree, dir: &RelPath) -> Result<EntryStrea
     let first = match listing.page().await {
         Ok(page) => page,
         Err(problem) => match tree.or_absent(problem, Some(dir.clone())).await {
-            // A server says so of what is no directory, too.
+            // Servers answer the same for what is no directory.
             problem if problem.kind() == ErrorKind::NotFound && !dir.is_root() => None,
             problem => return Err(problem),
         },

@@ -23,15 +23,15 @@ const FOLDER_NAME_BYTES: usize = 255;
 /// What a service does with names.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Keys {
-    /// What it refuses beside.
-    pub(crate) refused: ByteSet,
+    /// Other bytes that it rejects.
+    pub(crate) rejected: ByteSet,
     /// Whether names are those of files in folders, and so long at most.
     pub(crate) in_folders: bool,
 }
 
 impl Keys {
     pub(crate) fn rules(self) -> NameRules {
-        NameRules { rejected: RULES.rejected.union(self.refused), ..RULES }
+        NameRules { rejected: RULES.rejected.union(self.rejected), ..RULES }
     }
 
     /// The key of a file.
@@ -40,19 +40,19 @@ impl Keys {
     /// If it cannot be held, or OpenDAL would take it for another one: it trims white space
     /// at both ends of a key.
     pub(crate) fn file(self, operation: &'static str, path: &RelPath) -> Result<String> {
-        let refuse = |cause: String| Err(Error::new(ErrorKind::InvalidName, operation, path, cause));
+        let reject = |cause: String| Err(Error::new(ErrorKind::InvalidName, operation, path, cause));
         let rules = self.rules();
         for name in path.components() {
             if let Some(problem) = rules.problem(name) {
-                return refuse(problem);
+                return reject(problem);
             }
             if self.in_folders && name.len() > FOLDER_NAME_BYTES {
-                return refuse(format!("a name has {FOLDER_NAME_BYTES} bytes at most on such a server"));
+                return reject(format!("a name has {FOLDER_NAME_BYTES} bytes at most on such a server"));
             }
         }
         match std::str::from_utf8(path.as_bytes()) {
             Ok(key) => Ok(key.to_owned()),
-            Err(_) => refuse("names must be UTF-8 in this storage".to_owned()),
+            Err(_) => reject("names must be UTF-8 in this storage".to_owned()),
         }
     }
 
@@ -69,7 +69,7 @@ impl Keys {
 mod tests {
     use super::*;
 
-    const STORE: Keys = Keys { refused: ByteSet::of(b"\\"), in_folders: false };
+    const STORE: Keys = Keys { rejected: ByteSet::of(b"\\"), in_folders: false };
 
     #[test]
     fn keys_are_paths_that_stay_what_they_are() {
@@ -77,8 +77,8 @@ mod tests {
         assert_eq!(STORE.file("open", &path(b"a b/c d")).unwrap(), "a b/c d");
         assert_eq!(STORE.directory("list", &path(b"a")).unwrap(), "a/");
         assert_eq!(STORE.directory("list", &RelPath::root()).unwrap(), "/");
-        for odd in [&b" a"[..], b"a ", b"a /b", b"a/b\n", b"a\tb", b"\xff", b"a\\b", "\u{3000}a".as_bytes()] {
-            assert_eq!(STORE.file("open", &path(odd)).unwrap_err().kind(), ErrorKind::InvalidName, "{odd:?}");
+        for name in [&b" a"[..], b"a ", b"a /b", b"a/b\n", b"a\tb", b"\xff", b"a\\b", "\u{3000}a".as_bytes()] {
+            assert_eq!(STORE.file("open", &path(name)).unwrap_err().kind(), ErrorKind::InvalidName, "{name:?}");
         }
         let long = path("n".repeat(256).as_bytes());
         assert!(STORE.file("open", &long).is_ok());

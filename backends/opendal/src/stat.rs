@@ -78,15 +78,15 @@ impl OpendalTree {
         }
     }
 
-    /// Asks for one name below a key, whichever. Where names are only prefixes, for one of all
+    /// Requests any one name below a key. Where names are only prefixes, for one of all
     /// below it: a server that assembles them first reads many of them.
     fn any_one(&self) -> ListOptions {
         let recursive = !self.has_directories() && self.can().list_with_recursive;
         ListOptions { limit: Some(1), recursive, ..ListOptions::default() }
     }
 
-    /// Makes the folder that is the root, and those above it, where there are folders.
-    pub(crate) async fn make_root(&self) -> Result<()> {
+    /// Creates the folder that is the root, and those above it, where there are folders.
+    pub(crate) async fn create_root(&self) -> Result<()> {
         if !self.has_directories() {
             return Ok(());
         }
@@ -98,7 +98,7 @@ impl OpendalTree {
     pub(crate) async fn is_directory(&self, operation: &'static str, path: &RelPath) -> Result<bool> {
         let key = self.keys().directory(operation, path)?;
         let problem = |problem: &opendal::Error| error::of(operation, path, problem);
-        // OpenDAL says of every root that it is there.
+        // OpenDAL reports every root as existing.
         if self.has_directories() && !path.is_root() {
             return match self.operator.stat(&key).await {
                 Ok(found) => Ok(found.is_dir()),

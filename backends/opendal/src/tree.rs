@@ -22,7 +22,7 @@ impl Tree for OpendalTree {
             virtual_directories: !self.has_directories(),
             empty_directories: self.creates_empty_directories(),
             probes: true,
-            // OpenDAL refuses an answer that is shorter than what was asked for.
+            // OpenDAL reports an answer that is shorter than the requested range as an error.
             exact_sizes: true,
             ..Capabilities::PLAIN
         }

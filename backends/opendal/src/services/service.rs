@@ -59,7 +59,7 @@ impl Backend for Service {
     /// The bucket or the server must be there; a prefix or a folder need not.
     async fn open_sink(&self, location: &Location, settings: &Settings) -> Result<Box<dyn Sink>, OpenError> {
         let (url, tree) = (url(location)?, self.tree(location, settings)?);
-        tree.make_root().await.map_err(|error| self.failed(url, &error))?;
+        tree.create_root().await.map_err(|error| self.failed(url, &error))?;
         tree.identity().await.map_err(|error| self.failed(url, &error))?;
         Ok(Box::new(tree))
     }

@@ -21,7 +21,7 @@ const PAGE_ENTRIES: usize = 1000;
 pub(super) async fn open(checked: Checked, dir: &RelPath, is_paced: bool) -> Result<EntryStream> {
     let handle = Handle::open(&checked.connection, checked.about(request::OPENDIR)).await;
     let handle = handle.map_err(|failure| failure.error("list", dir))?;
-    let mut listing = Listing { handle, dir: dir.clone(), is_paced, asked: None, entries: Vec::new() };
+    let mut listing = Listing { handle, dir: dir.clone(), is_paced, next: None, entries: Vec::new() };
     let first = listing.page().await?;
     let next = first.is_some().then(|| listing.into_next());
     Ok(Box::pin(Pages { first, next }))
@@ -31,8 +31,8 @@ struct Listing {
     handle: Handle,
     dir: RelPath,
     is_paced: bool,
-    /// The next answer, if it was asked for already.
-    asked: Option<Pending>,
+    /// The next answer, if it was requested already.
+    next: Option<Pending>,
     /// Entries of the last answer beyond a page.
     entries: Vec<Entry>,
 }
@@ -44,18 +44,18 @@ impl Listing {
     /// The next page; `None` at the end.
     async fn page(&mut self) -> Result<Option<Vec<Entry>>> {
         while self.entries.is_empty() {
-            let answer = match self.asked.take() {
+            let answer = match self.next.take() {
                 Some(answer) => answer,
-                None => self.ask().await,
+                None => self.request().await,
             };
             let names = answer.names().await.map_err(|failure| failure.error("list", &self.dir))?;
             let Some(names) = names else { return Ok(None) };
             if names.is_empty() {
-                let cause = "the server's answer holds no names, and does not say that it was the last";
+                let cause = "the server's answer has no names and does not mark the end of the listing";
                 return Err(Error::new(ErrorKind::Other, "list", &self.dir, cause));
             }
             if !self.is_paced {
-                self.asked = Some(self.ask().await);
+                self.next = Some(self.request().await);
             }
             let others = names.into_iter().filter(|name| name.name != b"."[..] && name.name != b".."[..]);
             self.entries = others.map(|name| Entry::new(name.name.to_vec(), name.attributes.metadata())).collect();
@@ -64,7 +64,7 @@ impl Listing {
         Ok(Some(std::mem::replace(&mut self.entries, rest)))
     }
 
-    async fn ask(&self) -> Pending {
+    async fn request(&self) -> Pending {
         self.handle.send(request::READDIR, |request| request).await
     }
 
@@ -76,7 +76,7 @@ impl Listing {
     }
 }
 
-/// The pages, each fetched when it is asked for.
+/// The pages, each fetched when it is polled for.
 struct Pages {
     first: Option<Vec<Entry>>,
     /// `None` after the last entry.

@@ -7,7 +7,7 @@ use thiserror::Error as ThisError;
 #[error("{}pattern `{}` {problem}", .line.map(|line| format!("line {line}: ")).unwrap_or_default(), String::from_utf8_lossy(.pattern))]
 #[non_exhaustive]
 pub struct BadPattern {
-    /// The line it stands in, counted from 1, if it comes from a list.
+    /// Its line, counted from 1, if it is from a list.
     pub line: Option<usize>,
     /// The pattern.
     pub pattern: Vec<u8>,
@@ -22,11 +22,11 @@ pub enum PatternProblem {
     /// It matches no name.
     #[error("is empty")]
     Empty,
-    /// It contains a NUL byte.
-    #[error("holds a NUL byte, which no name has")]
+    /// The pattern contains a NUL byte.
+    #[error("contains a NUL byte, which no name has")]
     NulByte,
     /// The list contains NUL bytes.
-    #[error("holds a NUL byte, which no name has: is the file a list of patterns?")]
+    #[error("contains a NUL byte, which no name has: is the file a list of patterns?")]
     NotAList,
     /// The list is UTF-16.
     #[error(
@@ -35,10 +35,10 @@ pub enum PatternProblem {
     )]
     Utf16,
     /// A component of it is empty, `.` or `..`.
-    #[error("has an empty, `.` or `..` part, which no path in a tree has")]
+    #[error("has an empty, `.` or `..` component, which no path in a tree has")]
     NoComponent,
     /// It begins with `!` outside of a list.
-    #[error(r"begins with `!`, which only a list of patterns knows; write `\!` for a name that does")]
+    #[error(r"begins with `!`, which is valid only in a list of patterns; write `\!` for a name that begins with it")]
     LeadingBang,
     /// It ends with a `\`.
     #[error(r"ends with a `\` that nothing follows")]
@@ -52,7 +52,7 @@ pub enum PatternProblem {
     /// A range ends before it begins.
     #[error("has a range that runs backwards")]
     ReversedRange,
-    /// A `[:name:]` is not known.
+    /// A `[:name:]` is unknown.
     #[error("names an unknown class of characters (`[:digit:]` is one)")]
     UnknownClass,
 }

@@ -1,4 +1,4 @@
-//! Recognizes texts that cannot be lists of patterns: UTF-16, or anything else with NUL bytes.
+//! Recognizes files that cannot be lists of patterns: UTF-16 text, and anything with NUL bytes.
 
 use super::bad_pattern::{BadPattern, PatternProblem};
 
@@ -12,7 +12,7 @@ pub(super) fn check(text: &[u8]) -> Result<(), BadPattern> {
     let is_utf_16 = has_mark || zeros(0).max(zeros(1)) * 4 > start.len();
     let line = text[..nul].iter().filter(|&&byte| byte == b'\n').count();
     let shown = text.split(|&byte| byte == b'\n').nth(line).unwrap_or_default();
-    // Without what would be shown as escapes: marks, NUL bytes, the end of a line.
+    // Without bytes that would be shown as escapes: marks, NUL bytes, the end of a line.
     let pattern = shown.iter().copied().filter(|byte| !matches!(byte, 0 | 0xfe | 0xff | b'\r')).take(80).collect();
     let problem = if is_utf_16 { PatternProblem::Utf16 } else { PatternProblem::NotAList };
     Err(BadPattern { line: Some(line + 1), pattern, problem })
@@ -23,7 +23,7 @@ mod tests {
     use super::super::Rule;
 
     #[test]
-    fn text_in_utf_16_is_refused_with_and_without_its_mark() {
+    fn utf_16_text_is_rejected_with_and_without_a_byte_order_mark() {
         let little: Vec<u8> = "cache/\r\n*.tmp\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
         let big: Vec<u8> = "cache/\n".encode_utf16().flat_map(u16::to_be_bytes).collect();
         for text in [little.clone(), [b"\xff\xfe", &little[..]].concat(), [b"\xfe\xff", &big[..]].concat(), big] {
@@ -33,9 +33,9 @@ mod tests {
     }
 
     #[test]
-    fn a_nul_byte_is_refused_and_the_mark_of_utf_8_is_not() {
+    fn a_nul_byte_is_rejected_and_a_utf_8_byte_order_mark_is_not() {
         let bad = Rule::list(b"a\nb\0c\n").unwrap_err().to_string();
-        assert!(bad.starts_with("line 2: pattern `bc` holds a NUL byte"), "{bad}");
+        assert!(bad.starts_with("line 2: pattern `bc` contains a NUL byte"), "{bad}");
         assert!(Rule::exclude(b"a\0").unwrap_err().to_string().contains("NUL"));
         assert_eq!(Rule::list(b"\xef\xbb\xbf*.tmp\n").unwrap().len(), 1);
         assert_eq!(Rule::list(b"caf\xe9\n\xff\n").unwrap().len(), 2);

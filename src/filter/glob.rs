@@ -9,21 +9,21 @@ use super::bad_pattern::PatternProblem;
 pub(super) struct Glob {
     /// Matches a whole name, or a whole path relative to the root.
     pub(super) regex: String,
-    /// There was no `/` but at the end: names are matched, in every directory.
+    /// It has no `/` except at the end: it matches names in every directory.
     pub(super) is_name: bool,
-    /// It ended with `/`.
+    /// It ends with `/`.
     pub(super) only_dirs: bool,
 }
 
-/// Bytes, each in it or not.
+/// A set of bytes.
 type Set = [bool; 256];
 
 impl Glob {
-    /// Reads a pattern, without the `!` that an ignore file may put before it.
+    /// Parses a pattern, without the `!` that an ignore file may have before it.
     ///
     /// # Errors
-    /// What is wrong, to be said after the pattern. Git takes such a pattern
-    /// and matches nothing; here somebody meant to leave something out.
+    /// The problem, as text that follows the pattern. Git accepts such patterns, which match nothing; here that is a
+    /// mistake.
     pub(super) fn parse(pattern: &[u8]) -> Result<Self, PatternProblem> {
         let (pattern, only_dirs) = match pattern.strip_suffix(b"/") {
             Some(rest) => (rest, true),
@@ -89,8 +89,8 @@ impl Reader<'_> {
         }
     }
 
-    /// `*` stays within a directory. `**` that is a whole part goes across
-    /// directories, none included; elsewhere it is no more than `*`.
+    /// `*` stays within a directory. A whole component `**` crosses any number of directories; elsewhere it is the same
+    /// as `*`.
     fn stars(&mut self) {
         let first = self.at - 1;
         while self.peek() == Some(b'*') {
@@ -130,11 +130,11 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// What stands between `[` or `[!` and the `]` that ends it: any but one in first place.
+    /// Parses the members between `[` or `[!` and the closing `]`, which is not the first member.
     fn class_members(&mut self) -> Result<Set, PatternProblem> {
         let mut set = [false; 256];
         let start = self.at;
-        // Where a range may begin.
+        // Where a range can begin.
         let mut low = None;
         loop {
             let is_first = self.at == start;
@@ -159,7 +159,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The next byte of a class, or the one that a `\` makes plain.
+    /// The next byte of a class, or the byte that a `\` escapes.
     fn next_member(&mut self) -> Result<u8, PatternProblem> {
         match self.next().ok_or(PatternProblem::UnclosedClass)? {
             b'\\' => self.next().ok_or(PatternProblem::UnclosedClass),
@@ -167,7 +167,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Takes `:name:]` and adds its members; `false` if it does not end with `:]`.
+    /// Parses `:name:]` and adds its members; `false` if it does not end with `:]`.
     fn named_class(&mut self, set: &mut Set) -> Result<bool, PatternProblem> {
         let rest = &self.pattern[self.at + 1..];
         let end = rest.iter().position(|&byte| byte == b']').ok_or(PatternProblem::UnclosedClass)?;
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn two_stars_go_across_directories() {
+    fn two_stars_cross_directories() {
         check("**/foo", &["foo", "a/foo", "a/b/foo"], &["afoo", "foo/a"]);
         check("a/**", &["a/b", "a/b/c"], &["a", "ab/c"]);
         check("a/**/b", &["a/b", "a/x/b", "a/x/y/b"], &["a/xb", "ab"]);
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backslash_makes_plain_and_braces_are_plain() {
+    fn a_backslash_escapes_and_braces_are_literal() {
         check(r"\*", &["*"], &["a"]);
         check(r"\[a]", &["[a]"], &["a"]);
         check(r"\!a", &["!a"], &["a"]);
@@ -277,15 +277,15 @@ mod tests {
     }
 
     #[test]
-    fn what_could_never_match_is_refused() {
+    fn patterns_that_can_never_match_are_rejected() {
         for (pattern, word) in [
             ("", "empty"),
             ("/", "empty"),
             ("//", "empty"),
-            ("a//b", "part"),
-            ("./a", "part"),
-            ("a/../b", "part"),
-            (".", "part"),
+            ("a//b", "component"),
+            ("./a", "component"),
+            ("a/../b", "component"),
+            (".", "component"),
             ("[a", "without its"),
             ("[]", "without its"),
             (r"[\", "without its"),

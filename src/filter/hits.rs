@@ -1,4 +1,4 @@
-//! Which rules have matched anything, counted while a tree is walked.
+//! Which rules have matched anything during a walk.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 pub(super) struct Hits(Arc<[AtomicBool]>);
 
 impl Hits {
-    /// For so many rules; none has matched.
+    /// Marks for this many rules; none has matched.
     pub(super) fn none_of(rules: usize) -> Self {
         Self((0..rules).map(|_| AtomicBool::new(false)).collect())
     }

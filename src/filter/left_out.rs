@@ -1,4 +1,4 @@
-//! Why a filter leaves out a file, names apart.
+//! Why a filter leaves out a file that its rules do not exclude.
 
 use std::fmt;
 
@@ -17,9 +17,9 @@ pub enum LeftOut {
 impl fmt::Display for LeftOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::TooLarge => "it is larger than the largest size that is sent",
-            Self::TooSmall => "it is smaller than the smallest size that is sent",
-            Self::TooOld => "it is older than what is sent",
+            Self::TooLarge => "it is larger than the maximum size",
+            Self::TooSmall => "it is smaller than the minimum size",
+            Self::TooOld => "it is too old",
         })
     }
 }

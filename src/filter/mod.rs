@@ -1,4 +1,4 @@
-//! What is left out of a migration: by name, size, time and file system.
+//! Excludes files from a migration by name, size, time and file system.
 
 mod bad_pattern;
 mod encoding;
@@ -20,10 +20,8 @@ pub use left_out::LeftOut;
 pub(crate) use reserved::is_reserved;
 pub use rules::{Rule, Rules};
 
-/// What a migration leaves out; by default nothing.
-///
-/// What the rules exclude is ignored on both sides: it is neither sent nor deleted.
-/// Nothing below an excluded directory can be included again.
+/// Which files a migration excludes; by default none. Excluded entries are ignored on both sides: they are neither sent
+/// nor deleted. Nothing below an excluded directory can be included again.
 ///
 /// ```
 /// use towpath::{Filter, Rule, Rules};
@@ -43,8 +41,8 @@ pub struct Filter {
     pub min_size_bytes: Option<u64>,
     /// Files are left out whose mtime is not later.
     pub newer_than: Option<Timestamp>,
-    /// The age that [`Self::newer_than`] was computed from, if it was given as
-    /// one: the same age tomorrow is the same filter.
+    /// The age that [`Self::newer_than`] was computed from, if it was given as an age: the same age tomorrow is the
+    /// same filter.
     pub newer_than_age: Option<Duration>,
     /// Directories on which another file system is mounted are not entered.
     pub one_file_system: bool,
@@ -63,13 +61,13 @@ impl Filter {
 }
 
 impl Filter {
-    /// Whether everything passes.
+    /// Whether nothing is excluded.
     pub fn is_empty(&self) -> bool {
         self.fingerprint().is_empty()
     }
 
-    /// Whether the rules exclude `path` itself. A walk does not enter an excluded
-    /// directory, and need not ask for what lies below.
+    /// Whether the rules exclude `path` itself. A walk does not enter an excluded directory, and need not check its
+    /// content.
     pub fn excludes(&self, path: &RelPath, is_dir: bool) -> bool {
         self.rules.exclude(path, is_dir)
     }
@@ -85,20 +83,18 @@ impl Filter {
         self.excludes(path, is_dir) || parents.any(|parent| self.excludes(&parent, true))
     }
 
-    /// The same filter, none of whose rules has matched anything: for a walk whose
-    /// [`Self::unmatched`] rules are wanted.
+    /// The same filter, with no rule marked as matched: for a walk that reports its [`Self::unmatched`] rules.
     #[must_use]
     pub fn unmatched_again(self) -> Self {
         Self { rules: self.rules.unmatched_again(), ..self }
     }
 
-    /// The rules that matched nothing of what this filter and its clones were asked about.
+    /// The rules that matched none of the paths that this filter and its clones checked.
     pub fn unmatched(&self) -> impl Iterator<Item = &Rule> {
         self.rules.unmatched()
     }
 
-    /// Why a file of this size and time is left out; `None` if it is not, and
-    /// for all that is no regular file.
+    /// Why a file of this size and time is left out; `None` if it is not, and for everything except regular files.
     pub fn leaves_out(&self, metadata: &Metadata) -> Option<LeftOut> {
         if metadata.kind != Kind::File {
             return None;
@@ -114,13 +110,13 @@ impl Filter {
         }
     }
 
-    /// All that is left out, as text: the same if and only if the filters are
-    /// the same, to be kept with a scan. Empty if everything passes.
+    /// The filter as text, which is stored with a scan: equal if and only if the filters are equal. Empty if nothing is
+    /// excluded.
     pub fn fingerprint(&self) -> String {
         let mut text: String = self.rules.iter().map(Rule::line).collect();
         let mut line = |name: &str, value: Option<i128>| {
             if let Some(value) = value {
-                // Writing into a text does not fail.
+                // Writing to a string does not fail.
                 let _written = writeln!(text, "{name} {value}");
             }
         };
@@ -134,10 +130,10 @@ impl Filter {
         text
     }
 
-    /// Checks that the limits exclude not every file.
+    /// Checks that the limits do not exclude every file.
     ///
     /// # Errors
-    /// [`UsageError::SizesExcludeAll`] if they do not.
+    /// [`UsageError::SizesExcludeAll`] if they do.
     pub(crate) fn check(&self) -> Result<(), UsageError> {
         match (self.min_size_bytes, self.max_size_bytes) {
             (Some(min_bytes), Some(max_bytes)) if min_bytes > max_bytes => {

@@ -1,8 +1,7 @@
-//! Directories at the root of a file system that it, or its server, reserves.
+//! Directories at the root of a file system whose names the file system or its server reserves.
 
-/// Whether a directory of this name at a root holds what a file system or a server keeps there:
-/// recovered blocks, snapshots, a recycle bin. None of it is anybody's file, and a copy of all
-/// snapshots is many times the tree.
+/// Whether a directory of this name at a root belongs to the file system or the server: recovered blocks, snapshots, a
+/// recycle bin. These are not files of users, and a copy of all snapshots is many times the size of the tree.
 pub(crate) fn is_reserved(name: &[u8]) -> bool {
     let exact: [&[u8]; 4] = [b"lost+found", b".snapshot", b"~snapshot", b".zfs"];
     // Windows ignores case.
@@ -15,7 +14,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_file_systems_keep_is_reserved_and_nothing_that_looks_like_it() {
+    fn only_exact_names_are_reserved() {
         for name in ["lost+found", ".snapshot", "~snapshot", ".zfs", "$RECYCLE.BIN", "$Recycle.Bin"] {
             assert!(is_reserved(name.as_bytes()), "{name}");
         }

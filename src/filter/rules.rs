@@ -14,11 +14,10 @@ const MAX_COMPILED_BYTES: usize = 256 << 20;
 
 /// A pattern, and whether the paths that it matches are excluded or included.
 ///
-/// Patterns have the syntax of a `.gitignore` and are bytes, as names are:
-/// `*` and `?` stay within a directory, a part `**` goes across directories,
-/// `[a-z]` is one of these; with a `/` at the start or in the middle a pattern
-/// begins at the root of the tree, with none it matches in every directory; a
-/// `/` at the end matches directories only.
+/// Patterns have the syntax of a `.gitignore` and are bytes, as names are: `*` and `?` stay within a directory, a
+/// component `**` crosses directories, `[a-z]` matches one of these bytes. A pattern with a `/` at its start or in the
+/// middle begins at the root of the tree; without one, it matches in every directory. A `/` at the end matches
+/// directories only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
     pattern: Vec<u8>,
@@ -37,7 +36,7 @@ impl Rule {
         Self::single(pattern.as_ref(), false)
     }
 
-    /// A rule that includes what `pattern` matches, although an earlier rule excludes it.
+    /// A rule that includes what `pattern` matches, even if an earlier rule excludes it.
     ///
     /// # Errors
     /// As for [`Self::exclude`].
@@ -52,7 +51,7 @@ impl Rule {
     /// [`BadPattern`] with the number of the line; also for UTF-16, and for NUL bytes.
     pub fn list(text: &[u8]) -> Result<Vec<Self>, BadPattern> {
         encoding::check(text)?;
-        // What some editors put before a text.
+        // A byte-order mark, which some editors write.
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
         let lines = text.split(|&byte| byte == b'\n').enumerate();
         let rules = lines.filter_map(|(before, line)| {
@@ -81,12 +80,12 @@ impl Rule {
         self.includes
     }
 
-    /// Where the rule is from, for messages: `line 3` of a list, or what [`Self::with_origin`] says.
+    /// Where the rule is from, for messages: `line 3` of a list, or the text given to [`Self::with_origin`].
     pub fn origin(&self) -> &str {
         &self.origin
     }
 
-    /// The same rule, from elsewhere: an option, a line of a file.
+    /// The same rule with another origin: an option, a line of a file.
     #[must_use]
     pub fn with_origin(self, origin: impl Into<String>) -> Self {
         Self { origin: origin.into(), ..self }
@@ -114,7 +113,7 @@ impl Rule {
     }
 }
 
-/// Spaces at the end of a line do not count, but for one after a `\`.
+/// Removes spaces at the end of a line, except one after a `\`.
 fn without_trailing_spaces(line: &[u8]) -> &[u8] {
     let end = line.iter().rposition(|&byte| byte != b' ').map_or(0, |last| last + 1);
     let backslashes = line[..end].iter().rev().take_while(|&&byte| byte == b'\\').count();
@@ -122,21 +121,19 @@ fn without_trailing_spaces(line: &[u8]) -> &[u8] {
     &line[..end + usize::from(is_escaped)]
 }
 
-/// Rules in their order: the last one that matches a path decides.
-///
-/// Without rules everything passes.
+/// Rules in their order: the last one that matches a path decides. Without rules nothing is excluded.
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
     rules: Vec<Rule>,
-    /// Those whose patterns match names, and those that match paths. Apart,
-    /// as one set of both is slow once there are thousands.
+    /// Patterns that match names, and patterns that match paths. They are separate, because one set of both is slow
+    /// with thousands of patterns.
     names: Patterns,
     paths: Patterns,
     hits: Hits,
 }
 
 impl Rules {
-    /// Puts rules together.
+    /// Compiles the rules.
     ///
     /// # Errors
     /// [`UsageError::TooManyPatterns`] if they would take too much memory.
@@ -156,12 +153,12 @@ impl Rules {
         self.rules.iter()
     }
 
-    /// The same rules, none of which has matched anything.
+    /// The same rules, none of them marked as matched.
     pub(super) fn unmatched_again(self) -> Self {
         Self { hits: Hits::none_of(self.rules.len()), ..self }
     }
 
-    /// The rules that have matched nothing that was asked for.
+    /// The rules that have matched none of the checked paths.
     pub(super) fn unmatched(&self) -> impl Iterator<Item = &Rule> {
         self.rules.iter().enumerate().filter(|(index, _)| !self.hits.has(*index)).map(|(_, rule)| rule)
     }
@@ -178,7 +175,7 @@ impl Rules {
 
     /// The last rule that matches `path` itself.
     fn last(&self, path: &RelPath, is_dir: bool) -> Option<&Rule> {
-        // The root has no name, and always passes.
+        // The root has no name, and is never excluded.
         let name = path.name().filter(|_| !self.is_empty())?;
         let mut last = None;
         let matching = self.names.matching(name).chain(self.paths.matching(path.as_bytes()));
@@ -196,12 +193,12 @@ impl Rules {
 #[derive(Clone, Debug, Default)]
 struct Patterns {
     set: RegexSet,
-    /// Where each stands among the rules.
+    /// The index of each among the rules.
     indices: Vec<usize>,
 }
 
 impl Patterns {
-    /// Those of `rules` that match names, or those that match paths.
+    /// The patterns of `rules` that match names, or those that match paths.
     fn of(rules: &[Rule], names: bool) -> Result<Self, UsageError> {
         let (indices, regexes): (Vec<_>, Vec<_>) = rules
             .iter()
@@ -243,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_pattern_knows_no_marks() {
+    fn a_single_pattern_has_no_comments_or_leading_bang() {
         for rule in [Rule::exclude, Rule::include] {
             let bad = rule("!a").unwrap_err();
             assert!(bad.to_string().starts_with("pattern `!a` begins with `!`"), "{bad}");

@@ -29,13 +29,13 @@ fn a_slash_at_the_end_is_for_directories() {
 }
 
 #[test]
-fn what_lies_below_an_excluded_directory_is_excluded_with_its_parents() {
+fn entries_below_an_excluded_directory_are_excluded_with_their_parents() {
     let filter = filter(b"/a/b/\n!keep");
     assert!(!filter.excludes(&path("a/b/keep"), false));
     assert!(filter.excludes_with_parents(&path("a/b/keep"), false));
     assert!(filter.excludes_with_parents(&path("a/b/c/d"), false));
     assert!(!filter.excludes_with_parents(&path("a/keep"), false));
-    assert!(!filter.excludes_with_parents(&path("a/b"), false), "no directory");
+    assert!(!filter.excludes_with_parents(&path("a/b"), false), "not a directory");
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn the_root_is_never_excluded() {
 }
 
 #[test]
-fn rules_that_matched_nothing_are_known() {
+fn rules_that_matched_nothing_are_listed() {
     let filter = filter(b"*.tmp\ncache/\n/a/b\n!keep.tmp\n*.bak\n");
     let unmatched = |filter: &Filter| filter.unmatched().map(|rule| rule.origin().to_owned()).collect::<Vec<_>>();
     assert_eq!(unmatched(&filter).len(), 5);
@@ -59,11 +59,11 @@ fn rules_that_matched_nothing_are_known() {
     shared.excludes(&path("cache"), true);
     assert_eq!(unmatched(&filter), ["line 5"]);
     assert_eq!(unmatched(&filter.clone().unmatched_again()).len(), 5);
-    assert_eq!(unmatched(&filter), ["line 5"], "another walk counts for itself");
+    assert_eq!(unmatched(&filter), ["line 5"], "another walk counts separately");
 }
 
 #[test]
-fn limits_are_for_regular_files_and_take_their_bounds_in() {
+fn limits_apply_to_regular_files_and_include_their_bounds() {
     let filter =
         Filter::default().max_size_bytes(Some(10)).min_size_bytes(Some(5)).newer_than(Some(Timestamp::from_ns(100)));
     let file = |size, time| filter.leaves_out(&Metadata::new(Kind::File, size, Timestamp::from_ns(time)));
@@ -77,14 +77,14 @@ fn limits_are_for_regular_files_and_take_their_bounds_in() {
 }
 
 #[test]
-fn limits_that_leave_nothing_are_named() {
+fn limits_that_exclude_every_file_are_an_error() {
     let check = |min, max| Filter::default().min_size_bytes(Some(min)).max_size_bytes(Some(max)).check();
     assert_eq!(check(5, 5), Ok(()));
     assert!(check(6, 5).unwrap_err().to_string().contains("min size 6"));
 }
 
 #[test]
-fn a_fingerprint_tells_filters_apart() {
+fn different_filters_have_different_fingerprints() {
     let age = Some(Duration::from_secs(60));
     let differing = [
         Filter::default(),
@@ -105,7 +105,7 @@ fn a_fingerprint_tells_filters_apart() {
     assert_eq!(tomorrow.fingerprint(), differing[8].fingerprint());
 }
 
-/// Any bytes, with a liking for those that mean something.
+/// Any bytes, with a preference for special characters.
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
     let byte = prop_oneof![3 => any::<u8>(), 5 => prop::sample::select(b"ab*?[]!^-\\/#. :\n\xff".to_vec())];
     prop::collection::vec(byte, 0..16)
@@ -125,7 +125,7 @@ fn escaped(name: &[u8]) -> Vec<u8> {
 
 proptest! {
     #[test]
-    fn any_pattern_is_taken_or_refused_on_one_line(pattern in bytes(), path in paths(), is_dir: bool) {
+    fn any_pattern_is_accepted_or_rejected_on_one_line(pattern in bytes(), path in paths(), is_dir: bool) {
         match Rule::exclude(&pattern) {
             Ok(rule) => {
                 let _either = Filter::default().rules(Rules::new([rule]).unwrap()).excludes(&path, is_dir);
@@ -135,14 +135,14 @@ proptest! {
     }
 
     #[test]
-    fn any_list_is_taken_or_refused(list in bytes()) {
+    fn any_list_is_accepted_or_rejected(list in bytes()) {
         if let Err(bad) = Rule::list(&list) {
             prop_assert!(bad.line.is_some());
         }
     }
 
     #[test]
-    fn a_name_made_plain_matches_itself_alone(path in paths(), other in paths()) {
+    fn an_escaped_name_matches_only_itself(path in paths(), other in paths()) {
         let pattern = [b"/", &escaped(path.as_bytes())[..]].concat();
         let filter = Filter::default().rules(Rules::new([Rule::exclude(pattern).unwrap()]).unwrap());
         prop_assert!(filter.excludes(&path, false));
@@ -159,7 +159,7 @@ proptest! {
     }
 
     #[test]
-    fn of_rules_that_match_the_last_decides(includes in prop::collection::vec(any::<bool>(), 1..6), path in paths()) {
+    fn the_last_of_any_matching_rules_decides(includes in prop::collection::vec(any::<bool>(), 1..6), path in paths()) {
         let rules = includes.iter().map(|&includes| if includes { Rule::include("*") } else { Rule::exclude("*") });
         let rules = Rules::new(rules.map(Result::unwrap)).unwrap();
         let filter = Filter::default().rules(rules);

@@ -1,4 +1,4 @@
-//! The adaptive limit: measures round trips to both trees all the time, and sets the rate accordingly.
+//! The adaptive limit: measures round trips to both trees continuously, and sets the rate accordingly.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,13 +14,12 @@ use crate::event::Side;
 use crate::per_side::PerSide;
 use crate::progress::Progress;
 
-/// Between two requests to one tree: two in an interval, as one may find a timer or a
-/// thread late.
+/// The time between two requests to one tree: two in an interval, because a timer or thread may delay one.
 const BETWEEN: Duration = Duration::from_millis(25);
-/// At the start, before anything is sent: what the base is first known from.
+/// The time at the start, before anything is sent, in which the first base is measured.
 const BEFORE_START: Duration = Duration::from_millis(500);
 
-/// Adapts the limit to the other traffic on the link until `stop` is cancelled, if that was asked for.
+/// Adapts the limit to the other traffic on the link until `stop` is cancelled, if the options request it.
 pub(crate) async fn adapt(
     paces: Arc<Paces>,
     source: Arc<dyn Source>,
@@ -39,7 +38,7 @@ pub(crate) async fn adapt(
     }
 }
 
-/// The round trips to one tree, the last ones.
+/// The last round trips to one tree.
 #[derive(Debug, Default)]
 struct RoundTrips(Mutex<Recent>);
 
@@ -47,7 +46,7 @@ struct RoundTrips(Mutex<Recent>);
 struct Recent {
     last: Option<Duration>,
     before: Option<Duration>,
-    /// Whether the last came back since it was taken.
+    /// Whether the last one was answered since it was taken.
     is_new: bool,
     in_flight_since: Option<Instant>,
 }
@@ -61,7 +60,7 @@ impl RoundTrips {
         self.recent().in_flight_since = Some(Instant::now());
     }
 
-    /// A request that failed at once says nothing of queues.
+    /// Ends a round trip. A request that failed says nothing about queues.
     fn end(&self, is_answer: bool) {
         let mut recent = self.recent();
         let took = recent.in_flight_since.take().map(|since| since.elapsed());
@@ -71,7 +70,7 @@ impl RoundTrips {
         }
     }
 
-    /// The lesser of the last two; if none came back meanwhile, how long the one in flight has been away.
+    /// The shorter of the last two. If none was answered meanwhile, how long the one in flight has taken so far.
     fn take(&self) -> Option<Duration> {
         let mut recent = self.recent();
         if std::mem::take(&mut recent.is_new) {
@@ -143,15 +142,15 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_answer_that_does_not_come_tells_how_long_it_is_waited_for() {
+    async fn an_unanswered_request_counts_with_its_waiting_time() {
         let round_trips = RoundTrips::default();
         asked(&round_trips, MS(1)).await;
         assert_eq!(round_trips.take(), Some(MS(1)));
-        assert_eq!(round_trips.take(), None, "no news, and none is on its way");
+        assert_eq!(round_trips.take(), None, "nothing was answered, and nothing is in flight");
         round_trips.begin();
         sleep(MS(70)).await;
         assert_eq!(round_trips.take(), Some(MS(70)));
         round_trips.end(false);
-        assert_eq!(round_trips.take(), None, "an error is none");
+        assert_eq!(round_trips.take(), None, "an error is not an answer");
     }
 }

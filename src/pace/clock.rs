@@ -1,4 +1,4 @@
-//! Waits of less than a millisecond, which the runtime's timers do not know.
+//! Waits of less than a millisecond, the resolution of the runtime's timers.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -9,7 +9,7 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 use tokio::time::sleep_until;
 
-/// Waits at a time; more take the runtime's timers.
+/// The most waits at a time; further ones use the runtime's timers.
 const MOST_WAITS: usize = 1024;
 
 /// Wakes tasks at their time, to within the kernel's timers: some 50 µs.
@@ -23,7 +23,7 @@ struct Wait {
 }
 
 impl Clock {
-    /// Starts its thread, which ends with the clock; `None` if the system has no thread left.
+    /// Starts its thread, which ends with the clock; `None` if the system cannot start a thread.
     pub(super) fn start() -> Option<Self> {
         let (waits, asked) = sync_channel(MOST_WAITS);
         thread::Builder::new().name("towpath-clock".to_owned()).spawn(move || keep(&asked)).ok()?;
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn all_are_woken_and_none_too_early() {
+    async fn every_wait_ends_and_none_too_early() {
         let clock = Clock::start().unwrap();
         let start = Instant::now();
         let wait = async |after_us| {
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_wait_that_was_given_up_does_not_stop_the_others() {
+    async fn a_dropped_wait_does_not_stop_the_others() {
         let clock = Clock::start().unwrap();
         let now = Instant::now();
         let given_up = tokio::time::timeout(Duration::from_millis(1), clock.wait(now + Duration::from_secs(60))).await;

@@ -1,66 +1,67 @@
-//! The control law of the adaptive limit.
+//! The control law of the adaptive limit. If a small request takes longer than the minimum, the difference is the time
+//! that it waited in queues: of a full link or of a busy server. LEDBAT (RFC 6817) and LEDBAT++ keep that delay near a
+//! target, and so yield to all traffic that fills queues until packets are lost, as nearly all other traffic does.
+//! Twenty times a second:
 //!
-//! The time that a small request takes longer than at best is time that it waited in queues: those of a full link
-//! or of a busy server. LEDBAT (RFC 6817) and LEDBAT++ keep that delay near a target, and so yield to everything
-//! that fills queues until packets are lost, as all other traffic does. Twenty times a second:
-//!
-//! - The *delay* is the lesser of what the last two requests took, above the *base*, the least of ten minutes. The
-//!   lesser, because a queue delays every request and noise only some; of the slower side, because either can be the
-//!   bottleneck. It *lasts* if the interval before had it too. A delay that may not last is answered at once, for one
+//! - The *delay* is the shorter one of the last two round trips, minus the *base*, the minimum of ten minutes. The
+//!   shorter one, because a queue delays every request and noise only some; of the slower side, because either can be
+//!   the bottleneck. It *lasts* if the interval before had it too. The rate reacts to any delay at once, for one
 //!   interval; only a lasting one is remembered.
 //! - *Start*: below a *slight* delay the rate grows by up to [`START_GAIN`], the less the longer the delay, so that it
-//!   slows down before it gets there. The first lasting delay above ends the start, at what had passed until then. A
+//!   slows down before it gets there. The first lasting delay above it ends the start, at the throughput until then. A
 //!   slight delay is a quarter of the target; where the times of requests vary before anything is sent, up to half
 //!   of it.
-//! - *Adapt*: below the target the rate grows by up to [`GAIN`] of itself. Above, if the delay lasts, it falls by
-//!   [`BACK_OFF`] for each target of delay in excess, by [`MOST_BACK_OFF`] at most. The queue of a full link takes it
-//!   from any rate to the lowest in about a second.
+//! - *Adapt*: below the target the rate grows by up to [`GAIN`] of itself. Above the target, if the delay lasts, it
+//!   falls by [`BACK_OFF`] for each further target of delay, by [`MOST_BACK_OFF`] at most. The queue of a full link
+//!   takes it from any rate to the lowest in about a second.
 //! - Two seconds without a lasting delay end the fall: the start begins again.
-//! - *Hold*: a queue that disappeared as soon as the rate fell a little was the migration's own. What passed then is
-//!   what the link carries, and the rate stays a little below it ([`HOLD_SHARE`]), where other traffic waits for
-//!   nothing. At growing intervals it probes whether there is more room now.
-//! - A rate that is not used does not grow: nothing was learned about it.
+//! - *Hold*: a queue that disappeared as soon as the rate fell a little was the migration's own. The throughput then is
+//!   the capacity of the link, and the rate stays a little below it ([`HOLD_SHARE`]), where other traffic does not
+//!   wait. At growing intervals it probes whether there is more room now.
+//! - An unused rate does not grow: nothing is known about it.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// The delay that is aimed at. At 100 Mbit/s a queue of 25 KiB: far less than anyone
+/// The target of the delay. At 100 Mbit/s a queue of 25 KiB: far less than anyone
 /// notices, and above the jitter of a machine's timers.
 pub(super) const TARGET: Duration = Duration::from_millis(2);
 /// How often the rate is set.
 pub(super) const INTERVAL: Duration = Duration::from_millis(50);
 /// The target as a share of an interval.
 const TARGET_INTERVALS: f64 = TARGET.as_millis() as f64 / INTERVAL.as_millis() as f64;
-/// The lowest rate: a migration goes on whatever the others do, and takes little.
+/// The lowest rate: a migration always makes progress.
 pub(super) const MIN_BYTES_PER_S: u64 = 256 << 10;
-/// Growth at each interval while starting, twice as much in 1.4 s: what it overshoots by
-/// waits no longer than a twentieth of the time until it is seen.
+/// Growth at each interval while starting: twice the rate in 1.4 s. The overshoot waits no longer than a twentieth of
+/// the time until it is seen.
 const START_GAIN: f64 = 0.025;
-/// The share of the rate that is left after the start or a probe: so much less than what the link carries
-/// that the queue is gone an interval later.
+/// The share of the rate that is left after the start or a probe: low enough for the queue to be gone an interval
+/// later.
 const DRAIN_SHARE: f64 = 0.8;
 /// Growth at each interval while adapting: a fifth in a second at most.
 const GAIN: f64 = 0.01;
 /// Fall at each interval, for each target of delay above the target.
 const BACK_OFF: f64 = 0.08;
-/// The most that one interval takes off.
+/// The largest fall in one interval.
 const MOST_BACK_OFF: f64 = 0.16;
 /// Intervals without a lasting delay after which the start begins again.
 const QUIET_INTERVALS: u32 = 40;
-/// How much faster than what passed the rate may be.
+/// The highest rate, as a multiple of the throughput.
 const UNUSED_SHARE: f64 = 1.5;
-/// Intervals over which what passed is averaged.
+/// Intervals over which the throughput is averaged.
 const PASSED_INTERVALS: usize = 20;
-/// And how many in a row of them.
+/// How many in a row of these are averaged.
 const FEW_INTERVALS: usize = 4;
-/// What a link carries is seen in the best few of so many intervals: an answer to a delay may have left it idle.
+/// The capacity is measured in the best few of this many intervals: the reaction to a delay may have left the link
+/// idle.
 const CARRIED_INTERVALS: usize = 8;
-/// Of what the link carries: a queue of steps that come evenly is short until nearly all of it is used.
+/// The share of the capacity that is used during a hold: evenly spaced steps have a short queue until nearly all of it
+/// is used.
 const HOLD_SHARE: f64 = 0.97;
 /// Intervals until a probe for more room: the first, and the longest after probes that found none.
 const FIRST_HOLD: u32 = 400;
 const LONGEST_HOLD: u32 = 1200;
-/// Of what the link carried: a rate this high without a delay says that there is more room.
+/// As a share of the capacity: a rate this high without a delay shows that there is more room.
 const MORE_ROOM_SHARE: f64 = 1.1;
 /// Intervals from the start of a probe until a queue shows.
 const PROBE_LATE_INTERVALS: f64 = 4.0;
@@ -70,14 +71,13 @@ const PROBE_GAIN: f64 = 0.005;
 const PROBE_DRAIN_INTERVALS: u32 = 20;
 /// A slight delay, in targets: at least, and at most.
 const SLIGHT: (f64, f64) = (0.25, 0.5);
-/// What a queue that came during a hold leaves of what the link was found to carry.
+/// The share of the estimated capacity that is left after a queue appeared during a hold.
 const DOUBTED_SHARE: f64 = 0.97;
-/// A queue that stays when this share of the rate is left is that of others.
+/// A queue that stays when this share of the rate is left belongs to others.
 const OWN_QUEUE_SHARE: f64 = 0.6;
 
-/// The least round trip of the last ten minutes, in pieces of one minute.
-///
-/// It forgets, so that a path that became longer is not taken for a queue indefinitely.
+/// The shortest round trip of the last ten minutes, in pieces of one minute. Older ones are dropped, so that a path
+/// that became longer does not count as a queue indefinitely.
 #[derive(Debug, Default)]
 pub(super) struct Base {
     minutes: VecDeque<Duration>,
@@ -88,7 +88,7 @@ impl Base {
     const MINUTES: usize = 10;
     const SAMPLES_PER_MINUTE: u32 = 1200;
 
-    /// Notes the least round trip of an interval; returns how much longer it is than the base.
+    /// Adds the shortest round trip of an interval; returns how much longer it is than the base.
     pub(super) fn delay(&mut self, round_trip: Duration) -> Duration {
         if self.minutes.is_empty() || self.samples_in_minute >= Self::SAMPLES_PER_MINUTE {
             self.samples_in_minute = 0;
@@ -108,13 +108,13 @@ impl Base {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Phase {
     Starting,
-    /// For so many intervals no delay lasted.
+    /// The number of intervals since the last lasting delay.
     Adapting {
         quiet: u32,
     },
 }
 
-/// What the link was found to carry.
+/// The estimated capacity of the link.
 #[derive(Clone, Copy, Debug)]
 struct Ceiling {
     bytes_per_s: f64,
@@ -135,16 +135,16 @@ impl Ceiling {
 pub(super) struct Controller {
     bytes_per_s: f64,
     max_bytes_per_s: f64,
-    /// The delay, in targets, that says that there is a queue.
+    /// The delay, in targets, that indicates a queue.
     slight: f64,
     phase: Phase,
     ceiling: Option<Ceiling>,
-    /// What passed when the delay that there is now began.
+    /// The throughput when the present delay began.
     full_at: Option<f64>,
     last: VecDeque<Interval>,
 }
 
-/// What was seen in one.
+/// The measurements of one interval.
 #[derive(Clone, Copy, Debug)]
 struct Interval {
     passed_per_s: f64,
@@ -162,8 +162,8 @@ impl Controller {
         Self { bytes_per_s, max_bytes_per_s, slight, phase, ceiling: None, full_at: None, last }
     }
 
-    /// The rate for the next interval, from the delay in the last one and how fast bytes
-    /// passed in it (in the direction in which more did).
+    /// The rate for the next interval, from the delay and the throughput of the last one (in the direction with more
+    /// bytes).
     pub(super) fn next(&mut self, delay: Duration, passed_per_s: f64) -> u64 {
         let delay = delay.as_secs_f64() / TARGET.as_secs_f64();
         let before = self.last.back().map_or(0.0, |last| last.delay);
@@ -192,7 +192,7 @@ impl Controller {
             }
         }
         self.bytes_per_s = self.within_bounds(self.bytes_per_s);
-        // Should a delay last, this was right; should it not, nothing is lost but this interval.
+        // If the delay lasts, this was right; otherwise only this interval is lost.
         let share = if probing && delay >= self.slight {
             DRAIN_SHARE
         } else if lasting > 1.0 {
@@ -208,7 +208,7 @@ impl Controller {
         if self.phase == Phase::Starting { self.slight } else { 1.0 }
     }
 
-    /// Learns what the link carries from a delay that came and went.
+    /// Estimates the capacity of the link from a delay that appeared and disappeared.
     fn learn_ceiling(&mut self, lasting: f64) {
         if let Some(ceiling) = &mut self.ceiling {
             ceiling.left = ceiling.left.saturating_sub(1);
@@ -231,18 +231,18 @@ impl Controller {
         }
     }
 
-    /// Whether it is at its ceiling, to see if there is more room by now.
+    /// Whether it is probing for more room.
     fn is_probing(&self) -> bool {
         let at = |ceiling: Ceiling| ceiling.left == 0 && self.bytes_per_s >= ceiling.held_per_s() * 0.99;
         self.ceiling.is_some_and(at)
     }
 
-    /// Takes a step of the probe. Any delay says that there is no more room, whether or not it lasts.
+    /// Takes a step of the probe. Any delay means that there is no more room, whether or not it lasts.
     fn probe(&mut self, delay: f64) {
         let carried = self.carried_per_s();
         let Some(ceiling) = &mut self.ceiling else { return };
         if delay >= self.slight {
-            // No more than what passed without a delay a little before.
+            // No more than the throughput without a delay a little before.
             let seen = self.bytes_per_s * (1.0 - PROBE_GAIN * PROBE_LATE_INTERVALS);
             ceiling.bytes_per_s = carried.min(seen).max(ceiling.bytes_per_s);
             self.bytes_per_s = ceiling.held_per_s();
@@ -268,7 +268,7 @@ impl Controller {
         bytes_per_s.max(MIN_BYTES_PER_S as f64).min(self.max_bytes_per_s)
     }
 
-    /// Adds a share, unless the delay made it one below 0.
+    /// Grows by a share, unless the delay made it negative.
     fn grow(&mut self, share: f64) {
         let near = self.ceiling.is_some_and(|ceiling| self.bytes_per_s > ceiling.held_per_s() * 0.9);
         let share = share.clamp(0.0, if near { GAIN } else { START_GAIN });
@@ -276,7 +276,7 @@ impl Controller {
         self.bytes_per_s = (self.bytes_per_s * (1.0 + share)).min(most);
     }
 
-    /// What passed in a second, in the fastest few of the last intervals.
+    /// The throughput per second, in the fastest few of the last intervals.
     fn passed_per_s(&self) -> f64 {
         if self.last.len() < FEW_INTERVALS {
             return self.bytes_per_s;
@@ -286,8 +286,8 @@ impl Controller {
         passed.fold(0.0, f64::max) / FEW_INTERVALS as f64
     }
 
-    /// What a link that has a queue now carried in a second, in the best few of the last intervals: what
-    /// passed, less what only joined the queue.
+    /// The capacity per second of a link that has a queue now, from the best few of the last intervals: the throughput,
+    /// minus what only lengthened the queue.
     fn carried_per_s(&self) -> f64 {
         let last: Vec<_> = self.last.iter().rev().take(CARRIED_INTERVALS).collect();
         let carried = |few: &[&Interval]| {
@@ -299,7 +299,7 @@ impl Controller {
     }
 }
 
-/// What a delay, in targets, leaves of the rate.
+/// The share of the rate that is left after a delay, in targets.
 fn share_left(delay: f64) -> f64 {
     1.0 - (BACK_OFF * (delay - 1.0)).clamp(0.0, MOST_BACK_OFF)
 }

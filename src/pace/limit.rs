@@ -17,12 +17,12 @@ use crate::event::Side;
 /// within 1 % below the one it was given.
 const REFILL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The spacing aims this far below the limit, so that the jitter of timers and
-/// threads, and a step that ends just inside a second, stay below it.
+/// The spacing aims at this share of the limit, so that the jitter of timers and threads, and a step at the end of a
+/// second, do not exceed it.
 const SPACING_SHARE: f64 = 0.985;
 
-/// How far the spacing may run behind and catch up: more than the jitter of a
-/// timer, far less than a burst that others would notice.
+/// How far the spacing may be late and catch up: more than the jitter of a timer, far less than a burst that others
+/// would notice.
 const CATCH_UP: Duration = Duration::from_millis(5);
 
 /// The largest step without a limit: large enough to cost nothing, small enough
@@ -32,20 +32,19 @@ const UNLIMITED_STEP_BYTES: usize = 1 << 20;
 /// The largest step under a limit.
 pub(super) const MAX_STEP_BYTES: usize = 512 << 10;
 
-/// From here on a step takes two hundredths of a second: such limits are for links
-/// on which it is still short.
+/// From this limit on a step takes 1/64 of a second: such limits are for links on which it is still short.
 const MANY_BYTES_PER_S: u64 = 10 << 20;
 
 /// Steps in a second of an adaptive rate: each takes two thirds of a millisecond.
 const ADAPTIVE_STEPS_PER_S: u64 = 1536;
-/// And their bounds: requests cost something, too.
+/// The smallest and largest adaptive step: requests have a cost, too.
 const LEAST_ADAPTIVE_STEP_BYTES: usize = 8 << 10;
 const MOST_ADAPTIVE_STEP_BYTES: usize = 256 << 10;
 
 /// Network mounts send whole pages.
 pub(super) const PAGE_BYTES: usize = 4 << 10;
 
-/// How long what may be on its way to the sink takes to pass, in all files together.
+/// How much may be in flight to the sink, in all files together, as the time that it takes to pass.
 pub(super) const IN_FLIGHT: Duration = Duration::from_nanos(62_500_000);
 
 /// One direction's limit, shared by all lanes.
@@ -55,11 +54,11 @@ pub(crate) struct Pace(pub(super) Option<Limit>);
 #[derive(Debug)]
 pub(super) struct Limit {
     side: Side,
-    /// Bounds a rate that is fixed, or the highest that one may become.
+    /// Bounds a fixed rate, or the highest adaptive one.
     bucket: Option<RateLimiter>,
     fixed_bytes_per_s: u64,
     adaptive: Option<Arc<Rate>>,
-    /// For steps that take less than the runtime's timers know.
+    /// For steps that are shorter than the resolution of the runtime's timers.
     clock: Option<Clock>,
     link: Link,
     /// When the next step may pass.
@@ -86,13 +85,13 @@ impl Pace {
         }))
     }
 
-    /// The most bytes to be passed at once.
+    /// The most bytes that pass at once.
     pub(crate) fn step_bytes(&self) -> usize {
         self.0.as_ref().map_or(UNLIMITED_STEP_BYTES, Limit::step_bytes)
     }
 
-    /// How many bytes to ask for before those that are waited for: two steps, or what passes in
-    /// 8 ms, hide the way to the source and back; more would only fill the client's memory.
+    /// How many bytes to request ahead of the step that is read: two steps, or what passes in 8 ms, hide the round trip
+    /// to the source; more would only fill the client's memory.
     pub(crate) fn ahead_bytes(&self, step_bytes: usize) -> u64 {
         let passes = self.0.as_ref().map_or(0, |limit| limit.bytes_per_s() / 128);
         (2 * step_bytes as u64).max(passes - passes % step_bytes as u64)
@@ -103,8 +102,7 @@ impl Pace {
         self.0.is_some()
     }
 
-    /// The most bytes to be held before they are passed on: about a sixteenth of a
-    /// second's, so that the other side starts soon and keeps in step.
+    /// The largest block: about a sixteenth of a second's bytes, so that the writer starts soon and keeps up.
     pub(crate) fn block_bytes(&self, block_size_bytes: usize) -> usize {
         let Some(limit) = &self.0 else { return block_size_bytes };
         let step = limit.step_bytes();
@@ -113,8 +111,8 @@ impl Pace {
         block_size_bytes.min(steps.min(most_steps) * step)
     }
 
-    /// No more than `bytes`, and whole steps if it is one: a block that ends within a
-    /// page has that page sent twice on a network mount.
+    /// At most `bytes`, in whole steps if that is at least one: if a block ends within a page, a network mount sends
+    /// that page twice.
     pub(crate) fn whole_steps(&self, bytes: u64) -> u64 {
         match &self.0 {
             Some(limit) if bytes > limit.step_bytes() as u64 => bytes - bytes % limit.step_bytes() as u64,
@@ -122,8 +120,8 @@ impl Pace {
         }
     }
 
-    /// The in-flight window of one file; `None` without a limit. All files together share a sixteenth of a second's
-    /// bytes, so that what arrives late is no burst; a step of each always passes.
+    /// The in-flight window of one file; `None` without a limit. All files share a sixteenth of a second's bytes, so
+    /// that data that arrives late is not a burst; one step of each always passes.
     pub(super) fn in_flight_bytes(&self) -> Option<u64> {
         let limit = self.0.as_ref()?;
         let files = limit.open_files.load(Relaxed).max(1) as u64;
@@ -137,9 +135,8 @@ impl Pace {
         }
     }
 
-    /// Returns when `bytes` of content, about a step at most, may pass.
-    ///
-    /// Dropped while waiting, it passes nothing.
+    /// Returns when `bytes` of content, about a step at most, may pass. If it is dropped while waiting, nothing counts
+    /// as passed.
     pub(crate) async fn pass(&self, bytes: usize) {
         let Some(limit) = &self.0 else { return };
         limit.pass(limit.link.of_content(bytes as u64, limit.bytes_per_s())).await;
@@ -148,7 +145,7 @@ impl Pace {
         }
     }
 
-    /// Requests and headers of `bytes` have passed: whatever comes next waits until they are paid for.
+    /// Counts `bytes` of requests and headers that have already passed: the next step waits for them.
     pub(super) fn owe_overhead(&self, bytes: u64) {
         if let Some(limit) = &self.0 {
             limit.reserve(Instant::now(), limit.link.of_overhead(bytes));
@@ -198,8 +195,8 @@ impl Limit {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let behind = now.saturating_duration_since(*next);
         let at = if behind > IN_FLIGHT && self.side == Side::Sink {
-            // The sink took nothing for a while. What is in flight arrives now, all at once, and takes the place of
-            // the next steps.
+            // The sink accepted nothing for a while. The data in flight arrives now, all at once, and replaces the next
+            // steps.
             now + IN_FLIGHT
         } else {
             now.checked_sub(CATCH_UP).map_or(*next, |earliest| (*next).max(earliest))
@@ -215,9 +212,8 @@ fn bucket(bytes_per_s: u64) -> RateLimiter {
     RateLimiter::builder().max(refill).initial(refill).refill(refill).interval(REFILL_INTERVAL).build()
 }
 
-/// A step small enough that others hardly wait for it, and that one more or less in a second
-/// is little: below 0.5 % of the limit, or 2 % where it is so high that the requests would be
-/// many; in whole pages.
+/// A step that is so small that other traffic hardly waits for it, and that one more in a second does not matter: below
+/// 0.5 % of the limit, or 2 % if the limit is so high that there would be many requests; in whole pages.
 pub(super) fn step_bytes(limit_bytes_per_s: u64) -> usize {
     let per_s = if limit_bytes_per_s < MANY_BYTES_PER_S { 256 } else { 64 };
     let step = usize::try_from(limit_bytes_per_s / per_s).unwrap_or(usize::MAX).clamp(PAGE_BYTES, MAX_STEP_BYTES);

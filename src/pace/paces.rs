@@ -1,4 +1,4 @@
-//! Both directions' limits, and what they have in common.
+//! The limits of both directions, and their shared state.
 
 use std::sync::Arc;
 
@@ -11,24 +11,23 @@ use super::rate::Rate;
 use crate::event::Side;
 use crate::options::{Bandwidth, Options};
 
-/// Both directions' limits.
+/// The limits of both directions.
 #[derive(Debug)]
 pub(crate) struct Paces {
     pub(crate) read: Pace,
     pub(crate) write: Pace,
-    /// The adaptive rate, if that was asked for.
+    /// The adaptive rate, if the options request one.
     pub(super) rate: Option<Arc<Rate>>,
     /// The limit as backends see it, if there is one.
     pub(super) pacing: Option<Pacing>,
-    /// Whether one of the trees lies behind a network.
+    /// Whether one of the trees is behind a network.
     over_network: bool,
     /// Permits to list a directory, if there is a limit.
     listings: Option<Semaphore>,
 }
 
 impl Paces {
-    /// The limits that were asked for, on trees of which one at least lies behind
-    /// a network, or none.
+    /// The limits of the options. `over_network`: at least one of the trees is behind a network.
     pub(crate) fn new(options: &Options, over_network: bool) -> Arc<Self> {
         let link = if over_network { Link::Network } else { Link::None };
         let (fixed, rate) = match options.bandwidth {
@@ -62,21 +61,22 @@ impl Paces {
         self.pacing.as_ref().map_or_else(WriteOptions::default, |pacing| WriteOptions::default().paced_by(pacing))
     }
 
-    /// Tells the sink how much of each file may be in flight now: before each write, as it depends on how many are
-    /// open.
+    /// Sets how much of each file may be in flight now. Called before each write, because it depends on the number of
+    /// open files.
     pub(crate) fn bound_in_flight(&self) {
         if let (Some(pacing), Some(bytes)) = (&self.pacing, self.write.in_flight_bytes()) {
             pacing.set_in_flight_bytes(bytes);
         }
     }
 
-    /// Returns when what listing so many entries took may have passed.
+    /// Returns when the limit has room for the listing of this many entries.
     pub(crate) async fn pass_listed(&self, entries: u64) {
         self.pass_overhead(entries * cost::LISTED_BYTES).await;
     }
 
-    /// Waits for a permit to list a directory. How much of one a client fetches at once cannot be controlled; so
-    /// few are listed at a time under a low limit, and each waits until all before it is paid for.
+    /// Waits for a permit to list a directory. How much of a listing a client fetches at once cannot be controlled; so
+    /// few directories are listed at a time under a low limit, and each waits until the previous listings have been
+    /// counted.
     pub(crate) async fn permit_to_list(&self) -> Option<SemaphorePermit<'_>> {
         // The semaphore is never closed.
         let permit = self.listings.as_ref()?.acquire().await.ok()?;
@@ -84,14 +84,13 @@ impl Paces {
         Some(permit)
     }
 
-    /// Returns when so many bytes of small requests with their answers may pass: they take
-    /// room in both directions.
+    /// Returns when this many bytes of small requests and answers may pass: they count in both directions.
     async fn pass_overhead(&self, bytes: u64) {
         self.read.pass_overhead(bytes).await;
         self.write.pass_overhead(bytes).await;
     }
 
-    /// Returns when the requests that any file takes may pass, whatever its size.
+    /// Returns when the requests that every file needs may pass.
     pub(crate) async fn pass_file(&self) {
         self.pass_overhead(cost::REQUESTS_PER_FILE * cost::REQUEST_BYTES).await;
     }
@@ -114,7 +113,7 @@ impl Drop for OpenFile {
     }
 }
 
-/// Directories that are listed at a time: what they bring is a small part of a second's.
+/// The number of directories that are listed at a time: their listings are a small fraction of a second's bytes.
 fn listings_at_once(limit_bytes_per_s: u64) -> usize {
     usize::try_from(limit_bytes_per_s >> 20).unwrap_or(usize::MAX).clamp(1, Semaphore::MAX_PERMITS)
 }

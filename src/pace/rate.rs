@@ -1,4 +1,4 @@
-//! A rate that changes while it is used, and what passed at it.
+//! A rate that changes while it is used, and the bytes that passed.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 

@@ -138,7 +138,7 @@ impl Progress {
         *locked(&self.0.adaptive_limit) = adaptive_limit;
     }
 
-    /// Counts of a file that is to be sent. They add to those of the run at once, and are shown once a lane has it.
+    /// The counters of a file that is sent. They count for the run at once, and are shown once a lane has the file.
     pub(crate) fn of_file(&self, path: &RelPath, size_bytes: u64, has_long_holes: bool) -> FileProgress {
         FileProgress::new(path.clone(), size_bytes, has_long_holes, Arc::clone(&self.0.transferred))
     }

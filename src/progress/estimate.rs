@@ -13,7 +13,7 @@ use super::snapshot::{Phase, Snapshot};
 pub struct Estimate {
     /// Bytes written per second, over the last seconds.
     pub bandwidth_bytes_per_s: u64,
-    /// Holes passed over per second, over the last seconds. Nothing is written for them.
+    /// Holes skipped per second, over the last seconds. Nothing is written for them.
     pub holes_bytes_per_s: u64,
     /// How fast the file with long holes progresses, over the last seconds.
     pub long_holes_bytes_per_s: u64,
@@ -24,21 +24,17 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// How fast files progress: what is written and the holes passed over.
+    /// How fast files progress: bytes written and holes skipped.
     pub fn progress_bytes_per_s(&self) -> u64 {
         self.bandwidth_bytes_per_s.saturating_add(self.holes_bytes_per_s)
     }
 }
 
-/// Turns snapshots into estimates.
-///
-/// A backlog takes as long as its bytes do at the best rate of late, or as long
-/// as its files do, whichever is longer. How long files take beside their bytes
-/// shows while they come through without the link being busy; until it does,
-/// [`Estimator::FILE_COST`] stands for it.
-///
-/// Holes count by the mean rate of late and not by the best: how many are to come is unknown. Files with
-/// long holes are sent one at a time beside the others, and are estimated apart from them.
+/// Turns snapshots into estimates. The time for a backlog is the time for its bytes at the best recent rate, or the
+/// time for its number of files, whichever is longer. The cost per file is measured while files are sent without the
+/// link being busy; until then, [`Estimator::FILE_COST`] is assumed. Holes count with the mean recent rate, not with
+/// the best: how many follow is unknown. Files with long holes are sent one at a time beside the others, and are
+/// estimated separately.
 #[derive(Debug, Default)]
 pub struct Estimator {
     samples: VecDeque<Sample>,
@@ -58,13 +54,13 @@ struct Sample {
 struct Rate {
     written: f64,
     holes: f64,
-    /// What is written and passed over of files with long holes.
+    /// Bytes written and skipped of files with long holes.
     long_holes: f64,
     files: f64,
 }
 
 impl Rate {
-    /// What is written and passed over of files without long holes.
+    /// Bytes written and skipped of files without long holes.
     fn position(&self) -> f64 {
         (self.written + self.holes - self.long_holes).max(0.0)
     }
@@ -75,27 +71,27 @@ impl Rate {
 struct Left {
     bytes: u128,
     files: u64,
-    /// Of files with long holes, which are not in `bytes` and `files`.
+    /// Bytes of files with long holes, which are not in `bytes` and `files`.
     long_holes_bytes: u128,
 }
 
 impl Estimator {
-    /// The assumed cost of a file beside its bytes, until the real one is known.
+    /// The assumed cost of a file besides its bytes, until the real one is known.
     pub const FILE_COST: Duration = Duration::from_millis(2);
-    /// The bandwidth is the mean of so long.
+    /// The bandwidth is the mean over this time.
     const BANDWIDTH_WINDOW: Duration = Duration::from_secs(5);
-    /// The best rates are those of so long.
+    /// The best rates are from this time.
     const BACKLOG_WINDOW: Duration = Duration::from_secs(120);
-    /// Rates are those of stretches no shorter than this, if there are such.
+    /// Rates are measured over at least this time, if possible.
     const STRETCH: Duration = Duration::from_secs(2);
-    /// Least distance of two samples that are kept.
+    /// The minimum time between two samples that are kept.
     const SAMPLE_DISTANCE: Duration = Duration::from_millis(200);
-    /// A link that carries less of its best than this is not what files wait for.
+    /// Below this share of its best rate, the link does not limit the transfer.
     const IDLE_SHARE: f64 = 0.5;
     /// The assumed speed of hashing holes, until the real one is known.
     const HASH_BYTES_PER_S: f64 = 1e9;
 
-    /// Takes note of `snapshot`, taken at `now`, and estimates.
+    /// Adds `snapshot`, taken at `now`, and estimates.
     pub fn estimate(&mut self, now: Instant, snapshot: &Snapshot) -> Estimate {
         if snapshot.phase != Phase::Transferring {
             self.samples.clear();
@@ -113,7 +109,7 @@ impl Estimator {
         let backlog = self.backlog(snapshot, recent);
         let mut file = current_file(snapshot, recent);
         if let (Some((_, file)), Some(backlog)) = (&mut file, backlog) {
-            // It is among what is left.
+            // It is part of what is left.
             *file = (*file).min(backlog);
         }
         Estimate {
@@ -147,7 +143,7 @@ impl Estimator {
         let files = match (time_for(left.files, recent.files), time_for(left.files, best.files)) {
             (Some(time), _) if !is_busy => time,
             (_, Some(time)) => time.min(assumed),
-            // Nothing came through yet.
+            // Nothing was sent yet.
             (_, None) if left.bytes == 0 && left.files > 0 => return None,
             _ => assumed,
         };
@@ -161,7 +157,7 @@ impl Estimator {
         oldest.map_or(Rate::default(), |oldest| rate(oldest, now))
     }
 
-    /// The best rates of any stretch that is remembered.
+    /// The best rates in the recorded samples.
     fn best_rate(&self) -> Rate {
         let stretch = |to: &Sample| {
             let long_ago = |from: &Sample| to.at.saturating_duration_since(from.at) >= Self::STRETCH;
@@ -177,7 +173,7 @@ impl Estimator {
         self.samples.iter().filter_map(stretch).reduce(best).unwrap_or_else(|| self.rate_of_all())
     }
 
-    /// The mean rate of all that is remembered.
+    /// The mean rate over all recorded samples.
     fn rate_of_all(&self) -> Rate {
         let ends = self.samples.front().zip(self.samples.back());
         ends.map_or(Rate::default(), |(first, last)| rate(first, last))
@@ -196,7 +192,7 @@ impl Estimator {
     }
 }
 
-/// What came through per second between two samples.
+/// The rates between two samples.
 fn rate(from: &Sample, to: &Sample) -> Rate {
     let seconds = to.at.saturating_duration_since(from.at).as_secs_f64();
     if seconds <= 0.0 {
@@ -223,8 +219,8 @@ fn left(snapshot: &Snapshot) -> Left {
     }
 }
 
-/// The file in flight with most left, as if it had its even share of the progress. One with long holes shares with
-/// no other.
+/// The file in flight with most bytes left, assuming that all files progress equally fast. A file with long holes
+/// shares its rate with no other.
 fn current_file(snapshot: &Snapshot, recent: Rate) -> Option<(RelPath, Duration)> {
     let largest = snapshot.current.iter().max_by_key(|file| file.left_bytes())?;
     let rate = if largest.has_long_holes {

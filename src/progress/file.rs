@@ -1,4 +1,4 @@
-//! One file in flight: how far its copy has come.
+//! The progress of one file in flight.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,12 +7,12 @@ use towpath_backend::RelPath;
 
 use super::snapshot::CurrentFile;
 
-/// What a lock guards, also if a thread panicked while it held it: plain counters are never half written.
+/// Locks the counters, even if a thread panicked while it held the lock: plain counters are never half written.
 pub(super) fn locked<T>(counters: &Mutex<T>) -> MutexGuard<'_, T> {
     counters.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What all files of a run add up to, files in flight and failed attempts included.
+/// The sums over all files of a run, files in flight and failed attempts included.
 #[derive(Debug, Default)]
 pub(super) struct Transferred {
     pub(super) written_bytes: AtomicU64,
@@ -20,16 +20,16 @@ pub(super) struct Transferred {
     pub(super) passed: Mutex<Passed>,
 }
 
-/// How far all files have come, beside what was written.
+/// The progress of all files, besides the bytes written.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Passed {
-    /// Holes passed over.
+    /// Holes that were skipped.
     pub(super) hole_bytes: u128,
     /// Data and holes of files with long holes.
     pub(super) long_holes_bytes: u128,
 }
 
-/// Counts one file; clones count the same one. The writer adds what it wrote, and whoever passes over holes adds those.
+/// Counts one file; clones count the same one. The writer adds what it wrote, and the task that skips holes adds those.
 #[derive(Clone, Debug)]
 pub(crate) struct FileProgress(Arc<Inner>);
 
@@ -66,7 +66,7 @@ impl FileProgress {
         }
     }
 
-    /// `bytes` more of holes were passed over, and hashed if there is a checksum.
+    /// `bytes` more of holes were skipped, and hashed if there is a checksum.
     pub(crate) fn add_hole(&self, bytes: u64) {
         self.0.hole_bytes.fetch_add(bytes, Relaxed);
         let mut passed = locked(&self.0.all.passed);

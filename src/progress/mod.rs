@@ -1,4 +1,4 @@
-//! How far a migration has come: counters that the engine keeps and anyone may read.
+//! The progress of a migration: counters that the engine updates and anyone may read.
 
 mod counters;
 mod estimate;

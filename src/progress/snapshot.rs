@@ -29,9 +29,9 @@ pub struct CurrentFile {
     pub path: RelPath,
     /// Its size.
     pub size_bytes: u64,
-    /// Data that the sink has taken.
+    /// Data that was written to the sink.
     pub written_bytes: u64,
-    /// Holes passed over. They are not written; with a checksum, their zeros are hashed.
+    /// Holes that were skipped. They are not written; with a checksum, their zeros are hashed.
     pub hole_bytes: u64,
     /// Whether it has long holes: files that do are sent one at a time, beside the others.
     pub has_long_holes: bool,
@@ -40,12 +40,12 @@ pub struct CurrentFile {
 }
 
 impl CurrentFile {
-    /// A file of which nothing was sent yet, as consumers of snapshots need in their tests.
+    /// A file of which nothing was sent yet, for tests of code that uses snapshots.
     pub fn new(path: RelPath, size_bytes: u64) -> Self {
         Self { path, size_bytes, written_bytes: 0, hole_bytes: 0, has_long_holes: false, hashes_hole: false }
     }
 
-    /// How far its copy has come: what was written and the holes passed over.
+    /// The progress of its copy: the bytes written and the holes skipped.
     pub fn position_bytes(&self) -> u64 {
         self.written_bytes.saturating_add(self.hole_bytes).min(self.size_bytes)
     }
@@ -60,9 +60,9 @@ impl CurrentFile {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Snapshot {
-    /// What it was doing.
+    /// The phase.
     pub phase: Phase,
-    /// What the scan has found in the source so far (or found, when the backlog was made).
+    /// What the scan has found in the source so far, or found when the backlog was created.
     pub source: Counts,
     /// What the scan has found in the sink so far.
     pub sink: Counts,
@@ -72,13 +72,13 @@ pub struct Snapshot {
     pub long_holes: Totals,
     /// Files made durable by this run.
     pub synced: Totals,
-    /// Files given up in this run.
+    /// Files that failed in this run.
     pub failed_files: u64,
     /// Bytes read by this run, files in flight included.
     pub read_bytes: u64,
     /// Bytes written by this run, files in flight included.
     pub written_bytes: u64,
-    /// Holes that this run passed over, files in flight included.
+    /// Holes that this run skipped, files in flight included.
     pub hole_bytes: u128,
     /// Of `written_bytes` and `hole_bytes`, the part of files with long holes.
     pub long_holes_bytes: u128,
@@ -94,12 +94,12 @@ pub struct Snapshot {
 pub struct AdaptiveLimit {
     /// The limit at that moment.
     pub limit_bytes_per_s: u64,
-    /// How much longer small requests take than at best.
+    /// How much longer small requests take than the shortest ones.
     pub delay: Duration,
 }
 
 impl Snapshot {
-    /// All of the source that is in sync, earlier runs included.
+    /// Everything in sync, earlier runs included.
     pub fn in_sync_in_all(&self) -> Totals {
         Totals {
             files: self.source.files.saturating_sub(self.pending.files),

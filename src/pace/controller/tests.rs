@@ -1,25 +1,25 @@
-//! The law against a simulated link.
+//! The control law on a simulated link.
 
 use super::*;
 
-/// A link with one queue, on which the migration and someone else meet.
+/// A link with one queue, which the migration shares with other traffic.
 struct Link {
     bytes_per_s: f64,
     /// Bytes waiting; a full queue drops.
     queue: f64,
     queue_limit: f64,
     round_trip: Duration,
-    /// Someone else who takes all that is left and keeps the queue full.
+    /// Other traffic that takes all that is left and keeps the queue full.
     bulk: bool,
     /// What the migration can use at most.
     demand: f64,
     random: u64,
-    /// What timers and threads add.
+    /// The jitter of timers and threads.
     jitter: Duration,
     base: Base,
     controller: Controller,
     rate: f64,
-    /// Of each interval: the rate, what passed, the delay in seconds.
+    /// For each interval: the rate, the throughput, and the delay in seconds.
     history: Vec<(f64, f64, f64)>,
 }
 
@@ -41,7 +41,7 @@ impl Link {
         }
     }
 
-    /// One on which a request takes the same time again and again.
+    /// A link on which each request takes the same time.
     fn quiet(bytes_per_s: f64) -> Self {
         let (jitter, controller) = (Duration::ZERO, Controller::new(u64::MAX, Duration::ZERO));
         Self { jitter, controller, ..Self::new(bytes_per_s) }
@@ -71,7 +71,7 @@ impl Link {
             passed += mine.min(carried + self.queue_limit - self.queue);
             self.queue += mine - carried;
             if self.bulk {
-                // What fills a queue until it drops fills it at any rate of ours.
+                // Traffic that fills a queue until it drops fills it at any rate of ours.
                 self.queue = self.queue_limit * (0.5 + 0.5 * self.noise());
             }
             self.queue = self.queue.clamp(0.0, self.queue_limit);
@@ -123,10 +123,10 @@ fn the_queue_of_an_idle_link_is_nearly_always_empty() {
 }
 
 #[test]
-fn on_a_quiet_link_others_wait_less_than_a_hundredth_of_the_time_start_and_look_included() {
+fn on_a_quiet_link_others_wait_less_than_a_hundredth_of_the_time_start_and_probe_included() {
     for bytes_per_s in LINKS {
         let mut link = Link::quiet(bytes_per_s);
-        // The slowest of them is full sooner.
+        // The slowest link is full sooner.
         link.run((bytes_per_s / 1.2e6).log2() * 1.4);
         let share = waited(link.run(45.0));
         assert!(share <= 0.01, "{share} of the time at {bytes_per_s}");
@@ -136,7 +136,7 @@ fn on_a_quiet_link_others_wait_less_than_a_hundredth_of_the_time_start_and_look_
 }
 
 #[test]
-fn room_that_came_later_is_found_in_two_minutes_at_most() {
+fn additional_room_is_found_within_two_minutes() {
     let mut link = Link::new(12.5e6);
     link.run(120.0);
     link.bytes_per_s *= 4.0;
@@ -157,7 +157,7 @@ fn the_start_does_not_overshoot() {
 }
 
 #[test]
-fn others_get_the_link_within_a_second_and_it_is_taken_up_again() {
+fn others_get_the_link_within_a_second_and_it_is_used_again_afterwards() {
     for bytes_per_s in LINKS {
         let mut link = Link::new(bytes_per_s);
         link.run(30.0);
@@ -174,7 +174,7 @@ fn others_get_the_link_within_a_second_and_it_is_taken_up_again() {
 }
 
 #[test]
-fn what_is_not_used_does_not_grow() {
+fn an_unused_rate_does_not_grow() {
     let mut link = Link::new(125e6);
     link.demand = 3e6;
     link.run(120.0);
@@ -202,17 +202,17 @@ fn the_rate_stays_within_its_bounds() {
 }
 
 #[test]
-fn a_way_that_became_longer_is_learned_in_ten_minutes() {
+fn a_longer_path_is_recognized_within_ten_minutes() {
     let mut link = Link::new(12.5e6);
     link.run(30.0);
     link.round_trip += Duration::from_millis(30);
-    assert!(mean(link.run(60.0)) <= 2e6, "at first it looks like a queue");
+    assert!(mean(link.run(60.0)) <= 2e6, "at first it counts as a queue");
     link.run(600.0);
     assert!(mean(link.run(30.0)) >= 10e6);
 }
 
 #[test]
-fn what_the_link_was_thought_to_carry_too_much_is_put_right() {
+fn an_overestimated_capacity_is_corrected() {
     let mut link = Link::new(12.5e6);
     link.run(15.0);
     link.bytes_per_s *= 0.9;

@@ -1,4 +1,4 @@
-//! What passes, and when, by the runtime's own time.
+//! What passes, and when, in the runtime's simulated time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,12 +59,12 @@ proptest! {
     }
 
     #[test]
-    fn steps_are_fine_at_every_limit(limit in 1024u64..1 << 40) {
+    fn steps_are_small_at_every_limit(limit in 1024u64..1 << 40) {
         let step = step_bytes(limit);
         prop_assert!((PAGE_BYTES..=MAX_STEP_BYTES).contains(&step));
         prop_assert_eq!(step % PAGE_BYTES, 0);
         let pace = Pace(None);
-        prop_assert_eq!(pace.block_bytes(5 << 20), 5 << 20, "without a limit as it is given");
+        prop_assert_eq!(pace.block_bytes(5 << 20), 5 << 20, "without a limit unchanged");
         if limit >= 512 << 10 {
             prop_assert!(step as f64 <= limit as f64 * 0.016);
         }
@@ -72,7 +72,7 @@ proptest! {
 }
 
 #[tokio::test(start_paused = true)]
-async fn blocks_are_whole_steps_and_a_small_part_of_a_second() {
+async fn blocks_are_whole_steps_and_a_small_fraction_of_a_second() {
     for limit in [4 << 10, 256 << 10, 1 << 20, 5 << 20, 20 << 20, 100 << 20, 1 << 30] {
         let pace = Pace::new(Side::Source, Some(limit), None, Link::None);
         for block_size in [1, 4096, 5000, 1 << 20, 5 << 20, 64 << 20] {
@@ -112,7 +112,7 @@ async fn a_stall_is_not_made_up_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_sink_that_was_away_still_has_to_take_comes_first() {
+async fn after_a_stall_the_data_in_flight_counts_first() {
     let pace = Pace::new(Side::Sink, Some(8 << 20), None, Link::None);
     pace.pass(pace.step_bytes()).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
@@ -125,7 +125,7 @@ async fn what_a_sink_that_was_away_still_has_to_take_comes_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_files_together_share_what_may_be_under_way() {
+async fn all_files_share_the_in_flight_window() {
     let options = Options::default().bandwidth(Bandwidth::Limit(16 << 20));
     let paces = Paces::new(&options, false);
     let first = OpenFile::new(&paces);
@@ -142,7 +142,7 @@ async fn all_files_together_share_what_may_be_under_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_take_their_time_where_there_is_a_network() {
+async fn requests_count_only_over_a_network() {
     let options = Options::default().bandwidth(Bandwidth::Limit(256 << 10));
     for (over_network, at_least) in [(true, 0.85), (false, 0.0)] {
         let paces = Paces::new(&options, over_network);
@@ -156,7 +156,7 @@ async fn requests_take_their_time_where_there_is_a_network() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_opening_the_trees_took_is_paid_for_first() {
+async fn opening_the_trees_counts_first() {
     let options = Options::default().bandwidth(Bandwidth::Limit(256 << 10));
     for (over_network, at_least_ms) in [(true, 110), (false, 0)] {
         let paces = Paces::new(&options, over_network);
@@ -168,7 +168,7 @@ async fn what_opening_the_trees_took_is_paid_for_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_listed_before_what_opening_took_is_paid_for() {
+async fn listing_waits_until_opening_the_trees_was_counted() {
     let paces = Paces::new(&Options::default().bandwidth(Bandwidth::Limit(256 << 10)), true);
     let start = Instant::now();
     let _permit = paces.permit_to_list().await;
@@ -187,7 +187,7 @@ async fn a_low_limit_lists_one_directory_at_a_time() {
     let (_one, two) = (high.permit_to_list().await, timeout(Duration::from_secs(60), high.permit_to_list()).await);
     assert!(two.is_ok());
     assert!(paces(Bandwidth::Unlimited, true).permit_to_list().await.is_none());
-    assert!(paces(Bandwidth::Limit(1), false).permit_to_list().await.is_none(), "on disks there is nothing to pay");
+    assert!(paces(Bandwidth::Limit(1), false).permit_to_list().await.is_none(), "local disks need no permit");
 }
 
 #[tokio::test(start_paused = true)]

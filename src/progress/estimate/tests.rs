@@ -1,4 +1,4 @@
-//! What is estimated, beside what comes true.
+//! Compares estimates with what happens.
 
 use proptest::prelude::*;
 
@@ -35,7 +35,7 @@ fn a_steady_transfer_is_estimated() {
 }
 
 #[test]
-fn a_stalled_transfer_promises_nothing() {
+fn a_stalled_transfer_has_no_estimate() {
     let mut estimator = Estimator::default();
     let start = Instant::now();
     let pending = Totals { files: 1, bytes: 1000 };
@@ -68,8 +68,8 @@ fn the_file_with_most_left_is_the_one_shown() {
     assert_eq!((path.as_bytes(), time), (&b"large"[..], Duration::from_secs(11)));
 }
 
-/// A run over files of these sizes on `lanes` lanes, of which each file costs
-/// `cost` beside its bytes: what is estimated each second, and what was left.
+/// Simulates a run over files of these sizes on `lanes` lanes, with `cost` for each file besides its bytes; returns the
+/// estimate of each second, and the time that was left.
 fn simulate(sizes: &[u64], lanes: usize, bytes_per_s: f64, cost: Duration) -> Vec<(f64, Option<f64>)> {
     const TICK: f64 = 0.01;
     let mut waiting: VecDeque<u64> = sizes.iter().copied().collect();
@@ -122,21 +122,21 @@ fn assert_near(run: &[(f64, Option<f64>)], after: f64) {
 const MIB: u64 = 1 << 20;
 
 #[test]
-fn one_large_file_and_many_alike_are_estimated() {
+fn one_large_file_and_many_equal_files_are_estimated() {
     assert_near(&simulate(&[40 * MIB], 8, 2e6, Duration::ZERO), 1.0);
     assert_near(&simulate(&[4 * MIB; 10], 8, 2e6, Duration::ZERO), 1.0);
     assert_near(&simulate(&[64 << 10; 2000], 8, 4e6, Duration::ZERO), 1.0);
 }
 
 #[test]
-fn large_files_behind_small_ones_are_not_forgotten() {
+fn large_files_after_small_ones_count() {
     let mut sizes = vec![2000; 300];
     sizes.push(20 * MIB);
     assert_near(&simulate(&sizes, 8, 2e6, Duration::from_millis(1)), 3.0);
 }
 
 #[test]
-fn small_files_among_large_ones_do_not_count_for_more_than_they_cost() {
+fn small_files_among_large_ones_are_not_overestimated() {
     let mut sizes = vec![6 * MIB; 3];
     sizes.extend([2000; 500]);
     sizes.extend([4 * MIB; 2]);
@@ -148,13 +148,13 @@ fn small_files_that_wait_for_round_trips_are_estimated() {
     assert_near(&simulate(&[1000; 2000], 8, 100e6, Duration::from_millis(50)), 2.0);
     let mut sizes = vec![200 * MIB];
     sizes.extend([1000; 3000]);
-    // That they wait shows only while they are in flight.
+    // The waiting time shows only while they are in flight.
     let run = simulate(&sizes, 8, 50e6, Duration::from_millis(100));
     assert_near(&run, 15.0);
 }
 
 #[test]
-fn a_file_is_never_done_later_than_all() {
+fn no_file_is_estimated_to_take_longer_than_all() {
     let mut estimator = Estimator::default();
     let start = Instant::now();
     let pending = Totals { files: 8, bytes: 1007 };
@@ -176,7 +176,7 @@ fn hashing(position: u64, size_bytes: u64, others: Totals) -> Snapshot {
 }
 
 #[test]
-fn while_holes_are_hashed_the_position_counts() {
+fn hashed_holes_count_as_progress() {
     const GIB: u64 = 1 << 30;
     let (mut estimator, start) = (Estimator::default(), Instant::now());
     let mut last = Estimate::default();
@@ -205,7 +205,7 @@ fn hashed_holes_do_not_make_the_link_faster() {
 }
 
 #[test]
-fn files_with_long_holes_that_wait_come_on_top() {
+fn waiting_files_with_long_holes_are_added() {
     let (mut estimator, start) = (Estimator::default(), Instant::now());
     let mut last = Estimate::default();
     for second in 0..=10_u64 {
@@ -219,9 +219,9 @@ fn files_with_long_holes_that_wait_come_on_top() {
 }
 
 proptest! {
-    /// Any course of a file with holes: estimates are there while it gets on, and fit one another.
+    /// Any progress of a file with holes has estimates that are consistent with each other.
     #[test]
-    fn estimates_hold_whatever_is_hole_and_data(
+    fn estimates_are_consistent_for_any_holes_and_data(
         steps in proptest::collection::vec((0..1_u64 << 62, 0..1_u64 << 40, 0_u64..5_000), 1..40),
         size_bytes in 0..=i64::MAX.cast_unsigned(),
         has_long_holes: bool,

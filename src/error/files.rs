@@ -80,7 +80,7 @@ pub enum DatabaseError {
         error: Arc<io::Error>,
     },
     /// Its disk is full.
-    #[error("its disk is full ({0}); make room and run the same command again")]
+    #[error("its disk is full ({0}); free some space and run the same command again")]
     Full(#[source] SqliteError),
     /// Another program holds a lock on it.
     #[error("is locked by another program ({0}); close it and run the same command again")]

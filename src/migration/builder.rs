@@ -41,7 +41,7 @@ pub struct Builder {
 }
 
 impl Migration {
-    /// Starts to describe a migration.
+    /// Starts a builder.
     pub fn builder() -> Builder {
         Builder::default()
     }
@@ -55,7 +55,7 @@ impl Builder {
         self
     }
 
-    /// The tree to write into; a `Box<dyn Sink>` chosen at run time is a `Sink`, too.
+    /// The tree to write to. A `Box<dyn Sink>` chosen at run time is a `Sink`, too.
     #[must_use]
     pub fn sink(mut self, sink: impl Sink + 'static) -> Self {
         self.sink = Some(Arc::new(sink));
@@ -77,14 +77,14 @@ impl Builder {
         self
     }
 
-    /// The log to which one line of JSON is appended for each file, with its outcome.
+    /// The log to which one line of JSON is appended for each file, with its result.
     #[must_use]
     pub fn audit_log(mut self, path: impl AsRef<Path>) -> Self {
         self.audit_log = Some(path.as_ref().to_owned());
         self
     }
 
-    /// How the migration works.
+    /// The options.
     #[must_use]
     pub fn options(mut self, options: Options) -> Self {
         self.options = options;
@@ -98,10 +98,8 @@ impl Builder {
         self
     }
 
-    /// A migration, ready to run, and the events that it will emit. Does no I/O.
-    ///
-    /// The channel of the events is bounded: a reader that lags makes the engine wait. Read them in a
-    /// task of their own, or drop the stream if nobody needs it.
+    /// Creates the migration and the stream of its events. Does no I/O. The channel of the events is bounded: a slow
+    /// reader makes the engine wait. Read the events in a separate task, or drop the stream if you do not need it.
     ///
     /// # Errors
     /// [`Error::Usage`](crate::Error::Usage) if something is missing, out of bounds or contradictory.

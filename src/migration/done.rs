@@ -1,4 +1,4 @@
-//! What a run has done so far, over all its stages, and its report.
+//! The results of a run over all its stages, and its report.
 
 use std::time::Duration;
 
@@ -8,31 +8,31 @@ use crate::report::{Planned, Report, RunOutcome};
 use crate::session::Session;
 use crate::tally::Tally;
 
-/// What a run has done so far.
+/// The results of a run so far.
 #[derive(Debug, Default)]
 pub(super) struct Done {
     /// Whether this run has begun to scan.
     scanned: bool,
-    /// The backlog of an earlier run that was worked on, by how that run ended.
+    /// How the earlier run ended whose backlog this run resumed.
     pub(super) origin: Option<BacklogOrigin>,
-    /// What the last complete scan found; nothing while another scan runs.
+    /// The result of the last complete scan; empty while another scan runs.
     pub(super) backlog: Backlog,
-    /// Over all stages; `pending` is that of the last one.
+    /// The sums over all stages; `pending` is that of the last one.
     pub(super) tally: Tally,
-    /// Files that vanished before that scan: it did not count them.
+    /// Files that vanished before that scan, which did not count them.
     vanished_before: u64,
     pub(super) planned: Option<Planned>,
 }
 
 impl Done {
-    /// The trees are to be scanned: what an earlier scan found counts no more.
+    /// Begins a scan: the results of an earlier scan no longer count.
     pub(super) fn begin_scan(&mut self) {
         self.scanned = true;
         self.backlog = Backlog::default();
         self.tally.pending = Totals::default();
     }
 
-    /// This backlog is sent next.
+    /// Begins to send this backlog.
     pub(super) fn begin_stage(&mut self, backlog: Backlog) {
         self.tally.pending = backlog.pending;
         self.vanished_before = self.tally.vanished_files;

@@ -46,7 +46,7 @@ use crate::session::Session;
 ///     .database(folder.path().join("backlog.db"))
 ///     .audit_log(folder.path().join("audit.jsonl"))
 ///     .build()?;
-/// // Nobody listens to the events of this run.
+/// // This program does not read the events.
 /// drop(events);
 /// let report = migration.run().await?;
 /// assert!(report.all_in_sync());
@@ -69,8 +69,8 @@ pub struct Migration {
 }
 
 impl Migration {
-    /// Checks that database and log can be used for a migration between trees with
-    /// these roots ([`towpath_backend::Tree::root`]), before anything else is done.
+    /// Checks that database and log can be used for a migration between trees with these roots
+    /// ([`towpath_backend::Tree::root`]). Call it before anything else is changed.
     ///
     /// Creates missing folders and the log; leaves an existing database as it is.
     ///
@@ -89,8 +89,8 @@ impl Migration {
     }
 
     /// Copies the database of a migration between trees with these roots to the new file `copy`, for a dry run
-    /// ([`Options::dry_run`]) that decides with what the real one would know. A run may be writing to it.
-    /// Returns what it knows of the sink; `None`: there is no database yet.
+    /// ([`Options::dry_run`]) that uses the same records as the real run. Another run may be writing to the database
+    /// meanwhile. Returns what the database records of the sink; `None` if there is no database yet.
     ///
     /// # Errors
     /// [`Error::Database`], with what to do; [`Error::Refused`] if it belongs to other trees.
@@ -110,8 +110,7 @@ impl Migration {
         self.progress.clone()
     }
 
-    /// A token that stops the migration when cancelled: what is finished is
-    /// recorded, what is not stays in the backlog.
+    /// A token that stops the migration when cancelled: finished files are recorded, the others stay in the backlog.
     pub fn cancellation(&self) -> CancellationToken {
         self.cancellation.clone()
     }
@@ -126,9 +125,8 @@ impl Migration {
     /// Needs a multi-thread tokio runtime with time enabled.
     ///
     /// # Errors
-    /// [`Error::Usage`] if the source shows what is written to the sink. Else
-    /// if it cannot start or go on; failures of single files are in the report
-    /// and in the events.
+    /// [`Error::Usage`] if a file created in the sink appears in the source. Any other error if the run cannot start or
+    /// continue. Failures of single files are in the report and in the events.
     pub async fn run(self) -> Result<Report> {
         let started = Instant::now();
         if !self.options.dry_run {
@@ -144,7 +142,7 @@ impl Migration {
         Ok(Report { duration: started.elapsed(), ..report })
     }
 
-    /// Opens the database and the log. Both may lie on a slow disk, and the database is checked.
+    /// Opens the database and the log on a blocking thread: a disk may be slow, and the database is checked.
     async fn open_files(&self) -> Result<(Journal, JournalThread)> {
         let (database, audit_log, stop) = (self.database.clone(), self.audit_log.clone(), self.cancellation.clone());
         let roots = Roots { source: self.source.root().to_vec(), sink: self.sink.root().to_vec() };
@@ -198,7 +196,7 @@ impl Migration {
         Ok(report)
     }
 
-    /// What the phases of this run share.
+    /// The session that the phases of this run share.
     async fn into_session(self, journal: Journal) -> Result<Session> {
         let identities = self.identities().await?;
         let reserved_paths = self.reserved_paths().await?;
@@ -230,7 +228,8 @@ impl Migration {
         Ok(PerSide { source, sink })
     }
 
-    /// Paths that are no part of either tree. Finding them follows links, which may lead to a mount that hangs.
+    /// Paths inside the trees that are not part of them. Found on a blocking thread, because links may lead to a mount
+    /// that hangs.
     async fn reserved_paths(&self) -> Result<PerSide<HashSet<RelPath>>> {
         let (source, sink) = (Arc::clone(&self.source), Arc::clone(&self.sink));
         let (database, audit_log, others) =
@@ -248,13 +247,13 @@ impl Migration {
     }
 }
 
-/// Runs blocking work on a thread for it.
+/// Runs blocking work on a thread for blocking work.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     let panicked = |_| Error::Internal("a blocking task panicked".to_owned());
     tokio::task::spawn_blocking(work).await.map_err(panicked)
 }
 
-/// A storage may accept times and keep its own, without an error.
+/// Warns if the sink keeps no mtimes: a storage may accept times and keep its own without an error.
 async fn warn_of_lost_times(session: &Session) {
     if !session.sink.capabilities().sets_mtime {
         session.reporter.warn(Warning::MtimesNotKept { sink_root: session.sink.root().to_vec() }).await;

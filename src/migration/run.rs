@@ -19,23 +19,23 @@ pub(super) struct Run<'a> {
     pub(super) session: &'a Arc<Session>,
     /// The number of the run in the database.
     pub(super) number: i64,
-    /// What was done, whether or not the run succeeds.
+    /// The results so far, whether or not the run succeeds.
     pub(super) done: &'a mut Done,
 }
 
 impl Run<'_> {
-    /// Does what the resume-or-scan decision says.
+    /// Runs according to the resume-or-scan decision.
     pub(super) async fn run(&mut self, start: RunStart) -> Result<()> {
         if !self.session.options.accept_new_tree {
             self.check_same_trees(&start.identities)?;
         }
         if self.is_recorded(Side::Sink, &start.identities) {
-            // Nothing is concluded from the emptiness of another tree.
+            // On another tree, all deletions would appear to have taken place.
             recovery::log_deletions(self.session).await?;
         }
         let reason = match start.decision {
             Decision::Scan(reason) => reason,
-            // What failed is tried first, and what is left of it is found again: the scan plans both.
+            // A real run retries failed files before its scan; a dry run plans them with the scan.
             Decision::Resume { then: Some(reason), .. } if self.session.options.dry_run => {
                 self.session.journal.begin_attempts().await?;
                 reason
@@ -59,14 +59,13 @@ impl Run<'_> {
         self.send_or_plan(backlog, false).await
     }
 
-    /// Whether a tree is the one that was scanned, or none was.
+    /// Whether a tree is the one that was scanned, or no tree was scanned yet.
     fn is_recorded(&self, side: Side, recorded: &PerSide<Option<String>>) -> bool {
         recorded[side].as_deref().is_none_or(|then| self.session.identities[side].is_recorded_as(then))
     }
 
-    /// Checks that the trees are those that were scanned, and not others that are mounted in their places.
-    /// Nothing is concluded from an empty folder where the source was, and nothing is written to one where the
-    /// sink was.
+    /// Checks that the trees are those that were scanned, and not an empty folder or another tree mounted in their
+    /// place.
     fn check_same_trees(&self, recorded: &PerSide<Option<String>>) -> Result<()> {
         for (side, now) in self.session.identities.iter() {
             if let Some(then) = recorded[side].as_deref().filter(|then| !now.is_recorded_as(then)) {
@@ -77,10 +76,10 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Takes up the backlog of an earlier run.
+    /// Begins to resume the backlog of an earlier run.
     async fn resume(&self, backlog: &Backlog, origin: BacklogOrigin, then_scan: bool) -> Result<()> {
         let session = self.session;
-        // An earlier version may have recorded them in another form.
+        // An earlier version may have recorded the identities in another form.
         session.journal.record_identities(session.identities.clone()).await?;
         session.progress.set_counts(Side::Source, backlog.source);
         session.progress.set_counts(Side::Sink, backlog.sink);
@@ -90,7 +89,7 @@ impl Run<'_> {
         if then_scan { Ok(()) } else { self.report_unreadable().await }
     }
 
-    /// Reports again what the scan of this backlog could not read: nothing below is part of it.
+    /// Reports again the directories that the scan of this backlog could not read: it has nothing below them.
     async fn report_unreadable(&self) -> Result<()> {
         const PAGE: usize = 256;
         let session = self.session;
@@ -129,7 +128,7 @@ impl Run<'_> {
         scan::run(session).await
     }
 
-    /// Reports that the sink was filled by a tool that keeps whole seconds, before all is sent again.
+    /// Reports that a tool that keeps whole seconds filled the sink, before all files are sent again.
     async fn report_whole_seconds(&self) -> Result<()> {
         const SECOND_NS: u64 = 1_000_000_000;
         let session = self.session;
@@ -142,7 +141,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Sends a backlog, or reports what would be done.
+    /// Sends a backlog, or, in a dry run, reports what would be done.
     async fn send_or_plan(&mut self, backlog: Backlog, scan_follows: bool) -> Result<()> {
         let has_pending = backlog.pending.files > 0;
         self.done.begin_stage(backlog);
@@ -161,15 +160,15 @@ impl Run<'_> {
             Err(error) => return Err(error),
         }
         if has_pending {
-            // A file that was written but not recorded (setting an attribute failed, say) looks complete,
-            // too. It must be durable before `end_run` clears the mark, or a scan takes it for in sync.
+            // A file that was written but not recorded, for example because an attribute could not be set, looks
+            // complete, too. It must be durable before `end_run` clears the mark: a scan counts it as in sync.
             self.session.flush_sink().await?;
         }
         Ok(())
     }
 
-    /// Sends a backlog. If a scan follows, each file has one attempt, and the rest is left to the stage after the
-    /// scan: only the scan shows what is extra, what is gone, and what else the directories need.
+    /// Sends a backlog. If a scan follows, each file has one attempt, and everything else is left to the stage after
+    /// the scan: only the scan finds extras, vanished files and changed directories.
     async fn send(&mut self, scan_follows: bool) -> Result<()> {
         let (session, tally) = (self.session, &mut self.done.tally);
         recovery::remove_leftovers(session).await?;
@@ -190,18 +189,18 @@ impl Run<'_> {
             return Ok(());
         }
         unsent::report(session, &mut self.done.tally).await?;
-        // Creating a directory changes the time of the one above: times come last.
+        // Creating a directory changes the mtime of its parent: times are set last.
         for work in [DirWork::Create, DirWork::Finalize] {
             directories::run(session, work, &mut self.done.tally).await?;
         }
         Ok(())
     }
 
-    /// Deletes what the source does not have; then sends the files that a deleted directory blocked.
+    /// Deletes extras, then sends the files that a deleted directory blocked.
     async fn mirror(&mut self, mirror: Mirror, transfer: &Arc<Transfer>) -> Result<()> {
         let (session, tally) = (self.session, &mut self.done.tally);
         match mirror::run(session, mirror, tally).await {
-            // A refusal to delete does not undo what was sent.
+            // After a guard refusal, the sent files still count.
             Err(Error::Refused(reason)) => tally.refusal = Some(reason),
             result => result?,
         }

@@ -13,7 +13,7 @@ use crate::options::{Bandwidth, MaxDelete, Options};
 use crate::report::{Report, RunOutcome};
 use crate::session::Session;
 
-/// The first line of the run, but for what the database adds.
+/// The first line of the run, without the fields that the database adds.
 pub(super) fn start_line(session: &Session) -> RunLine {
     let mut line = RunLine::started(roots(session));
     line.put("version", env!("CARGO_PKG_VERSION"));

@@ -8,9 +8,8 @@ use towpath_backend::{Bytes, Kind, Metadata, Sink, Source, Timestamp, WriteOptio
 use crate::error::{Result, UsageError};
 use crate::partial::PartialNames;
 
-/// Creates an empty file in the root of the sink, checks whether the source has it, and removes it.
-///
-/// A sink that does not take the file is not checked: what is wrong with it shows in the run.
+/// Creates an empty file in the root of the sink, checks whether the source has it, and removes it. If the sink does
+/// not accept the file, nothing is checked: the run reports the problem.
 ///
 /// # Errors
 /// [`UsageError::SinkIsSource`] if the source shows it.
@@ -21,7 +20,7 @@ pub(super) async fn check(source: &dyn Source, sink: &dyn Sink) -> Result<()> {
     let metadata = Metadata { permissions: Some(0o600), ..Metadata::new(Kind::File, 0, modified) };
     let written = sink.write_whole(&probe, Bytes::new(), &metadata, &WriteOptions::default()).await;
     let shown = written.is_ok() && source.metadata(&probe).await.is_ok();
-    // A probe that stays is removed by a later scan.
+    // A later scan removes a probe that remains.
     let removed = sink.remove_file(&probe).await;
     if let Err(error) = written.map(drop).and(removed) {
         tracing::debug!(%error, "probe");

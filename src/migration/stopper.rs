@@ -1,4 +1,4 @@
-//! Stopping a migration for a reason that the log keeps.
+//! Stops a migration for a reason that is recorded in the log.
 
 use std::sync::{Arc, OnceLock};
 
@@ -29,8 +29,8 @@ impl Stopper {
         Self { token, reason }
     }
 
-    /// Stops it: what is finished is recorded, what is not stays in the backlog. The first reason
-    /// that is given, such as `signal SIGTERM`, is `stopped_by` in the log's last line of the run.
+    /// Stops the migration: finished files are recorded, the others stay in the backlog. The first reason given, such
+    /// as `signal SIGTERM`, is `stopped_by` in the log's last line of the run.
     pub fn stop(&self, reason: impl Into<String>) {
         let _first_counts = self.reason.set(reason.into());
         self.token.cancel();

@@ -18,8 +18,8 @@ use crate::tally::Tally;
 /// Directories of one page.
 const PAGE_DIRS: usize = 1024;
 
-/// Creates the directories that the sink still lacks, or finalizes those whose content has arrived, a page of them
-/// side by side.
+/// Creates the missing directories at the sink, or finalizes those whose content is complete, a page of them in
+/// parallel.
 pub(crate) async fn run(session: &Arc<Session>, work: DirWork, tally: &mut Tally) -> Result<()> {
     let (mut after, mut not_kept) = (0, NotKept::default());
     loop {
@@ -30,7 +30,7 @@ pub(crate) async fn run(session: &Arc<Session>, work: DirWork, tally: &mut Tally
         for (dir, result) in work_on_page(session, work, page).await? {
             match result {
                 Ok(ReadBack { kept, not_accepted }) => {
-                    // What it did not keep before was reported then.
+                    // Attributes that it did not keep before were reported then.
                     let is_known = kept == dir.kept && !kept.is_empty();
                     let not_accepted = if is_known { Vec::new() } else { not_accepted };
                     tally.add_not_accepted(&not_accepted);
@@ -76,7 +76,7 @@ impl NotKept {
     }
 }
 
-/// Whether a directory was not created because the sink keeps no empty ones. Nothing has failed then.
+/// Whether a directory was not created because the sink keeps no empty ones. That is not a failure.
 fn is_not_kept(session: &Session, work: DirWork, error: &BackendError) -> bool {
     matches!(work, DirWork::Create)
         && error.kind() == ErrorKind::Unsupported
@@ -98,7 +98,7 @@ async fn report_not_accepted(session: &Session, dir: &PendingDir, errors: &[Arc<
     session.reporter.report(errors.iter().map(|error| Record::new(event(error)))).await
 }
 
-/// A directory, and what the sink kept of it, or how it failed.
+/// A directory, and the attributes that the sink kept, or the error.
 type Done = (PendingDir, towpath_backend::Result<ReadBack>);
 
 async fn work_on_page(session: &Arc<Session>, work: DirWork, page: Vec<PendingDir>) -> Result<Vec<Done>> {
@@ -126,12 +126,12 @@ async fn work_on_page(session: &Arc<Session>, work: DirWork, page: Vec<PendingDi
     Ok(results)
 }
 
-/// Creates a directory, and checks that what has its name now is one.
+/// Creates a directory, and checks that its name is a directory now.
 async fn create_checked(session: &Session, dir: &RelPath) -> towpath_backend::Result<()> {
     create_dirs(session, dir).await?;
     let found = match session.sink.metadata(dir).await {
         Err(error) if error.kind() == ErrorKind::NotFound && session.sink.capabilities().virtual_directories => {
-            let cause = "the destination accepts the directory and does not show it";
+            let cause = "the destination accepted the directory, but does not show it";
             return Err(BackendError::new(ErrorKind::Unsupported, "create directory", dir, cause));
         }
         found => found?,

@@ -1,4 +1,4 @@
-//! A dry run: reports what a migration would do after this scan, and does nothing.
+//! A dry run: reports what a migration would do after this scan, and changes nothing.
 
 use towpath_backend::RelPath;
 
@@ -13,7 +13,7 @@ use crate::session::Session;
 /// Rows read at once.
 const PAGE: usize = 1024;
 
-/// Emits every step, sorted by path; returns the sums, and why a guard would refuse to delete.
+/// Emits every step, sorted by path; returns the sums, and the guard refusal that would prevent deletions.
 pub(crate) async fn run(session: &Session) -> Result<(Planned, Option<GuardRefusal>)> {
     let mut found = Steps::default();
     let dry_run = DryRun(session);
@@ -45,7 +45,7 @@ impl DryRun<'_> {
         Ok(())
     }
 
-    /// Hands the steps of a page to the database.
+    /// Writes the steps of a page to the database.
     async fn keep(&self, found: &mut Steps) -> Result<()> {
         self.0.journal.add_steps(std::mem::take(&mut found.page)).await
     }
@@ -64,7 +64,7 @@ impl DryRun<'_> {
             for file in page {
                 match file.conflict {
                     Some(ConflictingEntry::File(size_bytes)) => found.add_conflict(&file.path, size_bytes),
-                    // With a mirror it is among the directories that the source does not have.
+                    // With a mirror it is among the extra directories.
                     Some(ConflictingEntry::Dir) if !mirror => {
                         found.planned.deleted_dirs += 1;
                         found.add(Action::DeleteDir, &file.path, None, PlanReason::ReplacedByFile);

@@ -1,4 +1,4 @@
-//! What an interrupted run left behind at the sink.
+//! Cleans up after an interrupted run.
 
 use towpath_backend::{ErrorKind, RelPath};
 
@@ -10,7 +10,7 @@ use crate::session::Session;
 /// Rows read in one step.
 const PAGE: usize = 256;
 
-/// Logs the deletions that a run was interrupted in, as far as they took place.
+/// Logs the deletions that an interrupted run announced, as far as they took place.
 pub(crate) async fn log_deletions(session: &Session) -> Result<()> {
     let mut after = RelPath::root();
     loop {
@@ -42,7 +42,7 @@ pub(crate) async fn remove_leftovers(session: &Session) -> Result<()> {
             return Ok(());
         }
         for path in page {
-            // It does no harm, and the next scan finds it again.
+            // A leftover does no harm, and the next scan finds it again.
             if let Err(error) = removal::remove_leftover(session, &path).await
                 && error.kind() != ErrorKind::NotFound
             {

@@ -1,4 +1,4 @@
-//! Renames entries of the sink to the spelling of the source, where the sink takes both spellings for one name.
+//! Renames entries of the sink to the source's spelling, where the sink does not distinguish the two.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -14,9 +14,7 @@ use crate::session::Session;
 /// Names of one page.
 const PAGE: usize = 256;
 
-/// Renames them, directories before their content.
-///
-/// Where it fails nothing is lost: the sink finds the name in either spelling.
+/// Renames them, directories before their content. A failure does no harm: the sink finds the name in either spelling.
 pub(crate) async fn run(session: &Session) -> Result<()> {
     let mut after = RelPath::root();
     loop {
@@ -38,14 +36,14 @@ pub(crate) async fn run(session: &Session) -> Result<()> {
     }
 }
 
-/// Reports the names that are listed with the new spelling. Some storages report success and rename nothing if
-/// both spellings are one name to them.
+/// Reports the names that are listed with the new spelling. Some storages report success and rename nothing if they do
+/// not distinguish the two spellings.
 async fn report(session: &Session, renamed: Vec<&Respelling>) -> Result<()> {
     let parents: BTreeSet<_> = renamed.iter().filter_map(|respelling| respelling.path.parent()).collect();
     let wanted: HashSet<_> = renamed.iter().map(|respelling| &respelling.path).collect();
     let mut listed = HashSet::new();
     for parent in parents {
-        // What cannot be listed now is listed by the next scan.
+        // If it cannot be listed now, the next scan lists it.
         let Ok(mut pages) = session.sink.read_dir(&parent, &session.paces.list_options()).await else { continue };
         while let Some(Ok(page)) = pages.next().await {
             let paths = page.iter().filter_map(|entry| parent.join(&entry.name).ok());

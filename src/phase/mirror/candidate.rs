@@ -12,19 +12,19 @@ use crate::journal::{Deletion, Extra};
 use crate::removal;
 use crate::session::Session;
 
-/// What became of a candidate.
+/// The result of a candidate.
 pub(super) enum Fate {
     Deleted,
-    /// It is gone, or it is no candidate any more.
+    /// It is gone, or is no longer a candidate.
     Gone,
-    /// It stays, and why.
+    /// It stays, for this reason.
     Protected(ProtectedReason),
 }
 
 /// The root on whose file system a candidate must lie; `None` if it may lie on any.
 pub(super) type SinkRoot = Option<Metadata>;
 
-/// Whether an entry lies where nothing may be deleted.
+/// Whether an entry is on a mount where nothing may be deleted.
 pub(super) fn is_on_other_mount(found: &Metadata, sink_root: SinkRoot) -> bool {
     sink_root.is_some_and(|root| found.is_mounted_elsewhere_than(&root))
 }
@@ -71,7 +71,7 @@ async fn check_sink(session: &Session, extra: &Extra, sink_root: SinkRoot) -> Op
     }
 }
 
-/// Looks up a candidate in the source; `None` if it is certainly not there.
+/// Looks up a candidate in the source; `None` if the source certainly does not have it.
 pub(super) async fn check_source(session: &Session, path: &RelPath, kind: Kind) -> Result<Option<Fate>> {
     if session.journal.protection(path.clone()).await?.is_some() {
         return Ok(Some(Fate::Protected(ProtectedReason::SourceUnreadable)));
@@ -83,11 +83,11 @@ pub(super) async fn check_source(session: &Session, path: &RelPath, kind: Kind) 
     }
     Ok(match absence::check_extra(session, path).await? {
         Absence::Certain => None,
-        // The transfer of what the source has there now replaces it.
+        // The next transfer replaces it by the source's entry.
         Absence::Present(found) if kind == Kind::Dir && found != Kind::Dir => Some(Fate::Gone),
         Absence::Present(_) => Some(Fate::Protected(ProtectedReason::InSource)),
         Absence::Unknown(reason) => {
-            // Whatever kept it from being seen may hide its neighbours too.
+            // The cause may hide other entries of the directory too.
             session.journal.protect(path.parent().unwrap_or_else(RelPath::root)).await?;
             session.check_tree(Side::Source).await?;
             Some(Fate::Protected(ProtectedReason::AbsenceUncertain(reason)))

@@ -1,8 +1,8 @@
-//! Deletes from the sink what the source does not have, and nothing by mistake.
+//! Deletes extras from the sink, with guards against mistakes.
 //!
-//! It runs after a complete scan and a transfer that came to its end. Nothing is deleted because of the scan alone:
-//! each candidate is looked up in the source again, and checked at the sink again, right before it is deleted. "Could not
-//! be checked" never counts as "is not there", and what is in doubt stays.
+//! It runs after a complete scan and a transfer that finished. Nothing is deleted because of the scan alone: each
+//! candidate is looked up in the source again, and checked at the sink again, right before it is deleted. An error
+//! never counts as an absence: if in doubt, an entry stays.
 
 mod candidate;
 
@@ -25,10 +25,10 @@ use candidate::{Fate, SinkRoot, check_source, delete_one, is_on_other_mount};
 /// Extras announced and deleted together; before each batch the trees are checked again.
 const BATCH: usize = 256;
 
-/// Deletes what the source does not have.
+/// Deletes extras.
 ///
 /// # Errors
-/// [`Error::Refused`] if a guard refuses: nothing, or nothing more, was deleted.
+/// [`Error::Refused`] after a guard refusal: nothing, or nothing more, was deleted.
 pub(crate) async fn run(session: &Arc<Session>, mirror: Mirror, tally: &mut Tally) -> Result<()> {
     let one_file_system = session.options.filter.one_file_system;
     session.journal.begin_extras(one_file_system, mirror.other_file_systems).await?;
@@ -40,7 +40,7 @@ pub(crate) async fn run(session: &Arc<Session>, mirror: Mirror, tally: &mut Tall
     delete_dirs(session, mirror, tally).await
 }
 
-/// Reports once how much is left on other file systems that are mounted inside the sink.
+/// Reports once how many extras stay on other file systems that are mounted inside the sink.
 async fn report_foreign_extras(session: &Session) -> Result<()> {
     let files = session.journal.count_foreign_extras().await?;
     if files > 0 {
@@ -74,7 +74,7 @@ async fn delete_batch(session: &Arc<Session>, mirror: Mirror, extras: Vec<Extra>
     let mut in_flight = JoinSet::new();
     let mut extras = extras.into_iter();
     loop {
-        // After an error nothing more is begun; what is in flight is still recorded.
+        // After an error no further deletion begins; those in flight are still recorded.
         while in_flight.len() < session.lanes && result.is_ok() && !session.is_stopped() {
             let Some(extra) = extras.next() else { break };
             let session = Arc::clone(session);
@@ -108,7 +108,7 @@ async fn sink_root(session: &Session, mirror: Mirror) -> Result<SinkRoot> {
     root.map(Some).map_err(|error| Error::tree(Side::Sink, session.sink.root(), TreeFailure::Unreadable, error))
 }
 
-/// Removes directories that the source does not have and that are empty by now.
+/// Removes extra directories that are empty by now.
 async fn delete_dirs(session: &Session, mirror: Mirror, tally: &mut Tally) -> Result<()> {
     let mut before = None;
     loop {
@@ -129,7 +129,7 @@ async fn delete_dirs(session: &Session, mirror: Mirror, tally: &mut Tally) -> Re
                     tally.deleted_dirs += 1;
                     deletions.deleted(deletion);
                 }
-                // The next scan shows whether it is still a candidate.
+                // The next scan decides whether it is still an extra.
                 Ok(Fate::Gone) => {}
                 Ok(Fate::Protected(reason)) => {
                     tally.protected += 1;
@@ -149,7 +149,7 @@ async fn delete_dirs(session: &Session, mirror: Mirror, tally: &mut Tally) -> Re
     }
 }
 
-/// The deletions of those `dirs` that may be removed and still are directories at the sink; others are protected,
+/// The deletions of those `dirs` that may be removed and are still directories at the sink. The others are protected,
 /// gone, or were replaced by somebody.
 async fn dirs_present(
     session: &Session,
@@ -190,7 +190,7 @@ async fn delete_dir(session: &Session, deletion: &Deletion) -> Result<Fate> {
     }
     match removal::delete(session, deletion).await {
         Ok(()) => Ok(Fate::Deleted),
-        // Its content was protected and reported, or came later.
+        // Its content was protected and reported, or was created later.
         Err(error) if error.kind() == ErrorKind::NotEmpty => Ok(Fate::Gone),
         Err(error) if error.kind() == ErrorKind::NotFound && absence::is_missing(&*session.sink, dir).await => {
             Ok(Fate::Gone)

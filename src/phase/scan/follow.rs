@@ -1,18 +1,18 @@
-//! Where a symbolic link of the source leads, step by step and never outside.
+//! Follows a symbolic link of the source, step by step and never outside the tree.
 
 use towpath_backend::{ErrorKind, Kind, Metadata, RelPath, Result, Source};
 
 use crate::error::LinkProblem;
 
-/// As many links as the kernel follows in one path.
+/// The number of links that the kernel follows in one path.
 const MAX_LINKS: u32 = 40;
 
-/// Where a link leads.
+/// The result of following a link.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Followed {
-    /// To this place, whose path holds no link, and what is there.
+    /// It leads to this path, which has no links in it, with this metadata.
     To(RelPath, Metadata),
-    /// Nowhere that may be copied, and why.
+    /// It cannot be followed, for this reason.
     Nowhere(LinkProblem),
 }
 
@@ -70,7 +70,7 @@ pub(crate) async fn holds(source: &dyn Source, target: &RelPath, dir: &RelPath) 
             return Ok(true);
         }
         let Some(name) = names.next() else { return Ok(false) };
-        // Names of a path are names.
+        // Components of a path are valid names.
         let Ok(next) = real.join(name) else { return Ok(true) };
         real = match source.metadata(&next).await?.kind {
             Kind::Symlink => match follow(source, &next).await? {
@@ -87,8 +87,8 @@ fn is_within(path: &RelPath, dir: &RelPath) -> bool {
     dir.is_root() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
-/// Puts the names of a link's target before those that are left, last first;
-/// `false` if it leads out of the tree at `root` from the start.
+/// Pushes the components of a link's target onto `names`, the last one first; `false` if the target is an absolute path
+/// outside the tree at `root`.
 fn enter(root: &[u8], target: &[u8], at: &mut RelPath, names: &mut Vec<Vec<u8>>) -> bool {
     let mut inside = target;
     if target.starts_with(b"/") {
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn links_are_followed_inside_and_nowhere_else() {
+    async fn links_are_followed_only_inside_the_tree() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().canonicalize().unwrap().join("tree");
         fs::create_dir_all(root.join("a/b")).unwrap();
@@ -162,7 +162,7 @@ mod tests {
             ("a", "a", true),
             ("a/b", "a", false),
             ("c", "a/b", false),
-            // Walked through the link: a/b lies in a, and all of it in c.
+            // Through the link, a/b is inside a, and all of it inside c.
             ("a", "c/to-a/b", true),
             ("c", "c/to-a/b", true),
             ("a/b", "c/to-a", false),

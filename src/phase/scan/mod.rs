@@ -1,8 +1,7 @@
 //! Walks both trees side by side, and fills the backlog.
 //!
-//! Each side has walkers of its own, several directories at a time, and neither
-//! side waits for the other. What they find streams into the database, which
-//! decides where the two listings meet; memory grows with neither tree.
+//! Each side has its own walkers, which list several directories at a time, and neither side waits for the other. The
+//! listings are streamed into the database, which compares them; memory does not grow with the trees.
 
 mod decide;
 mod follow;
@@ -30,12 +29,12 @@ use walk::Walk;
 /// Memory for directories that wait for a walker, on each side.
 const QUEUE_BYTES: usize = 8 << 20;
 
-/// Mount points that are checked again at the end of a scan, at most.
+/// The most mount points that are checked again at the end of a scan.
 const MAX_MOUNTS: usize = 256;
 /// No path has more components than this.
 const MAX_DEPTH: usize = 100_000;
 
-/// Walks both trees to their end; `None` if the run is to stop before.
+/// Scans both trees; `None` if the run is stopped before the end.
 ///
 /// The scan must have been begun in the database.
 pub(crate) async fn run(session: &Arc<Session>) -> Result<Option<Backlog>> {
@@ -84,8 +83,8 @@ impl Scan {
         Ok(())
     }
 
-    /// Lists directories again that the sink spells in another way than the source, below the
-    /// source's spelling. Only then do those in them show: each round goes a level deeper.
+    /// Lists directories again that the sink spells differently, under the source's spelling. That reveals those inside
+    /// them: each round goes one level deeper.
     async fn walk_respelled(&self, found: &mut Found) -> Result<()> {
         for _ in 0..MAX_DEPTH {
             let dirs = self.session.journal.take_respelled_dirs().await?;
@@ -107,7 +106,7 @@ impl Scan {
             .map_err(|error| Error::tree(side, tree.root(), TreeFailure::Unreadable, error))
     }
 
-    /// A walk of a tree with this root. `counts`: whether what it finds was not counted before.
+    /// A walk of a tree with this root. `counts`: whether its entries were not counted before.
     fn walk(&self, side: Side, root: &Metadata, counts: bool) -> Walk {
         let session = Arc::clone(&self.session);
         Walk {
@@ -121,15 +120,15 @@ impl Scan {
         }
     }
 
-    /// Reports that a file system is not mounted in the source any more.
+    /// Reports that a file system is no longer mounted in the source.
     async fn report_lost_mount(&self, dir: &RelPath) -> Result<()> {
         let error = UnreadableError::LostMount;
         let paths = self.session.paths(dir);
         self.session.reporter.report([Record::unreadable(Side::Source, paths, error.clone(), error.to_string())]).await
     }
 
-    /// Mount points of earlier scans on which nothing is mounted now. One that was not listed, since
-    /// its directory could not be read or was not entered, may be mounted all the same.
+    /// Mount points of earlier scans on which nothing is mounted now. Those that were not listed, because their
+    /// directory could not be read or was not entered, are checked first.
     async fn lost_mounts(&self, side: Side) -> Result<Vec<RelPath>> {
         let tree = self.session.tree(side);
         let root = self.stat_root(side).await?;
@@ -140,7 +139,7 @@ impl Scan {
                 self.session.journal.add_lost_mount(side, path).await?;
             }
         }
-        // What was mounted when it was listed may have gone before its own directory was.
+        // A file system may have been unmounted after its mount point was listed and before its content was.
         for path in self.session.journal.mount_points(side, MAX_MOUNTS).await? {
             if !is_mounted(&path).await {
                 self.session.journal.add_lost_mount(side, path).await?;
@@ -156,7 +155,7 @@ impl Scan {
             self.report_lost_mount(&dir).await?;
         }
         if let Some(dir) = self.lost_mounts(Side::Sink).await?.first() {
-            // What belongs on it would fill the file system beneath.
+            // Files would be written to the file system beneath.
             return Err(GuardRefusal::LostMount { mount_point: dir.under(self.session.sink.root()) }.into());
         }
         let backlog = self.session.journal.finish_scan(found, self.session.identities.clone()).await?;
@@ -179,7 +178,7 @@ impl Scan {
 
 type Walkers = JoinSet<Result<Missed>>;
 
-/// Waits for walkers, and adds up what they could not take.
+/// Waits for walkers, and adds up the entries that they skipped.
 async fn join(walkers: &mut Walkers, found: &mut Found) -> Result<()> {
     let mut result = Ok(());
     while let Some(joined) = walkers.join_next().await {

@@ -1,4 +1,4 @@
-//! Directories still to be walked: the latest first, bounded in memory.
+//! Directories that are still to be walked: the latest first, bounded in memory.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -13,12 +13,12 @@ use crate::journal::Journal;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct WalkDir {
     pub(super) path: RelPath,
-    /// Where it is read, if a link leads elsewhere.
+    /// Where it is read, if it is reached through a link.
     pub(super) real: Option<RelPath>,
 }
 
 impl WalkDir {
-    /// One that is read where it is.
+    /// A directory that is read at its own path.
     pub(super) fn at(path: RelPath) -> Self {
         Self { path, real: None }
     }
@@ -28,7 +28,7 @@ impl WalkDir {
         self.real.as_ref().unwrap_or(&self.path)
     }
 
-    /// What it costs in memory.
+    /// Its size in memory.
     fn bytes(&self) -> usize {
         let real = self.real.as_ref().map_or(0, |real| real.as_bytes().len());
         ENTRY_BYTES + self.path.as_bytes().len() + real
@@ -37,17 +37,15 @@ impl WalkDir {
 
 /// One side's queue, shared by its walkers.
 ///
-/// The latest directory goes first, which keeps the queue about as long as the
-/// tree is deep. A directory of ten million directories would not fit: what
-/// exceeds the bound waits in the database.
+/// The latest directory is walked first, which keeps the queue about as long as the tree is deep. A directory with ten
+/// million directories would not fit: those that exceed the bound are stored in the database.
 pub(super) struct DirQueue {
     side: Side,
     journal: Journal,
     max_bytes: usize,
     inner: Mutex<Inner>,
-    /// Held while directories go to or come from the database, until they are
-    /// counted. If some came back before they were counted, their number would
-    /// stay, and walkers would wait for them indefinitely.
+    /// Held while directories are moved to or from the database, until they are counted. If they were taken back before
+    /// they were counted, the count would never return to zero, and walkers would wait indefinitely.
     spilling: tokio::sync::Mutex<()>,
     changed: Notify,
 }
@@ -60,13 +58,13 @@ struct Inner {
     spilled: usize,
     /// Directories taken and not done.
     in_flight: usize,
-    /// A walker is bringing directories back from the database.
+    /// A walker is taking directories back from the database.
     refilling: bool,
 }
 
-/// What a directory costs in memory beside its name.
+/// The memory for a directory besides its name.
 const ENTRY_BYTES: usize = 64;
-/// Directories brought back from the database at once.
+/// Directories taken back from the database at once.
 const REFILL_DIRS: usize = 1024;
 
 impl DirQueue {
@@ -159,7 +157,7 @@ impl DirQueue {
         Ok(())
     }
 
-    /// A taken directory has been walked, and its own directories pushed.
+    /// Marks a taken directory as walked, after its own directories were pushed.
     pub(super) fn done(&self) {
         self.lock().in_flight -= 1;
         self.changed.notify_waiters();
@@ -194,7 +192,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn what_exceeds_the_memory_comes_back_from_the_database() {
+    async fn directories_beyond_the_memory_are_taken_back_from_the_database() {
         let folder = tempfile::tempdir().unwrap();
         let queue = queue(folder.path(), 1000);
         queue.push(dirs((0..5000).map(|n| n.to_string()))).await.unwrap();
@@ -209,7 +207,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn walkers_wait_for_each_others_directories_and_end_together() {
+    async fn walkers_wait_for_new_directories_and_end_together() {
         let folder = tempfile::tempdir().unwrap();
         let queue = Arc::new(queue(folder.path(), 300));
         queue.push(vec![WalkDir::at(RelPath::root())]).await.unwrap();

@@ -1,4 +1,4 @@
-//! What the walkers of one side share.
+//! The state that the walkers of one side share.
 
 use std::sync::Arc;
 
@@ -10,16 +10,16 @@ use crate::event::Side;
 use crate::filter::Filter;
 use crate::session::Session;
 
-/// What the walkers of one side share.
+/// The state that the walkers of one side share.
 pub(super) struct Walk {
     pub(super) session: Arc<Session>,
     pub(super) side: Side,
     pub(super) queue: DirQueue,
     pub(super) filter: Filter,
     pub(super) stop: CancellationToken,
-    /// The file system that is not left, if there is one.
+    /// The file system that the walk stays on, if it is limited to one.
     pub(super) only_device: Option<u64>,
-    /// Whether what is found was not counted before.
+    /// Whether the entries were not counted before.
     pub(super) counts: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Attempts: the first one sends everything, later ones try again what changed or failed for a while.
+//! Attempts: the first one sends everything, later ones retry files that changed or failed temporarily.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::tally::Tally;
 /// The pause before the second attempt; it grows with each further one.
 const PAUSE_BEFORE_RETRY: Duration = Duration::from_secs(1);
 
-/// Makes all attempts, or a single one if a scan follows: what comes after the scan tries the rest again.
+/// Runs all attempts, or only one if a scan follows: the stage after the scan retries the rest.
 pub(crate) async fn run_attempts(transfer: &Arc<Transfer>, hole_lane: HoleLane, tally: &mut Tally) -> Result<()> {
     let last = if transfer.scan_follows { 0 } else { LAST_ATTEMPT };
     for attempt in 0..=last {
@@ -52,7 +52,7 @@ async fn has_work_of(transfer: &Transfer, work: Work, attempt: u32, hole_lane: H
     Ok(journal.has_work(work, attempt).await? || (takes_long_holes && journal.has_long_holes().await?))
 }
 
-/// Does all the work of one attempt. Further names of files come after the content that they name.
+/// Runs one attempt. Further names of files are created after their content was sent.
 pub(crate) async fn run_attempt(
     transfer: &Arc<Transfer>,
     attempt: u32,
@@ -66,8 +66,8 @@ pub(crate) async fn run_attempt(
         if transfer.stop.is_cancelled() || !has_work_of(transfer, work, attempt, hole_lane).await? {
             continue;
         }
-        // Where the first of a file's names fails, the next one carries its content. Each time at
-        // least one name is given up, so that this ends.
+        // If the first of a file's names fails, the next one carries the content. This ends, because at least one name
+        // fails each time.
         loop {
             let result;
             (*tally, result) = lanes::run(transfer, work, attempt, hole_lane, tally.clone()).await;
@@ -75,7 +75,7 @@ pub(crate) async fn run_attempt(
             if work != Work::Content || transfer.stop.is_cancelled() {
                 break;
             }
-            // The lane for long holes ends before what other lanes set aside last is recorded.
+            // The lane for long holes ends before the last files that other lanes set aside are recorded.
             let has_long_holes = hole_lane == HoleLane::All && session.journal.has_long_holes().await?;
             if !session.journal.take_over_names(attempt).await? && !has_long_holes {
                 break;

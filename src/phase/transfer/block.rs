@@ -1,21 +1,21 @@
-//! A block: what travels from a reader to its writer.
+//! A block: a piece of a file on its way from a reader to its writer.
 
 use bytes::Bytes;
 use towpath_backend::{RelPath, Timestamp};
 
 use crate::checksum::FileHash;
 
-/// A piece of a file on its way, with what the writer must know of the file.
+/// A piece of a file, with what the writer must know of the file.
 ///
 /// Blocks of a file come in order and without gaps. An empty file is one empty
 /// last block at offset 0.
 #[derive(Clone, Debug)]
 pub(crate) struct Block {
-    /// The bytes; they hold a slot of the pool until the last clone is dropped.
+    /// The bytes. They occupy a slot of the pool until the last clone is dropped.
     pub(crate) data: Bytes,
-    /// Where they belong in the file.
+    /// The offset in the file.
     pub(crate) offset: u64,
-    /// Where the sink is to have it: the file, or the part that becomes it.
+    /// Where it is written: the file, or its partial file.
     pub(crate) destination_path: RelPath,
     /// The source's times, set after the last block. ctime cannot be set on
     /// POSIX: it is carried for sinks of other kinds.

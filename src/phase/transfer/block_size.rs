@@ -1,19 +1,18 @@
-//! How large a file's next block is: about what passes in a sixteenth of a second.
+//! The size of a file's next block: about what is read in a sixteenth of a second.
 //!
-//! A writer begins with a block when the block is whole. Where eight files share
-//! a Gigabit, a block of 5 MiB takes a third of a second to fill, and the way to
-//! the sink would be idle for so long at the start of each.
+//! A writer begins with a block when it is complete. If eight files share a Gigabit link, a block of 5 MiB takes a
+//! third of a second to fill, and the link to the sink would be idle for that time at the start of each file.
 
 use std::time::Duration;
 
 use crate::options::Options;
 
-/// The largest file that is read, hashed and written in one call each: up to
-/// here a further hop between threads would cost more than it overlaps.
+/// The largest file that is read, hashed and written in one call each: for smaller files, another thread would cost
+/// more than it gains.
 pub(super) const SMALL_BYTES: usize = 256 << 10;
-/// The first block of a file, and the unit of all that follow.
+/// The size of a file's first block, and the unit of all further sizes.
 const UNIT_BYTES: u64 = 256 << 10;
-/// The largest block that can be asked for.
+/// The largest possible block.
 const MOST_BYTES: u64 = Options::MAX_BLOCK_SIZE_BYTES as u64;
 /// How long a block should take, from the end of the one before.
 const BLOCK_TIME: Duration = Duration::from_nanos(62_500_000);
@@ -36,8 +35,8 @@ impl BlockSize {
         self.next_bytes.min(most_bytes as u64)
     }
 
-    /// Notes how long a block took to be wanted and read. The next one is at most twice as
-    /// large, and as much smaller as it takes.
+    /// Adapts to the time that a block took, including the wait for its slot. The next one is at most twice as large,
+    /// and as much smaller as necessary.
     pub(super) fn note(&mut self, read_bytes: u64, took: Duration) {
         let per_block = read_bytes as f64 * BLOCK_TIME.as_secs_f64() / took.as_secs_f64().max(1e-6);
         let wanted = (per_block as u64).min(self.next_bytes * 2);
@@ -51,7 +50,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The size that reading at this speed comes to.
+    /// The size that reading at this speed converges to.
     fn converges_to(most_bytes: usize, bytes_per_s: u64) -> u64 {
         let mut size = BlockSize::default();
         for _ in 0..20 {
@@ -62,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn slow_files_come_in_small_blocks_and_fast_ones_in_whole() {
+    fn slow_files_have_small_blocks_and_fast_ones_full_blocks() {
         assert_eq!(converges_to(5 << 20, 2 << 20), UNIT_BYTES);
         assert_eq!(converges_to(5 << 20, 33 << 20), 2 << 20);
         assert_eq!(converges_to(5 << 20, 1 << 30), 5 << 20);
@@ -70,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_grows_by_twice_and_shrinks_at_once() {
+    fn a_block_doubles_at_most_and_shrinks_at_once() {
         let (mut size, most) = (BlockSize::default(), 5 << 20);
         size.note(UNIT_BYTES, Duration::ZERO);
         assert_eq!(size.next_bytes(most), 2 * UNIT_BYTES);
@@ -80,7 +79,7 @@ mod tests {
         assert_eq!(size.next_bytes(most), 5 << 20);
         size.note(5 << 20, Duration::from_secs(5));
         assert_eq!(size.next_bytes(most), UNIT_BYTES);
-        assert_eq!(size.next_bytes(4096), 4096, "a bound that becomes lower is kept at once");
+        assert_eq!(size.next_bytes(4096), 4096, "a lower bound applies at once");
     }
 
     proptest! {

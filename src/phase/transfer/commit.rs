@@ -1,4 +1,4 @@
-//! Makes written files durable and records them: in batches, each behind one flush.
+//! Makes written files durable and records them, in batches with one flush each.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::journal::RowState;
 use crate::reporter::{FileRecords, Record};
 use crate::tally::Tally;
 
-/// Most files of one batch.
+/// The most files of one batch.
 const BATCH_FILES: usize = 4096;
 /// Longest time that a finished file waits for its batch to fill.
 const BATCH_TIME: Duration = Duration::from_secs(1);
@@ -32,14 +32,14 @@ impl Committer {
         Self { transfer: Arc::clone(transfer), attempt, tally }
     }
 
-    /// Takes results until the lanes are gone; returns the tally, with the
-    /// error that stopped the run if there was one.
+    /// Takes results until the lanes have ended; returns the tally, with the error that stopped the run if there was
+    /// one.
     pub(super) async fn run(mut self, mut results: mpsc::Receiver<FinishedTask>) -> (Tally, Result<()>) {
         let mut result = Ok(());
         while let Some(first) = results.recv().await {
             let batch = fill(first, &mut results).await;
             if result.is_err() {
-                // The lanes are stopping; what they still deliver stays pending.
+                // The lanes are stopping; the files that they still report stay pending.
                 continue;
             }
             if let Err(error) = self.commit(batch).await {
@@ -56,7 +56,7 @@ impl Committer {
         if batch.iter().any(|finished| matches!(finished.result, TransferResult::Written(_))) {
             session.flush_sink().await?;
             failpoint!("after-flush");
-            // What was written beneath the mount point of a sink that is gone is not at the sink.
+            // If the sink was unmounted, the files were written beneath its mount point.
             session.check_tree(Side::Sink).await?;
         }
         let decider = Decider { transfer: &transfer, attempt: self.attempt };
@@ -88,7 +88,7 @@ impl Committer {
         fatal
     }
 
-    /// Attributes that the sink did not accept or keep: counted, and no failure.
+    /// Counts attributes that the sink did not accept or keep. They are not failures.
     fn attributes_not_accepted(&mut self, finished: &FinishedTask) -> Vec<Record> {
         let TransferResult::Written(written) = &finished.result else { return Vec::new() };
         self.tally.add_not_accepted(&written.not_accepted);
@@ -102,7 +102,7 @@ impl Committer {
 
     fn count(&mut self, finished: &FinishedTask, state: &RowState) {
         let task = &finished.task;
-        // Of what is not sent, the bytes are not pending either.
+        // Names and attributes have no pending bytes.
         let bytes = if matches!(task.job, Job::Content) { u128::from(task.metadata.size_bytes) } else { 0 };
         let tally = &mut self.tally;
         if task.has_long_holes {
@@ -146,7 +146,7 @@ impl Committer {
     }
 }
 
-/// A batch: `first` and what follows it soon.
+/// A batch: `first` and the results that follow within [`BATCH_TIME`].
 async fn fill(first: FinishedTask, results: &mut mpsc::Receiver<FinishedTask>) -> Vec<FinishedTask> {
     let deadline = Instant::now() + BATCH_TIME;
     let mut batch = vec![first];

@@ -25,15 +25,15 @@ pub(super) async fn dispatch(
     let session = &transfer.session;
     let fetch = |range, limit| async move {
         let page = session.journal.pending_page(work, attempt, sizes, range, limit).await;
-        // Without a backlog the lanes have nothing to wait for.
+        // Dropping the sender ends the lanes.
         page.inspect_err(|_| transfer.stop.cancel())
     };
-    // A directory for each lane keeps all of them busy.
+    // One directory for each lane keeps all of them busy.
     let mut pages = Pages::new(if sizes == Sizes::Large { 1 } else { session.lanes });
     while let Some(mut page) = pages.next(&fetch).await? {
         match sizes {
-            // The largest first: it is not the one that all wait for at the end, and
-            // the link is busy while others wait for answers.
+            // The largest first, so that none is left at the end, and the link is busy while small files wait for
+            // answers.
             Sizes::Large => page.sort_by_key(|pending| Reverse(pending.metadata.size_bytes)),
             Sizes::Small | Sizes::All => page = round_robin(page),
         }
@@ -48,16 +48,16 @@ pub(super) async fn dispatch(
     Ok(())
 }
 
-/// The way through the backlog, in pages that hold files of several directories where
-/// these are large: a client makes files of one directory one after the other, whatever
-/// the number of lanes (it holds the directory's lock until the server answers).
+/// The position in the backlog, in pages with files of several directories if these are large: a client creates files
+/// of one directory one after the other, whatever the number of lanes (it holds the directory's lock until the server
+/// answers).
 #[derive(Debug)]
 struct Pages {
     /// Directories in flight at a time.
     dirs: usize,
     /// The last file taken of each directory in flight.
     begun: Vec<FileKey>,
-    /// Where directories are that were not begun yet, if there may be any.
+    /// The position of directories that were not begun yet, if there may be any.
     rest: Option<RowRange>,
 }
 
@@ -66,8 +66,8 @@ impl Pages {
         Self { dirs, begun: Vec::new(), rest: Some(RowRange::all()) }
     }
 
-    /// The next files, or `None` at the end: about [`PAGE_FILES`], as `fetch` gives them
-    /// of a range, up to a limit and in order.
+    /// The next files, or `None` at the end: about [`PAGE_FILES`]. `fetch` returns the files of a range, in order and
+    /// up to a limit.
     async fn next<F>(&mut self, fetch: &impl Fn(RowRange, usize) -> F) -> Result<Option<Vec<Pending>>>
     where
         F: Future<Output = Result<Vec<Pending>>>,
@@ -95,7 +95,7 @@ impl Pages {
     }
 }
 
-/// The last of these files, if there may be more: there are as many as the limit.
+/// The last of these files, if there may be more: their number reached the limit.
 fn last_of_full(files: &[Pending], limit: usize) -> Option<FileKey> {
     files.last().filter(|_| files.len() >= limit).map(|pending| pending.key.clone())
 }
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
     use crate::journal::Kept;
 
-    /// Files, by the number of their directory and their own in it.
+    /// Files, by the number of their directory and their number in it.
     fn backlog(dirs: &[usize]) -> Vec<Pending> {
         let mut files = Vec::new();
         for (dir, count) in dirs.iter().enumerate() {
@@ -147,7 +147,7 @@ mod tests {
         files
     }
 
-    /// All pages of this backlog, and how often it was asked.
+    /// All pages of this backlog, and the number of queries.
     fn pages_of(backlog: &[Pending], dirs: usize) -> (Vec<Vec<Pending>>, usize) {
         let asked = Cell::new(0);
         let fetch = |range: RowRange, limit: usize| {
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn large_directories_take_turns_file_by_file() {
+    fn files_of_large_directories_alternate() {
         let (pages, _) = pages_of(&backlog(&[5000, 3000, 4000, 10, 2000]), 4);
         for page in &pages[..3] {
             let order = round_robin(page.clone());
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn many_small_directories_come_in_few_pages() {
+    fn many_small_directories_need_few_queries() {
         let (pages, asked) = pages_of(&backlog(&[2; 2000]), 8);
         assert_eq!(pages.iter().map(Vec::len).sum::<usize>(), 4000);
         assert!(asked <= 4000 / (PAGE_FILES / 8) * 2 + 8, "asked {asked} times");
@@ -193,7 +193,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn every_file_comes_once(dirs in proptest::collection::vec(0_usize..2500, 0..12), lanes in 1_usize..20) {
+        fn every_file_is_sent_once(dirs in proptest::collection::vec(0_usize..2500, 0..12), lanes in 1_usize..20) {
             let backlog = backlog(&dirs);
             let (pages, _) = pages_of(&backlog, lanes);
             let mut taken: Vec<_> = pages.iter().flatten().map(|pending| pending.path.clone()).collect();

@@ -1,4 +1,4 @@
-//! The checksum of a large file, computed beside reading and writing.
+//! The checksum of a large file, computed while it is read and written.
 
 use std::convert::Infallible;
 
@@ -10,17 +10,17 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::checksum::{Algorithm, FileHash, Hasher};
 use crate::progress::FileProgress;
 
-/// Hashes blocks in their order on a thread of its own; a block that is being
-/// hashed stops neither the next read nor its own writing. Dropped, it stops.
+/// Hashes blocks in order in a separate task, so that reading and writing do not wait for it. Dropping it stops the
+/// task.
 pub(crate) struct HashStage {
     pieces: mpsc::Sender<Piece>,
     hasher: AbortOnDropHandle<Option<Hasher>>,
 }
 
-/// What is hashed next.
+/// A piece to hash.
 enum Piece {
     Data(Bytes),
-    /// A hole of so many bytes. The sender, if there is one, is dropped once it is hashed.
+    /// A hole of this many bytes. The sender, if there is one, is dropped once it is hashed.
     Zeros(u64, Option<oneshot::Sender<Infallible>>),
 }
 
@@ -28,12 +28,12 @@ static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 /// Zeros hashed in one piece, which takes 12 to 33 ms: after each, progress is counted, and a stage that was dropped
 /// ends.
 const ZEROS_AT_ONCE: u64 = 16 << 20;
-/// The longest hole that blocks wait behind, in memory: about a second.
+/// The longest hole that blocks in memory wait for: about a second of hashing.
 const MAX_ZEROS_AHEAD: u64 = 1 << 30;
 
 impl HashStage {
-    /// Room for `capacity` blocks: with as many as the pool has slots, adding a block waits for nothing but holes.
-    /// Holes are counted in `progress` as they are hashed.
+    /// Starts a stage with room for `capacity` blocks: with as many as the pool has slots, adding a block waits only
+    /// for holes. Holes are counted in `progress` as they are hashed.
     pub(crate) fn start(algorithm: Algorithm, capacity: usize, progress: FileProgress) -> Self {
         let (pieces, mut waiting) = mpsc::channel::<Piece>(capacity.max(1));
         let hasher = tokio::spawn(async move {
@@ -49,13 +49,13 @@ impl HashStage {
         Self { pieces, hasher: AbortOnDropHandle::new(hasher) }
     }
 
-    /// Adds the block that follows.
+    /// Adds the next block.
     pub(crate) async fn add(&self, block: Bytes) {
         // If the stage died, finish() returns none.
         let _ended = self.pieces.send(Piece::Data(block)).await;
     }
 
-    /// Adds a hole of `bytes`, which reads as zeros. Waits until a long one is hashed: blocks behind it would hold
+    /// Adds a hole of `bytes`, which reads as zeros. Waits until a long hole is hashed: blocks after it would hold
     /// slots that other lanes need.
     pub(crate) async fn add_zeros(&self, bytes: u64) {
         let (hashing, hashed) = oneshot::channel();
@@ -86,7 +86,7 @@ async fn zeros(mut hasher: Hasher, mut bytes: u64, progress: &FileProgress) -> O
         let mut left = piece;
         let add = move |hasher: &mut Hasher| {
             while left > 0 {
-                // What is no more than ZEROS fits.
+                // It is at most the length of ZEROS, which fits.
                 let part = usize::try_from(left).unwrap_or(usize::MAX).min(ZEROS.len());
                 hasher.update(&ZEROS[..part]);
                 left -= part as u64;

@@ -1,8 +1,8 @@
 //! The lane for files with long holes, which sends them one at a time.
 //!
 //! A checksum covers the zeros of holes, and no algorithm has a shortcut for them: a core hashes 0.5 to 1.4 GB/s. A few
-//! sparse files of an exbibyte would keep all lanes busy for years. So a lane that opens such a file sets it aside
-//! and goes on with others; the lane for long holes takes the smallest first.
+//! sparse files of an exbibyte would keep all lanes busy for years. So a lane that opens such a file sets it aside and
+//! continues with others; the lane for long holes takes the smallest first.
 
 use std::sync::Arc;
 
@@ -11,17 +11,17 @@ use tokio_util::sync::CancellationToken;
 use super::shared::Transfer;
 use super::task::Task;
 
-/// The largest file that is sent beside others, in terms of [`crate::Options::long_holes_bytes`]: 1 TiB by default, which
-/// takes 12 (SHA-256) to 35 minutes (MD5). Larger ones come after all others, so that one that never ends keeps none
-/// waiting.
+/// The largest file that is sent beside others, in terms of [`crate::Options::long_holes_bytes`]: 1 TiB by default,
+/// which takes 12 (SHA-256) to 35 minutes (MD5). Larger ones are sent after all others, so that a file that never ends
+/// delays no other.
 const MAX_BESIDE_OTHERS_TIMES: u64 = 128;
 
 /// Which files the lane for long holes takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HoleLane {
-    /// No very large ones, and only while other lanes have work.
+    /// No very large files, and only while other lanes have work.
     BesideOthers,
-    /// All.
+    /// All files.
     All,
 }
 
@@ -47,7 +47,7 @@ impl LongHoles {
                 return None;
             }
             let set_aside = transfer.set_aside.notified();
-            // The committer meets the same error.
+            // The committer gets the same error.
             let taken =
                 session.journal.take_long_holes(max_bytes).await.inspect_err(|_| transfer.stop.cancel()).ok()?;
             if let Some(pending) = taken {

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-/// Holes are not long if they are up to so many times the file's data, which take longer to send than the holes to
-/// hash: disk images are sent by all lanes, whatever their size.
+/// Up to this multiple of the file's data, holes are not long: sending the data takes longer than hashing the holes.
+/// Disk images are sent by all lanes, whatever their size.
 const DATA_TIMES: u64 = 16;
 
 /// The holes of a file, as far as they are known.
@@ -11,12 +11,12 @@ const DATA_TIMES: u64 = 16;
 pub(super) struct HoleMap {
     hole_bytes: u64,
     data_bytes: u64,
-    /// Up to here they are counted.
+    /// The offset up to which they are counted.
     known_until: u64,
 }
 
 impl HoleMap {
-    /// Counts the hole from `from` and the data behind it, if they were not counted yet.
+    /// Counts the hole from `from` and the data after it, unless they were counted before.
     pub(super) fn add(&mut self, from: u64, data: &Range<u64>) {
         if from >= self.known_until {
             self.hole_bytes += data.start - from;
@@ -25,7 +25,7 @@ impl HoleMap {
         }
     }
 
-    /// Whether one lane alone is to hash them.
+    /// Whether the holes are long, so that only one lane hashes them.
     pub(super) fn is_long(&self, long_holes_bytes: u64) -> bool {
         self.hole_bytes > long_holes_bytes.max(self.data_bytes.saturating_mul(DATA_TIMES))
     }

@@ -1,4 +1,4 @@
-//! Where a lane takes its files from, and what travels from its reader to its writer.
+//! Where a lane takes its files from, and the messages from its reader to its writer.
 
 use std::sync::Arc;
 
@@ -9,23 +9,23 @@ use super::block::Block;
 use super::hole_lane::LongHoles;
 use super::task::{Task, TransferResult};
 
-/// What a reader sends to its writer. A file is one `Begin`, then whatever belongs to it, of which the last message
-/// ends it: the last block, a link, a name, `NoContent` or `Abandon`.
+/// What a reader sends to its writer. A file is one `Begin`, then its messages. The last one ends it: the last block, a
+/// link, a name, `NoContent` or `Abandon`.
 #[derive(Debug)]
 pub(crate) enum Message {
     /// The blocks that follow belong to this file.
     Begin(Arc<Task>),
-    /// A block of it.
+    /// A block of the file.
     Block(Block),
-    /// Its attributes other than times.
+    /// The file's attributes other than times.
     Attributes(Attributes),
-    /// It is a symbolic link, and this is its target.
+    /// The file is a symbolic link with this target.
     Link(Vec<u8>),
-    /// It is another name of this one.
+    /// The file is another name of this one.
     Name(RelPath),
-    /// Nothing but its attributes is applied.
+    /// Only attributes are applied.
     NoContent,
-    /// The reader gives the file up, with this result.
+    /// The reader ends the file with this result.
     Abandon(TransferResult),
 }
 
@@ -34,15 +34,15 @@ pub(crate) enum Tasks {
     /// From the dispatchers.
     Dispatched {
         first: Queue,
-        /// What it takes while there are none of the first.
+        /// Where it takes files from while the first queue is empty.
         then: Option<Queue>,
     },
     /// From the files that other lanes set aside.
     LongHoles(LongHoles),
 }
 
-/// Files that several lanes take. The mutex is fair: lanes that wait get files in turn. A channel with several
-/// receivers is not: the first few lanes would read ahead what idle ones could send.
+/// A queue of files for several lanes. The mutex is fair: waiting lanes get files in turn. A channel with several
+/// receivers is not fair: the first few lanes would read ahead files that idle ones could send.
 pub(crate) type Queue = Arc<Mutex<mpsc::Receiver<Task>>>;
 
 impl Tasks {

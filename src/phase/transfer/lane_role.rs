@@ -14,8 +14,8 @@ pub(super) enum LaneRole {
 }
 
 impl LaneRole {
-    /// The role of the lane of this number, with so many block slots for all lanes. More lanes with large files than
-    /// there are slots would only keep files open.
+    /// The role of the lane with this number, with this many block slots for all lanes. More lanes with large files
+    /// than slots would only keep files open.
     pub(super) fn of(lane: usize, block_slots: usize) -> Self {
         if lane / 2 >= block_slots {
             return Self::SmallOnly;

@@ -1,4 +1,5 @@
-//! Runs all lanes over one kind of work, with the tasks that feed them and the one that records what they did.
+//! Runs all lanes over one kind of work, with the dispatchers that feed them and the committer that records their
+//! results.
 
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ const WAITING_FILES: usize = 1024;
 /// Finished files that wait for the committer.
 const WAITING_RESULTS: usize = 8192;
 
-/// Does one kind of work of one attempt; returns the tally with what was done.
+/// Runs one kind of work of one attempt; returns the updated tally.
 pub(super) async fn run(
     transfer: &Arc<Transfer>,
     work: Work,
@@ -44,7 +45,7 @@ pub(super) async fn run(
     }
     let others_ended = CancellationToken::new();
     let mut lane_of_holes = JoinSet::new();
-    // A single lane sends one file at a time: those with long holes come last.
+    // With a single lane, files with long holes are sent last.
     if work == Work::Content && (session.lanes > 1 || hole_lane == HoleLane::All) {
         let others_ended = others_ended.clone();
         let tasks = Tasks::LongHoles(LongHoles { transfer: Arc::clone(transfer), takes: hole_lane, others_ended });

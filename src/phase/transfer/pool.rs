@@ -5,35 +5,33 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The most that a buffer is allocated with at once, rather than when it grows. What
-/// is not used of it is no memory yet; growing moves all that it holds.
+/// The largest initial capacity of a buffer. Unused capacity takes no memory yet, and growing copies the content.
 const MAX_FIRST_BYTES: usize = 8 << 20;
 
-/// Hands out slots and takes their buffers back, so that the memory for blocks
-/// is bounded by slots × block size and is allocated once. A small block takes a part of a
-/// slot: with a whole one each, few small files would be in flight at a time, and while
-/// they are written none could be read.
+/// Hands out slots and reuses their buffers, so that the memory for blocks is bounded by slots × block size and is
+/// allocated once. A small block takes a fraction of a slot: with a whole slot each, few small files would be in flight
+/// at a time.
 #[derive(Clone, Debug)]
 pub(crate) struct Pool(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// Of each slot, [`Inner::parts_per_slot`].
+    /// [`Inner::parts_per_slot`] permits for each slot.
     parts: Arc<Semaphore>,
     parts_per_slot: u32,
     /// The largest block that takes one part.
     small_bytes: usize,
-    /// Buffers of whole slots between two uses; never more than there are slots.
+    /// Unused buffers of whole slots; never more than there are slots.
     buffers: Mutex<Vec<Vec<u8>>>,
     buffer_bytes: usize,
 }
 
-/// A slot, or a part of one: the right to hold one block in memory.
+/// A slot, or a fraction of one: the permit to hold one block in memory.
 #[derive(Debug)]
 pub(crate) struct Slot {
     /// Empty when handed out.
     pub(crate) buffer: Vec<u8>,
-    /// Where the buffer is used again.
+    /// The pool that the buffer returns to.
     pool: Option<Arc<Inner>>,
     _permit: OwnedSemaphorePermit,
     _lane: Option<OwnedSemaphorePermit>,
@@ -68,7 +66,7 @@ impl Pool {
 }
 
 impl Slot {
-    /// Counts as one of a lane's blocks too, for as long as it is held.
+    /// Also counts as one of a lane's blocks, as long as it is held.
     pub(crate) fn of_lane(mut self, permit: OwnedSemaphorePermit) -> Self {
         self._lane = Some(permit);
         self
@@ -92,7 +90,7 @@ impl Drop for Slot {
         let Some(pool) = &self.pool else { return };
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
-        // The permit goes after this: a buffer is back before its slot is free.
+        // The permit is dropped after this: the buffer is back before the slot is free.
         pool.buffers.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
     }
 }
@@ -117,7 +115,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn buffers_are_used_again_and_come_empty() {
+    async fn buffers_are_reused_and_empty() {
         let pool = Pool::new(2, 64, 16);
         let mut slot = pool.slot(64).await;
         slot.buffer.extend_from_slice(&[7; 1000]);

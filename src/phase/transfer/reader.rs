@@ -55,7 +55,7 @@ pub(super) struct Reading<'a> {
     session: &'a Session,
     task: &'a Task,
     queue: &'a mpsc::Sender<Message>,
-    /// The blocks that this lane may still take up.
+    /// The permits for blocks of this lane.
     ahead: &'a Arc<Semaphore>,
 }
 
@@ -64,7 +64,7 @@ type Step<T> = Result<T, TransferResult>;
 impl Reading<'_> {
     async fn read(&self) -> Step<()> {
         match self.read_job().await {
-            // A file that became a link or a directory fails in many ways to be read as one.
+            // Reading fails with various errors if the file became a link or a directory.
             Err(TransferResult::Failed(failure)) if failure.side == Side::Source && !failure.error.is_temporary() => {
                 match self.session.source.metadata(&self.task.read_path).await {
                     Ok(now) if now.kind != self.task.metadata.kind => self.task.check(&now),
@@ -101,8 +101,8 @@ impl Reading<'_> {
         self.send_message(Message::Link(target)).await
     }
 
-    /// Checks that `of`, whose content the sink has, is still the same file under another name. If
-    /// that name is gone, its file is the one that was recorded.
+    /// Checks that `of`, whose content the sink has, is still another name of this file. If that name is gone, the
+    /// recorded file counts.
     async fn check_name(&self, of: &RelPath) -> Step<()> {
         let now = self.stat(&self.task.read_path).await?;
         let is_same = match self.session.source.metadata(of).await {
@@ -183,7 +183,7 @@ impl Reading<'_> {
         let stage = checksum.map(|algorithm| HashStage::start(algorithm, slots, progress.clone()));
         let mut block_size = BlockSize::default();
         let mut asked_until = 0;
-        // Without holes all is one stretch of data.
+        // Without holes the whole file is one range of data.
         let (mut offset, mut data_end) = (0, if self.session.keeps_holes() { 0 } else { size });
         loop {
             if offset == data_end && offset < size {
@@ -197,7 +197,7 @@ impl Reading<'_> {
             let read = &self.session.paces.read;
             let most_bytes = read.block_bytes(self.session.options.block_size_bytes);
             let length = read.whole_steps(block_size.next_bytes(most_bytes)).min(data_end - offset);
-            // From here, as waiting for a slot says how fast blocks are wanted.
+            // Includes the wait for a slot, which depends on how fast the writer takes blocks.
             let started = Instant::now();
             let slot = self.slot(usize::try_from(length).unwrap_or(usize::MAX)).await?;
             asked_until = asked_until.max(offset);
@@ -223,7 +223,7 @@ impl Reading<'_> {
         }
     }
 
-    /// Passes over a hole of `bytes`, which is counted once it is hashed.
+    /// Skips a hole of `bytes`, which is counted once it is hashed.
     async fn pass_hole(&self, bytes: u64, stage: Option<&HashStage>) -> Step<()> {
         match stage {
             _ if bytes == 0 => Ok(()),
@@ -235,10 +235,8 @@ impl Reading<'_> {
         }
     }
 
-    /// Reads one block in paced steps. A shorter one means the file ends there.
-    ///
-    /// What a step needs is asked for a few steps ahead, when its bytes may pass:
-    /// so the way to the source is never idle between two steps.
+    /// Reads one block in paced steps. If the block is shorter, the file ends there. Each step is requested a few steps
+    /// ahead, when its bytes may pass: so the link to the source is never idle between two steps.
     async fn read_block(
         &self,
         file: &mut dyn FileReader,
@@ -272,11 +270,9 @@ impl Reading<'_> {
         Ok(slot)
     }
 
-    /// How much of a block is read at once, and how much is asked for ahead of it.
-    ///
-    /// Without a limit a half, so that what is asked for ahead is about a block: all other
-    /// requests wait behind it. And of a file's first block all, and nothing ahead: the
-    /// sink has nothing to do until the first of the lanes has a whole block.
+    /// How much of a block is read at once, and how much is requested ahead of it. Without a limit half a block is read
+    /// at once, so that about a block is requested ahead: all other requests wait behind it. A file's first block is
+    /// read at once, with nothing ahead: the sink is idle until one lane has a whole block.
     fn steps(&self, block_start: u64, block_bytes: usize) -> (usize, u64) {
         let read = &self.session.paces.read;
         if !read.is_limited() && block_start == 0 {
@@ -314,9 +310,8 @@ impl Reading<'_> {
         self.unless_stopped(self.queue.send(Message::Block(block))).await?.map_err(|_| TransferResult::Stopped)
     }
 
-    /// A slot for a block of so many bytes. A lane whose sink is slower than its source
-    /// must not take up what the others could use, nor run far ahead: what is read last is
-    /// written last, and the whole lead of a run is idle time at its end.
+    /// A slot for a block of this many bytes. A lane whose sink is slower than its source must not take the slots of
+    /// other lanes, nor read far ahead: at the end of a run, the blocks read ahead are written while nothing is read.
     async fn slot(&self, bytes: usize) -> Step<Slot> {
         let permit = self.unless_stopped(Arc::clone(self.ahead).acquire_owned()).await?;
         // The semaphore is never closed.
@@ -328,7 +323,7 @@ impl Reading<'_> {
         self.unless_stopped(self.session.paces.read.pass(bytes)).await
     }
 
-    /// Waits for `future`, but no longer than the run goes on and the writer wants more.
+    /// Waits for `future`, until the run is stopped or the writer fails.
     async fn unless_stopped<T>(&self, future: impl Future<Output = T>) -> Step<T> {
         tokio::select! {
             biased;
@@ -355,13 +350,12 @@ impl Reading<'_> {
     }
 }
 
-/// Blocks that one lane holds at a time: one that is read, one that is written, and one
-/// that makes up for their different times. A large file's is a sixteenth of a second's
-/// reading.
+/// Blocks that one lane holds at a time: one that is read, one that is written, and one between them. A block of a
+/// large file takes about a sixteenth of a second to read.
 const BLOCKS_AHEAD: usize = 3;
 
 /// Network mounts fetch whole pages.
 const PAGE_BYTES: usize = 4 << 10;
 
-/// What is read at once of a small block.
+/// The smallest step of reading.
 const LEAST_STEP_BYTES: usize = 128 << 10;

@@ -23,7 +23,7 @@ impl Decider<'_> {
     /// The change of the file's row, and the event that reports it. `None`: the row stays as it is.
     ///
     /// # Errors
-    /// What ends the run: a sink that is full, another tree, an error of the database.
+    /// An error that ends the run: the sink is full, a tree was replaced, the database failed.
     pub(super) async fn decide(&self, finished: &FinishedTask) -> Result<Option<(RowState, Event)>> {
         let Some((state, event)) = self.decide_attempt(finished).await? else { return Ok(None) };
         let event = if matches!(state, RowState::Failed { .. }) { self.give_up(finished, event).await? } else { event };
@@ -39,7 +39,7 @@ impl Decider<'_> {
             TransferResult::Changed { now } => self.again(finished, Side::Source, Some(**now), FileError::Changed),
             TransferResult::OtherFile => self.other_file(finished),
             TransferResult::NoSuchName(error) => {
-                // A file of its own, with no other names.
+                // It is sent as a separate file.
                 let metadata = Metadata { names: 1, ..finished.task.metadata };
                 self.again(finished, Side::Sink, Some(metadata), FileError::NoHardLink(Arc::clone(error)))
             }
@@ -69,7 +69,7 @@ impl Decider<'_> {
         }))
     }
 
-    /// A name whose file is not the one that the sink has: one of the remaining names carries the content then.
+    /// A name that belongs to another file than the sink has: one of the remaining names then carries the content.
     fn other_file(&self, finished: &FinishedTask) -> (RowState, Event) {
         match (self.again(finished, Side::Source, None, FileError::OtherFile), &finished.task.job) {
             ((RowState::Retry { attempt, .. }, event), Job::Name(of)) => {
@@ -79,7 +79,7 @@ impl Decider<'_> {
         }
     }
 
-    /// That a file was not found is checked before it counts.
+    /// A file that was not found counts as vanished only after a second check.
     async fn vanished(&self, finished: &FinishedTask, paths: FilePaths) -> Result<(RowState, Event)> {
         let (session, task) = (&self.transfer.session, &finished.task);
         Ok(match absence::check_vanished(session, &task.path, &task.read_path).await? {
@@ -105,7 +105,7 @@ impl Decider<'_> {
         })
     }
 
-    /// What failed before the scan of this run has not failed for good.
+    /// A failure before the scan of this run is not final.
     fn before_scan(&self, event: Event) -> Event {
         match event {
             Event::Failed { paths, error } | Event::Incomplete { paths, error } if self.transfer.scan_follows => {

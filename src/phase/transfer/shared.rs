@@ -1,4 +1,4 @@
-//! What the tasks of a transfer share.
+//! The state that the tasks of a transfer share.
 
 use std::sync::Arc;
 
@@ -9,13 +9,13 @@ use super::block_size::SMALL_BYTES;
 use super::pool::Pool;
 use crate::session::Session;
 
-/// The number of the last attempt, counted from 0: what has not succeeded by then has failed.
+/// The number of the last attempt, counted from 0. Files that do not succeed in it have failed.
 pub(crate) const LAST_ATTEMPT: u32 = 3;
 
-/// What the tasks of a transfer share.
+/// The state that the tasks of a transfer share.
 pub(crate) struct Transfer {
     pub(super) session: Arc<Session>,
-    /// Whether this run scans afterwards and then tries again what fails now.
+    /// Whether this run scans afterwards and then retries the files that fail now.
     pub(super) scan_follows: bool,
     pub(super) pool: Pool,
     /// Notified when files with long holes were set aside.
@@ -25,7 +25,7 @@ pub(crate) struct Transfer {
 }
 
 impl Transfer {
-    /// A transfer of the backlog. If `scan_follows`, each file has one attempt, and what fails is left to the
+    /// A transfer of the backlog. If `scan_follows`, each file has one attempt, and failed files are left to the
     /// transfer after the scan.
     pub(crate) fn new(session: &Arc<Session>, scan_follows: bool) -> Arc<Self> {
         let options = &session.options;

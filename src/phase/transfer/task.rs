@@ -1,4 +1,4 @@
-//! One file that a lane transfers, and how that can end.
+//! One file that a lane transfers, and the possible results.
 
 use std::sync::Arc;
 
@@ -17,45 +17,45 @@ use crate::progress::{FileProgress, Progress};
 pub(crate) struct Task {
     pub(crate) key: FileKey,
     pub(crate) path: RelPath,
-    /// Where the source has it: elsewhere, if a link leads there.
+    /// Where it is read: another path of the source if it is reached through a link.
     pub(crate) read_path: RelPath,
-    /// As the backlog has them.
+    /// The metadata in the backlog.
     pub(crate) metadata: Metadata,
     /// The checksum recorded for this content, with its algorithm's name.
     pub(crate) recorded: Option<(String, String)>,
     pub(crate) job: Job,
     /// The entry that the scan saw at its path in the sink.
     pub(crate) replaces: Replaced,
-    /// How much content was sent before, if the source states another size.
+    /// The size of the content that was sent before, if the source states another size.
     pub(crate) kept_size_bytes: Option<u64>,
-    /// What the sink has instead of what it was given before.
+    /// The attributes that the sink did not keep before.
     pub(crate) kept: Kept,
-    /// Whether the lane for files with long holes has it.
+    /// Whether the lane for files with long holes transfers it.
     pub(crate) has_long_holes: bool,
-    /// Reader, hash stage and writer count here.
+    /// The counters that reader, hash stage and writer update.
     pub(crate) progress: FileProgress,
-    /// Cancelled by the writer that failed: the rest need not be read.
+    /// Cancelled if the writer fails: the rest need not be read.
     pub(crate) given_up: CancellationToken,
 }
 
 /// What is to be done for a file.
 #[derive(Debug)]
 pub(crate) enum Job {
-    /// Send its content; of a link, its target.
+    /// Send a file's content, or a link's target.
     Content,
-    /// Make it another name of this one, which is in sync.
+    /// Create it as another name of this file, which is in sync.
     Name(RelPath),
     /// Apply its attributes, and nothing else.
     Attributes,
 }
 
 impl Task {
-    /// The task that a row of the backlog asks for.
+    /// The task for a row of the backlog.
     pub(crate) fn new(work: Work, pending: Pending, progress: &Progress) -> Self {
         Self::of_lane(work, pending, progress, false)
     }
 
-    /// The task that a row of a file with long holes asks for.
+    /// The task for a row of a file with long holes.
     pub(crate) fn with_long_holes(pending: Pending, progress: &Progress) -> Self {
         Self::of_lane(Work::Content, pending, progress, true)
     }
@@ -85,7 +85,7 @@ impl Task {
         }
     }
 
-    /// Ends the transfer if the file is not the one of the backlog any more.
+    /// Ends the transfer if the file changed since the backlog was created.
     pub(crate) fn check(&self, now: &Metadata) -> Result<(), TransferResult> {
         if !matches!(now.kind, Kind::File | Kind::Symlink) {
             return Err(TransferResult::Vanished);
@@ -93,7 +93,7 @@ impl Task {
         if !is_unchanged(&self.metadata, now) {
             let mut now = *now;
             if self.read_path != self.path {
-                // What a link leads to is a file of its own in the link's place.
+                // The target of a followed link is copied as a separate file.
                 now.names = 1;
             }
             return Err(TransferResult::Changed { now: Box::new(now) });
@@ -101,7 +101,7 @@ impl Task {
         Ok(())
     }
 
-    /// The same, and whether all of it was read.
+    /// Like [`Self::check`], and also checks that the whole file was read.
     pub(crate) fn check_whole(&self, now: &Metadata, read_bytes: u64) -> Result<(), TransferResult> {
         self.check(now)?;
         if read_bytes != now.size_bytes {
@@ -121,19 +121,19 @@ impl Task {
 /// How the transfer of a file ended: what the writer reports to the committer.
 #[derive(Debug)]
 pub(crate) enum TransferResult {
-    /// The sink has it all, as it said at the close; it is not yet durable.
+    /// The sink has the whole content, but it is not durable yet.
     Written(Box<Written>),
-    /// It changed since the backlog was made; it has these metadata now.
+    /// It changed since the backlog was created, and has this metadata now.
     Changed { now: Box<Metadata> },
     /// It is no longer another name of the file that the sink has.
     OtherFile,
-    /// The sink cannot make it another name of a file: it is sent as a file of its own.
+    /// The sink cannot create it as another name (hard link): it is sent as a separate file.
     NoSuchName(Arc<Error>),
     /// A non-empty directory is at its path in the sink.
     Blocked(Arc<Error>),
-    /// It has long holes, which another lane hashes.
+    /// It has long holes: another lane sends it.
     LongHoles,
-    /// The source does not have it any more.
+    /// The source no longer has it.
     Vanished,
     /// The source or the sink failed.
     Failed(Failure),
@@ -141,24 +141,24 @@ pub(crate) enum TransferResult {
     Stopped,
 }
 
-/// What the sink has.
+/// The copy at the sink.
 #[derive(Debug, Default)]
 pub(crate) struct Written {
-    /// The checksum of what was read, if one was asked for.
+    /// The checksum of the content, if the options request one.
     pub(crate) hash: Option<FileHash>,
     /// Attributes that the sink did not accept or keep.
     pub(crate) not_accepted: Vec<Arc<Error>>,
-    /// What it has instead.
+    /// The values that it has instead.
     pub(crate) kept: Kept,
-    /// How much content was sent, if that is not what the source states as the file's size.
+    /// The size of the content that was sent, if the source states another size.
     pub(crate) unstated_size_bytes: Option<u64>,
-    /// Content that was written.
+    /// Bytes that were written.
     pub(crate) written_bytes: u64,
-    /// Holes, which were not.
+    /// Bytes of holes, which were not written.
     pub(crate) hole_bytes: u64,
 }
 
-/// What failed, and on which side.
+/// An error, and the side that failed.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) side: Side,
@@ -186,7 +186,7 @@ impl From<Conflict> for TransferResult {
     }
 }
 
-/// A file whose transfer ended, and how.
+/// A file and the result of its transfer.
 #[derive(Debug)]
 pub(crate) struct FinishedTask {
     pub(crate) task: Arc<Task>,

@@ -1,4 +1,4 @@
-//! Files that hold more than their size states.
+//! Files with more content than their size states.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use super::{Reading, Step};
 use crate::phase::transfer::block_size::BlockSize;
 use crate::phase::transfer::hash::HashStage;
 
-/// The most that is read beyond the size that a file states: a bound for what has no end.
+/// The most that is read beyond the size that a file states: a bound for endless files.
 const MAX_BEYOND_SIZE_BYTES: u64 = 1 << 40;
 
 impl Reading<'_> {
@@ -21,8 +21,8 @@ impl Reading<'_> {
         Ok(!byte.is_empty())
     }
 
-    /// Reads a file that holds more than its size states, as `/proc` and some FUSE file systems
-    /// have them, from that size to its real end. A size that grew meanwhile is a change.
+    /// Reads a file with more content than its size states, as in `/proc` and on some FUSE file systems, from that size
+    /// to its real end. If the size grew meanwhile, the file changed.
     pub(super) async fn read_beyond_size(&self, file: &mut dyn FileReader, stage: Option<HashStage>) -> Step<()> {
         let mut offset = self.task.metadata.size_bytes;
         let limit = offset.saturating_add(MAX_BEYOND_SIZE_BYTES);
@@ -50,7 +50,7 @@ impl Reading<'_> {
             self.send_block(data, offset, false, None).await?;
             offset = block.end;
         }
-        let cause = format!("no end {MAX_BEYOND_SIZE_BYTES} bytes beyond its size");
+        let cause = format!("did not end within {MAX_BEYOND_SIZE_BYTES} bytes beyond its size");
         Err(self.failed(Error::new(ErrorKind::Other, "read", &self.task.path, cause)))
     }
 }

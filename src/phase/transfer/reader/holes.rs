@@ -8,11 +8,11 @@ use super::{Reading, Step};
 use crate::phase::transfer::hole_map::HoleMap;
 use crate::phase::transfer::task::TransferResult;
 
-/// Stretches of data that are looked up before a file is begun. Over a network each costs two round trips.
+/// The most ranges of data that are listed before a file is begun. Over a network each costs two round trips.
 const MAX_STRETCHES: usize = 256;
 
 impl Reading<'_> {
-    /// The map of a file's holes before it is begun, so that nothing is sent in vain. A map with more stretches is
+    /// The map of a file's holes before it is begun, so that no data is sent for nothing. A map with more ranges is
     /// completed while the file is read.
     pub(super) async fn hole_map(&self, file: &mut dyn FileReader) -> Step<HoleMap> {
         let size = self.task.metadata.size_bytes;
@@ -38,17 +38,17 @@ impl Reading<'_> {
         if is_long { Err(TransferResult::LongHoles) } else { Ok(()) }
     }
 
-    /// Whether holes of this file are hashed, and by a lane that leaves long ones to another.
+    /// Whether this lane hashes holes, and leaves long ones to another lane.
     fn may_set_aside(&self) -> bool {
         !self.task.has_long_holes && self.session.keeps_holes() && self.session.options.checksum.is_some()
     }
 
-    /// The next stretch of data inside the file; an empty one at its end if only a hole is left.
+    /// The next range of data inside the file; an empty range at its end if only a hole is left.
     pub(super) async fn next_data(&self, file: &mut dyn FileReader, offset: u64) -> Step<Range<u64>> {
         let size = self.task.metadata.size_bytes;
         let found = file.next_data(offset).await.map_err(|e| self.failed(e))?;
         let data = found.map_or(size..size, |data| data.start.clamp(offset, size)..data.end.min(size));
-        // A stretch that ends where it begins would be looked up indefinitely.
+        // An empty range would be looked up indefinitely.
         Ok(if data.start < size && data.is_empty() { offset..size } else { data })
     }
 }

@@ -14,14 +14,14 @@ impl Writing {
     /// Creates or overwrites a file that is written in steps.
     pub(super) async fn create(&mut self, at: &RelPath) -> Step<Box<dyn FileWriter>> {
         let (session, task, metadata) = (&*self.transfer.session, &*self.task, &self.hint());
-        // What the scan did not see may have come since.
+        // A file may have been created since the scan.
         let may_be_new = !matches!(task.replaces, Replaced::SameKind { .. });
         let is_new = may_be_new && absence::is_vacant(&*session.sink, at).await;
         let begins = !is_new && in_place::begin(session, task, at, Begin::Over).await?;
         let file = match create_file(session, at, metadata).await {
             Err(result) => {
                 if begins {
-                    // What could not be opened was not truncated.
+                    // A file that could not be opened was not truncated.
                     in_place::forget(session, task).await?;
                 }
                 return Err(result);
@@ -29,7 +29,7 @@ impl Writing {
             Ok(file) => file,
         };
         if is_new {
-            // Only what was created here may be removed again.
+            // Only a file that was created here may be removed again.
             in_place::begin(session, task, at, Begin::New).await?;
         }
         Ok(file)
@@ -39,7 +39,7 @@ impl Writing {
     pub(super) async fn write_whole(&mut self, block: Block) -> Step<Metadata> {
         let (session, at) = (&*self.transfer.session, &block.destination_path);
         let options = session.paces.write_options();
-        // What was read, whatever size the source states.
+        // The size that was read, whatever the source states.
         let metadata = &Metadata { size_bytes: block.data.len() as u64, ..self.hint() };
         match session.sink.write_whole(at, block.data.clone(), metadata, &options).await {
             Err(error) => {

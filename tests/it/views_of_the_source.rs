@@ -60,11 +60,11 @@ fn a_bindfs_of_the_source_is_a_usage_error() {
 fn a_bindfs_of_a_directory_inside_or_above_the_source_is_a_usage_error() {
     let bench = bench();
     let Some(mount) = bindfs(&bench.source().join("dir"), &bench.dest()) else { return };
-    assert_usage_error(&bench, "lies inside the source");
+    assert_usage_error(&bench, "is inside the source");
     drop(mount);
     let Some(_mount) = bindfs(bench.folder.path(), &bench.dest()) else { return };
     let ended = bench.sync(&[]).with_status(2);
-    assert!(ended.stderr.contains("lies inside the destination"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("is inside the destination"), "{}", ended.stderr);
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn a_source_that_shows_a_directory_of_the_destination_is_a_usage_error() {
     write(&bench.dest(), "inner/file", "precious");
     fs::remove_dir_all(bench.source()).unwrap();
     let Some(_mount) = bindfs(&bench.dest().join("inner"), &bench.source()) else { return };
-    assert_usage_error(&bench, "lies inside the destination");
+    assert_usage_error(&bench, "is inside the destination");
     assert_eq!(fs::read(bench.dest().join("inner/file")).unwrap(), b"precious");
 }
 
@@ -95,7 +95,7 @@ fn a_mergerfs_with_a_directory_of_the_source_is_a_usage_error() {
     let (inner, other) = (bench.source().join("dir"), bench.path("other"));
     fs::create_dir(&other).unwrap();
     let Some(_mount) = mergerfs([&other, &inner], "ff", &bench.dest()) else { return };
-    assert_usage_error(&bench, "lies inside the source");
+    assert_usage_error(&bench, "is inside the source");
 }
 
 #[test]

@@ -6,7 +6,7 @@ pub(crate) const ALL_IN_SYNC: u8 = 0;
 pub(crate) const COULD_NOT_RUN: u8 = 1;
 pub(crate) const USAGE_ERROR: u8 = 2;
 pub(crate) const NOT_ALL_IN_SYNC: u8 = 3;
-pub(crate) const REFUSED: u8 = 4;
+pub(crate) const GUARD_REFUSAL: u8 = 4;
 
 /// Why the program ends: the exit status, and an error of one line.
 pub(crate) struct ExitError(pub(crate) u8, pub(crate) String);
@@ -15,7 +15,7 @@ impl From<Error> for ExitError {
     fn from(error: Error) -> Self {
         let status = match &error {
             Error::Usage(_) => USAGE_ERROR,
-            error if error.is_refusal() => REFUSED,
+            error if error.is_refusal() => GUARD_REFUSAL,
             _ => COULD_NOT_RUN,
         };
         Self(status, error.to_string())

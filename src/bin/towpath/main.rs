@@ -1,6 +1,5 @@
-//! The program `towpath`: arguments, console, signals, exit status.
-//!
-//! A crate of its own: it uses the library's public face alone, and is the only place that prints.
+//! The program `towpath`: arguments, console, signals, exit status. A separate crate: it uses only the public API of
+//! the library, and is the only place that prints.
 
 mod args;
 mod commands;
@@ -20,11 +19,11 @@ use exit::{COULD_NOT_RUN, USAGE_ERROR};
 
 fn main() -> ExitCode {
     let parsed = Arguments::try_parse().unwrap_or_else(|error| {
-        let answers = rsync::answers(&error, std::env::args_os());
-        if answers.is_empty() {
+        let advice = rsync::advice_lines(&error, std::env::args_os());
+        if advice.is_empty() {
             error.exit();
         }
-        answers.iter().for_each(|answer| output::error(answer));
+        advice.iter().for_each(|answer| output::error(answer));
         std::process::exit(USAGE_ERROR.into());
     });
     let arguments = match parsed.command {
@@ -36,7 +35,7 @@ fn main() -> ExitCode {
     match runtime {
         Ok(runtime) => {
             let status = runtime.block_on(sync::run(*arguments));
-            // A thread that hangs in a dead mount must not keep the program from ending.
+            // A thread that hangs in a dead mount must not prevent the program from ending.
             runtime.shutdown_background();
             ExitCode::from(status)
         }

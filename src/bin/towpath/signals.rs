@@ -1,4 +1,4 @@
-//! Signals: the first that asks to stop stops cleanly, the second at once.
+//! Signals: the first one stops the run cleanly, the second one ends the process at once.
 //!
 //! Signals that the caller ignores (`nohup`, `trap '' INT`) stay ignored. SIGUSR1 prints
 //! progress. SIGXFSZ and SIGPIPE do not end the process: the write that caused them fails
@@ -12,7 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use towpath::Stopper;
 
-/// Exit status of a program that a signal stopped: 128 and its number.
+/// Exit status of a program that a signal stopped: 128 plus the signal's number.
 const SIGHUP_STATUS: u8 = 129;
 const SIGINT_STATUS: u8 = 130;
 const SIGTERM_STATUS: u8 = 143;
@@ -25,17 +25,17 @@ fn name(status: u8) -> &'static str {
     }
 }
 
-/// The status to exit with, once a signal came.
+/// The status to exit with after a signal.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Received(Arc<AtomicU8>);
 
 impl Received {
-    /// Whether a signal came.
+    /// Whether a signal was received.
     pub(crate) fn any(&self) -> bool {
         self.0.load(Relaxed) != 0
     }
 
-    /// The exit status of the first signal, or that of SIGINT if none came.
+    /// The exit status of the first signal, or that of SIGINT if none was received.
     pub(crate) fn status(&self) -> u8 {
         match self.0.load(Relaxed) {
             0 => SIGINT_STATUS,
@@ -65,9 +65,9 @@ pub(crate) fn listen(stopper: Stopper) -> std::io::Result<Received> {
 }
 
 /// Installs handlers for signals whose default action ends the process without a message.
-/// To be called before anything is written.
+/// Call it before anything is written.
 pub(crate) fn survive() -> std::io::Result<()> {
-    // Handlers stay when the streams are dropped.
+    // The handlers stay installed when the streams are dropped.
     unless_ignored(Number::XFSZ)?;
     unless_ignored(Number::USR1)?;
     Ok(())
@@ -111,10 +111,10 @@ async fn next(signal: &mut Option<Signal>) {
     }
 }
 
-/// Listens to a signal, unless the caller of this program set it to be ignored.
+/// Listens to a signal, unless the caller of this program ignores it.
 fn unless_ignored(number: Number) -> std::io::Result<Option<Signal>> {
     let number = number.as_raw();
-    // Without /proc nothing is known: stopping cleanly is better than being killed.
+    // Without /proc it is unknown: stopping cleanly is better than being killed.
     let ignored = std::fs::read_to_string("/proc/self/status").is_ok_and(|status| is_ignored(&status, number));
     if ignored { Ok(None) } else { signal(SignalKind::from_raw(number)).map(Some) }
 }

@@ -1,4 +1,4 @@
-//! `--bwlimit`: its values.
+//! Parses the values of `--bwlimit`.
 
 use super::size::{parse_rate, parse_size};
 
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_and_off_are_no_limit() {
+    fn zero_and_off_are_no_limit() {
         for text in ["0", "off", "0K", "0M/s", "0.0M"] {
             assert_eq!(parse_bwlimit(text), Ok(BwLimit::Off), "{text}");
         }
@@ -40,9 +40,9 @@ mod tests {
         assert_eq!(parse_bwlimit("auto"), Ok(BwLimit::Auto));
         assert!(parse_bwlimit("5000").unwrap_err().contains("`5000K`"));
         let small = parse_bwlimit("1023B").unwrap_err();
-        assert!(small.contains("least rate") && small.contains("`off`"), "{small}");
+        assert!(small.contains("lowest rate") && small.contains("`off`"), "{small}");
         for text in ["0.5B", "0.0001K"] {
-            assert!(parse_bwlimit(text).unwrap_err().contains("least rate"), "{text}");
+            assert!(parse_bwlimit(text).unwrap_err().contains("lowest rate"), "{text}");
         }
         assert!(parse_bwlimit("none").is_err() && parse_bwlimit("-0").is_err());
     }

@@ -1,4 +1,4 @@
-//! The options that exclude something, and the filter made of them.
+//! The filter options, and the filter that they result in.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -13,7 +13,7 @@ use towpath::{Filter, Rule, Rules};
 
 const HEADING: &str = "Filters";
 
-// No documentation comment: it would take the place of the command's own.
+// No doc comment: it would replace that of the command.
 #[derive(Args, Debug)]
 pub(crate) struct FilterArguments {
     #[command(flatten)]
@@ -36,8 +36,7 @@ pub(crate) struct FilterArguments {
     #[arg(short = 'x', long, help_heading = HEADING)]
     one_file_system: bool,
 
-    /// With --delete-extras: delete entries of DEST that the patterns exclude, too, even if SOURCE
-    /// has them; without this option they stay
+    /// With --delete-extras: also delete entries of DEST that the patterns exclude, even if SOURCE has them
     #[arg(long, requires = "delete_extras", help_heading = HEADING)]
     pub(crate) delete_excluded: bool,
 }
@@ -58,8 +57,8 @@ impl FilterArguments {
     }
 }
 
-/// `--exclude`, `--include` and `--exclude-from`, in the order of the command
-/// line. That order reaches across options, which clap's own derivation loses.
+/// `--exclude`, `--include` and `--exclude-from`, in the order of the command line. clap's derive keeps the order only
+/// within one option.
 #[derive(Debug, Default)]
 struct RuleArguments(Vec<(RuleOption, OsString)>);
 
@@ -91,7 +90,7 @@ impl RuleOption {
             ),
             Self::Include => (
                 "PATTERN",
-                "Include entries that match, although an earlier pattern excludes them; but nothing \
+                "Include entries that match, even if an earlier pattern excludes them; but nothing \
                  below an excluded directory",
             ),
             Self::ExcludeFrom => (

@@ -70,7 +70,7 @@ SIZES AND RATES
 
 EXIT STATUS
   0 all files in sync; 1 could not run; 2 usage error; 3 finished, but some files are not in
-  sync; 4 refused by a guard; 129, 130, 143 stopped by a signal, with the state saved.")]
+  sync; 4 guard refusal; 129, 130, 143 stopped by a signal, with the state saved.")]
 pub(crate) struct SyncArguments {
     /// Tree to read: a mounted directory, or a URL (see `towpath backends`)
     #[arg(value_parser = parse_location())]
@@ -131,8 +131,7 @@ pub(crate) struct SyncArguments {
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = LinksArgument::Copy, help_heading = "What is copied")]
     pub(crate) links: LinksArgument,
 
-    /// Hard links: keep several names of one file where DEST can, or copy each name as a file of
-    /// its own
+    /// Hard links: keep them where DEST can, or copy each name as a separate file
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = HardLinksArgument::Keep, help_heading = "What is copied")]
     pub(crate) hard_links: HardLinksArgument,
 
@@ -167,7 +166,7 @@ pub(crate) struct SyncArguments {
     #[arg(long, value_name = "N", requires = "delete_extras", value_parser = parse_max_delete, help_heading = "Deletion")]
     pub(crate) max_delete: Option<MaxDelete>,
 
-    /// Delete on other file systems that are mounted inside DEST, too
+    /// Also delete extras on other file systems that are mounted inside DEST
     #[arg(long, requires = "delete_extras", help_heading = "Deletion")]
     pub(crate) delete_other_file_systems: bool,
 
@@ -222,14 +221,14 @@ pub(crate) struct SyncArguments {
     pub(crate) filters: FilterArguments,
 }
 
-/// What `--format` takes.
+/// The values of `--format`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     Text,
     Json,
 }
 
-/// What `--links` takes.
+/// The values of `--links`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LinksArgument {
     Copy,
@@ -237,21 +236,21 @@ pub(crate) enum LinksArgument {
     Follow,
 }
 
-/// What `--hard-links` takes.
+/// The values of `--hard-links`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum HardLinksArgument {
     Keep,
     Copy,
 }
 
-/// What `--specials` takes.
+/// The values of `--specials`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SpecialsArgument {
     Skip,
     Fail,
 }
 
-/// What `--write-mode` takes.
+/// The values of `--write-mode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum WriteModeArgument {
     Inplace,
@@ -273,7 +272,7 @@ fn parse_location() -> impl TypedValueParser<Value = LocationArgument> {
     OsStringValueParser::new().map(|text| LocationArgument(Location::parse(&text)))
 }
 
-/// What `--max-delete` takes: `500`, `5%`.
+/// Parses the values of `--max-delete`: `500`, `5%`.
 fn parse_max_delete(text: &str) -> Result<MaxDelete, String> {
     let wrong = || format!("`{text}` is neither a number of files, such as 500, nor a percentage from 0% to 100%");
     match text.strip_suffix('%') {
@@ -370,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn the_most_to_delete_is_a_number_or_a_share() {
+    fn the_maximum_to_delete_is_a_number_or_a_percentage() {
         assert_eq!(parse_max_delete("500"), Ok(MaxDelete::Files(500)));
         assert_eq!(parse_max_delete("5%"), Ok(MaxDelete::Percent(5)));
         for wrong in ["", "%", "101%", "-1", "5.5%", "many", "1K"] {

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-/// Options of rsync that do not exist here, or mean something else, and what to do instead.
+/// Options of rsync that do not exist here, or differ, and what to use instead.
 const OPTIONS: &[(&[&str], &str)] = &[
     (
         &["--delete", "--del", "--delete-before", "--delete-during", "--delete-delay", "--delete-after"],
@@ -73,8 +73,8 @@ const OPTIONS: &[(&[&str], &str)] = &[
 const CHECKSUM: &str = "here --checksum takes an algorithm (md5, sha1, sha256, blake2b; sha256 is the default), which is \
                         computed while reading and logged; size and mtime decide what is sent, not the content";
 
-/// Advice on an error of the command line, if the option is one of rsync: a line for each letter of `-avz`.
-pub(crate) fn answers(error: &clap::Error, arguments: impl Iterator<Item = OsString>) -> Vec<String> {
+/// Advice for a command-line error, if the option is one of rsync: a line for each letter of `-avz`.
+pub(crate) fn advice_lines(error: &clap::Error, arguments: impl Iterator<Item = OsString>) -> Vec<String> {
     let Some((option, advice)) = first(error) else { return Vec::new() };
     let mut lines = vec![line(&option, advice)];
     if let Some(letter) = option.strip_prefix('-').filter(|rest| rest.len() == 1) {
@@ -96,10 +96,10 @@ fn advice_on(option: &str) -> Option<&'static str> {
     OPTIONS.iter().find(|(names, _)| names.contains(&option)).map(|(_, advice)| *advice)
 }
 
-/// The option that the error is about, and what to do instead.
+/// The option with the error, and what to use instead.
 fn first(error: &clap::Error) -> Option<(String, &'static str)> {
     let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidArg) else { return None };
-    // An option that is known comes with the name of its value.
+    // For a known option, the text includes the name of its value.
     let option = given.split([' ', '=']).next().unwrap_or(given);
     match error.kind() {
         ErrorKind::UnknownArgument => {}
@@ -124,22 +124,22 @@ mod tests {
     use crate::args::Arguments;
     use clap::{CommandFactory as _, Parser as _};
 
-    fn all_answers(option: &str) -> Vec<String> {
+    fn all_advice_lines(option: &str) -> Vec<String> {
         let arguments = ["towpath", "sync", "a", "b", option];
-        answers(&Arguments::try_parse_from(arguments).unwrap_err(), arguments.iter().map(OsString::from))
+        advice_lines(&Arguments::try_parse_from(arguments).unwrap_err(), arguments.iter().map(OsString::from))
     }
 
-    fn answered(option: &str) -> Option<String> {
-        all_answers(option).into_iter().next()
+    fn advice_for(option: &str) -> Option<String> {
+        all_advice_lines(option).into_iter().next()
     }
 
     #[test]
-    fn each_letter_is_answered() {
+    fn each_letter_gets_advice() {
         let options = |given: &str| {
-            let lines = all_answers(given);
+            let lines = all_advice_lines(given);
             lines.iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect::<Vec<_>>()
         };
-        // -v is known here, too.
+        // -v exists here, too.
         assert_eq!(options("-avz"), ["-a", "-z"]);
         assert_eq!(options("-rltpq"), ["-r", "-l", "-t", "-p"]);
         assert_eq!(options("-avzP"), ["-a", "-z", "-P"]);
@@ -147,19 +147,19 @@ mod tests {
     }
 
     #[test]
-    fn every_option_of_rsync_that_is_listed_is_answered() {
+    fn every_listed_option_of_rsync_gets_advice() {
         for name in OPTIONS.iter().flat_map(|(names, _)| *names) {
-            let text = answered(name).unwrap();
+            let text = advice_for(name).unwrap();
             assert!(text.starts_with(&format!("{name} differs from rsync: ")), "{text}");
         }
-        assert!(answered("-av").is_some(), "the first of several letters");
-        assert_eq!(answered("--nonsense"), None);
-        assert_eq!(answered("--lanes"), None);
-        assert_eq!(answered("--checksum=crc32"), None);
+        assert!(advice_for("-av").is_some(), "the first of several letters");
+        assert_eq!(advice_for("--nonsense"), None);
+        assert_eq!(advice_for("--lanes"), None);
+        assert_eq!(advice_for("--checksum=crc32"), None);
     }
 
     #[test]
-    fn options_that_the_answers_name_exist() {
+    fn options_named_in_the_advice_exist() {
         let command = Arguments::command();
         let sync = command.find_subcommand("sync").unwrap();
         for (_, advice) in OPTIONS {

@@ -1,4 +1,4 @@
-//! A time in the past as users type it: a moment, a date, or an age.
+//! Parses a time in the past: a date, a time, or an age.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use towpath::Timestamp;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Since {
     pub(crate) time: Timestamp,
-    /// How long ago, if that is what was said.
+    /// The age, if one was given.
     pub(crate) age: Option<Duration>,
 }
 
@@ -41,7 +41,7 @@ fn parse(text: &str, now: jiff::Timestamp, local: &TimeZone) -> Result<Since, St
     if let Ok(time) = text.parse::<DateTime>() {
         return moment(local.to_timestamp(time).map_err(|_| wrong())?);
     }
-    // A number alone would be seconds, and is more likely a year.
+    // A number alone would be in seconds, but is more likely a year.
     if !text.ends_with(|c: char| c.is_ascii_lowercase()) {
         return Err(wrong());
     }
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_refused_with_what_is() {
+    fn an_invalid_time_is_an_error_with_examples() {
         for text in ["", "2026", "30", "soon", "2026-02-30", "30 d", "-1d", "9999999d", "1e400d", "9000-01-01"] {
             let error = at_noon(text).unwrap_err();
             assert!(error.contains("2026-01-31T12:00:00Z"), "{text}: {error}");
@@ -92,7 +92,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_taken_or_refused(text in "\\PC{0,12}") {
+        fn any_text_is_accepted_or_rejected(text in "\\PC{0,12}") {
             let _ = parse_since(&text);
         }
     }

@@ -1,11 +1,9 @@
-//! Sizes, rates and times as users type them.
+//! Parses sizes, rates and times.
 
 use std::time::Duration;
 
-/// A number of bytes: `65536`, `64K`, `1.5GiB`, `20MB`.
-///
-/// `K M G T` and `KiB MiB GiB TiB` are powers of 1024, `KB MB GB TB` of 1000;
-/// letters may be small.
+/// A number of bytes: `65536`, `64K`, `1.5GiB`, `20MB`. `K M G T` and `KiB MiB GiB TiB` are powers of 1024, `KB MB GB
+/// TB` of 1000; lower case is accepted.
 ///
 /// # Errors
 /// One line that says what is accepted.
@@ -42,7 +40,7 @@ fn unit_bytes(suffix: &str) -> Option<u64> {
 
 /// `whole.fraction` units, rounded down.
 fn decimal(whole: &str, fraction: &str, unit: u64) -> Option<u64> {
-    // More digits than these are below a byte in every unit.
+    // Further digits are less than a byte in every unit.
     if fraction.is_empty() || fraction.contains('.') || fraction.len() > 15 || whole.is_empty() {
         return None;
     }
@@ -60,7 +58,7 @@ pub(crate) fn parse_positive_size(text: &str) -> Result<usize, String> {
     }
 }
 
-/// A number of things, such as lanes.
+/// A number, such as of lanes.
 pub(crate) fn parse_count(text: &str) -> Result<usize, String> {
     text.parse().map_err(|_| format!("`{text}` is not a whole number, or too large"))
 }
@@ -70,10 +68,12 @@ pub(crate) fn parse_rate(text: &str) -> Result<u64, String> {
     const LEAST: u64 = towpath::Options::MIN_LIMIT_BYTES_PER_S;
     let rate = text.strip_suffix("/s").unwrap_or(text);
     match parse_size(rate)? {
-        1.. if rate.ends_with(|last: char| last.is_ascii_digit()) => Err(format!(
-            "`{text}` has no unit: use `{rate}K` for KiB a second, as rsync reads it, or `{rate}B` for bytes"
-        )),
-        rate if rate < LEAST => Err(format!("`{text}` is less than the least rate, 1K a second; `off` is no limit")),
+        1.. if rate.ends_with(|last: char| last.is_ascii_digit()) => {
+            Err(format!("`{text}` has no unit: use `{rate}K` for KiB per second, as in rsync, or `{rate}B` for bytes"))
+        }
+        rate if rate < LEAST => {
+            Err(format!("`{text}` is less than the lowest rate, 1K per second; use `off` for no limit"))
+        }
         rate => Ok(rate),
     }
 }
@@ -103,7 +103,7 @@ pub(crate) fn parse_interval(text: &str) -> Result<Duration, String> {
     if (LEAST..=MOST).contains(&interval) {
         Ok(interval)
     } else {
-        Err(format!("`{text}` is not from 100ms to 1440m (a day); use --quiet for no lines"))
+        Err(format!("`{text}` is not from 100ms to 1440m (a day); use --quiet for no progress lines"))
     }
 }
 
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_size_is_refused_with_what_is() {
+    fn an_invalid_size_is_an_error_with_the_units() {
         for text in ["", "K", "20Q", "-1", "1.2.3", "1 M", "5X", "1e3", "5MBB", ".5K", "5.", "99999999999T", "Ä"] {
             let error = parse_size(text).unwrap_err();
             assert!(error.contains("K, M, G"), "{text}: {error}");
@@ -139,9 +139,9 @@ mod tests {
     }
 
     #[test]
-    fn rates_and_blocks_of_nothing_are_refused() {
+    fn rates_and_blocks_of_zero_are_errors() {
         for text in ["0", "0M", "1023B"] {
-            assert!(parse_rate(text).unwrap_err().contains("least rate"), "{text}");
+            assert!(parse_rate(text).unwrap_err().contains("lowest rate"), "{text}");
         }
         assert_eq!(parse_rate("20M/s"), Ok(20 << 20));
         for text in ["5000", "5000/s", "1.5"] {
@@ -187,12 +187,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_taken_or_refused(text in "\\PC{0,12}") {
+        fn any_text_is_accepted_or_rejected(text in "\\PC{0,12}") {
             let _ = (parse_size(&text), parse_rate(&text), parse_duration(&text));
         }
 
         #[test]
-        fn whole_numbers_come_back(bytes in 0..=i64::MAX as u64) {
+        fn whole_numbers_are_parsed_exactly(bytes in 0..=i64::MAX as u64) {
             prop_assert_eq!(parse_size(&bytes.to_string()), Ok(bytes));
         }
     }

@@ -1,4 +1,4 @@
-//! `towpath backends`: what this build can open.
+//! `towpath backends`: lists what this build can open.
 
 use serde_json::json;
 use towpath_backend::Capabilities;

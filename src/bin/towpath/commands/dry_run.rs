@@ -17,12 +17,12 @@ use crate::args::{Format, SyncArguments};
 use crate::config::state_files::{StateFiles, canonical_of};
 use crate::console;
 use crate::console::output;
-use crate::exit::{COULD_NOT_RUN, ExitError, NOT_ALL_IN_SYNC, REFUSED};
+use crate::exit::{COULD_NOT_RUN, ExitError, GUARD_REFUSAL, NOT_ALL_IN_SYNC};
 use towpath::{Migration, Options, Planned, Report, RunOutcome, Sink, Source};
 use towpath::{canonical_path, database_files};
 
-/// Runs it on a copy of the database, beside that one and removed afterwards: it decides with what the real run
-/// would know, and an unfinished migration's backlog stays as it is.
+/// Runs it on a copy of the database, which is created beside the original and removed afterwards: it uses the same
+/// records as the real run, and does not change the backlog of an unfinished migration.
 pub(crate) async fn run(
     arguments: &SyncArguments,
     places: [&Location; 2],
@@ -84,26 +84,26 @@ async fn note_assumptions(sink: &dyn Sink, recorded: Option<&Identity>) {
 /// Creates the folder for the dry run's database.
 fn create_scratch_folder(places: [&Location; 2], database: &Path) -> Result<TempDir, ExitError> {
     let mut builder = tempfile::Builder::new();
-    // The copy holds the names of all files.
+    // The copy contains the names of all files.
     let builder = builder.prefix("towpath-dry-run-").permissions(Permissions::from_mode(0o700));
     builder
         .tempdir_in(scratch_folder(places, database))
         .map_err(|error| ExitError(COULD_NOT_RUN, format!("the dry run's database cannot be created: {error}")))
 }
 
-/// Where the dry run's database goes: beside the real one, unless that lies in a
-/// tree, which is not to be touched.
+/// The folder for the dry run's database: that of the real one, unless that is inside a tree, which must not be
+/// changed.
 fn scratch_folder(places: [&Location; 2], database: &Path) -> PathBuf {
     let folder = canonical_path(database).parent().map_or_else(std::env::temp_dir, Path::to_owned);
     let in_a_tree = places.iter().any(|root| folder.starts_with(canonical_of(root)));
     if in_a_tree { std::env::temp_dir() } else { folder }
 }
 
-/// The exit status that the real run would have, as far as it is known.
+/// The exit status that the real run would have, as far as it can be predicted.
 fn status_of(report: &Report) -> u8 {
     let failing = report.planned.is_some_and(|planned| planned.failing_files > 0);
     if report.refusal.is_some() {
-        REFUSED
+        GUARD_REFUSAL
     } else if failing || report.skipped_files > 0 || report.unreadable_dirs > 0 {
         NOT_ALL_IN_SYNC
     } else {
@@ -113,7 +113,7 @@ fn status_of(report: &Report) -> u8 {
 
 fn print_totals(arguments: &SyncArguments, planned: &Planned, report: &Report) {
     let special_files = report.special_files;
-    // Of a backlog that is to be resumed.
+    // Set if the backlog is resumed.
     let scanned_at = report.scanned_at.filter(|_| !report.scanned);
     let seconds = |limit: u64| u64::try_from(planned.sent.bytes.div_ceil(limit.max(1).into())).unwrap_or(u64::MAX);
     let seconds = arguments.fixed_limit_bytes_per_s().map(seconds);

@@ -1,4 +1,4 @@
-//! The subcommands, and what they share: opening the trees, watching a run, checks of what was given.
+//! The subcommands, and their shared parts: opening the trees, watching a run, checking the arguments.
 
 pub(crate) mod backends;
 mod dry_run;

@@ -1,9 +1,9 @@
-//! One run at a time for a pair of trees, whatever its database and whoever runs it.
+//! One run at a time for a pair of trees, with any database and any user.
 //!
-//! Root's cron job and a user have different default databases, so the lock of the database keeps
-//! neither from disturbing the other. A socket in Linux's abstract namespace is seen by all users
-//! of a machine, lies in no file system, and goes with its process. Runs on other machines, and in
-//! containers with a network namespace of their own, are not noticed.
+//! Root's cron job and a user have different default databases, so the lock of the database does not exclude them from
+//! each other. A socket in Linux's abstract namespace is visible to all users of a machine, is in no file system, and
+//! disappears with its process. Runs on other machines, and in containers with a network namespace of their own, are
+//! not noticed.
 
 use std::io;
 use std::os::linux::net::SocketAddrExt as _;
@@ -13,7 +13,7 @@ use towpath_backend::registry::Location;
 
 use crate::config::state_files::pair_of;
 
-/// Held while the run goes on.
+/// Held during the run.
 pub(crate) struct OnlyRun(#[expect(dead_code, reason = "is closed when the run ends")] Option<UnixListener>);
 
 impl OnlyRun {

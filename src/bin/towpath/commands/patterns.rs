@@ -1,7 +1,6 @@
-//! Patterns that do not say what was meant: rsync's filter rules, the path of a tree, quotes, braces.
-//!
-//! What can only be a mistake is refused; what may be a name after all gets a note. A `\` before
-//! the first character makes any pattern a plain one.
+//! Detects patterns that are probably mistakes: rsync's filter rules, the path of a tree, quotes, braces. A certain
+//! mistake is an error; a pattern that may be a name gets a note. A `\` before the first character makes any pattern
+//! literal.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
@@ -13,11 +12,11 @@ use crate::config::state_files::canonical_of;
 use crate::console::format::escape;
 use towpath::{Rule, Rules};
 
-/// What is wrong with a pattern, and its right spelling.
+/// The problem with a pattern, and the correct pattern.
 #[derive(Debug, PartialEq, Eq)]
 enum Advice {
-    /// It is not used: what it was meant to leave out would be sent.
-    Refuse(String),
+    /// It is an error: otherwise files that it should exclude would be sent.
+    Reject(String),
     /// It is used as it stands.
     Note(String),
 }
@@ -25,7 +24,7 @@ enum Advice {
 /// Checks the patterns of a migration between two trees; returns notes, each on one line.
 ///
 /// # Errors
-/// One line, for a pattern that is refused.
+/// One line, for a pattern that is rejected.
 pub(crate) fn check(rules: &Rules, trees: [&Location; 2]) -> Result<Vec<String>, String> {
     if rules.is_empty() {
         return Ok(Vec::new());
@@ -36,7 +35,7 @@ pub(crate) fn check(rules: &Rules, trees: [&Location; 2]) -> Result<Vec<String>,
         let pattern = rule.pattern();
         let advice = roots.advice(pattern).or_else(|| rsync_rule(pattern)).or_else(|| quoted(pattern));
         match advice.or_else(|| braces(pattern)) {
-            Some(Advice::Refuse(problem)) => return Err(named(rule, &problem)),
+            Some(Advice::Reject(problem)) => return Err(named(rule, &problem)),
             Some(Advice::Note(problem)) => notes.push(named(rule, &problem)),
             None => {}
         }
@@ -48,7 +47,7 @@ fn named(rule: &Rule, problem: &str) -> String {
     format!("{}: pattern `{}` {problem}", rule.origin(), escape(rule.pattern()))
 }
 
-/// The paths of both trees, as they were given and without links.
+/// The paths of both trees, as given and with links resolved.
 struct Roots(Vec<(&'static str, Vec<u8>)>);
 
 impl Roots {
@@ -69,7 +68,7 @@ impl Roots {
         Self(roots)
     }
 
-    /// Of a pattern that begins with the path of one of the trees.
+    /// Advice for a pattern that begins with the path of one of the trees.
     fn advice(&self, pattern: &[u8]) -> Option<Advice> {
         let (side, root, rest) = self.0.iter().find_map(|(side, root)| {
             let rest = pattern.strip_prefix(&root[..])?;
@@ -84,11 +83,11 @@ impl Roots {
                 format!("begins with the path of {side}, but patterns begin at its root: write `{}`", escape(rest))
             }
         };
-        // Of a relative path it is less certain what was meant.
-        Some(if root.starts_with(b"/") { Advice::Refuse(problem) } else { Advice::Note(problem) })
+        // With a relative path the mistake is less certain.
+        Some(if root.starts_with(b"/") { Advice::Reject(problem) } else { Advice::Note(problem) })
     }
 
-    /// Whether one of the trees has such a path in it, so that the pattern may be right.
+    /// Whether one of the trees contains such a path, so that the pattern may be correct.
     fn hold(&self, path: &[u8]) -> bool {
         let inner = Path::new(std::ffi::OsStr::from_bytes(path.strip_prefix(b"/").unwrap_or(path)));
         let roots = self.0.iter().map(|(_, root)| Path::new(std::ffi::OsStr::from_bytes(root)));
@@ -123,7 +122,7 @@ const RSYNC_RULES: [(&str, RsyncRule); 14] = [
     ("risk", RsyncRule::Risk),
 ];
 
-/// Of a pattern that is written as a rule of rsync's.
+/// Advice for a pattern that is written as a filter rule of rsync.
 fn rsync_rule(pattern: &[u8]) -> Option<Advice> {
     let text = std::str::from_utf8(pattern).ok()?;
     let (word, argument) = text.split_once(' ')?;
@@ -144,14 +143,14 @@ fn rsync_rule(pattern: &[u8]) -> Option<Advice> {
         RsyncRule::Risk => "leave it out; --delete-excluded deletes what the patterns exclude".to_owned(),
     };
     let problem = format!("is a filter rule of rsync, and here a name that begins with `{name}`: {right}");
-    // Names that begin with a dash and a space are rare, and can be written in another way.
+    // Names that begin with a dash and a space are rare, and can be escaped.
     Some(match word {
-        "-" | "+" => Advice::Refuse(format!("{problem} (for such a name, `\\{text}`)")),
+        "-" | "+" => Advice::Reject(format!("{problem} (for such a name, `\\{text}`)")),
         _ => Advice::Note(problem),
     })
 }
 
-/// Whether `rest` is what rsync takes between a rule's name and its pattern: `,` and letters, or a sign's one modifier.
+/// Whether rsync accepts `rest` between a rule's name and its pattern: `,` and letters, or a sign's one modifier.
 fn are_modifiers(name: &str, rest: &str) -> bool {
     let is_modifier = |c: char| "/!Csrpxenw-+".contains(c);
     let is_sign = matches!(name, "-" | "+" | "." | ":");
@@ -161,14 +160,14 @@ fn are_modifiers(name: &str, rest: &str) -> bool {
     }
 }
 
-/// Of a pattern in quotes, which a shell would have taken away.
+/// Advice for a pattern in quotes, which a shell would have removed.
 fn quoted(pattern: &[u8]) -> Option<Advice> {
     let (Some(first @ (b'\'' | b'"')), Some(last)) = (pattern.first(), pattern.last()) else { return None };
     let inner = pattern.get(1..pattern.len() - 1).filter(|inner| first == last && !inner.is_empty())?;
     Some(Advice::Note(format!("is quoted, and matches only names with these quotes: write `{}`", escape(inner))))
 }
 
-/// Of a pattern with alternatives in braces.
+/// Advice for a pattern with alternatives in braces.
 fn braces(pattern: &[u8]) -> Option<Advice> {
     const MOST: usize = 3;
     let text = std::str::from_utf8(pattern).ok()?;
@@ -191,9 +190,9 @@ fn braces(pattern: &[u8]) -> Option<Advice> {
 mod tests {
     use super::*;
 
-    fn refused(advice: Option<Advice>) -> String {
+    fn rejected(advice: Option<Advice>) -> String {
         match advice {
-            Some(Advice::Refuse(problem)) => problem,
+            Some(Advice::Reject(problem)) => problem,
             other => panic!("{other:?}"),
         }
     }
@@ -206,10 +205,10 @@ mod tests {
     }
 
     #[test]
-    fn rules_of_rsync_are_told_in_their_right_spelling() {
-        let exclude = refused(rsync_rule(b"- *.tmp"));
+    fn filter_rules_of_rsync_get_advice() {
+        let exclude = rejected(rsync_rule(b"- *.tmp"));
         assert!(exclude.contains("write `*.tmp`") && exclude.contains(r"`\- *.tmp`"), "{exclude}");
-        let include = refused(rsync_rule(b"+ /keep"));
+        let include = rejected(rsync_rule(b"+ /keep"));
         assert!(include.contains("`!/keep`") && include.contains("--include '/keep'"), "{include}");
         for (pattern, right) in [
             ("exclude *.o", "write `*.o`"),
@@ -244,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_and_braces_are_told() {
+    fn quotes_and_braces_get_a_note() {
         assert!(noted(quoted(b"'*.tmp'")).contains("write `*.tmp`"));
         assert!(noted(quoted(b"\"a b\"")).contains("write `a b`"));
         for name in [&b"'"[..], b"''", b"'a", b"a'", b"'a\"", b""] {
@@ -258,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn the_path_of_a_tree_is_told_unless_the_tree_has_such_a_path() {
+    fn the_path_of_a_tree_is_rejected_unless_the_tree_contains_such_a_path() {
         let folder = tempfile::tempdir().unwrap();
         let (source, dest, link) = (folder.path().join("old"), folder.path().join("new"), folder.path().join("link"));
         fs::create_dir(&source).unwrap();
@@ -267,11 +266,11 @@ mod tests {
         let roots = || Roots::of([&locations[0], &locations[1]]);
         let advice = |path: &Path| roots().advice(path.as_os_str().as_bytes());
         for path in [&source, &link] {
-            let problem = refused(advice(&path.join("cache")));
+            let problem = rejected(advice(&path.join("cache")));
             assert!(problem.contains("path of SOURCE") && problem.ends_with("write `/cache`"), "{problem}");
-            assert!(refused(advice(path)).contains("SOURCE itself"));
+            assert!(rejected(advice(path)).contains("SOURCE itself"));
         }
-        assert!(refused(advice(&dest.join("a/b"))).contains("path of DEST"));
+        assert!(rejected(advice(&dest.join("a/b"))).contains("path of DEST"));
         assert_eq!(advice(&folder.path().join("older")), None);
         assert_eq!(advice(Path::new("/cache")), None);
         fs::create_dir_all(source.join(source.strip_prefix("/").unwrap())).unwrap();
@@ -279,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn the_root_of_all_and_urls_have_no_path_to_begin_with() {
+    fn the_root_directory_and_urls_are_not_paths_of_a_tree() {
         let url = Location::parse("s3://bucket/x".as_ref()).unwrap();
         let roots = Roots::of([&Location::Path("/".into()), &url]);
         assert_eq!(roots.advice(b"/etc"), None);

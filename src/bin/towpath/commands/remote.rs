@@ -1,4 +1,4 @@
-//! `host:/path`, as rsync and scp name a tree of another machine.
+//! `host:/path`, the notation of rsync and scp for a tree on another machine.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
@@ -8,9 +8,8 @@ use towpath_backend::registry::Location;
 /// Whether this build opens `sftp://`.
 const HAS_SFTP: bool = cfg!(feature = "sftp");
 
-/// Explains a location that names another machine as rsync does, unless there is such a local path.
-///
-/// A destination would otherwise be made: a local directory of the name `host:`.
+/// Explains a location that names another machine in rsync's notation, unless a local path has that name. Otherwise a
+/// destination would be created: a local directory named `host:`.
 pub(crate) fn explain(location: &Location) -> Option<String> {
     let Location::Path(path) = location else { return None };
     let text = std::str::from_utf8(path.as_os_str().as_bytes()).ok()?;
@@ -20,10 +19,10 @@ pub(crate) fn explain(location: &Location) -> Option<String> {
         return None;
     }
     let local = format!("(a local directory of this name is written ./{text})");
-    // A letter and a backslash, or two colons.
+    // `C:\` or `host::module`.
     if host.len() == 1 && there.starts_with('\\') {
         return Some(format!(
-            "{text} is a path of Windows: mount the share, and give the path where it is mounted {local}"
+            "{text} is a Windows path: mount the share, and give the path where it is mounted {local}"
         ));
     }
     if there.starts_with(':') {

@@ -16,7 +16,7 @@ use crate::args::bwlimit::BwLimit;
 use crate::args::{Format, LocationArgument, SyncArguments};
 use crate::config::state_files::{StateFiles, canonical_of, state_files};
 use crate::console::{self, format, output};
-use crate::exit::{ALL_IN_SYNC, COULD_NOT_RUN, ExitError, NOT_ALL_IN_SYNC, REFUSED, USAGE_ERROR};
+use crate::exit::{ALL_IN_SYNC, COULD_NOT_RUN, ExitError, GUARD_REFUSAL, NOT_ALL_IN_SYNC, USAGE_ERROR};
 use crate::signals::{self, Received};
 use towpath::canonical_path;
 use towpath::{Migration, Options, Report, RunOutcome, Source};
@@ -25,7 +25,7 @@ use towpath::{Migration, Options, Report, RunOutcome, Source};
 pub(crate) async fn run(arguments: SyncArguments) -> u8 {
     if arguments.verbose > 1 {
         let filter = tracing_subscriber::EnvFilter::new("towpath=debug");
-        // Reporting on standard error that standard error is closed would panic.
+        // An error while writing to a closed standard error would panic.
         let diagnostics = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
         diagnostics.with_writer(std::io::stderr).init();
     }
@@ -61,7 +61,7 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, ExitError> {
         return dry_run::run(arguments, [&source, &dest], options, opened, &trees, &files).await;
     }
     let _only_run = OnlyRun::of(&source, &dest).map_err(|problem| ExitError(COULD_NOT_RUN, problem))?;
-    // From here on the destination is changed: a local one is created and probed.
+    // From here on the destination may be changed: a local one is created and probed.
     let root = root_of(&*opened).await?;
     let sink = trees.sink(&dest, root.permissions, arguments.trash.as_deref()).await?;
     let (migration, events) = Migration::builder()
@@ -127,7 +127,7 @@ async fn check(
     Ok((opened, files, options))
 }
 
-/// Checks the locations against each other, and chooses database and log. Paths may lie on slow mounts.
+/// Checks the locations against each other, and chooses database and log. Blocks, because paths may be on slow mounts.
 fn check_locations(arguments: &SyncArguments, source: &Location, dest: &Location) -> Result<StateFiles, ExitError> {
     if let Location::Path(dest) = dest {
         LocalSink::check(dest).map_err(|error| ExitError(COULD_NOT_RUN, format!("destination {error}")))?;
@@ -140,7 +140,7 @@ fn check_locations(arguments: &SyncArguments, source: &Location, dest: &Location
         .map_err(|problem| ExitError(COULD_NOT_RUN, problem))
 }
 
-/// Neither tree may lie in the other.
+/// Neither tree may be inside the other.
 fn check_apart(source: &Location, dest: &Location) -> Result<(), ExitError> {
     let overlapping = match (source, dest) {
         (Location::Path(source), Location::Path(dest)) => {
@@ -165,8 +165,8 @@ fn check_apart(source: &Location, dest: &Location) -> Result<(), ExitError> {
                 "the destination {dest} shows the files of the source {source} (bindfs, mergerfs or overlayfs?): nothing \
                  would be copied; give another destination"
             ),
-            Overlap::SinkInSource => format!("the destination {dest} lies inside the source {source}"),
-            Overlap::SourceInSink => format!("the source {source} lies inside the destination {dest}"),
+            Overlap::SinkInSource => format!("the destination {dest} is inside the source {source}"),
+            Overlap::SourceInSink => format!("the source {source} is inside the destination {dest}"),
             _ => format!("source {source} and destination {dest} overlap"),
         },
     ))
@@ -189,7 +189,7 @@ fn check_trash(trash: &Path, source: &Location, dest: &Location) -> Result<(), E
     if let Location::Path(source) = source
         && canonical_path(trash).starts_with(canonical_path(source))
     {
-        let problem = format!("trash {shown} lies inside the source, which is never written to");
+        let problem = format!("trash {shown} is inside the source, which is never written to");
         return Err(ExitError(USAGE_ERROR, problem));
     }
     Ok(())
@@ -198,7 +198,7 @@ fn check_trash(trash: &Path, source: &Location, dest: &Location) -> Result<(), E
 fn status_of(report: &Report, received: &Received) -> u8 {
     match report.outcome {
         RunOutcome::Stopped => received.status(),
-        _ if report.refusal.is_some() => REFUSED,
+        _ if report.refusal.is_some() => GUARD_REFUSAL,
         _ if report.all_in_sync() => ALL_IN_SYNC,
         _ => NOT_ALL_IN_SYNC,
     }

@@ -1,4 +1,4 @@
-//! The backends of this build, and the trees that they open.
+//! Opens trees with the backends of this build.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::config;
 use crate::exit::{COULD_NOT_RUN, ExitError, USAGE_ERROR};
 use towpath::{Sink, Source};
 
-/// All backends that were built in.
+/// All backends of this build.
 pub(crate) fn registry() -> Result<Registry, OpenError> {
     let mut registry = Registry::new();
     registry.register(Local)?;
@@ -19,7 +19,7 @@ pub(crate) fn registry() -> Result<Registry, OpenError> {
     Ok(registry)
 }
 
-/// What opens the trees of a run.
+/// Opens the trees of a run.
 pub(crate) struct Trees {
     registry: Registry,
     around: ConfigSources,
@@ -28,15 +28,14 @@ pub(crate) struct Trees {
 }
 
 impl Trees {
-    /// With the options of the configuration file, the default one if none is given, and of
-    /// the environment.
+    /// Reads the options of the configuration file (the default one if none is given) and of the environment.
     pub(crate) fn new(configuration: Option<&Path>) -> Result<Self, ExitError> {
         let mut around = ConfigSources::environment();
         let note = config::read(configuration, &mut around).map_err(|problem| ExitError(USAGE_ERROR, problem))?;
         Ok(Self { registry: registry().map_err(exit_error)?, around, note })
     }
 
-    /// Whether it is known how both are opened.
+    /// Checks that a backend can open the location with the known options.
     pub(crate) fn check(&self, location: &Location) -> Result<(), ExitError> {
         self.registry.find(location, &self.around).map(drop).map_err(exit_error)
     }
@@ -46,7 +45,7 @@ impl Trees {
         found.source().await.map_err(|error| named("source", error))
     }
 
-    /// Opens a destination. A root that is created grants no more than `root_permissions`.
+    /// Opens a destination. A created root has no more than `root_permissions`.
     pub(crate) async fn sink(
         &self,
         location: &Location,

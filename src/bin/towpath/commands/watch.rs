@@ -1,4 +1,4 @@
-//! Runs a migration with signals and the console beside it.
+//! Runs a migration together with its signal handlers and console.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use towpath::{EventStream, Migration, Report};
 pub(crate) struct Watched {
     pub(crate) report: Report,
     pub(crate) received: Received,
-    /// Whether anything more can be shown.
+    /// Whether the console can still print.
     pub(crate) can_print: bool,
 }
 
-/// Runs it, and shows how it gets on.
+/// Runs it, and shows its progress.
 pub(crate) async fn watch(
     arguments: &SyncArguments,
     migration: Migration,
@@ -28,10 +28,10 @@ pub(crate) async fn watch(
     let console = Console::new(arguments, migration.progress());
     let stop = migration.cancellation();
     let runtime = tokio::runtime::Handle::current();
-    // A thread of its own: a pipe or a terminal that takes no more text holds up none of the engine's.
+    // A separate thread: a pipe or terminal that accepts no more text must not block the engine.
     let console = tokio::task::spawn_blocking(move || runtime.block_on(console.listen(events, requests, stop)));
     let result = migration.run().await;
-    // After a signal nobody waits longer than a moment for a pipe that nobody reads.
+    // After a signal, do not wait longer than a moment for a pipe that nobody reads.
     let can_print = if received.any() {
         tokio::time::timeout(Duration::from_secs(1), console).await.is_ok()
     } else {

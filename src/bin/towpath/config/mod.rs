@@ -21,25 +21,25 @@ use towpath_backend::registry::ConfigSources;
 
 /// Adds the options of a file. Returns a note if the default file cannot be opened.
 ///
-/// The default file may be missing or unreadable: `HOME` may be another user's (sudo, cron, su). A
-/// file that was given may not.
+/// The default file may be missing or unreadable: `HOME` may be another user's (sudo, cron, su). A file given with
+/// `--config` must be readable.
 ///
 /// # Errors
-/// One line: what, where, and what to do. It repeats no value.
-pub(crate) fn read(given: Option<&Path>, around: &mut ConfigSources) -> Result<Option<String>, String> {
+/// One line with the problem, its place and what to do. It contains no value, which may be secret.
+pub(crate) fn read(given: Option<&Path>, sources: &mut ConfigSources) -> Result<Option<String>, String> {
     if let Some(path) = given {
         let file = open(path).map_err(|error| unreadable(path, &error))?;
-        return add_file(file, path, around).map(|()| None);
+        return add_file(file, path, sources).map(|()| None);
     }
-    default_path().map_or(Ok(None), |path| read_default(&path, around))
+    default_path().map_or(Ok(None), |path| read_default(&path, sources))
 }
 
-fn read_default(path: &Path, around: &mut ConfigSources) -> Result<Option<String>, String> {
+fn read_default(path: &Path, sources: &mut ConfigSources) -> Result<Option<String>, String> {
     match open(path) {
-        Ok(file) => add_file(file, path, around).map(|()| None),
+        Ok(file) => add_file(file, path, sources).map(|()| None),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
         Err(error) => {
-            Ok(Some(format!("{}; going on without it: --config names another one", unreadable(path, &error))))
+            Ok(Some(format!("{}; continuing without it; use --config for another file", unreadable(path, &error))))
         }
     }
 }
@@ -48,17 +48,17 @@ fn unreadable(path: &Path, error: &io::Error) -> String {
     format!("cannot read the configuration file {}: {error}", path.display())
 }
 
-fn add_file(mut file: File, path: &Path, around: &mut ConfigSources) -> Result<(), String> {
+fn add_file(mut file: File, path: &Path, sources: &mut ConfigSources) -> Result<(), String> {
     check_private(&file, path)?;
     let mut text = String::new();
     file.read_to_string(&mut text).map_err(|error| match error.kind() {
         io::ErrorKind::InvalidData => format!("the configuration file {} is not UTF-8 text", path.display()),
         _ => unreadable(path, &error),
     })?;
-    add(&text, path, around)
+    add(&text, path, sources)
 }
 
-/// The owner of this file decides where data go and with which keys: another user must not.
+/// Opens a file that belongs to this user or root: its content decides where data is sent and with which keys.
 fn open(path: &Path) -> io::Result<File> {
     // Descriptors inherited from a shell, as with `--config <(…)`, cannot be resolved by path.
     if ["/dev/fd", "/proc/self/fd", "/dev/stdin"].iter().any(|opened| path.starts_with(opened)) {
@@ -74,18 +74,18 @@ fn default_path() -> Option<PathBuf> {
     Some(base.join("towpath/config.toml"))
 }
 
-fn add(text: &str, path: &Path, around: &mut ConfigSources) -> Result<(), String> {
+fn add(text: &str, path: &Path, sources: &mut ConfigSources) -> Result<(), String> {
     let place = |offset: usize| {
         let line = text.as_bytes().iter().take(offset).filter(|&&byte| byte == b'\n').count() + 1;
         format!("{}, line {line}", path.display())
     };
-    // Their own message shows the line, and that may hold a secret.
+    // The parser's full message shows the line, which may contain a secret.
     let sections = DeTable::parse(text)
         .map_err(|error| format!("{}: {}", place(error.span().map_or(0, |span| span.start)), error.message()))?;
     for (section, values) in sections.get_ref() {
         let (name, at) = (section.get_ref(), place(section.span().start));
         let DeValue::Table(values) = values.get_ref() else {
-            return Err(format!("{at}: `{name}` stands in no section, such as [s3] or [\"s3://bucket\"]"));
+            return Err(format!("{at}: `{name}` is outside of any section, such as [s3] or [\"s3://bucket\"]"));
         };
         for (key, value) in values {
             let at = place(key.span().start);
@@ -93,15 +93,15 @@ fn add(text: &str, path: &Path, around: &mut ConfigSources) -> Result<(), String
                 DeValue::String(text) => text.to_string(),
                 DeValue::Boolean(flag) => flag.to_string(),
                 DeValue::Integer(number) => number.to_string(),
-                _ => return Err(format!("{at}: `{}` is neither a text nor a number nor a flag", key.get_ref())),
+                _ => return Err(format!("{at}: `{}` is not a string, a number or a boolean", key.get_ref())),
             };
-            around.add(name, key.get_ref(), text, at);
+            sources.add(name, key.get_ref(), text, at);
         }
     }
     Ok(())
 }
 
-/// A file that may hold secrets is for its owner alone.
+/// Checks that only its owner can read a file that may hold secrets.
 fn check_private(file: &File, path: &Path) -> Result<(), String> {
     let shown = path.display();
     let mode = file.metadata().map_err(|error| format!("cannot stat {shown}: {error}"))?.mode();
@@ -120,24 +120,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_says_where_and_repeats_no_value() {
+    fn errors_have_the_line_and_no_value() {
         let broken = problem("[s3]\nsecret = \"hunter2\nregion = 7\n");
         assert!(broken.starts_with("/etc/x.toml, line 2: ") && !broken.contains("hunter2"), "{broken}");
-        assert!(problem("\nendpoint = \"x\"\n").starts_with("/etc/x.toml, line 2: `endpoint` stands in no section"));
+        let outside = problem("\nendpoint = \"x\"\n");
+        assert!(outside.starts_with("/etc/x.toml, line 2: `endpoint` is outside of any section"), "{outside}");
         let odd = problem("[s3]\n\nsecret = [\"hunter2\"]\n");
         assert!(odd.contains("line 3: `secret`") && !odd.contains("hunter2"), "{odd}");
     }
 
     #[test]
-    fn texts_numbers_and_flags_are_taken() {
-        let mut around = ConfigSources::none();
-        add("[s3]\na = \"x\"\nb = true\n[\"s3://b/c\"]\nd = 7\n", Path::new("x"), &mut around).unwrap();
-        let shown = format!("{around:?}");
+    fn strings_numbers_and_booleans_are_accepted() {
+        let mut sources = ConfigSources::none();
+        add("[s3]\na = \"x\"\nb = true\n[\"s3://b/c\"]\nd = 7\n", Path::new("x"), &mut sources).unwrap();
+        let shown = format!("{sources:?}");
         assert!(shown.contains("\"s3://b/c\"") && shown.contains("x, line 5"), "{shown}");
     }
 
     #[test]
-    fn a_file_that_others_may_read_is_refused_and_a_missing_one_too_if_it_was_given() {
+    fn a_given_file_that_is_missing_or_readable_by_others_is_an_error() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.toml");

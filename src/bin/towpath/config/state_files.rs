@@ -1,4 +1,4 @@
-//! Where database and log lie by default: named after the pair of trees.
+//! The default paths of database and log, which are named after the pair of trees.
 
 use std::ffi::OsString;
 use std::io;
@@ -11,17 +11,16 @@ use towpath_backend::registry::Location;
 use towpath::canonical_path;
 use towpath::private_file;
 
-const SAY_WHERE: &str = "say where to keep the state with --database and --log-file";
+const SAY_WHERE: &str = "give --database and --log-file";
 
-/// Database and log of the migration from `source` to `sink`, where they are
-/// not given. The same pair has the same files, from whatever folder and by
-/// whatever link it is named.
+/// Database and log of the migration from `source` to `sink`, where they are not given. The same pair has the same
+/// files, from any folder and through any link.
 pub(crate) struct StateFiles {
     pub(crate) database: PathBuf,
     pub(crate) log: PathBuf,
 }
 
-/// Picks both files.
+/// Chooses both files.
 pub(crate) fn state_files(
     source: &Location,
     sink: &Location,
@@ -44,7 +43,7 @@ pub(crate) fn state_files(
     Ok(StateFiles { database: file(database, "db"), log: file(log, "log") })
 }
 
-/// Database and log lie in it, and so does what SQLite creates beside the database.
+/// Checks that database and log, and the files that SQLite creates, can be written in this folder.
 fn check_writable(folder: &Path) -> io::Result<()> {
     use rustix::fs::{Access, AtFlags, CWD, accessat};
     Ok(accessat(CWD, folder, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)?)
@@ -58,7 +57,7 @@ fn state_folder(xdg_state_home: Option<OsString>, home: Option<OsString>) -> Res
         .ok_or_else(|| format!("neither XDG_STATE_HOME nor HOME is an absolute path: {SAY_WHERE}"))
 }
 
-/// The one name of a location, however it was given: a canonical path, or a URL without options.
+/// The canonical name of a location: a canonical path, or a URL without options.
 pub(crate) fn canonical_of(location: &Location) -> PathBuf {
     match location {
         Location::Path(path) => canonical_path(path),
@@ -71,18 +70,18 @@ pub(crate) fn pair_of(source: &Location, sink: &Location) -> String {
     pair_name(&canonical_of(source), &canonical_of(sink))
 }
 
-/// Readable at its start, and different for every pair.
+/// A readable start, and a digest that differs for every pair.
 fn pair_name(source: &Path, sink: &Path) -> String {
     let mut hasher = Sha256::new();
     hasher.update(source.as_os_str().as_bytes());
-    // No path holds this byte: two pairs never run together.
+    // No path contains this byte, so that different pairs have different digests.
     hasher.update([0]);
     hasher.update(sink.as_os_str().as_bytes());
     let digest = hasher.finalize();
     format!("{}-to-{}-{}", readable(source), readable(sink), hex::encode(&digest[..6]))
 }
 
-/// The last component, in letters that are at home in every shell.
+/// The last component, in characters that need no quoting in any shell.
 fn readable(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let plain: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).take(24).collect();
@@ -94,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pair_has_one_name_however_it_is_written() {
+    fn a_pair_has_the_same_name_through_links_and_relative_paths() {
         let folder = tempfile::tempdir().unwrap();
         let (old, link) = (folder.path().join("old"), folder.path().join("link"));
         std::fs::create_dir(&old).unwrap();

@@ -26,8 +26,8 @@ impl Bars {
         let mut lines = self.lines.borrow_mut();
         while lines.len() < texts.len() {
             let line = self.screen.add(ProgressBar::new_spinner());
-            // Cut at the terminal's last column, however wide the characters are. Were the
-            // template wrong, the default style with its spinner would do.
+            // Truncated at the terminal's last column, whatever the width of the characters. If the template were
+            // invalid, the default style would be used.
             if let Ok(style) = ProgressStyle::with_template("{wide_msg}") {
                 line.set_style(style);
             }

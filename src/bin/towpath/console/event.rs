@@ -1,4 +1,4 @@
-//! Events in words, each on one line.
+//! Events as text, each on one line.
 
 use std::error::Error as _;
 
@@ -6,16 +6,16 @@ use super::format::{escape, size};
 use super::text::{counts, files, noun, plural, totals};
 use towpath::{BacklogOrigin, Event, ScanReason};
 
-/// An event in words.
+/// An event as text.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Shown {
-    /// One line: what came from names or from the system is escaped.
+    /// One line, with names and errors of the system escaped.
     pub(super) text: String,
-    /// To be shown on standard error.
+    /// Shown on standard error.
     pub(super) is_problem: bool,
-    /// To be shown even with --quiet.
+    /// Shown even with --quiet.
     pub(super) is_failure: bool,
-    /// What replaces further ones once there are too many of the kind.
+    /// Shown once instead of further events of this kind, if there are too many.
     pub(super) rest: Option<&'static str>,
 }
 
@@ -33,7 +33,7 @@ impl Shown {
     }
 }
 
-/// An event in words; `None` if it is not to be shown.
+/// An event as text; `None` if it is not shown.
 pub(super) fn shown(event: &Event, each_file: bool) -> Option<Shown> {
     let mut shown = match event {
         Event::ScanStarted { reason } => Shown::note(scan_started(*reason)),
@@ -52,7 +52,11 @@ pub(super) fn shown(event: &Event, each_file: bool) -> Option<Shown> {
             is_problem: true,
             ..Shown::note(format!(
                 "note: {}, which takes {} more",
-                plural(names.files, "hard link becomes a file of its own", "hard links become files of their own"),
+                plural(
+                    names.files,
+                    "hard link is copied as a separate file",
+                    "hard links are copied as separate files"
+                ),
                 size(names.bytes)
             ))
         },
@@ -97,13 +101,12 @@ pub(super) fn shown(event: &Event, each_file: bool) -> Option<Shown> {
         Event::Renamed { paths, from } if each_file => {
             Shown::note(format!("renamed {} to {}", escape(from), escape(&paths.dest)))
         }
-        Event::LongHoles { paths } if each_file => Shown::note(format!(
-            "{} has long holes: it is sent beside, or after, the other files",
-            escape(&paths.source)
-        )),
+        Event::LongHoles { paths } if each_file => {
+            Shown::note(format!("{} has long holes: it is sent separately from the other files", escape(&paths.source)))
+        }
         Event::Skipped { accepted: true, .. } if each_file => logged(event)?,
         Event::Deleted { paths, .. } if each_file => Shown::note(format!("deleted {}", escape(&paths.dest))),
-        // Planned steps have lines of their own.
+        // Planned steps are printed elsewhere.
         Event::AttemptStarted { .. }
         | Event::Synced { .. }
         | Event::AttributesApplied { .. }
@@ -119,10 +122,10 @@ pub(super) fn shown(event: &Event, each_file: bool) -> Option<Shown> {
         | Event::Skipped { .. }
         | Event::Unreadable { .. }
         | Event::AttributeNotAccepted { .. } => logged(event)?,
-        // The library may have more than this program knows.
+        // The library may have events that this program does not know.
         _ => return None,
     };
-    // Reasons and errors hold names too.
+    // Reasons and errors contain names, too.
     shown.text = escape(shown.text.as_bytes());
     Some(shown)
 }
@@ -228,7 +231,7 @@ mod tests {
         assert!(failed.text.starts_with("failed: /old/a: it changed") && failed.is_failure && failed.is_problem);
         let vanished = shown(&Event::Vanished { paths: paths(b"a") }, false).unwrap();
         assert!(vanished.is_problem && !vanished.is_failure);
-        // They end with exit status 3: a quiet run must say why.
+        // They cause exit status 3: a quiet run must report them.
         let skipped = |accepted| Event::Skipped { paths: paths(b"a"), reason: SkipReason::LinkNotSupported, accepted };
         assert!(shown(&skipped(false), false).unwrap().is_failure);
         let protected = Event::Protected { paths: paths(b"a"), reason: ProtectedReason::Changed };
@@ -238,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn neither_names_nor_reasons_command_the_terminal() {
+    fn names_and_reasons_cannot_send_control_characters_to_the_terminal() {
         const CAUSE: &str = "a\n\x1b]0;title\x07: no";
         let (paths, error) = (paths(b"a\xff\x1b[2J"), tree_failed(CAUSE));
         for event in [
@@ -294,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resumed_run_says_so_in_words_that_stay() {
+    fn the_line_of_a_resumed_run_is_stable() {
         let pending = Totals::new(1_234_567, 3 << 30);
         for (origin, then_scan, text) in [
             (BacklogOrigin::Interrupted, false, "resuming: 1234567 files, 3.0 GiB pending; no scan"),
@@ -316,12 +319,12 @@ mod tests {
             let names = Totals::new(files, 1 << 20);
             shown(&Event::HardLinksCopied { names }, false).unwrap().text
         };
-        assert_eq!(text(1), "note: 1 hard link becomes a file of its own, which takes 1.0 MiB more");
-        assert_eq!(text(2_000), "note: 2,000 hard links become files of their own, which takes 1.0 MiB more");
+        assert_eq!(text(1), "note: 1 hard link is copied as a separate file, which takes 1.0 MiB more");
+        assert_eq!(text(2_000), "note: 2,000 hard links are copied as separate files, which takes 1.0 MiB more");
     }
 
     #[test]
-    fn files_that_went_well_are_shown_when_asked_for() {
+    fn sent_files_are_shown_with_verbose() {
         let synced = Event::Synced { paths: paths(b"a b"), size_bytes: 17, checksum: None, hard_link_to: None };
         assert_eq!(shown(&synced, false), None);
         let shown = shown(&synced, true).unwrap();

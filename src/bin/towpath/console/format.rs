@@ -1,11 +1,11 @@
-//! Sizes, rates, times and names for people.
+//! Human-readable sizes, rates, times and names.
 
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use towpath_backend::Timestamp;
 
-/// A size with one digit behind the point: `1.5 GiB`.
+/// A size with one decimal: `1.5 GiB`.
 pub(crate) fn size(bytes: impl Into<u128>) -> String {
     const UNITS: [&str; 8] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"];
     let bytes = bytes.into();
@@ -27,7 +27,7 @@ pub(crate) fn rate(bytes_per_s: u64) -> String {
     format!("{}/s", size(bytes_per_s))
 }
 
-/// A number with its thousands apart: `1,234,567`.
+/// A number with thousands separators: `1,234,567`.
 pub(crate) fn number(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
@@ -42,7 +42,7 @@ pub(crate) fn number(number: u64) -> String {
 
 /// A time: `4.2 s` below a minute, then `04:12`, `3:04:12`, `21d 03:04:12`, `198 years`.
 pub(crate) fn duration(time: Duration) -> String {
-    /// From here on nobody counts days.
+    /// From here on days do not matter.
     const YEARS: u64 = 2 * YEAR;
     const YEAR: u64 = 31_556_952;
     let seconds = time.as_secs();
@@ -73,8 +73,8 @@ fn shown_in(time: Timestamp, zone: &TimeZone) -> String {
     )
 }
 
-/// Text on one line: what could command the terminal or is not UTF-8 is escaped.
-/// Escaping twice is the same as escaping once.
+/// Text on one line: control characters and bytes that are not UTF-8 are escaped. Escaping twice is the same as
+/// escaping once.
 pub(crate) fn escape(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_have_their_thousands_apart() {
+    fn numbers_have_thousands_separators() {
         for (n, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
             assert_eq!(number(n), text);
         }
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn names_cannot_command_the_terminal() {
+    fn names_cannot_send_control_characters_to_the_terminal() {
         assert_eq!(escape(b"a\nb\x1b[2J\xff\xc3\xa9"), "a\\nb\\u{1b}[2J\\xff\u{e9}");
         assert_eq!(escape("evil\u{202e}txt".as_bytes()), "evil\\u{202e}txt");
     }

@@ -1,9 +1,9 @@
-//! Holes in words: how fast they are hashed, and which one is hashed now.
+//! The progress of holes as text: how fast they are hashed, and which one is hashed now.
 
 use super::format::{number, rate, short_path, size};
 use towpath::{Estimate, Snapshot};
 
-/// Characters of a name beside other text, on however narrow a terminal.
+/// The minimum characters of a name beside other text, on the narrowest terminal.
 const MIN_NAME_WIDTH: usize = 12;
 
 /// The hole that is being hashed, and how many files wait for theirs.
@@ -24,7 +24,7 @@ pub(super) fn hashed(snapshot: &Snapshot, estimate: &Estimate, name_width: usize
     ))
 }
 
-/// What is written and what is not, where they differ.
+/// The rates of bytes written and of holes, if there are holes.
 pub(super) fn written_and_holes(estimate: &Estimate) -> String {
     match estimate.holes_bytes_per_s {
         0 => String::new(),
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn holes_are_shown_apart_from_what_is_written() {
+    fn holes_are_shown_separately_from_bytes_written() {
         let (snapshot, estimate) = (snapshot_of_holes(), estimate_of_holes());
         insta::assert_snapshot!(lines(&snapshot, &estimate, 120).join("\n"), @r"
             0 %    7.0 EiB  huge1
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn percents_of_the_largest_file_are_right() {
+    fn percentages_of_huge_files_are_correct() {
         let mut snapshot = snapshot_of_holes();
         snapshot.current[1].size_bytes = i64::MAX.cast_unsigned();
         snapshot.current[1].hole_bytes = 1 << 62;

@@ -1,4 +1,4 @@
-//! The bandwidth limit in words.
+//! The bandwidth limit as text.
 
 use super::format::rate;
 use crate::args::bwlimit::BwLimit;

@@ -29,7 +29,7 @@ pub(crate) use text::summary;
 
 /// How often a terminal is redrawn.
 const REDRAW: Duration = Duration::from_millis(200);
-/// Lines of one kind that are shown at most, so that they do not bury the rest.
+/// The most lines of one kind, so that they do not hide the others.
 const MAX_ALIKE: u64 = 50;
 const STOPPING: &str = "stopping: unfinished files start again in the next run; press Ctrl-C again to stop at once";
 
@@ -40,7 +40,7 @@ pub(super) struct Console {
     quiet: bool,
     /// How planned steps are written.
     format: Format,
-    /// With --quiet a dry run prints its totals alone.
+    /// With --quiet a dry run prints only its totals.
     lists_steps: bool,
     each_file: bool,
     interval: Duration,
@@ -52,13 +52,13 @@ pub(super) struct Console {
 
 impl Console {
     pub(super) fn new(arguments: &SyncArguments, progress: Progress) -> Self {
-        // The engine's diagnostics go to the terminal by themselves, and would tear the lines at its foot.
+        // Diagnostics are written to the terminal directly, and would break the redrawn lines.
         let diagnostics = arguments.verbose > 1;
         let terminal = std::io::stderr().is_terminal() && !arguments.quiet && !arguments.dry_run && !diagnostics;
         Self {
             progress,
             estimator: Estimator::default(),
-            // Nothing but JSON where a program reads.
+            // Only JSON on an output that a program reads.
             quiet: arguments.quiet || arguments.format == Format::Json,
             format: arguments.format,
             lists_steps: !arguments.quiet,
@@ -112,7 +112,7 @@ impl Console {
         }
     }
 
-    /// A line that was asked for is printed even with --quiet, and does not mix with what a program reads.
+    /// Prints a requested line, even with --quiet, on standard error, separate from output that a program reads.
     fn print_progress(&mut self) {
         let snapshot = self.progress.snapshot();
         let estimate = self.estimator.estimate(Instant::now(), &snapshot);
@@ -121,7 +121,7 @@ impl Console {
 
     fn show(&mut self, event: &Event) {
         if matches!(event, Event::AttemptStarted { .. }) {
-            // Where it starts from, so that the first line of progress has a rate.
+            // A first sample, so that the first line of progress has a rate.
             self.estimator.estimate(Instant::now(), &self.progress.snapshot());
         }
         if let Some(line) = planned_line(event, self.format) {

@@ -1,4 +1,4 @@
-//! Progress and outcome in words: pure functions from snapshots to text.
+//! Progress and results as text: pure functions of snapshots and reports.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -39,7 +39,7 @@ pub(super) fn noun<'a>(count: u64, one: &'a str, many: &'a str) -> &'a str {
     if count == 1 { one } else { many }
 }
 
-/// The lines at the foot of a terminal, none longer than `width`.
+/// The lines at the bottom of a terminal, none longer than `width`.
 pub(super) fn lines(snapshot: &Snapshot, estimate: &Estimate, width: usize) -> Vec<String> {
     let mut lines = match snapshot.phase {
         Phase::Scanning => vec![
@@ -63,7 +63,7 @@ pub(super) fn lines(snapshot: &Snapshot, estimate: &Estimate, width: usize) -> V
     lines
 }
 
-/// The files with the most bytes left come first: they stay, while small ones come and go below them. The estimate
+/// The files with the most bytes left are first: they stay in place, while small ones change below them. The estimate
 /// of the remaining time is for the first.
 fn current_files(snapshot: &Snapshot, estimate: &Estimate, width: usize) -> Vec<String> {
     let mut files: Vec<&CurrentFile> = snapshot.current.iter().collect();
@@ -137,7 +137,7 @@ pub(super) fn one_line(snapshot: &Snapshot, estimate: &Estimate) -> String {
             let hole = hashed(snapshot, estimate, 60).map_or_else(String::new, |text| format!("; {text}"));
             format!("{}, {}; {}{}{hole}", pace(snapshot, estimate), left(snapshot), done(snapshot), now(snapshot))
         }
-        _ => "ending".to_owned(),
+        _ => "finishing".to_owned(),
     }
 }
 
@@ -219,7 +219,7 @@ pub(crate) fn summary(report: &Report) -> String {
         (report.protected, "extra entry kept, to be safe", "extra entries kept, to be safe"),
     ]);
     if report.pending.files > 0 {
-        // A run that was stopped before its scan, while it tried again what had failed, leaves the same backlog.
+        // A run that was stopped before its scan, while it retried failed files, leaves the same backlog.
         let only_failed = !report.scanned && report.backlog == Some(BacklogOrigin::Failed);
         let next = match report.outcome {
             RunOutcome::Stopped if !only_failed => {
@@ -315,7 +315,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_cannot_be_estimated_is_not_mentioned() {
+    fn unknown_estimates_are_not_shown() {
         let mut estimate = Estimate::default();
         estimate.bandwidth_bytes_per_s = 20 << 20;
         let line = one_line(&snapshot(), &estimate);

@@ -28,7 +28,7 @@ fn advice(event: &Event) -> Option<&'static str> {
 /// What a program would do about the end of a run.
 fn after(error: &Error) -> &'static str {
     match error {
-        Error::Tree { failure: TreeFailure::Full(_), .. } => "make room",
+        Error::Tree { failure: TreeFailure::Full(_), .. } => "free some space",
         Error::Refused(GuardRefusal::TooManyExtras { .. }) => "check the list of extras",
         Error::Usage(_) => "correct the call",
         _ => "see the error",

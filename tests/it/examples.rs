@@ -59,7 +59,7 @@ fn a_full_sink_is_reported() {
 fn a_program_reacts_to_the_kind_of_a_failure() {
     let output = printed("failure_kinds", &[]);
     assert!(
-        output.starts_with("PermissionDenied: run as the owner\n") && output.contains("\nNoSpace: make room: "),
+        output.starts_with("PermissionDenied: run as the owner\n") && output.contains("\nNoSpace: free some space: "),
         "{output}"
     );
 }

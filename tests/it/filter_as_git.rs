@@ -109,7 +109,7 @@ fn lists_exclude_what_git_ignores() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().canonicalize().unwrap();
     if !git(&root, &["init", "-q"]).output().is_ok_and(|output| output.status.success()) {
-        skip("needs git: its ignoring, to compare with");
+        skip("needs git: the comparison with its patterns");
         return;
     }
     let paths = make_tree(&root);

@@ -53,7 +53,7 @@ fn all_but_one_kind_of_file_can_be_excluded() {
 }
 
 #[test]
-fn a_list_of_patterns_comes_from_a_file_in_its_place() {
+fn a_file_of_patterns_counts_at_its_position_on_the_command_line() {
     let bench = Bench::new();
     let list = bench.path("list");
     fs::write(&list, "# temporary files\n\n*.tmp\n!keep.tmp\n\\#*\n-dash\n/top  \n").unwrap();

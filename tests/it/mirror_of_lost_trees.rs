@@ -152,7 +152,7 @@ fn no_deletion_is_logged_for_a_missing_destination() {
 }
 
 #[test]
-fn a_recreated_destination_is_another_tree() {
+fn a_recreated_destination_counts_as_another_tree() {
     let bench = Bench::new();
     for n in 0..40 {
         bench.write(format!("{n}"), noise(n, 100_000));

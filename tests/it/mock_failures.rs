@@ -202,6 +202,6 @@ async fn a_full_sink_ends_the_run_and_leaves_the_rest_pending() {
     sink.expect_flush().returning(|| Ok(()));
     let ran = bench.run(source(&[("a", 10), ("b", 10), ("c", 10)], &calls), sink).await;
     let text = ran.result.unwrap_err().to_string();
-    assert!(text.contains("/new") && text.contains("make room"), "{text}");
+    assert!(text.contains("/new") && text.contains("free some space"), "{text}");
     assert!(bench.rows().iter().all(|(_, status)| status == "pending"));
 }

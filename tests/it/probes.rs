@@ -51,7 +51,7 @@ fn probes_of_a_running_process_stay_and_are_no_extras() {
     // A recent probe of another machine, whose processes cannot be checked.
     let elsewhere = write(&bench.dest(), ".towpath-probe-1-1-00000000.1-file", "");
     let ended = bench.sync(&["--delete-extras"]).with_status(0);
-    assert!(!ended.stdout.contains("left, to be safe"), "{}", ended.stdout);
+    assert!(!ended.stdout.contains("kept, to be safe"), "{}", ended.stdout);
     assert!(elsewhere.exists() && probes.iter().all(|probe| fs::symlink_metadata(probe).is_ok()));
 }
 

@@ -251,7 +251,7 @@ fn a_full_disk_stops_the_run_and_free_space_lets_it_resume() {
     }
     let ended = bench.sync(&[]).with_status(1);
     let output = &ended.stderr;
-    assert!(output.contains(bench.dest().to_str().unwrap()) && output.contains("make room"), "{output}");
+    assert!(output.contains(bench.dest().to_str().unwrap()) && output.contains("free some space"), "{output}");
     assert!(bench.rows().values().any(|row| row.status == "pending"));
     let resized = std::process::Command::new("mount").args(["-o", "remount,size=4m"]).arg(bench.dest()).output();
     assert!(resized.unwrap().status.success());

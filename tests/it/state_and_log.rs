@@ -123,7 +123,7 @@ fn the_log_cannot_be_the_database() {
 }
 
 #[test]
-fn a_refused_run_changes_neither_tree() {
+fn a_rejected_run_changes_neither_tree() {
     let bench = Bench::new();
     bench.write("file", "data");
     bench.sync(&[]).with_status(0);

@@ -1,4 +1,4 @@
-//! Invalid input gets one clear line, and nothing changes.
+//! Invalid input gives one clear error line, and nothing changes.
 
 use std::fs;
 use std::path::Path;

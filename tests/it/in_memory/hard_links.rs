@@ -1,4 +1,4 @@
-//! Files with several names whose carrier, the name that was to carry the content, fails.
+//! Files with several names whose carrier (the name that carries the content) fails.
 
 use towpath::{Migration, RunOutcome};
 use towpath_backend::layer::{Fault, Faults, Operation, Rule};

@@ -72,7 +72,7 @@ async fn a_stopped_run_is_logged_and_so_is_the_run_that_resumes_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failed_or_refused_run_logs_the_reason() {
+async fn a_failed_run_and_a_guard_refusal_log_the_reason() {
     let bench = Bench::new();
     write(&bench.source, "file", b"data").await;
     let full =

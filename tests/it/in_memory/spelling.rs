@@ -73,7 +73,7 @@ async fn only_names_of_the_source_collide() {
     assert_eq!((ran.report.failed_files, ran.report.synced.files, ran.report.deleted_files), (1, 1, 0));
     assert_eq!(names(&bench.sink, "").await, ["Name"]);
     assert_eq!(read(&bench.sink, "Name").await.unwrap(), b"first");
-    assert!(ran.mentions("name is the same as Name"), "{:?}", ran.events);
+    assert!(ran.mentions("does not distinguish its name from Name"), "{:?}", ran.events);
 }
 
 #[tokio::test(flavor = "multi_thread")]

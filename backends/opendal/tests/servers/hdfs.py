@@ -25,6 +25,10 @@ PROPERTIES = {
     "dfs.webhdfs.enabled": "false",
     "dfs.permissions.enabled": "false",
     "dfs.namenode.safemode.extension": "0",
+    # No sync for each change: these files outlive neither the test nor the machine.
+    "dfs.namenode.edits.noeditlogchannelflush": "true",
+    # So that a listing takes several answers.
+    "dfs.ls.limit": "40",
     # A full disk is not what is tested.
     "dfs.namenode.resource.du.reserved": "0",
 }

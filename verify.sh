@@ -5,11 +5,11 @@
 #
 #   ./verify.sh            builds, then verifies; PASS or FAIL for each point
 #
-# Needs bash, python3, coreutils and cargo. Leaves nothing behind.
+# Needs bash, awk, python3, coreutils and cargo. Leaves nothing behind.
 
 set -u
 cd "$(dirname "$0")" || exit 1
-for tool in python3 sha256sum md5sum sha1sum b2sum cmp cargo; do
+for tool in awk python3 sha256sum md5sum sha1sum b2sum cmp cargo; do
     command -v "$tool" >/dev/null || { echo "FAIL: $tool is needed and not installed"; exit 1; }
 done
 cargo build --release --quiet || { echo "FAIL: the build"; exit 1; }
@@ -157,6 +157,14 @@ file_lines() { # file_lines LOG: how many lines are about files, not about runs
     grep -cv '"status":"run-' "$1"
 }
 
+wait_until_written() { # wait_until_written PID KIB: until the process has written that much, or has ended; a minute at most
+    local written start=$SECONDS
+    while written=$(awk '/^wchar:/ { print int($2 / 1024) }' "/proc/$1/io" 2>/dev/null) && [ "${written:-0}" -lt "$2" ]; do
+        kill -0 "$1" 2>/dev/null && [ $((SECONDS - start)) -lt 60 ] || return 0
+        sleep 0.02
+    done
+}
+
 old=$work/old new=$work/new
 sync() { # sync NAME OPTIONS…: with a database and a log of that name
     local name=$1
@@ -190,15 +198,19 @@ check "the log has one more line" [ "$((lines + 1))" = "$(file_lines "$work/blak
 rm "$new/many/2/2"
 
 rm -rf "$new"
-for pause in 0.2 0.5 0.4 0.8 0.3 0.9 0.6 1.0 0.25 0.7; do
+killed=0
+# The first one is killed in its scan or before; the others write the tree in parts.
+for kib in 1 3000 1000 5000 2000 500 4000 1500 2500 3500; do
     "$towpath" sync "$old" "$new" --database "$work/killed.db" --log-file "$work/killed.log" --bwlimit 8M \
         >>"$work/killed.out" 2>&1 &
-    sleep "$pause"
+    wait_until_written $! "$kib"
     kill -9 $! 2>/dev/null
     wait $! 2>/dev/null
+    [ $? != 137 ] || killed=$((killed + 1))
 done
+check "ten kill -9: each killed a run that had begun to write" [ "$killed" = 10 ]
 resumed=$(grep -c "pending; no scan" "$work/killed.out")
-check "ten kill -9: later runs resumed without a scan ($resumed times)" [ "$resumed" -gt 0 ]
+check "ten kill -9: later runs resumed without a scan ($resumed times)" [ "$resumed" -ge 8 ]
 check "ten kill -9: the last run ends in sync" status_of 0 sync killed
 check "ten kill -9: content, mtimes and folders arrived" same_trees "$old" "$new"
 check "ten kill -9: database and log agree with hashlib" \

@@ -22,6 +22,7 @@ fn busiest_second(bench: &Bench, options: &[&str]) -> (u64, u64, Duration) {
         if let Some((read, written)) = counters(child.id()) {
             samples.push((start.elapsed(), read, written));
         }
+        // The interval of the samples.
         std::thread::sleep(Duration::from_millis(10));
     }
     let took = start.elapsed();

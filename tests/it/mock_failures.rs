@@ -4,24 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use towpath::{Error, Event};
-use towpath_backend::mock::{MockFileReader, MockFileWriter, MockSink};
+use towpath_backend::mock::{MockFileReader, MockFileWriter};
 use towpath_backend::{ErrorKind, Kind};
 
 use crate::mocks::*;
-
-fn empty_sink() -> MockSink {
-    without_files(crate::mocks::empty_sink())
-}
-
-fn accepting_sink(calls: &CallLog) -> MockSink {
-    without_files(crate::mocks::accepting_sink(calls))
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_flush_leaves_all_files_pending_and_fails_the_run() {
     let calls = CallLog::default();
     let bench = Bench::new(one_lane());
-    let mut sink = empty_sink();
+    let mut sink = without_files(empty_sink());
     let noted = Arc::clone(&calls);
     sink.expect_create().returning(move |_, _, _| Ok(Box::new(accepting_writer(&noted))));
     sink.expect_flush().returning(|| Err(error(ErrorKind::Other, "flush", &path(""))));
@@ -47,7 +39,7 @@ async fn with_one_bad(
         }
         reader(&noted).map(|reader| Box::new(reader) as _).ok_or_else(|| error(ErrorKind::PermissionDenied, "open", at))
     });
-    let mut sink = empty_sink();
+    let mut sink = without_files(empty_sink());
     let noted = Arc::clone(&calls);
     sink.expect_create().returning(move |at, _, _| {
         if at == &path("good") {
@@ -162,7 +154,7 @@ async fn a_temporary_error_is_retried() {
         }
         Ok(Box::new(sevens(10, &noted)))
     });
-    let ran = bench.run(source, accepting_sink(&calls)).await;
+    let ran = bench.run(source, without_files(accepting_sink(&calls))).await;
     assert!(ran.result.unwrap().all_in_sync());
     let retries = ran.events.iter().filter(|event| matches!(event, Event::WillRetry { .. })).count();
     assert_eq!(retries, 2);
@@ -187,7 +179,7 @@ async fn a_file_that_keeps_changing_fails_and_is_never_finished() {
         reader.expect_read_at().returning(|offset, length, buffer| Ok(sevens_of(2 * BLOCK, offset, length, buffer)));
         Ok(Box::new(reader))
     });
-    let ran = bench.run(source, accepting_sink(&calls)).await;
+    let ran = bench.run(source, without_files(accepting_sink(&calls))).await;
     assert_eq!(ran.result.unwrap().failed_files, 1);
     assert!(!calls.lock().unwrap().contains(&"finish".to_owned()));
     assert_eq!(bench.rows()[0].1, "pending");
@@ -197,7 +189,7 @@ async fn a_file_that_keeps_changing_fails_and_is_never_finished() {
 async fn a_full_sink_ends_the_run_and_leaves_the_rest_pending() {
     let calls = CallLog::default();
     let bench = Bench::new(one_lane());
-    let mut sink = empty_sink();
+    let mut sink = without_files(empty_sink());
     sink.expect_create().returning(|at, _, _| Err(error(ErrorKind::NoSpace, "create", at)));
     sink.expect_flush().returning(|| Ok(()));
     let ran = bench.run(source(&[("a", 10), ("b", 10), ("c", 10)], &calls), sink).await;

@@ -39,7 +39,7 @@ impl FileWriter for Slow {
         while self.most.load(SeqCst) < self.expected && Instant::now() < patience {
             sleep(Duration::from_millis(1)).await;
         }
-        // Time for one more to be opened by mistake.
+        // The subject of the test: time for one more to be opened by mistake.
         sleep(Duration::from_millis(50)).await;
         self.open.fetch_sub(1, SeqCst);
         Ok(metadata(Kind::File, self.size))
@@ -102,6 +102,7 @@ impl FileReader for SlowReader {
         let data = sevens_of(self.size, offset, length_bytes, buffer);
         let read = data.len() - before;
         self.in_flight.most.fetch_max(self.in_flight.now.fetch_add(read, SeqCst) + read, SeqCst);
+        // The subject of the test: one side is slower than the other.
         sleep(self.pause).await;
         Ok(data)
     }
@@ -117,6 +118,7 @@ struct SlowWriter {
 #[async_trait]
 impl FileWriter for SlowWriter {
     async fn write_at(&mut self, _offset: u64, data: Bytes) -> Result<()> {
+        // The subject of the test: one side is slower than the other.
         sleep(self.pause).await;
         self.in_flight.now.fetch_sub(data.len(), SeqCst);
         Ok(())

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use towpath::{Event, MaxDelete, Mirror, Options};
 use towpath_backend::mock::{MockSink, MockSource};
-use towpath_backend::{Capabilities, Entry, EntryStream, ErrorKind, FileId, Identity, Kind, Metadata, RelPath, Result};
+use towpath_backend::{Entry, ErrorKind, FileId, Identity, Kind, Metadata, RelPath, Result};
 
 use crate::mocks::*;
 
@@ -15,11 +15,7 @@ fn mirrored() -> Options {
 }
 
 fn entry(name: &str, kind: Kind) -> Entry {
-    Entry::new(name.as_bytes().to_vec(), metadata(kind, 0))
-}
-
-fn page(entries: Vec<Entry>) -> Result<EntryStream> {
-    Ok(Box::pin(tokio_stream::iter([Ok(entries)])))
+    crate::mocks::entry(name, kind, 0)
 }
 
 /// A directory with this inode number.
@@ -33,16 +29,12 @@ fn dir_entry(name: &str, inode: u64) -> Entry {
 
 /// A source with a file `keep` in its root and in `a` and `b`.
 fn source(stat: impl Fn(&RelPath) -> Result<Metadata> + Send + 'static) -> MockSource {
-    let mut source = MockSource::new();
-    source.expect_root().return_const(b"/old".to_vec());
-    source.expect_capabilities().return_const(capabilities());
-    source.expect_locate().return_const(None);
+    let mut source = bare_source(dir(1), capabilities());
     source.expect_read_dir().returning(|at, _| match at.as_bytes() {
         b"" => page(vec![entry("keep", Kind::File), dir_entry("a", 10), dir_entry("b", 11)]),
         b"a" => page(vec![entry("keep", Kind::File), dir_entry("deep", 12)]),
         _ => page(vec![entry("keep", Kind::File)]),
     });
-    source.expect_metadata().withf(RelPath::is_root).returning(|_| Ok(dir(1)));
     source.expect_metadata().returning(stat);
     source
 }
@@ -65,7 +57,7 @@ fn sink() -> (MockSink, Removed) {
     let removed = Removed::default();
     let mut sink = MockSink::new();
     sink.expect_root().return_const(b"/new".to_vec());
-    sink.expect_capabilities().return_const(Capabilities { symlinks: true, ..Capabilities::PLAIN });
+    sink.expect_capabilities().return_const(capabilities());
     sink.expect_locate().return_const(None);
     sink.expect_identity().returning(|| Ok(Identity::new("new")));
     sink.expect_read_dir().returning(|at, _| {
@@ -158,10 +150,7 @@ async fn a_replaced_directory_proves_no_absence() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_deleted_below_directories_that_the_scan_could_not_read() {
-    let mut source = MockSource::new();
-    source.expect_root().return_const(b"/old".to_vec());
-    source.expect_capabilities().return_const(capabilities());
-    source.expect_locate().return_const(None);
+    let mut source = bare_source(dir(1), capabilities());
     source.expect_read_dir().returning(|at, _| match at.as_bytes() {
         b"" => page(vec![entry("keep", Kind::File), dir_entry("a", 10), dir_entry("b", 11)]),
         // A listing that fails after its first entry.
@@ -171,7 +160,6 @@ async fn nothing_is_deleted_below_directories_that_the_scan_could_not_read() {
         }
         _ => page(vec![entry("keep", Kind::File)]),
     });
-    source.expect_metadata().withf(RelPath::is_root).returning(|_| Ok(dir(1)));
     source.expect_metadata().returning(as_listed);
     keep_identity(&mut source);
     let (sink, removed) = sink();
@@ -186,7 +174,7 @@ async fn nothing_is_deleted_below_directories_that_the_scan_could_not_read() {
 fn lacking(sink: &mut MockSink) {
     sink.checkpoint();
     sink.expect_root().return_const(b"/new".to_vec());
-    sink.expect_capabilities().return_const(Capabilities { symlinks: true, ..Capabilities::PLAIN });
+    sink.expect_capabilities().return_const(capabilities());
     sink.expect_locate().return_const(None);
     sink.expect_identity().returning(|| Ok(Identity::new("new")));
     sink.expect_metadata().returning(|at| {

@@ -4,25 +4,17 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use towpath::{Event, RunOutcome, Side};
-use towpath_backend::mock::{MockFileWriter, MockSink};
+use towpath_backend::mock::MockFileWriter;
 use towpath_backend::{ErrorKind, Kind};
 
 use crate::mocks::*;
-
-fn empty_sink() -> MockSink {
-    without_files(crate::mocks::empty_sink())
-}
-
-fn accepting_sink(calls: &CallLog) -> MockSink {
-    without_files(crate::mocks::accepting_sink(calls))
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_is_read_written_and_closed_in_order() {
     let calls = CallLog::default();
     let bench = Bench::new(one_lane());
     let size = 2 * BLOCK + 5;
-    let ran = bench.run(source(&[("a", 2 * BLOCK + 5)], &calls), accepting_sink(&calls)).await;
+    let ran = bench.run(source(&[("a", 2 * BLOCK + 5)], &calls), without_files(accepting_sink(&calls))).await;
     assert!(ran.result.unwrap().all_in_sync());
     // Blocks grow, so that the writer can start early.
     let blocks = ["0+262144", "262144+524288", "786432+1048576", "1835008+262149"];
@@ -57,7 +49,7 @@ async fn the_largest_files_are_sent_first() {
     let calls = CallLog::default();
     let bench = Bench::new(one_lane());
     const FILES: &[(&str, usize)] = &[("a", 2 * BLOCK), ("b", BLOCK), ("c", 3 * BLOCK)];
-    let ran = bench.run(source(FILES, &calls), accepting_sink(&calls)).await;
+    let ran = bench.run(source(FILES, &calls), without_files(accepting_sink(&calls))).await;
     assert!(ran.result.unwrap().all_in_sync());
     let opened: Vec<_> = calls.lock().unwrap().iter().filter(|line| line.starts_with("open")).cloned().collect();
     assert_eq!(opened, ["open c", "open a", "open b"]);
@@ -67,7 +59,7 @@ async fn the_largest_files_are_sent_first() {
 async fn an_empty_file_is_created_without_a_write() {
     let calls = CallLog::default();
     let bench = Bench::new(one_lane());
-    let ran = bench.run(source(&[("empty", 0)], &calls), accepting_sink(&calls)).await;
+    let ran = bench.run(source(&[("empty", 0)], &calls), without_files(accepting_sink(&calls))).await;
     assert!(ran.result.unwrap().all_in_sync());
     let seen = calls.lock().unwrap().clone();
     assert!(seen.contains(&"create empty".to_owned()) && seen.contains(&"finish".to_owned()), "{seen:?}");
@@ -78,7 +70,7 @@ async fn an_empty_file_is_created_without_a_write() {
 async fn rows_are_synced_only_after_the_flush() {
     let calls = CallLog::default();
     let bench = Bench::new(one_lane());
-    let mut sink = empty_sink();
+    let mut sink = without_files(empty_sink());
     let noted = Arc::clone(&calls);
     sink.expect_create().returning(move |_, _, _| Ok(Box::new(accepting_writer(&noted))));
     let (database, at_flush) = (bench.database(), Arc::new(Mutex::new(Vec::new())));
@@ -97,7 +89,7 @@ async fn rows_are_synced_only_after_the_flush() {
 async fn missing_directories_are_created_and_the_file_is_retried() {
     let calls = CallLog::default();
     let bench = Bench::new(one_lane());
-    let mut sink = crate::mocks::empty_sink();
+    let mut sink = empty_sink();
     let created = Arc::new(AtomicUsize::new(0));
     let (noted, dirs) = (Arc::clone(&calls), Arc::clone(&created));
     sink.expect_create().returning(move |at, _, _| {
@@ -114,16 +106,8 @@ async fn missing_directories_are_created_and_the_file_is_retried() {
     sink.expect_metadata().returning(|_| Ok(metadata(Kind::Dir, 0)));
     sink.expect_flush().returning(|| Ok(()));
     // The root has a directory `d`, which has a file `a`.
-    let mut source = towpath_backend::mock::MockSource::new();
-    source.expect_root().return_const(b"/old".to_vec());
-    source.expect_metadata().withf(towpath_backend::RelPath::is_root).returning(|_| Ok(metadata(Kind::Dir, 0)));
-    source.expect_capabilities().return_const(capabilities());
-    source.expect_locate().return_const(None);
-    source.expect_identity().returning(|| Ok(towpath_backend::Identity::new("old")));
-    source.expect_read_dir().returning(|dir, _| {
-        let (name, kind) = if dir.is_root() { (b"d", Kind::Dir) } else { (b"a", Kind::File) };
-        let entry = towpath_backend::Entry::new(name.to_vec(), metadata(kind, 10));
-        Ok(Box::pin(tokio_stream::iter([Ok(vec![entry])])))
+    let mut source = listed_source(|dir| {
+        page(vec![if dir.is_root() { entry("d", Kind::Dir, 0) } else { entry("a", Kind::File, 10) }])
     });
     let noted = Arc::clone(&calls);
     source.expect_open().returning(move |_, _| Ok(Box::new(sevens(10, &noted))));
@@ -137,7 +121,7 @@ async fn a_stop_during_a_file_leaves_it_pending() {
     let calls = CallLog::default();
     let bench = Bench::new(one_lane());
     let token = towpath::CancellationToken::new();
-    let mut sink = empty_sink();
+    let mut sink = without_files(empty_sink());
     let stop = token.clone();
     sink.expect_create().returning(move |_, _, _| {
         let mut writer = MockFileWriter::new();
@@ -168,22 +152,11 @@ async fn a_stop_during_a_file_leaves_it_pending() {
 async fn a_source_that_became_another_tree_does_not_make_files_vanish() {
     let calls = CallLog::default();
     let bench = Bench::new(one_lane());
-    let mut source = towpath_backend::mock::MockSource::new();
-    source.expect_root().return_const(b"/old".to_vec());
-    source.expect_metadata().withf(towpath_backend::RelPath::is_root).returning(|_| Ok(metadata(Kind::Dir, 0)));
-    source.expect_capabilities().return_const(capabilities());
-    source.expect_locate().return_const(None);
     let asked = AtomicUsize::new(0);
-    source.expect_identity().returning(move || {
-        let tree = if asked.fetch_add(1, SeqCst) == 0 { "old" } else { "an empty mount point" };
-        Ok(towpath_backend::Identity::new(tree))
-    });
-    source.expect_read_dir().returning(|_, _| {
-        let entry = towpath_backend::Entry::new(b"a".to_vec(), metadata(Kind::File, 10));
-        Ok(Box::pin(tokio_stream::iter([Ok(vec![entry])])))
-    });
+    let identity = move || if asked.fetch_add(1, SeqCst) == 0 { "old" } else { "an empty mount point" };
+    let mut source = identified_source(identity, |_| page(vec![entry("a", Kind::File, 10)]));
     source.expect_open().returning(|at, _| Err(error(ErrorKind::NotFound, "open", at)));
-    let ran = bench.run(source, accepting_sink(&calls)).await;
+    let ran = bench.run(source, without_files(accepting_sink(&calls))).await;
     assert!(ran.result.unwrap_err().is_refusal());
     assert_eq!(bench.rows(), [("/old/a".to_owned(), "pending".to_owned())]);
 }
@@ -194,15 +167,10 @@ async fn a_backlog_is_not_resumed_on_another_tree() {
     let bench = Bench::new(one_lane());
     let mut first = listing(&[("a", 10)]);
     first.expect_open().returning(|at, _| Err(error(ErrorKind::PermissionDenied, "open", at)));
-    assert_eq!(bench.run(first, accepting_sink(&calls)).await.result.unwrap().pending.files, 1);
+    assert_eq!(bench.run(first, without_files(accepting_sink(&calls))).await.result.unwrap().pending.files, 1);
 
-    let mut other = towpath_backend::mock::MockSource::new();
-    other.expect_root().return_const(b"/old".to_vec());
-    other.expect_metadata().withf(towpath_backend::RelPath::is_root).returning(|_| Ok(metadata(Kind::Dir, 0)));
-    other.expect_capabilities().return_const(capabilities());
-    other.expect_locate().return_const(None);
-    other.expect_identity().returning(|| Ok(towpath_backend::Identity::new("an empty mount point")));
-    let refusal = bench.run(other, accepting_sink(&calls)).await.result.unwrap_err();
+    let other = identified_source(|| "an empty mount point", |_| panic!("it is listed"));
+    let refusal = bench.run(other, without_files(accepting_sink(&calls))).await.result.unwrap_err();
     assert!(refusal.is_refusal() && refusal.to_string().contains("--accept-new-tree"), "{refusal}");
 }
 
@@ -210,22 +178,15 @@ async fn a_backlog_is_not_resumed_on_another_tree() {
 async fn an_unreadable_directory_is_reported_and_the_rest_is_copied() {
     let calls = CallLog::default();
     let bench = Bench::new(one_lane());
-    let mut source = towpath_backend::mock::MockSource::new();
-    source.expect_root().return_const(b"/old".to_vec());
-    source.expect_metadata().withf(towpath_backend::RelPath::is_root).returning(|_| Ok(metadata(Kind::Dir, 0)));
-    source.expect_capabilities().return_const(capabilities());
-    source.expect_locate().return_const(None);
-    source.expect_identity().returning(|| Ok(towpath_backend::Identity::new("old")));
-    source.expect_read_dir().returning(|dir, _| {
+    let mut source = listed_source(|dir| {
         if !dir.is_root() {
             return Err(error(ErrorKind::PermissionDenied, "list", dir));
         }
-        let entry = |name: &[u8], kind| towpath_backend::Entry::new(name.to_vec(), metadata(kind, 10));
-        Ok(Box::pin(tokio_stream::iter([Ok(vec![entry(b"a", Kind::File), entry(b"secret", Kind::Dir)])])))
+        page(vec![entry("a", Kind::File, 10), entry("secret", Kind::Dir, 0)])
     });
     let noted = Arc::clone(&calls);
     source.expect_open().returning(move |_, _| Ok(Box::new(sevens(10, &noted))));
-    let mut sink = accepting_sink(&calls);
+    let mut sink = without_files(accepting_sink(&calls));
     sink.expect_create_dir().returning(|_, _| Ok(()));
     sink.expect_metadata().returning(|_| Ok(metadata(Kind::Dir, 0)));
     let ran = bench.run(source, sink).await;

@@ -12,23 +12,14 @@ use towpath_backend::{
 
 use crate::mocks::*;
 
+/// An entry; a file has ten bytes.
 fn entry(name: &[u8], kind: Kind) -> Entry {
-    Entry::new(name.to_vec(), metadata(kind, 10))
-}
-
-fn page(entries: Vec<Entry>) -> Result<EntryStream> {
-    Ok(Box::pin(tokio_stream::iter([Ok(entries)])))
+    crate::mocks::entry(name, kind, 10)
 }
 
 /// A source with this listing, and files of ten sevens.
 fn source(list: impl Fn(&RelPath) -> Result<EntryStream> + Send + 'static) -> MockSource {
-    let mut source = MockSource::new();
-    source.expect_root().return_const(b"/old".to_vec());
-    source.expect_capabilities().return_const(capabilities());
-    source.expect_locate().return_const(None);
-    source.expect_identity().returning(|| Ok(Identity::new("old")));
-    source.expect_metadata().withf(RelPath::is_root).returning(|_| Ok(metadata(Kind::Dir, 0)));
-    source.expect_read_dir().returning(move |dir, _| list(dir));
+    let mut source = listed_source(list);
     source.expect_open().returning(|_, _| Ok(Box::new(sevens(10, &CallLog::default()))));
     source
 }
@@ -70,14 +61,9 @@ async fn rows_below_an_unreadable_directory_stay() {
 #[tokio::test(flavor = "multi_thread")]
 async fn symlinks_of_a_source_without_symlink_support_are_skipped() {
     let bench = Bench::new(Options::default());
-    let list = |_: &RelPath| page(vec![entry(b"link", Kind::Symlink), entry(b"file", Kind::File)]);
-    let mut plain = MockSource::new();
-    plain.expect_capabilities().return_const(Capabilities::PLAIN);
-    plain.expect_root().return_const(b"/old".to_vec());
-    plain.expect_locate().return_const(None);
+    let mut plain = bare_source(metadata(Kind::Dir, 0), Capabilities::PLAIN);
     plain.expect_identity().returning(|| Ok(Identity::new("old")));
-    plain.expect_metadata().returning(|_| Ok(metadata(Kind::Dir, 0)));
-    plain.expect_read_dir().returning(move |dir, _| list(dir));
+    plain.expect_read_dir().returning(|_, _| page(vec![entry(b"link", Kind::Symlink), entry(b"file", Kind::File)]));
     plain.expect_open().returning(|_, _| Ok(Box::new(sevens(10, &CallLog::default()))));
     // Reading the target of the symlink would panic.
     let report = bench.run(plain, sink()).await.result.unwrap();
@@ -142,15 +128,8 @@ async fn a_listing_that_breaks_off_is_an_unreadable_directory() {
 async fn a_source_exchanged_during_the_scan_leaves_no_backlog() {
     let bench = Bench::new(Options::default());
     let asked = AtomicUsize::new(0);
-    let mut source = MockSource::new();
-    source.expect_root().return_const(b"/old".to_vec());
-    source.expect_capabilities().return_const(capabilities());
-    source.expect_locate().return_const(None);
-    source
-        .expect_identity()
-        .returning(move || Ok(Identity::new(if asked.fetch_add(1, SeqCst) == 0 { "old" } else { "another" })));
-    source.expect_metadata().withf(RelPath::is_root).returning(|_| Ok(metadata(Kind::Dir, 0)));
-    source.expect_read_dir().returning(|dir, _| {
+    let identity = move || if asked.fetch_add(1, SeqCst) == 0 { "old" } else { "another" };
+    let source = identified_source(identity, |dir| {
         if dir.is_root() { page(vec![entry(b"dir", Kind::Dir)]) } else { Err(error(ErrorKind::NotFound, "list", dir)) }
     });
     let refusal = bench.run(source, sink()).await.result.unwrap_err();
@@ -175,14 +154,7 @@ async fn a_sink_that_rounds_times_is_in_sync_and_a_second_run_sends_nothing() {
     let coarse = Capabilities { mtime_precision_ns: TWO_SECONDS, ..capabilities() };
     let rounded =
         towpath_backend::Timestamp::from_ns((MTIME.total_ns() - MTIME.total_ns() % i128::from(TWO_SECONDS)) as i64);
-    let mut sink = MockSink::new();
-    sink.expect_root().return_const(b"/new".to_vec());
-    sink.expect_capabilities().return_const(coarse);
-    sink.expect_locate().return_const(None);
-    sink.expect_identity().returning(|| Ok(Identity::new("new")));
-    sink.expect_set_times().returning(|_, _| Ok(()));
-    sink.expect_metadata().withf(RelPath::is_root).returning(|_| Ok(metadata(Kind::Dir, 0)));
-    sink.expect_read_dir().returning(|_, _| page(vec![]));
+    let mut sink = empty_sink_with(coarse);
     sink.expect_flush().returning(|| Ok(()));
     sink.expect_create().returning(move |_, _, _| {
         let mut writer = towpath_backend::mock::MockFileWriter::new();
@@ -198,7 +170,7 @@ async fn a_sink_that_rounds_times_is_in_sync_and_a_second_run_sends_nothing() {
         "rounding is no failure, whatever the window"
     );
 
-    let mut sink = empty_sink_of(coarse);
+    let mut sink = bare_sink(coarse);
     sink.expect_read_dir().returning(move |_, _| {
         let metadata = towpath_backend::Metadata { modified: rounded, ..metadata(Kind::File, 10) };
         page(vec![Entry::new(b"file".to_vec(), metadata)])
@@ -207,17 +179,6 @@ async fn a_sink_that_rounds_times_is_in_sync_and_a_second_run_sends_nothing() {
     bench.options = Options::default();
     let report = bench.run(source(list), sink).await.result.unwrap();
     assert_eq!((report.synced.files, report.all_in_sync()), (0, true));
-}
-
-fn empty_sink_of(capabilities: Capabilities) -> MockSink {
-    let mut sink = MockSink::new();
-    sink.expect_root().return_const(b"/new".to_vec());
-    sink.expect_capabilities().return_const(capabilities);
-    sink.expect_locate().return_const(None);
-    sink.expect_identity().returning(|| Ok(Identity::new("new")));
-    sink.expect_set_times().returning(|_, _| Ok(()));
-    sink.expect_metadata().withf(RelPath::is_root).returning(|_| Ok(metadata(Kind::Dir, 0)));
-    sink
 }
 
 #[test]
@@ -231,7 +192,7 @@ fn deleted_files_are_not_moved_to_a_sink_without_a_place_for_them() {
     let source = MockSource::new();
     let migration = towpath::Migration::builder()
         .source(source)
-        .sink(empty_sink_of(Capabilities::PLAIN))
+        .sink(bare_sink(Capabilities::PLAIN))
         .database("backlog.db")
         .audit_log("audit.jsonl")
         .options(Options::default().mirror(Mirror::default().discard(true)));
@@ -241,11 +202,10 @@ fn deleted_files_are_not_moved_to_a_sink_without_a_place_for_them() {
 
 /// A sink with these rules for names and this listing.
 fn sink_with(names: NameRules, list: impl Fn(&RelPath) -> Result<EntryStream> + Send + 'static) -> MockSink {
-    let mut sink = empty_sink_of(Capabilities { names, symlinks: true, ..Capabilities::PLAIN });
+    let mut sink = bare_sink(Capabilities { names, symlinks: true, ..Capabilities::PLAIN });
     sink.expect_read_dir().returning(move |dir, _| list(dir));
     sink.expect_flush().returning(|| Ok(()));
     sink.expect_create_dir().returning(|_, _| Ok(()));
-    sink.expect_set_times().returning(|_, _| Ok(()));
     sink.expect_metadata().returning(|_| Ok(metadata(Kind::Dir, 0)));
     sink
 }

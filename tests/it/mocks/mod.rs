@@ -47,8 +47,13 @@ pub fn capabilities() -> Capabilities {
     Capabilities { symlinks: true, ..Capabilities::PLAIN }
 }
 
-fn page(entries: Vec<Entry>) -> EntryStream {
-    Box::pin(tokio_stream::iter([Ok(entries)]))
+/// A listing of these entries, on one page.
+pub fn page(entries: Vec<Entry>) -> towpath_backend::Result<EntryStream> {
+    Ok(Box::pin(tokio_stream::iter([Ok(entries)])))
+}
+
+pub fn entry(name: impl AsRef<[u8]>, kind: Kind, size_bytes: usize) -> Entry {
+    Entry::new(name.as_ref().to_vec(), metadata(kind, size_bytes))
 }
 
 /// The calls of both mocked trees, in order.
@@ -58,19 +63,38 @@ pub fn note(calls: &CallLog, text: impl Into<String>) {
     calls.lock().unwrap().push(text.into());
 }
 
-/// A source with these files in its root, without an expectation for `open`.
-pub fn listing(files: &[(&str, usize)]) -> MockSource {
+/// A source without expectations for its identity, listing and files.
+pub fn bare_source(root: Metadata, capabilities: Capabilities) -> MockSource {
     let mut source = MockSource::new();
     source.expect_root().return_const(b"/old".to_vec());
-    source.expect_capabilities().return_const(capabilities());
+    source.expect_capabilities().return_const(capabilities);
     source.expect_locate().return_const(None);
-    source.expect_identity().returning(|| Ok(Identity::new("old")));
-    source.expect_metadata().withf(RelPath::is_root).returning(|_| Ok(metadata(Kind::Dir, 0)));
+    source.expect_metadata().withf(RelPath::is_root).returning(move |_| Ok(root));
+    source
+}
+
+/// A source with this identity at each check, and this listing.
+pub fn identified_source(
+    identity: impl Fn() -> &'static str + Send + 'static,
+    list: impl Fn(&RelPath) -> towpath_backend::Result<EntryStream> + Send + 'static,
+) -> MockSource {
+    let mut source = bare_source(metadata(Kind::Dir, 0), capabilities());
+    source.expect_identity().returning(move || Ok(Identity::new(identity())));
+    source.expect_read_dir().returning(move |dir, _| list(dir));
+    source
+}
+
+/// A source with this listing, without an expectation for `open`.
+pub fn listed_source(list: impl Fn(&RelPath) -> towpath_backend::Result<EntryStream> + Send + 'static) -> MockSource {
+    identified_source(|| "old", list)
+}
+
+/// A source with these files in its root, without an expectation for `open`.
+pub fn listing(files: &[(&str, usize)]) -> MockSource {
+    let entries: Vec<_> = files.iter().map(|(name, size)| entry(name, Kind::File, *size)).collect();
+    let mut source = listed_source(move |_| page(entries.clone()));
     // After a failed read the engine stats the file, which fails too.
     source.expect_metadata().returning(|at| Err(error(ErrorKind::PermissionDenied, "stat", at)));
-    let entries: Vec<_> =
-        files.iter().map(|(name, size)| Entry::new(name.as_bytes().to_vec(), metadata(Kind::File, *size))).collect();
-    source.expect_read_dir().returning(move |_, _| Ok(page(entries.clone())));
     source
 }
 
@@ -116,6 +140,13 @@ pub fn empty_sink() -> MockSink {
 
 /// Like [`empty_sink`], with these capabilities.
 pub fn empty_sink_with(capabilities: Capabilities) -> MockSink {
+    let mut sink = bare_sink(capabilities);
+    sink.expect_read_dir().returning(|_, _| page(Vec::new()));
+    sink
+}
+
+/// A sink without expectations for its listing and files.
+pub fn bare_sink(capabilities: Capabilities) -> MockSink {
     let mut sink = MockSink::new();
     sink.expect_root().return_const(b"/new".to_vec());
     sink.expect_capabilities().return_const(capabilities);
@@ -123,7 +154,6 @@ pub fn empty_sink_with(capabilities: Capabilities) -> MockSink {
     sink.expect_identity().returning(|| Ok(Identity::new("new")));
     sink.expect_set_times().returning(|_, _| Ok(()));
     sink.expect_metadata().withf(RelPath::is_root).returning(|_| Ok(metadata(Kind::Dir, 0)));
-    sink.expect_read_dir().returning(|_, _| Ok(page(Vec::new())));
     sink
 }
 

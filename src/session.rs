@@ -176,7 +176,11 @@ impl Session {
 
     /// The error that ends the run, if `error` means that the sink accepts no more data at all.
     pub(crate) fn fatal_at_sink(&self, error: &Arc<BackendError>) -> Option<Error> {
-        matches!(error.kind(), ErrorKind::NoSpace | ErrorKind::ReadOnly)
-            .then(|| Error::tree(Side::Sink, self.sink.root(), TreeFailure::Full, Arc::clone(error)))
+        ends_run(error).then(|| Error::tree(Side::Sink, self.sink.root(), TreeFailure::Full, Arc::clone(error)))
     }
+}
+
+/// Whether an error of the sink says that it takes nothing more from anyone.
+pub(crate) fn ends_run(error: &BackendError) -> bool {
+    matches!(error.kind(), ErrorKind::NoSpace | ErrorKind::ReadOnly)
 }

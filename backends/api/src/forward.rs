@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use crate::{
     Attributes, Capabilities, EntryStream, Error, FileReader, FileWriter, Hints, Identity, Metadata, ReadOptions,
-    RelPath, Result, Sink, Source, Times, Tree, WholeFile, WriteOptions, Xattr,
+    RelPath, Result, Sink, Source, Times, Tree, WaitObserver, WholeFile, WriteOptions, Xattr,
 };
 
 macro_rules! forward {
@@ -33,6 +33,14 @@ macro_rules! forward {
 
                 fn locate(&self, local: &Path) -> Option<RelPath> {
                     (**self).locate(local)
+                }
+
+                fn observe_waits(&self, observer: Arc<dyn WaitObserver>) {
+                    (**self).observe_waits(observer);
+                }
+
+                fn stop_waiting(&self) {
+                    (**self).stop_waiting();
                 }
 
                 async fn identity(&self) -> Result<Identity> {

@@ -33,6 +33,7 @@ pub mod registry;
 mod sink;
 mod source;
 mod tree;
+mod waiting;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -51,6 +52,7 @@ pub use path::{InvalidPath, RelPath};
 pub use sink::{FileWriter, Sink};
 pub use source::{FileReader, Source, WholeFile};
 pub use tree::{Capabilities, EntryStream, Hints, Tree};
+pub use waiting::{WaitObserver, WaitReason};
 
 // Re-exported so that a backend's crate writes `#[towpath_backend::async_trait]`
 // and takes its blocks' type from here, with the versions that fit.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_core::Stream;
@@ -13,6 +14,7 @@ use crate::metadata::Metadata;
 use crate::names::NameRules;
 use crate::pacing::ReadOptions;
 use crate::path::RelPath;
+use crate::waiting::WaitObserver;
 
 /// A listing in progress: pages of entries, in no order, ending after the first error.
 ///
@@ -112,6 +114,18 @@ pub trait Tree: Send + Sync {
         let _ = local;
         None
     }
+
+    /// Reports to `observer`, from now on, when requests wait for the storage. A tree that is observed may wait for minutes
+    /// where it would otherwise fail: somebody knows why, and can call [`Self::stop_waiting`].
+    ///
+    /// By default nothing is reported: the tree does not wait by itself.
+    fn observe_waits(&self, observer: Arc<dyn WaitObserver>) {
+        let _ = observer;
+    }
+
+    /// Ends all waiting, as the migration stops: what waits fails now, and nothing waits any more until the tree is
+    /// observed again.
+    fn stop_waiting(&self) {}
 
     /// Which tree this is. Never cached: each call checks the storage.
     ///

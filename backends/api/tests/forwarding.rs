@@ -13,13 +13,21 @@ use std::sync::{Arc, Mutex};
 use towpath_backend::layer::{Fault, Faults, Metrics, Operation, Prefix, Rate, ReadOnly, Retry, RetryPolicy};
 use towpath_backend::{
     Attributes, Bytes, Capabilities, EntryStream, Error, ErrorKind, FileReader, FileWriter, Hints, Identity, Kind,
-    Metadata, Pacing, ReadOptions, RelPath, Result, Sink, Source, Times, Timestamp, Tree, WholeFile, WriteOptions,
-    Xattr, async_trait,
+    Metadata, Pacing, ReadOptions, RelPath, Result, Sink, Source, Times, Timestamp, Tree, WaitObserver, WaitReason,
+    WholeFile, WriteOptions, Xattr, async_trait,
 };
 
 /// Records which methods are called.
 #[derive(Clone, Default)]
 struct Recording(Arc<Mutex<BTreeSet<&'static str>>>);
+
+struct Deaf;
+
+impl WaitObserver for Deaf {
+    fn waiting(&self, _: WaitReason, _: &str) {}
+
+    fn resumed(&self) {}
+}
 
 impl Recording {
     fn called(&self, name: &'static str) {
@@ -71,6 +79,14 @@ impl Tree for Recording {
     fn locate(&self, _: &Path) -> Option<RelPath> {
         self.called("locate");
         None
+    }
+
+    fn observe_waits(&self, _: Arc<dyn WaitObserver>) {
+        self.called("observe_waits");
+    }
+
+    fn stop_waiting(&self) {
+        self.called("stop_waiting");
     }
 
     async fn identity(&self) -> Result<Identity> {
@@ -237,6 +253,8 @@ async fn read_everything(tree: &impl Source) {
     assert_eq!(tree.capabilities(), Capabilities::PLAIN);
     assert_eq!(tree.hints(), Hints::DEFAULT);
     assert_eq!(tree.locate(Path::new("/local")), None);
+    tree.observe_waits(Arc::new(Deaf));
+    tree.stop_waiting();
     tree.identity().await.unwrap();
     tree.round_trip().await.unwrap();
     assert!(tree.read_dir(&path, &read_options()).await.is_err());
@@ -279,7 +297,7 @@ async fn write_everything(tree: &impl Sink) -> Vec<Result<()>> {
 /// All methods of all traits, called directly.
 async fn everything() -> BTreeSet<&'static str> {
     let names: BTreeSet<_> = called_through(|tree| tree).await;
-    assert_eq!(names.len(), 33, "{names:?}");
+    assert_eq!(names.len(), 35, "{names:?}");
     names
 }
 

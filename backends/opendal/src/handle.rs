@@ -9,6 +9,7 @@ use towpath_backend::{ByteSet, Hints, Identity, Kind, Metadata, Pacing, Timestam
 
 use crate::http::Outgoing;
 use crate::names::Keys;
+use crate::patience::Patience;
 use crate::stubs::is_stub;
 use crate::{http, mtime, multipart, raw_keys};
 
@@ -49,6 +50,7 @@ struct Shared {
     lanes: usize,
     /// The settings of the HTTP client, if it is ours.
     outgoing: Option<Outgoing>,
+    patience: Arc<Patience>,
 }
 
 impl OpendalTree {
@@ -77,6 +79,7 @@ impl OpendalTree {
             rejected: ByteSet::EMPTY,
             lanes: Hints::DEFAULT.lanes,
             outgoing: None,
+            patience: Arc::default(),
         };
         Self { operator, shared: Arc::new(shared) }
     }
@@ -105,6 +108,15 @@ impl OpendalTree {
         self.with(|shared| shared.once = Some(once))
     }
 
+    /// Reports waiting as this says, and sends through its gate once it is [paced](Self::paced).
+    pub(crate) fn with_patience(self, patience: Arc<Patience>) -> Self {
+        self.with(|shared| shared.patience = patience)
+    }
+
+    pub(crate) fn patience(&self) -> &Patience {
+        &self.shared.patience
+    }
+
     /// Rejects names with these bytes too: the service would change them.
     #[must_use]
     pub fn without_names_of(self, rejected: ByteSet) -> Self {
@@ -129,7 +141,7 @@ impl OpendalTree {
     /// not used any more; its layers are.
     #[must_use]
     pub fn paced(self) -> Self {
-        let outgoing = Outgoing::default();
+        let outgoing = Outgoing { gate: Arc::clone(&self.shared.patience.gate), ..Outgoing::default() };
         let client = http::client(outgoing.clone());
         let client = if self.has_directories() { client } else { raw_keys::visible(client) };
         let context = self.operator.base_context().with_http_transport(client);

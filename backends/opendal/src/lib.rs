@@ -40,6 +40,7 @@ mod markers;
 mod mtime;
 mod multipart;
 mod names;
+mod patience;
 mod raw_keys;
 #[cfg_attr(not(feature = "all-backends"), allow(dead_code, unused_imports, reason = "each service uses some of it"))]
 pub mod services;

@@ -41,15 +41,20 @@ impl Streams {
     pub(crate) fn take(&self, content: &Buffer) -> Result<Option<Content>> {
         match self.lock().get_mut(&address(&content.current())) {
             None => Ok(None),
-            Some(offered) => offered.take().map(Some).ok_or_else(|| {
-                Error::new(ErrorKind::Unexpected, "the server did not take it, and a stream is not sent twice")
-            }),
+            Some(offered) => offered.take().map(Some).ok_or_else(|| Error::new(ErrorKind::Unexpected, SENT_TWICE)),
         }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<usize, Option<Content>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+const SENT_TWICE: &str = "the server did not take it, and a stream is not sent twice";
+
+/// Whether this says only that a stream was sent before.
+pub(crate) fn is_sent_twice(error: &Error) -> bool {
+    error.message() == SENT_TWICE
 }
 
 fn address(bytes: &Bytes) -> usize {

@@ -1,8 +1,10 @@
 //! What source and sink have in common: identity, capabilities, listings and metadata.
 
+use std::sync::Arc;
+
 use towpath_backend::{
     Capabilities, EntryStream, Error, ErrorKind, Hints, Identity, Kind, Metadata, ReadOptions, RelPath, Result,
-    Timestamp, Tree, async_trait,
+    Timestamp, Tree, WaitObserver, async_trait,
 };
 
 use crate::handle::OpendalTree;
@@ -30,6 +32,14 @@ impl Tree for OpendalTree {
 
     fn hints(&self) -> Hints {
         Hints { lanes: self.lanes(), ..Hints::DEFAULT }
+    }
+
+    fn observe_waits(&self, observer: Arc<dyn WaitObserver>) {
+        self.patience().observe(observer);
+    }
+
+    fn stop_waiting(&self) {
+        self.patience().stop();
     }
 
     /// Checks that the storage answers: a missing bucket is not an empty one.

@@ -146,13 +146,18 @@ impl Committer {
     }
 }
 
-/// A batch: `first` and the results that follow within [`BATCH_TIME`].
+/// A batch: `first` and the results that follow within [`BATCH_TIME`]. A result that ends the run also ends the batch:
+/// until it is committed, the lanes go on.
 async fn fill(first: FinishedTask, results: &mut mpsc::Receiver<FinishedTask>) -> Vec<FinishedTask> {
     let deadline = Instant::now() + BATCH_TIME;
+    let mut is_last = first.result.is_fatal();
     let mut batch = vec![first];
-    while batch.len() < BATCH_FILES {
+    while batch.len() < BATCH_FILES && !is_last {
         match timeout_at(deadline, results.recv()).await {
-            Ok(Some(finished)) => batch.push(finished),
+            Ok(Some(finished)) => {
+                is_last = finished.result.is_fatal();
+                batch.push(finished);
+            }
             Ok(None) | Err(_) => break,
         }
     }

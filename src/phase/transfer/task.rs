@@ -11,6 +11,7 @@ use crate::conflict::Conflict;
 use crate::event::Side;
 use crate::journal::{FileKey, Kept, Pending, Replaced, Work};
 use crate::progress::{FileProgress, Progress};
+use crate::session::ends_run;
 
 /// A file to be sent.
 #[derive(Debug)]
@@ -166,6 +167,11 @@ pub(crate) struct Failure {
 }
 
 impl TransferResult {
+    /// Whether it ends the run: the sink takes nothing more from anyone.
+    pub(crate) fn is_fatal(&self) -> bool {
+        matches!(self, Self::Failed(failure) if failure.side == Side::Sink && ends_run(&failure.error))
+    }
+
     /// The sink failed.
     pub(crate) fn sink_failed(error: Error) -> Self {
         Self::Failed(Failure { side: Side::Sink, error: Arc::new(error) })

@@ -13,7 +13,7 @@ use super::hook::{Hook, around, none};
 use super::operation::{Call, Operation};
 use crate::{
     Attributes, Capabilities, EntryStream, Error, FileReader, FileWriter, Hints, Identity, Metadata, ReadOptions,
-    RelPath, Result, Sink, Source, Times, Tree, WholeFile, WriteOptions, Xattr,
+    RelPath, Result, Sink, Source, Times, Tree, WaitObserver, WholeFile, WriteOptions, Xattr,
 };
 
 /// A tree with a hook around each of its calls.
@@ -73,6 +73,14 @@ impl<T: Tree, H: Hook> Tree for Hooked<T, H> {
 
     fn locate(&self, local: &Path) -> Option<RelPath> {
         self.inner.locate(local)
+    }
+
+    fn observe_waits(&self, observer: Arc<dyn WaitObserver>) {
+        self.inner.observe_waits(observer);
+    }
+
+    fn stop_waiting(&self) {
+        self.inner.stop_waiting();
     }
 
     async fn identity(&self) -> Result<Identity> {

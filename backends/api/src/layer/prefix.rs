@@ -4,6 +4,7 @@ mod files;
 mod from_below;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use self::files::{PrefixedPages, PrefixedReader, PrefixedWriter};
 use self::from_below::from_below;
 use crate::{
     Attributes, Capabilities, EntryStream, Error, ErrorKind, FileReader, FileWriter, Hints, Identity, Kind, Metadata,
-    ReadOptions, RelPath, Result, Sink, Source, Times, Tree, WholeFile, WriteOptions, Xattr,
+    ReadOptions, RelPath, Result, Sink, Source, Times, Tree, WaitObserver, WholeFile, WriteOptions, Xattr,
 };
 
 /// A directory of a tree, presented as a tree: paths, also those in errors, are relative to the directory.
@@ -67,6 +68,14 @@ impl<T: Tree> Tree for Prefix<T> {
 
     fn locate(&self, local: &Path) -> Option<RelPath> {
         self.inner.locate(local)?.below(&self.dir)
+    }
+
+    fn observe_waits(&self, observer: Arc<dyn WaitObserver>) {
+        self.inner.observe_waits(observer);
+    }
+
+    fn stop_waiting(&self) {
+        self.inner.stop_waiting();
     }
 
     async fn identity(&self) -> Result<Identity> {

@@ -17,7 +17,7 @@ pub use self::policy::RetryPolicy;
 use self::reader::RetryReader;
 use crate::{
     Attributes, Capabilities, EntryStream, Error, FileReader, FileWriter, Hints, Identity, Metadata, ReadOptions,
-    RelPath, Result, Sink, Source, Times, Tree, WholeFile, WriteOptions, Xattr,
+    RelPath, Result, Sink, Source, Times, Tree, WaitObserver, WholeFile, WriteOptions, Xattr,
 };
 
 /// A tree that retries calls that fail temporarily ([`Error::is_temporary`]).
@@ -67,6 +67,14 @@ impl<T: Tree> Tree for Retry<T> {
 
     fn locate(&self, local: &Path) -> Option<RelPath> {
         self.inner.locate(local)
+    }
+
+    fn observe_waits(&self, observer: Arc<dyn WaitObserver>) {
+        self.inner.observe_waits(observer);
+    }
+
+    fn stop_waiting(&self) {
+        self.inner.stop_waiting();
     }
 
     async fn identity(&self) -> Result<Identity> {

@@ -1,21 +1,18 @@
-//! The operator of a service: its timeouts and retries, and the tree over it.
+//! The operator of a service: its timeouts and attempts, and the tree over it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use opendal::layers::{RetryLayer, TimeoutLayer};
+use opendal::layers::TimeoutLayer;
 use opendal::{Builder, Operator};
 use towpath_backend::registry::{OpenError, Settings, Url};
 
 use crate::error;
 use crate::handle::OpendalTree;
-use crate::http::STALL_TIMEOUT;
+use crate::patience::{Patience, PatientLayer};
 
-/// Attempts to send one request, the first included: one dropped connection must not cost a multipart part of a large
-/// object. After a longer failure the whole file is sent again.
-const ATTEMPTS: usize = 4;
-/// How long a multipart part, or a whole file, may be in flight: under a low limit it takes long,
-/// and the client sees it move.
-const TRANSFER_TIMEOUT: Duration = Duration::from_secs(366 * 24 * 3600);
+/// Longer than any request.
+const NO_TIMEOUT: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// Sets an option that may not be given.
 pub(super) fn with<B>(builder: B, value: Option<&str>, set: impl FnOnce(B, &str) -> B) -> B {
@@ -43,10 +40,11 @@ pub(super) fn tree(
     endpoint: Option<&str>,
     mtimes: bool,
 ) -> Result<OpendalTree, OpenError> {
-    tree_within(TRANSFER_TIMEOUT, url, builder, endpoint, mtimes)
+    // The client has timeouts of its own, and waits longer for a service that asks for it.
+    tree_within(NO_TIMEOUT, url, builder, endpoint, mtimes)
 }
 
-/// The tree that `builder` reaches, where a piece of content takes at most `timeout`.
+/// The tree that `builder` reaches, where a request takes at most `timeout`.
 pub(super) fn tree_within(
     timeout: Duration,
     url: &Url,
@@ -55,9 +53,10 @@ pub(super) fn tree_within(
     mtimes: bool,
 ) -> Result<OpendalTree, OpenError> {
     let operator = Operator::new(builder).map_err(|problem| failed(url, &problem))?;
-    let once = operator.layer(TimeoutLayer::new().with_timeout(STALL_TIMEOUT).with_io_timeout(timeout));
-    let operator = once.clone().layer(RetryLayer::new().with_max_times(ATTEMPTS - 1).with_jitter());
-    let tree = OpendalTree::new(operator, url.to_string()).trying_once_by(once).paced();
+    let once = operator.layer(TimeoutLayer::new().with_timeout(timeout).with_io_timeout(timeout));
+    let patience = Arc::new(Patience::default());
+    let operator = once.clone().layer(PatientLayer(Arc::clone(&patience)));
+    let tree = OpendalTree::new(operator, url.to_string()).trying_once_by(once).with_patience(patience).paced();
     // A bucket of the same name on another server is another one.
     let tree = tree.with_identity(format!("{url} at {}", endpoint.unwrap_or("the service")));
     Ok(if mtimes { tree } else { tree.without_mtimes() })

@@ -16,9 +16,15 @@ mod empty_directories;
 #[cfg(feature = "all-backends")]
 mod fake;
 #[cfg(feature = "all-backends")]
+mod faulty;
+#[cfg(feature = "all-backends")]
 mod links_on_servers;
+#[cfg(feature = "all-backends")]
+mod lost_answers;
 mod memory;
 #[cfg(feature = "all-backends")]
 mod migrations;
 #[cfg(feature = "all-backends")]
 mod odd_keys;
+#[cfg(feature = "all-backends")]
+mod throttling;

@@ -10,6 +10,7 @@
 #   --towpath FILE         uses an existing program instead of building it
 #   --no-peers             runs only towpath
 #   --tolerant             missed bounds on speed, and labs that cannot be set up, are reported but are no failure
+#   --within SECONDS       labs that have not ended by then are stopped, and reported as skipped
 #   --jobs NUMBER          labs at a time (default: one per processor); simulated time does not depend on it
 #   --keep                 keeps the folder with the console and records of each lab
 #
@@ -19,7 +20,7 @@ set -eu
 here=$(dirname "$(readlink -f "$0")")
 root=$(readlink -f "$here/../..")
 results=${NETLAB_RESULTS:-$root/target/netlab}
-short='' chosen='' mount_options='' towpath='' keep='' no_peers='' tolerant='' mtu='' jobs=$(nproc)
+short='' chosen='' mount_options='' towpath='' keep='' no_peers='' tolerant='' mtu='' within='' jobs=$(nproc)
 
 usage() {
     sed -n '2,/^set -eu/{/^set -eu/d;s/^# \{0,1\}//;p}' "$0"
@@ -34,6 +35,7 @@ while [ $# -gt 0 ]; do
     --protocols) chosen=${2?} && shift ;;
     --mount-options) mount_options=${2?} && shift ;;
     --jobs) jobs=${2?} && shift ;;
+    --within) within=${2?} && shift ;;
     --mtu) mtu=${2?} && shift ;;
     --towpath) towpath=$(readlink -f "${2?}") && shift ;;
     -h | --help) usage 0 ;;
@@ -119,8 +121,17 @@ protocols_of() { # NAME
     fi
 }
 
+left_for() { # NAME: the seconds that its lab may take from now on
+    local longest
+    longest=$(setting "$1" timeout 2400)
+    if [ -n "$within" ] && [ $((within - SECONDS)) -lt "$longest" ]; then
+        longest=$((within > SECONDS ? within - SECONDS : 0))
+    fi
+    echo "$longest"
+}
+
 run_lab() { # NAME PROTOCOL
-    local name=$1 source=${2%:*} dest=${2#*:} job lacking
+    local name=$1 source=${2%:*} dest=${2#*:} job lacking left
     job=$work/$name-${2/:/-}
     mkdir "$job"
     printf '{"type": "lab", "scenario": "%s", "protocol": "%s", "rate": "%s", "delay": "%s", "mtu": %s}\n' \
@@ -143,8 +154,10 @@ run_lab() { # NAME PROTOCOL
     echo "$name over $2"
     # Setting up a lab reads the host's files; if these are read very slowly, protocols time out: then try again.
     for attempt in 1 2 3; do
+        status=125 left=$(left_for "$name")
+        [ "$left" -gt 0 ] || break
         status=0
-        "$here/lab/start.sh" "$job" "$(setting "$name" timeout 2400)" "$(setting "$name" memory 3G)" "$kernel" "$work/first.cpio" \
+        "$here/lab/start.sh" "$job" "$left" "$(setting "$name" memory 3G)" "$kernel" "$work/first.cpio" \
             "$(setting "$name" instructions_per_ns 4)" > >(sed -u "s/^/$name over $2: /") &
         lab=$!
         wait "$lab" || status=$?
@@ -152,7 +165,12 @@ run_lab() { # NAME PROTOCOL
         [ "$status" -eq 125 ] && [ -s "$job/status" ] && [ "$attempt" -lt 3 ] || break
         rm -f "$job/status"
     done
-    if [ "$status" -eq 125 ] && [ -s "$job/status" ] && [ -n "$tolerant" ]; then
+    if [ "$status" -eq 125 ] && [ "$(left_for "$name")" -eq 0 ]; then
+        # Without a line that it had begun to write.
+        sed -i '${/}$/!d}' "$job/records"
+        echo "SKIPPED: $name over $2 did not end within the $within s for all labs"
+        printf '{"type": "skip", "what": "all", "why": "did not end within the %s s for all labs"}\n' "$within" >>"$job/records"
+    elif [ "$status" -eq 125 ] && [ -s "$job/status" ] && [ -n "$tolerant" ]; then
         echo "SKIPPED: $name over $2 could not be set up on this machine in $attempt attempts"
         printf '{"type": "skip", "what": "all", "why": "could not be set up in %s attempts"}\n' "$attempt" >>"$job/records"
     elif [ "$status" -ne 0 ]; then

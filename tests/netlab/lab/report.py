@@ -179,6 +179,9 @@ def main():
     wrong = [record for lab in labs for record in lab["records"]
              if record["type"] == "failure" or (record["type"] == "check" and not record["holds"])]
     checks = sum(record["type"] == "check" for lab in labs for record in lab["records"])
+    incomplete = sum(any(record["type"] == "failure" or (record["type"] == "skip" and record["what"] == "all")
+                         for record in lab["records"]) for lab in labs)
+    print(f"{len(labs) - incomplete} of {len(labs)} labs complete")
     print(f"{checks} bounds checked, {len(wrong)} missed or failed; see {folder}/results.md")
     if tolerant:
         late = [record for record in wrong if is_of_speed(record)]

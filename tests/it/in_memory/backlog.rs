@@ -1,7 +1,7 @@
 //! Resuming the backlog of an earlier run, and when a run scans.
 
 use towpath::{
-    AfterBacklog, BacklogOrigin, CancellationToken, Error, Event, MaxDelete, Mirror, RunOutcome, ScanReason,
+    AfterBacklog, BacklogOrigin, CancellationToken, Error, Event, MaxDelete, Mirror, NoBacklog, RunOutcome, ScanReason,
 };
 use towpath_backend::ErrorKind;
 use towpath_backend::layer::{Fault, Faults, Operation, Rule};

@@ -1,7 +1,7 @@
-//! Conflicting entries at the sink: what has the name that a file, link or directory of the source needs.
+//! Conflicting entries at the sink: entries whose name a file, link or directory of the source needs.
 //!
-//! An entry of another kind is replaced just as the old content of a file is: the sink is to have what the source
-//! has now. A directory is removed only if it is empty. What is neither file, link nor directory stays.
+//! An entry of another kind is replaced, just as the old content of a file is. A directory is removed only if it is
+//! empty. Special files stay.
 
 use towpath_backend::{Error as BackendError, ErrorKind, Kind, Metadata, RelPath};
 
@@ -33,8 +33,8 @@ impl From<Conflict> for BackendError {
 
 type Result<T> = std::result::Result<T, Conflict>;
 
-/// Resolves what made the creation of a file or link (`kind`) at `path` fail with `error`: creates the
-/// directories above it that are missing, and removes a conflicting entry. If nothing can be done, the error stays.
+/// Resolves the conflict that made the creation of a file or link (`kind`) at `path` fail with `error`: creates missing
+/// parent directories, and removes a conflicting entry. Returns the error if it is not a conflict.
 pub(crate) async fn resolve(session: &Session, path: &RelPath, kind: Kind, error: BackendError) -> Result<()> {
     match error.kind() {
         ErrorKind::NotFound => create_parents(session, path).await,
@@ -44,7 +44,7 @@ pub(crate) async fn resolve(session: &Session, path: &RelPath, kind: Kind, error
                 // An entry of the same kind is replaced, not deleted.
                 Ok(found) if found.kind == kind => Ok(session.sink.remove_file(path).await?),
                 Ok(found) => remove(session, path, &found, error).await,
-                // Something above it is no directory.
+                // A component above it is not a directory.
                 Err(_) => {
                     drop(locked);
                     create_parents(session, path).await
@@ -76,12 +76,12 @@ async fn create_parents(session: &Session, path: &RelPath) -> Result<()> {
     }
 }
 
-/// No path has more components than this. Should the sink say "not found" without end, the climb ends here.
+/// No path has more components than this. Ends the climb if the sink answers "not found" for every directory.
 const MAX_DEPTH: usize = 100_000;
 
 /// Creates `dir` and all directories above it that are missing, and removes conflicting entries.
 pub(crate) async fn create_dirs(session: &Session, dir: &RelPath) -> Result<()> {
-    // Upwards to one that is there, then down again.
+    // Climb to an existing directory, then create those below it.
     let mut missing = vec![dir.clone()];
     while let Some(path) = missing.last() {
         if path.is_root() {
@@ -132,7 +132,7 @@ async fn replace_by_dir(session: &Session, path: &RelPath, error: BackendError) 
     }
 }
 
-/// Removes the entry at `path`, if it may be removed.
+/// Removes the entry at `path`, unless it is a special file or a directory with content.
 async fn remove(session: &Session, path: &RelPath, found: &Metadata, error: BackendError) -> Result<()> {
     if found.kind == Kind::Other {
         return Err(error.into());

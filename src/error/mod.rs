@@ -26,7 +26,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// Why a migration could not run, or had to stop before its end.
 ///
-/// Failures of single files are not here: those are [`crate::Event::Failed`], and the run goes on.
+/// Failures of single files are not errors of the run, which continues: see [`crate::Event::Failed`].
 #[derive(Debug, ThisError)]
 #[non_exhaustive]
 pub enum Error {

@@ -58,7 +58,7 @@ pub enum UsageError {
     /// Files cannot be replaced atomically at this sink.
     #[error("the destination cannot rename in one step, so files cannot be replaced atomically")]
     NoAtomicRename,
-    /// Deleted files are to be moved, and the sink has no place for them.
+    /// Deleted files are to be moved to the trash, and the sink has none.
     #[error("the destination has no trash that deleted files could be moved to")]
     NoTrash,
     /// The sink is the source under another name (bind mount, bindfs, another server).

@@ -47,7 +47,7 @@ pub enum Event {
         source: Counts,
         /// What the sink holds.
         sink: Counts,
-        /// What is to be sent.
+        /// The files to be sent.
         pending: Totals,
     },
     /// All pending files that the sink has under the same name and size differ from it by less than a second in
@@ -70,7 +70,7 @@ pub enum Event {
     },
     /// The backlog of an earlier run is sent without a scan.
     Resuming {
-        /// What is to be sent.
+        /// The files to be sent.
         pending: Totals,
         /// How that run ended.
         origin: BacklogOrigin,

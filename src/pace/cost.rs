@@ -30,7 +30,7 @@ pub(super) const REQUESTS_PER_FILE: u64 = 9;
 /// How much more than the limit the link may carry before the excess counts.
 const ALLOWED: f64 = 1.085;
 
-/// What lies between a tree and this machine.
+/// The link between a tree and this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Link {
     /// No network: only the content counts.

@@ -12,9 +12,8 @@ use super::cost::Link;
 use super::rate::Rate;
 use crate::event::Side;
 
-/// How often the bucket is refilled. Its timer loses up to 1 ms at each refill
-/// (it counts in whole milliseconds), so that the rate it lets through lies
-/// within 1 % below the one it was given.
+/// How often the bucket is refilled. Its timer loses up to 1 ms at each refill (it counts in whole milliseconds), so
+/// that it lets through up to 1 % less than the given rate.
 const REFILL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The spacing aims at this share of the limit, so that the jitter of timers and threads, and a step at the end of a

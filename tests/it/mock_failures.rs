@@ -139,7 +139,7 @@ async fn a_file_with_another_size_at_the_sink_fails() {
         Some(writer)
     };
     let (bench, ran) = with_one_bad(good_reader, writer).await;
-    assert_only_bad_failed(&bench, &ran, "the destination says 1 bytes");
+    assert_only_bad_failed(&bench, &ran, "the destination reports 1 bytes");
 }
 
 #[tokio::test(flavor = "multi_thread")]

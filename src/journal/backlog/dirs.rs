@@ -1,4 +1,4 @@
-//! Directories that are to be created or finalized.
+//! Directories that are pending: to be created or finalized.
 
 use rusqlite::params;
 use towpath_backend::{Attributes, RelPath, Times};
@@ -25,7 +25,7 @@ pub(crate) struct PendingDir {
     pub(crate) kept: Kept,
 }
 
-/// What is to be done for a directory.
+/// The work of a pending directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DirWork {
     /// Create it.

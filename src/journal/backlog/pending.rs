@@ -38,7 +38,7 @@ pub(crate) struct Pending {
     pub(crate) metadata: Metadata,
     /// The checksum recorded for exactly this content, and its algorithm.
     pub(crate) recorded: Option<(String, String)>,
-    /// The name in sync that it is to become another name of.
+    /// The name in sync that it becomes another name of.
     pub(crate) name_of: Option<RelPath>,
     /// What the scan found under its name at the sink.
     pub(crate) replaces: Replaced,

@@ -48,14 +48,14 @@ impl From<EntryKind> for Kind {
     }
 }
 
-/// What is to be done for a pending row.
+/// The work of a pending row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
-    /// Its content is to be sent.
+    /// Its content is sent.
     Content,
     /// It is another name of a file that is sent once.
     Name,
-    /// Content and times match; permissions or owner are to be applied.
+    /// Content and times match; only permissions or owner are applied.
     Attributes,
 }
 

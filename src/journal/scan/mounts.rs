@@ -73,8 +73,8 @@ impl Db {
         )
     }
 
-    /// Whether the file system at a directory changed since it was last seen: a mount point is none any more, or has
-    /// another file system mounted; or a file system is now mounted over a directory that had files.
+    /// Whether the file system at a directory changed since it was last seen: nothing, or another file system, is
+    /// mounted at a former mount point; or a file system is mounted over a directory that had files.
     pub(in crate::journal) fn is_another_file_system(
         &self,
         path: &RelPath,

@@ -1,4 +1,4 @@
-//! What becomes of a name that a walker lists.
+//! Decides how a listed name is handled.
 
 use std::sync::Arc;
 
@@ -17,14 +17,14 @@ use crate::options::{Links, Specials};
 use crate::partial::TemporaryFile;
 use crate::reporter::Record;
 
-/// What one walker could not take.
+/// The entries that one walker skipped.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Missed {
     pub(super) skipped: u64,
 }
 
 impl Walk {
-    /// What becomes of a name; `None` if it is treated as missing.
+    /// How a name is handled; `None` if it is treated as missing.
     pub(super) async fn decide(
         &self,
         dir: &WalkDir,
@@ -65,8 +65,8 @@ impl Walk {
         Ok(Some(Listed { name, metadata, role }))
     }
 
-    /// What becomes of a name of the source that no rule excludes by itself; `None` if it is treated as missing. If
-    /// it is a link that is followed, `metadata` become those of its target.
+    /// How a name of the source is handled that no rule excludes; `None` if it is treated as missing. If it is a link
+    /// that is followed, `metadata` become those of its target.
     async fn decide_in_source(
         &self,
         dir: &WalkDir,
@@ -80,7 +80,7 @@ impl Walk {
         };
         if metadata.kind == Kind::Symlink {
             role = self.decide_link(dir, path, metadata, role, missed).await?;
-            // Only now is it known whether a directory comes in the link's place.
+            // Only now is it known whether a directory replaces the link.
             if role != Role::NotCopied && self.is_excluded(path, metadata.kind) {
                 return Ok(None);
             }
@@ -102,13 +102,13 @@ impl Walk {
             return Ok(Some(Role::NotCopied));
         }
         if matches!(role, Role::ReadAt(_)) {
-            // A file of its own in the link's place.
+            // The target is copied as a separate file.
             metadata.names = 1;
         }
         Ok(Some(role))
     }
 
-    /// What becomes of a link of the source. If it is followed, `metadata` are those of what it leads to.
+    /// How a link of the source is handled. If it is followed, `metadata` become those of its target.
     async fn decide_link(
         &self,
         dir: &WalkDir,
@@ -147,13 +147,13 @@ impl Walk {
     }
 
     /// Whether the file system reserves a directory, and no rule includes it.
-    /// It is ignored on both sides: neither sent nor deleted.
+    /// Such a directory is ignored on both sides: neither sent nor deleted.
     fn is_reserved(&self, path: &RelPath, entry: &Entry) -> bool {
         entry.metadata.kind == Kind::Dir && is_reserved(&entry.name) && !self.filter.includes(path, true)
     }
 
     async fn report_reserved(&self, path: &RelPath) {
-        // Nobody asks for what the destination reserves.
+        // Reserved directories of the destination are not reported.
         if self.side == Side::Source && !self.is_excluded(path, Kind::Dir) {
             let pattern = [b"/", path.as_bytes()].concat();
             let path = path.under(self.session.source.root());
@@ -161,18 +161,18 @@ impl Walk {
         }
     }
 
-    /// What the filter excludes is ignored on both sides, so that nothing happens to it.
+    /// Whether the filter excludes an entry, which is then ignored on both sides.
     fn is_excluded(&self, path: &RelPath, kind: Kind) -> bool {
         let excludes = |is_dir| self.filter.excludes(path, is_dir);
         let is_excluded = match kind {
             Kind::Dir => excludes(true),
-            // Whatever a link leads to.
+            // A link is excluded by its name, whatever its target.
             Kind::Symlink if self.side == Side::Source && self.session.options.links == Links::Follow => {
                 excludes(false) && excludes(true)
             }
             _ => excludes(false),
         };
-        // Even then the filter was asked: it counts which patterns matched.
+        // The filter is applied in any case, because it records which patterns matched.
         is_excluded && !(self.side == Side::Sink && self.session.options.delete_excluded)
     }
 
@@ -200,13 +200,13 @@ impl Walk {
     }
 }
 
-/// Whether something is known to be a FIFO, socket or device. A backend that reports permissions knows
-/// its type; what has a size may hold content.
+/// Whether an entry is certainly a FIFO, socket or device. A backend that reports permissions knows the type; an entry
+/// with a size may have content.
 fn is_special(metadata: &Metadata) -> bool {
     metadata.kind == Kind::Other && metadata.permissions.is_some() && metadata.size_bytes == 0
 }
 
-/// Whether the process that made a probe is gone. Where that cannot be checked, an old probe counts as abandoned.
+/// Whether the process that created a probe has ended. If that cannot be checked, an old probe counts as abandoned.
 fn is_abandoned(creator: Creator, metadata: &Metadata) -> bool {
     use rustix::process::{Pid, test_kill_process};
     let process = match creator {
@@ -217,10 +217,10 @@ fn is_abandoned(creator: Creator, metadata: &Metadata) -> bool {
     is_dead || is_old(metadata)
 }
 
-/// Whether something changed so long ago that no process is working on it.
+/// Whether an entry changed so long ago that no process is working on it.
 fn is_old(metadata: &Metadata) -> bool {
     const OLD_NS: i128 = 3_600_000_000_000;
     let now_ns = jiff::Timestamp::now().as_nanosecond();
-    // The mtime is what a probe sets at will.
+    // The ctime, because probes set arbitrary mtimes.
     metadata.changed.is_some_and(|changed| now_ns - changed.total_ns() > OLD_NS)
 }

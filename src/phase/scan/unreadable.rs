@@ -1,5 +1,5 @@
-//! What a walk could not read: a directory, or a single name in one. It hides nothing else, and nothing is concluded
-//! from it.
+//! Directories, and single names in them, that a walk could not read. They do not affect other entries, and do not
+//! count as absent.
 
 use std::sync::Arc;
 
@@ -13,20 +13,20 @@ use crate::event::Side;
 use crate::journal::{Listed, Role};
 use crate::reporter::Record;
 
-/// What a stat says of a name whose listing did not say its kind.
+/// The stat of a name whose listing did not report its kind.
 pub(super) enum Unknown {
     Found(Metadata),
     Gone,
-    /// It could not be found out: reported.
+    /// It could not be read, which was reported.
     Unreadable,
 }
 
-/// Whether a listing only says that there is something.
+/// Whether a listing reported only the name.
 pub(super) fn is_unknown(metadata: &Metadata) -> bool {
     metadata.kind == Kind::Other && metadata.permissions.is_none()
 }
 
-/// The path in the walk of what the tree knows as `read_path`: a directory may be reached through a symlink.
+/// The path in the walk of the entry that the tree has at `read_path`: a directory may be reached through a symlink.
 fn walked_path(dir: &WalkDir, read_path: &RelPath) -> RelPath {
     let below = read_path.as_bytes().strip_prefix(dir.read_path().as_bytes());
     let rest = below.and_then(|below| if dir.read_path().is_root() { Some(below) } else { below.strip_prefix(b"/") });
@@ -37,7 +37,7 @@ fn walked_path(dir: &WalkDir, read_path: &RelPath) -> RelPath {
 }
 
 impl Walk {
-    /// Stats a name whose listing did not say its kind. A file system on a damaged disk lists names that it cannot
+    /// Stats a name whose listing did not report its kind. A file system on a damaged disk lists names that it cannot
     /// stat.
     pub(super) async fn stat_unknown(&self, dir: &WalkDir, path: &RelPath, listed: Metadata) -> Result<Unknown> {
         let read = path.name().and_then(|name| dir.read_path().join(name).ok()).unwrap_or_else(|| path.clone());
@@ -56,8 +56,8 @@ impl Walk {
         }
     }
 
-    /// An entry that its tree lists and cannot describe or reach. Nothing is concluded about its path. `None`: no name of
-    /// the directory stands for it, or the filter excludes it.
+    /// Handles an entry that its tree lists but cannot stat or reach. Its path does not count as absent. `None`: the
+    /// directory has no name for it, or the filter excludes it.
     pub(super) async fn unreadable_entry(
         &self,
         dir: &WalkDir,
@@ -80,8 +80,8 @@ impl Walk {
         if self.side == Side::Source { Role::NotCopied } else { Role::Migrated }
     }
 
-    /// A directory that could not be read. That it is gone is no failure, as
-    /// long as the tree is the one being scanned, and nothing else finds it.
+    /// Handles a directory that could not be read. If it is gone, that is not a failure, as long as the tree is still
+    /// the one being scanned.
     pub(super) async fn unreadable(&self, dir: &WalkDir, error: BackendError) -> Result<()> {
         let error = Arc::new(error);
         self.check_tree(&error).await?;

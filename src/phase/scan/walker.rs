@@ -74,7 +74,7 @@ impl Walk {
         }
     }
 
-    /// Waits until the bandwidth limit has room for what listing so many entries took on the link.
+    /// Waits until the bandwidth limit has room for the listing of this many entries.
     async fn pace_listed(&self, entries: u64) {
         tokio::select! {
             biased;
@@ -124,7 +124,7 @@ impl Walk {
         self.queue.push(dirs).await
     }
 
-    /// Whether a directory is on the file system that the walk stays on. If that is unknown, it is.
+    /// Whether a directory is on the file system that the walk stays on. If that is unknown, `true`.
     fn is_entered(&self, dir: &Metadata) -> bool {
         match (self.only_device, dir.id) {
             (Some(only), Some(id)) => id.device == only,

@@ -1,5 +1,5 @@
 //! Files that are written in place: between the first byte and the last they have neither their old nor their new
-//! content. The database notes when that begins; what is given up is cleaned up or reported.
+//! content. The database records when that begins; the copy of a file that fails is removed or reported.
 
 use std::sync::Arc;
 
@@ -14,9 +14,9 @@ use crate::removal;
 use crate::session::Session;
 
 /// Records that the file at the sink is incomplete from now on; returns whether it was not recorded before.
-/// Nothing is recorded of a partial file: it leaves the old file whole.
+/// Nothing is recorded for a partial file: the old file stays complete.
 pub(super) async fn begin(session: &Session, task: &Task, at: &RelPath, begin: Begin) -> Step<bool> {
-    // Nor of a store that shows a file only when it is complete.
+    // Nor for a store that shows a file only when it is complete.
     if *at != task.path || session.sink.capabilities().virtual_directories {
         return Ok(false);
     }
@@ -30,7 +30,7 @@ pub(super) async fn forget(session: &Session, task: &Task) -> Step<()> {
 
 type Step<T> = std::result::Result<T, TransferResult>;
 
-/// The answer of the database. The committer meets the same error.
+/// Converts an error of the database. The committer gets the same error.
 pub(super) fn recorded<T>(task: &Task, result: Result<T>) -> Step<T> {
     result.map_err(|error| TransferResult::sink_failed(Error::new(ErrorKind::Other, "record", &task.path, error)))
 }
@@ -39,12 +39,12 @@ pub(super) fn recorded<T>(task: &Task, result: Result<T>) -> Step<T> {
 #[derive(Debug)]
 pub(super) struct IncompleteCopy {
     pub(super) state: CopyState,
-    /// What is there. `None`: it is unknown.
+    /// The metadata of the copy. `None`: unknown.
     pub(super) now: Option<Metadata>,
 }
 
-/// Cleans up after a file that this run gives up; returns what stays. A copy that this run created is
-/// removed. One that was begun over an older file cannot be undone.
+/// Cleans up after a file that failed in this run; returns the copy that stays. A copy that this run created is
+/// removed. A copy over an older file cannot be undone.
 pub(super) async fn clean_up(session: &Session, task: &Task) -> Result<Option<IncompleteCopy>> {
     if !matches!(task.job, Job::Content) || session.options.write_mode != WriteMode::InPlace {
         return Ok(None);
@@ -52,7 +52,7 @@ pub(super) async fn clean_up(session: &Session, task: &Task) -> Result<Option<In
     let Some(begun) = session.journal.begun(task.key.clone()).await? else { return Ok(None) };
     let now = match session.sink.metadata(&task.path).await {
         Ok(now) if now.kind == Kind::File => now,
-        // Another kind of entry is no copy of it.
+        // An entry of another kind is not a copy.
         Ok(_) => return Ok(None),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let was_there = matches!(begun, Begun::Over(Some(_)));

@@ -39,7 +39,7 @@ pub(crate) struct Task {
     pub(crate) given_up: CancellationToken,
 }
 
-/// What is to be done for a file.
+/// The work for a file.
 #[derive(Debug)]
 pub(crate) enum Job {
     /// Send a file's content, or a link's target.

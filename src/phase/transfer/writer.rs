@@ -23,7 +23,7 @@ use crate::removal;
 /// Writes blocks until the reader ends.
 ///
 /// # Errors
-/// [`Error::Internal`] if the reader sends what cannot follow.
+/// [`Error::Internal`] if the reader sends messages in a wrong order.
 pub(super) async fn run(
     lane: usize,
     transfer: Arc<Transfer>,
@@ -41,12 +41,12 @@ async fn write_files(
 ) -> Result<()> {
     while let Some(message) = queue.recv().await {
         let Message::Begin(task) = message else {
-            return Err(Error::Internal("a lane's queue has a part of a file without its beginning".to_owned()));
+            return Err(Error::Internal("a lane's queue has a message of a file that was not begun".to_owned()));
         };
         let shown = transfer.session.progress.show_file(lane, task.progress.clone());
         let finished = Writing::new(transfer, task).write_file(&mut queue).await?;
         drop(shown);
-        // Without a result the reader is gone; without a committer the run has failed.
+        // Without a result the reader has ended; without a committer the run has failed.
         let Some(finished) = finished else { return Ok(()) };
         if results.send(finished).await.is_err() {
             return Ok(());
@@ -65,9 +65,9 @@ struct Writing {
     at: RelPath,
     file: Option<StepFile>,
     attributes: Attributes,
-    /// Up to here it is written.
+    /// The offset up to which it is written.
     position: u64,
-    /// How it failed; blocks that still come are dropped.
+    /// How it failed; further blocks are dropped.
     failed: Option<TransferResult>,
 }
 
@@ -84,7 +84,7 @@ impl Writing {
         Self { transfer, task, at, file: None, attributes: Attributes::default(), position: 0, failed: None }
     }
 
-    /// Takes the file's messages; `None` if the reader is gone before the last one.
+    /// Takes the file's messages; `None` if the reader ended before the last one.
     async fn write_file(mut self, queue: &mut mpsc::Receiver<Message>) -> Result<Option<FinishedTask>> {
         while let Some(message) = queue.recv().await {
             if let Some(result) = self.take(message).await? {
@@ -94,7 +94,7 @@ impl Writing {
         Ok(None)
     }
 
-    /// Takes a message; returns the file's result with its last one.
+    /// Takes a message; returns the file's result with the last message.
     async fn take(&mut self, message: Message) -> Result<Option<TransferResult>> {
         let done = match message {
             Message::Begin(_) => {
@@ -145,25 +145,25 @@ impl Writing {
         last.then_some(TransferResult::Stopped)
     }
 
-    /// Applies the attributes other than times, once content and times are there.
+    /// Applies the attributes other than times, after content and times.
     async fn apply_attributes(&mut self, at: &RelPath) -> Step<ReadBack> {
         attributes::apply(&self.transfer.session, at, &self.attributes).await.map_err(sink_failed)
     }
 
-    /// Ends the file. The partial file of one that failed does not stay.
+    /// Ends the file. If it failed, its partial file is removed.
     async fn finish(self, result: TransferResult) -> FinishedTask {
         let (is_partial, Self { transfer, task, at, file, failed, .. }) = (self.is_partial(), self);
         drop(file);
         // An earlier failure of the writer is the cause of all that followed.
         let result = failed.unwrap_or(result);
         if is_partial && !matches!(result, TransferResult::Written(_) | TransferResult::Stopped) {
-            // What cannot be removed now is a leftover for the next scan.
+            // If it cannot be removed now, the next scan finds it.
             let _best_effort = removal::remove_own_file(&*transfer.session.sink, &at).await;
         }
         FinishedTask { task, result }
     }
 
-    /// Writes a block; returns with the last one what the sink kept of the attributes.
+    /// Writes a block; after the last one, returns which attributes the sink kept.
     async fn write(&mut self, block: Block) -> Step<Option<ReadBack>> {
         let (times, last) = (Times { modified: block.mtime, accessed: block.atime }, block.is_last_block);
         let end = block.offset + block.data.len() as u64;
@@ -200,8 +200,7 @@ impl Writing {
         self.complete(times_kept).await.map(Some)
     }
 
-    /// Where directories exist by their content alone, one with the file's name does not prevent the write. Both would
-    /// exist then, and no tree has both.
+    /// Removes a virtual directory with the file's name, which does not prevent the write: otherwise both would exist.
     async fn remove_virtual_dir(&mut self) -> Step<()> {
         let session = &self.transfer.session;
         if !session.sink.capabilities().virtual_directories {
@@ -220,7 +219,7 @@ impl Writing {
         Ok(())
     }
 
-    /// Turns what was written into the file that it is to be; returns what the sink kept of its attributes.
+    /// Completes the written file; returns which attributes the sink kept.
     async fn complete(&mut self, mut read_back: ReadBack) -> Step<ReadBack> {
         let at = self.at.clone();
         read_back.add(self.apply_attributes(&at).await?);
@@ -252,14 +251,14 @@ impl Writing {
         Ok(())
     }
 
-    /// Gives a partial file that is complete its file's name.
+    /// Renames a complete partial file to its file's name.
     async fn rename_partial(&mut self) -> Step<()> {
         let (session, path) = (&self.transfer.session, &self.task.path);
         if !self.is_partial() {
             return Ok(());
         }
         if self.task.replaces == Replaced::OtherKind {
-            // Renaming would replace it too, but without a record of what was deleted.
+            // Renaming would replace it too, but without a record of the deletion.
             conflict::remove_other_kind(session, path, self.task.metadata.kind).await?;
         }
         failpoint!("before-rename");
@@ -282,7 +281,7 @@ impl Writing {
         self.complete(times_kept).await
     }
 
-    /// Creates another name of a file that is there.
+    /// Creates another name (hard link) of an existing file.
     async fn create_name(&mut self, of: &RelPath) -> Step<ReadBack> {
         let session = &self.transfer.session;
         if let Err(error) = session.sink.create_hard_link(of, &self.at).await {
@@ -298,17 +297,17 @@ impl Writing {
         Ok(ReadBack { kept: self.task.kept, not_accepted: Vec::new() })
     }
 
-    /// Checks that the sink has what was sent, by its own word.
+    /// Checks that the sink reports the size and mtime that were sent.
     async fn check(&mut self, written: &Metadata, sent_bytes: u64, times: &Times) -> towpath_backend::Result<ReadBack> {
         if written.size_bytes != sent_bytes {
-            let cause = format!("the destination says {} bytes, {sent_bytes} were written", written.size_bytes);
+            let cause = format!("the destination reports {} bytes, but {sent_bytes} were written", written.size_bytes);
             return Err(BackendError::new(ErrorKind::Other, "close", &self.task.path, cause).with_temporary(true));
         }
         attributes::check_mtime(&self.transfer.session, &self.at, times, written.modified).await
     }
 }
 
-/// Waits for the write side's limit, but no longer than the run goes on.
+/// Waits for the limit of writing, until the run is stopped.
 async fn pace(transfer: &Transfer, bytes: usize) -> Step<()> {
     tokio::select! {
         biased;
@@ -321,7 +320,7 @@ fn sink_failed(error: BackendError) -> TransferResult {
     TransferResult::sink_failed(error)
 }
 
-/// A file whose other name cannot be created is sent as a file of its own.
+/// If a hard link cannot be created, the file is sent as a separate file.
 fn cannot_name(error: BackendError) -> TransferResult {
     match error.kind() {
         ErrorKind::NoSpace | ErrorKind::ReadOnly | ErrorKind::Unavailable => sink_failed(error),

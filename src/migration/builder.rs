@@ -10,7 +10,7 @@ use super::facade::Migration;
 use crate::error::{Result, UsageError};
 use crate::event_stream::{Emitter, EventStream};
 use crate::options::{Options, WriteMode};
-use crate::pace::Paces;
+use crate::pace::{Paces, Steps};
 use crate::progress::Progress;
 
 /// Collects what a migration needs.
@@ -118,7 +118,8 @@ impl Builder {
         let mut options = self.options;
         options.reserved_paths.extend(sink.reserved_paths());
         let over_network = source.hints().over_network || sink.hints().over_network;
-        let paces = Paces::new(&options, over_network);
+        let reading = if source.hints().request_per_read { Steps::Requests } else { Steps::Pages };
+        let paces = Paces::new(&options, over_network, reading);
         let (emitter, events) = Emitter::with_stream(self.cancellation.clone());
         let migration = Migration {
             paces,

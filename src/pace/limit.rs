@@ -40,11 +40,31 @@ const ADAPTIVE_STEPS_PER_S: u64 = 1536;
 const LEAST_ADAPTIVE_STEP_BYTES: usize = 8 << 10;
 const MOST_ADAPTIVE_STEP_BYTES: usize = 256 << 10;
 
+/// Steps in a second where each is a request to a server that may be far away, and where the rate is adaptive.
+const REQUESTS_PER_S: u64 = 32;
+const ADAPTIVE_REQUESTS_PER_S: u64 = 64;
+/// The bounds of such steps: what a request adds is little, and a file is not one request.
+const LEAST_REQUEST_BYTES: u64 = 16 << 10;
+const MOST_REQUEST_BYTES: u64 = 2 << 20;
+/// How much of a second is requested ahead there, in all files together: as long as an answer may take.
+const REQUESTED_AHEAD_PER_S: u64 = 4;
+/// The most steps of one file that are requested ahead.
+const MOST_REQUESTS_AHEAD: u64 = 16;
+
 /// Network mounts send whole pages.
 pub(super) const PAGE_BYTES: usize = 4 << 10;
 
 /// How much may be in flight to the sink, in all files together, as the time that it takes to pass.
 pub(super) const IN_FLIGHT: Duration = Duration::from_nanos(62_500_000);
+
+/// How a file is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Steps {
+    /// In pages, which are cheap to ask for.
+    Pages,
+    /// Each step is a request to a server that may be far away.
+    Requests,
+}
 
 /// One direction's limit, shared by all lanes.
 #[derive(Debug)]
@@ -60,15 +80,22 @@ pub(super) struct Limit {
     /// For steps that are shorter than the resolution of the runtime's timers.
     clock: Option<Clock>,
     link: Link,
+    steps: Steps,
     /// When the next step may pass.
     next: Mutex<Instant>,
-    /// Files being written in steps.
+    /// Files being read or written in steps.
     open_files: AtomicUsize,
 }
 
 impl Pace {
     /// A pace of `fixed_bytes_per_s`, of the `adaptive` rate, of the lower of both, or without a limit.
-    pub(super) fn new(side: Side, fixed_bytes_per_s: Option<u64>, adaptive: Option<Arc<Rate>>, link: Link) -> Self {
+    pub(super) fn new(
+        side: Side,
+        fixed_bytes_per_s: Option<u64>,
+        adaptive: Option<Arc<Rate>>,
+        link: Link,
+        steps: Steps,
+    ) -> Self {
         if fixed_bytes_per_s.is_none() && adaptive.is_none() {
             return Self(None);
         }
@@ -79,6 +106,7 @@ impl Pace {
             clock: adaptive.as_ref().and_then(|_| Clock::start()),
             adaptive,
             link,
+            steps,
             next: Mutex::new(Instant::now()),
             open_files: AtomicUsize::new(0),
         }))
@@ -91,7 +119,15 @@ impl Pace {
 
     /// How many bytes to request ahead of the step that is read: two steps, or what passes in 8 ms, hide the round trip
     /// to the source; more would only fill the client's memory.
+    ///
+    /// Where steps are requests to a server, all files together have as much requested as passes while a response takes
+    /// long to come: with many files open, each needs little.
     pub(crate) fn ahead_bytes(&self, step_bytes: usize) -> u64 {
+        if let Some(limit) = self.0.as_ref().filter(|limit| limit.steps == Steps::Requests) {
+            let step = step_bytes.max(1) as u64;
+            let share = limit.bytes_per_s() / REQUESTED_AHEAD_PER_S / limit.files();
+            return (share / step).min(MOST_REQUESTS_AHEAD) * step;
+        }
         let passes = self.0.as_ref().map_or(0, |limit| limit.bytes_per_s() / 128);
         (2 * step_bytes as u64).max(passes - passes % step_bytes as u64)
     }
@@ -123,9 +159,8 @@ impl Pace {
     /// that data that arrives late is not a burst; one step of each always passes.
     pub(super) fn in_flight_bytes(&self) -> Option<u64> {
         let limit = self.0.as_ref()?;
-        let files = limit.open_files.load(Relaxed).max(1) as u64;
         let all = (limit.bytes_per_s() as f64 * IN_FLIGHT.as_secs_f64()) as u64;
-        Some((all / files).max(limit.step_bytes() as u64))
+        Some((all / limit.files()).max(limit.step_bytes() as u64))
     }
 
     pub(super) fn count_files(&self, by: isize) {
@@ -166,8 +201,18 @@ impl Limit {
         self.fixed_bytes_per_s.min(adaptive)
     }
 
+    /// How many files are read or written in steps: at least the one that asks.
+    fn files(&self) -> u64 {
+        self.open_files.load(Relaxed).max(1) as u64
+    }
+
     fn step_bytes(&self) -> usize {
         let per_s = self.bytes_per_s();
+        if self.steps == Steps::Requests {
+            let requests_per_s = if self.adaptive.is_some() { ADAPTIVE_REQUESTS_PER_S } else { REQUESTS_PER_S };
+            let step = (per_s / requests_per_s).clamp(LEAST_REQUEST_BYTES, MOST_REQUEST_BYTES) as usize;
+            return step - step % PAGE_BYTES;
+        }
         if self.adaptive.is_none() {
             return step_bytes(per_s);
         }

@@ -16,4 +16,5 @@ mod paces;
 mod rate;
 
 pub(crate) use adaptive::adapt;
+pub(crate) use limit::Steps;
 pub(crate) use paces::{OpenFile, Paces};

@@ -6,7 +6,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use towpath_backend::{Pacing, ReadOptions, WriteOptions};
 
 use super::cost::{self, Link};
-use super::limit::Pace;
+use super::limit::{Pace, Steps};
 use super::rate::Rate;
 use crate::event::Side;
 use crate::options::{Bandwidth, Options};
@@ -27,23 +27,31 @@ pub(crate) struct Paces {
 }
 
 impl Paces {
-    /// The limits of the options. `over_network`: at least one of the trees is behind a network.
-    pub(crate) fn new(options: &Options, over_network: bool) -> Arc<Self> {
+    /// The limits of the options. `over_network`: at least one of the trees is behind a network. `reading`: how the source
+    /// is read.
+    pub(crate) fn new(options: &Options, over_network: bool, reading: Steps) -> Arc<Self> {
         let link = if over_network { Link::Network } else { Link::None };
         let (fixed, rate) = match options.bandwidth {
             Bandwidth::Unlimited => (None, None),
             Bandwidth::Limit(bytes_per_s) => (Some(bytes_per_s), None),
             Bandwidth::Auto { max_bytes_per_s } => (max_bytes_per_s, Some(Arc::new(Rate::new(max_bytes_per_s)))),
         };
-        let pace = |side| {
-            let pace = Pace::new(side, fixed, rate.clone(), link);
+        let pace = |side, steps| {
+            let pace = Pace::new(side, fixed, rate.clone(), link, steps);
             pace.owe_overhead(cost::OPENING_BYTES);
             pace
         };
         let listings = fixed.filter(|_| over_network).map(|limit| Semaphore::new(listings_at_once(limit)));
-        let (read, write) = (pace(Side::Source), pace(Side::Sink));
+        let (read, write) = (pace(Side::Source, reading), pace(Side::Sink, Steps::Pages));
         let pacing = read.0.as_ref().map(|limit| Pacing::new(limit.bytes_per_s()));
         Arc::new(Self { read, write, rate, pacing, over_network, listings })
+    }
+
+    fn of(&self, side: Side) -> &Pace {
+        match side {
+            Side::Source => &self.read,
+            Side::Sink => &self.write,
+        }
     }
 
     /// How to read a file.
@@ -96,20 +104,23 @@ impl Paces {
     }
 }
 
-/// Held while a file is written in steps; see [`Pace::in_flight_bytes`].
+/// Held while a file is read or written in steps; see [`Pace::ahead_bytes`] and [`Pace::in_flight_bytes`].
 #[derive(Debug)]
-pub(crate) struct OpenFile(Arc<Paces>);
+pub(crate) struct OpenFile {
+    paces: Arc<Paces>,
+    side: Side,
+}
 
 impl OpenFile {
-    pub(crate) fn new(paces: &Arc<Paces>) -> Self {
-        paces.write.count_files(1);
-        Self(Arc::clone(paces))
+    pub(crate) fn new(paces: &Arc<Paces>, side: Side) -> Self {
+        paces.of(side).count_files(1);
+        Self { paces: Arc::clone(paces), side }
     }
 }
 
 impl Drop for OpenFile {
     fn drop(&mut self) {
-        self.0.write.count_files(-1);
+        self.paces.of(self.side).count_files(-1);
     }
 }
 

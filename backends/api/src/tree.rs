@@ -80,11 +80,14 @@ pub struct Hints {
     pub over_network: bool,
     /// How many files to transfer at a time, unless the user says otherwise: more where each waits long for responses.
     pub lanes: usize,
+    /// Whether each read of a range is a request of its own to a server that may be far away, as in object stores. Under
+    /// a bandwidth limit such files are read in fewer, larger steps, and more is requested ahead.
+    pub request_per_read: bool,
 }
 
 impl Hints {
     /// Over a network, with a number of lanes that suits most storages.
-    pub const DEFAULT: Self = Self { over_network: true, lanes: 16 };
+    pub const DEFAULT: Self = Self { over_network: true, lanes: 16, request_per_read: false };
 }
 
 impl Default for Hints {

@@ -10,8 +10,8 @@ use super::*;
 use crate::pace::limit::{IN_FLIGHT, MAX_STEP_BYTES, PAGE_BYTES, step_bytes};
 
 /// When each step passed, and its size, for `lanes` lanes that alternate.
-async fn passes(limit: u64, lanes: usize, seconds: u64, think: Duration) -> Vec<(Duration, usize)> {
-    let pace = Arc::new(Pace::new(Side::Source, Some(limit), None, Link::None));
+async fn passes(limit: u64, steps: Steps, lanes: usize, seconds: u64, think: Duration) -> Vec<(Duration, usize)> {
+    let pace = Arc::new(Pace::new(Side::Source, Some(limit), None, Link::None, steps));
     let start = Instant::now();
     let end = start + Duration::from_secs(seconds);
     let tasks: Vec<_> = (0..lanes)
@@ -49,12 +49,16 @@ fn busiest_second(passes: &[(Duration, usize)]) -> usize {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
-    fn no_second_holds_more_than_the_limit(limit in 64u64 << 10..200 << 20, lanes in 1usize..5) {
+    fn no_second_holds_more_than_the_limit(
+        limit in 64u64 << 10..200 << 20,
+        lanes in 1usize..5,
+        steps in prop_oneof![Just(Steps::Pages), Just(Steps::Requests)],
+    ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
-        let passes = runtime.block_on(passes(limit, lanes, 6, Duration::ZERO));
+        let passes = runtime.block_on(passes(limit, steps, lanes, 6, Duration::ZERO));
         let worst = busiest_second(&passes) as f64;
         // A step more or less: 4 KiB of 64 KiB/s is more than 2 %.
-        let step = step_bytes(limit) as f64;
+        let step = passes[0].1 as f64;
         prop_assert!(worst <= (limit as f64 * 1.005) + step, "{worst} in a second, limit {limit}");
     }
 
@@ -74,7 +78,7 @@ proptest! {
 #[tokio::test(start_paused = true)]
 async fn blocks_are_whole_steps_and_a_small_fraction_of_a_second() {
     for limit in [4 << 10, 256 << 10, 1 << 20, 5 << 20, 20 << 20, 100 << 20, 1 << 30] {
-        let pace = Pace::new(Side::Source, Some(limit), None, Link::None);
+        let pace = Pace::new(Side::Source, Some(limit), None, Link::None, Steps::Pages);
         for block_size in [1, 4096, 5000, 1 << 20, 5 << 20, 64 << 20] {
             let block = pace.block_bytes(block_size);
             assert!(block <= block_size && (block.is_multiple_of(pace.step_bytes()) || block == block_size));
@@ -88,7 +92,7 @@ async fn blocks_are_whole_steps_and_a_small_fraction_of_a_second() {
 #[tokio::test(start_paused = true)]
 async fn the_mean_is_within_three_percent_below_the_limit() {
     for limit in [256 << 10, 5 << 20, 20 << 20, 100 << 20] {
-        let passes = passes(limit, 3, 20, Duration::ZERO).await;
+        let passes = passes(limit, Steps::Pages, 3, 20, Duration::ZERO).await;
         let last = passes.last().unwrap().0.as_secs_f64();
         let mean = passes.iter().map(|(_, bytes)| *bytes).sum::<usize>() as f64 / last;
         let share = mean / limit as f64;
@@ -99,7 +103,7 @@ async fn the_mean_is_within_three_percent_below_the_limit() {
 #[tokio::test(start_paused = true)]
 async fn a_stall_is_not_made_up_for() {
     let limit = 8 << 20;
-    let pace = Pace::new(Side::Source, Some(limit), None, Link::None);
+    let pace = Pace::new(Side::Source, Some(limit), None, Link::None, Steps::Pages);
     pace.pass(pace.step_bytes()).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
     let start = Instant::now();
@@ -113,7 +117,7 @@ async fn a_stall_is_not_made_up_for() {
 
 #[tokio::test(start_paused = true)]
 async fn after_a_stall_the_data_in_flight_counts_first() {
-    let pace = Pace::new(Side::Sink, Some(8 << 20), None, Link::None);
+    let pace = Pace::new(Side::Sink, Some(8 << 20), None, Link::None, Steps::Pages);
     pace.pass(pace.step_bytes()).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
     let start = Instant::now();
@@ -127,25 +131,25 @@ async fn after_a_stall_the_data_in_flight_counts_first() {
 #[tokio::test(start_paused = true)]
 async fn all_files_share_the_in_flight_window() {
     let options = Options::default().bandwidth(Bandwidth::Limit(16 << 20));
-    let paces = Paces::new(&options, false);
-    let first = OpenFile::new(&paces);
+    let paces = Paces::new(&options, false, Steps::Pages);
+    let first = OpenFile::new(&paces, Side::Sink);
     assert_eq!(paces.write.in_flight_bytes(), Some(1 << 20));
-    let second = OpenFile::new(&paces);
+    let second = OpenFile::new(&paces, Side::Sink);
     assert_eq!(paces.write.in_flight_bytes(), Some(512 << 10));
     drop(first);
     assert_eq!(paces.write.in_flight_bytes(), Some(1 << 20));
     drop(second);
-    let many: Vec<_> = (0..100).map(|_| OpenFile::new(&paces)).collect();
+    let many: Vec<_> = (0..100).map(|_| OpenFile::new(&paces, Side::Sink)).collect();
     assert_eq!(paces.write.in_flight_bytes(), Some(paces.write.step_bytes() as u64), "a step always may");
     drop(many);
-    assert_eq!(Paces::new(&Options::default(), true).write.in_flight_bytes(), None);
+    assert_eq!(Paces::new(&Options::default(), true, Steps::Pages).write.in_flight_bytes(), None);
 }
 
 #[tokio::test(start_paused = true)]
 async fn requests_count_only_over_a_network() {
     let options = Options::default().bandwidth(Bandwidth::Limit(256 << 10));
     for (over_network, at_least) in [(true, 0.85), (false, 0.0)] {
-        let paces = Paces::new(&options, over_network);
+        let paces = Paces::new(&options, over_network, Steps::Pages);
         let start = Instant::now();
         for _ in 0..100 {
             paces.pass_file().await;
@@ -159,7 +163,7 @@ async fn requests_count_only_over_a_network() {
 async fn opening_the_trees_counts_first() {
     let options = Options::default().bandwidth(Bandwidth::Limit(256 << 10));
     for (over_network, at_least_ms) in [(true, 110), (false, 0)] {
-        let paces = Paces::new(&options, over_network);
+        let paces = Paces::new(&options, over_network, Steps::Pages);
         let start = Instant::now();
         paces.read.pass(4096).await;
         let waited_ms = start.elapsed().as_millis();
@@ -169,7 +173,7 @@ async fn opening_the_trees_counts_first() {
 
 #[tokio::test(start_paused = true)]
 async fn listing_waits_until_opening_the_trees_was_counted() {
-    let paces = Paces::new(&Options::default().bandwidth(Bandwidth::Limit(256 << 10)), true);
+    let paces = Paces::new(&Options::default().bandwidth(Bandwidth::Limit(256 << 10)), true, Steps::Pages);
     let start = Instant::now();
     let _permit = paces.permit_to_list().await;
     assert!(start.elapsed() >= Duration::from_millis(110), "{:?}", start.elapsed());
@@ -177,7 +181,8 @@ async fn listing_waits_until_opening_the_trees_was_counted() {
 
 #[tokio::test(start_paused = true)]
 async fn a_low_limit_lists_one_directory_at_a_time() {
-    let paces = |bandwidth, over_network| Paces::new(&Options::default().bandwidth(bandwidth), over_network);
+    let paces =
+        |bandwidth, over_network| Paces::new(&Options::default().bandwidth(bandwidth), over_network, Steps::Pages);
     let low = paces(Bandwidth::Limit(256 << 10), true);
     let first = low.permit_to_list().await;
     assert!(timeout(Duration::from_secs(60), low.permit_to_list()).await.is_err());
@@ -192,10 +197,33 @@ async fn a_low_limit_lists_one_directory_at_a_time() {
 
 #[tokio::test(start_paused = true)]
 async fn without_a_limit_nothing_waits() {
-    let pace = Pace::new(Side::Source, None, None, Link::None);
+    let pace = Pace::new(Side::Source, None, None, Link::None, Steps::Pages);
     let start = Instant::now();
     for _ in 0..1000 {
         pace.pass(pace.step_bytes()).await;
     }
     assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_are_large_and_all_files_together_have_a_quarter_of_a_second_requested() {
+    for limit in [64 << 10, 1 << 20, 2 << 20, 20 << 20, 200 << 20, 4 << 30] {
+        let options = Options::default().bandwidth(Bandwidth::Limit(limit));
+        let paces = Paces::new(&options, true, Steps::Requests);
+        let step = paces.read.step_bytes();
+        assert!((16 << 10..=2 << 20).contains(&step), "{step} of {limit}");
+        assert!(paces.write.step_bytes() <= step.max(512 << 10), "only reading is in requests");
+        let ahead = |files: usize| {
+            let open: Vec<_> = (0..files).map(|_| OpenFile::new(&paces, Side::Source)).collect();
+            let ahead = paces.read.ahead_bytes(step);
+            drop(open);
+            ahead
+        };
+        for files in [1, 2, 16] {
+            assert_eq!(ahead(files) % step as u64, 0);
+            assert!(ahead(files) * files as u64 <= limit / 4, "{files} files at {limit}");
+        }
+        assert!(limit < 1 << 20 || ahead(1) >= (limit / 8).min(16 * step as u64), "{limit}");
+        assert_eq!(paces.write.step_bytes(), Paces::new(&options, true, Steps::Pages).write.step_bytes());
+    }
 }

@@ -20,6 +20,7 @@ use super::shared::Transfer;
 use super::task::{Job, Task, TransferResult};
 use crate::checksum::{FileHash, Hasher};
 use crate::event::Side;
+use crate::pace::OpenFile;
 use crate::session::Session;
 
 /// Reads files until there are none left or the run is stopped.
@@ -173,6 +174,7 @@ impl Reading<'_> {
         let read_options = self.session.paces.read_options();
         let file = self.session.source.open(&self.task.read_path, &read_options).await;
         let mut file = file.map_err(|e| self.failed(e))?;
+        let _counted = OpenFile::new(&self.session.paces, Side::Source);
         let size = self.task.metadata.size_bytes;
         let now = file.metadata().await.map_err(|e| self.failed(e))?;
         self.task.check_whole(&now, size)?;

@@ -16,6 +16,7 @@ use super::task::{FinishedTask, Task, TransferResult, Written};
 use crate::attributes::{self, ReadBack};
 use crate::conflict;
 use crate::error::{Error, Result};
+use crate::event::Side;
 use crate::journal::{Begin, Replaced};
 use crate::pace::OpenFile;
 use crate::removal;
@@ -233,7 +234,7 @@ impl Writing {
 
     async fn open(&mut self, at: &RelPath) -> Step<StepFile> {
         let writer = self.create(at).await?;
-        Ok(StepFile { writer, _counted: OpenFile::new(&self.transfer.session.paces) })
+        Ok(StepFile { writer, _counted: OpenFile::new(&self.transfer.session.paces, Side::Sink) })
     }
 
     async fn write_steps(&mut self, file: &mut dyn FileWriter, block: Block) -> Step<()> {

@@ -10,6 +10,7 @@ use towpath_backend::{ByteSet, Hints, Identity, Kind, Metadata, Pacing, Timestam
 use crate::http::Outgoing;
 use crate::names::Keys;
 use crate::patience::Patience;
+use crate::read::Answers;
 use crate::stubs::is_stub;
 use crate::{http, mtime, multipart, raw_keys};
 
@@ -51,6 +52,8 @@ struct Shared {
     /// The settings of the HTTP client, if it is ours.
     outgoing: Option<Outgoing>,
     patience: Arc<Patience>,
+    /// What the server was found to say in responses to GETs.
+    answers: Arc<Answers>,
 }
 
 impl OpendalTree {
@@ -80,6 +83,7 @@ impl OpendalTree {
             lanes: Hints::DEFAULT.lanes,
             outgoing: None,
             patience: Arc::default(),
+            answers: Arc::default(),
         };
         Self { operator, shared: Arc::new(shared) }
     }
@@ -220,6 +224,10 @@ impl OpendalTree {
     /// Whether empty directories are created, by a marker where there are no directories.
     pub(crate) fn creates_empty_directories(&self) -> bool {
         self.has_directories() || self.shared.empty_directories
+    }
+
+    pub(crate) fn answers(&self) -> &Answers {
+        &self.shared.answers
     }
 
     pub(crate) fn marker_support(&self) -> &Mutex<Option<MarkerSupport>> {

@@ -21,6 +21,8 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 use tokio_stream::StreamExt as _;
 use towpath_backend::Bytes;
 
+use crate::read::pieces::Pieces;
+use crate::read::version::Asked;
 use crate::spacing::Spacing;
 use crate::streams::Streams;
 pub(crate) use answer::{Answer, Class};
@@ -59,6 +61,7 @@ struct Client {
 impl HttpTransport for Client {
     async fn fetch(&self, request: Request<Buffer>) -> Result<Response<HttpBody>> {
         let (uri, method) = (request.uri().clone(), request.method().clone());
+        let content = Asked::of(&request);
         let signed_by = CredentialsId::of_request(request.headers());
         let gate = &self.outgoing.gate;
         let started = gate.pass().await.map_err(GateClosed::into_error)?;
@@ -69,10 +72,12 @@ impl HttpTransport for Client {
             .await
             .ok_or_else(|| stalled(&uri, stall_timeout))?;
         let answer = answer.map_err(|cause| failed(&uri, "the request failed", cause))?;
+        let checked =
+            content.map_or(Ok(()), |asked| asked.check(answer.status(), answer.headers(), answer.url().path()));
         let mut answer = of_reqwest(answer, &method, &uri);
-        if answer.status().is_success() {
+        if answer.status().is_success() || checked.is_err() {
             gate.answered(started);
-            return Ok(answer);
+            return checked.map(|()| answer);
         }
         // The bodies of errors are short.
         let body = answer.body_mut().to_buffer().await?;
@@ -104,10 +109,10 @@ fn of_reqwest(answer: reqwest::Response, method: &Method, uri: &Uri) -> Response
     // Where the services find the address for their errors.
     head.extensions_mut().insert(uri.clone());
     let uri = uri.clone();
-    let pieces = answer.bytes_stream().timeout(STALL_TIMEOUT).map(move |piece| match piece {
-        Err(_elapsed) => Err(stalled(&uri, STALL_TIMEOUT)),
-        Ok(Err(cause)) => Err(failed(&uri, "the answer broke off", cause)),
-        Ok(Ok(piece)) => Ok(Buffer::from(piece)),
+    let pieces = Pieces::new(answer.bytes_stream(), STALL_TIMEOUT).map(move |piece| match piece {
+        None => Err(stalled(&uri, STALL_TIMEOUT)),
+        Some(Err(cause)) => Err(failed(&uri, "the answer broke off", cause)),
+        Some(Ok(piece)) => Ok(Buffer::from(piece)),
     });
     head.map(|()| HttpBody::new(Box::pin(pieces), length))
 }

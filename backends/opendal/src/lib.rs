@@ -42,6 +42,7 @@ mod multipart;
 mod names;
 mod patience;
 mod raw_keys;
+mod read;
 #[cfg_attr(not(feature = "all-backends"), allow(dead_code, unused_imports, reason = "each service uses some of it"))]
 pub mod services;
 #[cfg(feature = "sftp")]

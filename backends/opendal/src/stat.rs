@@ -6,6 +6,7 @@ use towpath_backend::{Error, ErrorKind, Kind, Metadata, RelPath, Result};
 
 use crate::error;
 use crate::handle::OpendalTree;
+use crate::source::Stat;
 use crate::stubs::is_stub;
 
 /// Why a name cannot be a file or directory.
@@ -32,9 +33,14 @@ impl OpendalTree {
 
     /// The object of this name, if it is a file.
     pub(crate) async fn stat_file(&self, operation: &'static str, path: &RelPath) -> Result<Metadata> {
+        Ok(self.stat_object(operation, path).await?.metadata)
+    }
+
+    /// The same, with all that the server says.
+    pub(crate) async fn stat_object(&self, operation: &'static str, path: &RelPath) -> Result<Stat> {
         let key = self.keys().file(operation, path)?;
         match self.operator.stat(&key).await {
-            Ok(found) => Ok(self.metadata_of(&found)),
+            Ok(found) => Ok(Stat::of(self, found)),
             Err(problem) => Err(self.or_absent(error::of(operation, path, &problem), path.parent()).await),
         }
     }

@@ -31,7 +31,8 @@ impl Tree for OpendalTree {
     }
 
     fn hints(&self) -> Hints {
-        Hints { lanes: self.lanes(), ..Hints::DEFAULT }
+        let request_per_read = self.outgoing().is_some();
+        Hints { lanes: self.lanes(), request_per_read, ..Hints::DEFAULT }
     }
 
     fn observe_waits(&self, observer: Arc<dyn WaitObserver>) {

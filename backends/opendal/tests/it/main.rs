@@ -27,4 +27,6 @@ mod migrations;
 #[cfg(feature = "all-backends")]
 mod odd_keys;
 #[cfg(feature = "all-backends")]
+mod reading;
+#[cfg(feature = "all-backends")]
 mod throttling;

@@ -1,0 +1,158 @@
+//! An open file of a storage.
+
+use std::sync::Arc;
+
+use opendal::options::ReaderOptions;
+use towpath_backend::{FileReader, Metadata, ReadOptions, RelPath, Result, async_trait};
+
+use super::ranges::Ranges;
+use super::stream::Stream;
+use super::version::{Version, is_strong};
+use super::whole::with_user_metadata;
+use super::{Answers, changed, failed};
+use crate::handle::OpendalTree;
+use crate::source::Stat;
+
+/// From here on a stat after the last byte is a small part of the time that the file takes: it also notices a server that
+/// writes into a file while it sends it.
+const CHECKED_BYTES: u64 = 8 << 20;
+
+/// A file that is read.
+pub(crate) struct Reader {
+    tree: OpendalTree,
+    path: RelPath,
+    key: String,
+    version: Arc<Version>,
+    /// What was said of it when it was opened.
+    opened: Stat,
+    /// Whether that was the response that the content is read from.
+    is_by_get: bool,
+    way: Way,
+    has_read: bool,
+}
+
+enum Way {
+    /// One request for all; opened when it is wanted.
+    Stream(Option<Box<Stream>>),
+    /// One request for each range: under a limit, or as the server does not say how long a file is otherwise.
+    Ranges(Ranges),
+}
+
+impl Reader {
+    pub(crate) async fn open(tree: &OpendalTree, path: &RelPath, options: &ReadOptions) -> Result<Self> {
+        let (key, version) = (tree.keys().file("open", path)?, Arc::default());
+        let new = |opened, is_by_get, way| {
+            let (tree, path, key, version) = (tree.clone(), path.clone(), key.clone(), Arc::clone(&version));
+            Self { tree, path, key, version, opened, is_by_get, way, has_read: false }
+        };
+        // Servers with folders may say other things of a file in their listings: those are compared with each other.
+        if options.pacing.is_none() && !tree.has_directories() && Answers::are_complete(tree) {
+            match by_get(tree, &key, &version).await {
+                Ok((stream, theirs)) if theirs.last_modified().is_some() => {
+                    return Ok(new(Stat::of(tree, theirs), true, Way::Stream(Some(Box::new(stream)))));
+                }
+                Err(problem) if !version.has_no_length() => {
+                    // It may be a directory.
+                    return Err(tree.file("open", path).await.err().unwrap_or_else(|| failed(path, &problem)));
+                }
+                _ => {}
+            }
+        }
+        let opened = tree.file("open", path).await?;
+        let mut reader = new(opened, false, Way::Stream(None));
+        if options.pacing.is_some() || version.has_no_length() {
+            let ranges = Ranges::open(tree, &key, reader.condition(), &version).await;
+            reader.way = Way::Ranges(ranges.map_err(|problem| failed(path, &problem))?);
+        }
+        Ok(reader)
+    }
+
+    fn size_bytes(&self) -> u64 {
+        self.opened.metadata.size_bytes
+    }
+
+    /// What the server is to compare before it sends something.
+    fn condition(&self) -> ReaderOptions {
+        let (can, theirs) = (self.tree.can(), &self.opened.theirs);
+        if let Some(version) = theirs.version().filter(|_| can.read_with_if_version_match) {
+            return ReaderOptions { if_version_match: Some(version.to_owned()), ..ReaderOptions::default() };
+        }
+        let etag = theirs.etag().filter(|etag| can.read_with_if_match && is_strong(etag));
+        ReaderOptions { if_match: etag.map(str::to_owned), ..ReaderOptions::default() }
+    }
+
+    async fn read(&mut self, offset: u64, length_bytes: usize, buffer: &mut Vec<u8>) -> opendal::Result<()> {
+        let condition = self.condition();
+        match &mut self.way {
+            Way::Ranges(ranges) => ranges.read(offset, length_bytes, buffer).await,
+            Way::Stream(stream) => {
+                let mut open = match stream.take().filter(|stream| stream.is_at(offset)) {
+                    Some(stream) => stream,
+                    None => Box::new(Stream::open(&self.tree, &self.key, offset, condition, &self.version).await?),
+                };
+                open.read(length_bytes, buffer).await?;
+                *stream = Some(open);
+                Ok(())
+            }
+        }
+    }
+
+    /// Changes to the other way of reading if the server does not have this one; whether it did.
+    async fn change_way(&mut self) -> opendal::Result<bool> {
+        match self.way {
+            Way::Ranges(_) if self.version.ignores_ranges() => self.way = Way::Stream(None),
+            Way::Stream(_) if self.version.has_no_length() => {
+                let condition = self.condition();
+                self.way = Way::Ranges(Ranges::open(&self.tree, &self.key, condition, &self.version).await?);
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+/// A stream of all, and what its response says.
+async fn by_get(tree: &OpendalTree, key: &str, version: &Arc<Version>) -> opendal::Result<(Stream, opendal::Metadata)> {
+    let mut stream = Stream::open(tree, key, 0, ReaderOptions::default(), version).await?;
+    let theirs = stream.metadata().await?;
+    Ok((stream, with_user_metadata(theirs, version)))
+}
+
+#[async_trait]
+impl FileReader for Reader {
+    async fn metadata(&mut self) -> Result<Metadata> {
+        let is_one_response = self.is_by_get && self.size_bytes() < CHECKED_BYTES;
+        if !self.has_read || is_one_response {
+            return Ok(self.opened.metadata);
+        }
+        let now = self.tree.file("stat", &self.path).await?;
+        if now.is_other_than(&self.opened) { Err(changed(&self.path)) } else { Ok(now.metadata) }
+    }
+
+    async fn read_at(&mut self, offset: u64, length_bytes: usize, mut buffer: Vec<u8>) -> Result<Vec<u8>> {
+        let end = self.size_bytes().min(offset.saturating_add(length_bytes as u64));
+        if offset >= end {
+            return Ok(buffer);
+        }
+        self.has_read = true;
+        let (before, length) = (buffer.len(), usize::try_from(end - offset).unwrap_or(usize::MAX));
+        let mut result = self.read(offset, length, &mut buffer).await;
+        if result.is_err() && self.change_way().await.unwrap_or(false) {
+            buffer.truncate(before);
+            result = self.read(offset, length, &mut buffer).await;
+        }
+        match result {
+            Ok(()) => Ok(buffer),
+            // The connection broke off, and the rest is not sent alone.
+            Err(problem) if self.version.ignores_ranges() => Err(failed(&self.path, &problem).with_temporary(true)),
+            Err(problem) => Err(failed(&self.path, &problem)),
+        }
+    }
+
+    async fn prefetch(&mut self, offset: u64, length_bytes: u64) {
+        let length = length_bytes.min(self.size_bytes().saturating_sub(offset));
+        if let Way::Ranges(ranges) = &mut self.way {
+            ranges.request(offset, length);
+        }
+    }
+}

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "webdav")]
+use opendal::HttpTransporter;
 use opendal::options::WriteOptions;
 use opendal::{Capability, EntryMode, Operator};
 use tokio::sync::Mutex;
@@ -155,6 +157,18 @@ impl OpendalTree {
             shared.once = shared.once.take().map(|once| once.with_context(context));
         });
         Self { operator, ..paced }
+    }
+
+    /// Sends over HTTP by what `wrap` makes of the transport.
+    #[cfg(feature = "webdav")]
+    pub(crate) fn over(self, wrap: impl Fn(HttpTransporter) -> HttpTransporter) -> Self {
+        let wrapped = |operator: Operator| {
+            let context = operator.base_context();
+            let context = context.with_http_transport(wrap(context.http_transport().clone()));
+            operator.with_context(context)
+        };
+        let operator = wrapped(self.operator.clone());
+        Self { operator, ..self.with(|shared| shared.once = shared.once.take().map(wrapped)) }
     }
 
     pub(crate) fn outgoing(&self) -> Option<&Outgoing> {

@@ -36,6 +36,8 @@ mod error;
 mod handle;
 mod http;
 mod listing;
+#[cfg_attr(not(feature = "webdav"), allow(dead_code, reason = "only its transport marks entries"))]
+mod mark;
 mod markers;
 mod mtime;
 mod multipart;
@@ -54,6 +56,8 @@ mod stat;
 mod streams;
 mod stubs;
 mod tree;
+#[cfg(feature = "webdav")]
+mod webdav;
 mod writer;
 
 pub use handle::OpendalTree;

@@ -11,6 +11,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use towpath_backend::{Entry, EntryStream, Error, ErrorKind, Kind, Metadata, RelPath, Result, Timestamp};
 
 use crate::handle::OpendalTree;
+use crate::mark::Mark;
 use crate::{error, stat, stubs};
 use pairs::{Named, Pairs};
 use unnameable::{Below, is_unnameable};
@@ -163,6 +164,8 @@ impl Listing {
         } else if !has_directories && is_unnameable(&name) {
             let key = found.path().to_owned();
             if is_dir { self.unnameable.push(key) } else { entries.push(unnameable::entry(&key)) }
+        } else if let Some(entry) = self.mark(found.metadata()).and_then(|mark| mark.entry(&self.dir, &name)) {
+            entries.push(entry);
         } else if let Some(dir) = stub {
             self.pairs.add(dir.to_owned(), true, opendal::MetadataBuilder::dir().build());
         } else {
@@ -232,11 +235,17 @@ impl Listing {
         Ok(())
     }
 
+    /// The mark of a transport. An object may have any content type.
+    fn mark(&self, theirs: &opendal::Metadata) -> Option<Mark> {
+        if self.tree.has_directories() { Mark::of(theirs) } else { None }
+    }
+
     /// Whether a listing shows all that is known of a file. What OpenDAL would take for another object is listed as it
     /// is, so that opening it reports that.
     fn is_complete(&self, name: &str, theirs: &opendal::Metadata) -> bool {
         let can_be_asked = self.dir.join(name).is_ok_and(|path| self.tree.keys().file("stat", &path).is_ok());
-        !self.tree.keeps_mtime() || theirs.user_metadata().is_some() || !can_be_asked
+        let lists_all = !self.tree.keeps_mtime() && self.mark(theirs).is_none();
+        lists_all || theirs.user_metadata().is_some() || !can_be_asked
     }
 }
 

@@ -7,6 +7,7 @@ use super::operator::{tree, with};
 use super::options::{FOLDERS, MTIMES, secret, text};
 use super::service::Service;
 use crate::handle::OpendalTree;
+use crate::webdav;
 
 /// `webdav://host/path` over HTTP, `webdavs://host/path` over HTTPS.
 pub const WEBDAV: Service = Service {
@@ -39,5 +40,6 @@ fn build(url: &Url, settings: &Settings) -> Result<OpendalTree, OpenError> {
     builder = with(builder, settings.text("password"), |b, value| b.password(value));
     builder = with(builder, settings.text("token"), |b, value| b.token(value));
     // Few servers keep properties that they do not know.
-    tree(url, builder, Some(&endpoint), settings.flag("mtimes", false))
+    let tree = tree(url, builder, Some(&endpoint), settings.flag("mtimes", false))?;
+    Ok(tree.over(webdav::transport))
 }

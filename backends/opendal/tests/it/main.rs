@@ -16,7 +16,11 @@ mod empty_directories;
 #[cfg(feature = "all-backends")]
 mod fake;
 #[cfg(feature = "all-backends")]
+mod fake_dav;
+#[cfg(feature = "all-backends")]
 mod faulty;
+#[cfg(feature = "all-backends")]
+mod http;
 #[cfg(feature = "all-backends")]
 mod links_on_servers;
 #[cfg(feature = "all-backends")]
@@ -29,4 +33,8 @@ mod odd_keys;
 #[cfg(feature = "all-backends")]
 mod reading;
 #[cfg(feature = "all-backends")]
+mod run;
+#[cfg(feature = "all-backends")]
 mod throttling;
+#[cfg(feature = "all-backends")]
+mod webdav;

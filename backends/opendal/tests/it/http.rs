@@ -1,0 +1,124 @@
+//! An HTTP server of one function, for servers written for a test.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread;
+
+/// A request that was read.
+#[derive(Clone)]
+pub struct Request {
+    pub method: String,
+    /// Percent-decoded.
+    pub path: String,
+    /// By names in lower case.
+    pub headers: BTreeMap<String, String>,
+    pub body: Vec<u8>,
+}
+
+/// What is answered: without `Content-Length`, and without a content to `HEAD`, if it is set among the headers.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        Self { status, headers: Vec::new(), body: body.into() }
+    }
+
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+}
+
+/// Starts a server; returns its port. Its threads end with the test.
+pub fn serve(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (port, answer) = (listener.local_addr().unwrap().port(), Arc::new(answer));
+    thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let answer = Arc::clone(&answer);
+            thread::spawn(move || converse(client, &*answer));
+        }
+    });
+    port
+}
+
+fn converse(client: TcpStream, answer: &dyn Fn(&Request) -> Answer) {
+    let mut client = BufReader::new(client);
+    while let Some(request) = Request::read(&mut client) {
+        let Answer { status, headers, body } = answer(&request);
+        let mut head = format!("HTTP/1.1 {status} Answer\r\n");
+        for (name, value) in &headers {
+            head += &format!("{name}: {value}\r\n");
+        }
+        if !headers.iter().any(|(name, _)| *name == "Content-Length" || *name == "Connection") {
+            head += &format!("Content-Length: {}\r\n", body.len());
+        }
+        let body = if request.method == "HEAD" { &[] } else { body.as_slice() };
+        let sent = client.get_mut().write_all(&[head.as_bytes(), b"\r\n", body].concat());
+        if sent.is_err() || headers.iter().any(|(name, _)| *name == "Connection") {
+            return;
+        }
+    }
+}
+
+impl Request {
+    fn read(client: &mut BufReader<TcpStream>) -> Option<Self> {
+        let mut lines = Vec::new();
+        loop {
+            let mut line = String::new();
+            if client.read_line(&mut line).ok()? == 0 {
+                return None;
+            }
+            match line.trim_end() {
+                "" => break,
+                line => lines.push(line.to_owned()),
+            }
+        }
+        let headers = lines.iter().skip(1).filter_map(|line| line.split_once(": "));
+        let headers: BTreeMap<_, _> =
+            headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
+        let mut body = vec![0; headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0)];
+        client.read_exact(&mut body).ok()?;
+        let mut first = lines.first()?.split(' ');
+        let (method, target) = (first.next()?.to_owned(), first.next()?);
+        let path = target.split_once('?').map_or(target, |(path, _)| path);
+        Some(Self { method, path: decoded(path), headers, body })
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(String::as_str)
+    }
+
+    /// What is asked for of `content`.
+    pub fn ranged(&self, content: &[u8]) -> Answer {
+        let range = self.header("range").and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
+        let Some((first, last)) = range else { return Answer::new(200, content) };
+        let first: usize = first.parse().unwrap();
+        if first >= content.len() {
+            return Answer::new(416, "").with("Content-Range", format!("bytes */{}", content.len()));
+        }
+        let last = last.parse().unwrap_or(usize::MAX).min(content.len() - 1);
+        let shown = format!("bytes {first}-{last}/{}", content.len());
+        Answer::new(206, &content[first..=last]).with("Content-Range", shown)
+    }
+}
+
+/// Percent-decodes; what is no UTF-8 becomes U+FFFD.
+pub fn decoded(text: &str) -> String {
+    let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
+    while let Some((&first, after)) = rest.split_first() {
+        let byte = after.get(..2).filter(|_| first == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
+        match byte.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => (bytes.push(byte), rest = &after[2..]).1,
+            None => (bytes.push(first), rest = after).1,
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-#[cfg(feature = "webdav")]
+#[cfg(any(feature = "s3", feature = "webdav"))]
 use opendal::HttpTransporter;
 use opendal::options::WriteOptions;
 use opendal::{Capability, EntryMode, Operator};
@@ -34,6 +34,17 @@ pub(crate) enum MarkerSupport {
     NotKept(String),
 }
 
+/// What is compared of written files by checksums, before this crate does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "all-backends"), allow(dead_code, reason = "each service has one"))]
+pub(crate) enum Checks {
+    None,
+    /// The content of each request, though not what is put together of several.
+    Requests,
+    /// All that is written.
+    Files,
+}
+
 #[derive(Clone, Debug)]
 struct Shared {
     root: Vec<u8>,
@@ -49,6 +60,7 @@ struct Shared {
     /// Whether the service has multipart uploads.
     takes_parts: bool,
     lists_dir_times: bool,
+    checks: Checks,
     rejected: ByteSet,
     lanes: usize,
     /// The settings of the HTTP client, if it is ours.
@@ -81,6 +93,7 @@ impl OpendalTree {
             once: None,
             takes_parts: can.write_can_multi,
             lists_dir_times: true,
+            checks: Checks::None,
             rejected: ByteSet::EMPTY,
             lanes: Hints::DEFAULT.lanes,
             outgoing: None,
@@ -139,7 +152,8 @@ impl OpendalTree {
     /// directories out.
     #[cfg(feature = "hdfs")]
     pub(crate) fn of_hadoop(self) -> Self {
-        self.with(|shared| (shared.takes_parts, shared.lists_dir_times) = (true, false))
+        let checked = self.with_checks(Checks::Files);
+        checked.with(|shared| (shared.takes_parts, shared.lists_dir_times) = (true, false))
     }
 
     /// Sends, over HTTP, by a client that keeps to the migration's limit, gives up stalled requests, and
@@ -159,8 +173,18 @@ impl OpendalTree {
         Self { operator, ..paced }
     }
 
+    /// The same tree, whose service or transport compares this.
+    #[cfg(any(feature = "hdfs", feature = "s3"))]
+    pub(crate) fn with_checks(self, checks: Checks) -> Self {
+        self.with(|shared| shared.checks = checks)
+    }
+
+    pub(crate) fn checks(&self) -> Checks {
+        self.shared.checks
+    }
+
     /// Sends over HTTP by what `wrap` makes of the transport.
-    #[cfg(feature = "webdav")]
+    #[cfg(any(feature = "s3", feature = "webdav"))]
     pub(crate) fn over(self, wrap: impl Fn(HttpTransporter) -> HttpTransporter) -> Self {
         let wrapped = |operator: Operator| {
             let context = operator.base_context();

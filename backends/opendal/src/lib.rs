@@ -32,9 +32,12 @@
 //! while the next is gathered. This is so for the trees of [`services`], and for those of one's
 //! own operators that are [paced](OpendalTree::paced).
 
+mod checksum;
 mod error;
 mod handle;
 mod http;
+#[cfg(feature = "s3")]
+mod integrity;
 mod listing;
 #[cfg_attr(not(feature = "webdav"), allow(dead_code, reason = "only its transport marks entries"))]
 mod mark;
@@ -56,6 +59,7 @@ mod stat;
 mod streams;
 mod stubs;
 mod tree;
+mod verify;
 #[cfg(feature = "webdav")]
 mod webdav;
 mod writer;

@@ -1,5 +1,6 @@
 //! Writing: small objects in one request, large ones as multipart uploads.
 
+use opendal::Buffer;
 use towpath_backend::{
     Bytes, Error, ErrorKind, FileWriter, Kind, Metadata, ReadOptions, RelPath, Result, Sink, Times, WriteOptions,
     async_trait,
@@ -7,6 +8,7 @@ use towpath_backend::{
 
 use crate::error;
 use crate::handle::OpendalTree;
+use crate::verify::Sent;
 use crate::writer::Writer;
 
 #[async_trait]
@@ -30,8 +32,10 @@ impl Sink for OpendalTree {
             return Err(Error::new(ErrorKind::Other, "write", path, "is not as long as it should be"));
         }
         self.check_place("write", path).await?;
-        let written = self.operator.write_options(&key, data, self.write_options(metadata.modified)).await;
-        written.map_err(|problem| error::of("write", path, &problem))?;
+        let content = Buffer::from(data);
+        let answer = self.operator.write_options(&key, content.clone(), self.write_options(metadata.modified)).await;
+        let (key, size_bytes, content) = (key.as_str(), metadata.size_bytes, Some(content));
+        self.verify(&Sent { operation: "write", path, key, size_bytes, content }, answer).await?;
         Ok(self.written(metadata.size_bytes, metadata.modified))
     }
 

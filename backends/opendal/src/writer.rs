@@ -8,6 +8,7 @@ use towpath_backend::{Bytes, Error, ErrorKind, FileWriter, Metadata, RelPath, Re
 
 use crate::error;
 use crate::handle::{MOST_AT_ONCE_BYTES, OpendalTree};
+use crate::verify::Sent;
 
 /// The largest file that is gathered where all of it travels in one request, and a stream may.
 const GATHERED_BYTES: u64 = 8 << 20;
@@ -102,6 +103,10 @@ impl Writer {
         sent.map_err(|problem| error::of("write", &self.path, &problem))
     }
 
+    fn sent(&self, size_bytes: u64, content: Option<Buffer>) -> Sent<'_> {
+        Sent { operation: "close", path: &self.path, key: &self.key, size_bytes, content }
+    }
+
     fn take_gathered(&mut self) -> Buffer {
         self.gathered_bytes = 0;
         Buffer::from(std::mem::take(&mut self.gathered))
@@ -139,26 +144,27 @@ impl FileWriter for Writer {
         if let Some(stream) = &self.stream {
             let whole = stream.length_bytes == size_bytes;
             self.end_stream("close").await?;
+            self.tree.verify_length(&self.sent(size_bytes, None)).await?;
             return match (whole, self.tree.keeps_mtime() && times.modified != self.modified) {
                 (true, false) => Ok(self.tree.written(size_bytes, times.modified)),
                 _ => Err(self.error("close", "the file changed while it was written").with_temporary(true)),
             };
         }
         let last = self.take_gathered();
-        let closed = match &mut self.parts {
+        let (answer, content) = match &mut self.parts {
             None => {
                 let options = self.tree.write_options(times.modified);
-                self.tree.operator.write_options(&self.key, last, options).await.map(drop)
+                (self.tree.operator.write_options(&self.key, last.clone(), options).await, Some(last))
             }
             Some(_) if self.tree.keeps_mtime() && times.modified != self.modified => {
                 return Err(self.error("close", "its mtime changed while it was written"));
             }
             Some(parts) => match parts.write(last).await {
-                Ok(()) => parts.close().await.map(drop),
-                Err(problem) => Err(problem),
+                Ok(()) => (parts.close().await, None),
+                Err(problem) => (Err(problem), None),
             },
         };
-        closed.map_err(|problem| error::of("close", &self.path, &problem))?;
+        self.tree.verify(&self.sent(size_bytes, content), answer).await?;
         self.parts = None;
         Ok(self.tree.written(size_bytes, times.modified))
     }

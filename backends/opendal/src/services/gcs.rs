@@ -25,6 +25,8 @@ const OPTIONS: &[OptionSpec] = &[
     text("endpoint", "the server, if it is not Google's", &["STORAGE_EMULATOR_HOST"]),
     text("credential_path", "the file with the service account's key", &["GOOGLE_APPLICATION_CREDENTIALS"]),
     secret("credential", "that file's content, in base64", &[]),
+    text("storage_class", "the storage class of written objects", &[]),
+    text("acl", "the predefined ACL of written objects", &[]),
     flag("anonymous", "send requests without a key"),
     MTIMES,
     DIRECTORIES,
@@ -42,6 +44,8 @@ fn build(url: &Url, settings: &Settings) -> Result<OpendalTree, OpenError> {
     builder = with(builder, endpoint, |b, value| b.endpoint(value));
     builder = with(builder, settings.text("credential_path"), |b, value| b.credential_path(value));
     builder = with(builder, settings.text("credential"), |b, value| b.credential(value));
+    builder = with(builder, settings.text("storage_class"), |b, value| b.default_storage_class(value));
+    builder = with(builder, settings.text("acl"), |b, value| b.predefined_acl(value));
     if settings.flag("anonymous", false) {
         builder = builder.skip_signature().disable_vm_metadata().disable_config_load();
     }

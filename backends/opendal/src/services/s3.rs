@@ -1,12 +1,18 @@
 //! Amazon S3 and compatible servers.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use towpath_backend::registry::{OpenError, OptionSpec, Settings, Url};
 
 use super::check::{bucket, endpoint, given, wrong};
 use super::operator::{objects, with};
 use super::options::{DIRECTORIES, MTIMES, OBJECTS, flag, secret, text};
 use super::service::Service;
-use crate::handle::OpendalTree;
+use crate::handle::{Checks, OpendalTree};
+use crate::integrity;
+
+/// The length of a key of AES-256.
+const CUSTOMER_KEY_BYTES: usize = 32;
 
 /// `s3://bucket/prefix`.
 pub const S3: Service = Service {
@@ -26,6 +32,12 @@ const OPTIONS: &[OptionSpec] = &[
     secret("secret_access_key", "the secret key", &["AWS_SECRET_ACCESS_KEY"]),
     secret("session_token", "the token of temporary keys", &["AWS_SESSION_TOKEN"]),
     text("storage_class", "the storage class of written objects", &[]),
+    text("acl", "the canned ACL of written objects", &[]),
+    text("checksum", "of uploads: `md5` (the default), `crc32c` or `none`", &[]),
+    text("server_side_encryption", "`AES256`, `aws:kms` or `aws:kms:dsse`", &[]),
+    text("sse_kms_key_id", "the key of `aws:kms`, if it is not the account's own", &[]),
+    secret("sse_customer_key", "an encryption key of 256 bits that the server does not keep, in base64", &[]),
+    flag("requester_pays", "pay for the requests to another account's bucket"),
     flag("virtual_host", "put the bucket's name into the host name"),
     flag("anonymous", "send requests without keys"),
     MTIMES,
@@ -54,12 +66,49 @@ fn build(url: &Url, settings: &Settings) -> Result<OpendalTree, OpenError> {
     builder = with(builder, settings.text("access_key_id"), |b, value| b.access_key_id(value));
     builder = with(builder, settings.text("secret_access_key"), |b, value| b.secret_access_key(value));
     builder = with(builder, settings.text("session_token"), |b, value| b.session_token(value));
-    builder = with(builder, settings.text("storage_class"), |b, value| b.default_storage_class(value));
+    builder = written_as(builder, url, settings)?;
     if settings.flag("virtual_host", false) {
         builder = builder.enable_virtual_host_style();
     }
     if settings.flag("anonymous", false) {
         builder = builder.skip_signature();
     }
-    objects(url, builder, endpoint, settings)
+    if settings.flag("requester_pays", false) {
+        builder = builder.enable_request_payer();
+    }
+    let checksum = given(settings, "checksum").unwrap_or("md5");
+    if checksum == "crc32c" {
+        builder = builder.checksum_algorithm(checksum);
+    }
+    let tree = objects(url, builder, endpoint, settings)?;
+    match checksum {
+        "none" => Ok(tree),
+        "crc32c" => Ok(tree.with_checks(Checks::Requests)),
+        "md5" => Ok(tree.over(integrity::checked).with_checks(Checks::Requests)),
+        _ => Err(wrong(url, "the checksum is neither md5 nor crc32c nor none", OPTIONS, "checksum")),
+    }
+}
+
+/// The options of what is written.
+fn written_as(
+    mut builder: opendal::services::S3,
+    url: &Url,
+    settings: &Settings,
+) -> Result<opendal::services::S3, OpenError> {
+    builder = with(builder, settings.text("storage_class"), |b, value| b.default_storage_class(value));
+    builder = with(builder, settings.text("acl"), |b, value| b.default_acl(value));
+    let encryption = given(settings, "server_side_encryption");
+    builder = with(builder, encryption, |b, value| b.server_side_encryption(value));
+    if let Some(key) = given(settings, "sse_kms_key_id") {
+        if !encryption.is_some_and(|kind| kind.starts_with("aws:kms")) {
+            let problem = "sse_kms_key_id is given, and server_side_encryption is not aws:kms";
+            return Err(wrong(url, problem, OPTIONS, "server_side_encryption"));
+        }
+        builder = builder.server_side_encryption_aws_kms_key_id(key);
+    }
+    let Some(key) = given(settings, "sse_customer_key") else { return Ok(builder) };
+    match STANDARD.decode(key).ok().filter(|key| key.len() == CUSTOMER_KEY_BYTES) {
+        Some(key) => Ok(builder.server_side_encryption_with_customer_key("AES256", &key)),
+        None => Err(wrong(url, "the customer's key is not 256 bits in base64", OPTIONS, "sse_customer_key")),
+    }
 }

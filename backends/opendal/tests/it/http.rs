@@ -12,6 +12,7 @@ pub struct Request {
     pub method: String,
     /// Percent-decoded.
     pub path: String,
+    pub query: BTreeMap<String, String>,
     /// By names in lower case.
     pub headers: BTreeMap<String, String>,
     pub body: Vec<u8>,
@@ -88,8 +89,11 @@ impl Request {
         client.read_exact(&mut body).ok()?;
         let mut first = lines.first()?.split(' ');
         let (method, target) = (first.next()?.to_owned(), first.next()?);
-        let path = target.split_once('?').map_or(target, |(path, _)| path);
-        Some(Self { method, path: decoded(path), headers, body })
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let pairs = query.split('&').filter(|pair| !pair.is_empty());
+        let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        let query = pairs.map(|(key, value)| (decoded(key), decoded(value))).collect();
+        Some(Self { method, path: decoded(path), query, headers, body })
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {

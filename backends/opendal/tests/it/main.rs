@@ -18,6 +18,8 @@ mod fake;
 #[cfg(feature = "all-backends")]
 mod fake_dav;
 #[cfg(feature = "all-backends")]
+mod fake_objects;
+#[cfg(feature = "all-backends")]
 mod faulty;
 #[cfg(feature = "all-backends")]
 mod http;
@@ -34,6 +36,8 @@ mod odd_keys;
 mod reading;
 #[cfg(feature = "all-backends")]
 mod run;
+#[cfg(feature = "all-backends")]
+mod stored;
 #[cfg(feature = "all-backends")]
 mod throttling;
 #[cfg(feature = "all-backends")]

@@ -1,0 +1,179 @@
+//! Object stores in memory that keep the headers of what is written: S3, and Azure's single requests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use md5::{Digest as _, Md5};
+use towpath_backend::registry::{Location, Settings};
+use towpath_opendal::OpendalTree;
+use towpath_opendal::services::{AZBLOB, S3};
+
+use crate::http::{Answer, Request, serve};
+
+pub type Headers = BTreeMap<String, String>;
+
+/// An object: its content, and the headers that it was written with.
+#[derive(Clone, Debug, Default)]
+pub struct Object {
+    pub content: Vec<u8>,
+    pub headers: Headers,
+}
+
+#[derive(Default)]
+pub struct State {
+    pub objects: BTreeMap<String, Object>,
+    /// What was asked for.
+    pub requests: Vec<Request>,
+    /// The headers and parts of uploads.
+    uploads: BTreeMap<String, (Headers, BTreeMap<u32, Vec<u8>>)>,
+}
+
+/// May change a request, or answer it.
+type Fault = dyn Fn(&mut Request) -> Option<Answer> + Send + Sync;
+
+pub struct Server {
+    port: u16,
+    pub state: Arc<Mutex<State>>,
+}
+
+impl Server {
+    pub fn start(fault: impl Fn(&mut Request) -> Option<Answer> + Send + Sync + 'static) -> Self {
+        let state = Arc::new(Mutex::new(State::default()));
+        let (shared, fault): (_, Box<Fault>) = (Arc::clone(&state), Box::new(fault));
+        let port = serve(move |request| {
+            let mut request = request.clone();
+            shared.lock().unwrap().requests.push(request.clone());
+            fault(&mut request).unwrap_or_else(|| answer(&request, &mut shared.lock().unwrap()))
+        });
+        Self { port, state }
+    }
+
+    pub fn s3(&self, options: &[(&'static str, &str)]) -> OpendalTree {
+        let endpoint = format!("http://127.0.0.1:{}", self.port);
+        let own = [("endpoint", endpoint.as_str()), ("access_key_id", "id"), ("secret_access_key", "key")];
+        let all = own.iter().chain(options).map(|(name, value)| (*name, (*value).to_owned()));
+        S3.tree(&Location::parse("s3://bucket".as_ref()).unwrap(), &Settings::of(all.collect::<Vec<_>>())).unwrap()
+    }
+
+    pub fn azure(&self) -> OpendalTree {
+        let options = [
+            ("endpoint", format!("http://127.0.0.1:{}", self.port)),
+            ("account_name", "me".to_owned()),
+            ("account_key", "a2V5".to_owned()),
+        ];
+        AZBLOB.tree(&Location::parse("azblob://bucket".as_ref()).unwrap(), &Settings::of(options.to_vec())).unwrap()
+    }
+
+    pub fn object(&self, key: &str) -> Object {
+        self.state.lock().unwrap().objects[key].clone()
+    }
+
+    pub fn count(&self, method: &str) -> usize {
+        self.state.lock().unwrap().requests.iter().filter(|request| request.method == method).count()
+    }
+}
+
+fn answer(request: &Request, state: &mut State) -> Answer {
+    let key = request.path.strip_prefix("/bucket").unwrap_or_default().trim_start_matches('/').to_owned();
+    let query = |name: &str| request.query.get(name).map(String::as_str);
+    let is_azure = request.headers.contains_key("x-ms-version");
+    match request.method.as_str() {
+        _ if query("list-type").is_some() || query("comp") == Some("list") => listed(request, state),
+        "POST" if query("uploads").is_some() => {
+            let id = state.uploads.len().to_string();
+            state.uploads.insert(id.clone(), (kept(request), BTreeMap::new()));
+            Answer::new(200, format!("<R><UploadId>{id}</UploadId></R>"))
+        }
+        "POST" => {
+            let (headers, parts) = state.uploads.remove(query("uploadId").unwrap()).unwrap();
+            let content: Vec<u8> = parts.into_values().flatten().collect();
+            state.objects.insert(key, Object { content, headers });
+            Answer::new(200, "<R><ETag>\"x-2\"</ETag></R>")
+        }
+        "PUT" => {
+            let md5 = Md5::digest(&request.body);
+            let etag = format!("\"{}\"", hex(&md5));
+            match query("uploadId") {
+                Some(id) => {
+                    let number = query("partNumber").unwrap().parse().unwrap();
+                    state.uploads.get_mut(id).unwrap().1.insert(number, request.body.clone());
+                }
+                None => {
+                    state.objects.insert(key, Object { content: request.body.clone(), headers: kept(request) });
+                }
+            }
+            let status = if is_azure { 201 } else { 200 };
+            let stored = Answer::new(status, "").with("ETag", etag);
+            if is_azure { stored.with("Content-MD5", opendal::raw::format_content_md5(&request.body)) } else { stored }
+        }
+        "DELETE" => {
+            state.objects.remove(&key);
+            Answer::new(if is_azure { 202 } else { 204 }, "")
+        }
+        _ => match state.objects.get(&key) {
+            None => Answer::new(404, ""),
+            Some(Object { content, headers }) => {
+                let mut answer = request.ranged(content).with("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT");
+                for (name, value) in headers {
+                    let name: &'static str = name.clone().leak();
+                    answer = answer.with(name, value);
+                }
+                answer.with("ETag", format!("\"{}\"", hex(&Md5::digest(content)))).with("x-ms-blob-type", "BlockBlob")
+            }
+        },
+    }
+}
+
+/// The headers that are kept with an object.
+fn kept(request: &Request) -> Headers {
+    let mut kept = Headers::new();
+    for (name, value) in &request.headers {
+        let name = name.strip_prefix("x-ms-blob-").unwrap_or(name);
+        let standard = ["content-type", "content-encoding", "cache-control", "content-disposition"];
+        if name.starts_with("x-amz-meta-") || name.starts_with("x-ms-meta-") || standard.contains(&name) {
+            kept.insert(name.to_owned(), value.clone());
+        }
+    }
+    kept
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn listed(request: &Request, state: &State) -> Answer {
+    let prefix = request.query.get("prefix").cloned().unwrap_or_default();
+    let (is_azure, mut contents, mut prefixes) = (request.query.contains_key("comp"), String::new(), BTreeSet::new());
+    let deep = request.query.get("delimiter").is_none_or(String::is_empty);
+    for (key, object) in state.objects.iter().filter(|(key, _)| key.starts_with(&prefix)) {
+        let length = object.content.len();
+        match key[prefix.len()..].split_once('/').filter(|_| !deep) {
+            Some((name, _)) => drop(prefixes.insert(format!("{prefix}{name}/"))),
+            None if is_azure => {
+                contents += &format!(
+                    "<Blob><Name>{key}</Name><Properties><Last-Modified>Thu, 01 Jan 2026 00:00:00 GMT</Last-Modified>\
+                     <Etag>x</Etag><Content-Length>{length}</Content-Length><Content-Type>x/y</Content-Type>\
+                     <BlobType>BlockBlob</BlobType></Properties></Blob>"
+                );
+            }
+            None => {
+                contents += &format!(
+                    "<Contents><Key>{key}</Key><Size>{length}</Size><LastModified>2026-01-01T00:00:00.000Z\
+                     </LastModified></Contents>"
+                );
+            }
+        }
+    }
+    let of =
+        |open: &str, close: &str| prefixes.iter().map(|prefix| format!("{open}{prefix}{close}")).collect::<String>();
+    Answer::new(
+        200,
+        if is_azure {
+            let prefixes = of("<BlobPrefix><Name>", "</Name></BlobPrefix>");
+            format!("<EnumerationResults><Blobs>{contents}{prefixes}</Blobs><NextMarker/></EnumerationResults>")
+        } else {
+            let prefixes = of("<CommonPrefixes><Prefix>", "</Prefix></CommonPrefixes>");
+            format!("<ListBucketResult><IsTruncated>false</IsTruncated>{contents}{prefixes}</ListBucketResult>")
+        },
+    )
+}

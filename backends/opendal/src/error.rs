@@ -1,6 +1,7 @@
 //! Errors of OpenDAL as those of a backend.
 
 mod cause;
+mod status;
 
 use std::io;
 
@@ -10,6 +11,7 @@ use towpath_backend::{Error, ErrorKind, RelPath};
 use crate::http::{Answer, Class};
 use cause::root;
 pub(crate) use cause::{Cause, cause};
+pub(crate) use status::http_status;
 
 /// Errors of servers for a missing bucket: they do not mean that a file is absent.
 const NO_BUCKET: [&str; 4] = ["NoSuchBucket", "ContainerNotFound", "ContainerBeingDeleted", "bucket does not exist"];
@@ -92,13 +94,6 @@ fn is_lost_connection(error: &opendal::Error) -> bool {
 
 fn names_no_bucket(error: &opendal::Error) -> bool {
     error.kind() == Theirs::NotFound && NO_BUCKET.iter().any(|words| error.message().contains(words))
-}
-
-/// The status of a server's answer, which OpenDAL keeps in what it shows of an error alone.
-pub(crate) fn http_status(error: &opendal::Error) -> Option<u16> {
-    let shown = error.to_string();
-    let (_, status) = shown.split_once("response: Parts { status: ")?;
-    status.split_once(',')?.0.parse().ok()
 }
 
 /// Whether a server has rejected a request for good: not only for the moment (too many requests, a gateway without its

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::http_status;
+use super::status::http_status;
 use crate::http::Answer;
 
 /// Why an operation failed, in terms that a user knows.

@@ -7,7 +7,7 @@ use opendal::options::ReaderOptions;
 use opendal::{Buffer, Error, ErrorKind, Reader, Result};
 use tokio::task::JoinHandle;
 
-use super::take;
+use super::content::take;
 use super::version::Version;
 use crate::handle::OpendalTree;
 

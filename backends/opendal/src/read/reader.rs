@@ -5,11 +5,12 @@ use std::sync::Arc;
 use opendal::options::ReaderOptions;
 use towpath_backend::{FileReader, Metadata, ReadOptions, RelPath, Result, async_trait};
 
+use super::answers::Answers;
+use super::content::{changed, failed};
 use super::ranges::Ranges;
 use super::stream::Stream;
 use super::version::{Version, is_strong};
 use super::whole::with_user_metadata;
-use super::{Answers, changed, failed};
 use crate::handle::OpendalTree;
 use crate::source::Stat;
 

@@ -6,7 +6,7 @@ use opendal::options::ReaderOptions;
 use opendal::{Buffer, BufferStream, Metadata, Result};
 use tokio_stream::StreamExt as _;
 
-use super::take;
+use super::content::take;
 use super::version::Version;
 use crate::handle::OpendalTree;
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use opendal::options::ReaderOptions;
 use towpath_backend::{Metadata, RelPath, Result, WholeFile};
 
+use super::answers::Answers;
+use super::content::{changed, failed, take};
 use super::stream::Stream;
 use super::version::Version;
-use super::{Answers, changed, failed, take};
 use crate::handle::OpendalTree;
 use crate::source::Stat;
 

@@ -1,0 +1,31 @@
+//! What was read, and how reading failed.
+
+use opendal::Buffer;
+use towpath_backend::{Error, ErrorKind, RelPath};
+
+use crate::error;
+
+/// The error of reading `path`.
+pub(super) fn failed(path: &RelPath, problem: &opendal::Error) -> Error {
+    use opendal::ErrorKind as Theirs;
+    match problem.kind() {
+        // What is asked for by its size was there when the file was opened.
+        Theirs::ConditionNotMatch | Theirs::RangeNotSatisfied => changed(path),
+        _ => error::of("read", path, problem),
+    }
+}
+
+/// The file became another one while it was read: it is read again.
+pub(super) fn changed(path: &RelPath) -> Error {
+    Error::new(ErrorKind::Other, "read", path, "changed while it was read").with_temporary(true)
+}
+
+/// Appends the first `most_bytes` of `data`, and removes them from it.
+pub(super) fn take(data: &mut Buffer, most_bytes: usize, buffer: &mut Vec<u8>) {
+    let taken = data.len().min(most_bytes);
+    buffer.reserve(taken);
+    for chunk in data.slice(..taken) {
+        buffer.extend_from_slice(&chunk);
+    }
+    *data = data.slice(taken..);
+}

@@ -47,24 +47,31 @@ impl Stat {
         Self { metadata: tree.metadata_of(&theirs), theirs }
     }
 
+    /// The version, where one that is overwritten gets another name.
+    pub(crate) fn version(&self) -> Option<&str> {
+        // What a bucket without versions calls all of them.
+        self.theirs.version().filter(|version| *version != "null")
+    }
+
     /// Whether both name their versions, and the same one.
     pub(crate) fn has_version_of(&self, other: &Self) -> bool {
-        self.theirs.version().is_some() && self.theirs.version() == other.theirs.version()
+        self.version().is_some() && self.version() == other.version()
     }
 
     /// Whether both name their versions, and different ones.
     pub(crate) fn has_other_version_than(&self, other: &Self) -> bool {
-        self.theirs.version().zip(other.theirs.version()).is_some_and(|(one, other)| one != other)
+        self.version().zip(other.version()).is_some_and(|(one, other)| one != other)
     }
 
     /// Whether the file was overwritten between two answers to the same question.
     pub(crate) fn is_other_than(&self, other: &Self) -> bool {
-        match self.theirs.etag().zip(other.theirs.etag()) {
-            _ if self.has_version_of(other) => false,
-            // The same content may be stored again.
-            Some((one, other)) => opaque(one) != opaque(other),
-            None => self.has_other_version_than(other) || self.metadata.changed != other.metadata.changed,
+        if self.has_version_of(other) {
+            return false;
         }
+        let etags = self.theirs.etag().zip(other.theirs.etag());
+        self.has_other_version_than(other)
+            || etags.is_some_and(|(one, other)| opaque(one) != opaque(other))
+            || self.metadata.changed != other.metadata.changed
     }
 }
 

@@ -75,7 +75,7 @@ impl Reader {
     /// What the server is to compare before it sends something.
     fn condition(&self) -> ReaderOptions {
         let (can, theirs) = (self.tree.can(), &self.opened.theirs);
-        if let Some(version) = theirs.version().filter(|_| can.read_with_if_version_match) {
+        if let Some(version) = self.opened.version().filter(|_| can.read_with_if_version_match) {
             return ReaderOptions { if_version_match: Some(version.to_owned()), ..ReaderOptions::default() };
         }
         let etag = theirs.etag().filter(|etag| can.read_with_if_match && is_strong(etag));

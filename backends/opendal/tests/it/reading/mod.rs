@@ -144,6 +144,20 @@ async fn a_file_that_is_overwritten_between_two_requests_is_never_a_mixture() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn etags_that_never_change_do_not_hide_another_time() {
+    const BYTES: usize = 6 * BLOCK_BYTES;
+    for speaks in Speaks::ALL {
+        for at in 1..6 {
+            let (first, second) = (object(1, BYTES), Object { stored: 2, ..object(2, BYTES) });
+            let habits = Habits { same_etags: true, ..Habits::default() };
+            let server = Server::with(speaks, habits, &[("file", first)], overwrite(at, second));
+            let error = read(&server.tree(), "file", &paced()).await.unwrap_err();
+            assert!(is_changed(&error), "{speaks:?} at {at}: {error}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_asked_for_after_a_connection_broke_off_is_the_rest_of_the_same_version() {
     const BYTES: usize = 3 << 20;
     let habits = || Habits { breaks_off_after: Some(1 << 20), ..Habits::default() };

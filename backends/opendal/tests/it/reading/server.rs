@@ -32,6 +32,7 @@ pub struct Habits {
     /// The ends of what it sends whole are those of connections.
     pub no_length: bool,
     pub weak_etags: bool,
+    pub same_etags: bool,
     /// The connection breaks off after so many bytes of the content of the first GET.
     pub breaks_off_after: Option<usize>,
 }
@@ -326,7 +327,8 @@ fn version(object: &Object) -> usize {
 }
 
 fn etag(object: &Object, shared: &Shared) -> String {
-    format!("{}\"{:x}\"", if shared.habits.weak_etags { "W/" } else { "" }, version(object))
+    let version = if shared.habits.same_etags { 1 } else { version(object) };
+    format!("{}\"{version:x}\"", if shared.habits.weak_etags { "W/" } else { "" })
 }
 
 fn generation_of(object: &Object) -> String {

@@ -231,7 +231,7 @@ async fn a_file_that_could_not_be_written_protects_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_deleted_after_the_source_was_exchanged() {
+async fn nothing_is_deleted_after_the_source_was_replaced() {
     // From the n-th check of the identity on, the source is another tree
     // in which nothing is found.
     let mut refused_before_deletion = 0;
@@ -251,7 +251,7 @@ async fn nothing_is_deleted_after_the_source_was_exchanged() {
         let ran = Bench::new(mirrored()).run(source, sink).await;
         let removed = sorted(&removed);
         match ran.result {
-            // The source was exchanged before the run began, so the run sees only the other tree.
+            // The source was replaced before the run began, so the run sees only the other tree.
             Ok(report) if n == 1 => assert_eq!(report.failed_files, 0),
             Ok(report) if report.refusal.is_some() => refused_before_deletion += usize::from(removed.is_empty()),
             Ok(report) => assert_eq!(

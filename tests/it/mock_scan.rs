@@ -88,6 +88,28 @@ async fn an_entry_of_unknown_type_is_not_a_special_file() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn entries_that_a_source_cannot_describe_are_reported_and_the_rest_is_sent() {
+    let bench = Bench::new(Options::default());
+    let list = |_: &RelPath| {
+        let unreadable = |name: &str, at: &str| {
+            Entry::unreadable(name, error(ErrorKind::PermissionDenied, "stat", &RelPath::new(at).unwrap()))
+        };
+        // The second is a key that no path can express.
+        page(vec![entry(b"file", Kind::File), unreadable("denied", "denied"), unreadable("a//b", "a/b")])
+    };
+    let ran = bench.run(source(list), sink()).await;
+    let reported = |event: &Event| match event {
+        Event::Unreadable { path, .. } => Some(String::from_utf8_lossy(path).into_owned()),
+        _ => None,
+    };
+    let mut paths: Vec<_> = ran.events.iter().filter_map(reported).collect();
+    paths.sort();
+    assert_eq!(paths, ["/old/a/b", "/old/denied"]);
+    let report = ran.result.unwrap();
+    assert_eq!((report.synced.files, report.unreadable_dirs, report.all_in_sync()), (1, 2, false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_directory_that_vanishes_during_the_scan_is_no_failure() {
     let bench = Bench::new(Options::default());
     let list = |dir: &RelPath| {
@@ -125,7 +147,7 @@ async fn a_listing_that_breaks_off_is_an_unreadable_directory() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_source_exchanged_during_the_scan_leaves_no_backlog() {
+async fn a_source_replaced_during_the_scan_leaves_no_backlog() {
     let bench = Bench::new(Options::default());
     let asked = AtomicUsize::new(0);
     let identity = move || if asked.fetch_add(1, SeqCst) == 0 { "old" } else { "another" };

@@ -1,7 +1,9 @@
-//! Options for reading and writing: the bandwidth limit.
+//! Options for reading and writing: the bandwidth limit, and what object stores keep of a file.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::object::ObjectMetadata;
 
 /// The part of the bandwidth limit that concerns backends. Clones share one limit, which may change while files are
 /// open and listings run.
@@ -81,12 +83,20 @@ pub struct WriteOptions {
     /// flight; a backend that buffers sends its buffers at [`Pacing::bytes_per_s`]. Backends that send each write at
     /// once and wait for the response ignore it.
     pub pacing: Option<Pacing>,
+    /// What the source's object store keeps of the file beside its content. Sinks that cannot keep it ignore it.
+    pub object: Option<Arc<ObjectMetadata>>,
 }
 
 impl WriteOptions {
     /// Under this limit.
     #[must_use]
     pub fn paced_by(self, pacing: &Pacing) -> Self {
-        Self { pacing: Some(pacing.clone()) }
+        Self { pacing: Some(pacing.clone()), ..self }
+    }
+
+    /// With what the source's object store keeps of the file.
+    #[must_use]
+    pub fn with_object(self, object: Option<Arc<ObjectMetadata>>) -> Self {
+        Self { object, ..self }
     }
 }

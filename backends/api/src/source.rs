@@ -1,11 +1,13 @@
 //! Where a migration reads from.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::metadata::{Metadata, Xattr};
+use crate::object::ObjectMetadata;
 use crate::pacing::ReadOptions;
 use crate::path::RelPath;
 use crate::tree::Tree;
@@ -68,18 +70,26 @@ pub struct WholeFile {
     pub metadata: Metadata,
     /// Whether zeros in it may be holes: then [`FileReader::next_data`] reports them.
     pub may_have_holes: bool,
+    /// What an object store keeps beside its content, if it is an object.
+    pub object: Option<Arc<ObjectMetadata>>,
 }
 
 impl WholeFile {
     /// From the buffer with the content appended, and the file's metadata; without holes.
     pub fn new(data: Vec<u8>, metadata: Metadata) -> Self {
-        Self { data, metadata, may_have_holes: false }
+        Self { data, metadata, may_have_holes: false, object: None }
     }
 
     /// Sets whether zeros in it may be holes.
     #[must_use]
     pub fn with_holes(self, may_have_holes: bool) -> Self {
         Self { may_have_holes, ..self }
+    }
+
+    /// Sets what an object store keeps beside its content.
+    #[must_use]
+    pub fn with_object(self, object: Option<Arc<ObjectMetadata>>) -> Self {
+        Self { object, ..self }
     }
 }
 
@@ -91,6 +101,11 @@ pub trait FileReader: Send {
     /// # Errors
     /// If they cannot be read.
     async fn metadata(&mut self) -> Result<Metadata>;
+
+    /// What an object store keeps beside the content, as of when the file was opened; `None` if it is no object.
+    fn object(&self) -> Option<Arc<ObjectMetadata>> {
+        None
+    }
 
     /// Reads up to `length_bytes` from `offset` and appends them to `buffer`, which is returned. Fewer bytes mean the
     /// end of the file.

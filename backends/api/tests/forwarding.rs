@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex};
 use towpath_backend::layer::{Fault, Faults, Metrics, Operation, Prefix, Rate, ReadOnly, Retry, RetryPolicy};
 use towpath_backend::{
     Attributes, Bytes, Capabilities, EntryStream, Error, ErrorKind, FileReader, FileWriter, Hints, Identity, Kind,
-    Metadata, Pacing, ReadOptions, RelPath, Result, Sink, Source, Times, Timestamp, Tree, WaitObserver, WaitReason,
-    WholeFile, WriteOptions, Xattr, async_trait,
+    Metadata, ObjectMetadata, Pacing, ReadOptions, RelPath, Result, Sink, Source, Times, Timestamp, Tree, WaitObserver,
+    WaitReason, WholeFile, WriteOptions, Xattr, async_trait,
 };
 
 /// Records which methods are called.
@@ -149,6 +149,11 @@ impl FileReader for Recording {
         self.called("reader.prefetch");
     }
 
+    fn object(&self) -> Option<Arc<ObjectMetadata>> {
+        self.called("reader.object");
+        None
+    }
+
     async fn next_data(&mut self, _: u64) -> Result<Option<Range<u64>>> {
         self.called("reader.next_data");
         Ok(None)
@@ -263,6 +268,7 @@ async fn read_everything(tree: &impl Source) {
     reader.metadata().await.unwrap();
     assert_eq!(reader.read_at(0, 1, b"kept".to_vec()).await.unwrap(), b"kept");
     reader.prefetch(0, 1).await;
+    assert_eq!(reader.object(), None);
     reader.next_data(0).await.unwrap();
     assert!(tree.read_whole(&path, 1, Vec::new(), &read_options()).await.unwrap().may_have_holes);
     tree.read_link(&path).await.unwrap();
@@ -297,7 +303,7 @@ async fn write_everything(tree: &impl Sink) -> Vec<Result<()>> {
 /// All methods of all traits, called directly.
 async fn everything() -> BTreeSet<&'static str> {
     let names: BTreeSet<_> = called_through(|tree| tree).await;
-    assert_eq!(names.len(), 35, "{names:?}");
+    assert_eq!(names.len(), 36, "{names:?}");
     names
 }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 #[cfg(any(feature = "s3", feature = "webdav"))]
 use opendal::HttpTransporter;
-use opendal::options::WriteOptions;
 use opendal::{Capability, EntryMode, Operator};
 use tokio::sync::Mutex;
 use towpath_backend::{ByteSet, Hints, Identity, Kind, Metadata, Pacing, Timestamp};
@@ -50,6 +49,8 @@ struct Shared {
     root: Vec<u8>,
     identity: String,
     keeps_mtime: bool,
+    /// Whether headers and user metadata of objects are read and written.
+    carries_object_metadata: bool,
     has_directories: bool,
     /// Whether empty directories are created.
     empty_directories: bool,
@@ -87,6 +88,7 @@ impl OpendalTree {
             root: root.into_bytes(),
             identity,
             keeps_mtime: can.write_with_user_metadata,
+            carries_object_metadata: !can.create_dir,
             has_directories: can.create_dir,
             empty_directories: true,
             marker_support: Arc::default(),
@@ -114,6 +116,13 @@ impl OpendalTree {
     #[must_use]
     pub fn without_mtimes(self) -> Self {
         self.with(|shared| shared.keeps_mtime = false)
+    }
+
+    /// Neither reads nor writes what objects have beside content and mtime: headers such as `Content-Type`, and user
+    /// metadata.
+    #[must_use]
+    pub fn without_object_metadata(self) -> Self {
+        self.with(|shared| shared.carries_object_metadata = false)
     }
 
     /// Creates no empty directories, where directories exist only as part of object names.
@@ -230,6 +239,10 @@ impl OpendalTree {
         self.shared.keeps_mtime
     }
 
+    pub(crate) fn carries_object_metadata(&self) -> bool {
+        self.shared.carries_object_metadata
+    }
+
     pub(crate) fn keys(&self) -> Keys {
         Keys { rejected: self.shared.rejected, in_folders: self.has_directories() }
     }
@@ -295,12 +308,6 @@ impl OpendalTree {
         let modified = kept.or(stored).unwrap_or_default();
         // The time of storing shows whether it changed, even where its mtime was kept.
         Metadata { changed: stored, ..Metadata::new(Kind::File, theirs.content_length(), modified) }
-    }
-
-    /// What a file is written with.
-    pub(crate) fn write_options(&self, modified: Timestamp) -> WriteOptions {
-        let user_metadata = self.keeps_mtime().then(|| mtime::metadata(modified));
-        WriteOptions { user_metadata, ..WriteOptions::default() }
     }
 
     /// What was written, as it is shown from now on.

@@ -45,6 +45,7 @@ mod markers;
 mod mtime;
 mod multipart;
 mod names;
+mod object;
 mod patience;
 mod raw_keys;
 mod read;

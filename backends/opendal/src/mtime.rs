@@ -12,10 +12,14 @@ pub(crate) fn metadata(modified: Timestamp) -> HashMap<String, String> {
     HashMap::from([(KEY.to_owned(), format(modified))])
 }
 
+/// Whether this key is that of the time. Some servers give keys back in another case.
+pub(crate) fn is_key(key: &str) -> bool {
+    key.eq_ignore_ascii_case(KEY)
+}
+
 /// The time that metadata carry, if they do.
 pub(crate) fn find<'a>(metadata: impl IntoIterator<Item = (&'a str, &'a str)>) -> Option<Timestamp> {
-    // Some servers give keys back in another case.
-    metadata.into_iter().find(|(key, _)| key.eq_ignore_ascii_case(KEY)).and_then(|(_, value)| parse(value))
+    metadata.into_iter().find(|(key, _)| is_key(key)).and_then(|(_, value)| parse(value))
 }
 
 fn format(time: Timestamp) -> String {

@@ -16,7 +16,13 @@ impl Sink for OpendalTree {
     async fn create(&self, path: &RelPath, metadata: &Metadata, options: &WriteOptions) -> Result<Box<dyn FileWriter>> {
         self.pace(options.pacing.as_ref());
         self.check_place("create", path).await?;
-        Ok(Box::new(Writer::new(self.clone(), path.clone(), self.keys().file("create", path)?, metadata)))
+        Ok(Box::new(Writer::new(
+            self.clone(),
+            path.clone(),
+            self.keys().file("create", path)?,
+            metadata,
+            options.object.clone(),
+        )))
     }
 
     async fn write_whole(
@@ -33,7 +39,14 @@ impl Sink for OpendalTree {
         }
         self.check_place("write", path).await?;
         let content = Buffer::from(data);
-        let answer = self.operator.write_options(&key, content.clone(), self.write_options(metadata.modified)).await;
+        let answer = self
+            .operator
+            .write_options(
+                &key,
+                content.clone(),
+                self.write_options(&key, metadata.modified, options.object.as_deref()),
+            )
+            .await;
         let (key, size_bytes, content) = (key.as_str(), metadata.size_bytes, Some(content));
         self.verify(&Sent { operation: "write", path, key, size_bytes, content }, answer).await?;
         Ok(self.written(metadata.size_bytes, metadata.modified))

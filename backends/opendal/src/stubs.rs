@@ -1,9 +1,13 @@
 //! Objects that stand for directories.
 
+/// Whether user metadata of this key mark a stub.
+pub(crate) fn is_key(key: &str) -> bool {
+    key.eq_ignore_ascii_case("hdi_isfolder")
+}
+
 /// Whether an object is the stub of a directory.
 pub(crate) fn is_stub(found: &opendal::Metadata) -> bool {
-    let is_folder =
-        |(key, value): (&str, &str)| key.eq_ignore_ascii_case("hdi_isfolder") && value.eq_ignore_ascii_case("true");
+    let is_folder = |(key, value): (&str, &str)| is_key(key) && value.eq_ignore_ascii_case("true");
     found.content_length() == 0 && found.user_metadata().is_some_and(|metadata| metadata.into_iter().any(is_folder))
 }
 

@@ -1,10 +1,14 @@
 //! A file that is written as a multipart upload, with parts of a size that suits it.
 
+use std::sync::Arc;
+
 use opendal::Buffer;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use towpath_backend::{Bytes, Error, ErrorKind, FileWriter, Metadata, RelPath, Result, Times, Timestamp, async_trait};
+use towpath_backend::{
+    Bytes, Error, ErrorKind, FileWriter, Metadata, ObjectMetadata, RelPath, Result, Times, Timestamp, async_trait,
+};
 
 use crate::error;
 use crate::handle::{MOST_AT_ONCE_BYTES, OpendalTree};
@@ -24,6 +28,7 @@ pub(crate) struct Writer {
     part_bytes: usize,
     /// The mtime that the parts were begun with.
     modified: Timestamp,
+    object: Option<Arc<ObjectMetadata>>,
     /// What was written and not sent.
     gathered: Vec<Bytes>,
     gathered_bytes: usize,
@@ -41,11 +46,28 @@ struct Stream {
 }
 
 impl Writer {
-    pub(crate) fn new(tree: OpendalTree, path: RelPath, key: String, metadata: &Metadata) -> Self {
+    pub(crate) fn new(
+        tree: OpendalTree,
+        path: RelPath,
+        key: String,
+        metadata: &Metadata,
+        object: Option<Arc<ObjectMetadata>>,
+    ) -> Self {
         let part_bytes = tree.part_bytes(metadata.size_bytes);
-        let (gathered, modified) = (Vec::new(), metadata.modified);
-        let stream = Stream::begin(&tree, &key, metadata);
-        Self { tree, path, key, part_bytes, modified, gathered, gathered_bytes: 0, position: 0, parts: None, stream }
+        let stream = Stream::begin(&tree, &key, metadata, object.as_deref());
+        Self {
+            tree,
+            path,
+            key,
+            part_bytes,
+            modified: metadata.modified,
+            object,
+            gathered: Vec::new(),
+            gathered_bytes: 0,
+            position: 0,
+            parts: None,
+            stream,
+        }
     }
 
     /// Hands a piece of a stream on.
@@ -89,10 +111,10 @@ impl Writer {
             return Err(Error::new(ErrorKind::TooLarge, "write", &self.path, cause));
         }
         let part = self.take_gathered();
+        let options = self.options(self.modified);
         let sent = match &mut self.parts {
             Some(parts) => parts.write(part).await,
             none => {
-                let options = self.tree.write_options(self.modified);
                 let options = opendal::options::WriteOptions { concurrent: PARTS_IN_FLIGHT, ..options };
                 match self.tree.operator.writer_options(&self.key, options).await {
                     Ok(parts) => none.insert(parts).write(part).await,
@@ -101,6 +123,10 @@ impl Writer {
             }
         };
         sent.map_err(|problem| error::of("write", &self.path, &problem))
+    }
+
+    fn options(&self, modified: Timestamp) -> opendal::options::WriteOptions {
+        self.tree.write_options(&self.key, modified, self.object.as_deref())
     }
 
     fn sent(&self, size_bytes: u64, content: Option<Buffer>) -> Sent<'_> {
@@ -153,7 +179,7 @@ impl FileWriter for Writer {
         let last = self.take_gathered();
         let (answer, content) = match &mut self.parts {
             None => {
-                let options = self.tree.write_options(times.modified);
+                let options = self.options(times.modified);
                 (self.tree.operator.write_options(&self.key, last.clone(), options).await, Some(last))
             }
             Some(_) if self.tree.keeps_mtime() && times.modified != self.modified => {
@@ -172,14 +198,15 @@ impl FileWriter for Writer {
 
 impl Stream {
     /// Begins the request for a file that is too large for memory, if the service has no multipart uploads.
-    fn begin(tree: &OpendalTree, key: &str, metadata: &Metadata) -> Option<Self> {
+    fn begin(tree: &OpendalTree, key: &str, metadata: &Metadata, object: Option<&ObjectMetadata>) -> Option<Self> {
         let length_bytes = metadata.size_bytes;
         let streams = &tree.outgoing()?.streams;
         if tree.takes_parts() || length_bytes <= GATHERED_BYTES {
             return None;
         }
         let (offer, pieces) = streams.offer(length_bytes);
-        let (operator, key, options) = (tree.operator.clone(), key.to_owned(), tree.write_options(metadata.modified));
+        let options = tree.write_options(key, metadata.modified, object);
+        let (operator, key) = (tree.operator.clone(), key.to_owned());
         let request = tokio::spawn(async move {
             operator.write_options(&key, offer.stand_in(), options).await?;
             match offer.was_taken() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::{Mutex, mpsc};
-use towpath_backend::{Attributes, RelPath};
+use towpath_backend::{Attributes, ObjectMetadata, RelPath};
 
 use super::block::Block;
 use super::hole_lane::LongHoles;
@@ -19,6 +19,8 @@ pub(crate) enum Message {
     Block(Block),
     /// The file's attributes other than times.
     Attributes(Attributes),
+    /// What the source's object store keeps of the file beside its content.
+    Object(Arc<ObjectMetadata>),
     /// The file is a symbolic link with this target.
     Link(Vec<u8>),
     /// The file is another name of this one.

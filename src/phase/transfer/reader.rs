@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc};
-use towpath_backend::{Attributes, ErrorKind, FileReader, Kind, Metadata, RelPath};
+use towpath_backend::{Attributes, ErrorKind, FileReader, Kind, Metadata, ObjectMetadata, RelPath};
 
 use super::block::Block;
 use super::block_size::{BlockSize, SMALL_BYTES};
@@ -144,6 +144,13 @@ impl Reading<'_> {
         self.send_message(Message::Attributes(attributes)).await
     }
 
+    async fn send_object(&self, object: Option<Arc<ObjectMetadata>>) -> Step<()> {
+        match object {
+            Some(object) => self.send_message(Message::Object(object)).await,
+            None => Ok(()),
+        }
+    }
+
     /// A file of one step: read, hashed and sent at once.
     async fn read_small(&self, size: usize) -> Step<()> {
         let mut slot = self.slot(size).await?;
@@ -155,6 +162,7 @@ impl Reading<'_> {
         let whole = source.read_whole(&self.task.read_path, limit, buffer, &read_options).await;
         let whole = whole.map_err(|e| self.failed(e))?;
         slot.buffer = whole.data;
+        let object = whole.object;
         if slot.buffer.len() > size {
             drop(slot);
             self.task.check(&whole.metadata)?;
@@ -166,6 +174,7 @@ impl Reading<'_> {
             drop(slot);
             return self.read_large().await;
         }
+        self.send_object(object).await?;
         let hash = self.session.options.checksum.map(|algorithm| Hasher::hash(algorithm, &slot.buffer));
         self.send_block(slot.into_bytes(), 0, true, hash).await
     }
@@ -178,6 +187,7 @@ impl Reading<'_> {
         let size = self.task.metadata.size_bytes;
         let now = file.metadata().await.map_err(|e| self.failed(e))?;
         self.task.check_whole(&now, size)?;
+        self.send_object(file.object()).await?;
         let mut holes = self.hole_map(&mut *file).await?;
         self.check_holes(&holes)?;
         let (slots, progress) = (self.session.options.queue_capacity, &self.task.progress);

@@ -5,7 +5,9 @@ mod create;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
-use towpath_backend::{Attributes, Error as BackendError, ErrorKind, FileWriter, Kind, Metadata, RelPath, Times};
+use towpath_backend::{
+    Attributes, Error as BackendError, ErrorKind, FileWriter, Kind, Metadata, ObjectMetadata, RelPath, Times,
+};
 
 use super::block::Block;
 use super::block_size::SMALL_BYTES;
@@ -66,6 +68,7 @@ struct Writing {
     at: RelPath,
     file: Option<StepFile>,
     attributes: Attributes,
+    object: Option<Arc<ObjectMetadata>>,
     /// The offset up to which it is written.
     position: u64,
     /// How it failed; further blocks are dropped.
@@ -82,7 +85,16 @@ impl Writing {
     fn new(transfer: &Arc<Transfer>, task: Arc<Task>) -> Self {
         let at = transfer.session.destination_path(&task.path);
         let transfer = Arc::clone(transfer);
-        Self { transfer, task, at, file: None, attributes: Attributes::default(), position: 0, failed: None }
+        Self {
+            transfer,
+            task,
+            at,
+            file: None,
+            attributes: Attributes::default(),
+            object: None,
+            position: 0,
+            failed: None,
+        }
     }
 
     /// Takes the file's messages; `None` if the reader ended before the last one.
@@ -103,6 +115,10 @@ impl Writing {
             }
             Message::Attributes(attributes) => {
                 self.attributes = attributes;
+                return Ok(None);
+            }
+            Message::Object(object) => {
+                self.object = Some(object);
                 return Ok(None);
             }
             Message::Block(block) => return Ok(self.take_block(block).await),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use opendal::options::ReaderOptions;
-use towpath_backend::{FileReader, Metadata, ReadOptions, RelPath, Result, async_trait};
+use towpath_backend::{FileReader, Metadata, ObjectMetadata, ReadOptions, RelPath, Result, async_trait};
 
 use super::answers::Answers;
 use super::content::{changed, failed};
@@ -128,6 +128,10 @@ impl FileReader for Reader {
         }
         let now = self.tree.file("stat", &self.path).await?;
         if now.is_other_than(&self.opened) { Err(changed(&self.path)) } else { Ok(now.metadata) }
+    }
+
+    fn object(&self) -> Option<Arc<ObjectMetadata>> {
+        self.tree.object_of(&self.opened.theirs)
     }
 
     async fn read_at(&mut self, offset: u64, length_bytes: usize, mut buffer: Vec<u8>) -> Result<Vec<u8>> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use opendal::options::ReaderOptions;
-use towpath_backend::{Metadata, RelPath, Result, WholeFile};
+use towpath_backend::{RelPath, Result, WholeFile};
 
 use super::answers::Answers;
 use super::content::{changed, failed, take};
@@ -21,7 +21,7 @@ pub(crate) async fn read_whole(
 ) -> Result<WholeFile> {
     let key = tree.keys().file("read", path)?;
     if limit_bytes == 0 {
-        return Ok(WholeFile::new(buffer, tree.file("read", path).await?.metadata));
+        return Ok(whole_file(tree, buffer, &tree.file("read", path).await?));
     }
     let whole = Whole { tree, path, key: &key, version: Arc::default() };
     if tree.operator.info().scheme() == "gcs" {
@@ -29,19 +29,23 @@ pub(crate) async fn read_whole(
         let (got, stat) = tokio::join!(whole.get(limit_bytes, buffer), tree.file("read", path));
         let (got, stat) = (got?, stat?);
         let is_same = got.stat.as_ref().is_some_and(|by_get| by_get.has_version_of(&stat));
-        let metadata = if is_same { stat.metadata } else { whole.stat_after(&got).await? };
-        return Ok(WholeFile::new(got.data, metadata));
+        let stat = if is_same { stat } else { whole.stat_after(&got).await? };
+        return Ok(whole_file(tree, got.data, &stat));
     }
     let got = match whole.get(limit_bytes, buffer).await {
         Ok(got) => got,
         // It may be a directory.
         Err(error) => return Err(tree.file("read", path).await.err().unwrap_or(error)),
     };
-    let metadata = match &got.stat {
-        Some(by_get) if by_get.theirs.last_modified().is_some() && Answers::are_complete(tree) => by_get.metadata,
+    let stat = match &got.stat {
+        Some(by_get) if by_get.theirs.last_modified().is_some() && Answers::are_complete(tree) => by_get.clone(),
         _ => whole.stat_after(&got).await?,
     };
-    Ok(WholeFile::new(got.data, metadata))
+    Ok(whole_file(tree, got.data, &stat))
+}
+
+fn whole_file(tree: &OpendalTree, data: Vec<u8>, stat: &Stat) -> WholeFile {
+    WholeFile::new(data, stat.metadata).with_object(tree.object_of(&stat.theirs))
 }
 
 /// One small file that is read.
@@ -103,7 +107,7 @@ impl Whole<'_> {
     }
 
     /// What a stat says after the content was read: it was that, or it changed.
-    async fn stat_after(&self, got: &Got) -> Result<Metadata> {
+    async fn stat_after(&self, got: &Got) -> Result<Stat> {
         let stat = self.tree.file("read", self.path).await?;
         if let Some(by_get) = &got.stat {
             if by_get.has_other_version_than(&stat) {
@@ -111,7 +115,7 @@ impl Whole<'_> {
             }
             self.tree.answers().note(&by_get.metadata, &stat.metadata);
         }
-        Ok(stat.metadata)
+        Ok(stat)
     }
 }
 

@@ -7,7 +7,7 @@ use towpath_backend::registry::{OpenError, OptionSpec, Settings, Url};
 
 use super::check::{bucket, endpoint, given, wrong};
 use super::operator::{objects, with};
-use super::options::{DIRECTORIES, MTIMES, OBJECTS, secret, text};
+use super::options::{DIRECTORIES, METADATA, MTIMES, OBJECTS, secret, text};
 use super::service::Service;
 use crate::handle::OpendalTree;
 
@@ -33,6 +33,7 @@ const OPTIONS: &[OptionSpec] = &[
     secret("sas_token", "a shared access signature, instead of the key", &["AZURE_STORAGE_SAS_TOKEN"]),
     secret("encryption_key", "an encryption key of 256 bits that the service does not keep, in base64", &[]),
     MTIMES,
+    METADATA,
     DIRECTORIES,
 ];
 

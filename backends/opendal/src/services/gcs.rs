@@ -6,7 +6,7 @@ use towpath_backend::registry::{OpenError, OptionSpec, Settings, Url};
 
 use super::check::{bucket, endpoint, given, wrong};
 use super::operator::{objects, with};
-use super::options::{DIRECTORIES, MTIMES, OBJECTS, flag, secret, text};
+use super::options::{DIRECTORIES, METADATA, MTIMES, OBJECTS, flag, secret, text};
 use super::service::Service;
 use crate::handle::OpendalTree;
 
@@ -29,6 +29,7 @@ const OPTIONS: &[OptionSpec] = &[
     text("acl", "the predefined ACL of written objects", &[]),
     flag("anonymous", "send requests without a key"),
     MTIMES,
+    METADATA,
     DIRECTORIES,
 ];
 

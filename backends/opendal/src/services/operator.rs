@@ -30,6 +30,7 @@ pub(super) fn objects(
     settings: &Settings,
 ) -> Result<OpendalTree, OpenError> {
     let tree = tree(url, builder, endpoint, settings.flag("mtimes", true))?;
+    let tree = if settings.flag("metadata", true) { tree } else { tree.without_object_metadata() };
     Ok(if settings.flag("directories", true) { tree } else { tree.without_empty_directories() })
 }
 

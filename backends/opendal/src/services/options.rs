@@ -11,6 +11,14 @@ pub(super) const MTIMES: OptionSpec = OptionSpec {
     environment: &[],
 };
 
+/// Whether headers and user metadata are carried.
+pub(super) const METADATA: OptionSpec = OptionSpec {
+    name: "metadata",
+    kind: OptionKind::Flag,
+    about: "carry Content-Type, other headers and user metadata between object stores (`true`, the default)",
+    environment: &[],
+};
+
 /// Whether empty directories are created.
 pub(super) const DIRECTORIES: OptionSpec = OptionSpec {
     name: "directories",

@@ -6,7 +6,7 @@ use towpath_backend::registry::{OpenError, OptionSpec, Settings, Url};
 
 use super::check::{bucket, endpoint, given, wrong};
 use super::operator::{objects, with};
-use super::options::{DIRECTORIES, MTIMES, OBJECTS, flag, secret, text};
+use super::options::{DIRECTORIES, METADATA, MTIMES, OBJECTS, flag, secret, text};
 use super::service::Service;
 use crate::handle::{Checks, OpendalTree};
 use crate::integrity;
@@ -41,6 +41,7 @@ const OPTIONS: &[OptionSpec] = &[
     flag("virtual_host", "put the bucket's name into the host name"),
     flag("anonymous", "send requests without keys"),
     MTIMES,
+    METADATA,
     DIRECTORIES,
 ];
 

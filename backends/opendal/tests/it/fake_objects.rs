@@ -24,6 +24,8 @@ pub struct State {
     pub objects: BTreeMap<String, Object>,
     /// What was asked for.
     pub requests: Vec<Request>,
+    /// Azure's, by their ids.
+    blocks: BTreeMap<String, Vec<u8>>,
     /// The headers and parts of uploads.
     uploads: BTreeMap<String, (Headers, BTreeMap<u32, Vec<u8>>)>,
 }
@@ -89,6 +91,17 @@ fn answer(request: &Request, state: &mut State) -> Answer {
             let content: Vec<u8> = parts.into_values().flatten().collect();
             state.objects.insert(key, Object { content, headers });
             Answer::new(200, "<R><ETag>\"x-2\"</ETag></R>")
+        }
+        "PUT" if query("comp") == Some("block") => {
+            state.blocks.insert(query("blockid").unwrap().to_owned(), request.body.clone());
+            Answer::new(201, "")
+        }
+        "PUT" if query("comp") == Some("blocklist") => {
+            let list = String::from_utf8(request.body.clone()).unwrap();
+            let ids = list.split("<Latest>").skip(1).map(|rest| rest.split('<').next().unwrap());
+            let content = ids.flat_map(|id| state.blocks[id].clone()).collect();
+            state.objects.insert(key, Object { content, headers: kept(request) });
+            Answer::new(201, "")
         }
         "PUT" => {
             let md5 = Md5::digest(&request.body);

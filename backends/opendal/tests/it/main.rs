@@ -31,6 +31,8 @@ mod memory;
 #[cfg(feature = "all-backends")]
 mod migrations;
 #[cfg(feature = "all-backends")]
+mod object_metadata;
+#[cfg(feature = "all-backends")]
 mod odd_keys;
 #[cfg(feature = "all-backends")]
 mod reading;

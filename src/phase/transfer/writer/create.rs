@@ -1,6 +1,6 @@
 //! Creates the file that is written.
 
-use towpath_backend::{FileWriter, Kind, Metadata, RelPath};
+use towpath_backend::{FileWriter, Kind, Metadata, RelPath, WriteOptions};
 
 use super::{Step, Writing, sink_failed};
 use crate::absence;
@@ -18,7 +18,7 @@ impl Writing {
         let may_be_new = !matches!(task.replaces, Replaced::SameKind { .. });
         let is_new = may_be_new && absence::is_vacant(&*session.sink, at).await;
         let begins = !is_new && in_place::begin(session, task, at, Begin::Over).await?;
-        let file = match create_file(session, at, metadata).await {
+        let file = match create_file(session, at, metadata, &self.options()).await {
             Err(result) => {
                 if begins {
                     // A file that could not be opened was not truncated.
@@ -38,7 +38,7 @@ impl Writing {
     /// Writes a small file in one call.
     pub(super) async fn write_whole(&mut self, block: Block) -> Step<Metadata> {
         let (session, at) = (&*self.transfer.session, &block.destination_path);
-        let options = session.paces.write_options();
+        let options = self.options();
         // The size that was read, whatever the source states.
         let metadata = &Metadata { size_bytes: block.data.len() as u64, ..self.hint() };
         match session.sink.write_whole(at, block.data.clone(), metadata, &options).await {
@@ -52,6 +52,10 @@ impl Writing {
         session.sink.write_whole(at, block.data, metadata, &options).await.map_err(sink_failed)
     }
 
+    fn options(&self) -> WriteOptions {
+        self.transfer.session.paces.write_options().with_object(self.object.clone())
+    }
+
     /// The metadata that the sink gets for a file that it creates or overwrites, with the most permissions that
     /// the file may have.
     fn hint(&self) -> Metadata {
@@ -62,13 +66,17 @@ impl Writing {
     }
 }
 
-async fn create_file(session: &Session, at: &RelPath, metadata: &Metadata) -> Step<Box<dyn FileWriter>> {
-    let options = session.paces.write_options();
-    match session.sink.create(at, metadata, &options).await {
+async fn create_file(
+    session: &Session,
+    at: &RelPath,
+    metadata: &Metadata,
+    options: &WriteOptions,
+) -> Step<Box<dyn FileWriter>> {
+    match session.sink.create(at, metadata, options).await {
         Err(error) => conflict::resolve(session, at, Kind::File, error).await?,
         Ok(file) => return Ok(file),
     }
-    session.sink.create(at, metadata, &options).await.map_err(sink_failed)
+    session.sink.create(at, metadata, options).await.map_err(sink_failed)
 }
 
 /// The most permissions that a file may have. A file that is created has no more than its source, nor than the

@@ -12,7 +12,7 @@ use futures_core::Stream;
 
 use crate::layer::hook::{Hook, Outcome, around, none};
 use crate::layer::operation::{Call, Operation};
-use crate::{Entry, EntryStream, FileReader, FileWriter, Metadata, RelPath, Result, Times};
+use crate::{Entry, EntryStream, FileReader, FileWriter, Metadata, ObjectMetadata, RelPath, Result, Times};
 
 pub(super) struct HookedReader<H> {
     inner: Box<dyn FileReader>,
@@ -38,6 +38,10 @@ impl<H: Hook> FileReader for HookedReader<H> {
         let call = Call::new(Operation::ReadAt, &self.path);
         let read = self.inner.read_at(offset, length_bytes, buffer);
         around(&*self.hook, call, read, move |buffer| buffer.len().saturating_sub(before) as u64).await
+    }
+
+    fn object(&self) -> Option<Arc<ObjectMetadata>> {
+        self.inner.object()
     }
 
     async fn prefetch(&mut self, offset: u64, length_bytes: u64) {

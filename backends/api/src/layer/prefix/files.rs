@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use super::from_below::from_below;
-use crate::{Entry, EntryStream, Error, FileReader, FileWriter, Metadata, RelPath, Result, Times};
+use crate::{Entry, EntryStream, Error, FileReader, FileWriter, Metadata, ObjectMetadata, RelPath, Result, Times};
 
 pub(super) struct PrefixedReader {
     inner: Box<dyn FileReader>,
@@ -31,6 +31,10 @@ impl FileReader for PrefixedReader {
 
     async fn read_at(&mut self, offset: u64, length_bytes: usize, buffer: Vec<u8>) -> Result<Vec<u8>> {
         self.inner.read_at(offset, length_bytes, buffer).await.map_err(|error| from_below(&self.dir, error))
+    }
+
+    fn object(&self) -> Option<Arc<ObjectMetadata>> {
+        self.inner.object()
     }
 
     async fn prefetch(&mut self, offset: u64, length_bytes: u64) {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::backoff::Backoff;
 use super::buffers::Buffers;
-use crate::{Error, ErrorKind, FileReader, Metadata, ReadOptions, RelPath, Result, Source};
+use crate::{Error, ErrorKind, FileReader, Metadata, ObjectMetadata, ReadOptions, RelPath, Result, Source};
 
 pub(super) struct RetryReader<T> {
     tree: Arc<T>,
@@ -109,6 +109,10 @@ impl<T: Source + 'static> FileReader for RetryReader<T> {
                 Err(error) => self.failed(&mut number, error).await?,
             }
         }
+    }
+
+    fn object(&self) -> Option<Arc<ObjectMetadata>> {
+        self.reader.as_ref()?.object()
     }
 
     async fn prefetch(&mut self, offset: u64, length_bytes: u64) {

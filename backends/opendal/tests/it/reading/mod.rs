@@ -307,3 +307,17 @@ async fn readers_of_a_file_that_is_overwritten_have_a_version_each() {
     assert!(is_changed(&error), "{error}");
     assert!(read(&tree, "file", &ReadOptions::default()).await.unwrap() == data(2, 2 << 20));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_huge_file_that_is_overwritten_while_it_is_sent_is_noticed_at_the_end() {
+    for speaks in Speaks::ALL {
+        let server = Server::start(speaks, Habits::default(), &[("file", object(1, 9 << 20))]);
+        let mut file = server.tree().open(&path("file"), &ReadOptions::default()).await.unwrap();
+        file.metadata().await.unwrap();
+        file.read_at(0, BLOCK_BYTES, Vec::new()).await.unwrap();
+        server.overwrite("file", object(2, 9 << 20));
+        file.read_at(BLOCK_BYTES as u64, BLOCK_BYTES, Vec::new()).await.unwrap();
+        let error = file.metadata().await.unwrap_err();
+        assert!(is_changed(&error), "{speaks:?}: {error}");
+    }
+}

@@ -124,12 +124,17 @@ impl Pace {
     /// long to come: with many files open, each needs little.
     pub(crate) fn ahead_bytes(&self, step_bytes: usize) -> u64 {
         if let Some(limit) = self.0.as_ref().filter(|limit| limit.steps == Steps::Requests) {
-            let step = step_bytes.max(1) as u64;
+            let step = limit.step_bytes() as u64;
             let share = limit.bytes_per_s() / REQUESTED_AHEAD_PER_S / limit.files();
             return (share / step).min(MOST_REQUESTS_AHEAD) * step;
         }
         let passes = self.0.as_ref().map_or(0, |limit| limit.bytes_per_s() / 128);
         (2 * step_bytes as u64).max(passes - passes % step_bytes as u64)
+    }
+
+    /// The size of a request, where each step is one.
+    pub(crate) fn request_bytes(&self) -> Option<usize> {
+        self.0.as_ref().filter(|limit| limit.steps == Steps::Requests).map(Limit::step_bytes)
     }
 
     /// Whether there is a limit.

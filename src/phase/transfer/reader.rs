@@ -265,7 +265,11 @@ impl Reading<'_> {
             let step = whole_step.min(length - slot.buffer.len());
             let until = data_end.min(at + step as u64 + ahead_bytes);
             while *asked_until < until {
-                let bytes = (until - *asked_until).min(whole_step as u64);
+                // Requests to a server are whole ones, whatever the size of the blocks.
+                let bytes = match self.session.paces.read.request_bytes() {
+                    Some(request) => (data_end - *asked_until).min(request as u64),
+                    None => (until - *asked_until).min(whole_step as u64),
+                };
                 self.pace(usize::try_from(bytes).unwrap_or(whole_step)).await?;
                 file.prefetch(*asked_until, bytes).await;
                 *asked_until += bytes;

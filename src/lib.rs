@@ -67,6 +67,7 @@ mod session;
 mod setters;
 mod side;
 mod tally;
+mod waits;
 
 pub use checksum::{Algorithm, Checksum, FileHash, Hasher, UnknownAlgorithm};
 pub use error::{

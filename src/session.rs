@@ -17,6 +17,7 @@ use crate::per_side::PerSide;
 use crate::progress::Progress;
 use crate::reporter::{Record, Reporter};
 use crate::tally::Tally;
+use crate::waits;
 
 /// The most mount points of the sink that are checked: each check stats all of them.
 const MAX_SINK_MOUNTS: usize = 256;
@@ -115,7 +116,7 @@ impl Session {
     /// # Errors
     /// [`Error::Tree`] if the identity cannot be read.
     pub(crate) async fn has_same_identity(&self, side: Side) -> Result<bool> {
-        match self.tree(side).identity().await {
+        match waits::identity(self.tree(side), side, &self.reporter, &self.stop).await {
             Ok(identity) => Ok(identity == self.identities[side]),
             Err(error) => Err(Error::tree(side, self.tree(side).root(), TreeFailure::Gone, error)),
         }

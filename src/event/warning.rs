@@ -5,7 +5,10 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use towpath_backend::WaitReason;
+
 use crate::checksum::{Algorithm, FileHash};
+use crate::side::Side;
 
 /// A problem that does not stop a run.
 #[derive(Clone, Debug)]
@@ -45,6 +48,24 @@ pub enum Warning {
         log: PathBuf,
         /// The number of damaged bytes.
         damaged_bytes: u64,
+    },
+    /// Requests of a tree wait: the run goes on by itself once the cause is gone.
+    Waiting {
+        /// Which tree.
+        side: Side,
+        /// Its root.
+        root: Vec<u8>,
+        /// What is waited for.
+        reason: WaitReason,
+        /// What the storage answered.
+        cause: String,
+    },
+    /// Requests of a tree that waited succeed again.
+    Resumed {
+        /// Which tree.
+        side: Side,
+        /// Its root.
+        root: Vec<u8>,
     },
     /// The sink does not keep mtimes.
     MtimesNotKept {
@@ -100,6 +121,19 @@ impl fmt::Display for Warning {
                 "log file {}: {damaged_bytes} damaged bytes at its end (power cut?) were replaced",
                 log.display()
             ),
+            Self::Waiting { side, root, reason, cause } => {
+                let root = String::from_utf8_lossy(root);
+                match reason {
+                    WaitReason::Throttled => write!(f, "the {side} {root} asks for fewer requests; waiting: {cause}"),
+                    WaitReason::Credentials => {
+                        write!(f, "the {side} {root}: the credentials have expired; waiting for new ones: {cause}")
+                    }
+                    _ => write!(f, "the {side} {root} does not answer; waiting for it: {cause}"),
+                }
+            }
+            Self::Resumed { side, root } => {
+                write!(f, "the {side} {} answers again; the run goes on", String::from_utf8_lossy(root))
+            }
             Self::MtimesNotKept { sink_root } => write!(
                 f,
                 "the destination {} does not keep mtimes: new files have the time at which they were written, and \

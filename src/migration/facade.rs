@@ -27,6 +27,7 @@ use crate::progress::{Phase, Progress};
 use crate::report::{Report, RunOutcome};
 use crate::reporter::Reporter;
 use crate::session::Session;
+use crate::waits;
 
 /// One run of a migration.
 ///
@@ -172,8 +173,9 @@ impl Migration {
         }
         warn_of_lost_times(session).await;
         let adapting = adapt_limit(session);
+        let reporting_waits = waits::report(&session.source, &session.sink, &session.reporter, &session.stop);
         let result = Run { session, number, done: &mut done }.run(start).await;
-        drop(adapting);
+        drop((adapting, reporting_waits));
         let outcome = match &result {
             Err(Error::Interrupted) => RunOutcome::Stopped,
             _ if session.is_stopped() => RunOutcome::Stopped,

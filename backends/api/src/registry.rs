@@ -94,6 +94,8 @@ pub enum OpenError {
     Usage(String),
     /// The storage cannot be opened; the same location may work later.
     Storage(String),
+    /// The storage does not answer at the moment: opening it may succeed in seconds.
+    Unavailable(String),
 }
 
 impl OpenError {
@@ -105,7 +107,7 @@ impl OpenError {
 
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Usage(problem) | Self::Storage(problem)) = self;
+        let (Self::Usage(problem) | Self::Storage(problem) | Self::Unavailable(problem)) = self;
         f.write_str(problem)
     }
 }

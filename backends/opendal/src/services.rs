@@ -9,6 +9,8 @@
 //! | `sftp` | `sftp://user@host:port/path` | a folder of an SSH server, through the program `ssh` |
 //! | `hdfs` | `hdfs://host:port/path` | a folder of a Hadoop file system |
 
+#[cfg(feature = "s3")]
+mod aws;
 #[cfg(feature = "azblob")]
 mod azblob;
 #[allow(dead_code, reason = "each feature uses some of it")]

@@ -7,6 +7,7 @@ use towpath_backend::{
     Timestamp, Tree, WaitObserver, async_trait,
 };
 
+use crate::error::Cause;
 use crate::handle::OpendalTree;
 use crate::listing;
 use crate::stat::IS_BOTH;
@@ -45,8 +46,12 @@ impl Tree for OpendalTree {
 
     /// Checks that the storage answers: a missing bucket is not an empty one.
     async fn identity(&self) -> Result<Identity> {
-        self.is_directory("stat", &RelPath::root()).await?;
-        Ok(self.own_identity())
+        match self.is_directory("stat", &RelPath::root()).await {
+            Ok(_) => Ok(self.own_identity()),
+            // No other file fares better, and nobody has to wait to see that.
+            Err(error) if Cause::is_expired(&error) => Err(error.with_temporary(false)),
+            Err(error) => Err(error),
+        }
     }
 
     async fn read_dir(&self, dir: &RelPath, _: &ReadOptions) -> Result<EntryStream> {

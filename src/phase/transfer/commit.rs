@@ -63,6 +63,10 @@ impl Committer {
         let mut files = Vec::with_capacity(batch.len());
         let mut fatal = Ok(());
         for finished in batch {
+            // Each would ask the lost tree again; what was not written stays pending.
+            if fatal.is_err() && !matches!(finished.result, TransferResult::Written(_)) {
+                continue;
+            }
             match decider.decide(&finished).await {
                 Ok(Some((state, event))) => {
                     let mut records = self.attributes_not_accepted(&finished);

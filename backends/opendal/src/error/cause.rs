@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use towpath_backend::Error;
+
 use super::status::http_status;
-use crate::http::Answer;
+use crate::http::{Answer, Class};
 
 /// Why an operation failed, in terms that a user knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +18,8 @@ pub(crate) enum Cause {
     InvalidAddress,
     /// Azure's key is not what the service issues.
     InvalidAccountKey,
+    /// The credentials have expired, and there are no others; what the service answered.
+    Expired(String),
     /// The server's or client's own words.
     Server(String),
 }
@@ -27,17 +31,26 @@ impl fmt::Display for Cause {
             Self::NotResolved => "the name of the server cannot be resolved",
             Self::InvalidAddress => "the request's address is not valid: check the URL and the endpoint",
             Self::InvalidAccountKey => "account_key is not base64 text, as the service issues it",
-            Self::Server(text) => text,
+            Self::Expired(text) | Self::Server(text) => text,
         })
     }
 }
 
 impl std::error::Error for Cause {}
 
+impl Cause {
+    /// Whether an error says that the credentials have expired.
+    pub(crate) fn is_expired(error: &Error) -> bool {
+        let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref());
+        matches!(cause, Some(Self::Expired(_)))
+    }
+}
+
 /// The cause of an error. The whole error would show request headers and URLs with their signatures.
 pub(crate) fn cause(error: &opendal::Error) -> Cause {
     if let Some(answer) = Answer::of_error(error) {
-        return Cause::Server(answer.to_string());
+        let text = answer.to_string();
+        return if answer.class == Class::Expired { Cause::Expired(text) } else { Cause::Server(text) };
     }
     let message = plain(without_stack(error.message()).trim());
     // Signatures travel in queries.

@@ -72,6 +72,20 @@ impl Answer {
         })
     }
 
+    /// Credentials that have expired and could not be read again.
+    #[cfg(feature = "s3")]
+    pub(crate) fn not_renewed(cause: &str, of: CredentialsId) -> Self {
+        Self {
+            class: Class::Expired,
+            status: 0,
+            code: None,
+            message: Some(format!("the credentials have expired, and new ones could not be read: {cause}")),
+            region: None,
+            retry_after: None,
+            signed_by: Some(of),
+        }
+    }
+
     /// The OpenDAL error that carries it.
     pub(crate) fn into_error(self) -> opendal::Error {
         let kind = match self.class {
@@ -99,6 +113,7 @@ impl fmt::Display for Answer {
             (Class::Unexplained, None) => "the server does not say why".to_owned(),
         };
         match &self.code {
+            None if self.status == 0 => f.write_str(&said),
             Some(code) if *code != said => write!(f, "{said} ({code}, HTTP status {})", self.status),
             _ => write!(f, "{said} (HTTP status {})", self.status),
         }

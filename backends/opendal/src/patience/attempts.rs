@@ -7,7 +7,7 @@ use opendal::{Error, Result};
 use tokio::time::Instant;
 use towpath_backend::WaitReason;
 
-use super::Patience;
+use super::shared::Patience;
 use crate::error;
 use crate::http::{Answer, Class, GateClosed, jitter};
 use crate::streams;
@@ -51,6 +51,8 @@ enum Cause {
     Away,
     /// It may go well the next time.
     Passing,
+    /// The server does not say why, and nothing else fails.
+    Unexplained,
     Permanent,
 }
 
@@ -59,6 +61,7 @@ impl Cause {
         match Answer::of_error(error).map(|answer| (answer.class, answer)) {
             Some((Class::Throttled, answer)) => Self::Throttled { says_when: answer.retry_after.is_some() },
             Some((Class::Expired | Class::UnknownKey, _)) => Self::Credentials,
+            Some((Class::Unexplained, _)) => Self::Unexplained,
             Some(_) => Self::Permanent,
             None if GateClosed::is_source_of(error) => Self::Throttled { says_when: true },
             None if !error::is_temporary(error) => Self::Permanent,
@@ -102,7 +105,9 @@ impl Attempts {
             Cause::Passing if is_over => return Err(error),
             Cause::Throttled { says_when } if !self.throttled(&error, says_when).await => return Err(error),
             Cause::Credentials if !self.credentials(&error).await => return Err(error),
-            Cause::Throttled { .. } | Cause::Credentials => {}
+            // Another lane may have renewed the credentials meanwhile.
+            Cause::Unexplained if self.failures > 1 => return Err(error),
+            Cause::Throttled { .. } | Cause::Credentials | Cause::Unexplained => {}
             Cause::Away | Cause::Passing => {
                 let pause = self.pause(LONGEST_PAUSE);
                 self.patience.note(WaitReason::Unavailable, pause, &error);

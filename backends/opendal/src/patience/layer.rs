@@ -10,9 +10,10 @@ use opendal::raw::{
 };
 use opendal::{Capability, ErrorKind, OperationContext, Result};
 
+use super::attempts::Attempts;
+use super::shared::Patience;
 use super::streams::{PatientDeleter, PatientLister, PatientReader};
 use super::writer::PatientWriter;
-use super::{Attempts, Patience};
 use crate::http::{Answer, Class};
 
 /// Attempts operations again as [`Patience`] allows.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use opendal::raw::{OpDelete, RpRead, oio};
 use opendal::{Buffer, BytesRange, ErrorKind, Result};
 
-use super::{Attempts, Patience};
+use super::attempts::Attempts;
+use super::shared::Patience;
 
 /// A reader whose requests are tried again.
 pub(crate) struct PatientReader {

@@ -7,7 +7,8 @@ use opendal::{Buffer, BytesRange, Error, ErrorKind, Metadata, OperationContext, 
 
 use towpath_backend::Timestamp;
 
-use super::{Attempts, Patience};
+use super::attempts::Attempts;
+use super::shared::Patience;
 use crate::mtime;
 
 /// A writer whose requests are tried again.

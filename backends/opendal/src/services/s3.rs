@@ -1,9 +1,12 @@
 //! Amazon S3 and compatible servers.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use towpath_backend::registry::{OpenError, OptionSpec, Settings, Url};
 
+use super::aws;
 use super::check::{bucket, endpoint, given, wrong};
 use super::operator::{objects, with};
 use super::options::{DIRECTORIES, METADATA, MTIMES, OBJECTS, flag, secret, text};
@@ -81,7 +84,15 @@ fn build(url: &Url, settings: &Settings) -> Result<OpendalTree, OpenError> {
     if checksum == "crc32c" {
         builder = builder.checksum_algorithm(checksum);
     }
-    let tree = objects(url, builder, endpoint, settings)?;
+    let tree = if settings.flag("anonymous", false) || given(settings, "access_key_id").is_some() {
+        objects(url, builder, endpoint, settings)?
+    } else {
+        aws::check_profile(url)?;
+        let credentials = Arc::new(aws::Credentials::default());
+        let tree = objects(url, builder.credential_provider_chain(credentials.chain()), endpoint, settings)?;
+        tree.patience().set_renewal(credentials);
+        tree
+    };
     match checksum {
         "none" => Ok(tree),
         "crc32c" => Ok(tree.with_checks(Checks::Requests)),

@@ -79,12 +79,19 @@ impl Service {
         let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref());
         let set_by = |names| check::options_named(self.options, names);
         let hint = match (cause, error.kind()) {
-            (Some(Cause::NoCredentials), _) | (_, ErrorKind::PermissionDenied) => set_by(self.credentials),
+            (Some(Cause::NoCredentials | Cause::Expired(_)), _) | (_, ErrorKind::PermissionDenied) => {
+                set_by(self.credentials)
+            }
             (Some(Cause::NotResolved), _) | (_, ErrorKind::Unavailable) => set_by(&["endpoint"]),
             (Some(Cause::Server(text)), _) if text.contains("region") => set_by(&["region"]),
             _ => String::new(),
         };
-        OpenError::Storage(format!("{url}: {error}{hint}"))
+        let text = format!("{url}: {error}{hint}");
+        // A name that cannot be resolved is more often mistyped.
+        match error.is_temporary() && !matches!(cause, Some(Cause::NotResolved | Cause::Expired(_))) {
+            true => OpenError::Unavailable(text),
+            false => OpenError::Storage(text),
+        }
     }
 
     /// The tree at a URL, as source and sink, without checking that it exists.

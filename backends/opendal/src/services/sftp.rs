@@ -74,7 +74,8 @@ impl Backend for Sftp {
 }
 
 fn open_error(url: &Url, error: &Error) -> OpenError {
-    OpenError::Storage(format!("{url}: {error}"))
+    let text = format!("{url}: {error}");
+    if error.is_temporary() { OpenError::Unavailable(text) } else { OpenError::Storage(text) }
 }
 
 impl Sftp {

@@ -12,6 +12,8 @@ mod skip;
 #[cfg(feature = "all-backends")]
 mod conformance_on_servers;
 #[cfg(feature = "all-backends")]
+mod credentials;
+#[cfg(feature = "all-backends")]
 mod empty_directories;
 #[cfg(feature = "all-backends")]
 mod fake;

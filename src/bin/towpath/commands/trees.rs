@@ -1,12 +1,15 @@
 //! Opens trees with the backends of this build.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
+use tokio::time::sleep;
 use towpath_backend::registry::{ConfigSources, Found, Location, OpenError, Registry};
 use towpath_backend::{Capabilities, Identity};
 use towpath_local::Local;
 
 use crate::config;
+use crate::console::{format, output};
 use crate::exit::{COULD_NOT_RUN, ExitError, USAGE_ERROR};
 use towpath::{Sink, Source};
 
@@ -18,6 +21,10 @@ pub(crate) fn registry() -> Result<Registry, OpenError> {
     towpath_opendal::services::register(&mut registry)?;
     Ok(registry)
 }
+
+/// How long a storage that does not answer is waited for.
+const AWAY_PATIENCE: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Opens the trees of a run.
 pub(crate) struct Trees {
@@ -42,7 +49,7 @@ impl Trees {
 
     pub(crate) async fn source(&self, location: &Location) -> Result<Box<dyn Source>, ExitError> {
         let found = self.registry.find(location, &self.around).map_err(exit_error)?;
-        found.source().await.map_err(|error| named("source", error))
+        patiently("source", async || found.source().await).await
     }
 
     /// Opens a destination. A created root has no more than `root_permissions`.
@@ -53,7 +60,8 @@ impl Trees {
         trash: Option<&Path>,
     ) -> Result<Box<dyn Sink>, ExitError> {
         let found = self.find(location, trash)?;
-        found.with_root_permissions(root_permissions).sink().await.map_err(|error| named("destination", error))
+        let found = found.with_root_permissions(root_permissions);
+        patiently("destination", async || found.sink().await).await
     }
 
     /// Opens a destination for a dry run, with what the last run recorded of it.
@@ -64,7 +72,7 @@ impl Trees {
         trash: Option<&Path>,
     ) -> Result<Box<dyn Sink>, ExitError> {
         let found = self.find(location, trash)?.with_recorded(recorded);
-        found.inspect().await.map_err(|error| named("destination", error))
+        patiently("destination", async || found.inspect().await).await
     }
 
     fn find<'a>(&'a self, location: &'a Location, trash: Option<&Path>) -> Result<Found<'a>, ExitError> {
@@ -72,6 +80,23 @@ impl Trees {
         match trash {
             Some(trash) => found.with_path("trash", trash).map_err(exit_error),
             None => Ok(found),
+        }
+    }
+}
+
+/// Opens a tree. A storage that does not answer is waited for, for half a minute.
+async fn patiently<T>(side: &str, open: impl AsyncFn() -> Result<T, OpenError>) -> Result<T, ExitError> {
+    let (began, mut is_reported) = (Instant::now(), false);
+    loop {
+        match open().await {
+            Err(OpenError::Unavailable(problem)) if began.elapsed() < AWAY_PATIENCE => {
+                if !std::mem::replace(&mut is_reported, true) {
+                    let problem = format::escape(problem.as_bytes());
+                    output::note(&format!("{side} {problem}; trying again for {} s", AWAY_PATIENCE.as_secs()));
+                }
+                sleep(PAUSE).await;
+            }
+            result => return result.map_err(|error| named(side, error)),
         }
     }
 }

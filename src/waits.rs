@@ -1,0 +1,101 @@
+//! Reports when a tree waits for its storage, and waits for a tree that is away.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use towpath_backend::{Error as BackendError, Identity, Sink, Source, Tree, WaitObserver, WaitReason};
+
+use crate::event::{Side, Warning};
+use crate::reporter::Reporter;
+
+/// How long a tree that is away is waited for.
+const AWAY_PATIENCE: Duration = Duration::from_secs(60);
+/// Between two attempts: at first, and at most.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Passes on what one tree reports.
+struct Observer {
+    side: Side,
+    root: Vec<u8>,
+    warnings: mpsc::UnboundedSender<Warning>,
+}
+
+impl WaitObserver for Observer {
+    fn waiting(&self, reason: WaitReason, cause: &str) {
+        let (side, root, cause) = (self.side, self.root.clone(), cause.to_owned());
+        // Without a run nobody listens.
+        let _unheard = self.warnings.send(Warning::Waiting { side, root, reason, cause });
+    }
+
+    fn resumed(&self) {
+        let (side, root) = (self.side, self.root.clone());
+        let _unheard = self.warnings.send(Warning::Resumed { side, root });
+    }
+}
+
+/// Reports the waits of both trees until the guard is dropped, and ends them when the run stops.
+pub(crate) fn report(
+    source: &Arc<dyn Source>,
+    sink: &Arc<dyn Sink>,
+    reporter: &Reporter,
+    stop: &CancellationToken,
+) -> DropGuard {
+    // Few: a tree reports each wait once.
+    let (warnings, mut reports) = mpsc::unbounded_channel();
+    let observer = |side, root: &[u8]| Arc::new(Observer { side, root: root.to_vec(), warnings: warnings.clone() });
+    source.observe_waits(observer(Side::Source, source.root()));
+    sink.observe_waits(observer(Side::Sink, sink.root()));
+    let ended = CancellationToken::new();
+    let (until, source, sink) = (ended.clone(), Arc::clone(source), Arc::clone(sink));
+    let (reporter, stop) = (reporter.clone(), stop.clone());
+    tokio::spawn(async move {
+        let mut is_stopped = false;
+        loop {
+            tokio::select! {
+                () = until.cancelled() => return,
+                () = stop.cancelled(), if !is_stopped => {
+                    is_stopped = true;
+                    source.stop_waiting();
+                    sink.stop_waiting();
+                }
+                Some(warning) = reports.recv() => reporter.warn(warning).await,
+            }
+        }
+    });
+    ended.drop_guard()
+}
+
+/// The identity of a tree. One that is away is waited for, for a minute.
+pub(crate) async fn identity(
+    tree: &dyn Tree,
+    side: Side,
+    reporter: &Reporter,
+    stop: &CancellationToken,
+) -> Result<Identity, BackendError> {
+    let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
+    let mut is_reported = false;
+    loop {
+        let error = match tree.identity().await {
+            Err(error) if error.is_temporary() && began.elapsed() < AWAY_PATIENCE && !stop.is_cancelled() => error,
+            result => {
+                if is_reported && result.is_ok() {
+                    reporter.warn(Warning::Resumed { side, root: tree.root().to_vec() }).await;
+                }
+                return result;
+            }
+        };
+        if !is_reported && began.elapsed() >= LONGEST_PAUSE {
+            is_reported = true;
+            let (root, reason, cause) = (tree.root().to_vec(), WaitReason::Unavailable, error.to_string());
+            reporter.warn(Warning::Waiting { side, root, reason, cause }).await;
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Err(error),
+            () = sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+        }
+    }
+}

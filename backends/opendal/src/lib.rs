@@ -15,6 +15,8 @@
 //!   [`OpendalTree::without_empty_directories`], there are none. They have no mtimes.
 //! - **Names** are UTF-8, without control characters, and without white space at either end of
 //!   a key: OpenDAL would take it for another one. Others are rejected, never changed.
+//! - **Headers and user metadata** of objects (`Content-Type`, `Content-Encoding`, …) between object stores;
+//!   [`OpendalTree::without_object_metadata`] leaves them out. A file from elsewhere gets the `Content-Type` of its name.
 //! - Nothing else: neither links nor permissions.
 //!
 //! SFTP is spoken without OpenDAL, whose client follows symbolic links: `SftpTree` takes names of any bytes, sets times of
@@ -27,6 +29,9 @@
 //! the last one is there. At most four parts of a file are in memory. WebDAV has no parts: there a
 //! larger file is one request that is sent while the file is read. Should that fail, the file
 //! is read again. On SFTP and HDFS a file is there from its first part on, and grows.
+//!
+//! Before a file counts as written, what the server has is compared with what was sent: by the MD5 that its answer
+//! names, else by the size that a stat finds. What is stored otherwise is removed, and is an error.
 //!
 //! Under a bandwidth limit a part leaves as slowly as it came, in pieces; a whole one is waiting
 //! while the next is gathered. This is so for the trees of [`services`], and for those of one's

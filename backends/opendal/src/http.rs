@@ -4,6 +4,7 @@
 mod answer;
 mod credentials_id;
 mod gate;
+mod pages;
 
 use std::io;
 use std::pin::Pin;
@@ -28,6 +29,7 @@ use crate::streams::Streams;
 pub(crate) use answer::{Answer, Class};
 pub(crate) use credentials_id::CredentialsId;
 pub(crate) use gate::{Gate, GateClosed, jitter};
+pub(crate) use pages::Pages;
 
 /// One for the process: connections and trusted certificates are shared.
 static CONNECTIONS: LazyLock<reqwest::Client> = LazyLock::new(|| {
@@ -47,6 +49,7 @@ pub(crate) struct Outgoing {
     pub(crate) spacing: Arc<Spacing>,
     pub(crate) streams: Arc<Streams>,
     pub(crate) gate: Arc<Gate>,
+    pub(crate) pages: Arc<Pages>,
 }
 
 /// A client for one storage.
@@ -77,7 +80,14 @@ impl HttpTransport for Client {
         let mut answer = of_reqwest(answer, &method, &uri);
         if answer.status().is_success() || checked.is_err() {
             gate.answered(started);
-            return checked.map(|()| answer);
+            checked?;
+            if !pages::is_listing(&method, &uri) {
+                return Ok(answer);
+            }
+            let page = answer.body_mut().to_buffer().await?;
+            let checked = self.outgoing.pages.check(&method, &uri, &String::from_utf8_lossy(&page.to_bytes()));
+            checked.map_err(|problem| Error::new(ErrorKind::Unexpected, problem))?;
+            return Ok(answer.map(|_| buffered(page)));
         }
         // The bodies of errors are short.
         let body = answer.body_mut().to_buffer().await?;

@@ -8,10 +8,10 @@ use opendal::{Capability, EntryMode, Operator};
 use tokio::sync::Mutex;
 use towpath_backend::{ByteSet, Hints, Identity, Kind, Metadata, Pacing, Timestamp};
 
+use crate::answers::Answers;
 use crate::http::Outgoing;
 use crate::names::Keys;
 use crate::patience::Patience;
-use crate::read::Answers;
 use crate::stubs::is_stub;
 use crate::{http, mtime, multipart, raw_keys};
 

@@ -5,6 +5,8 @@ mod answer;
 mod credentials_id;
 mod gate;
 mod pages;
+mod pieces;
+pub(crate) mod version;
 
 use std::io;
 use std::pin::Pin;
@@ -22,14 +24,14 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 use tokio_stream::StreamExt as _;
 use towpath_backend::Bytes;
 
-use crate::read::pieces::Pieces;
-use crate::read::version::Asked;
 use crate::spacing::Spacing;
 use crate::streams::Streams;
 pub(crate) use answer::{Answer, Class};
 pub(crate) use credentials_id::CredentialsId;
 pub(crate) use gate::{Gate, GateClosed, jitter};
 pub(crate) use pages::Pages;
+use pieces::Pieces;
+use version::Asked;
 
 /// One for the process: connections and trusted certificates are shared.
 static CONNECTIONS: LazyLock<reqwest::Client> = LazyLock::new(|| {

@@ -37,8 +37,11 @@
 //! while the next is gathered. This is so for the trees of [`services`], and for those of one's
 //! own operators that are [paced](OpendalTree::paced).
 
+mod answers;
 mod checksum;
 mod error;
+mod etag;
+mod file_stat;
 mod handle;
 mod http;
 #[cfg(feature = "s3")]

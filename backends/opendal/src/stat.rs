@@ -5,8 +5,8 @@ use tokio_stream::StreamExt as _;
 use towpath_backend::{Error, ErrorKind, Kind, Metadata, RelPath, Result};
 
 use crate::error;
+use crate::file_stat::Stat;
 use crate::handle::OpendalTree;
-use crate::source::Stat;
 use crate::stubs::is_stub;
 
 /// Why a name cannot be a file or directory.
@@ -14,6 +14,25 @@ pub(crate) const IS_BOTH: &str =
     "there are an object of this name and objects below it, and a tree holds only one of a name: rename one";
 
 impl OpendalTree {
+    /// The file of this name; a directory is none.
+    pub(crate) async fn file(&self, operation: &'static str, path: &RelPath) -> Result<Stat> {
+        let is_a_directory = || Error::new(ErrorKind::IsADirectory, operation, path, "is a directory");
+        if path.is_root() {
+            return Err(is_a_directory());
+        }
+        match self.stat_object(operation, path).await {
+            Ok(stat) if stat.metadata.kind == Kind::Dir => Err(is_a_directory()),
+            Ok(stat) if stat.metadata.kind != Kind::File => {
+                let cause = format!("a {} is not read", stat.metadata.kind);
+                Err(Error::new(ErrorKind::Unsupported, operation, path, cause))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound && self.is_directory(operation, path).await? => {
+                Err(is_a_directory())
+            }
+            result => result,
+        }
+    }
+
     /// Whether the object of this name, if it is not an empty stub, has objects below it.
     pub(crate) async fn is_both(&self, operation: &'static str, path: &RelPath, found: &Metadata) -> Result<bool> {
         Ok(!self.has_directories() && found.kind == Kind::File && self.is_directory(operation, path).await?)

@@ -4,6 +4,7 @@ use opendal::Buffer;
 use towpath_backend::{Error, ErrorKind, RelPath};
 
 use crate::error;
+use crate::handle::OpendalTree;
 
 /// The error of reading `path`.
 pub(super) fn failed(path: &RelPath, problem: &opendal::Error) -> Error {
@@ -28,4 +29,19 @@ pub(super) fn take(data: &mut Buffer, most_bytes: usize, buffer: &mut Vec<u8>) {
         buffer.extend_from_slice(&chunk);
     }
     *data = data.slice(taken..);
+}
+
+/// Whether the response to a GET says all of a file that a stat says: then a small file takes one request.
+pub(super) fn gets_are_complete(tree: &OpendalTree) -> bool {
+    if tree.outgoing().is_none() {
+        // What the client does not see is not known.
+        return false;
+    }
+    match tree.operator.info().scheme() {
+        // By their specification.
+        "s3" | "azblob" => true,
+        // By all experience, if mtimes are not properties of their own.
+        "webdav" if !tree.keeps_mtime() => tree.answers().were_complete(),
+        _ => false,
+    }
 }

@@ -8,8 +8,8 @@ use opendal::{Buffer, Error, ErrorKind, Reader, Result};
 use tokio::task::JoinHandle;
 
 use super::content::take;
-use super::version::Version;
 use crate::handle::OpendalTree;
+use crate::http::version::Version;
 
 /// Ranges of one file.
 pub(super) struct Ranges {

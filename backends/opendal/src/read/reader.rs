@@ -5,14 +5,14 @@ use std::sync::Arc;
 use opendal::options::ReaderOptions;
 use towpath_backend::{FileReader, Metadata, ObjectMetadata, ReadOptions, RelPath, Result, async_trait};
 
-use super::answers::Answers;
-use super::content::{changed, failed};
+use super::content::{changed, failed, gets_are_complete};
 use super::ranges::Ranges;
 use super::stream::Stream;
-use super::version::{Version, is_strong};
 use super::whole::with_user_metadata;
+use crate::etag::is_strong;
+use crate::file_stat::Stat;
 use crate::handle::OpendalTree;
-use crate::source::Stat;
+use crate::http::version::Version;
 
 /// From here on a stat after the last byte is a small part of the time that the file takes: it also notices a server that
 /// writes into a file while it sends it.
@@ -47,7 +47,7 @@ impl Reader {
             Self { tree, path, key, version, opened, is_by_get, way, has_read: false }
         };
         // Servers with folders may say other things of a file in their listings: those are compared with each other.
-        if options.pacing.is_none() && !tree.has_directories() && Answers::are_complete(tree) {
+        if options.pacing.is_none() && !tree.has_directories() && gets_are_complete(tree) {
             match by_get(tree, &key, &version).await {
                 Ok((stream, theirs)) if theirs.last_modified().is_some() => {
                     return Ok(new(Stat::of(tree, theirs), true, Way::Stream(Some(Box::new(stream)))));

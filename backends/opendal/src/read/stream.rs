@@ -7,8 +7,8 @@ use opendal::{Buffer, BufferStream, Metadata, Result};
 use tokio_stream::StreamExt as _;
 
 use super::content::take;
-use super::version::Version;
 use crate::handle::OpendalTree;
+use crate::http::version::Version;
 
 /// The content of a file from some offset on.
 ///

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use opendal::options::ReaderOptions;
 use towpath_backend::{RelPath, Result, WholeFile};
 
-use super::answers::Answers;
-use super::content::{changed, failed, take};
+use super::content::{changed, failed, gets_are_complete, take};
 use super::stream::Stream;
-use super::version::Version;
+use crate::file_stat::Stat;
 use crate::handle::OpendalTree;
-use crate::source::Stat;
+use crate::http::version::Version;
 
 /// Reads a file of at most `limit_bytes`; of a longer one the beginning.
 pub(crate) async fn read_whole(
@@ -38,7 +37,7 @@ pub(crate) async fn read_whole(
         Err(error) => return Err(tree.file("read", path).await.err().unwrap_or(error)),
     };
     let stat = match &got.stat {
-        Some(by_get) if by_get.theirs.last_modified().is_some() && Answers::are_complete(tree) => by_get.clone(),
+        Some(by_get) if by_get.theirs.last_modified().is_some() && gets_are_complete(tree) => by_get.clone(),
         _ => whole.stat_after(&got).await?,
     };
     Ok(whole_file(tree, got.data, &stat))

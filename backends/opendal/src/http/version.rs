@@ -12,6 +12,8 @@ use http::{Request, StatusCode};
 use opendal::raw::Operation;
 use opendal::{Error, ErrorKind, Result};
 
+use crate::etag::opaque;
+
 tokio::task_local! {
     /// The read that the requests of this task belong to.
     static READ: Arc<Version>;
@@ -81,16 +83,6 @@ impl Version {
             Some(_) => Err(Error::new(ErrorKind::ConditionNotMatch, "the server has another version now")),
         }
     }
-}
-
-/// Whether an ETag is one that `If-Match` compares.
-pub(crate) fn is_strong(etag: &str) -> bool {
-    etag.starts_with('"')
-}
-
-/// An ETag without its mark of a weak one: Apache's are weak for a second after a file was written.
-pub(crate) fn opaque(etag: &str) -> &str {
-    etag.strip_prefix("W/").unwrap_or(etag)
 }
 
 impl Identity {

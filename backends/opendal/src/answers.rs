@@ -4,8 +4,6 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use towpath_backend::Metadata;
 
-use crate::handle::OpendalTree;
-
 /// Files whose GET must have said the same as their stat, before a server is asked only once.
 const ENOUGH: usize = 3;
 
@@ -17,22 +15,8 @@ pub(crate) struct Answers {
 }
 
 impl Answers {
-    /// Whether the GETs of this tree say all that its stats say.
-    pub(crate) fn are_complete(tree: &OpendalTree) -> bool {
-        if tree.outgoing().is_none() {
-            // What the client does not see is not known.
-            return false;
-        }
-        match tree.operator.info().scheme() {
-            // By their specification.
-            "s3" | "azblob" => true,
-            // By all experience, if mtimes are not properties of their own.
-            "webdav" if !tree.keeps_mtime() => tree.answers().were_complete(),
-            _ => false,
-        }
-    }
-
-    fn were_complete(&self) -> bool {
+    /// Whether the GETs said all that the stats said, often enough.
+    pub(crate) fn were_complete(&self) -> bool {
         self.differed.load(Relaxed) == 0 && self.agreed.load(Relaxed) >= ENOUGH
     }
 

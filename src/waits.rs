@@ -13,6 +13,8 @@ use crate::reporter::Reporter;
 
 /// How long a tree that is away is waited for.
 const AWAY_PATIENCE: Duration = Duration::from_secs(60);
+/// Warnings that wait to be reported. A tree reports each wait once.
+const WAITING_WARNINGS: usize = 64;
 /// Between two attempts: at first, and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -21,19 +23,19 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 struct Observer {
     side: Side,
     root: Vec<u8>,
-    warnings: mpsc::UnboundedSender<Warning>,
+    warnings: mpsc::Sender<Warning>,
 }
 
 impl WaitObserver for Observer {
     fn waiting(&self, reason: WaitReason, cause: &str) {
         let (side, root, cause) = (self.side, self.root.clone(), cause.to_owned());
-        // Without a run nobody listens.
-        let _unheard = self.warnings.send(Warning::Waiting { side, root, reason, cause });
+        // Outside of a run nothing receives them; a full queue drops some.
+        let _unheard = self.warnings.try_send(Warning::Waiting { side, root, reason, cause });
     }
 
     fn resumed(&self) {
         let (side, root) = (self.side, self.root.clone());
-        let _unheard = self.warnings.send(Warning::Resumed { side, root });
+        let _unheard = self.warnings.try_send(Warning::Resumed { side, root });
     }
 }
 
@@ -44,8 +46,7 @@ pub(crate) fn report(
     reporter: &Reporter,
     stop: &CancellationToken,
 ) -> DropGuard {
-    // Few: a tree reports each wait once.
-    let (warnings, mut reports) = mpsc::unbounded_channel();
+    let (warnings, mut reports) = mpsc::channel(WAITING_WARNINGS);
     let observer = |side, root: &[u8]| Arc::new(Observer { side, root: root.to_vec(), warnings: warnings.clone() });
     source.observe_waits(observer(Side::Source, source.root()));
     sink.observe_waits(observer(Side::Sink, sink.root()));

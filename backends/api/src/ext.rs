@@ -1,6 +1,6 @@
 //! Convenience methods for any tree, for examples, tests and small tools.
 //!
-//! The traits are implemented for every tree, and cannot be implemented in another way, so that methods can be added.
+//! The traits are implemented for every tree, and cannot be implemented otherwise, so that methods can be added.
 
 mod walk;
 

@@ -2,6 +2,7 @@
 //! storage are classified.
 
 mod answer;
+mod certificates;
 mod credentials_id;
 mod gate;
 mod pages;
@@ -34,10 +35,10 @@ use pieces::Pieces;
 use version::Asked;
 
 /// One for the process: connections and trusted certificates are shared.
-static CONNECTIONS: LazyLock<reqwest::Client> = LazyLock::new(|| {
+static CONNECTIONS: LazyLock<std::result::Result<reqwest::Client, String>> = LazyLock::new(|| {
     // Detects a lost machine while an answer is due.
-    let client = reqwest::Client::builder().tcp_keepalive(Duration::from_secs(20)).build();
-    client.unwrap_or_default()
+    let client = reqwest::Client::builder().tcp_keepalive(Duration::from_secs(20));
+    certificates::trusted_by(client)?.build().map_err(|error| format!("the HTTP client cannot be set up: {error}"))
 });
 
 /// How long a request or answer may go without a byte moving.
@@ -72,8 +73,10 @@ impl HttpTransport for Client {
         let started = gate.pass().await.map_err(GateClosed::into_error)?;
         let progress = Arc::new(Progress::default());
         let (request, stall_timeout) = self.paced(request, &progress)?;
+        let connections =
+            CONNECTIONS.as_ref().map_err(|problem| Error::new(ErrorKind::ConfigInvalid, problem.clone()))?;
         let answer = progress
-            .watch(CONNECTIONS.execute(request), stall_timeout)
+            .watch(connections.execute(request), stall_timeout)
             .await
             .ok_or_else(|| stalled(&uri, stall_timeout))?;
         let answer = answer.map_err(|cause| failed(&uri, "the request failed", cause))?;
@@ -182,6 +185,11 @@ fn stalled(uri: &Uri, stall_timeout: Duration) -> Error {
 }
 
 fn failed(uri: &Uri, what: &'static str, cause: reqwest::Error) -> Error {
+    if certificates::is_rejected(&cause) {
+        return Error::new(ErrorKind::Unexpected, certificates::advice(uri.host()))
+            .with_context("url", uri.to_string())
+            .set_source(cause.without_url());
+    }
     // A failure of the network is temporary; an invalid request is not.
     let is_temporary = cause.is_request() || cause.is_body() || cause.is_decode() || cause.is_connect();
     let error = Error::new(ErrorKind::Unexpected, what).with_context("url", uri.to_string());

@@ -142,7 +142,8 @@ impl Attempts {
         true
     }
 
-    /// Waits for other credentials, without an end: the user was told. Not where there can be none, or nobody was told.
+    /// Waits for other credentials without a limit, since the wait is reported. Does not wait where there can be none, or
+    /// where nothing reports it.
     async fn credentials(&self, error: &Error) -> bool {
         let Some(renewal) = self.patience.renewal() else { return false };
         let answer = Answer::of_error(error);

@@ -10,7 +10,7 @@ use towpath_backend::{WaitObserver, WaitReason};
 use super::waits::Waits;
 use crate::http::{CredentialsId, Gate};
 
-/// How long a server that is away is waited for, if somebody was told.
+/// How long a server that is away is waited for, if the wait is reported.
 const AWAY_PATIENCE: Duration = Duration::from_secs(5 * 60);
 
 /// Credentials that can be read again.

@@ -51,7 +51,7 @@ impl PatientWriter {
 
 impl Object {
     /// What the server has, if that is what was written. An object of another size or mtime is another one; without
-    /// an mtime an older version could not be told apart.
+    /// an mtime, an older version could not be distinguished.
     async fn written(&self) -> Option<Metadata> {
         let sent = self.modified?;
         let found = self.service.stat(&self.ctx, &self.path, OpStat::default()).await.ok()?.into_metadata();

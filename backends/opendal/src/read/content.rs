@@ -40,7 +40,7 @@ pub(super) fn gets_are_complete(tree: &OpendalTree) -> bool {
     match tree.operator.info().scheme() {
         // By their specification.
         "s3" | "azblob" => true,
-        // By all experience, if mtimes are not properties of their own.
+        // Servers in use do, if mtimes are not separate properties.
         "webdav" if !tree.keeps_mtime() => tree.answers().were_complete(),
         _ => false,
     }

@@ -40,7 +40,7 @@ pub struct CurrentFile {
 }
 
 impl CurrentFile {
-    /// A file of which nothing was sent yet, for tests of code that uses snapshots.
+    /// An unsent file, for tests of code that uses snapshots.
     pub fn new(path: RelPath, size_bytes: u64) -> Self {
         Self { path, size_bytes, written_bytes: 0, hole_bytes: 0, has_long_holes: false, hashes_hole: false }
     }

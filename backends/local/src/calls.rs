@@ -56,7 +56,7 @@ pub(crate) mod tests {
     use rustix::io::pread;
     use std::io::Write as _;
 
-    /// A file of which nothing is cached or read ahead; `None` where files are always cached.
+    /// An uncached file without readahead; `None` where files are always cached.
     pub(crate) fn uncached(bytes: usize) -> Option<File> {
         let mut file = tempfile::tempfile_in(env!("CARGO_MANIFEST_DIR")).unwrap();
         if FileSystem::of(&file).unwrap().is_memory() {

@@ -233,7 +233,7 @@ mod tests {
 
     const MI: u64 = 1 << 20;
 
-    /// A reader of a file of which nothing is cached; `None` where files are always cached.
+    /// A reader of an uncached file; `None` where files are always cached.
     fn reader(reads_cache: Option<bool>) -> Option<LocalReader> {
         let file = calls::tests::uncached(4 << 20)?;
         assert!((0..4).all(|mi| !was_cached(&file, mi * MI)));

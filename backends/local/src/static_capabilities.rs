@@ -21,7 +21,7 @@ pub(crate) fn capabilities(root: &Root) -> Capabilities {
         symlinks: is_plain && kind != Names::Smb,
         hard_links: is_plain,
         renames: true,
-        // Windows fills holes unless it is told to keep them.
+        // Windows fills holes unless a file is marked as sparse.
         holes: is_plain && kind != Names::Smb,
         names: names(root, kind),
         probes: true,

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-#[cfg(any(feature = "s3", feature = "webdav"))]
-use opendal::HttpTransporter;
-use opendal::{Capability, EntryMode, Operator};
+use opendal::{Capability, EntryMode, HttpTransporter, Operator};
 use tokio::sync::Mutex;
 use towpath_backend::{ByteSet, Hints, Identity, Kind, Metadata, Pacing, Timestamp};
 
@@ -172,14 +170,8 @@ impl OpendalTree {
     pub fn paced(self) -> Self {
         let outgoing = Outgoing { gate: Arc::clone(&self.shared.patience.gate), ..Outgoing::default() };
         let client = http::client(outgoing.clone());
-        let client = if self.has_directories() { client } else { raw_keys::visible(client) };
-        let context = self.operator.base_context().with_http_transport(client);
-        let operator = self.operator.clone().with_context(context.clone());
-        let paced = self.with(|shared| {
-            shared.outgoing = Some(outgoing);
-            shared.once = shared.once.take().map(|once| once.with_context(context));
-        });
-        Self { operator, ..paced }
+        let paced = self.with(|shared| shared.outgoing = Some(outgoing)).over(|_| client.clone());
+        if paced.has_directories() { paced } else { paced.over(raw_keys::visible) }
     }
 
     /// The same tree, whose service or transport compares this.
@@ -193,7 +185,6 @@ impl OpendalTree {
     }
 
     /// Sends over HTTP by what `wrap` makes of the transport.
-    #[cfg(any(feature = "s3", feature = "webdav"))]
     pub(crate) fn over(self, wrap: impl Fn(HttpTransporter) -> HttpTransporter) -> Self {
         let wrapped = |operator: Operator| {
             let context = operator.base_context();

@@ -225,9 +225,7 @@ impl Listing {
                 entries.extend(joined(stats.join_next().await, &self.dir)?);
             }
             let (tree, dir) = (self.tree.clone(), self.dir.clone());
-            stats.spawn(async move {
-                if has_dir { stub_or_both(&tree, &dir, name).await } else { stat(&tree, &dir, name).await }
-            });
+            stats.spawn(async move { stat(&tree, &dir, name, has_dir).await });
         }
         while !stats.is_empty() {
             entries.extend(joined(stats.join_next().await, &self.dir)?);
@@ -252,26 +250,20 @@ impl Listing {
 /// The result of a stat.
 type Stat = std::result::Result<Result<Option<Entry>>, tokio::task::JoinError>;
 
-/// The entry of an object; `None` if it was deleted meanwhile.
-async fn stat(tree: &OpendalTree, dir: &RelPath, name: String) -> Result<Option<Entry>> {
+/// The entry of an object; `None` if it was deleted meanwhile. `has_dir`: there are objects below it, so that it must be
+/// the stub of a directory.
+async fn stat(tree: &OpendalTree, dir: &RelPath, name: String, has_dir: bool) -> Result<Option<Entry>> {
     let path = dir.join(&name).map_err(|error| Error::new(ErrorKind::InvalidName, "list", dir, error))?;
     match tree.stat_file("stat", &path).await {
+        Ok(metadata) if has_dir && metadata.kind != Kind::Dir => Ok(Some(both(dir, &name))),
         Ok(metadata) => Ok(Some(Entry::new(name, metadata))),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Ok(has_dir.then(|| Entry::new(name, Metadata::new(Kind::Dir, 0, Timestamp::default()))))
+        }
         // The server cannot answer at all, or not now: so it is with the other entries.
         Err(error) if error.is_temporary() || error.kind() == ErrorKind::Unavailable => Err(error),
         Err(error) => Ok(Some(Entry::unreadable(name, error))),
     }
-}
-
-/// The entry of an empty object with objects below it: a directory, if it is the stub of one in a hierarchical
-/// namespace of Azure.
-async fn stub_or_both(tree: &OpendalTree, dir: &RelPath, name: String) -> Result<Option<Entry>> {
-    let path = dir.join(&name).map_err(|error| Error::new(ErrorKind::InvalidName, "list", dir, error))?;
-    Ok(Some(match tree.is_directory_stub(&path).await? {
-        true => Entry::new(name, Metadata::new(Kind::Dir, 0, Timestamp::default())),
-        false => both(dir, &name),
-    }))
 }
 
 /// The entry of a name that is both an object and a directory.

@@ -15,7 +15,7 @@ const TYPE: &str = "application/x-towpath-mark;";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
     /// The server answered with this HTTP status for it.
-    Refused(u16),
+    Rejected(u16),
     /// The server says nothing of it.
     Undescribed,
     /// A file whose length is not listed: a stat finds it out.
@@ -27,7 +27,7 @@ pub(crate) enum Reason {
 impl Reason {
     pub(crate) fn kind(self) -> ErrorKind {
         match self {
-            Self::Refused(401 | 403) => ErrorKind::PermissionDenied,
+            Self::Rejected(401 | 403) => ErrorKind::PermissionDenied,
             Self::NameOnly => ErrorKind::InvalidName,
             _ => ErrorKind::Other,
         }
@@ -37,7 +37,7 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused(status) => write!(f, "the server answers with HTTP status {status} for it"),
+            Self::Rejected(status) => write!(f, "the server answers with HTTP status {status} for it"),
             Self::Undescribed => f.write_str("the server does not describe it"),
             Self::WithoutLength => f.write_str("the server does not report its length"),
             Self::NameOnly => f.write_str("its name is not UTF-8"),
@@ -57,7 +57,7 @@ impl Mark {
     /// The content type that carries it.
     pub(crate) fn content_type(&self) -> String {
         let status = match self.reason {
-            Reason::Refused(status) => status,
+            Reason::Rejected(status) => status,
             Reason::Undescribed => 0,
             Reason::WithoutLength => 1,
             Reason::NameOnly => 2,
@@ -73,7 +73,7 @@ impl Mark {
             0 => Reason::Undescribed,
             1 => Reason::WithoutLength,
             2 => Reason::NameOnly,
-            status => Reason::Refused(status),
+            status => Reason::Rejected(status),
         };
         let digits = (0..name.len()).step_by(2).map(|at| name.get(at..at + 2));
         let name: Option<Vec<u8>> = digits.map(|digits| u8::from_str_radix(digits?, 16).ok()).collect();
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn marks_travel_as_content_types() {
-        for reason in [Reason::Refused(403), Reason::Undescribed, Reason::WithoutLength, Reason::NameOnly] {
+        for reason in [Reason::Rejected(403), Reason::Undescribed, Reason::WithoutLength, Reason::NameOnly] {
             for name in [None, Some(b"\xe4;x".to_vec())] {
                 let mark = Mark { reason, name };
                 let mut listed = MetadataBuilder::file(0);

@@ -8,6 +8,7 @@ use towpath_backend::{
 
 use crate::error;
 use crate::handle::OpendalTree;
+use crate::stat::is_a_directory;
 use crate::verify::Sent;
 use crate::writer::Writer;
 
@@ -73,7 +74,7 @@ impl Sink for OpendalTree {
     async fn remove_file(&self, path: &RelPath) -> Result<()> {
         const OPERATION: &str = "remove";
         match self.there(OPERATION, path).await? {
-            Some(Kind::Dir) => Err(Error::new(ErrorKind::IsADirectory, OPERATION, path, "is a directory")),
+            Some(Kind::Dir) => Err(is_a_directory(OPERATION, path)),
             // To remove a missing object is no error for a store, but one here.
             None => Err(Error::new(ErrorKind::NotFound, OPERATION, path, "there is no such object")),
             Some(_) => {
@@ -125,14 +126,14 @@ impl OpendalTree {
     /// Elsewhere keys are independent of each other, and no request is sent.
     async fn check_place(&self, operation: &'static str, path: &RelPath) -> Result<()> {
         if path.is_root() {
-            return Err(Error::new(ErrorKind::IsADirectory, operation, path, "is a directory"));
+            return Err(is_a_directory(operation, path));
         }
         if !self.has_directories() {
             return Ok(());
         }
         self.check_parent(operation, path).await?;
         match self.there(operation, path).await? {
-            Some(Kind::Dir) => Err(Error::new(ErrorKind::IsADirectory, operation, path, "is a directory")),
+            Some(Kind::Dir) => Err(is_a_directory(operation, path)),
             _ => Ok(()),
         }
     }

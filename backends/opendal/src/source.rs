@@ -1,9 +1,10 @@
 //! The tree as a source.
 
-use towpath_backend::{Error, ErrorKind, FileReader, ReadOptions, RelPath, Result, Source, WholeFile, async_trait};
+use towpath_backend::{FileReader, ReadOptions, RelPath, Result, Source, WholeFile, async_trait};
 
 use crate::handle::OpendalTree;
 use crate::read::{self, Reader};
+use crate::stat::is_a_directory;
 
 #[async_trait]
 impl Source for OpendalTree {
@@ -25,5 +26,5 @@ impl Source for OpendalTree {
 }
 
 fn check_is_below_root(operation: &'static str, path: &RelPath) -> Result<()> {
-    if path.is_root() { Err(Error::new(ErrorKind::IsADirectory, operation, path, "is a directory")) } else { Ok(()) }
+    if path.is_root() { Err(is_a_directory(operation, path)) } else { Ok(()) }
 }

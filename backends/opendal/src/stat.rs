@@ -7,27 +7,30 @@ use towpath_backend::{Error, ErrorKind, Kind, Metadata, RelPath, Result};
 use crate::error;
 use crate::file_stat::Stat;
 use crate::handle::OpendalTree;
-use crate::stubs::is_stub;
 
 /// Why a name cannot be a file or directory.
 pub(crate) const IS_BOTH: &str =
     "there are an object of this name and objects below it, and a tree holds only one of a name: rename one";
 
+/// The error of an operation that is not for directories.
+pub(crate) fn is_a_directory(operation: &'static str, path: &RelPath) -> Error {
+    Error::new(ErrorKind::IsADirectory, operation, path, "is a directory")
+}
+
 impl OpendalTree {
     /// The file of this name; a directory is none.
     pub(crate) async fn file(&self, operation: &'static str, path: &RelPath) -> Result<Stat> {
-        let is_a_directory = || Error::new(ErrorKind::IsADirectory, operation, path, "is a directory");
         if path.is_root() {
-            return Err(is_a_directory());
+            return Err(is_a_directory(operation, path));
         }
         match self.stat_object(operation, path).await {
-            Ok(stat) if stat.metadata.kind == Kind::Dir => Err(is_a_directory()),
+            Ok(stat) if stat.metadata.kind == Kind::Dir => Err(is_a_directory(operation, path)),
             Ok(stat) if stat.metadata.kind != Kind::File => {
                 let cause = format!("a {} is not read", stat.metadata.kind);
                 Err(Error::new(ErrorKind::Unsupported, operation, path, cause))
             }
             Err(error) if error.kind() == ErrorKind::NotFound && self.is_directory(operation, path).await? => {
-                Err(is_a_directory())
+                Err(is_a_directory(operation, path))
             }
             result => result,
         }
@@ -36,18 +39,6 @@ impl OpendalTree {
     /// Whether the object of this name, if it is not an empty stub, has objects below it.
     pub(crate) async fn is_both(&self, operation: &'static str, path: &RelPath, found: &Metadata) -> Result<bool> {
         Ok(!self.has_directories() && found.kind == Kind::File && self.is_directory(operation, path).await?)
-    }
-
-    /// Whether the object of this name is the stub of a directory: empty, and marked as a folder, as Azure shows those
-    /// of a hierarchical namespace.
-    pub(crate) async fn is_directory_stub(&self, path: &RelPath) -> Result<bool> {
-        const OPERATION: &str = "stat";
-        let key = self.keys().file(OPERATION, path)?;
-        match self.operator.stat(&key).await {
-            Ok(found) => Ok(is_stub(&found)),
-            Err(problem) if problem.kind() == opendal::ErrorKind::NotFound => Ok(true),
-            Err(problem) => Err(error::of(OPERATION, path, &problem)),
-        }
     }
 
     /// The object of this name, if it is a file.

@@ -11,7 +11,7 @@
 //! - What cannot be placed in the listed folder is an error of the listing, never an empty or a shorter one. The folder
 //!   itself must be among the responses, as RFC 4918 (9.1) says.
 //! - A folder needs no properties. A file without a length is asked for it ([`size`]) when it is stat'ed.
-//! - What is refused, or has a name that is no UTF-8, is an entry with a [`Mark`](crate::mark::Mark): it is reported
+//! - What is rejected, or has a name that is no UTF-8, is an entry with a [`Mark`](crate::mark::Mark): it is reported
 //!   alone.
 
 mod canonical;
@@ -92,7 +92,7 @@ impl Transport {
         match described.missing() {
             None => {}
             Some(Reason::WithoutLength) => described.set_length(size::of(&self.inner, asked).await?),
-            Some(reason) => return Err(refused(asked.uri(), reason)),
+            Some(reason) => return Err(rejected(asked.uri(), reason)),
         }
         Ok(described)
     }
@@ -110,7 +110,7 @@ fn members(uri: &Uri, base: &Base, found: Vec<Described>) -> Result<Vec<(Place, 
     let mut items = Vec::with_capacity(found.len());
     for (place, described) in places.into_iter().zip(found) {
         items.push(match (place, described.missing()) {
-            (Place::Itself, Some(reason @ Reason::Refused(_))) => return Err(refused(uri, reason)),
+            (Place::Itself, Some(reason @ Reason::Rejected(_))) => return Err(rejected(uri, reason)),
             (Place::Itself, _) => (Place::Itself, described.into_folder()),
             (member, _) => (member, described),
         });
@@ -128,10 +128,10 @@ fn unexpected(uri: &Uri, text: impl Into<String>) -> Error {
 }
 
 /// What the server says of one resource, as an error.
-fn refused(uri: &Uri, reason: Reason) -> Error {
+fn rejected(uri: &Uri, reason: Reason) -> Error {
     let kind = match reason {
-        Reason::Refused(401 | 403) => ErrorKind::PermissionDenied,
-        Reason::Refused(404 | 410) => ErrorKind::NotFound,
+        Reason::Rejected(401 | 403) => ErrorKind::PermissionDenied,
+        Reason::Rejected(404 | 410) => ErrorKind::NotFound,
         _ => ErrorKind::Unexpected,
     };
     Error::new(kind, reason.to_string()).with_context("url", uri.to_string())

@@ -28,11 +28,11 @@ pub(crate) struct Reader {
     opened: Stat,
     /// Whether that was the response that the content is read from.
     is_by_get: bool,
-    way: Way,
+    mode: Mode,
     has_read: bool,
 }
 
-enum Way {
+enum Mode {
     /// One request for all; opened when it is wanted.
     Stream(Option<Box<Stream>>),
     /// One request for each range: under a limit, or as the server does not say how long a file is otherwise.
@@ -42,15 +42,15 @@ enum Way {
 impl Reader {
     pub(crate) async fn open(tree: &OpendalTree, path: &RelPath, options: &ReadOptions) -> Result<Self> {
         let (key, version) = (tree.keys().file("open", path)?, Arc::default());
-        let new = |opened, is_by_get, way| {
+        let new = |opened, is_by_get, mode| {
             let (tree, path, key, version) = (tree.clone(), path.clone(), key.clone(), Arc::clone(&version));
-            Self { tree, path, key, version, opened, is_by_get, way, has_read: false }
+            Self { tree, path, key, version, opened, is_by_get, mode, has_read: false }
         };
         // Servers with folders may say other things of a file in their listings: those are compared with each other.
         if options.pacing.is_none() && !tree.has_directories() && gets_are_complete(tree) {
             match by_get(tree, &key, &version).await {
                 Ok((stream, theirs)) if theirs.last_modified().is_some() => {
-                    return Ok(new(Stat::of(tree, theirs), true, Way::Stream(Some(Box::new(stream)))));
+                    return Ok(new(Stat::of(tree, theirs), true, Mode::Stream(Some(Box::new(stream)))));
                 }
                 Err(problem) if !version.has_no_length() => {
                     // It may be a directory.
@@ -60,10 +60,10 @@ impl Reader {
             }
         }
         let opened = tree.file("open", path).await?;
-        let mut reader = new(opened, false, Way::Stream(None));
+        let mut reader = new(opened, false, Mode::Stream(None));
         if options.pacing.is_some() || version.has_no_length() {
             let ranges = Ranges::open(tree, &key, reader.condition(), &version).await;
-            reader.way = Way::Ranges(ranges.map_err(|problem| failed(path, &problem))?);
+            reader.mode = Mode::Ranges(ranges.map_err(|problem| failed(path, &problem))?);
         }
         Ok(reader)
     }
@@ -84,9 +84,9 @@ impl Reader {
 
     async fn read(&mut self, offset: u64, length_bytes: usize, buffer: &mut Vec<u8>) -> opendal::Result<()> {
         let condition = self.condition();
-        match &mut self.way {
-            Way::Ranges(ranges) => ranges.read(offset, length_bytes, buffer).await,
-            Way::Stream(stream) => {
+        match &mut self.mode {
+            Mode::Ranges(ranges) => ranges.read(offset, length_bytes, buffer).await,
+            Mode::Stream(stream) => {
                 let mut open = match stream.take().filter(|stream| stream.is_at(offset)) {
                     Some(stream) => stream,
                     None => Box::new(Stream::open(&self.tree, &self.key, offset, condition, &self.version).await?),
@@ -98,13 +98,13 @@ impl Reader {
         }
     }
 
-    /// Changes to the other way of reading if the server does not have this one; whether it did.
-    async fn change_way(&mut self) -> opendal::Result<bool> {
-        match self.way {
-            Way::Ranges(_) if self.version.ignores_ranges() => self.way = Way::Stream(None),
-            Way::Stream(_) if self.version.has_no_length() => {
+    /// Changes to the other mode of reading if the server does not have this one; whether it did.
+    async fn change_mode(&mut self) -> opendal::Result<bool> {
+        match self.mode {
+            Mode::Ranges(_) if self.version.ignores_ranges() => self.mode = Mode::Stream(None),
+            Mode::Stream(_) if self.version.has_no_length() => {
                 let condition = self.condition();
-                self.way = Way::Ranges(Ranges::open(&self.tree, &self.key, condition, &self.version).await?);
+                self.mode = Mode::Ranges(Ranges::open(&self.tree, &self.key, condition, &self.version).await?);
             }
             _ => return Ok(false),
         }
@@ -142,7 +142,7 @@ impl FileReader for Reader {
         self.has_read = true;
         let (before, length) = (buffer.len(), usize::try_from(end - offset).unwrap_or(usize::MAX));
         let mut result = self.read(offset, length, &mut buffer).await;
-        if result.is_err() && self.change_way().await.unwrap_or(false) {
+        if result.is_err() && self.change_mode().await.unwrap_or(false) {
             buffer.truncate(before);
             result = self.read(offset, length, &mut buffer).await;
         }
@@ -156,7 +156,7 @@ impl FileReader for Reader {
 
     async fn prefetch(&mut self, offset: u64, length_bytes: u64) {
         let length = length_bytes.min(self.size_bytes().saturating_sub(offset));
-        if let Way::Ranges(ranges) = &mut self.way {
+        if let Mode::Ranges(ranges) = &mut self.mode {
             ranges.request(offset, length);
         }
     }

@@ -19,10 +19,10 @@ pub(super) struct Described {
     status: Option<u16>,
     /// Whether there are properties with a status of success.
     is_described: bool,
-    /// The status of properties that were refused.
-    refused: Option<u16>,
+    /// The status of properties that were rejected.
+    rejected: Option<u16>,
     /// Whether its type is among these.
-    type_refused: bool,
+    type_rejected: bool,
     is_collection: Option<bool>,
     properties: Properties,
 }
@@ -76,13 +76,13 @@ impl Described {
     /// What is missing of it.
     pub(super) fn missing(&self) -> Option<Reason> {
         let is_success = |status: &u16| (200..300).contains(status);
-        match self.status.filter(|status| !is_success(status)).or(self.refused.filter(|_| !self.is_described)) {
-            Some(status) => return Some(Reason::Refused(status)),
+        match self.status.filter(|status| !is_success(status)).or(self.rejected.filter(|_| !self.is_described)) {
+            Some(status) => return Some(Reason::Rejected(status)),
             None if !self.is_described => return Some(Reason::Undescribed),
             None => {}
         }
         match self.is_collection {
-            None if self.type_refused => Some(self.refused.map_or(Reason::Undescribed, Reason::Refused)),
+            None if self.type_rejected => Some(self.rejected.map_or(Reason::Undescribed, Reason::Rejected)),
             _ if self.is_collection() || self.length().is_some() => None,
             _ => Some(Reason::WithoutLength),
         }
@@ -99,8 +99,8 @@ impl Described {
             // The resource has no such property.
             Some(404) => {}
             Some(status) => {
-                self.refused = self.refused.or(Some(status));
-                self.type_refused |= group.is_collection.is_some();
+                self.rejected = self.rejected.or(Some(status));
+                self.type_rejected |= group.is_collection.is_some();
             }
         }
     }

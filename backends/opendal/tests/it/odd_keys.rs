@@ -192,6 +192,16 @@ async fn stubs_of_directories_are_directories() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_possible_stub_whose_metadata_the_server_denies_is_reported_alone() {
+    let bench = Bench::new(&["dir/x", "z"]);
+    bench.server.put("dir", "");
+    bench.server.deny_head("dir");
+    let ended = bench.download(Options::default()).await;
+    assert!(ended.reports("s3://bucket/dir: ") && ended.unreadable.len() == 1, "{:?}", ended.unreadable);
+    assert_eq!(files(&bench.local()).into_keys().collect::<Vec<_>>(), ["z"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_object_whose_metadata_the_server_denies_is_reported_alone() {
     let names: Vec<_> = (0..50).map(|n| format!("f{n:02}")).collect();
     let bench = Bench::new(&names.iter().map(String::as_str).collect::<Vec<_>>());

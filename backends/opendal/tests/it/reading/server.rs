@@ -1,4 +1,4 @@
-//! A server of files in memory that speaks as each service does, notes how it is read, and misbehaves as it is told to.
+//! An in-memory server with the protocol of each service, which records reads and injects faults.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -1,14 +1,13 @@
 //! A server of objects in memory, as far as the tests need it: what it does with keys that end with a slash can be chosen.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::thread;
 
 use towpath_backend::registry::{Location, Settings};
 use towpath_opendal::OpendalTree;
 use towpath_opendal::services::S3;
+
+use crate::http::{self, Answer, Request};
 
 /// How a key that ends with a slash is treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,16 +41,10 @@ pub struct Server {
 
 impl Server {
     pub fn start(markers: Markers) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let server = Self { port: listener.local_addr().unwrap().port(), state: Arc::default() };
-        let state = Arc::clone(&server.state);
-        thread::spawn(move || {
-            for client in listener.incoming().map_while(Result::ok) {
-                let state = Arc::clone(&state);
-                thread::spawn(move || serve(client, &state, markers));
-            }
-        });
-        server
+        let state = Arc::<Mutex<State>>::default();
+        let shared = Arc::clone(&state);
+        let port = http::serve(move |request| answer(request, &mut shared.lock().unwrap(), markers));
+        Self { port, state }
     }
 
     /// The bucket, opened with these options too.
@@ -92,119 +85,54 @@ impl Server {
     }
 }
 
-/// Answers the requests of one connection.
-fn serve(client: TcpStream, state: &Mutex<State>, markers: Markers) {
-    let mut client = BufReader::new(client);
-    while let Some(request) = Request::read(&mut client) {
-        let (status, headers, body) = answer(&request, &mut state.lock().unwrap(), markers);
-        let length = if request.method == "HEAD" && status == 200 { String::new() } else { body.len().to_string() };
-        let length = if length.is_empty() { headers.clone() } else { format!("{headers}Content-Length: {length}\r\n") };
-        let head = format!("HTTP/1.1 {status} Answer\r\n{length}\r\n");
-        let body = if request.method == "HEAD" { &[] } else { body.as_slice() };
-        if client.get_mut().write_all(&[head.as_bytes(), body].concat()).is_err() {
-            return;
-        }
-    }
-}
-
-struct Request {
-    method: String,
-    key: String,
-    query: BTreeMap<String, String>,
-    mtime: Option<String>,
-    body: Vec<u8>,
-}
-
-impl Request {
-    fn read(client: &mut BufReader<TcpStream>) -> Option<Self> {
-        let mut lines = Vec::new();
-        loop {
-            let mut line = String::new();
-            if client.read_line(&mut line).ok()? == 0 {
-                return None;
-            }
-            match line.trim_end() {
-                "" => break,
-                line => lines.push(line.to_owned()),
-            }
-        }
-        let header = |name: &str| {
-            let mut headers = lines.iter().filter_map(|line| line.split_once(": "));
-            headers.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned())
-        };
-        let mut body = vec![0; header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0)];
-        client.read_exact(&mut body).ok()?;
-        let mut first = lines.first()?.split(' ');
-        let (method, target) = (first.next()?.to_owned(), first.next()?);
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        let query = pairs.map(|(key, value)| (key.to_owned(), decoded(value))).collect();
-        let key = decoded(path.strip_prefix("/bucket").unwrap_or_default().trim_start_matches('/'));
-        Some(Self { method, key, query, mtime: header("x-amz-meta-mtime"), body })
-    }
-}
-
-pub fn decoded(text: &str) -> String {
-    let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
-    while let Some((&first, after)) = rest.split_first() {
-        let byte = after.get(..2).filter(|_| first == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
-        match byte.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(byte) => (bytes.push(byte), rest = &after[2..]).1,
-            None => (bytes.push(first), rest = after).1,
-        }
-    }
-    String::from_utf8(bytes).unwrap()
-}
-
-fn answer(request: &Request, state: &mut State, markers: Markers) -> (u16, String, Vec<u8>) {
-    let plain = |status: u16| (status, String::new(), Vec::new());
+fn answer(request: &Request, state: &mut State, markers: Markers) -> Answer {
     if request.query.contains_key("list-type") {
         let prefix = request.query.get("prefix").cloned().unwrap_or_default();
         state.requests.push(("LIST".to_owned(), prefix.clone()));
-        return (200, String::new(), listed(state, &prefix, request).into_bytes());
+        return Answer::new(200, listed(state, &prefix, request));
     }
-    state.requests.push((request.method.clone(), request.key.clone()));
+    let key = request.path.strip_prefix("/bucket").unwrap_or_default().trim_start_matches('/').to_owned();
+    state.requests.push((request.method.clone(), key.clone()));
     match request.method.as_str() {
         "PUT" => {
             let sent = state.requests.iter().filter(|(method, key)| method == "PUT" && key.ends_with('/')).count();
-            let is_marker = request.key.ends_with('/');
+            let is_marker = key.ends_with('/');
             match markers {
                 Markers::Rejected(status) if is_marker => return rejected(status),
                 Markers::RejectedFirst(count) if is_marker && sent <= count => return rejected(500),
-                Markers::Lost if is_marker => return plain(200),
+                Markers::Lost if is_marker => return Answer::new(200, ""),
                 _ => {}
             }
-            state.objects.insert(request.key.clone(), (request.body.clone(), request.mtime.clone()));
-            (200, "ETag: \"0\"\r\n".to_owned(), Vec::new())
+            let mtime = request.header("x-amz-meta-mtime").map(str::to_owned);
+            state.objects.insert(key, (request.body.clone(), mtime));
+            Answer::new(200, "").with("ETag", "\"0\"")
         }
         "DELETE" => {
-            state.objects.remove(&request.key);
-            plain(204)
+            state.objects.remove(&key);
+            Answer::new(204, "")
         }
-        "HEAD" if state.denied.contains(&request.key) => plain(403),
-        _ => match state.objects.get(&request.key) {
-            None => plain(404),
+        "HEAD" if state.denied.contains(&key) => Answer::new(403, ""),
+        _ => match state.objects.get(&key) {
+            None => Answer::new(404, ""),
             Some((body, mtime)) => {
-                let mtime = mtime.as_ref().map(|time| format!("x-amz-meta-mtime: {time}\r\n")).unwrap_or_default();
-                let length = if request.method == "HEAD" {
-                    format!("Content-Length: {}\r\n", body.len())
-                } else {
-                    String::new()
-                };
-                let folder =
-                    if state.folders.contains(&request.key) { "x-amz-meta-hdi_isfolder: true\r\n" } else { "" };
-                let headers =
-                    format!("Last-Modified: Thu, 01 Jan 2026 00:00:00 GMT\r\nETag: \"0\"\r\n{mtime}{folder}{length}");
-                (200, headers, body.clone())
+                let mut answer = Answer::new(200, body.clone())
+                    .with("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT")
+                    .with("ETag", "\"0\"");
+                if let Some(mtime) = mtime {
+                    answer = answer.with("x-amz-meta-mtime", mtime);
+                }
+                if state.folders.contains(&key) {
+                    answer = answer.with("x-amz-meta-hdi_isfolder", "true");
+                }
+                answer
             }
         },
     }
 }
 
-fn rejected(status: u16) -> (u16, String, Vec<u8>) {
+fn rejected(status: u16) -> Answer {
     let code = if status == 403 { "AccessDenied" } else { "InternalError" };
-    let body = format!("<Error><Code>{code}</Code><Message>is a directory</Message></Error>");
-    (status, String::new(), body.into_bytes())
+    Answer::new(status, format!("<Error><Code>{code}</Code><Message>is a directory</Message></Error>"))
 }
 
 fn listed(state: &State, prefix: &str, request: &Request) -> String {

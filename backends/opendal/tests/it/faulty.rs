@@ -1,7 +1,7 @@
 //! A store of objects in memory whose faults are functions: each request is shown to one before it is served.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
@@ -10,6 +10,8 @@ use std::time::Instant;
 use towpath_backend::registry::{Location, Settings};
 use towpath_opendal::OpendalTree;
 use towpath_opendal::services::S3;
+
+use crate::http;
 
 /// A request.
 #[derive(Clone, Debug)]
@@ -178,27 +180,7 @@ fn serve(client: TcpStream, store: &Mutex<Store>, fault: &Fault) {
 }
 
 fn read(client: &mut BufReader<TcpStream>) -> Option<Request> {
-    let mut lines = Vec::new();
-    loop {
-        let mut line = String::new();
-        if client.read_line(&mut line).ok()? == 0 {
-            return None;
-        }
-        match line.trim_end() {
-            "" => break,
-            line => lines.push(line.to_owned()),
-        }
-    }
-    let fields = lines.iter().skip(1).filter_map(|line| line.split_once(": "));
-    let headers: BTreeMap<_, _> = fields.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
-    let mut body = vec![0; headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0)];
-    client.read_exact(&mut body).ok()?;
-    let mut first = lines.first()?.split(' ');
-    let (method, target) = (first.next()?.to_owned(), first.next()?);
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    let query = pairs.map(|(key, value)| (key.to_owned(), super::fake::decoded(value))).collect();
-    let path = super::fake::decoded(path);
+    let http::Request { method, path, query, headers, body } = http::Request::read(client)?;
     let key = path.strip_prefix("/bucket").unwrap_or(&path).trim_start_matches('/').to_owned();
     Some(Request { method, key, query, headers, body, at: Instant::now() })
 }

@@ -70,7 +70,8 @@ fn converse(client: TcpStream, answer: &dyn Fn(&Request) -> Answer) {
 }
 
 impl Request {
-    fn read(client: &mut BufReader<TcpStream>) -> Option<Self> {
+    /// The next request of a connection; `None` at its end.
+    pub fn read(client: &mut BufReader<TcpStream>) -> Option<Self> {
         let mut lines = Vec::new();
         loop {
             let mut line = String::new();
@@ -115,7 +116,7 @@ impl Request {
 }
 
 /// Percent-decodes; what is no UTF-8 becomes U+FFFD.
-pub fn decoded(text: &str) -> String {
+fn decoded(text: &str) -> String {
     let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
     while let Some((&first, after)) = rest.split_first() {
         let byte = after.get(..2).filter(|_| first == b'%').and_then(|hex| std::str::from_utf8(hex).ok());

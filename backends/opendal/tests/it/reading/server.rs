@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -10,6 +10,8 @@ use std::thread;
 use towpath_backend::registry::{Location, Settings};
 use towpath_opendal::OpendalTree;
 use towpath_opendal::services::{AZBLOB, GCS, S3, WEBDAV};
+
+use crate::http::Request;
 
 /// What it speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,50 +135,14 @@ impl Server {
     }
 }
 
-struct Request {
-    method: String,
-    path: String,
-    query: String,
-    headers: Vec<(String, String)>,
-}
-
-impl Request {
-    fn read(client: &mut BufReader<TcpStream>) -> Option<Self> {
-        let mut lines = Vec::new();
-        loop {
-            let mut line = String::new();
-            if client.read_line(&mut line).ok()? == 0 {
-                return None;
-            }
-            match line.trim_end() {
-                "" => break,
-                line => lines.push(line.to_owned()),
-            }
-        }
-        let mut first = lines.first()?.split(' ');
-        let (method, target) = (first.next()?.to_owned(), first.next()?);
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let headers = lines[1..].iter().filter_map(|line| line.split_once(": "));
-        let headers = headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
-        let request = Self { method, path: path.to_owned(), query: query.to_owned(), headers };
-        let length = request.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
-        client.read_exact(&mut vec![0; length]).ok()?;
-        Some(request)
-    }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
-    }
-
-    /// The key of the object; empty if it is about all of them.
-    fn key(&self, speaks: Speaks) -> &str {
-        let prefix = match speaks {
-            Speaks::S3 | Speaks::Azblob => "/bucket/",
-            Speaks::Gcs => "/storage/v1/b/bucket/o/",
-            Speaks::Webdav => "/",
-        };
-        self.path.strip_prefix(prefix).unwrap_or_default()
-    }
+/// The key of the object that a request is about; empty if it is about all of them.
+fn key_of(request: &Request, speaks: Speaks) -> &str {
+    let prefix = match speaks {
+        Speaks::S3 | Speaks::Azblob => "/bucket/",
+        Speaks::Gcs => "/storage/v1/b/bucket/o/",
+        Speaks::Webdav => "/",
+    };
+    request.path.strip_prefix(prefix).unwrap_or_default()
 }
 
 /// A status, headers, and content with its own end or that of the connection.
@@ -215,10 +181,10 @@ fn serve(client: TcpStream, shared: &Shared) {
 }
 
 fn answer(request: &Request, shared: &Shared) -> Answer {
-    let key = request.key(shared.speaks);
+    let key = key_of(request, shared.speaks);
     let is_content = request.method == "GET"
         && !key.is_empty()
-        && (shared.speaks != Speaks::Gcs || request.query.contains("alt=media"));
+        && (shared.speaks != Speaks::Gcs || request.query.get("alt").is_some_and(|alt| alt == "media"));
     if is_content {
         return content(request, key, shared);
     }
@@ -227,9 +193,8 @@ fn answer(request: &Request, shared: &Shared) -> Answer {
     if !is_listing {
         state.stats.push(key.to_owned());
     }
-    let prefix = request.query.split('&').find_map(|pair| pair.strip_prefix("prefix=")).unwrap_or_default();
-    let prefix = prefix.replace("%2F", "/");
-    let is_shown = |name: &str| if is_listing { name.starts_with(&prefix) } else { name == key };
+    let prefix = request.query.get("prefix").map(String::as_str).unwrap_or_default();
+    let is_shown = |name: &str| if is_listing { name.starts_with(prefix) } else { name == key };
     let shown: Vec<_> = state.objects.iter().filter(|(name, _)| is_shown(name)).collect();
     if !is_listing && shown.is_empty() {
         return Answer::new(404, "", "");
@@ -275,7 +240,7 @@ fn answer(request: &Request, shared: &Shared) -> Answer {
 /// The answer to a GET of a file.
 fn content(request: &Request, key: &str, shared: &Shared) -> Answer {
     let range = request.header("range").or(request.header("x-ms-range")).map(str::to_owned);
-    let generation = request.query.split('&').find_map(|pair| pair.strip_prefix("ifGenerationMatch="));
+    let generation = request.query.get("ifGenerationMatch").map(String::as_str);
     let condition = request.header("if-match").or(generation).map(str::to_owned);
     let before = {
         let mut state = shared.state.lock().unwrap();

@@ -5,6 +5,6 @@ mod log_file;
 mod object;
 mod run_line;
 
-pub(crate) use line::Line;
+pub(crate) use line::{Failure, Line};
 pub(crate) use log_file::AuditLog;
 pub(crate) use run_line::RunLine;

@@ -2,9 +2,9 @@
 
 use towpath_backend::Timestamp;
 
-use crate::audit::Line;
+use crate::audit::{Failure, Line};
 use crate::error::{Result, UnreadableError};
-use crate::event::{Event, FilePaths, Side, Warning};
+use crate::event::{Event, FilePaths, Side, Totals, Warning};
 use crate::event_stream::Emitter;
 use crate::journal::{EndedDeletions, FileKey, Journal, RowState, RowUpdate};
 
@@ -48,8 +48,10 @@ impl Record {
     /// An entry that the scan cannot read. `logged` is the error in the log.
     pub(crate) fn unreadable(side: Side, paths: FilePaths, error: UnreadableError, logged: String) -> Self {
         let path = if side == Side::Source { &paths.source } else { &paths.dest };
-        let event = Event::Unreadable { side, path: path.clone(), error };
-        Self { line: Some(Line { error: Some(logged), ..Line::now("unreadable", paths) }), event }
+        let path = path.clone();
+        let failure = Some(Failure { side: Some(side), kind: error.kind_name() });
+        let line = Line { error: Some(logged), failure, ..Line::now("unreadable", paths) };
+        Self { line: Some(line), event: Event::Unreadable { side, path, error } }
     }
 }
 
@@ -94,8 +96,9 @@ impl Reporter {
         Ok(())
     }
 
-    /// Writes records of files in one transaction with their rows. The events follow once it is committed.
-    pub(crate) async fn report_files(&self, files: Vec<FileRecords>) -> Result<()> {
+    /// Writes records of files in one transaction with their rows. They leave this number of pending files. The events
+    /// follow once it is committed.
+    pub(crate) async fn report_files(&self, files: Vec<FileRecords>, pending: Totals) -> Result<()> {
         let mut events = Vec::new();
         let update = |FileRecords { key, state, records }| {
             let (lines, of_file) = split(records);
@@ -103,7 +106,7 @@ impl Reporter {
             RowUpdate { key, state, lines }
         };
         let updates = files.into_iter().map(update).collect();
-        self.journal.record(updates).await?;
+        self.journal.record(updates, pending).await?;
         self.emit(events).await;
         Ok(())
     }
@@ -162,7 +165,10 @@ fn line_of(event: &Event) -> Option<Line> {
         Event::AttributeNotAccepted { paths, error } => with_error("refused", paths, error),
         Event::WillRetry { paths, error } => with_error("will-retry", paths, error),
         Event::Vanished { paths } => line("vanished", paths),
-        Event::Failed { paths, error } => with_error("failed", paths, error),
+        Event::Failed { paths, error } => {
+            let failure = Some(Failure { side: error.side(), kind: error.kind_name() });
+            Line { failure, ..with_error("failed", paths, error) }
+        }
         Event::Incomplete { paths, error } => with_error("incomplete", paths, error),
         Event::Skipped { paths, reason, .. } => with_error("skipped", paths, reason),
         Event::Renamed { paths, from } => Line { renamed_from: Some(from.clone()), ..line("renamed", paths) },

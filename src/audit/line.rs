@@ -7,6 +7,7 @@ use super::object::{put_head, write_object};
 use crate::checksum::Checksum;
 use crate::event::FilePaths;
 use crate::json;
+use crate::side::Side;
 
 /// One line, about one file.
 #[derive(Clone, Debug)]
@@ -26,6 +27,17 @@ pub(crate) struct Line {
     pub(crate) renamed_from: Option<Vec<u8>>,
     /// Of a file that is in sync now: why it failed in an earlier run.
     pub(crate) failed_before: Option<String>,
+    /// Of a failure: what it is counted as. Not written.
+    pub(crate) failure: Option<Failure>,
+}
+
+/// What a failure is counted as.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Failure {
+    /// The tree that failed, if one did.
+    pub(crate) side: Option<Side>,
+    /// Its kind, such as `permission-denied`.
+    pub(crate) kind: &'static str,
 }
 
 impl Line {
@@ -42,6 +54,7 @@ impl Line {
             hard_link: None,
             renamed_from: None,
             failed_before: None,
+            failure: None,
         }
     }
 

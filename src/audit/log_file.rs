@@ -43,6 +43,11 @@ impl AuditLog {
         open(path).map(drop)
     }
 
+    /// Its path, as it was given.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Returns the warnings collected since the last call.
     pub(crate) fn take_warnings(&mut self) -> Vec<Warning> {
         std::mem::take(&mut self.warnings)

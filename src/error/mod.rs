@@ -3,6 +3,7 @@
 mod file;
 mod files;
 mod guard;
+mod kind_name;
 mod text;
 mod usage;
 

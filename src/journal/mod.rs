@@ -33,7 +33,7 @@ pub(crate) use row::file::{FileKey, Work};
 pub(crate) use row::kept::Kept;
 pub(crate) use row_update::{RowState, RowUpdate};
 pub(crate) use runs::decision::{Decision, RunRequest};
-pub(crate) use runs::run::{RunEnd, RunStart};
+pub(crate) use runs::run::{EndedRun, RunEnd, RunStart};
 pub(crate) use scan::finish::Found;
 pub(crate) use scan::listing::{Listed, Role};
 pub(crate) use scan::spelling::Respelling;

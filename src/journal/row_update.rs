@@ -6,7 +6,7 @@ use towpath_backend::{Metadata, RelPath};
 use crate::audit::Line;
 use crate::checksum::Checksum;
 use crate::error::{Error, Result};
-use crate::event::Side;
+use crate::event::{Side, Totals};
 use crate::journal::handle::Journal;
 use crate::journal::row::file::{Attempt, FileKey};
 use crate::journal::row::kept::{Kept, KeptColumns, SET_KEPT_ATTRIBUTES};
@@ -50,10 +50,15 @@ impl RowState {
 }
 
 impl Journal {
-    /// Records updates and their lines atomically. Files that are
-    /// `Synced` must be durable at the sink.
-    pub(crate) async fn record(&self, updates: Vec<RowUpdate>) -> Result<()> {
-        self.commit(move |db| db.record(&updates)).await
+    /// Records updates and their lines atomically, and that they leave this number of pending files. Files that
+    /// are `Synced` must be durable at the sink.
+    pub(crate) async fn record(&self, updates: Vec<RowUpdate>, pending: Totals) -> Result<()> {
+        self.commit(move |db| {
+            db.record(&updates)?;
+            db.set_run_pending(pending);
+            Ok(())
+        })
+        .await
     }
 
     /// Adds lines without a row to the open transaction.

@@ -17,7 +17,7 @@ use crate::dir_locks::DirLocks;
 use crate::error::{Error, Result, TreeFailure};
 use crate::event::{Side, Warning};
 use crate::event_stream::Emitter;
-use crate::journal::{self, Journal, JournalThread, RecordedSink, Roots, RunEnd, RunRequest};
+use crate::journal::{self, EndedRun, Journal, JournalThread, RecordedSink, Roots, RunEnd, RunRequest};
 use crate::options::Options;
 use crate::own_files;
 use crate::pace::{self, Paces};
@@ -191,8 +191,16 @@ impl Migration {
             (Ok(()), RunOutcome::Finished) => RunEnd::Finished,
         };
         let report = Report { duration: started.elapsed(), ..done.report(session, outcome) };
-        let line = run_lines::end_line(session, stop_reason.get(), &report, &result);
-        let ended = session.journal.end_run(number, end, line).await;
+        let stop_reason = stop_reason.get().filter(|_| end == RunEnd::Stopped);
+        let line = run_lines::end_line(session, stop_reason, &report, &result);
+        let ended = EndedRun {
+            end,
+            stopped_by: stop_reason.cloned(),
+            error: line.error.clone(),
+            pending: report.scanned_at.map(|_| report.pending),
+            line,
+        };
+        let ended = session.journal.end_run(number, ended).await;
         result?;
         ended?;
         Ok(report)

@@ -143,7 +143,7 @@ impl Run<'_> {
 
     /// Sends a backlog, or, in a dry run, reports what would be done.
     async fn send_or_plan(&mut self, backlog: Backlog, scan_follows: bool) -> Result<()> {
-        let has_pending = backlog.pending.files > 0;
+        let pending = backlog.pending;
         self.done.begin_stage(backlog);
         if self.session.options.dry_run {
             let (planned, refusal) = dry_run::run(self.session).await?;
@@ -152,14 +152,14 @@ impl Run<'_> {
             return Ok(());
         }
         self.session.progress.set_phase(Phase::Transferring);
-        self.session.journal.begin_transfer(self.number).await?;
+        self.session.journal.begin_transfer(self.number, pending).await?;
         self.session.load_sink_mounts().await?;
         self.session.check_tree(Side::Sink).await?;
         match self.send(scan_follows).await {
             Ok(()) | Err(Error::Interrupted) => {}
             Err(error) => return Err(error),
         }
-        if has_pending {
+        if pending.files > 0 {
             // A file that was written but not recorded, for example because an attribute could not be set, looks
             // complete, too. It must be durable before `end_run` clears the mark: a scan counts it as in sync.
             self.session.flush_sink().await?;

@@ -44,6 +44,7 @@ mod private_files;
 mod probes;
 mod read_only_dirs;
 mod resume;
+mod run_history;
 mod signals;
 mod skip_and_update;
 mod state_and_log;

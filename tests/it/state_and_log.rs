@@ -169,10 +169,42 @@ fn a_database_of_the_first_version_is_upgraded() {
     let ended = bench.sync(&[]).with_status(0);
     assert!(ended.stdout.contains("scanning both trees"), "{}", ended.stdout);
     assert_eq!(bench.rows().into_keys().collect::<Vec<_>>(), [b"dir/file".to_vec()]);
-    assert_eq!(bench.count("SELECT user_version FROM pragma_user_version"), 4);
+    assert_eq!(bench.count("SELECT user_version FROM pragma_user_version"), 5);
     let modified = "SELECT modified_seconds FROM files WHERE modified = 9223372036854775807";
     assert_eq!(bench.count(modified), 10_413_792_000, "times beyond a column of integers");
     assert_eq!(bench.count("SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"), 0);
+    bench.assert_same_trees();
+}
+
+#[test]
+fn a_database_of_version_4_is_upgraded_and_its_backlog_resumed() {
+    let bench = Bench::new();
+    bench.write("file", "data");
+    filetime::set_file_mtime(bench.source().join("file"), filetime::FileTime::from_unix_time(5, 0)).unwrap();
+    let connection = rusqlite::Connection::open(bench.database()).unwrap();
+    connection.execute_batch(include_str!("schema-4.sql")).unwrap();
+    let root = |path: std::path::PathBuf| path.to_str().unwrap().to_owned();
+    for (side, path) in [(0, root(bench.source())), (1, root(bench.dest()))] {
+        let values = rusqlite::params![side, path, format!("{path}/")];
+        connection.execute("INSERT INTO tree(side, root, prefix) VALUES (?1, ?2, ?3)", values).unwrap();
+    }
+    connection
+        .execute_batch(
+            "INSERT INTO run(id, started, finished, outcome) VALUES (1, 1, 2, 'stopped'), (2, 3, NULL, NULL);
+             INSERT INTO scan(id, run, started, finished) VALUES (1, 1, 1, 2);
+             PRAGMA application_id = 0x546f7770; PRAGMA user_version = 4",
+        )
+        .unwrap();
+    drop(connection);
+    bench.sync(&[]).with_status(0);
+    assert_eq!(bench.count("SELECT user_version FROM pragma_user_version"), 5);
+    assert_eq!(bench.count("SELECT count(*) FROM run WHERE id IN (1, 2) AND sent_files IS NULL AND pid IS NULL"), 2);
+    assert_eq!(
+        bench.count("SELECT sum(scanned * id) FROM run WHERE id IN (1, 2)"),
+        1,
+        "the scans of old runs are known"
+    );
+    assert_eq!(bench.count("SELECT sent_files FROM run WHERE id = 3"), 1);
     bench.assert_same_trees();
 }
 

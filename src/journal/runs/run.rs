@@ -1,14 +1,19 @@
 //! The start and end of a run.
 
+use std::os::unix::ffi::OsStrExt as _;
+
 use rusqlite::params;
 use towpath_backend::Identity;
 
 use crate::audit::RunLine;
 use crate::error::Result;
+use crate::event::Totals;
 use crate::journal::handle::Journal;
 use crate::journal::runs::decision::{Decision, RunRequest, start_line};
 use crate::journal::store::db::Db;
-use crate::journal::store::value::now_ns;
+use crate::journal::store::sums;
+use crate::journal::store::value::{Name, now_ns, signed};
+use crate::own_files::canonical;
 use crate::per_side::PerSide;
 
 /// The recorded state that a run starts from.
@@ -19,6 +24,20 @@ pub(crate) struct RunStart {
     pub(crate) decision: Decision,
     /// The identities of source and sink at the last complete scan.
     pub(crate) identities: PerSide<Option<String>>,
+}
+
+/// The end of a run.
+#[derive(Debug)]
+pub(crate) struct EndedRun {
+    pub(crate) end: RunEnd,
+    /// Why it was stopped.
+    pub(crate) stopped_by: Option<String>,
+    /// Why it failed, or which guard prevented deletions.
+    pub(crate) error: Option<String>,
+    /// `None`: its scan is not complete.
+    pub(crate) pending: Option<Totals>,
+    /// Its last line in the log.
+    pub(crate) line: RunLine,
 }
 
 /// How a run ended.
@@ -59,13 +78,13 @@ impl Journal {
     ///
     /// The mark and all earlier commits, such as the scan's, are durable when it returns. Otherwise the next run
     /// would trust the size and mtime of a file whose content never reached the disk.
-    pub(crate) async fn begin_transfer(&self, run: i64) -> Result<()> {
-        self.mark_transferring(run).await?;
+    pub(crate) async fn begin_transfer(&self, run: i64, pending: Totals) -> Result<()> {
+        self.mark_transferring(run, pending).await?;
         // Checkpoint, so that the mark survives the removal of the WAL or a copy of the database without it.
         self.call(|db| db.checkpoint()).await
     }
 
-    async fn mark_transferring(&self, run: i64) -> Result<()> {
+    async fn mark_transferring(&self, run: i64, pending: Totals) -> Result<()> {
         self.call_long(|db| {
             // A new file or directory changes the mtime of its parent directory.
             db.execute(
@@ -77,8 +96,11 @@ impl Journal {
             .map(drop)
         })
         .await?;
-        self.commit_durably(move |db| db.execute("UPDATE run SET transferring = 1 WHERE id = ?1", [run]).map(drop))
-            .await
+        self.commit_durably(move |db| {
+            db.set_run_pending(pending);
+            db.execute("UPDATE run SET transferring = 1 WHERE id = ?1", [run]).map(drop)
+        })
+        .await
     }
 
     /// Records the identities of the trees of the backlog.
@@ -88,8 +110,8 @@ impl Journal {
 
     /// Records how the run ended, with its last line. Unless it failed, everything that it wrote must have been
     /// flushed.
-    pub(crate) async fn end_run(&self, run: i64, end: RunEnd, line: RunLine) -> Result<()> {
-        self.commit(move |db| db.end_run(run, end, line)).await
+    pub(crate) async fn end_run(&self, run: i64, ended: EndedRun) -> Result<()> {
+        self.commit(move |db| db.end_run(run, ended)).await
     }
 }
 
@@ -111,10 +133,35 @@ impl Db {
         if request.rescan || last_user.is_some_and(|last| last != user) {
             self.forget_kept_attributes()?;
         }
-        self.execute("INSERT INTO run(started, user) VALUES (?1, ?2)", params![now_ns(), user])?;
-        let run = self.connection.last_insert_rowid();
+        let run = self.insert_run(user, &decision)?;
         self.add_run_line(&start_line(request.line, run, &decision, unfinished));
         Ok(RunStart { run, decision, identities: self.identities()? })
+    }
+
+    /// Adds the row of a run that begins.
+    fn insert_run(&mut self, user: u32, decision: &Decision) -> Result<i64> {
+        let pending = match decision {
+            Decision::Scan(_) => None,
+            Decision::Resume { backlog, .. } => Some(backlog.pending),
+        };
+        let now = now_ns();
+        self.execute(
+            "INSERT INTO run(started, user, version, pid, log, scanned, sent_files, sent_bytes, deleted_files,
+                 deleted_dirs, failed_files, failed_bytes, pending_files, pending_bytes, updated)
+             VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, 0, 0, 0, 0, 0, ?6, ?7, ?1)",
+            params![
+                now,
+                user,
+                env!("CARGO_PKG_VERSION"),
+                std::process::id(),
+                Name(canonical(self.log.path()).as_os_str().as_bytes()),
+                pending.map(|pending| signed(pending.files)),
+                pending.map(|pending| sums::bounded(pending.bytes)),
+            ],
+        )?;
+        let run = self.connection.last_insert_rowid();
+        self.count_run(run);
+        Ok(run)
     }
 
     /// Moves all pending files back to the first attempt.
@@ -126,14 +173,19 @@ impl Db {
         self.send_orphaned_names(0)
     }
 
-    pub(in crate::journal) fn end_run(&mut self, run: i64, end: RunEnd, mut line: RunLine) -> Result<()> {
+    pub(in crate::journal) fn end_run(&mut self, run: i64, ended: EndedRun) -> Result<()> {
+        let EndedRun { end, stopped_by, error, pending, mut line } = ended;
         // Files that a failed run had in flight stay unverified.
         let clean = end != RunEnd::Failed;
         self.execute(
-            "UPDATE run SET finished = ?2, outcome = ?3, transferring = CASE WHEN ?4 THEN 0 ELSE transferring END
+            "UPDATE run SET finished = ?2, outcome = ?3, transferring = CASE WHEN ?4 THEN 0 ELSE transferring END,
+                 stopped_by = ?5, error = ?6
              WHERE id = ?1",
-            params![run, now_ns(), end.name(), clean],
+            params![run, now_ns(), end.name(), clean, stopped_by, error],
         )?;
+        if let Some(pending) = pending {
+            self.set_run_pending(pending);
+        }
         line.fields.shift_insert(0, "run".to_owned(), run.into());
         self.add_run_line(&line);
         // Clear the outbox, after its lines are durable in the log. If the log

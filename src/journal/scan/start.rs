@@ -55,6 +55,7 @@ impl Db {
             params![run, now_ns(), options.settings],
         )?;
         let id = self.connection.last_insert_rowid();
+        self.execute("UPDATE run SET scanned = 1, pending_files = NULL, pending_bytes = NULL WHERE id = ?1", [run])?;
         self.set_scan(CurrentScan {
             id,
             tolerance: Tolerance(options.tolerance_ns),

@@ -11,10 +11,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::audit::{AuditLog, Line, RunLine};
 use crate::error::{Error, Result};
-use crate::event::Warning;
+use crate::event::{Totals, Warning};
 use crate::journal::store::current_scan::CurrentScan;
 use crate::journal::store::failure::{self, failed_io, of_sqlite};
 use crate::journal::store::open_files::OpenFiles;
+use crate::journal::store::run_counts::RunCounts;
 use crate::journal::store::value::{number, signed};
 
 /// Changes after which a transaction is committed even if jobs wait.
@@ -59,6 +60,7 @@ pub(in crate::journal) struct Db {
     pub(in crate::journal) fresh: bool,
     /// `None` until this run begins one.
     scan: Option<CurrentScan>,
+    run_counts: RunCounts,
     path: PathBuf,
     changes_at_begin: Option<u64>,
     /// A commit failed outside any job; the next job reports it.
@@ -80,6 +82,7 @@ impl Db {
             lines_committed: None,
             warnings: opened.warnings,
             scan: None,
+            run_counts: RunCounts::default(),
             path,
             changes_at_begin: None,
             failure: None,
@@ -103,6 +106,16 @@ impl Db {
     /// Like [`Self::scan`], mutable.
     pub(in crate::journal) fn scan_mut(&mut self) -> Result<&mut CurrentScan> {
         self.scan.as_mut().ok_or_else(no_scan)
+    }
+
+    /// Begins to count what this run does.
+    pub(in crate::journal) fn count_run(&mut self, run: i64) {
+        self.run_counts = RunCounts::of(run);
+    }
+
+    /// Sets the number of pending files that the open transaction leaves.
+    pub(in crate::journal) fn set_run_pending(&mut self, pending: Totals) {
+        self.run_counts.pending = Some(pending);
     }
 
     /// Interrupts the statements of [`Self::interruptible`] jobs once `stop` is cancelled.
@@ -166,6 +179,7 @@ impl Db {
     pub(in crate::journal) fn add_lines<'a>(&mut self, lines: impl IntoIterator<Item = &'a Line>) {
         for line in lines {
             line.write(&mut self.lines);
+            self.run_counts.add(line);
         }
     }
 
@@ -196,8 +210,9 @@ impl Db {
             self.failure = copy(&error);
             return Err(error);
         }
-        let committed = if self.lines.is_empty() { self.end_transaction() } else { self.commit_lines() };
-        committed.inspect_err(|error| {
+        let written = self.run_counts.write(&self.connection).map_err(|error| self.error(error));
+        let end = |()| if self.lines.is_empty() { self.end_transaction() } else { self.commit_lines() };
+        written.and_then(end).inspect_err(|error| {
             self.rollback();
             self.failure = copy(error);
         })
@@ -239,6 +254,7 @@ impl Db {
     fn end_transaction(&mut self) -> Result<()> {
         self.execute("COMMIT", [])?;
         self.changes_at_begin = None;
+        self.run_counts.commit();
         Ok(())
     }
 
@@ -273,6 +289,7 @@ impl Db {
     fn rollback(&mut self) {
         self.changes_at_begin = None;
         self.lines.clear();
+        self.run_counts.roll_back();
         // After some errors SQLite has already rolled back.
         let _already = self.connection.execute_batch("ROLLBACK");
     }

@@ -6,6 +6,7 @@ pub(in crate::journal) mod failure;
 mod name_functions;
 pub(super) mod open;
 mod open_files;
+mod run_counts;
 pub(super) mod sums;
 mod upgrade;
 pub(super) mod value;

@@ -1,4 +1,4 @@
--- Version 4. Names and paths are TEXT where they are valid UTF-8, else BLOB.
+-- Version 5. Names and paths are TEXT where they are valid UTF-8, else BLOB.
 -- Times of files are INTEGER nanoseconds since 1970, or the same as TEXT in decimal
 -- digits where they exceed 64 bits (before 1677, after 2262).
 
@@ -18,8 +18,34 @@ CREATE TABLE IF NOT EXISTS run(
     finished INTEGER,
     outcome TEXT,
     transferring INTEGER NOT NULL DEFAULT 0, -- 1 while files are in flight
-    user INTEGER                            -- the effective user: others may be allowed to set other attributes
+    user INTEGER,                           -- the effective user: others may be allowed to set other attributes
+    version TEXT,                           -- of the program; this and all below: NULL in a run of schema 4 or earlier
+    pid INTEGER,
+    log ANY,                                -- the path of the audit log
+    scanned INTEGER,                        -- 1: it began to scan
+    sent_files INTEGER,                     -- these count the log's lines
+    sent_bytes INTEGER,
+    deleted_files INTEGER,                  -- from the sink
+    deleted_dirs INTEGER,
+    failed_files INTEGER,
+    failed_bytes INTEGER,
+    pending_files INTEGER,                  -- files with status 0, and their bytes; NULL: a scan is not complete
+    pending_bytes INTEGER,
+    updated INTEGER,                        -- when these counts were last written
+    stopped_by TEXT,                        -- such as 'signal SIGTERM'
+    error TEXT                              -- why it failed, or which guard prevented deletions
 ) STRICT;
+
+-- What failed in each run, by kind and side, with the first example of each.
+CREATE TABLE IF NOT EXISTS run_error(
+    run INTEGER NOT NULL REFERENCES run(id),
+    side INTEGER NOT NULL,                  -- 0 source, 1 sink, 2 neither
+    kind TEXT NOT NULL,                     -- such as 'permission-denied'
+    count INTEGER NOT NULL,
+    path ANY NOT NULL,
+    error TEXT NOT NULL,
+    PRIMARY KEY (run, side, kind)
+) STRICT, WITHOUT ROWID;
 
 -- One row for each scan; finished is NULL for an incomplete scan, which has no backlog.
 CREATE TABLE IF NOT EXISTS scan(

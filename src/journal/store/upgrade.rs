@@ -75,6 +75,26 @@ const FROM_3: &str = "
     DROP VIEW IF EXISTS files;
 ";
 
+/// From version 4 to 5. What earlier runs did is unknown, apart from their scans.
+const FROM_4: &str = "
+    ALTER TABLE run ADD COLUMN version TEXT;
+    ALTER TABLE run ADD COLUMN pid INTEGER;
+    ALTER TABLE run ADD COLUMN log ANY;
+    ALTER TABLE run ADD COLUMN scanned INTEGER;
+    ALTER TABLE run ADD COLUMN sent_files INTEGER;
+    ALTER TABLE run ADD COLUMN sent_bytes INTEGER;
+    ALTER TABLE run ADD COLUMN deleted_files INTEGER;
+    ALTER TABLE run ADD COLUMN deleted_dirs INTEGER;
+    ALTER TABLE run ADD COLUMN failed_files INTEGER;
+    ALTER TABLE run ADD COLUMN failed_bytes INTEGER;
+    ALTER TABLE run ADD COLUMN pending_files INTEGER;
+    ALTER TABLE run ADD COLUMN pending_bytes INTEGER;
+    ALTER TABLE run ADD COLUMN updated INTEGER;
+    ALTER TABLE run ADD COLUMN stopped_by TEXT;
+    ALTER TABLE run ADD COLUMN error TEXT;
+    UPDATE run SET scanned = id IN (SELECT run FROM scan);
+";
+
 /// Upgrades a database of `version` to version `to`, that of `schema`, in one transaction.
 pub(in crate::journal) fn upgrade(
     connection: &Connection,
@@ -92,6 +112,9 @@ pub(in crate::journal) fn upgrade(
     if version < 4 {
         connection.execute_batch(FROM_3)?;
         connection.execute_batch(ANY_TIMES)?;
+    }
+    if version < 5 {
+        connection.execute_batch(FROM_4)?;
     }
     connection.execute_batch(schema)?;
     connection.pragma_update(None, "user_version", to)?;

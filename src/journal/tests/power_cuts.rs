@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use crate::audit::{AuditLog, Line, RunLine};
-use crate::event::FilePaths;
+use crate::event::{FilePaths, Totals};
 use crate::journal::store::db::Db;
-use crate::journal::{Journal, Roots, RunEnd, RunRequest};
+use crate::journal::{EndedRun, Journal, Roots, RunEnd, RunRequest};
 use crate::options::AfterBacklog;
 use crate::own_files::companion;
 
@@ -159,7 +159,9 @@ fn the_log_has_the_lines_about_a_run_once_wherever_a_power_cut_truncates_it() {
     for cut in 0..=begun.log.len() {
         check(&begun, cut, 0);
     }
-    db.in_transaction(|db| db.end_run(run, RunEnd::Finished, RunLine::ended(roots()))).unwrap();
+    let (end, line) = (RunEnd::Finished, RunLine::ended(roots()));
+    let ended = EndedRun { end, stopped_by: None, error: None, pending: Some(Totals::default()), line };
+    db.in_transaction(|db| db.end_run(run, ended)).unwrap();
     db.commit().unwrap();
     let ended = moment(folder.path(), &db, Vec::new());
     assert!(ended.log.starts_with(&begun.log) && ended.log.len() > begun.log.len());

@@ -85,7 +85,7 @@ impl Committer {
         session.progress.set_pending(self.tally.pending);
         session.progress.set_long_holes(self.tally.long_holes);
         session.progress.set_synced(self.tally.synced);
-        session.reporter.report_files(files).await?;
+        session.reporter.report_files(files, self.tally.pending).await?;
         if has_set_aside {
             transfer.set_aside.notify_one();
         }

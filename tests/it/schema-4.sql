@@ -1,0 +1,236 @@
+-- Version 4. Names and paths are TEXT where they are valid UTF-8, else BLOB.
+-- Times of files are INTEGER nanoseconds since 1970, or the same as TEXT in decimal
+-- digits where they exceed 64 bits (before 1677, after 2262).
+
+-- The two trees of this database. prefix: the root and a trailing slash.
+CREATE TABLE IF NOT EXISTS tree(
+    side INTEGER PRIMARY KEY,               -- 0 source, 1 sink
+    root ANY NOT NULL,
+    prefix ANY NOT NULL,
+    identity TEXT,                          -- of the last complete scan
+    probe TEXT                              -- the probed capabilities of the sink, for dry runs
+) STRICT;
+
+-- One row for each run; finished is NULL after an unclean shutdown.
+CREATE TABLE IF NOT EXISTS run(
+    id INTEGER PRIMARY KEY,
+    started INTEGER NOT NULL,
+    finished INTEGER,
+    outcome TEXT,
+    transferring INTEGER NOT NULL DEFAULT 0, -- 1 while files are in flight
+    user INTEGER                            -- the effective user: others may be allowed to set other attributes
+) STRICT;
+
+-- One row for each scan; finished is NULL for an incomplete scan, which has no backlog.
+CREATE TABLE IF NOT EXISTS scan(
+    id INTEGER PRIMARY KEY,
+    run INTEGER NOT NULL REFERENCES run(id),
+    started INTEGER NOT NULL,
+    finished INTEGER,
+    source_files INTEGER NOT NULL DEFAULT 0,
+    source_dirs INTEGER NOT NULL DEFAULT 0,
+    source_bytes INTEGER NOT NULL DEFAULT 0,
+    sink_files INTEGER NOT NULL DEFAULT 0,
+    sink_dirs INTEGER NOT NULL DEFAULT 0,
+    sink_bytes INTEGER NOT NULL DEFAULT 0,
+    skipped INTEGER NOT NULL DEFAULT 0,     -- entries of a kind that is not copied
+    unreadable INTEGER NOT NULL DEFAULT 0,  -- unused: see the table unreadable
+    settings TEXT NOT NULL DEFAULT ''       -- filters and options that select the files to migrate
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS dir(
+    id INTEGER PRIMARY KEY,
+    path ANY NOT NULL UNIQUE,               -- relative; '' is the root
+    source_scan INTEGER,                    -- the last scan that saw it in the source
+    sink_scan INTEGER,
+    missing INTEGER NOT NULL DEFAULT 0,     -- 0: no; 1: to be created at the sink; 2: creation failed in this run
+    parent INTEGER,                         -- NULL: the root, or unknown
+    real ANY,                               -- where it is read, if it is reached through a symlink
+    inode INTEGER,                          -- of the source; NULL: unknown
+    foreign_device INTEGER,                 -- its mount, or its device; 0: that of the source's root
+    born ANY,                               -- its btime, if the source reports it
+    modified ANY,                           -- of the source; NULL: unknown
+    accessed ANY,
+    permissions INTEGER,
+    user INTEGER,
+    grp INTEGER,
+    sink_modified ANY,
+    sink_permissions INTEGER,
+    sink_user INTEGER,
+    sink_grp INTEGER,
+    sink_foreign_device INTEGER,            -- like foreign_device, of the sink's directory
+    settle INTEGER NOT NULL DEFAULT 0,      -- 0: no; 1: to be finalized; 2: finalizing failed in this run
+    problem TEXT,                           -- why the sink cannot hold it
+    kept_modified ANY,                      -- kept_*: the sink's value where it did not keep the source's
+    kept_permissions INTEGER,
+    kept_user INTEGER,
+    kept_grp INTEGER
+) STRICT;
+CREATE INDEX IF NOT EXISTS dir_missing ON dir(id) WHERE missing = 1;
+CREATE INDEX IF NOT EXISTS dir_settle ON dir(id) WHERE settle = 1;
+CREATE INDEX IF NOT EXISTS dir_parent ON dir(parent);
+
+-- The files and symlinks of the source: pending (status 0, the backlog) or in sync (1).
+CREATE TABLE IF NOT EXISTS file(
+    dir INTEGER NOT NULL,
+    name ANY NOT NULL,
+    size INTEGER NOT NULL,
+    modified ANY NOT NULL,
+    accessed ANY,
+    changed ANY,
+    created ANY,
+    permissions INTEGER,
+    hash TEXT,
+    algorithm TEXT,
+    status INTEGER NOT NULL,
+    turn INTEGER NOT NULL DEFAULT 0,        -- the attempt of this run that sends it; from 2147483644 on: see Attempt
+    suspect INTEGER NOT NULL DEFAULT 0,     -- 1: unverified, in flight at an unclean shutdown
+    scan INTEGER NOT NULL,                  -- the last scan that saw it
+    kind INTEGER NOT NULL DEFAULT 0,        -- 0 file, 1 symlink
+    work INTEGER NOT NULL DEFAULT 0,        -- if pending: 0 content, 1 another name of a file, 2 attributes alone,
+                                            -- 3 nothing: the sink cannot hold it
+    problem TEXT,                           -- why the sink cannot hold it
+    real ANY,                               -- where it is read, if it is reached through a symlink
+    user INTEGER,
+    grp INTEGER,
+    device INTEGER,                         -- identity of a file with several names
+    inode INTEGER,
+    failed INTEGER,                         -- the side that failed in this run
+    kept_size INTEGER,                      -- bytes sent, if the source states another size
+    begun INTEGER NOT NULL DEFAULT 0,       -- the sink may have an unfinished copy: 1 created by this run,
+                                            -- 2 over an older file, 3 begun before the scan
+    error TEXT,                             -- if pending: why it last failed
+    kept_modified ANY,                      -- kept_*: the sink's value where it did not keep the source's
+    kept_permissions INTEGER,
+    kept_user INTEGER,
+    kept_grp INTEGER,
+    PRIMARY KEY (dir, name)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS file_pending ON file(work, turn, dir, name, size) WHERE status = 0;
+CREATE INDEX IF NOT EXISTS file_names ON file(device, inode, status, work, turn, dir, name) WHERE device IS NOT NULL;
+CREATE INDEX IF NOT EXISTS file_begun ON file(dir) WHERE begun <> 0;
+CREATE INDEX IF NOT EXISTS file_failed ON file(dir) WHERE failed IS NOT NULL;
+
+-- Names of the source that are not copied: of another kind, or excluded by a filter.
+CREATE TABLE IF NOT EXISTS source_other(
+    dir INTEGER NOT NULL,
+    name ANY NOT NULL,
+    PRIMARY KEY (dir, name)
+) STRICT, WITHOUT ROWID;
+
+-- What the last scan found at the sink, except directories.
+CREATE TABLE IF NOT EXISTS sink_entry(
+    dir INTEGER NOT NULL,
+    name ANY NOT NULL,
+    kind INTEGER NOT NULL,                  -- 0 file, 1 symlink, 2 other
+    size INTEGER NOT NULL,
+    modified ANY NOT NULL,
+    permissions INTEGER,
+    user INTEGER,
+    grp INTEGER,
+    device INTEGER,                         -- of a file with several names
+    inode INTEGER,
+    PRIMARY KEY (dir, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS sink_names ON sink_entry(device, inode) WHERE device IS NOT NULL;
+
+-- Partial files of an earlier run at the sink, to be removed.
+CREATE TABLE IF NOT EXISTS leftover(
+    path ANY PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+
+-- Files of the sink that were being overwritten in place when they vanished from the source: they have
+-- neither the old nor the new content. Kept until the sink's file is replaced or removed.
+CREATE TABLE IF NOT EXISTS incomplete(
+    path ANY PRIMARY KEY,
+    size INTEGER,                           -- at the sink; NULL: not listed
+    modified ANY
+) STRICT, WITHOUT ROWID;
+
+-- Files that a scan did not see, since they were excluded or gone, and whose size and
+-- mtime at the sink prove nothing: they are sent again when a scan sees them again.
+CREATE TABLE IF NOT EXISTS unverified(
+    dir ANY NOT NULL,                       -- relative path
+    name ANY NOT NULL,
+    PRIMARY KEY (dir, name)
+) STRICT, WITHOUT ROWID;
+
+-- Names that the sink spells differently from the source and
+-- does not distinguish: to be renamed.
+CREATE TABLE IF NOT EXISTS respelling(
+    path ANY PRIMARY KEY,                   -- as the source spells it
+    name ANY NOT NULL                       -- the last name, as the sink spells it
+) STRICT, WITHOUT ROWID;
+
+-- Directories with unknown content. side 0 and 1: the scan could not read them in the source
+-- or at the sink; 2: the sink does not distinguish their names from others of the source; 3 and 4: a
+-- file system was mounted there in the source or at the sink and no longer is.
+CREATE TABLE IF NOT EXISTS unreadable(
+    side INTEGER NOT NULL,
+    path ANY NOT NULL,
+    PRIMARY KEY (side, path)
+) STRICT, WITHOUT ROWID;
+
+-- Directories below which nothing may be deleted at the sink.
+CREATE TABLE IF NOT EXISTS protected(
+    path ANY PRIMARY KEY,
+    asked INTEGER NOT NULL                  -- 1: by an option; 0: to be safe
+) STRICT, WITHOUT ROWID;
+
+-- Directories still to be walked that exceed the walkers' memory.
+CREATE TABLE IF NOT EXISTS walk_queue(
+    id INTEGER PRIMARY KEY,
+    side INTEGER NOT NULL,
+    path ANY NOT NULL,
+    real ANY
+) STRICT;
+CREATE INDEX IF NOT EXISTS walk_queue_side ON walk_queue(side, id);
+
+-- Announced deletions: after an unclean shutdown the next run checks which were done.
+CREATE TABLE IF NOT EXISTS deletion(
+    path ANY PRIMARY KEY,                   -- relative
+    size INTEGER,                           -- NULL: a directory
+    modified ANY
+) STRICT, WITHOUT ROWID;
+
+-- Lines of the audit log that belong to the last transaction: if appending them was
+-- interrupted, the next run completes them.
+CREATE TABLE IF NOT EXISTS outbox(
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    log_length INTEGER NOT NULL,
+    lines BLOB NOT NULL
+) STRICT;
+
+-- Whether files pending at the last complete scan may have been in flight at an unclean shutdown.
+CREATE TABLE IF NOT EXISTS distrust(
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    value INTEGER NOT NULL
+) STRICT;
+INSERT OR IGNORE INTO distrust VALUES (1, 0);
+
+-- The view for other programs: full paths, status in words. Times beyond 64 bits of nanoseconds
+-- are clamped; modified_seconds has the exact second.
+CREATE VIEW IF NOT EXISTS files(source_path, dest_path, created, changed, modified, permissions, hash, size, status, algorithm, error,
+    modified_seconds) AS
+SELECT
+    CASE WHEN typeof(source.root) = 'blob' OR raw THEN CAST(source.prefix || path AS BLOB) ELSE source.prefix || path END,
+    CASE WHEN typeof(sink.root) = 'blob' OR raw THEN CAST(sink.prefix || path AS BLOB) ELSE sink.prefix || path END,
+    CAST(created AS INTEGER), CAST(changed AS INTEGER), CAST(modified AS INTEGER), permissions, hash,
+    coalesce(kept_size, size),
+    CASE status WHEN 0 THEN 'pending' ELSE 'synced' END,
+    algorithm,
+    CASE status WHEN 0 THEN coalesce(problem, error) END,
+    CASE typeof(modified)
+        WHEN 'text' THEN CAST(substr(modified, 1, length(modified) - 9) AS INTEGER)
+            - (modified LIKE '-%' AND substr(modified, -9) <> '000000000')
+        ELSE modified / 1000000000 - (modified < 0 AND modified % 1000000000 <> 0)
+    END
+FROM (
+    SELECT
+        file.*,
+        CASE dir.path WHEN '' THEN file.name ELSE dir.path || '/' || file.name END AS path,
+        typeof(dir.path) = 'blob' OR typeof(file.name) = 'blob' AS raw
+    FROM file JOIN dir ON dir.id = file.dir
+), tree AS source, tree AS sink
+WHERE source.side = 0 AND sink.side = 1;

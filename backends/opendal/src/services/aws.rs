@@ -49,6 +49,28 @@ impl Credentials {
     pub(super) fn chain(&self) -> ProvideCredentialChain<Credential> {
         ProvideCredentialChain::new().push(self.clone())
     }
+
+    /// Those that requests are signed with now, without reading any.
+    pub(super) fn current(&self) -> Current {
+        Current(Arc::clone(&self.0))
+    }
+}
+
+/// The credentials that were read last.
+#[derive(Debug)]
+pub(super) struct Current(Arc<Mutex<State>>);
+
+impl ProvideCredential for Current {
+    type Credential = Credential;
+
+    async fn provide_credential(&self, _: &Context) -> Result<Option<Credential>> {
+        Ok(self.0.lock().await.current.clone().map(shown))
+    }
+}
+
+/// As the signer takes them: it asks again for each request.
+fn shown(credential: Credential) -> Credential {
+    Credential { expires_in: Some(Timestamp::now() + SHOWN_VALIDITY), ..credential }
 }
 
 fn id(credential: &Credential) -> CredentialsId {
@@ -121,8 +143,7 @@ impl ProvideCredential for Credentials {
     async fn provide_credential(&self, context: &Context) -> Result<Option<Credential>> {
         let mut state = self.0.lock().await;
         state.context = Some(context.clone());
-        let provided = state.provide().await?;
-        Ok(provided.map(|credential| Credential { expires_in: Some(Timestamp::now() + SHOWN_VALIDITY), ..credential }))
+        Ok(state.provide().await?.map(shown))
     }
 }
 

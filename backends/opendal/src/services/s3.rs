@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use reqsign_aws_v4::StaticCredentialProvider;
 use towpath_backend::registry::{OpenError, OptionSpec, Settings, Url};
 
 use super::aws;
@@ -84,21 +85,29 @@ fn build(url: &Url, settings: &Settings) -> Result<OpendalTree, OpenError> {
     if checksum == "crc32c" {
         builder = builder.checksum_algorithm(checksum);
     }
-    let tree = if settings.flag("anonymous", false) || given(settings, "access_key_id").is_some() {
-        objects(url, builder, endpoint, settings)?
+    let (tree, signer) = if settings.flag("anonymous", false) || given(settings, "access_key_id").is_some() {
+        (objects(url, builder, endpoint, settings)?, integrity::signer(region, keys(settings)))
     } else {
         aws::check_profile(url)?;
         let credentials = Arc::new(aws::Credentials::default());
         let tree = objects(url, builder.credential_provider_chain(credentials.chain()), endpoint, settings)?;
+        let signer = integrity::signer(region, credentials.current());
         tree.patience().set_renewal(credentials);
-        tree
+        (tree, signer)
     };
     match checksum {
         "none" => Ok(tree),
         "crc32c" => Ok(tree.with_checks(Checks::Requests)),
-        "md5" => Ok(tree.over(integrity::checked).with_checks(Checks::Requests)),
+        "md5" => Ok(tree.over(|inner| integrity::checked(inner, signer.clone())).with_checks(Checks::Requests)),
         _ => Err(wrong(url, "the checksum is neither md5 nor crc32c nor none", OPTIONS, "checksum")),
     }
+}
+
+/// The keys that are given as options.
+fn keys(settings: &Settings) -> StaticCredentialProvider {
+    let key = |name| given(settings, name).unwrap_or_default();
+    let keys = StaticCredentialProvider::new(key("access_key_id"), key("secret_access_key"));
+    with(keys, given(settings, "session_token"), |keys, token| keys.with_session_token(token))
 }
 
 /// The options of what is written.

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use reqsign_aws_v4::{RequestSigner, StaticCredentialProvider};
+use reqsign_core::{Context, Signer};
 use towpath_backend::ext::SinkExt as _;
 use towpath_backend::{Bytes, Kind, Metadata, RelPath, Sink as _, Timestamp, Tree as _, WriteOptions};
 use towpath_local::LocalSource;
@@ -101,6 +103,51 @@ async fn an_etag_of_an_encrypted_object_is_not_compared() {
     let put = state.requests.iter().find(|request| request.method == "PUT").unwrap();
     assert_eq!(put.header("x-amz-server-side-encryption"), Some("aws:kms"));
     assert_eq!(put.header("x-amz-server-side-encryption-aws-kms-key-id"), Some("k"));
+}
+
+/// As S3 does: what a header says is not taken unless it is signed.
+fn verified(request: &mut Request) -> Option<Answer> {
+    let authorization = request.header("authorization").unwrap_or_default().to_owned();
+    let signed = authorization.split_once("SignedHeaders=").and_then(|(_, rest)| rest.split_once(','));
+    let signed: Vec<_> = signed.map(|(names, _)| names.split(';').collect()).unwrap_or_default();
+    let must_be_signed = |name: &str| name == "host" || name == "content-md5" || name.starts_with("x-amz-");
+    let refused = |code: &str| Some(Answer::new(403, format!("<Error><Code>{code}</Code></Error>")));
+    if request.headers.keys().any(|name| must_be_signed(name) && !signed.contains(&name.as_str())) {
+        return refused("AccessDenied");
+    }
+    let query: Vec<_> = request.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let uri = format!("http://{}{}?{}", request.headers["host"], request.path, query.join("&"));
+    let mut again = http::Request::builder().method(request.method.as_str()).uri(uri);
+    for name in signed.iter().filter(|name| **name != "x-amz-date") {
+        again = again.header(*name, &request.headers[*name]);
+    }
+    let (mut again, ()) = again.body(()).unwrap().into_parts();
+    let keys = StaticCredentialProvider::new("id", "key");
+    let signer = Signer::new(Context::new(), keys, RequestSigner::new("s3", "us-east-1"));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(signer.sign(&mut again, None)).unwrap();
+    // It was signed in this second or not.
+    let is_comparable = again.headers["x-amz-date"] == request.headers["x-amz-date"];
+    if is_comparable && again.headers["authorization"] != authorization.as_str() {
+        return refused("SignatureDoesNotMatch");
+    }
+    None
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn checksums_are_signed() {
+    let server = Server::start(verified);
+    for checksum in ["md5", "crc32c", "none"] {
+        for options in [vec![], vec![("session_token", "token"), ("storage_class", "STANDARD_IA")]] {
+            let tree = server.s3(&[vec![("checksum", checksum)], options].concat());
+            for size in [0, 5, LARGE_BYTES] {
+                write(&tree, size).await.unwrap();
+            }
+        }
+    }
+    let state = server.state.lock().unwrap();
+    let puts = state.requests.iter().filter(|request| request.method == "PUT");
+    assert!(puts.filter(|request| request.headers.contains_key("content-md5")).count() >= 8);
 }
 
 /// As a bucket with a default retention does.

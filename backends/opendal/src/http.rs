@@ -7,6 +7,7 @@ mod credentials_id;
 mod gate;
 mod pages;
 mod pieces;
+mod ramp;
 pub(crate) mod version;
 
 use std::io;
@@ -32,6 +33,7 @@ pub(crate) use credentials_id::CredentialsId;
 pub(crate) use gate::{Gate, GateClosed, jitter};
 pub(crate) use pages::Pages;
 use pieces::Pieces;
+pub(crate) use ramp::Ramp;
 use version::Asked;
 
 /// One for the process: connections and trusted certificates are shared.
@@ -53,6 +55,7 @@ pub(crate) struct Outgoing {
     pub(crate) streams: Arc<Streams>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) pages: Arc<Pages>,
+    pub(crate) ramp: Arc<Ramp>,
 }
 
 /// A client for one storage.
@@ -70,6 +73,7 @@ impl HttpTransport for Client {
         let content = Asked::of(&request);
         let signed_by = CredentialsId::of_request(request.headers());
         let gate = &self.outgoing.gate;
+        let in_flight = self.outgoing.ramp.enter().await;
         let started = gate.pass().await.map_err(GateClosed::into_error)?;
         let progress = Arc::new(Progress::default());
         let (request, stall_timeout) = self.paced(request, &progress)?;
@@ -85,6 +89,7 @@ impl HttpTransport for Client {
         let mut answer = of_reqwest(answer, &method, &uri);
         if answer.status().is_success() || checked.is_err() {
             gate.answered(started);
+            in_flight.answered();
             checked?;
             if !pages::is_listing(&method, &uri) {
                 return Ok(answer);
@@ -98,12 +103,14 @@ impl HttpTransport for Client {
         let body = answer.body_mut().to_buffer().await?;
         let Some(mut classified) = Answer::classify(&method, &answer, &body.to_bytes()) else {
             gate.answered(started);
+            in_flight.answered();
             return Ok(answer.map(|_| buffered(body)));
         };
         if classified.class == Class::Throttled {
             gate.throttled(started, classified.retry_after);
         } else {
             gate.answered(started);
+            in_flight.answered();
         }
         classified.signed_by = signed_by;
         Err(classified.into_error().with_context("url", uri.to_string()))

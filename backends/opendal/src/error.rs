@@ -35,6 +35,11 @@ pub(crate) fn is_temporary(error: &opendal::Error) -> bool {
     }
 }
 
+/// Whether it says that something is not there; a missing bucket is another error.
+pub(crate) fn is_missing(error: &opendal::Error) -> bool {
+    kind_of(error) == ErrorKind::NotFound
+}
+
 fn kind_of(error: &opendal::Error) -> ErrorKind {
     if let Some(answer) = Answer::of_error(error) {
         return match answer.class {

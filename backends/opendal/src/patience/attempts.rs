@@ -121,6 +121,12 @@ impl Attempts {
         Ok(())
     }
 
+    /// Whether to find out what the server has, now that the operation has failed: a try whose answer is not known may have
+    /// taken effect.
+    pub(crate) fn may_be_checked(&self) -> bool {
+        self.may_be_done && !self.patience.gate.is_stopped()
+    }
+
     /// The operation succeeded.
     pub(crate) fn end(&self) {
         if self.failures > 0 {

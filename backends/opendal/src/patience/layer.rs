@@ -49,6 +49,14 @@ impl PatientService {
     }
 }
 
+impl PatientService {
+    /// Whether the server has a directory of this name.
+    async fn is_dir(&self, ctx: &OperationContext, path: &str) -> bool {
+        let found = self.inner.stat(ctx, path, OpStat::default()).await;
+        found.is_ok_and(|found| found.into_metadata().is_dir())
+    }
+}
+
 impl Service for PatientService {
     type Reader = PatientReader;
     type Writer = PatientWriter;
@@ -74,7 +82,13 @@ impl Service for PatientService {
                     attempts.end();
                     return Ok(RpCreateDir::default());
                 }
-                Err(error) => attempts.failed(error).await?,
+                Err(error) => match attempts.failed(error).await {
+                    Err(_) if attempts.may_be_checked() && self.is_dir(ctx, path).await => {
+                        attempts.end();
+                        return Ok(RpCreateDir::default());
+                    }
+                    again => again?,
+                },
                 Ok(created) => {
                     attempts.end();
                     return Ok(created);
@@ -107,7 +121,7 @@ impl Service for PatientService {
     }
 
     fn delete(&self, ctx: &OperationContext) -> Result<Self::Deleter> {
-        Ok(PatientDeleter::new(self.inner.delete(ctx)?, &self.patience))
+        Ok(PatientDeleter::new(self.inner.delete(ctx)?, &self.patience, &self.inner, ctx))
     }
 
     fn list(&self, ctx: &OperationContext, path: &str, args: OpList) -> Result<Self::Lister> {

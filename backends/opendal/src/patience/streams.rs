@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use opendal::raw::{OpDelete, RpRead, oio};
-use opendal::{Buffer, BytesRange, ErrorKind, Result};
+use opendal::raw::{OpDelete, OpStat, RpRead, Service as _, Servicer, oio};
+use opendal::{Buffer, BytesRange, Error, OperationContext, Result};
 
 use super::attempts::Attempts;
 use super::shared::Patience;
+use crate::error;
 
 /// A reader whose requests are tried again.
 pub(crate) struct PatientReader {
@@ -118,30 +119,66 @@ impl oio::List for PatientLister {
 pub(crate) struct PatientDeleter {
     inner: oio::Deleter,
     patience: Arc<Patience>,
+    service: Servicer,
+    ctx: OperationContext,
+    /// What is deleted.
+    paths: Vec<String>,
 }
 
 impl PatientDeleter {
-    pub(super) fn new(inner: oio::Deleter, patience: &Arc<Patience>) -> Self {
-        Self { inner, patience: Arc::clone(patience) }
+    pub(super) fn new(
+        inner: oio::Deleter,
+        patience: &Arc<Patience>,
+        service: &Servicer,
+        ctx: &OperationContext,
+    ) -> Self {
+        let (patience, service) = (Arc::clone(patience), Arc::clone(service));
+        Self { inner, patience, service, ctx: ctx.clone(), paths: Vec::new() }
+    }
+
+    /// What to make of an error: nothing, if an earlier try has deleted it all the same.
+    async fn failed(&self, attempts: &mut Attempts, error: Error) -> Result<Tried> {
+        // A missing bucket is no such answer.
+        if attempts.may_be_done && error::is_missing(&error) {
+            return Ok(Tried::Done);
+        }
+        match attempts.failed(error).await {
+            Ok(()) => Ok(Tried::Again),
+            Err(_) if attempts.may_be_checked() && self.are_gone().await => Ok(Tried::Done),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn are_gone(&self) -> bool {
+        for path in &self.paths {
+            let found = self.service.stat(&self.ctx, path, OpStat::default()).await;
+            if !found.is_err_and(|error| error::is_missing(&error)) {
+                return false;
+            }
+        }
+        true
     }
 }
 
-/// Whether this error says that an earlier try, whose answer was lost, has deleted it.
-fn is_deleted(attempts: &Attempts, error: &opendal::Error) -> bool {
-    attempts.may_be_done && error.kind() == ErrorKind::NotFound
+/// What a failed try has done.
+enum Tried {
+    Done,
+    Again,
 }
 
 impl oio::Delete for PatientDeleter {
     async fn delete(&mut self, path: &str, args: OpDelete) -> Result<()> {
+        self.paths.push(path.to_owned());
         let mut attempts = Attempts::new(&self.patience);
         attempts.begin().await;
         loop {
-            match oio::Delete::delete(&mut self.inner, path, args.clone()).await {
-                Err(error) if !is_deleted(&attempts, &error) => attempts.failed(error).await?,
-                Ok(()) | Err(_) => {
-                    attempts.end();
-                    return Ok(());
-                }
+            let tried = match oio::Delete::delete(&mut self.inner, path, args.clone()).await {
+                Ok(()) => Tried::Done,
+                Err(error) => self.failed(&mut attempts, error).await?,
+            };
+            if matches!(tried, Tried::Done) {
+                attempts.end();
+                return Ok(());
             }
         }
     }
@@ -150,12 +187,13 @@ impl oio::Delete for PatientDeleter {
         let mut attempts = Attempts::new(&self.patience);
         attempts.begin().await;
         loop {
-            match oio::Delete::close(&mut self.inner).await {
-                Err(error) if !is_deleted(&attempts, &error) => attempts.failed(error).await?,
-                Ok(()) | Err(_) => {
-                    attempts.end();
-                    return Ok(());
-                }
+            let tried = match oio::Delete::close(&mut self.inner).await {
+                Ok(()) => Tried::Done,
+                Err(error) => self.failed(&mut attempts, error).await?,
+            };
+            if matches!(tried, Tried::Done) {
+                attempts.end();
+                return Ok(());
             }
         }
     }

@@ -100,23 +100,27 @@ impl oio::Write for PatientWriter {
         let mut attempts = Attempts::new(&self.patience);
         attempts.begin().await;
         loop {
-            match oio::Write::close(&mut self.inner).await {
+            let error = match oio::Write::close(&mut self.inner).await {
                 Ok(metadata) => {
                     attempts.end();
                     return Ok(metadata);
                 }
-                Err(error) if attempts.may_be_done && is_unknown_upload(&error) => {
-                    return match self.object.written().await {
-                        Some(metadata) => {
-                            attempts.end();
-                            Ok(metadata)
-                        }
-                        // Not the server's permanent answer any more: the file is sent again.
-                        None => Err(Error::new(ErrorKind::Unexpected, error.message()).set_temporary()),
-                    };
+                Err(error) => error,
+            };
+            let failed = match attempts.may_be_done && is_unknown_upload(&error) {
+                // Not the server's permanent answer any more: the file is sent again.
+                true => Err(Error::new(ErrorKind::Unexpected, error.message()).set_temporary()),
+                false => attempts.failed(error).await,
+            };
+            let Err(error) = failed else { continue };
+            let written = if attempts.may_be_checked() { self.object.written().await } else { None };
+            return match written {
+                Some(metadata) => {
+                    attempts.end();
+                    Ok(metadata)
                 }
-                Err(error) => attempts.failed(error).await?,
-            }
+                None => Err(error),
+            };
         }
     }
 }

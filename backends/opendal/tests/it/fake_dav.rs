@@ -101,7 +101,8 @@ impl Server {
             log.lock().unwrap().push((request.method.clone(), request.path.clone()));
             let mut request = request.clone();
             let port = *own.lock().unwrap();
-            fault(&mut request).unwrap_or_else(|| answer(&request, &mut state.lock().unwrap(), port, &*write))
+            fault(&mut request)
+                .unwrap_or_else(|| answer(&request, &mut state.lock().unwrap(), port, &*write).to(&request))
         });
         *port.lock().unwrap() = started;
         Self { port: started, files, requests }

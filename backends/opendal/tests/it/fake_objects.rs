@@ -45,7 +45,7 @@ impl Server {
         let port = serve(move |request| {
             let mut request = request.clone();
             shared.lock().unwrap().requests.push(request.clone());
-            fault(&mut request).unwrap_or_else(|| answer(&request, &mut shared.lock().unwrap()))
+            fault(&mut request).unwrap_or_else(|| answer(&request, &mut shared.lock().unwrap()).to(&request))
         });
         Self { port, state }
     }
@@ -87,7 +87,9 @@ fn answer(request: &Request, state: &mut State) -> Answer {
             Answer::new(200, format!("<R><UploadId>{id}</UploadId></R>"))
         }
         "POST" => {
-            let (headers, parts) = state.uploads.remove(query("uploadId").unwrap()).unwrap();
+            let Some((headers, parts)) = state.uploads.remove(query("uploadId").unwrap()) else {
+                return Answer::new(404, "<Error><Code>NoSuchUpload</Code></Error>");
+            };
             let content: Vec<u8> = parts.into_values().flatten().collect();
             state.objects.insert(key, Object { content, headers });
             Answer::new(200, "<R><ETag>\"x-2\"</ETag></R>")
@@ -120,8 +122,12 @@ fn answer(request: &Request, state: &mut State) -> Answer {
             if is_azure { stored.with("Content-MD5", opendal::raw::format_content_md5(&request.body)) } else { stored }
         }
         "DELETE" => {
-            state.objects.remove(&key);
-            Answer::new(if is_azure { 202 } else { 204 }, "")
+            let was_there = state.objects.remove(&key).is_some();
+            match is_azure {
+                true if was_there => Answer::new(202, ""),
+                true => Answer::new(404, "").with("x-ms-error-code", "BlobNotFound"),
+                false => Answer::new(204, ""),
+            }
         }
         _ => match state.objects.get(&key) {
             None => Answer::new(404, ""),

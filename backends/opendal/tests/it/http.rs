@@ -18,7 +18,7 @@ pub struct Request {
     pub body: Vec<u8>,
 }
 
-/// What is answered: without `Content-Length`, and without a content to `HEAD`, if it is set among the headers.
+/// What is answered, if the status is not 0: without `Content-Length`, and without a content to `HEAD`, if it is set among the headers.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
     pub status: u16,
@@ -31,11 +31,19 @@ impl Answer {
         Self { status, headers: Vec::new(), body: body.into() }
     }
 
+    /// This answer, or none if the request asks for it.
+    pub fn to(self, request: &Request) -> Self {
+        if request.headers.contains_key(LOST) { Self::default() } else { self }
+    }
+
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 }
+
+/// A header of requests whose answer is lost.
+const LOST: &str = "lost-answer";
 
 /// Starts a server; returns its port. Its threads end with the test.
 pub fn serve(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> u16 {
@@ -54,6 +62,9 @@ fn converse(client: TcpStream, answer: &dyn Fn(&Request) -> Answer) {
     let mut client = BufReader::new(client);
     while let Some(request) = Request::read(&mut client) {
         let Answer { status, headers, body } = answer(&request);
+        if status == 0 {
+            return;
+        }
         let mut head = format!("HTTP/1.1 {status} Answer\r\n");
         for (name, value) in &headers {
             head += &format!("{name}: {value}\r\n");
@@ -95,6 +106,11 @@ impl Request {
         let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
         let query = pairs.map(|(key, value)| (decoded(key), decoded(value))).collect();
         Some(Self { method, path: decoded(path), query, headers, body })
+    }
+
+    /// It is served, and the connection is closed without an answer.
+    pub fn lose_answer(&mut self) {
+        self.headers.insert(LOST.to_owned(), String::new());
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {

@@ -20,6 +20,8 @@ mod fake;
 #[cfg(feature = "all-backends")]
 mod fake_dav;
 #[cfg(feature = "all-backends")]
+mod fake_gcs;
+#[cfg(feature = "all-backends")]
 mod fake_objects;
 #[cfg(feature = "all-backends")]
 mod faulty;

@@ -131,7 +131,7 @@ fn a_path_that_is_too_long_is_replaced_by_one_in_the_runtime_folder_and_a_link_s
     assert_eq!(std::fs::metadata(&runtime[0]).unwrap().permissions().mode() & 0o777, 0o700);
     assert_eq!(std::fs::metadata(&socket.path).unwrap().permissions().mode() & 0o777, 0o600);
     // A caller with the same environment, and one with another.
-    assert_eq!(paths(&database, &runtime), [socket.path.clone()]);
+    assert_eq!(paths(&database, &runtime), std::slice::from_ref(&socket.path));
     assert_eq!(paths(&database, &["/nowhere".into()])[0], socket.path);
     drop(socket);
     assert_eq!((names(&long), names(&runtime[0])), (vec![], vec![]));

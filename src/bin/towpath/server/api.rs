@@ -1,0 +1,194 @@
+//! What the server serves: a trait that the run implements, and its typed requests and answers.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::events::EventFeed;
+use super::exposition::Exposition;
+
+/// A value of `--bwlimit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rate {
+    Off,
+    /// Bytes per second.
+    Fixed(u64),
+    Auto {
+        max: Option<u64>,
+    },
+    Pause,
+}
+
+/// A run as the server sees it. Each call is made on a blocking thread, several at a time.
+pub(crate) trait Api: Send + Sync + 'static {
+    /// The answer of `GET /v1/status`, an object.
+    fn status(&self) -> Result<Value, Failure>;
+
+    /// A page of what failed.
+    fn errors(&self, request: &ErrorsRequest) -> Result<ErrorsPage, Failure>;
+
+    /// Adds the figures of `GET /metrics`.
+    fn metrics(&self, figures: &mut Exposition) -> Result<(), Failure>;
+
+    /// Where the run's events come from.
+    fn events(&self) -> EventFeed;
+
+    /// What is in force now: the answer to each change.
+    fn in_force(&self) -> InForce;
+
+    fn pause(&self, until: Option<Timestamp>, by: &Requester) -> Result<(), Failure>;
+
+    fn resume(&self, by: &Requester) -> Result<(), Failure>;
+
+    fn stop(&self, after_current: bool, by: &Requester) -> Result<(), Failure>;
+
+    fn limit(&self, change: &LimitChange, by: &Requester) -> Result<(), Failure>;
+}
+
+/// What `GET /v1/errors` asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ErrorsRequest {
+    pub(crate) limit: usize,
+    /// `next` of the page before.
+    pub(crate) after: Option<String>,
+}
+
+/// Some of the errors.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct ErrorsPage {
+    /// Objects with the keys of a line of the log.
+    pub(crate) errors: Vec<Value>,
+    /// Where the next page begins, in letters, digits and `-._~`.
+    pub(crate) next: Option<String>,
+}
+
+impl ErrorsPage {
+    pub(super) fn to_json(&self) -> Value {
+        json!({ "errors": self.errors, "next": self.next })
+    }
+}
+
+/// A change of the limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum LimitChange {
+    Set {
+        rate: Rate,
+        until: Option<Timestamp>,
+    },
+    /// Back to the option or the timetable.
+    Reset,
+}
+
+/// Who asks for a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Requester {
+    /// The user of the process at the other end of the Unix socket.
+    User { uid: u32, name: Option<String> },
+    /// Someone who has the token, over TCP.
+    Token { from: SocketAddr },
+}
+
+/// As the log names them: `user alice (uid 1000)`.
+impl fmt::Display for Requester {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User { uid, name: Some(name) } => write!(f, "user {name} (uid {uid})"),
+            Self::User { uid, name: None } => write!(f, "uid {uid}"),
+            Self::Token { from } => write!(f, "token holder at {}", from.ip()),
+        }
+    }
+}
+
+/// Why a request was not served: one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The request cannot be met by this run: 400.
+    Invalid(String),
+    /// The run is in another state, such as ending: 409.
+    Conflict(String),
+    /// It may work later: 503.
+    Unavailable(String),
+}
+
+/// What is in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct InForce {
+    pub(crate) rate: Rate,
+    pub(crate) set_by: SetBy,
+    /// When `rate` ends.
+    pub(crate) until: Option<Timestamp>,
+    /// The next change of the timetable.
+    pub(crate) next: Option<(Timestamp, Rate)>,
+    pub(crate) pause: Option<Pause>,
+    pub(crate) stop: Option<Stop>,
+}
+
+/// Who set the limit in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SetBy {
+    Option,
+    Timetable,
+    Control,
+}
+
+/// A pause that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pause {
+    pub(crate) since: Timestamp,
+    pub(crate) until: Option<Timestamp>,
+    pub(crate) by: String,
+}
+
+/// A stop that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stop {
+    pub(crate) after_current: bool,
+    pub(crate) by: String,
+}
+
+impl InForce {
+    pub(super) fn to_json(&self) -> Value {
+        let state = match (&self.stop, &self.pause, self.rate) {
+            (Some(_), ..) => "stopping",
+            (None, Some(_), _) | (None, None, Rate::Pause) => "paused",
+            _ => "running",
+        };
+        let mut limit = rate_json(self.rate);
+        limit["set_by"] = match self.set_by {
+            SetBy::Option => "option",
+            SetBy::Timetable => "timetable",
+            SetBy::Control => "control",
+        }
+        .into();
+        limit["until"] = time(self.until);
+        json!({
+            "state": state,
+            "limit": limit,
+            "next_limit": self.next.map(|(at, rate)| {
+                let mut next = rate_json(rate);
+                next["time"] = time(Some(at));
+                next
+            }),
+            "pause": self.pause.as_ref().map(|pause| json!({
+                "since": time(Some(pause.since)), "until": time(pause.until), "by": pause.by
+            })),
+            "stop": self.stop.as_ref().map(|stop| json!({ "after_current": stop.after_current, "by": stop.by })),
+        })
+    }
+}
+
+fn rate_json(rate: Rate) -> Value {
+    let (kind, bytes_per_s, max_bytes_per_s) = match rate {
+        Rate::Off => ("off", None, None),
+        Rate::Fixed(bytes_per_s) => ("fixed", Some(bytes_per_s), None),
+        Rate::Auto { max } => ("auto", None, max),
+        Rate::Pause => ("pause", Some(0), None),
+    };
+    json!({ "kind": kind, "bytes_per_s": bytes_per_s, "max_bytes_per_s": max_bytes_per_s })
+}
+
+fn time(time: Option<Timestamp>) -> Value {
+    time.map(|time| time.to_string()).into()
+}

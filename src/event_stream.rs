@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tokio_util::sync::CancellationToken;
 
-use crate::event::Event;
+use crate::event::{Event, Warning};
 
 /// The events of one migration, in order. The channel behind it is bounded: as long as the stream is held and not read,
 /// the engine waits.
@@ -68,5 +68,9 @@ impl Emitter {
             _gone = self.events.send(event) => {}
             () = self.stop.cancelled() => {}
         }
+    }
+    /// Emits a warning.
+    pub(crate) async fn warn(&self, warning: Warning) {
+        self.emit(Event::Warning(warning)).await;
     }
 }

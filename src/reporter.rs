@@ -86,6 +86,11 @@ impl Reporter {
         self.notify(Event::Warning(warning)).await;
     }
 
+    /// For what also warns before there is a reporter.
+    pub(crate) fn emitter(&self) -> &Emitter {
+        &self.emitter
+    }
+
     /// Writes records that belong to no row of the database.
     pub(crate) async fn report(&self, records: impl IntoIterator<Item = Record>) -> Result<()> {
         let (lines, events) = split(records);

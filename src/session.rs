@@ -114,12 +114,11 @@ impl Session {
     /// Whether a tree has the identity that it had when the run began.
     ///
     /// # Errors
-    /// [`Error::Tree`] if the identity cannot be read.
+    /// [`Error::Tree`] if the identity cannot be read; [`Error::Interrupted`] if the run stops while it is waited for.
     pub(crate) async fn has_same_identity(&self, side: Side) -> Result<bool> {
-        match waits::identity(self.tree(side), side, &self.reporter, &self.stop).await {
-            Ok(identity) => Ok(identity == self.identities[side]),
-            Err(error) => Err(Error::tree(side, self.tree(side).root(), TreeFailure::Gone, error)),
-        }
+        let tree = self.tree(side);
+        let identity = waits::identity(tree, side, TreeFailure::Gone, self.reporter.emitter(), &self.stop).await?;
+        Ok(identity == self.identities[side])
     }
 
     /// Checks that a tree is still the one that was scanned, and that file systems mounted inside the sink still are.

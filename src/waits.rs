@@ -4,20 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use towpath_backend::{Error as BackendError, Identity, Sink, Source, Tree, WaitObserver, WaitReason};
 
+use crate::error::{Error, Result, TreeFailure};
 use crate::event::{Side, Warning};
-use crate::reporter::Reporter;
+use crate::event_stream::Emitter;
+use crate::patience::Patience;
 
 /// How long a tree that is away is waited for.
 const AWAY_PATIENCE: Duration = Duration::from_secs(60);
 /// Warnings that wait to be reported. A tree reports each wait once.
 const WAITING_WARNINGS: usize = 64;
-/// Between two attempts: at first, and at most.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How long a tree is waited for before that is reported.
+const REPORTED_AFTER: Duration = Duration::from_secs(5);
 
 /// Passes on what one tree reports.
 struct Observer {
@@ -43,7 +43,7 @@ impl WaitObserver for Observer {
 pub(crate) fn report(
     source: &Arc<dyn Source>,
     sink: &Arc<dyn Sink>,
-    reporter: &Reporter,
+    emitter: &Emitter,
     stop: &CancellationToken,
 ) -> DropGuard {
     let (warnings, mut reports) = mpsc::channel(WAITING_WARNINGS);
@@ -52,7 +52,7 @@ pub(crate) fn report(
     sink.observe_waits(observer(Side::Sink, sink.root()));
     let ended = CancellationToken::new();
     let (until, source, sink) = (ended.clone(), Arc::clone(source), Arc::clone(sink));
-    let (reporter, stop) = (reporter.clone(), stop.clone());
+    let (emitter, stop) = (emitter.clone(), stop.clone());
     tokio::spawn(async move {
         let mut is_stopped = false;
         loop {
@@ -63,7 +63,7 @@ pub(crate) fn report(
                     source.stop_waiting();
                     sink.stop_waiting();
                 }
-                Some(warning) = reports.recv() => reporter.warn(warning).await,
+                Some(warning) = reports.recv() => emitter.warn(warning).await,
             }
         }
     });
@@ -71,32 +71,40 @@ pub(crate) fn report(
 }
 
 /// The identity of a tree. One that is away is waited for, for a minute.
+///
+/// # Errors
+/// [`Error::Tree`] with this failure; [`Error::Interrupted`] if the run stops while it waits.
 pub(crate) async fn identity(
     tree: &dyn Tree,
     side: Side,
-    reporter: &Reporter,
+    failure: fn(Arc<BackendError>) -> TreeFailure,
+    emitter: &Emitter,
     stop: &CancellationToken,
-) -> Result<Identity, BackendError> {
-    let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
-    let mut is_reported = false;
+) -> Result<Identity> {
+    let (mut patience, mut is_reported) = (Patience::new(AWAY_PATIENCE), false);
     loop {
         let error = match tree.identity().await {
-            Err(error) if error.is_temporary() && began.elapsed() < AWAY_PATIENCE && !stop.is_cancelled() => error,
+            Err(error) if error.is_temporary() => error,
             result => {
                 if is_reported && result.is_ok() {
-                    reporter.warn(Warning::Resumed { side, root: tree.root().to_vec() }).await;
+                    emitter.warn(Warning::Resumed { side, root: tree.root().to_vec() }).await;
                 }
-                return result;
+                return result.map_err(|error| Error::tree(side, tree.root(), failure, error));
             }
         };
-        if !is_reported && began.elapsed() >= LONGEST_PAUSE {
+        if !is_reported && patience.waited() >= REPORTED_AFTER {
             is_reported = true;
             let (root, reason, cause) = (tree.root().to_vec(), WaitReason::Unavailable, error.to_string());
-            reporter.warn(Warning::Waiting { side, root, reason, cause }).await;
+            emitter.warn(Warning::Waiting { side, root, reason, cause }).await;
         }
-        tokio::select! {
-            () = stop.cancelled() => return Err(error),
-            () = sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+        if !patience.pause(stop).await {
+            return Err(match stop.is_cancelled() {
+                true => Error::Interrupted,
+                false => Error::tree(side, tree.root(), failure, error),
+            });
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

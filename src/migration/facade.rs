@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 use tokio_util::sync::{CancellationToken, DropGuard};
-use towpath_backend::{Identity, RelPath, Sink, Source};
+use towpath_backend::{Identity, RelPath, Sink, Source, Tree};
 
 use super::done::Done;
 use super::run::Run;
@@ -130,6 +130,7 @@ impl Migration {
     /// continue. Failures of single files are in the report and in the events.
     pub async fn run(self) -> Result<Report> {
         let started = Instant::now();
+        let _reporting_waits = waits::report(&self.source, &self.sink, &self.emitter, &self.cancellation);
         if !self.options.dry_run {
             same_tree::check(&*self.source, &*self.sink).await?;
         }
@@ -138,7 +139,11 @@ impl Migration {
         let result = self.run_with(journal, started).await;
         progress.set_phase(Phase::Ended);
         let closed = thread.join().await;
-        let report = result?;
+        let report = match result {
+            // Before the run began.
+            Err(Error::Interrupted) => Report { outcome: RunOutcome::Stopped, ..Report::default() },
+            result => result?,
+        };
         closed?;
         Ok(Report { duration: started.elapsed(), ..report })
     }
@@ -173,9 +178,8 @@ impl Migration {
         }
         warn_of_lost_times(session).await;
         let adapting = adapt_limit(session);
-        let reporting_waits = waits::report(&session.source, &session.sink, &session.reporter, &session.stop);
         let result = Run { session, number, done: &mut done }.run(start).await;
-        drop((adapting, reporting_waits));
+        drop(adapting);
         let outcome = match &result {
             Err(Error::Interrupted) => RunOutcome::Stopped,
             _ if session.is_stopped() => RunOutcome::Stopped,
@@ -229,13 +233,16 @@ impl Migration {
         })
     }
 
+    /// The identities of both trees. One that is away is waited for.
     async fn identities(&self) -> Result<PerSide<Identity>> {
-        let source = self.source.identity().await;
-        let source =
-            source.map_err(|error| Error::tree(Side::Source, self.source.root(), TreeFailure::Unreadable, error))?;
-        let sink = self.sink.identity().await;
-        let sink = sink.map_err(|error| Error::tree(Side::Sink, self.sink.root(), TreeFailure::Unreadable, error))?;
-        Ok(PerSide { source, sink })
+        Ok(PerSide {
+            source: self.identity(Side::Source, &*self.source).await?,
+            sink: self.identity(Side::Sink, &*self.sink).await?,
+        })
+    }
+
+    async fn identity(&self, side: Side, tree: &dyn Tree) -> Result<Identity> {
+        waits::identity(tree, side, TreeFailure::Unreadable, &self.emitter, &self.cancellation).await
     }
 
     /// Paths inside the trees that are not part of them. Found on a blocking thread, because links may lead to a mount

@@ -9,6 +9,22 @@ mod mocks;
 mod root;
 mod skip;
 
+// Servers written for tests.
+#[cfg(feature = "all-backends")]
+#[path = "../../backends/opendal/tests/it/fake_dav.rs"]
+#[allow(dead_code)]
+mod fake_dav;
+#[cfg(feature = "all-backends")]
+#[path = "../../backends/opendal/tests/it/faulty.rs"]
+#[allow(dead_code)]
+mod faulty;
+#[cfg(feature = "all-backends")]
+mod gateway;
+#[cfg(feature = "all-backends")]
+#[path = "../../backends/opendal/tests/it/http.rs"]
+#[allow(dead_code)]
+mod http;
+
 mod bandwidth_limit;
 mod changed_while_reading;
 mod checksums;
@@ -45,6 +61,8 @@ mod probes;
 mod read_only_dirs;
 mod resume;
 mod run_history;
+#[cfg(feature = "all-backends")]
+mod servers_away;
 mod signals;
 mod skip_and_update;
 mod state_and_log;

@@ -31,4 +31,5 @@ mod tests;
 
 pub use handle::SftpTree;
 pub(crate) use handle::{KEPT, Keeps};
+pub(crate) use lost::is_permanent;
 pub(crate) use ssh::{KnownHosts, Target, TargetError};

@@ -5,7 +5,7 @@ use towpath_backend::{Capabilities, Error, Sink, Source, Tree as _, async_trait}
 
 use super::check::url;
 use super::options::{flag, text};
-use crate::sftp::{KEPT, Keeps, KnownHosts, SftpTree, Target, TargetError};
+use crate::sftp::{KEPT, Keeps, KnownHosts, SftpTree, Target, TargetError, is_permanent};
 
 /// `sftp://user@host:port/path`, through the program `ssh` and its configuration.
 pub const SFTP: Sftp = Sftp;
@@ -75,7 +75,11 @@ impl Backend for Sftp {
 
 fn open_error(url: &Url, error: &Error) -> OpenError {
     let text = format!("{url}: {error}");
-    if error.is_temporary() { OpenError::Unavailable(text) } else { OpenError::Storage(text) }
+    // A rejected key stays rejected, and a name that cannot be resolved is more often mistyped.
+    match error.is_temporary() && !is_permanent(error) {
+        true => OpenError::Unavailable(text),
+        false => OpenError::Storage(text),
+    }
 }
 
 impl Sftp {

@@ -45,6 +45,12 @@ impl Lost {
     }
 }
 
+/// Whether there is no connection, and another attempt would not get one.
+pub(crate) fn is_permanent(error: &towpath_backend::Error) -> bool {
+    let cause = error::Error::source(error).and_then(|cause| cause.downcast_ref::<Lost>());
+    cause.is_some_and(Lost::is_permanent)
+}
+
 impl From<io::Error> for Lost {
     fn from(error: io::Error) -> Self {
         match error.kind() {

@@ -1,8 +1,8 @@
 //! An HTTP server of one function, for servers written for a test.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread;
 
@@ -58,7 +58,8 @@ pub fn serve(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> u16
     port
 }
 
-fn converse(client: TcpStream, answer: &dyn Fn(&Request) -> Answer) {
+/// Answers the requests of one connection.
+pub fn converse(client: impl Read + Write, answer: &dyn Fn(&Request) -> Answer) {
     let mut client = BufReader::new(client);
     while let Some(request) = Request::read(&mut client) {
         let Answer { status, headers, body } = answer(&request);
@@ -82,7 +83,7 @@ fn converse(client: TcpStream, answer: &dyn Fn(&Request) -> Answer) {
 
 impl Request {
     /// The next request of a connection; `None` at its end.
-    pub fn read(client: &mut BufReader<TcpStream>) -> Option<Self> {
+    pub fn read(client: &mut impl BufRead) -> Option<Self> {
         let mut lines = Vec::new();
         loop {
             let mut line = String::new();
@@ -101,6 +102,8 @@ impl Request {
         client.read_exact(&mut body).ok()?;
         let mut first = lines.first()?.split(' ');
         let (method, target) = (first.next()?.to_owned(), first.next()?);
+        // To a proxy, the whole address is sent.
+        let target = target.strip_prefix("http://").map_or(target, |rest| rest.find('/').map_or("/", |at| &rest[at..]));
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let pairs = query.split('&').filter(|pair| !pair.is_empty());
         let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));

@@ -5,11 +5,10 @@ use std::path::Path;
 
 use tokio::task::block_in_place;
 use towpath_backend::registry::{Location, Url};
-use towpath_backend::{Metadata, RelPath};
 use towpath_local::{LocalSink, Overlap, overlap};
 
 use super::only_run::OnlyRun;
-use super::trees::Trees;
+use super::trees::{self, Trees};
 use super::watch::{Watched, watch};
 use super::{dry_run, patterns, remote};
 use crate::args::bwlimit::BwLimit;
@@ -62,7 +61,7 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, ExitError> {
     }
     let _only_run = OnlyRun::of(&source, &dest).map_err(|problem| ExitError(COULD_NOT_RUN, problem))?;
     // From here on the destination may be changed: a local one is created and probed.
-    let root = root_of(&*opened).await?;
+    let root = trees::root_of(&*opened).await?;
     let sink = trees.sink(&dest, root.permissions, arguments.trash.as_deref()).await?;
     let (migration, events) = Migration::builder()
         .source(opened)
@@ -92,13 +91,6 @@ fn print_note(arguments: &SyncArguments, note: &str) {
     if !arguments.quiet {
         output::note(&format!("note: {}", format::escape(note.as_bytes())));
     }
-}
-
-async fn root_of(source: &dyn Source) -> Result<Metadata, ExitError> {
-    source.metadata(&RelPath::root()).await.map_err(|error| {
-        let root = format::escape(source.root());
-        ExitError(COULD_NOT_RUN, format!("cannot read the source {root}: {error}"))
-    })
 }
 
 /// Checks everything that can be checked before anything is changed.

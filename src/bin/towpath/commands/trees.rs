@@ -1,17 +1,16 @@
 //! Opens trees with the backends of this build.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::time::sleep;
 use towpath_backend::registry::{ConfigSources, Found, Location, OpenError, Registry};
-use towpath_backend::{Capabilities, Identity};
+use towpath_backend::{Capabilities, Identity, Metadata, RelPath};
 use towpath_local::Local;
 
 use crate::config;
 use crate::console::{format, output};
 use crate::exit::{COULD_NOT_RUN, ExitError, USAGE_ERROR};
-use towpath::{Sink, Source};
+use towpath::{CancellationToken, Patience, Sink, Source};
 
 /// All backends of this build.
 pub(crate) fn registry() -> Result<Registry, OpenError> {
@@ -24,7 +23,6 @@ pub(crate) fn registry() -> Result<Registry, OpenError> {
 
 /// How long a storage that does not answer is waited for.
 const AWAY_PATIENCE: Duration = Duration::from_secs(30);
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// Opens the trees of a run.
 pub(crate) struct Trees {
@@ -84,19 +82,32 @@ impl Trees {
     }
 }
 
+/// What the root of the source is.
+pub(crate) async fn root_of(source: &dyn Source) -> Result<Metadata, ExitError> {
+    let read = async || {
+        source.metadata(&RelPath::root()).await.map_err(|error| {
+            let text = format!("{}: {error}", String::from_utf8_lossy(source.root()));
+            if error.is_temporary() { OpenError::Unavailable(text) } else { OpenError::Storage(text) }
+        })
+    };
+    patiently("source", read).await
+}
+
 /// Opens a tree. A storage that does not answer is waited for, for half a minute.
 async fn patiently<T>(side: &str, open: impl AsyncFn() -> Result<T, OpenError>) -> Result<T, ExitError> {
-    let (began, mut is_reported) = (Instant::now(), false);
+    // Nothing has begun: a signal ends the process.
+    let (mut patience, mut is_reported, stop) = (Patience::new(AWAY_PATIENCE), false, CancellationToken::new());
     loop {
-        match open().await {
-            Err(OpenError::Unavailable(problem)) if began.elapsed() < AWAY_PATIENCE => {
-                if !std::mem::replace(&mut is_reported, true) {
-                    let problem = format::escape(problem.as_bytes());
-                    output::note(&format!("{side} {problem}; trying again for {} s", AWAY_PATIENCE.as_secs()));
-                }
-                sleep(PAUSE).await;
-            }
+        let problem = match open().await {
+            Err(OpenError::Unavailable(problem)) => problem,
             result => return result.map_err(|error| named(side, error)),
+        };
+        if !std::mem::replace(&mut is_reported, true) {
+            let problem = format::escape(problem.as_bytes());
+            output::note(&format!("{side} {problem}; trying again for {} s", AWAY_PATIENCE.as_secs()));
+        }
+        if !patience.pause(&stop).await {
+            return Err(named(side, OpenError::Unavailable(problem)));
         }
     }
 }
@@ -109,4 +120,48 @@ fn exit_error(error: OpenError) -> ExitError {
 fn named(side: &str, error: OpenError) -> ExitError {
     let ExitError(status, problem) = exit_error(error);
     ExitError(status, format!("{side} {problem}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    fn unavailable() -> OpenError {
+        OpenError::Unavailable("s3://bucket: open .: connection refused".to_owned())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_storage_that_comes_back_is_opened() {
+        let (attempts, began) = (Cell::new(0), Instant::now());
+        let opened = patiently("source", async || {
+            attempts.set(attempts.get() + 1);
+            if began.elapsed() < Duration::from_secs(20) { Err(unavailable()) } else { Ok(attempts.get()) }
+        });
+        assert_eq!(opened.await.ok(), Some(8));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_stays_away_ends_the_program_after_half_a_minute() {
+        let began = Instant::now();
+        let opened = patiently("destination", async || Err::<(), _>(unavailable())).await;
+        let ExitError(status, problem) = opened.unwrap_err();
+        assert_eq!((status, problem.as_str()), (1, "destination s3://bucket: open .: connection refused"));
+        assert_eq!(began.elapsed(), AWAY_PATIENCE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn other_errors_end_it_at_once() {
+        for (error, expected) in [
+            (OpenError::Storage("it: not found".to_owned()), COULD_NOT_RUN),
+            (OpenError::Usage("it: no bucket".to_owned()), USAGE_ERROR),
+        ] {
+            let (began, error) = (Instant::now(), Cell::new(Some(error)));
+            let opened = patiently("source", async || Err::<(), _>(error.take().unwrap())).await;
+            assert_eq!((opened.unwrap_err().0, began.elapsed()), (expected, Duration::ZERO));
+        }
+    }
 }

@@ -323,6 +323,9 @@ fn each_run_reports_the_limit_in_force() {
         (&["--bwlimit", "off", "--dry-run"], "limit: none"),
         (&["--bwlimit=20M"], "limit: 20 MiB/s each way"),
         (&["--bwlimit", "auto"], "limit: auto, adapts to other traffic"),
+        (&["--bwlimit", "auto:50M"], "limit: auto, adapts to other traffic, at most 50 MiB/s each way"),
+        (&["--bwlimit", "08:00,5M 18:00,pause", "--dry-run"], "limit: none, as a dry run ignores the timetable"),
+        (&["--bwlimit", "pause", "--dry-run"], "limit: none"),
     ] {
         let ended = bench.sync(options).with_status(0);
         assert_eq!(ended.stdout.lines().filter(|line| line.starts_with("limit:")).collect::<Vec<_>>(), [limit]);

@@ -31,6 +31,33 @@ fn help_is_for_newcomers() {
 }
 
 #[test]
+fn a_timetable_is_shown_in_local_time() {
+    let bench = Bench::new();
+    let ended = towpath(&bench, &["timetable", "--help"]).with_status(0);
+    insta::assert_snapshot!(ended.stdout);
+    let shown = |zone: &str, options: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_towpath"));
+        command.env("TZ", zone).arg("timetable").arg("08:00,5M 18:00,off 2026-12-24,pause").args(options);
+        end(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    };
+    let ended = shown("Europe/Berlin", &["--from", "2026-12-23T12:00", "--show", "2d"]).with_status(0);
+    insta::assert_snapshot!(ended.stdout);
+    // The same moment elsewhere.
+    let ended = shown("America/New_York", &["--from", "2026-12-23T11:00:00Z", "--show", "2h"]).with_status(0);
+    insta::assert_snapshot!(ended.stdout, @r"
+    time zone: America/New_York
+    Wed 2026-12-23 06:00 -05:00  no limit
+    ");
+    // Without --from it begins now.
+    assert!(shown("UTC", &[]).with_status(0).stdout.lines().count() > 1);
+    let ended = shown("Europe/Nowhere", &[]).with_status(2);
+    assert!(ended.stderr.contains("TZ=Europe/Nowhere is not known"), "{}", ended.stderr);
+    for options in [["--show", "7"], ["--show", "-1d"], ["--from", "soon"], ["--from", "9999-12-31"]] {
+        assert!(shown("UTC", &options).with_status(2).stderr.contains(options[0]), "{options:?}");
+    }
+}
+
+#[test]
 fn options_of_rsync_get_a_helpful_answer() {
     let bench = Bench::new();
     let (source, dest) = (bench.source(), bench.dest());
@@ -75,6 +102,7 @@ fn invalid_values_name_their_option() {
         ("--bwlimit", "-1"),
         ("--bwlimit", "lots"),
         ("--bwlimit", "5000"),
+        ("--bwlimit", "08:00,5M 18:00,fast"),
         ("--block-size", "0"),
         ("--block-size", "5X"),
         ("--block-size", "2G"),

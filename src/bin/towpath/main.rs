@@ -8,13 +8,14 @@ mod console;
 mod exit;
 mod server;
 mod signals;
+mod timetable;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
 use args::{Arguments, Command, rsync};
-use commands::{backends, sync};
+use commands::{backends, sync, timetable as show_timetable};
 use console::output;
 use exit::{COULD_NOT_RUN, USAGE_ERROR};
 
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
     let arguments = match parsed.command {
         Command::Sync(arguments) => arguments,
         Command::Backends(arguments) => return ExitCode::from(backends::run(&arguments)),
+        Command::Timetable(arguments) => return ExitCode::from(show_timetable::run(&arguments)),
     };
     let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();

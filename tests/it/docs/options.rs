@@ -13,18 +13,25 @@ fn printed(arguments: &[&str]) -> String {
     String::from_utf8(ended.stdout).unwrap()
 }
 
-/// The options of `towpath sync`, without `--help`.
-fn options() -> BTreeSet<String> {
+/// The options of a command, without `--help`.
+fn options(command: &str) -> BTreeSet<String> {
     let line = Regex::new(r"(?m)^ +(?:-[a-z], )?(--[a-z-]+)").unwrap();
-    let help = printed(&["sync", "--help"]);
+    let help = printed(&[command, "--help"]);
     line.captures_iter(&help).map(|found| found[1].to_owned()).filter(|option| option != "--help").collect()
+}
+
+fn commands() -> Vec<String> {
+    let line = Regex::new(r"(?m)^  ([a-z]+) ").unwrap();
+    let help = printed(&["--help"]);
+    let commands = line.captures_iter(&help).map(|found| found[1].to_owned()).filter(|command| command != "help");
+    commands.collect()
 }
 
 #[test]
 fn each_option_has_its_section() {
     let page = page("docs/options.md");
     let headings: Vec<_> = page.prose().map(|(_, line)| line).filter(|line| line.starts_with("### ")).collect();
-    for option in options() {
+    for option in options("sync") {
         let count = headings.iter().filter(|heading| heading.split(['`', ' ', '=']).any(|word| word == option)).count();
         assert_eq!(count, 1, "headings of {option} in docs/options.md");
     }
@@ -33,7 +40,7 @@ fn each_option_has_its_section() {
 #[test]
 fn each_named_option_exists() {
     let option = Regex::new(r"(?:^|[ =(])(--[a-z][a-z-]+)").unwrap();
-    let mut existing = options();
+    let mut existing: BTreeSet<_> = commands().iter().flat_map(|command| options(command)).collect();
     existing.extend(["--help", "--version"].map(str::to_owned));
     let mut wrong = Vec::new();
     for page in documents() {

@@ -14,7 +14,8 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use towpath_backend::registry::{InvalidLocation, Location};
 
-use bwlimit::{BwLimit, parse_bwlimit};
+use crate::timetable::{Rate, Timetable};
+use bwlimit::{TimetableArguments, bandwidth_of, parse_bwlimit};
 use filters::FilterArguments;
 use size::{parse_count, parse_duration, parse_interval, parse_positive_size, parse_rate};
 use towpath::{AfterBacklog, Algorithm, Bandwidth, HardLinks, Links, MaxDelete, Mirror, Options, Specials, WriteMode};
@@ -30,6 +31,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Sync(Box<SyncArguments>),
+    Timetable(TimetableArguments),
     Backends(BackendsArguments),
 }
 
@@ -83,9 +85,11 @@ pub(crate) struct SyncArguments {
     // Numbers may begin with a hyphen, so that the error for `--bwlimit -1` says what a rate is instead of
     // "unexpected argument".
     /// Limit for reading and for writing, per second (for example 20M); `auto` adapts to the other
-    /// traffic on the link; `off` or 0 means no limit [default: off]
-    #[arg(long, value_name = "RATE", allow_hyphen_values = true, value_parser = parse_bwlimit)]
-    pub(crate) bwlimit: Option<BwLimit>,
+    /// traffic on the link, `auto:50M` up to that rate; `off` or 0 means no limit, `pause` that
+    /// nothing is sent; or a timetable of these (for example "08:00,5M 18:00,off"; see `towpath
+    /// timetable`) [default: off]
+    #[arg(long, value_name = "LIMIT", allow_hyphen_values = true, value_parser = parse_bwlimit)]
+    pub(crate) bwlimit: Option<Timetable>,
 
     /// With --bwlimit auto: the highest limit
     #[arg(long, value_name = "RATE", allow_hyphen_values = true, requires = "bwlimit", value_parser = parse_rate)]
@@ -285,23 +289,31 @@ fn parse_max_delete(text: &str) -> Result<MaxDelete, String> {
 }
 
 impl SyncArguments {
+    /// The values of the limit.
+    ///
+    /// # Errors
+    /// One line, if `--bwlimit-max` has no meaning.
+    pub(crate) fn limit(&self) -> Result<Timetable, String> {
+        bwlimit::limit(self.bwlimit.as_ref(), self.bwlimit_max)
+    }
+
     /// The limit, if it is fixed.
     pub(crate) fn fixed_limit_bytes_per_s(&self) -> Option<u64> {
-        match self.bwlimit {
-            Some(BwLimit::Fixed(limit)) => Some(limit),
+        match self.bwlimit.as_ref()?.only_rate() {
+            Some(Rate::Fixed(limit)) => Some(limit),
             _ => None,
         }
     }
 
+    /// The limit at the start; a dry run has none that depends on the time.
     fn bandwidth(&self) -> Result<Bandwidth, String> {
-        match (self.bwlimit, self.bwlimit_max) {
-            (None | Some(BwLimit::Off), None) | (None, Some(_)) => Ok(Bandwidth::Unlimited),
-            (Some(BwLimit::Auto), max_bytes_per_s) => Ok(Bandwidth::Auto { max_bytes_per_s }),
-            (Some(BwLimit::Fixed(limit)), None) => Ok(Bandwidth::Limit(limit)),
-            (Some(BwLimit::Fixed(_) | BwLimit::Off), Some(_)) => {
-                Err("--bwlimit-max needs --bwlimit auto; a fixed limit is its own maximum".to_owned())
-            }
-        }
+        let limit = self.limit()?;
+        let rate = match limit.only_rate() {
+            Some(rate) => rate,
+            None if self.dry_run => Rate::Off,
+            None => limit.at(&jiff::Timestamp::now().to_zoned_datetime(bwlimit::local_zone()?)),
+        };
+        Ok(bandwidth_of(rate).unwrap_or_default())
     }
 
     /// The engine's options.

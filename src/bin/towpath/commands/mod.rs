@@ -6,5 +6,6 @@ mod only_run;
 mod patterns;
 mod remote;
 pub(crate) mod sync;
+pub(crate) mod timetable;
 mod trees;
 mod watch;

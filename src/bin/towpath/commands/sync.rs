@@ -11,12 +11,13 @@ use super::only_run::OnlyRun;
 use super::trees::{self, Trees};
 use super::watch::{Watched, watch};
 use super::{dry_run, patterns, remote};
-use crate::args::bwlimit::BwLimit;
+use crate::args::bwlimit::local_zone;
 use crate::args::{Format, LocationArgument, SyncArguments};
 use crate::config::state_files::{StateFiles, canonical_of, state_files};
 use crate::console::{self, format, output};
 use crate::exit::{ALL_IN_SYNC, COULD_NOT_RUN, ExitError, GUARD_REFUSAL, NOT_ALL_IN_SYNC, USAGE_ERROR};
 use crate::signals::{self, Received};
+use crate::timetable::Rate;
 use towpath::canonical_path;
 use towpath::{Migration, Options, Report, RunOutcome, Source};
 
@@ -54,7 +55,7 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, ExitError> {
     }
     let (opened, files, options) = check(arguments, [&source, &dest], &trees).await?;
     if !arguments.quiet && arguments.format == Format::Text {
-        output::line(&console::limit_line(arguments.bwlimit.unwrap_or(BwLimit::Off), arguments.bwlimit_max));
+        output::line(&limit_line(arguments).map_err(|problem| ExitError(USAGE_ERROR, problem))?);
     }
     if arguments.dry_run {
         return dry_run::run(arguments, [&source, &dest], options, opened, &trees, &files).await;
@@ -86,6 +87,20 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, ExitError> {
     Ok(status_of(&report, &received))
 }
 
+/// The limit in force and its next change, on one line.
+fn limit_line(arguments: &SyncArguments) -> Result<String, String> {
+    let limit = arguments.limit()?;
+    Ok(match limit.only_rate() {
+        Some(Rate::Pause) if arguments.dry_run => console::limit_line(Rate::Off, None),
+        Some(rate) => console::limit_line(rate, None),
+        None if arguments.dry_run => "limit: none, as a dry run ignores the timetable".to_owned(),
+        None => {
+            let now = jiff::Timestamp::now().to_zoned_datetime(local_zone()?);
+            console::limit_line(limit.at(&now), limit.next_change(&now).as_ref())
+        }
+    })
+}
+
 /// Prints a note about the arguments.
 fn print_note(arguments: &SyncArguments, note: &str) {
     if !arguments.quiet {
@@ -102,6 +117,9 @@ async fn check(
     let wrong_usage = |problem: String| ExitError(USAGE_ERROR, problem);
     let options = arguments.options().map_err(wrong_usage)?;
     options.check().map_err(|error| wrong_usage(error.to_string()))?;
+    if !arguments.dry_run && matches!(arguments.limit().map_err(wrong_usage)?.only_rate(), None | Some(Rate::Pause)) {
+        return Err(wrong_usage("--bwlimit: a run cannot pause or follow a timetable yet".to_owned()));
+    }
     for note in patterns::check(&options.filter.rules, [source, dest]).map_err(wrong_usage)? {
         print_note(arguments, &note);
     }

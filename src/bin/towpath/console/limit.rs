@@ -1,16 +1,29 @@
 //! The bandwidth limit as text.
 
-use super::format::rate;
-use crate::args::bwlimit::BwLimit;
+use jiff::ZonedDateTime;
 
-/// The limit in force, on one line; `max_bytes_per_s` is the highest value of `auto`.
-pub(crate) fn limit_line(limit: BwLimit, max_bytes_per_s: Option<u64>) -> String {
+use super::format::rate;
+use crate::timetable::Rate;
+
+/// The limit in force and the next one, on one line.
+pub(crate) fn limit_line(limit: Rate, next: Option<&(ZonedDateTime, Rate)>) -> String {
+    let next = next.map_or_else(String::new, |(time, next)| {
+        format!("; from {} on: {}", time.strftime("%a %Y-%m-%d %H:%M %Z"), limit_of(*next))
+    });
+    format!("limit: {}{next}", limit_of(limit))
+}
+
+/// A limit in words.
+pub(crate) fn limit_of(limit: Rate) -> String {
     let each_way = |limit| format!("{} each way", rate(limit).replace(".0 ", " "));
-    let at_most = max_bytes_per_s.map_or_else(String::new, |max| format!(", at most {}", each_way(max)));
     match limit {
-        BwLimit::Off => "limit: none".to_owned(),
-        BwLimit::Fixed(limit) => format!("limit: {}", each_way(limit)),
-        BwLimit::Auto => format!("limit: auto, adapts to other traffic{at_most}"),
+        Rate::Off => "none".to_owned(),
+        Rate::Fixed(limit) => each_way(limit),
+        Rate::Auto { max } => {
+            let at_most = max.map_or_else(String::new, |max| format!(", at most {}", each_way(max)));
+            format!("auto, adapts to other traffic{at_most}")
+        }
+        Rate::Pause => "paused".to_owned(),
     }
 }
 
@@ -20,11 +33,20 @@ mod tests {
 
     #[test]
     fn the_limit_is_reported_as_it_is_typed() {
-        assert_eq!(limit_line(BwLimit::Off, None), "limit: none");
-        assert_eq!(limit_line(BwLimit::Fixed(20 << 20), None), "limit: 20 MiB/s each way");
-        assert_eq!(limit_line(BwLimit::Fixed(1536), None), "limit: 1.5 KiB/s each way");
-        assert!(limit_line(BwLimit::Auto, None).starts_with("limit: auto"));
-        let auto = limit_line(BwLimit::Auto, Some(2 << 20));
+        let line = |limit| limit_line(limit, None);
+        assert_eq!(line(Rate::Off), "limit: none");
+        assert_eq!(line(Rate::Fixed(20 << 20)), "limit: 20 MiB/s each way");
+        assert_eq!(line(Rate::Fixed(1536)), "limit: 1.5 KiB/s each way");
+        assert_eq!(line(Rate::Pause), "limit: paused");
+        assert!(line(Rate::Auto { max: None }).starts_with("limit: auto"));
+        let auto = line(Rate::Auto { max: Some(2 << 20) });
         assert!(auto.starts_with("limit: auto") && auto.ends_with("at most 2 MiB/s each way"), "{auto}");
+    }
+
+    #[test]
+    fn the_next_limit_is_reported_with_its_local_time() {
+        let next = ("2026-11-28T18:00:00+01:00[Europe/Berlin]".parse().unwrap(), Rate::Off);
+        let line = limit_line(Rate::Fixed(5 << 20), Some(&next));
+        assert_eq!(line, "limit: 5 MiB/s each way; from Sat 2026-11-28 18:00 CET on: none");
     }
 }

@@ -23,7 +23,7 @@ use format::time_of_day;
 use planned::planned_line;
 use towpath::{Estimator, Event, EventStream, Progress};
 
-pub(crate) use limit::limit_line;
+pub(crate) use limit::{limit_line, limit_of};
 pub(crate) use planned::sums;
 pub(crate) use text::summary;
 

@@ -9,17 +9,7 @@ use serde_json::{Value, json};
 use super::events::EventFeed;
 use super::exposition::Exposition;
 
-/// A value of `--bwlimit`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Rate {
-    Off,
-    /// Bytes per second.
-    Fixed(u64),
-    Auto {
-        max: Option<u64>,
-    },
-    Pause,
-}
+pub(crate) use crate::timetable::Rate;
 
 /// A run as the server sees it. Each call is made on a blocking thread, several at a time.
 pub(crate) trait Api: Send + Sync + 'static {

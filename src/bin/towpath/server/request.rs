@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::answer::Refusal;
 use super::api::{Api, ErrorsRequest, Failure, LimitChange, Rate, Requester};
-use crate::args::bwlimit::{BwLimit, parse_bwlimit};
+use crate::args::bwlimit::parse_value;
 
 const DEFAULT_ERRORS: usize = 100;
 const MAX_ERRORS: usize = 1000;
@@ -130,7 +130,7 @@ impl Fields {
 /// Bytes per second, or a text as for `--bwlimit`.
 fn parse_rate(rate: &Value) -> Result<Rate, Refusal> {
     match rate {
-        Value::String(text) => parse_text(text).map_err(Refusal::invalid),
+        Value::String(text) => parse_value(text).map_err(Refusal::invalid),
         Value::Number(number) => {
             const LEAST: u64 = towpath::Options::MIN_LIMIT_BYTES_PER_S;
             let rate = number.as_u64().filter(|rate| *rate >= LEAST && i64::try_from(*rate).is_ok());
@@ -139,12 +139,4 @@ fn parse_rate(rate: &Value) -> Result<Rate, Refusal> {
         }
         _ => Err(Refusal::invalid("rate is neither bytes per second nor a text as for --bwlimit")),
     }
-}
-
-fn parse_text(text: &str) -> Result<Rate, String> {
-    parse_bwlimit(text).map(|limit| match limit {
-        BwLimit::Off => Rate::Off,
-        BwLimit::Fixed(bytes_per_s) => Rate::Fixed(bytes_per_s),
-        BwLimit::Auto => Rate::Auto { max: None },
-    })
 }

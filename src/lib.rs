@@ -83,7 +83,9 @@ pub use migration::{Builder, Migration, Stopper};
 pub use options::{AfterBacklog, Bandwidth, HardLinks, Links, MaxDelete, Mirror, Options, Specials, WriteMode};
 pub use own_files::{canonical as canonical_path, of_database as database_files};
 pub use patience::Patience;
-pub use progress::{AdaptiveLimit, CurrentFile, Estimate, Estimator, Phase, Progress, Snapshot};
+pub use progress::{
+    AdaptiveLimit, Cause, CurrentFile, Estimate, Estimator, LimitedBy, Phase, Progress, Share, Snapshot,
+};
 pub use report::{Planned, Report, RunOutcome};
 pub use tokio_util::sync::CancellationToken;
 pub use towpath_backend::{Sink, Source, Timestamp};

@@ -7,6 +7,7 @@ use std::time::Duration;
 use towpath_backend::RelPath;
 
 use super::file::{FileProgress, Transferred, locked};
+use super::limited_by::{LaneClocks, Ledger, LimitMode};
 use super::snapshot::{AdaptiveLimit, Phase, Snapshot};
 use crate::event::{Counts, Side, Totals};
 use crate::per_side::PerSide;
@@ -46,6 +47,7 @@ struct Counters {
     transferred: Arc<Transferred>,
     lanes: Mutex<Vec<Option<FileProgress>>>,
     adaptive_limit: Mutex<Option<AdaptiveLimit>>,
+    lane_time: Ledger,
 }
 
 impl Progress {
@@ -74,6 +76,7 @@ impl Progress {
             long_holes_bytes: passed.long_holes_bytes,
             current,
             adaptive_limit: *locked(&counters.adaptive_limit),
+            limited_by: counters.lane_time.limited_by(),
         }
     }
 
@@ -147,6 +150,16 @@ impl Progress {
     pub(crate) fn show_file(&self, lane: usize, file: FileProgress) -> LaneGuard {
         self.set_lane(lane, Some(file));
         LaneGuard { progress: self.clone(), lane }
+    }
+
+    /// Starts the clocks of this many lanes, which run until they are dropped.
+    pub(crate) fn lane_clocks(&self, lanes: usize) -> LaneClocks {
+        self.0.lane_time.begin(lanes)
+    }
+
+    /// From now on the wait for the limit means this.
+    pub(crate) fn set_limit_mode(&self, mode: LimitMode) {
+        self.0.lane_time.set_mode(mode);
     }
 
     fn set_lane(&self, lane: usize, file: Option<FileProgress>) {

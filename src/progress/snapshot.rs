@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use towpath_backend::RelPath;
 
+use super::limited_by::LimitedBy;
 use crate::event::{Counts, Totals};
 
 /// What a migration is doing.
@@ -86,6 +87,8 @@ pub struct Snapshot {
     pub current: Vec<CurrentFile>,
     /// The adaptive limit, if there is one ([`crate::Bandwidth::Auto`]).
     pub adaptive_limit: Option<AdaptiveLimit>,
+    /// The time that this run has spent on sending files, by what limited it.
+    pub limited_by: LimitedBy,
 }
 
 /// A limit that adapts to the other traffic on the link.

@@ -6,6 +6,7 @@ mod bench;
 mod damaged;
 mod hard_links;
 mod kept;
+mod limited_by;
 mod lost_times;
 mod planned;
 mod run_lines;

@@ -2,6 +2,7 @@
 //! results.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
@@ -35,6 +36,7 @@ pub(super) async fn run(
     tally: Tally,
 ) -> (Tally, Result<()>) {
     let before = tally.clone();
+    transfer.session.is_sending.store(true, Relaxed);
     let (large_in, large) = mpsc::channel(WAITING_FILES);
     let (small_in, small) = mpsc::channel(WAITING_FILES);
     let (large, small) = (Arc::new(Mutex::new(large)), Arc::new(Mutex::new(small)));
@@ -69,6 +71,11 @@ pub(super) async fn run(
     let lanes_ended = join(lanes).await;
     others_ended.cancel();
     let lanes_ended = join(lane_of_holes).await.and(lanes_ended);
+    session.is_sending.store(false, Relaxed);
+    if session.finish.is_cancelled() {
+        // The files that were in flight are done.
+        session.stop.cancel();
+    }
     let Ok((tally, committed)) = committer.await else {
         return (before, Err(Error::Internal("the committer panicked".to_owned())));
     };

@@ -48,6 +48,7 @@ async fn next(transfer: &Transfer, tasks: &Tasks) -> Option<Task> {
     tokio::select! {
         biased;
         () = transfer.stop.cancelled() => None,
+        () = transfer.session.finish.cancelled() => None,
         task = tasks.take() => task,
     }
 }

@@ -3,6 +3,7 @@
 mod absence;
 mod backlog;
 mod bench;
+mod control;
 mod damaged;
 mod hard_links;
 mod kept;

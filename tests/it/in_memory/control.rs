@@ -167,12 +167,12 @@ async fn a_paused_run_can_be_stopped() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_limit_is_changed_for_a_file_in_flight() {
     let mut bench = Bench::new();
-    // At this limit the file would take two hours.
-    bench.options = bench.options.clone().bandwidth(Bandwidth::Limit(1024));
-    write(&bench.source, "large", &vec![7; 8 << 20]).await;
+    // At this limit the file would take half an hour.
+    bench.options = bench.options.clone().bandwidth(Bandwidth::Limit(16 << 10));
+    write(&bench.source, "large", &vec![7; 32 << 20]).await;
     let steers = Steers::at(Operation::ReadAt, 1, |control| {
         assert!(control.set_bandwidth(Bandwidth::Limit(1023), "a typing error").is_err());
-        assert_eq!(control.bandwidth(), Bandwidth::Limit(1024));
+        assert_eq!(control.bandwidth(), Bandwidth::Limit(16 << 10));
         control.set_bandwidth(Bandwidth::Unlimited, "the test").unwrap();
         control.set_bandwidth(Bandwidth::Unlimited, "somebody who changes nothing").unwrap();
     });

@@ -191,8 +191,6 @@ fn line_of(event: &Event) -> Option<Line> {
         | Event::LongHoles { .. }
         | Event::Planned { .. }
         | Event::EmptyDirsNotKept { .. }
-        // Its line is about the run.
-        | Event::Steered { .. }
         | Event::Warning(_) => return None,
     })
 }

@@ -4,6 +4,7 @@
 
 #[allow(dead_code)]
 mod common;
+mod ctl;
 #[allow(dead_code)]
 mod mocks;
 mod root;

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use args::{Arguments, Command, rsync};
-use commands::{backends, sync, timetable as show_timetable};
+use commands::{backends, ctl, sync, timetable as show_timetable};
 use console::output;
 use exit::{COULD_NOT_RUN, USAGE_ERROR};
 
@@ -32,6 +32,12 @@ fn main() -> ExitCode {
         Command::Sync(arguments) => arguments,
         Command::Backends(arguments) => return ExitCode::from(backends::run(&arguments)),
         Command::Timetable(arguments) => return ExitCode::from(show_timetable::run(&arguments)),
+        Command::Ctl(arguments) => {
+            return match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => ExitCode::from(runtime.block_on(ctl::run(&arguments))),
+                Err(error) => cannot_start(&error),
+            };
+        }
     };
     let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
@@ -42,9 +48,11 @@ fn main() -> ExitCode {
             runtime.shutdown_background();
             ExitCode::from(status)
         }
-        Err(error) => {
-            output::error(&format!("cannot start: {error}"));
-            ExitCode::from(COULD_NOT_RUN)
-        }
+        Err(error) => cannot_start(&error),
     }
+}
+
+fn cannot_start(error: &std::io::Error) -> ExitCode {
+    output::error(&format!("cannot start: {error}"));
+    ExitCode::from(COULD_NOT_RUN)
 }

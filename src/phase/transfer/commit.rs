@@ -12,7 +12,6 @@ use super::task::{FinishedTask, Job, TransferResult};
 use crate::error::Result;
 use crate::event::{Event, Side};
 use crate::journal::RowState;
-use crate::progress::{CommitterState, LaneClocks};
 use crate::reporter::{FileRecords, Record};
 use crate::tally::Tally;
 
@@ -26,12 +25,11 @@ pub(super) struct Committer {
     transfer: Arc<Transfer>,
     attempt: u32,
     tally: Tally,
-    clocks: Arc<LaneClocks>,
 }
 
 impl Committer {
-    pub(super) fn new(transfer: &Arc<Transfer>, attempt: u32, tally: Tally, clocks: Arc<LaneClocks>) -> Self {
-        Self { transfer: Arc::clone(transfer), attempt, tally, clocks }
+    pub(super) fn new(transfer: &Arc<Transfer>, attempt: u32, tally: Tally) -> Self {
+        Self { transfer: Arc::clone(transfer), attempt, tally }
     }
 
     /// Takes results until the lanes have ended; returns the tally, with the error that stopped the run if there was
@@ -44,9 +42,7 @@ impl Committer {
                 // The lanes are stopping; the files that they still report stay pending.
                 continue;
             }
-            let committed = self.commit(batch).await;
-            self.clocks.set_committer(CommitterState::Waiting);
-            if let Err(error) = committed {
+            if let Err(error) = self.commit(batch).await {
                 self.transfer.stop.cancel();
                 result = Err(error);
             }
@@ -58,13 +54,11 @@ impl Committer {
         let transfer = Arc::clone(&self.transfer);
         let session = &transfer.session;
         if batch.iter().any(|finished| matches!(finished.result, TransferResult::Written(_))) {
-            self.clocks.set_committer(CommitterState::Flushing);
             session.flush_sink().await?;
             failpoint!("after-flush");
             // If the sink was unmounted, the files were written beneath its mount point.
             session.check_tree(Side::Sink).await?;
         }
-        self.clocks.set_committer(CommitterState::Recording);
         let decider = Decider { transfer: &transfer, attempt: self.attempt };
         let mut files = Vec::with_capacity(batch.len());
         let mut fatal = Ok(());

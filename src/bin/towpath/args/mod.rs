@@ -1,22 +1,29 @@
 //! The command line: each option is declared here, once.
 
 pub(crate) mod bwlimit;
+pub(crate) mod ctl;
 mod filters;
+mod listen;
+mod location;
 pub(crate) mod rsync;
+pub(crate) mod run_address;
 mod since;
 mod size;
+mod until;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::styling::Styles;
-use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-use towpath_backend::registry::{InvalidLocation, Location};
 
 use crate::timetable::{Rate, Timetable};
 use bwlimit::{TimetableArguments, bandwidth_of, parse_bwlimit};
+use ctl::CtlArguments;
 use filters::FilterArguments;
+use listen::ListenArguments;
+pub(crate) use location::LocationArgument;
+use location::parse_location;
 use size::{parse_count, parse_duration, parse_interval, parse_positive_size, parse_rate};
 use towpath::{AfterBacklog, Algorithm, Bandwidth, HardLinks, Links, MaxDelete, Mirror, Options, Specials, WriteMode};
 
@@ -31,6 +38,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Sync(Box<SyncArguments>),
+    Ctl(CtlArguments),
     Timetable(TimetableArguments),
     Backends(BackendsArguments),
 }
@@ -222,6 +230,9 @@ pub(crate) struct SyncArguments {
     pub(crate) progress_interval: Duration,
 
     #[command(flatten)]
+    pub(crate) listen: ListenArguments,
+
+    #[command(flatten)]
     pub(crate) filters: FilterArguments,
 }
 
@@ -259,21 +270,6 @@ pub(crate) enum SpecialsArgument {
 pub(crate) enum WriteModeArgument {
     Inplace,
     Atomic,
-}
-
-/// A location argument: SOURCE or DEST, or why it is invalid. An error of the command line's own parser
-/// would repeat the argument, which may hold a password.
-#[derive(Clone, Debug)]
-pub(crate) struct LocationArgument(Result<Location, InvalidLocation>);
-
-impl LocationArgument {
-    pub(crate) fn location(&self) -> Result<&Location, String> {
-        self.0.as_ref().map_err(InvalidLocation::to_string)
-    }
-}
-
-fn parse_location() -> impl TypedValueParser<Value = LocationArgument> {
-    OsStringValueParser::new().map(|text| LocationArgument(Location::parse(&text)))
 }
 
 /// Parses the values of `--max-delete`: `500`, `5%`.

@@ -1,6 +1,7 @@
 //! The subcommands, and their shared parts: opening the trees, watching a run, checking the arguments.
 
 pub(crate) mod backends;
+pub(crate) mod ctl;
 mod dry_run;
 mod only_run;
 mod patterns;

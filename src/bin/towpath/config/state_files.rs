@@ -43,6 +43,17 @@ pub(crate) fn state_files(
     Ok(StateFiles { database: file(database, "db"), log: file(log, "log") })
 }
 
+/// The database of the migration from `source` to `sink`, where none is given. Creates nothing.
+///
+/// # Errors
+/// One line: the environment names no state folder.
+pub(crate) fn default_database(source: &Location, sink: &Location) -> Result<PathBuf, String> {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let folder = state_folder(variable("XDG_STATE_HOME"), variable("HOME"))
+        .map_err(|_| "neither XDG_STATE_HOME nor HOME is an absolute path: give --database".to_owned())?;
+    Ok(folder.join(format!("{}.db", pair_of(source, sink))))
+}
+
 /// Checks that database and log, and the files that SQLite creates, can be written in this folder.
 fn check_writable(folder: &Path) -> io::Result<()> {
     use rustix::fs::{Access, AtFlags, CWD, accessat};

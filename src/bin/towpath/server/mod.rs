@@ -19,7 +19,7 @@ mod router;
 mod socket;
 mod stalling;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod token;
 
 use std::net::{SocketAddr, TcpListener as StdTcpListener};

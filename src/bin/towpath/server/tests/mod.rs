@@ -176,9 +176,16 @@ impl Served {
         exchange(self.tcp().await, line, headers, body).await
     }
 
-    fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         std::mem::take(&mut *self.fake.asked.lock().unwrap())
     }
+}
+
+/// This user, as the log names it.
+pub(crate) fn this_user() -> String {
+    let uid = rustix::process::geteuid().as_raw();
+    let name = nix::unistd::User::from_uid(uid.into()).unwrap().map(|user| user.name);
+    name.map_or_else(|| format!("uid {uid}"), |name| format!("user {name} (uid {uid})"))
 }
 
 fn private_file(path: &Path, content: &str) {

@@ -91,10 +91,7 @@ async fn changes_answer_with_what_is_in_force() {
 async fn who_asks_is_the_user_of_the_process_at_the_other_end() {
     let served = Served::new();
     served.ask("POST /v1/resume", &[], "{}").await;
-    let uid = rustix::process::geteuid().as_raw();
-    let name = nix::unistd::User::from_uid(uid.into()).unwrap().map(|user| user.name);
-    let user = name.map_or_else(|| format!("uid {uid}"), |name| format!("user {name} (uid {uid})"));
-    assert_eq!(served.asked(), [format!("resume by {user}")]);
+    assert_eq!(served.asked(), [format!("resume by {}", this_user())]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,6 +102,8 @@ async fn rates_are_bytes_or_text_as_on_the_command_line() {
         ("\"20M\"", "Fixed(20971520)"),
         ("\"off\"", "Off"),
         ("\"auto\"", "Auto { max: None }"),
+        ("\"auto:20M\"", "Auto { max: Some(20971520) }"),
+        ("\"pause\"", "Pause"),
     ] {
         let reply = served.ask("PUT /v1/limit", &[], &format!("{{\"rate\":{rate}}}")).await;
         assert_eq!(reply.status, 200, "{reply:?}");
@@ -136,6 +135,7 @@ async fn invalid_changes_change_nothing() {
         ("PUT /v1/limit", "{\"rate\":18446744073709551615}"),
         ("PUT /v1/limit", "{\"rate\":null}"),
         ("PUT /v1/limit", "{\"rate\":\"20Q\"}"),
+        ("PUT /v1/limit", "{\"rate\":\"08:00,5M 18:00,off\"}"),
     ] {
         assert_eq!(served.ask(line, &[], body).await.error(400), "invalid_request", "{line} {body}");
     }

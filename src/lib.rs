@@ -75,15 +75,19 @@ pub use error::{
     AuditLogError, CopyState, DatabaseError, Error, FileChange, FileError, GuardRefusal, LinkProblem, NoBacklog,
     ProtectedReason, Result, SkipReason, SqliteError, TreeFailure, Uncertainty, UnreadableError, UsageError,
 };
-pub use event::{Action, BacklogOrigin, Counts, Event, FilePaths, PlanReason, ScanReason, Side, Totals, Warning};
+pub use event::{
+    Action, BacklogOrigin, Counts, Event, FilePaths, PlanReason, ScanReason, Side, SteerAction, Totals, Warning,
+};
 pub use event_stream::EventStream;
 pub use filter::{BadPattern, Filter, LeftOut, PatternProblem, Rule, Rules};
 pub use journal::RecordedSink;
-pub use migration::{Builder, Migration, Stopper};
+pub use migration::{Builder, Control, Migration, Stopper};
 pub use options::{AfterBacklog, Bandwidth, HardLinks, Links, MaxDelete, Mirror, Options, Specials, WriteMode};
 pub use own_files::{canonical as canonical_path, of_database as database_files};
 pub use patience::Patience;
-pub use progress::{AdaptiveLimit, CurrentFile, Estimate, Estimator, Phase, Progress, Snapshot};
+pub use progress::{
+    AdaptiveLimit, Cause, CurrentFile, Estimate, Estimator, LimitedBy, Phase, Progress, Share, Snapshot,
+};
 pub use report::{Planned, Report, RunOutcome};
 pub use tokio_util::sync::CancellationToken;
 pub use towpath_backend::{Sink, Source, Timestamp};

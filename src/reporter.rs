@@ -191,6 +191,8 @@ fn line_of(event: &Event) -> Option<Line> {
         | Event::LongHoles { .. }
         | Event::Planned { .. }
         | Event::EmptyDirsNotKept { .. }
+        // Its line is about the run.
+        | Event::Steered { .. }
         | Event::Warning(_) => return None,
     })
 }

@@ -1,6 +1,7 @@
 //! What the phases of one run share.
 
 use std::collections::HashSet;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
@@ -45,6 +46,10 @@ pub(crate) struct Session {
     pub(crate) sink_mounts: Mutex<Arc<[RelPath]>>,
     /// Cancelled when the user stops the run.
     pub(crate) stop: CancellationToken,
+    /// Cancelled when no further file is to be begun.
+    pub(crate) finish: CancellationToken,
+    /// Whether lanes send files.
+    pub(crate) is_sending: AtomicBool,
 }
 
 impl Session {
@@ -59,6 +64,16 @@ impl Session {
     /// The full paths of a file, as users see them.
     pub(crate) fn paths(&self, path: &RelPath) -> FilePaths {
         FilePaths { source: path.under(self.source.root()), dest: path.under(self.sink.root()) }
+    }
+
+    /// Waits while the migration is paused, until it is stopped; returns whether it is to stop.
+    pub(crate) async fn stops_or_goes_on(&self) -> bool {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => {}
+            () = self.paces.resumed() => {}
+        }
+        self.is_stopped()
     }
 
     /// Whether the run is to stop.

@@ -1,4 +1,4 @@
-//! Lines about a whole run: its start and its end.
+//! Lines about a whole run: its start, its end, and how it was steered.
 
 use serde_json::{Map, Value};
 
@@ -27,7 +27,8 @@ impl RunLine {
         Self::now("run-ended", roots)
     }
 
-    fn now(status: &'static str, roots: FilePaths) -> Self {
+    /// A line with the current time.
+    pub(crate) fn now(status: &'static str, roots: FilePaths) -> Self {
         Self { time: jiff::Timestamp::now(), status, roots, error: None, fields: Map::new() }
     }
 

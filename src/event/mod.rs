@@ -2,6 +2,7 @@
 
 mod data;
 mod plan_reason;
+mod steer;
 mod warning;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use crate::error::{FileError, ProtectedReason, SkipReason, UnreadableError};
 pub use crate::side::Side;
 pub use data::{Action, BacklogOrigin, Counts, FilePaths, ScanReason, Totals};
 pub use plan_reason::PlanReason;
+pub use steer::SteerAction;
 pub use warning::Warning;
 
 /// An event of a migration.
@@ -179,6 +181,13 @@ pub enum Event {
         dirs: u64,
         /// How the sink rejected the first of them.
         error: Arc<towpath_backend::Error>,
+    },
+    /// The run was steered while it runs ([`crate::Control`]).
+    Steered {
+        /// How.
+        action: SteerAction,
+        /// Who requested it, for example `user alice (uid 1000)`.
+        by: String,
     },
     /// A problem that does not stop the run.
     Warning(Warning),

@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use towpath_backend::{Sink, Source};
 
+use super::control::{self, Control};
 use super::facade::Migration;
+use super::stopper::Stopper;
 use crate::error::{Result, UsageError};
 use crate::event_stream::{Emitter, EventStream};
 use crate::options::{Options, WriteMode};
@@ -121,6 +124,10 @@ impl Builder {
         let reading = if source.hints().request_per_read { Steps::Requests } else { Steps::Pages };
         let paces = Paces::new(&options, over_network, reading);
         let (emitter, events) = Emitter::with_stream(self.cancellation.clone());
+        let (unrecorded, steered) = mpsc::channel(control::UNRECORDED);
+        let (progress, finish) = (Progress::default(), CancellationToken::new());
+        let stopper = Stopper::new(self.cancellation.clone(), Arc::default());
+        let control = Control::new(Arc::clone(&paces), progress.clone(), stopper.clone(), finish.clone(), unrecorded);
         let migration = Migration {
             paces,
             source,
@@ -130,9 +137,12 @@ impl Builder {
             excluded_paths: self.excluded_paths,
             options,
             cancellation: self.cancellation,
-            stop_reason: Arc::default(),
+            stopper,
+            finish,
+            control,
+            steered,
             emitter,
-            progress: Progress::default(),
+            progress,
         };
         Ok((migration, events))
     }

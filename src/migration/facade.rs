@@ -2,14 +2,18 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use towpath_backend::{Identity, RelPath, Sink, Source, Tree};
 
+use super::control::{Control, Steered};
 use super::done::Done;
 use super::run::Run;
+use super::steering::Steering;
 use super::stopper::Stopper;
 use super::{run_lines, same_tree};
 use crate::audit::AuditLog;
@@ -63,7 +67,10 @@ pub struct Migration {
     pub(super) excluded_paths: Vec<PathBuf>,
     pub(super) options: Options,
     pub(super) cancellation: CancellationToken,
-    pub(super) stop_reason: Arc<OnceLock<String>>,
+    pub(super) stopper: Stopper,
+    pub(super) finish: CancellationToken,
+    pub(super) control: Control,
+    pub(super) steered: mpsc::Receiver<Steered>,
     pub(super) emitter: Emitter,
     pub(super) progress: Progress,
     pub(super) paces: Arc<Paces>,
@@ -118,7 +125,12 @@ impl Migration {
 
     /// Stops the migration as [`Self::cancellation`] does, and records the reason in the audit log.
     pub fn stopper(&self) -> Stopper {
-        Stopper::new(self.cancellation.clone(), Arc::clone(&self.stop_reason))
+        self.stopper.clone()
+    }
+
+    /// A handle that pauses the migration, changes its limit, and stops it.
+    pub fn control(&self) -> Control {
+        self.control.clone()
     }
 
     /// Runs the migration to its end, or until it is cancelled.
@@ -155,8 +167,9 @@ impl Migration {
         blocking(move || Journal::open(database, &roots, AuditLog::open(&audit_log)?, stop)).await?
     }
 
-    async fn run_with(self, journal: Journal, started: Instant) -> Result<Report> {
-        let stop_reason = Arc::clone(&self.stop_reason);
+    async fn run_with(mut self, journal: Journal, started: Instant) -> Result<Report> {
+        let stopper = self.stopper.clone();
+        let steered = std::mem::replace(&mut self.steered, mpsc::channel(1).1);
         let session = &Arc::new(self.into_session(journal).await?);
         let mut done = Done::default();
         let request = RunRequest {
@@ -178,16 +191,18 @@ impl Migration {
         }
         warn_of_lost_times(session).await;
         let adapting = adapt_limit(session);
+        let steering = Steering::begin(session, steered);
         let result = Run { session, number, done: &mut done }.run(start).await;
         drop(adapting);
+        let recorded = steering.end().await;
         let outcome = match &result {
             Err(Error::Interrupted) => RunOutcome::Stopped,
             _ if session.is_stopped() => RunOutcome::Stopped,
             _ => RunOutcome::Finished,
         };
         let result = match result {
-            Err(Error::Interrupted) => Ok(()),
-            result => result,
+            Err(Error::Interrupted) => recorded,
+            result => result.and(recorded),
         };
         let end = match (&result, outcome) {
             (Err(_), _) => RunEnd::Failed,
@@ -195,7 +210,7 @@ impl Migration {
             (Ok(()), RunOutcome::Finished) => RunEnd::Finished,
         };
         let report = Report { duration: started.elapsed(), ..done.report(session, outcome) };
-        let stop_reason = stop_reason.get().filter(|_| end == RunEnd::Stopped);
+        let stop_reason = stopper.reason().filter(|_| end == RunEnd::Stopped);
         let line = run_lines::end_line(session, stop_reason, &report, &result);
         let ended = EndedRun {
             end,
@@ -214,7 +229,7 @@ impl Migration {
     async fn into_session(self, journal: Journal) -> Result<Session> {
         let identities = self.identities().await?;
         let reserved_paths = self.reserved_paths().await?;
-        let Self { source, sink, options, cancellation: stop, emitter, progress, paces, .. } = self;
+        let Self { source, sink, options, cancellation: stop, finish, emitter, progress, paces, .. } = self;
         Ok(Session {
             lanes: options.lanes_between(source.hints(), sink.hints()),
             partial_names: PartialNames::of(source.root(), sink.root()),
@@ -230,6 +245,8 @@ impl Migration {
             paces,
             reserved_paths,
             stop,
+            finish,
+            is_sending: AtomicBool::new(false),
         })
     }
 

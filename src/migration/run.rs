@@ -189,6 +189,7 @@ impl Run<'_> {
             return Ok(());
         }
         unsent::report(session, &mut self.done.tally).await?;
+        session.progress.set_phase(Phase::Finalizing);
         // Creating a directory changes the mtime of its parent: times are set last.
         for work in [DirWork::Create, DirWork::Finalize] {
             directories::run(session, work, &mut self.done.tally).await?;
@@ -199,6 +200,7 @@ impl Run<'_> {
     /// Deletes extras, then sends the files that a deleted directory blocked.
     async fn mirror(&mut self, mirror: Mirror, transfer: &Arc<Transfer>) -> Result<()> {
         let (session, tally) = (self.session, &mut self.done.tally);
+        session.progress.set_phase(Phase::Mirroring);
         match mirror::run(session, mirror, tally).await {
             // After a guard refusal, the sent files still count.
             Err(Error::Refused(reason)) => tally.refusal = Some(reason),
@@ -207,6 +209,7 @@ impl Run<'_> {
         let attempt = LAST_ATTEMPT + 1;
         if session.journal.unblock(attempt).await? && !session.is_stopped() {
             session.journal.begin_names(attempt).await?;
+            session.progress.set_phase(Phase::Transferring);
             transfer::run_attempt(transfer, attempt, HoleLane::All, tally).await?;
         }
         Ok(())

@@ -7,7 +7,7 @@ use towpath_backend::RelPath;
 
 use crate::audit::RunLine;
 use crate::error::{Error, Result};
-use crate::event::FilePaths;
+use crate::event::{FilePaths, SteerAction};
 use crate::json;
 use crate::options::{Bandwidth, MaxDelete, Options};
 use crate::report::{Report, RunOutcome};
@@ -68,17 +68,35 @@ pub(super) fn end_line(
     line
 }
 
+/// A line about how the run was steered.
+pub(super) fn steered_line(session: &Session, action: SteerAction, by: &str) -> RunLine {
+    let status = match action {
+        SteerAction::Paused => "paused",
+        SteerAction::Resumed => "resumed",
+        SteerAction::Bandwidth(_) => "limit-set",
+        SteerAction::Stop { .. } => "stop-requested",
+    };
+    let mut line = RunLine::now(status, roots(session));
+    line.put("by", by);
+    match action {
+        SteerAction::Bandwidth(bandwidth) => {
+            let (bwlimit, bwlimit_max) = limits(bandwidth);
+            line.put("bwlimit", bwlimit);
+            line.put("bwlimit_max", bwlimit_max);
+        }
+        SteerAction::Stop { after_current } => line.put("after_current", after_current),
+        SteerAction::Paused | SteerAction::Resumed => {}
+    }
+    line
+}
+
 fn roots(session: &Session) -> FilePaths {
     session.paths(&RelPath::root())
 }
 
 /// The options in force. None of them is a secret: those are in the configuration and the environment.
 fn options(options: &Options, lanes: usize) -> Value {
-    let (bwlimit, bwlimit_max) = match options.bandwidth {
-        Bandwidth::Unlimited => (Value::Null, None),
-        Bandwidth::Limit(bytes_per_s) => (bytes_per_s.into(), None),
-        Bandwidth::Auto { max_bytes_per_s } => ("auto".into(), max_bytes_per_s),
-    };
+    let (bwlimit, bwlimit_max) = limits(options.bandwidth);
     let max_delete = options.mirror.map(|mirror| match mirror.max_delete {
         MaxDelete::Files(files) => files.into(),
         MaxDelete::Percent(percent) => format!("{percent}%").into(),
@@ -110,6 +128,15 @@ fn options(options: &Options, lanes: usize) -> Value {
         "after_backlog": word(options.after_backlog),
         "accept_new_tree": options.accept_new_tree,
     })
+}
+
+/// The values of `bwlimit` and `bwlimit_max`.
+fn limits(bandwidth: Bandwidth) -> (Value, Option<u64>) {
+    match bandwidth {
+        Bandwidth::Unlimited => (Value::Null, None),
+        Bandwidth::Limit(bytes_per_s) => (bytes_per_s.into(), None),
+        Bandwidth::Auto { max_bytes_per_s } => ("auto".into(), max_bytes_per_s),
+    }
 }
 
 /// The name of a choice as the command line spells it: `Links::Follow` is `follow`.

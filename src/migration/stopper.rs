@@ -32,7 +32,17 @@ impl Stopper {
     /// Stops the migration: finished files are recorded, the others stay in the backlog. The first reason given, such
     /// as `signal SIGTERM`, is `stopped_by` in the log's last line of the run.
     pub fn stop(&self, reason: impl Into<String>) {
-        let _first_counts = self.reason.set(reason.into());
+        self.give_reason(reason.into());
         self.token.cancel();
+    }
+
+    /// The reason that was given first.
+    pub(super) fn reason(&self) -> Option<&String> {
+        self.reason.get()
+    }
+
+    /// Records why the migration will be stopped.
+    pub(super) fn give_reason(&self, reason: String) {
+        let _first_counts = self.reason.set(reason);
     }
 }

@@ -1,5 +1,6 @@
 //! The choices that options offer.
 
+use crate::error::UsageError;
 use crate::setters::setters;
 
 /// What happens to symbolic links.
@@ -132,4 +133,24 @@ pub enum Bandwidth {
         /// The rate never exceeds this.
         max_bytes_per_s: Option<u64>,
     },
+}
+
+impl Bandwidth {
+    /// The lowest limit that can be kept in every second.
+    pub const MIN_LIMIT_BYTES_PER_S: u64 = 1024;
+
+    /// Checks that the limit can be kept.
+    ///
+    /// # Errors
+    /// It is below [`Self::MIN_LIMIT_BYTES_PER_S`].
+    pub fn check(self) -> Result<(), UsageError> {
+        match self {
+            Self::Limit(bytes_per_s) | Self::Auto { max_bytes_per_s: Some(bytes_per_s) }
+                if bytes_per_s < Self::MIN_LIMIT_BYTES_PER_S =>
+            {
+                Err(UsageError::LimitTooLow { bytes_per_s, min_bytes_per_s: Self::MIN_LIMIT_BYTES_PER_S })
+            }
+            _ => Ok(()),
+        }
+    }
 }

@@ -114,7 +114,7 @@ impl Options {
 
 impl Options {
     /// The lowest limit that can be kept in every second.
-    pub const MIN_LIMIT_BYTES_PER_S: u64 = 1024;
+    pub const MIN_LIMIT_BYTES_PER_S: u64 = Bandwidth::MIN_LIMIT_BYTES_PER_S;
     /// The largest block.
     pub const MAX_BLOCK_SIZE_BYTES: usize = 1 << 30;
     /// The largest number of lanes.
@@ -147,14 +147,7 @@ impl Options {
         if self.after_backlog == AfterBacklog::Stop && (self.rescan || self.accept_new_tree) {
             return Err(UsageError::ScanContradicted);
         }
-        match self.bandwidth {
-            Bandwidth::Limit(bytes_per_s) | Bandwidth::Auto { max_bytes_per_s: Some(bytes_per_s) }
-                if bytes_per_s < Self::MIN_LIMIT_BYTES_PER_S =>
-            {
-                Err(UsageError::LimitTooLow { bytes_per_s, min_bytes_per_s: Self::MIN_LIMIT_BYTES_PER_S })
-            }
-            _ => Ok(()),
-        }
+        self.bandwidth.check()
     }
 
     /// The options that select the files to migrate, as a text that is stored with a scan: a backlog with other

@@ -19,7 +19,7 @@ const BETWEEN: Duration = Duration::from_millis(25);
 /// The time at the start, before anything is sent, in which the first base is measured.
 const BEFORE_START: Duration = Duration::from_millis(500);
 
-/// Adapts the limit to the other traffic on the link until `stop` is cancelled, if the options request it.
+/// Adapts the limit to the other traffic on the link until `stop` is cancelled, whenever an adaptive rate is in force.
 pub(crate) async fn adapt(
     paces: Arc<Paces>,
     source: Arc<dyn Source>,
@@ -27,14 +27,37 @@ pub(crate) async fn adapt(
     progress: Progress,
     stop: CancellationToken,
 ) {
-    let Some(rate) = &paces.rate else { return };
-    let round_trips = PerSide::<RoundTrips>::default();
-    tokio::select! {
-        biased;
-        () = stop.cancelled() => {}
-        () = ask(&*source, &round_trips.source) => {}
-        () = ask(&*sink, &round_trips.sink) => {}
-        () = set(rate, paces.pacing.as_ref(), &round_trips, &progress) => {}
+    let mut rates = paces.rate.subscribe();
+    loop {
+        let rate = rates.borrow_and_update().clone();
+        let adapting = async {
+            match &rate {
+                Some(rate) => adapt_rate(rate, &paces, &*source, &*sink, &progress).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            changed = rates.changed() => if changed.is_err() { return },
+            () = adapting => {}
+        }
+        progress.clear_adaptive_limit();
+    }
+}
+
+/// Adapts a rate for as long as it is in force. While the migration is paused, nothing is measured.
+async fn adapt_rate(rate: &Rate, paces: &Paces, source: &dyn Source, sink: &dyn Sink, progress: &Progress) {
+    loop {
+        let round_trips = PerSide::<RoundTrips>::default();
+        tokio::select! {
+            biased;
+            () = paces.paused() => {}
+            () = ask(source, &round_trips.source) => {}
+            () = ask(sink, &round_trips.sink) => {}
+            () = set(rate, &paces.pacing, &round_trips, progress) => {}
+        }
+        paces.resumed().await;
     }
 }
 
@@ -89,7 +112,7 @@ async fn ask(tree: &dyn Tree, round_trips: &RoundTrips) {
     }
 }
 
-async fn set(rate: &Rate, pacing: Option<&Pacing>, round_trips: &PerSide<RoundTrips>, progress: &Progress) {
+async fn set(rate: &Rate, pacing: &Pacing, round_trips: &PerSide<RoundTrips>, progress: &Progress) {
     let mut bases = PerSide::<Base>::default();
     let (mut controller, mut noise) = (None, Duration::ZERO);
     let started = Instant::now();
@@ -107,9 +130,7 @@ async fn set(rate: &Rate, pacing: Option<&Pacing>, round_trips: &PerSide<RoundTr
         } else {
             let controller = controller.get_or_insert_with(|| Controller::new(rate.max_bytes_per_s(), noise));
             rate.set(controller.next(delay, passed_per_s));
-            if let Some(pacing) = pacing {
-                pacing.set_bytes_per_s(rate.bytes_per_s());
-            }
+            pacing.set_bytes_per_s(rate.bytes_per_s());
         }
         progress.set_adaptive_limit(rate.bytes_per_s(), delay);
         tracing::trace!(bytes_per_s = rate.bytes_per_s(), delay_us = delay.as_micros(), passed, "rate");

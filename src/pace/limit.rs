@@ -1,4 +1,4 @@
-//! One direction's limit.
+//! A limit in force: when each step may pass, and how large steps are.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,10 +24,6 @@ const SPACING_SHARE: f64 = 0.985;
 /// would notice.
 const CATCH_UP: Duration = Duration::from_millis(5);
 
-/// The largest step without a limit: large enough to cost nothing, small enough
-/// for write-back to start soon and for a stop to be quick.
-const UNLIMITED_STEP_BYTES: usize = 1 << 20;
-
 /// The largest step under a limit.
 pub(super) const MAX_STEP_BYTES: usize = 512 << 10;
 
@@ -46,10 +42,6 @@ const ADAPTIVE_REQUESTS_PER_S: u64 = 64;
 /// The bounds of such steps: what a request adds is little, and a file is not one request.
 const LEAST_REQUEST_BYTES: u64 = 16 << 10;
 const MOST_REQUEST_BYTES: u64 = 2 << 20;
-/// How much of a second is requested ahead there, in all files together: as long as an answer may take.
-const REQUESTED_AHEAD_PER_S: u64 = 4;
-/// The most steps of one file that are requested ahead.
-const MOST_REQUESTS_AHEAD: u64 = 16;
 
 /// Network mounts send whole pages.
 pub(super) const PAGE_BYTES: usize = 4 << 10;
@@ -66,154 +58,74 @@ pub(crate) enum Steps {
     Requests,
 }
 
-/// One direction's limit, shared by all lanes.
-#[derive(Debug)]
-pub(crate) struct Pace(pub(super) Option<Limit>);
+/// Bytes that pass.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Bytes {
+    /// Of a file's content.
+    Content(u64),
+    /// Of requests and headers.
+    Overhead(u64),
+}
 
+/// One direction, whose limit may change.
+#[derive(Clone, Debug)]
+pub(super) struct Direction {
+    pub(super) side: Side,
+    pub(super) link: Link,
+    pub(super) steps: Steps,
+    /// Files being read or written in steps.
+    pub(super) open_files: Arc<AtomicUsize>,
+}
+
+/// A limit that is in force.
 #[derive(Debug)]
 pub(super) struct Limit {
-    side: Side,
+    direction: Direction,
     /// Bounds a fixed rate, or the highest adaptive one.
     bucket: Option<RateLimiter>,
     fixed_bytes_per_s: u64,
     adaptive: Option<Arc<Rate>>,
     /// For steps that are shorter than the resolution of the runtime's timers.
     clock: Option<Clock>,
-    link: Link,
-    steps: Steps,
     /// When the next step may pass.
     next: Mutex<Instant>,
-    /// Files being read or written in steps.
-    open_files: AtomicUsize,
 }
 
-impl Pace {
-    /// A pace of `fixed_bytes_per_s`, of the `adaptive` rate, of the lower of both, or without a limit.
+impl Limit {
+    /// A limit of `fixed_bytes_per_s`, of the `adaptive` rate, or of the lower of both; `None` if neither is given. The
+    /// first step passes after `wait`.
     pub(super) fn new(
-        side: Side,
+        direction: &Direction,
         fixed_bytes_per_s: Option<u64>,
         adaptive: Option<Arc<Rate>>,
-        link: Link,
-        steps: Steps,
-    ) -> Self {
+        wait: Duration,
+    ) -> Option<Self> {
         if fixed_bytes_per_s.is_none() && adaptive.is_none() {
-            return Self(None);
+            return None;
         }
-        Self(Some(Limit {
-            side,
+        Some(Self {
+            direction: direction.clone(),
             bucket: fixed_bytes_per_s.map(bucket),
             fixed_bytes_per_s: fixed_bytes_per_s.unwrap_or(u64::MAX),
             clock: adaptive.as_ref().and_then(|_| Clock::start()),
             adaptive,
-            link,
-            steps,
-            next: Mutex::new(Instant::now()),
-            open_files: AtomicUsize::new(0),
-        }))
+            next: Mutex::new(Instant::now() + wait),
+        })
     }
 
-    /// The most bytes that pass at once.
-    pub(crate) fn step_bytes(&self) -> usize {
-        self.0.as_ref().map_or(UNLIMITED_STEP_BYTES, Limit::step_bytes)
-    }
-
-    /// How many bytes to request ahead of the step that is read: two steps, or what passes in 8 ms, hide the round trip
-    /// to the source; more would only fill the client's memory.
-    ///
-    /// Where steps are requests to a server, all files together have as much requested as passes while a response takes
-    /// long to come: with many files open, each needs little.
-    pub(crate) fn ahead_bytes(&self, step_bytes: usize) -> u64 {
-        if let Some(limit) = self.0.as_ref().filter(|limit| limit.steps == Steps::Requests) {
-            let step = limit.step_bytes() as u64;
-            let share = limit.bytes_per_s() / REQUESTED_AHEAD_PER_S / limit.files();
-            return (share / step).min(MOST_REQUESTS_AHEAD) * step;
-        }
-        let passes = self.0.as_ref().map_or(0, |limit| limit.bytes_per_s() / 128);
-        (2 * step_bytes as u64).max(passes - passes % step_bytes as u64)
-    }
-
-    /// The size of a request, where each step is one.
-    pub(crate) fn request_bytes(&self) -> Option<usize> {
-        self.0.as_ref().filter(|limit| limit.steps == Steps::Requests).map(Limit::step_bytes)
-    }
-
-    /// Whether there is a limit.
-    pub(crate) fn is_limited(&self) -> bool {
-        self.0.is_some()
-    }
-
-    /// The largest block: about a sixteenth of a second's bytes, so that the writer starts soon and keeps up.
-    pub(crate) fn block_bytes(&self, block_size_bytes: usize) -> usize {
-        let Some(limit) = &self.0 else { return block_size_bytes };
-        let step = limit.step_bytes();
-        let steps = (usize::try_from(limit.bytes_per_s() / 16).unwrap_or(usize::MAX) / step).max(1);
-        let most_steps = (block_size_bytes / step).max(1);
-        block_size_bytes.min(steps.min(most_steps) * step)
-    }
-
-    /// At most `bytes`, in whole steps if that is at least one: if a block ends within a page, a network mount sends
-    /// that page twice.
-    pub(crate) fn whole_steps(&self, bytes: u64) -> u64 {
-        match &self.0 {
-            Some(limit) if bytes > limit.step_bytes() as u64 => bytes - bytes % limit.step_bytes() as u64,
-            _ => bytes,
-        }
-    }
-
-    /// The in-flight window of one file; `None` without a limit. All files share a sixteenth of a second's bytes, so
-    /// that data that arrives late is not a burst; one step of each always passes.
-    pub(super) fn in_flight_bytes(&self) -> Option<u64> {
-        let limit = self.0.as_ref()?;
-        let all = (limit.bytes_per_s() as f64 * IN_FLIGHT.as_secs_f64()) as u64;
-        Some((all / limit.files()).max(limit.step_bytes() as u64))
-    }
-
-    pub(super) fn count_files(&self, by: isize) {
-        if let Some(limit) = &self.0 {
-            limit.open_files.fetch_add(by.cast_unsigned(), Relaxed);
-        }
-    }
-
-    /// Returns when `bytes` of content, about a step at most, may pass. If it is dropped while waiting, nothing counts
-    /// as passed.
-    pub(crate) async fn pass(&self, bytes: usize) {
-        let Some(limit) = &self.0 else { return };
-        limit.pass(limit.link.of_content(bytes as u64, limit.bytes_per_s())).await;
-        if let Some(rate) = &limit.adaptive {
-            rate.add_passed(limit.side, bytes as u64);
-        }
-    }
-
-    /// Counts `bytes` of requests and headers that have already passed: the next step waits for them.
-    pub(super) fn owe_overhead(&self, bytes: u64) {
-        if let Some(limit) = &self.0 {
-            limit.reserve(Instant::now(), limit.link.of_overhead(bytes));
-        }
-    }
-
-    /// Returns when `bytes` of requests and headers may pass.
-    pub(super) async fn pass_overhead(&self, bytes: u64) {
-        let Some(limit) = &self.0 else { return };
-        if limit.link == Link::Network {
-            limit.pass(limit.link.of_overhead(bytes)).await;
-        }
-    }
-}
-
-impl Limit {
     pub(super) fn bytes_per_s(&self) -> u64 {
         let adaptive = self.adaptive.as_ref().map_or(u64::MAX, |rate| rate.bytes_per_s());
         self.fixed_bytes_per_s.min(adaptive)
     }
 
     /// How many files are read or written in steps: at least the one that asks.
-    fn files(&self) -> u64 {
-        self.open_files.load(Relaxed).max(1) as u64
+    pub(super) fn files(&self) -> u64 {
+        self.direction.open_files.load(Relaxed).max(1) as u64
     }
 
-    fn step_bytes(&self) -> usize {
+    pub(super) fn step_bytes(&self) -> usize {
         let per_s = self.bytes_per_s();
-        if self.steps == Steps::Requests {
+        if self.direction.steps == Steps::Requests {
             let requests_per_s = if self.adaptive.is_some() { ADAPTIVE_REQUESTS_PER_S } else { REQUESTS_PER_S };
             let step = (per_s / requests_per_s).clamp(LEAST_REQUEST_BYTES, MOST_REQUEST_BYTES) as usize;
             return step - step % PAGE_BYTES;
@@ -228,7 +140,28 @@ impl Limit {
         step - step % PAGE_BYTES
     }
 
-    async fn pass(&self, bytes: u64) {
+    /// Returns when these bytes may pass.
+    pub(super) async fn pass(&self, bytes: Bytes) {
+        match bytes {
+            Bytes::Content(bytes) => {
+                self.wait(self.direction.link.of_content(bytes, self.bytes_per_s())).await;
+                if let Some(rate) = &self.adaptive {
+                    rate.add_passed(self.direction.side, bytes);
+                }
+            }
+            Bytes::Overhead(bytes) if self.direction.link == Link::Network => {
+                self.wait(self.direction.link.of_overhead(bytes)).await;
+            }
+            Bytes::Overhead(_) => {}
+        }
+    }
+
+    /// Counts `bytes` of requests and headers that have already passed: the next step waits for them.
+    pub(super) fn owe_overhead(&self, bytes: u64) {
+        self.reserve(Instant::now(), self.direction.link.of_overhead(bytes));
+    }
+
+    async fn wait(&self, bytes: u64) {
         if let Some(bucket) = &self.bucket {
             bucket.acquire(usize::try_from(bytes).unwrap_or(usize::MAX)).await;
         }
@@ -243,7 +176,7 @@ impl Limit {
     fn reserve(&self, now: Instant, bytes: u64) -> Instant {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let behind = now.saturating_duration_since(*next);
-        let at = if behind > IN_FLIGHT && self.side == Side::Sink {
+        let at = if behind > IN_FLIGHT && self.direction.side == Side::Sink {
             // The sink accepted nothing for a while. The data in flight arrives now, all at once, and replaces the next
             // steps.
             now + IN_FLIGHT

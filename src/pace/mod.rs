@@ -11,6 +11,8 @@ mod adaptive;
 mod clock;
 mod controller;
 mod cost;
+mod direction;
+mod gate;
 mod limit;
 mod paces;
 mod rate;

@@ -1,12 +1,14 @@
 //! The limits of both directions, and their shared state.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use towpath_backend::{Pacing, ReadOptions, WriteOptions};
 
 use super::cost::{self, Link};
-use super::limit::{Pace, Steps};
+use super::direction::Pace;
+use super::gate::Gate;
+use super::limit::Steps;
 use super::rate::Rate;
 use crate::event::Side;
 use crate::options::{Bandwidth, Options};
@@ -16,14 +18,17 @@ use crate::options::{Bandwidth, Options};
 pub(crate) struct Paces {
     pub(crate) read: Pace,
     pub(crate) write: Pace,
-    /// The adaptive rate, if the options request one.
-    pub(super) rate: Option<Arc<Rate>>,
-    /// The limit as backends see it, if there is one.
-    pub(super) pacing: Option<Pacing>,
+    /// What is in force.
+    bandwidth: Mutex<Bandwidth>,
+    /// The adaptive rate, if one is in force.
+    pub(super) rate: watch::Sender<Option<Arc<Rate>>>,
+    /// The limit as backends see it.
+    pub(super) pacing: Pacing,
     /// Whether one of the trees is behind a network.
     over_network: bool,
     /// Permits to list a directory, if there is a limit.
-    listings: Option<Semaphore>,
+    listings: Mutex<Option<Arc<Semaphore>>>,
+    gate: Arc<Gate>,
 }
 
 impl Paces {
@@ -31,20 +36,81 @@ impl Paces {
     /// is read.
     pub(crate) fn new(options: &Options, over_network: bool, reading: Steps) -> Arc<Self> {
         let link = if over_network { Link::Network } else { Link::None };
-        let (fixed, rate) = match options.bandwidth {
+        let gate = Arc::new(Gate::default());
+        let pace = |side, steps| Pace::new(side, link, steps, &gate);
+        let paces = Self {
+            read: pace(Side::Source, reading),
+            write: pace(Side::Sink, Steps::Pages),
+            bandwidth: Mutex::new(options.bandwidth),
+            rate: watch::Sender::new(None),
+            pacing: Pacing::unlimited(),
+            over_network,
+            listings: Mutex::default(),
+            gate,
+        };
+        paces.apply(options.bandwidth, Pace::set_first);
+        for pace in [&paces.read, &paces.write] {
+            pace.owe_overhead(cost::OPENING_BYTES);
+        }
+        Arc::new(paces)
+    }
+
+    /// What is in force. While the migration is paused: what will be.
+    pub(crate) fn bandwidth(&self) -> Bandwidth {
+        *self.bandwidth.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the limit, for files in flight too; returns whether it differs from the one before.
+    pub(crate) fn set_bandwidth(&self, bandwidth: Bandwidth) -> bool {
+        let mut now = self.bandwidth.lock().unwrap_or_else(PoisonError::into_inner);
+        if *now == bandwidth {
+            return false;
+        }
+        *now = bandwidth;
+        self.apply(bandwidth, Pace::set);
+        true
+    }
+
+    fn apply(&self, bandwidth: Bandwidth, set: impl Fn(&Pace, Option<u64>, Option<Arc<Rate>>)) {
+        let (fixed, rate) = match bandwidth {
             Bandwidth::Unlimited => (None, None),
             Bandwidth::Limit(bytes_per_s) => (Some(bytes_per_s), None),
             Bandwidth::Auto { max_bytes_per_s } => (max_bytes_per_s, Some(Arc::new(Rate::new(max_bytes_per_s)))),
         };
-        let pace = |side, steps| {
-            let pace = Pace::new(side, fixed, rate.clone(), link, steps);
-            pace.owe_overhead(cost::OPENING_BYTES);
-            pace
-        };
-        let listings = fixed.filter(|_| over_network).map(|limit| Semaphore::new(listings_at_once(limit)));
-        let (read, write) = (pace(Side::Source, reading), pace(Side::Sink, Steps::Pages));
-        let pacing = read.0.as_ref().map(|limit| Pacing::new(limit.bytes_per_s()));
-        Arc::new(Self { read, write, rate, pacing, over_network, listings })
+        let listings =
+            fixed.filter(|_| self.over_network).map(|limit| Arc::new(Semaphore::new(listings_at_once(limit))));
+        *self.listings.lock().unwrap_or_else(PoisonError::into_inner) = listings;
+        let now_per_s = rate.as_ref().map(|rate| rate.bytes_per_s()).or(fixed);
+        self.pacing.set_bytes_per_s(now_per_s.unwrap_or(u64::MAX));
+        for pace in [&self.read, &self.write] {
+            set(pace, fixed, rate.clone());
+        }
+        self.bound_in_flight();
+        self.rate.send_replace(rate);
+    }
+
+    /// Lets nothing pass until [`Self::resume`]; returns whether it passed before.
+    pub(crate) fn pause(&self) -> bool {
+        self.gate.set_closed(true)
+    }
+
+    /// Lets bytes pass again; returns whether they did not before.
+    pub(crate) fn resume(&self) -> bool {
+        self.gate.set_closed(false)
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.gate.is_closed()
+    }
+
+    /// Returns once the migration is not paused.
+    pub(crate) async fn resumed(&self) {
+        self.gate.opened().await;
+    }
+
+    /// Returns once the migration is paused.
+    pub(crate) async fn paused(&self) {
+        self.gate.closed().await;
     }
 
     fn of(&self, side: Side) -> &Pace {
@@ -56,7 +122,7 @@ impl Paces {
 
     /// How to read a file.
     pub(crate) fn read_options(&self) -> ReadOptions {
-        self.pacing.as_ref().map_or_else(ReadOptions::default, |pacing| ReadOptions::default().paced_by(pacing))
+        ReadOptions::default().paced_by(&self.pacing)
     }
 
     /// How to list a directory. Between local disks listings cost no bandwidth.
@@ -66,15 +132,13 @@ impl Paces {
 
     /// How to write a file.
     pub(crate) fn write_options(&self) -> WriteOptions {
-        self.pacing.as_ref().map_or_else(WriteOptions::default, |pacing| WriteOptions::default().paced_by(pacing))
+        WriteOptions::default().paced_by(&self.pacing)
     }
 
     /// Sets how much of each file may be in flight now. Called before each write, because it depends on the number of
     /// open files.
     pub(crate) fn bound_in_flight(&self) {
-        if let (Some(pacing), Some(bytes)) = (&self.pacing, self.write.in_flight_bytes()) {
-            pacing.set_in_flight_bytes(bytes);
-        }
+        self.pacing.set_in_flight_bytes(self.write.in_flight_bytes().unwrap_or(u64::MAX));
     }
 
     /// Returns when the limit has room for the listing of this many entries.
@@ -85,11 +149,15 @@ impl Paces {
     /// Waits for a permit to list a directory. How much of a listing a client fetches at once cannot be controlled; so
     /// few directories are listed at a time under a low limit, and each waits until the previous listings have been
     /// counted.
-    pub(crate) async fn permit_to_list(&self) -> Option<SemaphorePermit<'_>> {
-        // The semaphore is never closed.
-        let permit = self.listings.as_ref()?.acquire().await.ok()?;
+    pub(crate) async fn permit_to_list(&self) -> Option<OwnedSemaphorePermit> {
+        let listings = self.listings.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let permit = match listings {
+            // The semaphore is never closed.
+            Some(listings) => listings.acquire_owned().await.ok(),
+            None => None,
+        };
         self.pass_overhead(0).await;
-        Some(permit)
+        permit
     }
 
     /// Returns when this many bytes of small requests and answers may pass: they count in both directions.

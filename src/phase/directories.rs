@@ -106,6 +106,7 @@ async fn work_on_page(session: &Arc<Session>, work: DirWork, page: Vec<PendingDi
     let mut results = Vec::with_capacity(page.len());
     let mut in_flight = JoinSet::new();
     for dir in page {
+        session.stops_or_goes_on().await;
         if in_flight.len() >= session.lanes
             && let Some(joined) = in_flight.join_next().await
         {

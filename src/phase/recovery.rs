@@ -42,6 +42,9 @@ pub(crate) async fn remove_leftovers(session: &Session) -> Result<()> {
             return Ok(());
         }
         for path in page {
+            if session.stops_or_goes_on().await {
+                return Ok(());
+            }
             // A leftover does no harm, and the next scan finds it again.
             if let Err(error) = removal::remove_leftover(session, &path).await
                 && error.kind() != ErrorKind::NotFound

@@ -23,7 +23,7 @@ pub(crate) async fn run(session: &Session) -> Result<()> {
         after = last.path.clone();
         let mut renamed = Vec::new();
         for respelling in &page {
-            if session.is_stopped() {
+            if session.stops_or_goes_on().await {
                 return Ok(());
             }
             match session.sink.respell(&respelling.at_sink, &respelling.path).await {

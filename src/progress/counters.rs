@@ -1,14 +1,16 @@
 //! The counters of one migration.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use towpath_backend::RelPath;
 
 use super::file::{FileProgress, Transferred, locked};
+use super::limited_by::{LaneClocks, Ledger, LimitMode};
 use super::snapshot::{AdaptiveLimit, Phase, Snapshot};
 use crate::event::{Counts, Side, Totals};
+use crate::options::Bandwidth;
 use crate::per_side::PerSide;
 
 /// A handle on the counters of one migration; clones share them.
@@ -35,7 +37,7 @@ pub struct Progress(Arc<Counters>);
 
 #[derive(Debug, Default)]
 struct Counters {
-    phase: AtomicU8,
+    phase: Mutex<Phase>,
     counts: PerSide<Mutex<Counts>>,
     pending: Mutex<Totals>,
     long_holes: Mutex<Totals>,
@@ -45,7 +47,10 @@ struct Counters {
     read_bytes: AtomicU64,
     transferred: Arc<Transferred>,
     lanes: Mutex<Vec<Option<FileProgress>>>,
+    bandwidth: Mutex<Bandwidth>,
     adaptive_limit: Mutex<Option<AdaptiveLimit>>,
+    lane_time: Ledger,
+    paused: AtomicBool,
 }
 
 impl Progress {
@@ -56,12 +61,7 @@ impl Progress {
         let current = lanes.iter().flatten().map(FileProgress::current).collect();
         let passed = *locked(&counters.transferred.passed);
         Snapshot {
-            phase: match counters.phase.load(Relaxed) {
-                0 => Phase::Starting,
-                1 => Phase::Scanning,
-                2 => Phase::Transferring,
-                _ => Phase::Ended,
-            },
+            phase: *locked(&counters.phase),
             source: *locked(&counters.counts.source),
             sink: *locked(&counters.counts.sink),
             pending: *locked(&counters.pending),
@@ -73,20 +73,15 @@ impl Progress {
             hole_bytes: passed.hole_bytes,
             long_holes_bytes: passed.long_holes_bytes,
             current,
+            bandwidth: *locked(&counters.bandwidth),
             adaptive_limit: *locked(&counters.adaptive_limit),
+            limited_by: counters.lane_time.limited_by(),
+            paused: counters.paused.load(Relaxed),
         }
     }
 
     pub(crate) fn set_phase(&self, phase: Phase) {
-        self.0.phase.store(
-            match phase {
-                Phase::Starting => 0,
-                Phase::Scanning => 1,
-                Phase::Transferring => 2,
-                Phase::Ended => 3,
-            },
-            Relaxed,
-        );
+        *locked(&self.0.phase) = phase;
     }
 
     pub(crate) fn set_counts(&self, side: Side, counts: Counts) {
@@ -138,6 +133,19 @@ impl Progress {
         *locked(&self.0.adaptive_limit) = adaptive_limit;
     }
 
+    /// No adaptive limit is in force.
+    pub(crate) fn clear_adaptive_limit(&self) {
+        *locked(&self.0.adaptive_limit) = None;
+    }
+
+    pub(crate) fn set_bandwidth(&self, bandwidth: Bandwidth) {
+        *locked(&self.0.bandwidth) = bandwidth;
+    }
+
+    pub(crate) fn set_paused(&self, paused: bool) {
+        self.0.paused.store(paused, Relaxed);
+    }
+
     /// The counters of a file that is sent. They count for the run at once, and are shown once a lane has the file.
     pub(crate) fn of_file(&self, path: &RelPath, size_bytes: u64, has_long_holes: bool) -> FileProgress {
         FileProgress::new(path.clone(), size_bytes, has_long_holes, Arc::clone(&self.0.transferred))
@@ -147,6 +155,16 @@ impl Progress {
     pub(crate) fn show_file(&self, lane: usize, file: FileProgress) -> LaneGuard {
         self.set_lane(lane, Some(file));
         LaneGuard { progress: self.clone(), lane }
+    }
+
+    /// Starts the clocks of this many lanes, which run until they are dropped.
+    pub(crate) fn lane_clocks(&self, lanes: usize) -> LaneClocks {
+        self.0.lane_time.begin(lanes)
+    }
+
+    /// From now on the wait for the limit means this.
+    pub(crate) fn set_limit_mode(&self, mode: LimitMode) {
+        self.0.lane_time.set_mode(mode);
     }
 
     fn set_lane(&self, lane: usize, file: Option<FileProgress>) {

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use towpath_backend::RelPath;
 
+use super::limited_by::LimitedBy;
 use crate::event::{Counts, Totals};
+use crate::options::Bandwidth;
 
 /// What a migration is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,6 +19,10 @@ pub enum Phase {
     Scanning,
     /// Sending files.
     Transferring,
+    /// Deleting extras from the sink.
+    Mirroring,
+    /// Creating empty directories, and setting the attributes and times of directories.
+    Finalizing,
     /// Done, or stopped.
     Ended,
 }
@@ -84,8 +90,14 @@ pub struct Snapshot {
     pub long_holes_bytes: u128,
     /// Files in flight, by lane.
     pub current: Vec<CurrentFile>,
+    /// The bandwidth in force.
+    pub bandwidth: Bandwidth,
     /// The adaptive limit, if there is one ([`crate::Bandwidth::Auto`]).
     pub adaptive_limit: Option<AdaptiveLimit>,
+    /// The time that this run has spent on sending files, by what limited it.
+    pub limited_by: LimitedBy,
+    /// Whether the migration is paused ([`crate::Control::pause`]).
+    pub paused: bool,
 }
 
 /// A limit that adapts to the other traffic on the link.

@@ -36,7 +36,7 @@ fn hinted_source(calls: &CallLog) -> MockSource {
     let mut source = listing(&[("a", SIZE)]);
     let calls = Arc::clone(calls);
     source.expect_open().returning(move |_, options| {
-        note(&calls, if options.pacing.is_some() { "open paced" } else { "open" });
+        note(&calls, if options.is_limited() { "open paced" } else { "open" });
         Ok(Box::new(Hinted { reader: sevens(SIZE, &calls), calls: Arc::clone(&calls) }))
     });
     source

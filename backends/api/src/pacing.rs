@@ -29,13 +29,23 @@ struct Limits {
 }
 
 impl Pacing {
+    /// Without a limit for now: one may come while files are open.
+    pub fn unlimited() -> Self {
+        Self::new(u64::MAX)
+    }
+
     /// A limit of `bytes_per_s` in each direction. The number of bytes in flight is not bounded.
     pub fn new(bytes_per_s: u64) -> Self {
         let (bytes_per_s, in_flight_bytes) = (AtomicU64::new(bytes_per_s), AtomicU64::new(u64::MAX));
         Self(Arc::new(Limits { bytes_per_s, in_flight_bytes }))
     }
 
-    /// How many bytes per second may be read, and how many may be written, evenly spread.
+    /// Whether there is a limit now.
+    pub fn is_limited(&self) -> bool {
+        self.bytes_per_s() != u64::MAX
+    }
+
+    /// How many bytes per second may be read, and how many may be written, evenly spread; [`u64::MAX`] without a limit.
     pub fn bytes_per_s(&self) -> u64 {
         self.0.bytes_per_s.load(Relaxed)
     }
@@ -60,7 +70,7 @@ impl Pacing {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ReadOptions {
-    /// The bandwidth limit, if any. With a limit, nothing may be fetched from the storage that was not requested: no
+    /// The bandwidth limit, if there is one now or may come. While it is limited ([`Pacing::is_limited`]), nothing may be fetched from the storage that was not requested: no
     /// cache reads ahead in a file; a page of a listing holds the response to one small request, and is not fetched
     /// before it is polled. Backends that never read ahead ignore it.
     pub pacing: Option<Pacing>,
@@ -72,13 +82,18 @@ impl ReadOptions {
     pub fn paced_by(self, pacing: &Pacing) -> Self {
         Self { pacing: Some(pacing.clone()) }
     }
+
+    /// Whether there is a limit now.
+    pub fn is_limited(&self) -> bool {
+        self.pacing.as_ref().is_some_and(Pacing::is_limited)
+    }
 }
 
 /// How to write a file.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct WriteOptions {
-    /// The bandwidth limit, if any. With a limit, nothing may be held back and sent as a burst: when
+    /// The bandwidth limit, if there is one now or may come. While it is limited ([`Pacing::is_limited`]), nothing may be held back and sent as a burst: when
     /// [`write_at`](crate::FileWriter::write_at) returns, at most about [`Pacing::in_flight_bytes`] of the file are in
     /// flight; a backend that buffers sends its buffers at [`Pacing::bytes_per_s`]. Backends that send each write at
     /// once and wait for the response ignore it.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rustix::fs::{Advice, OFlags, fadvise};
 use rustix::io::{Errno, pread, retry_on_intr};
-use towpath_backend::{FileReader, Kind, Metadata, RelPath, Result, async_trait};
+use towpath_backend::{FileReader, Kind, Metadata, Pacing, RelPath, Result, async_trait};
 
 use crate::blocking::blocking;
 use crate::calls;
@@ -53,6 +53,8 @@ pub(crate) struct LocalReader {
     may_have_holes: bool,
     /// Whether only [`FileReader::prefetch`] reads ahead.
     fetches_on_demand: bool,
+    /// The limit, from which on the kernel may not read ahead.
+    pacing: Option<Pacing>,
     /// Whether reads may bypass the page cache.
     may_pass_cache: bool,
     /// Whether the last read went through the page cache, into which data are prefetched. `None` before the first read.
@@ -60,11 +62,11 @@ pub(crate) struct LocalReader {
 }
 
 impl LocalReader {
-    /// `is_paced`: nothing may be fetched that was not requested.
+    /// While `pacing` is limited, nothing may be fetched that was not requested.
     ///
     /// # Errors
     /// If it is not a regular file.
-    pub(crate) fn open(root: &Root, path: RelPath, is_paced: bool) -> io::Result<Self> {
+    pub(crate) fn open(root: &Root, path: RelPath, pacing: Option<Pacing>) -> io::Result<Self> {
         let file = open(root, &path)?;
         let stat = stat_open(&file)?;
         let metadata = metadata_of(&stat);
@@ -73,7 +75,8 @@ impl LocalReader {
         // A client's own readahead is too short for a long round trip (NFS), or so long that for a second nothing
         // arrives that is needed now (SMB): so the reader prefetches itself. Also under a limit: with readahead, a
         // client requested up to 5 times as much in 100 ms (tests/netlab).
-        let fetches_on_demand = is_paced || root.filesystem.is_remote();
+        let is_limited = pacing.as_ref().is_some_and(Pacing::is_limited);
+        let fetches_on_demand = is_limited || root.filesystem.is_remote();
         let may_pass_cache = root.filesystem.may_pass_cache();
         let is_large = metadata.size_bytes > SMALL_BYTES && !root.filesystem.is_memory();
         // Advice may be rejected; reading works nevertheless.
@@ -91,9 +94,21 @@ impl LocalReader {
             trail,
             may_have_holes: holes::may_have_holes(&stat),
             fetches_on_demand,
+            pacing,
             may_pass_cache,
             reads_cache: (!may_pass_cache).then_some(true),
         })
+    }
+}
+
+impl LocalReader {
+    /// Ends the kernel's readahead once there is a limit. A limit that ends changes nothing for an open file.
+    fn follow_limit(&mut self) {
+        if !self.fetches_on_demand && self.pacing.as_ref().is_some_and(Pacing::is_limited) {
+            self.fetches_on_demand = true;
+            // It only changes a flag of the open file.
+            let _advice = fadvise(&*self.file, 0, None, Advice::Random);
+        }
     }
 }
 
@@ -125,6 +140,7 @@ impl FileReader for LocalReader {
     }
 
     async fn prefetch(&mut self, offset: u64, length_bytes: u64) {
+        self.follow_limit();
         let (true, Some(length)) = (self.fetches_on_demand, NonZeroU64::new(length_bytes)) else { return };
         if self.reads_cache == Some(false) {
             return;
@@ -243,6 +259,7 @@ mod tests {
             trail: None,
             may_have_holes: false,
             fetches_on_demand: true,
+            pacing: None,
             may_pass_cache: true,
             reads_cache,
         })

@@ -45,8 +45,8 @@ impl LocalTree<Reading> {
 #[async_trait]
 impl Source for LocalTree<Reading> {
     async fn open(&self, path: &RelPath, options: &ReadOptions) -> Result<Box<dyn FileReader>> {
-        let (root, at, is_paced) = (Arc::clone(&self.root), path.clone(), options.pacing.is_some());
-        Ok(Box::new(blocking("open", path, move || LocalReader::open(&root, at, is_paced)).await?))
+        let (root, at, pacing) = (Arc::clone(&self.root), path.clone(), options.pacing.clone());
+        Ok(Box::new(blocking("open", path, move || LocalReader::open(&root, at, pacing)).await?))
     }
 
     async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>> {

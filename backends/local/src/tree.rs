@@ -59,7 +59,7 @@ impl<Side: Send + Sync> Tree for LocalTree<Side> {
 
     async fn read_dir(&self, dir: &RelPath, options: &ReadOptions) -> Result<EntryStream> {
         let (root, path) = (Arc::clone(&self.root), dir.clone());
-        listing::list(dir, options.pacing.is_some(), move || root.open_to_read(&path, OFlags::DIRECTORY)).await
+        listing::list(dir, options.is_limited(), move || root.open_to_read(&path, OFlags::DIRECTORY)).await
     }
 
     async fn metadata(&self, path: &RelPath) -> Result<Metadata> {

@@ -34,7 +34,7 @@ impl Spacing {
     /// The rate, if there is a limit.
     fn bytes_per_s(&self) -> Option<u64> {
         let pacing = self.pacing.lock().unwrap_or_else(PoisonError::into_inner);
-        pacing.as_ref().map(Pacing::bytes_per_s).filter(|per_s| *per_s > 0)
+        pacing.as_ref().filter(|pacing| pacing.is_limited()).map(Pacing::bytes_per_s).filter(|per_s| *per_s > 0)
     }
 
     /// The most bytes to be sent at once, if there is a limit.

@@ -108,6 +108,15 @@ impl Journal {
         self.call(move |db| db.record_identities(&identities)).await
     }
 
+    /// Adds a line about the run to the log.
+    pub(crate) async fn log_run_line(&self, line: RunLine) -> Result<()> {
+        self.call(move |db| {
+            db.add_run_line(&line);
+            Ok(())
+        })
+        .await
+    }
+
     /// Records how the run ended, with its last line. Unless it failed, everything that it wrote must have been
     /// flushed.
     pub(crate) async fn end_run(&self, run: i64, ended: EndedRun) -> Result<()> {

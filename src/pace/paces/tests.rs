@@ -9,9 +9,16 @@ use tokio::time::{Instant, timeout};
 use super::*;
 use crate::pace::limit::{IN_FLIGHT, MAX_STEP_BYTES, PAGE_BYTES, step_bytes};
 
+/// One direction without a link, with this limit.
+fn pace(side: Side, limit: Option<u64>, steps: Steps) -> Pace {
+    let pace = Pace::new(side, Link::None, steps, &Arc::default());
+    pace.set_first(limit, None);
+    pace
+}
+
 /// When each step passed, and its size, for `lanes` lanes that alternate.
 async fn passes(limit: u64, steps: Steps, lanes: usize, seconds: u64, think: Duration) -> Vec<(Duration, usize)> {
-    let pace = Arc::new(Pace::new(Side::Source, Some(limit), None, Link::None, steps));
+    let pace = Arc::new(pace(Side::Source, Some(limit), steps));
     let start = Instant::now();
     let end = start + Duration::from_secs(seconds);
     let tasks: Vec<_> = (0..lanes)
@@ -67,7 +74,7 @@ proptest! {
         let step = step_bytes(limit);
         prop_assert!((PAGE_BYTES..=MAX_STEP_BYTES).contains(&step));
         prop_assert_eq!(step % PAGE_BYTES, 0);
-        let pace = Pace(None);
+        let pace = pace(Side::Source, None, Steps::Pages);
         prop_assert_eq!(pace.block_bytes(5 << 20), 5 << 20, "without a limit unchanged");
         if limit >= 512 << 10 {
             prop_assert!(step as f64 <= limit as f64 * 0.016);
@@ -78,7 +85,7 @@ proptest! {
 #[tokio::test(start_paused = true)]
 async fn blocks_are_whole_steps_and_a_small_fraction_of_a_second() {
     for limit in [4 << 10, 256 << 10, 1 << 20, 5 << 20, 20 << 20, 100 << 20, 1 << 30] {
-        let pace = Pace::new(Side::Source, Some(limit), None, Link::None, Steps::Pages);
+        let pace = pace(Side::Source, Some(limit), Steps::Pages);
         for block_size in [1, 4096, 5000, 1 << 20, 5 << 20, 64 << 20] {
             let block = pace.block_bytes(block_size);
             assert!(block <= block_size && (block.is_multiple_of(pace.step_bytes()) || block == block_size));
@@ -103,7 +110,7 @@ async fn the_mean_is_within_three_percent_below_the_limit() {
 #[tokio::test(start_paused = true)]
 async fn a_stall_is_not_made_up_for() {
     let limit = 8 << 20;
-    let pace = Pace::new(Side::Source, Some(limit), None, Link::None, Steps::Pages);
+    let pace = pace(Side::Source, Some(limit), Steps::Pages);
     pace.pass(pace.step_bytes()).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
     let start = Instant::now();
@@ -117,7 +124,7 @@ async fn a_stall_is_not_made_up_for() {
 
 #[tokio::test(start_paused = true)]
 async fn after_a_stall_the_data_in_flight_counts_first() {
-    let pace = Pace::new(Side::Sink, Some(8 << 20), None, Link::None, Steps::Pages);
+    let pace = pace(Side::Sink, Some(8 << 20), Steps::Pages);
     pace.pass(pace.step_bytes()).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
     let start = Instant::now();
@@ -197,7 +204,7 @@ async fn a_low_limit_lists_one_directory_at_a_time() {
 
 #[tokio::test(start_paused = true)]
 async fn without_a_limit_nothing_waits() {
-    let pace = Pace::new(Side::Source, None, None, Link::None, Steps::Pages);
+    let pace = pace(Side::Source, None, Steps::Pages);
     let start = Instant::now();
     for _ in 0..1000 {
         pace.pass(pace.step_bytes()).await;
@@ -226,4 +233,114 @@ async fn requests_are_large_and_all_files_together_have_a_quarter_of_a_second_re
         assert!(limit < 1 << 20 || ahead(1) >= (limit / 8).min(16 * step as u64), "{limit}");
         assert_eq!(paces.write.step_bytes(), Paces::new(&options, true, Steps::Pages).write.step_bytes());
     }
+}
+
+/// What passes at a limit that changes at the end of each second of `limits`, `None` while paused: when, and how much.
+async fn passes_while(limits: &[(u64, Option<u64>)], lanes: usize) -> Vec<(Duration, usize)> {
+    let first = Bandwidth::Limit(limits[0].1.unwrap());
+    let paces = Paces::new(&Options::default().bandwidth(first), false, Steps::Pages);
+    let (start, seconds) = (Instant::now(), limits.iter().map(|(seconds, _)| seconds).sum());
+    let lane = || {
+        let paces = Arc::clone(&paces);
+        tokio::spawn(async move {
+            let mut passed = Vec::new();
+            while start.elapsed() < Duration::from_secs(seconds) {
+                let bytes = paces.write.step_bytes();
+                let pass = timeout(Duration::from_secs(seconds) - start.elapsed(), paces.write.pass(bytes));
+                if pass.await.is_ok() {
+                    passed.push((start.elapsed(), bytes));
+                }
+            }
+            passed
+        })
+    };
+    let lanes: Vec<_> = (0..lanes).map(|_| lane()).collect();
+    for (seconds, limit) in limits {
+        match limit {
+            Some(limit) => {
+                paces.set_bandwidth(Bandwidth::Limit(*limit));
+                paces.resume();
+            }
+            None => drop(paces.pause()),
+        }
+        tokio::time::sleep(Duration::from_secs(*seconds)).await;
+    }
+    let mut all = Vec::new();
+    for lane in lanes {
+        all.extend(lane.await.unwrap());
+    }
+    all.sort();
+    all
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn each_second_holds_the_limit_in_force_then(
+        limits in proptest::collection::vec((2u64..4, prop_oneof![3 => (64u64 << 10..100 << 20).prop_map(Some), 1 => Just(None)]), 1..5),
+        lanes in 1usize..17,
+    ) {
+        let limits = [vec![(2, Some(1 << 20))], limits].concat();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
+        let passes = runtime.block_on(passes_while(&limits, lanes));
+        let (mut from, mut begun_bytes) = (Duration::ZERO, 0);
+        for (seconds, limit) in limits {
+            let until = from + Duration::from_secs(seconds);
+            let within: Vec<_> = passes.iter().copied().filter(|(at, _)| (from..until).contains(at)).collect();
+            let step = within.iter().map(|(_, bytes)| *bytes).max().unwrap_or(0);
+            let most = limit.map_or(0.0, |limit| limit as f64 * 1.005 + step as f64);
+            prop_assert!(busiest_second(&within) as f64 <= most, "{} > {most} at {limit:?}", busiest_second(&within));
+            if let Some(limit) = limit {
+                let bytes: usize = within.iter().map(|(_, bytes)| bytes).sum();
+                // A lowered limit waits up to a second for what was in flight, and for steps that were begun before.
+                let least = (seconds - 1) as f64 * limit as f64 * 0.9 - (step + begun_bytes) as f64;
+                prop_assert!(bytes as f64 >= least, "{bytes} < {least} at {limit}");
+                begun_bytes = begun_bytes.max(lanes * step_bytes(limit));
+            }
+            from = until;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_that_waits_for_a_low_limit_passes_once_there_is_none() {
+    let paces = Paces::new(&Options::default().bandwidth(Bandwidth::Limit(1024)), false, Steps::Pages);
+    paces.read.pass(64 << 10).await;
+    let (start, waiting) = (Instant::now(), Arc::clone(&paces));
+    let waiting = tokio::spawn(async move { waiting.read.pass(64 << 10).await });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(!waiting.is_finished());
+    assert!(paces.set_bandwidth(Bandwidth::Unlimited) && !paces.set_bandwidth(Bandwidth::Unlimited));
+    waiting.await.unwrap();
+    assert!(start.elapsed() < Duration::from_millis(510), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_passes_during_a_pause_with_and_without_a_limit() {
+    for bandwidth in [Bandwidth::Unlimited, Bandwidth::Limit(5 << 20), Bandwidth::Auto { max_bytes_per_s: None }] {
+        let paces = Paces::new(&Options::default().bandwidth(bandwidth), false, Steps::Pages);
+        assert!(paces.pause() && !paces.pause());
+        let hour = Duration::from_secs(3600);
+        assert!(timeout(hour, paces.read.pass(1)).await.is_err());
+        assert!(timeout(hour, paces.write.pass(1)).await.is_err());
+        assert!(timeout(hour, paces.pass_file()).await.is_err(), "nor do requests");
+        assert!(timeout(hour, paces.permit_to_list()).await.is_err(), "nor do listings");
+        assert!(paces.resume() && !paces.resume());
+        // The clock of an adaptive rate does not follow the simulated time.
+        if !matches!(bandwidth, Bandwidth::Auto { .. }) {
+            assert!(timeout(Duration::from_secs(1), paces.read.pass(1)).await.is_ok());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn backends_see_the_limit_in_force() {
+    let paces = Paces::new(&Options::default(), false, Steps::Pages);
+    let options = paces.write_options();
+    let pacing = options.pacing.as_ref().unwrap();
+    assert!(!pacing.is_limited() && pacing.in_flight_bytes() == u64::MAX);
+    paces.set_bandwidth(Bandwidth::Limit(16 << 20));
+    assert_eq!((pacing.bytes_per_s(), pacing.in_flight_bytes()), (16 << 20, 1 << 20));
+    paces.set_bandwidth(Bandwidth::Unlimited);
+    assert!(!pacing.is_limited() && pacing.in_flight_bytes() == u64::MAX);
 }

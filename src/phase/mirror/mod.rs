@@ -52,7 +52,7 @@ async fn report_foreign_extras(session: &Session) -> Result<()> {
 async fn delete_files(session: &Arc<Session>, mirror: Mirror, tally: &mut Tally) -> Result<()> {
     let mut next = Some(ExtraKey::first());
     while let Some(after) = next {
-        if session.is_stopped() {
+        if session.stops_or_goes_on().await {
             return Ok(());
         }
         let page = session.journal.extra_files(after, BATCH).await?;
@@ -121,7 +121,7 @@ async fn delete_dirs(session: &Session, mirror: Mirror, tally: &mut Tally) -> Re
         let mut deletions = Deletions::announce(session, announced.clone()).await?;
         let mut result = Ok(());
         for deletion in announced {
-            if session.is_stopped() {
+            if session.stops_or_goes_on().await {
                 break;
             }
             match delete_dir(session, &deletion).await {

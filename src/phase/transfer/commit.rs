@@ -12,6 +12,7 @@ use super::task::{FinishedTask, Job, TransferResult};
 use crate::error::Result;
 use crate::event::{Event, Side};
 use crate::journal::RowState;
+use crate::progress::{CommitterState, LaneClocks};
 use crate::reporter::{FileRecords, Record};
 use crate::tally::Tally;
 
@@ -25,11 +26,12 @@ pub(super) struct Committer {
     transfer: Arc<Transfer>,
     attempt: u32,
     tally: Tally,
+    clocks: Arc<LaneClocks>,
 }
 
 impl Committer {
-    pub(super) fn new(transfer: &Arc<Transfer>, attempt: u32, tally: Tally) -> Self {
-        Self { transfer: Arc::clone(transfer), attempt, tally }
+    pub(super) fn new(transfer: &Arc<Transfer>, attempt: u32, tally: Tally, clocks: Arc<LaneClocks>) -> Self {
+        Self { transfer: Arc::clone(transfer), attempt, tally, clocks }
     }
 
     /// Takes results until the lanes have ended; returns the tally, with the error that stopped the run if there was
@@ -42,7 +44,9 @@ impl Committer {
                 // The lanes are stopping; the files that they still report stay pending.
                 continue;
             }
-            if let Err(error) = self.commit(batch).await {
+            let committed = self.commit(batch).await;
+            self.clocks.set_committer(CommitterState::Waiting);
+            if let Err(error) = committed {
                 self.transfer.stop.cancel();
                 result = Err(error);
             }
@@ -54,11 +58,13 @@ impl Committer {
         let transfer = Arc::clone(&self.transfer);
         let session = &transfer.session;
         if batch.iter().any(|finished| matches!(finished.result, TransferResult::Written(_))) {
+            self.clocks.set_committer(CommitterState::Flushing);
             session.flush_sink().await?;
             failpoint!("after-flush");
             // If the sink was unmounted, the files were written beneath its mount point.
             session.check_tree(Side::Sink).await?;
         }
+        self.clocks.set_committer(CommitterState::Recording);
         let decider = Decider { transfer: &transfer, attempt: self.attempt };
         let mut files = Vec::with_capacity(batch.len());
         let mut fatal = Ok(());

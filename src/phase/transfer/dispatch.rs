@@ -41,6 +41,7 @@ pub(super) async fn dispatch(
             tokio::select! {
                 biased;
                 () = transfer.stop.cancelled() => return Ok(()),
+                () = session.finish.cancelled() => return Ok(()),
                 sent = tasks.send(Task::new(work, pending, &session.progress)) => if sent.is_err() { return Ok(()) },
             }
         }

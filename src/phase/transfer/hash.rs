@@ -1,6 +1,7 @@
 //! The checksum of a large file, computed while it is read and written.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
@@ -8,7 +9,7 @@ use tokio::task::spawn_blocking;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::checksum::{Algorithm, FileHash, Hasher};
-use crate::progress::FileProgress;
+use crate::progress::{FileProgress, LaneClock};
 
 /// Hashes blocks in order in a separate task, so that reading and writing do not wait for it. Dropping it stops the
 /// task.
@@ -33,12 +34,13 @@ const MAX_ZEROS_AHEAD: u64 = 1 << 30;
 
 impl HashStage {
     /// Starts a stage with room for `capacity` blocks: with as many as the pool has slots, adding a block waits only
-    /// for holes. Holes are counted in `progress` as they are hashed.
-    pub(crate) fn start(algorithm: Algorithm, capacity: usize, progress: FileProgress) -> Self {
+    /// for holes. Holes are counted in `progress` as they are hashed, and the time in `clock`.
+    pub(crate) fn start(algorithm: Algorithm, capacity: usize, progress: FileProgress, clock: Arc<LaneClock>) -> Self {
         let (pieces, mut waiting) = mpsc::channel::<Piece>(capacity.max(1));
         let hasher = tokio::spawn(async move {
             let mut hasher = Hasher::new(algorithm);
             while let Some(piece) = waiting.recv().await {
+                let _hashing = clock.hashing();
                 hasher = match piece {
                     Piece::Data(block) => update(hasher, move |hasher| hasher.update(&block)).await?,
                     Piece::Zeros(bytes, _hashed) => zeros(hasher, bytes, &progress).await?,
@@ -114,7 +116,7 @@ mod tests {
     #[tokio::test]
     async fn hashes_blocks_in_their_order() {
         for algorithm in Algorithm::ALL {
-            let stage = HashStage::start(algorithm, 2, progress(0));
+            let stage = HashStage::start(algorithm, 2, progress(0), Arc::default());
             for block in [&b"first "[..], b"second ", b"", b"third"] {
                 stage.add(Bytes::from_static(block)).await;
             }
@@ -126,7 +128,7 @@ mod tests {
     async fn holes_are_zeros() {
         for hole in [0, 1, (64 << 10) - 1, 64 << 10, (16 << 20) + 5] {
             let progress = progress(hole + 12);
-            let stage = HashStage::start(Algorithm::Sha256, 2, progress.clone());
+            let stage = HashStage::start(Algorithm::Sha256, 2, progress.clone(), Arc::default());
             stage.add(Bytes::from_static(b"before")).await;
             stage.add_zeros(hole).await;
             stage.add(Bytes::from_static(b"behind")).await;

@@ -2,6 +2,7 @@
 //! results.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
@@ -17,6 +18,8 @@ use super::task::FinishedTask;
 use super::{reader, writer};
 use crate::error::{Error, Result};
 use crate::journal::{Sizes, Work};
+use crate::options::Bandwidth;
+use crate::progress::{LaneClock, LimitMode, ReaderState, WriterState};
 use crate::tally::Tally;
 
 /// Files that wait for a lane.
@@ -33,15 +36,21 @@ pub(super) async fn run(
     tally: Tally,
 ) -> (Tally, Result<()>) {
     let before = tally.clone();
+    transfer.session.is_sending.store(true, Relaxed);
     let (large_in, large) = mpsc::channel(WAITING_FILES);
     let (small_in, small) = mpsc::channel(WAITING_FILES);
     let (large, small) = (Arc::new(Mutex::new(large)), Arc::new(Mutex::new(small)));
     let (results_in, results) = mpsc::channel(WAITING_RESULTS);
     let session = &transfer.session;
+    session.progress.set_limit_mode(match session.options.bandwidth {
+        Bandwidth::Auto { .. } => LimitMode::Adaptive,
+        _ => LimitMode::Fixed,
+    });
+    let clocks = Arc::new(session.progress.lane_clocks(session.lanes + 1));
     let mut lanes = JoinSet::new();
     for lane in 0..session.lanes {
         let tasks = tasks_of(LaneRole::of(lane, session.options.queue_capacity), &large, &small);
-        spawn_lane(&mut lanes, lane, transfer, tasks, results_in.clone());
+        spawn_lane(&mut lanes, (lane, clocks.of_lane(lane)), transfer, tasks, results_in.clone());
     }
     let others_ended = CancellationToken::new();
     let mut lane_of_holes = JoinSet::new();
@@ -49,10 +58,11 @@ pub(super) async fn run(
     if work == Work::Content && (session.lanes > 1 || hole_lane == HoleLane::All) {
         let others_ended = others_ended.clone();
         let tasks = Tasks::LongHoles(LongHoles { transfer: Arc::clone(transfer), takes: hole_lane, others_ended });
-        spawn_lane(&mut lane_of_holes, session.lanes, transfer, tasks, results_in.clone());
+        let lane = (session.lanes, clocks.of_lane(session.lanes));
+        spawn_lane(&mut lane_of_holes, lane, transfer, tasks, results_in.clone());
     }
     drop((large, small, results_in));
-    let committer = tokio::spawn(Committer::new(transfer, attempt, tally).run(results));
+    let committer = tokio::spawn(Committer::new(transfer, attempt, tally, Arc::clone(&clocks)).run(results));
     let (large, small) = tokio::join!(
         dispatch(transfer, work, attempt, Sizes::Large, large_in),
         dispatch(transfer, work, attempt, Sizes::Small, small_in)
@@ -61,6 +71,11 @@ pub(super) async fn run(
     let lanes_ended = join(lanes).await;
     others_ended.cancel();
     let lanes_ended = join(lane_of_holes).await.and(lanes_ended);
+    session.is_sending.store(false, Relaxed);
+    if session.finish.is_cancelled() {
+        // The files that were in flight are done.
+        session.stop.cancel();
+    }
     let Ok((tally, committed)) = committer.await else {
         return (before, Err(Error::Internal("the committer panicked".to_owned())));
     };
@@ -80,7 +95,7 @@ fn tasks_of(role: LaneRole, large: &Queue, small: &Queue) -> Tasks {
 /// Starts a lane's reader and writer.
 fn spawn_lane(
     tasks_of_lanes: &mut JoinSet<Result<()>>,
-    lane: usize,
+    (lane, clock): (usize, Arc<LaneClock>),
     transfer: &Arc<Transfer>,
     tasks: Tasks,
     results: mpsc::Sender<FinishedTask>,
@@ -88,11 +103,17 @@ fn spawn_lane(
     // The pool bounds the blocks; this bounds how many of them one lane can queue.
     let (queue_in, queue) = mpsc::channel(transfer.session.options.queue_capacity);
     let (of_reader, of_writer) = (Arc::clone(transfer), Arc::clone(transfer));
+    let reader_clock = Arc::clone(&clock);
     tasks_of_lanes.spawn(async move {
-        reader::run(of_reader, tasks, queue_in).await;
+        reader::run(of_reader, tasks, queue_in, &reader_clock).await;
+        reader_clock.set_reader(ReaderState::Idle);
         Ok(())
     });
-    tasks_of_lanes.spawn(writer::run(lane, of_writer, queue, results));
+    tasks_of_lanes.spawn(async move {
+        let ended = writer::run(lane, of_writer, queue, results, &clock).await;
+        clock.set_writer(WriterState::Idle);
+        ended
+    });
 }
 
 /// Waits for readers and writers.

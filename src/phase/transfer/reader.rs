@@ -21,20 +21,22 @@ use super::task::{Job, Task, TransferResult};
 use crate::checksum::{FileHash, Hasher};
 use crate::event::Side;
 use crate::pace::OpenFile;
+use crate::progress::{LaneClock, ReaderState};
 use crate::session::Session;
 
 /// Reads files until there are none left or the run is stopped.
-pub(super) async fn run(transfer: Arc<Transfer>, tasks: Tasks, queue: mpsc::Sender<Message>) {
+pub(super) async fn run(transfer: Arc<Transfer>, tasks: Tasks, queue: mpsc::Sender<Message>, clock: &Arc<LaneClock>) {
     let ahead = Arc::new(Semaphore::new(BLOCKS_AHEAD));
-    while let Some(task) = next(&transfer, &tasks).await {
+    let session = &transfer.session;
+    while let Some(task) = clock.reader_waits(ReaderState::Idle, next(&transfer, &tasks)).await {
         let task = Arc::new(task);
-        if queue.send(Message::Begin(Arc::clone(&task))).await.is_err() {
+        clock.set_reader(ReaderState::of_file(task.is_small()));
+        let reader = Reading { transfer: &transfer, session, task: &task, queue: &queue, ahead: &ahead, clock };
+        if reader.send(Message::Begin(Arc::clone(&task))).await.is_err() {
             return;
         }
-        let reader =
-            Reading { transfer: &transfer, session: &transfer.session, task: &task, queue: &queue, ahead: &ahead };
         if let Err(result) = reader.read().await
-            && queue.send(Message::Abandon(result)).await.is_err()
+            && reader.send(Message::Abandon(result)).await.is_err()
         {
             return;
         }
@@ -46,6 +48,7 @@ async fn next(transfer: &Transfer, tasks: &Tasks) -> Option<Task> {
     tokio::select! {
         biased;
         () = transfer.stop.cancelled() => None,
+        () = transfer.session.finish.cancelled() => None,
         task = tasks.take() => task,
     }
 }
@@ -58,6 +61,7 @@ pub(super) struct Reading<'a> {
     queue: &'a mpsc::Sender<Message>,
     /// The permits for blocks of this lane.
     ahead: &'a Arc<Semaphore>,
+    clock: &'a Arc<LaneClock>,
 }
 
 type Step<T> = Result<T, TransferResult>;
@@ -77,7 +81,7 @@ impl Reading<'_> {
     }
 
     async fn read_job(&self) -> Step<()> {
-        self.unless_stopped(self.session.paces.pass_file()).await?;
+        self.paced(self.session.paces.pass_file()).await?;
         match &self.task.job {
             Job::Content => {}
             Job::Name(of) => return self.check_name(of).await,
@@ -175,7 +179,10 @@ impl Reading<'_> {
             return self.read_large().await;
         }
         self.send_object(object).await?;
-        let hash = self.session.options.checksum.map(|algorithm| Hasher::hash(algorithm, &slot.buffer));
+        let hash = self.session.options.checksum.map(|algorithm| {
+            let _hashing = self.clock.reader_in(ReaderState::Hash);
+            Hasher::hash(algorithm, &slot.buffer)
+        });
         self.send_block(slot.into_bytes(), 0, true, hash).await
     }
 
@@ -192,7 +199,8 @@ impl Reading<'_> {
         self.check_holes(&holes)?;
         let (slots, progress) = (self.session.options.queue_capacity, &self.task.progress);
         let checksum = self.session.options.checksum;
-        let stage = checksum.map(|algorithm| HashStage::start(algorithm, slots, progress.clone()));
+        let stage =
+            checksum.map(|algorithm| HashStage::start(algorithm, slots, progress.clone(), Arc::clone(self.clock)));
         let mut block_size = BlockSize::default();
         let mut asked_until = 0;
         // Without holes the whole file is one range of data.
@@ -217,7 +225,7 @@ impl Reading<'_> {
             block_size.note(slot.buffer.len() as u64, started.elapsed());
             let data = slot.into_bytes();
             if let Some(stage) = &stage {
-                self.unless_stopped(stage.add(data.clone())).await?;
+                self.blocked(stage.add(data.clone())).await?;
             }
             let end = offset + data.len() as u64;
             if end == size && self.has_content_at(&mut *file, end).await? {
@@ -239,7 +247,7 @@ impl Reading<'_> {
     async fn pass_hole(&self, bytes: u64, stage: Option<&HashStage>) -> Step<()> {
         match stage {
             _ if bytes == 0 => Ok(()),
-            Some(stage) => self.unless_stopped(stage.add_zeros(bytes)).await,
+            Some(stage) => self.blocked(stage.add_zeros(bytes)).await,
             None => {
                 self.task.progress.add_hole(bytes);
                 Ok(())
@@ -303,7 +311,7 @@ impl Reading<'_> {
     /// The checksum of all that was read, once the hash stage has caught up.
     async fn hash(&self, stage: Option<HashStage>) -> Step<Option<FileHash>> {
         let Some(stage) = stage else { return Ok(None) };
-        let hash = self.unless_stopped(stage.finish()).await?;
+        let hash = self.blocked(stage.finish()).await?;
         hash.map(Some).ok_or_else(|| {
             let error = towpath_backend::Error::new(ErrorKind::Other, "hash", &self.task.path, "the hash stage ended");
             TransferResult::source_failed(error)
@@ -323,20 +331,20 @@ impl Reading<'_> {
             is_last_block,
             file_hash,
         };
-        self.unless_stopped(self.queue.send(Message::Block(block))).await?.map_err(|_| TransferResult::Stopped)
+        self.blocked(self.queue.send(Message::Block(block))).await?.map_err(|_| TransferResult::Stopped)
     }
 
     /// A slot for a block of this many bytes. A lane whose sink is slower than its source must not take the slots of
     /// other lanes, nor read far ahead: at the end of a run, the blocks read ahead are written while nothing is read.
     async fn slot(&self, bytes: usize) -> Step<Slot> {
-        let permit = self.unless_stopped(Arc::clone(self.ahead).acquire_owned()).await?;
+        let permit = self.blocked(Arc::clone(self.ahead).acquire_owned()).await?;
         // The semaphore is never closed.
         let permit = permit.map_err(|_| TransferResult::Stopped)?;
-        Ok(self.unless_stopped(self.transfer.pool.slot(bytes)).await?.of_lane(permit))
+        Ok(self.blocked(self.transfer.pool.slot(bytes)).await?.of_lane(permit))
     }
 
     async fn pace(&self, bytes: usize) -> Step<()> {
-        self.unless_stopped(self.session.paces.read.pass(bytes)).await
+        self.paced(self.session.paces.read.pass(bytes)).await
     }
 
     /// Waits for `future`, until the run is stopped or the writer fails.
@@ -350,12 +358,26 @@ impl Reading<'_> {
         }
     }
 
+    /// Waits for the limit.
+    async fn paced(&self, pass: impl Future<Output = ()>) -> Step<()> {
+        self.clock.reader_waits(ReaderState::Limit, self.unless_stopped(pass)).await
+    }
+
+    /// Waits for the writer or the hash stage.
+    async fn blocked<T>(&self, future: impl Future<Output = T>) -> Step<T> {
+        self.clock.reader_waits(ReaderState::Blocked, self.unless_stopped(future)).await
+    }
+
     async fn stat(&self, path: &RelPath) -> Step<Metadata> {
         self.session.source.metadata(path).await.map_err(|e| self.failed(e))
     }
 
     async fn send_message(&self, message: Message) -> Step<()> {
-        self.queue.send(message).await.map_err(|_| TransferResult::Stopped)
+        self.send(message).await.map_err(|_| TransferResult::Stopped)
+    }
+
+    async fn send(&self, message: Message) -> Result<(), mpsc::error::SendError<Message>> {
+        self.clock.reader_waits(ReaderState::Blocked, self.queue.send(message)).await
     }
 
     fn failed(&self, error: towpath_backend::Error) -> TransferResult {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use towpath_backend::{Error, ErrorKind, Kind, Metadata, RelPath};
 
+use super::block_size::SMALL_BYTES;
 use crate::checksum::FileHash;
 use crate::compare::is_unchanged;
 use crate::conflict::Conflict;
@@ -84,6 +85,11 @@ impl Task {
             progress,
             given_up,
         }
+    }
+
+    /// Whether its requests take longer than its content.
+    pub(crate) fn is_small(&self) -> bool {
+        self.metadata.size_bytes <= SMALL_BYTES as u64 || !matches!(self.job, Job::Content)
     }
 
     /// Ends the transfer if the file changed since the backlog was created.

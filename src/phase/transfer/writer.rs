@@ -21,7 +21,9 @@ use crate::error::{Error, Result};
 use crate::event::Side;
 use crate::journal::{Begin, Replaced};
 use crate::pace::OpenFile;
+use crate::progress::{LaneClock, WriterState};
 use crate::removal;
+use crate::session::Session;
 
 /// Writes blocks until the reader ends.
 ///
@@ -32,8 +34,9 @@ pub(super) async fn run(
     transfer: Arc<Transfer>,
     queue: mpsc::Receiver<Message>,
     results: mpsc::Sender<FinishedTask>,
+    clock: &Arc<LaneClock>,
 ) -> Result<()> {
-    write_files(lane, &transfer, queue, results).await.inspect_err(|_| transfer.stop.cancel())
+    write_files(lane, &transfer, queue, results, clock).await.inspect_err(|_| transfer.stop.cancel())
 }
 
 async fn write_files(
@@ -41,17 +44,19 @@ async fn write_files(
     transfer: &Arc<Transfer>,
     mut queue: mpsc::Receiver<Message>,
     results: mpsc::Sender<FinishedTask>,
+    clock: &Arc<LaneClock>,
 ) -> Result<()> {
-    while let Some(message) = queue.recv().await {
+    while let Some(message) = clock.writer_waits(WriterState::Idle, queue.recv()).await {
         let Message::Begin(task) = message else {
             return Err(Error::Internal("a lane's queue has a message of a file that was not begun".to_owned()));
         };
+        clock.set_writer(WriterState::of_file(task.is_small()));
         let shown = transfer.session.progress.show_file(lane, task.progress.clone());
-        let finished = Writing::new(transfer, task).write_file(&mut queue).await?;
+        let finished = Writing::new(transfer, task, clock).write_file(&mut queue).await?;
         drop(shown);
         // Without a result the reader has ended; without a committer the run has failed.
         let Some(finished) = finished else { return Ok(()) };
-        if results.send(finished).await.is_err() {
+        if clock.writer_waits(WriterState::Committer, results.send(finished)).await.is_err() {
             return Ok(());
         }
     }
@@ -64,6 +69,7 @@ type Step<T> = std::result::Result<T, TransferResult>;
 struct Writing {
     transfer: Arc<Transfer>,
     task: Arc<Task>,
+    clock: Arc<LaneClock>,
     /// Where it is written: its own path, or that of its partial file.
     at: RelPath,
     file: Option<StepFile>,
@@ -82,12 +88,13 @@ struct StepFile {
 }
 
 impl Writing {
-    fn new(transfer: &Arc<Transfer>, task: Arc<Task>) -> Self {
+    fn new(transfer: &Arc<Transfer>, task: Arc<Task>, clock: &Arc<LaneClock>) -> Self {
         let at = transfer.session.destination_path(&task.path);
         let transfer = Arc::clone(transfer);
         Self {
             transfer,
             task,
+            clock: Arc::clone(clock),
             at,
             file: None,
             attributes: Attributes::default(),
@@ -99,7 +106,7 @@ impl Writing {
 
     /// Takes the file's messages; `None` if the reader ended before the last one.
     async fn write_file(mut self, queue: &mut mpsc::Receiver<Message>) -> Result<Option<FinishedTask>> {
-        while let Some(message) = queue.recv().await {
+        while let Some(message) = self.clock.writer_waits(WriterState::Idle, queue.recv()).await {
             if let Some(result) = self.take(message).await? {
                 return Ok(Some(self.finish(result).await));
             }
@@ -189,7 +196,7 @@ impl Writing {
             self.remove_virtual_dir().await?;
         }
         let written = if whole && block.data.len() <= self.transfer.session.paces.write.step_bytes().min(SMALL_BYTES) {
-            pace(&self.transfer, block.data.len()).await?;
+            pace(&self.clock, &self.transfer, block.data.len()).await?;
             let written = self.write_whole(block).await?;
             self.task.progress.add_written(end);
             written
@@ -210,7 +217,7 @@ impl Writing {
         let times_kept = match self.check(&written, end, &times).await {
             Ok(times_kept) => times_kept,
             Err(error) => {
-                in_place::begin(&self.transfer.session, &self.task, &self.at, Begin::Over).await?;
+                begin(&self.clock, &self.transfer.session, &self.task, &self.at, Begin::Over).await?;
                 return Err(sink_failed(error));
             }
         };
@@ -259,7 +266,7 @@ impl Writing {
         let mut from = 0;
         while from < block.data.len() {
             let to = block.data.len().min(from + limit.step_bytes());
-            pace(transfer, to - from).await?;
+            pace(&self.clock, transfer, to - from).await?;
             transfer.session.paces.bound_in_flight();
             file.write_at(block.offset + from as u64, block.data.slice(from..to)).await.map_err(sink_failed)?;
             task.progress.add_written((to - from) as u64);
@@ -325,12 +332,20 @@ impl Writing {
 }
 
 /// Waits for the limit of writing, until the run is stopped.
-async fn pace(transfer: &Transfer, bytes: usize) -> Step<()> {
-    tokio::select! {
-        biased;
-        () = transfer.stop.cancelled() => Err(TransferResult::Stopped),
-        () = transfer.session.paces.write.pass(bytes) => Ok(()),
-    }
+async fn pace(clock: &LaneClock, transfer: &Transfer, bytes: usize) -> Step<()> {
+    let passed = async {
+        tokio::select! {
+            biased;
+            () = transfer.stop.cancelled() => Err(TransferResult::Stopped),
+            () = transfer.session.paces.write.pass(bytes) => Ok(()),
+        }
+    };
+    clock.writer_waits(WriterState::Limit, passed).await
+}
+
+/// Records that the file at the sink is incomplete from now on; see [`in_place::begin`].
+async fn begin(clock: &LaneClock, session: &Session, task: &Task, at: &RelPath, begin: Begin) -> Step<bool> {
+    clock.writer_waits(WriterState::Database, in_place::begin(session, task, at, begin)).await
 }
 
 fn sink_failed(error: BackendError) -> TransferResult {

@@ -102,7 +102,7 @@ impl Bench {
         self.run_until_cancelled(source, sink, CancellationToken::new()).await
     }
 
-    fn migration(
+    pub fn migration(
         &self,
         source: impl Source + 'static,
         sink: impl Sink + 'static,

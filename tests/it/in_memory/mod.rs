@@ -3,9 +3,11 @@
 mod absence;
 mod backlog;
 mod bench;
+mod control;
 mod damaged;
 mod hard_links;
 mod kept;
+mod limited_by;
 mod lost_times;
 mod planned;
 mod run_lines;

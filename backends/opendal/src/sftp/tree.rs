@@ -73,7 +73,7 @@ impl Tree for SftpTree {
         const OPERATION: &str = "list";
         let checked = self.check(OPERATION, dir).await?;
         let (kind, cause) = match checked.kind() {
-            Some(Kind::Dir) => return listing::open(checked, dir, options.pacing.is_some()).await,
+            Some(Kind::Dir) => return listing::open(checked, dir, options.is_limited()).await,
             None if dir.is_root() && self.root_may_be_missing() => {
                 return Ok(Box::pin(tokio_stream::empty()));
             }

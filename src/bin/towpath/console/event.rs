@@ -3,8 +3,9 @@
 use std::error::Error as _;
 
 use super::format::{escape, size};
+use super::limit::limit_of;
 use super::text::{counts, files, noun, plural, totals};
-use towpath::{BacklogOrigin, Event, ScanReason};
+use towpath::{BacklogOrigin, Event, ScanReason, SteerAction};
 
 /// An event as text.
 #[derive(Debug, PartialEq, Eq)]
@@ -115,6 +116,7 @@ pub(super) fn shown(event: &Event, each_file: bool) -> Option<Shown> {
         | Event::LongHoles { .. }
         | Event::Skipped { accepted: true, .. }
         | Event::Planned { .. } => return None,
+        Event::Steered { action, by } => Shown::note(steered(*action, by)?),
         Event::WillRetry { .. } | Event::Warning(_) | Event::Protected { .. } => passing(event)?,
         Event::Failed { .. }
         | Event::Incomplete { .. }
@@ -160,6 +162,18 @@ fn scan_started(reason: ScanReason) -> &'static str {
         // The first run, and what a later version of the library may add.
         _ => "scanning both trees",
     }
+}
+
+fn steered(action: SteerAction, by: &str) -> Option<String> {
+    Some(match action {
+        SteerAction::Paused => format!("paused by {by}"),
+        SteerAction::Resumed => format!("resumed by {by}"),
+        SteerAction::Bandwidth(bandwidth) => format!("limit: {}, set by {by}", limit_of(bandwidth.into())),
+        SteerAction::Stop { after_current: true } => format!("stopping after the files in flight, requested by {by}"),
+        SteerAction::Stop { after_current: false } => format!("stopping, requested by {by}"),
+        // The library may have actions that this program does not know.
+        _ => return None,
+    })
 }
 
 /// Problems that have no line in the log.

@@ -1,5 +1,7 @@
 //! What a limit can be.
 
+use towpath::Bandwidth;
+
 /// A value of `--bwlimit`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rate {
@@ -14,4 +16,14 @@ pub(crate) enum Rate {
     },
     /// Nothing is sent.
     Pause,
+}
+
+impl From<Bandwidth> for Rate {
+    fn from(bandwidth: Bandwidth) -> Self {
+        match bandwidth {
+            Bandwidth::Limit(bytes_per_s) => Self::Fixed(bytes_per_s),
+            Bandwidth::Auto { max_bytes_per_s } => Self::Auto { max: max_bytes_per_s },
+            _ => Self::Off,
+        }
+    }
 }

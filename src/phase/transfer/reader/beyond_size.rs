@@ -39,7 +39,7 @@ impl Reading<'_> {
             block_size.note(slot.buffer.len() as u64, started.elapsed());
             let data = slot.into_bytes();
             if let Some(stage) = &stage {
-                self.unless_stopped(stage.add(data.clone())).await?;
+                self.blocked(stage.add(data.clone())).await?;
             }
             if (data.len() as u64) < length {
                 let now = file.metadata().await.map_err(|e| self.failed(e))?;

@@ -2,7 +2,7 @@
 
 use towpath_backend::{FileWriter, Kind, Metadata, RelPath, WriteOptions};
 
-use super::{Step, Writing, sink_failed};
+use super::{Step, Writing, begin, sink_failed};
 use crate::absence;
 use crate::conflict;
 use crate::journal::{Begin, Replaced};
@@ -17,7 +17,7 @@ impl Writing {
         // A file may have been created since the scan.
         let may_be_new = !matches!(task.replaces, Replaced::SameKind { .. });
         let is_new = may_be_new && absence::is_vacant(&*session.sink, at).await;
-        let begins = !is_new && in_place::begin(session, task, at, Begin::Over).await?;
+        let begins = !is_new && begin(&self.clock, session, &self.task, at, Begin::Over).await?;
         let file = match create_file(session, at, metadata, &self.options()).await {
             Err(result) => {
                 if begins {
@@ -30,7 +30,7 @@ impl Writing {
         };
         if is_new {
             // Only a file that was created here may be removed again.
-            in_place::begin(session, task, at, Begin::New).await?;
+            begin(&self.clock, session, &self.task, at, Begin::New).await?;
         }
         Ok(file)
     }
@@ -44,7 +44,7 @@ impl Writing {
         match session.sink.write_whole(at, block.data.clone(), metadata, &options).await {
             Err(error) => {
                 // Small files are written at once: only one that failed can be incomplete.
-                in_place::begin(session, &self.task, at, Begin::Over).await?;
+                begin(&self.clock, session, &self.task, at, Begin::Over).await?;
                 conflict::resolve(session, at, Kind::File, error).await?;
             }
             Ok(written) => return Ok(written),

@@ -1,0 +1,26 @@
+//! What the wait for the limit means.
+
+use super::cause::Cause;
+
+/// What the wait for the limit means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum LimitMode {
+    /// A limit that the user has set.
+    #[default]
+    Fixed,
+    /// A limit that follows other traffic.
+    Adaptive,
+    /// Nothing passes.
+    #[cfg_attr(not(test), expect(dead_code, reason = "runs cannot be paused yet"))]
+    Paused,
+}
+
+impl LimitMode {
+    pub(super) fn cause(self) -> Cause {
+        match self {
+            Self::Fixed => Cause::Limit,
+            Self::Adaptive => Cause::OtherTraffic,
+            Self::Paused => Cause::Paused,
+        }
+    }
+}

@@ -86,7 +86,8 @@ pub use options::{AfterBacklog, Bandwidth, HardLinks, Links, MaxDelete, Mirror, 
 pub use own_files::{canonical as canonical_path, of_database as database_files};
 pub use patience::Patience;
 pub use progress::{
-    AdaptiveLimit, Cause, CurrentFile, Estimate, Estimator, LimitedBy, Phase, Progress, Share, Snapshot,
+    AdaptiveLimit, Allowed, Cause, CurrentFile, Estimate, Estimator, LimitedBy, Outlook, Phase, Progress, RateHistory,
+    RateSample, Share, Snapshot,
 };
 pub use report::{Planned, Report, RunOutcome};
 pub use tokio_util::sync::CancellationToken;

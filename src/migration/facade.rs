@@ -13,6 +13,7 @@ use towpath_backend::{Identity, RelPath, Sink, Source, Tree};
 use super::control::{Control, Steered};
 use super::done::Done;
 use super::run::Run;
+use super::sampling::Sampling;
 use super::steering::Steering;
 use super::stopper::Stopper;
 use super::{run_lines, same_tree};
@@ -27,7 +28,7 @@ use crate::own_files;
 use crate::pace::{self, Paces};
 use crate::partial::PartialNames;
 use crate::per_side::PerSide;
-use crate::progress::{Phase, Progress};
+use crate::progress::{Phase, Progress, RateSample};
 use crate::report::{Report, RunOutcome};
 use crate::reporter::Reporter;
 use crate::session::Session;
@@ -113,6 +114,17 @@ impl Migration {
         blocking(move || journal::copy(&database, &copy, &roots)).await?
     }
 
+    /// The rate samples of the database at `database`, for a forecast without a run ([`crate::Estimator`]). It is only
+    /// read, even while a run of another process uses it. A database that does not exist, or of an earlier version, has
+    /// none.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn rate_samples(database: &Path) -> Result<Vec<RateSample>> {
+        let database = database.to_owned();
+        blocking(move || journal::read_samples(&database)).await?
+    }
+
     /// A handle on the counters, to be read while the migration runs.
     pub fn progress(&self) -> Progress {
         self.progress.clone()
@@ -191,10 +203,11 @@ impl Migration {
         }
         warn_of_lost_times(session).await;
         let adapting = adapt_limit(session);
+        let sampling = Sampling::begin(session).await?;
         let steering = Steering::begin(session, steered);
         let result = Run { session, number, done: &mut done }.run(start).await;
         drop(adapting);
-        let recorded = steering.end().await;
+        let recorded = steering.end().await.and(sampling.end().await);
         let outcome = match &result {
             Err(Error::Interrupted) => RunOutcome::Stopped,
             _ if session.is_stopped() => RunOutcome::Stopped,

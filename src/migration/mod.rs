@@ -7,6 +7,7 @@ mod facade;
 mod run;
 mod run_lines;
 mod same_tree;
+mod sampling;
 mod steering;
 mod stopper;
 

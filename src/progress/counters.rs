@@ -7,6 +7,7 @@ use std::time::Duration;
 use towpath_backend::RelPath;
 
 use super::file::{FileProgress, Transferred, locked};
+use super::history::RateHistory;
 use super::limited_by::{LaneClocks, Ledger, LimitMode};
 use super::snapshot::{AdaptiveLimit, Phase, Snapshot};
 use crate::event::{Counts, Side, Totals};
@@ -37,6 +38,7 @@ pub struct Progress(Arc<Counters>);
 
 #[derive(Debug, Default)]
 struct Counters {
+    history: RateHistory,
     phase: Mutex<Phase>,
     counts: PerSide<Mutex<Counts>>,
     pending: Mutex<Totals>,
@@ -78,6 +80,11 @@ impl Progress {
             limited_by: counters.lane_time.limited_by(),
             paused: counters.paused.load(Relaxed),
         }
+    }
+
+    /// How fast files were sent, in this run and in earlier ones.
+    pub fn history(&self) -> RateHistory {
+        self.0.history.clone()
     }
 
     pub(crate) fn set_phase(&self, phase: Phase) {

@@ -1,11 +1,28 @@
-//! Bandwidth and remaining time, from snapshots taken at intervals.
+//! Bandwidth and remaining time, from snapshots taken at intervals and from the rates of earlier days.
 
-use std::collections::VecDeque;
+mod costs;
+mod forecast;
+mod grid;
+mod observed;
+mod outlook;
+mod profile;
+mod recent;
+#[cfg(test)]
+mod simulation;
+mod spread;
+
 use std::time::{Duration, Instant};
 
-use towpath_backend::RelPath;
+use towpath_backend::{RelPath, Timestamp};
 
+use super::history::RateHistory;
 use super::snapshot::{Phase, Snapshot};
+use crate::options::Bandwidth;
+use costs::Work;
+use forecast::{Forecast, Times, YEAR_S};
+use recent::{Now, Recent};
+
+pub use outlook::{Allowed, Outlook};
 
 /// The speed of a transfer, and how long it will take.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,228 +36,169 @@ pub struct Estimate {
     pub long_holes_bytes_per_s: u64,
     /// Time until the largest file in flight is complete, with its path.
     pub current_file: Option<(RelPath, Duration)>,
-    /// Time until the backlog is empty.
+    /// Time until the backlog is empty, if everything stays as in the last minutes.
     pub backlog: Option<Duration>,
+    /// Time until the backlog is empty: with a chance of one half it takes no longer. [`Self::YEAR`] stands for more
+    /// than a year. `None`: unknown, or never, as during a pause without an end.
+    pub p50: Option<Duration>,
+    /// Time until the backlog is empty: with a chance of 90 % it takes no longer. [`Self::YEAR`] stands for more than a
+    /// year.
+    pub p90: Option<Duration>,
 }
 
 impl Estimate {
+    /// The latest end that is estimated.
+    pub const YEAR: Duration = Duration::from_secs(YEAR_S as u64);
+
     /// How fast files progress: bytes written and holes skipped.
     pub fn progress_bytes_per_s(&self) -> u64 {
         self.bandwidth_bytes_per_s.saturating_add(self.holes_bytes_per_s)
     }
 }
 
-/// Turns snapshots into estimates. The time for a backlog is the time for its bytes at the best recent rate, or the
-/// time for its number of files, whichever is longer. The cost per file is measured while files are sent without the
-/// link being busy; until then, [`Estimator::FILE_COST`] is assumed. Holes count with the mean recent rate, not with
-/// the best: how many follow is unknown. Files with long holes are sent one at a time beside the others, and are
-/// estimated separately.
-#[derive(Debug, Default)]
+/// Turns snapshots into estimates. How the end is forecast is described in ARCHITECTURE.md ("The forecast").
+#[derive(Default)]
 pub struct Estimator {
-    samples: VecDeque<Sample>,
+    recent: Recent,
+    history: RateHistory,
+    outlook: Option<Box<dyn Outlook>>,
+    learned: Option<Learned>,
+    /// Since when what is allowed has not changed.
+    steady_since: Option<Instant>,
+    /// The files without long holes that are left, and the moment in seconds since 1970.
+    last: Option<(Work, i64)>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Sample {
-    at: Instant,
-    written_bytes: u64,
-    hole_bytes: u128,
-    long_holes_bytes: u128,
-    pending_files: u64,
+/// A forecast, and from what it was learned.
+struct Learned {
+    forecast: Forecast,
+    history_version: u64,
+    at_s: i64,
 }
 
-/// Progress per second.
-#[derive(Clone, Copy, Debug, Default)]
-struct Rate {
-    written: f64,
-    holes: f64,
-    /// Bytes written and skipped of files with long holes.
-    long_holes: f64,
-    files: f64,
-}
+/// The limit in force, for ever.
+struct InForce(Allowed);
 
-impl Rate {
-    /// Bytes written and skipped of files without long holes.
-    fn position(&self) -> f64 {
-        (self.written + self.holes - self.long_holes).max(0.0)
+impl Outlook for InForce {
+    fn allowed(&self, _: Timestamp) -> Allowed {
+        self.0
     }
-}
-
-/// What is left to do.
-#[derive(Clone, Copy, Debug)]
-struct Left {
-    bytes: u128,
-    files: u64,
-    /// Bytes of files with long holes, which are not in `bytes` and `files`.
-    long_holes_bytes: u128,
 }
 
 impl Estimator {
     /// The assumed cost of a file besides its bytes, until the real one is known.
-    pub const FILE_COST: Duration = Duration::from_millis(2);
-    /// The bandwidth is the mean over this time.
-    const BANDWIDTH_WINDOW: Duration = Duration::from_secs(5);
-    /// The best rates are from this time.
-    const BACKLOG_WINDOW: Duration = Duration::from_secs(120);
-    /// Rates are measured over at least this time, if possible.
-    const STRETCH: Duration = Duration::from_secs(2);
-    /// The minimum time between two samples that are kept.
-    const SAMPLE_DISTANCE: Duration = Duration::from_millis(200);
-    /// Below this share of its best rate, the link does not limit the transfer.
-    const IDLE_SHARE: f64 = 0.5;
-    /// The assumed speed of hashing holes, until the real one is known.
-    const HASH_BYTES_PER_S: f64 = 1e9;
+    pub const FILE_COST: Duration = recent::FILE_COST;
+    /// After so long the outlook is asked again.
+    const LEARN_S: i64 = 60;
+    /// So much of the last minutes says how fast it is now.
+    const LIVE_TIME: Duration = Duration::from_secs(20);
+
+    /// An estimator that knows earlier rates, usually those of [`crate::Progress::history`].
+    pub fn new(history: RateHistory) -> Self {
+        Self { history, ..Self::default() }
+    }
+
+    /// Forecasts with the limits of an outlook; otherwise with the limit in force.
+    #[must_use]
+    pub fn with_outlook(self, outlook: impl Outlook + 'static) -> Self {
+        Self { outlook: Some(Box::new(outlook)), ..self }
+    }
 
     /// Adds `snapshot`, taken at `now`, and estimates.
     pub fn estimate(&mut self, now: Instant, snapshot: &Snapshot) -> Estimate {
+        let at_ns = jiff::Timestamp::now().as_nanosecond();
+        self.estimate_at(now, Timestamp::from_total_ns(at_ns).unwrap_or(Timestamp::from_ns(0)), snapshot)
+    }
+
+    /// Adds `snapshot`, taken at `now`, which is the moment `at`, and estimates.
+    pub fn estimate_at(&mut self, now: Instant, at: Timestamp, snapshot: &Snapshot) -> Estimate {
         if snapshot.phase != Phase::Transferring {
-            self.samples.clear();
+            (self.last, self.steady_since) = (None, None);
+            self.recent.clear();
             return Estimate::default();
         }
-        let sample = Sample {
-            at: now,
-            written_bytes: snapshot.written_bytes,
-            hole_bytes: snapshot.hole_bytes,
-            long_holes_bytes: snapshot.long_holes_bytes,
-            pending_files: snapshot.pending.files,
+        let recent = self.recent.add(now, snapshot);
+        let times = self.times(now, at.seconds(), snapshot, &recent);
+        let whole = |time_s: f64| {
+            let others = Duration::try_from_secs_f64(time_s).unwrap_or(Estimate::YEAR);
+            recent.with_long_holes(others).map(|time| time.min(Estimate::YEAR))
         };
-        let recent = self.rate_since(&sample, Self::BANDWIDTH_WINDOW);
-        self.keep(sample);
-        let backlog = self.backlog(snapshot, recent);
-        let mut file = current_file(snapshot, recent);
-        if let (Some((_, file)), Some(backlog)) = (&mut file, backlog) {
-            // It is part of what is left.
-            *file = (*file).min(backlog);
-        }
         Estimate {
-            bandwidth_bytes_per_s: recent.written as u64,
-            holes_bytes_per_s: recent.holes as u64,
-            long_holes_bytes_per_s: recent.long_holes as u64,
-            current_file: file,
-            backlog,
+            p50: times.and_then(|times| whole(times.p50_s)),
+            p90: times.and_then(|times| whole(times.p90_s)),
+            backlog: recent.others.and_then(|others| recent.with_long_holes(others)),
+            bandwidth_bytes_per_s: recent.bandwidth_bytes_per_s,
+            holes_bytes_per_s: recent.holes_bytes_per_s,
+            long_holes_bytes_per_s: recent.long_holes_bytes_per_s,
+            current_file: recent.current_file,
         }
     }
 
-    fn backlog(&self, snapshot: &Snapshot, recent: Rate) -> Option<Duration> {
-        let left = left(snapshot);
-        let others = self.others(left, recent)?;
-        if left.long_holes_bytes == 0 {
-            return Some(others);
+    /// The lowest constant limit with which the files of the last snapshot are sent by `deadline`, with a chance of one
+    /// half. `None`: no limit is high enough, or nothing is known yet.
+    pub fn limit_to_end_by(&self, deadline: Timestamp) -> Option<u64> {
+        let ((work, at_s), learned) = (self.last?, self.learned.as_ref()?);
+        learned.forecast.limit_for(work, at_s, deadline.seconds().saturating_sub(at_s).max(0) as f64)
+    }
+
+    fn times(&mut self, now: Instant, at_s: i64, snapshot: &Snapshot, recent: &Now) -> Option<Times> {
+        self.learn(now, at_s, snapshot);
+        self.last = Some((recent.left, at_s));
+        let steady_since = *self.steady_since.get_or_insert(now);
+        let forecast = &mut self.learned.as_mut()?.forecast;
+        let is_steady = now.saturating_duration_since(steady_since) >= Self::LIVE_TIME;
+        if !snapshot.paused && forecast.is_known() {
+            let sent = self.recent.sent_since(steady_since).filter(|_| is_steady);
+            let live = sent.and_then(|(sent, time)| Some(forecast.time_now_s(sent, at_s)? / time.as_secs_f64()));
+            forecast.set_live(live);
+        } else if !snapshot.paused && (is_steady || forecast.live().is_none()) {
+            // Nothing but the last minutes is known.
+            let others_s = recent.others?.as_secs_f64();
+            let expected_s = forecast.time_now_s(recent.left, at_s);
+            forecast.set_live(expected_s.map(|expected_s| expected_s / others_s.max(f64::MIN_POSITIVE)));
         }
-        let known_rate = Some(recent.long_holes).filter(|rate| *rate > 0.0);
-        let long_holes = time_for(left.long_holes_bytes, known_rate.unwrap_or(Self::HASH_BYTES_PER_S))?;
-        let is_beside_others = snapshot.current.iter().any(|file| file.has_long_holes);
-        Some(if is_beside_others { others.max(long_holes) } else { others.saturating_add(long_holes) })
+        forecast.times(recent.left, at_s)
     }
 
-    /// The time for the files without long holes.
-    fn others(&self, left: Left, recent: Rate) -> Option<Duration> {
-        let best = self.best_rate();
-        let mean = self.rate_of_all();
-        let link = time_for(left.bytes, best.written.max(mean.position()))?;
-        let assumed = Self::FILE_COST.saturating_mul(u32::try_from(left.files).unwrap_or(u32::MAX));
-        let is_busy = recent.written > best.written * Self::IDLE_SHARE;
-        let files = match (time_for(left.files, recent.files), time_for(left.files, best.files)) {
-            (Some(time), _) if !is_busy => time,
-            (_, Some(time)) => time.min(assumed),
-            // Nothing was sent yet.
-            (_, None) if left.bytes == 0 && left.files > 0 => return None,
-            _ => assumed,
-        };
-        Some(link.max(files))
-    }
-
-    /// The rate since the oldest sample within `window`.
-    fn rate_since(&self, now: &Sample, window: Duration) -> Rate {
-        let within = |sample: &&Sample| now.at.saturating_duration_since(sample.at) <= window;
-        let oldest = self.samples.iter().find(within).or(self.samples.back());
-        oldest.map_or(Rate::default(), |oldest| rate(oldest, now))
-    }
-
-    /// The best rates in the recorded samples.
-    fn best_rate(&self) -> Rate {
-        let stretch = |to: &Sample| {
-            let long_ago = |from: &Sample| to.at.saturating_duration_since(from.at) >= Self::STRETCH;
-            let begin = self.samples.partition_point(long_ago).checked_sub(1)?;
-            Some(rate(&self.samples[begin], to))
-        };
-        let best = |a: Rate, b: Rate| Rate {
-            written: a.written.max(b.written),
-            holes: a.holes.max(b.holes),
-            long_holes: a.long_holes.max(b.long_holes),
-            files: a.files.max(b.files),
-        };
-        self.samples.iter().filter_map(stretch).reduce(best).unwrap_or_else(|| self.rate_of_all())
-    }
-
-    /// The mean rate over all recorded samples.
-    fn rate_of_all(&self) -> Rate {
-        let ends = self.samples.front().zip(self.samples.back());
-        ends.map_or(Rate::default(), |(first, last)| rate(first, last))
-    }
-
-    fn keep(&mut self, sample: Sample) {
-        if self.samples.back().is_some_and(|last| sample.at.saturating_duration_since(last.at) < Self::SAMPLE_DISTANCE)
-        {
-            return;
+    /// Learns from the history when it has grown, and asks the outlook again when it has changed or time has passed.
+    fn learn(&mut self, now: Instant, at_s: i64, snapshot: &Snapshot) {
+        let in_force = InForce(in_force(snapshot));
+        let outlook: &dyn Outlook = self.outlook.as_deref().unwrap_or(&in_force);
+        let allowed = outlook.allowed(Timestamp::from_parts(at_s, 0));
+        let history_version = self.history.version();
+        let mut live = None;
+        if let Some(learned) = &self.learned {
+            if learned.forecast.allowed(at_s) != Some(allowed) {
+                self.steady_since = Some(now);
+            } else if learned.history_version == history_version
+                && (0..Self::LEARN_S).contains(&at_s.saturating_sub(learned.at_s))
+            {
+                return;
+            }
+            live = learned.forecast.live();
         }
-        self.samples.push_back(sample);
-        let too_old = |first: &Sample| sample.at.saturating_duration_since(first.at) > Self::BACKLOG_WINDOW;
-        while self.samples.front().is_some_and(too_old) {
-            self.samples.pop_front();
-        }
+        let mut forecast = Forecast::new(&self.history.samples(), at_s, outlook);
+        forecast.set_live(live);
+        self.learned = Some(Learned { forecast, history_version, at_s });
     }
 }
 
-/// The rates between two samples.
-fn rate(from: &Sample, to: &Sample) -> Rate {
-    let seconds = to.at.saturating_duration_since(from.at).as_secs_f64();
-    if seconds <= 0.0 {
-        return Rate::default();
-    }
-    Rate {
-        written: to.written_bytes.saturating_sub(from.written_bytes) as f64 / seconds,
-        holes: to.hole_bytes.saturating_sub(from.hole_bytes) as f64 / seconds,
-        long_holes: to.long_holes_bytes.saturating_sub(from.long_holes_bytes) as f64 / seconds,
-        files: from.pending_files.saturating_sub(to.pending_files) as f64 / seconds,
+/// What the limit in force allows.
+fn in_force(snapshot: &Snapshot) -> Allowed {
+    match snapshot.bandwidth {
+        _ if snapshot.paused => Allowed::Nothing,
+        Bandwidth::Limit(bytes_per_s) => Allowed::Limit(bytes_per_s),
+        _ => Allowed::Unlimited,
     }
 }
 
-fn left(snapshot: &Snapshot) -> Left {
-    let in_flight = |has_long_holes| -> u128 {
-        let files = snapshot.current.iter().filter(|file| file.has_long_holes == has_long_holes);
-        files.map(|file| u128::from(file.position_bytes())).sum()
-    };
-    let others = snapshot.pending.bytes.saturating_sub(snapshot.long_holes.bytes);
-    Left {
-        bytes: others.saturating_sub(in_flight(false)),
-        files: snapshot.pending.files.saturating_sub(snapshot.long_holes.files),
-        long_holes_bytes: snapshot.long_holes.bytes.saturating_sub(in_flight(true)),
+impl std::fmt::Debug for Estimator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Estimator")
+            .field("recent", &self.recent)
+            .field("history", &self.history)
+            .finish_non_exhaustive()
     }
-}
-
-/// The file in flight with most bytes left, assuming that all files progress equally fast. A file with long holes
-/// shares its rate with no other.
-fn current_file(snapshot: &Snapshot, recent: Rate) -> Option<(RelPath, Duration)> {
-    let largest = snapshot.current.iter().max_by_key(|file| file.left_bytes())?;
-    let rate = if largest.has_long_holes {
-        recent.long_holes
-    } else {
-        recent.position() / snapshot.current.iter().filter(|file| !file.has_long_holes).count() as f64
-    };
-    Some((largest.path.clone(), time_for(largest.left_bytes(), rate)?))
-}
-
-/// `None` if it would never end.
-fn time_for(units: impl Into<u128>, units_per_s: f64) -> Option<Duration> {
-    let units = units.into();
-    if units == 0 {
-        return Some(Duration::ZERO);
-    }
-    if units_per_s <= 0.0 {
-        return None;
-    }
-    Duration::try_from_secs_f64(units as f64 / units_per_s).ok()
 }
 
 #[cfg(test)]

@@ -3,12 +3,18 @@
 mod counters;
 mod estimate;
 mod file;
+mod history;
 mod limited_by;
+mod sample;
 mod snapshot;
+mod thin;
 
 pub use counters::Progress;
-pub use estimate::{Estimate, Estimator};
+pub use estimate::{Allowed, Estimate, Estimator, Outlook};
 pub(crate) use file::FileProgress;
+pub use history::RateHistory;
 pub use limited_by::{Cause, LimitedBy, Share};
 pub(crate) use limited_by::{CommitterState, LaneClock, LaneClocks, LimitMode, ReaderState, WriterState};
+pub use sample::RateSample;
 pub use snapshot::{AdaptiveLimit, CurrentFile, Phase, Snapshot};
+pub(crate) use thin::thin;

@@ -47,6 +47,16 @@ CREATE TABLE IF NOT EXISTS run_error(
     PRIMARY KEY (run, side, kind)
 ) STRICT, WITHOUT ROWID;
 
+-- How fast files were sent: a row for each minute of the last day, and for each hour of 14 weeks.
+CREATE TABLE IF NOT EXISTS sample(
+    start INTEGER PRIMARY KEY,
+    duration_ms INTEGER NOT NULL,           -- pauses included
+    paused_ms INTEGER NOT NULL,
+    files INTEGER NOT NULL,                 -- that left the backlog
+    bytes INTEGER NOT NULL,                 -- written, and holes skipped, without files with long holes
+    limit_bytes_per_s INTEGER               -- in force; NULL: none, or an adaptive one
+) STRICT;
+
 -- One row for each scan; finished is NULL for an incomplete scan, which has no backlog.
 CREATE TABLE IF NOT EXISTS scan(
     id INTEGER PRIMARY KEY,

@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use std::collections::VecDeque;
+
 use super::*;
 use crate::event::Totals;
 use crate::progress::CurrentFile;
@@ -266,5 +268,7 @@ fn memory_does_not_grow_with_time() {
     for tick in 0..5_000 {
         estimator.estimate(start + Duration::from_millis(100 * tick), &snapshot(tick, Totals::default()));
     }
-    assert!(estimator.samples.len() <= 601);
+    assert!(estimator.recent.samples.len() <= 601);
 }
+
+mod end;

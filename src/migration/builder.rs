@@ -14,6 +14,7 @@ use crate::error::{Result, UsageError};
 use crate::event_stream::{Emitter, EventStream};
 use crate::options::{Options, WriteMode};
 use crate::pace::{Paces, Steps};
+use crate::per_side::PerSide;
 use crate::progress::Progress;
 
 /// Collects what a migration needs.
@@ -120,9 +121,9 @@ impl Builder {
         }
         let mut options = self.options;
         options.reserved_paths.extend(sink.reserved_paths());
-        let over_network = source.hints().over_network || sink.hints().over_network;
-        let reading = if source.hints().request_per_read { Steps::Requests } else { Steps::Pages };
-        let paces = Paces::new(&options, over_network, reading);
+        let hints = PerSide { source: source.hints(), sink: sink.hints() };
+        let over_network = hints.source.over_network || hints.sink.over_network;
+        let paces = Paces::new(&options, over_network, Steps::between(hints));
         let (emitter, events) = Emitter::with_stream(self.cancellation.clone());
         let (unrecorded, steered) = mpsc::channel(control::UNRECORDED);
         let (progress, finish) = (Progress::default(), CancellationToken::new());

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use leaky_bucket::RateLimiter;
 use tokio::time::{Instant, sleep_until};
+use towpath_backend::Hints;
 
 use super::clock::Clock;
 use super::cost::Link;
 use super::rate::Rate;
 use crate::event::Side;
+use crate::per_side::PerSide;
 
 /// How often the bucket is refilled. Its timer loses up to 1 ms at each refill (it counts in whole milliseconds), so
 /// that it lets through up to 1 % less than the given rate.
@@ -36,8 +38,9 @@ const ADAPTIVE_STEPS_PER_S: u64 = 1536;
 const LEAST_ADAPTIVE_STEP_BYTES: usize = 8 << 10;
 const MOST_ADAPTIVE_STEP_BYTES: usize = 256 << 10;
 
-/// Steps in a second where each is a request to a server that may be far away, and where the rate is adaptive.
-const REQUESTS_PER_S: u64 = 32;
+/// Steps in a second where each is a request to a server that may be far away, and where the rate is adaptive. The first
+/// is a multiple of the refills: what is left in the bucket, less than a step, is lost when it is refilled.
+const REQUESTS_PER_S: u64 = 40;
 const ADAPTIVE_REQUESTS_PER_S: u64 = 64;
 /// The bounds of such steps: what a request adds is little, and a file is not one request.
 const LEAST_REQUEST_BYTES: u64 = 16 << 10;
@@ -52,10 +55,23 @@ pub(super) const IN_FLIGHT: Duration = Duration::from_nanos(62_500_000);
 /// How a file is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Steps {
-    /// In pages, which are cheap to ask for.
+    /// In pages, which are cheap to ask for: each reaches the link at once.
     Pages,
     /// Each step is a request to a server that may be far away.
     Requests,
+}
+
+impl Steps {
+    /// How these two are read and written. Small steps are for links: a local disk takes the steps of the other side. Each
+    /// step wakes a task, and a busy machine wakes it late.
+    pub(crate) fn between(hints: PerSide<Hints>) -> PerSide<Self> {
+        let of = |one: Hints, other: Hints| match (one, other) {
+            (Hints { request_per_read: true, .. }, _) => Self::Requests,
+            (Hints { over_network: false, .. }, Hints { request_per_read: true, .. }) => Self::Requests,
+            _ => Self::Pages,
+        };
+        PerSide { source: of(hints.source, hints.sink), sink: of(hints.sink, hints.source) }
+    }
 }
 
 /// Bytes that pass.

@@ -12,6 +12,7 @@ use super::limit::Steps;
 use super::rate::Rate;
 use crate::event::Side;
 use crate::options::{Bandwidth, Options};
+use crate::per_side::PerSide;
 
 /// The limits of both directions.
 #[derive(Debug)]
@@ -32,15 +33,15 @@ pub(crate) struct Paces {
 }
 
 impl Paces {
-    /// The limits of the options. `over_network`: at least one of the trees is behind a network. `reading`: how the source
-    /// is read.
-    pub(crate) fn new(options: &Options, over_network: bool, reading: Steps) -> Arc<Self> {
+    /// The limits of the options. `over_network`: at least one of the trees is behind a network. `steps`: how the source
+    /// is read, and how the sink is written.
+    pub(crate) fn new(options: &Options, over_network: bool, steps: PerSide<Steps>) -> Arc<Self> {
         let link = if over_network { Link::Network } else { Link::None };
         let gate = Arc::new(Gate::default());
         let pace = |side, steps| Pace::new(side, link, steps, &gate);
         let paces = Self {
-            read: pace(Side::Source, reading),
-            write: pace(Side::Sink, Steps::Pages),
+            read: pace(Side::Source, steps.source),
+            write: pace(Side::Sink, steps.sink),
             bandwidth: Mutex::new(options.bandwidth),
             rate: watch::Sender::new(None),
             pacing: Pacing::unlimited(),

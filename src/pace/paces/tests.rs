@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use tokio::time::{Instant, timeout};
+use towpath_backend::Hints;
 
 use super::*;
 use crate::pace::limit::{IN_FLIGHT, MAX_STEP_BYTES, PAGE_BYTES, step_bytes};
@@ -14,6 +15,10 @@ fn pace(side: Side, limit: Option<u64>, steps: Steps) -> Pace {
     let pace = Pace::new(side, Link::None, steps, &Arc::default());
     pace.set_first(limit, None);
     pace
+}
+
+fn both(steps: Steps) -> PerSide<Steps> {
+    PerSide { source: steps, sink: steps }
 }
 
 /// When each step passed, and its size, for `lanes` lanes that alternate.
@@ -138,7 +143,7 @@ async fn after_a_stall_the_data_in_flight_counts_first() {
 #[tokio::test(start_paused = true)]
 async fn all_files_share_the_in_flight_window() {
     let options = Options::default().bandwidth(Bandwidth::Limit(16 << 20));
-    let paces = Paces::new(&options, false, Steps::Pages);
+    let paces = Paces::new(&options, false, both(Steps::Pages));
     let first = OpenFile::new(&paces, Side::Sink);
     assert_eq!(paces.write.in_flight_bytes(), Some(1 << 20));
     let second = OpenFile::new(&paces, Side::Sink);
@@ -149,14 +154,14 @@ async fn all_files_share_the_in_flight_window() {
     let many: Vec<_> = (0..100).map(|_| OpenFile::new(&paces, Side::Sink)).collect();
     assert_eq!(paces.write.in_flight_bytes(), Some(paces.write.step_bytes() as u64), "a step always may");
     drop(many);
-    assert_eq!(Paces::new(&Options::default(), true, Steps::Pages).write.in_flight_bytes(), None);
+    assert_eq!(Paces::new(&Options::default(), true, both(Steps::Pages)).write.in_flight_bytes(), None);
 }
 
 #[tokio::test(start_paused = true)]
 async fn requests_count_only_over_a_network() {
     let options = Options::default().bandwidth(Bandwidth::Limit(256 << 10));
     for (over_network, at_least) in [(true, 0.85), (false, 0.0)] {
-        let paces = Paces::new(&options, over_network, Steps::Pages);
+        let paces = Paces::new(&options, over_network, both(Steps::Pages));
         let start = Instant::now();
         for _ in 0..100 {
             paces.pass_file().await;
@@ -170,7 +175,7 @@ async fn requests_count_only_over_a_network() {
 async fn opening_the_trees_counts_first() {
     let options = Options::default().bandwidth(Bandwidth::Limit(256 << 10));
     for (over_network, at_least_ms) in [(true, 110), (false, 0)] {
-        let paces = Paces::new(&options, over_network, Steps::Pages);
+        let paces = Paces::new(&options, over_network, both(Steps::Pages));
         let start = Instant::now();
         paces.read.pass(4096).await;
         let waited_ms = start.elapsed().as_millis();
@@ -180,7 +185,7 @@ async fn opening_the_trees_counts_first() {
 
 #[tokio::test(start_paused = true)]
 async fn listing_waits_until_opening_the_trees_was_counted() {
-    let paces = Paces::new(&Options::default().bandwidth(Bandwidth::Limit(256 << 10)), true, Steps::Pages);
+    let paces = Paces::new(&Options::default().bandwidth(Bandwidth::Limit(256 << 10)), true, both(Steps::Pages));
     let start = Instant::now();
     let _permit = paces.permit_to_list().await;
     assert!(start.elapsed() >= Duration::from_millis(110), "{:?}", start.elapsed());
@@ -188,8 +193,9 @@ async fn listing_waits_until_opening_the_trees_was_counted() {
 
 #[tokio::test(start_paused = true)]
 async fn a_low_limit_lists_one_directory_at_a_time() {
-    let paces =
-        |bandwidth, over_network| Paces::new(&Options::default().bandwidth(bandwidth), over_network, Steps::Pages);
+    let paces = |bandwidth, over_network| {
+        Paces::new(&Options::default().bandwidth(bandwidth), over_network, both(Steps::Pages))
+    };
     let low = paces(Bandwidth::Limit(256 << 10), true);
     let first = low.permit_to_list().await;
     assert!(timeout(Duration::from_secs(60), low.permit_to_list()).await.is_err());
@@ -216,10 +222,9 @@ async fn without_a_limit_nothing_waits() {
 async fn requests_are_large_and_all_files_together_have_a_quarter_of_a_second_requested() {
     for limit in [64 << 10, 1 << 20, 2 << 20, 20 << 20, 200 << 20, 4 << 30] {
         let options = Options::default().bandwidth(Bandwidth::Limit(limit));
-        let paces = Paces::new(&options, true, Steps::Requests);
+        let paces = Paces::new(&options, true, both(Steps::Requests));
         let step = paces.read.step_bytes();
         assert!((16 << 10..=2 << 20).contains(&step), "{step} of {limit}");
-        assert!(paces.write.step_bytes() <= step.max(512 << 10), "only reading is in requests");
         let ahead = |files: usize| {
             let open: Vec<_> = (0..files).map(|_| OpenFile::new(&paces, Side::Source)).collect();
             let ahead = paces.read.ahead_bytes(step);
@@ -231,14 +236,45 @@ async fn requests_are_large_and_all_files_together_have_a_quarter_of_a_second_re
             assert!(ahead(files) * files as u64 <= limit / 4, "{files} files at {limit}");
         }
         assert!(limit < 1 << 20 || ahead(1) >= (limit / 8).min(16 * step as u64), "{limit}");
-        assert_eq!(paces.write.step_bytes(), Paces::new(&options, true, Steps::Pages).write.step_bytes());
+    }
+}
+
+#[test]
+fn a_local_disk_takes_the_steps_of_the_other_side_and_a_mount_small_ones() {
+    use Steps::{Pages, Requests};
+    let disk = Hints { over_network: false, ..Hints::DEFAULT };
+    let store = Hints { request_per_read: true, ..Hints::DEFAULT };
+    let mount = Hints::DEFAULT;
+    for (source, sink, steps) in [
+        (store, disk, (Requests, Requests)),
+        (disk, store, (Requests, Requests)),
+        (store, mount, (Requests, Pages)),
+        (mount, store, (Pages, Requests)),
+        (disk, mount, (Pages, Pages)),
+        (disk, disk, (Pages, Pages)),
+    ] {
+        let between = Steps::between(PerSide { source, sink });
+        assert_eq!((between.source, between.sink), steps, "{source:?} {sink:?}");
+    }
+}
+
+/// A machine that has more to do wakes a task some milliseconds late. One file has one task for each direction.
+#[tokio::test(start_paused = true)]
+async fn late_wakeups_do_not_slow_a_file_of_an_object_store_down() {
+    for limit in [256 << 10, 1 << 20, 2 << 20, 3 << 20, 20 << 20, 50 << 20] {
+        for late in [0, 7, 20] {
+            let passes = passes(limit, Steps::Requests, 1, 20, Duration::from_millis(late)).await;
+            let last = passes.last().unwrap().0.as_secs_f64();
+            let share = passes.iter().map(|(_, bytes)| *bytes).sum::<usize>() as f64 / last / limit as f64;
+            assert!((0.97..=1.01).contains(&share), "{share} of {limit}, {late} ms late");
+        }
     }
 }
 
 /// What passes at a limit that changes at the end of each second of `limits`, `None` while paused: when, and how much.
 async fn passes_while(limits: &[(u64, Option<u64>)], lanes: usize) -> Vec<(Duration, usize)> {
     let first = Bandwidth::Limit(limits[0].1.unwrap());
-    let paces = Paces::new(&Options::default().bandwidth(first), false, Steps::Pages);
+    let paces = Paces::new(&Options::default().bandwidth(first), false, both(Steps::Pages));
     let (start, seconds) = (Instant::now(), limits.iter().map(|(seconds, _)| seconds).sum());
     let lane = || {
         let paces = Arc::clone(&paces);
@@ -304,7 +340,7 @@ proptest! {
 
 #[tokio::test(start_paused = true)]
 async fn a_step_that_waits_for_a_low_limit_passes_once_there_is_none() {
-    let paces = Paces::new(&Options::default().bandwidth(Bandwidth::Limit(1024)), false, Steps::Pages);
+    let paces = Paces::new(&Options::default().bandwidth(Bandwidth::Limit(1024)), false, both(Steps::Pages));
     paces.read.pass(64 << 10).await;
     let (start, waiting) = (Instant::now(), Arc::clone(&paces));
     let waiting = tokio::spawn(async move { waiting.read.pass(64 << 10).await });
@@ -318,7 +354,7 @@ async fn a_step_that_waits_for_a_low_limit_passes_once_there_is_none() {
 #[tokio::test(start_paused = true)]
 async fn nothing_passes_during_a_pause_with_and_without_a_limit() {
     for bandwidth in [Bandwidth::Unlimited, Bandwidth::Limit(5 << 20), Bandwidth::Auto { max_bytes_per_s: None }] {
-        let paces = Paces::new(&Options::default().bandwidth(bandwidth), false, Steps::Pages);
+        let paces = Paces::new(&Options::default().bandwidth(bandwidth), false, both(Steps::Pages));
         assert!(paces.pause() && !paces.pause());
         let hour = Duration::from_secs(3600);
         assert!(timeout(hour, paces.read.pass(1)).await.is_err());
@@ -335,7 +371,7 @@ async fn nothing_passes_during_a_pause_with_and_without_a_limit() {
 
 #[tokio::test(start_paused = true)]
 async fn backends_see_the_limit_in_force() {
-    let paces = Paces::new(&Options::default(), false, Steps::Pages);
+    let paces = Paces::new(&Options::default(), false, both(Steps::Pages));
     let options = paces.write_options();
     let pacing = options.pacing.as_ref().unwrap();
     assert!(!pacing.is_limited() && pacing.in_flight_bytes() == u64::MAX);

@@ -19,17 +19,24 @@
 //!   the capacity of the link, and the rate stays a little below it ([`HOLD_SHARE`]), where other traffic does not
 //!   wait. At growing intervals it probes whether there is more room now.
 //! - An unused rate does not grow: nothing is known about it.
+//!
+//! A server that answers from object storage takes a time of its own for each request, and not always the same: there the
+//! target is longer than that time varies ([`Target::of_requests`]).
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 /// The target of the delay. At 100 Mbit/s a queue of 25 KiB: far less than anyone
 /// notices, and above the jitter of a machine's timers.
-pub(super) const TARGET: Duration = Duration::from_millis(2);
+const TARGET: Duration = Duration::from_millis(2);
+/// The longest target: that of LEDBAT (RFC 6817).
+const LONGEST_TARGET: Duration = Duration::from_millis(100);
+/// The target of requests to a server, in times that their answers varied by before anything was sent, and as a share of
+/// the time that they take.
+const TARGET_NOISES: u32 = 3;
+const TARGET_ROUND_TRIPS: u32 = 4;
 /// How often the rate is set.
 pub(super) const INTERVAL: Duration = Duration::from_millis(50);
-/// The target as a share of an interval.
-const TARGET_INTERVALS: f64 = TARGET.as_millis() as f64 / INTERVAL.as_millis() as f64;
 /// The lowest rate: a migration always makes progress.
 pub(super) const MIN_BYTES_PER_S: u64 = 256 << 10;
 /// Growth at each interval while starting: twice the rate in 1.4 s. The overshoot waits no longer than a twentieth of
@@ -101,7 +108,32 @@ impl Base {
         if let Some(minute) = self.minutes.back_mut() {
             *minute = (*minute).min(round_trip);
         }
-        round_trip.saturating_sub(self.minutes.iter().min().copied().unwrap_or_default())
+        round_trip.saturating_sub(self.round_trip())
+    }
+
+    /// The base itself.
+    pub(super) fn round_trip(&self) -> Duration {
+        self.minutes.iter().min().copied().unwrap_or_default()
+    }
+}
+
+/// The delay that is aimed at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Target(Duration);
+
+impl Target {
+    /// Where small requests are answered at once.
+    pub(super) const SHORT: Self = Self(TARGET);
+
+    /// Where each request is one to a server, whose answers take as long as `round_trip` and vary by `noise`.
+    pub(super) fn of_requests(round_trip: Duration, noise: Duration) -> Self {
+        let varies = (noise * TARGET_NOISES).max(round_trip / TARGET_ROUND_TRIPS);
+        Self(varies.clamp(TARGET, LONGEST_TARGET))
+    }
+
+    /// How often it contains the short one.
+    pub(super) fn in_short_ones(self) -> f64 {
+        self.0.as_secs_f64() / TARGET.as_secs_f64()
     }
 }
 
@@ -135,6 +167,7 @@ impl Ceiling {
 pub(super) struct Controller {
     bytes_per_s: f64,
     max_bytes_per_s: f64,
+    target: Target,
     /// The delay, in targets, that indicates a queue.
     slight: f64,
     phase: Phase,
@@ -154,18 +187,18 @@ struct Interval {
 
 impl Controller {
     /// `noise` is the longest delay that was seen while nothing was sent.
-    pub(super) fn new(max_bytes_per_s: u64, noise: Duration) -> Self {
-        let slight = (noise.as_secs_f64() / TARGET.as_secs_f64() * 2.0).clamp(SLIGHT.0, SLIGHT.1);
+    pub(super) fn new(max_bytes_per_s: u64, target: Target, noise: Duration) -> Self {
+        let slight = (noise.as_secs_f64() / target.0.as_secs_f64() * 2.0).clamp(SLIGHT.0, SLIGHT.1);
         let max_bytes_per_s = max_bytes_per_s as f64;
         let bytes_per_s = (MIN_BYTES_PER_S as f64).min(max_bytes_per_s);
         let (phase, last) = (Phase::Starting, VecDeque::new());
-        Self { bytes_per_s, max_bytes_per_s, slight, phase, ceiling: None, full_at: None, last }
+        Self { bytes_per_s, max_bytes_per_s, target, slight, phase, ceiling: None, full_at: None, last }
     }
 
     /// The rate for the next interval, from the delay and the throughput of the last one (in the direction with more
     /// bytes).
     pub(super) fn next(&mut self, delay: Duration, passed_per_s: f64) -> u64 {
-        let delay = delay.as_secs_f64() / TARGET.as_secs_f64();
+        let delay = delay.as_secs_f64() / self.target.0.as_secs_f64();
         let before = self.last.back().map_or(0.0, |last| last.delay);
         let (lasting, longest) = (delay.min(before), delay.max(before));
         self.last.push_back(Interval { passed_per_s, delay });
@@ -289,10 +322,11 @@ impl Controller {
     /// The capacity per second of a link that has a queue now, from the best few of the last intervals: the throughput,
     /// minus what only lengthened the queue.
     fn carried_per_s(&self) -> f64 {
+        let target_intervals = self.target.0.as_secs_f64() / INTERVAL.as_secs_f64();
         let last: Vec<_> = self.last.iter().rev().take(CARRIED_INTERVALS).collect();
         let carried = |few: &[&Interval]| {
             let (Some(newest), Some(oldest)) = (few.first(), few.last()) else { return 0.0 };
-            let grown = (newest.delay - oldest.delay) * TARGET_INTERVALS;
+            let grown = ((newest.delay - oldest.delay) * target_intervals).max(0.0);
             few.iter().map(|interval| interval.passed_per_s).sum::<f64>() / (few.len() as f64 + grown)
         };
         last.windows(FEW_INTERVALS.min(last.len())).map(carried).fold(0.0, f64::max)

@@ -16,6 +16,9 @@ struct Link {
     random: u64,
     /// The jitter of timers and threads.
     jitter: Duration,
+    /// How many answers are considered, and by how much they vary, where they come from a server.
+    answers: Option<(usize, Duration)>,
+    recent: VecDeque<Duration>,
     base: Base,
     controller: Controller,
     rate: f64,
@@ -34,8 +37,10 @@ impl Link {
             demand: f64::INFINITY,
             random: 7,
             jitter: Duration::from_micros(500),
+            answers: None,
+            recent: VecDeque::new(),
             base: Base::default(),
-            controller: Controller::new(u64::MAX, Duration::from_micros(450)),
+            controller: Controller::new(u64::MAX, Target::SHORT, Duration::from_micros(450)),
             rate: MIN_BYTES_PER_S as f64,
             history: Vec::new(),
         }
@@ -43,8 +48,21 @@ impl Link {
 
     /// A link on which each request takes the same time.
     fn quiet(bytes_per_s: f64) -> Self {
-        let (jitter, controller) = (Duration::ZERO, Controller::new(u64::MAX, Duration::ZERO));
+        let (jitter, controller) = (Duration::ZERO, Controller::new(u64::MAX, Target::SHORT, Duration::ZERO));
         Self { jitter, controller, ..Self::new(bytes_per_s) }
+    }
+
+    /// A link to an object store, which takes up to `varies` longer for an answer, and a queue as long as in the Internet.
+    fn to_store(bytes_per_s: f64, varies: Duration) -> Self {
+        let round_trip = Duration::from_millis(50);
+        Self {
+            round_trip,
+            queue_limit: bytes_per_s * 0.3,
+            jitter: Duration::ZERO,
+            answers: Some((4, varies)),
+            controller: Controller::new(u64::MAX, Target::of_requests(round_trip, varies), varies),
+            ..Self::new(bytes_per_s)
+        }
     }
 
     /// From 0 to 1.
@@ -83,6 +101,12 @@ impl Link {
             let jitter = jitter + if late { most * 24.0 } else { 0.0 };
             let waited = Duration::from_secs_f64(self.queue / self.bytes_per_s + jitter);
             least = least.min(self.round_trip + waited);
+        }
+        if let Some((considered, varies)) = self.answers {
+            self.recent.truncate(considered - 1);
+            let answer = least + varies.mul_f64(self.noise());
+            self.recent.push_front(answer);
+            least = self.recent.iter().min().copied().unwrap_or(answer);
         }
         let delay = self.base.delay(least);
         self.rate = self.controller.next(delay, passed / INTERVAL.as_secs_f64()) as f64;
@@ -187,7 +211,7 @@ fn an_unused_rate_does_not_grow() {
 #[test]
 fn the_rate_stays_within_its_bounds() {
     let mut link = Link::new(12.5e6);
-    link.controller = Controller::new(4 << 20, Duration::ZERO);
+    link.controller = Controller::new(4 << 20, Target::SHORT, Duration::ZERO);
     for (rate, ..) in link.run(20.0) {
         assert!(*rate <= (4 << 20) as f64);
     }
@@ -196,7 +220,7 @@ fn the_rate_stays_within_its_bounds() {
         assert!(*rate >= MIN_BYTES_PER_S as f64);
     }
     assert!(
-        Controller::new(1000, Duration::ZERO).next(Duration::ZERO, 0.0) <= 1000,
+        Controller::new(1000, Target::SHORT, Duration::ZERO).next(Duration::ZERO, 0.0) <= 1000,
         "a maximum below the lowest rate is kept"
     );
 }
@@ -222,4 +246,32 @@ fn an_overestimated_capacity_is_corrected() {
     assert!(waited <= 0.15, "{waited} of the time");
     let share = mean(link.run(10.0)) / link.bytes_per_s;
     assert!(share >= 0.85, "{share}");
+}
+
+#[test]
+fn an_idle_link_to_an_object_store_is_used_though_its_answers_vary() {
+    for bytes_per_s in [1.2e6, 12.5e6, 125e6] {
+        for varies in [0, 5, 20, 60].map(Duration::from_millis) {
+            let mut link = Link::to_store(bytes_per_s, varies);
+            link.run(20.0);
+            let share = mean(link.run(60.0)) / bytes_per_s;
+            assert!(share >= 0.6, "{share} of {bytes_per_s} where answers vary by {varies:?}");
+        }
+    }
+}
+
+#[test]
+fn others_get_the_link_to_an_object_store_within_seconds() {
+    for varies in [0, 5, 20, 60].map(Duration::from_millis) {
+        let mut link = Link::to_store(12.5e6, varies);
+        link.run(40.0);
+        link.bulk = true;
+        link.run(3.0);
+        let share = mean(link.run(20.0)) / link.bytes_per_s;
+        assert!(share <= 0.1, "{share} where answers vary by {varies:?}");
+        link.bulk = false;
+        link.run(30.0);
+        let share = mean(link.run(10.0)) / link.bytes_per_s;
+        assert!(share >= 0.6, "{share} a while after, where answers vary by {varies:?}");
+    }
 }

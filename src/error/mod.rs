@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use thiserror::Error as ThisError;
-use towpath_backend::Error as BackendError;
+use towpath_backend::{Error as BackendError, ErrorKind};
 
 use crate::side::Side;
 use text::text;
@@ -88,6 +88,9 @@ pub enum TreeFailure {
     /// It is no longer reachable.
     #[error("is gone: {0}")]
     Gone(#[source] Arc<BackendError>),
+    /// It does not take the credentials, or not any more.
+    #[error("rejects the credentials: {0}; renew them and run the same command again: finished files are recorded")]
+    Credentials(#[source] Arc<BackendError>),
     /// It lists a name that no entry can have.
     #[error("lists an invalid name: {0:?}")]
     InvalidName(String),
@@ -107,7 +110,12 @@ impl Error {
         failure: fn(Arc<BackendError>) -> TreeFailure,
         error: impl Into<Arc<BackendError>>,
     ) -> Self {
-        Self::Tree { side, root: root.to_vec(), failure: failure(error.into()) }
+        let error = error.into();
+        let failure = match error.kind() {
+            ErrorKind::Credentials => TreeFailure::Credentials,
+            _ => failure,
+        };
+        Self::Tree { side, root: root.to_vec(), failure: failure(error) }
     }
 
     /// Whether a guard stopped the run, and nothing failed.

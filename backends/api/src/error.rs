@@ -38,6 +38,8 @@ pub enum ErrorKind {
     Unsupported,
     /// The storage went away: unmounted, stale handle, connection lost.
     Unavailable,
+    /// The storage does not take the credentials: they have expired, were revoked, or are not known.
+    Credentials,
     /// Anything else.
     Other,
 }

@@ -27,9 +27,10 @@ pub(crate) fn is_temporary(error: &opendal::Error) -> bool {
     // WebDAV's client waits for locks and permissions, for ten seconds each.
     const PERMANENT: [u16; 5] = [401, 403, 404, 409, 423];
     match Answer::of_error(error) {
-        Some(answer) => matches!(answer.class, Class::Throttled | Class::Expired),
+        Some(answer) => matches!(answer.class, Class::Throttled | Class::Expired | Class::UnknownKey),
         None => {
-            is_lost_connection(error)
+            has_no_credentials(error)
+                || is_lost_connection(error)
                 || error.is_temporary() && http_status(error).is_none_or(|status| !PERMANENT.contains(&status))
         }
     }
@@ -40,14 +41,23 @@ pub(crate) fn is_missing(error: &opendal::Error) -> bool {
     kind_of(error) == ErrorKind::NotFound
 }
 
+/// Whether there is nothing to sign requests with.
+pub(crate) fn has_no_credentials(error: &opendal::Error) -> bool {
+    Answer::of_error(error).is_none() && matches!(cause(error), Cause::NoCredentials)
+}
+
 fn kind_of(error: &opendal::Error) -> ErrorKind {
     if let Some(answer) = Answer::of_error(error) {
         return match answer.class {
-            Class::Throttled | Class::Expired => ErrorKind::Unavailable,
+            Class::Throttled => ErrorKind::Unavailable,
+            Class::Expired | Class::UnknownKey => ErrorKind::Credentials,
             Class::Full => ErrorKind::NoSpace,
-            Class::UnknownKey => ErrorKind::PermissionDenied,
+            Class::Unexplained if answer.status == 403 => ErrorKind::PermissionDenied,
             Class::OtherRegion | Class::Unexplained => ErrorKind::Other,
         };
+    }
+    if has_no_credentials(error) {
+        return ErrorKind::Credentials;
     }
     if is_lost_connection(error) || names_no_bucket(error) {
         return ErrorKind::Unavailable;
@@ -106,7 +116,7 @@ fn names_no_bucket(error: &opendal::Error) -> bool {
 pub(crate) fn is_rejection(error: &opendal::Error) -> bool {
     const OTHER: [u16; 8] = [401, 403, 404, 408, 429, 502, 503, 504];
     if let Some(answer) = Answer::of_error(error) {
-        return answer.class == Class::Unexplained;
+        return answer.class == Class::Unexplained && answer.status != 403;
     }
     error.kind() == Theirs::Unsupported
         || http_status(error).is_some_and(|status| (400..600).contains(&status) && !OTHER.contains(&status))

@@ -65,6 +65,8 @@ struct Shared {
     /// The settings of the HTTP client, if it is ours.
     outgoing: Option<Outgoing>,
     patience: Arc<Patience>,
+    /// The options that hold the credentials, as errors name them.
+    credentials: String,
     /// What the server was found to say in responses to GETs.
     answers: Arc<Answers>,
 }
@@ -98,6 +100,7 @@ impl OpendalTree {
             lanes: Hints::DEFAULT.lanes,
             outgoing: None,
             patience: Arc::default(),
+            credentials: String::new(),
             answers: Arc::default(),
         };
         Self { operator, shared: Arc::new(shared) }
@@ -137,6 +140,16 @@ impl OpendalTree {
     /// Reports waiting as this says, and sends through its gate once it is [paced](Self::paced).
     pub(crate) fn with_patience(self, patience: Arc<Patience>) -> Self {
         self.with(|shared| shared.patience = patience)
+    }
+
+    /// Names the options that hold the credentials, for the error of credentials that cannot be read again.
+    pub(crate) fn with_credentials_named(self, options: String) -> Self {
+        self.with(|shared| shared.credentials = options)
+    }
+
+    /// The options to renew credentials by, as errors name them.
+    pub(crate) fn credentials_named(&self) -> &str {
+        if self.shared.patience.can_renew() { "" } else { &self.shared.credentials }
     }
 
     pub(crate) fn patience(&self) -> &Patience {

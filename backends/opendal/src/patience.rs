@@ -11,4 +11,4 @@ mod writer;
 pub(crate) use layer::PatientLayer;
 pub(crate) use shared::Patience;
 #[cfg(feature = "s3")]
-pub(crate) use shared::{Renewal, Renewing};
+pub(crate) use shared::{Explaining, Renewal, Renewing};

@@ -49,7 +49,11 @@ impl Tree for OpendalTree {
         match self.is_directory("stat", &RelPath::root()).await {
             Ok(_) => Ok(self.own_identity()),
             // No other file fares better, and nobody has to wait to see that.
-            Err(error) if Cause::is_expired(&error) => Err(error.with_temporary(false)),
+            Err(error) if error.kind() == ErrorKind::Credentials => {
+                let said = Cause::of(&error).map(ToString::to_string).unwrap_or_default();
+                let cause = Cause::Credentials(said + self.credentials_named());
+                Err(Error::new(ErrorKind::Credentials, "stat", &RelPath::root(), cause))
+            }
             Err(error) => Err(error),
         }
     }

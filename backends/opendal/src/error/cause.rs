@@ -18,8 +18,8 @@ pub(crate) enum Cause {
     InvalidAddress,
     /// Azure's key is not what the service issues.
     InvalidAccountKey,
-    /// The credentials have expired, and there are no others; what the service answered.
-    Expired(String),
+    /// The credentials have expired or are not known, and there are no others; what the service answered.
+    Credentials(String),
     /// The server's or client's own words.
     Server(String),
 }
@@ -31,7 +31,7 @@ impl fmt::Display for Cause {
             Self::NotResolved => "the name of the server cannot be resolved",
             Self::InvalidAddress => "the request's address is not valid: check the URL and the endpoint",
             Self::InvalidAccountKey => "account_key is not base64 text, as the service issues it",
-            Self::Expired(text) | Self::Server(text) => text,
+            Self::Credentials(text) | Self::Server(text) => text,
         })
     }
 }
@@ -39,10 +39,9 @@ impl fmt::Display for Cause {
 impl std::error::Error for Cause {}
 
 impl Cause {
-    /// Whether an error says that the credentials have expired.
-    pub(crate) fn is_expired(error: &Error) -> bool {
-        let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref());
-        matches!(cause, Some(Self::Expired(_)))
+    /// Of an error of this crate.
+    pub(crate) fn of(error: &Error) -> Option<&Self> {
+        std::error::Error::source(error)?.downcast_ref()
     }
 }
 
@@ -50,7 +49,10 @@ impl Cause {
 pub(crate) fn cause(error: &opendal::Error) -> Cause {
     if let Some(answer) = Answer::of_error(error) {
         let text = answer.to_string();
-        return if answer.class == Class::Expired { Cause::Expired(text) } else { Cause::Server(text) };
+        return match answer.class {
+            Class::Expired | Class::UnknownKey => Cause::Credentials(text),
+            _ => Cause::Server(text),
+        };
     }
     let message = plain(without_stack(error.message()).trim());
     // Signatures travel in queries.
@@ -75,8 +77,12 @@ fn message_of(error: &opendal::Error, message: String) -> String {
         Some(source) => {
             let cause = root(source).to_string();
             let cause = without_query(without_stack(&cause).trim());
-            // Some repeat the same text.
-            if cause.contains(&message) { cause } else { format!("{message}: {cause}") }
+            // Some repeat the same text, and what was to be signed is of no interest.
+            if cause.contains(&message) || message == "signing http request" {
+                cause
+            } else {
+                format!("{message}: {cause}")
+            }
         }
         None if message.is_empty() => match http_status(error) {
             Some(status) => format!("the server answered with HTTP status {status}, and no message"),

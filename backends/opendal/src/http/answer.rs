@@ -45,7 +45,12 @@ impl Answer {
     /// The class of an error's answer, if the HTTP client gave it one.
     pub(crate) fn of_error(error: &opendal::Error) -> Option<&Self> {
         // It is deeper where credentials are asked for over HTTP.
-        let mut cause = std::error::Error::source(error);
+        Self::among_causes(error)
+    }
+
+    /// The answer among the causes of an error.
+    pub(crate) fn among_causes<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Self> {
+        let mut cause = error.source();
         while let Some(error) = cause {
             if let Some(answer) = error.downcast_ref() {
                 return Some(answer);
@@ -61,10 +66,12 @@ impl Answer {
         let text = String::from_utf8_lossy(body);
         let code = code(headers, &text);
         let class = class(method, status, headers, code.as_deref(), &text)?;
+        // Azure says in it what is wrong with a signature.
+        let detail = xml(&text, "AuthenticationErrorDetail").filter(|_| class == Class::Expired);
         Some(Self {
             class,
             status: status.as_u16(),
-            message: xml(&text, "Message").or_else(|| json(&text, "message")),
+            message: detail.or_else(|| xml(&text, "Message")).or_else(|| json(&text, "message")),
             region: header(headers, "x-amz-bucket-region").or_else(|| xml(&text, "Region")),
             code,
             retry_after: retry_after(headers),
@@ -92,6 +99,7 @@ impl Answer {
             Class::Throttled => opendal::ErrorKind::RateLimited,
             Class::Expired | Class::UnknownKey => opendal::ErrorKind::PermissionDenied,
             Class::OtherRegion => opendal::ErrorKind::ConfigInvalid,
+            Class::Unexplained if self.status == 403 => opendal::ErrorKind::PermissionDenied,
             Class::Full | Class::Unexplained => opendal::ErrorKind::Unexpected,
         };
         let passes = matches!(self.class, Class::Throttled | Class::Expired | Class::UnknownKey);
@@ -179,6 +187,7 @@ fn class(method: &Method, status: StatusCode, headers: &HeaderMap, code: Option<
         400..=403 if is_code(&["InvalidAccessKeyId", "InvalidClientTokenId"]) => Class::UnknownKey,
         301 | 307 | 400 if is_other_region(status, headers, code) => Class::OtherRegion,
         400 if *method == Method::HEAD && code.is_none() => Class::Unexplained,
+        403 if *method == Method::HEAD && code.is_none_or(|code| code == "AuthenticationFailed") => Class::Unexplained,
         _ => return None,
     })
 }

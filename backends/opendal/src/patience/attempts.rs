@@ -21,6 +21,8 @@ const THROTTLED_PATIENCE: Duration = Duration::from_secs(15 * 60);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const LONGEST_THROTTLED_PAUSE: Duration = Duration::from_secs(30);
+/// Before the error of credentials that cannot be renewed.
+const REJECTED_PAUSE: Duration = Duration::from_secs(1);
 /// How often credentials that have expired are read again.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(5);
 
@@ -61,8 +63,11 @@ impl Cause {
         match Answer::of_error(error).map(|answer| (answer.class, answer)) {
             Some((Class::Throttled, answer)) => Self::Throttled { says_when: answer.retry_after.is_some() },
             Some((Class::Expired | Class::UnknownKey, _)) => Self::Credentials,
+            // More often it is the object that may not be read.
+            Some((Class::Unexplained, answer)) if answer.status == 403 => Self::Permanent,
             Some((Class::Unexplained, _)) => Self::Unexplained,
             Some(_) => Self::Permanent,
+            None if error::has_no_credentials(error) => Self::Credentials,
             None if GateClosed::is_source_of(error) => Self::Throttled { says_when: true },
             None if !error::is_temporary(error) => Self::Permanent,
             None => match error::http_status(error) {
@@ -92,6 +97,7 @@ impl Attempts {
         if let Some(previous) = self.previous.take().filter(|_| streams::is_sent_twice(&error)) {
             return Err(previous);
         }
+        let error = self.patience.with_problem_of_credentials(error).await;
         let now = Instant::now();
         let cause = Cause::of(&error);
         self.failures += 1;
@@ -151,7 +157,13 @@ impl Attempts {
     /// Waits for other credentials without a limit, since the wait is reported. Does not wait where there can be none, or
     /// where nothing reports it.
     async fn credentials(&self, error: &Error) -> bool {
-        let Some(renewal) = self.patience.renewal() else { return false };
+        let Some(renewal) = self.patience.renewal() else {
+            // Otherwise the lanes would try much of the backlog until the run ends.
+            if self.patience.waits.are_observed() {
+                self.patience.gate.sleep_until(Instant::now() + REJECTED_PAUSE).await;
+            }
+            return false;
+        };
         let answer = Answer::of_error(error);
         let (rejected, expired) =
             answer.map_or((None, false), |answer| (answer.signed_by, answer.class == Class::Expired));

@@ -35,7 +35,10 @@ struct PatientService {
 impl PatientService {
     /// Why a `HEAD` request failed, whose answer has no body: another request to the same service has one.
     async fn explained(&self, ctx: &OperationContext, error: opendal::Error) -> opendal::Error {
-        if Answer::of_error(&error).is_none_or(|answer| answer.class != Class::Unexplained) {
+        let Some(answer) = Answer::of_error(&error).filter(|answer| answer.class == Class::Unexplained) else {
+            return error;
+        };
+        if answer.status == 403 && !self.patience.may_explain() {
             return error;
         }
         let Ok(mut lister) = self.inner.list(ctx, "/", ListOptions { limit: Some(1), ..ListOptions::default() }.into())
@@ -44,7 +47,10 @@ impl PatientService {
         };
         match oio::List::next(&mut lister).await {
             Err(explanation) if Answer::of_error(&explanation).is_some() => explanation,
-            _ => error,
+            _ => {
+                self.patience.explained();
+                error
+            }
         }
     }
 }

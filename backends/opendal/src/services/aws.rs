@@ -2,12 +2,13 @@
 //! instances. They are read again when they change, expire, or are rejected.
 
 mod profile;
+mod sources;
 
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqsign_aws_v4::{Credential, DefaultCredentialProvider};
+use reqsign_aws_v4::Credential;
 use reqsign_core::time::Timestamp;
 use reqsign_core::{CommandExecute, CommandOutput, Context, Error, ProvideCredential, ProvideCredentialChain, Result};
 use tokio::process::Command;
@@ -15,8 +16,9 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::http::{Answer, CredentialsId};
-use crate::patience::{Renewal, Renewing};
+use crate::patience::{Explaining, Renewal, Renewing};
 pub(super) use profile::check_profile;
+use sources::Sources;
 
 /// How often credentials without an end are read again: a job may have renewed the file.
 const REREAD_AFTER: Duration = Duration::from_secs(5 * 60);
@@ -35,11 +37,13 @@ pub(super) struct Credentials(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
-    sources: DefaultCredentialProvider,
+    sources: Sources,
     current: Option<Credential>,
     read: Option<Instant>,
     /// Those that the service rejected last.
     rejected: Option<CredentialsId>,
+    /// Why there are none. The signer goes on to other sources, of which there are none, and drops it.
+    problem: Option<Problem>,
     /// What reading takes: the file system, the environment and the HTTP client of the signer.
     context: Option<Context>,
 }
@@ -91,7 +95,7 @@ impl State {
     async fn read(&mut self) -> Result<Option<Credential>> {
         self.read = Some(Instant::now());
         let Some(context) = self.context.clone() else { return Ok(None) };
-        let read = self.sources.provide_credential(&context.with_command_execute(Shell)).await?;
+        let read = self.sources.read(&context.with_command_execute(Shell)).await?;
         if let Some(read) = &read {
             self.current = Some(read.clone());
         }
@@ -143,13 +147,40 @@ impl ProvideCredential for Credentials {
     async fn provide_credential(&self, context: &Context) -> Result<Option<Credential>> {
         let mut state = self.0.lock().await;
         state.context = Some(context.clone());
-        Ok(state.provide().await?.map(shown))
+        let provided = state.provide().await;
+        state.problem = provided.as_ref().err().map(Problem::of);
+        Ok(provided?.map(shown))
     }
 }
 
 impl Renewal for Credentials {
     fn renew(&self, rejected: Option<CredentialsId>) -> Renewing<'_> {
         Box::pin(async move { self.0.lock().await.renew(rejected).await })
+    }
+
+    fn problem(&self) -> Explaining<'_> {
+        Box::pin(async move { self.0.lock().await.problem.clone().map(Problem::into_error) })
+    }
+}
+
+/// Why there are no credentials.
+#[derive(Clone, Debug)]
+struct Problem {
+    text: String,
+    /// What a service answered that was asked for them.
+    answer: Option<Answer>,
+}
+
+impl Problem {
+    fn of(error: &Error) -> Self {
+        Self { text: error.to_string(), answer: Answer::among_causes(error).cloned() }
+    }
+
+    fn into_error(self) -> opendal::Error {
+        match self.answer {
+            Some(answer) => answer.into_error(),
+            None => opendal::Error::new(opendal::ErrorKind::ConfigInvalid, self.text),
+        }
     }
 }
 

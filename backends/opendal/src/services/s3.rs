@@ -24,7 +24,7 @@ pub const S3: Service = Service {
     about: "Amazon S3 and compatible servers",
     schemes: &["s3"],
     options: OPTIONS,
-    credentials: &["access_key_id", "secret_access_key", "anonymous"],
+    credentials: &["access_key_id", "secret_access_key", "session_token", "anonymous"],
     capabilities: OBJECTS,
     build,
 };

@@ -76,19 +76,21 @@ impl Backend for Service {
 impl Service {
     /// Why a tree cannot be opened, and the options that decide it.
     pub(super) fn failed(&self, url: &Url, error: &Error) -> OpenError {
-        let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref());
+        let cause = Cause::of(error);
         let set_by = |names| check::options_named(self.options, names);
         let hint = match (cause, error.kind()) {
-            (Some(Cause::NoCredentials | Cause::Expired(_)), _) | (_, ErrorKind::PermissionDenied) => {
+            (_, ErrorKind::Credentials | ErrorKind::PermissionDenied) | (Some(Cause::NoCredentials), _) => {
                 set_by(self.credentials)
             }
             (Some(Cause::NotResolved), _) | (_, ErrorKind::Unavailable) => set_by(&["endpoint"]),
             (Some(Cause::Server(text)), _) if text.contains("region") => set_by(&["region"]),
             _ => String::new(),
         };
-        let text = format!("{url}: {error}{hint}");
+        let text = error.to_string();
+        let text = if text.contains(&hint) { format!("{url}: {text}") } else { format!("{url}: {text}{hint}") };
         // A name that cannot be resolved is more often mistyped.
-        match error.is_temporary() && !matches!(cause, Some(Cause::NotResolved | Cause::Expired(_))) {
+        let is_settled = error.kind() == ErrorKind::Credentials || matches!(cause, Some(Cause::NotResolved));
+        match error.is_temporary() && !is_settled {
             true => OpenError::Unavailable(text),
             false => OpenError::Storage(text),
         }
@@ -99,6 +101,7 @@ impl Service {
     /// # Errors
     /// If the URL or the settings name none.
     pub fn tree(&self, location: &Location, settings: &Settings) -> Result<OpendalTree, OpenError> {
-        (self.build)(url(location)?, settings)
+        let tree = (self.build)(url(location)?, settings)?;
+        Ok(tree.with_credentials_named(check::options_named(self.options, self.credentials)))
     }
 }

@@ -127,7 +127,7 @@ async fn keys_that_cannot_be_renewed_are_reported_at_once_with_the_services_code
     let tree = server.tree();
     tree.observe_waits(Arc::new(Seen::default()));
     let error = tree.metadata(&path("a")).await.unwrap_err();
-    assert_eq!((error.kind(), error.is_temporary()), (ErrorKind::Unavailable, true));
+    assert_eq!((error.kind(), error.is_temporary()), (ErrorKind::Credentials, true));
     assert!(error.to_string().contains("ExpiredToken"), "{error}");
     // The tree as a whole does not come back by itself.
     assert!(!tree.identity().await.unwrap_err().is_temporary());

@@ -12,12 +12,15 @@ use crate::http::{Answer, Request, serve};
 /// An object: content and mtime.
 pub type Object = (Vec<u8>, Option<String>);
 
+/// A multipart upload: mtime and parts.
+type Upload = (Option<String>, BTreeMap<u32, Vec<u8>>);
+
 #[derive(Default)]
 pub struct State {
     pub objects: BTreeMap<String, Object>,
     pub requests: Vec<Request>,
-    /// Multipart uploads by id: mtime and parts.
-    uploads: BTreeMap<String, (Option<String>, BTreeMap<u32, Vec<u8>>)>,
+    /// By id.
+    uploads: BTreeMap<String, Upload>,
 }
 
 pub struct Server {
@@ -106,7 +109,10 @@ fn inserted(request: &Request) -> Object {
     // Each byte as one character.
     let text: String = request.body.iter().map(|byte| char::from(*byte)).collect();
     let parts: Vec<_> = text.split(&format!("--{}", boundary.trim_matches('"'))).collect();
-    let content = |part: &str| part.split_once("\r\n\r\n").unwrap().1.strip_suffix("\r\n").unwrap().to_owned();
+    let content = |part: &str| {
+        let (_, content) = part.split_once("\r\n\r\n").unwrap();
+        content.strip_suffix("\r\n").unwrap_or_default().to_owned()
+    };
     let (said, stored) = (content(parts[1]), content(parts[2]));
     let mtime = said.split_once("\"mtime\":\"").map(|(_, rest)| rest.split('"').next().unwrap().to_owned());
     (stored.chars().map(|byte| u8::try_from(u32::from(byte)).unwrap()).collect(), mtime)

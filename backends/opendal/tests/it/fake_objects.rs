@@ -58,10 +58,19 @@ impl Server {
     }
 
     pub fn azure(&self) -> OpendalTree {
+        self.azure_with("account_key", "a2V5")
+    }
+
+    /// Opened by a shared access signature.
+    pub fn azure_by_signature(&self) -> OpendalTree {
+        self.azure_with("sas_token", "sv=2024-11-04&sig=c2ln")
+    }
+
+    fn azure_with(&self, name: &'static str, secret: &str) -> OpendalTree {
         let options = [
             ("endpoint", format!("http://127.0.0.1:{}", self.port)),
             ("account_name", "me".to_owned()),
-            ("account_key", "a2V5".to_owned()),
+            (name, secret.to_owned()),
         ];
         AZBLOB.tree(&Location::parse("azblob://bucket".as_ref()).unwrap(), &Settings::of(options.to_vec())).unwrap()
     }
@@ -78,7 +87,7 @@ impl Server {
 fn answer(request: &Request, state: &mut State) -> Answer {
     let key = request.path.strip_prefix("/bucket").unwrap_or_default().trim_start_matches('/').to_owned();
     let query = |name: &str| request.query.get(name).map(String::as_str);
-    let is_azure = request.headers.contains_key("x-ms-version");
+    let is_azure = request.headers.contains_key("x-ms-version") || query("sig").is_some();
     match request.method.as_str() {
         _ if query("list-type").is_some() || query("comp") == Some("list") => listed(request, state),
         "POST" if query("uploads").is_some() => {

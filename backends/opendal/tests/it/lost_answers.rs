@@ -82,16 +82,19 @@ fn first(is_lost: fn(&http::Request) -> bool) -> impl Fn(&mut http::Request) -> 
     }
 }
 
-/// A service in memory: its tree, and the content of its files.
+/// The content of a file, if it is there.
+type Files = Box<dyn Fn(&str) -> Option<Vec<u8>>>;
+
+/// A service in memory.
 struct Service {
     name: &'static str,
     tree: OpendalTree,
-    file: Box<dyn Fn(&str) -> Option<Vec<u8>>>,
+    file: Files,
 }
 
 /// All of them; each loses the answer to the first of these requests.
 fn services(is_lost: fn(&http::Request) -> bool) -> Vec<Service> {
-    let of_objects = |server: &fake_objects::Server| -> Box<dyn Fn(&str) -> Option<Vec<u8>>> {
+    let of_objects = |server: &fake_objects::Server| -> Files {
         let state = std::sync::Arc::clone(&server.state);
         Box::new(move |name| state.lock().unwrap().objects.get(name).map(|object| object.content.clone()))
     };
@@ -136,7 +139,7 @@ async fn a_file_whose_answer_was_lost_is_no_error_on_any_service() {
 #[tokio::test(flavor = "multi_thread")]
 async fn parts_and_their_completion_are_sent_again() {
     let part = |request: &http::Request| {
-        request.method == "PUT" && !request.query.get("comp").is_some_and(|comp| comp == "blocklist")
+        request.method == "PUT" && request.query.get("comp").is_none_or(|comp| comp != "blocklist")
     };
     let completion = |request: &http::Request| {
         let is_list = request.query.get("comp").is_some_and(|comp| comp == "blocklist");
@@ -222,7 +225,8 @@ async fn what_the_server_has_in_the_end_decides() {
         dav_tree.remove_file(&old),
     );
     assert_eq!((one.unwrap().modified, other.unwrap().modified), (MODIFIED, MODIFIED));
-    (made.unwrap(), gone.unwrap());
+    made.unwrap();
+    gone.unwrap();
     assert_eq!(s3.metadata(&names.0).await.unwrap().modified, MODIFIED);
     let files = dav.files.lock().unwrap();
     assert!(files.contains_key("/dav/dir/") && !files.contains_key("/dav/old"), "{files:?}");

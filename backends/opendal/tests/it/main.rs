@@ -12,9 +12,13 @@ mod skip;
 #[cfg(feature = "all-backends")]
 mod conformance_on_servers;
 #[cfg(feature = "all-backends")]
+mod credential_sources;
+#[cfg(feature = "all-backends")]
 mod credentials;
 #[cfg(feature = "all-backends")]
 mod empty_directories;
+#[cfg(feature = "all-backends")]
+mod expired_credentials;
 #[cfg(feature = "all-backends")]
 mod fake;
 #[cfg(feature = "all-backends")]

@@ -59,6 +59,7 @@ fn expired_credentials_are_told_apart_from_wrong_ones() {
     assert_eq!(class_of(Method::GET, 403, &s3("AccessDenied")), None);
     assert_eq!(class_of(Method::GET, 403, &s3("InvalidAccessKeyId")), Some(Class::UnknownKey));
     assert_eq!(class_of(Method::HEAD, 400, ""), Some(Class::Unexplained));
+    assert_eq!(class_of(Method::HEAD, 403, ""), Some(Class::Unexplained));
 }
 
 #[test]

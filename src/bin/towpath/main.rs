@@ -5,6 +5,8 @@ mod args;
 mod commands;
 mod config;
 mod console;
+#[allow(dead_code, reason = "is wired to the run step by step")]
+mod event_json;
 mod exit;
 mod server;
 mod signals;

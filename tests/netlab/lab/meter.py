@@ -1,13 +1,14 @@
 """Runs a command and measures it: time, traffic on the link, requests, the latency of another user.
 
 meter.py RECORDS CASE TOOL [--limit BYTES_PER_S] [--user DIR] [--apart RECEIVED SENT] [--timeout S] [--wire S]
-         [--files NUMBER] -- COMMAND…
+         [--files NUMBER] [--changes FILE] -- COMMAND…
 
 --user DIR   meanwhile, another user reads small files from DIR, and the time of each read is recorded
 --apart      the bytes per second on the link that belong to that user, not to the command
 --wire       the seconds that the link needs
 --files      the number of files, for the requests per file
 --limit      the rate of which measured rates are reported as multiples
+--changes    a file with a line for each change of that rate: the time of the uptime, and bytes per second
 """
 
 import argparse
@@ -22,6 +23,7 @@ import operations
 import records
 
 PERIOD = 0.1
+PAUSED_BYTES_PER_S = 64 << 10
 USER_PERIOD = 0.03
 OUTPUT = "/tmp/output"
 
@@ -102,6 +104,34 @@ def rates(samples, column, steps):
     ]
 
 
+def changes(path, limit):
+    """The times from which a limit was in force, and its bytes per second."""
+    if not path:
+        return [(0.0, limit)]
+    with open(path, encoding="ascii") as file:
+        return [(0.0, limit)] + [tuple(map(float, line.split())) for line in file]
+
+
+def allowed(limits, start, end):
+    """The bytes that the limits in force between two times allow."""
+    ends = [since for since, _ in limits[1:]] + [end]
+    return sum(max(0.0, min(end, until) - max(start, since)) * limit for (since, limit), until in zip(limits, ends))
+
+
+def of_limits(samples, column, limits):
+    """What was on the link as a multiple of what was in force, at most: in 100 ms, in a second; and in all."""
+
+    def most(steps):
+        windows = [(a, b) for a, b in zip(samples, samples[steps:]) if b[0] - a[0] > 0.7 * steps * PERIOD]
+        # In a pause nothing is allowed but what the protocols send by themselves: some packets in a second.
+        return max(((b[column] - a[column]) / max(allowed(limits, a[0], b[0]), PAUSED_BYTES_PER_S * (b[0] - a[0])) for a, b in windows), default=0.0)
+
+    active = [i for i, (a, b) in enumerate(zip(samples, samples[1:])) if b[column] - a[column] > 0.25 * allowed(limits, a[0], b[0]) > 0]
+    first, last = (samples[active[0] + 1], samples[active[-1]]) if len(active) > 2 else (samples[0], samples[-1])
+    mean = (last[column] - first[column]) / max(1.0, allowed(limits, first[0], last[0]))
+    return {"max_100ms": most(1), "max_1s": most(10), "mean": mean}
+
+
 def flow(samples, column, apart, limit):
     """The busiest 100 ms and second, the mean of the time with traffic, and that of its middle half."""
     fine = [rate - apart for rate in rates(samples, column, 1)] or [0.0]
@@ -137,6 +167,7 @@ def arguments():
     parser.add_argument("--timeout", type=float, default=180)
     parser.add_argument("--wire", type=float)
     parser.add_argument("--files", type=int)
+    parser.add_argument("--changes")
     return parser.parse_args(sys.argv[1:split]), sys.argv[split + 1 :]
 
 
@@ -206,6 +237,9 @@ def main():
             record[f"{name}_{what}"] = round(rate)
             if given.limit:
                 record[f"{name}_{what}_of_limit"] = round(rate / given.limit, 3)
+        if given.changes:
+            for what, share in of_limits(link.samples, column, changes(given.changes, given.limit)).items():
+                record[f"{name}_{what}_of_limit"] = round(share, 3)
     if user:
         for share in (50, 90, 99):
             record[f"user_p{share}_ms"] = round(percentile(user.latencies_ms, share / 100), 2)

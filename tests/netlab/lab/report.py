@@ -44,7 +44,7 @@ COLUMNS = {
     "cache": [("s", "seconds_on_servers", "{:.1f}"), ("hot file still cached", "hot_share", "{:.0%}"),
               ("cached of the copied, MiB", "left_mib", "{:.0f}")],
 }
-COLUMNS["limit-high"] = COLUMNS["limit"]
+COLUMNS["limit-high"] = COLUMNS["limit-change"] = COLUMNS["limit"]
 DEFAULT = [
     ("s", "seconds_on_servers", "{:.2f}"),
     ("received, MiB", "received_mib", "{:.1f}"),

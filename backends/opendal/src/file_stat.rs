@@ -1,6 +1,6 @@
 //! What a server says of a file, and whether two such statements are of one version.
 
-use towpath_backend::Metadata;
+use towpath_backend::{Metadata, Timestamp};
 
 use crate::etag::opaque;
 use crate::handle::OpendalTree;
@@ -21,6 +21,13 @@ impl Stat {
     pub(crate) fn version(&self) -> Option<&str> {
         // What a bucket without versions calls all of them.
         self.theirs.version().filter(|version| *version != "null")
+    }
+
+    /// Whether a later statement would show that the file was overwritten.
+    pub(crate) fn names_a_version(&self) -> bool {
+        // 1970 stands for no time.
+        let is_dated = self.metadata.changed.is_some_and(|changed| changed != Timestamp::default());
+        is_dated || self.version().is_some() || self.theirs.etag().is_some()
     }
 
     /// Whether both name their versions, and the same one.

@@ -34,6 +34,8 @@ struct Known {
     user_metadata: HashMap<String, String>,
     ignores_ranges: bool,
     has_no_length: bool,
+    /// Whether stats before and after the read are compared.
+    is_compared_by_stats: bool,
 }
 
 /// What tells two versions apart.
@@ -66,13 +68,23 @@ impl Version {
         self.known().has_no_length
     }
 
+    /// From now on the responses need not name their version: a stat after the last one shows another version, too.
+    pub(crate) fn is_compared_by_stats(&self) {
+        self.known().is_compared_by_stats = true;
+    }
+
     fn known(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes the first response, and compares each further one with it.
-    fn check(&self, headers: &HeaderMap) -> Result<()> {
+    /// Notes the first response, and compares each further one with it. The rest of a file, `from` some byte on, is not
+    /// accepted if nothing tells of which version it is.
+    fn check(&self, headers: &HeaderMap, from: u64) -> Result<()> {
         let (now, mut known) = (Identity::of(headers), self.known());
+        let is_comparable = known.first.as_ref().unwrap_or(&now).is_comparable(&now);
+        if from > 0 && !is_comparable && !known.is_compared_by_stats {
+            return Err(Error::new(ErrorKind::ConditionNotMatch, "the server does not say which version it has now"));
+        }
         match &known.first {
             None => {
                 known.user_metadata = user_metadata(headers);
@@ -98,6 +110,14 @@ impl Identity {
             modified: text(LAST_MODIFIED.as_str()),
             size_bytes: total.and_then(|total| total.trim().parse().ok()),
         }
+    }
+
+    /// Whether two versions would differ in something that both say.
+    fn is_comparable(&self, other: &Self) -> bool {
+        let both = |one: &Option<String>, other: &Option<String>| one.is_some() && other.is_some();
+        both(&self.etag, &other.etag)
+            || both(&self.generation, &other.generation)
+            || both(&self.modified, &other.modified)
     }
 
     /// Whether both are of one version. What only one of them says does not count.
@@ -167,7 +187,7 @@ impl Asked {
         if !headers.contains_key(CONTENT_LENGTH) && !headers.contains_key(CONTENT_RANGE) {
             note(|known| known.has_no_length = true);
         }
-        READ.try_with(|version| version.check(headers)).unwrap_or(Ok(()))
+        READ.try_with(|version| version.check(headers, self.from.unwrap_or(0))).unwrap_or(Ok(()))
     }
 }
 
@@ -215,6 +235,7 @@ mod tests {
             let status = StatusCode::from_u16(status).unwrap();
             version.check_all(async { asked.check(status, &headers(pairs), "/key") }).await.map_err(|e| e.kind())
         };
+        version.is_compared_by_stats();
         assert_eq!(check(ranged("bytes=5-9"), 206, &[("content-range", "bytes 5-9/20")]).await, Ok(()));
         assert_eq!(
             check(ranged("bytes=5-9"), 206, &[("content-range", "bytes 0-4/20")]).await,
@@ -228,6 +249,25 @@ mod tests {
             check(ranged("bytes=5-9"), 206, &[("content-range", "bytes 5-9/21")]).await,
             Err(ErrorKind::ConditionNotMatch)
         );
+    }
+
+    #[tokio::test]
+    async fn the_rest_of_an_unknown_version_is_not_used() {
+        let (named, unnamed) = ([("etag", "\"a\"")], [("x-none", "")]);
+        for (first, second, is_used) in
+            [(&named, &named, true), (&named, &unnamed, false), (&unnamed, &named, false), (&unnamed, &unnamed, false)]
+        {
+            let version = Arc::new(Version::default());
+            let check = async |range: &str, pairs: &[_]| {
+                let pairs = headers(pairs);
+                let checking = async { ranged(range).check(StatusCode::PARTIAL_CONTENT, &pairs, "/key") };
+                version.check_all(checking).await.is_ok()
+            };
+            assert!(check("bytes=0-4", first).await, "the beginning is of one version");
+            assert_eq!(check("bytes=5-9", second).await, is_used, "{first:?}, {second:?}");
+            version.is_compared_by_stats();
+            assert!(check("bytes=5-9", second).await);
+        }
     }
 
     #[test]

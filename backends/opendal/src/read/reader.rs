@@ -60,8 +60,13 @@ impl Reader {
             }
         }
         let opened = tree.file("open", path).await?;
+        if opened.names_a_version() {
+            version.is_compared_by_stats();
+        }
+        // Ranges of a file whose version nothing names could be of several: that one is read in one request.
+        let is_ranged = options.pacing.is_some() && (opened.names_a_version() || tree.outgoing().is_none());
         let mut reader = new(opened, false, Mode::Stream(None));
-        if options.pacing.is_some() || version.has_no_length() {
+        if is_ranged || version.has_no_length() {
             let ranges = Ranges::open(tree, &key, reader.condition(), &version).await;
             reader.mode = Mode::Ranges(ranges.map_err(|problem| failed(path, &problem))?);
         }

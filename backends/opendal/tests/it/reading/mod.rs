@@ -1,6 +1,7 @@
 //! How files are read: in how many requests, and always one version of each.
 
 mod server;
+mod swapped;
 
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;

@@ -35,6 +35,9 @@ pub struct Habits {
     pub no_length: bool,
     pub weak_etags: bool,
     pub same_etags: bool,
+    pub no_etags: bool,
+    /// No `Last-Modified`, where a listing need not have it.
+    pub no_dates: bool,
     /// The connection breaks off after so many bytes of the content of the first GET.
     pub breaks_off_after: Option<usize>,
 }
@@ -280,10 +283,17 @@ fn headers(object: &Object, shared: &Shared) -> String {
     };
     let mtime = object.mtime.map(|mtime| format!("{prefix}mtime: {mtime}\r\n")).unwrap_or_default();
     let generation = match shared.speaks {
-        Speaks::Gcs => format!("x-goog-generation: {}\r\n", generation_of(object)),
+        Speaks::Gcs if !shared.habits.no_etags => format!("x-goog-generation: {}\r\n", generation_of(object)),
         _ => String::new(),
     };
-    format!("ETag: {}\r\nLast-Modified: {}\r\n{mtime}{generation}", etag(object, shared), http_date(object))
+    let mut own = String::new();
+    if !shared.habits.no_etags {
+        own += &format!("ETag: {}\r\n", etag(object, shared));
+    }
+    if !shared.habits.no_dates {
+        own += &format!("Last-Modified: {}\r\n", http_date(object));
+    }
+    own + &mtime + &generation
 }
 
 /// Versions differ in their first byte.
@@ -336,10 +346,20 @@ fn gcs_entry(name: &str, object: &Object, shared: &Shared) -> String {
 }
 
 fn dav_entry(name: &str, object: &Object, shared: &Shared) -> String {
-    let (size, modified, etag) = (object.data.len(), http_date(object), etag(object, shared));
+    let size = object.data.len();
+    let (mut modified, mut etag) = (
+        format!("<D:getlastmodified>{}</D:getlastmodified>", http_date(object)),
+        format!("<D:getetag>{}</D:getetag>", etag(object, shared)),
+    );
+    if shared.habits.no_dates {
+        modified.clear();
+    }
+    if shared.habits.no_etags {
+        etag.clear();
+    }
     format!(
         "<D:response><D:href>/{name}</D:href><D:propstat><D:prop><D:resourcetype/>\
-         <D:getcontentlength>{size}</D:getcontentlength><D:getlastmodified>{modified}</D:getlastmodified>\
-         <D:getetag>{etag}</D:getetag></D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response>"
+         <D:getcontentlength>{size}</D:getcontentlength>{modified}{etag}</D:prop>\
+         <D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response>"
     )
 }

@@ -72,7 +72,6 @@ impl Gateway {
     }
 
     /// The first lines of the connections that passed.
-    #[allow(dead_code, reason = "tests of proxies ask")]
     pub fn passed(&self) -> Vec<String> {
         self.state.lock().unwrap().first_lines.clone()
     }

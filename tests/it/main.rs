@@ -25,6 +25,8 @@ mod gateway;
 #[path = "../../backends/opendal/tests/it/http.rs"]
 #[allow(dead_code)]
 mod http;
+#[cfg(feature = "all-backends")]
+mod tls;
 
 mod bandwidth_limit;
 mod changed_while_reading;
@@ -59,6 +61,8 @@ mod names_and_sizes;
 mod permissions;
 mod private_files;
 mod probes;
+#[cfg(feature = "all-backends")]
+mod proxies_and_certificates;
 mod read_only_dirs;
 mod resume;
 mod run_history;

@@ -7,6 +7,7 @@ mod credentials_id;
 mod gate;
 mod pages;
 mod pieces;
+mod proxies;
 mod ramp;
 pub(crate) mod version;
 
@@ -40,6 +41,7 @@ use version::Asked;
 static CONNECTIONS: LazyLock<std::result::Result<reqwest::Client, String>> = LazyLock::new(|| {
     // Detects a lost machine while an answer is due.
     let client = reqwest::Client::builder().tcp_keepalive(Duration::from_secs(20));
+    let client = proxies::respected_by(client);
     certificates::trusted_by(client)?.build().map_err(|error| format!("the HTTP client cannot be set up: {error}"))
 });
 
@@ -83,7 +85,10 @@ impl HttpTransport for Client {
             .watch(connections.execute(request), stall_timeout)
             .await
             .ok_or_else(|| stalled(&uri, stall_timeout))?;
-        let answer = answer.map_err(|cause| failed(&uri, "the request failed", cause))?;
+        let answer = match answer {
+            Err(cause) if certificates::is_rejected(&cause) => return Err(rejected(&uri, cause).await),
+            answer => answer.map_err(|cause| failed(&uri, "the request failed", cause))?,
+        };
         let checked =
             content.map_or(Ok(()), |asked| asked.check(answer.status(), answer.headers(), answer.url().path()));
         let mut answer = of_reqwest(answer, &method, &uri);
@@ -191,12 +196,12 @@ fn stalled(uri: &Uri, stall_timeout: Duration) -> Error {
         .set_temporary()
 }
 
+async fn rejected(uri: &Uri, cause: reqwest::Error) -> Error {
+    let error = Error::new(ErrorKind::Unexpected, certificates::advice(uri).await);
+    error.with_context("url", uri.to_string()).set_source(cause.without_url())
+}
+
 fn failed(uri: &Uri, what: &'static str, cause: reqwest::Error) -> Error {
-    if certificates::is_rejected(&cause) {
-        return Error::new(ErrorKind::Unexpected, certificates::advice(uri.host()))
-            .with_context("url", uri.to_string())
-            .set_source(cause.without_url());
-    }
     // A failure of the network is temporary; an invalid request is not.
     let is_temporary = cause.is_request() || cause.is_body() || cause.is_decode() || cause.is_connect();
     let error = Error::new(ErrorKind::Unexpected, what).with_context("url", uri.to_string());

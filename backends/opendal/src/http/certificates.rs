@@ -2,13 +2,23 @@
 //!
 //! The system's certificates are trusted, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`, which the TLS library reads.
 
+mod names;
+
 use std::error::Error;
 use std::path::Path;
+use std::time::Duration;
 
+use http::Uri;
+use reqwest::redirect::Policy;
+use reqwest::tls::TlsInfo;
 use reqwest::{Certificate, ClientBuilder};
+
+use names::Names;
 
 /// The variable that names further certificates, as for the clients of AWS.
 const BUNDLE_VARIABLE: &str = "AWS_CA_BUNDLE";
+/// How long a server is asked for the certificate that was rejected.
+const PRESENTED_WITHIN: Duration = Duration::from_secs(10);
 
 /// A client that also trusts the certificates that the environment names.
 ///
@@ -45,10 +55,26 @@ pub(super) fn is_rejected(error: &(dyn Error + 'static)) -> bool {
     false
 }
 
-/// What to do about a server whose certificate is rejected.
-pub(super) fn advice(host: Option<&str>) -> String {
-    let host = host.unwrap_or("the server");
-    format!("the certificate of {host} is rejected (AWS_CA_BUNDLE or SSL_CERT_FILE can name a file with its issuer)")
+/// Whose certificate was rejected, and what to do about it.
+pub(super) async fn advice(uri: &Uri) -> String {
+    let host = uri.host().unwrap_or("the server");
+    let named = match presented_at(uri).await {
+        Some(Names { subject, issuer }) => format!("subject {subject}, issuer {issuer}; "),
+        None => String::new(),
+    };
+    format!(
+        "the certificate of {host} is rejected ({named}{BUNDLE_VARIABLE} or SSL_CERT_FILE can name a file with its issuer)"
+    )
+}
+
+/// The names in the certificate that the server presents. The error of the TLS library does not hold it: another request,
+/// which carries nothing and whose answer is not used, asks for it.
+async fn presented_at(uri: &Uri) -> Option<Names> {
+    let client = reqwest::Client::builder().tls_danger_accept_invalid_certs(true).tls_info(true);
+    let client = client.redirect(Policy::none()).timeout(PRESENTED_WITHIN).build().ok()?;
+    let root = format!("{}://{}/", uri.scheme_str()?, uri.authority()?);
+    let answer = client.head(root).send().await.ok()?;
+    Names::of(answer.extensions().get::<TlsInfo>()?.peer_certificate()?)
 }
 
 #[cfg(test)]
@@ -56,7 +82,7 @@ mod tests {
     use super::*;
 
     /// A self-signed certificate for `localhost`.
-    const PEM: &str = "\
+    pub(super) const PEM: &str = "\
 -----BEGIN CERTIFICATE-----\n\
 MIIBmzCCAUGgAwIBAgIUOnag56GM9BDyC353bbiTl4vcY5swCgYIKoZIzj0EAwIw\n\
 FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyODEwMDUzMloYDzIxMjYxMTA0\n\

@@ -34,6 +34,8 @@ mod http;
 #[cfg(feature = "all-backends")]
 mod links_on_servers;
 #[cfg(feature = "all-backends")]
+mod links_outside;
+#[cfg(feature = "all-backends")]
 mod lost_answers;
 mod memory;
 #[cfg(feature = "all-backends")]
@@ -42,6 +44,8 @@ mod migrations;
 mod object_metadata;
 #[cfg(feature = "all-backends")]
 mod odd_keys;
+#[cfg(feature = "all-backends")]
+mod poisoned;
 #[cfg(feature = "all-backends")]
 mod reading;
 #[cfg(feature = "all-backends")]

@@ -98,3 +98,30 @@ fn help_is_for_newcomers() {
         insta::assert_snapshot!(format!("ctl_help_{action}"), ended.stdout);
     }
 }
+
+#[test]
+fn the_socket_beside_a_database_in_a_tree_is_no_part_of_the_tree() {
+    for in_source in [true, false] {
+        let bench = Bench::new();
+        std::fs::write(bench.source().join("file"), "x").unwrap();
+        bench.sync(&[]).with_status(0);
+        let tree = if in_source { bench.source() } else { bench.dest() };
+        let database = tree.join("a.db");
+        let socket = tree.join("a.db.sock");
+        drop(UnixListener::bind(&socket).unwrap());
+        let (database, log) = (database.to_str().unwrap(), bench.path("other.log"));
+        let options = ["--database", database, "--log-file", log.to_str().unwrap(), "--delete-extras", "--rescan"];
+        let trees = [bench.source(), bench.dest()];
+        let listed = towpath_sync(&bench, &trees, &[&options[..], &["--dry-run"]].concat()).with_status(0);
+        assert!(!listed.stdout.contains("a.db.sock"), "{}", listed.stdout);
+        towpath_sync(&bench, &trees, &options).with_status(0);
+        let log = std::fs::read_to_string(&log).unwrap();
+        assert!(!log.contains("a.db.sock"), "{log}");
+    }
+}
+
+fn towpath_sync(bench: &Bench, trees: &[std::path::PathBuf; 2], options: &[&str]) -> ProcessOutput {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_towpath"));
+    command.env("XDG_STATE_HOME", bench.path("state")).arg("sync").args(trees).args(options);
+    end(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+}

@@ -18,6 +18,7 @@ use crate::config::state_files::{StateFiles, canonical_of};
 use crate::console;
 use crate::console::output;
 use crate::exit::{COULD_NOT_RUN, ExitError, GUARD_REFUSAL, NOT_ALL_IN_SYNC};
+use crate::server::socket_files;
 use towpath::{Migration, Options, Planned, Report, RunOutcome, Sink, Source};
 use towpath::{canonical_path, database_files};
 
@@ -49,6 +50,7 @@ pub(crate) async fn run(
         .database(database)
         .audit_log(scratch.path().join("audit.jsonl"))
         .excluded_paths(database_files(&files.database))
+        .excluded_paths(socket_files(&files.database))
         .excluded_paths([&files.log])
         .options(options)
         .build()?;

@@ -16,6 +16,7 @@ use crate::args::{Format, LocationArgument, SyncArguments};
 use crate::config::state_files::{StateFiles, canonical_of, state_files};
 use crate::console::{self, format, output};
 use crate::exit::{ALL_IN_SYNC, COULD_NOT_RUN, ExitError, GUARD_REFUSAL, NOT_ALL_IN_SYNC, USAGE_ERROR};
+use crate::server::socket_files;
 use crate::signals::{self, Received};
 use crate::timetable::Rate;
 use towpath::canonical_path;
@@ -69,6 +70,7 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, ExitError> {
         .sink(sink)
         .database(&files.database)
         .audit_log(&files.log)
+        .excluded_paths(socket_files(&files.database))
         .options(options)
         .build()?;
     if !arguments.quiet {

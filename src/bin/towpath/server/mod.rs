@@ -44,8 +44,7 @@ use limits::Limits;
 use listener::{Listener, Tasks, listen};
 use router::Router;
 use socket::BoundSocket;
-#[allow(unused_imports, reason = "is wired to the run step by step")]
-pub(crate) use socket::socket_paths;
+pub(crate) use socket::socket_files;
 use token::Token;
 
 /// Where to listen.

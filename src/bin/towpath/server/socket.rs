@@ -32,6 +32,14 @@ pub(crate) fn socket_paths(database: &Path) -> Vec<PathBuf> {
     paths(&canonical_path(database), &folders)
 }
 
+/// The files of the server, which belong to no tree: the socket, or what stands in its place.
+pub(crate) fn socket_files(database: &Path) -> Vec<PathBuf> {
+    let mut files = socket_paths(database);
+    // Too long a path may be that of the link.
+    files.push(beside(&canonical_path(database)));
+    files
+}
+
 /// As [`socket_paths`], for a canonical path and the folders of the user.
 fn paths(database: &Path, folders: &[PathBuf]) -> Vec<PathBuf> {
     let beside = beside(database);

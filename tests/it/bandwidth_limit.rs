@@ -12,21 +12,24 @@ fn counters(pid: u32) -> Option<(u64, u64)> {
     Some((field("rchar:")?, field("wchar:")?))
 }
 
-/// Runs with a limit and samples the process. Returns the most bytes read and the most bytes
-/// written in any second, and the duration of the run.
-fn busiest_second(bench: &Bench, options: &[&str]) -> (u64, u64, Duration) {
-    let mut child = bench.start(options);
-    let start = Instant::now();
+/// When, and the bytes that the process had read and written by then.
+pub type Sample = (Duration, u64, u64);
+
+/// Samples a process until it ends, or for as long as `goes_on`.
+pub fn sample(run: &mut Running, start: Instant, goes_on: impl Fn() -> bool) -> Vec<Sample> {
     let mut samples = Vec::new();
-    while child.try_wait().unwrap().is_none() {
-        if let Some((read, written)) = counters(child.id()) {
+    while run.try_wait().unwrap().is_none() && goes_on() {
+        if let Some((read, written)) = counters(run.id()) {
             samples.push((start.elapsed(), read, written));
         }
         // The interval of the samples.
         std::thread::sleep(Duration::from_millis(10));
     }
-    let took = start.elapsed();
-    end(child).with_status(0);
+    samples
+}
+
+/// The most bytes read and the most bytes written in any second.
+pub fn most_in_a_second(samples: &[Sample]) -> (u64, u64) {
     let mut busiest = (0, 0);
     for (i, (from, read, written)) in samples.iter().enumerate() {
         let second = samples[i..].iter().take_while(|(at, ..)| *at <= *from + Duration::from_secs(1));
@@ -34,11 +37,23 @@ fn busiest_second(bench: &Bench, options: &[&str]) -> (u64, u64, Duration) {
             busiest = (busiest.0.max(until_read - read), busiest.1.max(until_written - written));
         }
     }
-    (busiest.0, busiest.1, took)
+    busiest
+}
+
+/// Runs with a limit and samples the process. Returns the most bytes read and the most bytes
+/// written in any second, and the duration of the run.
+fn busiest_second(bench: &Bench, options: &[&str]) -> (u64, u64, Duration) {
+    let mut run = bench.start(options);
+    let start = Instant::now();
+    let samples = sample(&mut run, start, || true);
+    let took = start.elapsed();
+    end(run).with_status(0);
+    let (read, written) = most_in_a_second(&samples);
+    (read, written, took)
 }
 
 /// Allowance for the database, the log and files of /proc.
-const OTHER_BYTES: u64 = 192 << 10;
+pub const OTHER_BYTES: u64 = 192 << 10;
 
 #[test]
 fn one_large_file_stays_within_the_limit_in_every_second() {

@@ -72,5 +72,6 @@ mod signals;
 mod skip_and_update;
 mod state_and_log;
 mod structure;
+mod timetable;
 mod usage;
 mod views_of_the_source;

@@ -10,6 +10,7 @@ mod event_json;
 mod exit;
 mod server;
 mod signals;
+mod steering;
 mod timetable;
 
 use std::process::ExitCode;

@@ -6,7 +6,6 @@ use clap::Args;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
-use towpath::Bandwidth;
 
 use super::size::{parse_duration, parse_rate, parse_size};
 use crate::timetable::{Rate, Timetable};
@@ -121,16 +120,6 @@ pub(super) fn limit(bwlimit: Option<&Timetable>, max_bytes_per_s: Option<u64>) -
             _ => "--bwlimit-max needs --bwlimit auto; a fixed limit is its own maximum".to_owned(),
         }),
         _ => Ok(timetable),
-    }
-}
-
-/// The engine's bandwidth; what is paused has none yet.
-pub(crate) fn bandwidth_of(rate: Rate) -> Option<Bandwidth> {
-    match rate {
-        Rate::Off => Some(Bandwidth::Unlimited),
-        Rate::Fixed(bytes_per_s) => Some(Bandwidth::Limit(bytes_per_s)),
-        Rate::Auto { max } => Some(Bandwidth::Auto { max_bytes_per_s: max }),
-        Rate::Pause => None,
     }
 }
 

@@ -18,7 +18,7 @@ use clap::builder::styling::Styles;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::timetable::{Rate, Timetable};
-use bwlimit::{TimetableArguments, bandwidth_of, parse_bwlimit};
+use bwlimit::{TimetableArguments, parse_bwlimit};
 use ctl::CtlArguments;
 use filters::FilterArguments;
 use listen::ListenArguments;
@@ -309,7 +309,7 @@ impl SyncArguments {
             None if self.dry_run => Rate::Off,
             None => limit.at(&jiff::Timestamp::now().to_zoned_datetime(bwlimit::local_zone()?)),
         };
-        Ok(bandwidth_of(rate).unwrap_or_default())
+        Ok(rate.bandwidth().unwrap_or_default())
     }
 
     /// The engine's options.

@@ -54,7 +54,7 @@ pub(crate) async fn run(
         .excluded_paths([&files.log])
         .options(options)
         .build()?;
-    let Watched { report, received, can_print } = watch(arguments, migration, events).await?;
+    let Watched { report, received, can_print } = watch(arguments, migration, events, None).await?;
     if can_print {
         if let Some(planned) = &report.planned {
             print_totals(arguments, planned, &report);

@@ -3,6 +3,8 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use tokio::task::block_in_place;
 use towpath_backend::registry::{Location, Url};
 use towpath_local::{LocalSink, Overlap, overlap};
@@ -18,7 +20,8 @@ use crate::console::{self, format, output};
 use crate::exit::{ALL_IN_SYNC, COULD_NOT_RUN, ExitError, GUARD_REFUSAL, NOT_ALL_IN_SYNC, USAGE_ERROR};
 use crate::server::socket_files;
 use crate::signals::{self, Received};
-use crate::timetable::Rate;
+use crate::steering::Steering;
+use crate::timetable::{Rate, Timetable};
 use towpath::canonical_path;
 use towpath::{Migration, Options, Report, RunOutcome, Source};
 
@@ -55,8 +58,12 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, ExitError> {
         print_note(arguments, note);
     }
     let (opened, files, options) = check(arguments, [&source, &dest], &trees).await?;
+    let wrong_usage = |problem| ExitError(USAGE_ERROR, problem);
+    let limit = arguments.limit().map_err(wrong_usage)?;
+    // A limit that never changes does not depend on the zone.
+    let zone = if limit.only_rate().is_some() { TimeZone::UTC } else { local_zone().map_err(wrong_usage)? };
     if !arguments.quiet && arguments.format == Format::Text {
-        output::line(&limit_line(arguments).map_err(|problem| ExitError(USAGE_ERROR, problem))?);
+        output::line(&limit_line(&limit, &zone, arguments.dry_run));
     }
     if arguments.dry_run {
         return dry_run::run(arguments, [&source, &dest], options, opened, &trees, &files).await;
@@ -77,7 +84,8 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, ExitError> {
         output::line(&format!("database {}", shown(&files.database)));
         output::line(&format!("log      {}", shown(&files.log)));
     }
-    let Watched { report, received, can_print } = watch(arguments, migration, events).await?;
+    let steering = Steering::new(limit, zone, migration.control());
+    let Watched { report, received, can_print } = watch(arguments, migration, events, Some(steering)).await?;
     if can_print {
         if !arguments.quiet {
             output::line(&console::summary(&report));
@@ -90,17 +98,16 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, ExitError> {
 }
 
 /// The limit in force and its next change, on one line.
-fn limit_line(arguments: &SyncArguments) -> Result<String, String> {
-    let limit = arguments.limit()?;
-    Ok(match limit.only_rate() {
-        Some(Rate::Pause) if arguments.dry_run => console::limit_line(Rate::Off, None),
+fn limit_line(limit: &Timetable, zone: &TimeZone, is_dry_run: bool) -> String {
+    match limit.only_rate() {
+        Some(Rate::Pause) if is_dry_run => console::limit_line(Rate::Off, None),
         Some(rate) => console::limit_line(rate, None),
-        None if arguments.dry_run => "limit: none, as a dry run ignores the timetable".to_owned(),
+        None if is_dry_run => "limit: none, as a dry run ignores the timetable".to_owned(),
         None => {
-            let now = jiff::Timestamp::now().to_zoned_datetime(local_zone()?);
+            let now = Timestamp::now().to_zoned_datetime(zone.clone());
             console::limit_line(limit.at(&now), limit.next_change(&now).as_ref())
         }
-    })
+    }
 }
 
 /// Prints a note about the arguments.
@@ -119,9 +126,6 @@ async fn check(
     let wrong_usage = |problem: String| ExitError(USAGE_ERROR, problem);
     let options = arguments.options().map_err(wrong_usage)?;
     options.check().map_err(|error| wrong_usage(error.to_string()))?;
-    if !arguments.dry_run && matches!(arguments.limit().map_err(wrong_usage)?.only_rate(), None | Some(Rate::Pause)) {
-        return Err(wrong_usage("--bwlimit: a run cannot pause or follow a timetable yet".to_owned()));
-    }
     for note in patterns::check(&options.filter.rules, [source, dest]).map_err(wrong_usage)? {
         print_note(arguments, &note);
     }

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use tokio::sync::mpsc;
+
 use crate::args::SyncArguments;
 use crate::console::Console;
 use crate::exit::{COULD_NOT_RUN, ExitError};
 use crate::signals::{self, ProgressRequests, Received};
+use crate::steering::{self, Steering};
 use towpath::{EventStream, Migration, Report};
 
 /// A migration that has ended.
@@ -16,11 +19,15 @@ pub(crate) struct Watched {
     pub(crate) can_print: bool,
 }
 
-/// Runs it, and shows its progress.
+/// The most notes that wait for the console.
+const NOTES: usize = 16;
+
+/// Runs it, and shows its progress; `steering` steers it meanwhile.
 pub(crate) async fn watch(
     arguments: &SyncArguments,
     migration: Migration,
     events: EventStream,
+    steering: Option<Steering>,
 ) -> Result<Watched, ExitError> {
     let failed = |error| ExitError(COULD_NOT_RUN, format!("cannot listen to signals: {error}"));
     let received = signals::listen(migration.stopper()).map_err(failed)?;
@@ -29,8 +36,12 @@ pub(crate) async fn watch(
     let stop = migration.cancellation();
     let runtime = tokio::runtime::Handle::current();
     // A separate thread: a pipe or terminal that accepts no more text must not block the engine.
-    let console = tokio::task::spawn_blocking(move || runtime.block_on(console.listen(events, requests, stop)));
+    let (notes, notes_received) = mpsc::channel(NOTES);
+    let console =
+        tokio::task::spawn_blocking(move || runtime.block_on(console.listen(events, requests, notes_received, stop)));
+    let steered = steering.map(|steering| steering::start(steering, notes));
     let result = migration.run().await;
+    drop(steered);
     // After a signal, do not wait longer than a moment for a pipe that nobody reads.
     let can_print = if received.any() {
         tokio::time::timeout(Duration::from_secs(1), console).await.is_ok()

@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
+use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -74,6 +75,7 @@ impl Console {
         mut self,
         mut events: EventStream,
         mut requests: ProgressRequests,
+        mut notes: mpsc::Receiver<String>,
         stop: CancellationToken,
     ) {
         let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + self.interval, self.interval);
@@ -92,6 +94,9 @@ impl Console {
                     }
                 }
                 () = requests.next() => self.print_progress(),
+                Some(note) = notes.recv() => if !self.quiet {
+                    self.print(true, &note);
+                },
                 _ = ticks.tick() => self.tick(),
             }
         }

@@ -18,6 +18,18 @@ pub(crate) enum Rate {
     Pause,
 }
 
+impl Rate {
+    /// The engine's bandwidth; a pause has none.
+    pub(crate) fn bandwidth(self) -> Option<Bandwidth> {
+        match self {
+            Self::Off => Some(Bandwidth::Unlimited),
+            Self::Fixed(bytes_per_s) => Some(Bandwidth::Limit(bytes_per_s)),
+            Self::Auto { max } => Some(Bandwidth::Auto { max_bytes_per_s: max }),
+            Self::Pause => None,
+        }
+    }
+}
+
 impl From<Bandwidth> for Rate {
     fn from(bandwidth: Bandwidth) -> Self {
         match bandwidth {

@@ -1,0 +1,20 @@
+//! Steers a run: what limit is in force, and whether it is paused.
+//!
+//! A limit that was set while the run goes on ([`Steering::set_limit`]) comes before the timetable or the single value
+//! of `--bwlimit`. A pause comes before both. Times are those of the wall clock, so that what is to end at 18:00 ends at
+//! 18:00, also if the clock is set or the machine was suspended.
+
+#![allow(dead_code, reason = "requests come from the control server, which is wired step by step")]
+
+mod clock;
+mod handle;
+mod state;
+mod steered;
+mod task;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use handle::Steering;
+#[allow(unused_imports, reason = "for what shows them")]
+pub(crate) use state::{InForce, Pause, SetBy};
+pub(crate) use task::start;

@@ -54,6 +54,11 @@ impl Ranges {
         self.ahead.push_back(Ahead { offset, length_bytes, state });
     }
 
+    /// Whether something that was requested was not read yet.
+    pub(super) fn are_ahead(&self) -> bool {
+        self.ahead.iter().any(|ahead| ahead.length_bytes > 0)
+    }
+
     /// Appends the bytes of this range, which lies within the file.
     pub(super) async fn read(&mut self, offset: u64, length_bytes: usize, buffer: &mut Vec<u8>) -> Result<()> {
         let result = self.read_all(offset, length_bytes, buffer).await;

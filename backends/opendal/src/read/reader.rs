@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use opendal::options::ReaderOptions;
-use towpath_backend::{FileReader, Metadata, ObjectMetadata, ReadOptions, RelPath, Result, async_trait};
+use towpath_backend::{FileReader, Metadata, ObjectMetadata, Pacing, ReadOptions, RelPath, Result, async_trait};
 
 use super::content::{changed, failed, gets_are_complete};
 use super::ranges::Ranges;
@@ -30,6 +30,8 @@ pub(crate) struct Reader {
     is_by_get: bool,
     mode: Mode,
     has_read: bool,
+    /// The limit, which may come and go while the file is read.
+    pacing: Option<Pacing>,
 }
 
 enum Mode {
@@ -44,10 +46,11 @@ impl Reader {
         let (key, version) = (tree.keys().file("open", path)?, Arc::default());
         let new = |opened, is_by_get, mode| {
             let (tree, path, key, version) = (tree.clone(), path.clone(), key.clone(), Arc::clone(&version));
-            Self { tree, path, key, version, opened, is_by_get, mode, has_read: false }
+            let pacing = options.pacing.clone();
+            Self { tree, path, key, version, opened, is_by_get, mode, has_read: false, pacing }
         };
         // Servers with folders may say other things of a file in their listings: those are compared with each other.
-        if options.pacing.is_none() && !tree.has_directories() && gets_are_complete(tree) {
+        if !options.is_limited() && !tree.has_directories() && gets_are_complete(tree) {
             match by_get(tree, &key, &version).await {
                 Ok((stream, theirs)) if theirs.last_modified().is_some() => {
                     return Ok(new(Stat::of(tree, theirs), true, Mode::Stream(Some(Box::new(stream)))));
@@ -63,14 +66,17 @@ impl Reader {
         if opened.names_a_version() {
             version.is_compared_by_stats();
         }
-        // Ranges of a file whose version nothing names could be of several: that one is read in one request.
-        let is_ranged = options.pacing.is_some() && (opened.names_a_version() || tree.outgoing().is_none());
         let mut reader = new(opened, false, Mode::Stream(None));
-        if is_ranged || version.has_no_length() {
+        if (options.is_limited() && reader.may_be_ranged()) || version.has_no_length() {
             let ranges = Ranges::open(tree, &key, reader.condition(), &version).await;
             reader.mode = Mode::Ranges(ranges.map_err(|problem| failed(path, &problem))?);
         }
         Ok(reader)
+    }
+
+    /// Ranges of a file whose version nothing names could be of several: that one is read in one request.
+    fn may_be_ranged(&self) -> bool {
+        self.opened.names_a_version() || self.tree.outgoing().is_none()
     }
 
     fn size_bytes(&self) -> u64 {
@@ -87,7 +93,24 @@ impl Reader {
         ReaderOptions { if_match: etag.map(str::to_owned), ..ReaderOptions::default() }
     }
 
+    /// Reads in the way that suits the limit in force.
+    async fn follow_limit(&mut self) -> opendal::Result<()> {
+        let is_limited = self.pacing.as_ref().is_some_and(Pacing::is_limited);
+        match &self.mode {
+            Mode::Stream(_) if is_limited && self.may_be_ranged() && !self.version.ignores_ranges() => {
+                let condition = self.condition();
+                self.mode = Mode::Ranges(Ranges::open(&self.tree, &self.key, condition, &self.version).await?);
+            }
+            Mode::Ranges(ranges) if !is_limited && !ranges.are_ahead() && !self.version.has_no_length() => {
+                self.mode = Mode::Stream(None);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
     async fn read(&mut self, offset: u64, length_bytes: usize, buffer: &mut Vec<u8>) -> opendal::Result<()> {
+        self.follow_limit().await?;
         let condition = self.condition();
         match &mut self.mode {
             Mode::Ranges(ranges) => ranges.read(offset, length_bytes, buffer).await,
@@ -161,7 +184,10 @@ impl FileReader for Reader {
 
     async fn prefetch(&mut self, offset: u64, length_bytes: u64) {
         let length = length_bytes.min(self.size_bytes().saturating_sub(offset));
-        if let Mode::Ranges(ranges) = &mut self.mode {
+        let is_limited = self.pacing.as_ref().is_some_and(Pacing::is_limited);
+        if let Mode::Ranges(ranges) = &mut self.mode
+            && (is_limited || self.version.has_no_length())
+        {
             ranges.request(offset, length);
         }
     }

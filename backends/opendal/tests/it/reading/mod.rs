@@ -73,6 +73,32 @@ async fn a_large_file_is_one_request_and_a_huge_one_is_checked_at_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_limit_that_comes_and_goes_is_followed_within_a_file() {
+    for speaks in Speaks::ALL {
+        let server = Server::start(speaks, Habits::default(), &[("file", object(1, 12 * BLOCK_BYTES))]);
+        let pacing = Pacing::unlimited();
+        let mut file = server.tree().open(&path("file"), &ReadOptions::default().paced_by(&pacing)).await.unwrap();
+        let mut content = Vec::new();
+        for limit in [u64::MAX, 1 << 30, u64::MAX] {
+            pacing.set_bytes_per_s(limit);
+            for _ in 0..4 {
+                let offset = content.len() as u64;
+                file.prefetch(offset, BLOCK_BYTES as u64).await;
+                content = file.read_at(offset, BLOCK_BYTES, content).await.unwrap();
+            }
+        }
+        assert!(content == data(1, 12 * BLOCK_BYTES), "{speaks:?}");
+        let range = |from: usize, to: usize| Some(format!("bytes={}-{}", from * BLOCK_BYTES, to * BLOCK_BYTES - 1));
+        let ranges: Vec<_> = server.gets().into_iter().map(|get| get.range).collect();
+        let limited = [range(4, 5), range(5, 6), range(6, 7), range(7, 8)];
+        let rest = Some(format!("bytes={}-", 8 * BLOCK_BYTES));
+        assert_eq!(ranges[0], None, "{speaks:?}");
+        assert_eq!(ranges[1..5], limited, "{speaks:?}");
+        assert!(ranges.len() == 6 && (ranges[5] == rest || ranges[5] == range(8, 12)), "{speaks:?}: {ranges:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_small_file_is_one_request() {
     let kept = Timestamp::from_ns(1_600_000_000_500_000_000);
     let stored = Timestamp::from_parts(1_767_225_601, 0);
@@ -269,7 +295,7 @@ async fn a_migration_reads_an_overwritten_file_again_until_it_has_one_version() 
                 let (report, content) = migrate(&server, Bandwidth::Limit(8 << 20)).await;
                 assert_eq!(report.failed_files, 0, "{speaks:?} at {at}");
                 assert!(content == Some(data(2, BYTES)), "{speaks:?} at {at}");
-                // A thirty-second part of a second's bytes each.
+                // A fortieth part of a second's bytes each.
                 let ranges = server.gets().into_iter().filter_map(|get| get.range).count();
                 assert!((5..20).contains(&ranges), "{ranges} requests");
             });

@@ -76,12 +76,12 @@ struct Learned {
     at_s: i64,
 }
 
-/// The limit in force, for ever.
-struct InForce(Allowed);
+/// The limit in force stays.
+struct Unchanged;
 
-impl Outlook for InForce {
-    fn allowed(&self, _: Timestamp) -> Allowed {
-        self.0
+impl Outlook for Unchanged {
+    fn allowed(&self, _: Timestamp, in_force: Allowed) -> Allowed {
+        in_force
     }
 }
 
@@ -162,9 +162,9 @@ impl Estimator {
 
     /// Learns from the history when it has grown, and asks the outlook again when it has changed or time has passed.
     fn learn(&mut self, now: Instant, at_s: i64, snapshot: &Snapshot) {
-        let in_force = InForce(in_force(snapshot));
-        let outlook: &dyn Outlook = self.outlook.as_deref().unwrap_or(&in_force);
-        let allowed = outlook.allowed(Timestamp::from_parts(at_s, 0));
+        let in_force = in_force(snapshot);
+        let outlook: &dyn Outlook = self.outlook.as_deref().unwrap_or(&Unchanged);
+        let allowed = outlook.allowed(Timestamp::from_parts(at_s, 0), in_force);
         let history_version = self.history.version();
         let mut live = None;
         if let Some(learned) = &self.learned {
@@ -177,7 +177,7 @@ impl Estimator {
             }
             live = learned.forecast.live();
         }
-        let mut forecast = Forecast::new(&self.history.samples(), at_s, outlook);
+        let mut forecast = Forecast::new(&self.history.samples(), at_s, outlook, in_force);
         forecast.set_live(live);
         self.learned = Some(Learned { forecast, history_version, at_s });
     }

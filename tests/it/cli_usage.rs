@@ -351,3 +351,18 @@ fn a_location_on_another_machine_is_a_usage_error_and_creates_no_directory() {
         assert!(folder.join("host:copy").is_dir());
     }
 }
+
+#[test]
+fn a_deadline_in_the_past_is_reported_once_and_changes_nothing() {
+    let bench = Bench::new();
+    bench.write("large", noise(1, 400_000));
+    let options = ["--bwlimit", "200K", "--progress-interval", "200ms", "--deadline", "2026-01-31T12:00"];
+    let ended = bench.sync(&options).with_status(0);
+    let notes: Vec<_> = ended.stderr.lines().filter(|line| line.contains("deadline")).collect();
+    assert_eq!(notes.len(), 1, "{}", ended.stderr);
+    assert!(notes[0].starts_with("the deadline, 2026-01-31 12:00, has passed: the end is expected about "), "{notes:?}");
+    let quiet = bench.sync(&["--quiet", "--deadline", "2026-01-31"]).with_status(0);
+    assert_eq!(quiet.stderr, "");
+    let wrong = bench.sync(&["--deadline", "soon"]).with_status(2);
+    assert!(wrong.stderr.contains("`soon` is not a date: use 2026-12-24, 2026-12-24T08:00"), "{}", wrong.stderr);
+}

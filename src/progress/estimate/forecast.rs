@@ -73,8 +73,8 @@ pub(super) struct Forecast {
 }
 
 impl Forecast {
-    /// Learns from the samples until `now_s`.
-    pub(super) fn new(samples: &[RateSample], now_s: i64, outlook: &dyn Outlook) -> Self {
+    /// Learns from the samples until `now_s`; `in_force` is allowed now.
+    pub(super) fn new(samples: &[RateSample], now_s: i64, outlook: &dyn Outlook, in_force: Allowed) -> Self {
         let offset_s = |at_s| i64::from(outlook.utc_offset_s(Timestamp::from_parts(at_s, 0)));
         let observed = observed(samples, now_s, offset_s);
         let costs = Costs::of(&observed);
@@ -91,7 +91,7 @@ impl Forecast {
             level,
             recent_level,
             history_s: observed.iter().map(|one| one.active_s).sum(),
-            grid: Grid::new(now_s, outlook),
+            grid: Grid::new(now_s, outlook, in_force),
             costs,
             profile,
             live: None,

@@ -28,7 +28,7 @@ pub(super) struct Slot {
 pub(super) struct Grid(Vec<Slot>);
 
 impl Grid {
-    pub(super) fn new(now_s: i64, outlook: &dyn Outlook) -> Self {
+    pub(super) fn new(now_s: i64, outlook: &dyn Outlook, in_force: Allowed) -> Self {
         let end_s = now_s.saturating_add(WEEKS * 7 * 86_400);
         let (mut slots, mut begin_s) = (Vec::new(), now_s);
         while begin_s < end_s {
@@ -36,7 +36,7 @@ impl Grid {
             let slot_s = if begin_s < now_s.saturating_add(FIRST_S) { FIRST_SLOT_S } else { SLOT_S };
             let next_s = (begin_s - begin_s.rem_euclid(slot_s)).saturating_add(slot_s).min(end_s);
             let hour = hour_of_week(begin_s, i64::from(outlook.utc_offset_s(at)));
-            slots.push(Slot { begin_s, end_s: next_s, hour, allowed: outlook.allowed(at) });
+            slots.push(Slot { begin_s, end_s: next_s, hour, allowed: outlook.allowed(at, in_force) });
             begin_s = next_s;
         }
         Self(slots)

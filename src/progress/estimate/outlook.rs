@@ -18,18 +18,19 @@ pub enum Allowed {
 /// ```
 /// use towpath::{Allowed, Outlook, Timestamp};
 ///
-/// /// 5 MiB/s, and no limit from a moment on.
+/// /// The limit in force, and none from a moment on.
 /// struct Until(Timestamp);
 ///
 /// impl Outlook for Until {
-///     fn allowed(&self, at: Timestamp) -> Allowed {
-///         if at < self.0 { Allowed::Limit(5 << 20) } else { Allowed::Unlimited }
+///     fn allowed(&self, at: Timestamp, in_force: Allowed) -> Allowed {
+///         if at < self.0 { in_force } else { Allowed::Unlimited }
 ///     }
 /// }
 /// ```
 pub trait Outlook: Send + Sync {
-    /// What may be sent at that moment. It is asked for about 3,400 moments in five weeks, once a minute.
-    fn allowed(&self, at: Timestamp) -> Allowed;
+    /// What may be sent at that moment; `in_force` is what may be sent now. It is asked for about 3,400 moments in five
+    /// weeks, once a minute.
+    fn allowed(&self, at: Timestamp, in_force: Allowed) -> Allowed;
 
     /// The local time's offset from UTC at that moment, in seconds: rates are learned by hour of the local week.
     fn utc_offset_s(&self, at: Timestamp) -> i32 {

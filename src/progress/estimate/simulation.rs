@@ -49,7 +49,7 @@ struct World {
 struct Timetable(fn(i64) -> Allowed);
 
 impl Outlook for Timetable {
-    fn allowed(&self, at: Timestamp) -> Allowed {
+    fn allowed(&self, at: Timestamp, _: Allowed) -> Allowed {
         (self.0)(at.seconds() - MONDAY_S)
     }
 }
@@ -199,7 +199,8 @@ fn calibrate(world: &World) -> Calibration {
             let Some(&(at_s, left)) = ran.left.get(minute) else { continue };
             let known = ran.samples.partition_point(|sample| sample.start.seconds() < at_s);
             let samples = &ran.samples[..known];
-            let mut forecast = Forecast::new(&thin(samples, at_s), at_s, &Timetable(world.timetable));
+            let mut forecast =
+                Forecast::new(&thin(samples, at_s), at_s, &Timetable(world.timetable), Allowed::Unlimited);
             live(&mut forecast, samples, at_s);
             let Some(times) = forecast.times(left, at_s) else { continue };
             let true_s = ran.end_s - at_s as f64;

@@ -2,6 +2,7 @@
 
 pub(crate) mod bwlimit;
 pub(crate) mod ctl;
+mod deadline;
 mod filters;
 mod listen;
 mod location;
@@ -20,6 +21,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use crate::timetable::{Rate, Timetable};
 use bwlimit::{TimetableArguments, parse_bwlimit};
 use ctl::CtlArguments;
+use deadline::parse_deadline;
 use filters::FilterArguments;
 use listen::ListenArguments;
 pub(crate) use location::LocationArgument;
@@ -102,6 +104,11 @@ pub(crate) struct SyncArguments {
     /// With --bwlimit auto: the highest limit
     #[arg(long, value_name = "RATE", allow_hyphen_values = true, requires = "bwlimit", value_parser = parse_rate)]
     pub(crate) bwlimit_max: Option<u64>,
+
+    /// Warn when the end is expected after this date, or date and time, in local time or RFC 3339,
+    /// and say which limit would be enough
+    #[arg(long, value_name = "DATE", value_parser = parse_deadline)]
+    pub(crate) deadline: Option<jiff::Timestamp>,
 
     /// Checksum to compute while reading: md5, sha1, sha256 or blake2b
     #[arg(long, value_name = "ALGORITHM", default_value_t)]

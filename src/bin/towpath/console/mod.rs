@@ -1,10 +1,13 @@
 //! The console: listens to the events of a migration and shows its progress.
 
 mod bars;
+mod deadline;
+mod end;
 mod event;
 pub(crate) mod format;
 mod holes;
 mod limit;
+mod outlook;
 pub(crate) mod output;
 mod planned;
 mod text;
@@ -13,16 +16,21 @@ use std::collections::HashMap;
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
+use jiff::ZonedDateTime;
+use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use crate::args::bwlimit::local_zone;
 use crate::args::{Format, SyncArguments};
 use crate::signals::ProgressRequests;
 use bars::Bars;
+use deadline::Deadline;
 use format::time_of_day;
+use outlook::Limits;
 use planned::planned_line;
-use towpath::{Estimator, Event, EventStream, Progress};
+use towpath::{Estimate, Estimator, Event, EventStream, Progress, Snapshot};
 
 pub(crate) use limit::{limit_line, limit_of};
 pub(crate) use planned::sums;
@@ -38,6 +46,8 @@ const STOPPING: &str = "stopping: unfinished files start again in the next run; 
 pub(super) struct Console {
     progress: Progress,
     estimator: Estimator,
+    zone: TimeZone,
+    deadline: Option<Deadline>,
     quiet: bool,
     /// How planned steps are written.
     format: Format,
@@ -56,9 +66,16 @@ impl Console {
         // Diagnostics are written to the terminal directly, and would break the redrawn lines.
         let diagnostics = arguments.verbose > 1;
         let terminal = std::io::stderr().is_terminal() && !arguments.quiet && !arguments.dry_run && !diagnostics;
+        let zone = local_zone().unwrap_or(TimeZone::UTC);
+        let mut estimator = Estimator::new(progress.history());
+        if let Ok(timetable) = arguments.limit() {
+            estimator = estimator.with_outlook(Limits { timetable, zone: zone.clone() });
+        }
         Self {
             progress,
-            estimator: Estimator::default(),
+            estimator,
+            zone,
+            deadline: arguments.deadline.map(Deadline::new),
             // Only JSON on an output that a program reads.
             quiet: arguments.quiet || arguments.format == Format::Json,
             format: arguments.format,
@@ -109,19 +126,41 @@ impl Console {
         if self.quiet {
             return;
         }
+        let (snapshot, estimate, ends) = self.estimate();
+        match &self.bars {
+            Some(bars) => bars.draw(&text::lines(&snapshot, &estimate, ends.as_deref(), bars.width())),
+            None => {
+                output::line(&format!("{} {}", time_of_day(), text::one_line(&snapshot, &estimate, ends.as_deref())));
+            }
+        }
+        self.check_deadline(&estimate);
+    }
+
+    /// The counters now, the estimate, and when all is done.
+    fn estimate(&mut self) -> (Snapshot, Estimate, Option<String>) {
         let snapshot = self.progress.snapshot();
         let estimate = self.estimator.estimate(Instant::now(), &snapshot);
-        match &self.bars {
-            Some(bars) => bars.draw(&text::lines(&snapshot, &estimate, bars.width())),
-            None => output::line(&format!("{} {}", time_of_day(), text::one_line(&snapshot, &estimate))),
+        let ends = end::ends(&estimate, &self.now());
+        (snapshot, estimate, ends)
+    }
+
+    fn now(&self) -> ZonedDateTime {
+        jiff::Timestamp::now().to_zoned_datetime(self.zone.clone())
+    }
+
+    fn check_deadline(&mut self, estimate: &Estimate) {
+        let now = self.now();
+        let Some(deadline) = &mut self.deadline else { return };
+        let limit = |deadline| self.estimator.limit_to_end_by(deadline);
+        if let Some(note) = deadline.check(estimate, (Instant::now(), &now), limit) {
+            self.print(true, &note);
         }
     }
 
     /// Prints a requested line, even with --quiet, on standard error, separate from output that a program reads.
     fn print_progress(&mut self) {
-        let snapshot = self.progress.snapshot();
-        let estimate = self.estimator.estimate(Instant::now(), &snapshot);
-        self.print(true, &format!("{} {}", time_of_day(), text::one_line(&snapshot, &estimate)));
+        let (snapshot, estimate, ends) = self.estimate();
+        self.print(true, &format!("{} {}", time_of_day(), text::one_line(&snapshot, &estimate, ends.as_deref())));
     }
 
     fn show(&mut self, event: &Event) {

@@ -39,8 +39,8 @@ pub(super) fn noun<'a>(count: u64, one: &'a str, many: &'a str) -> &'a str {
     if count == 1 { one } else { many }
 }
 
-/// The lines at the bottom of a terminal, none longer than `width`.
-pub(super) fn lines(snapshot: &Snapshot, estimate: &Estimate, width: usize) -> Vec<String> {
+/// The lines at the bottom of a terminal, none longer than `width`. `ends`: when all is done.
+pub(super) fn lines(snapshot: &Snapshot, estimate: &Estimate, ends: Option<&str>, width: usize) -> Vec<String> {
     let mut lines = match snapshot.phase {
         Phase::Scanning => vec![
             format!("scan  source       {}", counts(&snapshot.source)),
@@ -50,6 +50,7 @@ pub(super) fn lines(snapshot: &Snapshot, estimate: &Estimate, width: usize) -> V
         Phase::Transferring => {
             let mut lines = current_files(snapshot, estimate, width);
             lines.push(pace(snapshot, estimate));
+            lines.extend(ends.map(str::to_owned));
             lines.push(left(snapshot));
             lines.push(done(snapshot));
             lines
@@ -83,20 +84,12 @@ fn current_file(file: &CurrentFile, width: usize) -> String {
 }
 
 fn pace(snapshot: &Snapshot, estimate: &Estimate) -> String {
-    let eta = |what, time: Option<Duration>| {
-        time.map_or_else(String::new, |time| format!(", {what} done in {}", duration(time)))
-    };
-    let file = estimate.current_file.as_ref().map(|(_, time)| *time);
+    let file = estimate.current_file.as_ref();
+    let file = file.map_or_else(String::new, |(_, time)| format!(", largest file done in {}", duration(*time)));
     let allowed = snapshot
         .adaptive_limit
         .map_or_else(String::new, |limit| format!(" of {} (adaptive limit)", rate(limit.limit_bytes_per_s)));
-    format!(
-        "{}{allowed}{}{}{}",
-        rate(estimate.progress_bytes_per_s()),
-        written_and_holes(estimate),
-        eta("largest file", file),
-        eta("all", estimate.backlog)
-    )
+    format!("{}{allowed}{}{file}", rate(estimate.progress_bytes_per_s()), written_and_holes(estimate))
 }
 
 fn left(snapshot: &Snapshot) -> String {
@@ -124,7 +117,7 @@ fn done(snapshot: &Snapshot) -> String {
 }
 
 /// Progress on one line, for an output that is not a terminal.
-pub(super) fn one_line(snapshot: &Snapshot, estimate: &Estimate) -> String {
+pub(super) fn one_line(snapshot: &Snapshot, estimate: &Estimate, ends: Option<&str>) -> String {
     match snapshot.phase {
         Phase::Starting => "starting".to_owned(),
         Phase::Scanning => format!(
@@ -135,7 +128,9 @@ pub(super) fn one_line(snapshot: &Snapshot, estimate: &Estimate) -> String {
         ),
         Phase::Transferring => {
             let hole = hashed(snapshot, estimate, 60).map_or_else(String::new, |text| format!("; {text}"));
-            format!("{}, {}; {}{}{hole}", pace(snapshot, estimate), left(snapshot), done(snapshot), now(snapshot))
+            let ends = ends.map_or_else(String::new, |ends| format!(", {ends}"));
+            let (pace, left) = (pace(snapshot, estimate), left(snapshot));
+            format!("{pace}{ends}, {left}; {}{}{hole}", done(snapshot), now(snapshot))
         }
         _ => "finishing".to_owned(),
     }
@@ -237,6 +232,8 @@ pub(super) mod tests {
     use super::*;
     use towpath_backend::{RelPath, Timestamp};
 
+    const ENDS: Option<&str> = Some("ends about Tue 14:10, with 90 % by Wed 02:00");
+
     pub(in crate::console) fn snapshot() -> Snapshot {
         let mut snapshot = Snapshot::default();
         snapshot.phase = Phase::Transferring;
@@ -262,20 +259,20 @@ pub(super) mod tests {
         let mut estimate = Estimate::default();
         estimate.bandwidth_bytes_per_s = 20 << 20;
         estimate.current_file = Some((RelPath::new("projects/film 0\n/take.mov").unwrap(), Duration::from_secs(312)));
-        estimate.backlog = Some(Duration::from_secs(1_825_452));
         estimate
     }
 
     #[test]
     fn a_terminal_shows_files_rate_both_times_and_both_sums() {
-        let lines: Vec<_> = lines(&snapshot(), &estimate(), 80).iter().map(|line| format!("|{line}")).collect();
+        let lines: Vec<_> = lines(&snapshot(), &estimate(), ENDS, 80).iter().map(|line| format!("|{line}")).collect();
         insta::assert_snapshot!(lines.join("\n"), @r"
         |    0 %    1.0 GiB  projects/film 0\n/take.mov
         |   12 %    1.0 GiB  projects/film 1\n/take.mov
         |   25 %    1.0 GiB  projects/film 2\n/take.mov
         |   37 %    1.0 GiB  projects/film 3\n/take.mov
         |  and 2 more
-        |20.0 MiB/s, largest file done in 05:12, all done in 21d 03:04:12
+        |20.0 MiB/s, largest file done in 05:12
+        |ends about Tue 14:10, with 90 % by Wed 02:00
         |pending 1,000,000 files, 150.0 TiB, failed 2 files
         |written 3.0 GiB; in sync 50.0 TiB of 200.0 TiB, 234,567 of 1,234,567 files
         ");
@@ -285,7 +282,7 @@ pub(super) mod tests {
     fn a_scan_shows_both_sides_and_what_is_pending_so_far() {
         let mut scanning = snapshot();
         scanning.phase = Phase::Scanning;
-        insta::assert_snapshot!(lines(&scanning, &Estimate::default(), 80).join("\n"), @"
+        insta::assert_snapshot!(lines(&scanning, &Estimate::default(), None, 80).join("\n"), @"
         scan  source       1,234,567 files, 4,000 directories, 200.0 TiB
               destination  10 files, 2 directories, 5.0 GiB
               pending so far 1,000,000 files, 150.0 TiB
@@ -296,14 +293,14 @@ pub(super) mod tests {
     fn the_file_with_an_estimate_is_the_first_one_shown() {
         let mut snapshot = snapshot();
         snapshot.current.reverse();
-        let lines = lines(&snapshot, &estimate(), 80);
+        let lines = lines(&snapshot, &estimate(), ENDS, 80);
         assert!(lines[0].contains("film 0"), "{lines:?}");
     }
 
     #[test]
     fn no_line_is_wider_than_the_terminal() {
         for width in 1..120 {
-            for line in lines(&snapshot(), &estimate(), width) {
+            for line in lines(&snapshot(), &estimate(), ENDS, width) {
                 assert!(line.chars().count() <= width, "{width}: {line}");
             }
         }
@@ -311,14 +308,14 @@ pub(super) mod tests {
 
     #[test]
     fn without_a_terminal_one_line_shows_everything() {
-        insta::assert_snapshot!(one_line(&snapshot(), &estimate()), @"20.0 MiB/s, largest file done in 05:12, all done in 21d 03:04:12, pending 1,000,000 files, 150.0 TiB, failed 2 files; written 3.0 GiB; in sync 50.0 TiB of 200.0 TiB, 234,567 of 1,234,567 files; now projects/film 0\\n/take.mov: 0 B of 1.0 GiB");
+        insta::assert_snapshot!(one_line(&snapshot(), &estimate(), ENDS), @"20.0 MiB/s, largest file done in 05:12, ends about Tue 14:10, with 90 % by Wed 02:00, pending 1,000,000 files, 150.0 TiB, failed 2 files; written 3.0 GiB; in sync 50.0 TiB of 200.0 TiB, 234,567 of 1,234,567 files; now projects/film 0\\n/take.mov: 0 B of 1.0 GiB");
     }
 
     #[test]
     fn unknown_estimates_are_not_shown() {
         let mut estimate = Estimate::default();
         estimate.bandwidth_bytes_per_s = 20 << 20;
-        let line = one_line(&snapshot(), &estimate);
+        let line = one_line(&snapshot(), &estimate, None);
         assert!(line.starts_with("20.0 MiB/s, pending 1,000,000 files"), "{line}");
     }
 

@@ -38,7 +38,7 @@ fn assert_about(time: Option<Duration>, expected_s: u64) {
 struct ByHour(fn(i64) -> Allowed);
 
 impl Outlook for ByHour {
-    fn allowed(&self, at: Timestamp) -> Allowed {
+    fn allowed(&self, at: Timestamp, _: Allowed) -> Allowed {
         (self.0)(at.seconds().rem_euclid(24 * HOUR_S) / HOUR_S)
     }
 }
@@ -145,7 +145,7 @@ fn any_sample() -> impl Strategy<Value = RateSample> {
 struct Any([Option<u64>; 24]);
 
 impl Outlook for Any {
-    fn allowed(&self, at: Timestamp) -> Allowed {
+    fn allowed(&self, at: Timestamp, _: Allowed) -> Allowed {
         let hour = usize::try_from(at.seconds().rem_euclid(24 * HOUR_S) / HOUR_S).unwrap();
         match self.0[hour] {
             None => Allowed::Unlimited,

@@ -360,7 +360,10 @@ fn a_deadline_in_the_past_is_reported_once_and_changes_nothing() {
     let ended = bench.sync(&options).with_status(0);
     let notes: Vec<_> = ended.stderr.lines().filter(|line| line.contains("deadline")).collect();
     assert_eq!(notes.len(), 1, "{}", ended.stderr);
-    assert!(notes[0].starts_with("the deadline, 2026-01-31 12:00, has passed: the end is expected about "), "{notes:?}");
+    assert!(
+        notes[0].starts_with("the deadline, 2026-01-31 12:00, has passed: the end is expected about "),
+        "{notes:?}"
+    );
     let quiet = bench.sync(&["--quiet", "--deadline", "2026-01-31"]).with_status(0);
     assert_eq!(quiet.stderr, "");
     let wrong = bench.sync(&["--deadline", "soon"]).with_status(2);

@@ -32,7 +32,7 @@ pub(crate) async fn watch(
     let failed = |error| ExitError(COULD_NOT_RUN, format!("cannot listen to signals: {error}"));
     let received = signals::listen(migration.stopper()).map_err(failed)?;
     let requests = ProgressRequests::new().map_err(failed)?;
-    let console = Console::new(arguments, migration.progress());
+    let console = Console::new(arguments, migration.progress(), steering.clone());
     let stop = migration.cancellation();
     let runtime = tokio::runtime::Handle::current();
     // A separate thread: a pipe or terminal that accepts no more text must not block the engine.

@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::args::bwlimit::local_zone;
 use crate::args::{Format, SyncArguments};
 use crate::signals::ProgressRequests;
+use crate::steering::Steering;
 use bars::Bars;
 use deadline::Deadline;
 use format::time_of_day;
@@ -62,15 +63,13 @@ pub(super) struct Console {
 }
 
 impl Console {
-    pub(super) fn new(arguments: &SyncArguments, progress: Progress) -> Self {
+    pub(super) fn new(arguments: &SyncArguments, progress: Progress, steering: Option<Steering>) -> Self {
         // Diagnostics are written to the terminal directly, and would break the redrawn lines.
         let diagnostics = arguments.verbose > 1;
         let terminal = std::io::stderr().is_terminal() && !arguments.quiet && !arguments.dry_run && !diagnostics;
         let zone = local_zone().unwrap_or(TimeZone::UTC);
-        let mut estimator = Estimator::new(progress.history());
-        if let Ok(timetable) = arguments.limit() {
-            estimator = estimator.with_outlook(Limits { timetable, zone: zone.clone() });
-        }
+        let limits = Limits { steering, zone: zone.clone() };
+        let estimator = Estimator::new(progress.history()).with_outlook(limits);
         Self {
             progress,
             estimator,

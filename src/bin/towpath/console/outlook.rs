@@ -3,29 +3,20 @@
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
 
-use crate::timetable::{Rate, Timetable};
+use crate::steering::Steering;
+use crate::timetable::Rate;
 use towpath::{Allowed, Outlook};
 
-/// The timetable of `--bwlimit` in local time.
+/// What the steering of a run has in store: the timetable, and requested limits and pauses.
 pub(super) struct Limits {
-    pub(super) timetable: Timetable,
+    /// `None`: what is in force stays.
+    pub(super) steering: Option<Steering>,
     pub(super) zone: TimeZone,
-}
-
-impl Limits {
-    fn zoned(&self, at: towpath::Timestamp) -> Option<ZonedDateTime> {
-        let at = Timestamp::from_nanosecond(at.total_ns()).ok()?;
-        Some(at.to_zoned_datetime(self.zone.clone()))
-    }
 }
 
 impl Outlook for Limits {
     fn allowed(&self, at: towpath::Timestamp, in_force: Allowed) -> Allowed {
-        // A single value may have been replaced by a request.
-        if self.timetable.only_rate().is_some() {
-            return in_force;
-        }
-        match self.zoned(at).map(|at| self.timetable.at(&at)) {
+        match self.steering.as_ref().zip(moment(at)).map(|(steering, at)| steering.rate_at(at)) {
             Some(Rate::Fixed(limit) | Rate::Auto { max: Some(limit) }) => Allowed::Limit(limit),
             Some(Rate::Pause) => Allowed::Nothing,
             Some(Rate::Off | Rate::Auto { max: None }) => Allowed::Unlimited,
@@ -34,25 +25,49 @@ impl Outlook for Limits {
     }
 
     fn utc_offset_s(&self, at: towpath::Timestamp) -> i32 {
-        self.zoned(at).map_or(0, |at| at.offset().seconds())
+        let zoned = |at: Timestamp| -> ZonedDateTime { at.to_zoned_datetime(self.zone.clone()) };
+        moment(at).map_or(0, |at| zoned(at).offset().seconds())
     }
+}
+
+fn moment(at: towpath::Timestamp) -> Option<Timestamp> {
+    Timestamp::from_nanosecond(at.total_ns()).ok()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::args::bwlimit::parse_bwlimit;
+    use crate::steering::Steered;
+    use towpath::{Bandwidth, UsageError};
+
+    struct Nothing;
+
+    impl Steered for Nothing {
+        fn pause(&self, _: &str) {}
+        fn resume(&self, _: &str) {}
+        fn set_bandwidth(&self, _: Bandwidth, _: &str) -> Result<(), UsageError> {
+            Ok(())
+        }
+        fn stop(&self, _: bool, _: &str) {}
+    }
+
+    fn limits(timetable: &str) -> (Limits, Steering) {
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        let steering = Steering::new(parse_bwlimit(timetable).unwrap(), zone.clone(), Nothing);
+        (Limits { steering: Some(steering.clone()), zone }, steering)
+    }
 
     fn at(limits: &Limits, text: &str) -> (Allowed, i32) {
-        let at = text.parse::<Timestamp>().unwrap().as_second();
-        let at = towpath::Timestamp::from_parts(at, 0);
+        let at = towpath::Timestamp::from_parts(text.parse::<Timestamp>().unwrap().as_second(), 0);
         (limits.allowed(at, Allowed::Limit(7)), limits.utc_offset_s(at))
     }
 
     #[test]
     fn the_timetable_holds_in_local_time() {
-        let timetable = parse_bwlimit("08:00,5M 18:00,auto:50M 22:00,off 23:00,pause").unwrap();
-        let limits = Limits { timetable, zone: TimeZone::get("Europe/Berlin").unwrap() };
+        let (limits, _) = limits("08:00,5M 18:00,auto:50M 22:00,off 23:00,pause");
         for (text, expected) in [
             ("2026-11-28T06:59:00Z", (Allowed::Nothing, 3600)),
             ("2026-11-28T07:00:00Z", (Allowed::Limit(5 << 20), 3600)),
@@ -62,11 +77,23 @@ mod tests {
         ] {
             assert_eq!(at(&limits, text), expected, "{text}");
         }
+        let unsteered = Limits { steering: None, ..limits };
+        assert_eq!(at(&unsteered, "2026-11-28T07:00:00Z"), (Allowed::Limit(7), 3600));
     }
 
     #[test]
-    fn a_single_value_is_what_is_in_force() {
-        let limits = Limits { timetable: parse_bwlimit("5M").unwrap(), zone: TimeZone::UTC };
-        assert_eq!(at(&limits, "2026-11-28T07:00:00Z"), (Allowed::Limit(7), 0));
+    fn requests_hold_until_their_end() {
+        let (limits, steering) = limits("20M");
+        let now = Timestamp::now();
+        let after = |hours: u64| {
+            let at = now.checked_add(Duration::from_secs(3600 * hours)).unwrap();
+            limits.allowed(towpath::Timestamp::from_parts(at.as_second(), 0), Allowed::Unlimited)
+        };
+        let in_hours = |hours: u64| now.checked_add(Duration::from_secs(3600 * hours)).ok();
+        steering.set_limit(Rate::Fixed(1 << 20), in_hours(4), "test").unwrap();
+        steering.pause(in_hours(2), "test");
+        assert_eq!([1, 3, 5].map(after), [Allowed::Nothing, Allowed::Limit(1 << 20), Allowed::Limit(20 << 20)]);
+        steering.pause(None, "test");
+        assert_eq!(after(10_000), Allowed::Nothing);
     }
 }

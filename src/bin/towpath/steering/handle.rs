@@ -105,6 +105,11 @@ impl Steering {
         self.lock().state.in_force(self.now())
     }
 
+    /// What is in force at a moment to come, as far as is known now; a requested pause is [`Rate::Pause`].
+    pub(crate) fn rate_at(&self, at: Timestamp) -> Rate {
+        self.lock().state.rate_at(at)
+    }
+
     /// Applies what is in force now; returns when that changes next.
     pub(crate) fn tick(&self) -> Option<Timestamp> {
         let now = self.now();

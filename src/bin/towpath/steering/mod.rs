@@ -17,4 +17,6 @@ mod tests;
 pub(crate) use handle::Steering;
 #[allow(unused_imports, reason = "for what shows them")]
 pub(crate) use state::{InForce, Pause, SetBy};
+#[cfg(test)]
+pub(crate) use steered::Steered;
 pub(crate) use task::start;

@@ -97,6 +97,14 @@ impl State {
         }
     }
 
+    pub(super) fn rate_at(&self, at: Timestamp) -> Rate {
+        match (self.pause(at), self.overridden(at)) {
+            (Some(_), _) => Rate::Pause,
+            (None, Some(limit)) => limit.rate,
+            (None, None) => self.rate_of_option(at),
+        }
+    }
+
     /// When something else is in force for the first time after `now`.
     pub(super) fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
         let limit_ends = match self.overridden(now) {

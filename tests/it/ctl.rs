@@ -5,6 +5,7 @@ use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
 
 use crate::common::*;
+use crate::root::is_root_or_skip;
 
 fn ctl(bench: &Bench, words: &[&str]) -> ProcessOutput {
     let mut command = Command::new(env!("CARGO_BIN_EXE_towpath"));
@@ -124,4 +125,25 @@ fn towpath_sync(bench: &Bench, trees: &[std::path::PathBuf; 2], options: &[&str]
     let mut command = Command::new(env!("CARGO_BIN_EXE_towpath"));
     command.env("XDG_STATE_HOME", bench.path("state")).arg("sync").args(trees).args(options);
     end(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+}
+
+#[test]
+fn the_run_of_another_user_cannot_be_steered() {
+    use std::os::unix::fs::PermissionsExt as _;
+    if !is_root_or_skip("a program that runs as another user") {
+        return;
+    }
+    let bench = Bench::new();
+    let socket = format!("{}.sock", bench.database().display());
+    let _listener = UnixListener::bind(&socket).unwrap();
+    std::fs::set_permissions(bench.path(""), std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o600)).unwrap();
+    // Other users may not access the build folder.
+    let program = bench.path("towpath");
+    std::fs::copy(env!("CARGO_BIN_EXE_towpath"), &program).unwrap();
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program);
+    command.args(["ctl", "stop", "--database", bench.database().to_str().unwrap()]);
+    let ended = end(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()).with_status(1);
+    assert!(ended.stderr.contains("it belongs to another user: run this as that user or as root"), "{}", ended.stderr);
 }

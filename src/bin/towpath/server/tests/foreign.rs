@@ -140,3 +140,30 @@ async fn pages_of_other_sites_are_not_served() {
     let own = [&*host, &*bearer(TOKEN), &*own, "Sec-Fetch-Site: same-origin"];
     assert_eq!(served.ask_tcp("POST /v1/resume", &own, "{}").await.status, 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_request_ends_its_connection_alone() {
+    let served = Served::with(Tcp::Local, short());
+    for garbage in [
+        &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
+        b"\0\0\0\0\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"GET /v1/status HTTP/9.9\r\nHost: localhost\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"POST /v1/stop HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"POST /v1/stop HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        b"CONNECT localhost:1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        b"GET * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        b"GET /v1/status HTTP/1.0\r\n\r\n",
+        b"GET /v1/status HTTP/1.1\r\nHost: \xff\r\nConnection: close\r\n\r\n",
+    ] {
+        let mut stream = served.tcp().await;
+        stream.write_all(garbage).await.unwrap();
+        let mut answer = Vec::new();
+        let _reset = stream.read_to_end(&mut answer).await;
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.is_empty() || answer.contains(" 4"), "{:?}: {answer}", String::from_utf8_lossy(garbage));
+    }
+    assert_eq!(served.ask_tcp("GET /healthz", &[], "").await.status, 200);
+    assert_eq!(served.asked(), [""; 0]);
+}

@@ -97,6 +97,12 @@ pub enum DatabaseError {
     /// It, or its folder, is read-only.
     #[error("cannot be written ({0}); it and its folder must be writable")]
     ReadOnly(#[source] SqliteError),
+    /// It cannot be read without changing the files beside it.
+    #[error(
+        "cannot be read before the next run recovers its write-ahead log ({0}): run the same command again, or copy \
+         the database with its -wal file and open the copy with SQLite"
+    )]
+    NeedsRecovery(#[source] SqliteError),
     /// There is not enough memory.
     #[error("needs more memory than there is ({0})")]
     OutOfMemory(#[source] SqliteError),

@@ -11,6 +11,7 @@ mod exit;
 mod server;
 mod signals;
 mod steering;
+mod status;
 mod timetable;
 
 use std::process::ExitCode;
@@ -18,7 +19,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use args::{Arguments, Command, rsync};
-use commands::{backends, ctl, sync, timetable as show_timetable};
+use commands::{backends, ctl, status as show_status, sync, timetable as show_timetable};
 use console::output;
 use exit::{COULD_NOT_RUN, USAGE_ERROR};
 
@@ -31,31 +32,33 @@ fn main() -> ExitCode {
         advice.iter().for_each(|answer| output::error(answer));
         std::process::exit(USAGE_ERROR.into());
     });
-    let arguments = match parsed.command {
-        Command::Sync(arguments) => arguments,
-        Command::Backends(arguments) => return ExitCode::from(backends::run(&arguments)),
-        Command::Timetable(arguments) => return ExitCode::from(show_timetable::run(&arguments)),
-        Command::Ctl(arguments) => {
-            return match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-                Ok(runtime) => ExitCode::from(runtime.block_on(ctl::run(&arguments))),
-                Err(error) => cannot_start(&error),
-            };
-        }
-    };
+    match &parsed.command {
+        Command::Backends(arguments) => return ExitCode::from(backends::run(arguments)),
+        Command::Timetable(arguments) => return ExitCode::from(show_timetable::run(arguments)),
+        Command::Sync(_) | Command::Status(_) | Command::Ctl(_) => {}
+    }
     let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
     match runtime {
         Ok(runtime) => {
-            let status = runtime.block_on(sync::run(*arguments));
+            let status = runtime.block_on(run(parsed.command));
             // A thread that hangs in a dead mount must not prevent the program from ending.
             runtime.shutdown_background();
             ExitCode::from(status)
         }
-        Err(error) => cannot_start(&error),
+        Err(error) => {
+            output::error(&format!("cannot start: {error}"));
+            ExitCode::from(COULD_NOT_RUN)
+        }
     }
 }
 
-fn cannot_start(error: &std::io::Error) -> ExitCode {
-    output::error(&format!("cannot start: {error}"));
-    ExitCode::from(COULD_NOT_RUN)
+async fn run(command: Command) -> u8 {
+    match command {
+        Command::Sync(arguments) => sync::run(*arguments).await,
+        Command::Status(arguments) => show_status::run(arguments).await,
+        Command::Ctl(arguments) => ctl::run(&arguments).await,
+        Command::Backends(arguments) => backends::run(&arguments),
+        Command::Timetable(arguments) => show_timetable::run(&arguments),
+    }
 }

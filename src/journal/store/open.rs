@@ -128,7 +128,7 @@ fn open_wal(path: &Path, real: &Path) -> Result<File> {
 }
 
 /// Checks the files that SQLite opens itself, beside the database.
-fn check_companions(path: &Path, real: &Path, tighten: bool) -> Result<Vec<Warning>> {
+pub(in crate::journal) fn check_companions(path: &Path, real: &Path, tighten: bool) -> Result<Vec<Warning>> {
     let mut warnings = Vec::new();
     for suffix in own_files::COMPANIONS {
         let companion = own_files::companion(real, suffix);
@@ -184,7 +184,7 @@ fn network_filesystem(file: &File) -> Option<&'static str> {
 }
 
 /// Whether the file is empty. A file with content must be a SQLite database.
-fn is_fresh(path: &Path, mut file: &File) -> Result<bool> {
+pub(in crate::journal) fn is_fresh(path: &Path, mut file: &File) -> Result<bool> {
     let mut header = Vec::with_capacity(16);
     file.by_ref()
         .take(16)
@@ -200,7 +200,7 @@ fn is_fresh(path: &Path, mut file: &File) -> Result<bool> {
 }
 
 /// Whether a process was interrupted between creating the file and creating its tables.
-fn is_unfinished(connection: &Connection) -> rusqlite::Result<bool> {
+pub(in crate::journal) fn is_unfinished(connection: &Connection) -> rusqlite::Result<bool> {
     let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     Ok(version == 0 && tables == 0)
@@ -240,7 +240,7 @@ fn check_whole(path: &Path, connection: &Connection) -> Result<()> {
 }
 
 /// Returns the version if this program can use it or upgrade it.
-fn check_version(path: &Path, connection: &Connection) -> Result<i32> {
+pub(in crate::journal) fn check_version(path: &Path, connection: &Connection) -> Result<i32> {
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let read = || Ok((number("application_id")?, number("user_version")?));
     let (application, version) = read().map_err(|error| failed(path, error))?;

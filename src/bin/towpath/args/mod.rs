@@ -10,6 +10,7 @@ pub(crate) mod rsync;
 pub(crate) mod run_address;
 mod since;
 mod size;
+mod status;
 mod until;
 
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ use listen::ListenArguments;
 pub(crate) use location::LocationArgument;
 use location::parse_location;
 use size::{parse_count, parse_duration, parse_interval, parse_positive_size, parse_rate};
+pub(crate) use status::StatusArguments;
 use towpath::{AfterBacklog, Algorithm, Bandwidth, HardLinks, Links, MaxDelete, Mirror, Options, Specials, WriteMode};
 
 /// Migrate huge file trees between mounted shares within a bandwidth limit, with proof of what was done.
@@ -40,6 +42,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Sync(Box<SyncArguments>),
+    Status(StatusArguments),
     Ctl(CtlArguments),
     Timetable(TimetableArguments),
     Backends(BackendsArguments),

@@ -6,6 +6,8 @@ mod dry_run;
 mod only_run;
 mod patterns;
 mod remote;
+mod screen;
+pub(crate) mod status;
 pub(crate) mod sync;
 pub(crate) mod timetable;
 mod trees;

@@ -30,8 +30,7 @@ pub(crate) fn state_files(
     if let (Some(database), Some(log)) = (database, log) {
         return Ok(StateFiles { database: database.to_owned(), log: log.to_owned() });
     }
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    let folder = state_folder(variable("XDG_STATE_HOME"), variable("HOME"))?;
+    let folder = state_folder()?;
     private_file::create_folder(&folder).and_then(|()| check_writable(&folder)).map_err(|error| {
         let shown = folder.display();
         format!("cannot write to the default state folder {shown}: {error}; {SAY_WHERE}")
@@ -48,10 +47,20 @@ pub(crate) fn state_files(
 /// # Errors
 /// One line: the environment names no state folder.
 pub(crate) fn default_database(source: &Location, sink: &Location) -> Result<PathBuf, String> {
+    Ok(default_folder()?.join(format!("{}.db", pair_of(source, sink))))
+}
+
+/// The folder of the databases that are not given. Creates nothing.
+///
+/// # Errors
+/// One line: the environment names no state folder.
+pub(crate) fn default_folder() -> Result<PathBuf, String> {
+    state_folder().map_err(|_| "neither XDG_STATE_HOME nor HOME is an absolute path: give --database".to_owned())
+}
+
+fn state_folder() -> Result<PathBuf, String> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    let folder = state_folder(variable("XDG_STATE_HOME"), variable("HOME"))
-        .map_err(|_| "neither XDG_STATE_HOME nor HOME is an absolute path: give --database".to_owned())?;
-    Ok(folder.join(format!("{}.db", pair_of(source, sink))))
+    state_folder_in(variable("XDG_STATE_HOME"), variable("HOME"))
 }
 
 /// Checks that database and log, and the files that SQLite creates, can be written in this folder.
@@ -61,7 +70,7 @@ fn check_writable(folder: &Path) -> io::Result<()> {
 }
 
 /// The XDG base directory specification: relative paths are ignored.
-fn state_folder(xdg_state_home: Option<OsString>, home: Option<OsString>) -> Result<PathBuf, String> {
+fn state_folder_in(xdg_state_home: Option<OsString>, home: Option<OsString>) -> Result<PathBuf, String> {
     let absolute = |value: Option<OsString>| value.map(PathBuf::from).filter(|path| path.is_absolute());
     let base = absolute(xdg_state_home).or_else(|| absolute(home).map(|home| home.join(".local/state")));
     base.map(|base| base.join("towpath"))
@@ -134,7 +143,7 @@ mod tests {
 
     #[test]
     fn the_folder_follows_the_specification() {
-        let folder = |xdg: Option<&str>, home: Option<&str>| state_folder(xdg.map(Into::into), home.map(Into::into));
+        let folder = |xdg: Option<&str>, home: Option<&str>| state_folder_in(xdg.map(Into::into), home.map(Into::into));
         assert_eq!(folder(Some("/x"), Some("/h")), Ok("/x/towpath".into()));
         assert_eq!(folder(Some("relative"), Some("/h")), Ok("/h/.local/state/towpath".into()));
         assert_eq!(folder(None, Some("/h")), Ok("/h/.local/state/towpath".into()));

@@ -1,0 +1,170 @@
+//! `towpath status`: asks the run of a migration, or reads its database.
+
+use std::ffi::OsStr;
+use std::io::IsTerminal as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use hyper::StatusCode;
+use serde_json::Value;
+use tokio::task::block_in_place;
+use towpath::Overview;
+
+use super::screen::Screen;
+use crate::args::{LocationArgument, StatusArguments};
+use crate::config::state_files::{canonical_of, default_database, default_folder};
+use crate::console::output;
+use crate::exit::{COULD_NOT_RUN, ExitError, USAGE_ERROR};
+use crate::server::client::{self, ClientError};
+use crate::status::list::table;
+use crate::status::model::Status;
+use crate::status::recorded::{self, RUNS};
+use crate::status::text::{Clock, block};
+
+/// How often a terminal is redrawn.
+const REDRAW: Duration = Duration::from_secs(1);
+
+/// Runs the command and returns the exit status.
+pub(crate) async fn run(arguments: StatusArguments) -> u8 {
+    match try_run(&arguments).await {
+        Ok(()) => 0,
+        Err(ExitError(status, problem)) => {
+            output::error(&problem);
+            status
+        }
+    }
+}
+
+async fn try_run(arguments: &StatusArguments) -> Result<(), ExitError> {
+    let database = database(arguments)?;
+    let mut screen = (arguments.watch && !arguments.json && std::io::stdout().is_terminal()).then(Screen::default);
+    let interval = if std::io::stdout().is_terminal() { REDRAW } else { arguments.interval };
+    loop {
+        let (text, is_live) = match &database {
+            Some(database) => one(arguments, database).await?,
+            None => all(arguments).await?,
+        };
+        match &mut screen {
+            Some(screen) => screen.draw(&text),
+            None => output::line(&text),
+        }
+        if !arguments.watch || !is_live {
+            return Ok(());
+        }
+        tokio::time::sleep(interval).await;
+    }
+}
+
+/// The database of the migration that the arguments name; `None`: all are listed.
+fn database(arguments: &StatusArguments) -> Result<Option<PathBuf>, ExitError> {
+    if let Some(database) = &arguments.database {
+        return Ok(Some(database.clone()));
+    }
+    let (Some(source), Some(dest)) = (&arguments.source, &arguments.dest) else { return Ok(None) };
+    let wrong_usage = |problem| ExitError(USAGE_ERROR, problem);
+    let (source, dest) = (source.location().map_err(wrong_usage)?, dest.location().map_err(wrong_usage)?);
+    block_in_place(|| default_database(source, dest)).map(Some).map_err(|problem| ExitError(COULD_NOT_RUN, problem))
+}
+
+/// One migration as text, and whether it runs.
+async fn one(arguments: &StatusArguments, database: &Path) -> Result<(String, bool), ExitError> {
+    let Some(found) = find(database).await.map_err(|problem| ExitError(COULD_NOT_RUN, problem))? else {
+        if arguments.json {
+            output::line(&never_run(arguments, database).to_string());
+        }
+        let problem = format!(
+            "there is no migration with the database {}: `towpath sync` begins one, `towpath status` lists those of \
+             this user",
+            database.display()
+        );
+        return Err(ExitError(COULD_NOT_RUN, problem));
+    };
+    let text = if arguments.json { found.json.to_string() } else { block(&found.status, &Clock::of_system()) };
+    Ok((text, found.status.state.is_live()))
+}
+
+/// The JSON of a migration that does not exist.
+fn never_run(arguments: &StatusArguments, database: &Path) -> Value {
+    let root = |argument: &Option<LocationArgument>| {
+        let location = argument.as_ref()?.location().ok()?;
+        Some(block_in_place(|| canonical_of(location)))
+    };
+    let (source, dest) = (root(&arguments.source), root(&arguments.dest));
+    let bytes =
+        |root: &Option<PathBuf>| root.as_ref().map_or_else(Vec::new, |root| root.as_os_str().as_bytes().to_vec());
+    let status = recorded::never_run(database, &bytes(&source), &bytes(&dest));
+    let mut json = serde_json::to_value(status).unwrap_or_default();
+    for (key, root) in [("source", source), ("dest", dest)] {
+        if root.is_none() {
+            json[key] = Value::Null;
+        }
+    }
+    json
+}
+
+/// All migrations of the state folder as text, and whether one runs.
+async fn all(arguments: &StatusArguments) -> Result<(String, bool), ExitError> {
+    let folder = default_folder().map_err(|problem| ExitError(COULD_NOT_RUN, problem))?;
+    let mut migrations = Vec::new();
+    for database in block_in_place(|| databases(&folder)) {
+        match find(&database).await {
+            Ok(found) => migrations.extend(found),
+            Err(problem) => output::error(&problem),
+        }
+    }
+    if migrations.is_empty() {
+        let shown = folder.display();
+        return Err(ExitError(COULD_NOT_RUN, format!("there are no migrations in {shown}")));
+    }
+    migrations.sort_by_key(|found| std::cmp::Reverse((found.status.state.is_live(), found.status.started)));
+    let is_live = migrations.iter().any(|found| found.status.state.is_live());
+    let text = if arguments.json {
+        migrations.iter().map(|found| found.json.to_string()).collect::<Vec<_>>().join("\n")
+    } else {
+        let statuses: Vec<_> = migrations.into_iter().map(|found| found.status).collect();
+        table(&statuses, &Clock::of_system())
+    };
+    Ok((text, is_live))
+}
+
+/// The databases in the state folder, by name.
+fn databases(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
+    paths.retain(|path| path.extension() == Some(OsStr::new("db")));
+    paths.sort();
+    paths
+}
+
+/// The status of a migration, as a type and as the JSON that its run answered, which may have more.
+struct Found {
+    status: Status,
+    json: Value,
+}
+
+/// The status of the migration with this database; `None`: there is none.
+async fn find(database: &Path) -> Result<Option<Found>, String> {
+    match client::get(database, "/v1/status").await {
+        Ok(answer) if answer.status == StatusCode::OK => {
+            let json = answer.body;
+            match serde_json::from_value(json.clone()) {
+                Ok(status) => return Ok(Some(Found { status, json })),
+                Err(error) => note(&format!("the run answers in another version's form: {error}")),
+            }
+        }
+        Ok(answer) => note(&format!("the run answered {}", answer.status)),
+        Err(ClientError::NoRun) => {}
+        Err(ClientError::Failed(problem)) => note(&problem),
+    }
+    let overview = block_in_place(|| Overview::read(database, RUNS)).map_err(|error| error.to_string())?;
+    let Some(overview) = overview else { return Ok(None) };
+    let status = recorded::of_database(database, &overview);
+    let json = serde_json::to_value(&status).map_err(|error| error.to_string())?;
+    Ok(Some(Found { status, json }))
+}
+
+/// Says why the database is read and not the run asked.
+fn note(problem: &str) {
+    output::error(&format!("{problem}; the database is read instead"));
+}

@@ -1,0 +1,9 @@
+//! What the database says of a migration, read beside a run or without one, and without changing any file.
+
+mod connection;
+mod lock_holder;
+mod model;
+mod queries;
+mod read;
+
+pub use model::{Overview, RecordedBacklog, RecordedFailures, RecordedOutcome, RecordedRun};

@@ -10,8 +10,8 @@ mod event_json;
 mod exit;
 mod server;
 mod signals;
-mod steering;
 mod status;
+mod steering;
 mod timetable;
 
 use std::process::ExitCode;

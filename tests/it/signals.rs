@@ -45,17 +45,22 @@ fn signals_that_the_caller_does_not_ignore_stop_the_run() {
 }
 
 #[test]
-fn sigusr1_prints_progress_even_when_quiet() {
+fn sigusr1_prints_the_status_even_when_quiet() {
     let bench = Bench::new();
     bench.write("file", noise(1, 300_000));
     let mut running = bench.start_until(&["--bwlimit", "100K", "--quiet"], || bench.has_arrivals());
     send_signal(&running, Signal::USR1);
     let mut stderr = BufReader::new(running.stderr.take().unwrap());
-    let mut line = String::new();
-    stderr.read_line(&mut line).unwrap();
-    assert!(line.contains("pending 1 file"), "{line}");
-    let time = line.split(' ').next().unwrap();
-    assert!(time.len() == 8 && time.matches(':').count() == 2, "the line has the time of day: {line}");
+    let mut text = String::new();
+    while !text.contains("\n  log ") {
+        assert!(stderr.read_line(&mut text).unwrap() > 0, "{text}");
+    }
+    let first: Vec<_> = text.split(' ').take(2).collect();
+    assert!(first[0].len() == 8 && first[0].matches(':').count() == 2, "it begins with the time of day: {text}");
+    assert_eq!(first[1], "transferring", "{text}");
+    for part in ["pending   293.0 KiB in 1 file", "limit     100.0 KiB/s", "now       file: "] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
     end(running).with_status(0);
 }
 

@@ -1,7 +1,7 @@
 //! Signals: the first one stops the run cleanly, the second one ends the process at once.
 //!
 //! Signals that the caller ignores (`nohup`, `trap '' INT`) stay ignored. SIGUSR1 prints
-//! progress. SIGXFSZ and SIGPIPE do not end the process: the write that caused them fails
+//! the status. SIGXFSZ and SIGPIPE do not end the process: the write that caused them fails
 //! with an error instead. SIGPIPE is ignored by Rust's runtime.
 
 use std::sync::Arc;
@@ -73,10 +73,10 @@ pub(crate) fn survive() -> std::io::Result<()> {
     Ok(())
 }
 
-/// Requests to print progress.
-pub(crate) struct ProgressRequests(Option<Signal>);
+/// Requests to print the status.
+pub(crate) struct StatusRequests(Option<Signal>);
 
-impl ProgressRequests {
+impl StatusRequests {
     pub(crate) fn new() -> std::io::Result<Self> {
         unless_ignored(Number::USR1).map(Self)
     }

@@ -12,7 +12,7 @@ use towpath_backend::Identity;
 use towpath_backend::registry::Location;
 
 use super::trees::Trees;
-use super::watch::{Watched, watch};
+use super::watch::{Watched, about, watch};
 use crate::args::{Format, SyncArguments};
 use crate::config::state_files::{StateFiles, canonical_of};
 use crate::console;
@@ -44,6 +44,7 @@ pub(crate) async fn run(
     if !arguments.quiet {
         note_assumptions(&*sink, identity.as_ref()).await;
     }
+    let about = about(&files.database, &files.log, source.root(), sink.root());
     let (migration, events) = Migration::builder()
         .source(source)
         .sink(sink)
@@ -54,7 +55,7 @@ pub(crate) async fn run(
         .excluded_paths([&files.log])
         .options(options)
         .build()?;
-    let Watched { report, received, can_print } = watch(arguments, migration, events, None).await?;
+    let Watched { report, received, can_print } = watch(arguments, migration, events, about, None).await?;
     if can_print {
         if let Some(planned) = &report.planned {
             print_totals(arguments, planned, &report);

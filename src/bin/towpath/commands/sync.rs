@@ -11,7 +11,7 @@ use towpath_local::{LocalSink, Overlap, overlap};
 
 use super::only_run::OnlyRun;
 use super::trees::{self, Trees};
-use super::watch::{Watched, watch};
+use super::watch::{Watched, about, watch};
 use super::{dry_run, patterns, remote};
 use crate::args::bwlimit::local_zone;
 use crate::args::{Format, LocationArgument, SyncArguments};
@@ -72,6 +72,7 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, ExitError> {
     // From here on the destination may be changed: a local one is created and probed.
     let root = trees::root_of(&*opened).await?;
     let sink = trees.sink(&dest, root.permissions, arguments.trash.as_deref()).await?;
+    let about = about(&files.database, &files.log, opened.root(), sink.root());
     let (migration, events) = Migration::builder()
         .source(opened)
         .sink(sink)
@@ -85,7 +86,7 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, ExitError> {
         output::line(&format!("log      {}", shown(&files.log)));
     }
     let steering = Steering::new(limit, zone, migration.control());
-    let Watched { report, received, can_print } = watch(arguments, migration, events, Some(steering)).await?;
+    let Watched { report, received, can_print } = watch(arguments, migration, events, about, Some(steering)).await?;
     if can_print {
         if !arguments.quiet {
             output::line(&console::summary(&report));

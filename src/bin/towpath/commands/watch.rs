@@ -1,15 +1,26 @@
 //! Runs a migration together with its signal handlers and console.
 
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::task::block_in_place;
+use tokio::time::MissedTickBehavior;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::args::SyncArguments;
-use crate::console::Console;
+use crate::console::{self, Console};
 use crate::exit::{COULD_NOT_RUN, ExitError};
-use crate::signals::{self, ProgressRequests, Received};
+use crate::signals::{self, Received, StatusRequests};
+use crate::status::limits::Limits;
+use crate::status::live::{About, Live};
+use crate::status::recorded::{RUNS, runs};
+use crate::status::text::{Clock, block};
 use crate::steering::{self, Steering};
-use towpath::{EventStream, Migration, Report};
+use towpath::{EventStream, Migration, Overview, Report, canonical_path};
+
+/// How often the status is updated.
+const TICK: Duration = Duration::from_secs(1);
 
 /// A migration that has ended.
 pub(crate) struct Watched {
@@ -27,12 +38,26 @@ pub(crate) async fn watch(
     arguments: &SyncArguments,
     migration: Migration,
     events: EventStream,
+    about: About,
     steering: Option<Steering>,
 ) -> Result<Watched, ExitError> {
     let failed = |error| ExitError(COULD_NOT_RUN, format!("cannot listen to signals: {error}"));
     let received = signals::listen(migration.stopper()).map_err(failed)?;
-    let requests = ProgressRequests::new().map_err(failed)?;
-    let console = Console::new(arguments, migration.progress(), steering.clone());
+    let requests = StatusRequests::new().map_err(failed)?;
+    let estimator = console::estimator(&migration.progress(), steering.clone());
+    let live = Live::new(migration.progress(), estimator, about);
+    if let Some(steering) = steering.clone() {
+        live.set_limits(move || Limits::of(steering.in_force()));
+    }
+    let _ticking = keep_ticking(live.clone());
+    let (observer, shown) = (live.clone(), live);
+    let console = Console::new(
+        arguments,
+        migration.progress(),
+        steering.clone(),
+        move |event| observer.observe(event),
+        move || block(&shown.status(), &Clock::of_system()),
+    );
     let stop = migration.cancellation();
     let runtime = tokio::runtime::Handle::current();
     // A separate thread: a pipe or terminal that accepts no more text must not block the engine.
@@ -49,4 +74,30 @@ pub(crate) async fn watch(
         console.await.is_ok()
     };
     Ok(Watched { report: result?, received, can_print })
+}
+
+/// Updates the status each second until the handle is dropped.
+fn keep_ticking(live: Live) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            live.tick();
+        }
+    }))
+}
+
+/// What the status of a run says of it besides its progress. Reads the history of the database, which no run of this
+/// process may use yet.
+pub(crate) fn about(database: &Path, log: &Path, source: &[u8], dest: &[u8]) -> About {
+    // Without a history, if the database cannot be read: the run itself reports that.
+    let recorded = block_in_place(|| Overview::read(database, RUNS)).ok().flatten();
+    About {
+        source: source.to_vec(),
+        dest: dest.to_vec(),
+        database: canonical_path(database),
+        log: canonical_path(log),
+        runs: recorded.map_or_else(Vec::new, |overview| runs(&overview)),
+    }
 }

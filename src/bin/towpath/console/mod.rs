@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::args::bwlimit::local_zone;
 use crate::args::{Format, SyncArguments};
-use crate::signals::ProgressRequests;
+use crate::signals::StatusRequests;
 use crate::steering::Steering;
 use bars::Bars;
 use deadline::Deadline;
@@ -43,6 +43,12 @@ const REDRAW: Duration = Duration::from_millis(200);
 const MAX_ALIKE: u64 = 50;
 const STOPPING: &str = "stopping: unfinished files start again in the next run; press Ctrl-C again to stop at once";
 
+/// An estimator that knows the earlier rates of a migration, and the limits to come.
+pub(crate) fn estimator(progress: &Progress, steering: Option<Steering>) -> Estimator {
+    let limits = Limits { steering, zone: local_zone().unwrap_or(TimeZone::UTC) };
+    Estimator::new(progress.history()).with_outlook(limits)
+}
+
 /// Shows one migration.
 pub(super) struct Console {
     progress: Progress,
@@ -60,19 +66,27 @@ pub(super) struct Console {
     bars: Option<Bars>,
     /// Lines shown of each kind that is cut short.
     shown: HashMap<&'static str, u64>,
+    /// Also learns of each event.
+    observe: Box<dyn Fn(&Event) + Send>,
+    /// The text that a signal requests.
+    status: Box<dyn Fn() -> String + Send>,
 }
 
 impl Console {
-    pub(super) fn new(arguments: &SyncArguments, progress: Progress, steering: Option<Steering>) -> Self {
+    pub(super) fn new(
+        arguments: &SyncArguments,
+        progress: Progress,
+        steering: Option<Steering>,
+        observe: impl Fn(&Event) + Send + 'static,
+        status: impl Fn() -> String + Send + 'static,
+    ) -> Self {
         // Diagnostics are written to the terminal directly, and would break the redrawn lines.
         let diagnostics = arguments.verbose > 1;
         let terminal = std::io::stderr().is_terminal() && !arguments.quiet && !arguments.dry_run && !diagnostics;
         let zone = local_zone().unwrap_or(TimeZone::UTC);
-        let limits = Limits { steering, zone: zone.clone() };
-        let estimator = Estimator::new(progress.history()).with_outlook(limits);
         Self {
+            estimator: estimator(&progress, steering),
             progress,
-            estimator,
             zone,
             deadline: arguments.deadline.map(Deadline::new),
             // Only JSON on an output that a program reads.
@@ -83,6 +97,8 @@ impl Console {
             interval: if terminal { REDRAW } else { arguments.progress_interval },
             bars: terminal.then(Bars::new),
             shown: HashMap::new(),
+            observe: Box::new(observe),
+            status: Box::new(status),
         }
     }
 
@@ -90,7 +106,7 @@ impl Console {
     pub(super) async fn listen(
         mut self,
         mut events: EventStream,
-        mut requests: ProgressRequests,
+        mut requests: StatusRequests,
         mut notes: mpsc::Receiver<String>,
         stop: CancellationToken,
     ) {
@@ -109,7 +125,7 @@ impl Console {
                         self.print(true, STOPPING);
                     }
                 }
-                () = requests.next() => self.print_progress(),
+                () = requests.next() => self.print_status(),
                 Some(note) = notes.recv() => if !self.quiet {
                     self.print(true, &note);
                 },
@@ -156,13 +172,14 @@ impl Console {
         }
     }
 
-    /// Prints a requested line, even with --quiet, on standard error, separate from output that a program reads.
-    fn print_progress(&mut self) {
-        let (snapshot, estimate, ends) = self.estimate();
-        self.print(true, &format!("{} {}", time_of_day(), text::one_line(&snapshot, &estimate, ends.as_deref())));
+    /// Prints the status that a signal requests, even with --quiet, on standard error, separate from output that a
+    /// program reads.
+    fn print_status(&mut self) {
+        self.print(true, &format!("{} {}", time_of_day(), (self.status)()));
     }
 
     fn show(&mut self, event: &Event) {
+        (self.observe)(event);
         if matches!(event, Event::AttemptStarted { .. }) {
             // A first sample, so that the first line of progress has a rate.
             self.estimator.estimate(Instant::now(), &self.progress.snapshot());

@@ -64,7 +64,7 @@ pub(crate) fn block(status: &Status, clock: &Clock) -> String {
     );
     line("in sync", in_sync(status));
     line("pending", pending(status));
-    line("rate", rates(status));
+    line("rate", rates(status, clock));
     line("limit", limit(status, clock));
     line("done", eta(status, clock));
     for (index, file) in status.current.iter().take(MAX_FILES).enumerate() {
@@ -176,12 +176,17 @@ fn pending(status: &Status) -> Option<String> {
     Some(format!("{pending}{}{failed}", if status.scan.is_some() { " so far" } else { "" }))
 }
 
-fn rates(status: &Status) -> Option<String> {
+fn rates(status: &Status, clock: &Clock) -> Option<String> {
     let rates = &status.rate_bytes_per_s;
-    let mean =
-        |time: &str, mean: Option<u64>| mean.map_or_else(String::new, |mean| format!(", {} in {time}", rate(mean)));
+    let age = status.started.map_or(Duration::ZERO, |started| clock.since(started));
+    // A younger run has the same rates again.
+    let mean = |time: &str, mean: Option<u64>, from_age: Duration| {
+        mean.filter(|_| age >= from_age).map_or_else(String::new, |mean| format!(", {} in {time}", rate(mean)))
+    };
+    let hour = mean("the last hour", rates.hour, Duration::from_secs(600));
+    let day = mean("24 h", rates.day, Duration::from_secs(7200));
     let written = status.session_bytes.map_or_else(String::new, |bytes| format!("; {} in this run", size(bytes)));
-    Some(format!("{}{}{}{written}", rate(rates.now?), mean("the last hour", rates.hour), mean("24 h", rates.day)))
+    Some(format!("{}{hour}{day}{written}", rate(rates.now?)))
 }
 
 fn limit(status: &Status, clock: &Clock) -> Option<String> {

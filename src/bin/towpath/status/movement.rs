@@ -1,0 +1,166 @@
+//! Whether a run makes progress, and what it waits for if it does not.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use towpath::{Cause, Event, LimitedBy, Phase, Snapshot, Warning};
+
+use super::model::{Side, Stalled};
+
+/// A run that has not moved for so long is stalled.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// When a run last moved.
+#[derive(Debug)]
+pub(super) struct Movement {
+    since: (Instant, Timestamp),
+    counters: Option<(Phase, [u128; 7])>,
+    /// What had limited the transfer until then.
+    limited_by: LimitedBy,
+    /// The side that waits for its storage, and why.
+    waiting: Option<(Side, String)>,
+}
+
+impl Movement {
+    pub(super) fn new(now: Instant, time: Timestamp) -> Self {
+        Self { since: (now, time), counters: None, limited_by: LimitedBy::default(), waiting: None }
+    }
+
+    /// Takes note of an event.
+    pub(super) fn observe(&mut self, event: &Event, now: Instant, time: Timestamp) {
+        match event {
+            Event::Warning(Warning::Waiting { side, cause, .. }) => {
+                self.waiting = Some(((*side).into(), cause.clone()));
+            }
+            Event::Warning(Warning::Resumed { side, .. }) => {
+                self.waiting.take_if(|(waiting, _)| *waiting == (*side).into());
+            }
+            // A deletion, for example, moves no counter.
+            _ => self.since = (now, time),
+        }
+    }
+
+    /// Compares the counters with those before.
+    pub(super) fn update(&mut self, snapshot: &Snapshot, now: Instant, time: Timestamp) {
+        let counters = [
+            snapshot.source.files.into(),
+            snapshot.sink.files.into(),
+            u128::from(snapshot.source.dirs) + u128::from(snapshot.sink.dirs),
+            snapshot.pending.files.into(),
+            snapshot.read_bytes.into(),
+            snapshot.written_bytes.into(),
+            snapshot.hole_bytes,
+        ];
+        let is_hashing = snapshot.current.iter().any(|file| file.hashes_hole);
+        let counters = Some((snapshot.phase, counters));
+        if self.counters != counters || snapshot.paused || is_hashing {
+            self.since = (now, time);
+            self.limited_by = snapshot.limited_by;
+        }
+        self.counters = counters;
+    }
+
+    /// What is waited for, if nothing has moved for a while.
+    pub(super) fn stalled(&self, snapshot: &Snapshot, now: Instant) -> Option<Stalled> {
+        let can_stall = matches!(snapshot.phase, Phase::Starting | Phase::Scanning | Phase::Transferring);
+        if !can_stall || now.saturating_duration_since(self.since.0) < PATIENCE {
+            return None;
+        }
+        let (side, operation) = match &self.waiting {
+            Some((side, cause)) => (Some(*side), Some(cause.clone())),
+            None => self.cause(snapshot),
+        };
+        // All are; this one has been begun.
+        let file = snapshot.current.iter().max_by_key(|file| file.left_bytes());
+        let path = file.map(|file| String::from_utf8_lossy(file.path.as_bytes()).into_owned());
+        Some(Stalled { side, operation, path, since: self.since.1 })
+    }
+
+    /// What limited the transfer most since it last moved.
+    fn cause(&self, snapshot: &Snapshot) -> (Option<Side>, Option<String>) {
+        let shares = snapshot.limited_by.since(&self.limited_by).shares();
+        let Some(share) = shares.first() else { return (None, None) };
+        let (side, operation) = match share.cause {
+            Cause::Source => (Some(Side::Source), "read"),
+            Cause::SmallFilesAtSource => (Some(Side::Source), "open"),
+            Cause::Destination => (Some(Side::Dest), "write"),
+            Cause::SmallFilesAtDestination => (Some(Side::Dest), "create"),
+            Cause::Flush => (Some(Side::Dest), "flush"),
+            cause => (None, cause.name()),
+        };
+        (side, Some(operation.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use towpath::CurrentFile;
+    use towpath_backend::{RelPath, WaitReason};
+
+    fn sending() -> Snapshot {
+        let mut snapshot = Snapshot::default();
+        snapshot.phase = Phase::Transferring;
+        snapshot.current = vec![CurrentFile::new(RelPath::new("a/b").unwrap(), 10)];
+        snapshot
+    }
+
+    fn movement() -> (Movement, Instant, Timestamp) {
+        let (now, time) = (Instant::now(), Timestamp::UNIX_EPOCH);
+        (Movement::new(now, time), now, time)
+    }
+
+    #[test]
+    fn a_run_stalls_when_no_counter_moves_and_no_event_comes() {
+        let (mut movement, now, time) = movement();
+        let mut snapshot = sending();
+        movement.update(&snapshot, now, time);
+        assert_eq!(movement.stalled(&snapshot, now + PATIENCE / 2), None);
+        let stalled = movement.stalled(&snapshot, now + PATIENCE).unwrap();
+        assert_eq!((stalled.path.as_deref(), stalled.side, stalled.since), (Some("a/b"), None, time));
+        snapshot.written_bytes += 1;
+        movement.update(&snapshot, now + PATIENCE, time);
+        assert_eq!(movement.stalled(&snapshot, now + PATIENCE), None, "a byte moved");
+        let again = now + 2 * PATIENCE;
+        assert!(movement.stalled(&snapshot, again).is_some());
+        movement.observe(&Event::WholeSecondsAtSink { files: 1 }, again, time);
+        assert_eq!(movement.stalled(&snapshot, again), None, "an event came");
+    }
+
+    #[test]
+    fn what_is_waited_for_is_known_from_the_storage_or_from_the_lanes() {
+        let (mut movement, now, time) = movement();
+        let mut snapshot = sending();
+        snapshot.limited_by = [(Cause::Source, Duration::from_secs(100))].into_iter().collect();
+        movement.update(&snapshot, now, time);
+        snapshot.limited_by =
+            [(Cause::Source, Duration::from_secs(100)), (Cause::Flush, PATIENCE)].into_iter().collect();
+        movement.update(&snapshot, now + PATIENCE, time);
+        let stalled = |movement: &Movement| {
+            let stalled = movement.stalled(&snapshot, now + PATIENCE).unwrap();
+            (stalled.side, stalled.operation.unwrap())
+        };
+        assert_eq!(stalled(&movement), (Some(Side::Dest), "flush".to_owned()));
+        let (side, root, reason) = (towpath::Side::Source, b"/old".to_vec(), WaitReason::Unavailable);
+        let waiting = Warning::Waiting { side, root: root.clone(), reason, cause: "stat: timed out".to_owned() };
+        movement.observe(&Event::Warning(waiting), now + PATIENCE, time);
+        assert_eq!(stalled(&movement), (Some(Side::Source), "stat: timed out".to_owned()));
+        movement.observe(&Event::Warning(Warning::Resumed { side, root }), now + PATIENCE, time);
+        assert_eq!(stalled(&movement), (Some(Side::Dest), "flush".to_owned()));
+    }
+
+    #[test]
+    fn a_pause_and_a_hash_of_a_hole_are_no_stall() {
+        let (mut movement, now, time) = movement();
+        let mut snapshot = sending();
+        snapshot.paused = true;
+        for minutes in 0..5 {
+            movement.update(&snapshot, now + minutes * PATIENCE, time);
+        }
+        assert_eq!(movement.stalled(&snapshot, now + 4 * PATIENCE), None);
+        snapshot.paused = false;
+        snapshot.current[0].hashes_hole = true;
+        movement.update(&snapshot, now + 6 * PATIENCE, time);
+        assert_eq!(movement.stalled(&snapshot, now + 6 * PATIENCE), None);
+    }
+}

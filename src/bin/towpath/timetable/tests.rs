@@ -103,6 +103,16 @@ fn a_date_holds_all_day_and_the_week_goes_on_after_it() {
         "2026-04-03T12:00:00-03:00[America/Santiago]",
         &[("Sat 2026-04-04 00:00:00 -03:00", fixed(5)), ("Sun 2026-04-05 00:00:00 -04:00", Rate::Off)],
     );
+    // A minute after its end the clock is set back into this day.
+    assert_changes(
+        "00:00,5M 2010-11-06,off",
+        "2010-11-06T12:00:00-02:30[America/St_Johns]",
+        &[
+            ("Sun 2010-11-07 00:00:00 -02:30", fixed(5)),
+            ("Sat 2010-11-06 23:01:00 -03:30", Rate::Off),
+            ("Sun 2010-11-07 00:00:00 -03:30", fixed(5)),
+        ],
+    );
 }
 
 #[test]

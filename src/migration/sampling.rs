@@ -64,8 +64,7 @@ async fn record_all(session: &Session, ended: &CancellationToken) -> Result<()> 
             () = ended.cancelled() => true,
             _ = ticks.tick() => false,
         };
-        let snapshot = (!is_last).then(|| session.progress.snapshot());
-        if let Some(sample) = sampler.next(Instant::now(), now(), snapshot.as_ref()) {
+        if let Some(sample) = sampler.next(Instant::now(), now(), &session.progress.snapshot(), is_last) {
             session.journal.add_sample(sample).await?;
             session.progress.history().push(sample);
         }
@@ -109,11 +108,12 @@ struct Counters {
 }
 
 impl Sampler {
-    /// Takes a snapshot; `None` at the end. Returns the sample that is complete with it: after a minute, when the limit
-    /// changes, or when no more files are sent.
-    fn next(&mut self, now: Instant, at: Timestamp, snapshot: Option<&Snapshot>) -> Option<RateSample> {
-        let sending = snapshot.filter(|snapshot| snapshot.phase == Phase::Transferring);
-        if let (Some(open), Some(snapshot)) = (&mut self.open, sending) {
+    /// Takes a snapshot. Returns the sample that is complete with it: after a minute, when the limit changes, when no
+    /// more files are sent, or at the end of the run.
+    fn next(&mut self, now: Instant, at: Timestamp, snapshot: &Snapshot, is_last: bool) -> Option<RateSample> {
+        let sending = Some(snapshot).filter(|snapshot| snapshot.phase == Phase::Transferring && !is_last);
+        // A scan counts its own files.
+        if let Some(open) = self.open.as_mut().filter(|_| snapshot.phase != Phase::Scanning) {
             open.add(now, snapshot);
         }
         let goes_on = |open: &Open, sending: &Snapshot| {
@@ -212,7 +212,7 @@ mod tests {
         fn next(&mut self, second: u64, goes_on: bool) {
             let now = self.begun + Duration::from_secs(second);
             let at = Timestamp::from_parts(second.cast_signed(), 0);
-            self.samples.extend(self.sampler.next(now, at, goes_on.then_some(&self.snapshot)));
+            self.samples.extend(self.sampler.next(now, at, &self.snapshot, !goes_on));
         }
 
         fn shown(&self) -> Vec<(i64, u64, u64, u64, u64, Option<u64>)> {
@@ -229,7 +229,7 @@ mod tests {
         let mut run = Run::new();
         (0..=130).for_each(|second| run.tick(second));
         run.next(131, false);
-        assert_eq!(run.shown(), [(0, 60, 0, 60, 600, None), (60, 60, 0, 60, 600, None), (120, 10, 0, 10, 100, None)]);
+        assert_eq!(run.shown(), [(0, 60, 0, 60, 600, None), (60, 60, 0, 60, 600, None), (120, 11, 0, 10, 100, None)]);
     }
 
     #[test]
@@ -256,6 +256,6 @@ mod tests {
         run.snapshot.phase = Phase::Transferring;
         (20..25).for_each(|second| run.tick(second));
         run.next(26, false);
-        assert_eq!(run.shown(), [(0, 9, 0, 9, 90, None), (20, 4, 0, 4, 40, None)]);
+        assert_eq!(run.shown(), [(0, 9, 0, 9, 90, None), (20, 6, 0, 4, 40, None)]);
     }
 }

@@ -117,3 +117,20 @@ fn a_run_that_could_not_continue_is_recorded_with_the_reason() {
     bench.sync(&[]).with_status(4);
     check(&bench, &[("outcome", "failed"), ("error LIKE '%source%'", "1")]);
 }
+
+#[test]
+fn each_run_records_how_fast_files_were_sent() {
+    let bench = Bench::new();
+    bench.write("first", noise(1, 500_000));
+    bench.sync(&["--bwlimit", "200K"]).with_status(0);
+    let samples = bench.count("SELECT count(*) FROM sample");
+    assert!(samples >= 1);
+    assert_eq!(bench.count("SELECT sum(files) FROM sample"), 1);
+    let bytes = bench.count("SELECT sum(bytes) FROM sample");
+    assert!((1..=500_000).contains(&bytes), "{bytes}");
+    let expected = "limit_bytes_per_s = 204800 AND duration_ms BETWEEN 1000 AND 61000 AND paused_ms = 0";
+    assert_eq!(bench.count(&format!("SELECT count(*) FROM sample WHERE {expected}")), samples);
+    bench.write("second", "data");
+    bench.sync(&[]).with_status(0);
+    assert!(bench.count("SELECT count(*) FROM sample") >= samples, "those of earlier runs stay");
+}

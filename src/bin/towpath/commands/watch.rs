@@ -9,7 +9,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::args::SyncArguments;
-use crate::console::{self, Console};
+use crate::console::Console;
 use crate::exit::{COULD_NOT_RUN, ExitError};
 use crate::signals::{self, Received, StatusRequests};
 use crate::status::limits::Limits;
@@ -44,7 +44,7 @@ pub(crate) async fn watch(
     let failed = |error| ExitError(COULD_NOT_RUN, format!("cannot listen to signals: {error}"));
     let received = signals::listen(migration.stopper()).map_err(failed)?;
     let requests = StatusRequests::new().map_err(failed)?;
-    let estimator = console::estimator(&migration.progress(), steering.clone());
+    let estimator = steering::estimator(&migration.progress(), steering.clone());
     let live = Live::new(migration.progress(), estimator, about);
     if let Some(steering) = steering.clone() {
         live.set_limits(move || Limits::of(steering.in_force()));
@@ -54,7 +54,7 @@ pub(crate) async fn watch(
     let console = Console::new(
         arguments,
         migration.progress(),
-        steering.clone(),
+        steering::estimator(&migration.progress(), steering.clone()),
         move |event| observer.observe(event),
         move || block(&shown.status(), &Clock::of_system()),
     );

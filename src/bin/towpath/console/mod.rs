@@ -7,7 +7,6 @@ mod event;
 pub(crate) mod format;
 mod holes;
 mod limit;
-mod outlook;
 pub(crate) mod output;
 mod planned;
 mod text;
@@ -25,11 +24,9 @@ use tokio_util::sync::CancellationToken;
 use crate::args::bwlimit::local_zone;
 use crate::args::{Format, SyncArguments};
 use crate::signals::StatusRequests;
-use crate::steering::Steering;
 use bars::Bars;
 use deadline::Deadline;
 use format::time_of_day;
-use outlook::Limits;
 use planned::planned_line;
 use towpath::{Estimate, Estimator, Event, EventStream, Progress, Snapshot};
 
@@ -42,12 +39,6 @@ const REDRAW: Duration = Duration::from_millis(200);
 /// The most lines of one kind, so that they do not hide the others.
 const MAX_ALIKE: u64 = 50;
 const STOPPING: &str = "stopping: unfinished files start again in the next run; press Ctrl-C again to stop at once";
-
-/// An estimator that knows the earlier rates of a migration, and the limits to come.
-pub(crate) fn estimator(progress: &Progress, steering: Option<Steering>) -> Estimator {
-    let limits = Limits { steering, zone: local_zone().unwrap_or(TimeZone::UTC) };
-    Estimator::new(progress.history()).with_outlook(limits)
-}
 
 /// Shows one migration.
 pub(super) struct Console {
@@ -76,7 +67,7 @@ impl Console {
     pub(super) fn new(
         arguments: &SyncArguments,
         progress: Progress,
-        steering: Option<Steering>,
+        estimator: Estimator,
         observe: impl Fn(&Event) + Send + 'static,
         status: impl Fn() -> String + Send + 'static,
     ) -> Self {
@@ -85,8 +76,8 @@ impl Console {
         let terminal = std::io::stderr().is_terminal() && !arguments.quiet && !arguments.dry_run && !diagnostics;
         let zone = local_zone().unwrap_or(TimeZone::UTC);
         Self {
-            estimator: estimator(&progress, steering),
             progress,
+            estimator,
             zone,
             deadline: arguments.deadline.map(Deadline::new),
             // Only JSON on an output that a program reads.

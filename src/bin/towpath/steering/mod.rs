@@ -8,6 +8,7 @@
 
 mod clock;
 mod handle;
+mod outlook;
 mod state;
 mod steered;
 mod task;
@@ -15,8 +16,7 @@ mod task;
 mod tests;
 
 pub(crate) use handle::Steering;
+pub(crate) use outlook::estimator;
 #[allow(unused_imports, reason = "for what shows them")]
 pub(crate) use state::{InForce, Pause, SetBy};
-#[cfg(test)]
-pub(crate) use steered::Steered;
 pub(crate) use task::start;

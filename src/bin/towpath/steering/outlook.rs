@@ -3,15 +3,22 @@
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
 
-use crate::steering::Steering;
+use super::handle::Steering;
+use crate::args::bwlimit::local_zone;
 use crate::timetable::Rate;
-use towpath::{Allowed, Outlook};
+use towpath::{Allowed, Estimator, Outlook, Progress};
+
+/// An estimator that knows the earlier rates of a migration, and the limits to come.
+pub(crate) fn estimator(progress: &Progress, steering: Option<Steering>) -> Estimator {
+    let limits = Limits { steering, zone: local_zone().unwrap_or(TimeZone::UTC) };
+    Estimator::new(progress.history()).with_outlook(limits)
+}
 
 /// What the steering of a run has in store: the timetable, and requested limits and pauses.
-pub(super) struct Limits {
+struct Limits {
     /// `None`: what is in force stays.
-    pub(super) steering: Option<Steering>,
-    pub(super) zone: TimeZone,
+    steering: Option<Steering>,
+    zone: TimeZone,
 }
 
 impl Outlook for Limits {
@@ -40,7 +47,7 @@ mod tests {
 
     use super::*;
     use crate::args::bwlimit::parse_bwlimit;
-    use crate::steering::Steered;
+    use crate::steering::steered::Steered;
     use towpath::{Bandwidth, UsageError};
 
     struct Nothing;

@@ -30,8 +30,8 @@ pub(crate) struct Watched {
     pub(crate) can_print: bool,
 }
 
-/// The most notes that wait for the console.
-const NOTES: usize = 16;
+/// The most jumps of the clock that wait for the console.
+const JUMPS: usize = 16;
 
 /// Runs it, and shows its progress; `steering` steers it meanwhile.
 pub(crate) async fn watch(
@@ -61,10 +61,10 @@ pub(crate) async fn watch(
     let stop = migration.cancellation();
     let runtime = tokio::runtime::Handle::current();
     // A separate thread: a pipe or terminal that accepts no more text must not block the engine.
-    let (notes, notes_received) = mpsc::channel(NOTES);
+    let (jumps, jumps_received) = mpsc::channel(JUMPS);
     let console =
-        tokio::task::spawn_blocking(move || runtime.block_on(console.listen(events, requests, notes_received, stop)));
-    let steered = steering.map(|steering| steering::start(steering, notes));
+        tokio::task::spawn_blocking(move || runtime.block_on(console.listen(events, requests, jumps_received, stop)));
+    let steered = steering.map(|steering| steering::start(steering, jumps));
     let result = migration.run().await;
     drop(steered);
     // After a signal, do not wait longer than a moment for a pipe that nobody reads.

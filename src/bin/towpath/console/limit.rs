@@ -1,8 +1,8 @@
 //! The bandwidth limit as text.
 
-use jiff::ZonedDateTime;
+use jiff::{SignedDuration, ZonedDateTime};
 
-use super::format::rate;
+use super::format::{duration, rate};
 use crate::timetable::Rate;
 
 /// The limit in force and the next one, on one line.
@@ -27,6 +27,16 @@ pub(crate) fn limit_of(limit: Rate) -> String {
     }
 }
 
+/// That the clock was set, or seems so.
+pub(super) fn clock_line(jump: SignedDuration) -> String {
+    let time = duration(jump.unsigned_abs());
+    if jump.is_negative() {
+        format!("the clock was set back by {time}")
+    } else {
+        format!("the clock was set forward by {time}, or the machine was suspended")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,5 +58,13 @@ mod tests {
         let next = ("2026-11-28T18:00:00+01:00[Europe/Berlin]".parse().unwrap(), Rate::Off);
         let line = limit_line(Rate::Fixed(5 << 20), Some(&next));
         assert_eq!(line, "limit: 5 MiB/s each way; from Sat 2026-11-28 18:00 CET on: none");
+    }
+
+    #[test]
+    fn a_jump_is_shown_in_words() {
+        let back = clock_line(SignedDuration::from_secs(-3600));
+        assert_eq!(back, "the clock was set back by 1:00:00");
+        let forward = clock_line(SignedDuration::from_secs(90));
+        assert_eq!(forward, "the clock was set forward by 01:30, or the machine was suspended");
     }
 }

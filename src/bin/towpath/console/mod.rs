@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
+use jiff::SignedDuration;
 use jiff::ZonedDateTime;
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
@@ -30,6 +31,7 @@ use format::time_of_day;
 use planned::planned_line;
 use towpath::{Estimate, Estimator, Event, EventStream, Progress, Snapshot};
 
+use limit::clock_line;
 pub(crate) use limit::{limit_line, limit_of};
 pub(crate) use planned::sums;
 pub(crate) use text::summary;
@@ -98,7 +100,7 @@ impl Console {
         mut self,
         mut events: EventStream,
         mut requests: StatusRequests,
-        mut notes: mpsc::Receiver<String>,
+        mut jumps: mpsc::Receiver<SignedDuration>,
         stop: CancellationToken,
     ) {
         let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + self.interval, self.interval);
@@ -117,8 +119,8 @@ impl Console {
                     }
                 }
                 () = requests.next() => self.print_status(),
-                Some(note) = notes.recv() => if !self.quiet {
-                    self.print(true, &note);
+                Some(jump) = jumps.recv() => if !self.quiet {
+                    self.print(true, &clock_line(jump));
                 },
                 _ = ticks.tick() => self.tick(),
             }

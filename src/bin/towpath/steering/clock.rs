@@ -49,16 +49,6 @@ impl ClockWatch {
     }
 }
 
-/// A jump in words.
-pub(super) fn jump_text(jump: SignedDuration) -> String {
-    let time = crate::console::format::duration(jump.unsigned_abs());
-    if jump.is_negative() {
-        format!("the clock was set back by {time}")
-    } else {
-        format!("the clock was set forward by {time}, or the machine was suspended")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,13 +81,5 @@ mod tests {
         assert_eq!(noticed(SignedDuration::from_secs(3), second), Some(two));
         // While the machine is suspended, the monotonic clock stands still.
         assert_eq!(noticed(8 * hour, Duration::ZERO), Some(8 * hour));
-    }
-
-    #[test]
-    fn a_jump_is_told_in_words() {
-        let back = jump_text(SignedDuration::from_secs(-3600));
-        assert_eq!(back, "the clock was set back by 1:00:00");
-        let forward = jump_text(SignedDuration::from_secs(90));
-        assert_eq!(forward, "the clock was set forward by 01:30, or the machine was suspended");
     }
 }

@@ -2,19 +2,20 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::clock::{ClockWatch, Reading, jump_text};
+use super::clock::{ClockWatch, Reading};
 use super::handle::Steering;
 
 /// A clock that is set is noticed within this time.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Applies what is in force, now and until the handle is dropped. `notes` receives a line for each jump of the clock.
-pub(crate) fn start(steering: Steering, notes: mpsc::Sender<String>) -> AbortOnDropHandle<()> {
+/// Applies what is in force, now and until the handle is dropped. `jumps` receives by how much the
+/// clock was set.
+pub(crate) fn start(steering: Steering, jumps: mpsc::Sender<SignedDuration>) -> AbortOnDropHandle<()> {
     let mut watch = ClockWatch::new(Reading::now());
     // Before the run begins: it may begin with a pause.
     let mut wake_at = steering.tick();
@@ -24,8 +25,8 @@ pub(crate) fn start(steering: Steering, notes: mpsc::Sender<String>) -> AbortOnD
             let jump = watch.jump(Reading::now());
             // Where nothing depends on the time, the clock does not matter.
             if let Some(jump) = jump.filter(|_| wake_at.is_some()) {
-                // If the console does not keep up, the note is not worth waiting for.
-                let _is_full = notes.try_send(jump_text(jump));
+                // If the console does not keep up, the jump is not worth waiting for.
+                let _is_full = jumps.try_send(jump);
             }
             wake_at = steering.tick();
         }

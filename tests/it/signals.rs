@@ -61,6 +61,9 @@ fn sigusr1_prints_the_status_even_when_quiet() {
     for part in ["pending   293.0 KiB in 1 file", "limit     100.0 KiB/s", "now       file: "] {
         assert!(text.contains(part), "{part}: {text}");
     }
+    while !text.contains("\nlimited by: the limit ") {
+        assert!(stderr.read_line(&mut text).unwrap() > 0, "{text}");
+    }
     end(running).with_status(0);
 }
 

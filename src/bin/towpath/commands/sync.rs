@@ -85,11 +85,16 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, ExitError> {
         output::line(&format!("database {}", shown(&files.database)));
         output::line(&format!("log      {}", shown(&files.log)));
     }
+    let progress = migration.progress();
     let steering = Steering::new(limit, zone, migration.control());
     let Watched { report, received, can_print } = watch(arguments, migration, events, about, Some(steering)).await?;
     if can_print {
         if !arguments.quiet {
             output::line(&console::summary(&report));
+            let limited_by = console::limited_by::with_advice(&progress.snapshot().limited_by);
+            if let Some(text) = limited_by.filter(|_| arguments.verbose > 0) {
+                output::line(&text);
+            }
         }
         if let Some(refusal) = &report.refusal {
             output::error(&refusal.to_string());

@@ -7,6 +7,7 @@ mod event;
 pub(crate) mod format;
 mod holes;
 mod limit;
+pub(crate) mod limited_by;
 pub(crate) mod output;
 mod planned;
 mod text;
@@ -28,8 +29,9 @@ use crate::signals::StatusRequests;
 use bars::Bars;
 use deadline::Deadline;
 use format::time_of_day;
+use limited_by::Recent;
 use planned::planned_line;
-use towpath::{Estimate, Estimator, Event, EventStream, Progress, Snapshot};
+use towpath::{Estimate, Estimator, Event, EventStream, LimitedBy, Phase, Progress, Snapshot};
 
 use limit::clock_line;
 pub(crate) use limit::{limit_line, limit_of};
@@ -55,6 +57,7 @@ pub(super) struct Console {
     lists_steps: bool,
     each_file: bool,
     interval: Duration,
+    recent: Recent,
     /// None when standard error is no terminal.
     bars: Option<Bars>,
     /// Lines shown of each kind that is cut short.
@@ -88,6 +91,7 @@ impl Console {
             lists_steps: !arguments.quiet,
             each_file: arguments.verbose > 0,
             interval: if terminal { REDRAW } else { arguments.progress_interval },
+            recent: Recent::default(),
             bars: terminal.then(Bars::new),
             shown: HashMap::new(),
             observe: Box::new(observe),
@@ -131,12 +135,20 @@ impl Console {
     }
 
     fn tick(&mut self) {
+        let limited_by = self.limited_by();
         if self.quiet {
             return;
         }
         let (snapshot, estimate, ends) = self.estimate();
         match &self.bars {
-            Some(bars) => bars.draw(&text::lines(&snapshot, &estimate, ends.as_deref(), bars.width())),
+            Some(bars) => {
+                let mut lines = text::lines(&snapshot, &estimate, ends.as_deref(), bars.width());
+                if snapshot.phase == Phase::Transferring {
+                    let sentence = limited_by::sentence(&limited_by);
+                    lines.extend(sentence.map(|text| text.chars().take(bars.width()).collect()));
+                }
+                bars.draw(&lines);
+            }
             None => {
                 output::line(&format!("{} {}", time_of_day(), text::one_line(&snapshot, &estimate, ends.as_deref())));
             }
@@ -165,10 +177,19 @@ impl Console {
         }
     }
 
+    /// What limited the run in the last minute.
+    fn limited_by(&mut self) -> LimitedBy {
+        self.recent.note(Instant::now(), &self.progress.snapshot().limited_by)
+    }
+
     /// Prints the status that a signal requests, even with --quiet, on standard error, separate from output that a
     /// program reads.
     fn print_status(&mut self) {
         self.print(true, &format!("{} {}", time_of_day(), (self.status)()));
+        let limited_by = self.limited_by();
+        if let Some(text) = limited_by::with_advice(&limited_by) {
+            self.print(true, &text);
+        }
     }
 
     fn show(&mut self, event: &Event) {

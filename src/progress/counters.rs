@@ -138,19 +138,33 @@ impl Progress {
     pub(crate) fn set_adaptive_limit(&self, limit_bytes_per_s: u64, delay: Duration) {
         let adaptive_limit = Some(AdaptiveLimit { limit_bytes_per_s, delay });
         *locked(&self.0.adaptive_limit) = adaptive_limit;
+        self.update_limit_mode();
     }
 
     /// No adaptive limit is in force.
     pub(crate) fn clear_adaptive_limit(&self) {
         *locked(&self.0.adaptive_limit) = None;
+        self.update_limit_mode();
     }
 
     pub(crate) fn set_bandwidth(&self, bandwidth: Bandwidth) {
         *locked(&self.0.bandwidth) = bandwidth;
+        self.update_limit_mode();
     }
 
     pub(crate) fn set_paused(&self, paused: bool) {
         self.0.paused.store(paused, Relaxed);
+        self.update_limit_mode();
+    }
+
+    /// What the lanes' wait for the limit means from now on. An adaptive limit at its highest value is as a fixed one.
+    fn update_limit_mode(&self) {
+        let limit = locked(&self.0.adaptive_limit).map_or(0, |limit| limit.limit_bytes_per_s);
+        self.0.lane_time.set_mode(match *locked(&self.0.bandwidth) {
+            _ if self.0.paused.load(Relaxed) => LimitMode::Paused,
+            Bandwidth::Auto { max_bytes_per_s } if max_bytes_per_s.is_none_or(|max| limit < max) => LimitMode::Adaptive,
+            _ => LimitMode::Fixed,
+        });
     }
 
     /// The counters of a file that is sent. They count for the run at once, and are shown once a lane has the file.
@@ -167,11 +181,6 @@ impl Progress {
     /// Starts the clocks of this many lanes, which run until they are dropped.
     pub(crate) fn lane_clocks(&self, lanes: usize) -> LaneClocks {
         self.0.lane_time.begin(lanes)
-    }
-
-    /// From now on the wait for the limit means this.
-    pub(crate) fn set_limit_mode(&self, mode: LimitMode) {
-        self.0.lane_time.set_mode(mode);
     }
 
     fn set_lane(&self, lane: usize, file: Option<FileProgress>) {

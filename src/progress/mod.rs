@@ -14,7 +14,7 @@ pub use estimate::{Allowed, Estimate, Estimator, Outlook};
 pub(crate) use file::FileProgress;
 pub use history::RateHistory;
 pub use limited_by::{Cause, LimitedBy, Share};
-pub(crate) use limited_by::{CommitterState, LaneClock, LaneClocks, LimitMode, ReaderState, WriterState};
+pub(crate) use limited_by::{CommitterState, LaneClock, LaneClocks, ReaderState, WriterState};
 pub use sample::RateSample;
 pub use snapshot::{AdaptiveLimit, CurrentFile, Phase, Snapshot};
 pub(crate) use thin::thin;

@@ -18,8 +18,7 @@ use super::task::FinishedTask;
 use super::{reader, writer};
 use crate::error::{Error, Result};
 use crate::journal::{Sizes, Work};
-use crate::options::Bandwidth;
-use crate::progress::{LaneClock, LimitMode, ReaderState, WriterState};
+use crate::progress::{LaneClock, ReaderState, WriterState};
 use crate::tally::Tally;
 
 /// Files that wait for a lane.
@@ -42,10 +41,6 @@ pub(super) async fn run(
     let (large, small) = (Arc::new(Mutex::new(large)), Arc::new(Mutex::new(small)));
     let (results_in, results) = mpsc::channel(WAITING_RESULTS);
     let session = &transfer.session;
-    session.progress.set_limit_mode(match session.options.bandwidth {
-        Bandwidth::Auto { .. } => LimitMode::Adaptive,
-        _ => LimitMode::Fixed,
-    });
     let clocks = Arc::new(session.progress.lane_clocks(session.lanes + 1));
     let mut lanes = JoinSet::new();
     for lane in 0..session.lanes {

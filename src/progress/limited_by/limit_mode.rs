@@ -11,7 +11,6 @@ pub(crate) enum LimitMode {
     /// A limit that follows other traffic.
     Adaptive,
     /// Nothing passes.
-    #[cfg_attr(not(test), expect(dead_code, reason = "runs cannot be paused yet"))]
     Paused,
 }
 

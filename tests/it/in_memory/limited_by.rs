@@ -125,6 +125,37 @@ async fn a_destination_that_is_slow_to_make_files_durable() {
     assert_dominant(&limited_by, Cause::Flush);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_pause() {
+    let options = Options::default().lanes(2).bandwidth(Bandwidth::Limit(256 << 10));
+    let bench = bench(1, LARGE, options).await;
+    let (migration, _events) = bench.migration(bench.source.clone(), bench.sink.clone(), CancellationToken::new());
+    let (progress, control) = (migration.progress(), migration.control());
+    let pausing = async {
+        while progress.snapshot().written_bytes == 0 {
+            sleep(Duration::from_millis(100)).await;
+        }
+        control.pause("test");
+        sleep(Duration::from_secs(600)).await;
+        assert_dominant(&progress.snapshot().limited_by, Cause::Paused);
+        control.resume("test");
+    };
+    let (ran, ()) = tokio::join!(migration.run(), pausing);
+    assert!(ran.unwrap().all_in_sync());
+    assert_dominant(&progress.snapshot().limited_by, Cause::Paused);
+}
+
+/// An adaptive limit measures in real time, and begins with its lowest rate.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_adaptive_limit() {
+    let bench = bench(1, LARGE, Options::default().bandwidth(Bandwidth::Auto { max_bytes_per_s: None })).await;
+    assert_dominant(&limited_by(&bench, FAST, FAST).await, Cause::OtherTraffic);
+    let bench =
+        Bench { options: Options::default().bandwidth(Bandwidth::Auto { max_bytes_per_s: Some(64 << 10) }), ..bench };
+    write(&bench.source, "more", &noise(SMALL * 16)).await;
+    assert_dominant(&limited_by(&bench, FAST, FAST).await, Cause::Limit);
+}
+
 /// Hashing takes real time: the trees are mocks that take none.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_checksum_of_a_large_file() {

@@ -199,7 +199,7 @@ impl LaneClock {
     /// The times up to now: a wait counts before it ends.
     pub(super) fn times(&self) -> StateTimes {
         let mut lane = self.lane();
-        lane.pass();
+        let _now = lane.pass();
         lane.times
     }
 
@@ -226,12 +226,12 @@ impl LaneClock {
     }
 
     fn change(&self, lane: &mut Lane, change: impl FnOnce(&mut Lane)) {
-        lane.pass();
+        let now = lane.pass();
         let was_idle = lane.states().is_idle();
         change(lane);
         match (was_idle, lane.states().is_idle()) {
-            (true, false) => self.presence.lane_begins(),
-            (false, true) => self.presence.lane_ends(),
+            (true, false) => self.presence.lane_begins(now),
+            (false, true) => self.presence.lane_ends(now),
             _ => {}
         }
     }
@@ -242,11 +242,13 @@ impl Lane {
         States { reader: self.reader, hashes: self.hashing > 0, writer: self.writer }
     }
 
-    fn pass(&mut self) {
+    /// Counts the time up to now.
+    fn pass(&mut self) -> Instant {
         let now = Instant::now();
         let passed = now.saturating_duration_since(self.since).as_nanos();
         self.times.add(self.states(), u64::try_from(passed).unwrap_or(u64::MAX));
         self.since = now;
+        now
     }
 }
 

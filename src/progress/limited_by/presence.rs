@@ -47,29 +47,31 @@ impl Default for Presence {
 }
 
 impl Presence {
-    pub(super) fn lane_begins(&self) {
-        self.change(|inner| inner.busy_lanes += 1);
+    /// A lane has had a file since `now`.
+    pub(super) fn lane_begins(&self, now: Instant) {
+        self.change(now, |inner| inner.busy_lanes += 1);
     }
 
-    pub(super) fn lane_ends(&self) {
-        self.change(|inner| inner.busy_lanes = inner.busy_lanes.saturating_sub(1));
+    pub(super) fn lane_ends(&self, now: Instant) {
+        self.change(now, |inner| inner.busy_lanes = inner.busy_lanes.saturating_sub(1));
     }
 
     pub(super) fn set_committer(&self, committer: CommitterState) {
-        self.change(|inner| inner.committer = committer);
+        self.change(Instant::now(), |inner| inner.committer = committer);
     }
 
     /// The times up to now.
     pub(super) fn times(&self) -> PresenceTimes {
         let mut times = PresenceTimes::default();
-        self.change(|inner| times = inner.times);
+        self.change(Instant::now(), |inner| times = inner.times);
         times
     }
 
-    fn change(&self, change: impl FnOnce(&mut Inner)) {
+    fn change(&self, now: Instant, change: impl FnOnce(&mut Inner)) {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        let passed = u64::try_from(now.saturating_duration_since(inner.since).as_nanos()).unwrap_or(u64::MAX);
+        // Of two lanes that change at the same time, the later one may come first.
+        let now = now.max(inner.since);
+        let passed = u64::try_from(now.duration_since(inner.since).as_nanos()).unwrap_or(u64::MAX);
         let at = inner.committer as usize;
         let has_lanes = inner.busy_lanes > 0;
         let times = &mut inner.times;

@@ -91,7 +91,7 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, ExitError> {
     if can_print {
         if !arguments.quiet {
             output::line(&console::summary(&report));
-            let limited_by = console::limited_by::with_advice(&progress.snapshot().limited_by);
+            let limited_by = console::limited_by::of_run(&progress.snapshot().limited_by);
             if let Some(text) = limited_by.filter(|_| arguments.verbose > 0) {
                 output::line(&text);
             }

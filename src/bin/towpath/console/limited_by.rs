@@ -9,6 +9,8 @@ use towpath::{Cause, LimitedBy};
 const LEAST_PERCENT: u8 = 5;
 /// From here on a cause is worth an advice.
 const ADVICE_PERCENT: u8 = 25;
+/// The shortest time of sending files about which the end of a run says something.
+const LEAST_TIME: Duration = Duration::from_secs(5);
 
 /// The causes, the largest first: `limited by: the limit 62 %, the source 38 %`. `None` before anything was sent.
 pub(crate) fn sentence(limited_by: &LimitedBy) -> Option<String> {
@@ -16,6 +18,11 @@ pub(crate) fn sentence(limited_by: &LimitedBy) -> Option<String> {
     let shares = shares.iter().filter(|share| share.percent >= LEAST_PERCENT);
     let shares: Vec<_> = shares.map(|share| format!("{} {} %", words(share.cause), share.percent)).collect();
     (!shares.is_empty()).then(|| format!("limited by: {}", shares.join(", ")))
+}
+
+/// Like [`with_advice`], for the end of a run. `None` if it sent files for a moment only: that says nothing.
+pub(crate) fn of_run(limited_by: &LimitedBy) -> Option<String> {
+    with_advice(limited_by).filter(|_| limited_by.total() >= LEAST_TIME)
 }
 
 /// The sentence, and below it what would help against the largest causes.
@@ -56,7 +63,7 @@ pub(crate) fn advice(cause: Cause) -> Option<&'static str> {
             "more --lanes; on NFS the mount option nconnect=, on SMB multichannel"
         }
         Cause::Hash => "another --checksum may be faster on this processor",
-        Cause::Flush => "storage that syncs faster; fewer, longer runs",
+        Cause::Flush => "storage that syncs faster",
         Cause::Database => "--database on a faster disk",
         _ => return None,
     })
@@ -104,6 +111,8 @@ mod tests {
           small files at the destination: more --lanes; on NFS the mount option nconnect=, on SMB multichannel
         ");
         assert_eq!(sentence(&LimitedBy::default()), None);
+        assert_eq!(of_run(&limited_by(&[(Cause::Flush, 4)])), None);
+        assert!(of_run(&limited_by(&[(Cause::Flush, 5)])).is_some());
     }
 
     #[test]

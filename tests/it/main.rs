@@ -73,6 +73,7 @@ mod signals;
 mod skip_and_update;
 mod state_and_log;
 mod status;
+mod steered_runs;
 mod structure;
 mod timetable;
 mod usage;

@@ -5,9 +5,9 @@ mod args;
 mod commands;
 mod config;
 mod console;
-#[allow(dead_code, reason = "is wired to the run step by step")]
 mod event_json;
 mod exit;
+mod run_api;
 mod server;
 mod signals;
 mod status;

@@ -87,7 +87,8 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, ExitError> {
     }
     let progress = migration.progress();
     let steering = Steering::new(limit, zone, migration.control());
-    let Watched { report, received, can_print } = watch(arguments, migration, events, about, Some(steering)).await?;
+    let Watched { report, received, can_print } =
+        watch(arguments, migration, events, &files.database, about, Some(steering)).await?;
     if can_print {
         if !arguments.quiet {
             output::line(&console::summary(&report));

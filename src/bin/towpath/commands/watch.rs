@@ -1,6 +1,7 @@
 //! Runs a migration together with its signal handlers and console.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -9,10 +10,11 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::args::SyncArguments;
-use crate::console::Console;
+use crate::console::{Console, output};
 use crate::exit::{COULD_NOT_RUN, ExitError};
+use crate::run_api::RunApi;
+use crate::server::{self, ServerHandle, ServerOptions};
 use crate::signals::{self, Received, StatusRequests};
-use crate::status::limits::Limits;
 use crate::status::live::{About, Live};
 use crate::status::recorded::{RUNS, runs};
 use crate::status::text::{Clock, block};
@@ -38,6 +40,7 @@ pub(crate) async fn watch(
     arguments: &SyncArguments,
     migration: Migration,
     events: EventStream,
+    database: &Path,
     about: About,
     steering: Option<Steering>,
 ) -> Result<Watched, ExitError> {
@@ -46,16 +49,22 @@ pub(crate) async fn watch(
     let requests = StatusRequests::new().map_err(failed)?;
     let estimator = steering::estimator(&migration.progress(), steering.clone());
     let live = Live::new(migration.progress(), estimator, about);
-    if let Some(steering) = steering.clone() {
-        live.set_limits(move || Limits::of(steering.in_force()));
-    }
-    let _ticking = keep_ticking(live.clone());
-    let (observer, shown) = (live.clone(), live);
+    // A dry run, which nobody steers, has no server.
+    let api = steering.clone().map(|steering| RunApi::new(migration.progress(), live.clone(), steering));
+    let server = api.as_ref().map(|api| serve(arguments, database, api)).transpose()?;
+    let (ticking, observer, shown) = ((api.clone(), live.clone()), (api, live.clone()), live);
+    let _ticking = keep_ticking(move || match &ticking {
+        (Some(api), _) => api.tick(),
+        (None, live) => live.tick(),
+    });
     let console = Console::new(
         arguments,
         migration.progress(),
         steering::estimator(&migration.progress(), steering.clone()),
-        move |event| observer.observe(event),
+        move |event| match &observer {
+            (Some(api), _) => api.observe(event),
+            (None, live) => live.observe(event),
+        },
         move || block(&shown.status(), &Clock::of_system()),
     );
     let stop = migration.cancellation();
@@ -67,6 +76,9 @@ pub(crate) async fn watch(
     let steered = steering.map(|steering| steering::start(steering, jumps));
     let result = migration.run().await;
     drop(steered);
+    if let Some(server) = server {
+        server.end().await;
+    }
     // After a signal, do not wait longer than a moment for a pipe that nobody reads.
     let can_print = if received.any() {
         tokio::time::timeout(Duration::from_secs(1), console).await.is_ok()
@@ -76,14 +88,31 @@ pub(crate) async fn watch(
     Ok(Watched { report: result?, received, can_print })
 }
 
+/// Starts the control server of the run.
+fn serve(arguments: &SyncArguments, database: &Path, api: &RunApi) -> Result<ServerHandle, ExitError> {
+    let options = ServerOptions {
+        database: database.to_owned(),
+        listen: arguments.listen.listen,
+        token_file: arguments.listen.listen_token_file.clone(),
+    };
+    let server = server::start(&options, Arc::new(api.clone())).map_err(|problem| ExitError(COULD_NOT_RUN, problem))?;
+    if !arguments.quiet {
+        if let Some(address) = server.tcp() {
+            output::line(&format!("control  http://{address}"));
+        }
+        server.notes().iter().for_each(|note| output::note(&format!("note: {note}")));
+    }
+    Ok(server)
+}
+
 /// Updates the status each second until the handle is dropped.
-fn keep_ticking(live: Live) -> AbortOnDropHandle<()> {
+fn keep_ticking(tick: impl Fn() + Send + 'static) -> AbortOnDropHandle<()> {
     AbortOnDropHandle::new(tokio::spawn(async move {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            live.tick();
+            tick();
         }
     }))
 }

@@ -33,6 +33,11 @@ impl EventFeed {
         }
     }
 
+    /// Whether any client follows.
+    pub(crate) fn has_clients(&self) -> bool {
+        self.listeners() > 0
+    }
+
     /// The clients that follow.
     pub(super) fn listeners(&self) -> usize {
         self.0.receiver_count()

@@ -3,7 +3,6 @@
 //!
 //! Nothing here can hold up the run: each connection has a task, calls of the run have blocking threads, everything has
 //! a bound in number, size and time, and events are dropped for clients that do not take them.
-#![allow(dead_code, reason = "is wired to the run step by step")]
 
 mod access;
 mod answer;
@@ -32,13 +31,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use access::Access;
-#[allow(unused_imports, reason = "is wired to the run step by step")]
-pub(crate) use api::{
-    Api, ErrorsPage, ErrorsRequest, Failure, InForce, LimitChange, Pause, Rate, Requester, SetBy, Stop,
-};
-#[allow(unused_imports, reason = "is wired to the run step by step")]
+pub(crate) use api::{Api, ErrorsPage, ErrorsRequest, Failure, InForce, LimitChange, Pause, Requester, SetBy, Stop};
 pub(crate) use events::EventFeed;
-#[allow(unused_imports, reason = "is wired to the run step by step")]
 pub(crate) use exposition::Exposition;
 use limits::Limits;
 use listener::{Listener, Tasks, listen};
@@ -124,6 +118,7 @@ fn bind_tcp(address: SocketAddr, token_file: Option<&Path>) -> Result<(TcpListen
 
 impl ServerHandle {
     /// The path of the Unix socket, if there is one.
+    #[cfg(test)]
     pub(crate) fn socket(&self) -> Option<&Path> {
         self.socket.as_ref().map(|socket| socket.path.as_path())
     }

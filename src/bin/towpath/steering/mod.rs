@@ -4,8 +4,6 @@
 //! of `--bwlimit`. A pause comes before both. Times are those of the wall clock, so that what is to end at 18:00 ends at
 //! 18:00, also if the clock is set or the machine was suspended.
 
-#![allow(dead_code, reason = "requests come from the control server, which is wired step by step")]
-
 mod clock;
 mod handle;
 mod outlook;
@@ -17,6 +15,5 @@ mod tests;
 
 pub(crate) use handle::Steering;
 pub(crate) use outlook::estimator;
-#[allow(unused_imports, reason = "for what shows them")]
 pub(crate) use state::{InForce, Pause, SetBy};
 pub(crate) use task::start;

@@ -1,0 +1,223 @@
+//! A run as its control server serves it: the status, what steers it, and its events.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use serde_json::Value;
+use towpath::{Event, Progress, Snapshot};
+
+use crate::event_json::event_json;
+use crate::server::{
+    Api, ErrorsPage, ErrorsRequest, EventFeed, Exposition, Failure, InForce, LimitChange, Pause, Requester, SetBy, Stop,
+};
+use crate::status::limits::Limits;
+use crate::status::live::Live;
+use crate::steering::{self, Steering};
+
+/// Failures that are kept for `GET /v1/errors`; the log has all.
+const MAX_FAILURES: usize = 1000;
+
+/// A run as its control server serves it; clones serve the same one.
+#[derive(Clone)]
+pub(crate) struct RunApi(Arc<Shared>);
+
+struct Shared {
+    progress: Progress,
+    live: Live,
+    steering: Steering,
+    feed: EventFeed,
+    failures: Mutex<Failures>,
+    stop: Mutex<Option<Stop>>,
+}
+
+impl RunApi {
+    pub(crate) fn new(progress: Progress, live: Live, steering: Steering) -> Self {
+        let (failures, stop, in_force) = (Mutex::default(), Mutex::default(), steering.clone());
+        live.set_limits(move || Limits::of(in_force.in_force()));
+        Self(Arc::new(Shared { progress, live, steering, feed: EventFeed::new(), failures, stop }))
+    }
+
+    /// Takes note of an event, and passes it on to the clients that follow.
+    pub(crate) fn observe(&self, event: &Event) {
+        self.0.live.observe(event);
+        let is_failure = matches!(event, Event::Failed { .. } | Event::Incomplete { .. } | Event::Unreadable { .. });
+        if !is_failure && !self.0.feed.has_clients() {
+            return;
+        }
+        let Some((name, fields)) = event_json(event) else { return };
+        if is_failure {
+            let mut failure = fields.clone();
+            failure["status"] = name.into();
+            locked(&self.0.failures).add(failure);
+        }
+        self.0.feed.publish(name, || fields);
+    }
+
+    /// Updates the status, and sends it to the clients that follow. To be called each second.
+    pub(crate) fn tick(&self) {
+        self.0.live.tick();
+        if self.0.feed.has_clients()
+            && let Ok(status) = self.status()
+        {
+            self.0.feed.publish("status", || status);
+        }
+    }
+}
+
+impl Api for RunApi {
+    fn status(&self) -> Result<Value, Failure> {
+        serde_json::to_value(self.0.live.status()).map_err(|error| Failure::Unavailable(error.to_string()))
+    }
+
+    fn errors(&self, request: &ErrorsRequest) -> Result<ErrorsPage, Failure> {
+        locked(&self.0.failures).page(request)
+    }
+
+    fn metrics(&self, figures: &mut Exposition) -> Result<(), Failure> {
+        add_figures(&self.0.progress.snapshot(), figures);
+        let rates = self.0.live.status().rate_bytes_per_s;
+        if let Some(rate) = rates.now {
+            figures.gauge("towpath_rate_bytes_per_second", "Mean rate of writing over the last minute.", rate);
+        }
+        Ok(())
+    }
+
+    fn events(&self) -> EventFeed {
+        self.0.feed.clone()
+    }
+
+    fn in_force(&self) -> InForce {
+        let steering::InForce { rate, set_by, until, next, pause } = self.0.steering.in_force();
+        InForce {
+            rate,
+            set_by: match set_by {
+                steering::SetBy::Option => SetBy::Option,
+                steering::SetBy::Timetable => SetBy::Timetable,
+                steering::SetBy::Control => SetBy::Control,
+            },
+            until,
+            next,
+            pause: pause.map(|steering::Pause { since, until, by }| Pause { since, until, by }),
+            stop: locked(&self.0.stop).clone(),
+        }
+    }
+
+    fn pause(&self, until: Option<Timestamp>, by: &Requester) -> Result<(), Failure> {
+        self.0.steering.pause(until, &by.to_string());
+        Ok(())
+    }
+
+    fn resume(&self, by: &Requester) -> Result<(), Failure> {
+        self.0.steering.resume(&by.to_string()).map_err(Failure::Conflict)
+    }
+
+    fn stop(&self, after_current: bool, by: &Requester) -> Result<(), Failure> {
+        let by = by.to_string();
+        self.0.steering.stop(after_current, &by);
+        let mut stop = locked(&self.0.stop);
+        // A stop at once replaces one after the files in flight.
+        if !after_current || stop.is_none() {
+            *stop = Some(Stop { after_current, by });
+        }
+        Ok(())
+    }
+
+    fn limit(&self, change: &LimitChange, by: &Requester) -> Result<(), Failure> {
+        let by = by.to_string();
+        match change {
+            LimitChange::Set { rate, until } => self.0.steering.set_limit(*rate, *until, &by).map_err(Failure::Invalid),
+            LimitChange::Reset => {
+                self.0.steering.reset_limit(&by);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
+    value.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn add_figures(snapshot: &Snapshot, figures: &mut Exposition) {
+    let in_sync = snapshot.in_sync_in_all();
+    let files = [("in_sync", in_sync.files), ("pending", snapshot.pending.files)];
+    let bytes = [("in_sync", in_sync.bytes), ("pending", snapshot.pending.bytes)];
+    let files = files.map(|(state, files)| ([("state", state)], files));
+    let bytes = bytes.map(|(state, bytes)| ([("state", state)], bytes));
+    figures.family(
+        "towpath_files",
+        "gauge",
+        "Files of the source.",
+        files.iter().map(|(labels, of)| (&labels[..], *of)),
+    );
+    figures.family(
+        "towpath_bytes",
+        "gauge",
+        "Bytes of the source.",
+        bytes.iter().map(|(labels, of)| (&labels[..], *of)),
+    );
+    figures.counter("towpath_read_bytes_total", "Bytes read by this run.", snapshot.read_bytes);
+    figures.counter("towpath_written_bytes_total", "Bytes written by this run.", snapshot.written_bytes);
+    figures.counter("towpath_synced_files_total", "Files brought in sync by this run.", snapshot.synced.files);
+    figures.counter("towpath_failed_files_total", "Files that failed in this run.", snapshot.failed_files);
+    figures.gauge("towpath_files_in_flight", "Files in flight.", snapshot.current.len());
+    figures.gauge("towpath_paused", "Whether the run is paused.", u8::from(snapshot.paused));
+}
+
+/// The last failures, numbered from 1.
+#[derive(Debug, Default)]
+struct Failures {
+    last: VecDeque<Value>,
+    /// Failures that are no longer kept.
+    dropped: u64,
+}
+
+impl Failures {
+    fn add(&mut self, failure: Value) {
+        if self.last.len() == MAX_FAILURES {
+            self.last.pop_front();
+            self.dropped += 1;
+        }
+        self.last.push_back(failure);
+    }
+
+    /// A page after the failure with the number `after`.
+    fn page(&self, request: &ErrorsRequest) -> Result<ErrorsPage, Failure> {
+        let invalid = |after: &String| Failure::Invalid(format!("after={after} is not `next` of another page"));
+        let after = match &request.after {
+            Some(after) => after.parse().map_err(|_| invalid(after))?,
+            None => 0_u64,
+        };
+        let skipped = usize::try_from(after.saturating_sub(self.dropped)).unwrap_or(usize::MAX);
+        let errors: Vec<_> = self.last.iter().skip(skipped).take(request.limit).cloned().collect();
+        let until = self.dropped.max(after) + errors.len() as u64;
+        let next = (until < self.dropped + self.last.len() as u64).then(|| until.to_string());
+        Ok(ErrorsPage { errors, next })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn failures_are_paged_and_the_oldest_are_dropped() {
+        let mut failures = Failures::default();
+        for number in 1..=MAX_FAILURES + 5 {
+            failures.add(json!(number));
+        }
+        let page = |limit, after: Option<&str>| {
+            failures.page(&ErrorsRequest { limit, after: after.map(str::to_owned) }).unwrap()
+        };
+        let first = page(2, None);
+        assert_eq!((first.errors, first.next.as_deref()), (vec![json!(6), json!(7)], Some("7")));
+        assert_eq!(page(1, Some("7")).errors, [json!(8)]);
+        assert_eq!(page(1, Some("3")).errors, [json!(6)], "those between are dropped");
+        let last = page(10, Some("1003"));
+        assert_eq!((last.errors, last.next), (vec![json!(1004), json!(1005)], None));
+        assert_eq!(page(10, Some("1005")), ErrorsPage::default());
+        assert!(failures.page(&ErrorsRequest { limit: 1, after: Some("x".to_owned()) }).is_err());
+    }
+}

@@ -23,11 +23,17 @@ fn status(bench: &Bench) -> Value {
     serde_json::from_str(&ask(bench, &["status", "--json"]).stdout).unwrap_or_default()
 }
 
+/// Whether a run sends, and answers. Before it listens, its state is known from the database.
+fn sends(bench: &Bench) -> bool {
+    let status = status(bench);
+    status["state"] == "transferring" && status["limit"].is_object()
+}
+
 /// A run that needs two hours at its limit, once it sends.
 fn start_slow(bench: &Bench, options: &[&str]) -> Running {
     bench.write("large", noise(1, 8 << 20));
     let options = [&["--bwlimit", "1K"], options].concat();
-    bench.start_until(&options, || status(bench)["state"] == "transferring")
+    bench.start_until(&options, || sends(bench))
 }
 
 #[test]
@@ -93,7 +99,7 @@ fn a_killed_run_has_a_status_and_its_socket_is_replaced() {
     assert_eq!(killed["state"], "stopped", "{killed}");
     assert_eq!(killed["runs"][0]["outcome"], "killed", "{killed}");
     ask(&bench, &["ctl", "pause"]).with_status(1);
-    let run = bench.start_until(&["--bwlimit", "1K"], || status(&bench)["state"] == "transferring");
+    let run = bench.start_until(&["--bwlimit", "1K"], || sends(&bench));
     ask(&bench, &["ctl", "limit", "off"]).with_status(0);
     end(run).with_status(0);
     assert!(!socket.exists(), "removed at the end");

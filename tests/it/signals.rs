@@ -61,9 +61,10 @@ fn sigusr1_prints_the_status_even_when_quiet() {
     for part in ["pending   293.0 KiB in 1 file", "limit     100.0 KiB/s", "now       file: "] {
         assert!(text.contains(part), "{part}: {text}");
     }
-    while !text.contains("\nlimited by: the limit ") {
+    while !text.contains("\n  the limit: nothing is slow") {
         assert!(stderr.read_line(&mut text).unwrap() > 0, "{text}");
     }
+    assert!(text.contains("slowed by the limit "), "{text}");
     end(running).with_status(0);
 }
 

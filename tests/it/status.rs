@@ -132,7 +132,7 @@ fn a_run_that_was_killed_is_stopped_with_what_it_recorded() {
     let json = bench.json();
     assert_eq!((&json["state"], &json["reason"]), (&"stopped".into(), &"killed".into()));
     assert_eq!(json["runs"][0]["outcome"], "killed");
-    assert_eq!(json["runs"][0]["ended"], Value::Null);
+    assert_eq!(json["runs"][0]["end"], Value::Null);
 }
 
 #[test]

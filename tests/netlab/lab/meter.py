@@ -119,12 +119,20 @@ def allowed(limits, start, end):
 
 
 def of_limits(samples, column, limits):
-    """What was on the link as a multiple of what was in force, at most: in 100 ms, in a second; and in all."""
+    """What was on the link as a multiple of what was in force, at most: in 100 ms, in a second; and in all.
+
+    In a window in which the limit changes, what exceeds the sum of both is a part of what the higher one allows."""
+
+    def share(a, b):
+        exceeding = b[column] - a[column] - allowed(limits, a[0], b[0])
+        ends = [since for since, _ in limits[1:]] + [b[0]]
+        highest = max(limit for (since, limit), until in zip(limits, ends) if since <= b[0] and until >= a[0])
+        # In a pause nothing is allowed but what the protocols send by themselves: some packets in a second.
+        return 1 + exceeding / (max(highest, PAUSED_BYTES_PER_S) * (b[0] - a[0]))
 
     def most(steps):
         windows = [(a, b) for a, b in zip(samples, samples[steps:]) if b[0] - a[0] > 0.7 * steps * PERIOD]
-        # In a pause nothing is allowed but what the protocols send by themselves: some packets in a second.
-        return max(((b[column] - a[column]) / max(allowed(limits, a[0], b[0]), PAUSED_BYTES_PER_S * (b[0] - a[0])) for a, b in windows), default=0.0)
+        return max((share(a, b) for a, b in windows), default=0.0)
 
     active = [i for i, (a, b) in enumerate(zip(samples, samples[1:])) if b[column] - a[column] > 0.25 * allowed(limits, a[0], b[0]) > 0]
     first, last = (samples[active[0] + 1], samples[active[-1]]) if len(active) > 2 else (samples[0], samples[-1])

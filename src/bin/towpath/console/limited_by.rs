@@ -27,16 +27,17 @@ pub(crate) fn of_run(limited_by: &LimitedBy) -> Option<String> {
 
 /// The sentence, and below it what would help against the largest causes.
 pub(crate) fn with_advice(limited_by: &LimitedBy) -> Option<String> {
-    let mut text = sentence(limited_by)?;
-    for share in limited_by.shares().iter().filter(|share| share.percent >= ADVICE_PERCENT) {
-        if let Some(advice) = advice(share.cause) {
-            text += &format!("\n  {}: {advice}", words(share.cause));
-        }
-    }
-    Some(text)
+    Some(sentence(limited_by)? + &advice_lines(limited_by))
 }
 
-fn words(cause: Cause) -> &'static str {
+/// What would help against the largest causes, each on a line that begins with a line break.
+pub(super) fn advice_lines(limited_by: &LimitedBy) -> String {
+    let large = limited_by.shares().into_iter().filter(|share| share.percent >= ADVICE_PERCENT);
+    let line = |cause| advice(cause).map(|advice| format!("\n  {}: {advice}", words(cause)));
+    large.filter_map(|share| line(share.cause)).collect()
+}
+
+pub(crate) fn words(cause: Cause) -> &'static str {
     match cause {
         Cause::Limit => "the limit",
         Cause::OtherTraffic => "other traffic on the link",
@@ -71,7 +72,7 @@ pub(crate) fn advice(cause: Cause) -> Option<&'static str> {
 
 /// Remembers what limited the run, to tell what limits it now.
 #[derive(Debug, Default)]
-pub(super) struct Recent(VecDeque<(Instant, LimitedBy)>);
+pub(crate) struct Recent(VecDeque<(Instant, LimitedBy)>);
 
 impl Recent {
     /// How far back "now" reaches.
@@ -79,7 +80,7 @@ impl Recent {
     const BETWEEN: Duration = Duration::from_secs(1);
 
     /// Notes the state at this time; returns what limited the run in the minute before, or since the run began.
-    pub(super) fn note(&mut self, now: Instant, limited_by: &LimitedBy) -> LimitedBy {
+    pub(crate) fn note(&mut self, now: Instant, limited_by: &LimitedBy) -> LimitedBy {
         if self.0.is_empty() {
             self.0.push_back((now, LimitedBy::default()));
         }

@@ -185,11 +185,9 @@ impl Console {
     /// Prints the status that a signal requests, even with --quiet, on standard error, separate from output that a
     /// program reads.
     fn print_status(&mut self) {
-        self.print(true, &format!("{} {}", time_of_day(), (self.status)()));
         let limited_by = self.limited_by();
-        if let Some(text) = limited_by::with_advice(&limited_by) {
-            self.print(true, &text);
-        }
+        let advice = limited_by::advice_lines(&limited_by);
+        self.print(true, &format!("{} {}{advice}", time_of_day(), (self.status)()));
     }
 
     fn show(&mut self, event: &Event) {

@@ -11,6 +11,7 @@ use towpath::{Bandwidth, Counts, Estimate, Estimator, Event, Phase, Progress, Sn
 
 use super::files::Files;
 use super::limits::Limits;
+use super::model::LimitedBy;
 use super::model::{
     Amounts, Deleted, Errors, Eta, Found, Limit, LimitSetBy, Outcome, Run, Scan, Sent, Side, State, Status, Sum,
     path_text,
@@ -18,6 +19,7 @@ use super::model::{
 use super::movement::Movement;
 use super::rates::Written;
 use super::recorded::never_run;
+use crate::console::limited_by::{Recent, words};
 
 /// The status of a run; clones share it. [`Self::tick`] is to be called each second, [`Self::observe`] with each event.
 #[derive(Clone)]
@@ -50,6 +52,7 @@ struct Inner {
     estimator: Estimator,
     estimate: Estimate,
     errors: BTreeMap<(Option<Side>, &'static str), Errors>,
+    recent: Recent,
     scanned: bool,
     deleted: Deleted,
     /// What changed the bandwidth last, and who paused the run.
@@ -69,6 +72,7 @@ impl Live {
             estimator,
             estimate: Estimate::default(),
             errors: BTreeMap::new(),
+            recent: Recent::default(),
             scanned: false,
             deleted: Deleted { files: Some(0), dirs: Some(0) },
             limit_set_by: LimitSetBy::Option,
@@ -124,6 +128,7 @@ impl Live {
         inner.written.add(now, snapshot.written_bytes);
         inner.files.update(snapshot, now);
         inner.estimate = inner.estimator.estimate(now, snapshot);
+        inner.recent.note(now, &snapshot.limited_by);
     }
 
     /// The status now.
@@ -133,7 +138,9 @@ impl Live {
 
     fn status_at(&self, now: Instant, time: Timestamp, snapshot: &Snapshot) -> Status {
         let limits = self.0.limits.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|limits| limits());
-        let (about, inner) = (&self.0.about, self.inner());
+        let (about, mut inner) = (&self.0.about, self.inner());
+        inner.files.update(snapshot, now);
+        let limited_by = inner.recent.note(now, &snapshot.limited_by);
         let limits = limits.unwrap_or_else(|| inner.limits());
         let state = state_of(snapshot);
         let (current, more_current) = inner.files.current(snapshot, now, time);
@@ -160,6 +167,7 @@ impl Live {
             more_current,
             errors,
             stalled: inner.movement.stalled(snapshot, now),
+            limited_by: shares(&limited_by),
             runs: std::iter::once(inner.run(about, snapshot)).chain(about.runs.iter().cloned()).collect(),
             ..never_run(&about.database, &about.source, &about.dest)
         }
@@ -243,6 +251,16 @@ fn amounts(snapshot: &Snapshot, is_scan: bool) -> [Amounts; 2] {
         of(all.files.into(), in_sync.files.into(), left.files.into(), Some(snapshot.failed_files.into())),
         of(all.bytes, in_sync.bytes, left.bytes, None),
     ]
+}
+
+fn shares(limited_by: &towpath::LimitedBy) -> Vec<LimitedBy> {
+    let shares = limited_by.shares().into_iter().filter(|share| share.percent > 0);
+    let share = |share: towpath::Share| LimitedBy {
+        cause: share.cause.name().to_owned(),
+        percent: share.percent,
+        text: words(share.cause).to_owned(),
+    };
+    shares.map(share).collect()
 }
 
 fn scan(snapshot: &Snapshot) -> Scan {

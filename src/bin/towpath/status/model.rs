@@ -43,6 +43,9 @@ pub(crate) struct Status {
     /// What failed in the last run.
     pub(crate) errors: Vec<Errors>,
     pub(crate) stalled: Option<Stalled>,
+    /// What limited the run in the last minute, the largest first.
+    #[serde(default)]
+    pub(crate) limited_by: Vec<LimitedBy>,
     /// The last runs, the newest first.
     pub(crate) runs: Vec<Run>,
 }
@@ -171,6 +174,7 @@ pub(crate) enum LimitSetBy {
 /// The next limit of the timetable.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct NextLimit {
+    #[serde(rename = "time")]
     pub(crate) at: Timestamp,
     /// As `--bwlimit` takes it: `20M`, `off`, `auto`, `pause`.
     pub(crate) value: String,
@@ -250,12 +254,24 @@ pub(crate) struct Stalled {
     pub(crate) since: Timestamp,
 }
 
+/// Why a run is not faster.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct LimitedBy {
+    pub(crate) cause: String,
+    /// Its part of the time: those of all causes add up to 100.
+    pub(crate) percent: u8,
+    /// For people.
+    pub(crate) text: String,
+}
+
 /// A run. Null: not recorded, because an earlier version ran.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Run {
     pub(crate) number: i64,
+    #[serde(rename = "start")]
     pub(crate) started: Timestamp,
     /// Null: it runs, or was killed.
+    #[serde(rename = "end")]
     pub(crate) ended: Option<Timestamp>,
     pub(crate) outcome: Outcome,
     pub(crate) stopped_by: Option<String>,

@@ -65,6 +65,7 @@ pub(crate) fn never_run(database: &Path, source: &[u8], dest: &[u8]) -> Status {
         more_current: 0,
         errors: Vec::new(),
         stalled: None,
+        limited_by: Vec::new(),
         runs: Vec::new(),
     }
 }

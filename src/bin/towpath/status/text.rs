@@ -66,6 +66,7 @@ pub(crate) fn block(status: &Status, clock: &Clock) -> String {
     line("pending", pending(status));
     line("rate", rates(status, clock));
     line("limit", limit(status, clock));
+    line("slowed by", limited_by(status));
     line("done", eta(status, clock));
     for (index, file) in status.current.iter().take(MAX_FILES).enumerate() {
         line(if index == 0 { "now" } else { "" }, Some(current(file, clock)));
@@ -82,6 +83,13 @@ pub(crate) fn block(status: &Status, clock: &Clock) -> String {
     line("database", Some(shown(&status.database)));
     line("log", status.log.as_deref().map(shown));
     text
+}
+
+/// Why it is not faster, without small causes.
+fn limited_by(status: &Status) -> Option<String> {
+    let causes = status.limited_by.iter().filter(|cause| cause.percent >= 5);
+    let causes: Vec<_> = causes.map(|cause| format!("{} {} %", shown(&cause.text), cause.percent)).collect();
+    (!causes.is_empty()).then(|| causes.join(", "))
 }
 
 /// What it does or how it ended, on one line.

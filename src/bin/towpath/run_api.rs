@@ -9,11 +9,11 @@ use towpath::{Event, Progress, Snapshot};
 
 use crate::event_json::event_json;
 use crate::server::{
-    Api, ErrorsPage, ErrorsRequest, EventFeed, Exposition, Failure, InForce, LimitChange, Pause, Requester, SetBy, Stop,
+    Api, ErrorsPage, ErrorsRequest, EventFeed, Exposition, Failure, LimitChange, Requester, Steered, Stop,
 };
 use crate::status::limits::Limits;
 use crate::status::live::Live;
-use crate::steering::{self, Steering};
+use crate::steering::Steering;
 
 /// Failures that are kept for `GET /v1/errors`; the log has all.
 const MAX_FAILURES: usize = 1000;
@@ -87,20 +87,8 @@ impl Api for RunApi {
         self.0.feed.clone()
     }
 
-    fn in_force(&self) -> InForce {
-        let steering::InForce { rate, set_by, until, next, pause } = self.0.steering.in_force();
-        InForce {
-            rate,
-            set_by: match set_by {
-                steering::SetBy::Option => SetBy::Option,
-                steering::SetBy::Timetable => SetBy::Timetable,
-                steering::SetBy::Control => SetBy::Control,
-            },
-            until,
-            next,
-            pause: pause.map(|steering::Pause { since, until, by }| Pause { since, until, by }),
-            stop: locked(&self.0.stop).clone(),
-        }
+    fn steered(&self) -> Steered {
+        Steered { in_force: self.0.steering.in_force(), stop: locked(&self.0.stop).clone() }
     }
 
     fn pause(&self, until: Option<Timestamp>, by: &Requester) -> Result<(), Failure> {

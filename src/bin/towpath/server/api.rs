@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use super::events::EventFeed;
 use super::exposition::Exposition;
 
-pub(crate) use crate::timetable::Rate;
+use crate::steering::{InForce, SetBy};
+use crate::timetable::Rate;
 
 /// A run as the server sees it. Each call is made on a blocking thread, several at a time.
 pub(crate) trait Api: Send + Sync + 'static {
@@ -25,8 +26,8 @@ pub(crate) trait Api: Send + Sync + 'static {
     /// Where the run's events come from.
     fn events(&self) -> EventFeed;
 
-    /// What is in force now: the answer to each change.
-    fn in_force(&self) -> InForce;
+    /// What steers the run now: the answer to each change.
+    fn steered(&self) -> Steered;
 
     fn pause(&self, until: Option<Timestamp>, by: &Requester) -> Result<(), Failure>;
 
@@ -102,33 +103,11 @@ pub(crate) enum Failure {
     Unavailable(String),
 }
 
-/// What is in force.
+/// What steers a run now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct InForce {
-    pub(crate) rate: Rate,
-    pub(crate) set_by: SetBy,
-    /// When `rate` ends.
-    pub(crate) until: Option<Timestamp>,
-    /// The next change of the timetable.
-    pub(crate) next: Option<(Timestamp, Rate)>,
-    pub(crate) pause: Option<Pause>,
+pub(crate) struct Steered {
+    pub(crate) in_force: InForce,
     pub(crate) stop: Option<Stop>,
-}
-
-/// Who set the limit in force.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SetBy {
-    Option,
-    Timetable,
-    Control,
-}
-
-/// A pause that was asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Pause {
-    pub(crate) since: Timestamp,
-    pub(crate) until: Option<Timestamp>,
-    pub(crate) by: String,
 }
 
 /// A stop that was asked for.
@@ -138,30 +117,31 @@ pub(crate) struct Stop {
     pub(crate) by: String,
 }
 
-impl InForce {
+impl Steered {
     pub(super) fn to_json(&self) -> Value {
-        let state = match (&self.stop, &self.pause, self.rate) {
+        let InForce { rate, set_by, until, next, pause } = &self.in_force;
+        let state = match (&self.stop, pause, rate) {
             (Some(_), ..) => "stopping",
             (None, Some(_), _) | (None, None, Rate::Pause) => "paused",
             _ => "running",
         };
-        let mut limit = rate_json(self.rate);
-        limit["set_by"] = match self.set_by {
+        let mut limit = rate_json(*rate);
+        limit["set_by"] = match set_by {
             SetBy::Option => "option",
             SetBy::Timetable => "timetable",
             SetBy::Control => "control",
         }
         .into();
-        limit["until"] = time(self.until);
+        limit["until"] = time(*until);
         json!({
             "state": state,
             "limit": limit,
-            "next_limit": self.next.map(|(at, rate)| {
+            "next_limit": next.map(|(at, rate)| {
                 let mut next = rate_json(rate);
                 next["time"] = time(Some(at));
                 next
             }),
-            "pause": self.pause.as_ref().map(|pause| json!({
+            "pause": pause.as_ref().map(|pause| json!({
                 "since": time(Some(pause.since)), "until": time(pause.until), "by": pause.by
             })),
             "stop": self.stop.as_ref().map(|stop| json!({ "after_current": stop.after_current, "by": stop.by })),

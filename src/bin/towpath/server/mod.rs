@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use access::Access;
-pub(crate) use api::{Api, ErrorsPage, ErrorsRequest, Failure, InForce, LimitChange, Pause, Requester, SetBy, Stop};
+pub(crate) use api::{Api, ErrorsPage, ErrorsRequest, Failure, LimitChange, Requester, Steered, Stop};
 pub(crate) use events::EventFeed;
 pub(crate) use exposition::Exposition;
 use limits::Limits;

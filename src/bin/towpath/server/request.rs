@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::answer::Refusal;
-use super::api::{Api, ErrorsRequest, Failure, LimitChange, Rate, Requester};
+use super::api::{Api, ErrorsRequest, Failure, LimitChange, Requester};
 use crate::args::bwlimit::parse_value;
+use crate::timetable::Rate;
 
 const DEFAULT_ERRORS: usize = 100;
 const MAX_ERRORS: usize = 1000;

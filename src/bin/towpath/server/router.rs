@@ -119,7 +119,7 @@ impl Router {
     async fn change(&self, change: Change, peer: Peer) -> Result<Answer, Refusal> {
         let in_force = self.call(&self.changes, move |api| {
             change.apply(api, &requester(peer))?;
-            Ok(api.in_force())
+            Ok(api.steered())
         });
         Ok(json_answer(&in_force.await?.to_json()))
     }

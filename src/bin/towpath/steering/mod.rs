@@ -15,5 +15,7 @@ mod tests;
 
 pub(crate) use handle::Steering;
 pub(crate) use outlook::estimator;
-pub(crate) use state::{InForce, Pause, SetBy};
+#[cfg(test)]
+pub(crate) use state::Pause;
+pub(crate) use state::{InForce, SetBy};
 pub(crate) use task::start;

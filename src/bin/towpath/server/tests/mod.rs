@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::*;
+use crate::steering::{InForce, Pause, SetBy};
 use crate::timetable::Rate;
 
 const TOKEN: &str = "0123456789abcdef0123";
@@ -23,7 +24,7 @@ const TOKEN: &str = "0123456789abcdef0123";
 pub(crate) struct Fake {
     feed: EventFeed,
     pub(crate) asked: Mutex<Vec<String>>,
-    force: Mutex<InForce>,
+    force: Mutex<Steered>,
     status: Mutex<Result<Value, Failure>>,
 }
 
@@ -62,20 +63,20 @@ impl Api for Fake {
         self.feed.clone()
     }
 
-    fn in_force(&self) -> InForce {
+    fn steered(&self) -> Steered {
         self.force.lock().unwrap().clone()
     }
 
     fn pause(&self, until: Option<jiff::Timestamp>, by: &Requester) -> Result<(), Failure> {
         self.ask(format!("pause until {until:?} by {by}"));
         let since = "2026-12-24T12:00:00Z".parse().unwrap();
-        self.force.lock().unwrap().pause = Some(Pause { since, until, by: by.to_string() });
+        self.force.lock().unwrap().in_force.pause = Some(Pause { since, until, by: by.to_string() });
         Ok(())
     }
 
     fn resume(&self, by: &Requester) -> Result<(), Failure> {
         self.ask(format!("resume by {by}"));
-        self.force.lock().unwrap().pause = None;
+        self.force.lock().unwrap().in_force.pause = None;
         Ok(())
     }
 
@@ -92,6 +93,7 @@ impl Api for Fake {
     fn limit(&self, change: &LimitChange, by: &Requester) -> Result<(), Failure> {
         self.ask(format!("limit {change:?} by {by}"));
         let mut force = self.force.lock().unwrap();
+        let force = &mut force.in_force;
         (force.rate, force.set_by, force.until) = match *change {
             LimitChange::Set { rate, until } => (rate, SetBy::Control, until),
             LimitChange::Reset => (Rate::Off, SetBy::Option, None),
@@ -124,8 +126,8 @@ impl Served {
 
     fn with(tcp: Tcp, limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let force =
-            InForce { rate: Rate::Off, set_by: SetBy::Option, until: None, next: None, pause: None, stop: None };
+        let force = InForce { rate: Rate::Off, set_by: SetBy::Option, until: None, next: None, pause: None };
+        let force = Steered { in_force: force, stop: None };
         let fake = Arc::new(Fake {
             feed: EventFeed::new(),
             asked: Mutex::default(),

@@ -58,6 +58,9 @@ pub(super) fn lines(snapshot: &Snapshot, estimate: &Estimate, ends: Option<&str>
         // It starts or ends.
         _ => Vec::new(),
     };
+    if snapshot.paused && snapshot.phase != Phase::Ended {
+        lines.push("paused".to_owned());
+    }
     for line in &mut lines {
         *line = line.chars().take(width).collect();
     }
@@ -118,6 +121,11 @@ fn done(snapshot: &Snapshot) -> String {
 
 /// Progress on one line, for an output that is not a terminal.
 pub(super) fn one_line(snapshot: &Snapshot, estimate: &Estimate, ends: Option<&str>) -> String {
+    let paused = if snapshot.paused && snapshot.phase != Phase::Ended { "paused: " } else { "" };
+    format!("{paused}{}", phase_line(snapshot, estimate, ends))
+}
+
+fn phase_line(snapshot: &Snapshot, estimate: &Estimate, ends: Option<&str>) -> String {
     match snapshot.phase {
         Phase::Starting => "starting".to_owned(),
         Phase::Scanning => format!(
@@ -132,6 +140,7 @@ pub(super) fn one_line(snapshot: &Snapshot, estimate: &Estimate, ends: Option<&s
             let (pace, left) = (pace(snapshot, estimate), left(snapshot));
             format!("{pace}{ends}, {left}; {}{}{hole}", done(snapshot), now(snapshot))
         }
+        Phase::Mirroring => "deleting extras".to_owned(),
         _ => "finishing".to_owned(),
     }
 }
@@ -276,6 +285,14 @@ pub(super) mod tests {
         |pending 1,000,000 files, 150.0 TiB, failed 2 files
         |written 3.0 GiB; in sync 50.0 TiB of 200.0 TiB, 234,567 of 1,234,567 files
         ");
+    }
+
+    #[test]
+    fn a_pause_is_shown() {
+        let mut paused = snapshot();
+        paused.paused = true;
+        assert_eq!(lines(&paused, &estimate(), ENDS, 80).last().unwrap(), "paused");
+        assert!(one_line(&paused, &estimate(), ENDS).starts_with("paused: 20.0 MiB/s"));
     }
 
     #[test]

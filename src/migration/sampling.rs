@@ -46,15 +46,8 @@ impl Sampling {
     }
 }
 
+/// A database that fails ends the run by itself: the next file that is recorded reports it, too.
 async fn record(session: Arc<Session>, ended: CancellationToken) -> Result<()> {
-    let result = record_all(&session, &ended).await;
-    if result.is_err() {
-        session.stop.cancel();
-    }
-    result
-}
-
-async fn record_all(session: &Session, ended: &CancellationToken) -> Result<()> {
     let (mut sampler, mut thinned) = (Sampler::default(), Instant::now());
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -46,16 +46,13 @@ impl Steering {
 }
 
 async fn follow(session: Arc<Session>, mut steered: mpsc::Receiver<Steered>, ended: CancellationToken) -> Result<()> {
-    let result = tokio::select! {
+    // A database that fails ends the run by itself: the next file that is recorded reports it, too.
+    tokio::select! {
         biased;
         result = record_all(&session, &mut steered, &ended) => result,
         () = stop_when_finished(&session) => Ok(()),
         () = keep_up(&session) => Ok(()),
-    };
-    if result.is_err() {
-        session.stop.cancel();
     }
-    result
 }
 
 async fn record_all(session: &Session, steered: &mut mpsc::Receiver<Steered>, ended: &CancellationToken) -> Result<()> {

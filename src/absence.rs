@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio_stream::StreamExt as _;
-use towpath_backend::{ErrorKind, Kind, RelPath, Tree};
+use towpath_backend::{Error as BackendError, ErrorKind, Kind, RelPath, Tree};
 
 use crate::error::{Error, Result, Uncertainty};
 use crate::journal::SeenDir;
@@ -102,15 +102,28 @@ async fn check_each(session: &Session, seen: &SeenDir, below: &[RelPath]) -> tow
 
 /// Whether a name that was found is listed with the same spelling. A source that folds case finds
 /// a name under another spelling, which is another file to a sink that does not.
+///
+/// # Errors
+/// The directory cannot be listed, or it has an entry that cannot be described: that may be the one.
 async fn is_listed(session: &Session, at: &RelPath) -> towpath_backend::Result<bool> {
     let (Some(parent), Some(name)) = (at.parent(), at.name()) else { return Ok(true) };
     let mut pages = session.source.read_dir(&parent, &session.paces.list_options()).await?;
+    let mut not_described = None;
     while let Some(page) = pages.next().await {
-        if page?.iter().any(|entry| entry.name == name) {
-            return Ok(true);
+        for entry in page? {
+            if entry.name == name {
+                return Ok(true);
+            }
+            not_described = not_described.or(entry.error);
         }
     }
-    Ok(false)
+    match not_described {
+        None => Ok(false),
+        Some(error) => {
+            let cause = format!("an entry of its directory cannot be described and may be it: {error}");
+            Err(BackendError::new(ErrorKind::Other, "list", at, cause))
+        }
+    }
 }
 
 /// An entry counts as absent only if its directory is the one that the scan saw.

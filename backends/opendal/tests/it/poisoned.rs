@@ -232,6 +232,13 @@ fn upload(start: Start, number: usize, poison: Poison) {
     assert!(others.keys().all(|name| server.has(name)), "{poison:?} of {bad}");
 }
 
+#[test]
+fn a_file_whose_name_the_source_lists_wrongly_is_not_deleted() {
+    for start in [s3, azure, dav] {
+        download(start, 207, Name);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(8))]
 

@@ -12,7 +12,7 @@ pub enum SteerAction {
     Resumed,
     /// Another bandwidth is in force.
     Bandwidth(Bandwidth),
-    /// It was told to stop.
+    /// A stop was requested.
     Stop {
         /// Whether the files in flight are sent first.
         after_current: bool,

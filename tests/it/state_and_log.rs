@@ -144,18 +144,24 @@ fn a_rejected_run_changes_neither_tree() {
     assert!(!bench.path("new.log").exists());
 }
 
-#[test]
-fn a_database_of_the_first_version_is_upgraded() {
-    let bench = Bench::new();
-    let year_2300 = filetime::FileTime::from_unix_time(10_413_792_000, 5);
-    filetime::set_file_mtime(bench.write("dir/file", "data"), year_2300).unwrap();
+/// A database of an earlier version for the trees of the bench.
+fn database_of(bench: &Bench, schema: &str) -> rusqlite::Connection {
     let connection = rusqlite::Connection::open(bench.database()).unwrap();
-    connection.execute_batch(include_str!("schema-1.sql")).unwrap();
+    connection.execute_batch(schema).unwrap();
     let root = |path: std::path::PathBuf| path.to_str().unwrap().to_owned();
     for (side, path) in [(0, root(bench.source())), (1, root(bench.dest()))] {
         let values = rusqlite::params![side, path, format!("{path}/")];
         connection.execute("INSERT INTO tree(side, root, prefix) VALUES (?1, ?2, ?3)", values).unwrap();
     }
+    connection
+}
+
+#[test]
+fn a_database_of_the_first_version_is_upgraded() {
+    let bench = Bench::new();
+    let year_2300 = filetime::FileTime::from_unix_time(10_413_792_000, 5);
+    filetime::set_file_mtime(bench.write("dir/file", "data"), year_2300).unwrap();
+    let connection = database_of(&bench, include_str!("schema-1.sql"));
     connection
         .execute_batch(
             "INSERT INTO run(id, started, finished, outcome) VALUES (1, 1, 2, 'finished');
@@ -181,13 +187,7 @@ fn a_database_of_version_4_is_upgraded_and_its_backlog_resumed() {
     let bench = Bench::new();
     bench.write("file", "data");
     filetime::set_file_mtime(bench.source().join("file"), filetime::FileTime::from_unix_time(5, 0)).unwrap();
-    let connection = rusqlite::Connection::open(bench.database()).unwrap();
-    connection.execute_batch(include_str!("schema-4.sql")).unwrap();
-    let root = |path: std::path::PathBuf| path.to_str().unwrap().to_owned();
-    for (side, path) in [(0, root(bench.source())), (1, root(bench.dest()))] {
-        let values = rusqlite::params![side, path, format!("{path}/")];
-        connection.execute("INSERT INTO tree(side, root, prefix) VALUES (?1, ?2, ?3)", values).unwrap();
-    }
+    let connection = database_of(&bench, include_str!("schema-4.sql"));
     connection
         .execute_batch(
             "INSERT INTO run(id, started, finished, outcome) VALUES (1, 1, 2, 'stopped'), (2, 3, NULL, NULL);

@@ -93,7 +93,7 @@ impl Reader {
         ReaderOptions { if_match: etag.map(str::to_owned), ..ReaderOptions::default() }
     }
 
-    /// Reads in the way that suits the limit in force.
+    /// Changes to ranges once there is a limit, and back to one request once there is none.
     async fn follow_limit(&mut self) -> opendal::Result<()> {
         let is_limited = self.pacing.as_ref().is_some_and(Pacing::is_limited);
         match &self.mode {

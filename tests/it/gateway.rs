@@ -81,7 +81,10 @@ impl Gateway {
 fn pass(client: TcpStream, to_port: u16, state: &Mutex<State>) -> io::Result<()> {
     let mut reader = BufReader::new(client.try_clone()?);
     let mut line = String::new();
-    reader.read_line(&mut line)?;
+    if reader.read_line(&mut line)? == 0 {
+        // Clients open connections in advance, and close some of them unused.
+        return Ok(());
+    }
     let mut server = TcpStream::connect((Ipv4Addr::LOCALHOST, to_port))?;
     {
         let mut state = state.lock().unwrap();

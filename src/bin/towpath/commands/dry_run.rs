@@ -40,7 +40,7 @@ pub(crate) async fn run(
     let known = Migration::copy_database(&files.database, &database, roots[0], roots[1]).await?;
     let recorded = known.and_then(|known| known.identity.zip(known.capabilities));
     let identity = recorded.as_ref().map(|(identity, _)| identity.clone());
-    let sink = trees.inspect(places[1], recorded, arguments.trash.as_deref()).await?;
+    let sink = trees.inspect(places[1], recorded, arguments.deletion.trash.as_deref()).await?;
     if !arguments.quiet {
         note_assumptions(&*sink, identity.as_ref()).await;
     }

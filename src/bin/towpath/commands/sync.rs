@@ -71,7 +71,7 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, ExitError> {
     let _only_run = OnlyRun::of(&source, &dest).map_err(|problem| ExitError(COULD_NOT_RUN, problem))?;
     // From here on the destination may be changed: a local one is created and probed.
     let root = trees::root_of(&*opened).await?;
-    let sink = trees.sink(&dest, root.permissions, arguments.trash.as_deref()).await?;
+    let sink = trees.sink(&dest, root.permissions, arguments.deletion.trash.as_deref()).await?;
     let about = about(&files.database, &files.log, opened.root(), sink.root());
     let (migration, events) = Migration::builder()
         .source(opened)
@@ -156,7 +156,7 @@ fn check_locations(arguments: &SyncArguments, source: &Location, dest: &Location
         LocalSink::check(dest).map_err(|error| ExitError(COULD_NOT_RUN, format!("destination {error}")))?;
     }
     check_apart(source, dest)?;
-    if let Some(trash) = &arguments.trash {
+    if let Some(trash) = &arguments.deletion.trash {
         check_trash(trash, source, dest)?;
     }
     state_files(source, dest, arguments.database.as_deref(), arguments.log_file.as_deref())

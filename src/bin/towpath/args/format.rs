@@ -1,0 +1,10 @@
+//! Output formats.
+
+use clap::ValueEnum;
+
+/// The values of `--format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Text,
+    Json,
+}

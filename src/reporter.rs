@@ -3,7 +3,7 @@
 use towpath_backend::Timestamp;
 
 use crate::audit::{Failure, Line};
-use crate::error::{Result, UnreadableError};
+use crate::error::{FileError, Result, UnreadableError};
 use crate::event::{Event, FilePaths, Side, Totals, Warning};
 use crate::event_stream::Emitter;
 use crate::journal::{EndedDeletions, FileKey, Journal, RowState, RowUpdate};
@@ -159,6 +159,10 @@ fn line_of(event: &Event) -> Option<Line> {
     let line = |status, paths: &FilePaths| Line::now(status, paths.clone());
     let with_error =
         |status, paths, error: &dyn ToString| Line { error: Some(error.to_string()), ..line(status, paths) };
+    let failed = |status, paths, error: &FileError| {
+        let failure = Some(Failure { side: error.side(), kind: error.kind_name() });
+        Line { failure, ..with_error(status, paths, error) }
+    };
     Some(match event {
         Event::Synced { paths, size_bytes, checksum, hard_link_to } => Line {
             size_bytes: Some(*size_bytes),
@@ -170,11 +174,8 @@ fn line_of(event: &Event) -> Option<Line> {
         Event::AttributeNotAccepted { paths, error } => with_error("refused", paths, error),
         Event::WillRetry { paths, error } => with_error("will-retry", paths, error),
         Event::Vanished { paths } => line("vanished", paths),
-        Event::Failed { paths, error } => {
-            let failure = Some(Failure { side: error.side(), kind: error.kind_name() });
-            Line { failure, ..with_error("failed", paths, error) }
-        }
-        Event::Incomplete { paths, error } => with_error("incomplete", paths, error),
+        Event::Failed { paths, error } => failed("failed", paths, error),
+        Event::Incomplete { paths, error } => failed("incomplete", paths, error),
         Event::Skipped { paths, reason, .. } => with_error("skipped", paths, reason),
         Event::Renamed { paths, from } => Line { renamed_from: Some(from.clone()), ..line("renamed", paths) },
         Event::Deleted { paths, size_bytes } => Line { size_bytes: *size_bytes, ..line("deleted", paths) },

@@ -122,7 +122,7 @@ impl Session {
     /// Reports a file or directory that failed in this run and has no row update.
     pub(crate) async fn give_up(&self, path: &RelPath, error: FileError, tally: &mut Tally) -> Result<()> {
         tally.failed_files += 1;
-        self.progress.add_failed();
+        self.progress.add_failed(0);
         self.reporter.report([Record::new(Event::Failed { paths: self.paths(path), error })]).await
     }
 

@@ -110,6 +110,7 @@ impl Run<'_> {
     /// Scans both trees; `None` if the run was stopped before the end.
     async fn scan(&self, reason: ScanReason) -> Result<Option<Backlog>> {
         let (session, options) = (self.session, &self.session.options);
+        session.progress.set_scanned_at(None);
         session.progress.set_phase(Phase::Scanning);
         session.reporter.notify(Event::ScanStarted { reason }).await;
         let compares = Compares {
@@ -144,6 +145,7 @@ impl Run<'_> {
     /// Sends a backlog, or, in a dry run, reports what would be done.
     async fn send_or_plan(&mut self, backlog: Backlog, scan_follows: bool) -> Result<()> {
         let pending = backlog.pending;
+        self.session.progress.set_scanned_at(backlog.scanned_at);
         self.done.begin_stage(backlog);
         if self.session.options.dry_run {
             let (planned, refusal) = dry_run::run(self.session).await?;

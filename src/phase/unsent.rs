@@ -76,7 +76,8 @@ async fn report_incomplete_file(
     tally: &mut Tally,
 ) -> Result<()> {
     tally.failed_files += 1;
-    session.progress.add_failed();
+    let size_bytes = now.map(|now| now.size_bytes);
+    session.progress.add_failed(size_bytes.unwrap_or(0));
     let event = Event::Incomplete { paths: session.paths(path), error: FileError::LostWhileReplaced };
-    session.reporter.report([Record::new(event).with_size(now.map(|now| now.size_bytes))]).await
+    session.reporter.report([Record::new(event).with_size(size_bytes)]).await
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use towpath_backend::RelPath;
+use towpath_backend::{RelPath, Timestamp};
 
 use super::file::{FileProgress, Transferred, locked};
 use super::history::RateHistory;
@@ -44,7 +44,8 @@ struct Counters {
     pending: Mutex<Totals>,
     long_holes: Mutex<Totals>,
     synced: Mutex<Totals>,
-    failed_files: AtomicU64,
+    scanned_at: Mutex<Option<Timestamp>>,
+    failed: Mutex<Totals>,
     special_files: AtomicU64,
     read_bytes: AtomicU64,
     transferred: Arc<Transferred>,
@@ -62,14 +63,17 @@ impl Progress {
         let lanes = locked(&counters.lanes);
         let current = lanes.iter().flatten().map(FileProgress::current).collect();
         let passed = *locked(&counters.transferred.passed);
+        let failed = *locked(&counters.failed);
         Snapshot {
             phase: *locked(&counters.phase),
+            scanned_at: *locked(&counters.scanned_at),
             source: *locked(&counters.counts.source),
             sink: *locked(&counters.counts.sink),
             pending: *locked(&counters.pending),
             long_holes: *locked(&counters.long_holes),
             synced: *locked(&counters.synced),
-            failed_files: counters.failed_files.load(Relaxed),
+            failed_files: failed.files,
+            failed_bytes: failed.bytes,
             read_bytes: counters.read_bytes.load(Relaxed),
             written_bytes: counters.transferred.written_bytes.load(Relaxed),
             hole_bytes: passed.hole_bytes,
@@ -89,6 +93,11 @@ impl Progress {
 
     pub(crate) fn set_phase(&self, phase: Phase) {
         *locked(&self.0.phase) = phase;
+    }
+
+    /// When the scan began that the counts are from; `None` while another scan runs.
+    pub(crate) fn set_scanned_at(&self, scanned_at: Option<Timestamp>) {
+        *locked(&self.0.scanned_at) = scanned_at;
     }
 
     pub(crate) fn set_counts(&self, side: Side, counts: Counts) {
@@ -127,8 +136,11 @@ impl Progress {
         *locked(&self.0.synced) = synced;
     }
 
-    pub(crate) fn add_failed(&self) {
-        self.0.failed_files.fetch_add(1, Relaxed);
+    /// Counts a file that failed.
+    pub(crate) fn add_failed(&self, size_bytes: u64) {
+        let mut failed = locked(&self.0.failed);
+        failed.files += 1;
+        failed.bytes += u128::from(size_bytes);
     }
 
     pub(crate) fn add_read(&self, bytes: u64) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use towpath_backend::RelPath;
+use towpath_backend::{RelPath, Timestamp};
 
 use super::limited_by::LimitedBy;
 use crate::event::{Counts, Totals};
@@ -68,6 +68,8 @@ impl CurrentFile {
 pub struct Snapshot {
     /// The phase.
     pub phase: Phase,
+    /// When the scan began that `source`, `sink` and `pending` are from; `None` until it is complete.
+    pub scanned_at: Option<Timestamp>,
     /// What the scan has found in the source so far, or found when the backlog was created.
     pub source: Counts,
     /// What the scan has found in the sink so far.
@@ -80,6 +82,8 @@ pub struct Snapshot {
     pub synced: Totals,
     /// Files that failed in this run.
     pub failed_files: u64,
+    /// Their sizes.
+    pub failed_bytes: u128,
     /// Bytes read by this run, files in flight included.
     pub read_bytes: u64,
     /// Bytes written by this run, files in flight included.

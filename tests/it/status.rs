@@ -197,3 +197,31 @@ fn a_watch_ends_with_the_run() {
     assert!(states.len() > 2 && states[0] == "transferring", "{states:?}");
     assert_eq!(states.last().unwrap(), "finished");
 }
+
+/// What a run says of itself, its database says, too, once it is killed.
+#[test]
+fn a_run_and_its_database_agree_on_what_failed_and_when_the_trees_were_scanned() {
+    let bench = Bench::new();
+    bench.write("blocked", "12345");
+    write(&bench.dest(), "blocked/in-the-way", "x");
+    bench.write("large", noise(1, 8 << 20));
+    let mut run = bench.start_until(&["--bwlimit", "1K"], || {
+        let status = bench.status_of_database(&["--json"]).stdout;
+        serde_json::from_str::<Value>(&status).is_ok_and(|status| {
+            status["limit"].is_object() && status["files"]["failed"] == 1 && !status["errors"][0].is_null()
+        })
+    });
+    let live = bench.json();
+    run.kill().unwrap();
+    run.wait().unwrap();
+    let recorded = bench.json();
+    assert_eq!((&live["state"], &live["bytes"]["failed"]), (&"transferring".into(), &5.into()), "{live}");
+    for key in ["bytes", "files", "scanned_at", "errors", "version", "log", "source", "dest", "database"] {
+        assert!(!live[key].is_null(), "{key}: {live}");
+        assert_eq!(live[key], recorded[key], "{key}");
+    }
+    for key in ["number", "scanned", "sent", "deleted", "failed", "version"] {
+        assert!(!live["runs"][0][key].is_null(), "{key}: {live}");
+        assert_eq!(live["runs"][0][key], recorded["runs"][0][key], "{key}");
+    }
+}

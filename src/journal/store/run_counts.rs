@@ -71,7 +71,7 @@ impl RunCounts {
                 // Nothing is sent for another name of a file.
                 open.sent.bytes += if line.hard_link.is_some() { 0 } else { size_bytes };
             }
-            "failed" => {
+            "failed" | "incomplete" => {
                 open.failed.files += 1;
                 open.failed.bytes += size_bytes;
             }

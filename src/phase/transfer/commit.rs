@@ -151,7 +151,7 @@ impl Committer {
         }
         if matches!(state, RowState::Failed { .. }) && !self.transfer.scan_follows {
             tally.failed_files += 1;
-            self.transfer.session.progress.add_failed();
+            self.transfer.session.progress.add_failed(task.metadata.size_bytes);
         }
     }
 }

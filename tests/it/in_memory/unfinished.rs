@@ -44,6 +44,10 @@ async fn an_incomplete_copy_over_an_older_file_is_reported_until_it_is_removed()
     assert_eq!((ran.report.vanished_files, ran.report.failed_files), (1, 1), "{:?}", ran.events);
     assert!(!ran.report.all_in_sync());
     assert_eq!(bench.logged("incomplete"), ["large"]);
+    let recorded = towpath::Overview::read(bench.database(), 1).unwrap().unwrap();
+    let size_bytes = read(&bench.sink, "large").await.unwrap().len() as u128;
+    assert_eq!(recorded.runs[0].failed, Some(towpath::Totals::new(1, size_bytes)), "it counts as failed");
+    assert_eq!((recorded.failures.len(), recorded.failures[0].count), (1, 1), "{:?}", recorded.failures);
     assert_ne!(read(&bench.sink, "large").await.unwrap(), b"the older content");
 
     assert!(!bench.run().await.report.all_in_sync(), "the incomplete copy is still there");

@@ -18,7 +18,7 @@ use super::model::{
 };
 use super::movement::Movement;
 use super::rates::Written;
-use super::recorded::never_run;
+use super::recorded::{moment, never_run};
 use crate::console::limited_by::{Recent, words};
 
 /// The status of a run; clones share it. [`Self::tick`] is to be called each second, [`Self::observe`] with each event.
@@ -92,7 +92,7 @@ impl Live {
         inner.movement.observe(event, Instant::now(), Timestamp::now());
         match event {
             Event::ScanStarted { .. } => inner.scanned = true,
-            Event::Failed { paths, error } => {
+            Event::Failed { paths, error } | Event::Incomplete { paths, error } => {
                 let side = error.side().map(Side::from);
                 let path = if side == Some(Side::Dest) { &paths.dest } else { &paths.source };
                 inner.add_error(side, error.kind_name(), path, error);
@@ -155,6 +155,7 @@ impl Live {
             version: Some(env!("CARGO_PKG_VERSION").to_owned()),
             log: Some(path_text(about.log.as_os_str().as_bytes()).0),
             started: Some(inner.started),
+            scanned_at: snapshot.scanned_at.and_then(moment),
             files,
             bytes,
             scan: (snapshot.phase == Phase::Scanning).then(|| scan(snapshot)),
@@ -240,16 +241,16 @@ fn eta(estimate: &Estimate, time: Timestamp) -> Eta {
 /// Files and bytes. While a scan goes on, the total is not known.
 fn amounts(snapshot: &Snapshot, is_scan: bool) -> [Amounts; 2] {
     let in_sync = snapshot.in_sync_in_all();
-    let of = |total: u128, synced: u128, pending: u128, failed: Option<u128>| Amounts {
+    let of = |total: u128, synced: u128, pending: u128, failed: u128| Amounts {
         total: (!is_scan).then_some(Sum(total)),
         synced: (!is_scan).then_some(Sum(synced)),
         pending: Some(Sum(pending)),
-        failed: failed.map(Sum),
+        failed: Some(Sum(failed)),
     };
     let (all, left) = (snapshot.source, snapshot.pending);
     [
-        of(all.files.into(), in_sync.files.into(), left.files.into(), Some(snapshot.failed_files.into())),
-        of(all.bytes, in_sync.bytes, left.bytes, None),
+        of(all.files.into(), in_sync.files.into(), left.files.into(), snapshot.failed_files.into()),
+        of(all.bytes, in_sync.bytes, left.bytes, snapshot.failed_bytes),
     ]
 }
 

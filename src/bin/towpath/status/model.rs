@@ -24,7 +24,7 @@ pub(crate) struct Status {
     /// The start and the end of the last run.
     pub(crate) started: Option<Timestamp>,
     pub(crate) ended: Option<Timestamp>,
-    /// When the scan began that the totals are from. Null: it is not complete.
+    /// When the scan began that the totals are from. Null until a scan is complete.
     pub(crate) scanned_at: Option<Timestamp>,
     pub(crate) files: Amounts,
     pub(crate) bytes: Amounts,

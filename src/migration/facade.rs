@@ -189,6 +189,7 @@ impl Migration {
             after_backlog: session.options.after_backlog,
             settings: session.options.settings(),
             line: run_lines::start_line(session),
+            progress: session.progress.clone(),
         };
         let start = match session.journal.begin_run(request).await {
             Err(Error::Interrupted) => return Ok(done.report(session, RunOutcome::Stopped)),

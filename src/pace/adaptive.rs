@@ -13,7 +13,7 @@ use super::paces::Paces;
 use super::rate::Rate;
 use crate::event::Side;
 use crate::per_side::PerSide;
-use crate::progress::Progress;
+use crate::progress::{AdaptiveLimit, Progress};
 
 /// The time between two requests to one tree: two in an interval, because a timer or thread may delay one.
 const BETWEEN: Duration = Duration::from_millis(25);
@@ -225,7 +225,8 @@ async fn set(rate: &Rate, pacing: &Pacing, round_trips: &PerSide<RoundTrips>, pr
         for (side, taken) in round_trips.iter() {
             delays[side] = taken.least().map(|least| measured[side].base.delay(least));
         }
-        let Some(delay) = delays.source.max(delays.sink) else { continue };
+        let longest = delays.iter().filter_map(|(side, delay)| Some(((*delay)?, side))).max_by_key(|(delay, _)| *delay);
+        let Some((delay, side)) = longest else { continue };
         let passed = rate.take_passed();
         let passed_per_s = passed as f64 / std::mem::replace(&mut since, Instant::now()).elapsed().as_secs_f64();
         if started.elapsed() < before_start {
@@ -246,7 +247,8 @@ async fn set(rate: &Rate, pacing: &Pacing, round_trips: &PerSide<RoundTrips>, pr
             rate.set(controller.next(weighted, passed_per_s));
             pacing.set_bytes_per_s(rate.bytes_per_s());
         }
-        progress.set_adaptive_limit(rate.bytes_per_s(), delay);
+        let (limit_bytes_per_s, base_round_trip) = (rate.bytes_per_s(), measured[side].base.round_trip());
+        progress.set_adaptive_limit(AdaptiveLimit { limit_bytes_per_s, delay, base_round_trip });
         tracing::trace!(bytes_per_s = rate.bytes_per_s(), delay_us = delay.as_micros(), passed, "rate");
     }
 }

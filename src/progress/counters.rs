@@ -1,14 +1,15 @@
 //! The counters of one migration.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, Weak};
 
+use tokio::sync::Semaphore;
 use towpath_backend::{RelPath, Timestamp};
 
 use super::file::{FileProgress, Transferred, locked};
 use super::history::RateHistory;
 use super::limited_by::{LaneClocks, Ledger, LimitMode};
+use super::recorded::Recorded;
 use super::snapshot::{AdaptiveLimit, Phase, Snapshot};
 use crate::event::{Counts, Side, Totals};
 use crate::options::Bandwidth;
@@ -54,6 +55,22 @@ struct Counters {
     adaptive_limit: Mutex<Option<AdaptiveLimit>>,
     lane_time: Ledger,
     paused: AtomicBool,
+    recorded: Mutex<Option<Recorded>>,
+    queue: Mutex<Queue>,
+}
+
+/// The permits of the queue between reading and writing, and how many there are in all.
+#[derive(Debug, Default)]
+struct Queue {
+    free: Weak<Semaphore>,
+    all: usize,
+}
+
+impl Queue {
+    fn fill(&self) -> Option<f64> {
+        let free = self.free.upgrade()?.available_permits();
+        (self.all > 0).then(|| self.all.saturating_sub(free) as f64 / self.all as f64)
+    }
 }
 
 impl Progress {
@@ -83,6 +100,8 @@ impl Progress {
             adaptive_limit: *locked(&counters.adaptive_limit),
             limited_by: counters.lane_time.limited_by(),
             paused: counters.paused.load(Relaxed),
+            recorded: locked(&counters.recorded).clone(),
+            queue_fill: locked(&counters.queue).fill(),
         }
     }
 
@@ -147,9 +166,17 @@ impl Progress {
         self.0.read_bytes.fetch_add(bytes, Relaxed);
     }
 
-    pub(crate) fn set_adaptive_limit(&self, limit_bytes_per_s: u64, delay: Duration) {
-        let adaptive_limit = Some(AdaptiveLimit { limit_bytes_per_s, delay });
-        *locked(&self.0.adaptive_limit) = adaptive_limit;
+    pub(crate) fn set_recorded(&self, recorded: &Recorded) {
+        *locked(&self.0.recorded) = Some(recorded.clone());
+    }
+
+    /// Shows how full a queue is that has `all` permits, for as long as it exists.
+    pub(crate) fn set_queue(&self, free: &Arc<Semaphore>, all: usize) {
+        *locked(&self.0.queue) = Queue { free: Arc::downgrade(free), all };
+    }
+
+    pub(crate) fn set_adaptive_limit(&self, adaptive_limit: AdaptiveLimit) {
+        *locked(&self.0.adaptive_limit) = Some(adaptive_limit);
         self.update_limit_mode();
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use towpath_backend::{RelPath, Timestamp};
 
 use super::limited_by::LimitedBy;
+use super::recorded::Recorded;
 use crate::event::{Counts, Totals};
 use crate::options::Bandwidth;
 
@@ -102,6 +103,10 @@ pub struct Snapshot {
     pub limited_by: LimitedBy,
     /// Whether the migration is paused ([`crate::Control::pause`]).
     pub paused: bool,
+    /// What the database has recorded, over all runs. `None` before it is open.
+    pub recorded: Option<Recorded>,
+    /// Which part of the queue between reading and writing is full, from 0 to 1. `None` while no files are sent.
+    pub queue_fill: Option<f64>,
 }
 
 /// A limit that adapts to the other traffic on the link.
@@ -112,6 +117,8 @@ pub struct AdaptiveLimit {
     pub limit_bytes_per_s: u64,
     /// How much longer small requests take than the shortest ones.
     pub delay: Duration,
+    /// How long the shortest ones take, on the side with that delay.
+    pub base_round_trip: Duration,
 }
 
 impl Snapshot {

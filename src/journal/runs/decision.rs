@@ -7,6 +7,7 @@ use crate::journal::backlog::summary::Backlog;
 use crate::journal::store::db::Db;
 use crate::json;
 use crate::options::AfterBacklog;
+use crate::progress::Progress;
 
 /// The options and settings that a run starts with.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(crate) struct RunRequest {
     pub(crate) settings: String,
     /// The first line of the run in the log; [`start_line`] completes it.
     pub(crate) line: RunLine,
+    /// Where what is recorded is shown.
+    pub(crate) progress: Progress,
 }
 
 /// What a run does first: a scan, or the backlog of an earlier run.

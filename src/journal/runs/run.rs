@@ -15,6 +15,7 @@ use crate::journal::store::sums;
 use crate::journal::store::value::{Name, now_ns, signed};
 use crate::own_files::canonical;
 use crate::per_side::PerSide;
+use crate::progress::Progress;
 
 /// The recorded state that a run starts from.
 #[derive(Debug)]
@@ -142,18 +143,18 @@ impl Db {
         if request.rescan || last_user.is_some_and(|last| last != user) {
             self.forget_kept_attributes()?;
         }
-        let run = self.insert_run(user, &decision)?;
+        let run = self.insert_run(user, &decision, &request.progress)?;
         self.add_run_line(&start_line(request.line, run, &decision, unfinished));
         Ok(RunStart { run, decision, identities: self.identities()? })
     }
 
     /// Adds the row of a run that begins.
-    fn insert_run(&mut self, user: u32, decision: &Decision) -> Result<i64> {
+    fn insert_run(&mut self, user: u32, decision: &Decision, progress: &Progress) -> Result<i64> {
         let pending = match decision {
             Decision::Scan(_) => None,
             Decision::Resume { backlog, .. } => Some(backlog.pending),
         };
-        let now = now_ns();
+        let (earlier, now) = (self.recorded()?, now_ns());
         self.execute(
             "INSERT INTO run(started, user, version, pid, log, scanned, sent_files, sent_bytes, deleted_files,
                  deleted_dirs, failed_files, failed_bytes, pending_files, pending_bytes, updated)
@@ -169,7 +170,7 @@ impl Db {
             ],
         )?;
         let run = self.connection.last_insert_rowid();
-        self.count_run(run);
+        self.count_run(run, earlier, progress.clone());
         Ok(run)
     }
 

@@ -15,8 +15,9 @@ use crate::event::{Totals, Warning};
 use crate::journal::store::current_scan::CurrentScan;
 use crate::journal::store::failure::{self, failed_io, of_sqlite};
 use crate::journal::store::open_files::OpenFiles;
-use crate::journal::store::run_counts::RunCounts;
+use crate::journal::store::run_counts::{self, RunCounts};
 use crate::journal::store::value::{number, signed};
+use crate::progress::{Progress, Recorded};
 
 /// Changes after which a transaction is committed even if jobs wait.
 const MAX_CHANGES: u64 = 100_000;
@@ -109,8 +110,13 @@ impl Db {
     }
 
     /// Begins to count what this run does.
-    pub(in crate::journal) fn count_run(&mut self, run: i64) {
-        self.run_counts = RunCounts::of(run);
+    pub(in crate::journal) fn count_run(&mut self, run: i64, earlier: Recorded, progress: Progress) {
+        self.run_counts = RunCounts::of(run, earlier, progress);
+    }
+
+    /// What the runs so far have recorded.
+    pub(in crate::journal) fn recorded(&self) -> Result<Recorded> {
+        run_counts::recorded(&self.connection).map_err(|error| self.error(error))
     }
 
     /// Sets the number of pending files that the open transaction leaves.
@@ -212,10 +218,15 @@ impl Db {
         }
         let written = self.run_counts.write(&self.connection).map_err(|error| self.error(error));
         let end = |()| if self.lines.is_empty() { self.end_transaction() } else { self.commit_lines() };
-        written.and_then(end).inspect_err(|error| {
-            self.rollback();
-            self.failure = copy(error);
-        })
+        match written.and_then(end) {
+            Ok(()) => self.run_counts.show(),
+            Err(error) => {
+                self.rollback();
+                self.failure = copy(&error);
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     /// Checkpoints the whole write-ahead log into the open database file, wherever that is now. A

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use rusqlite::{Connection, named_params, params};
+use towpath_backend::Timestamp;
 
 use crate::audit::Line;
 use crate::event::Totals;
 use crate::journal::store::sums::bounded;
-use crate::journal::store::value::{Name, now_ns, signed};
+use crate::journal::store::value::{Name, now_ns, number, optional_number, signed};
+use crate::progress::{Progress, Recorded};
 use crate::side::Side;
 
 /// What the run in progress has done.
@@ -24,6 +26,9 @@ pub(super) struct RunCounts {
     pub(super) pending: Option<Totals>,
     /// The failures of the open transaction, by side and kind.
     errors: BTreeMap<(i64, &'static str), Alike>,
+    /// What is committed, earlier runs included, and where it is shown.
+    recorded: Recorded,
+    progress: Progress,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,7 +41,6 @@ struct Done {
 
 impl Done {
     fn and(self, more: Self) -> Self {
-        let sum = |a: Totals, b: Totals| Totals::new(a.files + b.files, a.bytes + b.bytes);
         Self {
             sent: sum(self.sent, more.sent),
             failed: sum(self.failed, more.failed),
@@ -44,6 +48,34 @@ impl Done {
             deleted_dirs: self.deleted_dirs + more.deleted_dirs,
         }
     }
+}
+
+fn sum(a: Totals, b: Totals) -> Totals {
+    Totals::new(a.files + b.files, a.bytes + b.bytes)
+}
+
+/// What all runs have recorded. Counts of runs of an earlier version are missing.
+pub(super) fn recorded(connection: &Connection) -> rusqlite::Result<Recorded> {
+    let mut recorded = Recorded::default();
+    let sql = "SELECT sent_files, sent_bytes, failed_files, failed_bytes, deleted_files, deleted_dirs FROM run";
+    let mut runs = connection.prepare(sql)?;
+    let mut rows = runs.query([])?;
+    // Added here: SQLite's sums have 63 bits.
+    while let Some(row) = rows.next()? {
+        let count = |column| Ok::<_, rusqlite::Error>(optional_number(row, column)?.unwrap_or(0));
+        let totals = |files, bytes| Ok::<_, rusqlite::Error>(Totals::new(count(files)?, count(bytes)?.into()));
+        recorded.sent = sum(recorded.sent, totals("sent_files", "sent_bytes")?);
+        recorded.failed = sum(recorded.failed, totals("failed_files", "failed_bytes")?);
+        recorded.deleted_files += count("deleted_files")?;
+        recorded.deleted_dirs += count("deleted_dirs")?;
+    }
+    let mut failures =
+        connection.prepare("SELECT side, kind, sum(count) AS count FROM run_error GROUP BY side, kind")?;
+    let mut rows = failures.query([])?;
+    while let Some(row) = rows.next()? {
+        recorded.add_failures(side_of(row.get("side")?), row.get::<_, String>("kind")?, number(row, "count")?);
+    }
+    Ok(recorded)
 }
 
 /// Failures of one kind on one side.
@@ -57,8 +89,8 @@ struct Alike {
 
 impl RunCounts {
     /// The counts of a run that begins.
-    pub(super) fn of(run: i64) -> Self {
-        Self { run: Some(run), ..Self::default() }
+    pub(super) fn of(run: i64, earlier: Recorded, progress: Progress) -> Self {
+        Self { run: Some(run), recorded: earlier, progress, ..Self::default() }
     }
 
     /// Counts a line of the log.
@@ -93,12 +125,31 @@ impl RunCounts {
 
     /// The open transaction was committed.
     pub(super) fn commit(&mut self) {
-        *self = Self { run: self.run, committed: self.committed.and(self.open), ..Self::default() };
+        let open = std::mem::take(&mut self.open);
+        self.committed = self.committed.and(open);
+        self.pending = None;
+        let recorded = &mut self.recorded;
+        recorded.sent = sum(recorded.sent, open.sent);
+        recorded.failed = sum(recorded.failed, open.failed);
+        recorded.deleted_files += open.deleted_files;
+        recorded.deleted_dirs += open.deleted_dirs;
+        for ((side, kind), Alike { count, .. }) in std::mem::take(&mut self.errors) {
+            recorded.add_failures(side_of(side), kind, count);
+        }
     }
 
     /// The open transaction was rolled back.
     pub(super) fn roll_back(&mut self) {
-        *self = Self { run: self.run, committed: self.committed, ..Self::default() };
+        (self.open, self.pending) = (Done::default(), None);
+        self.errors.clear();
+    }
+
+    /// Shows what is committed, now that it is durable.
+    pub(super) fn show(&mut self) {
+        if self.run.is_some() {
+            self.recorded.committed = Some(Timestamp::from_ns(now_ns()));
+            self.progress.set_recorded(&self.recorded);
+        }
     }
 
     fn has_changed(&self) -> bool {
@@ -136,6 +187,15 @@ impl RunCounts {
             insert.execute(params![run, side, kind, signed(*count), Name(path), error])?;
         }
         Ok(())
+    }
+}
+
+/// The side with this number in the column `run_error.side`.
+fn side_of(number: i64) -> Option<Side> {
+    match number {
+        0 => Some(Side::Source),
+        1 => Some(Side::Sink),
+        _ => None,
     }
 }
 

@@ -15,6 +15,7 @@ use crate::journal::store::db::Db;
 use crate::journal::{EndedRun, Journal, Roots, RunEnd, RunRequest};
 use crate::options::AfterBacklog;
 use crate::own_files::companion;
+use crate::progress::Progress;
 
 /// A step of a run.
 #[derive(Clone, Copy, Debug)]
@@ -150,6 +151,7 @@ fn the_log_has_the_lines_about_a_run_once_wherever_a_power_cut_truncates_it() {
         after_backlog: AfterBacklog::Auto,
         settings: String::new(),
         line: RunLine::started(roots()),
+        progress: Progress::default(),
     };
     let run = db.in_transaction(|db| db.begin_run(request)).unwrap().run;
     db.commit().unwrap();

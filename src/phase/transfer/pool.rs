@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::progress::Progress;
+
 /// The largest initial capacity of a buffer. Unused capacity takes no memory yet, and growing copies the content.
 const MAX_FIRST_BYTES: usize = 8 << 20;
 
@@ -19,6 +21,7 @@ struct Inner {
     /// [`Inner::parts_per_slot`] permits for each slot.
     parts: Arc<Semaphore>,
     parts_per_slot: u32,
+    all_parts: usize,
     /// The largest block that takes one part.
     small_bytes: usize,
     /// Unused buffers of whole slots; never more than there are slots.
@@ -41,10 +44,21 @@ impl Pool {
     /// `slots` slots for blocks of up to `block_bytes`, shared by blocks of up to `small_bytes`.
     pub(crate) fn new(slots: usize, block_bytes: usize, small_bytes: usize) -> Self {
         let parts_per_slot = u32::try_from(block_bytes / small_bytes).unwrap_or(u32::MAX).max(1);
-        let parts = slots.saturating_mul(parts_per_slot as usize).min(Semaphore::MAX_PERMITS);
+        let all_parts = slots.saturating_mul(parts_per_slot as usize).min(Semaphore::MAX_PERMITS);
         let buffer_bytes = block_bytes.min(MAX_FIRST_BYTES);
-        let parts = Arc::new(Semaphore::new(parts));
-        Self(Arc::new(Inner { parts, parts_per_slot, small_bytes, buffers: Mutex::default(), buffer_bytes }))
+        Self(Arc::new(Inner {
+            parts: Arc::new(Semaphore::new(all_parts)),
+            parts_per_slot,
+            all_parts,
+            small_bytes,
+            buffers: Mutex::default(),
+            buffer_bytes,
+        }))
+    }
+
+    /// Shows how full the pool is, for as long as it exists.
+    pub(crate) fn show_in(&self, progress: &Progress) {
+        progress.set_queue(&self.0.parts, self.0.all_parts);
     }
 
     /// Waits for room for a block of `bytes`. Waiting lanes are served in turn.
@@ -100,6 +114,21 @@ mod tests {
     use super::*;
     use std::time::Duration;
     use tokio::time::timeout;
+
+    #[tokio::test]
+    async fn its_fill_is_shown_while_it_exists() {
+        let (pool, progress) = (Pool::new(4, 64, 16), Progress::default());
+        let fill = || progress.snapshot().queue_fill;
+        assert_eq!(fill(), None);
+        pool.show_in(&progress);
+        assert_eq!(fill(), Some(0.0));
+        let (large, small) = (pool.slot(64).await, pool.slot(8).await);
+        assert_eq!(fill(), Some(5.0 / 16.0));
+        drop(large);
+        assert_eq!(fill(), Some(1.0 / 16.0));
+        drop((small, pool));
+        assert_eq!(fill(), None, "no files are sent");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_slot_is_free_only_when_the_last_clone_is_gone() {

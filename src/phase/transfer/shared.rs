@@ -29,8 +29,10 @@ impl Transfer {
     /// transfer after the scan.
     pub(crate) fn new(session: &Arc<Session>, scan_follows: bool) -> Arc<Self> {
         let options = &session.options;
+        let pool = Pool::new(options.queue_capacity, options.block_size_bytes, SMALL_BYTES);
+        pool.show_in(&session.progress);
         Arc::new(Self {
-            pool: Pool::new(options.queue_capacity, options.block_size_bytes, SMALL_BYTES),
+            pool,
             set_aside: Notify::new(),
             stop: session.stop.child_token(),
             scan_follows,

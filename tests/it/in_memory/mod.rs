@@ -10,6 +10,7 @@ mod kept;
 mod limited_by;
 mod lost_times;
 mod planned;
+mod recorded;
 mod run_lines;
 mod scan_model;
 mod spelling;

@@ -103,6 +103,20 @@ fn a_closed_output_does_not_stop_a_migration() {
 }
 
 #[test]
+fn an_output_that_nobody_reads_holds_up_nothing() {
+    const FILES: usize = 2_500;
+    let bench = Bench::new();
+    for n in 0..FILES {
+        bench.write(format!("{:02}/file-{n}", n % 50), "");
+    }
+    // More lines than the pipe and the queue of events hold.
+    let running = bench.start(&["-v"]);
+    wait_until("all files are in the log", || bench.logged("synced").len() == FILES);
+    let ended = end(running).with_status(0);
+    assert_eq!(ended.stdout.lines().filter(|line| line.contains("/file-")).count(), FILES);
+}
+
+#[test]
 fn closed_output_pipes_do_not_stop_a_migration() {
     let bench = Bench::new();
     for n in 0..50 {

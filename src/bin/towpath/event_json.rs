@@ -1,5 +1,6 @@
 //! Events as JSON: those of the control API. The keys are those of the audit log where both have them.
 
+use crate::status::notice::{DeadlineNotice, Notice};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use towpath::json::{number, put_path};
@@ -11,6 +12,24 @@ pub(crate) fn event_json(event: &Event) -> Option<(&'static str, Value)> {
     fields.insert("time".to_owned(), Timestamp::now().to_string().into());
     let name = put_fields(event, &mut fields)?;
     Some((name, Value::Object(fields)))
+}
+
+/// The name of a notice and its fields.
+pub(crate) fn notice_json(notice: &Notice) -> (&'static str, Value) {
+    let deadline = |notice: &DeadlineNotice| json!({ "deadline": notice.deadline, "p50": notice.p50, "enough_bytes_per_s": notice.enough_bytes_per_s });
+    let (name, fields) = match notice {
+        Notice::DeadlineAtRisk(notice) => ("deadline-at-risk", deadline(notice)),
+        Notice::DeadlineInTime(notice) => ("deadline-in-time", deadline(notice)),
+        Notice::Stalled(stalled) => ("stalled", json!(stalled)),
+        Notice::Moving { stalled, after } => ("moving", json!({ "since": stalled.since, "after_s": after.as_secs() })),
+    };
+    let mut all = Map::new();
+    all.insert("time".to_owned(), Timestamp::now().to_string().into());
+    if let Value::Object(fields) = fields {
+        all.extend(fields);
+    }
+    all.insert("text".to_owned(), notice.text().into());
+    (name, Value::Object(all))
 }
 
 fn put_fields(event: &Event, fields: &mut Map<String, Value>) -> Option<&'static str> {
@@ -141,12 +160,34 @@ fn counts(counts: &Counts) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::status::model::{Side as StatusSide, Stalled};
 
     fn shown(event: &Event) -> String {
         let (name, mut fields) = event_json(event).unwrap();
         let time = fields.as_object_mut().unwrap().shift_remove("time").unwrap();
         assert!(time.as_str().unwrap().parse::<Timestamp>().is_ok());
         format!("{name} {fields}")
+    }
+
+    #[test]
+    fn notices_have_figures_and_a_text() {
+        let shown = |notice: &Notice| {
+            let (name, mut fields) = notice_json(notice);
+            fields.as_object_mut().unwrap().shift_remove("time").unwrap();
+            format!("{name} {fields}")
+        };
+        let deadline = Timestamp::UNIX_EPOCH;
+        let late = DeadlineNotice { deadline, p50: None, enough_bytes_per_s: Some(7), text: "late".to_owned() };
+        insta::assert_snapshot!(shown(&Notice::DeadlineAtRisk(late)), @r#"deadline-at-risk {"deadline":"1970-01-01T00:00:00Z","p50":null,"enough_bytes_per_s":7,"text":"late"}"#);
+        let stalled = Stalled {
+            side: Some(StatusSide::Source),
+            operation: Some("read".to_owned()),
+            path: Some("a/b".to_owned()),
+            since: deadline,
+        };
+        insta::assert_snapshot!(shown(&Notice::Stalled(stalled.clone())), @r#"stalled {"side":"source","operation":"read","path":"a/b","since":"1970-01-01T00:00:00Z","text":"stalled: the source: read, a/b"}"#);
+        let moving = Notice::Moving { stalled, after: std::time::Duration::from_secs(90) };
+        insta::assert_snapshot!(shown(&moving), @r#"moving {"since":"1970-01-01T00:00:00Z","after_s":90,"text":"no longer stalled, after 01:30"}"#);
     }
 
     #[test]

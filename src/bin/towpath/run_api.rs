@@ -2,21 +2,27 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::Value;
 use towpath::{Event, Progress, Snapshot};
 
-use crate::event_json::event_json;
+use crate::event_json::{event_json, notice_json};
+use crate::listener::Observer;
 use crate::server::{
     Api, ErrorsPage, ErrorsRequest, EventFeed, Exposition, Failure, LimitChange, Requester, Steered, Stop,
 };
 use crate::status::limits::Limits;
-use crate::status::live::Live;
+use crate::status::live::{Live, View};
+use crate::status::notice::Notice;
 use crate::steering::Steering;
 
 /// Failures that are kept for `GET /v1/errors`; the log has all.
 const MAX_FAILURES: usize = 1000;
+
+/// How often clients that follow get the status.
+const STATUS_INTERVAL: Duration = Duration::from_millis(900);
 
 /// A run as its control server serves it; clones serve the same one.
 #[derive(Clone)]
@@ -38,29 +44,48 @@ impl RunApi {
         Self(Arc::new(Shared { progress, live, steering, feed: EventFeed::new(), failures, stop }))
     }
 
-    /// Takes note of an event, and passes it on to the clients that follow.
-    pub(crate) fn observe(&self, event: &Event) {
-        self.0.live.observe(event);
+    /// Passes on what happens in the run to the clients that follow.
+    pub(crate) fn observer(&self) -> impl Observer + use<> {
+        Published { api: self.clone(), last: None }
+    }
+}
+
+/// Passes on what happens in a run.
+struct Published {
+    api: RunApi,
+    /// When the status was sent last.
+    last: Option<Instant>,
+}
+
+impl Observer for Published {
+    fn event(&mut self, event: &Event) {
+        let Shared { feed, failures, .. } = &*self.api.0;
         let is_failure = matches!(event, Event::Failed { .. } | Event::Incomplete { .. } | Event::Unreadable { .. });
-        if !is_failure && !self.0.feed.has_clients() {
+        if !is_failure && !feed.has_clients() {
             return;
         }
         let Some((name, fields)) = event_json(event) else { return };
         if is_failure {
             let mut failure = fields.clone();
             failure["status"] = name.into();
-            locked(&self.0.failures).add(failure);
+            locked(failures).add(failure);
         }
-        self.0.feed.publish(name, || fields);
+        feed.publish(name, || fields);
     }
 
-    /// Updates the status, and sends it to the clients that follow. To be called each second.
-    pub(crate) fn tick(&self) {
-        self.0.live.tick();
-        if self.0.feed.has_clients()
-            && let Ok(status) = self.status()
-        {
-            self.0.feed.publish("status", || status);
+    fn notice(&mut self, notice: &Notice) {
+        let (name, fields) = notice_json(notice);
+        self.api.0.feed.publish(name, || fields);
+    }
+
+    fn tick(&mut self, view: &View) {
+        let feed = &self.api.0.feed;
+        if !feed.has_clients() || self.last.is_some_and(|last| last.elapsed() < STATUS_INTERVAL) {
+            return;
+        }
+        self.last = Some(Instant::now());
+        if let Ok(status) = serde_json::to_value(&view.status) {
+            feed.publish("status", || status);
         }
     }
 }

@@ -14,8 +14,9 @@ use serde_json::{Value, json};
 use crate::args::ctl::{CtlAction, CtlArguments, LimitAction};
 use crate::args::run_address::RunName;
 use crate::config::state_files::default_database;
-use crate::console::{format, output};
+use crate::console::output;
 use crate::exit::{COULD_NOT_RUN, ExitError, USAGE_ERROR};
+use crate::format;
 use crate::server::client::{Answer, ClientError, change};
 
 /// Runs the command and returns the exit status.

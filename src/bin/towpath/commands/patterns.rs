@@ -9,7 +9,7 @@ use std::path::Path;
 use towpath_backend::registry::Location;
 
 use crate::config::state_files::canonical_of;
-use crate::console::format::escape;
+use crate::format::escape;
 use towpath::{Rule, Rules};
 
 /// The problem with a pattern, and the correct pattern.

@@ -16,8 +16,10 @@ use super::{dry_run, patterns, remote};
 use crate::args::bwlimit::local_zone;
 use crate::args::{Format, LocationArgument, SyncArguments};
 use crate::config::state_files::{StateFiles, canonical_of, state_files};
-use crate::console::{self, format, output};
+use crate::console::{self, output};
 use crate::exit::{ALL_IN_SYNC, COULD_NOT_RUN, ExitError, GUARD_REFUSAL, NOT_ALL_IN_SYNC, USAGE_ERROR};
+use crate::format;
+use crate::limited_by;
 use crate::server::socket_files;
 use crate::signals::{self, Received};
 use crate::steering::Steering;
@@ -92,7 +94,7 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, ExitError> {
     if can_print {
         if !arguments.quiet {
             output::line(&console::summary(&report));
-            let limited_by = console::limited_by::of_run(&progress.snapshot().limited_by);
+            let limited_by = limited_by::of_run(&progress.snapshot().limited_by);
             if let Some(text) = limited_by.filter(|_| arguments.verbose > 0) {
                 output::line(&text);
             }

@@ -8,8 +8,9 @@ use towpath_backend::{Capabilities, Identity, Metadata, RelPath};
 use towpath_local::Local;
 
 use crate::config;
-use crate::console::{format, output};
+use crate::console::output;
 use crate::exit::{COULD_NOT_RUN, ExitError, USAGE_ERROR};
+use crate::format;
 use towpath::{CancellationToken, Patience, Sink, Source};
 
 /// All backends of this build.

@@ -4,25 +4,22 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 use tokio::task::block_in_place;
-use tokio::time::MissedTickBehavior;
-use tokio_util::task::AbortOnDropHandle;
 
 use crate::args::SyncArguments;
+use crate::args::bwlimit::local_zone;
 use crate::console::{Console, output};
 use crate::exit::{COULD_NOT_RUN, ExitError};
+use crate::listener::{Inputs, Listener, Observer};
 use crate::run_api::RunApi;
 use crate::server::{self, ServerHandle, ServerOptions};
 use crate::signals::{self, Received, StatusRequests};
 use crate::status::live::{About, Live};
 use crate::status::recorded::{RUNS, runs};
-use crate::status::text::{Clock, block};
 use crate::steering::{self, Steering};
 use towpath::{EventStream, Migration, Overview, Report, canonical_path};
-
-/// How often the status is updated.
-const TICK: Duration = Duration::from_secs(1);
 
 /// A migration that has ended.
 pub(crate) struct Watched {
@@ -49,41 +46,39 @@ pub(crate) async fn watch(
     let requests = StatusRequests::new().map_err(failed)?;
     let estimator = steering::estimator(&migration.progress(), steering.clone());
     let live = Live::new(migration.progress(), estimator, about);
+    if let Some(deadline) = arguments.deadline {
+        live.set_deadline(deadline, local_zone().unwrap_or(TimeZone::UTC));
+    }
     // A dry run, which nobody steers, has no server.
     let api = steering.clone().map(|steering| RunApi::new(migration.progress(), live.clone(), steering));
     let server = api.as_ref().map(|api| serve(arguments, database, api)).transpose()?;
-    let (ticking, observer, shown) = ((api.clone(), live.clone()), (api, live.clone()), live);
-    let _ticking = keep_ticking(move || match &ticking {
-        (Some(api), _) => api.tick(),
-        (None, live) => live.tick(),
-    });
-    let console = Console::new(
-        arguments,
-        migration.progress(),
-        steering::estimator(&migration.progress(), steering.clone()),
-        move |event| match &observer {
-            (Some(api), _) => api.observe(event),
-            (None, live) => live.observe(event),
-        },
-        move || block(&shown.status(), &Clock::of_system()),
-    );
-    let stop = migration.cancellation();
-    let runtime = tokio::runtime::Handle::current();
-    // A separate thread: a pipe or terminal that accepts no more text must not block the engine.
+    let observers: Vec<Box<dyn Observer>> = api.iter().map(|api| Box::new(api.observer()) as _).collect();
+    let (console, feed) = Console::new(arguments);
     let (jumps, jumps_received) = mpsc::channel(JUMPS);
-    let console =
-        tokio::task::spawn_blocking(move || runtime.block_on(console.listen(events, requests, jumps_received, stop)));
+    let (stop, tick) = (migration.cancellation(), console.tick());
+    let inputs = Inputs { events, requests, jumps: jumps_received, stop, tick };
+    let listener = tokio::spawn(Listener::new(live, observers, feed).listen(inputs));
+    let runtime = tokio::runtime::Handle::current();
+    // A separate thread: a pipe or terminal that accepts no more text must block nothing else.
+    let console = tokio::task::spawn_blocking(move || runtime.block_on(console.show()));
     let steered = steering.map(|steering| steering::start(steering, jumps));
     let result = migration.run().await;
     drop(steered);
+    let feed = listener.await;
     if let Some(server) = server {
         server.end().await;
     }
+    let shown = async {
+        if let Ok(feed) = feed {
+            feed.end().await;
+        }
+        console.await.is_ok()
+    };
     // After a signal, do not wait longer than a moment for a pipe that nobody reads.
     let can_print = if received.any() {
-        tokio::time::timeout(Duration::from_secs(1), console).await.is_ok()
+        tokio::time::timeout(Duration::from_secs(1), shown).await.is_ok_and(|is_shown| is_shown)
     } else {
-        console.await.is_ok()
+        shown.await
     };
     Ok(Watched { report: result?, received, can_print })
 }
@@ -103,18 +98,6 @@ fn serve(arguments: &SyncArguments, database: &Path, api: &RunApi) -> Result<Ser
         server.notes().iter().for_each(|note| output::note(&format!("note: {note}")));
     }
     Ok(server)
-}
-
-/// Updates the status each second until the handle is dropped.
-fn keep_ticking(tick: impl Fn() + Send + 'static) -> AbortOnDropHandle<()> {
-    AbortOnDropHandle::new(tokio::spawn(async move {
-        let mut ticks = tokio::time::interval(TICK);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            tick();
-        }
-    }))
 }
 
 /// What the status of a run says of it besides its progress. Reads the history of the database, which no run of this

@@ -2,9 +2,9 @@
 
 use std::error::Error as _;
 
-use super::format::{escape, size};
 use super::limit::limit_of;
 use super::text::{counts, files, noun, plural, totals};
+use crate::format::{escape, size};
 use towpath::{BacklogOrigin, Event, ScanReason, SteerAction};
 
 /// An event as text.

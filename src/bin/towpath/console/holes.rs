@@ -1,6 +1,6 @@
 //! The progress of holes as text: how fast they are hashed, and which one is hashed now.
 
-use super::format::{number, rate, short_path, size};
+use crate::format::{number, rate, short_path, size};
 use towpath::{Estimate, Snapshot};
 
 /// The minimum characters of a name beside other text, on the narrowest terminal.

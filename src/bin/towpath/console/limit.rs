@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, ZonedDateTime};
 
-use super::format::{duration, rate};
+use crate::format::{duration, rate};
 use crate::timetable::Rate;
 
 /// The limit in force and the next one, on one line.

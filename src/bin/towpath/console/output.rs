@@ -4,7 +4,7 @@
 
 use std::io::Write as _;
 
-use super::format;
+use crate::format;
 
 /// A line to standard output.
 pub(crate) fn line(text: &str) {

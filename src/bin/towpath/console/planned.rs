@@ -3,9 +3,9 @@
 use serde_json::Value;
 use towpath::{Event, FilePaths, Planned, Timestamp};
 
-use super::format::{duration, escape, local_time};
 use super::text::{count_lines, totals};
 use crate::args::Format;
+use crate::format::{duration, escape, local_time};
 
 pub(crate) fn sums(
     planned: &Planned,

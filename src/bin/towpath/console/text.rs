@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use super::format::{duration, local_time, number, rate, short_path, size};
 use super::holes::{hashed, written_and_holes};
+use crate::format::{duration, local_time, number, rate, short_path, size};
 use towpath::{BacklogOrigin, Counts, CurrentFile, Estimate, Phase, Report, RunOutcome, Snapshot, Totals};
 
 /// Files in flight that are shown.

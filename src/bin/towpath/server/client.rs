@@ -17,7 +17,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::socket::socket_paths;
-use crate::console::format::escape;
+use crate::format::escape;
 
 /// How long an answer is waited for: a change takes effect within a second.
 const PATIENCE: Duration = Duration::from_secs(10);

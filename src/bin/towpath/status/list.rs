@@ -2,7 +2,7 @@
 
 use super::model::{State, Status, Sum};
 use super::text::Clock;
-use crate::console::format::{escape, number, rate, size};
+use crate::format::{escape, number, rate, size};
 
 const HEAD: [&str; 7] = ["STATE", "SOURCE", "DEST", "IN SYNC", "PENDING", "RATE", "WHEN"];
 

@@ -6,22 +6,26 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use towpath::{Bandwidth, Counts, Estimate, Estimator, Event, Phase, Progress, Snapshot, SteerAction};
 
+use super::deadline::Deadline;
 use super::files::Files;
 use super::limits::Limits;
 use super::model::LimitedBy;
 use super::model::{
-    Amounts, Deleted, Errors, Eta, Found, Limit, LimitSetBy, Outcome, Run, Scan, Sent, Side, State, Status, Sum,
-    path_text,
+    Amounts, Deleted, Errors, Eta, Found, Limit, LimitSetBy, Outcome, Run, Scan, Sent, Side, Stalled, State, Status,
+    Sum, path_text,
 };
-use super::movement::Movement;
+use super::movement::{Movement, PATIENCE};
+use super::notice::Notice;
 use super::rates::Written;
 use super::recorded::{moment, never_run};
-use crate::console::limited_by::{Recent, words};
+use crate::limited_by::{Recent, words};
 
-/// The status of a run; clones share it. [`Self::tick`] is to be called each second, [`Self::observe`] with each event.
+/// The status of a run; clones share it. [`Self::tick`] is to be called at least each second, [`Self::observe`] with
+/// each event.
 #[derive(Clone)]
 pub(crate) struct Live(Arc<Shared>);
 
@@ -30,6 +34,16 @@ struct Shared {
     progress: Progress,
     limits: Mutex<Option<Box<dyn Fn() -> Limits + Send>>>,
     inner: Mutex<Inner>,
+}
+
+/// What is known of a run at one moment, from one snapshot.
+#[derive(Clone, Debug)]
+pub(crate) struct View {
+    pub(crate) snapshot: Snapshot,
+    pub(crate) estimate: Estimate,
+    /// What limited the run in the last minute.
+    pub(crate) limited_by: towpath::LimitedBy,
+    pub(crate) status: Status,
 }
 
 /// What does not change during a run.
@@ -58,6 +72,9 @@ struct Inner {
     /// What changed the bandwidth last, and who paused the run.
     limit_set_by: LimitSetBy,
     paused_by: Option<String>,
+    deadline: Option<(Deadline, TimeZone)>,
+    /// What was reported of a stall that has not ended.
+    stalled: Option<(Stalled, Instant)>,
 }
 
 impl Live {
@@ -77,6 +94,8 @@ impl Live {
             deleted: Deleted { files: Some(0), dirs: Some(0) },
             limit_set_by: LimitSetBy::Option,
             paused_by: None,
+            deadline: None,
+            stalled: None,
         };
         Self(Arc::new(Shared { about, progress, limits: Mutex::default(), inner: Mutex::new(inner) }))
     }
@@ -86,12 +105,21 @@ impl Live {
         *self.0.limits.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(limits));
     }
 
+    /// Compares the end that is expected with this moment; its texts are in the zone.
+    pub(crate) fn set_deadline(&self, deadline: Timestamp, zone: TimeZone) {
+        self.inner().deadline = Some((Deadline::new(deadline), zone));
+    }
+
     /// Takes note of an event.
     pub(crate) fn observe(&self, event: &Event) {
         let mut inner = self.inner();
         inner.movement.observe(event, Instant::now(), Timestamp::now());
         match event {
             Event::ScanStarted { .. } => inner.scanned = true,
+            Event::AttemptStarted { .. } => {
+                // A first sample, so that the next tick has a rate.
+                inner.estimate = inner.estimator.estimate(Instant::now(), &self.0.progress.snapshot());
+            }
             Event::Failed { paths, error } | Event::Incomplete { paths, error } => {
                 let side = error.side().map(Side::from);
                 let path = if side == Some(Side::Dest) { &paths.dest } else { &paths.source };
@@ -117,61 +145,41 @@ impl Live {
         }
     }
 
-    /// Updates the rates, ages and estimates.
-    pub(crate) fn tick(&self) {
-        self.tick_at(Instant::now(), Timestamp::now(), &self.0.progress.snapshot());
+    /// Updates the rates, ages and estimates. Returns what is known now, and what is noticed for the first time.
+    pub(crate) fn tick(&self) -> (View, Vec<Notice>) {
+        let (now, time, snapshot) = (Instant::now(), Timestamp::now(), self.0.progress.snapshot());
+        let notices = self.tick_at(now, time, &snapshot);
+        (self.view_at(now, time, snapshot), notices)
     }
 
-    fn tick_at(&self, now: Instant, time: Timestamp, snapshot: &Snapshot) {
+    fn tick_at(&self, now: Instant, time: Timestamp, snapshot: &Snapshot) -> Vec<Notice> {
         let inner = &mut *self.inner();
         inner.movement.update(snapshot, now, time);
         inner.written.add(now, snapshot.written_bytes);
         inner.files.update(snapshot, now);
         inner.estimate = inner.estimator.estimate(now, snapshot);
         inner.recent.note(now, &snapshot.limited_by);
+        inner.stall_notice(snapshot, now).into_iter().chain(inner.deadline_notice(now, time)).collect()
     }
 
     /// The status now.
     pub(crate) fn status(&self) -> Status {
-        self.status_at(Instant::now(), Timestamp::now(), &self.0.progress.snapshot())
+        self.view().status
     }
 
-    fn status_at(&self, now: Instant, time: Timestamp, snapshot: &Snapshot) -> Status {
+    /// What is known now. Rates and estimates are those of the last tick.
+    pub(crate) fn view(&self) -> View {
+        self.view_at(Instant::now(), Timestamp::now(), self.0.progress.snapshot())
+    }
+
+    fn view_at(&self, now: Instant, time: Timestamp, snapshot: Snapshot) -> View {
         let limits = self.0.limits.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|limits| limits());
-        let (about, mut inner) = (&self.0.about, self.inner());
-        inner.files.update(snapshot, now);
-        let limited_by = inner.recent.note(now, &snapshot.limited_by);
+        let mut inner = self.inner();
         let limits = limits.unwrap_or_else(|| inner.limits());
-        let state = state_of(snapshot);
-        let (current, more_current) = inner.files.current(snapshot, now, time);
-        let is_scan = matches!(snapshot.phase, Phase::Starting | Phase::Scanning);
-        let [files, bytes] = amounts(snapshot, is_scan);
-        let mut errors: Vec<_> = inner.errors.values().cloned().collect();
-        errors.sort_by_key(|errors| std::cmp::Reverse(errors.count));
-        Status {
-            state,
-            reason: limits.paused_by.as_ref().filter(|_| state == State::Paused).map(|by| format!("by {by}")),
-            pid: Some(std::process::id()),
-            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-            log: Some(path_text(about.log.as_os_str().as_bytes()).0),
-            started: Some(inner.started),
-            scanned_at: snapshot.scanned_at.and_then(moment),
-            files,
-            bytes,
-            scan: (snapshot.phase == Phase::Scanning).then(|| scan(snapshot)),
-            session_bytes: Some(snapshot.written_bytes),
-            rate_bytes_per_s: inner.written.rates(now, snapshot.written_bytes),
-            limit: Some(limit(snapshot, &limits)),
-            next_limit: limits.next,
-            eta: eta(&inner.estimate, time),
-            current,
-            more_current,
-            errors,
-            stalled: inner.movement.stalled(snapshot, now),
-            limited_by: shares(&limited_by),
-            runs: std::iter::once(inner.run(about, snapshot)).chain(about.runs.iter().cloned()).collect(),
-            ..never_run(&about.database, &about.source, &about.dest)
-        }
+        inner.files.update(&snapshot, now);
+        let limited_by = inner.recent.note(now, &snapshot.limited_by);
+        let status = inner.status(&self.0.about, (now, time), &snapshot, &limits, &limited_by);
+        View { estimate: inner.estimate.clone(), limited_by, status, snapshot }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -180,6 +188,71 @@ impl Live {
 }
 
 impl Inner {
+    fn status(
+        &self,
+        about: &About,
+        (now, time): (Instant, Timestamp),
+        snapshot: &Snapshot,
+        limits: &Limits,
+        limited_by: &towpath::LimitedBy,
+    ) -> Status {
+        let state = state_of(snapshot);
+        let (current, more_current) = self.files.current(snapshot, now, time);
+        let is_scan = matches!(snapshot.phase, Phase::Starting | Phase::Scanning);
+        let [files, bytes] = amounts(snapshot, is_scan);
+        let mut errors: Vec<_> = self.errors.values().cloned().collect();
+        errors.sort_by_key(|errors| std::cmp::Reverse(errors.count));
+        Status {
+            state,
+            reason: limits.paused_by.as_ref().filter(|_| state == State::Paused).map(|by| format!("by {by}")),
+            pid: Some(std::process::id()),
+            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            log: Some(path_text(about.log.as_os_str().as_bytes()).0),
+            started: Some(self.started),
+            scanned_at: snapshot.scanned_at.and_then(moment),
+            files,
+            bytes,
+            scan: (snapshot.phase == Phase::Scanning).then(|| scan(snapshot)),
+            session_bytes: Some(snapshot.written_bytes),
+            rate_bytes_per_s: self.written.rates(now, snapshot.written_bytes),
+            limit: Some(limit(snapshot, limits)),
+            next_limit: limits.next.clone(),
+            eta: eta(&self.estimate, time),
+            current,
+            more_current,
+            errors,
+            stalled: self.movement.stalled(snapshot, now),
+            limited_by: shares(limited_by),
+            runs: std::iter::once(self.run(about, snapshot)).chain(about.runs.iter().cloned()).collect(),
+            ..never_run(&about.database, &about.source, &about.dest)
+        }
+    }
+
+    /// A stall that begins or ends.
+    fn stall_notice(&mut self, snapshot: &Snapshot, now: Instant) -> Option<Notice> {
+        match (self.movement.stalled(snapshot, now), self.stalled.take()) {
+            (Some(stalled), None) => {
+                self.stalled = Some((stalled.clone(), now.checked_sub(PATIENCE).unwrap_or(now)));
+                Some(Notice::Stalled(stalled))
+            }
+            (Some(_), Some(reported)) => {
+                self.stalled = Some(reported);
+                None
+            }
+            (None, Some((stalled, since))) => {
+                Some(Notice::Moving { stalled, after: now.saturating_duration_since(since) })
+            }
+            (None, None) => None,
+        }
+    }
+
+    /// Whether the end that is expected has passed the deadline, or is before it again.
+    fn deadline_notice(&mut self, now: Instant, time: Timestamp) -> Option<Notice> {
+        let (deadline, zone) = self.deadline.as_mut()?;
+        let time = time.to_zoned_datetime(zone.clone());
+        deadline.check(&self.estimate, (now, &time), |deadline| self.estimator.limit_to_end_by(deadline))
+    }
+
     fn add_error(&mut self, side: Option<Side>, kind: &'static str, path: &[u8], error: &dyn ToString) {
         let errors = self.errors.entry((side, kind)).or_insert_with(|| {
             let (path, path_bytes) = path_text(path);
@@ -270,112 +343,4 @@ fn scan(snapshot: &Snapshot) -> Scan {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::text::{Clock, block};
-    use super::*;
-    use jiff::tz::TimeZone;
-    use std::sync::Arc;
-    use towpath::{CurrentFile, FileError, FilePaths};
-    use towpath_backend::{Error as BackendError, ErrorKind, RelPath};
-
-    fn live() -> Live {
-        let about = About {
-            source: b"/old".to_vec(),
-            dest: b"/new\xff".to_vec(),
-            database: "/state/x.db".into(),
-            log: "/state/x.log".into(),
-            runs: Vec::new(),
-        };
-        Live::new(Progress::default(), Estimator::default(), about)
-    }
-
-    fn sending() -> Snapshot {
-        let mut snapshot = Snapshot::default();
-        snapshot.phase = Phase::Transferring;
-        snapshot.source = Counts::new(1_234_567, 4_000, 200 << 40);
-        snapshot.pending = towpath::Totals::new(1_000_000, 150 << 40);
-        snapshot.bandwidth = Bandwidth::Limit(20 << 20);
-        snapshot.failed_files = 1;
-        snapshot.current = vec![CurrentFile::new(RelPath::new("films/take.mov").unwrap(), 1 << 30)];
-        snapshot
-    }
-
-    fn failed(name: &str) -> Event {
-        let cause = BackendError::new(ErrorKind::PermissionDenied, "open", &RelPath::new(name).unwrap(), "denied");
-        let paths = FilePaths::new(format!("/old/{name}"), format!("/new/{name}"));
-        Event::Failed { paths, error: FileError::Tree { side: towpath::Side::Source, error: Arc::new(cause) } }
-    }
-
-    /// The status after a minute with 18 MiB/s.
-    fn after_a_minute(live: &Live, snapshot: &mut Snapshot) -> Status {
-        let (now, time) = (Instant::now(), live.inner().started);
-        for seconds in 0..=60_u32 {
-            let at = now + Duration::from_secs(1) * seconds;
-            snapshot.written_bytes = u64::from(seconds) * (18 << 20);
-            snapshot.current[0].written_bytes = u64::from(seconds) * (9 << 20);
-            live.tick_at(at, time + SignedDuration::from_secs(seconds.into()), snapshot);
-        }
-        live.status_at(now + Duration::from_secs(60), time + SignedDuration::from_secs(60), snapshot)
-    }
-
-    #[test]
-    fn a_run_is_described_by_its_counters_and_events() {
-        let (live, mut snapshot) = (live(), sending());
-        live.observe(&failed("a"));
-        live.observe(&failed("b"));
-        let mut status = after_a_minute(&live, &mut snapshot);
-        let clock = Clock { now: "2026-11-27T20:16:39Z".parse().unwrap(), zone: TimeZone::UTC };
-        let eta = status.eta;
-        assert!(eta.p50.is_some() && eta.p50 <= eta.p90, "{eta:?}");
-        status.started = Some(clock.now - SignedDuration::from_secs(60));
-        status.pid = Some(1234);
-        status.eta = Eta {
-            p50: Some(clock.now + SignedDuration::from_hours(50)),
-            p90: Some(clock.now + SignedDuration::from_hours(60)),
-        };
-        status.current[0].eta = Some(clock.now + SignedDuration::from_secs(54));
-        insta::assert_snapshot!(block(&status, &clock), @"
-        transferring for 01:00, since 20:15 (process 1234)
-          trees     /old -> /new�
-          in sync   25.0 %: 50.0 TiB of 200.0 TiB, 234,567 of 1,234,567 files
-          pending   150.0 TiB in 1,000,000 files; 1 file failed
-          rate      18.0 MiB/s; 1.1 GiB in this run
-          limit     20.0 MiB/s
-          done      in 2d 02:00:00, at 2026-11-29 22:16; nine times in ten by 2026-11-30 08:16
-          now       films/take.mov: 52 % of 1.0 GiB after 01:00, 9.0 MiB/s, done in 54.0 s
-          errors    2 permission-denied (source), such as /old/a: source: open a: denied
-          database  /state/x.db
-          log       /state/x.log
-        ");
-        let json = serde_json::to_value(&status).unwrap();
-        assert_eq!(json["dest_bytes"], "2f6e6577ff");
-        assert_eq!(json["rate_bytes_per_s"]["1h"], 18 << 20);
-        assert_eq!(serde_json::from_value::<Status>(json).unwrap(), status, "the client reads what the server writes");
-    }
-
-    #[test]
-    fn a_pause_says_who_asked_for_it() {
-        let (live, mut snapshot) = (live(), sending());
-        live.observe(&Event::Steered { action: SteerAction::Paused, by: "user alice (uid 1000)".to_owned() });
-        snapshot.paused = true;
-        let status = live.status_at(Instant::now(), Timestamp::now(), &snapshot);
-        assert_eq!((status.state, status.reason.as_deref()), (State::Paused, Some("by user alice (uid 1000)")));
-        live.observe(&Event::Steered { action: SteerAction::Resumed, by: "timetable".to_owned() });
-        live.observe(&Event::Steered {
-            action: SteerAction::Bandwidth(Bandwidth::Unlimited),
-            by: "timetable".to_owned(),
-        });
-        snapshot.paused = false;
-        let status = live.status_at(Instant::now(), Timestamp::now(), &snapshot);
-        assert_eq!((status.state, status.limit.unwrap().set_by), (State::Transferring, LimitSetBy::Timetable));
-    }
-
-    #[test]
-    fn a_scan_has_no_totals_yet() {
-        let (live, mut snapshot) = (live(), sending());
-        snapshot.phase = Phase::Scanning;
-        let status = live.status_at(Instant::now(), Timestamp::now(), &snapshot);
-        assert_eq!((status.state, status.files.total, status.bytes.synced), (State::Scanning, None, None));
-        assert_eq!(status.scan.unwrap().source.files, 1_234_567);
-    }
-}
+mod tests;

@@ -1,11 +1,13 @@
 //! The status of a migration: of its run, or from its database alone.
 
+mod deadline;
 mod files;
 pub(crate) mod limits;
 pub(crate) mod list;
 pub(crate) mod live;
 pub(crate) mod model;
 mod movement;
+pub(crate) mod notice;
 mod rates;
 pub(crate) mod recorded;
 pub(crate) mod text;

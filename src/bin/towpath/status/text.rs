@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::model::{Amounts, CurrentFile, Errors, Limit, LimitSetBy, Outcome, Run, Stalled, State, Status, Sum};
-use crate::console::format::{duration, escape, number, rate, short_path, size};
+use crate::format::{duration, escape, number, rate, short_path, size};
 
 /// Files in flight, and kinds of errors, that are shown.
 const MAX_FILES: usize = 3;
@@ -234,6 +234,11 @@ fn current(file: &CurrentFile, clock: &Clock) -> String {
 }
 
 fn stalled(stalled: &Stalled, clock: &Clock) -> String {
+    format!("{}, for {}", stalled_in_words(stalled), duration(clock.since(stalled.since)))
+}
+
+/// What is waited for: `the source: read, projects/a.mov`.
+pub(crate) fn stalled_in_words(stalled: &Stalled) -> String {
     let what = match (stalled.side, &stalled.operation) {
         (Some(side), Some(operation)) => format!("the {}: {}", side.name(), escape(operation.as_bytes())),
         (Some(side), None) => format!("the {}", side.name()),
@@ -241,8 +246,7 @@ fn stalled(stalled: &Stalled, clock: &Clock) -> String {
         (None, None) => "nothing moves".to_owned(),
     };
     let path = stalled.path.as_ref();
-    let path = path.map_or_else(String::new, |path| format!(", {}", short_path(path.as_bytes(), PATH_WIDTH)));
-    format!("{what}{path}, for {}", duration(clock.since(stalled.since)))
+    what + &path.map_or_else(String::new, |path| format!(", {}", short_path(path.as_bytes(), PATH_WIDTH)))
 }
 
 fn errors(errors: &Errors) -> String {

@@ -1,11 +1,12 @@
-//! Warns when the end is expected after the deadline.
+//! Whether the end is expected after the deadline.
 
 use std::time::{Duration, Instant};
 
 use jiff::{Timestamp, ZonedDateTime};
 
-use super::end::{after, moment};
-use super::format::rate;
+use super::notice::{DeadlineNotice, Notice};
+use crate::format::ends::{after, moment};
+use crate::format::rate;
 use towpath::Estimate;
 
 /// An expectation must last so long before it is reported: the first seconds of a transfer say little.
@@ -14,6 +15,7 @@ const LASTS: Duration = Duration::from_secs(10);
 const MARGIN: u32 = 50;
 
 /// Compares the end that is expected with the deadline.
+#[derive(Debug)]
 pub(super) struct Deadline {
     deadline: Timestamp,
     /// What was reported.
@@ -27,13 +29,13 @@ impl Deadline {
         Self { deadline, is_late: false, changed: None }
     }
 
-    /// The note to print, if the end has changed sides. `limit`: which constant limit would do.
+    /// What to report, if the end has changed sides. `limit`: which constant limit would do.
     pub(super) fn check(
         &mut self,
         estimate: &Estimate,
         now: (Instant, &ZonedDateTime),
         limit: impl FnOnce(towpath::Timestamp) -> Option<u64>,
-    ) -> Option<String> {
+    ) -> Option<Notice> {
         let p50 = estimate.p50?;
         let (since, now) = now;
         let left = Duration::try_from(self.deadline.duration_since(now.timestamp())).unwrap_or_default();
@@ -49,17 +51,21 @@ impl Deadline {
         (self.is_late, self.changed) = (is_late, None);
         let end = after(p50, now).map_or_else(|| "in >1 year".to_owned(), |end| format!("about {end}"));
         let deadline = moment(&self.deadline.to_zoned_datetime(now.time_zone().clone()), now);
-        Some(match (is_late, left.is_zero()) {
+        let enough_bytes_per_s = if is_late && !left.is_zero() { limit(at(self.deadline)) } else { None };
+        let text = match (is_late, left.is_zero()) {
             (true, true) => format!("the deadline, {deadline}, has passed: the end is expected {end}"),
             (true, false) => {
-                let limit = limit(at(self.deadline)).map_or_else(
+                let limit = enough_bytes_per_s.map_or_else(
                     || "no limit is high enough".to_owned(),
                     |limit| format!("a limit of {} would be enough", rate(limit)),
                 );
                 format!("the deadline is {deadline}, but the end is expected {end}; {limit}")
             }
             (false, _) => format!("in time again: the deadline is {deadline}, and the end is expected {end}"),
-        })
+        };
+        let p50 = now.timestamp().checked_add(p50).ok().filter(|_| p50 < Estimate::YEAR);
+        let notice = DeadlineNotice { deadline: self.deadline, p50, enough_bytes_per_s, text };
+        Some(if is_late { Notice::DeadlineAtRisk(notice) } else { Notice::DeadlineInTime(notice) })
     }
 }
 
@@ -99,7 +105,7 @@ mod tests {
                 assert_eq!(deadline.seconds(), expected);
                 limit
             });
-            self.notes.extend(note);
+            self.notes.extend(note.map(|notice| notice.text()));
         }
     }
 

@@ -1,5 +1,7 @@
 //! Human-readable sizes, rates, times and names.
 
+pub(crate) mod ends;
+
 use std::time::Duration;
 
 use jiff::tz::TimeZone;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::ZonedDateTime;
 
-use super::format::duration;
+use super::duration;
 use towpath::Estimate;
 
 /// Below this, times are shown as durations.
@@ -13,7 +13,7 @@ const SOON: Duration = Duration::from_secs(3600);
 const WEEKDAY_DAYS: i32 = 6;
 
 /// `all done in 04:12, with 90 % in 05:30`; `ends about Tue 14:10, with 90 % by Wed 02:00`. `None`: unknown.
-pub(super) fn ends(estimate: &Estimate, now: &ZonedDateTime) -> Option<String> {
+pub(crate) fn ends(estimate: &Estimate, now: &ZonedDateTime) -> Option<String> {
     let (p50, p90) = (estimate.p50?, estimate.p90?);
     if p50 < SOON {
         return Some(format!("all done in {}, with 90 % in {}", duration(p50), duration(p90)));
@@ -25,13 +25,13 @@ pub(super) fn ends(estimate: &Estimate, now: &ZonedDateTime) -> Option<String> {
 }
 
 /// A moment after now; `None` from a year on.
-pub(super) fn after(time: Duration, now: &ZonedDateTime) -> Option<String> {
+pub(crate) fn after(time: Duration, now: &ZonedDateTime) -> Option<String> {
     let then = now.timestamp().checked_add(time).ok().filter(|_| time < Estimate::YEAR)?;
     Some(moment(&then.to_zoned_datetime(now.time_zone().clone()), now))
 }
 
 /// `14:10` today, `Tue 14:10` in the coming days, else `2026-12-18 14:10`.
-pub(super) fn moment(then: &ZonedDateTime, now: &ZonedDateTime) -> String {
+pub(crate) fn moment(then: &ZonedDateTime, now: &ZonedDateTime) -> String {
     let (today, date) = (now.datetime().date(), then.datetime().date());
     let days = (date - today).get_days();
     let format = match days {

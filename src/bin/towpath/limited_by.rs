@@ -31,7 +31,7 @@ pub(crate) fn with_advice(limited_by: &LimitedBy) -> Option<String> {
 }
 
 /// What would help against the largest causes, each on a line that begins with a line break.
-pub(super) fn advice_lines(limited_by: &LimitedBy) -> String {
+pub(crate) fn advice_lines(limited_by: &LimitedBy) -> String {
     let large = limited_by.shares().into_iter().filter(|share| share.percent >= ADVICE_PERCENT);
     let line = |cause| advice(cause).map(|advice| format!("\n  {}: {advice}", words(cause)));
     large.filter_map(|share| line(share.cause)).collect()

@@ -39,7 +39,11 @@ impl Deadline {
         let p50 = estimate.p50?;
         let (since, now) = now;
         let left = Duration::try_from(self.deadline.duration_since(now.timestamp())).unwrap_or_default();
-        let is_late = if self.is_late { p50 + p50 / MARGIN > left } else { p50 > left };
+        let is_late = match self.is_late {
+            _ if left.is_zero() => true,
+            true => p50 + p50 / MARGIN > left,
+            false => p50 > left,
+        };
         if is_late == self.is_late {
             self.changed = None;
             return None;
@@ -138,6 +142,8 @@ mod tests {
         run.watch = Deadline::new("2026-11-20T08:00:00Z".parse().unwrap());
         run.expect(0, 3, None);
         run.expect(1, 3, None);
+        // At the end nothing is left.
+        run.expect(2, 0, None);
         assert_eq!(run.notes, ["the deadline, 2026-11-20 08:00, has passed: the end is expected about 15:00"]);
     }
 }

@@ -22,7 +22,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use args::{Arguments, Command, rsync};
-use commands::{backends, ctl, status as show_status, sync, timetable as show_timetable};
+use commands::{backends, completions, ctl, man, status as show_status, sync, timetable as show_timetable};
 use console::output;
 use exit::{COULD_NOT_RUN, USAGE_ERROR};
 
@@ -38,6 +38,8 @@ fn main() -> ExitCode {
     match &parsed.command {
         Command::Backends(arguments) => return ExitCode::from(backends::run(arguments)),
         Command::Timetable(arguments) => return ExitCode::from(show_timetable::run(arguments)),
+        Command::Completions(arguments) => return ExitCode::from(completions::run(arguments)),
+        Command::Man(arguments) => return ExitCode::from(man::run(arguments)),
         Command::Sync(_) | Command::Status(_) | Command::Ctl(_) => {}
     }
     let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);
@@ -63,5 +65,7 @@ async fn run(command: Command) -> u8 {
         Command::Ctl(arguments) => ctl::run(&arguments).await,
         Command::Backends(arguments) => backends::run(&arguments),
         Command::Timetable(arguments) => show_timetable::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
     }
 }

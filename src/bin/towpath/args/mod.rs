@@ -8,6 +8,7 @@ mod deadline;
 mod deletion;
 mod filters;
 mod format;
+mod generated;
 mod listen;
 mod location;
 pub(crate) mod rsync;
@@ -25,6 +26,7 @@ pub(crate) use backends::BackendsArguments;
 use bwlimit::TimetableArguments;
 use ctl::CtlArguments;
 pub(crate) use format::Format;
+pub(crate) use generated::{CompletionsArguments, ManArguments, ShellArgument};
 pub(crate) use location::LocationArgument;
 pub(crate) use status::StatusArguments;
 pub(crate) use sync::SyncArguments;
@@ -44,6 +46,11 @@ pub(crate) enum Command {
     Ctl(CtlArguments),
     Timetable(TimetableArguments),
     Backends(BackendsArguments),
+    // For packages.
+    #[command(hide = true)]
+    Completions(CompletionsArguments),
+    #[command(hide = true)]
+    Man(ManArguments),
 }
 
 #[cfg(test)]

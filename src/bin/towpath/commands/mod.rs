@@ -1,8 +1,10 @@
 //! The subcommands, and their shared parts: opening the trees, watching a run, checking the arguments.
 
 pub(crate) mod backends;
+pub(crate) mod completions;
 pub(crate) mod ctl;
 mod dry_run;
+pub(crate) mod man;
 mod only_run;
 mod patterns;
 mod remote;

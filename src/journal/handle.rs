@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::event::Warning;
 use crate::journal::store::db::Db;
 use crate::journal::store::open::{self, Roots};
+use crate::progress::Progress;
 
 type Job = Box<dyn FnOnce(&mut Db) + Send>;
 
@@ -33,7 +34,7 @@ pub(crate) struct JournalThread(thread::JoinHandle<()>);
 
 impl Journal {
     /// Opens or creates the database of these trees, and starts its thread. Long-running
-    /// statements end with [`Error::Interrupted`] once `stop` is cancelled.
+    /// statements end with [`Error::Interrupted`] once `stop` is cancelled, and count their steps in `progress`.
     ///
     /// # Errors
     /// [`Error::Database`] if it cannot be used, [`Error::Refused`] if it belongs to other trees.
@@ -42,9 +43,10 @@ impl Journal {
         roots: &Roots,
         log: AuditLog,
         stop: CancellationToken,
+        progress: Progress,
     ) -> Result<(Self, JournalThread)> {
         let mut db = Db::new(open::open(&path, roots)?, log, path.clone());
-        db.interrupt_when(stop)?;
+        db.interrupt_when(stop, progress)?;
         db.complete_log()?;
         let (jobs, mut waiting) = mpsc::channel::<Job>(QUEUE_CAPACITY);
         let thread = thread::Builder::new()

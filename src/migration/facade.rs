@@ -176,7 +176,8 @@ impl Migration {
     async fn open_files(&self) -> Result<(Journal, JournalThread)> {
         let (database, audit_log, stop) = (self.database.clone(), self.audit_log.clone(), self.cancellation.clone());
         let roots = Roots { source: self.source.root().to_vec(), sink: self.sink.root().to_vec() };
-        blocking(move || Journal::open(database, &roots, AuditLog::open(&audit_log)?, stop)).await?
+        let progress = self.progress.clone();
+        blocking(move || Journal::open(database, &roots, AuditLog::open(&audit_log)?, stop, progress)).await?
     }
 
     async fn run_with(mut self, journal: Journal, started: Instant) -> Result<Report> {

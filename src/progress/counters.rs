@@ -57,6 +57,7 @@ struct Counters {
     paused: AtomicBool,
     recorded: Mutex<Option<Recorded>>,
     queue: Mutex<Queue>,
+    database_steps: AtomicU64,
 }
 
 /// The permits of the queue between reading and writing, and how many there are in all.
@@ -102,6 +103,7 @@ impl Progress {
             paused: counters.paused.load(Relaxed),
             recorded: locked(&counters.recorded).clone(),
             queue_fill: locked(&counters.queue).fill(),
+            database_steps: counters.database_steps.load(Relaxed),
         }
     }
 
@@ -160,6 +162,10 @@ impl Progress {
         let mut failed = locked(&self.0.failed);
         failed.files += 1;
         failed.bytes += u128::from(size_bytes);
+    }
+
+    pub(crate) fn add_database_step(&self) {
+        self.0.database_steps.fetch_add(1, Relaxed);
     }
 
     pub(crate) fn add_read(&self, bytes: u64) {

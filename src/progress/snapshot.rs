@@ -107,6 +107,8 @@ pub struct Snapshot {
     pub recorded: Option<Recorded>,
     /// Which part of the queue between reading and writing is full, from 0 to 1. `None` while no files are sent.
     pub queue_fill: Option<f64>,
+    /// Steps of long statements of the database: while it changes, the database is at work.
+    pub database_steps: u64,
 }
 
 /// A limit that adapts to the other traffic on the link.

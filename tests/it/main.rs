@@ -77,6 +77,7 @@ mod state_and_log;
 mod status;
 mod steered_runs;
 mod structure;
+mod systemd;
 mod timetable;
 mod usage;
 mod views_of_the_source;

@@ -15,6 +15,7 @@ mod server;
 mod signals;
 mod status;
 mod steering;
+mod systemd;
 mod timetable;
 
 use std::process::ExitCode;

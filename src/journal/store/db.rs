@@ -124,10 +124,17 @@ impl Db {
         self.run_counts.pending = Some(pending);
     }
 
-    /// Interrupts the statements of [`Self::interruptible`] jobs once `stop` is cancelled.
-    pub(in crate::journal) fn interrupt_when(&mut self, stop: CancellationToken) -> Result<()> {
+    /// Interrupts the statements of [`Self::interruptible`] jobs once `stop` is cancelled, and counts their steps: they
+    /// can take minutes in which nothing else moves.
+    pub(in crate::journal) fn interrupt_when(&mut self, stop: CancellationToken, progress: Progress) -> Result<()> {
         let armed = Arc::clone(&self.is_interruptible);
-        let is_stopped = move || armed.load(Relaxed) && stop.is_cancelled();
+        let is_stopped = move || {
+            let is_long = armed.load(Relaxed);
+            if is_long {
+                progress.add_database_step();
+            }
+            is_long && stop.is_cancelled()
+        };
         self.connection
             .progress_handler(INSTRUCTIONS_BETWEEN_CHECKS, Some(is_stopped))
             .map_err(|error| self.error(error))

@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::event::Side;
 use crate::journal::store::db::Db;
 use crate::journal::{Compares, ImpossibleKey, RowRange, RowState, RowUpdate, ScanOptions, Sizes, Work};
+use crate::progress::Progress;
 
 /// Rows `name`, 1 to ?1, in a CTE `n`.
 const NUMBERS: &str = "WITH n(name) AS (VALUES (1) UNION ALL SELECT name + 1 FROM n WHERE name < ?1)";
@@ -131,8 +132,8 @@ fn the_cost_of_names_that_the_sink_cannot_hold_is_linear_in_their_number() {
 fn an_interrupted_long_statement_undoes_no_earlier_change() {
     let folder = tempfile::tempdir().unwrap();
     let mut db = open(folder.path());
-    let stop = CancellationToken::new();
-    db.interrupt_when(stop.clone()).unwrap();
+    let (stop, progress) = (CancellationToken::new(), Progress::default());
+    db.interrupt_when(stop.clone(), progress.clone()).unwrap();
     let endless = "WITH n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
     db.in_transaction(|db| db.execute("INSERT INTO walk_queue(side, path) VALUES (0, 'before')", [])).unwrap();
     stop.cancel();
@@ -143,9 +144,12 @@ fn an_interrupted_long_statement_undoes_no_earlier_change() {
         })
     });
     assert!(matches!(interrupted, Err(Error::Interrupted)), "{interrupted:?}");
+    let steps = progress.snapshot().database_steps;
+    assert!(steps > 0, "a long statement shows that the database is at work");
     // A statement of a job that is not interruptible completes and can be committed.
     let long = "WITH n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n LIMIT 50000) SELECT max(i) FROM n";
     db.in_transaction(|db| db.row(long, [], |_| Ok(()))).unwrap();
+    assert_eq!(progress.snapshot().database_steps, steps, "others are no sign of progress");
     db.commit().unwrap();
     let paths = db.rows("SELECT path FROM walk_queue", [], |row| row.get::<_, String>("path")).unwrap();
     assert_eq!(paths, ["before"]);

@@ -178,7 +178,8 @@ async fn lines_reach_the_log_without_a_requested_commit() {
     let folder = tempfile::tempdir().unwrap();
     let roots = Roots { source: b"/old".to_vec(), sink: b"/new".to_vec() };
     let log = AuditLog::open(&folder.path().join("log")).unwrap();
-    let (journal, thread) = Journal::open(folder.path().join("db"), &roots, log, Default::default()).unwrap();
+    let (journal, thread) =
+        Journal::open(folder.path().join("db"), &roots, log, Default::default(), Default::default()).unwrap();
     for number in 0..3 {
         journal.log(vec![line(number)]).await.unwrap();
     }

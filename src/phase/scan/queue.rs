@@ -182,7 +182,8 @@ mod tests {
     fn queue(folder: &std::path::Path, max_bytes: usize) -> DirQueue {
         let roots = Roots { source: b"/old".to_vec(), sink: b"/new".to_vec() };
         let log = AuditLog::open(&folder.join("log")).unwrap();
-        let (journal, _thread) = Journal::open(folder.join("db"), &roots, log, Default::default()).unwrap();
+        let (journal, _thread) =
+            Journal::open(folder.join("db"), &roots, log, Default::default(), Default::default()).unwrap();
         DirQueue::new(Side::Source, journal, max_bytes)
     }
 

@@ -10,7 +10,7 @@ use tokio::task::block_in_place;
 
 use crate::args::SyncArguments;
 use crate::args::bwlimit::local_zone;
-use crate::console::{Console, output};
+use crate::console::{self, Console, output};
 use crate::exit::{COULD_NOT_RUN, ExitError};
 use crate::listener::{Inputs, Listener, Observer};
 use crate::run_api::RunApi;
@@ -19,6 +19,7 @@ use crate::signals::{self, Received, StatusRequests};
 use crate::status::live::{About, Live};
 use crate::status::recorded::{RUNS, runs};
 use crate::steering::{self, Steering};
+use crate::systemd::ServiceManager;
 use towpath::{EventStream, Migration, Overview, Report, canonical_path};
 
 /// A migration that has ended.
@@ -52,6 +53,11 @@ pub(crate) async fn watch(
     // A dry run, which nobody steers, has no server.
     let api = steering.clone().map(|steering| RunApi::new(migration.progress(), live.clone(), steering));
     let server = api.as_ref().map(|api| serve(arguments, database, api)).transpose()?;
+    let manager = ServiceManager::start(live.clone(), migration.progress(), migration.cancellation());
+    let manager = manager.unwrap_or_else(|problem| {
+        output::note(&format!("note: {problem}"));
+        ServiceManager::default()
+    });
     let observers: Vec<Box<dyn Observer>> = api.iter().map(|api| Box::new(api.observer()) as _).collect();
     let (console, feed) = Console::new(arguments);
     let (jumps, jumps_received) = mpsc::channel(JUMPS);
@@ -63,6 +69,11 @@ pub(crate) async fn watch(
     let console = tokio::task::spawn_blocking(move || runtime.block_on(console.show()));
     let steered = steering.map(|steering| steering::start(steering, jumps));
     let result = migration.run().await;
+    let how = match &result {
+        Ok(report) => console::summary(report).lines().next().unwrap_or_default().to_owned(),
+        Err(error) => error.to_string(),
+    };
+    manager.end(&how, result.is_ok()).await;
     drop(steered);
     let feed = listener.await;
     if let Some(server) = server {

@@ -162,6 +162,11 @@ impl Live {
         inner.stall_notice(snapshot, now).into_iter().chain(inner.deadline_notice(now, time)).collect()
     }
 
+    /// Whether something moved within this time, or what the run waits for is known.
+    pub(crate) fn goes_on(&self, patience: Duration) -> bool {
+        self.inner().movement.goes_on(&self.0.progress.snapshot(), Instant::now(), patience)
+    }
+
     /// The status now.
     pub(crate) fn status(&self) -> Status {
         self.view().status

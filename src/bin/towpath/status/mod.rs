@@ -10,4 +10,5 @@ mod movement;
 pub(crate) mod notice;
 mod rates;
 pub(crate) mod recorded;
+pub(crate) mod sentence;
 pub(crate) mod text;

@@ -14,7 +14,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct Movement {
     since: (Instant, Timestamp),
-    counters: Option<(Phase, [u128; 7])>,
+    counters: Option<(Phase, [u128; 8])>,
     /// What had limited the transfer until then.
     limited_by: LimitedBy,
     /// The side that waits for its storage, and why.
@@ -50,6 +50,7 @@ impl Movement {
             snapshot.read_bytes.into(),
             snapshot.written_bytes.into(),
             snapshot.hole_bytes,
+            snapshot.database_steps.into(),
         ];
         let is_hashing = snapshot.current.iter().any(|file| file.hashes_hole);
         let counters = Some((snapshot.phase, counters));
@@ -58,6 +59,16 @@ impl Movement {
             self.limited_by = snapshot.limited_by;
         }
         self.counters = counters;
+    }
+
+    /// Whether the run goes on: something moved within this time, or what it waits for is known, and it is up to others
+    /// to end that.
+    pub(super) fn goes_on(&self, snapshot: &Snapshot, now: Instant, patience: Duration) -> bool {
+        let waits_for_limit = || {
+            let shares = snapshot.limited_by.since(&self.limited_by).shares();
+            shares.first().is_some_and(|share| matches!(share.cause, Cause::Limit | Cause::OtherTraffic))
+        };
+        now.saturating_duration_since(self.since.0) < patience || self.waiting.is_some() || waits_for_limit()
     }
 
     /// What is waited for, if nothing has moved for a while.
@@ -147,6 +158,29 @@ mod tests {
         assert_eq!(stalled(&movement), (Some(Side::Source), "stat: timed out".to_owned()));
         movement.observe(&Event::Warning(Warning::Resumed { side, root }), now + PATIENCE, time);
         assert_eq!(stalled(&movement), (Some(Side::Dest), "flush".to_owned()));
+    }
+
+    #[test]
+    fn a_run_goes_on_while_something_moves_or_what_it_waits_for_is_known() {
+        let (mut movement, now, time) = movement();
+        let (mut snapshot, later) = (sending(), now + PATIENCE);
+        movement.update(&snapshot, now, time);
+        assert!(movement.goes_on(&snapshot, now + PATIENCE / 2, PATIENCE));
+        assert!(!movement.goes_on(&snapshot, later, PATIENCE), "nothing has moved");
+        snapshot.limited_by = [(Cause::Destination, PATIENCE)].into_iter().collect();
+        assert!(!movement.goes_on(&snapshot, later, PATIENCE), "a write that hangs is no wait that others end");
+        snapshot.limited_by = [(Cause::Destination, PATIENCE), (Cause::Limit, 2 * PATIENCE)].into_iter().collect();
+        assert!(movement.goes_on(&snapshot, later, PATIENCE), "the limit");
+        snapshot.limited_by = LimitedBy::default();
+        let (side, root, reason) = (towpath::Side::Source, b"/old".to_vec(), WaitReason::Credentials);
+        let waiting = Warning::Waiting { side, root: root.clone(), reason, cause: "expired".to_owned() };
+        movement.observe(&Event::Warning(waiting), now, time);
+        assert!(movement.goes_on(&snapshot, later, PATIENCE), "a server");
+        movement.observe(&Event::Warning(Warning::Resumed { side, root }), now, time);
+        assert!(!movement.goes_on(&snapshot, later, PATIENCE));
+        snapshot.database_steps += 1;
+        movement.update(&snapshot, later, time);
+        assert!(movement.goes_on(&snapshot, later, PATIENCE), "the database works");
     }
 
     #[test]

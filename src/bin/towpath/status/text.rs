@@ -152,20 +152,27 @@ fn amount(bytes: Sum, files: Sum) -> String {
     format!("{} in {}", size(bytes.0), count(files, "file", "files"))
 }
 
-fn count(count: Sum, one: &str, many: &str) -> String {
+pub(super) fn count(count: Sum, one: &str, many: &str) -> String {
     format!("{} {}", number(u64::try_from(count.0).unwrap_or(u64::MAX)), if count.0 == 1 { one } else { many })
 }
 
-fn in_sync(status: &Status) -> Option<String> {
+/// The part that is in sync.
+pub(super) fn in_percent(status: &Status) -> Option<f64> {
     let Amounts { total: Some(total), synced: Some(synced), .. } = status.bytes else { return None };
     let (files, synced_files) = (status.files.total?, status.files.synced?);
     let of = |part: u128, whole: u128| (part * 1000).checked_div(whole).unwrap_or(1000) as f64 / 10.0;
     let percent = if total.0 > 0 { of(synced.0, total.0) } else { of(synced_files.0, files.0) };
     // 99.96 % is not all.
     let is_all = synced == total && synced_files == files;
-    let percent = if is_all { 100.0 } else { percent.min(99.9) };
+    Some(if is_all { 100.0 } else { percent.min(99.9) })
+}
+
+fn in_sync(status: &Status) -> Option<String> {
+    let Amounts { total: Some(total), synced: Some(synced), .. } = status.bytes else { return None };
+    let (files, synced_files) = (status.files.total?, status.files.synced?);
     Some(format!(
-        "{percent:.1} %: {} of {}, {} of {}",
+        "{:.1} %: {} of {}, {} of {}",
+        in_percent(status)?,
         size(synced.0),
         size(total.0),
         number(u64::try_from(synced_files.0).unwrap_or(u64::MAX)),
@@ -233,7 +240,7 @@ fn current(file: &CurrentFile, clock: &Clock) -> String {
     )
 }
 
-fn stalled(stalled: &Stalled, clock: &Clock) -> String {
+pub(super) fn stalled(stalled: &Stalled, clock: &Clock) -> String {
     format!("{}, for {}", stalled_in_words(stalled), duration(clock.since(stalled.since)))
 }
 

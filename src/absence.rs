@@ -6,6 +6,7 @@ use tokio_stream::StreamExt as _;
 use towpath_backend::{Error as BackendError, ErrorKind, Kind, RelPath, Tree};
 
 use crate::error::{Error, Result, Uncertainty};
+use crate::event::Side;
 use crate::journal::SeenDir;
 use crate::options::Links;
 use crate::session::Session;
@@ -52,6 +53,7 @@ pub(crate) async fn check_extra(session: &Session, path: &RelPath) -> Result<Abs
         at = at.join(name).map_err(|error| Error::Internal(format!("a component of a path is no name: {error}")))?;
         below.push(at.clone());
     }
+    let _operation = session.operations().in_tree(Side::Source, "stat", Some(path));
     Ok(match check_each(session, &seen, &below).await {
         Ok(absence) => absence,
         Err(error) => Absence::Unknown(Uncertainty::SourceUnchecked(Arc::new(error))),

@@ -86,8 +86,8 @@ pub use options::{AfterBacklog, Bandwidth, HardLinks, Links, MaxDelete, Mirror, 
 pub use own_files::{canonical as canonical_path, of_database as database_files};
 pub use patience::Patience;
 pub use progress::{
-    AdaptiveLimit, Allowed, Cause, CurrentFile, Estimate, Estimator, FailureCount, LimitedBy, Outlook, Phase, Progress,
-    RateHistory, RateSample, Recorded, Share, Snapshot,
+    AdaptiveLimit, Allowed, Cause, CurrentFile, CurrentOperation, Estimate, Estimator, FailureCount, LimitedBy,
+    Outlook, Phase, Progress, RateHistory, RateSample, Recorded, Share, Snapshot,
 };
 pub use report::{Planned, Report, RunOutcome};
 pub use tokio_util::sync::CancellationToken;

@@ -8,7 +8,7 @@ use tokio_stream::StreamExt as _;
 use towpath_backend::{Error as BackendError, ErrorKind, Kind, Metadata, RelPath, Sink};
 
 use crate::error::{Error, ProtectedReason, Result};
-use crate::event::{Event, FilePaths};
+use crate::event::{Event, FilePaths, Side};
 use crate::journal::{Deletion, EndedDeletions};
 use crate::reporter::Record;
 use crate::session::Session;
@@ -65,10 +65,20 @@ pub(crate) fn deletion(path: &RelPath, found: &Metadata) -> Deletion {
 pub(crate) async fn delete(session: &Session, deletion: &Deletion) -> towpath_backend::Result<()> {
     let path = &deletion.path;
     failpoint!("before-removal");
+    let operation = |name| session.operations().in_tree(Side::Sink, name, Some(path));
     let removed = match session.options.mirror {
-        _ if deletion.size_bytes.is_none() => session.sink.remove_dir(path).await,
-        Some(mirror) if mirror.discard => session.sink.discard(path).await,
-        _ => session.sink.remove_file(path).await,
+        _ if deletion.size_bytes.is_none() => {
+            let _operation = operation("remove directory");
+            session.sink.remove_dir(path).await
+        }
+        Some(mirror) if mirror.discard => {
+            let _operation = operation("discard");
+            session.sink.discard(path).await
+        }
+        _ => {
+            let _operation = operation("remove");
+            session.sink.remove_file(path).await
+        }
     };
     failpoint!("after-removal");
     removed

@@ -15,7 +15,7 @@ use crate::options::{HardLinks, Options, WriteMode};
 use crate::pace::Paces;
 use crate::partial::PartialNames;
 use crate::per_side::PerSide;
-use crate::progress::Progress;
+use crate::progress::{Operations, Progress};
 use crate::reporter::{Record, Reporter};
 use crate::tally::Tally;
 use crate::waits;
@@ -59,6 +59,11 @@ impl Session {
             Side::Source => &*self.source,
             Side::Sink => &*self.sink,
         }
+    }
+
+    /// The calls in progress.
+    pub(crate) fn operations(&self) -> &Operations {
+        self.progress.operations()
     }
 
     /// The full paths of a file, as users see them.
@@ -132,6 +137,7 @@ impl Session {
     /// [`Error::Tree`] if the identity cannot be read; [`Error::Interrupted`] if the run stops while it is waited for.
     pub(crate) async fn has_same_identity(&self, side: Side) -> Result<bool> {
         let tree = self.tree(side);
+        let _operation = self.operations().in_tree(side, "identify", None);
         let identity = waits::identity(tree, side, TreeFailure::Gone, self.reporter.emitter(), &self.stop).await?;
         Ok(identity == self.identities[side])
     }
@@ -171,6 +177,7 @@ impl Session {
         let failed = |error| Error::tree(Side::Sink, self.sink.root(), TreeFailure::Unreadable, error);
         let root = self.sink.metadata(&RelPath::root()).await.map_err(failed)?;
         for dir in &*mounts {
+            let _operation = self.operations().in_tree(Side::Sink, "stat", Some(dir));
             let is_mounted = match self.sink.metadata(dir).await {
                 Ok(now) => now.is_mounted_elsewhere_than(&root),
                 Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => false,
@@ -186,6 +193,7 @@ impl Session {
     /// Makes what was written to the sink durable.
     pub(crate) async fn flush_sink(&self) -> Result<()> {
         let failed = |error| Error::tree(Side::Sink, self.sink.root(), TreeFailure::NotDurable, error);
+        let _operation = self.operations().in_tree(Side::Sink, "flush", None);
         self.sink.flush().await.map_err(failed)
     }
 

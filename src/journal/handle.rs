@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::event::Warning;
 use crate::journal::store::db::Db;
 use crate::journal::store::open::{self, Roots};
-use crate::progress::Progress;
+use crate::progress::{Operations, Progress};
 
 type Job = Box<dyn FnOnce(&mut Db) + Send>;
 
@@ -27,6 +27,7 @@ const QUEUE_CAPACITY: usize = 64;
 pub(crate) struct Journal {
     jobs: mpsc::Sender<Job>,
     thread: thread::Thread,
+    operations: Operations,
 }
 
 /// The database's thread; it ends when the last handle is dropped.
@@ -45,6 +46,7 @@ impl Journal {
         stop: CancellationToken,
         progress: Progress,
     ) -> Result<(Self, JournalThread)> {
+        let operations = progress.operations().clone();
         let mut db = Db::new(open::open(&path, roots)?, log, path.clone());
         db.interrupt_when(stop, progress)?;
         db.complete_log()?;
@@ -53,7 +55,7 @@ impl Journal {
             .name("towpath-journal".to_owned())
             .spawn(move || run_jobs(&mut db, &mut waiting))
             .map_err(|error| Error::Internal(format!("cannot start the database's thread: {error}")))?;
-        Ok((Self { jobs, thread: thread.thread().clone() }, JournalThread(thread)))
+        Ok((Self { jobs, thread: thread.thread().clone(), operations }, JournalThread(thread)))
     }
 
     /// Runs `job` on the database's thread, inside a transaction that may be
@@ -62,6 +64,16 @@ impl Journal {
         &self,
         job: impl FnOnce(&mut Db) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        self.run("query the database", job).await
+    }
+
+    /// Like [`Self::call`]; the operation is shown by this name if it takes long.
+    pub(in crate::journal) async fn run<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        job: impl FnOnce(&mut Db) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let _operation = self.operations.in_database(name);
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move |db| {
             let result = db.in_transaction(job);
@@ -77,7 +89,7 @@ impl Journal {
         &self,
         job: impl FnOnce(&mut Db) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.call(move |db| {
+        self.run("commit to the database", move |db| {
             let value = job(db)?;
             db.commit()?;
             Ok(value)
@@ -107,7 +119,7 @@ impl Journal {
         &self,
         job: impl FnOnce(&mut Db) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.call(move |db| {
+        self.run("commit to the database", move |db| {
             let value = job(db)?;
             db.commit_durably()?;
             Ok(value)

@@ -13,16 +13,14 @@ use towpath_backend::{Identity, RelPath, Sink, Source, Tree};
 use super::control::{Control, Steered};
 use super::done::Done;
 use super::run::Run;
-use super::sampling::Sampling;
-use super::steering::Steering;
 use super::stopper::Stopper;
-use super::{run_lines, same_tree};
+use super::{run_lines, same_tree, sampling, steering};
 use crate::audit::AuditLog;
 use crate::dir_locks::DirLocks;
 use crate::error::{Error, Result, TreeFailure};
 use crate::event::{Side, Warning};
 use crate::event_stream::Emitter;
-use crate::journal::{self, EndedRun, Journal, JournalThread, RecordedSink, Roots, RunEnd, RunRequest};
+use crate::journal::{self, EndedRun, Journal, JournalThread, RecordedSink, Roots, RunEnd, RunRequest, RunStart};
 use crate::options::Options;
 use crate::own_files;
 use crate::pace::{self, Paces};
@@ -162,7 +160,9 @@ impl Migration {
         let (journal, thread) = self.open_files().await?;
         let result = self.run_with(journal, started).await;
         progress.set_phase(Phase::Ended);
+        let closing = progress.operations().in_database("close the database");
         let closed = thread.join().await;
+        drop(closing);
         let report = match result {
             // Before the run began.
             Err(Error::Interrupted) => Report { outcome: RunOutcome::Stopped, ..Report::default() },
@@ -177,6 +177,7 @@ impl Migration {
         let (database, audit_log, stop) = (self.database.clone(), self.audit_log.clone(), self.cancellation.clone());
         let roots = Roots { source: self.source.root().to_vec(), sink: self.sink.root().to_vec() };
         let progress = self.progress.clone();
+        let _opening = self.progress.operations().in_database("open the database");
         blocking(move || Journal::open(database, &roots, AuditLog::open(&audit_log)?, stop, progress)).await?
     }
 
@@ -197,27 +198,15 @@ impl Migration {
             start => start?,
         };
         let number = start.run;
-        if !session.options.dry_run {
-            session.journal.record_capabilities(session.sink.capabilities()).await?;
-        }
-        for warning in session.journal.take_warnings().await? {
-            session.reporter.warn(warning).await;
-        }
-        warn_of_lost_times(session).await;
-        let adapting = adapt_limit(session);
-        let sampling = Sampling::begin(session).await?;
-        let steering = Steering::begin(session, steered);
-        let result = Run { session, number, done: &mut done }.run(start).await;
-        drop(adapting);
-        let recorded = steering.end().await.and(sampling.end().await);
+        let result = follow(session, steered, start, &mut done).await;
         let outcome = match &result {
             Err(Error::Interrupted) => RunOutcome::Stopped,
             _ if session.is_stopped() => RunOutcome::Stopped,
             _ => RunOutcome::Finished,
         };
         let result = match result {
-            Err(Error::Interrupted) => recorded,
-            result => result.and(recorded),
+            Err(Error::Interrupted) => Ok(()),
+            result => result,
         };
         let end = match (&result, outcome) {
             (Err(_), _) => RunEnd::Failed,
@@ -274,6 +263,7 @@ impl Migration {
     }
 
     async fn identity(&self, side: Side, tree: &dyn Tree) -> Result<Identity> {
+        let _operation = self.progress.operations().in_tree(side, "identify", None);
         waits::identity(tree, side, TreeFailure::Unreadable, &self.emitter, &self.cancellation).await
     }
 
@@ -300,6 +290,33 @@ impl Migration {
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     let panicked = |_| Error::Internal("a blocking task panicked".to_owned());
     tokio::task::spawn_blocking(work).await.map_err(panicked)
+}
+
+/// Runs what has begun in the database, with what is beside it. Whatever fails here is the end of the run there.
+async fn follow(
+    session: &Arc<Session>,
+    steered: mpsc::Receiver<Steered>,
+    start: RunStart,
+    done: &mut Done,
+) -> Result<()> {
+    if !session.options.dry_run {
+        session.journal.record_capabilities(session.sink.capabilities()).await?;
+    }
+    for warning in session.journal.take_warnings().await? {
+        session.reporter.warn(warning).await;
+    }
+    warn_of_lost_times(session).await;
+    let adapting = adapt_limit(session);
+    let sampling = sampling::begin(session).await?;
+    let steering = steering::begin(session, steered);
+    let result = Run { session, number: start.run, done }.run(start).await;
+    drop(adapting);
+    let recorded = steering.end().await.and(sampling.end().await);
+    match result {
+        // What it did is recorded, too.
+        Err(Error::Interrupted) => recorded.and(Err(Error::Interrupted)),
+        result => result.and(recorded),
+    }
 }
 
 /// Warns if the sink keeps no mtimes: a storage may accept times and keep its own without an error.

@@ -1,5 +1,6 @@
 //! The façade: one run of a migration, from its first access to the trees to its report.
 
+mod beside;
 mod builder;
 mod control;
 mod done;

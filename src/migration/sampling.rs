@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use towpath_backend::Timestamp;
 
-use crate::error::{Error, Result};
+use super::beside::Beside;
+use crate::error::Result;
 use crate::options::Bandwidth;
 use crate::progress::{Phase, RateSample, Snapshot};
 use crate::session::Session;
@@ -21,29 +21,11 @@ const MIN_ACTIVE: Duration = Duration::from_secs(1);
 /// How often old samples are thinned.
 const THIN_TIME: Duration = Duration::from_secs(3600);
 
-/// The task that records the rates of a run.
-pub(super) struct Sampling {
-    task: JoinHandle<Result<()>>,
-    ended: CancellationToken,
-}
-
-impl Sampling {
-    /// Loads the samples of earlier runs, and begins to add to them.
-    pub(super) async fn begin(session: &Arc<Session>) -> Result<Self> {
-        session.progress.history().set(session.journal.thin_samples(now()).await?);
-        let ended = CancellationToken::new();
-        let task = tokio::spawn(record(Arc::clone(session), ended.clone()));
-        Ok(Self { task, ended })
-    }
-
-    /// Records the last sample.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub(super) async fn end(self) -> Result<()> {
-        self.ended.cancel();
-        self.task.await.unwrap_or_else(|_| Err(Error::Internal("the task that samples the rate panicked".to_owned())))
-    }
+/// Loads the samples of earlier runs, and begins to add to them. The end of the task records the last sample.
+pub(super) async fn begin(session: &Arc<Session>) -> Result<Beside> {
+    session.progress.history().set(session.journal.thin_samples(now()).await?);
+    let session = Arc::clone(session);
+    Ok(Beside::begin("the task that samples the rate panicked", |ended| record(session, ended)))
 }
 
 /// A database that fails ends the run by itself: the next file that is recorded reports it, too.

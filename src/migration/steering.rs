@@ -6,13 +6,13 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::beside::Beside;
 use super::control::Steered;
 use super::run_lines;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::{Event, Side};
 use crate::session::Session;
 
@@ -20,29 +20,10 @@ use crate::session::Session;
 /// connections that are idle for some minutes.
 const KEEP_UP_INTERVAL: Duration = Duration::from_secs(30);
 
-/// The task that follows the control of a run.
-pub(super) struct Steering {
-    task: JoinHandle<Result<()>>,
-    ended: CancellationToken,
-}
-
-impl Steering {
-    pub(super) fn begin(session: &Arc<Session>, steered: mpsc::Receiver<Steered>) -> Self {
-        let ended = CancellationToken::new();
-        let task = tokio::spawn(follow(Arc::clone(session), steered, ended.clone()));
-        Self { task, ended }
-    }
-
-    /// Records what was not recorded yet.
-    ///
-    /// # Errors
-    /// The database or the log failed.
-    pub(super) async fn end(self) -> Result<()> {
-        self.ended.cancel();
-        self.task
-            .await
-            .unwrap_or_else(|_| Err(Error::Internal("the task that follows the control panicked".to_owned())))
-    }
+/// Begins to follow the control of a run. The end of the task records what was not recorded yet.
+pub(super) fn begin(session: &Arc<Session>, steered: mpsc::Receiver<Steered>) -> Beside {
+    let session = Arc::clone(session);
+    Beside::begin("the task that follows the control panicked", |ended| follow(session, steered, ended))
 }
 
 async fn follow(session: Arc<Session>, mut steered: mpsc::Receiver<Steered>, ended: CancellationToken) -> Result<()> {

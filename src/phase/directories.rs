@@ -114,6 +114,8 @@ async fn work_on_page(session: &Arc<Session>, work: DirWork, page: Vec<PendingDi
         }
         let session = Arc::clone(session);
         in_flight.spawn(async move {
+            let name = if matches!(work, DirWork::Create) { "create directory" } else { "set attributes" };
+            let _operation = session.operations().in_tree(Side::Sink, name, Some(&dir.path));
             let result = match work {
                 DirWork::Create => create_checked(&session, &dir.path).await.map(|()| ReadBack::default()),
                 DirWork::Finalize => finalize(&session, &dir).await,

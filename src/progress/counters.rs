@@ -9,6 +9,7 @@ use towpath_backend::{RelPath, Timestamp};
 use super::file::{FileProgress, Transferred, locked};
 use super::history::RateHistory;
 use super::limited_by::{LaneClocks, Ledger, LimitMode};
+use super::operations::Operations;
 use super::recorded::Recorded;
 use super::snapshot::{AdaptiveLimit, Phase, Snapshot};
 use crate::event::{Counts, Side, Totals};
@@ -51,6 +52,7 @@ struct Counters {
     read_bytes: AtomicU64,
     transferred: Arc<Transferred>,
     lanes: Mutex<Vec<Option<FileProgress>>>,
+    operations: Operations,
     bandwidth: Mutex<Bandwidth>,
     adaptive_limit: Mutex<Option<AdaptiveLimit>>,
     lane_time: Ledger,
@@ -82,6 +84,7 @@ impl Progress {
         let current = lanes.iter().flatten().map(FileProgress::current).collect();
         let passed = *locked(&counters.transferred.passed);
         let failed = *locked(&counters.failed);
+        let (operation, operations_done) = counters.operations.oldest();
         Snapshot {
             phase: *locked(&counters.phase),
             scanned_at: *locked(&counters.scanned_at),
@@ -97,6 +100,8 @@ impl Progress {
             hole_bytes: passed.hole_bytes,
             long_holes_bytes: passed.long_holes_bytes,
             current,
+            operation,
+            operations_done,
             bandwidth: *locked(&counters.bandwidth),
             adaptive_limit: *locked(&counters.adaptive_limit),
             limited_by: counters.lane_time.limited_by(),
@@ -105,6 +110,11 @@ impl Progress {
             queue_fill: locked(&counters.queue).fill(),
             database_steps: counters.database_steps.load(Relaxed),
         }
+    }
+
+    /// The calls in progress outside of the lanes.
+    pub(crate) fn operations(&self) -> &Operations {
+        &self.0.operations
     }
 
     /// How fast files were sent, in this run and in earlier ones.

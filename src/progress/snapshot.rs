@@ -5,6 +5,7 @@ use std::time::Duration;
 use towpath_backend::{RelPath, Timestamp};
 
 use super::limited_by::LimitedBy;
+use super::operations::CurrentOperation;
 use super::recorded::Recorded;
 use crate::event::{Counts, Totals};
 use crate::options::Bandwidth;
@@ -95,6 +96,10 @@ pub struct Snapshot {
     pub long_holes_bytes: u128,
     /// Files in flight, by lane.
     pub current: Vec<CurrentFile>,
+    /// Of the calls of the trees and of the database that no lane makes, the one in progress for the longest time.
+    pub operation: Option<CurrentOperation>,
+    /// How many such calls of the trees have returned.
+    pub operations_done: u64,
     /// The bandwidth in force.
     pub bandwidth: Bandwidth,
     /// The adaptive limit, if there is one ([`crate::Bandwidth::Auto`]).

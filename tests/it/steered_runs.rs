@@ -87,6 +87,55 @@ fn a_run_is_stopped_from_outside_and_resumed_by_the_same_command() {
 }
 
 #[test]
+fn a_run_that_is_starting_is_waited_for() {
+    let bench = Bench::new();
+    bench.write("large", noise(1, 8 << 20));
+    // It does not go on before it has read its configuration.
+    let mut command = bench.command(&["--bwlimit", "1K", "--config", "/dev/stdin"]);
+    let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut run = Running::from(spawned.unwrap());
+    let mut stderr = String::new();
+    wait_until("the run is starting", || {
+        stderr = ask(&bench, &["ctl", "pause"]).with_status(1).stderr;
+        !stderr.contains("no run with the database")
+    });
+    assert_eq!(stderr, "towpath: the run is still starting and does not answer after 5 s: try again\n");
+    let unknown = ask(&bench, &["status"]).with_status(1).stderr;
+    assert!(unknown.contains("a run is starting and does not answer yet; the database is read instead"), "{unknown}");
+    let [mut pause, status] = [&["ctl", "pause"][..], &["status", "--json"]].map(|words| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_towpath"));
+        command.args(words).arg("--database").arg(bench.database());
+        Running::from(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    });
+    drop(run.stdin.take());
+    wait_until("the run is paused", || pause.try_wait().unwrap().is_some());
+    end(pause).with_status(0);
+    let status: Value = serde_json::from_str(&end(status).with_status(0).stdout).unwrap();
+    assert_eq!(status["pid"], run.id(), "{status}");
+    ask(&bench, &["ctl", "resume"]).with_status(0);
+    ask(&bench, &["ctl", "limit", "off"]).with_status(0);
+    end(run).with_status(0);
+    bench.assert_same_trees();
+}
+
+#[test]
+fn a_run_without_a_socket_is_named() {
+    let bench = Bench::new();
+    // Something else has its place.
+    write(&bench.path(""), "backlog.db.sock", "");
+    bench.write("large", noise(1, 8 << 20));
+    let run = bench.start_until(&["--bwlimit", "1K"], || status(&bench)["state"] == "transferring");
+    let ended = ask(&bench, &["ctl", "limit", "off"]).with_status(1);
+    assert!(
+        ended.stderr.contains(&format!("the run of process {} has no control socket", run.id())),
+        "{}",
+        ended.stderr
+    );
+    send_signal(&run, Signal::TERM);
+    end(run).with_status(143);
+}
+
+#[test]
 fn a_killed_run_has_a_status_and_its_socket_is_replaced() {
     let bench = Bench::new();
     let run = start_slow(&bench, &[]);

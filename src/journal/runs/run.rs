@@ -82,7 +82,7 @@ impl Journal {
     pub(crate) async fn begin_transfer(&self, run: i64, pending: Totals) -> Result<()> {
         self.mark_transferring(run, pending).await?;
         // Checkpoint, so that the mark survives the removal of the WAL or a copy of the database without it.
-        self.call(|db| db.checkpoint()).await
+        self.run("checkpoint the database", |db| db.checkpoint()).await
     }
 
     async fn mark_transferring(&self, run: i64, pending: Totals) -> Result<()> {

@@ -62,6 +62,7 @@ async fn check_and_delete(session: &Session, extra: &Extra, deletion: &Deletion,
 
 /// Checks an extra file at the sink: one that changed since the scan is somebody's work.
 async fn check_sink(session: &Session, extra: &Extra, sink_root: SinkRoot) -> Option<Fate> {
+    let _operation = session.operations().in_tree(Side::Sink, "stat", Some(&extra.path));
     match session.sink.metadata(&extra.path).await {
         Ok(now) if is_on_other_mount(&now, sink_root) => Some(Fate::Protected(ProtectedReason::Mounted)),
         Ok(now) if is_unchanged(&extra.metadata, &now) => None,

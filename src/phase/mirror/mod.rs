@@ -169,6 +169,7 @@ async fn dirs_present(
         if mounts.contains(&path) {
             continue;
         }
+        let _operation = session.operations().in_tree(Side::Sink, "stat", Some(&path));
         match session.sink.metadata(&path).await {
             Ok(found) if is_on_other_mount(&found, sink_root) => {
                 tally.protected += 1;

@@ -52,16 +52,21 @@ impl Walk {
             () = self.stop.cancelled() => return Ok(()),
             permit = self.session.paces.permit_to_list() => permit,
         };
+        let list = || self.session.operations().in_tree(self.side, "list", Some(dir.read_path()));
+        let listing = list();
         let mut pages = match self.tree().read_dir(dir.read_path(), &self.session.paces.list_options()).await {
             Ok(pages) => pages,
             Err(error) => return self.unreadable(dir, error).await,
         };
+        drop(listing);
         loop {
+            let listing = list();
             let page = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return Ok(()),
                 page = pages.next() => page,
             };
+            drop(listing);
             match page {
                 None => return Ok(()),
                 Some(Ok(page)) => {

@@ -5,6 +5,7 @@ mod backlog;
 mod bench;
 mod control;
 mod damaged;
+mod hanging;
 mod hard_links;
 mod kept;
 mod limited_by;

@@ -133,3 +133,19 @@ async fn the_view_has_the_reason_of_each_failure_until_it_is_repaired() {
     bench.run().await;
     assert_eq!(bench.errors(), [""; 0]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_fails_right_after_its_beginning_has_an_end() {
+    let bench = Bench::new();
+    write(&bench.source, "one", b"data").await;
+    bench.run().await;
+    let database = rusqlite::Connection::open(bench.database()).unwrap();
+    database.execute("ALTER TABLE sample RENAME TO away", []).unwrap();
+    drop(database);
+    let error = bench.try_run().await.unwrap_err();
+    assert!(error.to_string().contains("sample"), "{error}");
+    let run = towpath::Overview::read(bench.database(), 1).unwrap().unwrap().runs.remove(0);
+    assert_eq!((run.number, run.outcome), (2, Some(towpath::RecordedOutcome::Failed)));
+    assert!(run.error.unwrap().contains("sample"));
+    assert_eq!(first_and_last(&bench).1["run"], 2);
+}

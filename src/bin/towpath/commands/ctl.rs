@@ -10,6 +10,8 @@ use hyper::Method;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
+use tokio::task::block_in_place;
+use towpath::Overview;
 
 use crate::args::ctl::{CtlAction, CtlArguments, LimitAction};
 use crate::args::run_address::RunName;
@@ -17,7 +19,7 @@ use crate::config::state_files::default_database;
 use crate::console::output;
 use crate::exit::{COULD_NOT_RUN, ExitError, USAGE_ERROR};
 use crate::format;
-use crate::server::client::{Answer, ClientError, change};
+use crate::server::client::{Answer, ClientError, START_PATIENCE, change};
 
 /// Runs the command and returns the exit status.
 pub(crate) async fn run(arguments: &CtlArguments) -> u8 {
@@ -51,6 +53,10 @@ async fn try_run(arguments: &CtlArguments) -> Result<Vec<String>, ExitError> {
             Err(failed(format!("the run cannot do that: {message}")))
         }
         Err(ClientError::NoRun) => Err(failed(no_run(&run, &database))),
+        Err(ClientError::Starting) => Err(failed(format!(
+            "the run is still starting and does not answer after {} s: try again",
+            START_PATIENCE.as_secs()
+        ))),
         Err(ClientError::Failed(problem)) => Err(failed(problem)),
     }
 }
@@ -91,6 +97,14 @@ fn time(time: Option<Timestamp>) -> Value {
 fn no_run(run: &RunName, database: &Path) -> String {
     let shown = |path: &Path| format::escape(path.as_os_str().as_bytes());
     let database_text = shown(database);
+    // Without a socket, a run is known by its lock.
+    let overview = block_in_place(|| Overview::read(database, 1)).ok().flatten();
+    if let Some(process) = overview.and_then(|overview| overview.process) {
+        return format!(
+            "the run of process {process} has no control socket for the database {database_text}; \
+             `kill -TERM {process}` stops it"
+        );
+    }
     match run {
         RunName::Database(_) => format!("no run with the database {database_text} answers"),
         RunName::Trees(source, dest) => format!(

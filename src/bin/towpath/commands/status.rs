@@ -155,6 +155,7 @@ async fn find(database: &Path) -> Result<Option<Found>, String> {
         }
         Ok(answer) => note(&format!("the run answered {}", answer.status)),
         Err(ClientError::NoRun) => {}
+        Err(ClientError::Starting) => note("a run is starting and does not answer yet"),
         Err(ClientError::Failed(problem)) => note(&problem),
     }
     let overview = block_in_place(|| Overview::read(database, RUNS)).map_err(|error| error.to_string())?;

@@ -15,12 +15,12 @@ use super::watch::{Watched, about, watch};
 use super::{dry_run, patterns, remote};
 use crate::args::bwlimit::local_zone;
 use crate::args::{Format, LocationArgument, SyncArguments};
-use crate::config::state_files::{StateFiles, canonical_of, state_files};
+use crate::config::state_files::{StateFiles, canonical_of, default_database, state_files};
 use crate::console::{self, output};
 use crate::exit::{ALL_IN_SYNC, COULD_NOT_RUN, ExitError, GUARD_REFUSAL, NOT_ALL_IN_SYNC, USAGE_ERROR};
 use crate::format;
 use crate::limited_by;
-use crate::server::socket_files;
+use crate::server::{Starting, socket_files};
 use crate::signals::{self, Received};
 use crate::steering::Steering;
 use crate::timetable::{Rate, Timetable};
@@ -55,6 +55,7 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, ExitError> {
     if let Some(explanation) = [&source, &dest].into_iter().find_map(remote::explain) {
         return Err(ExitError(USAGE_ERROR, explanation));
     }
+    let starting = (!arguments.dry_run).then(|| block_in_place(|| announce(arguments, &source, &dest))).flatten();
     let trees = Trees::new(arguments.config.as_deref())?;
     if let Some(note) = &trees.note {
         print_note(arguments, note);
@@ -90,7 +91,7 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, ExitError> {
     let progress = migration.progress();
     let steering = Steering::new(limit, zone, migration.control());
     let Watched { report, received, can_print } =
-        watch(arguments, migration, events, &files.database, about, Some(steering)).await?;
+        watch(arguments, migration, events, &files.database, about, Some(steering), starting).await?;
     if can_print {
         if !arguments.quiet {
             output::line(&console::summary(&report));
@@ -104,6 +105,12 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, ExitError> {
         }
     }
     Ok(status_of(&report, &received))
+}
+
+/// Tells clients that a run is starting.
+fn announce(arguments: &SyncArguments, source: &Location, dest: &Location) -> Option<Starting> {
+    let database = arguments.database.clone().or_else(|| default_database(source, dest).ok())?;
+    Some(Starting::announce(&database))
 }
 
 /// The limit in force and its next change, on one line.

@@ -14,7 +14,7 @@ use crate::console::{self, Console, output};
 use crate::exit::{COULD_NOT_RUN, ExitError};
 use crate::listener::{Inputs, Listener, Observer};
 use crate::run_api::RunApi;
-use crate::server::{self, ServerHandle, ServerOptions};
+use crate::server::{self, ServerHandle, ServerOptions, Starting};
 use crate::signals::{self, Received, StatusRequests};
 use crate::status::live::{About, Live};
 use crate::status::recorded::{RUNS, runs};
@@ -33,7 +33,7 @@ pub(crate) struct Watched {
 /// The most jumps of the clock that wait for the console.
 const JUMPS: usize = 16;
 
-/// Runs it, and shows its progress; `steering` steers it meanwhile.
+/// Runs it, and shows its progress; `steering` steers it meanwhile. Clients wait for it while it is `starting`.
 pub(crate) async fn watch(
     arguments: &SyncArguments,
     migration: Migration,
@@ -41,6 +41,7 @@ pub(crate) async fn watch(
     database: &Path,
     about: About,
     steering: Option<Steering>,
+    starting: Option<Starting>,
 ) -> Result<Watched, ExitError> {
     let failed = |error| ExitError(COULD_NOT_RUN, format!("cannot listen to signals: {error}"));
     let received = signals::listen(migration.stopper()).map_err(failed)?;
@@ -53,6 +54,7 @@ pub(crate) async fn watch(
     // A dry run, which nobody steers, has no server.
     let api = steering.clone().map(|steering| RunApi::new(migration.progress(), live.clone(), steering));
     let server = api.as_ref().map(|api| serve(arguments, database, api)).transpose()?;
+    drop(starting);
     let manager = ServiceManager::start(live.clone(), migration.progress(), migration.cancellation());
     let manager = manager.unwrap_or_else(|problem| {
         output::note(&format!("note: {problem}"));

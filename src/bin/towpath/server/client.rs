@@ -3,7 +3,7 @@
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
@@ -14,13 +14,19 @@ use hyper_util::rt::TokioIo;
 use rustix::process::geteuid;
 use serde_json::Value;
 use tokio::net::UnixStream;
+use tokio::task::block_in_place;
 use tokio::time::timeout;
 
 use super::socket::socket_paths;
+use super::starting::Starting;
 use crate::format::escape;
 
 /// How long an answer is waited for: a change takes effect within a second.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a run that is starting is waited for.
+pub(crate) const START_PATIENCE: Duration = Duration::from_secs(5);
+/// How often it is looked for.
+const START_INTERVAL: Duration = Duration::from_millis(50);
 const MAX_ANSWER_BYTES: usize = 16 << 20;
 
 /// What a run answered.
@@ -35,6 +41,8 @@ pub(crate) struct Answer {
 pub(crate) enum ClientError {
     /// No run uses the database.
     NoRun,
+    /// A run has begun, and does not listen yet.
+    Starting,
     /// One line: a run may exist, and cannot be asked.
     Failed(String),
 }
@@ -61,11 +69,26 @@ pub(crate) async fn change(
 }
 
 async fn ask(database: &Path, method: Method, route: &str, request: Option<&Value>) -> Result<Answer, ClientError> {
-    let stream = connect(database).await?;
+    let stream = connect_once_started(database).await?;
     let failed = |error: String| ClientError::Failed(format!("ask the run for {route}: {error}"));
     match timeout(PATIENCE, exchange(stream, method, route, request)).await {
         Ok(answer) => answer.map_err(failed),
         Err(_) => Err(failed(format!("no answer within {} s", PATIENCE.as_secs()))),
+    }
+}
+
+/// Connects to a run; waits for one that is starting.
+async fn connect_once_started(database: &Path) -> Result<UnixStream, ClientError> {
+    let began = Instant::now();
+    loop {
+        // In this order: a run listens before it is no longer starting.
+        let is_starting = block_in_place(|| Starting::is_announced(database));
+        match connect(database).await {
+            Err(ClientError::NoRun) if !is_starting => return Err(ClientError::NoRun),
+            Err(ClientError::NoRun) if began.elapsed() >= START_PATIENCE => return Err(ClientError::Starting),
+            Err(ClientError::NoRun) => tokio::time::sleep(START_INTERVAL).await,
+            connected => return connected,
+        }
     }
 }
 

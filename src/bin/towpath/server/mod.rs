@@ -17,6 +17,7 @@ mod request;
 mod router;
 mod socket;
 mod stalling;
+mod starting;
 #[cfg(test)]
 pub(crate) mod tests;
 mod token;
@@ -39,6 +40,7 @@ use listener::{Listener, Tasks, listen};
 use router::Router;
 use socket::BoundSocket;
 pub(crate) use socket::socket_files;
+pub(crate) use starting::Starting;
 use token::Token;
 
 /// Where to listen.

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use towpath::{Cause, Event, LimitedBy, Phase, Snapshot, Warning};
+use towpath_backend::RelPath;
 
 use super::model::{Side, Stalled};
 
@@ -14,7 +15,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct Movement {
     since: (Instant, Timestamp),
-    counters: Option<(Phase, [u128; 8])>,
+    counters: Option<(Phase, [u128; 9])>,
     /// What had limited the transfer until then.
     limited_by: LimitedBy,
     /// The side that waits for its storage, and why.
@@ -35,7 +36,6 @@ impl Movement {
             Event::Warning(Warning::Resumed { side, .. }) => {
                 self.waiting.take_if(|(waiting, _)| *waiting == (*side).into());
             }
-            // A deletion, for example, moves no counter.
             _ => self.since = (now, time),
         }
     }
@@ -51,6 +51,7 @@ impl Movement {
             snapshot.written_bytes.into(),
             snapshot.hole_bytes,
             snapshot.database_steps.into(),
+            snapshot.operations_done.into(),
         ];
         let is_hashing = snapshot.current.iter().any(|file| file.hashes_hole);
         let counters = Some((snapshot.phase, counters));
@@ -73,18 +74,24 @@ impl Movement {
 
     /// What is waited for, if nothing has moved for a while.
     pub(super) fn stalled(&self, snapshot: &Snapshot, now: Instant) -> Option<Stalled> {
-        let can_stall = matches!(snapshot.phase, Phase::Starting | Phase::Scanning | Phase::Transferring);
-        if !can_stall || now.saturating_duration_since(self.since.0) < PATIENCE {
+        let is_long = |since| now.saturating_duration_since(since) >= PATIENCE;
+        if !is_long(self.since.0) {
             return None;
         }
-        let (side, operation) = match &self.waiting {
-            Some((side, cause)) => (Some(*side), Some(cause.clone())),
-            None => self.cause(snapshot),
+        let text = |path: &RelPath| String::from_utf8_lossy(path.as_bytes()).into_owned();
+        let hanging = snapshot.operation.as_ref().filter(|operation| is_long(operation.since));
+        let (side, operation, path) = match (&self.waiting, hanging) {
+            (Some((side, cause)), _) => (Some(*side), Some(cause.clone()), stalled_file(snapshot)),
+            (None, Some(hanging)) => {
+                let name = Some(hanging.name.to_owned());
+                (hanging.side.map(Side::from), name, hanging.path.as_ref())
+            }
+            (None, None) => {
+                let (side, operation) = self.cause(snapshot);
+                (side, operation, stalled_file(snapshot))
+            }
         };
-        // All are; this one has been begun.
-        let file = snapshot.current.iter().max_by_key(|file| file.left_bytes());
-        let path = file.map(|file| String::from_utf8_lossy(file.path.as_bytes()).into_owned());
-        Some(Stalled { side, operation, path, since: self.since.1 })
+        Some(Stalled { side, operation, path: path.map(text), since: self.since.1 })
     }
 
     /// What limited the transfer most since it last moved.
@@ -103,11 +110,16 @@ impl Movement {
     }
 }
 
+/// A file in flight. All of them are stalled; this one has been begun.
+fn stalled_file(snapshot: &Snapshot) -> Option<&RelPath> {
+    snapshot.current.iter().max_by_key(|file| file.left_bytes()).map(|file| &file.path)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use towpath::CurrentFile;
-    use towpath_backend::{RelPath, WaitReason};
+    use towpath::{CurrentFile, CurrentOperation};
+    use towpath_backend::WaitReason;
 
     fn sending() -> Snapshot {
         let mut snapshot = Snapshot::default();
@@ -181,6 +193,30 @@ mod tests {
         snapshot.database_steps += 1;
         movement.update(&snapshot, later, time);
         assert!(movement.goes_on(&snapshot, later, PATIENCE), "the database works");
+    }
+
+    #[test]
+    fn a_call_that_hangs_shows_in_every_phase() {
+        for phase in
+            [Phase::Starting, Phase::Scanning, Phase::Transferring, Phase::Mirroring, Phase::Finalizing, Phase::Ended]
+        {
+            let (mut movement, now, time) = movement();
+            let mut snapshot = Snapshot::default();
+            snapshot.phase = phase;
+            movement.update(&snapshot, now, time);
+            let path = RelPath::new("old/letter").unwrap();
+            let (side, later) = (Some(towpath::Side::Sink), now + PATIENCE / 2);
+            snapshot.operation = Some(CurrentOperation::new(side, "remove", Some(path), later));
+            snapshot.operations_done = 7;
+            movement.update(&snapshot, later, time);
+            assert_eq!(movement.stalled(&snapshot, now + PATIENCE), None, "another one has returned since");
+            let stalled = movement.stalled(&snapshot, later + PATIENCE).unwrap();
+            assert_eq!((stalled.side, stalled.operation.as_deref()), (Some(Side::Dest), Some("remove")), "{phase:?}");
+            assert_eq!((stalled.path.as_deref(), stalled.since), (Some("old/letter"), time));
+            snapshot.operation = Some(CurrentOperation::new(None, "checkpoint the database", None, later));
+            let stalled = movement.stalled(&snapshot, later + PATIENCE).unwrap();
+            assert_eq!((stalled.side, stalled.operation.as_deref()), (None, Some("checkpoint the database")));
+        }
     }
 
     #[test]

@@ -80,7 +80,10 @@ pub use event::{
 };
 pub use event_stream::EventStream;
 pub use filter::{BadPattern, Filter, LeftOut, PatternProblem, Rule, Rules};
-pub use journal::{Overview, RecordedBacklog, RecordedFailures, RecordedOutcome, RecordedRun, RecordedSink};
+pub use journal::{
+    Overview, RecordedBacklog, RecordedFailures, RecordedFile, RecordedFiles, RecordedOutcome, RecordedRun,
+    RecordedSink,
+};
 pub use migration::{Builder, Control, Migration, Stopper};
 pub use options::{AfterBacklog, Bandwidth, HardLinks, Links, MaxDelete, Mirror, Options, Specials, WriteMode};
 pub use own_files::{canonical as canonical_path, of_database as database_files};

@@ -31,7 +31,9 @@ pub(crate) use dry_run::copy::copy;
 pub(crate) use dry_run::planned::{ConflictingEntry, PlannedWork};
 pub(crate) use dry_run::steps::{Step, StepKey};
 pub(crate) use handle::{Journal, JournalThread};
-pub use overview::{Overview, RecordedBacklog, RecordedFailures, RecordedOutcome, RecordedRun};
+pub use overview::{
+    Overview, RecordedBacklog, RecordedFailures, RecordedFile, RecordedFiles, RecordedOutcome, RecordedRun,
+};
 pub(crate) use rates::read_samples;
 pub(crate) use row::file::{FileKey, Work};
 pub(crate) use row::kept::Kept;

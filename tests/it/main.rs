@@ -49,6 +49,7 @@ mod killed_on_servers;
 mod kinds;
 mod locations;
 mod man_pages;
+mod manifest;
 mod mirror;
 mod mirror_of_lost_trees;
 mod mock_failures;

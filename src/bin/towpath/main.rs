@@ -23,7 +23,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use args::{Arguments, Command, rsync};
-use commands::{backends, completions, ctl, man, status as show_status, sync, timetable as show_timetable};
+use commands::{backends, completions, ctl, man, manifest, status as show_status, sync, timetable as show_timetable};
 use console::output;
 use exit::{COULD_NOT_RUN, USAGE_ERROR};
 
@@ -38,6 +38,7 @@ fn main() -> ExitCode {
     });
     match &parsed.command {
         Command::Backends(arguments) => return ExitCode::from(backends::run(arguments)),
+        Command::Manifest(arguments) => return ExitCode::from(manifest::run(arguments)),
         Command::Timetable(arguments) => return ExitCode::from(show_timetable::run(arguments)),
         Command::Completions(arguments) => return ExitCode::from(completions::run(arguments)),
         Command::Man(arguments) => return ExitCode::from(man::run(arguments)),
@@ -65,6 +66,7 @@ async fn run(command: Command) -> u8 {
         Command::Status(arguments) => show_status::run(arguments).await,
         Command::Ctl(arguments) => ctl::run(&arguments).await,
         Command::Backends(arguments) => backends::run(&arguments),
+        Command::Manifest(arguments) => manifest::run(&arguments),
         Command::Timetable(arguments) => show_timetable::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),

@@ -12,8 +12,6 @@ use std::time::{Duration, SystemTime};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::lock_holder::lock_holder;
-use super::model::Overview;
 use crate::error::{DatabaseError, Error, Result};
 use crate::journal::store::failure::{self, failed_io, of_sqlite};
 use crate::journal::store::open;
@@ -39,12 +37,16 @@ enum Mode {
     Plain,
 }
 
-/// Reads a database in one transaction. `None`: it does not exist, or has no tables yet.
-pub(super) fn read(path: &Path, query: impl Fn(&Connection) -> rusqlite::Result<Overview>) -> Result<Option<Overview>> {
+/// Reads a database in one transaction, together with the metadata of its file. `None`: it does not exist, or has no
+/// tables yet.
+pub(super) fn read<T>(
+    path: &Path,
+    query: impl Fn(&Connection) -> rusqlite::Result<T>,
+) -> Result<Option<(T, Metadata)>> {
     let mut attempt = 1;
     loop {
         match try_read(path, &query) {
-            Ok(Attempt::Read(overview)) => return Ok(overview.map(|overview| *overview)),
+            Ok(Attempt::Read(read)) => return Ok(read),
             Ok(Attempt::Changed) if attempt < ATTEMPTS => {}
             Err(error) if attempt < ATTEMPTS && is_passing(&error) => {}
             Ok(Attempt::Changed) => return Err(failure::at(path, DatabaseError::ReplacedAtOpen)),
@@ -55,13 +57,13 @@ pub(super) fn read(path: &Path, query: impl Fn(&Connection) -> rusqlite::Result<
     }
 }
 
-enum Attempt {
-    Read(Option<Box<Overview>>),
+enum Attempt<T> {
+    Read(Option<(T, Metadata)>),
     /// The files changed meanwhile in a way that makes the result uncertain.
     Changed,
 }
 
-fn try_read(path: &Path, query: &impl Fn(&Connection) -> rusqlite::Result<Overview>) -> Result<Attempt> {
+fn try_read<T>(path: &Path, query: &impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<Attempt<T>> {
     let failed = |error: rusqlite::Error| failure::at(path, of_sqlite(error));
     let io_failed = |error| failure::at(path, failed_io("cannot be opened", error));
     let opened = match private_file::open(path, Access::Read) {
@@ -76,7 +78,7 @@ fn try_read(path: &Path, query: &impl Fn(&Connection) -> rusqlite::Result<Overvi
     let before = state(&opened.path);
     let connection = connect(&opened.path, mode).map_err(failed)?;
     connection.execute_batch("BEGIN").map_err(failed)?;
-    let overview = match is_usable(path, &connection)? {
+    let read = match is_usable(path, &connection)? {
         true => Some(query(&connection).map_err(failed)?),
         false => None,
     };
@@ -86,9 +88,7 @@ fn try_read(path: &Path, query: &impl Fn(&Connection) -> rusqlite::Result<Overvi
     if mode == Mode::Alone && state(&opened.path) != before {
         return Ok(Attempt::Changed);
     }
-    let recorded = overview.as_ref().and_then(|overview| overview.runs.first()?.pid);
-    let process = lock_holder(&opened.metadata, recorded);
-    Ok(Attempt::Read(overview.map(|overview| Box::new(Overview { process, ..overview }))))
+    Ok(Attempt::Read(read.map(|read| (read, opened.metadata))))
 }
 
 /// What changes when another process writes to a database or opens its log: the sizes and mtimes of both.

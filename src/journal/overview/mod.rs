@@ -1,9 +1,11 @@
 //! What the database says of a migration, read beside a run or without one, and without changing any file.
 
 mod connection;
+mod files;
 mod lock_holder;
 mod model;
 mod queries;
 mod read;
 
+pub use files::{RecordedFile, RecordedFiles};
 pub use model::{Overview, RecordedBacklog, RecordedFailures, RecordedOutcome, RecordedRun};

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::lock_holder::lock_holder;
 use super::model::Overview;
 use super::{connection, queries};
 use crate::error::Result;
@@ -16,6 +17,10 @@ impl Overview {
     /// # Errors
     /// [`crate::Error::Database`] if it cannot be read, with what to do.
     pub fn read(database: impl AsRef<Path>, runs: usize) -> Result<Option<Self>> {
-        connection::read(database.as_ref(), |connection| queries::overview(connection, runs))
+        let read = connection::read(database.as_ref(), |connection| queries::overview(connection, runs))?;
+        Ok(read.map(|(overview, file)| {
+            let recorded = overview.runs.first().and_then(|run| run.pid);
+            Self { process: lock_holder(&file, recorded), ..overview }
+        }))
     }
 }

@@ -11,6 +11,7 @@ mod format;
 mod generated;
 mod listen;
 mod location;
+pub(crate) mod manifest;
 pub(crate) mod rsync;
 pub(crate) mod run_address;
 mod since;
@@ -28,6 +29,7 @@ use ctl::CtlArguments;
 pub(crate) use format::Format;
 pub(crate) use generated::{CompletionsArguments, ManArguments, ShellArgument};
 pub(crate) use location::LocationArgument;
+use manifest::ManifestArguments;
 pub(crate) use status::StatusArguments;
 pub(crate) use sync::SyncArguments;
 
@@ -44,6 +46,7 @@ pub(crate) enum Command {
     Sync(Box<SyncArguments>),
     Status(StatusArguments),
     Ctl(CtlArguments),
+    Manifest(ManifestArguments),
     Timetable(TimetableArguments),
     Backends(BackendsArguments),
     // For packages.

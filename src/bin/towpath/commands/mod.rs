@@ -5,6 +5,7 @@ pub(crate) mod completions;
 pub(crate) mod ctl;
 mod dry_run;
 pub(crate) mod man;
+pub(crate) mod manifest;
 mod only_run;
 mod patterns;
 mod remote;

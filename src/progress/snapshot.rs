@@ -128,6 +128,13 @@ pub struct AdaptiveLimit {
     pub base_round_trip: Duration,
 }
 
+impl AdaptiveLimit {
+    /// A limit, for tests of code that uses snapshots.
+    pub fn new(limit_bytes_per_s: u64, delay: Duration) -> Self {
+        Self { limit_bytes_per_s, delay, base_round_trip: Duration::ZERO }
+    }
+}
+
 impl Snapshot {
     /// Everything in sync, earlier runs included.
     pub fn in_sync_in_all(&self) -> Totals {

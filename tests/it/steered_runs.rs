@@ -220,6 +220,29 @@ fn over_unix(bench: &Bench, route: &str) -> Value {
 }
 
 #[test]
+fn who_follows_a_run_learns_how_it_ended() {
+    let bench = Bench::new();
+    let run = start_slow(&bench, &[]);
+    let mut stream = std::os::unix::net::UnixStream::connect(bench.path("backlog.db.sock")).unwrap();
+    write!(stream, "GET /v1/events?only=status HTTP/1.0\r\nHost: x\r\n\r\n").unwrap();
+    let (mut head, mut first) = ([0; 12], [0; 512]);
+    stream.read_exact(&mut head).unwrap();
+    stream.read_exact(&mut first).unwrap();
+    let history = over_unix(&bench, "/v1/history?window=all");
+    assert_eq!((&history["window"], &history["step_s"]), (&"all".into(), &5.into()), "{history}");
+    assert_eq!(history["bytes_per_s"].as_array().map(Vec::len), history["delay_ms"].as_array().map(Vec::len));
+    ask(&bench, &["ctl", "limit", "off"]).with_status(0);
+    end(run).with_status(0);
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).unwrap();
+    let (_, last) = rest.rsplit_once("event: status\ndata: ").unwrap();
+    let (status, end) = last.split_once("\n\n").unwrap();
+    let status: Value = serde_json::from_str(status).unwrap();
+    assert_eq!((&status["state"], &status["runs"][0]["outcome"]), (&"finished".into(), &"finished".into()));
+    assert!(end.contains("event: end\n"), "{end}");
+}
+
+#[test]
 fn clients_that_do_not_read_do_not_stop_a_run() {
     let bench = Bench::new();
     for name in 0..3000 {

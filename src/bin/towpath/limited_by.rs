@@ -8,7 +8,7 @@ use towpath::{Cause, LimitedBy};
 /// Causes with less than this are left out.
 const LEAST_PERCENT: u8 = 5;
 /// From here on a cause is worth an advice.
-const ADVICE_PERCENT: u8 = 25;
+pub(crate) const ADVICE_PERCENT: u8 = 25;
 /// The shortest time of sending files about which the end of a run says something.
 const LEAST_TIME: Duration = Duration::from_secs(5);
 

@@ -1,21 +1,25 @@
 //! A run as its control server serves it: the status, what steers it, and its events.
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::Value;
-use towpath::{Event, Progress, Snapshot};
+use towpath::{Event, Overview, Progress, Snapshot};
 
 use crate::event_json::{event_json, notice_json};
 use crate::listener::Observer;
 use crate::server::{
     Api, ErrorsPage, ErrorsRequest, EventFeed, Exposition, Failure, LimitChange, Requester, Steered, Stop,
 };
+use crate::status::history::{History, Window};
 use crate::status::limits::Limits;
 use crate::status::live::{Live, View};
 use crate::status::notice::Notice;
+use crate::status::recorded::{RUNS, of_database};
 use crate::steering::Steering;
 
 /// Failures that are kept for `GET /v1/errors`; the log has all.
@@ -32,6 +36,7 @@ struct Shared {
     progress: Progress,
     live: Live,
     steering: Steering,
+    history: History,
     feed: EventFeed,
     failures: Mutex<Failures>,
     stop: Mutex<Option<Stop>>,
@@ -41,12 +46,25 @@ impl RunApi {
     pub(crate) fn new(progress: Progress, live: Live, steering: Steering) -> Self {
         let (failures, stop, in_force) = (Mutex::default(), Mutex::default(), steering.clone());
         live.set_limits(move || Limits::of(in_force.in_force()));
-        Self(Arc::new(Shared { progress, live, steering, feed: EventFeed::new(), failures, stop }))
+        let history = History::new(Timestamp::now(), progress.history());
+        Self(Arc::new(Shared { progress, live, steering, history, feed: EventFeed::new(), failures, stop }))
     }
 
     /// Passes on what happens in the run to the clients that follow.
     pub(crate) fn observer(&self) -> impl Observer + use<> {
         Published { api: self.clone(), last: None }
+    }
+
+    /// Sends the clients that follow how the run ended, as its database has it. Blocks.
+    pub(crate) fn end(&self, database: &Path) {
+        if !self.0.feed.has_clients() {
+            return;
+        }
+        // Without it they learn only that the run has ended.
+        let Ok(Some(overview)) = Overview::read(database, RUNS) else { return };
+        if let Ok(status) = to_json(&of_database(database, &overview)) {
+            self.0.feed.publish("status", || status);
+        }
     }
 }
 
@@ -79,7 +97,8 @@ impl Observer for Published {
     }
 
     fn tick(&mut self, view: &View) {
-        let feed = &self.api.0.feed;
+        let Shared { feed, history, .. } = &*self.api.0;
+        history.note(Instant::now(), Timestamp::now(), &view.snapshot);
         if !feed.has_clients() || self.last.is_some_and(|last| last.elapsed() < STATUS_INTERVAL) {
             return;
         }
@@ -92,11 +111,15 @@ impl Observer for Published {
 
 impl Api for RunApi {
     fn status(&self) -> Result<Value, Failure> {
-        serde_json::to_value(self.0.live.status()).map_err(|error| Failure::Unavailable(error.to_string()))
+        to_json(&self.0.live.status())
     }
 
     fn errors(&self, request: &ErrorsRequest) -> Result<ErrorsPage, Failure> {
         locked(&self.0.failures).page(request)
+    }
+
+    fn history(&self, window: Window) -> Result<Value, Failure> {
+        to_json(&self.0.history.series(window, Timestamp::now()))
     }
 
     fn metrics(&self, figures: &mut Exposition) -> Result<(), Failure> {
@@ -146,6 +169,10 @@ impl Api for RunApi {
             }
         }
     }
+}
+
+fn to_json(value: &impl Serialize) -> Result<Value, Failure> {
+    serde_json::to_value(value).map_err(|error| Failure::Unavailable(error.to_string()))
 }
 
 fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {

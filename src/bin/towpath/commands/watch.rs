@@ -55,6 +55,7 @@ pub(crate) async fn watch(
     let api = steering.clone().map(|steering| RunApi::new(migration.progress(), live.clone(), steering));
     let server = api.as_ref().map(|api| serve(arguments, database, api)).transpose()?;
     drop(starting);
+    let ended = api.clone();
     let manager = ServiceManager::start(live.clone(), migration.progress(), migration.cancellation());
     let manager = manager.unwrap_or_else(|problem| {
         output::note(&format!("note: {problem}"));
@@ -79,6 +80,7 @@ pub(crate) async fn watch(
     drop(steered);
     let feed = listener.await;
     if let Some(server) = server {
+        block_in_place(|| ended.iter().for_each(|api| api.end(database)));
         server.end().await;
     }
     let shown = async {

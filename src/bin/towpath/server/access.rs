@@ -120,7 +120,8 @@ fn check_page(head: &Parts, host: Option<&str>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Changes need the token always, everything else if others can connect. A wrong token is never accepted.
+/// Changes need the token always, everything else if others can connect, except the page: it is the same for every run,
+/// and asks for the token that its own requests need. A wrong token is never accepted.
 fn check_token(head: &Parts, access: &Access) -> Result<(), Refusal> {
     let given = single(&head.headers, &AUTHORIZATION)?;
     let Some(token) = &access.token else {
@@ -135,7 +136,7 @@ fn check_token(head: &Parts, access: &Access) -> Result<(), Refusal> {
     match given.map(|given| given.split_once(' ').unwrap_or((given, ""))) {
         Some((scheme, given)) if scheme.eq_ignore_ascii_case("bearer") && token.is(given.trim().as_bytes()) => Ok(()),
         Some(_) => unauthorized("the token is wrong"),
-        None if is_change(&head.method) || !access.is_local() => {
+        None if is_change(&head.method) || !(access.is_local() || head.uri.path() == "/") => {
             unauthorized("this needs the header `Authorization: Bearer TOKEN`")
         }
         None => Ok(()),

@@ -17,7 +17,6 @@ use super::api::Failure;
 pub(super) type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
 pub(super) const JSON: &str = "application/json";
-pub(super) const HTML: &str = "text/html; charset=utf-8";
 pub(super) const EVENTS: &str = "text/event-stream";
 
 /// Nothing is kept by caches, shown in a frame, or taken for another type than it has.
@@ -26,7 +25,7 @@ const HEADERS: [(HeaderName, &str); 5] = [
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (X_FRAME_OPTIONS, "DENY"),
     (REFERRER_POLICY, "no-referrer"),
-    (CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"),
+    (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
 ];
 
 /// Why a request is not served.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::events::EventFeed;
 use super::exposition::Exposition;
 
+use crate::status::history::Window;
 use crate::steering::{InForce, SetBy};
 use crate::timetable::Rate;
 
@@ -19,6 +20,9 @@ pub(crate) trait Api: Send + Sync + 'static {
 
     /// A page of what failed.
     fn errors(&self, request: &ErrorsRequest) -> Result<ErrorsPage, Failure>;
+
+    /// The answer of `GET /v1/history`, an object.
+    fn history(&self, window: Window) -> Result<Value, Failure>;
 
     /// Adds the figures of `GET /metrics`.
     fn metrics(&self, figures: &mut Exposition) -> Result<(), Failure>;

@@ -57,6 +57,8 @@ fn frame(name: &str, content: &Value) -> Bytes {
 pub(super) struct EventBody {
     /// Is sent first.
     first: Option<Bytes>,
+    /// How the only events begin that are sent.
+    only: Option<Vec<u8>>,
     events: BroadcastStream<Bytes>,
     keep_alive: Duration,
     /// When a comment shows that the connection lives.
@@ -70,12 +72,14 @@ impl EventBody {
     pub(super) fn new(
         events: broadcast::Receiver<Bytes>,
         status: Option<&Value>,
+        only: Option<&str>,
         keep_alive: Duration,
         end: CancellationToken,
         place: OwnedSemaphorePermit,
     ) -> Self {
         Self {
-            first: status.map(|status| frame("status", status)),
+            first: status.filter(|_| only.is_none_or(|only| only == "status")).map(|status| frame("status", status)),
+            only: only.map(|name| format!("event: {name}\n").into_bytes()),
             events: BroadcastStream::new(events),
             keep_alive,
             quiet: Box::pin(sleep(keep_alive)),
@@ -92,11 +96,8 @@ impl EventBody {
         if let Some(first) = self.first.take() {
             return Poll::Ready(Some(first));
         }
-        match Pin::new(&mut self.events).poll_next(context) {
-            Poll::Ready(Some(Ok(event))) => return Poll::Ready(Some(event)),
-            Poll::Ready(Some(Err(Lagged(count)))) => {
-                return Poll::Ready(Some(frame("lost", &json!({ "count": count }))));
-            }
+        match self.next_event(context) {
+            Poll::Ready(Some(event)) => return Poll::Ready(Some(event)),
             // The run itself has ended.
             Poll::Ready(None) => self.has_ended = true,
             Poll::Pending => self.has_ended = self.end.as_mut().poll(context).is_ready(),
@@ -105,6 +106,21 @@ impl EventBody {
             return Poll::Ready(Some(frame("end", &json!({}))));
         }
         self.quiet.as_mut().poll(context).map(|()| Some(Bytes::from_static(b": alive\n\n")))
+    }
+
+    /// The next event that the client asked for. How many others it lost is of no interest to it.
+    fn next_event(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        loop {
+            let event = match Pin::new(&mut self.events).poll_next(context) {
+                Poll::Ready(Some(Ok(event))) => event,
+                Poll::Ready(Some(Err(Lagged(count)))) => frame("lost", &json!({ "count": count })),
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending => return Poll::Pending,
+            };
+            if self.only.as_ref().is_none_or(|begin| event.starts_with(begin)) {
+                return Poll::Ready(Some(event));
+            }
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::answer::Refusal;
 use super::api::{Api, ErrorsRequest, Failure, LimitChange, Requester};
 use crate::args::bwlimit::parse_value;
+use crate::status::history::Window;
 use crate::timetable::Rate;
 
 const DEFAULT_ERRORS: usize = 100;
@@ -33,6 +34,26 @@ pub(super) fn errors(query: &str) -> Result<ErrorsRequest, Refusal> {
         }
     }
     Ok(request)
+}
+
+/// The query of `GET /v1/history`.
+pub(super) fn history(query: &str) -> Result<Window, Refusal> {
+    match query {
+        "" | "window=1h" => Ok(Window::Hour),
+        "window=1d" => Ok(Window::Day),
+        "window=all" => Ok(Window::All),
+        _ => Err(Refusal::invalid("the parameter is window=1h, window=1d or window=all")),
+    }
+}
+
+/// The query of `GET /v1/events`: the name of the only events that are asked for.
+pub(super) fn events(query: &str) -> Result<Option<&str>, Refusal> {
+    if query.is_empty() {
+        return Ok(None);
+    }
+    let is_name = |name: &&str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+    let name = query.strip_prefix("only=").filter(is_name);
+    name.map(Some).ok_or_else(|| Refusal::invalid("the parameter is only=NAME, the name of an event"))
 }
 
 /// A change that a client asks for.

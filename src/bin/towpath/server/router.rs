@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::access::{self, Access, Peer};
-use super::answer::{Answer, EVENTS, HTML, JSON, Refusal, json_answer, whole, with_body};
+use super::answer::{Answer, EVENTS, JSON, Refusal, json_answer, whole, with_body};
 use super::api::{Api, Failure, Requester};
 use super::events::EventBody;
 use super::exposition::{self, Exposition};
@@ -57,7 +57,7 @@ impl Router {
             (Peer::Tcp { .. }, None) => return Err(Refusal::internal("no rules for TCP")),
         }
         let path = head.uri.path();
-        if ["/", "/healthz", "/metrics", "/v1/status", "/v1/errors", "/v1/events"].contains(&path) {
+        if ["/", "/healthz", "/metrics", "/v1/status", "/v1/errors", "/v1/events", "/v1/history"].contains(&path) {
             return self.read(&head).await;
         }
         let Some(method) = Change::method(path) else {
@@ -79,7 +79,7 @@ impl Router {
             _ => return Err(Refusal::method("GET, HEAD")),
         }
         let query = head.uri.query().unwrap_or_default();
-        if !query.is_empty() && path != "/v1/errors" {
+        if !query.is_empty() && !["/v1/errors", "/v1/events", "/v1/history"].contains(&path) {
             return Err(Refusal::invalid("this route has no parameters"));
         }
         match path {
@@ -90,7 +90,11 @@ impl Router {
                 let page = self.call(&self.reads, move |api| api.errors(&request)).await?;
                 Ok(json_answer(&page.to_json()))
             }
-            "/v1/events" => self.events().await,
+            "/v1/history" => {
+                let window = request::history(query)?;
+                Ok(json_answer(&self.call(&self.reads, move |api| api.history(window)).await?))
+            }
+            "/v1/events" => self.events(request::events(query)?).await,
             "/metrics" => {
                 let text = self.call(&self.reads, |api| {
                     let mut figures = Exposition::default();
@@ -99,20 +103,17 @@ impl Router {
                 });
                 Ok(whole(StatusCode::OK, exposition::CONTENT_TYPE, text.await?))
             }
-            _ => {
-                let status = self.call(&self.reads, |api| api.status()).await?;
-                Ok(whole(StatusCode::OK, HTML, page::page(&status)))
-            }
+            _ => Ok(page::page()),
         }
     }
 
     /// A stream that begins with the status, so that nothing is missing between the two.
-    async fn events(&self) -> Result<Answer, Refusal> {
+    async fn events(&self, only: Option<&str>) -> Result<Answer, Refusal> {
         let place = Arc::clone(&self.streams).try_acquire_owned();
         let place = place.map_err(|_| Refusal::busy("too many clients follow the events"))?;
         let events = self.api.events().subscribe();
         let status = self.call(&self.reads, |api| api.status()).await.ok();
-        let body = EventBody::new(events, status.as_ref(), self.limits.keep_alive, self.end.clone(), place);
+        let body = EventBody::new(events, status.as_ref(), only, self.limits.keep_alive, self.end.clone(), place);
         Ok(with_body(StatusCode::OK, EVENTS, body))
     }
 

@@ -22,7 +22,7 @@ use super::movement::{Movement, PATIENCE};
 use super::notice::Notice;
 use super::rates::Written;
 use super::recorded::{moment, never_run};
-use crate::limited_by::{Recent, words};
+use crate::limited_by::{ADVICE_PERCENT, Recent, advice, words};
 
 /// The status of a run; clones share it. [`Self::tick`] is to be called at least each second, [`Self::observe`] with
 /// each event.
@@ -338,6 +338,7 @@ fn shares(limited_by: &towpath::LimitedBy) -> Vec<LimitedBy> {
         cause: share.cause.name().to_owned(),
         percent: share.percent,
         text: words(share.cause).to_owned(),
+        advice: advice(share.cause).filter(|_| share.percent >= ADVICE_PERCENT).map(str::to_owned),
     };
     shares.map(share).collect()
 }

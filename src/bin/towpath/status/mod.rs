@@ -2,6 +2,7 @@
 
 mod deadline;
 mod files;
+pub(crate) mod history;
 pub(crate) mod limits;
 pub(crate) mod list;
 pub(crate) mod live;

@@ -262,6 +262,9 @@ pub(crate) struct LimitedBy {
     pub(crate) percent: u8,
     /// For people.
     pub(crate) text: String,
+    /// What would help, if it is large.
+    #[serde(default)]
+    pub(crate) advice: Option<String>,
 }
 
 /// A run. Null: not recorded, because an earlier version ran.

@@ -5,7 +5,6 @@ use tokio::time::timeout;
 use super::*;
 
 const SOON: Duration = Duration::from_secs(20);
-const REQUEST: &[u8] = b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 /// A client of the stream.
 struct Client<S> {
@@ -14,8 +13,13 @@ struct Client<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
-    async fn new(mut stream: S) -> Self {
-        stream.write_all(REQUEST).await.unwrap();
+    async fn new(stream: S) -> Self {
+        Self::with(stream, "").await
+    }
+
+    async fn with(mut stream: S, query: &str) -> Self {
+        let request = format!("GET /v1/events{query} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
         Self { stream, text: String::new() }
     }
 
@@ -47,6 +51,25 @@ async fn a_stream_begins_with_the_status_has_all_events_and_ends_with_the_run() 
     assert_eq!(client.text.matches("event: failed").count(), 3);
     served.handle.take().unwrap().end().await;
     client.until("event: end\ndata: {}\n\n").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_can_ask_for_the_status_alone() {
+    let mut served = Served::new();
+    let mut client = Client::with(served.unix().await, "?only=status").await;
+    client.until("event: status").await;
+    for number in 0..5000 {
+        served.fake.feed.publish("failed", || json!({ "number": number }));
+    }
+    served.fake.feed.publish("status", || json!({ "state": "finished" }));
+    client.until("event: status\ndata: {\"state\":\"finished\"}\n\n").await;
+    served.handle.take().unwrap().end().await;
+    client.until("event: end\ndata: {}\n\n").await;
+    assert!(!client.text.contains("failed") && !client.text.contains("lost"), "{}", client.text);
+    for query in ["only=", "only=Status", "only=a%20b", "x=1", "only=status&x=1"] {
+        let reply = Served::new().ask(&format!("GET /v1/events?{query}"), &[], "").await;
+        assert_eq!(reply.error(400), "invalid_request", "{query}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

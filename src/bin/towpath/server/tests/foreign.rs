@@ -28,10 +28,10 @@ async fn changes_over_tcp_need_a_token_always() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_that_others_reach_needs_a_token_for_every_route() {
+async fn an_address_that_others_reach_needs_a_token_for_all_but_the_page() {
     let served = Served::with(Tcp::Open, Limits::default());
     assert!(served.handle().notes()[0].contains("without encryption"), "{:?}", served.handle().notes());
-    for route in ["/", "/healthz", "/metrics", "/v1/status", "/v1/errors", "/v1/events", "/unknown"] {
+    for route in ["/healthz", "/metrics", "/v1/status", "/v1/errors", "/v1/events", "/unknown"] {
         let line = format!("GET {route}");
         assert_eq!(served.ask_tcp(&line, &[], "").await.error(401), "unauthorized", "{route}");
         assert_eq!(served.ask_tcp(&line, &[&bearer("wrong")], "").await.error(401), "unauthorized", "{route}");
@@ -98,6 +98,21 @@ async fn a_host_of_another_name_is_rejected() {
     }
     let absolute = served.ask_tcp("GET http://evil.example/v1/status", &[], "").await;
     assert_eq!(absolute.error(421), "wrong_host");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_alone_is_served_without_the_token() {
+    let served = Served::with(Tcp::Open, Limits::default());
+    let page = served.ask_tcp("GET /", &[], "").await;
+    assert_eq!(page.status, 200, "{page:?}");
+    assert_eq!(page.body, Served::new().ask("GET /", &[], "").await.body, "it has nothing of the run");
+    for route in ["/v1/status", "/v1/history", "/v1/events", "/v1/errors", "/metrics", "/healthz", "//", "/?x"] {
+        let reply = served.ask_tcp(&format!("GET {route}"), &[], "").await;
+        assert!(reply.status == 401 || (route == "/?x" && reply.status == 400), "{route}: {reply:?}");
+    }
+    assert_eq!(served.ask_tcp("POST /", &[], "").await.error(401), "unauthorized");
+    assert_eq!(served.ask_tcp("GET /", &[&bearer("x")], "").await.error(401), "unauthorized");
+    assert_eq!(served.ask_tcp("GET /", &["Host: evil.example"], "").await.error(421), "wrong_host");
 }
 
 #[tokio::test(flavor = "multi_thread")]

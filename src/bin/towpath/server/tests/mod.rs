@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::*;
+use crate::status::history::Window;
 use crate::steering::{InForce, Pause, SetBy};
 use crate::timetable::Rate;
 
@@ -52,6 +53,10 @@ impl Api for Fake {
                 next: Some("7".to_owned()),
             }),
         }
+    }
+
+    fn history(&self, window: Window) -> Result<Value, Failure> {
+        Ok(json!({ "window": window }))
     }
 
     fn metrics(&self, figures: &mut Exposition) -> Result<(), Failure> {

@@ -43,7 +43,7 @@ async fn reading_routes_answer() {
     assert!(metrics.head.contains("content-type: text/plain; version=0.0.4"), "{metrics:?}");
     assert!(metrics.body.ends_with("# TYPE towpath_sent_bytes_total counter\ntowpath_sent_bytes_total 7\n"));
     let page = served.ask("GET /", &[], "").await;
-    assert!(page.head.contains("content-type: text/html") && page.body.contains("transferring"), "{page:?}");
+    assert!(page.head.contains("content-type: text/html") && page.body.starts_with("<!doctype html>"), "{page:?}");
     let head = served.ask("HEAD /v1/status", &[], "").await;
     assert_eq!((head.status, head.body.as_str()), (200, ""));
 }
@@ -60,6 +60,19 @@ async fn errors_come_in_pages() {
         assert_eq!(reply.error(400), "invalid_request", "{query}");
     }
     assert_eq!(served.ask("GET /v1/status?x=1", &[], "").await.error(400), "invalid_request");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_history_has_a_window() {
+    let served = Served::new();
+    for (query, window) in [("", "1h"), ("?window=1h", "1h"), ("?window=1d", "1d"), ("?window=all", "all")] {
+        let reply = served.ask(&format!("GET /v1/history{query}"), &[], "").await;
+        assert_eq!(reply.json(), json!({ "window": window }), "{query}");
+    }
+    for query in ["window=", "window=2h", "window", "window=1h&x=1", "after=1"] {
+        let reply = served.ask(&format!("GET /v1/history?{query}"), &[], "").await;
+        assert_eq!(reply.error(400), "invalid_request", "{query}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -62,6 +62,7 @@ mod mock_scan;
 mod mounts;
 mod names_and_sizes;
 mod overview;
+mod page;
 mod permissions;
 mod private_files;
 mod probes;

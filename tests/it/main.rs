@@ -42,6 +42,7 @@ mod filters;
 mod full_sync;
 mod huge_sparse;
 mod in_memory;
+mod jobs;
 #[cfg(feature = "failpoints")]
 mod killed_at_points;
 #[cfg(feature = "all-backends")]

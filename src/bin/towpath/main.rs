@@ -8,6 +8,7 @@ mod console;
 mod event_json;
 mod exit;
 mod format;
+mod layers;
 mod limited_by;
 mod listener;
 mod run_api;
@@ -18,27 +19,28 @@ mod steering;
 mod systemd;
 mod timetable;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
-use args::{Arguments, Command, rsync};
-use commands::{backends, completions, ctl, man, manifest, status as show_status, sync, timetable as show_timetable};
+use args::{Command, rsync};
+use commands::{
+    backends, completions, config as show_config, ctl, man, manifest, status as show_status, sync,
+    timetable as show_timetable,
+};
 use console::output;
 use exit::{COULD_NOT_RUN, USAGE_ERROR};
+use layers::Failure;
 
 fn main() -> ExitCode {
-    let parsed = Arguments::try_parse().unwrap_or_else(|error| {
-        let advice = rsync::advice_lines(&error, std::env::args_os());
-        if advice.is_empty() {
-            error.exit();
-        }
-        advice.iter().for_each(|answer| output::error(answer));
-        std::process::exit(USAGE_ERROR.into());
-    });
+    let words: Vec<_> = std::env::args_os().collect();
+    let parsed = match layers::parse(&words, &|name| std::env::var_os(name)) {
+        Ok(parsed) => parsed,
+        Err(failure) => return ExitCode::from(failed(&failure, words)),
+    };
     match &parsed.command {
         Command::Backends(arguments) => return ExitCode::from(backends::run(arguments)),
         Command::Manifest(arguments) => return ExitCode::from(manifest::run(arguments)),
+        Command::Config(arguments) => return ExitCode::from(show_config::run(arguments)),
         Command::Timetable(arguments) => return ExitCode::from(show_timetable::run(arguments)),
         Command::Completions(arguments) => return ExitCode::from(completions::run(arguments)),
         Command::Man(arguments) => return ExitCode::from(man::run(arguments)),
@@ -60,6 +62,21 @@ fn main() -> ExitCode {
     }
 }
 
+/// Says why there are no arguments, or prints the help.
+fn failed(failure: &Failure, words: Vec<OsString>) -> u8 {
+    match failure {
+        Failure::Clap(error) => {
+            let advice = rsync::advice_lines(error, words.into_iter());
+            if advice.is_empty() {
+                error.exit();
+            }
+            advice.iter().for_each(|answer| output::error(answer));
+        }
+        Failure::File(problem) => output::error(problem),
+    }
+    USAGE_ERROR
+}
+
 async fn run(command: Command) -> u8 {
     match command {
         Command::Sync(arguments) => sync::run(*arguments).await,
@@ -67,6 +84,7 @@ async fn run(command: Command) -> u8 {
         Command::Ctl(arguments) => ctl::run(&arguments).await,
         Command::Backends(arguments) => backends::run(&arguments),
         Command::Manifest(arguments) => manifest::run(&arguments),
+        Command::Config(arguments) => show_config::run(&arguments),
         Command::Timetable(arguments) => show_timetable::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
 use super::bwlimit::parse_value;
-use super::run_address::{RunAddress, RunName, name_of};
+use super::run_address::{JobArguments, RunAddress, RunName, name_of};
 use super::until::{parse_for, parse_until};
 
 /// Pause, resume or stop a run, or change its limit.
@@ -55,8 +55,8 @@ pub(crate) enum CtlAction {
 /// Set the limit, instead of that of the command line or the timetable
 #[derive(Args, Debug)]
 #[command(override_usage = "\
-towpath ctl limit RATE [--for TIME | --until TIME] <SOURCE DEST | --database FILE>
-       towpath ctl limit --reset <SOURCE DEST | --database FILE>")]
+towpath ctl limit RATE [--for TIME | --until TIME] <SOURCE DEST | --database FILE | --job NAME>
+       towpath ctl limit --reset <SOURCE DEST | --database FILE | --job NAME>")]
 pub(crate) struct LimitArguments {
     /// RATE is a value of --bwlimit (for example 20M, off, auto); SOURCE and DEST are as given to
     /// `towpath sync`
@@ -79,6 +79,9 @@ pub(crate) struct LimitArguments {
     /// Database of the migration, instead of SOURCE and DEST
     #[arg(long, value_name = "FILE")]
     database: Option<PathBuf>,
+
+    #[command(flatten)]
+    job: JobArguments,
 }
 
 /// What `limit` asks for.
@@ -99,7 +102,7 @@ impl LimitArguments {
     /// One line: what is missing, too much or invalid.
     pub(crate) fn action(&self) -> Result<(LimitAction, RunName), String> {
         if self.reset {
-            return Ok((LimitAction::Reset, name_of(&self.words, self.database.as_ref())?));
+            return Ok((LimitAction::Reset, name_of(&self.words, self.database.as_ref(), &self.job)?));
         }
         let (rate, trees) = self.words.split_first().ok_or("give a rate (20M, off, auto), or --reset")?;
         let rate = rate.to_str().ok_or("the rate is not text")?;
@@ -108,7 +111,7 @@ impl LimitArguments {
             Some(time) => Some(Timestamp::now().checked_add(time).map_err(|_| "--for is too long")?),
             None => self.until,
         };
-        Ok((LimitAction::Set { rate: rate.to_owned(), until }, name_of(trees, self.database.as_ref())?))
+        Ok((LimitAction::Set { rate: rate.to_owned(), until }, name_of(trees, self.database.as_ref(), &self.job)?))
     }
 }
 
@@ -151,10 +154,10 @@ mod tests {
         assert!((1.9..2.1).contains(&hours), "{hours}");
         for (line, problem) in [
             ("limit", "give a rate"),
-            ("limit 20M", "either SOURCE and DEST, or --database"),
-            ("limit 20M /a", "either SOURCE and DEST, or --database"),
-            ("limit 20M /a /b --database x", "either SOURCE and DEST, or --database"),
-            ("limit --reset 20M /a /b", "either SOURCE and DEST, or --database"),
+            ("limit 20M", "either SOURCE and DEST, or --database, or --job"),
+            ("limit 20M /a", "either SOURCE and DEST, or --database, or --job"),
+            ("limit 20M /a /b --database x", "either SOURCE and DEST, or --database, or --job"),
+            ("limit --reset 20M /a /b", "either SOURCE and DEST, or --database, or --job"),
             ("limit 20M --reset --for 2h /a /b", "cannot be used with"),
             ("limit 20M --for 2h --until 18:00 /a /b", "cannot be used with"),
             ("limit 20Q /a /b", "K, M, G"),

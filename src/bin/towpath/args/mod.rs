@@ -2,6 +2,7 @@
 
 mod backends;
 pub(crate) mod bwlimit;
+pub(crate) mod config;
 mod copied;
 pub(crate) mod ctl;
 mod deadline;
@@ -25,6 +26,7 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use backends::BackendsArguments;
 use bwlimit::TimetableArguments;
+use config::ConfigArguments;
 use ctl::CtlArguments;
 pub(crate) use format::Format;
 pub(crate) use generated::{CompletionsArguments, ManArguments, ShellArgument};
@@ -48,6 +50,7 @@ pub(crate) enum Command {
     Ctl(CtlArguments),
     Manifest(ManifestArguments),
     Timetable(TimetableArguments),
+    Config(ConfigArguments),
     Backends(BackendsArguments),
     // For packages.
     #[command(hide = true)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::location::{LocationArgument, parse_location};
+use super::run_address::JobArguments;
 use super::size::parse_interval;
 
 /// Show what a migration is doing, or how its last run ended: progress, rates, limit, remaining
@@ -25,7 +26,7 @@ EXIT STATUS
   2 usage error.")]
 pub(crate) struct StatusArguments {
     /// Tree that is read, as given to `towpath sync`
-    #[arg(value_parser = parse_location(), requires = "dest")]
+    #[arg(value_parser = parse_location(), requires = "dest", conflicts_with = "job")]
     pub(crate) source: Option<LocationArgument>,
 
     /// Tree that is written to, as given to `towpath sync`
@@ -35,6 +36,9 @@ pub(crate) struct StatusArguments {
     /// Database of the migration, in place of SOURCE and DEST
     #[arg(long, value_name = "FILE", conflicts_with = "source")]
     pub(crate) database: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) job: JobArguments,
 
     /// Print one JSON object per migration and line
     #[arg(long)]

@@ -15,6 +15,8 @@ use super::format::Format;
 use super::listen::ListenArguments;
 use super::location::{LocationArgument, parse_location};
 use super::size::{parse_count, parse_duration, parse_interval, parse_positive_size, parse_rate};
+use crate::config::ConfigFile;
+use crate::config::setting::Settings;
 use crate::timetable::{Rate, Timetable};
 
 /// Bring DEST in sync with SOURCE: send each file that is missing at DEST or has another size or
@@ -24,26 +26,42 @@ use crate::timetable::{Rate, Timetable};
 /// without scanning again. Each file gets a line in the log: sent, with its checksum, or failed,
 /// with the reason. Nothing is deleted from DEST without --delete-extras.
 #[derive(Args, Debug)]
-#[command(after_help = "\
+#[command(
+    override_usage = "\
+towpath sync [OPTIONS] <SOURCE> <DEST>
+       towpath sync [OPTIONS] --job <NAME>",
+    after_help = "\
 EXAMPLE
   towpath sync /mnt/old /mnt/new --bwlimit 20M
 
   After Ctrl-C or a crash, the same command resumes.
+
+JOBS AND ENVIRONMENT
+  Options come from the command line, then from environment variables such as TOWPATH_BWLIMIT and
+  TOWPATH_DELETE_EXTRAS, then from the job. --FLAG=false switches off what one of these switches on.
+  `towpath config show` prints all values and where they are from.
 
 SIZES AND RATES
   K, M, G, T (or KiB, MiB, …) are powers of 1024; KB, MB, GB, TB of 1000.
 
 EXIT STATUS
   0 all files in sync; 1 could not run; 2 usage error; 3 finished, but some files are not in
-  sync; 4 guard refusal; 129, 130, 143 stopped by a signal, with the state saved.")]
+  sync; 4 guard refusal; 129, 130, 143 stopped by a signal, with the state saved."
+)]
 pub(crate) struct SyncArguments {
-    /// Tree to read: a mounted directory, or a URL (see `towpath backends`)
+    /// Tree to read: a mounted directory, or a URL (see `towpath backends`). With --job it may be left
+    /// out
     #[arg(value_parser = parse_location())]
     pub(crate) source: LocationArgument,
 
     /// Tree to write: a mounted directory, created if only its last component is missing, or a URL
     #[arg(value_parser = parse_location())]
     pub(crate) dest: LocationArgument,
+
+    /// Job of the configuration file: SOURCE, DEST and options. Options that are given as well come
+    /// before those of the job
+    #[arg(long, value_name = "NAME")]
+    pub(crate) job: Option<String>,
 
     // Numbers may begin with a hyphen, so that the error for `--bwlimit -1` says what a rate is instead of
     // "unexpected argument".
@@ -76,8 +94,8 @@ pub(crate) struct SyncArguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) log_file: Option<PathBuf>,
 
-    /// File with options of backends, readable by its owner only [default:
-    /// ~/.config/towpath/config.toml]
+    /// File with jobs and options of backends, readable by its owner only [default:
+    /// ~/.config/towpath/config.toml, or where that is missing /etc/towpath/config.toml]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
@@ -152,6 +170,14 @@ pub(crate) struct SyncArguments {
 
     #[command(flatten)]
     pub(crate) filters: FilterArguments,
+
+    /// Where the values are from.
+    #[arg(skip)]
+    pub(crate) settings: Settings,
+
+    /// The configuration file, if the job was read from it.
+    #[arg(skip)]
+    pub(crate) config_file: Option<ConfigFile>,
 }
 
 impl SyncArguments {

@@ -2,6 +2,7 @@
 
 pub(crate) mod backends;
 pub(crate) mod completions;
+pub(crate) mod config;
 pub(crate) mod ctl;
 mod dry_run;
 pub(crate) mod man;

@@ -12,6 +12,7 @@ use tokio::task::block_in_place;
 use towpath::Overview;
 
 use super::screen::Screen;
+use crate::args::run_address::RunName;
 use crate::args::{LocationArgument, StatusArguments};
 use crate::config::state_files::{canonical_of, default_database, default_folder};
 use crate::console::output;
@@ -61,10 +62,18 @@ fn database(arguments: &StatusArguments) -> Result<Option<PathBuf>, ExitError> {
     if let Some(database) = &arguments.database {
         return Ok(Some(database.clone()));
     }
-    let (Some(source), Some(dest)) = (&arguments.source, &arguments.dest) else { return Ok(None) };
     let wrong_usage = |problem| ExitError(USAGE_ERROR, problem);
-    let (source, dest) = (source.location().map_err(wrong_usage)?, dest.location().map_err(wrong_usage)?);
-    block_in_place(|| default_database(source, dest)).map(Some).map_err(|problem| ExitError(COULD_NOT_RUN, problem))
+    let (source, dest) = match (&arguments.source, &arguments.dest) {
+        (Some(source), Some(dest)) => {
+            (source.location().map_err(wrong_usage)?.clone(), dest.location().map_err(wrong_usage)?.clone())
+        }
+        _ => match arguments.job.run().map_err(wrong_usage)? {
+            Some(RunName::Database(database)) => return Ok(Some(database)),
+            Some(RunName::Trees(source, dest)) => (source, dest),
+            None => return Ok(None),
+        },
+    };
+    block_in_place(|| default_database(&source, &dest)).map(Some).map_err(|problem| ExitError(COULD_NOT_RUN, problem))
 }
 
 /// One migration as text, and whether it runs.

@@ -15,6 +15,7 @@ use super::watch::{Watched, about, watch};
 use super::{dry_run, patterns, remote};
 use crate::args::bwlimit::local_zone;
 use crate::args::{Format, LocationArgument, SyncArguments};
+use crate::config::ConfigFile;
 use crate::config::state_files::{StateFiles, canonical_of, default_database, state_files};
 use crate::console::{self, output};
 use crate::exit::{ALL_IN_SYNC, COULD_NOT_RUN, ExitError, GUARD_REFUSAL, NOT_ALL_IN_SYNC, USAGE_ERROR};
@@ -42,21 +43,28 @@ pub(crate) async fn run(arguments: SyncArguments) -> u8 {
     match try_run(&arguments).await {
         Ok(status) => status,
         Err(ExitError(status, problem)) => {
-            output::error(&problem);
+            let is_usage = status == USAGE_ERROR;
+            output::error(&if is_usage { arguments.settings.explain(problem) } else { problem });
             status
         }
     }
 }
 
 async fn try_run(arguments: &SyncArguments) -> Result<u8, ExitError> {
-    let place =
-        |given: &'_ LocationArgument| given.location().cloned().map_err(|problem| ExitError(USAGE_ERROR, problem));
-    let (source, dest) = (place(&arguments.source)?, place(&arguments.dest)?);
+    let place = |name, given: &LocationArgument| {
+        let explained = |problem| ExitError(USAGE_ERROR, arguments.settings.explain_option(name, problem));
+        given.location().cloned().map_err(explained)
+    };
+    let (source, dest) = (place("source", &arguments.source)?, place("dest", &arguments.dest)?);
     if let Some(explanation) = [&source, &dest].into_iter().find_map(remote::explain) {
         return Err(ExitError(USAGE_ERROR, explanation));
     }
     let starting = (!arguments.dry_run).then(|| block_in_place(|| announce(arguments, &source, &dest))).flatten();
-    let trees = Trees::new(arguments.config.as_deref())?;
+    let read = match &arguments.config_file {
+        Some(file) => Ok(file.clone()),
+        None => ConfigFile::read(arguments.config.as_deref()),
+    };
+    let trees = Trees::new(&read.map_err(|problem| ExitError(USAGE_ERROR, problem))?)?;
     if let Some(note) = &trees.note {
         print_note(arguments, note);
     }
@@ -129,6 +137,7 @@ fn limit_line(limit: &Timetable, zone: &TimeZone, is_dry_run: bool) -> String {
 /// Prints a note about the arguments.
 fn print_note(arguments: &SyncArguments, note: &str) {
     if !arguments.quiet {
+        let note = arguments.settings.explain(note.to_owned());
         output::note(&format!("note: {}", format::escape(note.as_bytes())));
     }
 }

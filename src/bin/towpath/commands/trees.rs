@@ -7,7 +7,7 @@ use towpath_backend::registry::{ConfigSources, Found, Location, OpenError, Regis
 use towpath_backend::{Capabilities, Identity, Metadata, RelPath};
 use towpath_local::Local;
 
-use crate::config;
+use crate::config::ConfigFile;
 use crate::console::output;
 use crate::exit::{COULD_NOT_RUN, ExitError, USAGE_ERROR};
 use crate::format;
@@ -34,11 +34,11 @@ pub(crate) struct Trees {
 }
 
 impl Trees {
-    /// Reads the options of the configuration file (the default one if none is given) and of the environment.
-    pub(crate) fn new(configuration: Option<&Path>) -> Result<Self, ExitError> {
+    /// Takes the options of the configuration file and of the environment.
+    pub(crate) fn new(file: &ConfigFile) -> Result<Self, ExitError> {
         let mut around = ConfigSources::environment();
-        let note = config::read(configuration, &mut around).map_err(|problem| ExitError(USAGE_ERROR, problem))?;
-        Ok(Self { registry: registry().map_err(exit_error)?, around, note })
+        file.add_to(&mut around);
+        Ok(Self { registry: registry().map_err(exit_error)?, around, note: file.note.clone() })
     }
 
     /// Checks that a backend can open the location with the known options.

@@ -1,4 +1,4 @@
-//! The configuration file: options of backends, by scheme or by URL.
+//! The configuration file: options of backends, by scheme or by URL, and jobs.
 //!
 //! ```toml
 //! [s3]
@@ -6,10 +6,17 @@
 //!
 //! ["s3://archive"]
 //! region = "eu-central-1"
+//!
+//! [job.projects]
+//! source = "/mnt/old"
+//! dest = "s3://archive/projects"
 //! ```
 
+pub(crate) mod job;
+pub(crate) mod setting;
 pub(crate) mod state_files;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -17,45 +24,149 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 use towpath::private_file;
-use towpath_backend::registry::ConfigSources;
+use towpath_backend::registry::{ConfigSources, Secret};
 
-/// Adds the options of a file. Returns a note if the default file cannot be opened.
-///
-/// The default file may be missing or unreadable: `HOME` may be another user's (sudo, cron, su). A file given with
-/// `--config` must be readable.
-///
-/// # Errors
-/// One line with the problem, its place and what to do. It contains no value, which may be secret.
-pub(crate) fn read(given: Option<&Path>, sources: &mut ConfigSources) -> Result<Option<String>, String> {
-    if let Some(path) = given {
-        let file = open(path).map_err(|error| unreadable(path, &error))?;
-        return add_file(file, path, sources).map(|()| None);
-    }
-    default_path().map_or(Ok(None), |path| read_default(&path, sources))
+use job::Job;
+
+/// The file for all users, which is read where a user has none.
+const SYSTEM_FILE: &str = "/etc/towpath/config.toml";
+
+/// What a configuration file says.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ConfigFile {
+    /// `None`: there is none.
+    pub(crate) path: Option<PathBuf>,
+    pub(crate) options: Vec<BackendOption>,
+    jobs: BTreeMap<String, Job>,
+    /// Why the default file is not used.
+    pub(crate) note: Option<String>,
 }
 
-fn read_default(path: &Path, sources: &mut ConfigSources) -> Result<Option<String>, String> {
-    match open(path) {
-        Ok(file) => add_file(file, path, sources).map(|()| None),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
-        Err(error) => {
-            Ok(Some(format!("{}; continuing without it; use --config for another file", unreadable(path, &error))))
+/// An option of a backend.
+#[derive(Clone, Debug)]
+pub(crate) struct BackendOption {
+    /// A scheme, or a URL.
+    pub(crate) section: String,
+    pub(crate) name: String,
+    pub(crate) value: Secret,
+    pub(crate) line: usize,
+}
+
+impl ConfigFile {
+    /// Reads the file that is given, that of `TOWPATH_CONFIG`, or the default one.
+    ///
+    /// The user's default file may be missing or unreadable: `HOME` may be another user's (sudo, cron, su). A file that
+    /// was given must be readable.
+    ///
+    /// # Errors
+    /// One line with the problem, its place and what to do. It contains no value, which may be secret.
+    pub(crate) fn read(given: Option<&Path>) -> Result<Self, String> {
+        if let Some(path) = given.map(Path::to_owned).or_else(|| variable("TOWPATH_CONFIG")) {
+            let file = open(&path).map_err(|error| unreadable(&path, &error))?;
+            return Self::of(file, &path);
+        }
+        Self::read_default(default_path().as_deref(), Path::new(SYSTEM_FILE))
+    }
+
+    fn read_default(user: Option<&Path>, system: &Path) -> Result<Self, String> {
+        let is_missing =
+            |error: &io::Error| matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
+        match user.map(|path| (path, open(path))) {
+            Some((path, Ok(file))) => return Self::of(file, path),
+            Some((path, Err(error))) if !is_missing(&error) => {
+                let problem = unreadable(path, &error);
+                let note = Some(format!("{problem}; continuing without it; use --config for another file"));
+                return Ok(Self { note, ..Self::default() });
+            }
+            _ => {}
+        }
+        match open(system) {
+            Ok(file) => Self::of(file, system),
+            // What is for other users of the machine is nothing to report.
+            Err(_) => Ok(Self::default()),
         }
     }
+
+    fn of(mut file: File, path: &Path) -> Result<Self, String> {
+        check_private(&file, path)?;
+        let mut text = String::new();
+        file.read_to_string(&mut text).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => format!("the configuration file {} is not UTF-8 text", path.display()),
+            _ => unreadable(path, &error),
+        })?;
+        Self::parse(&text, path)
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Self, String> {
+        let line = |offset: usize| text.as_bytes().iter().take(offset).filter(|&&byte| byte == b'\n').count() + 1;
+        let place = |offset: usize| format!("{}, line {}", path.display(), line(offset));
+        // The parser's full message shows the line, which may contain a secret.
+        let sections = DeTable::parse(text)
+            .map_err(|error| format!("{}: {}", place(error.span().map_or(0, |span| span.start)), error.message()))?;
+        let mut read = Self { path: Some(path.to_owned()), ..Self::default() };
+        for (section, values) in sections.get_ref() {
+            let (name, start) = (section.get_ref(), section.span().start);
+            if name == "job" {
+                read.jobs = job::jobs(values.get_ref(), &line)
+                    .map_err(|(span, problem)| format!("{}: {problem}", place(span.start.max(start))))?;
+                continue;
+            }
+            let DeValue::Table(values) = values.get_ref() else {
+                let sections = "such as [s3], [\"s3://bucket\"] or [job.NAME]";
+                return Err(format!("{}: `{name}` is outside of any section, {sections}", place(start)));
+            };
+            for (key, value) in values {
+                let (name, start) = (key.get_ref().to_string(), key.span().start);
+                let value = job::text(value.get_ref())
+                    .ok_or_else(|| format!("{}: `{name}` is not a string, a number or a boolean", place(start)))?;
+                let (section, value) = (section.get_ref().to_string(), Secret::new(value));
+                read.options.push(BackendOption { section, name, value, line: line(start) });
+            }
+        }
+        Ok(read)
+    }
+
+    /// Adds the options of backends.
+    pub(crate) fn add_to(&self, sources: &mut ConfigSources) {
+        for option in &self.options {
+            let path = self.path.as_deref().unwrap_or(Path::new("")).display();
+            let origin = format!("{path}, line {}", option.line);
+            sources.add(&option.section, &option.name, option.value.expose(), origin);
+        }
+    }
+
+    /// The names of the jobs.
+    pub(crate) fn job_names(&self) -> impl Iterator<Item = &str> {
+        self.jobs.keys().map(String::as_str)
+    }
+
+    /// A job, and the file's path.
+    ///
+    /// # Errors
+    /// One line with the jobs that exist.
+    pub(crate) fn job(&self, name: &str) -> Result<(&Job, &Path), String> {
+        let Some(path) = &self.path else {
+            let why = self.note.clone().unwrap_or_else(|| {
+                let user = default_path().map(|path| format!("neither {} nor ", path.display())).unwrap_or_default();
+                format!("{user}{SYSTEM_FILE} can be read: use --config")
+            });
+            return Err(format!("no job `{name}`: {why}"));
+        };
+        self.jobs.get(name).map(|job| (job, path.as_path())).ok_or_else(|| {
+            let names: Vec<_> = self.job_names().collect();
+            let names = if names.is_empty() { "no jobs".to_owned() } else { names.join(", ") };
+            format!("no job `{name}` in {}; it has: {names}", path.display())
+        })
+    }
+}
+
+/// The path in an environment variable.
+pub(crate) fn variable(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> String {
     format!("cannot read the configuration file {}: {error}", path.display())
-}
-
-fn add_file(mut file: File, path: &Path, sources: &mut ConfigSources) -> Result<(), String> {
-    check_private(&file, path)?;
-    let mut text = String::new();
-    file.read_to_string(&mut text).map_err(|error| match error.kind() {
-        io::ErrorKind::InvalidData => format!("the configuration file {} is not UTF-8 text", path.display()),
-        _ => unreadable(path, &error),
-    })?;
-    add(&text, path, sources)
 }
 
 /// Opens a file that belongs to this user or root: its content decides where data is sent and with which keys.
@@ -74,33 +185,6 @@ fn default_path() -> Option<PathBuf> {
     Some(base.join("towpath/config.toml"))
 }
 
-fn add(text: &str, path: &Path, sources: &mut ConfigSources) -> Result<(), String> {
-    let place = |offset: usize| {
-        let line = text.as_bytes().iter().take(offset).filter(|&&byte| byte == b'\n').count() + 1;
-        format!("{}, line {line}", path.display())
-    };
-    // The parser's full message shows the line, which may contain a secret.
-    let sections = DeTable::parse(text)
-        .map_err(|error| format!("{}: {}", place(error.span().map_or(0, |span| span.start)), error.message()))?;
-    for (section, values) in sections.get_ref() {
-        let (name, at) = (section.get_ref(), place(section.span().start));
-        let DeValue::Table(values) = values.get_ref() else {
-            return Err(format!("{at}: `{name}` is outside of any section, such as [s3] or [\"s3://bucket\"]"));
-        };
-        for (key, value) in values {
-            let at = place(key.span().start);
-            let text = match value.get_ref() {
-                DeValue::String(text) => text.to_string(),
-                DeValue::Boolean(flag) => flag.to_string(),
-                DeValue::Integer(number) => number.to_string(),
-                _ => return Err(format!("{at}: `{}` is not a string, a number or a boolean", key.get_ref())),
-            };
-            sources.add(name, key.get_ref(), text, at);
-        }
-    }
-    Ok(())
-}
-
 /// Checks that only its owner can read a file that may hold secrets.
 fn check_private(file: &File, path: &Path) -> Result<(), String> {
     let shown = path.display();
@@ -116,7 +200,7 @@ mod tests {
     use super::*;
 
     fn problem(text: &str) -> String {
-        add(text, Path::new("/etc/x.toml"), &mut ConfigSources::none()).unwrap_err()
+        ConfigFile::parse(text, Path::new("/etc/x.toml")).unwrap_err()
     }
 
     #[test]
@@ -127,14 +211,40 @@ mod tests {
         assert!(outside.starts_with("/etc/x.toml, line 2: `endpoint` is outside of any section"), "{outside}");
         let odd = problem("[s3]\n\nsecret = [\"hunter2\"]\n");
         assert!(odd.contains("line 3: `secret`") && !odd.contains("hunter2"), "{odd}");
+        for (text, expected) in [
+            ("\njob = 5\n", "line 2: `job` is not a section: write [job.NAME]"),
+            ("[job]\nbwlimit = \"5M\"\n", "line 2: `bwlimit` is outside of any job: write [job.NAME] before it"),
+            ("[job.a]\nexclude = [\n  \"a\",\n  {}\n]\n", "line 4: `exclude` is not a string, a number or a boolean"),
+        ] {
+            assert_eq!(problem(text), format!("/etc/x.toml, {expected}"));
+        }
     }
 
     #[test]
     fn strings_numbers_and_booleans_are_accepted() {
+        let text = "[s3]\na = \"x\"\nb = true\n[\"s3://b/c\"]\nd = 7\n";
         let mut sources = ConfigSources::none();
-        add("[s3]\na = \"x\"\nb = true\n[\"s3://b/c\"]\nd = 7\n", Path::new("x"), &mut sources).unwrap();
+        let file = ConfigFile::parse(text, Path::new("x")).unwrap();
+        file.add_to(&mut sources);
         let shown = format!("{sources:?}");
         assert!(shown.contains("\"s3://b/c\"") && shown.contains("x, line 5"), "{shown}");
+        assert!(!format!("{file:?}").contains("\"x\", line: 2"), "values may be secret");
+    }
+
+    #[test]
+    fn the_keys_of_a_job_have_the_order_and_lines_of_the_file() {
+        let text = "[job.\"my job\"]\nlinks = \"skip\"\nexclude = [\n  \"b\",\n  \"a\"]\nbwlimit = 7\n";
+        let file = ConfigFile::parse(text, Path::new("x")).unwrap();
+        let (job, path) = file.job("my job").unwrap();
+        let keys: Vec<_> = job.keys.iter().map(|key| (key.name.as_str(), key.line, key.values.clone())).collect();
+        let value = |text: &str, line| (text.to_owned(), line);
+        let patterns = vec![value("b", 4), value("a", 5)];
+        let expected =
+            [("links", 2, vec![value("skip", 2)]), ("exclude", 3, patterns), ("bwlimit", 6, vec![value("7", 6)])];
+        assert_eq!((path, keys), (Path::new("x"), expected.to_vec()));
+        assert_eq!(file.job("x").unwrap_err(), "no job `x` in x; it has: my job");
+        let none = ConfigFile::parse("", Path::new("x")).unwrap();
+        assert_eq!(none.job("x").unwrap_err(), "no job `x` in x; it has: no jobs");
     }
 
     #[test]
@@ -142,27 +252,38 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.toml");
-        let read = || read(Some(&path), &mut ConfigSources::none());
+        let read = || ConfigFile::read(Some(&path));
         assert!(read().unwrap_err().contains("cannot read"));
         std::fs::write(&path, "[s3]\n").unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
         assert!(read().unwrap_err().contains("chmod 600"));
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-        assert_eq!(read(), Ok(None));
+        assert_eq!(read().unwrap().note, None);
     }
 
     #[test]
-    fn a_default_file_that_cannot_be_opened_is_a_note() {
+    fn a_default_file_that_cannot_be_opened_is_a_note_and_a_missing_one_is_that_of_the_system() {
+        use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("file");
-        std::fs::write(&file, "").unwrap();
-        let read = |path: &Path| read_default(path, &mut ConfigSources::none());
-        for missing in [folder.path().join("towpath/config.toml"), file.join("towpath/config.toml")] {
-            assert_eq!(read(&missing), Ok(None));
+        let [file, system] = ["file", "system.toml"].map(|name| folder.path().join(name));
+        for path in [&file, &system] {
+            std::fs::write(path, "[job.of-all]\n").unwrap();
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
         }
+        let missing = folder.path().join("towpath/config.toml");
+        let read = |path: Option<&Path>, system: &Path| ConfigFile::read_default(path, system).unwrap();
+        for user in [None, Some(missing.as_path()), Some(&file.join("towpath/config.toml"))] {
+            assert_eq!(read(user, &system).job("of-all").unwrap().1, system);
+            let none = read(user, &missing);
+            assert_eq!((none.path.clone(), none.note.clone()), (None, None));
+            assert!(none.job("x").unwrap_err().contains("--config"));
+        }
+        assert_eq!(read(Some(&file), &system).path, Some(file));
         let looped = folder.path().join("loop");
         std::os::unix::fs::symlink(&looped, &looped).unwrap();
-        let note = read(&looped).unwrap().unwrap();
+        let unread = read(Some(&looped), &system);
+        let note = unread.note.clone().unwrap();
         assert!(note.contains("/loop: ") && note.contains("--config"), "{note}");
+        assert!(unread.job("x").unwrap_err().starts_with("no job `x`: cannot read"));
     }
 }

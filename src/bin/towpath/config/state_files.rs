@@ -42,11 +42,15 @@ pub(crate) fn state_files(
     Ok(StateFiles { database: file(database, "db"), log: file(log, "log") })
 }
 
-/// The database of the migration from `source` to `sink`, where none is given. Creates nothing.
+/// The database of the migration from `source` to `sink`, where none is given: that of `TOWPATH_DATABASE`, as for
+/// `towpath sync`, or the default one. Creates nothing.
 ///
 /// # Errors
 /// One line: the environment names no state folder.
 pub(crate) fn default_database(source: &Location, sink: &Location) -> Result<PathBuf, String> {
+    if let Some(database) = super::variable("TOWPATH_DATABASE") {
+        return Ok(database);
+    }
     Ok(default_folder()?.join(format!("{}.db", pair_of(source, sink))))
 }
 

@@ -54,7 +54,8 @@ export class Bench {
 
     async start(port, ...options) {
         const listen = options.includes("--listen") ? [] : ["--listen", `127.0.0.1:${port}`];
-        const args = ["sync", this.source, this.dest, "--database", join(this.folder, "a.db"), ...listen, ...options];
+        const files = ["--database", join(this.folder, "a.db"), "--log-file", join(this.folder, "a.log")];
+        const args = ["sync", this.source, this.dest, ...files, ...listen, ...options];
         this.run = spawn(TOWPATH, args, { stdio: ["ignore", "pipe", "inherit"] });
         this.ended = once(this.run, "exit");
         let printed = "";

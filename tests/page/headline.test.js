@@ -59,6 +59,10 @@ test("what keeps it from sending replaces the end", () => {
             { stalled: { since: ended, side: "dest", operation: "create", path: "a/b" } },
             "Stalled since 15:00", "Waits for the destination: create, a/b",
         ],
+        [
+            { stalled: { since: ended, side: null, operation: "checkpoint the database", path: null } },
+            "Stalled since 15:00", "Waits: checkpoint the database",
+        ],
         [{ state: "finished", ended, files: { pending: 0 } }, "Finished 15:00", "Everything is in sync."],
         [{ state: "finished", ended }, "Finished 15:00, 3 files not in sync", "The same command tries them again."],
         [{ state: "stopped", ended, reason: "signal SIGINT" }, "Stopped 15:00 by signal SIGINT", "4.0 KiB in 3 files pending. The same command resumes it."],
@@ -79,5 +83,6 @@ test("lines of the chart are round, and few", () => {
     const from = at("2026-11-28T15:04:00+01:00").getTime() / 1000;
     assert.equal(of.timeTicks(from, from + 3600, 6).map(({ label }) => label).join(), "15:10,15:20,15:30,15:40,15:50,16:00");
     assert.equal(of.timeTicks(from, from + 6 * 86400, 7).map(({ label }) => label).join(), "29 Nov,30 Nov,1 Dec,2 Dec,3 Dec,4 Dec");
+    assert.equal(of.timeTicks(from, from + 30, 6).length, 1, "a short time has its beginning");
     assert.equal(text(of.stretches([null, 1, 0, null, 5])), text([{ begin: 1, end: 3 }, { begin: 4, end: 5 }]));
 });

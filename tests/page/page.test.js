@@ -113,6 +113,36 @@ test("it shows the figures of the run", async () => {
     await close();
 });
 
+test("long names, large numbers and many rows fit", async () => {
+    const { page, close } = await openLive({ viewport: { width: 390, height: 844 } });
+    const answer = await page.evaluate(async () => (await fetch("/v1/status")).json());
+    const path = `films/${"w".repeat(2000)}/${"two words ".repeat(200)}`;
+    const [now, later] = [Date.now(), Date.now() + 400 * 86400e3].map((time) => new Date(time).toISOString());
+    Object.assign(answer, {
+        source: `/mnt/${"o".repeat(300)}`,
+        reason: "x".repeat(500),
+        files: { total: 12e9, synced: 1e9, pending: 11e9, failed: 1e9 },
+        bytes: { total: 3e19, synced: 1e18, pending: 2.9e19, failed: null },
+        stalled: { side: "dest", operation: "create", path, since: now },
+        current: Array.from({ length: 64 }, () => ({ path, size: 1e15, written: 1e14, rate_bytes_per_s: 1e9, age_s: 1e6, eta: later })),
+        more_current: 1000,
+        errors: Array.from({ length: 20 }, () => ({ kind: "permission-denied", side: "source", count: 1e9, path, error: `open ${path}` })),
+        runs: Array.from({ length: 20 }, () => ({ ...answer.runs[0], outcome: "failed", error: path })),
+    });
+    await page.route("**/v1/events*", (route) => route.fulfill({ contentType: "text/event-stream", body: `event: status\ndata: ${JSON.stringify(answer)}\n\n` }));
+    await page.reload();
+    await hasText(page, "#headline", "Stalled since");
+    assert.equal(await page.locator("#current tr").count(), 64);
+    await hasText(page, "#current-more", "and 1,000 others");
+    const widths = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+    assert.ok(widths[0] <= widths[1], `it scrolls sideways: ${widths}`);
+    const scrolls = await page.locator("#current-scroll").evaluate((table) => table.scrollWidth > table.clientWidth);
+    assert.ok(scrolls, "the table scrolls in itself");
+    // The stream has ended without an `end`.
+    await hasText(page, "#connection", "connection lost since");
+    await close();
+});
+
 test("the keyboard reaches everything, in order", async () => {
     const { page, close } = await openLive();
     const reached = [];

@@ -26,7 +26,8 @@ function timeTicks(from, to, most) {
   const step = TIME_STEPS.find((length) => (to - from) / length <= most) ?? TIME_STEPS.at(-1);
   const zone = new Date(from * 1000).getTimezoneOffset() * 60;
   const first = Math.ceil((from - zone) / step) * step + zone;
-  const found = [];
+  // A time shorter than all steps has its beginning.
+  const found = first > to ? [from] : [];
   for (let at = first; at <= to; at += step) found.push(at);
   return found.map((at) => {
     const date = new Date(at * 1000);
@@ -144,7 +145,7 @@ class Chart {
   }
 
   drawTimes(drawn, begin, width, height) {
-    for (const { at, label } of timeTicks(begin, this.end, Math.max(2, Math.floor((width - MARGIN.left) / 80)))) {
+    for (const { at, label } of timeTicks(begin, this.end, Math.floor((width - MARGIN.left) / 56))) {
       const x = this.x((at - begin) / this.series.step_s);
       const isLast = x > width - 24;
       const anchor = isLast ? "end" : x < MARGIN.left + 20 ? "start" : "middle";

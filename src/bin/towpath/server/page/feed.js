@@ -126,7 +126,7 @@ class Feed {
       this.retryMs = ENDED_RETRY_MS;
     } else {
       this.lostSince ??= new Date();
-      this.onState("lost", `connection lost since ${clockWithSeconds(this.lostSince)}, trying again`);
+      this.onState("lost", `connection lost since ${clockWithSeconds(this.lostSince)}`);
     }
     this.timer = setTimeout(() => this.connect(), this.retryMs);
     if (!this.hasEnded) this.retryMs = Math.min(this.retryMs * 2, LAST_RETRY_MS);

@@ -35,7 +35,8 @@ function stalledDetail(stalled) {
   const side = { source: "the source", dest: "the destination" }[stalled.side];
   const what = [side, stalled.operation].filter(Boolean).join(": ");
   const path = stalled.path ? `, ${shortened(stalled.path, 120)}` : "";
-  return what ? `Waits for ${what}${path}` : `Nothing moves${path}`;
+  if (!what) return `Nothing moves${path}`;
+  return side ? `Waits for ${what}${path}` : `Waits: ${what}${path}`;
 }
 
 function pendingText(status) {

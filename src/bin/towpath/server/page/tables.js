@@ -3,6 +3,10 @@
 
 const LONGEST_PATH = 160;
 
+function capitalized(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 function fillCauses(causes) {
   const list = byId("causes");
   const shown = causes.filter(({ percent }) => percent >= 5);
@@ -11,10 +15,10 @@ function fillCauses(causes) {
   if (list.dataset.key === key) return;
   list.dataset.key = key;
   list.replaceChildren(...shown.map(({ text, percent, advice }) => {
-    const name = text.charAt(0).toUpperCase() + text.slice(1);
+    const name = capitalized(text);
     const entry = element("li", {}, element("p", {}, element("span", {}, name), `${percent} %`));
     entry.append(progressBar(percent / 100, `${name}: ${percent} %`));
-    if (advice) entry.append(element("span", { className: "advice" }, ...nodesOf(advice.replaceAll("`", ""))));
+    if (advice) entry.append(element("span", { className: "advice" }, ...nodesOf(capitalized(advice.replaceAll("`", "")))));
     return entry;
   }));
 }

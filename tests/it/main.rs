@@ -51,6 +51,7 @@ mod kinds;
 mod locations;
 mod man_pages;
 mod manifest;
+mod metrics;
 mod mirror;
 mod mirror_of_lost_trees;
 mod mock_failures;

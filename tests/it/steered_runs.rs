@@ -177,7 +177,11 @@ fn over_tcp_the_status_is_served_and_changes_need_a_token() {
     let (head, body) = get("/v1/status", &address);
     assert!(head.contains("200") && body.contains("\"transferring\""), "{head} {body}");
     let (head, body) = get("/metrics", &address);
-    assert!(head.contains("200") && body.contains("towpath_files{state=\"pending\"} 1"), "{head} {body}");
+    assert!(
+        head.contains("200")
+            && body.lines().any(|line| line.starts_with("towpath_backlog_files{") && line.ends_with(" 1")),
+        "{head} {body}"
+    );
     let (head, _) = get("/v1/status", "attacker.example");
     assert!(!head.contains("200"), "{head}");
     let pause = format!(

@@ -39,6 +39,8 @@ pub(crate) struct Inputs {
     pub(crate) requests: StatusRequests,
     /// Jumps of the clock.
     pub(crate) jumps: mpsc::Receiver<SignedDuration>,
+    /// Problems that do not concern the run itself.
+    pub(crate) notes: mpsc::Receiver<String>,
     /// Is cancelled when the migration is to stop.
     pub(crate) stop: CancellationToken,
     /// How often the status is updated.
@@ -59,7 +61,7 @@ impl Listener {
 
     /// Listens until the migration ends; returns the way to the console.
     pub(crate) async fn listen(mut self, inputs: Inputs) -> Feed {
-        let Inputs { mut events, mut requests, mut jumps, stop, tick } = inputs;
+        let Inputs { mut events, mut requests, mut jumps, mut notes, stop, tick } = inputs;
         let mut ticks = interval(tick);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut stopping = false;
@@ -75,6 +77,7 @@ impl Listener {
                 }
                 () = requests.next() => self.console.status(&self.live.view()),
                 Some(jump) = jumps.recv() => self.console.clock_jump(jump),
+                Some(note) = notes.recv() => self.console.note(note),
                 _ = ticks.tick() => self.tick(),
             }
         }

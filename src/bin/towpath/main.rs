@@ -11,6 +11,7 @@ mod format;
 mod layers;
 mod limited_by;
 mod listener;
+mod metrics;
 mod run_api;
 mod server;
 mod signals;

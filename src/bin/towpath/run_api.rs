@@ -8,13 +8,12 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
-use towpath::{Event, Overview, Progress, Snapshot};
+use towpath::{Event, Overview, Progress};
 
 use crate::event_json::{event_json, notice_json};
 use crate::listener::Observer;
-use crate::server::{
-    Api, ErrorsPage, ErrorsRequest, EventFeed, Exposition, Failure, LimitChange, Requester, Steered, Stop,
-};
+use crate::metrics::{Figures, Metrics};
+use crate::server::{Api, ErrorsPage, ErrorsRequest, EventFeed, Failure, LimitChange, Requester, Steered, Stop};
 use crate::status::history::{History, Window};
 use crate::status::limits::Limits;
 use crate::status::live::{Live, View};
@@ -33,7 +32,7 @@ const STATUS_INTERVAL: Duration = Duration::from_millis(900);
 pub(crate) struct RunApi(Arc<Shared>);
 
 struct Shared {
-    progress: Progress,
+    metrics: Metrics,
     live: Live,
     steering: Steering,
     history: History,
@@ -43,11 +42,11 @@ struct Shared {
 }
 
 impl RunApi {
-    pub(crate) fn new(progress: Progress, live: Live, steering: Steering) -> Self {
+    pub(crate) fn new(progress: &Progress, metrics: Metrics, live: Live, steering: Steering) -> Self {
         let (failures, stop, in_force) = (Mutex::default(), Mutex::default(), steering.clone());
         live.set_limits(move || Limits::of(in_force.in_force()));
         let history = History::new(Timestamp::now(), progress.history());
-        Self(Arc::new(Shared { progress, live, steering, history, feed: EventFeed::new(), failures, stop }))
+        Self(Arc::new(Shared { metrics, live, steering, history, feed: EventFeed::new(), failures, stop }))
     }
 
     /// Passes on what happens in the run to the clients that follow.
@@ -122,13 +121,8 @@ impl Api for RunApi {
         to_json(&self.0.history.series(window, Timestamp::now()))
     }
 
-    fn metrics(&self, figures: &mut Exposition) -> Result<(), Failure> {
-        add_figures(&self.0.progress.snapshot(), figures);
-        let rates = self.0.live.status().rate_bytes_per_s;
-        if let Some(rate) = rates.now {
-            figures.gauge("towpath_rate_bytes_per_second", "Mean rate of writing over the last minute.", rate);
-        }
-        Ok(())
+    fn metrics(&self) -> Result<Figures, Failure> {
+        Ok(self.0.metrics.figures(None))
     }
 
     fn events(&self) -> EventFeed {
@@ -177,32 +171,6 @@ fn to_json(value: &impl Serialize) -> Result<Value, Failure> {
 
 fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
     value.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn add_figures(snapshot: &Snapshot, figures: &mut Exposition) {
-    let in_sync = snapshot.in_sync_in_all();
-    let files = [("in_sync", in_sync.files), ("pending", snapshot.pending.files)];
-    let bytes = [("in_sync", in_sync.bytes), ("pending", snapshot.pending.bytes)];
-    let files = files.map(|(state, files)| ([("state", state)], files));
-    let bytes = bytes.map(|(state, bytes)| ([("state", state)], bytes));
-    figures.family(
-        "towpath_files",
-        "gauge",
-        "Files of the source.",
-        files.iter().map(|(labels, of)| (&labels[..], *of)),
-    );
-    figures.family(
-        "towpath_bytes",
-        "gauge",
-        "Bytes of the source.",
-        bytes.iter().map(|(labels, of)| (&labels[..], *of)),
-    );
-    figures.counter("towpath_read_bytes_total", "Bytes read by this run.", snapshot.read_bytes);
-    figures.counter("towpath_written_bytes_total", "Bytes written by this run.", snapshot.written_bytes);
-    figures.counter("towpath_synced_files_total", "Files brought in sync by this run.", snapshot.synced.files);
-    figures.counter("towpath_failed_files_total", "Files that failed in this run.", snapshot.failed_files);
-    figures.gauge("towpath_files_in_flight", "Files in flight.", snapshot.current.len());
-    figures.gauge("towpath_paused", "Whether the run is paused.", u8::from(snapshot.paused));
 }
 
 /// The last failures, numbered from 1.

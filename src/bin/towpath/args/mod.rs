@@ -13,6 +13,7 @@ mod generated;
 mod listen;
 mod location;
 pub(crate) mod manifest;
+mod metrics;
 pub(crate) mod rsync;
 pub(crate) mod run_address;
 mod since;

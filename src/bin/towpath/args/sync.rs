@@ -14,6 +14,7 @@ use super::filters::FilterArguments;
 use super::format::Format;
 use super::listen::ListenArguments;
 use super::location::{LocationArgument, parse_location};
+use super::metrics::MetricsArguments;
 use super::size::{parse_count, parse_duration, parse_interval, parse_positive_size, parse_rate};
 use crate::config::ConfigFile;
 use crate::config::setting::Settings;
@@ -167,6 +168,9 @@ pub(crate) struct SyncArguments {
 
     #[command(flatten)]
     pub(crate) listen: ListenArguments,
+
+    #[command(flatten)]
+    pub(crate) metrics: MetricsArguments,
 
     #[command(flatten)]
     pub(crate) filters: FilterArguments,

@@ -56,7 +56,7 @@ pub(crate) async fn run(
         .options(options)
         .build()?;
     let Watched { report, received, can_print } =
-        watch(arguments, migration, events, &files.database, about, None, None).await?;
+        watch(arguments, migration, events, &files.database, about, None).await?;
     if can_print {
         if let Some(planned) = &report.planned {
             print_totals(arguments, planned, &report);

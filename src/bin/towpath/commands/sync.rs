@@ -1,7 +1,7 @@
 //! `towpath sync`: checks everything, then runs the migration.
 
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -11,22 +11,23 @@ use towpath_local::{LocalSink, Overlap, overlap};
 
 use super::only_run::OnlyRun;
 use super::trees::{self, Trees};
-use super::watch::{Watched, about, watch};
+use super::watch::{Around, Watched, about, status_of, watch};
 use super::{dry_run, patterns, remote};
 use crate::args::bwlimit::local_zone;
 use crate::args::{Format, LocationArgument, SyncArguments};
 use crate::config::ConfigFile;
 use crate::config::state_files::{StateFiles, canonical_of, default_database, state_files};
 use crate::console::{self, output};
-use crate::exit::{ALL_IN_SYNC, COULD_NOT_RUN, ExitError, GUARD_REFUSAL, NOT_ALL_IN_SYNC, USAGE_ERROR};
+use crate::exit::{COULD_NOT_RUN, ExitError, USAGE_ERROR};
 use crate::format;
 use crate::limited_by;
+use crate::metrics::MetricsPath;
 use crate::server::{Starting, socket_files};
-use crate::signals::{self, Received};
+use crate::signals;
 use crate::steering::Steering;
 use crate::timetable::{Rate, Timetable};
 use towpath::canonical_path;
-use towpath::{Migration, Options, Report, RunOutcome, Source};
+use towpath::{Migration, Options, Source, database_files};
 
 /// Runs the command and returns the exit status.
 pub(crate) async fn run(arguments: SyncArguments) -> u8 {
@@ -80,6 +81,7 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, ExitError> {
         return dry_run::run(arguments, [&source, &dest], options, opened, &trees, &files).await;
     }
     let _only_run = OnlyRun::of(&source, &dest).map_err(|problem| ExitError(COULD_NOT_RUN, problem))?;
+    let metrics_file = block_in_place(|| metrics_file(arguments, &files))?;
     // From here on the destination may be changed: a local one is created and probed.
     let root = trees::root_of(&*opened).await?;
     let sink = trees.sink(&dest, root.permissions, arguments.deletion.trash.as_deref()).await?;
@@ -90,6 +92,7 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, ExitError> {
         .database(&files.database)
         .audit_log(&files.log)
         .excluded_paths(socket_files(&files.database))
+        .excluded_paths(metrics_file.iter().map(MetricsPath::path))
         .options(options)
         .build()?;
     if !arguments.quiet {
@@ -99,7 +102,8 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, ExitError> {
     let progress = migration.progress();
     let steering = Steering::new(limit, zone, migration.control());
     let Watched { report, received, can_print } =
-        watch(arguments, migration, events, &files.database, about, Some(steering), starting).await?;
+        watch(arguments, migration, events, &files.database, about, Some(Around { steering, starting, metrics_file }))
+            .await?;
     if can_print {
         if !arguments.quiet {
             output::line(&console::summary(&report));
@@ -119,6 +123,18 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, ExitError> {
 fn announce(arguments: &SyncArguments, source: &Location, dest: &Location) -> Option<Starting> {
     let database = arguments.database.clone().or_else(|| default_database(source, dest).ok())?;
     Some(Starting::announce(&database))
+}
+
+/// The file of the metrics, once it is known that it can be written.
+fn metrics_file(arguments: &SyncArguments, files: &StateFiles) -> Result<Option<MetricsPath>, ExitError> {
+    let Some(path) = &arguments.metrics.metrics_file else { return Ok(None) };
+    let databases = database_files(&files.database);
+    let others = databases.iter().chain([&files.log]).map(PathBuf::as_path);
+    let checked = MetricsPath::check(path, others).map_err(|problem| ExitError(COULD_NOT_RUN, problem))?;
+    if let Some(note) = checked.note() {
+        print_note(arguments, note);
+    }
+    Ok(Some(checked))
 }
 
 /// The limit in force and its next change, on one line.
@@ -234,15 +250,6 @@ fn check_trash(trash: &Path, source: &Location, dest: &Location) -> Result<(), E
         return Err(ExitError(USAGE_ERROR, problem));
     }
     Ok(())
-}
-
-fn status_of(report: &Report, received: &Received) -> u8 {
-    match report.outcome {
-        RunOutcome::Stopped => received.status(),
-        _ if report.refusal.is_some() => GUARD_REFUSAL,
-        _ if report.all_in_sync() => ALL_IN_SYNC,
-        _ => NOT_ALL_IN_SYNC,
-    }
 }
 
 fn shown(path: &Path) -> String {

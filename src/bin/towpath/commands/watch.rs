@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 use tokio::task::block_in_place;
@@ -11,16 +12,18 @@ use tokio::task::block_in_place;
 use crate::args::SyncArguments;
 use crate::args::bwlimit::local_zone;
 use crate::console::{self, Console, output};
-use crate::exit::{COULD_NOT_RUN, ExitError};
+use crate::exit::{ALL_IN_SYNC, COULD_NOT_RUN, ExitError, GUARD_REFUSAL, NOT_ALL_IN_SYNC};
 use crate::listener::{Inputs, Listener, Observer};
+use crate::metrics::{self, Ended, Metrics, MetricsFile, MetricsPath};
 use crate::run_api::RunApi;
 use crate::server::{self, ServerHandle, ServerOptions, Starting};
 use crate::signals::{self, Received, StatusRequests};
 use crate::status::live::{About, Live};
+use crate::status::model::State;
 use crate::status::recorded::{RUNS, runs};
 use crate::steering::{self, Steering};
 use crate::systemd::ServiceManager;
-use towpath::{EventStream, Migration, Overview, Report, canonical_path};
+use towpath::{EventStream, Migration, Overview, Report, RunOutcome, canonical_path};
 
 /// A migration that has ended.
 pub(crate) struct Watched {
@@ -32,27 +35,44 @@ pub(crate) struct Watched {
 
 /// The most jumps of the clock that wait for the console.
 const JUMPS: usize = 16;
+/// The most notes that wait for it.
+const NOTES: usize = 4;
 
-/// Runs it, and shows its progress; `steering` steers it meanwhile. Clients wait for it while it is `starting`.
+/// What a run has around it, and a dry run has not.
+pub(crate) struct Around {
+    /// Steers it meanwhile.
+    pub(crate) steering: Steering,
+    /// Clients wait for the run until this is dropped.
+    pub(crate) starting: Option<Starting>,
+    pub(crate) metrics_file: Option<MetricsPath>,
+}
+
+/// Runs it, and shows its progress.
 pub(crate) async fn watch(
     arguments: &SyncArguments,
     migration: Migration,
     events: EventStream,
     database: &Path,
     about: About,
-    steering: Option<Steering>,
-    starting: Option<Starting>,
+    around: Option<Around>,
 ) -> Result<Watched, ExitError> {
+    let (steering, starting, metrics_file) = match around {
+        Some(Around { steering, starting, metrics_file }) => (Some(steering), starting, metrics_file),
+        None => (None, None, None),
+    };
     let failed = |error| ExitError(COULD_NOT_RUN, format!("cannot listen to signals: {error}"));
     let received = signals::listen(migration.stopper()).map_err(failed)?;
     let requests = StatusRequests::new().map_err(failed)?;
     let estimator = steering::estimator(&migration.progress(), steering.clone());
+    let about_metrics = metrics::About::new(arguments, &about.source, &about.dest, about.database.clone());
     let live = Live::new(migration.progress(), estimator, about);
     if let Some(deadline) = arguments.deadline {
         live.set_deadline(deadline, local_zone().unwrap_or(TimeZone::UTC));
     }
+    let metrics = Metrics::new(about_metrics, live.clone());
     // A dry run, which nobody steers, has no server.
-    let api = steering.clone().map(|steering| RunApi::new(migration.progress(), live.clone(), steering));
+    let api =
+        steering.clone().map(|steering| RunApi::new(&migration.progress(), metrics.clone(), live.clone(), steering));
     let server = api.as_ref().map(|api| serve(arguments, database, api)).transpose()?;
     drop(starting);
     let ended = api.clone();
@@ -61,20 +81,24 @@ pub(crate) async fn watch(
         output::note(&format!("note: {problem}"));
         ServiceManager::default()
     });
-    let observers: Vec<Box<dyn Observer>> = api.iter().map(|api| Box::new(api.observer()) as _).collect();
+    let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(metrics.clone())];
+    observers.extend(api.iter().map(|api| Box::new(api.observer()) as _));
     let (console, feed) = Console::new(arguments);
-    let (jumps, jumps_received) = mpsc::channel(JUMPS);
+    let ((jumps, jumps_received), (notes, notes_received)) = (mpsc::channel(JUMPS), mpsc::channel(NOTES));
     let (stop, tick) = (migration.cancellation(), console.tick());
-    let inputs = Inputs { events, requests, jumps: jumps_received, stop, tick };
+    let inputs = Inputs { events, requests, jumps: jumps_received, notes: notes_received, stop, tick };
     let listener = tokio::spawn(Listener::new(live, observers, feed).listen(inputs));
     let runtime = tokio::runtime::Handle::current();
     // A separate thread: a pipe or terminal that accepts no more text must block nothing else.
     let console = tokio::task::spawn_blocking(move || runtime.block_on(console.show()));
+    // A note for which there is no room is not worth waiting for.
+    let metrics_file =
+        metrics_file.map(|path| MetricsFile::start(path, metrics, move |note| drop(notes.try_send(note))));
     let steered = steering.map(|steering| steering::start(steering, jumps));
-    let result = migration.run().await;
+    let result = migration.run().await.map_err(ExitError::from);
     let how = match &result {
         Ok(report) => console::summary(report).lines().next().unwrap_or_default().to_owned(),
-        Err(error) => error.to_string(),
+        Err(ExitError(_, error)) => error.clone(),
     };
     manager.end(&how, result.is_ok()).await;
     drop(steered);
@@ -82,6 +106,9 @@ pub(crate) async fn watch(
     if let Some(server) = server {
         block_in_place(|| ended.iter().for_each(|api| api.end(database)));
         server.end().await;
+    }
+    if let Some(file) = metrics_file {
+        file.end(end_of(&result, &received)).await;
     }
     let shown = async {
         if let Ok(feed) = feed {
@@ -96,6 +123,26 @@ pub(crate) async fn watch(
         shown.await
     };
     Ok(Watched { report: result?, received, can_print })
+}
+
+/// How the run ended, for its metrics.
+fn end_of(result: &Result<Report, ExitError>, received: &Received) -> Ended {
+    let (state, exit_status) = match result {
+        Ok(report) if report.outcome == RunOutcome::Stopped => (State::Stopped, status_of(report, received)),
+        Ok(report) => (State::Finished, status_of(report, received)),
+        Err(ExitError(status, _)) => (State::Failed, *status),
+    };
+    Ended { state, exit_status, at: Timestamp::now() }
+}
+
+/// The exit status of a run that ended with this report.
+pub(crate) fn status_of(report: &Report, received: &Received) -> u8 {
+    match report.outcome {
+        RunOutcome::Stopped => received.status(),
+        _ if report.refusal.is_some() => GUARD_REFUSAL,
+        _ if report.all_in_sync() => ALL_IN_SYNC,
+        _ => NOT_ALL_IN_SYNC,
+    }
 }
 
 /// Starts the control server of the run.

@@ -66,6 +66,12 @@ impl Feed {
         self.send(line);
     }
 
+    /// Prints a note.
+    pub(crate) fn note(&mut self, text: String) {
+        let line = self.rules.note(text);
+        self.send(line);
+    }
+
     /// Prints the status that a signal requests.
     pub(crate) fn status(&mut self, view: &View) {
         let line = self.rules.status(view);

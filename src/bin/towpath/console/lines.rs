@@ -98,6 +98,10 @@ impl Lines {
         (!self.quiet).then(|| Line::problem(clock_line(jump)))
     }
 
+    pub(super) fn note(&self, text: String) -> Option<Line> {
+        (!self.quiet).then(|| Line::problem(escape(text.as_bytes())))
+    }
+
     /// The status that a signal requests, even with --quiet, on standard error, separate from output that a program
     /// reads.
     pub(super) fn status(&self, view: &View) -> Line {

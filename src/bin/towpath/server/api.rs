@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::events::EventFeed;
-use super::exposition::Exposition;
 
+use crate::metrics::Figures;
 use crate::status::history::Window;
 use crate::steering::{InForce, SetBy};
 use crate::timetable::Rate;
@@ -24,8 +24,8 @@ pub(crate) trait Api: Send + Sync + 'static {
     /// The answer of `GET /v1/history`, an object.
     fn history(&self, window: Window) -> Result<Value, Failure>;
 
-    /// Adds the figures of `GET /metrics`.
-    fn metrics(&self, figures: &mut Exposition) -> Result<(), Failure>;
+    /// The figures of `GET /metrics`.
+    fn metrics(&self) -> Result<Figures, Failure>;
 
     /// Where the run's events come from.
     fn events(&self) -> EventFeed;

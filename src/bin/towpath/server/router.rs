@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
 use jiff::Timestamp;
@@ -19,10 +19,10 @@ use super::access::{self, Access, Peer};
 use super::answer::{Answer, EVENTS, JSON, Refusal, json_answer, whole, with_body};
 use super::api::{Api, Failure, Requester};
 use super::events::EventBody;
-use super::exposition::{self, Exposition};
 use super::limits::Limits;
 use super::page;
 use super::request::{self, Change};
+use crate::metrics::Format;
 
 /// Serves the requests of one listener: what clients of one can use up, those of the other still have.
 pub(super) struct Router {
@@ -96,12 +96,10 @@ impl Router {
             }
             "/v1/events" => self.events(request::events(query)?).await,
             "/metrics" => {
-                let text = self.call(&self.reads, |api| {
-                    let mut figures = Exposition::default();
-                    api.metrics(&mut figures)?;
-                    Ok(figures.into_text())
-                });
-                Ok(whole(StatusCode::OK, exposition::CONTENT_TYPE, text.await?))
+                let format = accepted(&head.headers);
+                let figures = self.call(&self.reads, |api| api.metrics()).await?;
+                let text = figures.text(format).map_err(|_| Refusal::internal("the metrics cannot be written"))?;
+                Ok(whole(StatusCode::OK, format.content_type(), text))
             }
             _ => Ok(page::page()),
         }
@@ -169,6 +167,12 @@ impl Router {
             Err(_) => Err(Refusal::busy(format!("the run did not answer within {} s", patience.as_secs()))),
         }
     }
+}
+
+/// The format of the metrics that the client prefers.
+fn accepted(headers: &HeaderMap) -> Format {
+    let accepted: Vec<_> = headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok()).collect();
+    Format::accepted(&accepted.join(","))
 }
 
 fn is_json(content_type: &HeaderValue) -> bool {

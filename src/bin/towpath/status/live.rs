@@ -187,6 +187,11 @@ impl Live {
         View { estimate: inner.estimate.clone(), limited_by, status, snapshot }
     }
 
+    /// When something last moved.
+    pub(crate) fn last_progress(&self) -> Timestamp {
+        self.inner().movement.since()
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.0.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -72,6 +72,11 @@ impl Movement {
         now.saturating_duration_since(self.since.0) < patience || self.waiting.is_some() || waits_for_limit()
     }
 
+    /// When it last moved.
+    pub(super) fn since(&self) -> Timestamp {
+        self.since.1
+    }
+
     /// What is waited for, if nothing has moved for a while.
     pub(super) fn stalled(&self, snapshot: &Snapshot, now: Instant) -> Option<Stalled> {
         let is_long = |since| now.saturating_duration_since(since) >= PATIENCE;

@@ -15,11 +15,15 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::*;
+use crate::metrics::{Figures, Kind, Metric};
 use crate::status::history::Window;
 use crate::steering::{InForce, Pause, SetBy};
 use crate::timetable::Rate;
 
 const TOKEN: &str = "0123456789abcdef0123";
+
+static SENT: Metric =
+    Metric { kind: Kind::Counter, stem: "sent", unit: Some("bytes"), labels: &[], help: "Bytes sent" };
 
 /// A run that remembers what it was asked.
 pub(crate) struct Fake {
@@ -59,9 +63,10 @@ impl Api for Fake {
         Ok(json!({ "window": window }))
     }
 
-    fn metrics(&self, figures: &mut Exposition) -> Result<(), Failure> {
-        figures.counter("towpath_sent_bytes_total", "Bytes sent.", 7);
-        Ok(())
+    fn metrics(&self) -> Result<Figures, Failure> {
+        let mut figures = Figures::default();
+        figures.add(&SENT, 7_u64);
+        Ok(figures)
     }
 
     fn events(&self) -> EventFeed {

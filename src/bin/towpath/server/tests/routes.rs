@@ -42,6 +42,14 @@ async fn reading_routes_answer() {
     let metrics = served.ask("GET /metrics", &[], "").await;
     assert!(metrics.head.contains("content-type: text/plain; version=0.0.4"), "{metrics:?}");
     assert!(metrics.body.ends_with("# TYPE towpath_sent_bytes_total counter\ntowpath_sent_bytes_total 7\n"));
+    let accept = "Accept: application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
+    let metrics = served.ask("GET /metrics", &[accept], "").await;
+    let content_type = "content-type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n";
+    assert!(metrics.head.contains(content_type), "{metrics:?}");
+    assert!(
+        metrics.body.ends_with("# UNIT towpath_sent_bytes bytes\ntowpath_sent_bytes_total 7\n# EOF\n"),
+        "{metrics:?}"
+    );
     let page = served.ask("GET /", &[], "").await;
     assert!(page.head.contains("content-type: text/html") && page.body.starts_with("<!doctype html>"), "{page:?}");
     let head = served.ask("HEAD /v1/status", &[], "").await;

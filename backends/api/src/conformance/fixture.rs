@@ -1,5 +1,9 @@
 //! The tree that the cases run on, and helpers for them.
 
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
+
 use async_trait::async_trait;
 use tokio_stream::StreamExt as _;
 
@@ -55,6 +59,30 @@ pub(super) async fn write(fixture: &dyn Fixture, at: &RelPath, data: &[u8]) -> M
         .write_whole(at, Bytes::copy_from_slice(data), &metadata(data.len()), &WriteOptions::default())
         .await
         .unwrap()
+}
+
+/// Files that are written at the same time: some servers take half a second for each.
+const AT_A_TIME: usize = 20;
+
+/// Writes this content to many files.
+pub(super) async fn write_all(fixture: &dyn Fixture, paths: &[RelPath], data: &[u8]) {
+    for some in paths.chunks(AT_A_TIME) {
+        let write =
+            |at| Box::pin(async move { assert!(write(fixture, at, data).await.kind == Kind::File) }) as Work<'_>;
+        all_at_once(some.iter().map(write).collect()).await;
+    }
+}
+
+/// Work that runs concurrently with other work.
+pub(super) type Work<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
+/// Runs all of it concurrently in this task.
+pub(super) async fn all_at_once(mut works: Vec<Work<'_>>) {
+    poll_fn(|context| {
+        works.retain_mut(|work| work.as_mut().poll(context).is_pending());
+        if works.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }
 
 pub(super) async fn read(fixture: &dyn Fixture, at: &RelPath) -> Result<Vec<u8>> {

@@ -2,7 +2,7 @@
 
 use tokio_stream::StreamExt as _;
 
-use super::fixture::{Fixture, MTIME, assert_same, list, metadata, names, path, write};
+use super::fixture::{Fixture, MTIME, assert_same, list, metadata, names, path, write, write_all};
 use crate::{Bytes, ErrorKind, Kind, Pacing, ReadOptions, RelPath, WriteOptions};
 
 /// "Could not be read" and "does not exist" are distinguished from "is empty".
@@ -39,9 +39,8 @@ pub async fn a_listing_shows_kind_size_and_time(fixture: &dyn Fixture) {
 /// No name of a large directory is lost or doubled, and no page is too large.
 pub async fn a_large_directory_is_listed_completely_in_bounded_pages(fixture: &dyn Fixture) {
     let many = fixture.many();
-    for n in 0..many {
-        write(fixture, &path(format!("{n:05}")), b"").await;
-    }
+    let paths: Vec<_> = (0..many).map(|n| path(format!("{n:05}"))).collect();
+    write_all(fixture, &paths, b"").await;
     let mut pages = fixture.source().read_dir(&RelPath::root(), &ReadOptions::default()).await.unwrap();
     let mut names = Vec::new();
     while let Some(page) = pages.next().await {
@@ -143,9 +142,8 @@ async fn many(fixture: &dyn Fixture) -> (RelPath, Vec<Vec<u8>>) {
     let dir = path("many");
     fixture.sink().create_dir(&dir, None).await.unwrap();
     let names: Vec<_> = (0..MANY.min(fixture.many())).map(|n| format!("{n:05}").into_bytes()).collect();
-    for name in &names {
-        write(fixture, &dir.join(name).unwrap(), b"").await;
-    }
+    let paths: Vec<_> = names.iter().map(|name| dir.join(name).unwrap()).collect();
+    write_all(fixture, &paths, b"").await;
     (dir, names)
 }
 
@@ -201,9 +199,8 @@ pub async fn concurrent_listings_are_independent(fixture: &dyn Fixture) {
 
 /// Under a bandwidth limit pages are smaller, and no name is lost.
 pub async fn a_paced_listing_is_complete(fixture: &dyn Fixture) {
-    for n in 0..300 {
-        write(fixture, &path(format!("file {n}")), b"x").await;
-    }
+    let paths: Vec<_> = (0..300).map(|n| path(format!("file {n}"))).collect();
+    write_all(fixture, &paths, b"x").await;
     let options = ReadOptions::default().paced_by(&Pacing::new(1 << 20));
     let mut pages = fixture.source().read_dir(&RelPath::root(), &options).await.unwrap();
     let mut listed = Vec::new();

@@ -1,23 +1,10 @@
 //! Cases about concurrent calls.
 
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::task::Poll;
 
-use super::fixture::{Fixture, content, metadata, names, path, read, write};
+use super::fixture::{Fixture, Work, all_at_once, content, metadata, names, path, read, write};
 use crate::{Bytes, ReadOptions, RelPath, WriteOptions};
-
-/// Work that runs concurrently with other work.
-type Work<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
-
-/// Runs all of it concurrently in this task.
-async fn all_at_once(mut works: Vec<Work<'_>>) {
-    poll_fn(|context| {
-        works.retain_mut(|work| work.as_mut().poll(context).is_pending());
-        if works.is_empty() { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
-}
 
 /// Yields to the other work.
 async fn pause() {

@@ -153,11 +153,14 @@ impl Migration {
     pub async fn run(self) -> Result<Report> {
         let started = Instant::now();
         let _reporting_waits = waits::report(&self.source, &self.sink, &self.emitter, &self.cancellation);
-        if !self.options.dry_run {
-            same_tree::check(&*self.source, &*self.sink).await?;
-        }
+        let probe = match self.options.dry_run {
+            true => None,
+            false => same_tree::check(&*self.source, &*self.sink).await?,
+        };
         let progress = self.progress.clone();
-        let (journal, thread) = self.open_files().await?;
+        // A far storage and the disk of the database are waited for at the same time.
+        let ((), opened) = tokio::join!(same_tree::remove(&*self.sink, probe), self.open_files());
+        let (journal, thread) = opened?;
         let result = self.run_with(journal, started).await;
         progress.set_phase(Phase::Ended);
         let closing = progress.operations().in_database("close the database");
@@ -256,10 +259,9 @@ impl Migration {
 
     /// The identities of both trees. One that is away is waited for.
     async fn identities(&self) -> Result<PerSide<Identity>> {
-        Ok(PerSide {
-            source: self.identity(Side::Source, &*self.source).await?,
-            sink: self.identity(Side::Sink, &*self.sink).await?,
-        })
+        let source = self.identity(Side::Source, &*self.source);
+        let (source, sink) = tokio::try_join!(source, self.identity(Side::Sink, &*self.sink))?;
+        Ok(PerSide { source, sink })
     }
 
     async fn identity(&self, side: Side, tree: &dyn Tree) -> Result<Identity> {

@@ -131,6 +131,10 @@ async fn work_on_page(session: &Arc<Session>, work: DirWork, page: Vec<PendingDi
 
 /// Creates a directory, and checks that its name is a directory now.
 async fn create_checked(session: &Session, dir: &RelPath) -> towpath_backend::Result<()> {
+    // Most exist by now: those that something was written into.
+    if session.sink.capabilities().virtual_directories && absence::is_dir_present(&*session.sink, dir).await {
+        return Ok(());
+    }
     create_dirs(session, dir).await?;
     let found = match session.sink.metadata(dir).await {
         Err(error) if error.kind() == ErrorKind::NotFound && session.sink.capabilities().virtual_directories => {

@@ -8,6 +8,7 @@ use towpath_backend::{ByteSet, Hints, Identity, Kind, Metadata, Pacing, Timestam
 
 use crate::answers::Answers;
 use crate::http::Outgoing;
+use crate::multipart::{InFlight, MoreParts};
 use crate::names::Keys;
 use crate::patience::Patience;
 use crate::stubs::is_stub;
@@ -69,6 +70,7 @@ struct Shared {
     credentials: String,
     /// What the server was found to say in responses to GETs.
     answers: Arc<Answers>,
+    more_parts: Arc<MoreParts>,
 }
 
 impl OpendalTree {
@@ -102,6 +104,7 @@ impl OpendalTree {
             patience: Arc::default(),
             credentials: String::new(),
             answers: Arc::default(),
+            more_parts: Arc::default(),
         };
         Self { operator, shared: Arc::new(shared) }
     }
@@ -208,6 +211,11 @@ impl OpendalTree {
         Self { operator, ..self.with(|shared| shared.once = shared.once.take().map(wrapped)) }
     }
 
+    /// Whether the bucket is known to be there, so that nobody has to ask: see [`http::Answered`].
+    pub(crate) fn is_just_answered(&self) -> bool {
+        !self.has_directories() && self.outgoing().is_some_and(|outgoing| outgoing.answered.is_recent())
+    }
+
     pub(crate) fn outgoing(&self) -> Option<&Outgoing> {
         self.shared.outgoing.as_ref()
     }
@@ -270,6 +278,15 @@ impl OpendalTree {
             Some(piece) if self.has_directories() => usual.min(piece),
             _ => usual,
         }
+    }
+
+    /// How many multipart parts of a file may be in flight. Under a limit more would only take memory.
+    pub(crate) fn parts_in_flight(&self, part_bytes: usize, size_bytes: u64) -> InFlight {
+        let is_limited = self.outgoing().is_some_and(|outgoing| outgoing.spacing.piece_bytes().is_some());
+        if is_limited || self.has_directories() {
+            return InFlight::least();
+        }
+        self.shared.more_parts.take(part_bytes, size_bytes)
     }
 
     pub(crate) fn has_directories(&self) -> bool {

@@ -2,6 +2,7 @@
 //! storage are classified.
 
 mod answer;
+mod answered;
 mod certificates;
 mod credentials_id;
 mod gate;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, Uri};
 use http_body::{Frame, SizeHint};
+use opendal::raw::Operation;
 use opendal::{Buffer, Error, ErrorKind, HttpBody, HttpTransport, HttpTransporter, Result};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
@@ -30,10 +32,12 @@ use towpath_backend::Bytes;
 use crate::spacing::Spacing;
 use crate::streams::Streams;
 pub(crate) use answer::{Answer, Class};
+pub(crate) use answered::Answered;
 pub(crate) use credentials_id::CredentialsId;
 pub(crate) use gate::{Gate, GateClosed, jitter};
 pub(crate) use pages::Pages;
 use pieces::Pieces;
+use ramp::InFlight;
 pub(crate) use ramp::Ramp;
 use version::Asked;
 
@@ -58,6 +62,7 @@ pub(crate) struct Outgoing {
     pub(crate) gate: Arc<Gate>,
     pub(crate) pages: Arc<Pages>,
     pub(crate) ramp: Arc<Ramp>,
+    pub(crate) answered: Arc<Answered>,
 }
 
 /// A client for one storage.
@@ -71,12 +76,30 @@ struct Client {
 
 impl HttpTransport for Client {
     async fn fetch(&self, request: Request<Buffer>) -> Result<Response<HttpBody>> {
+        // Others are for credentials, and may go to another server.
+        let is_to_storage = request.extensions().get::<Operation>().is_some();
+        let in_flight = self.outgoing.ramp.enter().await;
+        let started = self.outgoing.gate.pass().await.map_err(GateClosed::into_error)?;
+        let answer = self.fetch_at(started, in_flight, request).await;
+        if is_to_storage {
+            self.outgoing.answered.note(started, answer.as_ref().is_ok_and(|answer| answer.status().is_success()));
+        }
+        answer
+    }
+}
+
+impl Client {
+    /// Sends a request that may start now.
+    async fn fetch_at(
+        &self,
+        started: Instant,
+        in_flight: InFlight<'_>,
+        request: Request<Buffer>,
+    ) -> Result<Response<HttpBody>> {
         let (uri, method) = (request.uri().clone(), request.method().clone());
         let content = Asked::of(&request);
-        let signed_by = CredentialsId::of_request(request.headers());
+        let signed_by = CredentialsId::of_request(&uri, request.headers());
         let gate = &self.outgoing.gate;
-        let in_flight = self.outgoing.ramp.enter().await;
-        let started = gate.pass().await.map_err(GateClosed::into_error)?;
         let progress = Arc::new(Progress::default());
         let (request, stall_timeout) = self.paced(request, &progress)?;
         let connections =

@@ -26,7 +26,8 @@
 //!
 //! A file smaller than a multipart part (8 MiB) is one request, and exists as a whole or not at all. A
 //! larger one is sent in parts, of a size with which it has fewer than 10,000; it appears when
-//! the last one is there. At most four parts of a file are in memory. WebDAV has no parts: there a
+//! the last one is there. At most four parts of a file are in memory, and six more of all files together, so that a single
+//! file fills a long way, too. WebDAV has no parts: there a
 //! larger file is one request that is sent while the file is read. Should that fail, the file
 //! is read again. On SFTP and HDFS a file is there from its first part on, and grows.
 //!

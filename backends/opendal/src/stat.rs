@@ -36,9 +36,14 @@ impl OpendalTree {
         }
     }
 
-    /// Whether the object of this name, if it is not an empty stub, has objects below it.
-    pub(crate) async fn is_both(&self, operation: &'static str, path: &RelPath, found: &Metadata) -> Result<bool> {
-        Ok(!self.has_directories() && found.kind == Kind::File && self.is_directory(operation, path).await?)
+    /// The object of this name, and whether there is a directory of it, where a store may have both: asked for at the same
+    /// time, as a file needs both answers, and a missing one, too.
+    pub(crate) async fn object_and_directory(
+        &self,
+        operation: &'static str,
+        path: &RelPath,
+    ) -> (Result<Metadata>, Result<bool>) {
+        tokio::join!(self.stat_file(operation, path), self.is_directory(operation, path))
     }
 
     /// The object of this name, if it is a file.

@@ -46,6 +46,9 @@ impl Tree for OpendalTree {
 
     /// Checks that the storage answers: a missing bucket is not an empty one.
     async fn identity(&self) -> Result<Identity> {
+        if self.is_just_answered() {
+            return Ok(self.own_identity());
+        }
         match self.is_directory("stat", &RelPath::root()).await {
             Ok(_) => Ok(self.own_identity()),
             // No other file fares better, and nobody has to wait to see that.
@@ -64,17 +67,29 @@ impl Tree for OpendalTree {
 
     async fn metadata(&self, path: &RelPath) -> Result<Metadata> {
         const OPERATION: &str = "stat";
-        if !path.is_root() {
+        let dir = Metadata::new(Kind::Dir, 0, Timestamp::default());
+        let is_dir = if path.is_root() {
+            if self.is_just_answered() {
+                return Ok(dir);
+            }
+            self.is_directory(OPERATION, path).await?
+        } else if self.has_directories() {
             match self.stat_file(OPERATION, path).await {
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Ok(found) if self.is_both(OPERATION, path, &found).await? => {
-                    return Err(Error::new(ErrorKind::Other, OPERATION, path, IS_BOTH));
-                }
+                Err(error) if error.kind() == ErrorKind::NotFound => self.is_directory(OPERATION, path).await?,
                 result => return result,
             }
-        }
-        if self.is_directory(OPERATION, path).await? {
-            return Ok(Metadata::new(Kind::Dir, 0, Timestamp::default()));
+        } else {
+            match self.object_and_directory(OPERATION, path).await {
+                (Err(error), is_dir) if error.kind() == ErrorKind::NotFound => is_dir?,
+                (Ok(found), is_dir) if found.kind == Kind::File => {
+                    let both = || Error::new(ErrorKind::Other, OPERATION, path, IS_BOTH);
+                    return if is_dir? { Err(both()) } else { Ok(found) };
+                }
+                (result, _) => return result,
+            }
+        };
+        if is_dir {
+            return Ok(dir);
         }
         Err(Error::new(ErrorKind::NotFound, OPERATION, path, "there is no such object, and nothing below it"))
     }

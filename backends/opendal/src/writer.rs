@@ -12,13 +12,11 @@ use towpath_backend::{
 
 use crate::error;
 use crate::handle::{MOST_AT_ONCE_BYTES, OpendalTree};
+use crate::multipart::InFlight;
 use crate::verify::Sent;
 
 /// The largest file that is gathered where all of it travels in one request, and a stream may.
 const GATHERED_BYTES: u64 = 8 << 20;
-
-/// Multipart parts of a file in flight at a time: the next one leaves before the server has answered the one before.
-const PARTS_IN_FLIGHT: usize = 2;
 
 /// Gathers a multipart part, and sends it. A file smaller than a part is one request at its end.
 pub(crate) struct Writer {
@@ -33,8 +31,10 @@ pub(crate) struct Writer {
     gathered: Vec<Bytes>,
     gathered_bytes: usize,
     position: u64,
+    size_bytes: u64,
     /// The multipart upload, once a part was sent.
     parts: Option<opendal::Writer>,
+    in_flight: InFlight,
     stream: Option<Stream>,
 }
 
@@ -65,7 +65,9 @@ impl Writer {
             gathered: Vec::new(),
             gathered_bytes: 0,
             position: 0,
+            size_bytes: metadata.size_bytes,
             parts: None,
+            in_flight: InFlight::least(),
             stream,
         }
     }
@@ -115,7 +117,8 @@ impl Writer {
         let sent = match &mut self.parts {
             Some(parts) => parts.write(part).await,
             none => {
-                let options = opendal::options::WriteOptions { concurrent: PARTS_IN_FLIGHT, ..options };
+                self.in_flight = self.tree.parts_in_flight(self.part_bytes, self.size_bytes);
+                let options = opendal::options::WriteOptions { concurrent: self.in_flight.parts, ..options };
                 match self.tree.operator.writer_options(&self.key, options).await {
                     Ok(parts) => none.insert(parts).write(part).await,
                     Err(problem) => Err(problem),

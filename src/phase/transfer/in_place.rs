@@ -14,13 +14,17 @@ use crate::removal;
 use crate::session::Session;
 
 /// Records that the file at the sink is incomplete from now on; returns whether it was not recorded before.
-/// Nothing is recorded for a partial file: the old file stays complete.
 pub(super) async fn begin(session: &Session, task: &Task, at: &RelPath, begin: Begin) -> Step<bool> {
-    // Nor for a store that shows a file only when it is complete.
-    if *at != task.path || session.sink.capabilities().virtual_directories {
+    if !is_recorded(session, task, at) {
         return Ok(false);
     }
     recorded(task, session.journal.begin_writing(task.key.clone(), begin).await)
+}
+
+/// Whether anything is recorded of a file that is written at `at`. Nothing is for a partial file, as the old file stays
+/// complete, nor for a store that shows a file only when it is complete.
+pub(super) fn is_recorded(session: &Session, task: &Task, at: &RelPath) -> bool {
+    *at == task.path && !session.sink.capabilities().virtual_directories
 }
 
 /// Records that nothing was written.

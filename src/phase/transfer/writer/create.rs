@@ -15,7 +15,8 @@ impl Writing {
     pub(super) async fn create(&mut self, at: &RelPath) -> Step<Box<dyn FileWriter>> {
         let (session, task, metadata) = (&*self.transfer.session, &*self.task, &self.hint());
         // A file may have been created since the scan.
-        let may_be_new = !matches!(task.replaces, Replaced::SameKind { .. });
+        let may_be_new =
+            !matches!(task.replaces, Replaced::SameKind { .. }) && in_place::is_recorded(session, task, at);
         let is_new = may_be_new && absence::is_vacant(&*session.sink, at).await;
         let begins = !is_new && begin(&self.clock, session, &self.task, at, Begin::Over).await?;
         let file = match create_file(session, at, metadata, &self.options()).await {

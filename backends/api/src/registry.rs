@@ -16,6 +16,7 @@
 
 mod location;
 mod option;
+mod reread;
 mod secret;
 
 use std::fmt;

@@ -1,8 +1,9 @@
 //! The options of a backend, and where their values come from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::location::Url;
 use super::secret::Secret;
@@ -68,6 +69,25 @@ impl OptionKind {
     }
 }
 
+/// Reads the configuration file again.
+pub(super) type Read = dyn Fn() -> Result<ConfigSources, String> + Send + Sync;
+
+/// How the settings of a URL are found again.
+#[derive(Clone)]
+pub(super) struct Reread {
+    pub(super) specs: &'static [OptionSpec],
+    pub(super) url: Url,
+    pub(super) read: Arc<Read>,
+    /// The options whose values are from the configuration file.
+    pub(super) of_file: BTreeSet<&'static str>,
+}
+
+impl fmt::Debug for Reread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reread").field("url", &self.url).field("of_file", &self.of_file).finish_non_exhaustive()
+    }
+}
+
 /// Looks up an environment variable.
 type Variable = dyn Fn(&str) -> Option<String> + Send + Sync;
 
@@ -77,6 +97,7 @@ pub struct ConfigSources {
     /// Looks up an environment variable.
     environment: Option<Box<Variable>>,
     sections: BTreeMap<String, BTreeMap<String, Value>>,
+    pub(super) reread: Option<Arc<Read>>,
 }
 
 impl fmt::Debug for ConfigSources {
@@ -105,7 +126,7 @@ impl ConfigSources {
 
     /// A custom environment.
     pub fn with_environment(variable: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
-        Self { environment: Some(Box::new(variable)), sections: BTreeMap::new() }
+        Self { environment: Some(Box::new(variable)), ..Self::default() }
     }
 
     /// Adds an option of a configuration file. `section` is a scheme (`s3`), or a URL for the trees at and below it
@@ -145,6 +166,7 @@ pub struct Settings {
     paths: BTreeMap<&'static str, PathBuf>,
     root_permissions: Option<u32>,
     recorded: Option<(Identity, Capabilities)>,
+    pub(super) reread: Option<Reread>,
 }
 
 impl Settings {
@@ -152,7 +174,7 @@ impl Settings {
     ///
     /// # Errors
     /// One line: an unknown option, a secret in the URL, or an invalid value.
-    pub(super) fn find(specs: &[OptionSpec], url: &Url, sources: &ConfigSources) -> Result<Self, String> {
+    pub(super) fn find(specs: &'static [OptionSpec], url: &Url, sources: &ConfigSources) -> Result<Self, String> {
         let mut given = BTreeMap::new();
         for (name, value) in url.options() {
             let spec = known(specs, name, "the URL")?;
@@ -165,10 +187,14 @@ impl Settings {
             }
             given.insert(spec.name, Value { value: value.clone(), origin: "the URL".to_owned() });
         }
+        let mut of_file = BTreeSet::new();
         for section in sources.sections_of(url) {
             for (name, value) in section {
                 let spec = known(specs, name, &value.origin)?;
-                given.entry(spec.name).or_insert_with(|| value.clone());
+                given.entry(spec.name).or_insert_with(|| {
+                    of_file.insert(spec.name);
+                    value.clone()
+                });
             }
         }
         for spec in specs {
@@ -186,7 +212,8 @@ impl Settings {
             }
         }
         let values = given.into_iter().map(|(name, given)| (name, given.value)).collect();
-        Ok(Self { values, ..Self::default() })
+        let reread = |read: &Arc<Read>| Reread { specs, url: url.clone(), read: Arc::clone(read), of_file };
+        Ok(Self { values, reread: sources.reread.as_ref().map(reread), ..Self::default() })
     }
 
     /// From these values, for tests of a backend and for trees that are opened without the registry.

@@ -38,6 +38,14 @@ impl Trees {
     pub(crate) fn new(file: &ConfigFile) -> Result<Self, ExitError> {
         let mut around = ConfigSources::environment();
         file.add_to(&mut around);
+        // Credentials may be replaced during a run.
+        if let Some(path) = file.path.clone() {
+            around.reread_by(move || {
+                let mut again = ConfigSources::environment();
+                ConfigFile::read(Some(&path))?.add_to(&mut again);
+                Ok(again)
+            });
+        }
         Ok(Self { registry: registry().map_err(exit_error)?, around, note: file.note.clone() })
     }
 

@@ -4,6 +4,8 @@ use opendal::Buffer;
 use towpath_backend::{Error, ErrorKind, RelPath};
 
 use crate::error;
+use crate::etag::is_strong;
+use crate::file_stat::Stat;
 use crate::handle::OpendalTree;
 
 /// The error of reading `path`.
@@ -44,4 +46,14 @@ pub(super) fn gets_are_complete(tree: &OpendalTree) -> bool {
         "webdav" if !tree.keeps_mtime() => tree.answers().were_complete(),
         _ => false,
     }
+}
+
+/// Whether the content of one response is certainly of the version that the response names.
+///
+/// Object stores replace an object as a whole, and answer a request from one version of it: S3 documents that updates of a
+/// key are atomic, Azure commits a blob's blocks at once, and Google's generations never change. Servers of folders send
+/// what the file has at that moment, and somebody may be writing it. Those that name no version, or a weak one, may show
+/// the file of before and after alike: only a stat after the last byte tells.
+pub(super) fn is_of_one_version(tree: &OpendalTree, by_get: &Stat) -> bool {
+    !tree.has_directories() || by_get.theirs.etag().is_some_and(is_strong)
 }

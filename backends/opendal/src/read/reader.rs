@@ -150,6 +150,8 @@ async fn by_get(tree: &OpendalTree, key: &str, version: &Arc<Version>) -> openda
 #[async_trait]
 impl FileReader for Reader {
     async fn metadata(&mut self) -> Result<Metadata> {
+        // Of one version without another question: see `content::is_of_one_version`. What was asked for again, because the
+        // connection broke off, was compared with it.
         let is_one_response = self.is_by_get && self.size_bytes() < CHECKED_BYTES;
         if !self.has_read || is_one_response {
             return Ok(self.opened.metadata);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use opendal::options::ReaderOptions;
 use towpath_backend::{RelPath, Result, WholeFile};
 
-use super::content::{changed, failed, gets_are_complete, take};
+use super::content::{changed, failed, gets_are_complete, is_of_one_version, take};
 use super::stream::Stream;
 use crate::file_stat::Stat;
 use crate::handle::OpendalTree;
@@ -37,7 +37,13 @@ pub(crate) async fn read_whole(
         Err(error) => return Err(tree.file("read", path).await.err().unwrap_or(error)),
     };
     let stat = match &got.stat {
-        Some(by_get) if by_get.theirs.last_modified().is_some() && gets_are_complete(tree) => by_get.clone(),
+        Some(by_get)
+            if by_get.theirs.last_modified().is_some()
+                && gets_are_complete(tree)
+                && is_of_one_version(tree, by_get) =>
+        {
+            by_get.clone()
+        }
         _ => whole.stat_after(&got).await?,
     };
     Ok(whole_file(tree, got.data, &stat))

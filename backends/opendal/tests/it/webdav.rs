@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use towpath_backend::{ErrorKind, Kind, ReadOptions, RelPath, Tree as _};
+use towpath_backend::{ErrorKind, Kind, ReadOptions, RelPath, Source as _, Tree as _};
 use towpath_local::{LocalSink, LocalSource};
 
 use crate::fake_dav::{Resource, Server, encoded};
@@ -243,4 +243,26 @@ async fn a_file_in_place_of_the_folder_is_named() {
     let tree = server.tree_at("/dav/a.txt", &[]);
     let error = tree.read_dir(&RelPath::root(), &ReadOptions::default()).await.map(drop).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotADirectory, "{error}");
+}
+
+/// A file may be written while it is sent: a strong ETag names what is sent, and without one a question follows.
+#[tokio::test]
+async fn a_small_file_without_a_strong_etag_is_asked_for_after_its_last_byte() {
+    const READS: usize = 6;
+    // A server is asked twice until three answers were the same.
+    for (etag, asked) in [(Some("\"a\""), 3), (Some("W/\"a\""), READS), (None, READS)] {
+        let write = |resource: &Resource<'_>| resource.response(&resource.encoded());
+        let server = Server::with_faults(&[("file", b"content")], write, move |request| {
+            let answer = Answer::new(200, "content").with("Last-Modified", "Tue, 14 Nov 2023 22:13:20 GMT");
+            let answer = if let Some(etag) = etag { answer.with("ETag", etag) } else { answer };
+            (request.method == "GET").then_some(answer)
+        });
+        let (tree, at) = (server.tree(&[]), RelPath::new("file").unwrap());
+        for _ in 0..READS {
+            let whole = tree.read_whole(&at, 7, Vec::new(), &ReadOptions::default()).await.unwrap();
+            assert_eq!(whole.data, b"content");
+        }
+        let requests = server.requests.lock().unwrap();
+        assert_eq!(requests.iter().filter(|(method, _)| method == "PROPFIND").count(), asked, "{etag:?}");
+    }
 }

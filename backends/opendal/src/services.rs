@@ -21,8 +21,16 @@ mod gcs;
 mod hdfs;
 #[allow(dead_code, reason = "each feature uses some of it")]
 mod operator;
+#[cfg(any(feature = "s3", feature = "azblob", feature = "gcs"))]
+#[cfg_attr(
+    not(all(feature = "s3", feature = "azblob")),
+    allow(dead_code, reason = "Google's are in a file of their own")
+)]
+mod option_keys;
 #[allow(dead_code, reason = "each feature uses some of it")]
 mod options;
+#[cfg(any(feature = "s3", feature = "azblob", feature = "gcs"))]
+mod renewed;
 #[cfg(feature = "s3")]
 mod s3;
 mod service;

@@ -80,7 +80,7 @@ impl Answer {
     }
 
     /// Credentials that have expired and could not be read again.
-    #[cfg(feature = "s3")]
+    #[cfg(any(feature = "s3", feature = "azblob", feature = "gcs"))]
     pub(crate) fn not_renewed(cause: &str, of: CredentialsId) -> Self {
         Self {
             class: Class::Expired,

@@ -1,6 +1,9 @@
 //! Google Cloud Storage.
 
+mod key_file;
+
 use std::fs::File;
+use std::sync::Arc;
 
 use towpath_backend::registry::{OpenError, OptionSpec, Settings, Url};
 
@@ -17,6 +20,7 @@ pub const GCS: Service = Service {
     schemes: &["gcs", "gs"],
     options: OPTIONS,
     credentials: &["credential_path", "credential", "anonymous"],
+    read_again: key_file::OPTIONS,
     capabilities: OBJECTS,
     build,
 };
@@ -43,12 +47,20 @@ fn build(url: &Url, settings: &Settings) -> Result<OpendalTree, OpenError> {
     }
     let mut builder = opendal::services::Gcs::default().bucket(bucket(url, "bucket")?).root(url.path());
     builder = with(builder, endpoint, |b, value| b.endpoint(value));
-    builder = with(builder, settings.text("credential_path"), |b, value| b.credential_path(value));
-    builder = with(builder, settings.text("credential"), |b, value| b.credential(value));
+    let is_anonymous = settings.flag("anonymous", false);
+    let renewed = key_file::renewed(settings).filter(|_| !is_anonymous);
+    builder = match &renewed {
+        Some(tokens) => builder.credential_provider_chain(tokens.chain()),
+        None => with(builder, settings.text("credential"), |b, value| b.credential(value)),
+    };
     builder = with(builder, settings.text("storage_class"), |b, value| b.default_storage_class(value));
     builder = with(builder, settings.text("acl"), |b, value| b.predefined_acl(value));
-    if settings.flag("anonymous", false) {
+    if is_anonymous {
         builder = builder.skip_signature().disable_vm_metadata().disable_config_load();
     }
-    objects(url, builder, endpoint, settings)
+    let tree = objects(url, builder, endpoint, settings)?;
+    if let Some(tokens) = renewed {
+        tree.patience().set_renewal(Arc::new(tokens));
+    }
+    Ok(tree)
 }

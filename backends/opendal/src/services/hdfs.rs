@@ -22,6 +22,7 @@ pub const HDFS: Service = Service {
     schemes: &["hdfs"],
     options: &[],
     credentials: &[],
+    read_again: &[],
     capabilities: FOLDERS,
     build,
 };

@@ -4,19 +4,26 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use reqsign_aws_v4::StaticCredentialProvider;
+use reqsign_aws_v4::{Credential, StaticCredentialProvider};
+use reqsign_core::Signer;
 use towpath_backend::registry::{OpenError, OptionSpec, Settings, Url};
 
 use super::aws;
 use super::check::{bucket, endpoint, given, wrong};
 use super::operator::{objects, with};
+use super::option_keys::{OfOptions, of_file};
 use super::options::{DIRECTORIES, METADATA, MTIMES, OBJECTS, flag, secret, text};
+use super::renewed::{CredentialSource, Renewed};
 use super::service::Service;
 use crate::handle::{Checks, OpendalTree};
+use crate::http::CredentialsId;
 use crate::integrity;
 
 /// The length of a key of AES-256.
 const CUSTOMER_KEY_BYTES: usize = 32;
+
+/// The options that hold keys.
+const KEYS: &[&str] = &["access_key_id", "secret_access_key", "session_token"];
 
 /// `s3://bucket/prefix`.
 pub const S3: Service = Service {
@@ -25,6 +32,7 @@ pub const S3: Service = Service {
     schemes: &["s3"],
     options: OPTIONS,
     credentials: &["access_key_id", "secret_access_key", "session_token", "anonymous"],
+    read_again: KEYS,
     capabilities: OBJECTS,
     build,
 };
@@ -68,9 +76,6 @@ fn build(url: &Url, settings: &Settings) -> Result<OpendalTree, OpenError> {
         }
     }
     builder = builder.region(region);
-    builder = with(builder, settings.text("access_key_id"), |b, value| b.access_key_id(value));
-    builder = with(builder, settings.text("secret_access_key"), |b, value| b.secret_access_key(value));
-    builder = with(builder, settings.text("session_token"), |b, value| b.session_token(value));
     builder = written_as(builder, url, settings)?;
     if settings.flag("virtual_host", false) {
         builder = builder.enable_virtual_host_style();
@@ -85,21 +90,60 @@ fn build(url: &Url, settings: &Settings) -> Result<OpendalTree, OpenError> {
     if checksum == "crc32c" {
         builder = builder.checksum_algorithm(checksum);
     }
-    let (tree, signer) = if settings.flag("anonymous", false) || given(settings, "access_key_id").is_some() {
+    let is_anonymous = settings.flag("anonymous", false);
+    let (tree, signer) = if let Some(keys) = of_file::<Credential>(settings).filter(|_| !is_anonymous) {
+        renewed(url, builder, (endpoint, region), settings, keys)?
+    } else if is_anonymous || given(settings, "access_key_id").is_some() {
+        builder = with(builder, settings.text("access_key_id"), |b, value| b.access_key_id(value));
+        builder = with(builder, settings.text("secret_access_key"), |b, value| b.secret_access_key(value));
+        builder = with(builder, settings.text("session_token"), |b, value| b.session_token(value));
         (objects(url, builder, endpoint, settings)?, integrity::signer(region, keys(settings)))
     } else {
         aws::check_profile(url)?;
-        let credentials = Arc::new(aws::Credentials::default());
-        let tree = objects(url, builder.credential_provider_chain(credentials.chain()), endpoint, settings)?;
-        let signer = integrity::signer(region, credentials.current());
-        tree.patience().set_renewal(credentials);
-        (tree, signer)
+        renewed(url, builder, (endpoint, region), settings, Renewed::from(aws::Sources::default()))?
     };
     match checksum {
         "none" => Ok(tree),
         "crc32c" => Ok(tree.with_checks(Checks::Requests)),
         "md5" => Ok(tree.over(|inner| integrity::checked(inner, signer.clone())).with_checks(Checks::Requests)),
         _ => Err(wrong(url, "the checksum is neither md5 nor crc32c nor none", OPTIONS, "checksum")),
+    }
+}
+
+/// The tree whose credentials are read again, and what signs its requests again.
+fn renewed(
+    url: &Url,
+    builder: opendal::services::S3,
+    (endpoint, region): (Option<&str>, &str),
+    settings: &Settings,
+    credentials: Renewed<impl CredentialSource<Credential = Credential>>,
+) -> Result<(OpendalTree, Signer<Credential>), OpenError> {
+    let tree = objects(url, builder.credential_provider_chain(credentials.chain()), endpoint, settings)?;
+    let signer = integrity::signer(region, credentials.current());
+    tree.patience().set_renewal(Arc::new(credentials));
+    Ok((tree, signer))
+}
+
+impl OfOptions for Credential {
+    // Another secret alone is not told apart.
+    const OPTIONS: &[&str] = &["access_key_id", "session_token"];
+
+    fn of(settings: &Settings) -> Option<Self> {
+        let key = |name| given(settings, name).map(str::to_owned);
+        Some(Self {
+            access_key_id: key("access_key_id")?,
+            secret_access_key: key("secret_access_key")?,
+            session_token: key("session_token"),
+            expires_in: None,
+        })
+    }
+
+    fn id(&self) -> CredentialsId {
+        aws::Sources::id(self)
+    }
+
+    fn shown(self) -> Self {
+        aws::Sources::shown(self)
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Service {
     pub(super) options: &'static [OptionSpec],
     /// The options that hold credentials.
     pub(super) credentials: &'static [&'static str],
+    /// Those of them that are read again during a run if they are in the configuration file.
+    pub(super) read_again: &'static [&'static str],
     pub(super) capabilities: Capabilities,
     pub(super) build: fn(&Url, &Settings) -> Result<OpendalTree, OpenError>,
 }
@@ -102,6 +104,11 @@ impl Service {
     /// If the URL or the settings name none.
     pub fn tree(&self, location: &Location, settings: &Settings) -> Result<OpendalTree, OpenError> {
         let tree = (self.build)(url(location)?, settings)?;
-        Ok(tree.with_credentials_named(check::options_named(self.options, self.credentials)))
+        let mut named = check::options_named(self.options, self.credentials);
+        if !self.read_again.is_empty() {
+            named += "; a run reads them again only in the configuration file: ";
+            named += &self.read_again.join(", ");
+        }
+        Ok(tree.with_credentials_named(named))
     }
 }

@@ -16,6 +16,7 @@ pub const WEBDAV: Service = Service {
     schemes: &["webdavs", "webdav"],
     options: OPTIONS,
     credentials: &["username", "password", "token"],
+    read_again: &[],
     capabilities: FOLDERS,
     build,
 };

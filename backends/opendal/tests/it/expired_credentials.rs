@@ -43,8 +43,14 @@ fn google(_: &Request) -> Answer {
     Answer::new(401, body)
 }
 
-fn one_byte() -> fake_objects::Object {
-    fake_objects::Object { content: b"1".to_vec(), ..fake_objects::Object::default() }
+/// Puts files into a source, and says how many requests succeed before the credentials expire.
+fn fill(server: &fake_objects::Server, is_source: bool, left: &AtomicUsize) {
+    let one_byte = || fake_objects::Object { content: b"1".to_vec(), ..fake_objects::Object::default() };
+    if is_source {
+        server.state.lock().unwrap().objects.extend((0..FILES).map(|i| (format!("f{i}"), one_byte())));
+    }
+    // The scan of the source is to succeed: a listing and a stat of each object.
+    left.store(if is_source { FILES + REQUESTS } else { REQUESTS }, SeqCst);
 }
 
 /// Answers so after a number of requests for objects.
@@ -91,12 +97,7 @@ async fn keys_of_s3() {
         for is_source in [true, false] {
             let (left, fault) = expires(s3(status, code));
             let server = fake_objects::Server::start(fault);
-            if is_source {
-                let mut state = server.state.lock().unwrap();
-                state.objects.extend((0..FILES).map(|i| (format!("f{i}"), one_byte())));
-            }
-            // The scan of the source is to succeed: a listing and a stat of each object.
-            left.store(if is_source { FILES + REQUESTS } else { REQUESTS }, SeqCst);
+            fill(&server, is_source, &left);
             let folder = tempfile::tempdir().unwrap();
             let error = ends(server.s3(&[]), is_source, folder.path()).await;
             assert!(error.contains(&format!("Message of {code}. ({code}, HTTP status {status})")), "{error}");
@@ -111,11 +112,7 @@ async fn a_signature_of_azure() {
     for is_source in [true, false] {
         let (left, fault) = expires(azure);
         let server = fake_objects::Server::start(fault);
-        if is_source {
-            let mut state = server.state.lock().unwrap();
-            state.objects.extend((0..FILES).map(|i| (format!("f{i}"), one_byte())));
-        }
-        left.store(if is_source { FILES + REQUESTS } else { REQUESTS }, SeqCst);
+        fill(&server, is_source, &left);
         let folder = tempfile::tempdir().unwrap();
         let error = ends(server.azure_by_signature(), is_source, folder.path()).await;
         let said = "Signature not valid in the specified time frame: Start [x] - Expiry [y] - Current [z] \

@@ -7,7 +7,7 @@ use towpath_backend::registry::{Location, Settings};
 use towpath_opendal::OpendalTree;
 use towpath_opendal::services::GCS;
 
-use crate::http::{Answer, Request, serve};
+use crate::http::{Answer, Recording, Request, serve_store};
 
 /// An object: content and mtime.
 pub type Object = (Vec<u8>, Option<String>);
@@ -23,6 +23,12 @@ pub struct State {
     uploads: BTreeMap<String, Upload>,
 }
 
+impl Recording for State {
+    fn requests(&mut self) -> &mut Vec<Request> {
+        &mut self.requests
+    }
+}
+
 pub struct Server {
     port: u16,
     pub state: Arc<Mutex<State>>,
@@ -31,19 +37,16 @@ pub struct Server {
 impl Server {
     /// `fault` may change a request, or answer it.
     pub fn start(fault: impl Fn(&mut Request) -> Option<Answer> + Send + Sync + 'static) -> Self {
-        let state = Arc::new(Mutex::new(State::default()));
-        let shared = Arc::clone(&state);
-        let port = serve(move |request| {
-            let mut request = request.clone();
-            shared.lock().unwrap().requests.push(request.clone());
-            fault(&mut request).unwrap_or_else(|| answer(&request, &mut shared.lock().unwrap()).to(&request))
-        });
+        let (port, state) = serve_store(fault, answer);
         Self { port, state }
     }
 
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
     pub fn tree(&self) -> OpendalTree {
-        let endpoint = format!("http://127.0.0.1:{}", self.port);
-        let options = [("endpoint", endpoint), ("anonymous", "true".to_owned())];
+        let options = [("endpoint", self.endpoint()), ("anonymous", "true".to_owned())];
         GCS.tree(&Location::parse("gcs://bucket".as_ref()).unwrap(), &Settings::of(options.to_vec())).unwrap()
     }
 }

@@ -8,7 +8,7 @@ use towpath_backend::registry::{Location, Settings};
 use towpath_opendal::OpendalTree;
 use towpath_opendal::services::{AZBLOB, S3};
 
-use crate::http::{Answer, Request, serve};
+use crate::http::{Answer, Recording, Request, serve_store};
 
 pub type Headers = BTreeMap<String, String>;
 
@@ -30,8 +30,11 @@ pub struct State {
     uploads: BTreeMap<String, (Headers, BTreeMap<u32, Vec<u8>>)>,
 }
 
-/// May change a request, or answer it.
-type Fault = dyn Fn(&mut Request) -> Option<Answer> + Send + Sync;
+impl Recording for State {
+    fn requests(&mut self) -> &mut Vec<Request> {
+        &mut self.requests
+    }
+}
 
 pub struct Server {
     port: u16,
@@ -40,18 +43,16 @@ pub struct Server {
 
 impl Server {
     pub fn start(fault: impl Fn(&mut Request) -> Option<Answer> + Send + Sync + 'static) -> Self {
-        let state = Arc::new(Mutex::new(State::default()));
-        let (shared, fault): (_, Box<Fault>) = (Arc::clone(&state), Box::new(fault));
-        let port = serve(move |request| {
-            let mut request = request.clone();
-            shared.lock().unwrap().requests.push(request.clone());
-            fault(&mut request).unwrap_or_else(|| answer(&request, &mut shared.lock().unwrap()).to(&request))
-        });
+        let (port, state) = serve_store(fault, answer);
         Self { port, state }
     }
 
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
     pub fn s3(&self, options: &[(&'static str, &str)]) -> OpendalTree {
-        let endpoint = format!("http://127.0.0.1:{}", self.port);
+        let endpoint = self.endpoint();
         let own = [("endpoint", endpoint.as_str()), ("access_key_id", "id"), ("secret_access_key", "key")];
         let all = own.iter().chain(options).map(|(name, value)| (*name, (*value).to_owned()));
         S3.tree(&Location::parse("s3://bucket".as_ref()).unwrap(), &Settings::of(all.collect::<Vec<_>>())).unwrap()
@@ -67,11 +68,7 @@ impl Server {
     }
 
     fn azure_with(&self, name: &'static str, secret: &str) -> OpendalTree {
-        let options = [
-            ("endpoint", format!("http://127.0.0.1:{}", self.port)),
-            ("account_name", "me".to_owned()),
-            (name, secret.to_owned()),
-        ];
+        let options = [("endpoint", self.endpoint()), ("account_name", "me".to_owned()), (name, secret.to_owned())];
         AZBLOB.tree(&Location::parse("azblob://bucket".as_ref()).unwrap(), &Settings::of(options.to_vec())).unwrap()
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 /// A request that was read.
@@ -56,6 +56,26 @@ pub fn serve(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> u16
         }
     });
     port
+}
+
+/// What a store in memory has, and what it was asked for.
+pub trait Recording: Default + Send + 'static {
+    fn requests(&mut self) -> &mut Vec<Request>;
+}
+
+/// Serves a store in memory; `fault` may change a request, or answer it. Returns the port, and what the store has.
+pub fn serve_store<S: Recording>(
+    fault: impl Fn(&mut Request) -> Option<Answer> + Send + Sync + 'static,
+    answer: fn(&Request, &mut S) -> Answer,
+) -> (u16, Arc<Mutex<S>>) {
+    let state = Arc::new(Mutex::new(S::default()));
+    let shared = Arc::clone(&state);
+    let port = serve(move |request| {
+        let mut request = request.clone();
+        shared.lock().unwrap().requests().push(request.clone());
+        fault(&mut request).unwrap_or_else(|| answer(&request, &mut shared.lock().unwrap()).to(&request))
+    });
+    (port, state)
 }
 
 /// Answers the requests of one connection.

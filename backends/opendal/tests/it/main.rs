@@ -49,6 +49,8 @@ mod poisoned;
 #[cfg(feature = "all-backends")]
 mod reading;
 #[cfg(feature = "all-backends")]
+mod replaced_options;
+#[cfg(feature = "all-backends")]
 mod run;
 #[cfg(feature = "all-backends")]
 mod stored;

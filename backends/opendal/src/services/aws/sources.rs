@@ -21,7 +21,7 @@ type Source = Box<dyn ProvideCredentialDyn<Credential = Credential>>;
 
 /// All sources, with their names.
 #[derive(Debug)]
-pub(super) struct Sources {
+pub(in crate::services) struct Sources {
     configured: Vec<(&'static str, Source)>,
     /// Asked last: it is there for all processes of an instance, and for none elsewhere.
     instance: IMDSv2CredentialProvider,
@@ -48,7 +48,7 @@ impl Sources {
     ///
     /// # Errors
     /// Of a source that is set up and fails, if no other one has any.
-    pub(super) async fn read(&self, context: &Context) -> Result<Option<Credential>> {
+    pub(super) async fn first(&self, context: &Context) -> Result<Option<Credential>> {
         let context = context.clone().with_http_send(Endpoints(context.clone()));
         let mut failed = None;
         for (name, source) in &self.configured {

@@ -70,6 +70,7 @@ mod side;
 mod tally;
 mod waits;
 
+pub use audit::{ChainBreak, ChainCheck};
 pub use checksum::{Algorithm, Checksum, FileHash, Hasher, UnknownAlgorithm};
 pub use error::{
     AuditLogError, CopyState, DatabaseError, Error, FileChange, FileError, GuardRefusal, LinkProblem, NoBacklog,

@@ -193,6 +193,7 @@ impl Migration {
             rescan: session.options.rescan || session.options.accept_new_tree,
             after_backlog: session.options.after_backlog,
             settings: session.options.settings(),
+            audit_chain: session.options.audit_chain,
             line: run_lines::start_line(session),
             progress: session.progress.clone(),
         };

@@ -127,6 +127,7 @@ fn options(options: &Options, lanes: usize) -> Value {
         "rescan": options.rescan,
         "after_backlog": word(options.after_backlog),
         "accept_new_tree": options.accept_new_tree,
+        "audit_chain": options.audit_chain,
     })
 }
 

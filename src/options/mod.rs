@@ -81,6 +81,9 @@ pub struct Options {
     /// scanned before. Applies to one run, which scans again and deletes nothing: it excludes
     /// [`mirror`](#structfield.mirror).
     pub accept_new_tree: bool,
+    /// Link each line of the audit log to the one before by its hash ([`crate::ChainCheck`]). Once a run has begun a
+    /// chain, later runs continue it, whatever their options.
+    pub audit_chain: bool,
 }
 
 /// Setters. An optional value is taken with or without `Some`.
@@ -109,6 +112,7 @@ impl Options {
         rescan: bool,
         after_backlog: AfterBacklog,
         accept_new_tree: bool,
+        audit_chain: bool,
     }
 }
 
@@ -203,6 +207,7 @@ impl Default for Options {
             rescan: false,
             after_backlog: AfterBacklog::default(),
             accept_new_tree: false,
+            audit_chain: false,
         }
     }
 }

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, Weak};
 use tokio::sync::Semaphore;
 use towpath_backend::{RelPath, Timestamp};
 
-use super::file::{FileProgress, Transferred, locked};
+use super::file::{FileProgress, Transferred};
 use super::history::RateHistory;
 use super::limited_by::{LaneClocks, Ledger, LimitMode};
+use super::lock::locked;
 use super::operations::Operations;
 use super::recorded::Recorded;
 use super::snapshot::{AdaptiveLimit, Phase, Snapshot};

@@ -1,16 +1,12 @@
 //! The progress of one file in flight.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use towpath_backend::RelPath;
 
+use super::lock::locked;
 use super::snapshot::CurrentFile;
-
-/// Locks the counters, even if a thread panicked while it held the lock: plain counters are never half written.
-pub(super) fn locked<T>(counters: &Mutex<T>) -> MutexGuard<'_, T> {
-    counters.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// The sums over all files of a run, files in flight and failed attempts included.
 #[derive(Debug, Default)]

@@ -25,7 +25,7 @@ use std::process::ExitCode;
 
 use args::{Command, rsync};
 use commands::{
-    backends, completions, config as show_config, ctl, man, manifest, status as show_status, sync,
+    audit, backends, completions, config as show_config, ctl, man, manifest, status as show_status, sync,
     timetable as show_timetable,
 };
 use console::output;
@@ -40,6 +40,7 @@ fn main() -> ExitCode {
     };
     match &parsed.command {
         Command::Backends(arguments) => return ExitCode::from(backends::run(arguments)),
+        Command::Audit(arguments) => return ExitCode::from(audit::run(arguments)),
         Command::Manifest(arguments) => return ExitCode::from(manifest::run(arguments)),
         Command::Config(arguments) => return ExitCode::from(show_config::run(arguments)),
         Command::Timetable(arguments) => return ExitCode::from(show_timetable::run(arguments)),
@@ -84,6 +85,7 @@ async fn run(command: Command) -> u8 {
         Command::Status(arguments) => show_status::run(arguments).await,
         Command::Ctl(arguments) => ctl::run(&arguments).await,
         Command::Backends(arguments) => backends::run(&arguments),
+        Command::Audit(arguments) => audit::run(&arguments),
         Command::Manifest(arguments) => manifest::run(&arguments),
         Command::Config(arguments) => show_config::run(&arguments),
         Command::Timetable(arguments) => show_timetable::run(&arguments),

@@ -48,10 +48,13 @@ pub(crate) fn copy(from: &Path, to: &Path, roots: &Roots) -> Result<Option<Recor
     recorded_sink(to).map(Some).map_err(failed)
 }
 
-/// Reads what the copy records of its sink, and clears its outbox, since the dry run has another log.
+/// Reads what the copy records of its sink, and clears what belongs to the log, since the dry run has another one.
 fn recorded_sink(copy: &Path) -> rusqlite::Result<RecordedSink> {
     let connection = Connection::open(copy)?;
     connection.execute("DELETE FROM outbox", [])?;
+    if connection.prepare("SELECT last FROM chain").is_ok() {
+        connection.execute("DELETE FROM chain", [])?;
+    }
     let has_probe = connection.prepare("SELECT probe FROM tree").is_ok();
     let sql =
         format!("SELECT identity, {} AS probe FROM tree WHERE side = ?1", if has_probe { "probe" } else { "NULL" });

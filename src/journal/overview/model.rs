@@ -36,6 +36,8 @@ pub struct Overview {
     pub runs: Vec<RecordedRun>,
     /// What failed in the newest run, by kind and side.
     pub failures: Vec<RecordedFailures>,
+    /// The hash of the last line of the audit log's chain ([`crate::ChainCheck::end`]); `None`: its lines are not linked.
+    pub audit_chain_end: Option<String>,
     /// The process that runs this migration now. `None` also where the system does not say.
     pub process: Option<u32>,
 }

@@ -14,6 +14,8 @@ use crate::side::Side;
 
 /// The first version of the schema that records what a run did.
 const WITH_COUNTS: i32 = 5;
+/// The first version of the schema that has the end of the log's chain.
+const WITH_CHAIN: i32 = 6;
 
 /// The database in one transaction.
 pub(super) fn overview(connection: &Connection, runs: usize) -> rusqlite::Result<Overview> {
@@ -27,8 +29,14 @@ pub(super) fn overview(connection: &Connection, runs: usize) -> rusqlite::Result
         backlog: backlog(connection, schema)?,
         runs: last_runs(connection, schema, runs)?,
         failures: if schema < WITH_COUNTS { Vec::new() } else { failures(connection)? },
+        audit_chain_end: if schema < WITH_CHAIN { None } else { chain_end(connection)? },
         process: None,
     })
+}
+
+fn chain_end(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    let last = connection.query_row("SELECT last FROM chain", [], |row| row.get("last"));
+    last.optional().map(Option::flatten)
 }
 
 /// The backlog of the last scan, if that is complete.

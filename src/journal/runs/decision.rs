@@ -18,6 +18,8 @@ pub(crate) struct RunRequest {
     /// The filters and options that select the files to migrate, as a comparable text: a backlog with
     /// other settings is not resumed.
     pub(crate) settings: String,
+    /// Link the lines of the log from now on; those of a chain that has begun are linked in any case.
+    pub(crate) audit_chain: bool,
     /// The first line of the run in the log; [`start_line`] completes it.
     pub(crate) line: RunLine,
     /// Where what is recorded is shown.

@@ -127,6 +127,7 @@ impl Journal {
 
 impl Db {
     pub(in crate::journal) fn begin_run(&mut self, request: RunRequest) -> Result<RunStart> {
+        self.begin_chain(request.audit_chain)?;
         if self.exists("SELECT 1 FROM run WHERE transferring = 1 LIMIT 1", [])? {
             self.execute("UPDATE distrust SET value = 1", [])?;
             self.execute("UPDATE run SET transferring = 0 WHERE transferring = 1", [])?;

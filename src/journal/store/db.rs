@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use tokio_util::sync::CancellationToken;
 
-use crate::audit::{AuditLog, Line, RunLine};
+use crate::audit::{AuditLog, Chain, Line, RunLine};
 use crate::error::{Error, Result};
 use crate::event::{Totals, Warning};
 use crate::journal::store::current_scan::CurrentScan;
@@ -53,6 +53,8 @@ pub(in crate::journal) struct Db {
     wal: Option<File>,
     files: OpenFiles,
     pub(in crate::journal) log: AuditLog,
+    /// Links the lines of the log; `None`: they are not linked.
+    chain: Option<Chain>,
     /// Lines of the open transaction.
     lines: Vec<u8>,
     lines_committed: Option<Instant>,
@@ -79,6 +81,7 @@ impl Db {
             files: opened.files,
             fresh: opened.fresh,
             log,
+            chain: None,
             lines: Vec::new(),
             lines_committed: None,
             warnings: opened.warnings,
@@ -196,6 +199,13 @@ impl Db {
         }
     }
 
+    /// Links the lines of the log from here on, if that is requested or an earlier run has begun it.
+    pub(in crate::journal) fn begin_chain(&mut self, is_requested: bool) -> Result<()> {
+        let last = self.row("SELECT last FROM chain", [], |row| row.get::<_, Option<String>>("last"))?;
+        self.chain = (is_requested || last.is_some()).then(|| Chain::after(last.flatten()));
+        Ok(())
+    }
+
     /// Adds a line about the run to the open transaction.
     pub(in crate::journal) fn add_run_line(&mut self, line: &RunLine) {
         line.write(&mut self.lines);
@@ -285,10 +295,20 @@ impl Db {
     /// 3. Append the lines.
     fn commit_lines(&mut self) -> Result<()> {
         let length = self.log.complete_and_sync()?;
+        let linked = self.chain.as_ref().map(|chain| chain.link(&self.lines));
+        let chain = match linked {
+            Some((lines, chain)) => {
+                self.lines = lines;
+                self.execute("INSERT OR REPLACE INTO chain VALUES (1, ?1)", [chain.last()])?;
+                Some(chain)
+            }
+            None => None,
+        };
         let sql = "INSERT OR REPLACE INTO outbox VALUES (1, ?1, ?2)";
         self.execute(sql, rusqlite::params![signed(length), self.lines])?;
         failpoint!("before-commit");
         self.end_transaction()?;
+        self.chain = chain;
         let lines = std::mem::take(&mut self.lines);
         self.lines_committed = Some(Instant::now());
         self.sync_wal()?;

@@ -1,4 +1,4 @@
--- Version 5. Names and paths are TEXT where they are valid UTF-8, else BLOB.
+-- Version 6. Names and paths are TEXT where they are valid UTF-8, else BLOB.
 -- Times of files are INTEGER nanoseconds since 1970, or the same as TEXT in decimal
 -- digits where they exceed 64 bits (before 1677, after 2262).
 
@@ -236,6 +236,12 @@ CREATE TABLE IF NOT EXISTS outbox(
     id INTEGER PRIMARY KEY CHECK (id = 1),
     log_length INTEGER NOT NULL,
     lines BLOB NOT NULL
+) STRICT;
+
+-- The end of the audit log's chain; without a row, its lines are not linked.
+CREATE TABLE IF NOT EXISTS chain(
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    last TEXT                               -- the hash of the last line; NULL: there is none yet
 ) STRICT;
 
 -- Whether files pending at the last complete scan may have been in flight at an unclean shutdown.

@@ -116,6 +116,7 @@ pub(in crate::journal) fn upgrade(
     if version < 5 {
         connection.execute_batch(FROM_4)?;
     }
+    // From version 5 to 6, the schema has a new table.
     connection.execute_batch(schema)?;
     connection.pragma_update(None, "user_version", to)?;
     connection.execute_batch("COMMIT")

@@ -150,6 +150,7 @@ fn the_log_has_the_lines_about_a_run_once_wherever_a_power_cut_truncates_it() {
         rescan: false,
         after_backlog: AfterBacklog::Auto,
         settings: String::new(),
+        audit_chain: true,
         line: RunLine::started(roots()),
         progress: Progress::default(),
     };

@@ -1,5 +1,6 @@
 //! The command line: each option is declared here, once.
 
+pub(crate) mod audit;
 mod backends;
 pub(crate) mod bwlimit;
 pub(crate) mod config;
@@ -25,6 +26,7 @@ mod until;
 use clap::builder::styling::Styles;
 use clap::{Parser, Subcommand};
 
+use audit::AuditArguments;
 pub(crate) use backends::BackendsArguments;
 use bwlimit::TimetableArguments;
 use config::ConfigArguments;
@@ -50,6 +52,7 @@ pub(crate) enum Command {
     Status(StatusArguments),
     Ctl(CtlArguments),
     Manifest(ManifestArguments),
+    Audit(AuditArguments),
     Timetable(TimetableArguments),
     Config(ConfigArguments),
     Backends(BackendsArguments),

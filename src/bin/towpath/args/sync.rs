@@ -95,6 +95,11 @@ pub(crate) struct SyncArguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) log_file: Option<PathBuf>,
 
+    /// Link each line of the log to the one before, so that `towpath audit check` finds any change;
+    /// later runs continue the chain
+    #[arg(long)]
+    pub(crate) audit_chain: bool,
+
     /// File with jobs and options of backends, readable by its owner only [default:
     /// ~/.config/towpath/config.toml, or where that is missing /etc/towpath/config.toml]
     #[arg(long, value_name = "FILE")]
@@ -235,7 +240,8 @@ impl SyncArguments {
                 (false, true) => AfterBacklog::Stop,
                 (false, false) => AfterBacklog::Auto,
             })
-            .accept_new_tree(self.accept_new_tree))
+            .accept_new_tree(self.accept_new_tree)
+            .audit_chain(self.audit_chain))
     }
 }
 

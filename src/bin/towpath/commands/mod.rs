@@ -1,5 +1,6 @@
 //! The subcommands, and their shared parts: opening the trees, watching a run, checking the arguments.
 
+pub(crate) mod audit;
 pub(crate) mod backends;
 pub(crate) mod completions;
 pub(crate) mod config;

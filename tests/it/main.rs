@@ -41,6 +41,7 @@ mod examples;
 mod filter_as_git;
 mod filters;
 mod full_sync;
+mod hooks;
 mod huge_sparse;
 mod in_memory;
 mod jobs;

@@ -41,6 +41,8 @@ pub(crate) struct Inputs {
     pub(crate) jumps: mpsc::Receiver<SignedDuration>,
     /// Problems that do not concern the run itself.
     pub(crate) notes: mpsc::Receiver<String>,
+    /// Warnings that are printed even with --quiet.
+    pub(crate) warnings: Option<mpsc::Receiver<String>>,
     /// Is cancelled when the migration is to stop.
     pub(crate) stop: CancellationToken,
     /// How often the status is updated.
@@ -61,7 +63,7 @@ impl Listener {
 
     /// Listens until the migration ends; returns the way to the console.
     pub(crate) async fn listen(mut self, inputs: Inputs) -> Feed {
-        let Inputs { mut events, mut requests, mut jumps, mut notes, stop, tick } = inputs;
+        let Inputs { mut events, mut requests, mut jumps, mut notes, mut warnings, stop, tick } = inputs;
         let mut ticks = interval(tick);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut stopping = false;
@@ -78,10 +80,14 @@ impl Listener {
                 () = requests.next() => self.console.status(&self.live.view()),
                 Some(jump) = jumps.recv() => self.console.clock_jump(jump),
                 Some(note) = notes.recv() => self.console.note(note),
+                Some(text) = next(&mut warnings) => self.console.warning(text),
                 _ = ticks.tick() => self.tick(),
             }
         }
         self.tick();
+        while let Some(Ok(text)) = warnings.as_mut().map(mpsc::Receiver::try_recv) {
+            self.console.warning(text);
+        }
         self.console
     }
 
@@ -108,5 +114,13 @@ impl Listener {
         }
         self.observers.iter_mut().for_each(|observer| observer.tick(&view));
         self.console.view(view);
+    }
+}
+
+/// The next text, if there can be one.
+async fn next(texts: &mut Option<mpsc::Receiver<String>>) -> Option<String> {
+    match texts {
+        Some(texts) => texts.recv().await,
+        None => None,
     }
 }

@@ -8,6 +8,7 @@ mod console;
 mod event_json;
 mod exit;
 mod format;
+mod hooks;
 mod layers;
 mod limited_by;
 mod listener;

@@ -25,6 +25,11 @@ fn name(status: u8) -> &'static str {
     }
 }
 
+/// Whether a run with this exit status was stopped.
+pub(crate) fn is_stop(status: u8) -> bool {
+    matches!(status, SIGHUP_STATUS | SIGINT_STATUS | SIGTERM_STATUS)
+}
+
 /// The status to exit with after a signal.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Received(Arc<AtomicU8>);

@@ -11,6 +11,7 @@ mod deletion;
 mod filters;
 mod format;
 mod generated;
+mod hooks;
 mod listen;
 mod location;
 pub(crate) mod manifest;

@@ -12,6 +12,7 @@ use super::deadline::parse_deadline;
 use super::deletion::DeletionArguments;
 use super::filters::FilterArguments;
 use super::format::Format;
+use super::hooks::HookArguments;
 use super::listen::ListenArguments;
 use super::location::{LocationArgument, parse_location};
 use super::metrics::MetricsArguments;
@@ -176,6 +177,9 @@ pub(crate) struct SyncArguments {
 
     #[command(flatten)]
     pub(crate) metrics: MetricsArguments,
+
+    #[command(flatten)]
+    pub(crate) hooks: HookArguments,
 
     #[command(flatten)]
     pub(crate) filters: FilterArguments,

@@ -20,6 +20,7 @@ use crate::config::state_files::{StateFiles, canonical_of, default_database, sta
 use crate::console::{self, output};
 use crate::exit::{COULD_NOT_RUN, ExitError, USAGE_ERROR};
 use crate::format;
+use crate::hooks::Hooks;
 use crate::limited_by;
 use crate::metrics::MetricsPath;
 use crate::server::{Starting, socket_files};
@@ -41,22 +42,29 @@ pub(crate) async fn run(arguments: SyncArguments) -> u8 {
         output::error(&format!("cannot listen to signals: {error}"));
         return COULD_NOT_RUN;
     }
-    match try_run(&arguments).await {
-        Ok(status) => status,
+    // A dry run changes nothing, and is nothing to report.
+    let hooks = Hooks::start(arguments.hooks.on_event.as_deref().filter(|_| !arguments.dry_run));
+    let (status, problem) = match try_run(&arguments, &hooks).await {
+        Ok(ended) => ended,
         Err(ExitError(status, problem)) => {
             let is_usage = status == USAGE_ERROR;
-            output::error(&if is_usage { arguments.settings.explain(problem) } else { problem });
-            status
+            let problem = if is_usage { arguments.settings.explain(problem) } else { problem };
+            output::error(&problem);
+            (status, Some(problem))
         }
-    }
+    };
+    hooks.end(status, problem.as_deref()).await;
+    status
 }
 
-async fn try_run(arguments: &SyncArguments) -> Result<u8, ExitError> {
+/// The exit status of a run that began, and why a guard refused to go on.
+async fn try_run(arguments: &SyncArguments, hooks: &Hooks) -> Result<(u8, Option<String>), ExitError> {
     let place = |name, given: &LocationArgument| {
         let explained = |problem| ExitError(USAGE_ERROR, arguments.settings.explain_option(name, problem));
         given.location().cloned().map_err(explained)
     };
     let (source, dest) = (place("source", &arguments.source)?, place("dest", &arguments.dest)?);
+    hooks.set_trees(&source, &dest);
     if let Some(explanation) = [&source, &dest].into_iter().find_map(remote::explain) {
         return Err(ExitError(USAGE_ERROR, explanation));
     }
@@ -70,6 +78,7 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, ExitError> {
         print_note(arguments, note);
     }
     let (opened, files, options) = check(arguments, [&source, &dest], &trees).await?;
+    hooks.set_database(&files.database);
     let wrong_usage = |problem| ExitError(USAGE_ERROR, problem);
     let limit = arguments.limit().map_err(wrong_usage)?;
     // A limit that never changes does not depend on the zone.
@@ -78,7 +87,8 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, ExitError> {
         output::line(&limit_line(&limit, &zone, arguments.dry_run));
     }
     if arguments.dry_run {
-        return dry_run::run(arguments, [&source, &dest], options, opened, &trees, &files).await;
+        let status = dry_run::run(arguments, [&source, &dest], options, opened, &trees, &files).await?;
+        return Ok((status, None));
     }
     let _only_run = OnlyRun::of(&source, &dest).map_err(|problem| ExitError(COULD_NOT_RUN, problem))?;
     let metrics_file = block_in_place(|| metrics_file(arguments, &files))?;
@@ -101,9 +111,9 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, ExitError> {
     }
     let progress = migration.progress();
     let steering = Steering::new(limit, zone, migration.control());
+    let around = Around { steering, starting, metrics_file, hooks };
     let Watched { report, received, can_print } =
-        watch(arguments, migration, events, &files.database, about, Some(Around { steering, starting, metrics_file }))
-            .await?;
+        watch(arguments, migration, events, &files.database, about, Some(around)).await?;
     if can_print {
         if !arguments.quiet {
             output::line(&console::summary(&report));
@@ -116,7 +126,7 @@ async fn try_run(arguments: &SyncArguments) -> Result<u8, ExitError> {
             output::error(&refusal.to_string());
         }
     }
-    Ok(status_of(&report, &received))
+    Ok((status_of(&report, &received), report.refusal.as_ref().map(ToString::to_string)))
 }
 
 /// Tells clients that a run is starting.

@@ -13,6 +13,7 @@ use crate::args::SyncArguments;
 use crate::args::bwlimit::local_zone;
 use crate::console::{self, Console, output};
 use crate::exit::{ALL_IN_SYNC, COULD_NOT_RUN, ExitError, GUARD_REFUSAL, NOT_ALL_IN_SYNC};
+use crate::hooks::Hooks;
 use crate::listener::{Inputs, Listener, Observer};
 use crate::metrics::{self, Ended, Metrics, MetricsFile, MetricsPath};
 use crate::run_api::RunApi;
@@ -39,12 +40,14 @@ const JUMPS: usize = 16;
 const NOTES: usize = 4;
 
 /// What a run has around it, and a dry run has not.
-pub(crate) struct Around {
+pub(crate) struct Around<'a> {
     /// Steers it meanwhile.
     pub(crate) steering: Steering,
     /// Clients wait for the run until this is dropped.
     pub(crate) starting: Option<Starting>,
     pub(crate) metrics_file: Option<MetricsPath>,
+    /// Learns what happens.
+    pub(crate) hooks: &'a Hooks,
 }
 
 /// Runs it, and shows its progress.
@@ -54,11 +57,13 @@ pub(crate) async fn watch(
     events: EventStream,
     database: &Path,
     about: About,
-    around: Option<Around>,
+    around: Option<Around<'_>>,
 ) -> Result<Watched, ExitError> {
-    let (steering, starting, metrics_file) = match around {
-        Some(Around { steering, starting, metrics_file }) => (Some(steering), starting, metrics_file),
-        None => (None, None, None),
+    let (steering, starting, metrics_file, hooks) = match around {
+        Some(Around { steering, starting, metrics_file, hooks }) => {
+            (Some(steering), starting, metrics_file, Some(hooks))
+        }
+        None => (None, None, None, None),
     };
     let failed = |error| ExitError(COULD_NOT_RUN, format!("cannot listen to signals: {error}"));
     let received = signals::listen(migration.stopper()).map_err(failed)?;
@@ -83,10 +88,12 @@ pub(crate) async fn watch(
     });
     let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(metrics.clone())];
     observers.extend(api.iter().map(|api| Box::new(api.observer()) as _));
+    observers.extend(hooks.and_then(|hooks| hooks.observer(&live)));
     let (console, feed) = Console::new(arguments);
     let ((jumps, jumps_received), (notes, notes_received)) = (mpsc::channel(JUMPS), mpsc::channel(NOTES));
     let (stop, tick) = (migration.cancellation(), console.tick());
-    let inputs = Inputs { events, requests, jumps: jumps_received, notes: notes_received, stop, tick };
+    let warnings = hooks.and_then(Hooks::warnings);
+    let inputs = Inputs { events, requests, jumps: jumps_received, notes: notes_received, warnings, stop, tick };
     let listener = tokio::spawn(Listener::new(live, observers, feed).listen(inputs));
     let runtime = tokio::runtime::Handle::current();
     // A separate thread: a pipe or terminal that accepts no more text must block nothing else.

@@ -72,6 +72,11 @@ impl Feed {
         self.send(line);
     }
 
+    /// Prints a warning, even with --quiet.
+    pub(crate) fn warning(&mut self, text: String) {
+        self.send(Some(Line { text, is_problem: true }));
+    }
+
     /// Prints the status that a signal requests.
     pub(crate) fn status(&mut self, view: &View) {
         let line = self.rules.status(view);

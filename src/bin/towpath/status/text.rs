@@ -93,7 +93,7 @@ fn limited_by(status: &Status) -> Option<String> {
 }
 
 /// What it does or how it ended, on one line.
-fn headline(status: &Status, clock: &Clock) -> String {
+pub(crate) fn headline(status: &Status, clock: &Clock) -> String {
     let ended = status.ended.map_or_else(String::new, |ended| format!(" {}", clock.time(ended)));
     let reason = status.reason.as_deref().map(|reason| escape(reason.as_bytes()));
     match status.state {

@@ -20,6 +20,9 @@ use crate::status::text::Clock;
 use messages::{Messages, Seen};
 use socket::NotifySocket;
 
+/// What the service manager sets for this process; children must not have it.
+pub(crate) const VARIABLES: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
+
 /// How often it is checked whether a message is due.
 const TICK: Duration = Duration::from_secs(1);
 /// How often, and after which pause, the last message is tried again.
@@ -67,9 +70,11 @@ impl ServiceManager {
         Ok(Self(Some((sender, AbortOnDropHandle::new(task)))))
     }
 
-    /// Says that the run has ended, and how, on one line; `has_begun` even if it was too short to be seen.
-    pub(crate) async fn end(&self, text: &str, has_begun: bool) {
-        let Some((sender, _)) = &self.0 else { return };
+    /// Says that the run has ended, and how, on one line; `has_begun` even if it was too short to be seen. Signs of life
+    /// go on until the process ends.
+    pub(crate) async fn end(self, text: &str, has_begun: bool) {
+        let Some((sender, ticking)) = self.0 else { return };
+        let _until_the_process_ends = ticking.detach();
         let text = escape(text.as_bytes());
         *sender.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some((text, has_begun));
         for _ in 0..TRIES {

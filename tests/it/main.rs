@@ -67,6 +67,7 @@ mod mounts;
 mod names_and_sizes;
 mod overview;
 mod page;
+mod packaging;
 mod permissions;
 mod private_files;
 mod probes;

@@ -24,12 +24,25 @@ const FILES: &[Entry] = &[
          and a symbolic link beside the database says where.",
         true,
     ),
-    ("~/.config/towpath/config.toml", "Options of backends. Only its owner may be able to read it.", false),
+    (
+        "~/.config/towpath/config.toml, /etc/towpath/config.toml",
+        "Jobs, and options of backends. The second one counts for users who have no such file. Only its owner may be able \
+         to read it.",
+        true,
+    ),
 ];
 
 const ENVIRONMENT: &[Entry] = &[
     ("XDG_STATE_HOME", "Directory of the default database and log, in towpath/, in place of ~/.local/state.", true),
-    ("XDG_CONFIG_HOME", "Directory of the configuration file, in towpath/, in place of ~/.config.", false),
+    ("TOWPATH_CONFIG", "The configuration file.", true),
+    ("TOWPATH_DATABASE", "As --database.", true),
+    (
+        "TOWPATH_BWLIMIT, ...",
+        "Options of towpath sync: the long name in upper case, with TOWPATH_ before it and _ for each hyphen. The command \
+         line counts first, then the environment, then the job.",
+        false,
+    ),
+    ("XDG_CONFIG_HOME", "Directory of the configuration file, in towpath/, in place of ~/.config.", true),
     ("XDG_RUNTIME_DIR", "Directory of control sockets, in towpath/, that cannot be beside their database.", true),
     ("TZ", "Time zone of timetables and dates.", true),
 ];

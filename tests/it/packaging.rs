@@ -30,7 +30,8 @@ fn each_file_of_the_debian_package_exists() {
     // Those in target/ are made before.
     let sources: Vec<_> = asset.captures_iter(&manifest).map(|found| found.get(1).unwrap().as_str()).collect();
     assert!(sources.iter().any(|source| source.starts_with("target/")), "{sources:?}");
-    let missing: Vec<_> = sources.into_iter().filter(|source| !source.starts_with("target/") && !exists(source)).collect();
+    let missing: Vec<_> =
+        sources.into_iter().filter(|source| !source.starts_with("target/") && !exists(source)).collect();
     assert!(missing.is_empty(), "{missing:?}");
     assert!(!exists("packaging/nothing") && !exists("packaging/*.nothing"));
     // A picture or an example that is new is in the package, too.
@@ -39,7 +40,8 @@ fn each_file_of_the_debian_package_exists() {
             let name = entry.file_name().into_string().unwrap();
             let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
             let is_made = ["sh", "py"].contains(&extension) || name == "book.toml";
-            let patterns = [format!("\"{folder}/*\""), format!("\"{folder}/*.{extension}\""), format!("\"{folder}/{name}\"")];
+            let patterns =
+                [format!("\"{folder}/*\""), format!("\"{folder}/*.{extension}\""), format!("\"{folder}/{name}\"")];
             assert!(is_made || patterns.iter().any(|pattern| manifest.contains(pattern)), "{folder}/{name}");
         }
     }
@@ -56,5 +58,5 @@ fn the_example_of_a_configuration_is_valid() {
     let ended = end(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()).with_status(0);
     assert_eq!(ended.stderr, "");
     assert!(ended.stdout.contains("08:00,5M 18:00,off") && ended.stdout.contains("eu-central-1"), "{}", ended.stdout);
-    assert!(!ended.stdout.contains("REPLACE"), "a secret is shown");
+    assert!(!ended.stdout.contains("REPLACE-THE-SECRET"), "a secret is shown");
 }

@@ -7,12 +7,18 @@ cd "$(dirname "$0")/../.."
 to=$PWD/target/tools/prometheus
 version=0.26.0 # of prometheus_client
 
+parser() { # an environment with the parser
+    python3 -m venv "$to" && "$to/bin/pip" install -q --disable-pip-version-check "prometheus_client==$version"
+}
 if ! "$to/bin/python3" -c "import prometheus_client" 2>/dev/null; then
-    if command -v python3 >/dev/null && problem=$(python3 -m venv "$to" 2>&1 \
-        && "$to/bin/pip" install -q --disable-pip-version-check "prometheus_client==$version" 2>&1); then
+    # Debian has venv in a package of its own.
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! python3 -c "import ensurepip" 2>/dev/null; then
+        apt-get install -y -qq python3-venv >/dev/null 2>&1 || true
+    fi
+    if problem=$(parser 2>&1); then
         echo "installed prometheus_client $version"
     else
-        echo "SKIPPED: Prometheus' parser for Python (needs python3 with venv and pip: ${problem:-no python3})"
+        echo "SKIPPED: Prometheus' parser for Python (needs python3 with venv and pip: ${problem##*$'\n'})"
     fi
 fi
 

@@ -1,5 +1,8 @@
 //! The figures at one moment.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
 use jiff::Timestamp;
 use towpath::{Bandwidth, Side, database_files};
 
@@ -136,9 +139,11 @@ fn add_times(moment: &Moment<'_>, figures: &mut Figures) {
 /// Both are absent where the file system does not answer with them.
 fn add_database(moment: &Moment<'_>, figures: &mut Figures) {
     let database = &moment.about.database;
-    let size = |path: &std::path::PathBuf| std::fs::metadata(path).map_or(0, |file| file.len());
+    let size = |path: &PathBuf| std::fs::metadata(path).map_or(0, |file| file.len());
     if database.exists() {
-        figures.add(&of::DATABASE, database_files(database).iter().map(size).sum::<u64>());
+        // A path without links is listed twice.
+        let files: BTreeSet<_> = database_files(database).into_iter().collect();
+        figures.add(&of::DATABASE, files.iter().map(size).sum::<u64>());
     }
     let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Ok(space) = rustix::fs::statvfs(folder.unwrap_or_else(|| ".".as_ref())) {

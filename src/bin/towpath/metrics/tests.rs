@@ -129,6 +129,16 @@ fn a_figure_that_is_not_known_is_absent() {
 }
 
 #[test]
+fn the_size_of_the_database_has_each_file_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().canonicalize().unwrap().join("x.db");
+    fs::write(&database, [0; 100]).unwrap();
+    fs::write(folder.path().join("x.db-wal"), [0; 11]).unwrap();
+    let text = metrics(database).figures(None).text(Format::Text).unwrap();
+    assert!(text.contains("towpath_database_bytes{migration=\"0123456789ab\"} 111\n"), "{text}");
+}
+
+#[test]
 fn events_of_this_run_are_counted_by_outcome() {
     let mut metrics = metrics("/x.db".into());
     metrics.event(&Event::Vanished { paths: FilePaths::new("/old/a", "/new/a") });

@@ -235,6 +235,9 @@ fn status_and_ctl_find_the_migration_of_a_job() {
     let job = ["--config", "config.toml", "--job", "it"];
     let status = |variables: &[(&str, &str)]| towpath(&bench, variables, &[&["status"], &job[..]].concat());
     assert!(status(&[]).with_status(1).stderr.contains("there is no migration"));
+    let json = towpath(&bench, &[], &[&["status", "--json"], &job[..]].concat()).with_status(1).stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["source"].as_str(), bench.source().to_str());
     sync(&bench, &[], &[]).with_status(0);
     assert!(status(&[]).with_status(0).stdout.contains(bench.dest().to_str().unwrap()));
     // With a database of its own, and one of the environment, which comes first for each command.

@@ -187,7 +187,7 @@ fn print(rows: &[Row], file: &ConfigFile, has_job: bool) {
     if !has_job && !jobs.is_empty() {
         output::line(&format!("jobs: {}", jobs.join(", ")));
     }
-    if let Some(note) = &file.note {
+    if let Some(note) = file.note() {
         output::note(&format!("note: {note}"));
     }
     for variable in unknown_variables() {

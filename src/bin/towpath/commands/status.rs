@@ -12,8 +12,8 @@ use tokio::task::block_in_place;
 use towpath::Overview;
 
 use super::screen::Screen;
+use crate::args::StatusArguments;
 use crate::args::run_address::RunName;
-use crate::args::{LocationArgument, StatusArguments};
 use crate::config::state_files::{canonical_of, default_database, default_folder};
 use crate::console::output;
 use crate::exit::{COULD_NOT_RUN, ExitError, USAGE_ERROR};
@@ -38,12 +38,13 @@ pub(crate) async fn run(arguments: StatusArguments) -> u8 {
 }
 
 async fn try_run(arguments: &StatusArguments) -> Result<(), ExitError> {
-    let database = database(arguments)?;
+    let run = named(arguments).map_err(|problem| ExitError(USAGE_ERROR, problem))?;
+    let migration = run.map(|run| database_of(&run).map(|database| (run, database))).transpose()?;
     let mut screen = (arguments.watch && !arguments.json && std::io::stdout().is_terminal()).then(Screen::default);
     let interval = if std::io::stdout().is_terminal() { REDRAW } else { arguments.interval };
     loop {
-        let (text, is_live) = match &database {
-            Some(database) => one(arguments, database).await?,
+        let (text, is_live) = match &migration {
+            Some((run, database)) => one(arguments, run, database).await?,
             None => all(arguments).await?,
         };
         match &mut screen {
@@ -57,30 +58,31 @@ async fn try_run(arguments: &StatusArguments) -> Result<(), ExitError> {
     }
 }
 
-/// The database of the migration that the arguments name; `None`: all are listed.
-fn database(arguments: &StatusArguments) -> Result<Option<PathBuf>, ExitError> {
-    if let Some(database) = &arguments.database {
-        return Ok(Some(database.clone()));
-    }
-    let wrong_usage = |problem| ExitError(USAGE_ERROR, problem);
-    let (source, dest) = match (&arguments.source, &arguments.dest) {
-        (Some(source), Some(dest)) => {
-            (source.location().map_err(wrong_usage)?.clone(), dest.location().map_err(wrong_usage)?.clone())
+/// The migration that the arguments name; `None`: all are listed.
+fn named(arguments: &StatusArguments) -> Result<Option<RunName>, String> {
+    match (&arguments.source, &arguments.dest, &arguments.database) {
+        (.., Some(database)) => Ok(Some(RunName::Database(database.clone()))),
+        (Some(source), Some(dest), None) => {
+            Ok(Some(RunName::Trees(source.location()?.clone(), dest.location()?.clone())))
         }
-        _ => match arguments.job.run().map_err(wrong_usage)? {
-            Some(RunName::Database(database)) => return Ok(Some(database)),
-            Some(RunName::Trees(source, dest)) => (source, dest),
-            None => return Ok(None),
-        },
-    };
-    block_in_place(|| default_database(&source, &dest)).map(Some).map_err(|problem| ExitError(COULD_NOT_RUN, problem))
+        _ => arguments.job.run(),
+    }
+}
+
+fn database_of(run: &RunName) -> Result<PathBuf, ExitError> {
+    match run {
+        RunName::Database(database) => Ok(database.clone()),
+        RunName::Trees(source, dest) => {
+            block_in_place(|| default_database(source, dest)).map_err(|problem| ExitError(COULD_NOT_RUN, problem))
+        }
+    }
 }
 
 /// One migration as text, and whether it runs.
-async fn one(arguments: &StatusArguments, database: &Path) -> Result<(String, bool), ExitError> {
+async fn one(arguments: &StatusArguments, run: &RunName, database: &Path) -> Result<(String, bool), ExitError> {
     let Some(found) = find(database).await.map_err(|problem| ExitError(COULD_NOT_RUN, problem))? else {
         if arguments.json {
-            output::line(&never_run(arguments, database).to_string());
+            output::line(&never_run(run, database).to_string());
         }
         let problem = format!(
             "there is no migration with the database {}: `towpath sync` begins one, `towpath status` lists those of \
@@ -94,12 +96,12 @@ async fn one(arguments: &StatusArguments, database: &Path) -> Result<(String, bo
 }
 
 /// The JSON of a migration that does not exist.
-fn never_run(arguments: &StatusArguments, database: &Path) -> Value {
-    let root = |argument: &Option<LocationArgument>| {
-        let location = argument.as_ref()?.location().ok()?;
-        Some(block_in_place(|| canonical_of(location)))
+fn never_run(run: &RunName, database: &Path) -> Value {
+    let root = |location| block_in_place(|| canonical_of(location));
+    let (source, dest) = match run {
+        RunName::Trees(source, dest) => (Some(root(source)), Some(root(dest))),
+        RunName::Database(_) => (None, None),
     };
-    let (source, dest) = (root(&arguments.source), root(&arguments.dest));
     let bytes =
         |root: &Option<PathBuf>| root.as_ref().map_or_else(Vec::new, |root| root.as_os_str().as_bytes().to_vec());
     let status = recorded::never_run(database, &bytes(&source), &bytes(&dest));

@@ -46,7 +46,7 @@ impl Trees {
                 Ok(again)
             });
         }
-        Ok(Self { registry: registry().map_err(exit_error)?, around, note: file.note.clone() })
+        Ok(Self { registry: registry().map_err(exit_error)?, around, note: file.note() })
     }
 
     /// Checks that a backend can open the location with the known options.

@@ -39,7 +39,7 @@ pub(crate) struct ConfigFile {
     pub(crate) options: Vec<BackendOption>,
     jobs: BTreeMap<String, Job>,
     /// Why the default file is not used.
-    pub(crate) note: Option<String>,
+    pub(crate) problem: Option<String>,
 }
 
 /// An option of a backend.
@@ -74,9 +74,7 @@ impl ConfigFile {
         match user.map(|path| (path, open(path))) {
             Some((path, Ok(file))) => return Self::of(file, path),
             Some((path, Err(error))) if !is_missing(&error) => {
-                let problem = unreadable(path, &error);
-                let note = Some(format!("{problem}; continuing without it; use --config for another file"));
-                return Ok(Self { note, ..Self::default() });
+                return Ok(Self { problem: Some(unreadable(path, &error)), ..Self::default() });
             }
             _ => {}
         }
@@ -135,6 +133,12 @@ impl ConfigFile {
         }
     }
 
+    /// A note about a run that goes on without the default file.
+    pub(crate) fn note(&self) -> Option<String> {
+        let problem = self.problem.as_ref()?;
+        Some(format!("{problem}; continuing without it; use --config for another file"))
+    }
+
     /// The names of the jobs.
     pub(crate) fn job_names(&self) -> impl Iterator<Item = &str> {
         self.jobs.keys().map(String::as_str)
@@ -146,11 +150,11 @@ impl ConfigFile {
     /// One line with the jobs that exist.
     pub(crate) fn job(&self, name: &str) -> Result<(&Job, &Path), String> {
         let Some(path) = &self.path else {
-            let why = self.note.clone().unwrap_or_else(|| {
-                let user = default_path().map(|path| format!("neither {} nor ", path.display())).unwrap_or_default();
-                format!("{user}{SYSTEM_FILE} can be read: use --config")
+            let why = self.problem.clone().unwrap_or_else(|| match default_path() {
+                Some(user) => format!("neither {} nor {SYSTEM_FILE} can be read", user.display()),
+                None => format!("{SYSTEM_FILE} cannot be read"),
             });
-            return Err(format!("no job `{name}`: {why}"));
+            return Err(format!("no job `{name}`: {why}; use --config for another file"));
         };
         self.jobs.get(name).map(|job| (job, path.as_path())).ok_or_else(|| {
             let names: Vec<_> = self.job_names().collect();
@@ -258,7 +262,7 @@ mod tests {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
         assert!(read().unwrap_err().contains("chmod 600"));
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-        assert_eq!(read().unwrap().note, None);
+        assert_eq!(read().unwrap().note(), None);
     }
 
     #[test]
@@ -275,15 +279,16 @@ mod tests {
         for user in [None, Some(missing.as_path()), Some(&file.join("towpath/config.toml"))] {
             assert_eq!(read(user, &system).job("of-all").unwrap().1, system);
             let none = read(user, &missing);
-            assert_eq!((none.path.clone(), none.note.clone()), (None, None));
+            assert_eq!((none.path.clone(), none.note()), (None, None));
             assert!(none.job("x").unwrap_err().contains("--config"));
         }
         assert_eq!(read(Some(&file), &system).path, Some(file));
         let looped = folder.path().join("loop");
         std::os::unix::fs::symlink(&looped, &looped).unwrap();
         let unread = read(Some(&looped), &system);
-        let note = unread.note.clone().unwrap();
+        let note = unread.note().unwrap();
         assert!(note.contains("/loop: ") && note.contains("--config"), "{note}");
-        assert!(unread.job("x").unwrap_err().starts_with("no job `x`: cannot read"));
+        let problem = unread.job("x").unwrap_err();
+        assert!(problem.starts_with("no job `x`: cannot read") && !problem.contains("continuing"), "{problem}");
     }
 }

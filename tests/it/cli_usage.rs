@@ -239,7 +239,7 @@ fn without_a_terminal_progress_is_printed_at_the_interval() {
     let ended = bench.sync(&["--bwlimit", "200K", "--progress-interval", "200ms"]).with_status(0);
     let lines: Vec<_> = ended.stdout.lines().filter(|line| line.contains("all done in")).collect();
     assert!(lines.len() >= 3, "{}", ended.stdout);
-    assert!(lines[1].contains("now large") && lines[1].contains("in sync"), "{}", lines[1]);
+    assert!(lines[1].contains("now large") && lines[1].contains("this run"), "{}", lines[1]);
     let time = lines[1].split(' ').next().unwrap();
     assert!(time.len() == 8 && time.split(':').all(|part| part.parse::<u8>().is_ok()), "the time of day: {}", lines[1]);
     assert!(!ended.stdout.contains("unknown"), "{}", ended.stdout);
@@ -306,9 +306,22 @@ fn a_signal_stops_a_run_whose_output_pipe_is_full() {
         bench.write(format!("{}/{n}", "a long name ".repeat(15)), "data");
     }
     let mut run = bench.start(&["-v"]);
-    // The pipe holds 64 KiB, and nobody reads it.
+    // The pipe holds up to 64 KiB, pages that are not full included, and nobody reads it.
     let pipe = run.stdout.take().unwrap();
-    wait_until("the pipe is full", || rustix::io::ioctl_fionread(&pipe).unwrap() >= 60_000);
+    wait_until("the pipe is full", || rustix::io::ioctl_fionread(&pipe).unwrap() >= 30_000);
+    send_signal(&run, Signal::TERM);
+    wait_until("it ends", || run.try_wait().unwrap().is_some());
+}
+
+#[test]
+fn a_signal_ends_a_run_that_has_only_to_print() {
+    let bench = Bench::new();
+    for n in 0..600 {
+        bench.write(format!("{}/{n}", "a long name ".repeat(15)), "");
+    }
+    let mut run = bench.start(&["-v"]);
+    let _unread = run.stdout.take().unwrap();
+    wait_until("it is recorded", || bench.run_lines_so_far() == 2);
     send_signal(&run, Signal::TERM);
     wait_until("it ends", || run.try_wait().unwrap().is_some());
 }

@@ -34,6 +34,7 @@ mod changed_while_reading;
 mod checksums;
 mod cli_usage;
 mod completions;
+mod console_screen;
 mod docs;
 mod dry_run;
 mod durability;
@@ -71,6 +72,7 @@ mod page;
 mod permissions;
 mod private_files;
 mod probes;
+mod progress_json;
 #[cfg(feature = "all-backends")]
 mod proxies_and_certificates;
 mod read_only_dirs;

@@ -14,6 +14,16 @@ pub(crate) fn event_json(event: &Event) -> Option<(&'static str, Value)> {
     Some((name, Value::Object(fields)))
 }
 
+/// An object with the name of an event first.
+pub(crate) fn object(event: &str, fields: Value) -> Map<String, Value> {
+    let mut object = Map::new();
+    object.insert("event".to_owned(), event.into());
+    if let Value::Object(fields) = fields {
+        object.extend(fields);
+    }
+    object
+}
+
 /// The name of a notice and its fields.
 pub(crate) fn notice_json(notice: &Notice) -> (&'static str, Value) {
     let deadline = |notice: &DeadlineNotice| json!({ "deadline": notice.deadline, "p50": notice.p50, "enough_bytes_per_s": notice.enough_bytes_per_s });

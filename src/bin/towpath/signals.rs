@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::console::erase_at_exit;
 use towpath::Stopper;
 
 /// Exit status of a program that a signal stopped: 128 plus the signal's number.
@@ -35,11 +36,6 @@ pub(crate) fn is_stop(status: u8) -> bool {
 pub(crate) struct Received(Arc<AtomicU8>);
 
 impl Received {
-    /// Whether a signal was received.
-    pub(crate) fn any(&self) -> bool {
-        self.0.load(Relaxed) != 0
-    }
-
     /// The exit status of the first signal, or that of SIGINT if none was received.
     pub(crate) fn status(&self) -> u8 {
         match self.0.load(Relaxed) {
@@ -64,6 +60,7 @@ pub(crate) fn listen(stopper: Stopper) -> std::io::Result<Received> {
         first.0.store(status, Relaxed);
         stopper.stop(format!("signal {}", name(status)));
         let status = signals.next().await;
+        erase_at_exit();
         std::process::exit(status.into());
     });
     Ok(received)

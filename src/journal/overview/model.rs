@@ -32,6 +32,8 @@ pub struct Overview {
     pub schema: i32,
     /// The backlog; `None` before the first scan is complete, and while another scan is not.
     pub backlog: Option<RecordedBacklog>,
+    /// What the last complete scan found in the source and in the sink.
+    pub last_scan: Option<(Counts, Counts)>,
     /// The last runs, the newest first.
     pub runs: Vec<RecordedRun>,
     /// What failed in the newest run, by kind and side.

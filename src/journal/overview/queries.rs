@@ -27,6 +27,7 @@ pub(super) fn overview(connection: &Connection, runs: usize) -> rusqlite::Result
         sink: root(Side::Sink)?,
         schema,
         backlog: backlog(connection, schema)?,
+        last_scan: last_scan(connection)?,
         runs: last_runs(connection, schema, runs)?,
         failures: if schema < WITH_COUNTS { Vec::new() } else { failures(connection)? },
         audit_chain_end: if schema < WITH_CHAIN { None } else { chain_end(connection)? },
@@ -39,20 +40,29 @@ fn chain_end(connection: &Connection) -> rusqlite::Result<Option<String>> {
     last.optional().map(Option::flatten)
 }
 
+/// What the last complete scan found.
+fn last_scan(connection: &Connection) -> rusqlite::Result<Option<(Counts, Counts)>> {
+    let sql = "SELECT source_files, source_dirs, source_bytes, sink_files, sink_dirs, sink_bytes
+         FROM scan WHERE finished IS NOT NULL ORDER BY id DESC LIMIT 1";
+    connection.query_row(sql, [], both_counts).optional()
+}
+
+/// What a scan found in the source and in the sink.
+fn both_counts(row: &Row<'_>) -> rusqlite::Result<(Counts, Counts)> {
+    let counts = |files, dirs, bytes| -> rusqlite::Result<Counts> {
+        Ok(Counts { files: number(row, files)?, dirs: number(row, dirs)?, bytes: number(row, bytes)?.into() })
+    };
+    Ok((counts("source_files", "source_dirs", "source_bytes")?, counts("sink_files", "sink_dirs", "sink_bytes")?))
+}
+
 /// The backlog of the last scan, if that is complete.
 fn backlog(connection: &Connection, schema: i32) -> rusqlite::Result<Option<RecordedBacklog>> {
     let sql = "SELECT source_files, source_dirs, source_bytes, sink_files, sink_dirs, sink_bytes, started
          FROM scan WHERE id = (SELECT max(id) FROM scan) AND finished IS NOT NULL";
     let scan = connection.query_row(sql, [], |row| {
-        let counts = |files, dirs, bytes| -> rusqlite::Result<Counts> {
-            Ok(Counts { files: number(row, files)?, dirs: number(row, dirs)?, bytes: number(row, bytes)?.into() })
-        };
-        Ok(RecordedBacklog {
-            scanned_at: Timestamp::from_ns(row.get("started")?),
-            source: counts("source_files", "source_dirs", "source_bytes")?,
-            sink: counts("sink_files", "sink_dirs", "sink_bytes")?,
-            pending: Totals::default(),
-        })
+        let (source, sink) = both_counts(row)?;
+        let scanned_at = Timestamp::from_ns(row.get("started")?);
+        Ok(RecordedBacklog { scanned_at, source, sink, pending: Totals::default() })
     });
     let Some(backlog) = scan.optional()? else { return Ok(None) };
     let pending = match kept_pending(connection, schema)? {

@@ -8,3 +8,12 @@ pub(crate) enum Format {
     Text,
     Json,
 }
+
+/// The values of `--progress`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressKind {
+    Bar,
+    Lines,
+    Json,
+    None,
+}

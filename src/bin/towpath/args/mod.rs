@@ -32,7 +32,7 @@ pub(crate) use backends::BackendsArguments;
 use bwlimit::TimetableArguments;
 use config::ConfigArguments;
 use ctl::CtlArguments;
-pub(crate) use format::Format;
+pub(crate) use format::{Format, ProgressKind};
 pub(crate) use generated::{CompletionsArguments, ManArguments, ShellArgument};
 pub(crate) use location::LocationArgument;
 use manifest::ManifestArguments;

@@ -30,7 +30,11 @@ const OPTIONS: &[(&[&str], &str)] = &[
     ),
     (&["-e", "--rsh"], "use a URL such as sftp://user@host/path: see `towpath backends`"),
     (&["--stats"], "the summary at the end is always printed; the log and the database have each file"),
-    (&["--progress", "--info"], "progress is always shown, every --progress-interval if the output is not a terminal"),
+    (
+        &["--progress", "--info"],
+        "progress is always shown, every --progress-interval if the output is not a terminal; --progress says how: bar, \
+         lines, json or none",
+    ),
     (
         &["-P", "--partial"],
         "leave it out: progress is always shown, and the same command resumes an interrupted migration",
@@ -104,14 +108,14 @@ fn first(error: &clap::Error) -> Option<(String, &'static str)> {
     match error.kind() {
         ErrorKind::UnknownArgument => {}
         // Without a value, or with a tree as its value.
-        ErrorKind::InvalidValue | ErrorKind::ValueValidation if option == "--checksum" && names_no_algorithm(error) => {
-        }
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation
+            if ["--checksum", "--progress"].contains(&option) && names_no_value(error) => {}
         _ => return None,
     }
     Some((option.to_owned(), advice_on(option)?))
 }
 
-fn names_no_algorithm(error: &clap::Error) -> bool {
+fn names_no_value(error: &clap::Error) -> bool {
     match error.get(ContextKind::InvalidValue) {
         Some(ContextValue::String(value)) => value.is_empty() || value.contains('/'),
         _ => true,

@@ -11,7 +11,7 @@ use super::copied::CopiedArguments;
 use super::deadline::parse_deadline;
 use super::deletion::DeletionArguments;
 use super::filters::FilterArguments;
-use super::format::Format;
+use super::format::{Format, ProgressKind};
 use super::hooks::HookArguments;
 use super::listen::ListenArguments;
 use super::location::{LocationArgument, parse_location};
@@ -161,7 +161,12 @@ pub(crate) struct SyncArguments {
     #[arg(short, long, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 
-    /// Interval of progress lines when the output is not a terminal
+    /// Progress as bars on a terminal, as lines, as one JSON object per line with all events, or not at
+    /// all [default: bar on a terminal, else lines]
+    #[arg(long, value_name = "KIND", value_enum, conflicts_with = "quiet")]
+    pub(crate) progress: Option<ProgressKind>,
+
+    /// Interval of progress lines, or JSON objects, when no bars are shown
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, default_value = "30s", value_parser = parse_interval)]
     pub(crate) progress_interval: Duration,
 
@@ -221,11 +226,24 @@ impl SyncArguments {
         Ok(rate.bandwidth().unwrap_or_default())
     }
 
+    /// Whether standard output has JSON objects only.
+    pub(crate) fn prints_json(&self) -> bool {
+        self.progress == Some(ProgressKind::Json)
+    }
+
+    /// Whether standard output has text for people.
+    pub(crate) fn prints_text(&self) -> bool {
+        !self.quiet && self.format == Format::Text && !self.prints_json()
+    }
+
     /// The engine's options.
     ///
     /// # Errors
     /// One line that names the option whose value is invalid.
     pub(crate) fn options(&self) -> Result<Options, String> {
+        if self.prints_json() && self.dry_run {
+            return Err("--progress json has no steps of a dry run: use --dry-run --format json".to_owned());
+        }
         let options = self.copied.add_to(Options::default());
         Ok(options
             .bandwidth(self.bandwidth()?)

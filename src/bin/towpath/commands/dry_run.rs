@@ -55,7 +55,7 @@ pub(crate) async fn run(
         .excluded_paths([&files.log])
         .options(options)
         .build()?;
-    let Watched { report, received, can_print } =
+    let Watched { report, received, can_print, .. } =
         watch(arguments, migration, events, &files.database, about, None).await?;
     if can_print {
         if let Some(planned) = &report.planned {

@@ -14,7 +14,7 @@ use super::trees::{self, Trees};
 use super::watch::{Around, Watched, about, status_of, watch};
 use super::{dry_run, patterns, remote};
 use crate::args::bwlimit::local_zone;
-use crate::args::{Format, LocationArgument, SyncArguments};
+use crate::args::{LocationArgument, SyncArguments};
 use crate::config::ConfigFile;
 use crate::config::state_files::{StateFiles, canonical_of, default_database, state_files};
 use crate::console::{self, output};
@@ -83,7 +83,7 @@ async fn try_run(arguments: &SyncArguments, hooks: &Hooks) -> Result<(u8, Option
     let limit = arguments.limit().map_err(wrong_usage)?;
     // A limit that never changes does not depend on the zone.
     let zone = if limit.only_rate().is_some() { TimeZone::UTC } else { local_zone().map_err(wrong_usage)? };
-    if !arguments.quiet && arguments.format == Format::Text {
+    if arguments.prints_text() {
         output::line(&limit_line(&limit, &zone, arguments.dry_run));
     }
     if arguments.dry_run {
@@ -105,18 +105,20 @@ async fn try_run(arguments: &SyncArguments, hooks: &Hooks) -> Result<(u8, Option
         .excluded_paths(metrics_file.iter().map(MetricsPath::path))
         .options(options)
         .build()?;
-    if !arguments.quiet {
+    if arguments.prints_text() {
         output::line(&format!("database {}", shown(&files.database)));
         output::line(&format!("log      {}", shown(&files.log)));
     }
     let progress = migration.progress();
     let steering = Steering::new(limit, zone, migration.control());
     let around = Around { steering, starting, metrics_file, hooks };
-    let Watched { report, received, can_print } =
+    let Watched { report, received, can_print, status } =
         watch(arguments, migration, events, &files.database, about, Some(around)).await?;
     if can_print {
-        if !arguments.quiet {
-            output::line(&console::summary(&report));
+        if arguments.prints_json() {
+            output::line(&console::summary_json(&report, &status));
+        } else if !arguments.quiet {
+            output::line(&console::summary(&report, &status));
             let limited_by = limited_by::of_run(&progress.snapshot().limited_by);
             if let Some(text) = limited_by.filter(|_| arguments.verbose > 0) {
                 output::line(&text);

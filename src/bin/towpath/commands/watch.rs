@@ -20,7 +20,7 @@ use crate::run_api::RunApi;
 use crate::server::{self, ServerHandle, ServerOptions, Starting};
 use crate::signals::{self, Received, StatusRequests};
 use crate::status::live::{About, Live};
-use crate::status::model::State;
+use crate::status::model::{State, Status};
 use crate::status::recorded::{RUNS, runs};
 use crate::steering::{self, Steering};
 use crate::systemd::ServiceManager;
@@ -32,6 +32,8 @@ pub(crate) struct Watched {
     pub(crate) received: Received,
     /// Whether the console can still print.
     pub(crate) can_print: bool,
+    /// The last status.
+    pub(crate) status: Status,
 }
 
 /// The most jumps of the clock that wait for the console.
@@ -91,7 +93,8 @@ pub(crate) async fn watch(
     observers.extend(hooks.and_then(|hooks| hooks.observer(&live)));
     let (console, feed) = Console::new(arguments);
     let ((jumps, jumps_received), (notes, notes_received)) = (mpsc::channel(JUMPS), mpsc::channel(NOTES));
-    let (stop, tick) = (migration.cancellation(), console.tick());
+    let (stop, stopped, tick) = (migration.cancellation(), migration.cancellation(), console.tick());
+    let last = live.clone();
     let warnings = hooks.and_then(Hooks::warnings);
     let inputs = Inputs { events, requests, jumps: jumps_received, notes: notes_received, warnings, stop, tick };
     let listener = tokio::spawn(Listener::new(live, observers, feed).listen(inputs));
@@ -104,7 +107,7 @@ pub(crate) async fn watch(
     let steered = steering.map(|steering| steering::start(steering, jumps));
     let result = migration.run().await.map_err(ExitError::from);
     let how = match &result {
-        Ok(report) => console::summary(report).lines().next().unwrap_or_default().to_owned(),
+        Ok(report) => console::headline(report),
         Err(ExitError(_, error)) => error.clone(),
     };
     manager.end(&how, result.is_ok()).await;
@@ -123,13 +126,15 @@ pub(crate) async fn watch(
         }
         console.await.is_ok()
     };
-    // After a signal, do not wait longer than a moment for a pipe that nobody reads.
-    let can_print = if received.any() {
-        tokio::time::timeout(Duration::from_secs(1), shown).await.is_ok_and(|is_shown| is_shown)
-    } else {
-        shown.await
+    tokio::pin!(shown);
+    let can_print = tokio::select! {
+        is_shown = &mut shown => is_shown,
+        // After a signal, also one that comes now, do not wait longer than a moment for a pipe that nobody reads.
+        () = stopped.cancelled() => {
+            tokio::time::timeout(Duration::from_secs(1), shown).await.is_ok_and(|is_shown| is_shown)
+        }
     };
-    Ok(Watched { report: result?, received, can_print })
+    Ok(Watched { report: result?, received, can_print, status: last.status() })
 }
 
 /// How the run ended, for its metrics.
@@ -160,10 +165,10 @@ fn serve(arguments: &SyncArguments, database: &Path, api: &RunApi) -> Result<Ser
         token_file: arguments.listen.listen_token_file.clone(),
     };
     let server = server::start(&options, Arc::new(api.clone())).map_err(|problem| ExitError(COULD_NOT_RUN, problem))?;
+    if let Some(address) = server.tcp().filter(|_| arguments.prints_text()) {
+        output::line(&format!("control  http://{address}"));
+    }
     if !arguments.quiet {
-        if let Some(address) = server.tcp() {
-            output::line(&format!("control  http://{address}"));
-        }
         server.notes().iter().for_each(|note| output::note(&format!("note: {note}")));
     }
     Ok(server)
@@ -179,6 +184,7 @@ pub(crate) fn about(database: &Path, log: &Path, source: &[u8], dest: &[u8]) -> 
         dest: dest.to_vec(),
         database: canonical_path(database),
         log: canonical_path(log),
-        runs: recorded.map_or_else(Vec::new, |overview| runs(&overview)),
+        last_scan: recorded.as_ref().and_then(|overview| overview.last_scan),
+        runs: recorded.as_ref().map_or_else(Vec::new, runs),
     }
 }

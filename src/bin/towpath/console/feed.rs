@@ -7,7 +7,6 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 
 use super::lines::{Line, Lines};
-use super::text::plural;
 use crate::status::live::View;
 use crate::status::notice::Notice;
 use towpath::Event;
@@ -91,24 +90,19 @@ impl Feed {
     /// The last line says how many were lost.
     pub(crate) async fn end(self) {
         if self.lost > 0 {
-            let _console_gone = self.lines.send(not_shown(self.lost)).await;
+            let _console_gone = self.lines.send(self.rules.lost(self.lost)).await;
         }
     }
 
     fn send(&mut self, line: Option<Line>) {
         let Some(line) = line else { return };
-        if self.lost > 0 && self.lines.try_send(not_shown(self.lost)).is_ok() {
+        if self.lost > 0 && self.lines.try_send(self.rules.lost(self.lost)).is_ok() {
             self.lost = 0;
         }
         if self.lost > 0 || matches!(self.lines.try_send(line), Err(TrySendError::Full(_))) {
             self.lost += 1;
         }
     }
-}
-
-fn not_shown(lines: u64) -> Line {
-    let count = plural(lines, "line", "lines");
-    Line { text: format!("… {count} not shown, as the output accepted no text"), is_problem: true }
 }
 
 #[cfg(test)]

@@ -38,8 +38,8 @@ mod tests {
 
     use towpath_backend::RelPath;
 
-    use super::super::text::tests::{estimate, snapshot};
-    use super::super::text::{lines, one_line};
+    use super::super::fixture::{estimate, snapshot, view_of};
+    use super::super::progress_line::progress_line;
     use super::*;
     use towpath::{Counts, CurrentFile, Totals};
 
@@ -74,25 +74,7 @@ mod tests {
 
     #[test]
     fn holes_are_shown_separately_from_bytes_written() {
-        let (snapshot, estimate) = (snapshot_of_holes(), estimate_of_holes());
-        insta::assert_snapshot!(lines(&snapshot, &estimate, Some("ends in >1 year"), 120).join("\n"), @r"
-            0 %    7.0 EiB  huge1
-           50 %    1.0 GiB  projects/film 0\n/take.mov
-        hashing the holes of huge1: 12.0 GiB of 7.0 EiB, 1.2 GiB/s, 8 more files with long holes wait
-        1.2 GiB/s (20.0 MiB/s written, 1.2 GiB/s holes), largest file done in >1 year
-        ends in >1 year
-        pending 10 files, 63.0 EiB
-        written 3.0 GiB and 12.0 GiB of holes skipped; in sync 40.0 MiB of 63.0 EiB, 19 of 29 files
-        ");
-        insta::assert_snapshot!(one_line(&snapshot, &estimate, Some("ends in >1 year")), @r"1.2 GiB/s (20.0 MiB/s written, 1.2 GiB/s holes), largest file done in >1 year, ends in >1 year, pending 10 files, 63.0 EiB; written 3.0 GiB and 12.0 GiB of holes skipped; in sync 40.0 MiB of 63.0 EiB, 19 of 29 files; now projects/film 0\n/take.mov: 512.0 MiB of 1.0 GiB; hashing the holes of huge1: 12.0 GiB of 7.0 EiB, 1.2 GiB/s, 8 more files with long holes wait");
-    }
-
-    #[test]
-    fn percentages_of_huge_files_are_correct() {
-        let mut snapshot = snapshot_of_holes();
-        snapshot.current[1].size_bytes = i64::MAX.cast_unsigned();
-        snapshot.current[1].hole_bytes = 1 << 62;
-        let lines = lines(&snapshot, &estimate_of_holes(), None, 80);
-        assert!(lines[0].starts_with("   50 %    8.0 EiB"), "{lines:?}");
+        let view = view_of(snapshot_of_holes(), estimate_of_holes());
+        insta::assert_snapshot!(progress_line(&view, Some("ends in >1 year")), @r"1.2 GiB/s (20.0 MiB/s written, 1.2 GiB/s holes), 18.0 MiB/s mean, largest file done in >1 year, ends in >1 year, pending 10 files, 63.0 EiB; 0.0 %: 12.5 GiB of 63.0 EiB, 19 of 29 files; this run 12.5 GiB in 17 files; now projects/film 0\n/take.mov: 512.0 MiB of 1.0 GiB; hashing the holes of huge1: 12.0 GiB of 7.0 EiB, 1.2 GiB/s, 8 more files with long holes wait");
     }
 }

@@ -3,11 +3,14 @@
 use std::collections::HashMap;
 
 use jiff::SignedDuration;
+use serde_json::{Value, json};
 
 use super::event;
 use super::limit::clock_line;
 use super::planned::planned_line;
+use super::text::plural;
 use crate::args::{Format, SyncArguments};
+use crate::event_json::{event_json, notice_json, object};
 use crate::format::{escape, time_of_day};
 use crate::limited_by;
 use crate::status::live::View;
@@ -31,11 +34,30 @@ impl Line {
     fn problem(text: impl Into<String>) -> Self {
         Self { text: text.into(), is_problem: true }
     }
+
+    fn json(event: &str, fields: Value) -> Self {
+        Self { text: Value::Object(object(event, fields)).to_string(), is_problem: false }
+    }
+}
+
+/// Whether a file or directory more that is as it should be is a further event like this one.
+fn is_of_each_file(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Synced { .. }
+            | Event::AttributesApplied { .. }
+            | Event::Renamed { .. }
+            | Event::Deleted { .. }
+            | Event::LongHoles { .. }
+            | Event::Skipped { accepted: true, .. }
+    )
 }
 
 /// Turns what happens into lines.
 pub(super) struct Lines {
     quiet: bool,
+    /// Events are JSON objects.
+    is_json: bool,
     /// How planned steps are written.
     format: Format,
     /// With --quiet a dry run prints only its totals.
@@ -51,6 +73,7 @@ impl Lines {
         Self {
             // Only JSON on an output that a program reads.
             quiet: arguments.quiet || arguments.format == Format::Json,
+            is_json: arguments.prints_json(),
             format: arguments.format,
             lists_steps: !arguments.quiet,
             each_file: arguments.verbose > 0,
@@ -61,8 +84,8 @@ impl Lines {
 
     #[cfg(test)]
     pub(super) fn unlimited(format: Format) -> Self {
-        let (quiet, lists_steps, each_file, max_alike) = (false, true, false, u64::MAX);
-        Self { quiet, format, lists_steps, each_file, max_alike, shown: HashMap::new() }
+        let (lists_steps, max_alike, shown) = (true, u64::MAX, HashMap::new());
+        Self { quiet: false, is_json: false, format, lists_steps, each_file: false, max_alike, shown }
     }
 
     /// A step of a dry run.
@@ -72,6 +95,10 @@ impl Lines {
     }
 
     pub(super) fn event(&mut self, event: &Event) -> Option<Line> {
+        if self.is_json {
+            let (name, fields) = event_json(event)?;
+            return (self.each_file || !is_of_each_file(event)).then(|| Line::json(name, fields));
+        }
         let shown = event::shown(event, self.each_file)?;
         if self.quiet && !shown.is_failure {
             return None;
@@ -87,6 +114,10 @@ impl Lines {
     }
 
     pub(super) fn notice(&self, notice: &Notice) -> Option<Line> {
+        if self.is_json {
+            let (name, fields) = notice_json(notice);
+            return Some(Line::json(name, fields));
+        }
         (!self.quiet).then(|| Line::problem(escape(notice.text().as_bytes())))
     }
 
@@ -100,6 +131,15 @@ impl Lines {
 
     pub(super) fn note(&self, text: String) -> Option<Line> {
         (!self.quiet).then(|| Line::problem(escape(text.as_bytes())))
+    }
+
+    /// That lines were lost.
+    pub(super) fn lost(&self, lines: u64) -> Line {
+        if self.is_json {
+            return Line::json("lost", json!({ "count": lines }));
+        }
+        let count = plural(lines, "line", "lines");
+        Line::problem(format!("… {count} not shown, as the output accepted no text"))
     }
 
     /// The status that a signal requests, even with --quiet, on standard error, separate from output that a program

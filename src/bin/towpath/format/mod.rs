@@ -1,6 +1,7 @@
 //! Human-readable sizes, rates, times and names.
 
 pub(crate) mod ends;
+pub(crate) mod width;
 
 use std::time::Duration;
 
@@ -74,15 +75,21 @@ fn shown_in(time: Timestamp, zone: &TimeZone) -> String {
     )
 }
 
+/// Whether it changes the order of text or takes no room, so that a name looks like another one. Joiners, which
+/// some scripts need, are none of these.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{61c}' | '\u{200b}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
 /// Text on one line: control characters and bytes that are not UTF-8 are escaped. Escaping twice is the same as
 /// escaping once.
 pub(crate) fn escape(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
-            if c.is_control()
-                || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-            {
+            if c.is_control() || is_invisible(c) {
                 text.extend(c.escape_default());
             } else {
                 text.push(c);
@@ -95,15 +102,9 @@ pub(crate) fn escape(bytes: &[u8]) -> String {
     text
 }
 
-/// The end of a path, in at most `width` characters.
+/// The end of a path, in at most `width` columns.
 pub(crate) fn short_path(bytes: &[u8], width: usize) -> String {
-    let text = escape(bytes);
-    let length = text.chars().count();
-    if length <= width {
-        return text;
-    }
-    let tail: String = text.chars().skip(length + 1 - width.max(1)).collect();
-    format!("…{tail}")
+    width::cut_begin(&escape(bytes), width)
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ use super::movement::{Movement, PATIENCE};
 use super::notice::Notice;
 use super::rates::Written;
 use super::recorded::{moment, never_run};
+use super::scan_pace::{Pace, ScanPace};
 use crate::limited_by::{ADVICE_PERCENT, Recent, advice, words};
 
 /// The status of a run; clones share it. [`Self::tick`] is to be called at least each second, [`Self::observe`] with
@@ -43,6 +44,10 @@ pub(crate) struct View {
     pub(crate) estimate: Estimate,
     /// What limited the run in the last minute.
     pub(crate) limited_by: towpath::LimitedBy,
+    /// Bytes sent per second since the first, holes included.
+    pub(crate) mean_bytes_per_s: Option<u64>,
+    /// The moment.
+    pub(crate) time: Timestamp,
     pub(crate) status: Status,
 }
 
@@ -56,6 +61,8 @@ pub(crate) struct About {
     pub(crate) log: PathBuf,
     /// The earlier runs, the newest first.
     pub(crate) runs: Vec<Run>,
+    /// What the last complete scan found in the source and in the destination.
+    pub(crate) last_scan: Option<(Counts, Counts)>,
 }
 
 struct Inner {
@@ -67,6 +74,9 @@ struct Inner {
     estimate: Estimate,
     errors: BTreeMap<(Option<Side>, &'static str), Errors>,
     recent: Recent,
+    scan_pace: ScanPace,
+    /// When files began to be sent, and what had been by then.
+    sending_since: Option<(Instant, u128)>,
     scanned: bool,
     deleted: Deleted,
     /// What changed the bandwidth last, and who paused the run.
@@ -90,6 +100,8 @@ impl Live {
             estimate: Estimate::default(),
             errors: BTreeMap::new(),
             recent: Recent::default(),
+            scan_pace: ScanPace::new(about.last_scan),
+            sending_since: None,
             scanned: false,
             deleted: Deleted { files: Some(0), dirs: Some(0) },
             limit_set_by: LimitSetBy::Option,
@@ -159,6 +171,12 @@ impl Live {
         inner.files.update(snapshot, now);
         inner.estimate = inner.estimator.estimate(now, snapshot);
         inner.recent.note(now, &snapshot.limited_by);
+        match snapshot.phase {
+            Phase::Scanning => inner.scan_pace.add(now, snapshot),
+            Phase::Transferring if inner.sending_since.is_none() => inner.sending_since = Some((now, sent(snapshot))),
+            Phase::Transferring => inner.scan_pace.clear(),
+            _ => {}
+        }
         inner.stall_notice(snapshot, now).into_iter().chain(inner.deadline_notice(now, time)).collect()
     }
 
@@ -184,7 +202,8 @@ impl Live {
         inner.files.update(&snapshot, now);
         let limited_by = inner.recent.note(now, &snapshot.limited_by);
         let status = inner.status(&self.0.about, (now, time), &snapshot, &limits, &limited_by);
-        View { estimate: inner.estimate.clone(), limited_by, status, snapshot }
+        let (estimate, mean_bytes_per_s) = (inner.estimate.clone(), inner.mean(now, &snapshot));
+        View { estimate, limited_by, mean_bytes_per_s, time, status, snapshot }
     }
 
     /// When something last moved.
@@ -222,7 +241,8 @@ impl Inner {
             scanned_at: snapshot.scanned_at.and_then(moment),
             files,
             bytes,
-            scan: (snapshot.phase == Phase::Scanning).then(|| scan(snapshot)),
+            scan: (snapshot.phase == Phase::Scanning)
+                .then(|| scan(snapshot, &self.scan_pace.pace(now, snapshot), time)),
             session_bytes: Some(snapshot.written_bytes),
             rate_bytes_per_s: self.written.rates(now, snapshot.written_bytes),
             limit: Some(limit(snapshot, limits)),
@@ -236,6 +256,12 @@ impl Inner {
             runs: std::iter::once(self.run(about, snapshot)).chain(about.runs.iter().cloned()).collect(),
             ..never_run(&about.database, &about.source, &about.dest)
         }
+    }
+
+    fn mean(&self, now: Instant, snapshot: &Snapshot) -> Option<u64> {
+        let (since, before) = self.sending_since?;
+        let seconds = now.saturating_duration_since(since).as_secs_f64();
+        (seconds >= 0.5).then(|| (sent(snapshot).saturating_sub(before) as f64 / seconds) as u64)
     }
 
     /// A stall that begins or ends.
@@ -348,9 +374,23 @@ fn shares(limited_by: &towpath::LimitedBy) -> Vec<LimitedBy> {
     shares.map(share).collect()
 }
 
-fn scan(snapshot: &Snapshot) -> Scan {
-    let found = |counts: &Counts| Found { files: counts.files, dirs: counts.dirs, bytes: Sum(counts.bytes) };
-    Scan { source: found(&snapshot.source), dest: found(&snapshot.sink) }
+fn sent(snapshot: &Snapshot) -> u128 {
+    u128::from(snapshot.written_bytes) + snapshot.hole_bytes
+}
+
+fn scan(snapshot: &Snapshot, pace: &Pace, time: Timestamp) -> Scan {
+    let found = |counts: &Counts, entries_per_s| Found {
+        files: counts.files,
+        dirs: counts.dirs,
+        bytes: Sum(counts.bytes),
+        entries_per_s,
+    };
+    Scan {
+        source: found(&snapshot.source, pace.source_per_s),
+        dest: found(&snapshot.sink, pace.dest_per_s),
+        percent: pace.percent,
+        eta: pace.left.and_then(|left| time.checked_add(SignedDuration::try_from(left).ok()?).ok()),
+    }
 }
 
 #[cfg(test)]

@@ -11,5 +11,6 @@ mod movement;
 pub(crate) mod notice;
 mod rates;
 pub(crate) mod recorded;
+mod scan_pace;
 pub(crate) mod sentence;
 pub(crate) mod text;

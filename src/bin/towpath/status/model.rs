@@ -131,6 +131,12 @@ impl<'de> Deserialize<'de> for Sum {
 pub(crate) struct Scan {
     pub(crate) source: Found,
     pub(crate) dest: Found,
+    /// Of the entries that the last complete scan found; null without one.
+    #[serde(default)]
+    pub(crate) percent: Option<f64>,
+    /// When it will be complete, if there are as many entries as then.
+    #[serde(default)]
+    pub(crate) eta: Option<Timestamp>,
 }
 
 /// What a scan has found on one side.
@@ -139,6 +145,9 @@ pub(crate) struct Found {
     pub(crate) files: u64,
     pub(crate) dirs: u64,
     pub(crate) bytes: Sum,
+    /// Files and directories per second, over the last seconds.
+    #[serde(default)]
+    pub(crate) entries_per_s: Option<u64>,
 }
 
 /// Bytes written per second: the mean over the last minute, hour and day, or since the run began.

@@ -57,9 +57,13 @@ pub(crate) fn block(status: &Status, clock: &Clock) -> String {
         "scan",
         status.scan.as_ref().map(|scan| {
             let of = |found: &super::model::Found| {
-                format!("{} files, {} directories, {}", number(found.files), number(found.dirs), size(found.bytes.0))
+                let pace = found.entries_per_s.map_or_else(String::new, |pace| format!(", {} entries/s", number(pace)));
+                let (files, dirs, size) = (number(found.files), number(found.dirs), size(found.bytes.0));
+                format!("{files} files, {dirs} directories, {size}{pace}")
             };
-            format!("source {}; destination {}", of(&scan.source), of(&scan.dest))
+            let percent = scan.percent.map_or_else(String::new, |percent| format!("; {percent:.1} % of the last scan"));
+            let eta = scan.eta.map_or_else(String::new, |eta| format!(", complete in {}", duration(clock.until(eta))));
+            format!("source {}; destination {}{percent}{eta}", of(&scan.source), of(&scan.dest))
         }),
     );
     line("in sync", in_sync(status));
@@ -205,20 +209,26 @@ fn rates(status: &Status, clock: &Clock) -> Option<String> {
 }
 
 fn limit(status: &Status, clock: &Clock) -> Option<String> {
-    let Limit { bytes_per_s, set_by, until } = status.limit?;
-    let value = bytes_per_s.map_or_else(|| "none".to_owned(), rate);
+    let Limit { until, .. } = status.limit?;
     let until = until.map_or_else(String::new, |until| format!(" until {}", clock.time(until)));
+    let next = status.next_limit.as_ref().map_or_else(String::new, |next| {
+        let value = next.bytes_per_s.map_or_else(|| next.value.clone(), rate);
+        format!("; {value} from {}", clock.time(next.at))
+    });
+    Some(format!("{}{until}{next}", limit_in_words(status)))
+}
+
+/// The limit in force and what set it: `20.0 MiB/s (timetable)`.
+pub(crate) fn limit_in_words(status: &Status) -> String {
+    let Some(Limit { bytes_per_s, set_by, .. }) = status.limit else { return "none".to_owned() };
+    let value = bytes_per_s.map_or_else(|| "none".to_owned(), rate);
     let by = match set_by {
         LimitSetBy::Option => "",
         LimitSetBy::Timetable => " (timetable)",
         LimitSetBy::Auto => " (auto)",
         LimitSetBy::Control => " (set while it runs)",
     };
-    let next = status.next_limit.as_ref().map_or_else(String::new, |next| {
-        let value = next.bytes_per_s.map_or_else(|| next.value.clone(), rate);
-        format!("; {value} from {}", clock.time(next.at))
-    });
-    Some(format!("{value}{until}{by}{next}"))
+    format!("{value}{by}")
 }
 
 fn eta(status: &Status, clock: &Clock) -> Option<String> {

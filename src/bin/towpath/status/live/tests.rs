@@ -7,6 +7,24 @@ use std::sync::Arc;
 use towpath::{CurrentFile, FileError, FilePaths};
 use towpath_backend::{Error as BackendError, ErrorKind, RelPath};
 
+impl View {
+    /// A view with these figures.
+    pub(crate) fn of(snapshot: Snapshot, estimate: Estimate, time: Timestamp) -> Self {
+        let path = PathBuf::from("/state/x");
+        let about = About {
+            source: b"/old".to_vec(),
+            dest: b"/new".to_vec(),
+            database: path.clone(),
+            log: path,
+            runs: Vec::new(),
+            last_scan: None,
+        };
+        let live = Live::new(Progress::default(), Estimator::default(), about);
+        let view = live.view_at(Instant::now(), time, snapshot);
+        Self { estimate, ..view }
+    }
+}
+
 fn live() -> Live {
     let about = About {
         source: b"/old".to_vec(),
@@ -14,6 +32,7 @@ fn live() -> Live {
         database: "/state/x.db".into(),
         log: "/state/x.log".into(),
         runs: Vec::new(),
+        last_scan: None,
     };
     Live::new(Progress::default(), Estimator::default(), about)
 }

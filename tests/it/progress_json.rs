@@ -27,8 +27,8 @@ fn each_line_is_an_event_and_the_last_one_the_summary() {
         assert!(names.contains(&name), "{name}: {names:?}");
     }
     assert!(!names.contains(&"synced"), "files that arrive need -v");
-    let status = objects.iter().rfind(|object| object["event"] == "status").unwrap();
-    assert_eq!((&status["state"], &status["files"]["total"]), (&"transferring".into(), &2.into()), "{status}");
+    let status = objects.iter().find(|object| object["state"] == "transferring").unwrap();
+    assert_eq!((&status["event"], &status["files"]["total"]), (&"status".into(), &2.into()), "{status}");
     let summary = objects.last().unwrap();
     assert_eq!(summary["event"], "summary");
     assert_eq!(

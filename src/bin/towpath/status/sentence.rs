@@ -56,8 +56,8 @@ mod tests {
         let mut say = |status: &Status| lines.push(sentence(status, &clock));
         status.state = State::Scanning;
         say(&status);
-        let found = Found { files: 1_204_331, dirs: 7, bytes: Sum(9) };
-        status.scan = Some(Scan { source: found, dest: Found::default() });
+        let found = Found { files: 1_204_331, dirs: 7, bytes: Sum(9), entries_per_s: None };
+        status.scan = Some(Scan { source: found, ..Scan::default() });
         say(&status);
         (status.scan, status.state) = (None, State::Transferring);
         (status.files, status.bytes) = (amounts(1000, 250, 1), amounts(200 << 40, 50 << 40, 0));

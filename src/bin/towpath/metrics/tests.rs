@@ -27,7 +27,7 @@ fn read(path: &str) -> String {
 
 fn metrics(database: PathBuf) -> Metrics {
     let (source, dest, log) = (b"/old".to_vec(), b"/new".to_vec(), PathBuf::from("/x.log"));
-    let about = AboutStatus { source, dest, database: database.clone(), log, runs: Vec::new() };
+    let about = AboutStatus { source, dest, database: database.clone(), log, runs: Vec::new(), last_scan: None };
     let live = Live::new(Progress::default(), Estimator::default(), about);
     let about = About {
         migration: "0123456789ab".to_owned(),

@@ -1,13 +1,12 @@
 //! Google Cloud Storage in memory, as far as the tests need it.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
 
 use towpath_backend::registry::{Location, Settings};
 use towpath_opendal::OpendalTree;
 use towpath_opendal::services::GCS;
 
-use crate::http::{Answer, Recording, Request, serve_store};
+use crate::http::{Answer, Contents, Request, Store};
 
 /// An object: content and mtime.
 pub type Object = (Vec<u8>, Option<String>);
@@ -23,28 +22,19 @@ pub struct State {
     uploads: BTreeMap<String, Upload>,
 }
 
-impl Recording for State {
+impl Contents for State {
     fn requests(&mut self) -> &mut Vec<Request> {
         &mut self.requests
     }
+
+    fn answer(&mut self, request: &Request) -> Answer {
+        answer(request, self)
+    }
 }
 
-pub struct Server {
-    port: u16,
-    pub state: Arc<Mutex<State>>,
-}
+pub type Server = Store<State>;
 
 impl Server {
-    /// `fault` may change a request, or answer it.
-    pub fn start(fault: impl Fn(&mut Request) -> Option<Answer> + Send + Sync + 'static) -> Self {
-        let (port, state) = serve_store(fault, answer);
-        Self { port, state }
-    }
-
-    pub fn endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
-    }
-
     pub fn tree(&self) -> OpendalTree {
         let options = [("endpoint", self.endpoint()), ("anonymous", "true".to_owned())];
         GCS.tree(&Location::parse("gcs://bucket".as_ref()).unwrap(), &Settings::of(options.to_vec())).unwrap()

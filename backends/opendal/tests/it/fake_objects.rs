@@ -1,14 +1,13 @@
 //! Object stores in memory that keep the headers of what is written: S3, and Azure's single requests.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
 
 use md5::{Digest as _, Md5};
 use towpath_backend::registry::{Location, Settings};
 use towpath_opendal::OpendalTree;
 use towpath_opendal::services::{AZBLOB, S3};
 
-use crate::http::{Answer, Recording, Request, serve_store};
+use crate::http::{Answer, Contents, Request, Store};
 
 pub type Headers = BTreeMap<String, String>;
 
@@ -30,27 +29,19 @@ pub struct State {
     uploads: BTreeMap<String, (Headers, BTreeMap<u32, Vec<u8>>)>,
 }
 
-impl Recording for State {
+impl Contents for State {
     fn requests(&mut self) -> &mut Vec<Request> {
         &mut self.requests
     }
+
+    fn answer(&mut self, request: &Request) -> Answer {
+        answer(request, self)
+    }
 }
 
-pub struct Server {
-    port: u16,
-    pub state: Arc<Mutex<State>>,
-}
+pub type Server = Store<State>;
 
 impl Server {
-    pub fn start(fault: impl Fn(&mut Request) -> Option<Answer> + Send + Sync + 'static) -> Self {
-        let (port, state) = serve_store(fault, answer);
-        Self { port, state }
-    }
-
-    pub fn endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
-    }
-
     pub fn s3(&self, options: &[(&'static str, &str)]) -> OpendalTree {
         let endpoint = self.endpoint();
         let own = [("endpoint", endpoint.as_str()), ("access_key_id", "id"), ("secret_access_key", "key")];

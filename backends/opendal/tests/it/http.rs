@@ -58,24 +58,36 @@ pub fn serve(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> u16
     port
 }
 
-/// What a store in memory has, and what it was asked for.
-pub trait Recording: Default + Send + 'static {
+/// What a store in memory has.
+pub trait Contents: Default + Send + 'static {
+    /// What it was asked for.
     fn requests(&mut self) -> &mut Vec<Request>;
+
+    fn answer(&mut self, request: &Request) -> Answer;
 }
 
-/// Serves a store in memory; `fault` may change a request, or answer it. Returns the port, and what the store has.
-pub fn serve_store<S: Recording>(
-    fault: impl Fn(&mut Request) -> Option<Answer> + Send + Sync + 'static,
-    answer: fn(&Request, &mut S) -> Answer,
-) -> (u16, Arc<Mutex<S>>) {
-    let state = Arc::new(Mutex::new(S::default()));
-    let shared = Arc::clone(&state);
-    let port = serve(move |request| {
-        let mut request = request.clone();
-        shared.lock().unwrap().requests().push(request.clone());
-        fault(&mut request).unwrap_or_else(|| answer(&request, &mut shared.lock().unwrap()).to(&request))
-    });
-    (port, state)
+/// A store in memory.
+pub struct Store<C> {
+    port: u16,
+    pub state: Arc<Mutex<C>>,
+}
+
+impl<C: Contents> Store<C> {
+    /// `fault` may change a request, or answer it.
+    pub fn start(fault: impl Fn(&mut Request) -> Option<Answer> + Send + Sync + 'static) -> Self {
+        let state = Arc::new(Mutex::new(C::default()));
+        let shared = Arc::clone(&state);
+        let port = serve(move |request| {
+            let mut request = request.clone();
+            shared.lock().unwrap().requests().push(request.clone());
+            fault(&mut request).unwrap_or_else(|| shared.lock().unwrap().answer(&request).to(&request))
+        });
+        Self { port, state }
+    }
+
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
 }
 
 /// Answers the requests of one connection.

@@ -23,7 +23,7 @@ install -D -m 644 target/package/completions/towpath "$root/share/bash-completio
 install -D -m 644 target/package/completions/_towpath "$root/share/zsh/site-functions/_towpath"
 install -D -m 644 target/package/completions/towpath.fish "$root/share/fish/vendor_completions.d/towpath.fish"
 install -D -m 644 -t "$doc" README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE target/package/THIRD-PARTY.gz
-install -D -m 644 -t "$doc/docs" docs/*.md docs/*.svg
+install -D -m 644 -t "$doc/docs" docs/*.md docs/*g
 for folder_of_examples in packaging/systemd packaging/prometheus packaging/grafana; do
     [ ! -d "$folder_of_examples" ] || install -D -m 644 -t "$doc/examples" "$folder_of_examples"/*
 done

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes the pictures of the documents from real runs: docs/console.svg, what a terminal shows in the middle of a
-# migration.
+# Makes docs/console.svg from a real run: what a terminal shows in the middle of a migration. docs/picture.sh makes that of
+# the page.
 #
 #   docs/pictures.sh [PROGRAM]      default: target/release/towpath
 #

@@ -3,6 +3,7 @@
 mod costs;
 mod forecast;
 mod grid;
+mod level;
 mod observed;
 mod outlook;
 mod profile;

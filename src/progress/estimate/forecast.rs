@@ -3,6 +3,7 @@
 use super::super::sample::RateSample;
 use super::costs::{Costs, Work};
 use super::grid::{Grid, Slot};
+use super::level::{Level, of_days};
 use super::observed::{Observed, observed};
 use super::outlook::{Allowed, Outlook};
 use super::profile::Profile;
@@ -14,11 +15,8 @@ use towpath_backend::Timestamp;
 pub(super) const YEAR_S: f64 = 365.0 * 86_400.0;
 /// The 90th percentile of the normal distribution.
 const Z90: f64 = 1.2816;
-/// How long the level of the last hours lasts, and which hours those are.
-const LEVEL_LASTS_S: f64 = 2.0 * 86_400.0;
-const LEVEL_S: f64 = 6.0 * 3600.0;
-/// The level of all samples counts like so much of the last hours.
-const LEVEL_SHRINKAGE_S: f64 = 3600.0;
+/// The profile is learned relative to the speed of the day around each sample, in so many rounds.
+const PROFILE_ROUNDS: usize = 2;
 /// How long the speed of the last minutes lasts.
 const LIVE_LASTS_S: f64 = 900.0;
 /// From so much history on, the speed of the last minutes is not all that is known.
@@ -29,8 +27,7 @@ const UNKNOWN_DEVIATION: f64 = 0.55;
 /// The observed variance is that of neighboring stretches; the future is farther away.
 const VARIANCE_FACTOR: f64 = 1.5;
 const MAX_DEVIATION: f64 = 1.3;
-const MIN_LEVEL: f64 = 1e-3;
-const MAX_LEVEL: f64 = 1e3;
+const MAX_LIVE: f64 = 1e3;
 
 /// The two times, in seconds from now: [`YEAR_S`] if it is later.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -64,8 +61,7 @@ pub(super) struct Forecast {
     costs: Costs,
     profile: Profile,
     spread: Spread,
-    level: f64,
-    recent_level: f64,
+    level: Level,
     history_s: f64,
     grid: Grid,
     /// The speed of the last minutes relative to the expected one.
@@ -78,18 +74,22 @@ impl Forecast {
         let offset_s = |at_s| i64::from(outlook.utc_offset_s(Timestamp::from_parts(at_s, 0)));
         let observed = observed(samples, now_s, offset_s);
         let costs = Costs::of(&observed);
-        let profile = Profile::of(&observed, &costs);
-        let expected = |one: &Observed| {
-            let work = Work { files: one.files, bytes: one.bytes };
-            let limit = one.limit_bytes_per_s;
-            Expected { expected_s: costs.time_s(work, profile.speed(one.hour), limit), active_s: one.active_s }
+        let stretches = |profile: &Profile| -> Vec<Expected> {
+            let expected = |one: &Observed| {
+                let work = Work { files: one.files, bytes: one.bytes };
+                let limit = one.limit_bytes_per_s;
+                Expected { expected_s: costs.time_s(work, profile.speed(one.hour), limit), active_s: one.active_s }
+            };
+            observed.iter().map(expected).collect()
         };
-        let stretches: Vec<_> = observed.iter().map(expected).collect();
-        let (level, recent_level) = levels(&observed, &stretches);
+        let mut profile = Profile::of(&observed, &costs, &[]);
+        for _ in 0..PROFILE_ROUNDS {
+            profile = Profile::of(&observed, &costs, &of_days(&stretches(&profile)));
+        }
+        let stretches = stretches(&profile);
         Self {
             spread: Spread::of(&stretches),
-            level,
-            recent_level,
+            level: Level::of(&stretches),
             history_s: observed.iter().map(|one| one.active_s).sum(),
             grid: Grid::new(now_s, outlook, in_force),
             costs,
@@ -115,12 +115,12 @@ impl Forecast {
         }
         let slot = self.grid.slots(now_s).next()?;
         let rate = self.rate(&slot, work, &self.walk())?;
-        Some(1.0 / (rate * self.recent_level))
+        Some(1.0 / (rate * self.level.speed(0.0)))
     }
 
     /// Sets the speed of the last minutes relative to the expected one.
     pub(super) fn set_live(&mut self, live: Option<f64>) {
-        self.live = live.filter(|live| live.is_finite()).map(|live| live.clamp(0.0, MAX_LEVEL));
+        self.live = live.filter(|live| live.is_finite()).map(|live| live.clamp(0.0, MAX_LIVE));
     }
 
     pub(super) fn live(&self) -> Option<f64> {
@@ -158,7 +158,7 @@ impl Forecast {
 
     /// The standard deviation of the logarithm of the speed until `end`.
     fn deviation(&self, work: Work, now_s: i64, end: End) -> f64 {
-        let observed = VARIANCE_FACTOR * self.spread.variance(end.active_s);
+        let observed = (VARIANCE_FACTOR * self.spread.variance(end.active_s)).max(self.level.variance(end.active_s));
         let unknown = UNKNOWN_DEVIATION.powi(2) * end.active_s / (end.active_s + self.history_s).max(1.0);
         let dearer = Walk { costs: self.costs.dearer(work, Z90), ..self.walk() };
         let later_s = self.end(work, now_s, &dearer).map_or(YEAR_S, |end| end.after_s);
@@ -222,34 +222,9 @@ impl Forecast {
 
     /// The level after a time from now.
     fn factor(&self, after_s: f64) -> f64 {
-        let level = self.level + (self.recent_level - self.level) * (-after_s / LEVEL_LASTS_S).exp();
+        let level = self.level.speed(after_s);
         let Some(live) = self.live else { return level };
         let lasts = if self.is_known() { (-after_s / LIVE_LASTS_S).exp() } else { 1.0 };
         level * (1.0 + (live - 1.0) * lasts)
     }
-}
-
-/// The ratio of the expected to the real time of all samples, and that of the last hours.
-fn levels(observed: &[Observed], stretches: &[Expected]) -> (f64, f64) {
-    let ratio = |expected_s: f64, active_s: f64| {
-        if active_s > 0.0 { (expected_s / active_s).clamp(MIN_LEVEL, MAX_LEVEL) } else { 1.0 }
-    };
-    let (mut expected_s, mut active_s) = (0.0, 0.0);
-    for (one, stretch) in observed.iter().zip(stretches) {
-        expected_s += stretch.expected_s * one.weight;
-        active_s += stretch.active_s * one.weight;
-    }
-    let level = ratio(expected_s, active_s);
-    let (mut expected_s, mut active_s) = (level * LEVEL_SHRINKAGE_S, LEVEL_SHRINKAGE_S);
-    let mut later_s = 0.0;
-    for stretch in stretches.iter().rev() {
-        let weight = (-later_s / LEVEL_S).exp();
-        expected_s += stretch.expected_s * weight;
-        active_s += stretch.active_s * weight;
-        later_s += stretch.active_s;
-        if later_s > 10.0 * LEVEL_S {
-            break;
-        }
-    }
-    (level, ratio(expected_s, active_s))
 }

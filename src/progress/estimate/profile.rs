@@ -14,7 +14,7 @@ impl Default for Profile {
 }
 
 /// A mean counts as much as observations of this length when it stands for hours that it includes.
-const SHRINKAGE_S: f64 = 3600.0;
+const SHRINKAGE_S: f64 = 7200.0;
 /// No hour is slower than this: it would never end.
 const SLOWEST: f64 = 0.02;
 
@@ -39,15 +39,17 @@ impl Mean {
 
 impl Profile {
     /// Each hour of the week is drawn towards the same hour of all working days or of the weekend, that towards the
-    /// same hour of all days, and that towards the mean.
-    pub(super) fn of(observed: &[Observed], costs: &Costs) -> Self {
+    /// same hour of all days, and that towards the mean. Speeds are relative to `levels`, those of the day around each
+    /// sample (1 if there are none): a lasting change is no property of the hours after it.
+    pub(super) fn of(observed: &[Observed], costs: &Costs, levels: &[f64]) -> Self {
         let (mut all, mut of_day, mut of_kind) = (Mean::default(), [Mean::default(); 24], [Mean::default(); 48]);
         let mut of_week = [Mean::default(); HOURS];
         let mut under_limit = [Mean::default(); HOURS];
-        for one in observed {
+        for (number, one) in observed.iter().enumerate() {
             let work = Work { files: one.files, bytes: one.bytes };
             let time_s = one.active_s * one.weight;
-            let speed = costs.time_s(work, 1.0, None) / one.active_s;
+            let level = levels.get(number).copied().unwrap_or(1.0);
+            let speed = costs.time_s(work, 1.0, None) / one.active_s / level;
             if costs.bound_by(one).is_some() {
                 under_limit[one.hour].add(speed, time_s);
                 continue;

@@ -170,7 +170,7 @@ fn current(view: &View, now: Timestamp, painter: &Painter, width: usize, room: u
 
 fn current_file(file: &CurrentFile, now: Timestamp, painter: &Painter, width: usize) -> Row {
     let (done, all) = (u128::from(file.written), u128::from(file.size));
-    let percent = if all == 0 { 100 } else { (done * 100 / all).min(100) };
+    let percent = (done * 100).checked_div(all).unwrap_or(100).min(100);
     let cells = match width {
         0..70 => 0,
         70..120 => 10,

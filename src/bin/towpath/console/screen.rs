@@ -12,8 +12,9 @@ use rustix::fd::AsFd;
 /// Terminals that know synchronized output (DEC mode 2026) show a frame at once; others ignore this.
 const BEGIN: &str = "\x1b[?2026h";
 const END: &str = "\x1b[?2026l";
-/// Removes the last frame.
-const ERASE: &str = "\r\x1b[J";
+/// Removes the last frame. It never erases from the first character of the screen on: tmux would move the frame to its
+/// history instead.
+const ERASE: &str = "\r\x1b[K \x1b[J\r";
 /// What is wider than the terminal is cut, not wrapped: a terminal may show a character wider than expected.
 const NO_WRAP: &str = "\x1b[?7l";
 const WRAP: &str = "\x1b[?7h";
@@ -116,13 +117,16 @@ mod tests {
     #[test]
     fn the_cursor_returns_to_the_first_row() {
         assert_eq!(text(&[], &["a", "b"], false), "\x1b[?2026h\x1b[?7la\r\nb\r\x1b[1A\x1b[?7h\x1b[?2026l");
-        assert_eq!(text(&["x\ny"], &["a"], true), "\x1b[?2026h\r\x1b[Jx\r\ny\r\n\x1b[?7la\r\x1b[?7h\x1b[?2026l");
+        assert_eq!(
+            text(&["x\ny"], &["a"], true),
+            "\x1b[?2026h\r\x1b[K \x1b[J\rx\r\ny\r\n\x1b[?7la\r\x1b[?7h\x1b[?2026l"
+        );
     }
 
     #[test]
     fn a_frame_fits_the_terminal_and_goes_away() {
         assert!(text(&[], &["a", "b", "c", "d", "e"], false).contains("c\r\x1b[2A"));
-        assert_eq!(text(&[], &[], true), "\x1b[?2026h\r\x1b[J\x1b[?2026l");
+        assert_eq!(text(&[], &[], true), "\x1b[?2026h\r\x1b[K \x1b[J\r\x1b[?2026l");
         assert_eq!(text(&[], &[], false), "");
         assert_eq!(Size::of(0, 0), Size { columns: 80, rows: 24 });
     }

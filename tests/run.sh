@@ -7,13 +7,13 @@
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
-TOWPATH_SKIPPED=$(mktemp)
-export TOWPATH_SKIPPED
-trap 'rm -f "$TOWPATH_SKIPPED"' EXIT
+SKIPPED_TESTS=$(mktemp)
+export SKIPPED_TESTS
+trap 'rm -f "$SKIPPED_TESTS"' EXIT
 
 list_skipped() { # how many tests were skipped in whole or in part, and each with its reason
-    echo "SKIPPED $(sed 's/: .*//' "$TOWPATH_SKIPPED" | sort -u | wc -l) tests, in whole or in part"
-    sort -u "$TOWPATH_SKIPPED" | sed 's/^/  /'
+    echo "SKIPPED $(sed 's/: .*//' "$SKIPPED_TESTS" | sort -u | wc -l) tests, in whole or in part"
+    sort -u "$SKIPPED_TESTS" | sed 's/^/  /'
 }
 
 if cargo nextest --version >/dev/null 2>&1; then

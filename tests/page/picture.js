@@ -1,4 +1,4 @@
-// Takes docs/page.png: the page of a real run of some minutes. docs/picture.sh starts it, with /mnt to itself.
+// Takes docs/page.png: the page of a real run of some minutes. docs/page-picture.sh starts it, with /mnt to itself.
 //
 //     node picture.js PICTURE [SECONDS]
 

@@ -133,11 +133,12 @@ fn ends(estimate: &Estimate, now: &ZonedDateTime) -> Option<Vec<String>> {
     Some(items)
 }
 
-/// A duration without seconds, if it is long.
+/// A duration in its two largest units.
 fn short(time: Duration) -> String {
-    let minutes = time.as_secs() / 60;
+    let (seconds, minutes) = (time.as_secs(), time.as_secs() / 60);
     match minutes {
-        0..60 => duration(time),
+        0 => format!("{seconds}s"),
+        1..60 => format!("{minutes}m{:02}s", seconds % 60),
         60..1440 => format!("{}h{:02}m", minutes / 60, minutes % 60),
         _ if time >= Estimate::YEAR => ">1 year".to_owned(),
         _ => format!("{}d{:02}h", minutes / 1440, minutes / 60 % 24),

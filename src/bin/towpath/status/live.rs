@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use towpath::{Bandwidth, Counts, Estimate, Estimator, Event, Phase, Progress, Snapshot, SteerAction};
+use towpath::{Bandwidth, Counts, Estimate, Estimator, Event, Phase, Progress, Snapshot};
 
 use super::deadline::Deadline;
 use super::files::Files;
@@ -23,6 +23,7 @@ use super::notice::Notice;
 use super::rates::Written;
 use super::recorded::{moment, never_run};
 use super::scan_pace::{Pace, ScanPace};
+use super::steered::SteeredBy;
 use crate::limited_by::{ADVICE_PERCENT, Recent, advice, words};
 
 /// The status of a run; clones share it. [`Self::tick`] is to be called at least each second, [`Self::observe`] with
@@ -79,9 +80,7 @@ struct Inner {
     sending_since: Option<(Instant, u128)>,
     scanned: bool,
     deleted: Deleted,
-    /// What changed the bandwidth last, and who paused the run.
-    limit_set_by: LimitSetBy,
-    paused_by: Option<String>,
+    steered: SteeredBy,
     deadline: Option<(Deadline, TimeZone)>,
     /// What was reported of a stall that has not ended.
     stalled: Option<(Stalled, Instant)>,
@@ -104,8 +103,7 @@ impl Live {
             sending_since: None,
             scanned: false,
             deleted: Deleted { files: Some(0), dirs: Some(0) },
-            limit_set_by: LimitSetBy::Option,
-            paused_by: None,
+            steered: SteeredBy::options(),
             deadline: None,
             stalled: None,
         };
@@ -145,14 +143,7 @@ impl Live {
                 let count = if size_bytes.is_some() { files } else { dirs };
                 *count = count.map(|count| count + 1);
             }
-            Event::Steered { action, by } => match action {
-                SteerAction::Paused => inner.paused_by = Some(by.clone()),
-                SteerAction::Resumed => inner.paused_by = None,
-                SteerAction::Bandwidth(_) => {
-                    inner.limit_set_by = if by == "timetable" { LimitSetBy::Timetable } else { LimitSetBy::Control };
-                }
-                _ => {}
-            },
+            Event::Steered { action, by } => inner.steered.observe(*action, by),
             _ => {}
         }
     }
@@ -198,7 +189,7 @@ impl Live {
     fn view_at(&self, now: Instant, time: Timestamp, snapshot: Snapshot) -> View {
         let limits = self.0.limits.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|limits| limits());
         let mut inner = self.inner();
-        let limits = limits.unwrap_or_else(|| inner.limits());
+        let limits = limits.unwrap_or_else(|| inner.steered.limits());
         inner.files.update(&snapshot, now);
         let limited_by = inner.recent.note(now, &snapshot.limited_by);
         let status = inner.status(&self.0.about, (now, time), &snapshot, &limits, &limited_by);
@@ -233,7 +224,7 @@ impl Inner {
         errors.sort_by_key(|errors| std::cmp::Reverse(errors.count));
         Status {
             state,
-            reason: limits.paused_by.as_ref().filter(|_| state == State::Paused).map(|by| format!("by {by}")),
+            reason: self.steered.reason(state, limits),
             pid: Some(std::process::id()),
             version: Some(env!("CARGO_PKG_VERSION").to_owned()),
             log: Some(path_text(about.log.as_os_str().as_bytes()).0),
@@ -295,11 +286,6 @@ impl Inner {
             Errors { kind: kind.to_owned(), side, count: 0, path, path_bytes, error: error.to_string() }
         });
         errors.count += 1;
-    }
-
-    /// What steers the run, by its events.
-    fn limits(&self) -> Limits {
-        Limits { set_by: self.limit_set_by, until: None, next: None, paused_by: self.paused_by.clone() }
     }
 
     /// This run in the history.

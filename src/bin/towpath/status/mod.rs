@@ -13,4 +13,5 @@ mod rates;
 pub(crate) mod recorded;
 mod scan_pace;
 pub(crate) mod sentence;
+mod steered;
 pub(crate) mod text;

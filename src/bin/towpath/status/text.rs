@@ -124,7 +124,11 @@ pub(crate) fn headline(status: &Status, clock: &Clock) -> String {
                 format!(" for {}, since {}", duration(clock.since(started)), clock.time(started))
             });
             let why = reason.map_or_else(String::new, |why| format!("; {why}"));
-            format!("{}{since}{pid}{why}", state.name())
+            match (state, status.started) {
+                // The time of the run is not that of the pause.
+                (State::Paused, Some(started)) => format!("paused{pid}{why}; the run began at {}", clock.time(started)),
+                _ => format!("{}{since}{pid}{why}", state.name()),
+            }
         }
     }
 }

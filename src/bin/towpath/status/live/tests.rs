@@ -4,7 +4,7 @@ use super::super::text::{Clock, block};
 use super::*;
 use jiff::tz::TimeZone;
 use std::sync::Arc;
-use towpath::{CurrentFile, FileError, FilePaths};
+use towpath::{CurrentFile, FileError, FilePaths, SteerAction};
 use towpath_backend::{Error as BackendError, ErrorKind, RelPath};
 
 impl View {

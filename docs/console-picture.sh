@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Makes docs/console.svg from a real run: what a terminal shows in the middle of a migration. docs/picture.sh makes that of
+# Makes docs/console.svg from a real run: what a terminal shows in the middle of a migration. docs/page-picture.sh makes that of
 # the page.
 #
-#   docs/pictures.sh [PROGRAM]      default: target/release/towpath
+#   docs/console-picture.sh [PROGRAM]      default: target/release/towpath
 #
-# Needs root, for file systems of its own at /mnt and /home, and python3 with pyte, which it installs into target/pictures.
+# Needs root, for file systems of its own at /mnt and /home, and python3 with pyte, which it installs into target/picture.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
 program=$(realpath "${1:-target/release/towpath}")
+[ -x target/picture/bin/python ] || python3 -m venv target/picture
+target/picture/bin/python -c 'import pyte' 2>/dev/null || target/picture/bin/pip install -q pyte==0.8.2
 [ -n "${TOWPATH_UNSHARED:-}" ] || exec env TOWPATH_UNSHARED=1 unshare --net --mount --propagation private "$0" "$program"
-[ -x target/pictures/bin/python ] || python3 -m venv target/pictures
-target/pictures/bin/python -c 'import pyte' 2>/dev/null || target/pictures/bin/pip install -q pyte==0.8.2
 
 # Gone with this script.
 mount -t tmpfs -o size=1300m towpath-pictures /mnt
@@ -23,6 +23,6 @@ for number in $(seq -w 60); do head -c 120K /dev/urandom >"/mnt/old/reports/repo
 
 export HOME=/home/you
 unset XDG_STATE_HOME XDG_CONFIG_HOME
-target/pictures/bin/python docs/pictures.py 12 docs/console.svg 'towpath sync /mnt/old /mnt/new --bwlimit 20M' \
+target/picture/bin/python docs/console-picture.py 12 docs/console.svg 'towpath sync /mnt/old /mnt/new --bwlimit 20M' \
     "$program" sync /mnt/old /mnt/new --bwlimit 20M
 ls -l docs/console.svg

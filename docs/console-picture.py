@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draws what a terminal shows after some seconds of a command, as an SVG: pictures.py SECONDS SVG SHOWN COMMAND [ARGUMENT]...
+"""Draws what a terminal shows after some seconds of a command, as an SVG: console-picture.py SECONDS SVG SHOWN COMMAND [ARGUMENT]...
 
 SHOWN is the command line above the screen. Needs pyte, a terminal emulator (pip install pyte). Colours follow the light or dark scheme of the reader.
 """
@@ -50,7 +50,7 @@ def screen_after(seconds, command):
             try:
                 pending += os.read(terminal, 65536)
             except OSError:
-                sys.exit("pictures.py: the command ended before its picture was taken:\n" + "\n".join(screen.display))
+                sys.exit("console-picture.py: the command ended before its picture was taken:\n" + "\n".join(screen.display))
             # A frame that is drawn in steps (synchronized output) is taken when it is complete.
             if pending.count(b"\x1b[?2026h") <= pending.count(b"\x1b[?2026l"):
                 stream.feed(pending)

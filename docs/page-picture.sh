@@ -2,7 +2,7 @@
 # Makes docs/page.png, the page of a run, from a real run of four minutes. As root, with Node.js, chromium, and 3 GiB in
 # /tmp; in the font Inter (package fonts-inter), if it is installed.
 #
-#     cargo build --release && npm ci --prefix tests/page && docs/picture.sh
+#     cargo build --release && npm ci --prefix tests/page && docs/page-picture.sh
 set -eu
 cd "$(dirname "$0")/.."
 [ -n "${TOWPATH_PICTURE:-}" ] || TOWPATH_PICTURE=$PWD/docs/page.png

@@ -23,7 +23,7 @@ fn manifest_file(bench: &Bench, arguments: &[&str]) -> PathBuf {
     path
 }
 
-/// `sha256sum --check --strict` or one of its sisters, at the root of the destination.
+/// `sha256sum --check --strict`, or the same of another of these tools, at the root of the destination.
 fn check(tool: &str, bench: &Bench, manifest: &Path, options: &[&str]) -> std::process::Output {
     let mut command = Command::new(tool);
     command.args(["--check", "--strict", "--quiet"]).args(options).arg(manifest).current_dir(bench.dest());
@@ -64,7 +64,7 @@ fn sha256sum_accepts_five_thousand_odd_names() {
 }
 
 #[test]
-fn the_sisters_of_sha256sum_accept_their_checksums() {
+fn md5sum_sha1sum_and_b2sum_accept_their_checksums() {
     for (checksum, format) in [("md5", "md5sum"), ("sha1", "sha1sum"), ("blake2b", "b2sum")] {
         let bench = Bench::new();
         for name in ["plain", "with \\ backslash", "with\nnewline", "sub/x"] {

@@ -15,24 +15,19 @@ pub type Object = (Vec<u8>, Option<String>);
 type Upload = (Option<String>, BTreeMap<u32, Vec<u8>>);
 
 #[derive(Default)]
-pub struct State {
+pub struct Objects {
     pub objects: BTreeMap<String, Object>,
-    pub requests: Vec<Request>,
     /// By id.
     uploads: BTreeMap<String, Upload>,
 }
 
-impl Contents for State {
-    fn requests(&mut self) -> &mut Vec<Request> {
-        &mut self.requests
-    }
-
+impl Contents for Objects {
     fn answer(&mut self, request: &Request) -> Answer {
         answer(request, self)
     }
 }
 
-pub type Server = Store<State>;
+pub type Server = Store<Objects>;
 
 impl Server {
     pub fn tree(&self) -> OpendalTree {
@@ -41,7 +36,7 @@ impl Server {
     }
 }
 
-fn answer(request: &Request, state: &mut State) -> Answer {
+fn answer(request: &Request, state: &mut Objects) -> Answer {
     let query = |name: &str| request.query.get(name).map(String::as_str);
     let in_json = request.path.strip_prefix("/storage/v1/b/bucket/o");
     let key = in_json.or(request.path.strip_prefix("/bucket")).unwrap_or_default().trim_start_matches('/').to_owned();

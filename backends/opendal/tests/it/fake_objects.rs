@@ -19,27 +19,21 @@ pub struct Object {
 }
 
 #[derive(Default)]
-pub struct State {
+pub struct Objects {
     pub objects: BTreeMap<String, Object>,
-    /// What was asked for.
-    pub requests: Vec<Request>,
     /// Azure's, by their ids.
     blocks: BTreeMap<String, Vec<u8>>,
     /// The headers and parts of uploads.
     uploads: BTreeMap<String, (Headers, BTreeMap<u32, Vec<u8>>)>,
 }
 
-impl Contents for State {
-    fn requests(&mut self) -> &mut Vec<Request> {
-        &mut self.requests
-    }
-
+impl Contents for Objects {
     fn answer(&mut self, request: &Request) -> Answer {
         answer(request, self)
     }
 }
 
-pub type Server = Store<State>;
+pub type Server = Store<Objects>;
 
 impl Server {
     pub fn s3(&self, options: &[(&'static str, &str)]) -> OpendalTree {
@@ -72,7 +66,7 @@ impl Server {
     }
 }
 
-fn answer(request: &Request, state: &mut State) -> Answer {
+fn answer(request: &Request, state: &mut Objects) -> Answer {
     let key = request.path.strip_prefix("/bucket").unwrap_or_default().trim_start_matches('/').to_owned();
     let query = |name: &str| request.query.get(name).map(String::as_str);
     let is_azure = request.headers.contains_key("x-ms-version") || query("sig").is_some();
@@ -157,7 +151,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn listed(request: &Request, state: &State) -> Answer {
+fn listed(request: &Request, state: &Objects) -> Answer {
     let prefix = request.query.get("prefix").cloned().unwrap_or_default();
     let (is_azure, mut contents, mut prefixes) = (request.query.contains_key("comp"), String::new(), BTreeSet::new());
     let deep = request.query.get("delimiter").is_none_or(String::is_empty);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -60,26 +61,44 @@ pub fn serve(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> u16
 
 /// What a store in memory has.
 pub trait Contents: Default + Send + 'static {
-    /// What it was asked for.
-    fn requests(&mut self) -> &mut Vec<Request>;
-
     fn answer(&mut self, request: &Request) -> Answer;
+}
+
+/// What a store has, and what it was asked for.
+#[derive(Default)]
+pub struct State<C> {
+    contents: C,
+    pub requests: Vec<Request>,
+}
+
+impl<C> Deref for State<C> {
+    type Target = C;
+
+    fn deref(&self) -> &C {
+        &self.contents
+    }
+}
+
+impl<C> DerefMut for State<C> {
+    fn deref_mut(&mut self) -> &mut C {
+        &mut self.contents
+    }
 }
 
 /// A store in memory.
 pub struct Store<C> {
     port: u16,
-    pub state: Arc<Mutex<C>>,
+    pub state: Arc<Mutex<State<C>>>,
 }
 
 impl<C: Contents> Store<C> {
     /// `fault` may change a request, or answer it.
     pub fn start(fault: impl Fn(&mut Request) -> Option<Answer> + Send + Sync + 'static) -> Self {
-        let state = Arc::new(Mutex::new(C::default()));
+        let state = Arc::new(Mutex::new(State::<C>::default()));
         let shared = Arc::clone(&state);
         let port = serve(move |request| {
             let mut request = request.clone();
-            shared.lock().unwrap().requests().push(request.clone());
+            shared.lock().unwrap().requests.push(request.clone());
             fault(&mut request).unwrap_or_else(|| shared.lock().unwrap().answer(&request).to(&request))
         });
         Self { port, state }

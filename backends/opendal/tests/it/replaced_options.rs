@@ -39,7 +39,7 @@ fn tree(service: Service, url: &str, file: &File) -> OpendalTree {
     service.tree(&location, found.settings()).unwrap()
 }
 
-/// Replaces the credentials when it is told that requests wait for others.
+/// Replaces the credentials as soon as the backend reports that requests wait for new ones.
 struct Administrator {
     replaces: Box<dyn Fn() + Send + Sync>,
     reports: Mutex<Vec<String>>,

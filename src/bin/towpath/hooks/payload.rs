@@ -185,7 +185,11 @@ mod tests {
         insta::assert_snapshot!(steered(SteerAction::Resumed), @r#"{"event":"resumed","source":"/old","dest":"/new�","dest_bytes":"2f6e6577ff","database":"/state/x.db","by":"user alice (uid 1000)","text":"resumed by user alice (uid 1000)"}"#);
         insta::assert_snapshot!(steered(SteerAction::Bandwidth(Bandwidth::Limit(20 << 20))), @r#"{"event":"limit-set","source":"/old","dest":"/new�","dest_bytes":"2f6e6577ff","database":"/state/x.db","by":"user alice (uid 1000)","bwlimit":20971520,"bwlimit_max":null,"text":"limit set by user alice (uid 1000): 20.0 MiB/s"}"#);
         insta::assert_snapshot!(steered(SteerAction::Bandwidth(Bandwidth::Unlimited)), @r#"{"event":"limit-set","source":"/old","dest":"/new�","dest_bytes":"2f6e6577ff","database":"/state/x.db","by":"user alice (uid 1000)","bwlimit":null,"bwlimit_max":null,"text":"limit set by user alice (uid 1000): none"}"#);
-        assert_eq!(steered(SteerAction::Stop { after_current: true }), "nothing", "its end is told");
+        assert_eq!(
+            steered(SteerAction::Stop { after_current: true }),
+            "nothing",
+            "the end of the run is an event of its own"
+        );
         let stalled = Stalled {
             side: Some(Side::Source),
             operation: Some("read".to_owned()),

@@ -121,7 +121,7 @@ impl Left {
     }
 }
 
-/// As `sha256sum` and its sisters write it: a name with a backslash, a newline or a carriage return is escaped, and the
+/// As coreutils write it: a name with a backslash, a newline or a carriage return is escaped, and the
 /// line then begins with a backslash.
 fn coreutils_line(digits: &str, path: &[u8], zero: bool) -> Vec<u8> {
     let is_escaped = !zero && path.iter().any(|byte| matches!(byte, b'\\' | b'\n' | b'\r'));

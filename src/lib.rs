@@ -51,7 +51,7 @@ mod event_stream;
 mod filter;
 mod guard;
 mod journal;
-
+mod lock;
 mod migration;
 mod options;
 mod own_files;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio_util::sync::CancellationToken;
 use towpath_backend::{Error as BackendError, ErrorKind, Identity, RelPath, Sink, Source, Timestamp, Tree};
@@ -11,6 +11,7 @@ use crate::dir_locks::DirLocks;
 use crate::error::{Error, FileError, GuardRefusal, Result, TreeFailure};
 use crate::event::{Event, FilePaths, Side};
 use crate::journal::Journal;
+use crate::lock::locked;
 use crate::options::{HardLinks, Options, WriteMode};
 use crate::pace::Paces;
 use crate::partial::PartialNames;
@@ -159,13 +160,13 @@ impl Session {
     /// Loads the mount points inside the sink that the last complete scan found.
     pub(crate) async fn load_sink_mounts(&self) -> Result<()> {
         let mounts = self.journal.mount_points(Side::Sink, MAX_SINK_MOUNTS).await?;
-        *self.sink_mounts.lock().unwrap_or_else(PoisonError::into_inner) = mounts.into();
+        *locked(&self.sink_mounts) = mounts.into();
         Ok(())
     }
 
     /// Where other file systems are mounted inside the sink.
     pub(crate) fn sink_mounts(&self) -> Arc<[RelPath]> {
-        Arc::clone(&self.sink_mounts.lock().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&locked(&self.sink_mounts))
     }
 
     /// Checks the mount points: without their file systems, files would be written to the wrong place.

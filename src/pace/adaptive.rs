@@ -1,7 +1,7 @@
 //! The adaptive limit: measures round trips to both trees continuously, and sets the rate accordingly.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
@@ -12,6 +12,7 @@ use super::controller::{Base, Controller, INTERVAL, Target};
 use super::paces::Paces;
 use super::rate::Rate;
 use crate::event::Side;
+use crate::lock::locked;
 use crate::per_side::PerSide;
 use crate::progress::{AdaptiveLimit, Progress};
 
@@ -121,7 +122,7 @@ impl RoundTrips {
     }
 
     fn recent(&self) -> MutexGuard<'_, Recent> {
-        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.recent)
     }
 
     fn begin(&self) {

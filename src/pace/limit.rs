@@ -1,7 +1,7 @@
 //! A limit in force: when each step may pass, and how large steps are.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use leaky_bucket::RateLimiter;
@@ -12,6 +12,7 @@ use super::clock::Clock;
 use super::cost::Link;
 use super::rate::Rate;
 use crate::event::Side;
+use crate::lock::locked;
 use crate::per_side::PerSide;
 
 /// How often the bucket is refilled. Its timer loses up to 1 ms at each refill (it counts in whole milliseconds), so
@@ -190,7 +191,7 @@ impl Limit {
 
     /// Takes the next place in the schedule for `bytes`.
     fn reserve(&self, now: Instant, bytes: u64) -> Instant {
-        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = locked(&self.next);
         let behind = now.saturating_duration_since(*next);
         let at = if behind > IN_FLIGHT && self.direction.side == Side::Sink {
             // The sink accepted nothing for a while. The data in flight arrives now, all at once, and replaces the next

@@ -1,6 +1,6 @@
 //! The limits of both directions, and their shared state.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use towpath_backend::{Pacing, ReadOptions, WriteOptions};
@@ -11,6 +11,7 @@ use super::gate::Gate;
 use super::limit::Steps;
 use super::rate::Rate;
 use crate::event::Side;
+use crate::lock::locked;
 use crate::options::{Bandwidth, Options};
 use crate::per_side::PerSide;
 
@@ -58,12 +59,12 @@ impl Paces {
 
     /// What is in force. While the migration is paused: what will be.
     pub(crate) fn bandwidth(&self) -> Bandwidth {
-        *self.bandwidth.lock().unwrap_or_else(PoisonError::into_inner)
+        *locked(&self.bandwidth)
     }
 
     /// Changes the limit, for files in flight too; returns whether it differs from the one before.
     pub(crate) fn set_bandwidth(&self, bandwidth: Bandwidth) -> bool {
-        let mut now = self.bandwidth.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut now = locked(&self.bandwidth);
         if *now == bandwidth {
             return false;
         }
@@ -80,7 +81,7 @@ impl Paces {
         };
         let listings =
             fixed.filter(|_| self.over_network).map(|limit| Arc::new(Semaphore::new(listings_at_once(limit))));
-        *self.listings.lock().unwrap_or_else(PoisonError::into_inner) = listings;
+        *locked(&self.listings) = listings;
         let now_per_s = rate.as_ref().map(|rate| rate.bytes_per_s()).or(fixed);
         self.pacing.set_bytes_per_s(now_per_s.unwrap_or(u64::MAX));
         for pace in [&self.read, &self.write] {
@@ -151,7 +152,7 @@ impl Paces {
     /// few directories are listed at a time under a low limit, and each waits until the previous listings have been
     /// counted.
     pub(crate) async fn permit_to_list(&self) -> Option<OwnedSemaphorePermit> {
-        let listings = self.listings.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let listings = locked(&self.listings).clone();
         let permit = match listings {
             // The semaphore is never closed.
             Some(listings) => listings.acquire_owned().await.ok(),

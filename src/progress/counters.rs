@@ -9,11 +9,11 @@ use towpath_backend::{RelPath, Timestamp};
 use super::file::{FileProgress, Transferred};
 use super::history::RateHistory;
 use super::limited_by::{LaneClocks, Ledger, LimitMode};
-use super::lock::locked;
 use super::operations::Operations;
 use super::recorded::Recorded;
 use super::snapshot::{AdaptiveLimit, Phase, Snapshot};
 use crate::event::{Counts, Side, Totals};
+use crate::lock::locked;
 use crate::options::Bandwidth;
 use crate::per_side::PerSide;
 

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use towpath_backend::RelPath;
 
-use super::lock::locked;
 use super::snapshot::CurrentFile;
+use crate::lock::locked;
 
 /// The sums over all files of a run, files in flight and failed attempts included.
 #[derive(Debug, Default)]

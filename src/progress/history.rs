@@ -1,6 +1,7 @@
 //! The rate samples of a migration, earlier runs included.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use crate::lock::locked;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::sample::RateSample;
 
@@ -41,7 +42,7 @@ impl RateHistory {
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0)
     }
 }
 

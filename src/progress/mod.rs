@@ -5,7 +5,6 @@ mod estimate;
 mod file;
 mod history;
 mod limited_by;
-mod lock;
 mod operations;
 mod recorded;
 mod sample;

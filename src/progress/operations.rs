@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use towpath_backend::RelPath;
 
-use super::lock::locked;
+use crate::lock::locked;
 use crate::side::Side;
 
 /// A call that has not returned yet.

@@ -12,6 +12,7 @@ mod hooks;
 mod layers;
 mod limited_by;
 mod listener;
+mod lock;
 mod metrics;
 mod run_api;
 mod server;

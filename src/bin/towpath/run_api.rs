@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -12,6 +12,7 @@ use towpath::{Event, Overview, Progress};
 
 use crate::event_json::{event_json, notice_json};
 use crate::listener::Observer;
+use crate::lock::locked;
 use crate::metrics::{Figures, Metrics};
 use crate::server::{Api, ErrorsPage, ErrorsRequest, EventFeed, Failure, LimitChange, Requester, Steered, Stop};
 use crate::status::history::{History, Window};
@@ -167,10 +168,6 @@ impl Api for RunApi {
 
 fn to_json(value: &impl Serialize) -> Result<Value, Failure> {
     serde_json::to_value(value).map_err(|error| Failure::Unavailable(error.to_string()))
-}
-
-fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
-    value.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The last failures, numbered from 1.

@@ -1,6 +1,6 @@
 //! Directories that are still to be walked: the latest first, bounded in memory.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use tokio::sync::Notify;
 use towpath_backend::RelPath;
@@ -8,6 +8,7 @@ use towpath_backend::RelPath;
 use crate::error::Result;
 use crate::event::Side;
 use crate::journal::Journal;
+use crate::lock::locked;
 
 /// A directory to be walked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +81,7 @@ impl DirQueue {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.inner)
     }
 
     /// Adds directories, in the database if there is no room.

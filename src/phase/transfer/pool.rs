@@ -1,10 +1,11 @@
 //! The slots for blocks: as many as the queue's capacity, shared by all lanes. Small blocks share one.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::lock::locked;
 use crate::progress::Progress;
 
 /// The largest initial capacity of a buffer. Unused capacity takes no memory yet, and growing copies the content.
@@ -68,7 +69,7 @@ impl Pool {
             return Slot { buffer: Vec::with_capacity(bytes), pool: None, _permit: permit, _lane: None };
         }
         let permit = self.parts(self.0.parts_per_slot).await;
-        let buffer = self.0.buffers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let buffer = locked(&self.0.buffers).pop();
         let buffer = buffer.unwrap_or_else(|| Vec::with_capacity(self.0.buffer_bytes));
         Slot { buffer, pool: Some(Arc::clone(&self.0)), _permit: permit, _lane: None }
     }
@@ -105,7 +106,7 @@ impl Drop for Slot {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
         // The permit is dropped after this: the buffer is back before the slot is free.
-        pool.buffers.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
+        locked(&pool.buffers).push(buffer);
     }
 }
 

@@ -1,8 +1,9 @@
 //! The clock of one lane: how long its parts have been in each combination of states.
 
+use crate::lock::locked;
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Poll;
 
 use tokio::time::Instant;
@@ -222,7 +223,7 @@ impl LaneClock {
     }
 
     fn lane(&self) -> MutexGuard<'_, Lane> {
-        self.lane.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.lane)
     }
 
     fn change(&self, lane: &mut Lane, change: impl FnOnce(&mut Lane)) {

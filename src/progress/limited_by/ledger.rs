@@ -1,6 +1,7 @@
 //! The clocks of all lanes, and what has been attributed so far.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use crate::lock::locked;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -83,7 +84,7 @@ impl Ledger {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The time in which any lane has work, and what the committer does meanwhile.
 
-use std::sync::{Mutex, PoisonError};
+use crate::lock::locked;
+use std::sync::Mutex;
 
 use tokio::time::Instant;
 
@@ -68,7 +69,7 @@ impl Presence {
     }
 
     fn change(&self, now: Instant, change: impl FnOnce(&mut Inner)) {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = locked(&self.0);
         // Of two lanes that change at the same time, the later one may come first.
         let now = now.max(inner.since);
         let passed = u64::try_from(now.duration_since(inner.since).as_nanos()).unwrap_or(u64::MAX);

@@ -9,7 +9,7 @@ mod process;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{self, error::TrySendError};
@@ -21,6 +21,7 @@ use towpath_backend::registry::Location;
 
 use crate::console::output;
 use crate::listener::Observer;
+use crate::lock::locked;
 use crate::status::live::Live;
 use crate::status::model::{Side, Status, path_text};
 use crate::status::notice::Notice;
@@ -214,10 +215,6 @@ impl Observer for Watcher {
     fn notice(&mut self, notice: &Notice) {
         self.pass_on(of_notice(notice));
     }
-}
-
-fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
-    value.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Where the figures come from: the counters of the run, its status, and its events.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,6 +11,7 @@ use super::exposition::Figures;
 use super::gather::gather;
 use super::moment::{Counted, Ended, Moment};
 use crate::listener::Observer;
+use crate::lock::locked;
 use crate::status::live::{Live, View};
 
 /// The metrics of one run; clones share them.
@@ -71,8 +72,4 @@ impl Observer for Metrics {
     fn event(&mut self, event: &Event) {
         locked(&self.0.counted).observe(event);
     }
-}
-
-fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
-    value.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,12 +1,13 @@
 //! The handle that steers a run.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::state::{InForce, Override, Pause, SetBy, State};
 use super::steered::{Applied, Steered};
+use crate::lock::locked;
 use crate::timetable::{Rate, Timetable};
 
 /// Steers one run; clones steer the same one.
@@ -136,6 +137,6 @@ impl Steering {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0.inner)
     }
 }

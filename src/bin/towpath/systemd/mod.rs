@@ -5,7 +5,7 @@ mod messages;
 mod socket;
 
 use std::ffi::OsString;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -14,6 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 use towpath::{Phase, Progress};
 
 use crate::format::escape;
+use crate::lock::locked;
 use crate::status::live::Live;
 use crate::status::sentence::sentence;
 use crate::status::text::Clock;
@@ -76,7 +77,7 @@ impl ServiceManager {
         let Some((sender, ticking)) = self.0 else { return };
         let _until_the_process_ends = ticking.detach();
         let text = escape(text.as_bytes());
-        *sender.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some((text, has_begun));
+        *locked(&sender.ended) = Some((text, has_begun));
         for _ in 0..TRIES {
             if sender.send() {
                 return;
@@ -90,7 +91,7 @@ impl Sender {
     /// Sends what is due. False: it could not be sent, and stays due.
     fn send(&self) -> bool {
         let seen = self.seen();
-        let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut messages = locked(&self.messages);
         let Some((message, sent)) = messages.due(&seen, Instant::now()) else { return true };
         let is_sent = self.socket.send(&message);
         if is_sent {
@@ -100,7 +101,7 @@ impl Sender {
     }
 
     fn seen(&self) -> Seen {
-        if let Some((status, has_begun)) = self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+        if let Some((status, has_begun)) = locked(&self.ended).clone() {
             return Seen { has_begun, is_ending: true, has_ended: true, goes_on: true, status };
         }
         Seen {

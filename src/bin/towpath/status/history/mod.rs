@@ -6,7 +6,8 @@
 mod interval;
 mod ring;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use crate::lock::locked;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -149,7 +150,7 @@ impl History {
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0.kept)
     }
 }
 

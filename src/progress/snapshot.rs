@@ -143,4 +143,13 @@ impl Snapshot {
             bytes: self.source.bytes.saturating_sub(self.pending.bytes),
         }
     }
+
+    /// The limit in force: a fixed one, or what the adaptive one is now. `None`: there is none, or it is not known yet.
+    pub fn limit_bytes_per_s(&self) -> Option<u64> {
+        match self.bandwidth {
+            Bandwidth::Unlimited => None,
+            Bandwidth::Limit(limit) => Some(limit),
+            Bandwidth::Auto { .. } => self.adaptive_limit.map(|limit| limit.limit_bytes_per_s),
+        }
+    }
 }

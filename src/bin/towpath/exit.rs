@@ -1,5 +1,6 @@
 //! Exit statuses, and the error that ends the program with one.
 
+use crate::console::output;
 use towpath::Error;
 
 pub(crate) const ALL_IN_SYNC: u8 = 0;
@@ -10,6 +11,15 @@ pub(crate) const GUARD_REFUSAL: u8 = 4;
 
 /// Why the program ends: the exit status, and an error of one line.
 pub(crate) struct ExitError(pub(crate) u8, pub(crate) String);
+
+impl ExitError {
+    /// Prints the error; returns the exit status.
+    pub(crate) fn report(self) -> u8 {
+        let Self(status, problem) = self;
+        output::error(&problem);
+        status
+    }
+}
 
 impl From<Error> for ExitError {
     fn from(error: Error) -> Self {

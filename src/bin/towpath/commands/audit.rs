@@ -24,10 +24,7 @@ pub(crate) fn run(arguments: &AuditArguments) -> u8 {
             }
             NOT_ALL_IN_SYNC
         }
-        Err(ExitError(status, problem)) => {
-            output::error(&problem);
-            status
-        }
+        Err(error) => error.report(),
     }
 }
 
@@ -35,7 +32,7 @@ pub(crate) fn run(arguments: &AuditArguments) -> u8 {
 fn check(arguments: &AuditCheckArguments) -> Result<u64, ExitError> {
     // Before the logs: a run that goes on appends to the log after it has recorded the end.
     let recorded = arguments.database.as_deref().map(recorded_end).transpose()?;
-    let (mut chain, mut breaks, mut last_log) = (ChainCheck::new(), 0, None);
+    let (mut chain, mut breaks) = (ChainCheck::new(), 0);
     // Where the recorded end was seen.
     let mut has_recorded_end = false;
     for log in &arguments.logs {
@@ -48,9 +45,8 @@ fn check(arguments: &AuditCheckArguments) -> Result<u64, ExitError> {
             has_recorded_end |= recorded.as_deref().is_some_and(|end| chain.end() == Some(end));
         })
         .map_err(failed)?;
-        last_log = Some(log);
     }
-    if let (Some(log), Some(_), false) = (last_log, &recorded, has_recorded_end) {
+    if let (Some(log), Some(_), false) = (arguments.logs.last(), &recorded, has_recorded_end) {
         breaks += 1;
         report(breaks, &format!("{}: the last line that the database has recorded is missing", log.display()));
     }

@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use tokio::task::block_in_place;
 use towpath::Overview;
 
+use super::run_database::database_of;
 use crate::args::ctl::{CtlAction, CtlArguments, LimitAction};
 use crate::args::run_address::RunName;
-use crate::config::state_files::default_database;
 use crate::console::output;
 use crate::exit::{COULD_NOT_RUN, ExitError, USAGE_ERROR};
 use crate::format;
@@ -28,10 +28,7 @@ pub(crate) async fn run(arguments: &CtlArguments) -> u8 {
             lines.iter().for_each(|line| output::line(line));
             0
         }
-        Err(ExitError(status, problem)) => {
-            output::error(&problem);
-            status
-        }
+        Err(error) => error.report(),
     }
 }
 
@@ -39,12 +36,7 @@ pub(crate) async fn run(arguments: &CtlArguments) -> u8 {
 async fn try_run(arguments: &CtlArguments) -> Result<Vec<String>, ExitError> {
     let wrong_usage = |problem: String| ExitError(USAGE_ERROR, problem);
     let Request { method, route, body, run } = Request::of(&arguments.action).map_err(wrong_usage)?;
-    let database = match &run {
-        RunName::Database(database) => database.clone(),
-        RunName::Trees(source, dest) => {
-            default_database(source, dest).map_err(|problem| ExitError(COULD_NOT_RUN, problem))?
-        }
-    };
+    let database = database_of(&run)?;
     let failed = |problem: String| ExitError(COULD_NOT_RUN, problem);
     match change(&database, method, route, &body).await {
         Ok(Answer { status, body }) if status.is_success() => Ok(lines(&body)),

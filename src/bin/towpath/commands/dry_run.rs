@@ -12,7 +12,7 @@ use towpath_backend::Identity;
 use towpath_backend::registry::Location;
 
 use super::trees::Trees;
-use super::watch::{Watched, about, watch};
+use super::watch::{Around, Watched, about, watch};
 use crate::args::{Format, SyncArguments};
 use crate::config::state_files::{StateFiles, canonical_of};
 use crate::console;
@@ -56,7 +56,7 @@ pub(crate) async fn run(
         .options(options)
         .build()?;
     let Watched { report, received, can_print, .. } =
-        watch(arguments, migration, events, &files.database, about, None).await?;
+        watch(arguments, migration, events, &files.database, about, Around::default()).await?;
     if can_print {
         if let Some(planned) = &report.planned {
             print_totals(arguments, planned, &report);

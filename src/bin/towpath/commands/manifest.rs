@@ -6,13 +6,12 @@ mod signature;
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use towpath::{Overview, RecordedFiles};
 
+use super::run_database::database_of;
 use crate::args::manifest::ManifestArguments;
-use crate::args::run_address::RunName;
-use crate::config::state_files::default_database;
 use crate::console::output;
 use crate::exit::{ALL_IN_SYNC, COULD_NOT_RUN, ExitError, NOT_ALL_IN_SYNC, USAGE_ERROR};
 use lines::{Left, Lines};
@@ -25,15 +24,13 @@ pub(crate) fn run(arguments: &ManifestArguments) -> u8 {
             left.notes().iter().for_each(|note| output::note(note));
             if left.is_complete() { ALL_IN_SYNC } else { NOT_ALL_IN_SYNC }
         }
-        Err(ExitError(status, problem)) => {
-            output::error(&problem);
-            status
-        }
+        Err(error) => error.report(),
     }
 }
 
 fn try_run(arguments: &ManifestArguments) -> Result<Left, ExitError> {
-    let database = database(arguments)?;
+    let run = arguments.run.name().map_err(|problem| ExitError(USAGE_ERROR, problem))?;
+    let database = database_of(&run)?;
     if Overview::read(&database, 0)?.is_none() {
         let shown = database.display();
         return Err(could_not(format!("there is no migration with the database {shown}: `towpath status` lists them")));
@@ -90,13 +87,6 @@ fn to_file(database: &Path, lines: Lines, path: &Path, key: Option<&Key>) -> Res
 
 fn could_not(problem: String) -> ExitError {
     ExitError(COULD_NOT_RUN, problem)
-}
-
-fn database(arguments: &ManifestArguments) -> Result<PathBuf, ExitError> {
-    match arguments.run.name().map_err(|problem| ExitError(USAGE_ERROR, problem))? {
-        RunName::Database(database) => Ok(database),
-        RunName::Trees(source, dest) => default_database(&source, &dest).map_err(could_not),
-    }
 }
 
 /// Why a manifest could not be written.

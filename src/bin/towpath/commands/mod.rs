@@ -11,6 +11,7 @@ pub(crate) mod manifest;
 mod only_run;
 mod patterns;
 mod remote;
+mod run_database;
 mod screen;
 pub(crate) mod status;
 pub(crate) mod sync;

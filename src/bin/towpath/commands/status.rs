@@ -11,10 +11,11 @@ use serde_json::Value;
 use tokio::task::block_in_place;
 use towpath::Overview;
 
+use super::run_database::database_of;
 use super::screen::Screen;
 use crate::args::StatusArguments;
 use crate::args::run_address::RunName;
-use crate::config::state_files::{canonical_of, default_database, default_folder};
+use crate::config::state_files::{canonical_of, default_folder};
 use crate::console::output;
 use crate::exit::{COULD_NOT_RUN, ExitError, USAGE_ERROR};
 use crate::server::client::{self, ClientError};
@@ -30,10 +31,7 @@ const REDRAW: Duration = Duration::from_secs(1);
 pub(crate) async fn run(arguments: StatusArguments) -> u8 {
     match try_run(&arguments).await {
         Ok(()) => 0,
-        Err(ExitError(status, problem)) => {
-            output::error(&problem);
-            status
-        }
+        Err(error) => error.report(),
     }
 }
 
@@ -66,15 +64,6 @@ fn named(arguments: &StatusArguments) -> Result<Option<RunName>, String> {
             Ok(Some(RunName::Trees(source.location()?.clone(), dest.location()?.clone())))
         }
         _ => arguments.job.run(),
-    }
-}
-
-fn database_of(run: &RunName) -> Result<PathBuf, ExitError> {
-    match run {
-        RunName::Database(database) => Ok(database.clone()),
-        RunName::Trees(source, dest) => {
-            block_in_place(|| default_database(source, dest)).map_err(|problem| ExitError(COULD_NOT_RUN, problem))
-        }
     }
 }
 

@@ -111,9 +111,9 @@ async fn try_run(arguments: &SyncArguments, hooks: &Hooks) -> Result<(u8, Option
     }
     let progress = migration.progress();
     let steering = Steering::new(limit, zone, migration.control());
-    let around = Around { steering, starting, metrics_file, hooks };
+    let around = Around { steering: Some(steering), starting, metrics_file, hooks: Some(hooks) };
     let Watched { report, received, can_print, status } =
-        watch(arguments, migration, events, &files.database, about, Some(around)).await?;
+        watch(arguments, migration, events, &files.database, about, around).await?;
     if can_print {
         if arguments.prints_json() {
             output::line(&console::summary_json(&report, &status));

@@ -41,15 +41,16 @@ const JUMPS: usize = 16;
 /// The most notes that wait for it.
 const NOTES: usize = 4;
 
-/// What a run has around it, and a dry run has not.
+/// What a run has around it. A dry run has nothing of it.
+#[derive(Default)]
 pub(crate) struct Around<'a> {
     /// Steers it meanwhile.
-    pub(crate) steering: Steering,
+    pub(crate) steering: Option<Steering>,
     /// Clients wait for the run until this is dropped.
     pub(crate) starting: Option<Starting>,
     pub(crate) metrics_file: Option<MetricsPath>,
     /// Learns what happens.
-    pub(crate) hooks: &'a Hooks,
+    pub(crate) hooks: Option<&'a Hooks>,
 }
 
 /// Runs it, and shows its progress.
@@ -59,14 +60,9 @@ pub(crate) async fn watch(
     events: EventStream,
     database: &Path,
     about: About,
-    around: Option<Around<'_>>,
+    around: Around<'_>,
 ) -> Result<Watched, ExitError> {
-    let (steering, starting, metrics_file, hooks) = match around {
-        Some(Around { steering, starting, metrics_file, hooks }) => {
-            (Some(steering), starting, metrics_file, Some(hooks))
-        }
-        None => (None, None, None, None),
-    };
+    let Around { steering, starting, metrics_file, hooks } = around;
     let failed = |error| ExitError(COULD_NOT_RUN, format!("cannot listen to signals: {error}"));
     let received = signals::listen(migration.stopper()).map_err(failed)?;
     let requests = StatusRequests::new().map_err(failed)?;

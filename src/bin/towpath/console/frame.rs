@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp, ZonedDateTime};
+use jiff::{Timestamp, ZonedDateTime};
 
 use super::amounts::{arrived, percent, scan_items};
 use super::holes::hashed;
@@ -10,7 +10,7 @@ use super::painter::Painter;
 use super::row::{Row, Tone, flow};
 use super::screen::Size;
 use super::text::{files, plural};
-use crate::format::ends::moment;
+use crate::format::ends::after;
 use crate::format::width::{columns, cut_begin};
 use crate::format::{duration, escape, number, rate, size};
 use crate::limited_by::sentence;
@@ -123,11 +123,7 @@ fn ends(estimate: &Estimate, now: &ZonedDateTime) -> Option<Vec<String>> {
         return Some(vec!["done in >1 year".to_owned()]);
     }
     let range = |early: String, late: String| if early == late { early } else { format!("{early}..{late}") };
-    let at = |left: Duration| {
-        let then = now.checked_add(SignedDuration::try_from(left).ok()?).ok().filter(|_| left < Estimate::YEAR)?;
-        Some(moment(&then, now))
-    };
-    let times = at(p50).map(|early| range(early, at(p90).unwrap_or_else(|| ">1 year".to_owned())));
+    let times = after(p50, now).map(|early| range(early, after(p90, now).unwrap_or_else(|| ">1 year".to_owned())));
     let mut items = vec![format!("done in {}", range(short(p50), short(p90)))];
     items.extend(times.map(|times| format!("at {times}")));
     Some(items)
@@ -171,7 +167,7 @@ fn current(view: &View, now: Timestamp, painter: &Painter, width: usize, room: u
 
 fn current_file(file: &CurrentFile, now: Timestamp, painter: &Painter, width: usize) -> Row {
     let (done, all) = (u128::from(file.written), u128::from(file.size));
-    let percent = (done * 100).checked_div(all).unwrap_or(100).min(100);
+    let percent = file.percent();
     let cells = match width {
         0..70 => 0,
         70..120 => 10,

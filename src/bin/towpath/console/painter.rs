@@ -1,7 +1,8 @@
 //! Bars as text, painted by indicatif.
 
+use crate::lock::locked;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 
@@ -28,9 +29,9 @@ impl Painter {
         if cells == 0 {
             return String::new();
         }
-        let (template, signs) = if self.is_utf8 { ("", "█▌░") } else { ("", "#>-") };
+        let signs = if self.is_utf8 { "█▌░" } else { "#>-" };
         // A bar of at most 65,535 cells: the template is valid.
-        if let Ok(style) = ProgressStyle::with_template(&format!("{template}{{bar:{cells}}}")) {
+        if let Ok(style) = ProgressStyle::with_template(&format!("{{bar:{cells}}}")) {
             self.bar.set_style(style.progress_chars(signs));
         }
         self.bar.set_position(position(part, whole));
@@ -51,11 +52,11 @@ struct Paper(Arc<Mutex<String>>);
 
 impl Paper {
     fn take(&self) -> String {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *locked(&self.0))
     }
 
     fn add(&self, text: &str) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) += text;
+        *locked(&self.0) += text;
     }
 }
 

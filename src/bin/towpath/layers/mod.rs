@@ -75,7 +75,7 @@ impl Layers {
             return Self::merge(settings, None);
         };
         let file = ConfigFile::read(settings.value("config").map(Path::new)).map_err(Failure::File)?;
-        let trees = settings.0.iter().filter(|setting| matches!(setting.option.as_str(), "source" | "dest")).count();
+        let trees = settings.0.iter().filter(|setting| is_tree(setting)).count();
         if trees == 1 {
             let problem = "with --job give both SOURCE and DEST, or neither";
             return Err(sync_command().error(ErrorKind::MissingRequiredArgument, problem).into());
@@ -128,7 +128,7 @@ fn given(matches: &ArgMatches) -> Vec<Setting> {
         let id = arg.get_id().as_str();
         if matches.value_source(id) == Some(ValueSource::CommandLine) {
             let values = matches.indices_of(id).into_iter().flatten().zip(matches.get_raw(id).into_iter().flatten());
-            found.extend(values.map(|(index, value)| (index, setting(&arg, value, Origin::CommandLine))));
+            found.extend(values.map(|(index, value)| (index, setting(arg, value, Origin::CommandLine))));
         }
     }
     found.sort_by_key(|(index, _)| *index);
@@ -143,11 +143,11 @@ fn setting(arg: &Arg, value: &OsStr, origin: Origin) -> Setting {
 fn environment(variables: Variables<'_>) -> Vec<Setting> {
     let mut found = Vec::new();
     for arg in sync_options() {
-        let Some(name) = variable_of(&arg) else { continue };
+        let Some(name) = variable_of(arg) else { continue };
         let Some(value) = variables(&name).filter(|value| !value.is_empty()) else { continue };
-        let is_list = is_repeatable(&arg);
+        let is_list = is_repeatable(arg);
         for value in value.as_bytes().split(|&byte| is_list && byte == b'\n').filter(|value| !value.is_empty()) {
-            found.push(setting(&arg, OsStr::from_bytes(value), Origin::Variable(name.clone())));
+            found.push(setting(arg, OsStr::from_bytes(value), Origin::Variable(name.clone())));
         }
     }
     found
@@ -165,7 +165,7 @@ fn job(file: &ConfigFile, name: &str) -> Result<Vec<Setting>, String> {
         let wrong = |problem: &str, advice: &str| {
             format!("{}, line {}: {problem} in [job.{name}]{advice}", path.display(), key.line)
         };
-        let arg = option_of(&options, &key.name).map_err(|(problem, advice)| wrong(&problem, &advice))?;
+        let arg = option_of(options, &key.name).map_err(|(problem, advice)| wrong(&problem, &advice))?;
         if key.is_list && !is_repeatable(arg) {
             return Err(wrong(&format!("`{}`", key.name), ": it takes one value, not a list"));
         }

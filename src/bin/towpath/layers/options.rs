@@ -1,5 +1,7 @@
 //! The options of `towpath sync`, and their names in the configuration file and in the environment.
 
+use std::sync::LazyLock;
+
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgAction, Command, CommandFactory as _};
 
@@ -14,8 +16,10 @@ pub(super) fn sync_command() -> Command {
 }
 
 /// SOURCE, DEST and the options of `towpath sync`.
-pub(crate) fn sync_options() -> Vec<Arg> {
-    sync_command().get_arguments().cloned().collect()
+pub(crate) fn sync_options() -> &'static [Arg] {
+    // Many settings are looked up, and each `Command` is built from scratch.
+    static OPTIONS: LazyLock<Vec<Arg>> = LazyLock::new(|| sync_command().get_arguments().cloned().collect());
+    &OPTIONS
 }
 
 /// The name of an option in the configuration file.

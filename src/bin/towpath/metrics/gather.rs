@@ -100,13 +100,8 @@ fn add_speed(moment: &Moment<'_>, figures: &mut Figures) {
         figures.add(&of::RATE, rate);
     }
     let adaptive = snapshot.adaptive_limit;
-    let (is_limited, limit) = match snapshot.bandwidth {
-        Bandwidth::Limit(limit) => (true, Some(limit)),
-        Bandwidth::Auto { .. } => (true, adaptive.map(|limit| limit.limit_bytes_per_s)),
-        _ => (false, None),
-    };
-    figures.add(&of::LIMITED, is_limited);
-    if let Some(limit) = limit {
+    figures.add(&of::LIMITED, snapshot.bandwidth != Bandwidth::Unlimited);
+    if let Some(limit) = snapshot.limit_bytes_per_s() {
         figures.add(&of::LIMIT, limit);
     }
     if let Some(adaptive) = adaptive {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
@@ -25,6 +25,7 @@ use super::recorded::{moment, never_run};
 use super::scan_pace::{Pace, ScanPace};
 use super::steered::SteeredBy;
 use crate::limited_by::{ADVICE_PERCENT, Recent, advice, words};
+use crate::lock::locked;
 
 /// The status of a run; clones share it. [`Self::tick`] is to be called at least each second, [`Self::observe`] with
 /// each event.
@@ -112,7 +113,7 @@ impl Live {
 
     /// Asks `limits` what is in force, in place of the events.
     pub(crate) fn set_limits(&self, limits: impl Fn() -> Limits + Send + 'static) {
-        *self.0.limits.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(limits));
+        *locked(&self.0.limits) = Some(Box::new(limits));
     }
 
     /// Compares the end that is expected with this moment; its texts are in the zone.
@@ -187,7 +188,7 @@ impl Live {
     }
 
     fn view_at(&self, now: Instant, time: Timestamp, snapshot: Snapshot) -> View {
-        let limits = self.0.limits.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|limits| limits());
+        let limits = locked(&self.0.limits).as_ref().map(|limits| limits());
         let mut inner = self.inner();
         let limits = limits.unwrap_or_else(|| inner.steered.limits());
         inner.files.update(&snapshot, now);
@@ -203,7 +204,7 @@ impl Live {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.0.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0.inner)
     }
 }
 
@@ -319,18 +320,20 @@ fn state_of(snapshot: &Snapshot) -> State {
 
 /// The limit in force.
 fn limit(snapshot: &Snapshot, limits: &Limits) -> Limit {
-    let (bytes_per_s, set_by) = match snapshot.bandwidth {
-        Bandwidth::Limit(limit) => (Some(limit), limits.set_by),
-        Bandwidth::Auto { .. } => (snapshot.adaptive_limit.map(|limit| limit.limit_bytes_per_s), LimitSetBy::Auto),
-        _ => (None, limits.set_by),
-    };
-    Limit { bytes_per_s, set_by, until: limits.until }
+    let is_auto = matches!(snapshot.bandwidth, Bandwidth::Auto { .. });
+    let set_by = if is_auto { LimitSetBy::Auto } else { limits.set_by };
+    Limit { bytes_per_s: snapshot.limit_bytes_per_s(), set_by, until: limits.until }
 }
 
 /// When the backlog will be sent.
 fn eta(estimate: &Estimate, time: Timestamp) -> Eta {
-    let moment = |left: Option<Duration>| time.checked_add(SignedDuration::try_from(left?).ok()?).ok();
-    Eta { p50: moment(estimate.p50), p90: moment(estimate.p90) }
+    let at = |left: Option<Duration>| after(left?, time);
+    Eta { p50: at(estimate.p50), p90: at(estimate.p90) }
+}
+
+/// The moment so long after another one.
+fn after(left: Duration, time: Timestamp) -> Option<Timestamp> {
+    time.checked_add(SignedDuration::try_from(left).ok()?).ok()
 }
 
 /// Files and bytes. While a scan goes on, the total is not known.
@@ -375,7 +378,7 @@ fn scan(snapshot: &Snapshot, pace: &Pace, time: Timestamp) -> Scan {
         source: found(&snapshot.source, pace.source_per_s),
         dest: found(&snapshot.sink, pace.dest_per_s),
         percent: pace.percent,
-        eta: pace.left.and_then(|left| time.checked_add(SignedDuration::try_from(left).ok()?).ok()),
+        eta: pace.left.and_then(|left| after(left, time)),
     }
 }
 

@@ -213,6 +213,13 @@ pub(crate) struct CurrentFile {
     pub(crate) eta: Option<Timestamp>,
 }
 
+impl CurrentFile {
+    /// How much of it is written. An empty file is complete.
+    pub(crate) fn percent(&self) -> u128 {
+        (u128::from(self.written) * 100).checked_div(self.size.into()).unwrap_or(100).min(100)
+    }
+}
+
 /// Failures of one kind on one side.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Errors {

@@ -243,7 +243,7 @@ fn eta(status: &Status, clock: &Clock) -> Option<String> {
 }
 
 fn current(file: &CurrentFile, clock: &Clock) -> String {
-    let percent = (u128::from(file.written) * 100).checked_div(file.size.into()).unwrap_or(100).min(100);
+    let percent = file.percent();
     let pace = file.rate_bytes_per_s.map_or_else(String::new, |bytes| format!(", {}", rate(bytes)));
     let eta = file.eta.map_or_else(String::new, |eta| format!(", done in {}", duration(clock.until(eta))));
     let age = duration(Duration::from_secs(file.age_s));

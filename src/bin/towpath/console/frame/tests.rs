@@ -4,6 +4,7 @@ use super::super::fixture::{estimate, scan, snapshot, time, view, view_of};
 use super::super::row::Style;
 use super::*;
 use crate::status::model::{Errors, Side, Stalled};
+use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use towpath::CurrentFile;
 use towpath_backend::RelPath;

@@ -26,7 +26,7 @@ impl Interval {
         if snapshot.paused {
             this.paused_s = seconds;
         }
-        if let Some(limit) = limit(snapshot) {
+        if let Some(limit) = snapshot.limit_bytes_per_s() {
             this.limited_s = seconds;
             this.allowed_bytes = limit as f64 * seconds;
         }
@@ -88,15 +88,6 @@ impl Interval {
 
     pub(super) fn paused_percent(&self) -> Option<f64> {
         (self.seconds > 0.0).then(|| (self.paused_s / self.seconds * 100.0).clamp(0.0, 100.0).round())
-    }
-}
-
-/// The limit in force: that of the option or the timetable, or the adaptive one.
-fn limit(snapshot: &Snapshot) -> Option<u64> {
-    match snapshot.bandwidth {
-        Bandwidth::Limit(limit) => Some(limit),
-        Bandwidth::Auto { .. } => snapshot.adaptive_limit.map(|limit| limit.limit_bytes_per_s),
-        _ => None,
     }
 }
 

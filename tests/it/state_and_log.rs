@@ -175,7 +175,7 @@ fn a_database_of_the_first_version_is_upgraded() {
     let ended = bench.sync(&[]).with_status(0);
     assert!(ended.stdout.contains("scanning both trees"), "{}", ended.stdout);
     assert_eq!(bench.rows().into_keys().collect::<Vec<_>>(), [b"dir/file".to_vec()]);
-    assert_eq!(bench.count("SELECT user_version FROM pragma_user_version"), 6);
+    assert_eq!(bench.count("SELECT user_version FROM pragma_user_version"), 7);
     let modified = "SELECT modified_seconds FROM files WHERE modified = 9223372036854775807";
     assert_eq!(bench.count(modified), 10_413_792_000, "times beyond a column of integers");
     assert_eq!(bench.count("SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"), 0);
@@ -197,7 +197,7 @@ fn a_database_of_version_4_is_upgraded_and_its_backlog_resumed() {
         .unwrap();
     drop(connection);
     bench.sync(&[]).with_status(0);
-    assert_eq!(bench.count("SELECT user_version FROM pragma_user_version"), 6);
+    assert_eq!(bench.count("SELECT user_version FROM pragma_user_version"), 7);
     assert_eq!(bench.count("SELECT count(*) FROM run WHERE id IN (1, 2) AND sent_files IS NULL AND pid IS NULL"), 2);
     assert_eq!(
         bench.count("SELECT sum(scanned * id) FROM run WHERE id IN (1, 2)"),

@@ -22,7 +22,7 @@ use crate::private_file::{self, Access, PrivateFile};
 /// "Towp": marks a SQLite file as a database of this program.
 const APPLICATION_ID: i32 = 0x546f_7770;
 /// The schema that this version writes.
-const SCHEMA_VERSION: i32 = 6;
+const SCHEMA_VERSION: i32 = 7;
 const SCHEMA: &str = include_str!("schema.sql");
 const TEMPORARY_TABLES: &str = include_str!("temporary.sql");
 /// A database up to this size is checked completely when it is opened.

@@ -1,4 +1,4 @@
--- Version 6. Names and paths are TEXT where they are valid UTF-8, else BLOB.
+-- Version 7. Names and paths are TEXT where they are valid UTF-8, else BLOB.
 -- Times of files are INTEGER nanoseconds since 1970, or the same as TEXT in decimal
 -- digits where they exceed 64 bits (before 1677, after 2262).
 

@@ -95,6 +95,9 @@ const FROM_4: &str = "
     UPDATE run SET scanned = id IN (SELECT run FROM scan);
 ";
 
+/// From version 6 to 7: each entry adds the columns of one feature.
+const FROM_6: &[&str] = &[];
+
 /// Upgrades a database of `version` to version `to`, that of `schema`, in one transaction.
 pub(in crate::journal) fn upgrade(
     connection: &Connection,
@@ -117,6 +120,9 @@ pub(in crate::journal) fn upgrade(
         connection.execute_batch(FROM_4)?;
     }
     // From version 5 to 6, the schema has a new table.
+    if version < 7 {
+        FROM_6.iter().try_for_each(|step| connection.execute_batch(step))?;
+    }
     connection.execute_batch(schema)?;
     connection.pragma_update(None, "user_version", to)?;
     connection.execute_batch("COMMIT")

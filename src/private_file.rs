@@ -28,10 +28,18 @@ const STICKY: u32 = 0o1000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
     Read,
+    /// Reading and writing a file that exists.
+    Change,
     /// Reading and writing. A missing file is created with mode 0600, missing folders with 0700.
     Write,
     /// As `Write`, with `O_APPEND`.
     Append,
+}
+
+impl Access {
+    fn creates(self) -> bool {
+        matches!(self, Self::Write | Self::Append)
+    }
 }
 
 /// A file that passed the checks.
@@ -55,7 +63,7 @@ pub(crate) fn open(path: &Path, access: Access) -> io::Result<PrivateFile> {
     let path = resolve(path)?;
     let folder = path.parent().ok_or_else(|| io::Error::other("is a directory"))?.to_owned();
     let mut warnings = Vec::new();
-    if access != Access::Read {
+    if access.creates() {
         create_resolved_folder(&folder)
             .map_err(|error| io::Error::new(error.kind(), format!("cannot create its folder: {error}")))?;
         warnings.extend(check_folder(&folder)?);
@@ -243,14 +251,14 @@ fn check_folder(folder: &Path) -> io::Result<Option<Warning>> {
 fn open_without_links(path: &Path, access: Access) -> io::Result<(File, bool)> {
     let flags = match access {
         Access::Read => OFlags::RDONLY,
-        Access::Write => OFlags::RDWR,
+        Access::Change | Access::Write => OFlags::RDWR,
         Access::Append => OFlags::RDWR | OFlags::APPEND,
     };
     let mut result = Err(Errno::AGAIN.into());
     for _ in 0..MAX_ATTEMPTS {
         result = try_open(path, flags).map(|file| (file, false));
         match &result {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && access != Access::Read => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound && access.creates() => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
             _ => break,
         }

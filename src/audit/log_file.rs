@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -142,6 +142,30 @@ impl AuditLog {
         self.end_line()?;
         let missing = self.missing(length, lines)?;
         self.write(&missing)
+    }
+
+    /// Like [`Self::complete`], for lines that another process committed: if it rotated the log, or the log was rotated
+    /// since, they are in the file that is open here or in the new one.
+    pub(crate) fn complete_of_another(&mut self, length: u64, lines: &[u8]) -> Result<()> {
+        if self.was_moved()? {
+            let is_complete = self.has(length, lines)?;
+            self.sync()?;
+            self.reopen()?;
+            if is_complete {
+                return Ok(());
+            }
+        }
+        self.complete(length, lines)
+    }
+
+    /// Whether the file that is open has these lines at `length`.
+    fn has(&self, length: u64, lines: &[u8]) -> Result<bool> {
+        let mut there = vec![0; lines.len()];
+        match self.file.read_exact_at(&mut there, length) {
+            Ok(()) => Ok(there == lines),
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(false),
+            Err(error) => Err(self.failed(error)),
+        }
     }
 
     /// Truncates the log, whose last `there` bytes begin at `length`, after the first `same` of these;

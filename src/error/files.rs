@@ -42,6 +42,9 @@ pub enum DatabaseError {
         /// The newest version that this program can use.
         known: i32,
     },
+    /// It does not exist, or no run has used it.
+    #[error("is the database of no migration: `towpath status` lists them")]
+    NoMigration,
     /// Another process of Towpath uses it.
     #[error("is in use by another towpath process; wait for it to end, or stop it")]
     InUse,

@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::event::Warning;
 use crate::journal::store::db::Db;
 use crate::journal::store::open::{self, Roots};
+use crate::journal::store::open_beside::{BesideRuns, open_beside_runs};
 use crate::progress::{Operations, Progress};
 
 type Job = Box<dyn FnOnce(&mut Db) + Send>;
@@ -28,6 +29,17 @@ pub(crate) struct Journal {
     jobs: mpsc::Sender<Job>,
     thread: thread::Thread,
     operations: Operations,
+}
+
+/// A database that is open beside runs.
+#[allow(dead_code)]
+pub(crate) struct Beside {
+    pub(crate) journal: Journal,
+    pub(crate) thread: JournalThread,
+    /// The roots of its trees.
+    pub(crate) roots: Roots,
+    /// The audit log of its last run.
+    pub(crate) log: PathBuf,
 }
 
 /// The database's thread; it ends when the last handle is dropped.
@@ -46,10 +58,29 @@ impl Journal {
         stop: CancellationToken,
         progress: Progress,
     ) -> Result<(Self, JournalThread)> {
+        let mut db = Db::new(open::open(&path, roots)?, log, path);
+        db.interrupt_when(stop, progress.clone())?;
+        db.prepare_log(false)?;
+        Self::start(db, &progress)
+    }
+
+    #[allow(dead_code)] // the first command that uses it comes next
+    /// Opens an existing database, and the audit log that its last run wrote to, for a command that records something
+    /// and is no run: a run may write to both at the same time.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; [`Error::Database`] if there is no database, or no run has used it yet.
+    pub(crate) fn open_beside_runs(path: PathBuf, stop: CancellationToken, progress: Progress) -> Result<Beside> {
+        let BesideRuns { opened, roots, log, is_run_active } = open_beside_runs(&path)?;
+        let mut db = Db::new(opened, AuditLog::open(&log)?, path).beside_runs();
+        db.interrupt_when(stop, progress.clone())?;
+        db.prepare_log(is_run_active)?;
+        let (journal, thread) = Self::start(db, &progress)?;
+        Ok(Beside { journal, thread, roots, log })
+    }
+
+    fn start(mut db: Db, progress: &Progress) -> Result<(Self, JournalThread)> {
         let operations = progress.operations().clone();
-        let mut db = Db::new(open::open(&path, roots)?, log, path.clone());
-        db.interrupt_when(stop, progress)?;
-        db.complete_log()?;
         let (jobs, mut waiting) = mpsc::channel::<Job>(QUEUE_CAPACITY);
         let thread = thread::Builder::new()
             .name("towpath-journal".to_owned())

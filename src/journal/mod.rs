@@ -30,7 +30,7 @@ pub use dry_run::copy::RecordedSink;
 pub(crate) use dry_run::copy::copy;
 pub(crate) use dry_run::planned::{ConflictingEntry, PlannedWork};
 pub(crate) use dry_run::steps::{Step, StepKey};
-pub(crate) use handle::{Journal, JournalThread};
+pub(crate) use handle::{Beside, Journal, JournalThread};
 pub use overview::{
     Overview, RecordedBacklog, RecordedFailures, RecordedFile, RecordedFiles, RecordedOutcome, RecordedRun,
 };

@@ -2,7 +2,6 @@
 
 mod connection;
 mod files;
-mod lock_holder;
 mod model;
 mod queries;
 mod read;

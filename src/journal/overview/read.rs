@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::lock_holder::lock_holder;
 use super::model::Overview;
 use super::{connection, queries};
 use crate::error::Result;
+use crate::journal::store::lock_holder::lock_holder;
 
 impl Overview {
     /// Reads the database of a migration with at most the `runs` newest runs. `None`: there is no database yet.

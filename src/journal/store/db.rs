@@ -1,6 +1,7 @@
 //! The connection and its transactions, as the database's thread uses them.
 
 use std::fs::File;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -10,13 +11,14 @@ use rusqlite::Connection;
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::{AuditLog, Chain, Line, RunLine};
-use crate::error::{Error, Result};
+use crate::error::{DatabaseError, Error, Result};
 use crate::event::{Totals, Warning};
 use crate::journal::store::current_scan::CurrentScan;
 use crate::journal::store::failure::{self, failed_io, of_sqlite};
 use crate::journal::store::open_files::OpenFiles;
 use crate::journal::store::run_counts::{self, RunCounts};
 use crate::journal::store::value::{number, signed};
+use crate::journal::store::writer_lock::WriterLock;
 use crate::progress::{Progress, Recorded};
 
 /// Changes after which a transaction is committed even if jobs wait.
@@ -48,13 +50,17 @@ pub(in crate::journal) struct Db {
     // Fields drop in this order: the lock after the connection. (Closing any
     // handle on the file releases SQLite's own locks on it.)
     pub(in crate::journal) connection: Connection,
-    _lock: File,
+    /// Held while a transaction is open and until its lines are appended; also keeps other runs away.
+    writer: WriterLock,
     /// Our own handle on SQLite's write-ahead log, to sync it; `None`: without one, every commit is durable.
     wal: Option<File>,
     files: OpenFiles,
     pub(in crate::journal) log: AuditLog,
-    /// Links the lines of the log; `None`: they are not linked.
-    chain: Option<Chain>,
+    /// What SQLite reports as `data_version` after this connection last saw the outbox: it changes with each commit of
+    /// another writer.
+    outbox_seen: Option<i64>,
+    /// Whether runs may write at the same time: then no transaction stays open while no job waits.
+    is_beside_runs: bool,
     /// Lines of the open transaction.
     lines: Vec<u8>,
     lines_committed: Option<Instant>,
@@ -76,12 +82,13 @@ impl Db {
     pub(in crate::journal) fn new(opened: Opened, log: AuditLog, path: PathBuf) -> Self {
         Self {
             connection: opened.connection,
-            _lock: opened.lock,
+            writer: WriterLock::new(opened.lock),
             wal: opened.wal,
             files: opened.files,
             fresh: opened.fresh,
             log,
-            chain: None,
+            outbox_seen: None,
+            is_beside_runs: false,
             lines: Vec::new(),
             lines_committed: None,
             warnings: opened.warnings,
@@ -92,6 +99,11 @@ impl Db {
             failure: None,
             is_interruptible: Arc::default(),
         }
+    }
+
+    /// Lets runs write at the same time.
+    pub(in crate::journal) fn beside_runs(self) -> Self {
+        Self { is_beside_runs: true, ..self }
     }
 
     /// Sets the scan that begins.
@@ -130,6 +142,7 @@ impl Db {
     /// Interrupts the statements of [`Self::interruptible`] jobs once `stop` is cancelled, and counts their steps: they
     /// can take minutes in which nothing else moves.
     pub(in crate::journal) fn interrupt_when(&mut self, stop: CancellationToken, progress: Progress) -> Result<()> {
+        self.writer.stop_with(stop.clone());
         let armed = Arc::clone(&self.is_interruptible);
         let is_stopped = move || {
             let is_long = armed.load(Relaxed);
@@ -185,10 +198,22 @@ impl Db {
 
     fn begin(&mut self) -> Result<()> {
         if self.changes_at_begin.is_none() {
-            self.execute("BEGIN IMMEDIATE", [])?;
+            self.wait_for_writers()?;
+            if let Err(error) = self.execute("BEGIN IMMEDIATE", []) {
+                self.writer.release();
+                return Err(error);
+            }
             self.changes_at_begin = Some(self.connection.total_changes());
         }
         Ok(())
+    }
+
+    /// Waits until no other process writes to the database or appends to the log.
+    fn wait_for_writers(&mut self) -> Result<()> {
+        self.writer.acquire().map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut => failure::at(&self.path, DatabaseError::InUse),
+            _ => failure::at(&self.path, failed_io("cannot be locked", error)),
+        })
     }
 
     /// Adds lines to the open transaction.
@@ -201,9 +226,16 @@ impl Db {
 
     /// Links the lines of the log from here on, if that is requested or an earlier run has begun it.
     pub(in crate::journal) fn begin_chain(&mut self, is_requested: bool) -> Result<()> {
-        let last = self.row("SELECT last FROM chain", [], |row| row.get::<_, Option<String>>("last"))?;
-        self.chain = (is_requested || last.is_some()).then(|| Chain::after(last.flatten()));
+        if is_requested {
+            self.execute("INSERT OR IGNORE INTO chain VALUES (1, NULL)", [])?;
+        }
         Ok(())
+    }
+
+    /// The chain after all lines so far; `None`: lines are not linked.
+    fn chain(&self) -> Result<Option<Chain>> {
+        let last = self.row("SELECT last FROM chain", [], |row| row.get::<_, Option<String>>("last"))?;
+        Ok(last.map(Chain::after))
     }
 
     /// Adds a line about the run to the open transaction.
@@ -227,6 +259,12 @@ impl Db {
         if self.changes_at_begin.is_none() {
             return Ok(());
         }
+        let committed = self.commit_open();
+        self.writer.release();
+        committed
+    }
+
+    fn commit_open(&mut self) -> Result<()> {
         if let Err(error) = self.files.check() {
             self.rollback();
             self.checkpoint_all();
@@ -267,7 +305,7 @@ impl Db {
     /// remaining time.
     pub(in crate::journal) fn commit_idle(&mut self) -> Result<Option<Duration>> {
         let remaining = self.lines_committed.and_then(|then| LINES_TIME.checked_sub(then.elapsed()));
-        match remaining.filter(|_| !self.lines.is_empty()) {
+        match remaining.filter(|_| !self.lines.is_empty() && !self.is_beside_runs) {
             Some(remaining) => Ok(Some(remaining)),
             None => self.commit().map(|()| None),
         }
@@ -289,26 +327,23 @@ impl Db {
     /// Commits rows together with their lines. The outbox holds the lines until the next
     /// such commit, so that the next run can complete the log. The order:
     ///
-    /// 1. Sync the log: the outbox with its latest lines is replaced.
+    /// 1. Complete the lines of another writer, if it ended before it appended them, and sync the log: the outbox with
+    ///    its latest lines is replaced.
     /// 2. Commit durably: a line must not report a change that a power cut can undo, since the
     ///    next run would repeat it and log it again.
     /// 3. Append the lines.
     fn commit_lines(&mut self) -> Result<()> {
+        self.complete_lines_of_others()?;
         let length = self.log.complete_and_sync()?;
-        let linked = self.chain.as_ref().map(|chain| chain.link(&self.lines));
-        let chain = match linked {
-            Some((lines, chain)) => {
-                self.lines = lines;
-                self.execute("INSERT OR REPLACE INTO chain VALUES (1, ?1)", [chain.last()])?;
-                Some(chain)
-            }
-            None => None,
-        };
+        if let Some(chain) = self.chain()? {
+            let (lines, chain) = chain.link(&self.lines);
+            self.lines = lines;
+            self.execute("UPDATE chain SET last = ?1", [chain.last()])?;
+        }
         let sql = "INSERT OR REPLACE INTO outbox VALUES (1, ?1, ?2)";
         self.execute(sql, rusqlite::params![signed(length), self.lines])?;
         failpoint!("before-commit");
         self.end_transaction()?;
-        self.chain = chain;
         let lines = std::mem::take(&mut self.lines);
         self.lines_committed = Some(Instant::now());
         self.sync_wal()?;
@@ -330,6 +365,7 @@ impl Db {
         self.run_counts.roll_back();
         // After some errors SQLite has already rolled back.
         let _already = self.connection.execute_batch("ROLLBACK");
+        self.writer.release();
     }
 
     /// Returns the warnings collected since the last call.
@@ -391,12 +427,22 @@ impl Db {
         collect().map_err(|error| self.error(error))
     }
 
-    /// Completes the log if the last run was interrupted while appending to it; then clears the outbox.
-    pub(in crate::journal) fn complete_log(&mut self) -> Result<()> {
-        let outbox = self.row("SELECT log_length, lines FROM outbox WHERE id = 1", [], |row| {
-            Ok((number(row, "log_length")?, row.get::<_, Vec<u8>>("lines")?))
-        })?;
-        if let Some((length, lines)) = outbox {
+    /// Prepares the log for this writer. The lines of a run that was interrupted while it appended them are completed;
+    /// `is_run_active`: it still appends its lines itself.
+    pub(in crate::journal) fn prepare_log(&mut self, is_run_active: bool) -> Result<()> {
+        self.wait_for_writers()?;
+        let prepared = match is_run_active {
+            true => self.see_outbox().map(drop),
+            false => self.complete_log(),
+        };
+        self.writer.release();
+        prepared
+    }
+
+    /// Completes the lines of the outbox; then clears it.
+    fn complete_log(&mut self) -> Result<()> {
+        self.see_outbox()?;
+        if let Some((length, lines)) = self.outbox()? {
             self.log.complete(length, &lines)?;
         }
         self.log.end_line()?;
@@ -405,9 +451,32 @@ impl Db {
 
     /// Empties the outbox, after making its lines durable in the log.
     pub(in crate::journal) fn clear_outbox(&mut self) -> Result<()> {
+        self.complete_lines_of_others()?;
         self.log.complete_and_sync()?;
         // This need not be durable: if a power cut undoes it, the next run finds the lines in the log.
         self.execute("DELETE FROM outbox", []).map(drop)
+    }
+
+    /// Completes the lines of another writer that has committed since this one last saw the outbox: it may have ended
+    /// before it appended them.
+    fn complete_lines_of_others(&mut self) -> Result<()> {
+        if self.see_outbox()?
+            && let Some((length, lines)) = self.outbox()?
+        {
+            self.log.complete_of_another(length, &lines)?;
+        }
+        Ok(())
+    }
+
+    /// Whether another writer has committed since the last call.
+    fn see_outbox(&mut self) -> Result<bool> {
+        let version = self.row("PRAGMA data_version", [], |row| row.get::<_, i64>(0))?;
+        Ok(std::mem::replace(&mut self.outbox_seen, version) != version)
+    }
+
+    fn outbox(&self) -> Result<Option<(u64, Vec<u8>)>> {
+        let read = |row: &rusqlite::Row<'_>| Ok((number(row, "log_length")?, row.get("lines")?));
+        self.row("SELECT log_length, lines FROM outbox WHERE id = 1", [], read)
     }
 }
 

@@ -3,10 +3,13 @@
 pub(super) mod current_scan;
 pub(super) mod db;
 pub(in crate::journal) mod failure;
+pub(super) mod lock_holder;
 mod name_functions;
 pub(super) mod open;
+pub(super) mod open_beside;
 mod open_files;
 mod run_counts;
 pub(super) mod sums;
 mod upgrade;
 pub(super) mod value;
+mod writer_lock;

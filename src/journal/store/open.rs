@@ -22,8 +22,8 @@ use crate::private_file::{self, Access, PrivateFile};
 /// "Towp": marks a SQLite file as a database of this program.
 const APPLICATION_ID: i32 = 0x546f_7770;
 /// The schema that this version writes.
-const SCHEMA_VERSION: i32 = 7;
-const SCHEMA: &str = include_str!("schema.sql");
+pub(super) const SCHEMA_VERSION: i32 = 7;
+pub(super) const SCHEMA: &str = include_str!("schema.sql");
 const TEMPORARY_TABLES: &str = include_str!("temporary.sql");
 /// A database up to this size is checked completely when it is opened.
 const QUICK_CHECK_BYTES: u64 = 64 << 20;
@@ -68,12 +68,12 @@ pub(in crate::journal) fn open_beside_others(path: &Path, roots: &Roots) -> Resu
     Ok(Some(connection))
 }
 
-fn failed(path: &Path, error: rusqlite::Error) -> Error {
+pub(super) fn failed(path: &Path, error: rusqlite::Error) -> Error {
     failure::at(path, of_sqlite(error))
 }
 
 /// Opens the path with SQLite and verifies that it is still the file that was checked.
-fn connect(path: &Path, checked: &PrivateFile) -> Result<Connection> {
+pub(super) fn connect(path: &Path, checked: &PrivateFile) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(&checked.path, flags).map_err(|error| failed(path, error))?;
     let file = std::fs::symlink_metadata(&checked.path).map_err(|error| cannot_be_opened(path, error))?;
@@ -96,26 +96,37 @@ fn check_usable(path: &Path, connection: &Connection, roots: &Roots) -> Result<i
 pub(in crate::journal) fn open(path: &Path, roots: &Roots) -> Result<Opened> {
     let mut lock = lock(path)?;
     lock.tighten();
-    let mut warnings = check_companions(path, &lock.path, true)?;
+    let warnings = check_companions(path, &lock.path, true)?;
     let fresh = is_fresh(path, &lock.file)?;
     let connection = connect(path, &lock)?;
-    let failed = |error: rusqlite::Error| failed(path, error);
-    let fresh = fresh || is_unfinished(&connection).map_err(failed)?;
+    let fresh = fresh || is_unfinished(&connection).map_err(|error| failed(path, error))?;
     if fresh {
-        create(&connection, roots).map_err(failed)?;
+        create(&connection, roots).map_err(|error| failed(path, error))?;
     } else {
         let version = check_usable(path, &connection, roots)?;
         if version < SCHEMA_VERSION {
-            upgrade(&connection, version, SCHEMA, SCHEMA_VERSION).map_err(failed)?;
+            upgrade(&connection, version, SCHEMA, SCHEMA_VERSION).map_err(|error| failed(path, error))?;
         }
     }
-    let has_wal = set_up(&connection).map_err(failed)?;
-    let wal = has_wal.then(|| open_wal(path, &lock.path)).transpose()?;
+    finish(path, connection, lock, Opening { fresh, warnings })
+}
+
+/// What is known of a database that is being opened.
+pub(super) struct Opening {
+    pub(super) fresh: bool,
+    pub(super) warnings: Vec<Warning>,
+}
+
+/// Sets up the connection to a database that passed the checks.
+pub(super) fn finish(path: &Path, connection: Connection, mut file: PrivateFile, opening: Opening) -> Result<Opened> {
+    let Opening { fresh, mut warnings } = opening;
+    let has_wal = set_up(&connection).map_err(|error| failed(path, error))?;
+    let wal = has_wal.then(|| open_wal(path, &file.path)).transpose()?;
     // Another user may have created one of them between the first check and SQLite's open.
-    warnings.extend(check_companions(path, &lock.path, true)?);
-    warnings.append(&mut lock.warnings);
-    let files = OpenFiles::of(path, &lock.path, &lock.metadata);
-    Ok(Opened { connection, lock: lock.file, wal, files, fresh, warnings })
+    warnings.extend(check_companions(path, &file.path, true)?);
+    warnings.append(&mut file.warnings);
+    let files = OpenFiles::of(path, &file.path, &file.metadata);
+    Ok(Opened { connection, lock: file.file, wal, files, fresh, warnings })
 }
 
 /// Opens the write-ahead log, which SQLite has already created, and makes its directory entry durable.
@@ -160,12 +171,16 @@ fn set_up(connection: &Connection) -> rusqlite::Result<bool> {
     Ok(has_wal)
 }
 
-/// Opens the file and locks it against other processes of this program.
+/// Opens the file and locks it against other runs.
 fn lock(path: &Path) -> Result<PrivateFile> {
     let opened = private_file::open(path, Access::Write).map_err(|error| cannot_be_opened(path, error))?;
     if let Some(file_system) = network_filesystem(&opened.file) {
         return Err(failure::at(path, DatabaseError::OnShare { file_system }));
     }
+    lock_against_runs(path, opened)
+}
+
+pub(super) fn lock_against_runs(path: &Path, opened: PrivateFile) -> Result<PrivateFile> {
     match opened.file.try_lock() {
         Ok(()) => Ok(opened),
         Err(TryLockError::WouldBlock) => Err(failure::at(path, DatabaseError::InUse)),
@@ -225,7 +240,7 @@ fn create(connection: &Connection, roots: &Roots) -> rusqlite::Result<()> {
     connection.execute_batch("COMMIT")
 }
 
-fn check_whole(path: &Path, connection: &Connection) -> Result<()> {
+pub(super) fn check_whole(path: &Path, connection: &Connection) -> Result<()> {
     let length = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
     if length > QUICK_CHECK_BYTES {
         // The check would take minutes; a damaged page is found when it is read.
@@ -253,11 +268,16 @@ pub(in crate::journal) fn check_version(path: &Path, connection: &Connection) ->
     Ok(version)
 }
 
-fn check_roots(path: &Path, connection: &Connection, roots: &Roots) -> Result<()> {
+/// The roots of the trees of a database.
+pub(super) fn recorded_roots(path: &Path, connection: &Connection) -> Result<Roots> {
     let root =
         |side: Side| connection.query_row("SELECT root FROM tree WHERE side = ?1", [side], |row| bytes(row, "root"));
     let read = || Ok(Roots { source: root(Side::Source)?, sink: root(Side::Sink)? });
-    let recorded = read().map_err(|error| failed(path, error))?;
+    read().map_err(|error| failed(path, error))
+}
+
+fn check_roots(path: &Path, connection: &Connection, roots: &Roots) -> Result<()> {
+    let recorded = recorded_roots(path, connection)?;
     if recorded == *roots {
         return Ok(());
     }

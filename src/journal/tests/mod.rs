@@ -1,5 +1,6 @@
 //! Tests of several parts of the journal together.
 
+mod beside_runs;
 mod hard_links;
 mod power_cuts;
 

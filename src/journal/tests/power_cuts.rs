@@ -43,7 +43,7 @@ struct Moment {
 
 fn open(folder: &Path) -> Db {
     let mut db = super::open(folder);
-    db.complete_log().unwrap();
+    db.prepare_log(false).unwrap();
     db
 }
 
@@ -116,9 +116,19 @@ fn after_cut(moment: &Moment, cut: usize, zeros: usize) -> Vec<u8> {
     std::fs::read(folder.path().join("log")).unwrap()
 }
 
+/// The lines without the links of a chain, which the line that is added afterwards has, too.
+fn without_links(log: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(log);
+    let lines = text.lines().map(|line| match line.split_once(",\"previous\":") {
+        Some((line, _)) => format!("{line}}}\n"),
+        None => format!("{line}\n"),
+    });
+    lines.collect::<String>().into_bytes()
+}
+
 fn check(moment: &Moment, cut: usize, zeros: usize) {
-    let expected = [&moment.committed[..], &text(1000..1001)].concat();
-    let log = after_cut(moment, cut, zeros);
+    let expected = without_links(&[&moment.committed[..], &text(1000..1001)].concat());
+    let log = without_links(&after_cut(moment, cut, zeros));
     assert!(
         log == expected,
         "cut at {cut}, {zeros} zeros before it, of {} bytes:\n{}\nexpected:\n{}",

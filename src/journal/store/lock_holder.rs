@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use rustix::fs::{major, minor};
 
 /// The process that has locked a file, as Linux lists its locks. `recorded` is the process of the newest run.
-pub(super) fn lock_holder(file: &Metadata, recorded: Option<u32>) -> Option<u32> {
+pub(in crate::journal) fn lock_holder(file: &Metadata, recorded: Option<u32>) -> Option<u32> {
     let locks = std::fs::read_to_string("/proc/locks").ok()?;
     holder(&locks, (major(file.dev()), minor(file.dev())), file.ino(), recorded)
 }

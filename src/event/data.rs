@@ -55,6 +55,8 @@ pub enum ScanReason {
     AfterFailed,
     /// The last scan used other filters, or other options that decide what is migrated.
     OtherSettings,
+    /// The backlog of an interrupted run is older than the options allow ([`crate::Options::rescan_after`]).
+    BacklogOld,
     /// The options request it.
     Requested,
 }
@@ -65,6 +67,7 @@ impl ScanReason {
         match self {
             Self::FirstRun => "first-run",
             Self::BacklogEmpty => "backlog-empty",
+            Self::BacklogOld => "backlog-old",
             Self::AfterBacklog => "after-backlog",
             Self::Interrupted => "scan-interrupted",
             Self::Incomplete => "unreadable-directories",

@@ -192,6 +192,7 @@ impl Migration {
         let request = RunRequest {
             rescan: session.options.rescan || session.options.accept_new_tree,
             after_backlog: session.options.after_backlog,
+            rescan_after: session.options.rescan_after,
             settings: session.options.settings(),
             audit_chain: session.options.audit_chain,
             line: run_lines::start_line(session),

@@ -126,6 +126,7 @@ fn options(options: &Options, lanes: usize) -> Value {
         "delete_excluded": options.delete_excluded,
         "rescan": options.rescan,
         "after_backlog": word(options.after_backlog),
+        "rescan_after_s": options.rescan_after.map(|age| age.as_secs_f64()),
         "accept_new_tree": options.accept_new_tree,
         "audit_chain": options.audit_chain,
     })

@@ -77,6 +77,9 @@ pub struct Options {
     pub rescan: bool,
     /// Whether the trees are scanned after the backlog of an earlier run was sent.
     pub after_backlog: AfterBacklog,
+    /// A backlog of an interrupted run whose scan began longer ago than this is not resumed: both trees are scanned, and
+    /// what is still pending is sent with what the scan finds. `None`: a backlog never becomes too old.
+    pub rescan_after: Option<Duration>,
     /// Accept the trees, and what is mounted in them, as they are now, in place of those that were
     /// scanned before. Applies to one run, which scans again and deletes nothing: it excludes
     /// [`mirror`](#structfield.mirror).
@@ -111,6 +114,7 @@ impl Options {
         delete_excluded: bool,
         rescan: bool,
         after_backlog: AfterBacklog,
+        rescan_after: impl Into<Option<Duration>>,
         accept_new_tree: bool,
         audit_chain: bool,
     }
@@ -206,6 +210,7 @@ impl Default for Options {
             delete_excluded: false,
             rescan: false,
             after_backlog: AfterBacklog::default(),
+            rescan_after: None,
             accept_new_tree: false,
             audit_chain: false,
         }

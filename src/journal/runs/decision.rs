@@ -1,10 +1,15 @@
 //! The resume-or-scan decision: whether a run resumes the backlog of an earlier one or scans.
 
+use std::time::Duration;
+
+use towpath_backend::Timestamp;
+
 use crate::audit::RunLine;
 use crate::error::{Error, NoBacklog, Result};
 use crate::event::{BacklogOrigin, ScanReason};
 use crate::journal::backlog::summary::Backlog;
 use crate::journal::store::db::Db;
+use crate::journal::store::value::now_ns;
 use crate::json;
 use crate::options::AfterBacklog;
 use crate::progress::Progress;
@@ -15,6 +20,8 @@ pub(crate) struct RunRequest {
     /// Scan first, even if there is a backlog.
     pub(crate) rescan: bool,
     pub(crate) after_backlog: AfterBacklog,
+    /// The greatest age of an interrupted run's backlog that is resumed.
+    pub(crate) rescan_after: Option<Duration>,
     /// The filters and options that select the files to migrate, as a comparable text: a backlog with
     /// other settings is not resumed.
     pub(crate) settings: String,
@@ -36,6 +43,14 @@ pub(crate) enum Decision {
         origin: BacklogOrigin,
         then: Option<ScanReason>,
     },
+}
+
+/// Whether a scan began longer ago than `age`, which may be none.
+fn is_older(scanned_at: Option<Timestamp>, age: Option<Duration>) -> bool {
+    scanned_at.zip(age).is_some_and(|(scanned_at, age)| {
+        let since_ns = i128::from(now_ns()) - scanned_at.total_ns();
+        u128::try_from(since_ns).is_ok_and(|since_ns| since_ns > age.as_nanos())
+    })
 }
 
 /// Completes the first line of a run: its number, its mode, and the previous run if that has no last line.
@@ -142,6 +157,9 @@ impl Db {
         // repeatedly must not prevent a scan.
         let ended = "SELECT 1 FROM run WHERE outcome = 'finished' AND id >= (SELECT max(run) FROM scan) LIMIT 1";
         if !self.exists(ended, [])? {
+            if is_older(backlog.scanned_at, request.rescan_after) {
+                return Ok(Decision::Scan(ScanReason::BacklogOld));
+            }
             return Ok(Decision::Resume { backlog, origin: BacklogOrigin::Interrupted, then: None });
         }
         let reason = if is_incomplete { ScanReason::Incomplete } else { ScanReason::AfterFailed };

@@ -1,5 +1,7 @@
 //! Resuming the backlog of an earlier run, and when a run scans.
 
+use std::time::Duration;
+
 use towpath::{
     AfterBacklog, BacklogOrigin, CancellationToken, Error, Event, MaxDelete, Mirror, NoBacklog, RunOutcome, ScanReason,
 };
@@ -225,10 +227,42 @@ async fn a_run_stopped_while_it_retries_failed_files_is_followed_by_one_that_ret
     assert!(ran.report.all_in_sync());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backlog_that_is_too_old_is_scanned_again_and_what_is_pending_is_sent_with_the_rest() {
+    for (rescan_after, first) in [(None, "resume Interrupted false"), (Some(3600), "resume Interrupted false")] {
+        let mut bench = Bench::new();
+        bench.options.rescan_after = rescan_after.map(Duration::from_secs);
+        write(&bench.source, "a", b"data").await;
+        stopped_before(&bench, Operation::ReadWhole, "a").await;
+        write(&bench.source, "new", b"data").await;
+        assert_eq!(steps(&bench.run().await), [first, "a"], "{rescan_after:?}");
+    }
+    let mut bench = Bench::new();
+    write(&bench.source, "a", b"data").await;
+    stopped_before(&bench, Operation::ReadWhole, "a").await;
+    write(&bench.source, "new", b"data").await;
+    bench.options.rescan_after = Some(Duration::ZERO);
+    let ran = bench.run().await;
+    let mut steps = steps(&ran);
+    steps.sort();
+    assert_eq!(steps, ["a", "new", "scan BacklogOld"]);
+    assert!(ran.report.all_in_sync());
+}
+
 #[test]
 fn scan_reasons_have_distinct_names() {
     use ScanReason::*;
-    let all = [FirstRun, BacklogEmpty, AfterBacklog, Interrupted, Incomplete, AfterFailed, OtherSettings, Requested];
+    let all = [
+        FirstRun,
+        BacklogEmpty,
+        BacklogOld,
+        AfterBacklog,
+        Interrupted,
+        Incomplete,
+        AfterFailed,
+        OtherSettings,
+        Requested,
+    ];
     let names: std::collections::HashSet<_> = all.iter().map(|reason| reason.name()).collect();
     assert_eq!(names.len(), all.len());
     assert_ne!(BacklogOrigin::Failed, BacklogOrigin::Interrupted);

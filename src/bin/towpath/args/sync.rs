@@ -114,6 +114,11 @@ pub(crate) struct SyncArguments {
     #[arg(long, conflicts_with_all = ["rescan", "accept_new_tree"])]
     pub(crate) then_scan: bool,
 
+    /// Scan both trees first if the backlog of an interrupted run is older than this (for example 24h),
+    /// and send what is still pending together with what the scan finds
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, conflicts_with = "no_scan", value_parser = parse_duration)]
+    pub(crate) rescan_after: Option<Duration>,
+
     /// Send only what is pending or failed in the last run's backlog, without a scan
     #[arg(long, conflicts_with_all = ["then_scan", "rescan", "accept_new_tree", "dry_run"])]
     pub(crate) no_scan: bool,
@@ -257,6 +262,7 @@ impl SyncArguments {
             .filter(self.filters.filter()?)
             .delete_excluded(self.filters.delete_excluded)
             .rescan(self.rescan)
+            .rescan_after(self.rescan_after)
             .after_backlog(match (self.then_scan, self.no_scan) {
                 (true, _) => AfterBacklog::Scan,
                 (false, true) => AfterBacklog::Stop,

@@ -151,6 +151,7 @@ fn unmatched(pattern: &[u8], origin: &str) -> String {
 fn scan_started(reason: ScanReason) -> &'static str {
     match reason {
         ScanReason::BacklogEmpty => "scanning both trees: nothing is pending from the last run",
+        ScanReason::BacklogOld => "scanning both trees: the backlog of the interrupted run is too old",
         ScanReason::Interrupted => "scanning both trees: the last scan was interrupted",
         ScanReason::Incomplete => "scanning both trees: the last scan could not read some directories",
         ScanReason::AfterBacklog => "scanning both trees, after the backlog",

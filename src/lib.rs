@@ -82,8 +82,9 @@ pub use event::{
 pub use event_stream::EventStream;
 pub use filter::{BadPattern, Filter, LeftOut, PatternProblem, Rule, Rules};
 pub use journal::{
-    Overview, RecordedBacklog, RecordedFailures, RecordedFile, RecordedFiles, RecordedOutcome, RecordedRun,
-    RecordedSink,
+    Account, Amount, ByKind, Exception, ExceptionList, NameClass, NameKind, NotCopied, Overview, ReasonCount,
+    Reconciliation, RecordedBacklog, RecordedFailures, RecordedFile, RecordedFiles, RecordedOutcome, RecordedRun,
+    RecordedSink, SizeRange,
 };
 pub use migration::{Builder, Control, Migration, Stopper};
 pub use options::{AfterBacklog, Bandwidth, HardLinks, Links, MaxDelete, Mirror, Options, Specials, WriteMode};

@@ -79,8 +79,19 @@ impl Filter {
 
     /// Whether the rules exclude `path` or a directory above it.
     pub fn excludes_with_parents(&self, path: &RelPath, is_dir: bool) -> bool {
+        self.excluding_rule_with_parents(path, is_dir).is_some()
+    }
+
+    /// The index of the rule that excludes `path` itself.
+    pub(crate) fn excluding_rule(&self, path: &RelPath, is_dir: bool) -> Option<usize> {
+        self.rules.excluding(path, is_dir)
+    }
+
+    /// The index of the rule that excludes `path` or a directory above it.
+    pub(crate) fn excluding_rule_with_parents(&self, path: &RelPath, is_dir: bool) -> Option<usize> {
         let mut parents = std::iter::successors(path.parent(), RelPath::parent);
-        self.excludes(path, is_dir) || parents.any(|parent| self.excludes(&parent, true))
+        let above = || parents.find_map(|parent| self.excluding_rule(&parent, true));
+        self.excluding_rule(path, is_dir).or_else(above)
     }
 
     /// The same filter, with no rule marked as matched: for a walk that reports its [`Self::unmatched`] rules.
@@ -113,7 +124,7 @@ impl Filter {
     /// The filter as text, which is stored with a scan: equal if and only if the filters are equal. Empty if nothing is
     /// excluded.
     pub fn fingerprint(&self) -> String {
-        let mut text: String = self.rules.iter().map(Rule::line).collect();
+        let mut text: String = self.rules.iter().map(|rule| rule.line() + "\n").collect();
         let mut line = |name: &str, value: Option<i128>| {
             if let Some(value) = value {
                 // Writing to a string does not fail.

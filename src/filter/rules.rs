@@ -108,8 +108,8 @@ impl Rule {
     }
 
     /// The rule as a line of text: `- *.tmp`, `+ /keep`.
-    pub(super) fn line(&self) -> String {
-        format!("{} {}\n", if self.includes { '+' } else { '-' }, self.pattern.escape_ascii())
+    pub(crate) fn line(&self) -> String {
+        format!("{} {}", if self.includes { '+' } else { '-' }, self.pattern.escape_ascii())
     }
 }
 
@@ -165,16 +165,22 @@ impl Rules {
 
     /// Whether the last rule that matches `path` itself excludes it.
     pub(super) fn exclude(&self, path: &RelPath, is_dir: bool) -> bool {
-        self.last(path, is_dir).is_some_and(|rule| !rule.includes)
+        self.excluding(path, is_dir).is_some()
+    }
+
+    /// The index of the last rule that matches `path` itself, if it excludes.
+    pub(super) fn excluding(&self, path: &RelPath, is_dir: bool) -> Option<usize> {
+        self.last(path, is_dir).filter(|index| self.rules.get(*index).is_some_and(|rule| !rule.includes))
     }
 
     /// Whether the last rule that matches `path` itself includes it.
     pub(super) fn include(&self, path: &RelPath, is_dir: bool) -> bool {
-        self.last(path, is_dir).is_some_and(|rule| rule.includes)
+        let last = self.last(path, is_dir).and_then(|index| self.rules.get(index));
+        last.is_some_and(|rule| rule.includes)
     }
 
-    /// The last rule that matches `path` itself.
-    fn last(&self, path: &RelPath, is_dir: bool) -> Option<&Rule> {
+    /// The index of the last rule that matches `path` itself.
+    fn last(&self, path: &RelPath, is_dir: bool) -> Option<usize> {
         // The root has no name, and is never excluded.
         let name = path.name().filter(|_| !self.is_empty())?;
         let mut last = None;
@@ -185,7 +191,7 @@ impl Rules {
                 last = last.max(Some(index));
             }
         }
-        last.and_then(|index| self.rules.get(index))
+        last
     }
 }
 
@@ -228,7 +234,7 @@ mod tests {
     #[test]
     fn a_list_has_comments_blank_lines_and_includes() {
         let list = b"\xef\xbb\xbf# comment\n\n   \n*.tmp  \r\n!keep.tmp\n\\#a\n\\!b\nspace\\ \n- c\n -d\ne";
-        let lines: String = Rule::list(list).unwrap().iter().map(Rule::line).collect();
+        let lines: String = Rule::list(list).unwrap().iter().map(|rule| rule.line() + "\n").collect();
         assert_eq!(lines, "- *.tmp\n+ keep.tmp\n- \\\\#a\n- \\\\!b\n- space\\\\ \n- - c\n-  -d\n- e\n");
     }
 

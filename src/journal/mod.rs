@@ -32,17 +32,21 @@ pub(crate) use dry_run::planned::{ConflictingEntry, PlannedWork};
 pub(crate) use dry_run::steps::{Step, StepKey};
 pub(crate) use handle::{Beside, Journal, JournalThread};
 pub use overview::{
-    Overview, RecordedBacklog, RecordedFailures, RecordedFile, RecordedFiles, RecordedOutcome, RecordedRun,
+    Account, Amount, ByKind, Exception, ExceptionList, NameClass, Overview, ReasonCount, Reconciliation,
+    RecordedBacklog, RecordedFailures, RecordedFile, RecordedFiles, RecordedOutcome, RecordedRun, SizeRange,
 };
 pub(crate) use rates::read_samples;
 pub(crate) use row::file::{FileKey, Work};
 pub(crate) use row::kept::Kept;
+pub use row::not_copied::NotCopied;
 pub(crate) use row_update::{RowState, RowUpdate};
 pub(crate) use runs::decision::{Decision, RunRequest};
 pub(crate) use runs::run::{EndedRun, RunEnd, RunStart};
+pub(crate) use scan::census::Census;
 pub(crate) use scan::finish::Found;
 pub(crate) use scan::listing::{Listed, Role};
 pub(crate) use scan::spelling::Respelling;
 pub(crate) use scan::start::ScanOptions;
 pub(crate) use store::current_scan::Compares;
+pub use store::name_kind::NameKind;
 pub(crate) use store::open::{Roots, check_file};

@@ -10,6 +10,7 @@ use crate::event::{Side, Totals};
 use crate::journal::handle::Journal;
 use crate::journal::row::file::{Attempt, FileKey};
 use crate::journal::row::kept::{Kept, KeptColumns, SET_KEPT_ATTRIBUTES};
+use crate::journal::row::not_copied::NotCopied;
 use crate::journal::store::db::Db;
 use crate::journal::store::value::{Name, signed};
 
@@ -173,8 +174,13 @@ impl Db {
 
     /// A file that vanished during the run does not count as an extra in the same run.
     fn remove_vanished(&self, key: &FileKey) -> Result<()> {
+        self.execute(
+            "INSERT OR IGNORE INTO source_other(dir, name, kind, size, reason)
+             SELECT dir, name, coalesce(listed_kind, kind), coalesce(listed_size, size), ?3 FROM file
+             WHERE dir = ?1 AND name = ?2",
+            params![key.dir, Name(&key.name), NotCopied::Vanished],
+        )?;
         let values = params![key.dir, Name(&key.name)];
-        self.execute("INSERT OR IGNORE INTO source_other(dir, name) VALUES (?1, ?2)", values)?;
         self.execute("DELETE FROM file WHERE dir = ?1 AND name = ?2", values).map(drop)
     }
 }

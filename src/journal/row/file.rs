@@ -232,7 +232,11 @@ impl Db {
         self.execute(
             "UPDATE file SET size = :size, modified = :modified, accessed = :accessed, changed = :changed,
                  created = :created, permissions = :permissions, user = :user, grp = :grp, device = :device,
-                 inode = :inode, kind = :kind
+                 inode = :inode, kind = :kind,
+                 listed_size = CASE WHEN listed_kind IS NULL AND (kind, size) <> (:kind, :size) THEN size
+                     ELSE listed_size END,
+                 listed_kind = CASE WHEN listed_kind IS NULL AND (kind, size) <> (:kind, :size) THEN kind
+                     ELSE listed_kind END
              WHERE dir = :dir AND name = :name",
             &values[..],
         )

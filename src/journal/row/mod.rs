@@ -3,5 +3,6 @@
 pub(super) mod dir;
 pub(super) mod file;
 pub(super) mod kept;
+pub(super) mod not_copied;
 mod tree;
 pub(super) mod unknown;

@@ -8,6 +8,7 @@ use crate::event::Counts;
 use crate::journal::backlog::summary::Backlog;
 use crate::journal::handle::Journal;
 use crate::journal::row::unknown::Unknown;
+use crate::journal::scan::census::NamedCensus;
 use crate::journal::store::current_scan::CurrentScan;
 use crate::journal::store::db::Db;
 use crate::journal::store::sums;
@@ -21,11 +22,13 @@ const SWEEP_DIRS: i64 = 1000;
 type Step = fn(&mut Db, i64, i64) -> Result<()>;
 
 /// The counts of a finished scan.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Found {
     pub(crate) source: Counts,
     pub(crate) sink: Counts,
     pub(crate) skipped: u64,
+    /// What the walkers of the source received and left out.
+    pub(crate) names: NamedCensus,
 }
 
 impl Journal {
@@ -144,7 +147,7 @@ impl Db {
         for dir in dirs {
             let (first, end) = subtree(&dir);
             self.execute(
-                "UPDATE file SET scan = ?1 WHERE scan <> ?1 AND dir IN (
+                "UPDATE file SET scan = ?1, listed_kind = -1 WHERE scan <> ?1 AND dir IN (
                      SELECT id FROM dir WHERE path = ?2
                      OR (path >= ?3 AND path < ?4) OR (path >= CAST(?3 AS BLOB) AND path < CAST(?4 AS BLOB)))",
                 params![scan, Name::of(&dir), Name(&first), Name(&end)],
@@ -152,7 +155,8 @@ impl Db {
             if !dir.is_root() {
                 let (parent, name) = Name::split(&dir);
                 self.execute(
-                    "UPDATE file SET scan = ?1 WHERE dir = (SELECT id FROM dir WHERE path = ?2) AND name = ?3",
+                    "UPDATE file SET scan = ?1, listed_kind = -1
+                     WHERE scan <> ?1 AND dir = (SELECT id FROM dir WHERE path = ?2) AND name = ?3",
                     params![scan, parent, name],
                 )?;
             }
@@ -175,6 +179,7 @@ impl Db {
                 ":sink_bytes": sums::bounded(sink.bytes),
             },
         )?;
+        self.record_census(&found.names)?;
         self.record_identities(identities)?;
         self.forget_reappeared()?;
         // From now on the column `suspect` of the rows records which are unverified.

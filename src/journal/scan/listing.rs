@@ -12,8 +12,10 @@ use crate::event::{Side, Totals};
 use crate::journal::handle::Journal;
 use crate::journal::row::dir::foreign_device;
 use crate::journal::row::file::{CopyMark, EntryKind, SourceColumns, several_names};
+use crate::journal::row::not_copied::NotCopied;
 use crate::journal::row::unknown::Unknown;
 use crate::journal::store::db::Db;
+use crate::journal::store::name_kind::{NameKind, counted_bytes};
 use crate::journal::store::value::{Name, Time, bits, signed};
 
 /// An entry that a walker found.
@@ -31,8 +33,8 @@ pub(crate) enum Role {
     Migrated,
     /// It is migrated, and read at another path of the source: it is reached through a symlink.
     ReadAt(RelPath),
-    /// It is in the source and not copied.
-    NotCopied,
+    /// It is in the source and not copied, for this reason.
+    NotCopied(NotCopied),
     /// It is a partial file that an earlier run left at the sink.
     Leftover,
 }
@@ -43,7 +45,7 @@ impl Journal {
         self.call(move |db| {
             db.scan_mut()?.roots[side] = Some(metadata);
             match side {
-                Side::Source => db.add_source_dir(None, &RelPath::root(), None, &metadata),
+                Side::Source => db.add_source_dir(None, &RelPath::root(), None, &metadata).map(drop),
                 Side::Sink => db.add_sink_dir(None, &RelPath::root(), &metadata),
             }
         })
@@ -79,11 +81,7 @@ impl Db {
 
     fn add_to_source(&mut self, dir_id: i64, dir: &RelPath, listed: &Listed) -> Result<()> {
         let real = match &listed.role {
-            Role::NotCopied => {
-                let values = params![dir_id, Name(&listed.name)];
-                let sql = "INSERT OR IGNORE INTO source_other(dir, name) VALUES (?1, ?2)";
-                return self.execute(sql, values).map(drop);
-            }
+            Role::NotCopied(reason) => return self.add_not_copied(dir_id, listed, *reason),
             Role::ReadAt(real) => Some(real),
             Role::Migrated => None,
             Role::Leftover => return Err(unexpected(dir, listed)),
@@ -91,7 +89,8 @@ impl Db {
         match listed.metadata.kind {
             Kind::Dir => {
                 let path = dir.join(&listed.name).map_err(|_| unexpected(dir, listed))?;
-                self.add_source_dir(Some(dir_id), &path, real, &listed.metadata)
+                let is_new = self.add_source_dir(Some(dir_id), &path, real, &listed.metadata)?;
+                self.count_twice(is_new, listed)
             }
             Kind::File | Kind::Symlink => self.add_source_file(dir_id, listed, real),
             Kind::Other => Err(unexpected(dir, listed)),
@@ -106,25 +105,41 @@ impl Db {
             }
             (Role::Migrated, Kind::Dir) => self.add_sink_dir(Some(dir_id), &path, &listed.metadata),
             (Role::Migrated, _) => self.add_sink_entry(dir_id, &listed.name, &listed.metadata),
-            (Role::NotCopied | Role::ReadAt(_), _) => Err(unexpected(dir, listed)),
+            (Role::NotCopied(_) | Role::ReadAt(_), _) => Err(unexpected(dir, listed)),
         }
     }
 
+    fn add_not_copied(&mut self, dir: i64, listed: &Listed, reason: NotCopied) -> Result<()> {
+        let (kind, size) = (NameKind::from(listed.metadata.kind), signed(counted_bytes(&listed.metadata)));
+        let sql = "INSERT OR IGNORE INTO source_other(dir, name, kind, size, reason) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let added = self.execute(sql, params![dir, Name(&listed.name), kind, size, reason])?;
+        self.count_twice(added > 0, listed)
+    }
+
+    /// Counts a name that has its row already.
+    fn count_twice(&mut self, is_new: bool, listed: &Listed) -> Result<()> {
+        if !is_new {
+            self.scan_mut()?.twice.add(&listed.metadata);
+        }
+        Ok(())
+    }
+
+    /// Records a directory; returns whether this scan had not recorded it yet.
     fn add_source_dir(
         &self,
         parent: Option<i64>,
         path: &RelPath,
         real: Option<&RelPath>,
         metadata: &Metadata,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let scan = self.scan()?;
         let foreign = foreign_device(metadata, scan.roots.source.as_ref());
         if self.is_another_file_system(path, metadata, foreign)? {
             // The recorded file system is no longer mounted there, so nothing follows about its files.
             // Their rows stay until a user accepts the change.
             self.add_unknown(Unknown::LostSourceMount, path)?;
-            let seen = "UPDATE dir SET source_scan = ?2, missing = 0 WHERE path = ?1";
-            return self.execute(seen, params![Name::of(path), scan.id]).map(drop);
+            let seen = "UPDATE dir SET source_scan = ?2, missing = 0 WHERE path = ?1 AND source_scan IS NOT ?2";
+            return self.execute(seen, params![Name::of(path), scan.id]).map(|updated| updated > 0);
         }
         self.execute(
             "INSERT INTO dir(path, source_scan, parent, real, inode, foreign_device, modified, accessed, permissions,
@@ -141,7 +156,8 @@ impl Db {
                      THEN kept_permissions END,
                  kept_user = CASE WHEN (user, grp) IS (excluded.user, excluded.grp) THEN kept_user END,
                  kept_grp = CASE WHEN (user, grp) IS (excluded.user, excluded.grp) THEN kept_grp END,
-                 problem = NULL, missing = sink_scan IS NOT excluded.source_scan",
+                 problem = NULL, missing = sink_scan IS NOT excluded.source_scan
+             WHERE source_scan IS NOT excluded.source_scan OR path = ''",
             named_params! {
                 ":path": Name::of(path), ":scan": scan.id, ":parent": parent, ":real": real.map(Name::of),
                 ":inode": metadata.id.map(|id| bits(id.inode)), ":foreign_device": foreign,
@@ -150,7 +166,7 @@ impl Db {
                 ":grp": metadata.owner.map(|owner| owner.group), ":born": metadata.created.map(Time),
             },
         )
-        .map(drop)
+        .map(|recorded| recorded > 0)
     }
 
     fn add_sink_dir(&self, parent: Option<i64>, path: &RelPath, metadata: &Metadata) -> Result<()> {
@@ -189,6 +205,7 @@ impl Db {
         };
         let is_pending = self
             .row(ADD_SOURCE_FILE, &[&columns.named()[..], own].concat()[..], |row| row.get::<_, bool>("is_pending"))?;
+        self.count_twice(is_pending.is_some(), listed)?;
         if is_pending == Some(true) {
             let pending = &mut self.scan_mut()?.pending;
             pending.files += 1;
@@ -279,7 +296,7 @@ const ADD_SOURCE_FILE: &str = "
         changed = excluded.changed, created = excluded.created, permissions = excluded.permissions,
         kind = excluded.kind, real = excluded.real, user = excluded.user, grp = excluded.grp,
         device = excluded.device, inode = excluded.inode,
-        work = 0, turn = 0, failed = NULL, problem = NULL, scan = excluded.scan,
+        work = 0, turn = 0, failed = NULL, problem = NULL, scan = excluded.scan, listed_kind = NULL, listed_size = NULL,
         error = CASE WHEN excluded.status = 0 THEN error END
     WHERE scan <> excluded.scan
     RETURNING status = 0 AS is_pending";

@@ -1,5 +1,6 @@
 //! A scan: its start, its listings and its end.
 
+pub(super) mod census;
 pub(super) mod finish;
 mod hard_links;
 pub(super) mod listing;

@@ -10,6 +10,7 @@ use towpath_backend::NameRules;
 
 use crate::error::{Error, Result};
 use crate::journal::row::file::StoredWork;
+use crate::journal::row::not_copied::NotCopied;
 use crate::journal::row::unknown::Unknown;
 use crate::journal::store::db::Db;
 use crate::journal::store::value::{Name, bytes, last_name, path, subtree};
@@ -118,8 +119,8 @@ impl Db {
                 self.execute("UPDATE dir SET problem = ?2 WHERE path = ?1", params![Name::of(&path), problem]).map(drop)
             }
             (false, false) => {
-                let sql = "INSERT OR IGNORE INTO source_other(dir, name) VALUES (?1, ?2)";
-                self.execute(sql, params![dir, name]).map(drop)
+                let sql = "INSERT OR IGNORE INTO source_other(dir, name, reason) VALUES (?1, ?2, ?3)";
+                self.execute(sql, params![dir, name, NotCopied::SinkSpelling]).map(drop)
             }
             (false, true) => self.add_unknown(Unknown::AmbiguousName, &self.entry_path(dir, &spelling.name)?),
         }

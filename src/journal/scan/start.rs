@@ -8,6 +8,7 @@ use crate::event::Totals;
 use crate::journal::handle::Journal;
 use crate::journal::store::current_scan::{Compares, CurrentScan};
 use crate::journal::store::db::Db;
+use crate::journal::store::name_kind::Twice;
 use crate::journal::store::value::{Tolerance, now_ns};
 use crate::per_side::PerSide;
 
@@ -66,6 +67,7 @@ impl Db {
             names: options.names,
             accepts_new_tree: options.accepts_new_tree,
             compares: options.compares,
+            twice: Twice::default(),
         });
         self.create_name_functions(options.names)?;
         self.execute("INSERT OR IGNORE INTO dir(path) VALUES ('')", [])?;

@@ -3,6 +3,7 @@
 use towpath_backend::{Metadata, NameRules};
 
 use crate::event::Totals;
+use crate::journal::store::name_kind::Twice;
 use crate::journal::store::value::Tolerance;
 use crate::per_side::PerSide;
 
@@ -34,6 +35,8 @@ pub(in crate::journal) struct CurrentScan {
     /// The user confirmed that the trees and everything mounted in them are the right ones.
     pub(in crate::journal) accepts_new_tree: bool,
     pub(in crate::journal) compares: Compares,
+    /// Names of the source that were listed twice.
+    pub(in crate::journal) twice: Twice,
 }
 
 impl CurrentScan {

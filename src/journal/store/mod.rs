@@ -5,6 +5,7 @@ pub(super) mod db;
 pub(in crate::journal) mod failure;
 pub(super) mod lock_holder;
 mod name_functions;
+pub(super) mod name_kind;
 pub(super) mod open;
 pub(super) mod open_beside;
 mod open_files;

@@ -140,6 +140,9 @@ CREATE TABLE IF NOT EXISTS file(
     kept_permissions INTEGER,
     kept_user INTEGER,
     kept_grp INTEGER,
+    listed_kind INTEGER,                    -- of the scan, if it changed since then; -1: not listed by the scan, as its
+                                            -- directory could not be read
+    listed_size INTEGER,
     PRIMARY KEY (dir, name)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS file_pending ON file(work, turn, dir, name, size) WHERE status = 0;
@@ -147,11 +150,29 @@ CREATE INDEX IF NOT EXISTS file_names ON file(device, inode, status, work, turn,
 CREATE INDEX IF NOT EXISTS file_begun ON file(dir) WHERE begun <> 0;
 CREATE INDEX IF NOT EXISTS file_failed ON file(dir) WHERE failed IS NOT NULL;
 
--- Names of the source that are not copied: of another kind, or excluded by a filter.
+-- Names of the source that are not copied: of another kind, or left out for their size or time. Those that
+-- a rule excludes are in scan_count.
 CREATE TABLE IF NOT EXISTS source_other(
     dir INTEGER NOT NULL,
     name ANY NOT NULL,
+    kind INTEGER,                           -- 0 file, 1 symlink, 2 other, 3 directory; NULL as below; -1: not listed
+    size INTEGER,
+    reason INTEGER,                         -- see NotCopied; NULL: recorded by an earlier version
     PRIMARY KEY (dir, name)
+) STRICT, WITHOUT ROWID;
+
+-- What the walkers of the source received in the last complete scan, counted before anything decides about a name, and
+-- what they left out without a row.
+CREATE TABLE IF NOT EXISTS scan_count(
+    scan INTEGER NOT NULL REFERENCES scan(id),
+    what TEXT NOT NULL,                     -- 'listed', 'listed-twice', 'resolved' from its kind, 'resolved-to' its
+                                            -- kind, 'not-entered', or why it was left out (NotCopied)
+    detail TEXT NOT NULL,                   -- the rule that excludes it
+    kind INTEGER NOT NULL,                  -- as source_other.kind
+    names INTEGER NOT NULL,
+    bytes TEXT NOT NULL,                    -- in decimal digits: a sum may exceed 63 bits
+    example ANY,                            -- the path of the first
+    PRIMARY KEY (scan, what, detail, kind)
 ) STRICT, WITHOUT ROWID;
 
 -- What the last scan found at the sink, except directories.

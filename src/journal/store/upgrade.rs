@@ -96,7 +96,18 @@ const FROM_4: &str = "
 ";
 
 /// From version 6 to 7: each entry adds the columns of one feature.
-const FROM_6: &[&str] = &[];
+const FROM_6: &[&str] = &[REASONS];
+
+/// Why names of the source are not copied. The oldest versions had no such table.
+const REASONS: &str = "
+    CREATE TABLE IF NOT EXISTS source_other(
+        dir INTEGER NOT NULL, name ANY NOT NULL, PRIMARY KEY (dir, name)) STRICT, WITHOUT ROWID;
+    ALTER TABLE source_other ADD COLUMN kind INTEGER;
+    ALTER TABLE source_other ADD COLUMN size INTEGER;
+    ALTER TABLE source_other ADD COLUMN reason INTEGER;
+    ALTER TABLE file ADD COLUMN listed_kind INTEGER;
+    ALTER TABLE file ADD COLUMN listed_size INTEGER;
+";
 
 /// Upgrades a database of `version` to version `to`, that of `schema`, in one transaction.
 pub(in crate::journal) fn upgrade(

@@ -12,15 +12,18 @@ use super::walk::Walk;
 use crate::error::{LinkProblem, Result, SkipReason};
 use crate::event::{Event, Side, Warning};
 use crate::filter::is_reserved;
-use crate::journal::{Listed, Role};
+use crate::journal::{Census, Listed, NotCopied, Role};
 use crate::options::{Links, Specials};
 use crate::partial::TemporaryFile;
 use crate::reporter::Record;
 
-/// The entries that one walker skipped.
-#[derive(Clone, Copy, Debug, Default)]
+/// What one walker received and left out.
+#[derive(Debug, Default)]
 pub(super) struct Missed {
+    /// Entries that were reported as skipped.
     pub(super) skipped: u64,
+    /// The names of the source.
+    pub(super) census: Census,
 }
 
 impl Walk {
@@ -33,29 +36,39 @@ impl Walk {
         missed: &mut Missed,
     ) -> Result<Option<Listed>> {
         if self.session.reserved_paths[self.side].contains(path) {
+            missed.census.add_not_copied(path, &entry.metadata, NotCopied::OwnFile);
             return Ok(None);
         }
         if dir.path.is_root() && self.is_reserved(path, &entry) {
             self.report_reserved(path).await;
+            missed.census.add_not_copied(path, &entry.metadata, NotCopied::ReservedDirectory);
             return Ok(None);
         }
         let Entry { name, mut metadata, .. } = entry;
         if is_unknown(&metadata) {
             match self.stat_unknown(dir, path, metadata).await? {
-                Unknown::Found(found) => metadata = found,
-                Unknown::Gone => return Ok(None),
+                Unknown::Found(found) => {
+                    missed.census.add_resolved(&metadata, &found);
+                    metadata = found;
+                }
+                Unknown::Gone => {
+                    missed.census.add_not_copied(path, &metadata, NotCopied::Gone);
+                    return Ok(None);
+                }
                 Unknown::Unreadable => return Ok(Some(Listed { name, metadata, role: self.role_of_unreadable() })),
             }
         }
         let role = match (self.session.partial_names.temporary_file(&name), self.side) {
             (Some(TemporaryFile::Own), Side::Sink) => Role::Leftover,
             (Some(TemporaryFile::Probe(creator)), Side::Sink) if is_abandoned(creator, &metadata) => Role::Leftover,
-            (Some(TemporaryFile::Probe(_)), _) | (Some(TemporaryFile::Others), Side::Sink) => return Ok(None),
-            (Some(TemporaryFile::Own | TemporaryFile::Others), Side::Source) => {
-                self.skip(path, SkipReason::PartialFile, missed).await?;
-                Role::NotCopied
+            (Some(TemporaryFile::Probe(_)), _) | (Some(TemporaryFile::Others), Side::Sink) => {
+                missed.census.add_not_copied(path, &metadata, NotCopied::OwnFile);
+                return Ok(None);
             }
-            (None, _) if self.is_excluded(path, metadata.kind) => return Ok(None),
+            (Some(TemporaryFile::Own | TemporaryFile::Others), Side::Source) => {
+                self.skip(path, SkipReason::PartialFile, missed).await?
+            }
+            (None, _) if self.is_excluded(path, &metadata, missed) => return Ok(None),
             (None, Side::Sink) => Role::Migrated,
             (None, Side::Source) => match self.decide_in_source(dir, path, &mut metadata, missed).await? {
                 Some(role) => role,
@@ -75,31 +88,31 @@ impl Walk {
         missed: &mut Missed,
     ) -> Result<Option<Role>> {
         let mut role = match (&dir.real, path.name()) {
-            (Some(real), Some(name)) => real.join(name).map_or(Role::NotCopied, Role::ReadAt),
+            (Some(real), Some(name)) => real.join(name).map_or(Role::NotCopied(NotCopied::Unreadable), Role::ReadAt),
             _ => Role::Migrated,
         };
         if metadata.kind == Kind::Symlink {
             role = self.decide_link(dir, path, metadata, role, missed).await?;
             // Only now is it known whether a directory replaces the link.
-            if role != Role::NotCopied && self.is_excluded(path, metadata.kind) {
+            if !matches!(role, Role::NotCopied(_)) && self.is_excluded(path, metadata, missed) {
                 return Ok(None);
             }
         }
-        if role == Role::NotCopied {
+        if matches!(role, Role::NotCopied(_)) {
             return Ok(Some(role));
         }
         if let Some(reason) = self.filter.leaves_out(metadata) {
             tracing::debug!(%path, %reason, "left out");
-            return Ok(Some(Role::NotCopied));
+            return Ok(Some(Role::NotCopied(reason.into())));
         }
         if let Some(reason) = self.reason_to_skip(path, metadata.kind) {
             if self.session.options.specials == Specials::Skip && is_special(metadata) {
                 self.session.progress.add_special_file();
+                let role = Role::NotCopied(NotCopied::from(&reason));
                 self.report_skipped(path, reason, true).await?;
-            } else {
-                self.skip(path, reason, missed).await?;
+                return Ok(Some(role));
             }
-            return Ok(Some(Role::NotCopied));
+            return self.skip(path, reason, missed).await.map(Some);
         }
         if matches!(role, Role::ReadAt(_)) {
             // The target is copied as a separate file.
@@ -119,20 +132,20 @@ impl Walk {
     ) -> Result<Role> {
         match self.session.options.links {
             Links::Copy => return Ok(role),
-            Links::Skip => return Ok(Role::NotCopied),
+            Links::Skip => return Ok(Role::NotCopied(NotCopied::LinksSkipped)),
             Links::Follow => {}
         }
         let link = if let Role::ReadAt(real) = &role { real } else { path };
         let reason = match self.follow(dir, link).await {
             Ok(Followed::To(real, found)) => {
+                missed.census.add_resolved(metadata, &found);
                 *metadata = found;
                 return Ok(Role::ReadAt(real));
             }
             Ok(Followed::Nowhere(reason)) => SkipReason::LinkNotFollowed(reason),
             Err(error) => SkipReason::LinkUnresolved(Arc::new(error)),
         };
-        self.skip(path, reason, missed).await?;
-        Ok(Role::NotCopied)
+        self.skip(path, reason, missed).await
     }
 
     async fn follow(&self, dir: &WalkDir, link: &RelPath) -> towpath_backend::Result<Followed> {
@@ -154,7 +167,7 @@ impl Walk {
 
     async fn report_reserved(&self, path: &RelPath) {
         // Reserved directories of the destination are not reported.
-        if self.side == Side::Source && !self.is_excluded(path, Kind::Dir) {
+        if self.side == Side::Source && self.excluding_rule(path, Kind::Dir).is_none() {
             let pattern = [b"/", path.as_bytes()].concat();
             let path = path.under(self.session.source.root());
             self.session.reporter.warn(Warning::ReservedDirectory { path, pattern }).await;
@@ -162,18 +175,25 @@ impl Walk {
     }
 
     /// Whether the filter excludes an entry, which is then ignored on both sides.
-    fn is_excluded(&self, path: &RelPath, kind: Kind) -> bool {
-        let excludes = |is_dir| self.filter.excludes(path, is_dir);
-        let is_excluded = match kind {
-            Kind::Dir => excludes(true),
+    fn is_excluded(&self, path: &RelPath, metadata: &Metadata, missed: &mut Missed) -> bool {
+        let Some(rule) = self.excluding_rule(path, metadata.kind) else { return false };
+        missed.census.add_excluded(path, metadata, rule);
+        true
+    }
+
+    /// The rule that excludes an entry, by its index.
+    fn excluding_rule(&self, path: &RelPath, kind: Kind) -> Option<usize> {
+        let excluding = |is_dir| self.filter.excluding_rule(path, is_dir);
+        let rule = match kind {
+            Kind::Dir => excluding(true),
             // A link is excluded by its name, whatever its target.
             Kind::Symlink if self.side == Side::Source && self.session.options.links == Links::Follow => {
-                excludes(false) && excludes(true)
+                excluding(false).and_then(|_| excluding(true))
             }
-            _ => excludes(false),
+            _ => excluding(false),
         };
         // The filter is applied in any case, because it records which patterns matched.
-        is_excluded && !(self.side == Side::Sink && self.session.options.delete_excluded)
+        rule.filter(|_| !(self.side == Side::Sink && self.session.options.delete_excluded))
     }
 
     fn reason_to_skip(&self, path: &RelPath, kind: Kind) -> Option<SkipReason> {
@@ -189,9 +209,11 @@ impl Walk {
         }
     }
 
-    async fn skip(&self, path: &RelPath, reason: SkipReason, missed: &mut Missed) -> Result<()> {
+    async fn skip(&self, path: &RelPath, reason: SkipReason, missed: &mut Missed) -> Result<Role> {
         missed.skipped += 1;
-        self.report_skipped(path, reason, false).await
+        let role = Role::NotCopied(NotCopied::from(&reason));
+        self.report_skipped(path, reason, false).await?;
+        Ok(role)
     }
 
     async fn report_skipped(&self, path: &RelPath, reason: SkipReason, accepted: bool) -> Result<()> {

@@ -18,7 +18,7 @@ use towpath_backend::{Metadata, RelPath};
 
 use crate::error::{Error, GuardRefusal, Result, TreeFailure, UnreadableError};
 use crate::event::{Counts, Event, Side};
-use crate::filter::Filter;
+use crate::filter::{Filter, Rule};
 use crate::journal::{Backlog, Found};
 use crate::reporter::Record;
 use crate::session::Session;
@@ -149,6 +149,7 @@ impl Scan {
     }
 
     async fn finish(&self, mut found: Found) -> Result<Backlog> {
+        found.names.rules = self.filter.rules.iter().map(Rule::line).collect();
         found.source = self.session.progress.counts(Side::Source);
         found.sink = self.session.progress.counts(Side::Sink);
         for dir in self.lost_mounts(Side::Source).await? {
@@ -176,14 +177,19 @@ impl Scan {
     }
 }
 
-type Walkers = JoinSet<Result<Missed>>;
+type Walkers = JoinSet<Result<(Side, Missed)>>;
 
 /// Waits for walkers, and adds up the entries that they skipped.
 async fn join(walkers: &mut Walkers, found: &mut Found) -> Result<()> {
     let mut result = Ok(());
     while let Some(joined) = walkers.join_next().await {
         match joined {
-            Ok(Ok(missed)) => found.skipped += missed.skipped,
+            Ok(Ok((side, missed))) => {
+                found.skipped += missed.skipped;
+                if side == Side::Source {
+                    found.names.census.join(missed.census);
+                }
+            }
             Ok(Err(error)) => result = result.and(Err(error)),
             Err(_) => result = result.and(Err(Error::Internal("a walker panicked".to_owned()))),
         }

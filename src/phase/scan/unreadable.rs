@@ -10,7 +10,7 @@ use super::walk::Walk;
 use crate::absence;
 use crate::error::{Error, GuardRefusal, Result, TreeFailure, UnreadableError};
 use crate::event::Side;
-use crate::journal::{Listed, Role};
+use crate::journal::{Census, Listed, NotCopied, Role};
 use crate::reporter::Record;
 
 /// The stat of a name whose listing did not report its kind.
@@ -19,6 +19,11 @@ pub(super) enum Unknown {
     Gone,
     /// It could not be read, which was reported.
     Unreadable,
+}
+
+/// The metadata of a name that its tree lists but cannot stat or reach.
+pub(super) fn unreadable_metadata() -> Metadata {
+    Metadata::new(Kind::Other, 0, Timestamp::default())
 }
 
 /// Whether a listing reported only the name.
@@ -63,21 +68,30 @@ impl Walk {
         dir: &WalkDir,
         name: Vec<u8>,
         error: Arc<BackendError>,
+        census: &mut Census,
     ) -> Result<Option<Listed>> {
         let path = walked_path(dir, error.path());
-        if self.filter.excludes_with_parents(&path, false) || self.session.reserved_paths[self.side].contains(&path) {
+        let metadata = unreadable_metadata();
+        if let Some(rule) = self.filter.excluding_rule_with_parents(&path, false) {
+            census.add_excluded(&path, &metadata, rule);
+            return Ok(None);
+        }
+        if self.session.reserved_paths[self.side].contains(&path) {
+            census.add_not_copied(&path, &metadata, NotCopied::OwnFile);
             return Ok(None);
         }
         self.check_tree(&error).await?;
         self.report_unreadable(&path, error).await?;
-        let has_name = dir.path.join(&name).is_ok_and(|named| named == path);
-        let metadata = Metadata::new(Kind::Other, 0, Timestamp::default());
-        Ok(has_name.then(|| Listed { name, metadata, role: self.role_of_unreadable() }))
+        if dir.path.join(&name).is_ok_and(|named| named == path) {
+            return Ok(Some(Listed { name, metadata, role: self.role_of_unreadable() }));
+        }
+        census.add_not_copied(&path, &metadata, NotCopied::Unreadable);
+        Ok(None)
     }
 
     /// At the source its name counts as used, so that nothing with this name is deleted; at the sink it exists.
     pub(super) fn role_of_unreadable(&self) -> Role {
-        if self.side == Side::Source { Role::NotCopied } else { Role::Migrated }
+        if self.side == Side::Source { Role::NotCopied(NotCopied::Unreadable) } else { Role::Migrated }
     }
 
     /// Handles a directory that could not be read. If it is gone, that is not a failure, as long as the tree is still

@@ -7,19 +7,20 @@ use towpath_backend::{Entry, Kind, Metadata};
 
 use super::decide::Missed;
 use super::queue::{DirQueue, WalkDir};
+use super::unreadable::unreadable_metadata;
 use super::walk::Walk;
 use crate::error::{Error, Result, TreeFailure};
-use crate::event::Counts;
+use crate::event::{Counts, Side};
 use crate::journal::Role;
 
 /// Walks until the queue is done, or the scan is stopped.
-pub(super) async fn run(walk: Arc<Walk>) -> Result<Missed> {
+pub(super) async fn run(walk: Arc<Walk>) -> Result<(Side, Missed)> {
     let mut missed = Missed::default();
     let result = walk.work(&mut missed).await;
     if result.is_err() {
         walk.stop.cancel();
     }
-    result.map(|()| missed)
+    result.map(|()| (walk.side, missed))
 }
 
 /// Marks a directory as walked when it is dropped, even if the walk panics: the other walkers wait for it.
@@ -94,8 +95,10 @@ impl Walk {
         let mut dirs = Vec::new();
         let mut kept = Vec::with_capacity(page.len());
         for entry in page {
+            let listed = entry.error.as_ref().map_or(entry.metadata, |_| unreadable_metadata());
+            missed.census.add_listed(&listed);
             if let Some(error) = entry.error {
-                kept.extend(self.unreadable_entry(dir, entry.name, error).await?);
+                kept.extend(self.unreadable_entry(dir, entry.name, error, &mut missed.census).await?);
                 continue;
             }
             let Ok(path) = dir.path.join(&entry.name) else {
@@ -107,7 +110,9 @@ impl Walk {
                 match listed.metadata.kind {
                     Kind::Dir => {
                         counts.dirs += 1;
-                        if self.is_entered(&listed.metadata) {
+                        if !self.is_entered(&listed.metadata) {
+                            missed.census.add_not_entered(&path);
+                        } else {
                             let real = if let Role::ReadAt(real) = &listed.role { Some(real.clone()) } else { None };
                             dirs.push(WalkDir { path, real });
                         }

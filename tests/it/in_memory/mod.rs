@@ -1,6 +1,7 @@
 //! The engine between trees in memory, with injected failures and actions at chosen moments.
 
 mod absence;
+mod account;
 mod backlog;
 mod bench;
 mod control;

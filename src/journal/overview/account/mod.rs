@@ -1,0 +1,9 @@
+//! The account of a migration: what became of each name of the source, as figures that must add up.
+
+mod classes;
+mod model;
+mod read;
+mod sizes;
+
+pub use classes::{Amount, ByKind, NameClass};
+pub use model::{Account, Exception, ExceptionList, ReasonCount, Reconciliation, SizeRange};

@@ -23,6 +23,7 @@ mod entry;
 mod error;
 pub mod ext;
 mod forward;
+mod freshness;
 mod identity;
 mod metadata;
 mod names;
@@ -45,6 +46,7 @@ pub mod mock;
 
 pub use entry::Entry;
 pub use error::{Error, ErrorKind, Result};
+pub use freshness::{CacheReason, Freshness};
 pub use identity::{Identity, TreeDifference};
 pub use metadata::{Attributes, FileId, Kind, Metadata, Owner, Times, Timestamp, Xattr};
 pub use names::{ByteSet, NameRules};

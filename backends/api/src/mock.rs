@@ -2,7 +2,8 @@
 //!
 //! [`Source::read_whole`] and [`Sink::write_whole`] are not mocked: they keep their default implementation, which calls
 //! `open` and `create`, so that expectations on readers and writers hold for files of any size.
-//! [`FileReader::next_data`] is not mocked either: mocked files have no holes.
+//! [`FileReader::next_data`] and [`FileReader::freshness`] are not mocked either: mocked files have no holes, and do not
+//! report where their content comes from.
 
 // mockall writes the mocks' methods; the traits document them.
 #![allow(missing_docs)]

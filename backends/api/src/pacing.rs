@@ -1,4 +1,4 @@
-//! Options for reading and writing: the bandwidth limit, and what object stores keep of a file.
+//! Options for reading and writing: the bandwidth limit, caches, and what object stores keep of a file.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -74,13 +74,40 @@ pub struct ReadOptions {
     /// cache reads ahead in a file; a page of a listing holds the response to one small request, and is not fetched
     /// before it is polled. Backends that never read ahead ignore it.
     pub pacing: Option<Pacing>,
+    /// Whether the content of files must come from the storage (its disk, its server) as it is now, not from a cache of
+    /// this machine: a cached copy would hide what changed below it. This makes reading slower, and is for verification.
+    ///
+    /// A backend drops cached content, or reads past the cache; local changes that are still to be written to the
+    /// storage are written first. Metadata of open files are asked for again, too. Where a backend cannot guarantee
+    /// where content comes from, it reads as well as it can and says so: [`FileReader::freshness`] and
+    /// [`WholeFile::freshness`]. That alone is no error.
+    ///
+    /// Backends without a cache on this machine ignore it, and report [`Freshness::Storage`]. Listings ignore it.
+    ///
+    /// [`FileReader::freshness`]: crate::FileReader::freshness
+    /// [`WholeFile::freshness`]: crate::WholeFile::freshness
+    /// [`Freshness::Storage`]: crate::Freshness::Storage
+    pub bypass_cache: bool,
 }
 
 impl ReadOptions {
     /// Under this limit.
     #[must_use]
     pub fn paced_by(self, pacing: &Pacing) -> Self {
-        Self { pacing: Some(pacing.clone()) }
+        Self { pacing: Some(pacing.clone()), ..self }
+    }
+
+    /// From the storage, not from a cache of this machine.
+    ///
+    /// ```
+    /// use towpath_backend::ReadOptions;
+    ///
+    /// let options = ReadOptions::default().bypassing_cache();
+    /// assert!(options.bypass_cache);
+    /// ```
+    #[must_use]
+    pub fn bypassing_cache(self) -> Self {
+        Self { bypass_cache: true, ..self }
     }
 
     /// Whether there is a limit now.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::freshness::Freshness;
 use crate::metadata::{Metadata, Xattr};
 use crate::object::ObjectMetadata;
 use crate::pacing::ReadOptions;
@@ -38,7 +39,8 @@ pub trait Source: Tree {
     ) -> Result<WholeFile> {
         let mut reader = self.open(path, options).await?;
         let data = reader.read_at(0, limit_bytes, buffer).await?;
-        Ok(WholeFile::new(data, reader.metadata().await?))
+        let metadata = reader.metadata().await?;
+        Ok(WholeFile::new(data, metadata).with_freshness(reader.freshness()))
     }
 
     /// The target of a symbolic link, as raw bytes.
@@ -72,12 +74,14 @@ pub struct WholeFile {
     pub may_have_holes: bool,
     /// What an object store keeps beside its content, if it is an object.
     pub object: Option<Arc<ObjectMetadata>>,
+    /// Whether the content came from the storage, as [`FileReader::freshness`].
+    pub freshness: Freshness,
 }
 
 impl WholeFile {
     /// From the buffer with the content appended, and the file's metadata; without holes.
     pub fn new(data: Vec<u8>, metadata: Metadata) -> Self {
-        Self { data, metadata, may_have_holes: false, object: None }
+        Self { data, metadata, may_have_holes: false, object: None, freshness: Freshness::default() }
     }
 
     /// Sets whether zeros in it may be holes.
@@ -90,6 +94,12 @@ impl WholeFile {
     #[must_use]
     pub fn with_object(self, object: Option<Arc<ObjectMetadata>>) -> Self {
         Self { object, ..self }
+    }
+
+    /// Sets whether the content came from the storage.
+    #[must_use]
+    pub fn with_freshness(self, freshness: Freshness) -> Self {
+        Self { freshness, ..self }
     }
 }
 
@@ -105,6 +115,14 @@ pub trait FileReader: Send {
     /// What an object store keeps beside the content, as of when the file was opened; `None` if it is no object.
     fn object(&self) -> Option<Arc<ObjectMetadata>> {
         None
+    }
+
+    /// Whether everything that was read so far came from the storage, or perhaps from a cache of this machine. It is
+    /// only asked for with [`ReadOptions::bypass_cache`], after reading.
+    ///
+    /// By default nothing is known. Backends that cache nothing on this machine report [`Freshness::Storage`].
+    fn freshness(&self) -> Freshness {
+        Freshness::default()
     }
 
     /// Reads up to `length_bytes` from `offset` and appends them to `buffer`, which is returned. Fewer bytes mean the

@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex};
 
 use towpath_backend::layer::{Fault, Faults, Metrics, Operation, Prefix, Rate, ReadOnly, Retry, RetryPolicy};
 use towpath_backend::{
-    Attributes, Bytes, Capabilities, EntryStream, Error, ErrorKind, FileReader, FileWriter, Hints, Identity, Kind,
-    Metadata, ObjectMetadata, Pacing, ReadOptions, RelPath, Result, Sink, Source, Times, Timestamp, Tree, WaitObserver,
-    WaitReason, WholeFile, WriteOptions, Xattr, async_trait,
+    Attributes, Bytes, Capabilities, EntryStream, Error, ErrorKind, FileReader, FileWriter, Freshness, Hints, Identity,
+    Kind, Metadata, ObjectMetadata, Pacing, ReadOptions, RelPath, Result, Sink, Source, Times, Timestamp, Tree,
+    WaitObserver, WaitReason, WholeFile, WriteOptions, Xattr, async_trait,
 };
 
 /// Records which methods are called.
@@ -44,7 +44,7 @@ impl Recording {
 const RATE: u64 = 1 << 20;
 
 fn read_options() -> ReadOptions {
-    ReadOptions::default().paced_by(&Pacing::new(RATE))
+    ReadOptions::default().paced_by(&Pacing::new(RATE)).bypassing_cache()
 }
 
 fn write_options() -> WriteOptions {
@@ -113,13 +113,15 @@ impl Tree for Recording {
 #[async_trait]
 impl Source for Recording {
     async fn open(&self, _: &RelPath, options: &ReadOptions) -> Result<Box<dyn FileReader>> {
+        assert!(options.bypass_cache);
         self.called_paced("open", options.pacing.as_ref());
         Ok(Box::new(self.clone()))
     }
 
     async fn read_whole(&self, _: &RelPath, _: usize, data: Vec<u8>, options: &ReadOptions) -> Result<WholeFile> {
+        assert!(options.bypass_cache);
         self.called_paced("read_whole", options.pacing.as_ref());
-        Ok(WholeFile::new(data, metadata()).with_holes(true))
+        Ok(WholeFile::new(data, metadata()).with_holes(true).with_freshness(Freshness::Storage))
     }
 
     async fn read_link(&self, _: &RelPath) -> Result<Vec<u8>> {
@@ -147,6 +149,11 @@ impl FileReader for Recording {
 
     async fn prefetch(&mut self, _: u64, _: u64) {
         self.called("reader.prefetch");
+    }
+
+    fn freshness(&self) -> Freshness {
+        self.called("reader.freshness");
+        Freshness::Storage
     }
 
     fn object(&self) -> Option<Arc<ObjectMetadata>> {
@@ -269,8 +276,10 @@ async fn read_everything(tree: &impl Source) {
     assert_eq!(reader.read_at(0, 1, b"kept".to_vec()).await.unwrap(), b"kept");
     reader.prefetch(0, 1).await;
     assert_eq!(reader.object(), None);
+    assert_eq!(reader.freshness(), Freshness::Storage);
     reader.next_data(0).await.unwrap();
-    assert!(tree.read_whole(&path, 1, Vec::new(), &read_options()).await.unwrap().may_have_holes);
+    let whole = tree.read_whole(&path, 1, Vec::new(), &read_options()).await.unwrap();
+    assert!(whole.may_have_holes && whole.freshness.is_storage());
     tree.read_link(&path).await.unwrap();
     tree.xattrs(&path).await.unwrap();
 }
@@ -303,7 +312,7 @@ async fn write_everything(tree: &impl Sink) -> Vec<Result<()>> {
 /// All methods of all traits, called directly.
 async fn everything() -> BTreeSet<&'static str> {
     let names: BTreeSet<_> = called_through(|tree| tree).await;
-    assert_eq!(names.len(), 36, "{names:?}");
+    assert_eq!(names.len(), 37, "{names:?}");
     names
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use towpath_backend::{FileReader, Metadata, Result, async_trait};
+use towpath_backend::{FileReader, Freshness, Metadata, Result, async_trait};
 
 use crate::handle::Handle;
 use crate::store::Body;
@@ -30,6 +30,11 @@ impl FileReader for MemoryReader {
             }
             Ok(buffer)
         })
+    }
+
+    /// The memory is the storage.
+    fn freshness(&self) -> Freshness {
+        Freshness::Storage
     }
 
     async fn next_data(&mut self, offset: u64) -> Result<Option<Range<u64>>> {

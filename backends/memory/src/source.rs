@@ -1,6 +1,8 @@
 //! The tree as a source.
 
-use towpath_backend::{ErrorKind, FileReader, ReadOptions, RelPath, Result, Source, WholeFile, Xattr, async_trait};
+use towpath_backend::{
+    ErrorKind, FileReader, Freshness, ReadOptions, RelPath, Result, Source, WholeFile, Xattr, async_trait,
+};
 
 use crate::handle::Handle;
 use crate::reader::MemoryReader;
@@ -38,7 +40,8 @@ impl Source for MemoryTree {
                 content.read(0, limit_bytes, &mut buffer);
                 may_have_holes = content.has_holes();
             }
-            Ok(WholeFile::new(buffer, store.metadata(id)?).with_holes(may_have_holes))
+            let whole = WholeFile::new(buffer, store.metadata(id)?).with_holes(may_have_holes);
+            Ok(whole.with_freshness(Freshness::Storage))
         })
     }
 

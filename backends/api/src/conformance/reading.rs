@@ -104,6 +104,48 @@ pub async fn prefetching_does_not_change_what_is_read(fixture: &dyn Fixture) {
     assert_eq!(reader.read_at(0, data.len(), Vec::new()).await.unwrap(), data);
 }
 
+/// Whatever a backend does to read past a cache (larger requests, aligned ones) stays inside: any offset and length,
+/// with and without a prefetch, and content that was just written, or overwritten with the same size and time.
+pub async fn bypassing_caches_does_not_change_what_is_read(fixture: &dyn Fixture) {
+    let (at, options) = (path("file"), ReadOptions::default().bypassing_cache());
+    for seed in [0, 1] {
+        let data: Vec<_> = content(300_001).into_iter().map(|byte| byte.wrapping_add(seed)).collect();
+        write(fixture, &at, &data).await;
+        let mut reader = fixture.source().open(&at, &options).await.unwrap();
+        assert_eq!(reader.metadata().await.unwrap().size_bytes, data.len() as u64);
+        let lengths =
+            [(0, 70_000), (70_000, 1), (70_001, 4096), (250_000, 100_000), (513, 1023), (300_001, 10), (7, 0)];
+        for prefetched in [0, 20_000, 1 << 20] {
+            for (offset, length) in lengths {
+                reader.prefetch(offset as u64, prefetched).await;
+                let expected = &data[offset..(offset + length).min(data.len())];
+                let part = reader.read_at(offset as u64, length, b"before".to_vec()).await.unwrap();
+                assert!(part == [b"before", expected].concat(), "{length} bytes at {offset}");
+            }
+        }
+        assert_eq!(reader.read_at(1 << 40, 10, Vec::new()).await.unwrap(), b"");
+    }
+    for size in [0, 1, 4096, 10_000] {
+        let (at, data) = (path(format!("{size}")), content(size));
+        write(fixture, &at, &data).await;
+        let whole = fixture.source().read_whole(&at, size + 1, b"before".to_vec(), &options).await.unwrap();
+        assert!(whole.data == [b"before", &data[..]].concat(), "{size} bytes");
+        assert_eq!(whole.metadata.size_bytes, size as u64);
+        let start = fixture.source().read_whole(&at, size / 2, Vec::new(), &options).await.unwrap();
+        assert!(start.data == data[..size / 2], "half of {size} bytes");
+    }
+}
+
+/// What a verification reports must not depend on the size of a file.
+pub async fn readers_and_whole_files_have_the_same_freshness(fixture: &dyn Fixture) {
+    let (at, options) = (path("file"), ReadOptions::default().bypassing_cache());
+    write(fixture, &at, &content(10_000)).await;
+    let whole = fixture.source().read_whole(&at, 10_000, Vec::new(), &options).await.unwrap();
+    let mut reader = fixture.source().open(&at, &options).await.unwrap();
+    reader.read_at(0, 10_000, Vec::new()).await.unwrap();
+    assert_eq!(whole.freshness, reader.freshness());
+}
+
 /// Any offset of a file can be read after any other.
 pub async fn offsets_are_read_in_any_order(fixture: &dyn Fixture) {
     let (at, data) = (path("file"), content(300_000));

@@ -151,6 +151,18 @@ pub async fn the_sample_is_read_unchanged(fixture: &dyn SourceFixture) {
     }
 }
 
+/// A verification reads past caches.
+pub async fn the_sample_is_read_unchanged_past_caches(fixture: &dyn SourceFixture) {
+    let (source, options) = (fixture.source(), ReadOptions::default().bypassing_cache());
+    for entry in files_of(source) {
+        let whole = source.read_whole(&entry.path, entry.content.len() + 1, Vec::new(), &options).await.unwrap();
+        assert!(whole.data == entry.content, "{}", entry.path);
+        let (mut reader, middle) = (source.open(&entry.path, &options).await.unwrap(), entry.content.len() / 3);
+        let rest = reader.read_at(middle as u64, entry.content.len(), Vec::new()).await.unwrap();
+        assert!(rest == entry.content[middle..], "{} from {middle}", entry.path);
+    }
+}
+
 /// The buffer gets no more than the limit, and the metadata show that there is more.
 pub async fn source_read_whole_stops_at_the_limit(fixture: &dyn SourceFixture) {
     let (at, options) = (path("dir/file"), ReadOptions::default());

@@ -39,6 +39,8 @@ pub(crate) enum Bug {
     PrefetchMovesTheReader,
     ReadsForwardsOnly,
     OnePositionForAllReaders,
+    UncachedReadsAreAligned,
+    WholeFilesHideTheCache,
     ReadersReportAnotherTime,
     ZeroBytesReadEverything,
     KeepsSecondsOnly,

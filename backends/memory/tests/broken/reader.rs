@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 
-use towpath_backend::{FileReader, Kind, Metadata, RelPath, Result, Timestamp, async_trait};
+use towpath_backend::{FileReader, Freshness, Kind, Metadata, ReadOptions, RelPath, Result, Timestamp, async_trait};
 
 use crate::bug::Bug;
 use crate::tree::{Broken, broken, wait_or_block};
@@ -29,12 +29,20 @@ pub(crate) struct BrokenReader {
     number: u64,
     position: u64,
     shift: u64,
+    bypasses_cache: bool,
 }
 
 impl BrokenReader {
-    pub(crate) fn new(tree: &Broken, path: &RelPath, inner: Box<dyn FileReader>, number: u64) -> Self {
+    pub(crate) fn new(
+        tree: &Broken,
+        path: &RelPath,
+        options: &ReadOptions,
+        inner: Box<dyn FileReader>,
+        number: u64,
+    ) -> Self {
+        let bypasses_cache = options.bypass_cache;
         tree.memory.readers.fetch_add(1, Ordering::Relaxed);
-        Self { tree: tree.clone(), path: path.clone(), inner, number, position: 0, shift: 0 }
+        Self { tree: tree.clone(), path: path.clone(), inner, number, position: 0, shift: 0, bypasses_cache }
     }
 
     /// The position of the reader that read last, if it is another one.
@@ -68,6 +76,7 @@ impl FileReader for BrokenReader {
             Bug::ReplacesTheBuffer => buffer.clear(),
             Bug::ZeroBytesReadEverything if length == 0 => length = 1000,
             Bug::ReadsForwardsOnly if offset < self.position => return Err(broken(&self.path)),
+            Bug::UncachedReadsAreAligned if self.bypasses_cache => at -= at % 512,
             Bug::CancelledReadBlocks => wait_or_block(&self.tree.memory).await,
             Bug::OnePositionForAllReaders => {
                 at = self.position_of_another().unwrap_or(at);
@@ -84,6 +93,10 @@ impl FileReader for BrokenReader {
             _ => {}
         }
         Ok(read)
+    }
+
+    fn freshness(&self) -> Freshness {
+        self.inner.freshness()
     }
 
     async fn prefetch(&mut self, offset: u64, length_bytes: u64) {

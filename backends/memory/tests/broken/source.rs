@@ -3,8 +3,8 @@
 use std::sync::atomic::Ordering;
 
 use towpath_backend::{
-    Error, ErrorKind, FileReader, Metadata, ReadOptions, RelPath, Result, Sink as _, Source, Times, Timestamp,
-    Tree as _, WholeFile, Xattr, async_trait,
+    Error, ErrorKind, FileReader, Freshness, Metadata, ReadOptions, RelPath, Result, Sink as _, Source, Times,
+    Timestamp, Tree as _, WholeFile, Xattr, async_trait,
 };
 
 use crate::bug::Bug;
@@ -34,7 +34,7 @@ impl Source for Broken {
             },
             (_, opened) => {
                 let number = self.memory.calls.fetch_add(1, Ordering::Relaxed);
-                Ok(Box::new(BrokenReader::new(self, path, opened?, number)))
+                Ok(Box::new(BrokenReader::new(self, path, options, opened?, number)))
             }
         }
     }
@@ -50,6 +50,9 @@ impl Source for Broken {
         let whole = self.inner.read_whole(path, limit, buffer, options).await?;
         if self.has(Bug::WholeFilesHaveNoSize) {
             return Ok(WholeFile::new(whole.data, Metadata { size_bytes: 0, ..whole.metadata }));
+        }
+        if self.has(Bug::WholeFilesHideTheCache) {
+            return Ok(whole.with_freshness(Freshness::default()));
         }
         Ok(whole)
     }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use opendal::options::ReaderOptions;
-use towpath_backend::{FileReader, Metadata, ObjectMetadata, Pacing, ReadOptions, RelPath, Result, async_trait};
+use towpath_backend::{
+    FileReader, Freshness, Metadata, ObjectMetadata, Pacing, ReadOptions, RelPath, Result, async_trait,
+};
 
 use super::content::{changed, failed, gets_are_complete};
 use super::ranges::Ranges;
@@ -162,6 +164,11 @@ impl FileReader for Reader {
 
     fn object(&self) -> Option<Arc<ObjectMetadata>> {
         self.tree.object_of(&self.opened.theirs)
+    }
+
+    /// Responses of the server are not cached.
+    fn freshness(&self) -> Freshness {
+        Freshness::Storage
     }
 
     async fn read_at(&mut self, offset: u64, length_bytes: usize, mut buffer: Vec<u8>) -> Result<Vec<u8>> {

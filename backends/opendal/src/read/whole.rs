@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use opendal::options::ReaderOptions;
-use towpath_backend::{RelPath, Result, WholeFile};
+use towpath_backend::{Freshness, RelPath, Result, WholeFile};
 
 use super::content::{changed, failed, gets_are_complete, is_of_one_version, take};
 use super::stream::Stream;
@@ -50,7 +50,8 @@ pub(crate) async fn read_whole(
 }
 
 fn whole_file(tree: &OpendalTree, data: Vec<u8>, stat: &Stat) -> WholeFile {
-    WholeFile::new(data, stat.metadata).with_object(tree.object_of(&stat.theirs))
+    let whole = WholeFile::new(data, stat.metadata).with_object(tree.object_of(&stat.theirs));
+    whole.with_freshness(Freshness::Storage)
 }
 
 /// One small file that is read.

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use towpath_backend::{
-    Error, ErrorKind, FileReader, Kind, Metadata, ReadOptions, RelPath, Result, Source, WholeFile, async_trait,
+    Error, ErrorKind, FileReader, Freshness, Kind, Metadata, ReadOptions, RelPath, Result, Source, WholeFile,
+    async_trait,
 };
 
 use super::failure::Failure;
@@ -53,7 +54,7 @@ impl Source for SftpTree {
             size_bytes = state.size_bytes;
             // All of it, or no more than before: otherwise it grew while it was read.
             if now >= size_bytes.min(limit) || now == read {
-                return Ok(WholeFile::new(buffer, state.metadata()));
+                return Ok(WholeFile::new(buffer, state.metadata()).with_freshness(Freshness::Storage));
             }
         }
     }
@@ -163,6 +164,11 @@ impl FileReader for Reader {
         let found = self.handle.send(request::FSTAT, |request| request).await.attributes().await;
         let found = found.map_err(|failure| failure.error("check", &self.path))?;
         Ok(found.metadata())
+    }
+
+    /// Responses of the server are not cached.
+    fn freshness(&self) -> Freshness {
+        Freshness::Storage
     }
 
     async fn read_at(&mut self, offset: u64, length_bytes: usize, mut buffer: Vec<u8>) -> Result<Vec<u8>> {

@@ -12,7 +12,7 @@ use futures_core::Stream;
 
 use crate::layer::hook::{Hook, Outcome, around, none};
 use crate::layer::operation::{Call, Operation};
-use crate::{Entry, EntryStream, FileReader, FileWriter, Metadata, ObjectMetadata, RelPath, Result, Times};
+use crate::{Entry, EntryStream, FileReader, FileWriter, Freshness, Metadata, ObjectMetadata, RelPath, Result, Times};
 
 pub(super) struct HookedReader<H> {
     inner: Box<dyn FileReader>,
@@ -42,6 +42,10 @@ impl<H: Hook> FileReader for HookedReader<H> {
 
     fn object(&self) -> Option<Arc<ObjectMetadata>> {
         self.inner.object()
+    }
+
+    fn freshness(&self) -> Freshness {
+        self.inner.freshness()
     }
 
     async fn prefetch(&mut self, offset: u64, length_bytes: u64) {

@@ -10,7 +10,9 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use super::from_below::from_below;
-use crate::{Entry, EntryStream, Error, FileReader, FileWriter, Metadata, ObjectMetadata, RelPath, Result, Times};
+use crate::{
+    Entry, EntryStream, Error, FileReader, FileWriter, Freshness, Metadata, ObjectMetadata, RelPath, Result, Times,
+};
 
 pub(super) struct PrefixedReader {
     inner: Box<dyn FileReader>,
@@ -35,6 +37,10 @@ impl FileReader for PrefixedReader {
 
     fn object(&self) -> Option<Arc<ObjectMetadata>> {
         self.inner.object()
+    }
+
+    fn freshness(&self) -> Freshness {
+        self.inner.freshness()
     }
 
     async fn prefetch(&mut self, offset: u64, length_bytes: u64) {

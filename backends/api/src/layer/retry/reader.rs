@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::backoff::Backoff;
 use super::buffers::Buffers;
-use crate::{Error, ErrorKind, FileReader, Metadata, ObjectMetadata, ReadOptions, RelPath, Result, Source};
+use crate::{Error, ErrorKind, FileReader, Freshness, Metadata, ObjectMetadata, ReadOptions, RelPath, Result, Source};
 
 pub(super) struct RetryReader<T> {
     tree: Arc<T>,
@@ -20,6 +20,8 @@ pub(super) struct RetryReader<T> {
     first: Metadata,
     /// Whether it had changed when it was reopened.
     changed: bool,
+    /// Of what earlier readers read.
+    freshness: Freshness,
 }
 
 /// Whether it can be the same file with the same content.
@@ -49,7 +51,16 @@ impl<T: Source> RetryReader<T> {
             number += 1;
         };
         let (path, options) = (path.clone(), options.clone());
-        Ok(Self { tree, backoff, path, options, reader: Some(reader), first, changed: false })
+        Ok(Self {
+            tree,
+            backoff,
+            path,
+            options,
+            reader: Some(reader),
+            first,
+            changed: false,
+            freshness: Freshness::Storage,
+        })
     }
 
     /// The reader, reopened if need be. A file that changed in the meantime is not read further.
@@ -71,7 +82,9 @@ impl<T: Source> RetryReader<T> {
 
     /// Drops a reader that failed, and waits before the next attempt, if there is one.
     async fn failed(&mut self, number: &mut u32, error: Error) -> Result<()> {
-        self.reader = None;
+        if let Some(reader) = self.reader.take() {
+            self.freshness = self.freshness.and(reader.freshness());
+        }
         if self.changed {
             return Err(error);
         }
@@ -113,6 +126,11 @@ impl<T: Source + 'static> FileReader for RetryReader<T> {
 
     fn object(&self) -> Option<Arc<ObjectMetadata>> {
         self.reader.as_ref()?.object()
+    }
+
+    /// What is read by a reader that fails later was read, too.
+    fn freshness(&self) -> Freshness {
+        self.reader.as_ref().map_or(self.freshness, |reader| self.freshness.and(reader.freshness()))
     }
 
     async fn prefetch(&mut self, offset: u64, length_bytes: u64) {

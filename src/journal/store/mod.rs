@@ -10,6 +10,7 @@ pub(super) mod open;
 pub(super) mod open_beside;
 mod open_files;
 mod run_counts;
+pub(super) mod slowest;
 pub(super) mod sums;
 mod upgrade;
 pub(super) mod value;

@@ -53,6 +53,18 @@ pub(crate) enum Names {
     Hfs,
 }
 
+/// What is known of reads with `O_DIRECT`: on some file systems they silently go through the page cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DirectReads {
+    /// They are requests to the server, of any offset and length.
+    OfAnyBytes,
+    /// They bypass the page cache.
+    OfBlocks,
+    /// They do if statx reports their alignment for the file: not if it is encrypted, compressed or journaled, for example.
+    IfReported,
+    Unknown,
+}
+
 /// What the number of a file system in statvfs is derived from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum IdSource {
@@ -136,6 +148,22 @@ impl FileSystem {
     /// The NFS client always caches what it reads.
     pub(crate) fn may_pass_cache(self) -> bool {
         self.is_remote() && self.magic != NFS
+    }
+
+    pub(crate) fn direct_reads(self) -> DirectReads {
+        match self.magic {
+            NFS | SMB | CIFS | SMB2 => DirectReads::OfAnyBytes,
+            CEPH | XFS => DirectReads::OfBlocks,
+            EXT | F2FS => DirectReads::IfReported,
+            // btrfs reads compressed data through the page cache, and overlayfs may lie above anything.
+            _ => DirectReads::Unknown,
+        }
+    }
+
+    /// Whether it keeps content in a cache that is neither the page cache nor bypassed by direct reads: in memory, or
+    /// on a disk of the client.
+    pub(crate) fn has_own_cache(self) -> bool {
+        matches!(self.magic, ZFS | GPFS | AFS | KAFS)
     }
 
     /// Whether an mtime set through the handle that wrote the data shows as the time of the close for about a second.

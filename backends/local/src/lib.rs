@@ -10,6 +10,8 @@
 //! Holes stay holes: if a file takes less space than its size, the kernel is asked where its data are, and only those
 //! are written (module `holes`).
 //!
+//! With `ReadOptions::bypass_cache`, files are read from the storage, not from the page cache (module `uncached`).
+//!
 //! New files and directories grant no more than the permissions given. An existing destination file is written in place
 //! and keeps its owner, and its mode as far as it grants no more than these; it loses setuid and setgid. If this
 //! process owns a file or directory that is not writable for its owner, the permissions are lifted for one operation
@@ -51,6 +53,7 @@ mod stat;
 mod static_capabilities;
 mod trash;
 mod tree;
+mod uncached;
 mod views;
 mod write_access;
 mod writeback;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rustix::fs::{Advice, OFlags, fadvise};
 use rustix::io::{Errno, pread, retry_on_intr};
-use towpath_backend::{FileReader, Kind, Metadata, Pacing, RelPath, Result, async_trait};
+use towpath_backend::{CacheReason, FileReader, Freshness, Kind, Metadata, Pacing, RelPath, Result, async_trait};
 
 use crate::blocking::blocking;
 use crate::calls;
@@ -19,11 +19,11 @@ use crate::stat::{metadata_of, metadata_of_open, stat_open};
 /// Files up to this size are read with the fewest system calls, and without advice.
 const SMALL_BYTES: u64 = 1 << 20;
 /// The largest unit of page cache that can only be dropped as a whole (a large folio).
-const FOLIO_BYTES: u64 = 2 << 20;
+pub(crate) const FOLIO_BYTES: u64 = 2 << 20;
 
 /// Opens a file for reading; its kind is checked later.
-pub(crate) fn open(root: &Root, path: &RelPath) -> io::Result<File> {
-    root.open_to_read(path, OFlags::empty()).map(File::from).map_err(|error| match root.metadata(path) {
+pub(crate) fn open(root: &Root, path: &RelPath, flags: OFlags) -> io::Result<File> {
+    root.open_to_read(path, flags).map(File::from).map_err(|error| match root.metadata(path) {
         // A socket or a missing device gives the same error as a disk that was removed.
         Ok(metadata) if metadata.kind == Kind::Other => not_a_file(),
         _ => error,
@@ -67,7 +67,7 @@ impl LocalReader {
     /// # Errors
     /// If it is not a regular file.
     pub(crate) fn open(root: &Root, path: RelPath, pacing: Option<Pacing>) -> io::Result<Self> {
-        let file = open(root, &path)?;
+        let file = open(root, &path, OFlags::empty())?;
         let stat = stat_open(&file)?;
         let metadata = metadata_of(&stat);
         check_is_file(&metadata)?;
@@ -86,7 +86,7 @@ impl LocalReader {
             let _advice = fadvise(&file, 0, None, Advice::Sequential);
         }
         if is_large {
-            trail = Some(Trail { from: 0, size_bytes: metadata.size_bytes });
+            trail = Some(Trail::new(metadata.size_bytes));
         }
         Ok(Self {
             file: Arc::new(file),
@@ -139,6 +139,10 @@ impl FileReader for LocalReader {
         Ok(buffer)
     }
 
+    fn freshness(&self) -> Freshness {
+        Freshness::MaybeCached(CacheReason::NotRequested)
+    }
+
     async fn prefetch(&mut self, offset: u64, length_bytes: u64) {
         self.follow_limit();
         let (true, Some(length)) = (self.fetches_on_demand, NonZeroU64::new(length_bytes)) else { return };
@@ -178,22 +182,26 @@ impl FileReader for LocalReader {
 }
 
 /// Whether a read there went through the page cache. If the kernel does not report it, assumes the usual: true.
-fn was_cached(file: &File, offset: u64) -> bool {
+pub(crate) fn was_cached(file: &File, offset: u64) -> bool {
     calls::is_cached(file, offset).unwrap_or(true)
 }
 
 /// The pages that reading leaves in the cache. A copy of 200 TB must not evict all other files from it.
 #[derive(Clone, Copy, Debug)]
-struct Trail {
+pub(crate) struct Trail {
     /// The start of the pages that were not dropped yet.
     from: u64,
     size_bytes: u64,
 }
 
 impl Trail {
+    pub(crate) fn new(size_bytes: u64) -> Self {
+        Self { from: 0, size_bytes }
+    }
+
     /// Drops the pages before the end of a read from `offset` to `end`. Holes that were skipped have no pages, and
     /// dropping them costs nothing.
-    fn drop_pages(&mut self, file: &File, offset: u64, end: u64) {
+    pub(crate) fn drop_pages(&mut self, file: &File, offset: u64, end: u64) {
         self.from = self.from.min(offset);
         // Only whole folios can be dropped; at the end of the file, everything that is left.
         let until = if end >= self.size_bytes { end } else { end - end % FOLIO_BYTES };
@@ -205,7 +213,7 @@ impl Trail {
     }
 
     /// Drops everything that is left, if the rest of the file is a hole that is not read.
-    fn drop_rest(self, file: &File) {
+    pub(crate) fn drop_rest(self, file: &File) {
         let _advice = fadvise(file, self.from, None, Advice::DontNeed);
     }
 }

@@ -3,7 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use towpath_backend::{Capabilities, FileReader, ReadOptions, RelPath, Result, Source, WholeFile, Xattr, async_trait};
+use rustix::fs::OFlags;
+use towpath_backend::{
+    CacheReason, Capabilities, FileReader, Freshness, ReadOptions, RelPath, Result, Source, WholeFile, Xattr,
+    async_trait,
+};
 
 use crate::attributes;
 use crate::blocking::blocking;
@@ -12,6 +16,7 @@ use crate::reader::{self, LocalReader, check_is_file, read_exactly, read_once};
 use crate::root::{OpenError, Root};
 use crate::stat::{metadata_of, stat_open};
 use crate::tree::LocalTree;
+use crate::uncached::{self, UncachedReader};
 
 /// A mounted tree to read from.
 pub type LocalSource = LocalTree<Reading>;
@@ -46,6 +51,9 @@ impl LocalTree<Reading> {
 impl Source for LocalTree<Reading> {
     async fn open(&self, path: &RelPath, options: &ReadOptions) -> Result<Box<dyn FileReader>> {
         let (root, at, pacing) = (Arc::clone(&self.root), path.clone(), options.pacing.clone());
+        if options.bypass_cache {
+            return Ok(Box::new(blocking("open", path, move || UncachedReader::open(&root, at)).await?));
+        }
         Ok(Box::new(blocking("open", path, move || LocalReader::open(&root, at, pacing)).await?))
     }
 
@@ -69,11 +77,15 @@ impl Source for LocalTree<Reading> {
         path: &RelPath,
         limit_bytes: usize,
         mut buffer: Vec<u8>,
-        _: &ReadOptions,
+        options: &ReadOptions,
     ) -> Result<WholeFile> {
         let (root, at) = (Arc::clone(&self.root), path.clone());
+        if options.bypass_cache {
+            let read = move || uncached::read_whole(&root, &at, limit_bytes, buffer);
+            return self.root.run_short("read", path, read).await;
+        }
         let read = move || {
-            let file = reader::open(&root, &at)?;
+            let file = reader::open(&root, &at, OFlags::empty())?;
             let before = buffer.len();
             let read = read_once(&file, limit_bytes, &mut buffer);
             let mut stat = stat_open(&file)?;
@@ -87,7 +99,8 @@ impl Source for LocalTree<Reading> {
                 stat = stat_open(&file)?;
             }
             let metadata = metadata_of(&stat);
-            Ok(WholeFile::new(buffer, metadata).with_holes(may_have_holes(&stat)))
+            let whole = WholeFile::new(buffer, metadata).with_holes(may_have_holes(&stat));
+            Ok(whole.with_freshness(Freshness::MaybeCached(CacheReason::NotRequested)))
         };
         self.root.run_short("read", path, read).await
     }

@@ -16,6 +16,12 @@ pub(crate) fn stat_open(file: impl AsFd) -> io::Result<Statx> {
     Ok(statx(file, "", AtFlags::EMPTY_PATH, STATX)?)
 }
 
+/// The same, with how it can be read directly; attributes of a network mount come from the server, not from the client's
+/// cache.
+pub(crate) fn stat_storage(file: impl AsFd) -> io::Result<Statx> {
+    Ok(statx(file, "", AtFlags::EMPTY_PATH | AtFlags::STATX_FORCE_SYNC, STATX | StatxFlags::DIOALIGN)?)
+}
+
 /// The metadata of an open file.
 pub(crate) fn metadata_of_open(file: impl AsFd) -> io::Result<Metadata> {
     stat_open(file).map(|stat| metadata_of(&stat))

@@ -15,3 +15,4 @@ mod mounted_trees;
 mod name_rules;
 mod other_file_systems;
 mod trash;
+mod uncached;

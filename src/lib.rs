@@ -84,7 +84,7 @@ pub use filter::{BadPattern, Filter, LeftOut, PatternProblem, Rule, Rules};
 pub use journal::{
     Account, Amount, ByKind, Exception, ExceptionList, NameClass, NameKind, NotCopied, Overview, ReasonCount,
     Reconciliation, RecordedBacklog, RecordedFailures, RecordedFile, RecordedFiles, RecordedOutcome, RecordedRun,
-    RecordedSink, SizeRange, SlowestFile,
+    RecordedSink, SizeRange,
 };
 pub use migration::{Builder, Control, Migration, Stopper};
 pub use options::{AfterBacklog, Bandwidth, HardLinks, Links, MaxDelete, Mirror, Options, Specials, WriteMode};
@@ -92,7 +92,7 @@ pub use own_files::{canonical as canonical_path, of_database as database_files};
 pub use patience::Patience;
 pub use progress::{
     AdaptiveLimit, Allowed, Cause, CurrentFile, CurrentOperation, Estimate, Estimator, FailureCount, LimitedBy,
-    Outlook, Phase, Progress, RateHistory, RateSample, Recorded, RoundTrips, Share, Snapshot,
+    Outlook, Phase, Progress, RateHistory, RateSample, Recorded, Share, Snapshot,
 };
 pub use report::{Planned, Report, RunOutcome};
 pub use tokio_util::sync::CancellationToken;

@@ -6,12 +6,42 @@ use std::path::{Path, PathBuf};
 
 use towpath_backend::{RelPath, Tree};
 
+use crate::audit::closed_log_number;
 use crate::error::{AuditLogError, Error, Result};
 
 /// The paths of these files inside `tree`: as they are given, and with links resolved.
-pub(crate) fn inside(tree: &(impl Tree + ?Sized), files: &[PathBuf]) -> HashSet<RelPath> {
+fn inside(tree: &(impl Tree + ?Sized), files: &[PathBuf]) -> HashSet<RelPath> {
     let real = files.iter().map(|file| canonical(file));
     files.iter().cloned().chain(real).filter_map(|file| tree.locate(&file)).collect()
+}
+
+/// Paths inside a tree that are not part of it: the migration's own files, the trash.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ReservedPaths {
+    paths: HashSet<RelPath>,
+    /// The log if it is inside the tree, and the lowest number that it may get when it is closed.
+    closed_logs: Option<(RelPath, u64)>,
+}
+
+impl ReservedPaths {
+    /// These `files` inside `tree`, and the log `log` once it is closed with the number `least` or a higher one.
+    pub(crate) fn inside(tree: &(impl Tree + ?Sized), files: &[PathBuf], (log, least): (&Path, u64)) -> Self {
+        Self { paths: inside(tree, files), closed_logs: tree.locate(log).map(|log| (log, least)) }
+    }
+
+    /// Adds paths.
+    pub(crate) fn and(mut self, paths: impl IntoIterator<Item = RelPath>) -> Self {
+        self.paths.extend(paths);
+        self
+    }
+
+    pub(crate) fn contains(&self, path: &RelPath) -> bool {
+        self.paths.contains(path)
+            || self.closed_logs.as_ref().is_some_and(|(log, least)| {
+                let suffix = path.as_bytes().strip_prefix(log.as_bytes());
+                suffix.and_then(closed_log_number).is_some_and(|number| number >= *least)
+            })
+    }
 }
 
 /// The canonical path of a file that may be missing. If its folder is missing too, the absolute path.

@@ -1,6 +1,5 @@
 //! What the phases of one run share.
 
-use std::collections::HashSet;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
@@ -13,6 +12,7 @@ use crate::event::{Event, FilePaths, Side};
 use crate::journal::Journal;
 use crate::lock::locked;
 use crate::options::{HardLinks, Options, WriteMode};
+use crate::own_files::ReservedPaths;
 use crate::pace::Paces;
 use crate::partial::PartialNames;
 use crate::per_side::PerSide;
@@ -39,7 +39,7 @@ pub(crate) struct Session {
     pub(crate) paces: Arc<Paces>,
     pub(crate) partial_names: PartialNames,
     /// Paths inside each tree that are not part of it: database, log, trash.
-    pub(crate) reserved_paths: PerSide<HashSet<RelPath>>,
+    pub(crate) reserved_paths: PerSide<ReservedPaths>,
     /// Held while a conflicting entry of the sink is checked, removed and replaced. Otherwise two lanes
     /// that need the same directory could remove what the other one has just created.
     pub(crate) conflict_locks: DirLocks,

@@ -1,4 +1,6 @@
-//! The log file: appends whole lines, repairs a incomplete last line, and reopens after rotation.
+//! The log file: appends whole lines, repairs an incomplete last line, rotates, and reopens after it was moved.
+
+mod batches;
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -7,6 +9,8 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::batch::Batch;
+use super::rotation;
 use crate::error::{AuditLogError, Error, Result};
 use crate::event::Warning;
 use crate::private_file::{self, Access, PrivateFile};
@@ -16,11 +20,15 @@ use crate::private_file::{self, Access, PrivateFile};
 pub(crate) struct AuditLog {
     file: File,
     path: PathBuf,
+    /// The canonical path.
+    real: PathBuf,
     warnings: Vec<Warning>,
-    /// Lines whose append failed, and the file's length before it.
-    unfinished: Option<(u64, Vec<u8>)>,
+    /// What could not be appended.
+    unfinished: Option<Batch>,
     /// Length known to be on disk; `None`: unknown.
     durable_bytes: Option<u64>,
+    /// It could not be renamed.
+    keeps_name: bool,
 }
 
 impl AuditLog {
@@ -31,8 +39,9 @@ impl AuditLog {
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let mut opened = open(path)?;
         opened.tighten();
-        let PrivateFile { file, warnings, .. } = opened;
-        Ok(Self { file, path: path.to_owned(), warnings, unfinished: None, durable_bytes: None })
+        let PrivateFile { file, path: real, warnings, .. } = opened;
+        let path = path.to_owned();
+        Ok(Self { file, path, real, warnings, unfinished: None, durable_bytes: None, keeps_name: false })
     }
 
     /// Checks that [`Self::open`] can succeed: creates a missing log, does not change an existing one.
@@ -46,6 +55,27 @@ impl AuditLog {
     /// Its path, as it was given.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Its canonical path.
+    pub(crate) fn real_path(&self) -> &Path {
+        &self.real
+    }
+
+    /// Checks that it can be renamed.
+    ///
+    /// # Errors
+    /// [`Error::AuditLog`], with what to do.
+    pub(crate) fn check_rotation(&self) -> Result<()> {
+        let problem = rotation::obstacle(&self.real, &self.file);
+        problem.map_or(Ok(()), |problem| {
+            Err(Error::AuditLog { path: self.path.clone(), error: AuditLogError::CannotRotate(problem) })
+        })
+    }
+
+    /// Whether nothing is known that prevents a rotation.
+    pub(crate) fn can_rotate(&self) -> bool {
+        !self.keeps_name
     }
 
     /// Returns the warnings collected since the last call.
@@ -66,13 +96,25 @@ impl AuditLog {
         self.durable_bytes
     }
 
-    /// Appends whole lines to a log of `length` bytes. If that fails, [`Self::complete_and_sync`] completes them. If
-    /// the log was rotated since, they are written to the start of a new one: the old one may already be compressed.
-    pub(crate) fn append(&mut self, mut length: u64, lines: Vec<u8>) -> Result<()> {
-        if self.was_moved()? {
-            length = self.reopen()?;
+    /// Appends a batch. If that fails, [`Self::complete_and_sync`] completes it. If the log was moved since, the lines
+    /// are written to the start of a new one: the old one may already be compressed.
+    pub(crate) fn append(&mut self, mut batch: Batch) -> Result<()> {
+        self.try_append(&mut batch).inspect_err(|_| self.unfinished = Some(batch))
+    }
+
+    fn try_append(&mut self, batch: &mut Batch) -> Result<()> {
+        if batch.rotation.is_some() {
+            return self.complete_batch(batch);
         }
-        self.write(&lines).inspect_err(|_| self.unfinished = Some((length, lines)))
+        if self.was_moved()? {
+            batch.length = self.reopen()?;
+        }
+        self.write(&batch.lines)
+    }
+
+    /// Another process has completed what this one could not append.
+    pub(crate) fn forget_unfinished(&mut self) {
+        self.unfinished = None;
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
@@ -82,10 +124,10 @@ impl AuditLog {
     /// Completes a failed append, syncs the log, and reopens it if it was rotated.
     /// Returns the length at which the next lines are appended.
     pub(crate) fn complete_and_sync(&mut self) -> Result<u64> {
-        if let Some((length, lines)) = self.unfinished.take()
-            && let Err(error) = self.complete(length, &lines)
+        if let Some(batch) = self.unfinished.take()
+            && let Err(error) = self.complete_batch(&batch)
         {
-            self.unfinished = Some((length, lines));
+            self.unfinished = Some(batch);
             return Err(error);
         }
         let length = self.sync()?;
@@ -94,10 +136,17 @@ impl AuditLog {
 
     /// Opens the file that is at the path now, or creates it; returns its length.
     fn reopen(&mut self) -> Result<u64> {
-        let warnings = self.take_warnings();
-        *self = Self { warnings, ..Self::open(&self.path)? };
+        self.open_again()?;
         self.end_line()?;
         self.sync()
+    }
+
+    /// Opens the file that is at the path now, or creates it.
+    fn open_again(&mut self) -> Result<()> {
+        let mut opened = Self::open(&self.path)?;
+        opened.warnings.splice(..0, self.take_warnings());
+        *self = Self { keeps_name: self.keeps_name, ..opened };
+        Ok(())
     }
 
     fn sync(&mut self) -> Result<u64> {
@@ -146,16 +195,16 @@ impl AuditLog {
 
     /// Like [`Self::complete`], for lines that another process committed: if it rotated the log, or the log was rotated
     /// since, they are in the file that is open here or in the new one.
-    pub(crate) fn complete_of_another(&mut self, length: u64, lines: &[u8]) -> Result<()> {
-        if self.was_moved()? {
-            let is_complete = self.has(length, lines)?;
+    pub(crate) fn complete_of_another(&mut self, batch: &Batch) -> Result<()> {
+        if batch.rotation.is_none() && self.was_moved()? {
+            let is_complete = self.has(batch.length, &batch.lines)?;
             self.sync()?;
             self.reopen()?;
             if is_complete {
                 return Ok(());
             }
         }
-        self.complete(length, lines)
+        self.complete_batch(batch)
     }
 
     /// Whether the file that is open has these lines at `length`.
@@ -231,107 +280,4 @@ fn has_lines_of_others(there: &[u8], ours: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const BEFORE: &[u8] = b"{\"old\":1}\n";
-    const LINES: &[u8] = b"{\"a\":1}\n{\"b\":2}\n";
-
-    /// A log with `content`, completed with [`LINES`] after [`BEFORE`].
-    fn completed(content: &[u8]) -> (Vec<u8>, Vec<Warning>) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("log");
-        std::fs::write(&path, content).unwrap();
-        let mut log = AuditLog::open(&path).unwrap();
-        log.complete(BEFORE.len() as u64, LINES).unwrap();
-        log.end_line().unwrap();
-        (std::fs::read(&path).unwrap(), log.take_warnings())
-    }
-
-    #[test]
-    fn lines_truncated_at_any_byte_are_completed_once() {
-        for cut in 0..=LINES.len() {
-            let (log, warnings) = completed(&[BEFORE, &LINES[..cut]].concat());
-            assert_eq!(log, [BEFORE, LINES].concat(), "cut at {cut}");
-            assert!(warnings.is_empty(), "{warnings:?}");
-        }
-    }
-
-    #[test]
-    fn zeros_in_place_of_the_lines_are_replaced() {
-        for from in 0..LINES.len() {
-            for to in from + 1..=LINES.len() {
-                let mut torn = LINES.to_vec();
-                torn[from..to].fill(0);
-                for cut in to..=LINES.len() {
-                    let (log, warnings) = completed(&[BEFORE, &torn[..cut]].concat());
-                    assert_eq!(log, [BEFORE, LINES].concat(), "zeros from {from} to {to}, cut at {cut}");
-                    assert_eq!(warnings.len(), 1);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_replaced_log_gets_all_lines_and_keeps_its_own() {
-        for other in ["", "short\n", "a longer one than that\n", "much longer\nthan\nall that was\never expected\n"] {
-            let (log, _) = completed(other.as_bytes());
-            assert_eq!(log, [other.as_bytes(), LINES].concat(), "{other}");
-        }
-    }
-
-    #[test]
-    fn lines_of_others_between_ours_stay_and_ours_appear_once() {
-        for (there, expected) in [
-            ("{\"x\":1}\n", "{\"x\":1}\n{\"a\":1}\n{\"b\":2}\n"),
-            ("{\"a\":1}\n{\"x\":1}\n", "{\"a\":1}\n{\"x\":1}\n{\"b\":2}\n"),
-            ("{\"a\":1}\n{\"b\":2}\n{\"x\":1}\n", "{\"a\":1}\n{\"b\":2}\n{\"x\":1}\n"),
-            ("# a remark\n{\"b\"", "# a remark\n{\"b\"\n{\"a\":1}\n{\"b\":2}\n"),
-        ] {
-            let (log, _) = completed(&[BEFORE, there.as_bytes()].concat());
-            assert_eq!(String::from_utf8(log).unwrap(), format!("{{\"old\":1}}\n{expected}"), "{there}");
-        }
-    }
-
-    #[test]
-    fn no_line_is_appended_to_an_incomplete_one() {
-        let (log, warnings) = completed(b"{\"ol");
-        assert_eq!(log, [b"{\"ol\n", LINES].concat());
-        assert!(warnings[0].to_string().contains("is incomplete"), "{warnings:?}");
-    }
-
-    #[test]
-    fn a_rotated_log_is_created_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let (path, moved) = (folder.path().join("log"), folder.path().join("log.1"));
-        let mut log = AuditLog::open(&path).unwrap();
-        for (line, rotate) in [("1\n", None), ("2\n", Some(&moved)), ("3\n", None), ("4\n", None)] {
-            let length = log.complete_and_sync().unwrap();
-            log.append(length, line.into()).unwrap();
-            match rotate {
-                Some(to) => std::fs::rename(&path, to).unwrap(),
-                None if line == "3\n" => std::fs::remove_file(&path).unwrap(),
-                None => {}
-            }
-        }
-        assert_eq!(std::fs::read_to_string(moved).unwrap(), "1\n2\n");
-        assert_eq!(std::fs::read_to_string(path).unwrap(), "4\n");
-    }
-
-    #[test]
-    fn lines_are_written_to_the_new_log_if_the_old_one_was_just_rotated() {
-        let folder = tempfile::tempdir().unwrap();
-        let (path, moved) = (folder.path().join("log"), folder.path().join("log.1"));
-        std::fs::write(&path, BEFORE).unwrap();
-        let mut log = AuditLog::open(&path).unwrap();
-        let length = log.complete_and_sync().unwrap();
-        std::fs::rename(&path, &moved).unwrap();
-        log.append(length, LINES.to_vec()).unwrap();
-        assert_eq!(std::fs::read(moved).unwrap(), BEFORE);
-        assert_eq!(std::fs::read(&path).unwrap(), LINES);
-        // Cut off here, the next run finds them, although the log is shorter than it was.
-        let mut log = AuditLog::open(&path).unwrap();
-        log.complete(1000, LINES).unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), LINES);
-    }
-}
+mod tests;

@@ -29,7 +29,12 @@ impl RunLine {
 
     /// A line with the current time.
     pub(crate) fn now(status: &'static str, roots: FilePaths) -> Self {
-        Self { time: jiff::Timestamp::now(), status, roots, error: None, fields: Map::new() }
+        Self::at(jiff::Timestamp::now(), status, roots)
+    }
+
+    /// A line with this time.
+    pub(super) fn at(time: jiff::Timestamp, status: &'static str, roots: FilePaths) -> Self {
+        Self { time, status, roots, error: None, fields: Map::new() }
     }
 
     /// Adds a field.

@@ -154,6 +154,9 @@ pub enum AuditLogError {
     /// It cannot be written.
     #[error("cannot be written: {0}")]
     CannotWrite(#[source] Arc<io::Error>),
+    /// It cannot get a number and be followed by a new one.
+    #[error("cannot be rotated: {0}; or run without --log-rotate")]
+    CannotRotate(String),
 }
 
 /// Why there is no backlog for a run without a scan.

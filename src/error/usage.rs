@@ -38,6 +38,14 @@ pub enum UsageError {
         /// The lowest limit.
         min_bytes_per_s: u64,
     },
+    /// The audit log would be rotated at too small a size.
+    #[error("an audit log is rotated at {min_bytes} bytes or more, not {bytes}")]
+    LogTooSmall {
+        /// What it was set to.
+        bytes: u64,
+        /// The smallest size.
+        min_bytes: u64,
+    },
     /// The filter leaves out every file by its size.
     #[error("min size {min_bytes} is larger than max size {max_bytes}: no file would be sent")]
     SizesExcludeAll {

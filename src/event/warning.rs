@@ -49,6 +49,13 @@ pub enum Warning {
         /// The number of damaged bytes.
         damaged_bytes: u64,
     },
+    /// The audit log could not be renamed when it was full: it goes on in the same file.
+    LogNotRotated {
+        /// The log.
+        log: PathBuf,
+        /// Why renaming failed.
+        error: Arc<io::Error>,
+    },
     /// Requests of a tree wait: the run goes on by itself once the cause is gone.
     Waiting {
         /// Which tree.
@@ -121,6 +128,9 @@ impl fmt::Display for Warning {
                 "log file {}: {damaged_bytes} damaged bytes at its end (power cut?) were replaced",
                 log.display()
             ),
+            Self::LogNotRotated { log, error } => {
+                write!(f, "log file {} cannot be rotated ({error}): it goes on in the same file", log.display())
+            }
             Self::Waiting { side, root, reason, cause } => {
                 let root = String::from_utf8_lossy(root);
                 match reason {

@@ -34,7 +34,6 @@ pub(crate) use handle::{Beside, Journal, JournalThread};
 pub use overview::{
     Account, Amount, ByKind, Exception, ExceptionList, NameClass, Overview, ReasonCount, Reconciliation,
     RecordedBacklog, RecordedFailures, RecordedFile, RecordedFiles, RecordedOutcome, RecordedRun, SizeRange,
-    SlowestFile,
 };
 pub(crate) use rates::read_samples;
 pub(crate) use row::file::{FileKey, Work};
@@ -51,4 +50,4 @@ pub(crate) use scan::start::ScanOptions;
 pub(crate) use store::current_scan::Compares;
 pub use store::name_kind::NameKind;
 pub(crate) use store::open::{Roots, check_file};
-pub(crate) use store::slowest::SlowFile;
+pub(crate) use store::outbox::ClosedLogs;

@@ -12,7 +12,6 @@ use crate::journal::row::file::{Attempt, FileKey};
 use crate::journal::row::kept::{Kept, KeptColumns, SET_KEPT_ATTRIBUTES};
 use crate::journal::row::not_copied::NotCopied;
 use crate::journal::store::db::Db;
-use crate::journal::store::slowest::SlowFile;
 use crate::journal::store::value::{Name, signed};
 
 /// The new state of a row of the backlog, with its lines for the log.
@@ -21,8 +20,6 @@ pub(crate) struct RowUpdate {
     pub(crate) key: FileKey,
     pub(crate) state: RowState,
     pub(crate) lines: Vec<Line>,
-    /// Of content that was sent: how long it took.
-    pub(crate) sent: Option<SlowFile>,
 }
 
 /// The new state of a file.
@@ -54,7 +51,7 @@ impl RowState {
 }
 
 impl Journal {
-    /// Records updates and their lines atomically, and that they leave this number of pending files. Files that
+    /// Records each update and its lines atomically, and that all leave this number of pending files. Files that
     /// are `Synced` must be durable at the sink.
     pub(crate) async fn record(&self, updates: Vec<RowUpdate>, pending: Totals) -> Result<()> {
         self.commit(move |db| {
@@ -78,9 +75,6 @@ impl Journal {
 impl Db {
     pub(in crate::journal) fn record(&mut self, updates: &[RowUpdate]) -> Result<()> {
         for update in updates {
-            if let Some(sent) = &update.sent {
-                self.add_sent(sent);
-            }
             let failed_before = if update.state.is_in_sync() { self.last_error(&update.key)? } else { None };
             self.mark_orphans(&update.key)?;
             self.record_state(&update.key, &update.state)?;
@@ -94,6 +88,9 @@ impl Db {
                     self.add_lines([&Line { failed_before: Some(error), ..last.clone() }]);
                 }
                 _ => self.add_lines(&update.lines),
+            }
+            if self.has_many_lines()? {
+                self.commit_and_begin()?;
             }
         }
         Ok(())

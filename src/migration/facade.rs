@@ -1,6 +1,5 @@
 //! The façade: one run of a migration, from its first access to the trees to its report.
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
@@ -8,7 +7,7 @@ use std::time::Instant;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use towpath_backend::{Identity, RelPath, Sink, Source, Tree};
+use towpath_backend::{Identity, Sink, Source, Tree};
 
 use super::control::{Control, Steered};
 use super::done::Done;
@@ -20,9 +19,11 @@ use crate::dir_locks::DirLocks;
 use crate::error::{Error, Result, TreeFailure};
 use crate::event::{Side, Warning};
 use crate::event_stream::Emitter;
-use crate::journal::{self, EndedRun, Journal, JournalThread, RecordedSink, Roots, RunEnd, RunRequest, RunStart};
+use crate::journal::{
+    self, ClosedLogs, EndedRun, Journal, JournalThread, RecordedSink, Roots, RunEnd, RunRequest, RunStart,
+};
 use crate::options::Options;
-use crate::own_files;
+use crate::own_files::{self, ReservedPaths};
 use crate::pace::{self, Paces};
 use crate::partial::PartialNames;
 use crate::per_side::PerSide;
@@ -179,9 +180,16 @@ impl Migration {
     async fn open_files(&self) -> Result<(Journal, JournalThread)> {
         let (database, audit_log, stop) = (self.database.clone(), self.audit_log.clone(), self.cancellation.clone());
         let roots = Roots { source: self.source.root().to_vec(), sink: self.sink.root().to_vec() };
-        let progress = self.progress.clone();
+        let (progress, rotates) = (self.progress.clone(), self.options.max_log_bytes.is_some());
         let _opening = self.progress.operations().in_database("open the database");
-        blocking(move || Journal::open(database, &roots, AuditLog::open(&audit_log)?, stop, progress)).await?
+        blocking(move || {
+            let log = AuditLog::open(&audit_log)?;
+            if rotates {
+                log.check_rotation()?;
+            }
+            Journal::open(database, &roots, log, stop, progress)
+        })
+        .await?
     }
 
     async fn run_with(mut self, journal: Journal, started: Instant) -> Result<Report> {
@@ -195,6 +203,7 @@ impl Migration {
             rescan_after: session.options.rescan_after,
             settings: session.options.settings(),
             audit_chain: session.options.audit_chain,
+            max_log_bytes: session.options.max_log_bytes,
             line: run_lines::start_line(session),
             progress: session.progress.clone(),
         };
@@ -237,7 +246,7 @@ impl Migration {
     /// The session that the phases of this run share.
     async fn into_session(self, journal: Journal) -> Result<Session> {
         let identities = self.identities().await?;
-        let reserved_paths = self.reserved_paths().await?;
+        let reserved_paths = self.reserved_paths(journal.closed_logs().await?).await?;
         let Self { source, sink, options, cancellation: stop, finish, emitter, progress, paces, .. } = self;
         Ok(Session {
             lanes: options.lanes_between(source.hints(), sink.hints()),
@@ -273,7 +282,7 @@ impl Migration {
 
     /// Paths inside the trees that are not part of them. Found on a blocking thread, because links may lead to a mount
     /// that hangs.
-    async fn reserved_paths(&self) -> Result<PerSide<HashSet<RelPath>>> {
+    async fn reserved_paths(&self, closed: ClosedLogs) -> Result<PerSide<ReservedPaths>> {
         let (source, sink) = (Arc::clone(&self.source), Arc::clone(&self.sink));
         let (database, audit_log, others) =
             (self.database.clone(), self.audit_log.clone(), self.excluded_paths.clone());
@@ -282,9 +291,10 @@ impl Migration {
             let mut files = own_files::of_database(&database);
             files.push(audit_log);
             files.extend(others);
-            let mut sink = own_files::inside(&*sink, &files);
-            sink.extend(in_sink);
-            PerSide { source: own_files::inside(&*source, &files), sink }
+            files.extend(closed.paths);
+            let later = (&*closed.log, closed.next_number);
+            let sink = ReservedPaths::inside(&*sink, &files, later).and(in_sink);
+            PerSide { source: ReservedPaths::inside(&*source, &files, later), sink }
         })
         .await
     }
@@ -316,6 +326,9 @@ async fn follow(
     let result = Run { session, number: start.run, done }.run(start).await;
     drop(adapting);
     let recorded = steering.end().await.and(sampling.end().await);
+    for warning in session.journal.take_warnings().await.unwrap_or_default() {
+        session.reporter.warn(warning).await;
+    }
     match result {
         // What it did is recorded, too.
         Err(Error::Interrupted) => recorded.and(Err(Error::Interrupted)),
@@ -330,15 +343,10 @@ async fn warn_of_lost_times(session: &Session) {
     }
 }
 
-/// Adapts the limit to the other traffic on the link, if the options say so, and times requests, until the guard is
-/// dropped.
+/// Adapts the limit to the other traffic on the link, if the options say so, until the guard is dropped.
 fn adapt_limit(session: &Session) -> DropGuard {
     let stop = CancellationToken::new();
-    let trees = || (Arc::clone(&session.source), Arc::clone(&session.sink));
-    let (source, sink) = trees();
-    let (paces, progress) = (Arc::clone(&session.paces), session.progress.clone());
-    tokio::spawn(pace::time_requests(paces, source, sink, progress, stop.clone()));
-    let (source, sink) = trees();
+    let (source, sink) = (Arc::clone(&session.source), Arc::clone(&session.sink));
     tokio::spawn(pace::adapt(Arc::clone(&session.paces), source, sink, session.progress.clone(), stop.clone()));
     stop.drop_guard()
 }

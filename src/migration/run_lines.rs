@@ -129,6 +129,7 @@ fn options(options: &Options, lanes: usize) -> Value {
         "rescan_after_s": options.rescan_after.map(|age| age.as_secs_f64()),
         "accept_new_tree": options.accept_new_tree,
         "audit_chain": options.audit_chain,
+        "log_rotate": options.max_log_bytes,
     })
 }
 

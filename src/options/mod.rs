@@ -87,6 +87,9 @@ pub struct Options {
     /// Link each line of the audit log to the one before by its hash ([`crate::ChainCheck`]). Once a run has begun a
     /// chain, later runs continue it, whatever their options.
     pub audit_chain: bool,
+    /// The size at which the audit log is closed, gets a number, and a new one is begun, which
+    /// [`Self::MIN_LOG_BYTES`] bounds. `None`: it grows. Later writers to the log keep to the value of the last run.
+    pub max_log_bytes: Option<u64>,
 }
 
 /// Setters. An optional value is taken with or without `Some`.
@@ -117,12 +120,15 @@ impl Options {
         rescan_after: impl Into<Option<Duration>>,
         accept_new_tree: bool,
         audit_chain: bool,
+        max_log_bytes: impl Into<Option<u64>>,
     }
 }
 
 impl Options {
     /// The lowest limit that can be kept in every second.
     pub const MIN_LIMIT_BYTES_PER_S: u64 = Bandwidth::MIN_LIMIT_BYTES_PER_S;
+    /// The smallest size at which an audit log is closed.
+    pub const MIN_LOG_BYTES: u64 = 64 << 10;
     /// The largest block.
     pub const MAX_BLOCK_SIZE_BYTES: usize = 1 << 30;
     /// The largest number of lanes.
@@ -149,6 +155,9 @@ impl Options {
         within("number of lanes", self.lanes.unwrap_or(1), Self::MAX_LANES)?;
         within("number of walkers", self.walkers, 1024)?;
         self.filter.check()?;
+        if let Some(bytes) = self.max_log_bytes.filter(|&bytes| bytes < Self::MIN_LOG_BYTES) {
+            return Err(UsageError::LogTooSmall { bytes, min_bytes: Self::MIN_LOG_BYTES });
+        }
         if self.accept_new_tree && self.mirror.is_some() {
             return Err(UsageError::AcceptNewTreeWithMirror);
         }
@@ -213,6 +222,7 @@ impl Default for Options {
             rescan_after: None,
             accept_new_tree: false,
             audit_chain: false,
+            max_log_bytes: None,
         }
     }
 }

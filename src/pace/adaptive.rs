@@ -55,8 +55,8 @@ async fn adapt_rate(rate: &Rate, paces: &Paces, source: &dyn Source, sink: &dyn 
         tokio::select! {
             biased;
             () = paces.paused() => {}
-            () = ask(source, Side::Source, &round_trips.source, progress) => {}
-            () = ask(sink, Side::Sink, &round_trips.sink, progress) => {}
+            () = ask(source, &round_trips.source) => {}
+            () = ask(sink, &round_trips.sink) => {}
             () = set(rate, &paces.pacing, &round_trips, progress) => {}
         }
         paces.resumed().await;
@@ -129,13 +129,13 @@ impl RoundTrips {
         self.recent().in_flight_since = Some(Instant::now());
     }
 
-    /// Ends a round trip, and returns how long it took. A request that failed says nothing about queues.
-    fn end(&self, is_answer: bool) -> Option<Duration> {
+    /// Ends a round trip. A request that failed says nothing about queues.
+    fn end(&self, is_answer: bool) {
         let mut recent = self.recent();
-        let since = recent.in_flight_since.take()?;
+        let Some(since) = recent.in_flight_since.take() else { return };
         if !is_answer {
             recent.answered.clear();
-            return None;
+            return;
         }
         let took = since.elapsed();
         if recent.answered.len() == self.answers.considered() {
@@ -146,7 +146,6 @@ impl RoundTrips {
             let (shortest, longest) = recent.range.unwrap_or((took, took));
             recent.range = Some((shortest.min(took), longest.max(took)));
         }
-        Some(took)
     }
 
     /// How much the answers varied so far.
@@ -168,13 +167,11 @@ impl RoundTrips {
     }
 }
 
-async fn ask(tree: &dyn Tree, side: Side, round_trips: &RoundTrips, progress: &Progress) {
+async fn ask(tree: &dyn Tree, round_trips: &RoundTrips) {
     loop {
         round_trips.begin();
         let answer = tree.round_trip().await;
-        if let Some(took) = round_trips.end(answer.is_ok()) {
-            progress.timed_requests().add(side, took);
-        }
+        round_trips.end(answer.is_ok());
         sleep(BETWEEN).await;
     }
 }

@@ -52,6 +52,7 @@ mod killed_at_points;
 mod killed_on_servers;
 mod kinds;
 mod locations;
+mod log_rotation;
 mod man_pages;
 mod manifest;
 mod metrics;
@@ -76,7 +77,6 @@ mod progress_json;
 #[cfg(feature = "all-backends")]
 mod proxies_and_certificates;
 mod read_only_dirs;
-mod report;
 mod resume;
 mod run_history;
 #[cfg(feature = "all-backends")]

@@ -8,7 +8,7 @@ mod queries;
 mod read;
 
 pub use account::{
-    Account, Amount, ByKind, Exception, ExceptionList, NameClass, ReasonCount, Reconciliation, SizeRange, SlowestFile,
+    Account, Amount, ByKind, Exception, ExceptionList, NameClass, ReasonCount, Reconciliation, SizeRange,
 };
 pub use files::{RecordedFile, RecordedFiles};
 pub use model::{Overview, RecordedBacklog, RecordedFailures, RecordedOutcome, RecordedRun};

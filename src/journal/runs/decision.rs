@@ -27,6 +27,8 @@ pub(crate) struct RunRequest {
     pub(crate) settings: String,
     /// Link the lines of the log from now on; those of a chain that has begun are linked in any case.
     pub(crate) audit_chain: bool,
+    /// The size at which the log is rotated.
+    pub(crate) max_log_bytes: Option<u64>,
     /// The first line of the run in the log; [`start_line`] completes it.
     pub(crate) line: RunLine,
     /// Where what is recorded is shown.

@@ -17,15 +17,11 @@ use crate::journal::store::current_scan::CurrentScan;
 use crate::journal::store::failure::{self, failed_io, of_sqlite};
 use crate::journal::store::open_files::OpenFiles;
 use crate::journal::store::run_counts::{self, RunCounts};
-use crate::journal::store::slowest::SlowFile;
-use crate::journal::store::value::{number, signed};
 use crate::journal::store::writer_lock::WriterLock;
 use crate::progress::{Progress, Recorded};
 
 /// Changes after which a transaction is committed even if jobs wait.
 const MAX_CHANGES: u64 = 100_000;
-/// Bytes of lines after which a transaction is committed even if jobs wait.
-const MAX_LINES_BYTES: usize = 1 << 20;
 /// Shortest time between commits with lines that no job requests: each costs two syncs.
 const LINES_TIME: Duration = Duration::from_secs(1);
 /// Longest wait for other readers of a database that was moved or replaced.
@@ -52,18 +48,18 @@ pub(in crate::journal) struct Db {
     // handle on the file releases SQLite's own locks on it.)
     pub(in crate::journal) connection: Connection,
     /// Held while a transaction is open and until its lines are appended; also keeps other runs away.
-    writer: WriterLock,
+    pub(super) writer: WriterLock,
     /// Our own handle on SQLite's write-ahead log, to sync it; `None`: without one, every commit is durable.
     wal: Option<File>,
     files: OpenFiles,
     pub(in crate::journal) log: AuditLog,
     /// What SQLite reports as `data_version` after this connection last saw the outbox: it changes with each commit of
     /// another writer.
-    outbox_seen: Option<i64>,
+    pub(super) outbox_seen: Option<i64>,
     /// Whether runs may write at the same time: then no transaction stays open while no job waits.
     is_beside_runs: bool,
     /// Lines of the open transaction.
-    lines: Vec<u8>,
+    pub(super) lines: Vec<u8>,
     lines_committed: Option<Instant>,
     warnings: Vec<Warning>,
     /// The database is new: no scan is complete.
@@ -135,11 +131,6 @@ impl Db {
         run_counts::recorded(&self.connection).map_err(|error| self.error(error))
     }
 
-    /// Counts a file that was sent in the open transaction.
-    pub(in crate::journal) fn add_sent(&mut self, file: &SlowFile) {
-        self.run_counts.add_sent(file);
-    }
-
     /// Sets the number of pending files that the open transaction leaves.
     pub(in crate::journal) fn set_run_pending(&mut self, pending: Totals) {
         self.run_counts.pending = Some(pending);
@@ -190,7 +181,7 @@ impl Db {
             Ok(value) => {
                 let begun_at = self.changes_at_begin.unwrap_or(0);
                 let has_grown = self.connection.total_changes() - begun_at > MAX_CHANGES;
-                if has_grown || self.lines.len() > MAX_LINES_BYTES {
+                if has_grown || self.has_many_lines()? {
                     self.commit()?;
                 }
                 Ok(value)
@@ -215,7 +206,7 @@ impl Db {
     }
 
     /// Waits until no other process writes to the database or appends to the log.
-    fn wait_for_writers(&mut self) -> Result<()> {
+    pub(super) fn wait_for_writers(&mut self) -> Result<()> {
         self.writer.acquire().map_err(|error| match error.kind() {
             io::ErrorKind::TimedOut => failure::at(&self.path, DatabaseError::InUse),
             _ => failure::at(&self.path, failed_io("cannot be locked", error)),
@@ -239,7 +230,7 @@ impl Db {
     }
 
     /// The chain after all lines so far; `None`: lines are not linked.
-    fn chain(&self) -> Result<Option<Chain>> {
+    pub(super) fn chain(&self) -> Result<Option<Chain>> {
         let last = self.row("SELECT last FROM chain", [], |row| row.get::<_, Option<String>>("last"))?;
         Ok(last.map(Chain::after))
     }
@@ -337,24 +328,19 @@ impl Db {
     ///    its latest lines is replaced.
     /// 2. Commit durably: a line must not report a change that a power cut can undo, since the
     ///    next run would repeat it and log it again.
-    /// 3. Append the lines.
+    /// 3. Append the lines; if the log would become too large, close it before.
     fn commit_lines(&mut self) -> Result<()> {
         self.complete_lines_of_others()?;
         let length = self.log.complete_and_sync()?;
-        if let Some(chain) = self.chain()? {
-            let (lines, chain) = chain.link(&self.lines);
-            self.lines = lines;
-            self.execute("UPDATE chain SET last = ?1", [chain.last()])?;
-        }
-        let sql = "INSERT OR REPLACE INTO outbox VALUES (1, ?1, ?2)";
-        self.execute(sql, rusqlite::params![signed(length), self.lines])?;
+        let batch = self.next_batch(length)?;
+        self.set_outbox(&batch)?;
         failpoint!("before-commit");
         self.end_transaction()?;
-        let lines = std::mem::take(&mut self.lines);
+        self.lines.clear();
         self.lines_committed = Some(Instant::now());
         self.sync_wal()?;
         failpoint!("between-outbox-and-log");
-        self.log.append(length, lines)?;
+        self.log.append(batch)?;
         failpoint!("after-log");
         Ok(())
     }
@@ -431,58 +417,6 @@ impl Db {
             statement.query_map(values, read)?.collect::<rusqlite::Result<Vec<T>>>()
         };
         collect().map_err(|error| self.error(error))
-    }
-
-    /// Prepares the log for this writer. The lines of a run that was interrupted while it appended them are completed;
-    /// `is_run_active`: it still appends its lines itself.
-    pub(in crate::journal) fn prepare_log(&mut self, is_run_active: bool) -> Result<()> {
-        self.wait_for_writers()?;
-        let prepared = match is_run_active {
-            true => self.see_outbox().map(drop),
-            false => self.complete_log(),
-        };
-        self.writer.release();
-        prepared
-    }
-
-    /// Completes the lines of the outbox; then clears it.
-    fn complete_log(&mut self) -> Result<()> {
-        self.see_outbox()?;
-        if let Some((length, lines)) = self.outbox()? {
-            self.log.complete(length, &lines)?;
-        }
-        self.log.end_line()?;
-        self.clear_outbox()
-    }
-
-    /// Empties the outbox, after making its lines durable in the log.
-    pub(in crate::journal) fn clear_outbox(&mut self) -> Result<()> {
-        self.complete_lines_of_others()?;
-        self.log.complete_and_sync()?;
-        // This need not be durable: if a power cut undoes it, the next run finds the lines in the log.
-        self.execute("DELETE FROM outbox", []).map(drop)
-    }
-
-    /// Completes the lines of another writer that has committed since this one last saw the outbox: it may have ended
-    /// before it appended them.
-    fn complete_lines_of_others(&mut self) -> Result<()> {
-        if self.see_outbox()?
-            && let Some((length, lines)) = self.outbox()?
-        {
-            self.log.complete_of_another(length, &lines)?;
-        }
-        Ok(())
-    }
-
-    /// Whether another writer has committed since the last call.
-    fn see_outbox(&mut self) -> Result<bool> {
-        let version = self.row("PRAGMA data_version", [], |row| row.get::<_, i64>(0))?;
-        Ok(std::mem::replace(&mut self.outbox_seen, version) != version)
-    }
-
-    fn outbox(&self) -> Result<Option<(u64, Vec<u8>)>> {
-        let read = |row: &rusqlite::Row<'_>| Ok((number(row, "log_length")?, row.get("lines")?));
-        self.row("SELECT log_length, lines FROM outbox WHERE id = 1", [], read)
     }
 }
 

@@ -3,6 +3,7 @@
 mod beside_runs;
 mod hard_links;
 mod power_cuts;
+mod rotation;
 
 use std::path::Path;
 

@@ -162,6 +162,7 @@ fn the_log_has_the_lines_about_a_run_once_wherever_a_power_cut_truncates_it() {
         rescan_after: None,
         settings: String::new(),
         audit_chain: true,
+        max_log_bytes: None,
         line: RunLine::started(roots()),
         progress: Progress::default(),
     };

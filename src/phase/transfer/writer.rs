@@ -3,7 +3,6 @@
 mod create;
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use tokio::sync::mpsc;
 use towpath_backend::{
@@ -80,7 +79,6 @@ struct Writing {
     position: u64,
     /// How it failed; further blocks are dropped.
     failed: Option<TransferResult>,
-    begun: Instant,
 }
 
 /// A file that is written in steps.
@@ -103,7 +101,6 @@ impl Writing {
             object: None,
             position: 0,
             failed: None,
-            begun: Instant::now(),
         }
     }
 
@@ -179,7 +176,7 @@ impl Writing {
 
     /// Ends the file. If it failed, its partial file is removed.
     async fn finish(self, result: TransferResult) -> FinishedTask {
-        let (is_partial, Self { transfer, task, at, file, failed, begun, .. }) = (self.is_partial(), self);
+        let (is_partial, Self { transfer, task, at, file, failed, .. }) = (self.is_partial(), self);
         drop(file);
         // An earlier failure of the writer is the cause of all that followed.
         let result = failed.unwrap_or(result);
@@ -187,7 +184,7 @@ impl Writing {
             // If it cannot be removed now, the next scan finds it.
             let _best_effort = removal::remove_own_file(&*transfer.session.sink, &at).await;
         }
-        FinishedTask { task, result, took: begun.elapsed() }
+        FinishedTask { task, result }
     }
 
     /// Writes a block; after the last one, returns which attributes the sink kept.

@@ -16,7 +16,7 @@ use super::hooks::HookArguments;
 use super::listen::ListenArguments;
 use super::location::{LocationArgument, parse_location};
 use super::metrics::MetricsArguments;
-use super::size::{parse_count, parse_duration, parse_interval, parse_positive_size, parse_rate};
+use super::size::{parse_count, parse_duration, parse_interval, parse_positive_size, parse_rate, parse_size};
 use crate::config::ConfigFile;
 use crate::config::setting::Settings;
 use crate::timetable::{Rate, Timetable};
@@ -100,6 +100,10 @@ pub(crate) struct SyncArguments {
     /// later runs continue the chain
     #[arg(long)]
     pub(crate) audit_chain: bool,
+
+    /// Close the log before it exceeds this size, as FILE.1, FILE.2 and so on, and begin another
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, value_parser = parse_size)]
+    pub(crate) log_rotate: Option<u64>,
 
     /// File with jobs and options of backends, readable by its owner only [default:
     /// ~/.config/towpath/config.toml, or where that is missing /etc/towpath/config.toml]
@@ -269,7 +273,8 @@ impl SyncArguments {
                 (false, false) => AfterBacklog::Auto,
             })
             .accept_new_tree(self.accept_new_tree)
-            .audit_chain(self.audit_chain))
+            .audit_chain(self.audit_chain)
+            .max_log_bytes(self.log_rotate))
     }
 }
 

@@ -13,6 +13,8 @@ pub struct Entry {
     pub name: Vec<u8>,
     /// What it is.
     pub metadata: Metadata,
+    /// The target of a symbolic link, where listing it costs nothing more; otherwise [`crate::Tree::read_link`] reads it.
+    pub target: Option<Vec<u8>>,
     /// Why the entry cannot be described or reached, if that is so: see [`Entry::unreadable`].
     pub error: Option<Arc<Error>>,
 }
@@ -20,7 +22,13 @@ pub struct Entry {
 impl Entry {
     /// An entry with its metadata.
     pub fn new(name: impl Into<Vec<u8>>, metadata: Metadata) -> Self {
-        Self { name: name.into(), metadata, error: None }
+        Self { name: name.into(), metadata, target: None, error: None }
+    }
+
+    /// Sets the target of a symbolic link.
+    #[must_use]
+    pub fn with_target(self, target: impl Into<Vec<u8>>) -> Self {
+        Self { target: Some(target.into()), ..self }
     }
 
     /// An entry that exists and cannot be described or reached: one object whose metadata the server denies, or a key
@@ -40,7 +48,7 @@ impl Entry {
     /// ```
     pub fn unreadable(name: impl Into<Vec<u8>>, error: impl Into<Arc<Error>>) -> Self {
         let metadata = Metadata::new(Kind::Other, 0, Timestamp::from_ns(0));
-        Self { name: name.into(), metadata, error: Some(error.into()) }
+        Self { name: name.into(), metadata, target: None, error: Some(error.into()) }
     }
 }
 
@@ -48,6 +56,7 @@ impl Entry {
 impl PartialEq for Entry {
     fn eq(&self, other: &Self) -> bool {
         let text = |entry: &Self| entry.error.as_ref().map(ToString::to_string);
-        (&self.name, self.metadata, text(self)) == (&other.name, other.metadata, text(other))
+        (&self.name, self.metadata, &self.target, text(self))
+            == (&other.name, other.metadata, &other.target, text(other))
     }
 }

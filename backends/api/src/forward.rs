@@ -58,6 +58,14 @@ macro_rules! forward {
                 async fn metadata(&self, path: &RelPath) -> Result<Metadata> {
                     (**self).metadata(path).await
                 }
+
+                async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>> {
+                    (**self).read_link(path).await
+                }
+
+                async fn xattrs(&self, path: &RelPath) -> Result<Vec<Xattr>> {
+                    (**self).xattrs(path).await
+                }
             }
 
             #[async_trait]
@@ -68,14 +76,6 @@ macro_rules! forward {
 
                 async fn read_whole(&self, path: &RelPath, limit_bytes: usize, buffer: Vec<u8>, options: &ReadOptions) -> Result<WholeFile> {
                     (**self).read_whole(path, limit_bytes, buffer, options).await
-                }
-
-                async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>> {
-                    (**self).read_link(path).await
-                }
-
-                async fn xattrs(&self, path: &RelPath) -> Result<Vec<Xattr>> {
-                    (**self).xattrs(path).await
                 }
             }
 

@@ -30,13 +30,13 @@ mockall::mock! {
         async fn identity(&self) -> Result<Identity>;
         async fn read_dir(&self, dir: &RelPath, options: &ReadOptions) -> Result<EntryStream>;
         async fn metadata(&self, path: &RelPath) -> Result<Metadata>;
+        async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>>;
+        async fn xattrs(&self, path: &RelPath) -> Result<Vec<Xattr>>;
     }
 
     #[async_trait]
     impl Source for Source {
         async fn open(&self, path: &RelPath, options: &ReadOptions) -> Result<Box<dyn FileReader>>;
-        async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>>;
-        async fn xattrs(&self, path: &RelPath) -> Result<Vec<Xattr>>;
     }
 }
 
@@ -52,6 +52,8 @@ mockall::mock! {
         async fn identity(&self) -> Result<Identity>;
         async fn read_dir(&self, dir: &RelPath, options: &ReadOptions) -> Result<EntryStream>;
         async fn metadata(&self, path: &RelPath) -> Result<Metadata>;
+        async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>>;
+        async fn xattrs(&self, path: &RelPath) -> Result<Vec<Xattr>>;
     }
 
     #[async_trait]

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::freshness::Freshness;
-use crate::metadata::{Metadata, Xattr};
+use crate::metadata::Metadata;
 use crate::object::ObjectMetadata;
 use crate::pacing::ReadOptions;
 use crate::path::RelPath;
@@ -41,24 +41,6 @@ pub trait Source: Tree {
         let data = reader.read_at(0, limit_bytes, buffer).await?;
         let metadata = reader.metadata().await?;
         Ok(WholeFile::new(data, metadata).with_freshness(reader.freshness()))
-    }
-
-    /// The target of a symbolic link, as raw bytes.
-    ///
-    /// # Errors
-    /// If it is missing or not a link; [`ErrorKind::Unsupported`] where the storage does not support links.
-    async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>> {
-        Err(Error::new(ErrorKind::Unsupported, "read link", path, "this storage has no symbolic links"))
-    }
-
-    /// The extended attributes of a file, directory or link (of the link itself);
-    /// empty where the storage does not support them.
-    ///
-    /// # Errors
-    /// If they cannot be read.
-    async fn xattrs(&self, path: &RelPath) -> Result<Vec<Xattr>> {
-        let _ = path;
-        Ok(Vec::new())
     }
 }
 

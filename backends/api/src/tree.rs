@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use futures_core::Stream;
 
 use crate::entry::Entry;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::identity::Identity;
-use crate::metadata::Metadata;
+use crate::metadata::{Metadata, Xattr};
 use crate::names::NameRules;
 use crate::pacing::ReadOptions;
 use crate::path::RelPath;
@@ -31,7 +31,8 @@ pub struct Capabilities {
     pub mtime_precision_ns: u64,
     /// Whether mtimes can be set. If not, a sink's mtimes mean nothing, and only sizes are compared.
     pub sets_mtime: bool,
-    /// Whether it supports symbolic links. Links are reported and skipped if the source or the sink does not.
+    /// Whether it supports symbolic links, and [`Tree::read_link`] reads their targets. Links are reported and skipped if
+    /// the source or the sink does not.
     pub symlinks: bool,
     /// Whether a file can have several names.
     pub hard_links: bool,
@@ -157,4 +158,22 @@ pub trait Tree: Send + Sync {
     /// # Errors
     /// [`crate::ErrorKind::NotFound`] if and only if it does not exist.
     async fn metadata(&self, path: &RelPath) -> Result<Metadata>;
+
+    /// The target of a symbolic link, as raw bytes. A scan reads the targets of both sides and compares them, unless
+    /// the listings have them ([`Entry::target`]).
+    ///
+    /// # Errors
+    /// If it is missing or not a link; [`ErrorKind::Unsupported`] where the storage does not support links.
+    async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>> {
+        Err(Error::new(ErrorKind::Unsupported, "read link", path, "this storage has no symbolic links"))
+    }
+
+    /// The extended attributes of a file, directory or link (of the link itself), in any order. On request, a scan reads
+    /// those of both sides and compares them.
+    ///
+    /// # Errors
+    /// If they cannot be read; [`ErrorKind::Unsupported`] where the storage has none at all.
+    async fn xattrs(&self, path: &RelPath) -> Result<Vec<Xattr>> {
+        Err(Error::new(ErrorKind::Unsupported, "read attributes", path, "this storage has no extended attributes"))
+    }
 }

@@ -108,6 +108,16 @@ impl Tree for Recording {
         self.called("metadata");
         Ok(metadata())
     }
+
+    async fn read_link(&self, _: &RelPath) -> Result<Vec<u8>> {
+        self.called("read_link");
+        Ok(Vec::new())
+    }
+
+    async fn xattrs(&self, _: &RelPath) -> Result<Vec<Xattr>> {
+        self.called("xattrs");
+        Ok(Vec::new())
+    }
 }
 
 #[async_trait]
@@ -122,16 +132,6 @@ impl Source for Recording {
         assert!(options.bypass_cache);
         self.called_paced("read_whole", options.pacing.as_ref());
         Ok(WholeFile::new(data, metadata()).with_holes(true).with_freshness(Freshness::Storage))
-    }
-
-    async fn read_link(&self, _: &RelPath) -> Result<Vec<u8>> {
-        self.called("read_link");
-        Ok(Vec::new())
-    }
-
-    async fn xattrs(&self, _: &RelPath) -> Result<Vec<Xattr>> {
-        self.called("xattrs");
-        Ok(Vec::new())
     }
 }
 

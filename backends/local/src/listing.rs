@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use rustix::fs::{AtFlags, RawDir, statx};
+use rustix::fs::{AtFlags, RawDir, readlinkat, statx};
 use rustix::io::Errno;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -31,20 +31,30 @@ const PAGES_AHEAD: usize = 2;
 /// fill it (NFS: 64 KiB at a time instead of hundreds, SMB: 16 KiB).
 const PACED_BYTES: usize = 1 << 10;
 
+/// How a directory is listed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ListOptions {
+    /// Each page is small, and is read when it is polled.
+    pub(crate) is_paced: bool,
+    /// The targets of symbolic links are read with the names. Over a network each would be a request of its own, one
+    /// after the other.
+    pub(crate) reads_targets: bool,
+}
+
 /// Lists the directory that `open` opens. A directory that fits on one page takes one hop to another thread; a larger
-/// one is streamed from its thread. If `paced`, each page is small, and is read when it is polled.
+/// one is streamed from its thread.
 pub(crate) async fn list(
     path: &RelPath,
-    paced: bool,
+    options: ListOptions,
     open: impl FnOnce() -> io::Result<OwnedFd> + Send + 'static,
 ) -> Result<EntryStream> {
-    let at = path.clone();
-    if paced {
+    let at = Listed { path: path.clone(), reads_targets: options.reads_targets };
+    if options.is_paced {
         let dir = blocking("list", path, open).await?;
-        return Ok(Box::pin(Paced { dir: Some(Arc::new(dir)), path: at, reading: None }));
+        return Ok(Box::pin(Paced { dir: Some(Arc::new(dir)), at, reading: None }));
     }
     let (first, rest) = blocking("list", path, move || {
-        let listing = Listing { dir: open()?, path: at };
+        let listing = Listing { dir: open()?, at };
         let (first, ended) = listing.page();
         Ok((first, (!ended).then_some(listing)))
     })
@@ -63,9 +73,16 @@ pub(crate) async fn list(
     Ok(Box::pin(ReceiverStream::new(stream)))
 }
 
+/// The directory that is listed.
+#[derive(Clone, Debug)]
+struct Listed {
+    path: RelPath,
+    reads_targets: bool,
+}
+
 struct Listing {
     dir: OwnedFd,
-    path: RelPath,
+    at: Listed,
 }
 
 impl Listing {
@@ -75,7 +92,7 @@ impl Listing {
         let mut page = Vec::new();
         // The call that finds the end of a small directory belongs to its only page.
         while page.len() < PAGE_ENTRIES {
-            match read_page(&self.dir, &self.path, &mut buffer) {
+            match read_page(&self.dir, &self.at, &mut buffer) {
                 Ok(Some(entries)) => page.extend(entries),
                 Ok(None) => return (Ok(page), true),
                 Err(error) => return (Err(error), true),
@@ -87,7 +104,7 @@ impl Listing {
 
 /// The entry; `None` if it is `.` or `..`, or was removed since the directory was read. This is checked several times,
 /// as a busy server may temporarily not find an entry.
-fn stat_entry(dir: impl AsFd, name: &CStr, path: &RelPath) -> Result<Option<Entry>> {
+fn stat_entry(dir: impl AsFd, name: &CStr, at: &Listed) -> Result<Option<Entry>> {
     if matches!(name.to_bytes(), b"." | b"..") {
         return Ok(None);
     }
@@ -99,7 +116,17 @@ fn stat_entry(dir: impl AsFd, name: &CStr, path: &RelPath) -> Result<Option<Entr
         found = statx(&dir, name, NO_FOLLOW, STATX);
     }
     match found {
-        Ok(stat) => Ok(Some(Entry::new(name.to_bytes().to_vec(), metadata_of(&stat)))),
+        Ok(stat) => {
+            let entry = Entry::new(name.to_bytes().to_vec(), metadata_of(&stat));
+            if entry.metadata.kind != Kind::Symlink || !at.reads_targets {
+                return Ok(Some(entry));
+            }
+            // Without the target, it is read again, and its error reported.
+            Ok(Some(match readlinkat(&dir, name, Vec::new()) {
+                Ok(target) => entry.with_target(target.into_bytes()),
+                Err(_) => entry,
+            }))
+        }
         Err(Errno::NOENT) => Ok(None),
         // One damaged name must not prevent listing the others: it gets an unknown type.
         Err(error) if is_of_one_name(error) => {
@@ -107,8 +134,8 @@ fn stat_entry(dir: impl AsFd, name: &CStr, path: &RelPath) -> Result<Option<Entr
             Ok(Some(Entry::new(name.to_bytes().to_vec(), unknown)))
         }
         Err(error) => {
-            let at = path.join(name.to_bytes()).unwrap_or_else(|_| path.clone());
-            Err(Error::from_io("stat", &at, error.into()))
+            let path = at.path.join(name.to_bytes()).unwrap_or_else(|_| at.path.clone());
+            Err(Error::from_io("stat", &path, error.into()))
         }
     }
 }
@@ -123,7 +150,7 @@ fn is_of_one_name(error: Errno) -> bool {
 struct Paced {
     /// `None` after the last entry.
     dir: Option<Arc<OwnedFd>>,
-    path: RelPath,
+    at: Listed,
     reading: Option<JoinHandle<Result<Option<Vec<Entry>>>>>,
 }
 
@@ -132,13 +159,13 @@ impl Stream for Paced {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Some(dir) = self.dir.clone() else { return Poll::Ready(None) };
-        let at = self.path.clone();
+        let at = self.at.clone();
         let reading = self.reading.get_or_insert_with(|| spawn_blocking(move || paced_page(&dir, &at)));
         let read = ready!(Pin::new(reading).poll(context));
         self.reading = None;
         let page = match read {
             Ok(page) => page.transpose(),
-            Err(error) => Some(Err(Error::from_io("list", &self.path, io::Error::other(error)))),
+            Err(error) => Some(Err(Error::from_io("list", &self.at.path, io::Error::other(error)))),
         };
         if !matches!(page, Some(Ok(_))) {
             self.dir = None;
@@ -148,16 +175,16 @@ impl Stream for Paced {
 }
 
 /// The entries that one system call returns; `None` at the end.
-fn paced_page(dir: &OwnedFd, path: &RelPath) -> Result<Option<Vec<Entry>>> {
-    read_page(dir, path, &mut [MaybeUninit::uninit(); PACED_BYTES])
+fn paced_page(dir: &OwnedFd, at: &Listed) -> Result<Option<Vec<Entry>>> {
+    read_page(dir, at, &mut [MaybeUninit::uninit(); PACED_BYTES])
 }
 
 /// The entries of one call into `buffer`; `None` at the end.
 ///
 /// Like the C library, this takes "not found" as the end of a directory that was removed. For one that still exists it
 /// is an error: the rest was not listed.
-fn read_page(dir: &OwnedFd, path: &RelPath, buffer: &mut [MaybeUninit<u8>]) -> Result<Option<Vec<Entry>>> {
-    let failed = |error: Errno| Error::from_io("list", path, error.into());
+fn read_page(dir: &OwnedFd, at: &Listed, buffer: &mut [MaybeUninit<u8>]) -> Result<Option<Vec<Entry>>> {
+    let failed = |error: Errno| Error::from_io("list", &at.path, error.into());
     let mut raw = RawDir::new(dir, buffer);
     let (mut page, mut ended) = (Vec::new(), true);
     while let Some(entry) = raw.next() {
@@ -168,7 +195,7 @@ fn read_page(dir: &OwnedFd, path: &RelPath, buffer: &mut [MaybeUninit<u8>]) -> R
             entry => entry.map_err(failed)?,
         };
         ended = false;
-        page.extend(stat_entry(dir, entry.file_name(), path)?);
+        page.extend(stat_entry(dir, entry.file_name(), at)?);
         if raw.is_buffer_empty() {
             break;
         }
@@ -183,6 +210,8 @@ mod tests {
     use std::fs::File;
     use tokio_stream::StreamExt as _;
 
+    const PACED: ListOptions = ListOptions { is_paced: true, reads_targets: true };
+
     #[tokio::test]
     async fn a_paced_listing_has_small_pages_that_are_read_when_they_are_polled() {
         let tree = tempfile::tempdir().unwrap();
@@ -192,7 +221,7 @@ mod tests {
         }
         let path = tree.path().to_owned();
         let open = move || Ok(File::open(path)?.into());
-        let mut pages = list(&RelPath::root(), true, open).await.unwrap();
+        let mut pages = list(&RelPath::root(), PACED, open).await.unwrap();
         let mut listed = BTreeSet::new();
         while let Some(page) = pages.next().await {
             let page = page.unwrap();
@@ -217,7 +246,7 @@ mod tests {
     async fn a_paced_listing_of_an_empty_directory_ends() {
         let tree = tempfile::tempdir().unwrap();
         let path = tree.path().to_owned();
-        let mut pages = list(&RelPath::root(), true, move || Ok(File::open(path)?.into())).await.unwrap();
+        let mut pages = list(&RelPath::root(), PACED, move || Ok(File::open(path)?.into())).await.unwrap();
         while let Some(page) = pages.next().await {
             assert!(page.unwrap().is_empty());
         }
@@ -227,7 +256,8 @@ mod tests {
     fn only_a_removed_directory_ends_with_not_found() {
         let tree = tempfile::tempdir().unwrap();
         let open = |name: &str| OwnedFd::from(File::open(tree.path().join(name)).unwrap());
-        let page = |dir: &OwnedFd| read_page(dir, &RelPath::root(), &mut [MaybeUninit::uninit(); PACED_BYTES]);
+        let at = Listed { path: RelPath::root(), reads_targets: true };
+        let page = |dir: &OwnedFd| read_page(dir, &at, &mut [MaybeUninit::uninit(); PACED_BYTES]);
         std::fs::create_dir(tree.path().join("removed")).unwrap();
         File::create(tree.path().join("file")).unwrap();
         let removed = open("removed");

@@ -5,11 +5,9 @@ use std::sync::Arc;
 
 use rustix::fs::OFlags;
 use towpath_backend::{
-    CacheReason, Capabilities, FileReader, Freshness, ReadOptions, RelPath, Result, Source, WholeFile, Xattr,
-    async_trait,
+    CacheReason, Capabilities, FileReader, Freshness, ReadOptions, RelPath, Result, Source, WholeFile, async_trait,
 };
 
-use crate::attributes;
 use crate::blocking::blocking;
 use crate::holes::may_have_holes;
 use crate::reader::{self, LocalReader, check_is_file, read_exactly, read_once};
@@ -55,20 +53,6 @@ impl Source for LocalTree<Reading> {
             return Ok(Box::new(blocking("open", path, move || UncachedReader::open(&root, at)).await?));
         }
         Ok(Box::new(blocking("open", path, move || LocalReader::open(&root, at, pacing)).await?))
-    }
-
-    async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>> {
-        let (root, at) = (Arc::clone(&self.root), path.clone());
-        let read = move || {
-            let (dir, name) = root.resolver.parent(&at)?;
-            Ok(rustix::fs::readlinkat(dir, name, Vec::new())?.into_bytes())
-        };
-        blocking("read link", path, read).await
-    }
-
-    async fn xattrs(&self, path: &RelPath) -> Result<Vec<Xattr>> {
-        let (root, at) = (Arc::clone(&self.root), path.clone());
-        blocking("read attributes", path, move || attributes::xattrs(&root, &at)).await
     }
 
     /// Open, read, stat, close: one hop and four system calls.

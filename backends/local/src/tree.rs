@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags, fstatvfs, open};
 use towpath_backend::{
-    Capabilities, EntryStream, Hints, Identity, Metadata, ReadOptions, RelPath, Result, Tree, async_trait,
+    Capabilities, EntryStream, Hints, Identity, Metadata, ReadOptions, RelPath, Result, Tree, Xattr, async_trait,
 };
 
 use crate::blocking::blocking;
 use crate::root::Root;
-use crate::{identity, listing};
+use crate::{attributes, identity, listing};
 
 /// A mounted tree as one side of a migration: a [`LocalSource`](crate::LocalSource) or a
 /// [`LocalSink`](crate::LocalSink). A source is never written to, as it does not implement
@@ -59,11 +59,27 @@ impl<Side: Send + Sync> Tree for LocalTree<Side> {
 
     async fn read_dir(&self, dir: &RelPath, options: &ReadOptions) -> Result<EntryStream> {
         let (root, path) = (Arc::clone(&self.root), dir.clone());
-        listing::list(dir, options.is_limited(), move || root.open_to_read(&path, OFlags::DIRECTORY)).await
+        let options =
+            listing::ListOptions { is_paced: options.is_limited(), reads_targets: !root.filesystem.is_remote() };
+        listing::list(dir, options, move || root.open_to_read(&path, OFlags::DIRECTORY)).await
     }
 
     async fn metadata(&self, path: &RelPath) -> Result<Metadata> {
         let (root, at) = (Arc::clone(&self.root), path.clone());
         blocking("stat", path, move || root.metadata(&at)).await
+    }
+
+    async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>> {
+        let (root, at) = (Arc::clone(&self.root), path.clone());
+        let read = move || {
+            let (dir, name) = root.resolver.parent(&at)?;
+            Ok(rustix::fs::readlinkat(dir, name, Vec::new())?.into_bytes())
+        };
+        blocking("read link", path, read).await
+    }
+
+    async fn xattrs(&self, path: &RelPath) -> Result<Vec<Xattr>> {
+        let (root, at) = (Arc::clone(&self.root), path.clone());
+        blocking("read attributes", path, move || attributes::xattrs(&root, &at)).await
     }
 }

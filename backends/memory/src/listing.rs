@@ -7,7 +7,7 @@ use futures_core::Stream;
 use towpath_backend::{Entry, Result};
 
 use crate::handle::Handle;
-use crate::store::Problem;
+use crate::store::{Body, Problem};
 
 /// Entries per page.
 const PAGE_ENTRIES: usize = 1024;
@@ -29,7 +29,13 @@ impl Listing {
         self.handle.with("list", |store, dir| {
             let names = store.entries(dir)?.page(self.after.as_deref(), PAGE_ENTRIES);
             names
-                .map(|(name, id)| Ok(Entry::new(name.to_vec(), store.metadata(id)?)))
+                .map(|(name, id)| {
+                    let entry = Entry::new(name.to_vec(), store.metadata(id)?);
+                    Ok(match &store.node(id)?.body {
+                        Body::Link(target) => entry.with_target(target.clone()),
+                        Body::File(_) | Body::Dir(_) => entry,
+                    })
+                })
                 .collect::<std::result::Result<_, Problem>>()
         })
     }

@@ -1,7 +1,7 @@
 //! The tree as a source.
 
 use towpath_backend::{
-    ErrorKind, FileReader, Freshness, ReadOptions, RelPath, Result, Source, WholeFile, Xattr, async_trait,
+    ErrorKind, FileReader, Freshness, ReadOptions, RelPath, Result, Source, WholeFile, async_trait,
 };
 
 use crate::handle::Handle;
@@ -43,16 +43,5 @@ impl Source for MemoryTree {
             let whole = WholeFile::new(buffer, store.metadata(id)?).with_holes(may_have_holes);
             Ok(whole.with_freshness(Freshness::Storage))
         })
-    }
-
-    async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>> {
-        self.with("read link", path, |store| match &store.node(store.find(path)?)?.body {
-            Body::Link(target) => Ok(target.clone()),
-            Body::File(_) | Body::Dir(_) => Err(Problem(ErrorKind::Other, "is no symbolic link")),
-        })
-    }
-
-    async fn xattrs(&self, path: &RelPath) -> Result<Vec<Xattr>> {
-        self.with("read attributes", path, |store| Ok(store.node(store.find(path)?)?.xattrs.clone()))
     }
 }

@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use towpath_backend::{
-    Capabilities, EntryStream, Hints, Identity, Metadata, NameRules, ReadOptions, RelPath, Result, Tree, async_trait,
+    Capabilities, EntryStream, ErrorKind, Hints, Identity, Metadata, NameRules, ReadOptions, RelPath, Result, Tree,
+    Xattr, async_trait,
 };
 
 use crate::handle::Handle;
 use crate::keeps::Keeps;
 use crate::listing::Listing;
 use crate::shared::Shared;
-use crate::store::{Problem, Store, now};
+use crate::store::{Body, Problem, Store, now};
 
 /// A tree in memory, both source and sink. Clones show the same tree.
 #[derive(Clone, Debug)]
@@ -107,5 +108,16 @@ impl Tree for MemoryTree {
 
     async fn metadata(&self, path: &RelPath) -> Result<Metadata> {
         self.with("stat", path, |store| store.metadata(store.find(path)?))
+    }
+
+    async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>> {
+        self.with("read link", path, |store| match &store.node(store.find(path)?)?.body {
+            Body::Link(target) => Ok(target.clone()),
+            Body::File(_) | Body::Dir(_) => Err(Problem(ErrorKind::Other, "is no symbolic link")),
+        })
+    }
+
+    async fn xattrs(&self, path: &RelPath) -> Result<Vec<Xattr>> {
+        self.with("read attributes", path, |store| Ok(store.node(store.find(path)?)?.xattrs.clone()))
     }
 }

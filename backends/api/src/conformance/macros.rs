@@ -102,6 +102,8 @@ macro_rules! conformance_cases {
             flushing_an_empty_tree_succeeds,
             symlinks_are_created_once_and_have_their_own_times,
             symlinks_are_listed_and_never_followed,
+            targets_of_symlinks_are_read_on_both_sides,
+            listed_targets_are_those_that_are_read,
             holes_read_as_zeros_and_data_is_found,
             a_hole_at_the_end_counts_towards_the_size,
             a_file_can_be_one_hole,

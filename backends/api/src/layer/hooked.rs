@@ -99,6 +99,14 @@ impl<T: Tree, H: Hook> Tree for Hooked<T, H> {
     async fn metadata(&self, path: &RelPath) -> Result<Metadata> {
         self.call(Operation::Metadata, path, self.inner.metadata(path)).await
     }
+
+    async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>> {
+        self.call(Operation::ReadLink, path, self.inner.read_link(path)).await
+    }
+
+    async fn xattrs(&self, path: &RelPath) -> Result<Vec<Xattr>> {
+        self.call(Operation::Xattrs, path, self.inner.xattrs(path)).await
+    }
 }
 
 #[async_trait]
@@ -119,14 +127,6 @@ impl<T: Source, H: Hook> Source for Hooked<T, H> {
         let read = self.inner.read_whole(path, limit_bytes, buffer, options);
         let bytes = move |whole: &WholeFile| whole.data.len().saturating_sub(before) as u64;
         around(&*self.hook, Call::new(Operation::ReadWhole, path), read, bytes).await
-    }
-
-    async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>> {
-        self.call(Operation::ReadLink, path, self.inner.read_link(path)).await
-    }
-
-    async fn xattrs(&self, path: &RelPath) -> Result<Vec<Xattr>> {
-        self.call(Operation::Xattrs, path, self.inner.xattrs(path)).await
     }
 }
 

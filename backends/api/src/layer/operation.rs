@@ -47,9 +47,9 @@ operations! {
     Open "open" false,
     /// [`crate::Source::read_whole`]
     ReadWhole "read whole" false,
-    /// [`crate::Source::read_link`]
+    /// [`crate::Tree::read_link`]
     ReadLink "read link" false,
-    /// [`crate::Source::xattrs`]
+    /// [`crate::Tree::xattrs`]
     Xattrs "read attributes" false,
     /// [`crate::FileReader::metadata`]
     ReaderMetadata "stat open file" false,

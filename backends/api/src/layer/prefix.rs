@@ -105,6 +105,14 @@ impl<T: Tree> Tree for Prefix<T> {
     async fn metadata(&self, path: &RelPath) -> Result<Metadata> {
         self.inner.metadata(&self.within(path)).await.map_err(self.error())
     }
+
+    async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>> {
+        self.inner.read_link(&self.within(path)).await.map_err(self.error())
+    }
+
+    async fn xattrs(&self, path: &RelPath) -> Result<Vec<Xattr>> {
+        self.inner.xattrs(&self.within(path)).await.map_err(self.error())
+    }
 }
 
 #[async_trait]
@@ -122,14 +130,6 @@ impl<T: Source> Source for Prefix<T> {
         options: &ReadOptions,
     ) -> Result<WholeFile> {
         self.inner.read_whole(&self.within(path), limit_bytes, buffer, options).await.map_err(self.error())
-    }
-
-    async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>> {
-        self.inner.read_link(&self.within(path)).await.map_err(self.error())
-    }
-
-    async fn xattrs(&self, path: &RelPath) -> Result<Vec<Xattr>> {
-        self.inner.xattrs(&self.within(path)).await.map_err(self.error())
     }
 }
 

@@ -92,6 +92,14 @@ impl<T: Tree> Tree for Retry<T> {
     async fn metadata(&self, path: &RelPath) -> Result<Metadata> {
         self.backoff.retry(|| self.inner.metadata(path)).await
     }
+
+    async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>> {
+        self.backoff.retry(|| self.inner.read_link(path)).await
+    }
+
+    async fn xattrs(&self, path: &RelPath) -> Result<Vec<Xattr>> {
+        self.backoff.retry(|| self.inner.xattrs(path)).await
+    }
 }
 
 #[async_trait]
@@ -109,14 +117,6 @@ impl<T: Source + 'static> Source for Retry<T> {
     ) -> Result<WholeFile> {
         let mut buffers = Buffers::new(buffer);
         self.backoff.retry(|| self.inner.read_whole(path, limit_bytes, buffers.next(), options)).await
-    }
-
-    async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>> {
-        self.backoff.retry(|| self.inner.read_link(path)).await
-    }
-
-    async fn xattrs(&self, path: &RelPath) -> Result<Vec<Xattr>> {
-        self.backoff.retry(|| self.inner.xattrs(path)).await
     }
 }
 

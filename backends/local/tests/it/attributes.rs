@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use towpath_backend::{Attributes, ErrorKind, Owner, RelPath, Sink, Source, Xattr};
+use towpath_backend::{Attributes, ErrorKind, Owner, RelPath, Sink, Tree as _, Xattr};
 use towpath_local::{LocalSink, LocalSource};
 
 use crate::root::is_root_or_skip;

@@ -64,6 +64,8 @@ pub(crate) enum Bug {
     FlushNeedsSomething,
     FollowsLinks,
     LinksReplaceLinks,
+    SinkReadsNoTargets,
+    ListsOtherTargets,
     FindsTheFirstDataOnly,
     ForgetsTheLastHole,
     HolesReadAsOnes,

@@ -82,6 +82,7 @@ pub(crate) async fn list(tree: &Broken, dir: &RelPath, options: &ReadOptions) ->
             for entry in &mut entries {
                 match bug {
                     Bug::ListsNoSizes => entry.metadata.size_bytes = 0,
+                    Bug::ListsOtherTargets => entry.target.iter_mut().for_each(|target| target.push(b'/')),
                     Bug::NamesAreText => entry.name = String::from_utf8_lossy(&entry.name).into_owned().into_bytes(),
                     Bug::ReplacesColons => entry.name.iter_mut().filter(|byte| **byte == b':').for_each(|b| *b = b'_'),
                     _ => {}

@@ -172,6 +172,8 @@ fn bug_of(case: Case) -> Bug {
 
         Case::symlinks_are_listed_and_never_followed => Bug::FollowsLinks,
         Case::symlinks_are_created_once_and_have_their_own_times => Bug::LinksReplaceLinks,
+        Case::targets_of_symlinks_are_read_on_both_sides => Bug::SinkReadsNoTargets,
+        Case::listed_targets_are_those_that_are_read => Bug::ListsOtherTargets,
 
         Case::holes_read_as_zeros_and_data_is_found => Bug::FindsTheFirstDataOnly,
         Case::a_hole_at_the_end_counts_towards_the_size => Bug::ForgetsTheLastHole,

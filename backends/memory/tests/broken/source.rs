@@ -3,8 +3,13 @@
 use std::sync::atomic::Ordering;
 
 use towpath_backend::{
+<<<<<<< HEAD
     Error, ErrorKind, FileReader, Freshness, Metadata, ReadOptions, RelPath, Result, Sink as _, Source, Times,
     Timestamp, Tree as _, WholeFile, Xattr, async_trait,
+=======
+    Error, ErrorKind, FileReader, Metadata, ReadOptions, RelPath, Result, Sink as _, Source, Times, Timestamp,
+    WholeFile, async_trait,
+>>>>>>> 9a48be1 (backends: both sides read link targets and extended attributes)
 };
 
 use crate::bug::Bug;
@@ -55,19 +60,5 @@ impl Source for Broken {
             return Ok(whole.with_freshness(Freshness::default()));
         }
         Ok(whole)
-    }
-
-    async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>> {
-        self.inner.read_link(path).await
-    }
-
-    async fn xattrs(&self, path: &RelPath) -> Result<Vec<Xattr>> {
-        if self.has(Bug::AttributesFollowLinks)
-            && let Some(target) = self.target(path).await
-        {
-            return self.inner.xattrs(&target).await;
-        }
-        self.inner.metadata(path).await?;
-        self.inner.xattrs(path).await
     }
 }

@@ -10,7 +10,7 @@ use std::task::Poll;
 use towpath_backend::ext::SinkExt as _;
 use towpath_backend::{
     Capabilities, EntryStream, Error, ErrorKind, Hints, Identity, Metadata, ReadOptions, RelPath, Result, Timestamp,
-    Tree, async_trait,
+    Tree, Xattr, async_trait,
 };
 use towpath_memory::MemoryTree;
 
@@ -82,7 +82,6 @@ impl Broken {
 
     /// Where the link at `path` leads.
     pub(crate) async fn target(&self, path: &RelPath) -> Option<RelPath> {
-        use towpath_backend::Source as _;
         self.inner.read_link(path).await.ok().and_then(|target| RelPath::new(target).ok())
     }
 }
@@ -176,5 +175,22 @@ impl Tree for Broken {
             (Some(Bug::StatsSecondsOnly), Ok(shown)) => Ok(Metadata { modified: seconds(shown.modified), ..shown }),
             (_, found) => found,
         }
+    }
+
+    async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>> {
+        if self.has(Bug::SinkReadsNoTargets) && self.side == Side::Sink {
+            return Err(Error::new(ErrorKind::Unsupported, "read link", path, "not by this side"));
+        }
+        self.inner.read_link(path).await
+    }
+
+    async fn xattrs(&self, path: &RelPath) -> Result<Vec<Xattr>> {
+        if self.has(Bug::AttributesFollowLinks)
+            && let Some(target) = self.target(path).await
+        {
+            return self.inner.xattrs(&target).await;
+        }
+        self.inner.metadata(path).await?;
+        self.inner.xattrs(path).await
     }
 }

@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::file_handle::Handle;
 use super::handle::SftpTree;
 use super::pending::Pending;
-use super::wire::{Answer, Attributes, CHUNK_BYTES, WINDOW_BYTES, open, request};
+use super::wire::{Attributes, CHUNK_BYTES, WINDOW_BYTES, open, request};
 
 #[async_trait]
 impl Source for SftpTree {
@@ -56,19 +56,6 @@ impl Source for SftpTree {
             if now >= size_bytes.min(limit) || now == read {
                 return Ok(WholeFile::new(buffer, state.metadata()).with_freshness(Freshness::Storage));
             }
-        }
-    }
-
-    async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>> {
-        const OPERATION: &str = "read link";
-        let (checked, found) = self.check_there(OPERATION, path).await?;
-        if found.kind() != Kind::Symlink {
-            return Err(Error::new(ErrorKind::Other, OPERATION, path, "is no symbolic link"));
-        }
-        match checked.connection.send(checked.about(request::READLINK)).await.answer().await {
-            Ok(Answer::Names(names)) if names.len() == 1 => Ok(names[0].name.to_vec()),
-            Ok(_) => Err(Error::new(ErrorKind::Other, OPERATION, path, "the server does not return its target")),
-            Err(failure) => Err(failure.error(OPERATION, path)),
         }
     }
 }

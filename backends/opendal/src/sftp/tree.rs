@@ -7,7 +7,7 @@ use towpath_backend::{
 
 use super::handle::{Abilities, KEPT, Keeps, SftpTree};
 use super::listing;
-use super::wire::{Attributes, Request, request};
+use super::wire::{Answer, Attributes, Request, request};
 
 impl SftpTree {
     /// Whether the root is there, and is a directory.
@@ -90,5 +90,18 @@ impl Tree for SftpTree {
         }
         let (_, found) = self.check_there("check", path).await?;
         Ok(found.metadata())
+    }
+
+    async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>> {
+        const OPERATION: &str = "read link";
+        let (checked, found) = self.check_there(OPERATION, path).await?;
+        if found.kind() != Kind::Symlink {
+            return Err(Error::new(ErrorKind::Other, OPERATION, path, "is no symbolic link"));
+        }
+        match checked.connection.send(checked.about(request::READLINK)).await.answer().await {
+            Ok(Answer::Names(names)) if names.len() == 1 => Ok(names[0].name.to_vec()),
+            Ok(_) => Err(Error::new(ErrorKind::Other, OPERATION, path, "the server does not return its target")),
+            Err(failure) => Err(failure.error(OPERATION, path)),
+        }
     }
 }

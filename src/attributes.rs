@@ -1,30 +1,34 @@
-//! Applies times, permissions, owner and extended attributes, and reads back what the sink kept of them.
+//! Applies times, permissions, owner and extended attributes, creates links, and reads back what the sink kept of them.
 //!
 //! A file system may accept a time or permission and keep another one: a time out of its range, a mode where it
 //! has none. That is reported once and recorded ([`Kept`]). The content is not sent again because of it.
 
 use std::sync::Arc;
 
-use towpath_backend::{Attributes, Error, ErrorKind, Kind, Metadata, Owner, RelPath, Result, Times, Timestamp};
+use towpath_backend::{Attributes, Error, ErrorKind, Kind, Metadata, Owner, RelPath, Result, Times, Timestamp, Xattr};
 
-use crate::journal::Kept;
+use crate::journal::{Kept, Sent};
 use crate::session::Session;
+use crate::xattrs::XattrDigest;
 
-/// What the sink kept, and an error for each attribute that it did not accept or keep.
+/// What was applied, what the sink kept, and an error for each attribute that it did not accept or keep.
 #[derive(Debug, Default)]
 pub(crate) struct ReadBack {
+    pub(crate) sent: Sent,
     pub(crate) kept: Kept,
     pub(crate) not_accepted: Vec<Arc<Error>>,
 }
 
 impl ReadBack {
+    /// What the sink kept, with nothing else.
+    fn kept(kept: Kept) -> Self {
+        Self { kept, ..Self::default() }
+    }
+
     /// Adds what was read back of other attributes.
     pub(crate) fn add(&mut self, other: Self) {
-        self.kept = Kept {
-            modified: self.kept.modified.or(other.kept.modified),
-            permissions: self.kept.permissions.or(other.kept.permissions),
-            owner: self.kept.owner.or(other.kept.owner),
-        };
+        self.sent = std::mem::take(&mut self.sent).or(other.sent);
+        self.kept = std::mem::take(&mut self.kept).or(other.kept);
         self.not_accepted.extend(other.not_accepted);
     }
 }
@@ -40,13 +44,13 @@ pub(crate) async fn check_mtime(
     found: Timestamp,
 ) -> Result<ReadBack> {
     if session.is_same_mtime(found, times.modified) {
-        return Ok(ReadBack { kept: rounded(found, times.modified), not_accepted: Vec::new() });
+        return Ok(ReadBack::kept(rounded(found, times.modified)));
     }
     // Retry once: somebody may have written between setting it and reading it.
     session.sink.set_times(path, times).await?;
     let again = session.sink.metadata(path).await?.modified;
     if session.is_same_mtime(again, times.modified) {
-        return Ok(ReadBack { kept: rounded(again, times.modified), not_accepted: Vec::new() });
+        return Ok(ReadBack::kept(rounded(again, times.modified)));
     }
     let cause = format!("the destination keeps {} instead of {}", readable(again), readable(times.modified));
     if again != found {
@@ -54,7 +58,8 @@ pub(crate) async fn check_mtime(
         return Err(error.with_temporary(true));
     }
     let error = Error::new(ErrorKind::Unsupported, "set mtime", path, cause);
-    Ok(ReadBack { kept: Kept { modified: Some(again), ..Kept::default() }, not_accepted: vec![Arc::new(error)] })
+    let kept = Kept { modified: Some(again), ..Kept::default() };
+    Ok(ReadBack { not_accepted: vec![Arc::new(error)], ..ReadBack::kept(kept) })
 }
 
 /// What is recorded of a time that the sink rounded. The database compares times beyond 64 bits of nanoseconds with the
@@ -77,35 +82,78 @@ pub(crate) async fn set_times(session: &Session, path: &RelPath, times: &Times) 
     }
 }
 
-/// Applies attributes and reads back permissions and owner.
+/// Applies attributes and reads back permissions, owner and extended attributes.
 pub(crate) async fn apply(session: &Session, path: &RelPath, attributes: &Attributes) -> Result<ReadBack> {
     if attributes.is_empty() {
         return Ok(ReadBack::default());
     }
     let rejected = session.sink.set_attributes(path, attributes).await?;
     let mut not_accepted: Vec<_> = rejected.into_iter().map(Arc::new).collect();
-    if attributes.permissions.is_none() && attributes.owner.is_none() {
-        return Ok(ReadBack { kept: Kept::default(), not_accepted });
+    let reports = not_accepted.is_empty();
+    let mut read_back = ReadBack::default();
+    if attributes.permissions.is_some() || attributes.owner.is_some() {
+        let found = session.sink.metadata(path).await?;
+        read_back.kept = difference(attributes, &found);
+        if reports {
+            let kept = &read_back.kept;
+            not_accepted.extend(
+                kept.permissions.map(|kept| permissions_not_kept(path, attributes, kept, &found)).map(Arc::new),
+            );
+            not_accepted.extend(
+                kept.owner.zip(attributes.owner).map(|(kept, given)| owner_not_kept(path, kept, given)).map(Arc::new),
+            );
+        }
     }
-    let found = session.sink.metadata(path).await?;
-    let kept = difference(attributes, &found);
-    if not_accepted.is_empty() {
-        not_accepted
-            .extend(kept.permissions.map(|kept| permissions_not_kept(path, attributes, kept, &found)).map(Arc::new));
-        not_accepted.extend(
-            kept.owner.zip(attributes.owner).map(|(kept, given)| owner_not_kept(path, kept, given)).map(Arc::new),
+    // Only with the others removed are they all that the file is to have.
+    if attributes.removes_others {
+        let wanted = XattrDigest::of(&attributes.xattrs);
+        read_back.sent.xattrs = Some(wanted);
+        match session.sink.xattrs(path).await {
+            Ok(found) => {
+                read_back.kept.xattrs = Some(XattrDigest::of(&found)).filter(|found| *found != wanted);
+                if reports {
+                    not_accepted.extend(xattrs_not_kept(path, &attributes.xattrs, &found).map(Arc::new));
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::Unsupported => {}
+            // They were set. Each scan finds that it cannot read them.
+            Err(error) => not_accepted.push(Arc::new(error)),
+        }
+    }
+    Ok(ReadBack { not_accepted, ..read_back })
+}
+
+/// Reads back the target of the link at `path`; returns what the sink has, if that is not `target`.
+pub(crate) async fn other_target(session: &Session, path: &RelPath, target: &[u8]) -> Result<Option<Vec<u8>>> {
+    match session.sink.read_link(path).await {
+        Ok(found) => Ok(Some(found).filter(|found| found != target)),
+        Err(error) if error.kind() == ErrorKind::Unsupported => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What is recorded of a link with this target, where the sink has `kept` instead.
+pub(crate) fn link_read_back(path: &RelPath, target: &[u8], kept: Option<Vec<u8>>) -> ReadBack {
+    let sent = Sent { target: Some(target.to_vec()), ..Sent::default() };
+    let not_accepted = kept.as_deref().map(|kept| {
+        let cause = format!(
+            "the destination keeps the target {:?} instead of {:?}",
+            String::from_utf8_lossy(kept),
+            String::from_utf8_lossy(target)
         );
-    }
-    Ok(ReadBack { kept, not_accepted })
+        Arc::new(Error::new(ErrorKind::Unsupported, "create link", path, cause))
+    });
+    let kept = Kept { target: kept, ..Kept::default() };
+    ReadBack { sent, kept, not_accepted: not_accepted.into_iter().collect() }
 }
 
 /// How the attributes found differ from those given. Attributes that the storage does not show count as equal.
 fn difference(attributes: &Attributes, found: &Metadata) -> Kept {
     let wanted = attributes.permissions_for(found.owner).filter(|_| found.kind != Kind::Symlink);
     Kept {
-        modified: None,
         permissions: found.permissions.filter(|kept| wanted.is_some_and(|wanted| wanted != *kept)),
         owner: found.owner.filter(|kept| attributes.owner.is_some_and(|wanted| wanted != *kept)),
+        ..Kept::default()
     }
 }
 
@@ -121,6 +169,18 @@ fn owner_not_kept(path: &RelPath, kept: Owner, given: Owner) -> Error {
         kept.user, kept.group, given.user, given.group
     );
     Error::new(ErrorKind::Unsupported, "set owner", path, cause)
+}
+
+/// An error for each attribute that was set and is not there. Others that the sink has beside them are its own.
+fn xattrs_not_kept(path: &RelPath, given: &[Xattr], found: &[Xattr]) -> impl Iterator<Item = Error> {
+    given.iter().filter(|xattr| !found.contains(xattr)).map(|xattr| {
+        let cause = match found.iter().any(|found| found.name == xattr.name) {
+            true => "the destination keeps another value",
+            false => "the destination does not keep it",
+        };
+        let named = format!("{}: {cause}", String::from_utf8_lossy(&xattr.name));
+        Error::new(ErrorKind::Unsupported, "set attribute", path, named)
+    })
 }
 
 /// A time as RFC 3339 writes it; beyond the year 9999 in seconds since 1970.

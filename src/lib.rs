@@ -69,6 +69,7 @@ mod setters;
 mod side;
 mod tally;
 mod waits;
+mod xattrs;
 
 pub use audit::{ChainBreak, ChainCheck};
 pub use checksum::{Algorithm, Checksum, FileHash, Hasher, UnknownAlgorithm};

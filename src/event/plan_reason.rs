@@ -16,12 +16,18 @@ pub enum PlanReason {
     MtimeDiffers,
     /// The mtimes differ by less than a second.
     MtimeFractionDiffers,
+    /// It is a symlink, and the sink's has another target.
+    TargetDiffers,
+    /// It is a symlink, and its target or that of the sink's could not be read.
+    TargetUnknown,
     /// It was in flight at an unclean shutdown.
     UncleanShutdown,
     /// It is another name of a file that is at the sink or is sent.
     HardLink,
     /// Permissions or owner differ.
     AttributesDiffer,
+    /// Extended attributes differ, or could not be read.
+    XattrsDiffer,
     /// The sink cannot hold it, and why.
     NotPossible(String),
     /// A FIFO, socket or device of the sink has its name.
@@ -48,9 +54,12 @@ impl fmt::Display for PlanReason {
             Self::SizeDiffers => "size differs",
             Self::MtimeDiffers => "mtime differs",
             Self::MtimeFractionDiffers => "mtime differs by a fraction of a second",
+            Self::TargetDiffers => "target differs",
+            Self::TargetUnknown => "target could not be read",
             Self::UncleanShutdown => "in flight at an unclean shutdown",
             Self::HardLink => "another name of a file",
             Self::AttributesDiffer => "permissions or owner differ",
+            Self::XattrsDiffer => "extended attributes differ",
             Self::NotPossible(problem) => problem,
             Self::SpecialFileConflicts => "a special file (FIFO, socket or device) has its name: remove it",
             Self::FullDirConflicts => "a non-empty directory has its name",

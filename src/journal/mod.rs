@@ -36,6 +36,7 @@ pub use overview::{
     RecordedBacklog, RecordedFailures, RecordedFile, RecordedFiles, RecordedOutcome, RecordedRun, SizeRange,
 };
 pub(crate) use rates::read_samples;
+pub(crate) use row::detail::{Detail, Details, Sent};
 pub(crate) use row::file::{FileKey, Work};
 pub(crate) use row::kept::Kept;
 pub use row::not_copied::NotCopied;

@@ -8,6 +8,7 @@ use crate::checksum::Checksum;
 use crate::error::{Error, Result};
 use crate::event::{Side, Totals};
 use crate::journal::handle::Journal;
+use crate::journal::row::detail::Sent;
 use crate::journal::row::file::{Attempt, FileKey};
 use crate::journal::row::kept::{Kept, KeptColumns, SET_KEPT_ATTRIBUTES};
 use crate::journal::row::not_copied::NotCopied;
@@ -27,9 +28,9 @@ pub(crate) struct RowUpdate {
 pub(crate) enum RowState {
     /// At the sink and durable, with these metadata and this checksum, and with
     /// `kept_size_bytes` of content if the source states another size.
-    Synced { metadata: Metadata, kept_size_bytes: Option<u64>, kept: Kept, checksum: Option<Checksum> },
+    Synced { metadata: Metadata, kept_size_bytes: Option<u64>, sent: Sent, kept: Kept, checksum: Option<Checksum> },
     /// Its attributes were applied; its content was not touched, so the recorded checksum stays.
-    AttributesApplied { kept: Kept },
+    AttributesApplied { sent: Sent, kept: Kept },
     /// It is sent again in this attempt, with its new metadata if they changed.
     Retry { attempt: u32, metadata: Option<Metadata> },
     /// It is no longer another name of the file `of`; it is sent as a separate file in this attempt.
@@ -104,11 +105,15 @@ impl Db {
 
     fn record_state(&self, key: &FileKey, state: &RowState) -> Result<()> {
         match state {
-            RowState::Synced { metadata, kept_size_bytes, kept, checksum } => {
+            RowState::Synced { metadata, kept_size_bytes, sent, kept, checksum } => {
                 self.set_metadata(key, metadata)?;
-                self.set_synced(key, *kept_size_bytes, *kept, checksum.as_ref())
+                self.set_sent(key, sent)?;
+                self.set_synced(key, *kept_size_bytes, kept, checksum.as_ref())
             }
-            RowState::AttributesApplied { kept } => self.set_attributes_applied(key, *kept),
+            RowState::AttributesApplied { sent, kept } => {
+                self.set_sent(key, sent)?;
+                self.set_attributes_applied(key, kept)
+            }
             RowState::Retry { attempt, metadata } => {
                 self.set_attempt(key, Attempt::Number(*attempt), metadata.as_ref())
             }
@@ -137,11 +142,27 @@ impl Db {
         }
     }
 
+    /// Records what was sent beside content and metadata; what was not sent stays as it is.
+    fn set_sent(&self, key: &FileKey, sent: &Sent) -> Result<()> {
+        if *sent == Sent::default() {
+            return Ok(());
+        }
+        self.execute(
+            "UPDATE file SET target = coalesce(:target, target), xattrs = coalesce(:xattrs, xattrs)
+             WHERE dir = :dir AND name = :name",
+            named_params! {
+                ":dir": key.dir, ":name": Name(&key.name), ":target": sent.target.as_deref().map(Name),
+                ":xattrs": sent.xattrs,
+            },
+        )
+        .map(drop)
+    }
+
     fn set_synced(
         &self,
         key: &FileKey,
         kept_size_bytes: Option<u64>,
-        kept: Kept,
+        kept: &Kept,
         checksum: Option<&Checksum>,
     ) -> Result<()> {
         let kept = KeptColumns::of(kept);
@@ -154,15 +175,16 @@ impl Db {
             &format!(
                 "UPDATE file SET status = 1, suspect = 0, work = 0, turn = 0, failed = NULL, error = NULL, begun = 0,
                      hash = :hash, algorithm = :algorithm, kept_size = :kept_size, kept_modified = :kept_modified,
+                     kept_target = :kept_target,
                      {SET_KEPT_ATTRIBUTES}
                  WHERE dir = :dir AND name = :name"
             ),
-            &[own, &kept.attributes(), &[kept.modified()]].concat()[..],
+            &[own, &kept.attributes(), &[kept.modified(), kept.target()]].concat()[..],
         )?;
         require_row(key, updated)
     }
 
-    fn set_attributes_applied(&self, key: &FileKey, kept: Kept) -> Result<()> {
+    fn set_attributes_applied(&self, key: &FileKey, kept: &Kept) -> Result<()> {
         let kept = KeptColumns::of(kept);
         let own = named_params! { ":dir": key.dir, ":name": Name(&key.name) };
         let updated = self.execute(

@@ -116,6 +116,7 @@ impl Run<'_> {
         let compares = Compares {
             permissions: options.keep_permissions,
             owner: options.keep_owner,
+            xattrs: options.keep_xattrs,
             hard_links: session.keeps_hard_links(),
         };
         let scan_options = ScanOptions {

@@ -10,10 +10,11 @@ use crate::attributes::{self, ReadBack};
 use crate::conflict::create_dirs;
 use crate::error::{Error, FileError, Result};
 use crate::event::{Event, Side};
-use crate::journal::{DirWork, Kept, PendingDir};
+use crate::journal::{DirWork, Kept, PendingDir, Sent};
 use crate::reporter::Record;
 use crate::session::Session;
 use crate::tally::Tally;
+use crate::xattrs;
 
 /// Directories of one page.
 const PAGE_DIRS: usize = 1024;
@@ -29,17 +30,17 @@ pub(crate) async fn run(session: &Arc<Session>, work: DirWork, tally: &mut Tally
         let (mut done, mut failed) = (Vec::with_capacity(page.len()), Vec::new());
         for (dir, result) in work_on_page(session, work, page).await? {
             match result {
-                Ok(ReadBack { kept, not_accepted }) => {
+                Ok(ReadBack { sent, kept, not_accepted }) => {
                     // Attributes that it did not keep before were reported then.
                     let is_known = kept == dir.kept && !kept.is_empty();
                     let not_accepted = if is_known { Vec::new() } else { not_accepted };
                     tally.add_not_accepted(&not_accepted);
                     report_not_accepted(session, &dir, &not_accepted).await?;
-                    done.push((dir.id, kept));
+                    done.push((dir.id, sent, kept));
                 }
                 Err(error) if is_not_kept(session, work, &error) => {
                     not_kept.add(error);
-                    done.push((dir.id, Kept::default()));
+                    done.push((dir.id, Sent::default(), Kept::default()));
                 }
                 Err(error) => {
                     report(session, &dir, error, tally).await?;
@@ -175,7 +176,7 @@ async fn apply(session: &Session, dir: &PendingDir) -> towpath_backend::Result<R
     wanted.permissions_of = dir.attributes.owner;
     wanted.owner = dir.attributes.owner.filter(|_| options.keep_owner);
     if options.keep_xattrs {
-        wanted.xattrs = session.source.xattrs(&dir.read_path).await?;
+        wanted.xattrs = xattrs::of_source(&*session.source, &dir.read_path).await?;
         wanted.removes_others = true;
     }
     let mut read_back = attributes::apply(session, &dir.path, &wanted).await?;

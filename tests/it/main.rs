@@ -33,6 +33,7 @@ mod bandwidth_limit;
 mod changed_while_reading;
 mod checksums;
 mod cli_usage;
+mod compared;
 mod completions;
 mod console_screen;
 mod docs;

@@ -18,11 +18,12 @@ pub(crate) struct Listing {
     /// The last name that was listed.
     after: Option<Vec<u8>>,
     ended: bool,
+    has_targets: bool,
 }
 
 impl Listing {
-    pub(crate) fn new(handle: Handle) -> Self {
-        Self { handle, after: None, ended: false }
+    pub(crate) fn new(handle: Handle, has_targets: bool) -> Self {
+        Self { handle, after: None, ended: false, has_targets }
     }
 
     fn page(&self) -> Result<Vec<Entry>> {
@@ -32,8 +33,8 @@ impl Listing {
                 .map(|(name, id)| {
                     let entry = Entry::new(name.to_vec(), store.metadata(id)?);
                     Ok(match &store.node(id)?.body {
-                        Body::Link(target) => entry.with_target(target.clone()),
-                        Body::File(_) | Body::Dir(_) => entry,
+                        Body::Link(target) if self.has_targets => entry.with_target(target.clone()),
+                        Body::File(_) | Body::Dir(_) | Body::Link(_) => entry,
                     })
                 })
                 .collect::<std::result::Result<_, Problem>>()

@@ -43,9 +43,9 @@ impl Shared {
         work(&mut self.store()).map_err(|problem| problem.at(operation, path))
     }
 
-    /// Whether permissions and owners are kept.
-    pub(crate) fn keeps_attributes(&self) -> bool {
-        self.keeps.attributes
+    /// What is kept.
+    pub(crate) fn keeps(&self) -> &Keeps {
+        &self.keeps
     }
 
     /// The nearest mtime that the tree can keep.

@@ -105,7 +105,12 @@ impl Sink for MemoryTree {
         }
         self.with("create link", path, |store| {
             let (dir, name) = free_place(store, capabilities.names, path)?;
-            store.add(dir, name, Node::new(Body::Link(target.to_vec()), 0o777)).map(drop)
+            let kept = |byte: &u8| match byte {
+                b'/' if !self.shared().keeps().slashes_in_targets => b'\\',
+                other => *other,
+            };
+            let target = target.iter().map(kept).collect();
+            store.add(dir, name, Node::new(Body::Link(target), 0o777)).map(drop)
         })
     }
 
@@ -176,13 +181,15 @@ impl Sink for MemoryTree {
             let node = store.node_mut(id)?;
             let owner = attributes.owner.or(node.owner);
             let permissions = attributes.permissions_for(owner);
-            if self.shared().keeps_attributes() {
+            if self.shared().keeps().attributes {
                 node.owner = owner;
                 node.permissions = permissions.unwrap_or(node.permissions);
             }
             node.xattrs
                 .retain(|old| !attributes.removes_others && attributes.xattrs.iter().all(|new| new.name != old.name));
-            node.xattrs.extend(attributes.xattrs.iter().cloned());
+            if self.shared().keeps().xattrs {
+                node.xattrs.extend(attributes.xattrs.iter().cloned());
+            }
             if !attributes.is_empty() {
                 node.changed = now();
             }

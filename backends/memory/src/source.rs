@@ -1,8 +1,6 @@
 //! The tree as a source.
 
-use towpath_backend::{
-    ErrorKind, FileReader, Freshness, ReadOptions, RelPath, Result, Source, WholeFile, async_trait,
-};
+use towpath_backend::{ErrorKind, FileReader, Freshness, ReadOptions, RelPath, Result, Source, WholeFile, async_trait};
 
 use crate::handle::Handle;
 use crate::reader::MemoryReader;

@@ -103,7 +103,9 @@ impl Tree for MemoryTree {
             let id = store.find(dir)?;
             store.entries(id).map(|_| id)
         })?;
-        Ok(Box::pin(Listing::new(Handle::open(&self.shared, id, "list", dir)?)))
+        // As over a network, where each target would be a request of its own.
+        let has_targets = !self.hints.over_network;
+        Ok(Box::pin(Listing::new(Handle::open(&self.shared, id, "list", dir)?, has_targets)))
     }
 
     async fn metadata(&self, path: &RelPath) -> Result<Metadata> {
@@ -118,6 +120,9 @@ impl Tree for MemoryTree {
     }
 
     async fn xattrs(&self, path: &RelPath) -> Result<Vec<Xattr>> {
-        self.with("read attributes", path, |store| Ok(store.node(store.find(path)?)?.xattrs.clone()))
+        self.with("read attributes", path, |store| {
+            let set = &store.node(store.find(path)?)?.xattrs;
+            Ok(set.iter().chain(&self.shared.keeps().own_xattr).cloned().collect())
+        })
     }
 }

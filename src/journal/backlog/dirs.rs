@@ -5,6 +5,7 @@ use towpath_backend::{Attributes, RelPath, Times};
 
 use crate::error::Result;
 use crate::journal::handle::Journal;
+use crate::journal::row::detail::Sent;
 use crate::journal::row::dir::DirState;
 use crate::journal::row::kept::{Kept, KeptColumns, SET_KEPT_ATTRIBUTES};
 use crate::journal::store::db::Db;
@@ -51,7 +52,7 @@ impl Journal {
             db.rows(
                 &format!(
                     "SELECT id, path, modified, accessed, real, permissions, user, grp,
-                         kept_modified, kept_permissions, kept_user, kept_grp FROM dir
+                         kept_modified, kept_permissions, kept_user, kept_grp, kept_xattrs, NULL AS kept_target FROM dir
                      WHERE {column} = 1 AND id > ?1 ORDER BY id LIMIT ?2"
                 ),
                 [after, limit(rows)],
@@ -85,15 +86,15 @@ impl Journal {
         .await
     }
 
-    /// Records the directories for which `work` is done, with what the sink kept, and the directories
+    /// Records the directories for which `work` is done, with what was sent and what the sink kept, and the directories
     /// for which it failed.
-    pub(crate) async fn dirs_done(&self, work: DirWork, done: Vec<(i64, Kept)>, failed: Vec<i64>) -> Result<()> {
+    pub(crate) async fn dirs_done(&self, work: DirWork, done: Vec<(i64, Sent, Kept)>, failed: Vec<i64>) -> Result<()> {
         let sql = format!("UPDATE dir SET {} = ?2 WHERE id = ?1", work.column());
         self.commit(move |db| {
-            for (id, kept) in done {
+            for (id, sent, kept) in done {
                 db.execute(&sql, params![id, DirState::Done])?;
                 if work == DirWork::Finalize {
-                    db.set_kept_of_dir(id, kept)?;
+                    db.set_kept_of_dir(id, &sent, &kept)?;
                 }
             }
             for id in failed {
@@ -118,10 +119,14 @@ impl Db {
     }
 
     /// Records which attributes of a directory the sink did not keep.
-    fn set_kept_of_dir(&self, id: i64, kept: Kept) -> Result<()> {
+    fn set_kept_of_dir(&self, id: i64, sent: &Sent, kept: &Kept) -> Result<()> {
         let columns = KeptColumns::of(kept);
-        let values = [&columns.attributes()[..], &[columns.modified(), (":id", &id)]].concat();
-        let sql = format!("UPDATE dir SET kept_modified = :kept_modified, {SET_KEPT_ATTRIBUTES} WHERE id = :id");
+        let values =
+            [&columns.attributes()[..], &[columns.modified(), (":id", &id), (":xattrs", &sent.xattrs)]].concat();
+        let sql = format!(
+            "UPDATE dir SET kept_modified = :kept_modified, {SET_KEPT_ATTRIBUTES}, xattrs = coalesce(:xattrs, xattrs)
+             WHERE id = :id"
+        );
         self.execute(&sql, &values[..]).map(drop)
     }
 }

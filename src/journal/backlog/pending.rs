@@ -113,6 +113,7 @@ pub(in crate::journal) fn select(metadata_of: MetadataOf) -> String {
              {of}.hash AS hash, {of}.algorithm AS algorithm, {of}.device AS device, {of}.inode AS inode,
              {of}.kept_size AS kept_size, {of}.kept_modified AS kept_modified,
              {of}.kept_permissions AS kept_permissions, {of}.kept_user AS kept_user, {of}.kept_grp AS kept_grp,
+             {of}.kept_xattrs AS kept_xattrs, {of}.kept_target AS kept_target,
              there.kind AS sink_kind, there.permissions AS sink_permissions,
              there.device IS NOT NULL AS sink_has_other_names, {first}
          FROM file JOIN dir ON dir.id = file.dir {synced_name}

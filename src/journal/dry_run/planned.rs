@@ -53,6 +53,7 @@ impl Journal {
             let counts = db.row(
                 "SELECT count(*) AS pending, count(*) FILTER (WHERE there.kind = file.kind
                      AND there.size = coalesce(kept_size, file.size)
+                     AND (file.kind = 0 OR coalesce(there.target = coalesce(kept_target, file.target), 1))
                      AND there.modified - file.modified BETWEEN -999999999 AND 999999999
                      AND there.modified % 1000000000 = 0) AS near
                  FROM file CROSS JOIN sink_entry AS there ON there.dir = file.dir AND there.name = file.name

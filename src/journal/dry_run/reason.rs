@@ -5,12 +5,32 @@ use rusqlite::types::FromSqlError;
 
 use crate::event::PlanReason;
 use crate::journal::row::file::{EntryKind, StoredWork};
-use crate::journal::store::value::{number, optional_number, optional_time, time};
+use crate::journal::store::value::{number, optional_number, optional_time, stored_as_integer, time};
 
 /// The columns that [`of_row`] reads, of `file` and of the entry `there` of the sink.
 pub(super) const COLUMNS: &str = "file.work AS work, file.problem AS problem, file.kind AS kind, file.size AS size,
      file.kept_size AS kept_size, file.modified AS modified, file.kept_modified AS kept_modified,
-     there.kind AS sink_kind, there.size AS sink_size, there.modified AS sink_modified";
+     there.kind AS sink_kind, there.size AS sink_size, there.modified AS sink_modified,
+     CASE
+         WHEN file.kind = 1 AND (file.target IS NULL OR typeof(there.target) = 'integer') THEN 2
+         WHEN file.kind = 1 AND there.target IS NOT NULL THEN there.target IS NOT coalesce(file.kept_target, file.target)
+     END AS target_differs,
+     there.xattrs IS NOT NULL AND there.xattrs IS NOT coalesce(file.kept_xattrs, file.xattrs) AS xattrs_differ";
+
+/// The column `target_differs`; NULL: it is no link, or the sink does not show the targets of its links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Targets {
+    Same,
+    Differ,
+    /// One of them could not be read.
+    Unknown,
+}
+
+stored_as_integer!(Targets {
+    Targets::Same = 0,
+    Targets::Differ = 1,
+    Targets::Unknown = 2,
+});
 
 /// Times that are closer than this differ by a fraction of a second.
 const SECOND_NS: u64 = 1_000_000_000;
@@ -23,6 +43,7 @@ pub(super) fn of_row(row: &Row<'_>, tolerance_ns: Option<u64>) -> rusqlite::Resu
             let problem = row.get::<_, Option<String>>("problem")?;
             return Ok(PlanReason::NotPossible(problem.unwrap_or_default()));
         }
+        StoredWork::Attributes if row.get("xattrs_differ")? => return Ok(PlanReason::XattrsDiffer),
         StoredWork::Attributes => return Ok(PlanReason::AttributesDiffer),
         StoredWork::Name => return Ok(PlanReason::HardLink),
         StoredWork::Content => {}
@@ -31,8 +52,14 @@ pub(super) fn of_row(row: &Row<'_>, tolerance_ns: Option<u64>) -> rusqlite::Resu
     if sink_kind != row.get::<_, EntryKind>("kind")? {
         return Ok(PlanReason::KindDiffers);
     }
+    let targets = row.get::<_, Option<Targets>>("target_differs")?;
+    match targets {
+        Some(Targets::Differ) => return Ok(PlanReason::TargetDiffers),
+        Some(Targets::Unknown) => return Ok(PlanReason::TargetUnknown),
+        Some(Targets::Same) | None => {}
+    }
     let expected_bytes = optional_number(row, "kept_size")?.map_or_else(|| number(row, "size"), Ok)?;
-    if number(row, "sink_size")? != expected_bytes {
+    if targets.is_none() && number(row, "sink_size")? != expected_bytes {
         return Ok(PlanReason::SizeDiffers);
     }
     let (modified, sink_modified) = (time(row, "modified")?, time(row, "sink_modified")?);
@@ -50,7 +77,7 @@ pub(super) fn of_row(row: &Row<'_>, tolerance_ns: Option<u64>) -> rusqlite::Resu
 }
 
 /// The reasons without detail; their stored numbers are their positions.
-const PLAIN: [PlanReason; 14] = [
+const PLAIN: [PlanReason; 17] = [
     PlanReason::Missing,
     PlanReason::KindDiffers,
     PlanReason::SizeDiffers,
@@ -65,6 +92,9 @@ const PLAIN: [PlanReason; 14] = [
     PlanReason::NotInSource,
     PlanReason::ConflictsWithSource,
     PlanReason::ReplacedByFile,
+    PlanReason::TargetDiffers,
+    PlanReason::TargetUnknown,
+    PlanReason::XattrsDiffer,
 ];
 const NOT_POSSIBLE: i64 = 100;
 const SPELLED_AT_SINK: i64 = 101;

@@ -8,11 +8,14 @@ use towpath_backend::Timestamp;
 use super::connection;
 use crate::checksum::{Checksum, FileHash};
 use crate::error::Result;
+use crate::journal::row::detail::optional_bytes;
 use crate::journal::row::file::EntryKind;
 use crate::journal::store::value::{Name, bytes, limit, number, time};
 
 /// The first version of the schema with kinds and identities of files.
 const WITH_KINDS: i32 = 2;
+/// The first version of the schema with targets of symbolic links.
+const WITH_TARGETS: i32 = 7;
 
 /// A file or symbolic link of the source, as the database records it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +34,9 @@ pub struct RecordedFile {
     /// The checksum of its content as it was sent. `None`: it was found in sync without being sent, or is no regular
     /// file, or has not been sent yet.
     pub checksum: Option<Checksum>,
+    /// The target of a symbolic link at the source, as it was last read or sent, as raw bytes. `None`: it is no link, or
+    /// an earlier version scanned it.
+    pub link_target: Option<Vec<u8>>,
     /// Device and inode of a file with several names at the source: the same for each of them.
     pub link_id: Option<(u64, u64)>,
 }
@@ -140,8 +146,9 @@ fn files_after(schema: i32) -> String {
     } else {
         "kind, coalesce(kept_size, size) AS sent_size, device, inode"
     };
+    let target = if schema < WITH_TARGETS { "NULL AS target" } else { "target" };
     format!(
-        "SELECT name, status, modified, hash, algorithm, {columns} FROM file
+        "SELECT name, status, modified, hash, algorithm, {columns}, {target} FROM file
          WHERE dir = :dir AND (:name IS NULL OR name > :name) ORDER BY name LIMIT :rows"
     )
 }
@@ -161,6 +168,7 @@ fn file(row: &Row<'_>, dir: &[u8]) -> rusqlite::Result<(Vec<u8>, RecordedFile)> 
         size_bytes: number(row, "sent_size")?,
         modified: time(row, "modified")?,
         checksum,
+        link_target: optional_bytes(row, "target")?,
         link_id: bits("device")?.zip(bits("inode")?),
     };
     Ok((name, file))

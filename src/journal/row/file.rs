@@ -212,7 +212,8 @@ impl Db {
         if let Some(metadata) = metadata {
             self.set_metadata(key, metadata)?;
             // Changed metadata mean changed content: the recorded checksum no longer applies.
-            let forget = "UPDATE file SET hash = NULL, algorithm = NULL, work = 0 WHERE dir = ?1 AND name = ?2";
+            let forget = "UPDATE file SET hash = NULL, algorithm = NULL, target = NULL, xattrs = NULL, work = 0
+                 WHERE dir = ?1 AND name = ?2";
             self.execute(forget, params![key.dir, Name(&key.name)])?;
         }
         let sql = "UPDATE file SET turn = ?3 WHERE dir = ?1 AND name = ?2";

@@ -106,20 +106,22 @@ impl Db {
                  OR coalesce(kept_modified, modified) - sink_modified NOT BETWEEN -:tolerance AND :tolerance
                  OR (:permissions AND sink_permissions <> coalesce(kept_permissions, permissions & ~(
                      2048 * (user IS NOT sink_user) + 1024 * (grp IS NOT sink_grp))))
-                 OR (:owner AND (coalesce(kept_user, user), coalesce(kept_grp, grp)) <> (sink_user, sink_grp))), 0)
+                 OR (:owner AND (coalesce(kept_user, user), coalesce(kept_grp, grp)) <> (sink_user, sink_grp))
+                 OR (:xattrs AND sink_xattrs IS NOT NULL AND sink_xattrs IS NOT coalesce(kept_xattrs, xattrs))), 0)
              WHERE id BETWEEN :from AND :to",
             named_params! {
                 ":scan": id, ":from": from, ":to": to, ":tolerance": tolerance,
-                ":permissions": compares.permissions, ":owner": compares.owner,
+                ":permissions": compares.permissions, ":owner": compares.owner, ":xattrs": compares.xattrs,
             },
         )
         .map(drop)
     }
 
-    /// Marks files in sync as pending if their permissions or owner differ.
+    /// Marks files in sync as pending if their permissions, owner or extended attributes differ. Those that the source
+    /// or the sink could not read differ.
     fn compare_attributes(&self, from: i64, to: i64) -> Result<()> {
         let compares = self.scan()?.compares;
-        if !(compares.permissions || compares.owner) {
+        if !(compares.permissions || compares.owner || compares.xattrs) {
             return Ok(());
         }
         self.execute(
@@ -130,8 +132,10 @@ impl Db {
                      (?3 AND file.kind = 0 AND there.permissions <> coalesce(kept_permissions, file.permissions & ~(
                          2048 * (file.user IS NOT there.user) + 1024 * (file.grp IS NOT there.grp))))
                      OR (?4 AND (coalesce(kept_user, file.user), coalesce(kept_grp, file.grp))
-                         <> (there.user, there.grp))))",
-            params![from, to, compares.permissions, compares.owner],
+                         <> (there.user, there.grp))
+                     OR (?5 AND there.xattrs IS NOT NULL
+                         AND there.xattrs IS NOT coalesce(kept_xattrs, file.xattrs))))",
+            params![from, to, compares.permissions, compares.owner, compares.xattrs],
         )
         .map(drop)
     }

@@ -1,7 +1,7 @@
 //! Records pages of both listings, and decides which files are pending.
 //!
-//! A source file is `synced` if the sink has a file of the same name, size and time,
-//! else `pending`. The listing that reaches a name second
+//! A source file is `synced` if the sink has a file of the same name, size and time, else `pending`; of a symbolic
+//! link, the target counts instead of the size. The listing that reaches a name second
 //! decides, so that the count of pending files is exact while the scan is running.
 
 use rusqlite::{named_params, params};
@@ -10,6 +10,7 @@ use towpath_backend::{Kind, Metadata, RelPath};
 use crate::error::{Error, Result};
 use crate::event::{Side, Totals};
 use crate::journal::handle::Journal;
+use crate::journal::row::detail::{Details, OfSink, OfSource};
 use crate::journal::row::dir::foreign_device;
 use crate::journal::row::file::{CopyMark, EntryKind, SourceColumns, several_names};
 use crate::journal::row::not_copied::NotCopied;
@@ -24,6 +25,14 @@ pub(crate) struct Listed {
     pub(crate) name: Vec<u8>,
     pub(crate) metadata: Metadata,
     pub(crate) role: Role,
+    pub(crate) details: Details,
+}
+
+impl Listed {
+    /// Without details.
+    pub(crate) fn new(name: Vec<u8>, metadata: Metadata, role: Role) -> Self {
+        Self { name, metadata, role, details: Details::default() }
+    }
 }
 
 /// How an entry is handled.
@@ -41,12 +50,12 @@ pub(crate) enum Role {
 
 impl Journal {
     /// Records a root, which is in no listing.
-    pub(crate) async fn add_root(&self, side: Side, metadata: Metadata) -> Result<()> {
+    pub(crate) async fn add_root(&self, side: Side, metadata: Metadata, details: Details) -> Result<()> {
         self.call(move |db| {
             db.scan_mut()?.roots[side] = Some(metadata);
             match side {
-                Side::Source => db.add_source_dir(None, &RelPath::root(), None, &metadata).map(drop),
-                Side::Sink => db.add_sink_dir(None, &RelPath::root(), &metadata),
+                Side::Source => db.add_source_dir(None, &RelPath::root(), None, &metadata, &details).map(drop),
+                Side::Sink => db.add_sink_dir(None, &RelPath::root(), &metadata, &details),
             }
         })
         .await
@@ -89,7 +98,7 @@ impl Db {
         match listed.metadata.kind {
             Kind::Dir => {
                 let path = dir.join(&listed.name).map_err(|_| unexpected(dir, listed))?;
-                let is_new = self.add_source_dir(Some(dir_id), &path, real, &listed.metadata)?;
+                let is_new = self.add_source_dir(Some(dir_id), &path, real, &listed.metadata, &listed.details)?;
                 self.count_twice(is_new, listed)
             }
             Kind::File | Kind::Symlink => self.add_source_file(dir_id, listed, real),
@@ -103,8 +112,8 @@ impl Db {
             (Role::Leftover, _) => {
                 self.execute("INSERT OR IGNORE INTO leftover(path) VALUES (?1)", [Name::of(&path)]).map(drop)
             }
-            (Role::Migrated, Kind::Dir) => self.add_sink_dir(Some(dir_id), &path, &listed.metadata),
-            (Role::Migrated, _) => self.add_sink_entry(dir_id, &listed.name, &listed.metadata),
+            (Role::Migrated, Kind::Dir) => self.add_sink_dir(Some(dir_id), &path, &listed.metadata, &listed.details),
+            (Role::Migrated, _) => self.add_sink_entry(dir_id, listed),
             (Role::NotCopied(_) | Role::ReadAt(_), _) => Err(unexpected(dir, listed)),
         }
     }
@@ -131,6 +140,7 @@ impl Db {
         path: &RelPath,
         real: Option<&RelPath>,
         metadata: &Metadata,
+        details: &Details,
     ) -> Result<bool> {
         let scan = self.scan()?;
         let foreign = foreign_device(metadata, scan.roots.source.as_ref());
@@ -143,14 +153,16 @@ impl Db {
         }
         self.execute(
             "INSERT INTO dir(path, source_scan, parent, real, inode, foreign_device, modified, accessed, permissions,
-                 user, grp, born, missing)
+                 user, grp, born, xattrs, missing)
              VALUES (:path, :scan, :parent, :real, :inode, :foreign_device, :modified, :accessed, :permissions,
-                 :user, :grp, :born, 1)
+                 :user, :grp, :born, :xattrs, 1)
              ON CONFLICT(path) DO UPDATE
              SET source_scan = excluded.source_scan, parent = excluded.parent, real = excluded.real,
                  inode = excluded.inode, foreign_device = excluded.foreign_device, modified = excluded.modified,
                  accessed = excluded.accessed, permissions = excluded.permissions, user = excluded.user,
                  grp = excluded.grp, born = excluded.born,
+                 kept_xattrs = CASE WHEN NOT :reads_xattrs OR xattrs = excluded.xattrs THEN kept_xattrs END,
+                 xattrs = CASE WHEN :reads_xattrs THEN excluded.xattrs ELSE xattrs END,
                  kept_modified = CASE WHEN modified = excluded.modified THEN kept_modified END,
                  kept_permissions = CASE WHEN (permissions, user, grp) IS (excluded.permissions, excluded.user, excluded.grp)
                      THEN kept_permissions END,
@@ -164,12 +176,13 @@ impl Db {
                 ":modified": Time(metadata.modified), ":accessed": metadata.accessed.map(Time),
                 ":permissions": metadata.permissions, ":user": metadata.owner.map(|owner| owner.user),
                 ":grp": metadata.owner.map(|owner| owner.group), ":born": metadata.created.map(Time),
+                ":xattrs": OfSource(&details.xattrs), ":reads_xattrs": scan.compares.xattrs,
             },
         )
         .map(|recorded| recorded > 0)
     }
 
-    fn add_sink_dir(&self, parent: Option<i64>, path: &RelPath, metadata: &Metadata) -> Result<()> {
+    fn add_sink_dir(&self, parent: Option<i64>, path: &RelPath, metadata: &Metadata, details: &Details) -> Result<()> {
         let scan = self.scan()?;
         let foreign = foreign_device(metadata, scan.roots.sink.as_ref());
         let is_lost = foreign == Some(0) && self.was_mount_point_of_sink(path)?;
@@ -178,18 +191,19 @@ impl Db {
         }
         self.execute(
             "INSERT INTO dir(path, sink_scan, parent, sink_modified, sink_permissions, sink_user, sink_grp,
-                 sink_foreign_device)
-             VALUES (:path, :scan, :parent, :modified, :permissions, :user, :grp, :foreign_device)
+                 sink_xattrs, sink_foreign_device)
+             VALUES (:path, :scan, :parent, :modified, :permissions, :user, :grp, :xattrs, :foreign_device)
              ON CONFLICT(path) DO UPDATE
              SET sink_scan = excluded.sink_scan, parent = excluded.parent, sink_modified = excluded.sink_modified,
                  sink_permissions = excluded.sink_permissions, sink_user = excluded.sink_user,
-                 sink_grp = excluded.sink_grp, missing = 0,
+                 sink_grp = excluded.sink_grp, sink_xattrs = excluded.sink_xattrs, missing = 0,
                  sink_foreign_device = CASE WHEN :is_lost THEN sink_foreign_device
                      ELSE excluded.sink_foreign_device END",
             named_params! {
                 ":path": Name::of(path), ":scan": scan.id, ":parent": parent, ":modified": Time(metadata.modified),
                 ":permissions": metadata.permissions, ":user": metadata.owner.map(|owner| owner.user),
                 ":grp": metadata.owner.map(|owner| owner.group), ":foreign_device": foreign, ":is_lost": is_lost,
+                ":xattrs": OfSink(&details.xattrs),
             },
         )
         .map(drop)
@@ -202,6 +216,8 @@ impl Db {
             ":dir": dir, ":name": Name(&listed.name), ":scan": scan.id, ":real": real,
             ":tolerance": scan.tolerance, ":unverified_scan": scan.unverified_scan,
             ":no_mtime": scan.sink_keeps_no_mtime(), ":before_scan": CopyMark::BeforeScan,
+            ":target": OfSource(&listed.details.target), ":xattrs": OfSource(&listed.details.xattrs),
+            ":reads_xattrs": scan.compares.xattrs,
         };
         let is_pending = self
             .row(ADD_SOURCE_FILE, &[&columns.named()[..], own].concat()[..], |row| row.get::<_, bool>("is_pending"))?;
@@ -214,7 +230,8 @@ impl Db {
         Ok(())
     }
 
-    fn add_sink_entry(&mut self, dir: i64, name: &[u8], metadata: &Metadata) -> Result<()> {
+    fn add_sink_entry(&mut self, dir: i64, listed: &Listed) -> Result<()> {
+        let Listed { name, metadata, details, .. } = listed;
         let kind = match metadata.kind {
             Kind::File => EntryKind::File,
             Kind::Symlink => EntryKind::Symlink,
@@ -222,13 +239,16 @@ impl Db {
         };
         let (size, modified, id) = (signed(metadata.size_bytes), Time(metadata.modified), several_names(metadata));
         self.execute(
-            "INSERT OR REPLACE INTO sink_entry(dir, name, kind, size, modified, permissions, user, grp, device, inode)
-             VALUES (:dir, :name, :kind, :size, :modified, :permissions, :user, :grp, :device, :inode)",
+            "INSERT OR REPLACE INTO sink_entry(dir, name, kind, size, modified, permissions, user, grp, device, inode,
+                 target, xattrs)
+             VALUES (:dir, :name, :kind, :size, :modified, :permissions, :user, :grp, :device, :inode,
+                 :target, :xattrs)",
             named_params! {
                 ":dir": dir, ":name": Name(name), ":kind": kind, ":size": size, ":modified": modified,
                 ":permissions": metadata.permissions, ":user": metadata.owner.map(|owner| owner.user),
                 ":grp": metadata.owner.map(|owner| owner.group),
                 ":device": id.map(|id| bits(id.device)), ":inode": id.map(|id| bits(id.inode)),
+                ":target": OfSink(&details.target), ":xattrs": OfSink(&details.xattrs),
             },
         )?;
         if kind == EntryKind::Other {
@@ -238,11 +258,14 @@ impl Db {
         let matched = self.execute(
             "UPDATE file SET status = 1, error = NULL
              WHERE dir = :dir AND name = :name AND scan = :scan AND status = 0 AND suspect = 0 AND kind = :kind
-                 AND coalesce(kept_size, size) = :size
+                 AND CASE
+                     WHEN kind = 1 AND target IS NULL THEN 0
+                     WHEN kind = 1 AND :target IS NOT NULL THEN coalesce(kept_target, target) = :target
+                     ELSE coalesce(kept_size, size) = :size END
                  AND coalesce(kept_modified, modified) - :modified BETWEEN -:tolerance AND :tolerance",
             named_params! {
                 ":dir": dir, ":name": Name(name), ":scan": scan.id, ":kind": kind, ":size": size,
-                ":modified": modified, ":tolerance": scan.tolerance,
+                ":modified": modified, ":tolerance": scan.tolerance, ":target": OfSink(&details.target),
             },
         )?;
         if matched > 0 {
@@ -256,16 +279,22 @@ impl Db {
 
 /// Records a source file, and decides whether it is pending according to the sink's listing so far.
 ///
+/// A link is in sync only if its target could be read. If the sink does not show its targets, their lengths decide.
+///
 /// A row that this scan has already recorded is not changed: a directory that changes during its listing
 /// may list a name twice.
 const ADD_SOURCE_FILE: &str = "
     INSERT INTO file(dir, name, size, modified, accessed, changed, created, permissions, scan, kind, real, user, grp,
-        device, inode, status)
+        device, inode, target, xattrs, status)
     VALUES (:dir, :name, :size, :modified, :accessed, :changed, :created, :permissions, :scan, :kind, :real, :user,
-        :grp, :device, :inode, EXISTS (
-            SELECT 1 FROM sink_entry
-            WHERE dir = :dir AND name = :name AND kind = :kind AND size = :size
-                AND modified - :modified BETWEEN -:tolerance AND :tolerance))
+        :grp, :device, :inode, :target, :xattrs, EXISTS (
+            SELECT 1 FROM sink_entry AS there
+            WHERE there.dir = :dir AND there.name = :name AND there.kind = :kind
+                AND CASE
+                    WHEN :kind = 1 AND :target IS NULL THEN 0
+                    WHEN :kind = 1 AND there.target IS NOT NULL THEN there.target = :target
+                    ELSE there.size = :size END
+                AND there.modified - :modified BETWEEN -:tolerance AND :tolerance))
     ON CONFLICT(dir, name) DO UPDATE SET
         hash = CASE WHEN (kind, size, modified) = (excluded.kind, excluded.size, excluded.modified) THEN hash END,
         algorithm = CASE WHEN (kind, size, modified) = (excluded.kind, excluded.size, excluded.modified)
@@ -275,11 +304,15 @@ const ADD_SOURCE_FILE: &str = "
         status = CASE
             WHEN suspect OR (status = 0 AND scan IS :unverified_scan)
                 OR ((:no_mtime OR kept_modified IS NOT NULL) AND modified <> excluded.modified) THEN 0
-            WHEN coalesce(kept_size, kept_modified) IS NOT NULL
+            WHEN coalesce(kept_size, kept_modified, kept_target) IS NOT NULL
                 AND (kind, size, modified) = (excluded.kind, excluded.size, excluded.modified)
                 THEN EXISTS (SELECT 1 FROM sink_entry AS there
                     WHERE there.dir = :dir AND there.name = :name AND there.kind = :kind
-                        AND there.size = coalesce(kept_size, :size)
+                        AND CASE
+                            WHEN :kind = 1 AND :target IS NULL THEN 0
+                            WHEN :kind = 1 AND there.target IS NOT NULL THEN there.target
+                                = CASE WHEN file.target = :target THEN coalesce(kept_target, :target) ELSE :target END
+                            ELSE there.size = coalesce(kept_size, :size) END
                         AND there.modified - coalesce(kept_modified, :modified) BETWEEN -:tolerance AND :tolerance)
             ELSE excluded.status END,
         begun = CASE WHEN begun <> 0 OR suspect OR (status = 0 AND scan IS :unverified_scan)
@@ -292,10 +325,14 @@ const ADD_SOURCE_FILE: &str = "
             THEN kept_permissions END,
         kept_user = CASE WHEN (user, grp) IS (excluded.user, excluded.grp) THEN kept_user END,
         kept_grp = CASE WHEN (user, grp) IS (excluded.user, excluded.grp) THEN kept_grp END,
+        kept_target = CASE WHEN (kind, size, modified, target) = (excluded.kind, excluded.size, excluded.modified,
+            excluded.target) THEN kept_target END,
+        kept_xattrs = CASE WHEN NOT :reads_xattrs OR xattrs = excluded.xattrs THEN kept_xattrs END,
+        xattrs = CASE WHEN :reads_xattrs THEN excluded.xattrs ELSE xattrs END,
         size = excluded.size, modified = excluded.modified, accessed = excluded.accessed,
         changed = excluded.changed, created = excluded.created, permissions = excluded.permissions,
         kind = excluded.kind, real = excluded.real, user = excluded.user, grp = excluded.grp,
-        device = excluded.device, inode = excluded.inode,
+        device = excluded.device, inode = excluded.inode, target = excluded.target,
         work = 0, turn = 0, failed = NULL, problem = NULL, scan = excluded.scan, listed_kind = NULL, listed_size = NULL,
         error = CASE WHEN excluded.status = 0 THEN error END
     WHERE scan <> excluded.scan

@@ -87,8 +87,10 @@ impl Db {
     /// Moves the record of a sink directory to another spelling, and deletes its recorded content.
     fn move_dir(&self, to: &RelPath, from: &RelPath) -> Result<()> {
         self.execute(
-            "UPDATE dir SET (sink_scan, sink_modified, sink_permissions, sink_user, sink_grp, sink_foreign_device)
-                 = (SELECT sink_scan, sink_modified, sink_permissions, sink_user, sink_grp, sink_foreign_device
+            "UPDATE dir SET (sink_scan, sink_modified, sink_permissions, sink_user, sink_grp, sink_xattrs,
+                     sink_foreign_device)
+                 = (SELECT sink_scan, sink_modified, sink_permissions, sink_user, sink_grp, sink_xattrs,
+                        sink_foreign_device
                     FROM dir WHERE path = ?2),
                  missing = 0
              WHERE path = ?1",
@@ -145,7 +147,11 @@ impl Db {
              WHERE dir = ?1 AND name = ?2 AND scan = ?3 AND status = 0 AND suspect = 0 AND EXISTS (
                  SELECT 1 FROM sink_entry AS there
                  WHERE there.dir = ?1 AND there.name = ?2 AND there.kind = file.kind
-                     AND there.size = coalesce(file.kept_size, file.size)
+                     AND CASE
+                         WHEN file.kind = 1 AND file.target IS NULL THEN 0
+                         WHEN file.kind = 1 AND there.target IS NOT NULL
+                             THEN there.target = coalesce(file.kept_target, file.target)
+                         ELSE there.size = coalesce(file.kept_size, file.size) END
                      AND there.modified - coalesce(file.kept_modified, file.modified) BETWEEN -?4 AND ?4)",
             params![dir, Name(wanted), scan.id, scan.tolerance],
         )?;

@@ -12,6 +12,7 @@ use crate::per_side::PerSide;
 pub(crate) struct Compares {
     pub(crate) permissions: bool,
     pub(crate) owner: bool,
+    pub(crate) xattrs: bool,
     /// Whether the names of one source file are to be names of one file at the sink.
     pub(crate) hard_links: bool,
 }

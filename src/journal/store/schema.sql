@@ -101,7 +101,10 @@ CREATE TABLE IF NOT EXISTS dir(
     kept_modified ANY,                      -- kept_*: the sink's value where it did not keep the source's
     kept_permissions INTEGER,
     kept_user INTEGER,
-    kept_grp INTEGER
+    kept_grp INTEGER,
+    xattrs ANY,                             -- digest of the source's extended attributes; see file.xattrs
+    sink_xattrs ANY,                        -- digest of the sink's; see sink_entry.xattrs
+    kept_xattrs ANY
 ) STRICT;
 CREATE INDEX IF NOT EXISTS dir_missing ON dir(id) WHERE missing = 1;
 CREATE INDEX IF NOT EXISTS dir_settle ON dir(id) WHERE settle = 1;
@@ -144,6 +147,10 @@ CREATE TABLE IF NOT EXISTS file(
     listed_kind INTEGER,                    -- of the scan, if it changed since then; -1: not listed by the scan, as its
                                             -- directory could not be read
     listed_size INTEGER,
+    target ANY,                             -- of a symlink, as last read or sent; NULL: unknown
+    kept_target ANY,
+    xattrs ANY,                             -- digest of the extended attributes, X'' if there are none; NULL: unknown
+    kept_xattrs ANY,
     PRIMARY KEY (dir, name)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS file_pending ON file(work, turn, dir, name, size) WHERE status = 0;
@@ -188,6 +195,8 @@ CREATE TABLE IF NOT EXISTS sink_entry(
     grp INTEGER,
     device INTEGER,                         -- of a file with several names
     inode INTEGER,
+    target ANY,                             -- of a symlink; 0: it could not be read; NULL: the sink has none
+    xattrs ANY,                             -- as file.xattrs; 0: could not be read; NULL: not compared
     PRIMARY KEY (dir, name)
 ) STRICT, WITHOUT ROWID;
 

@@ -96,7 +96,7 @@ const FROM_4: &str = "
 ";
 
 /// From version 6 to 7: each entry adds the columns of one feature.
-const FROM_6: &[&str] = &[REASONS, ROTATION];
+const FROM_6: &[&str] = &[REASONS, ROTATION, COMPARED];
 
 /// Why names of the source are not copied. The oldest versions had no such table.
 const REASONS: &str = "
@@ -114,6 +114,23 @@ const ROTATION: &str = "
     ALTER TABLE outbox ADD COLUMN closed_log ANY;
     ALTER TABLE outbox ADD COLUMN closing BLOB;
     ALTER TABLE run ADD COLUMN max_log_bytes INTEGER;
+";
+
+/// Targets of symlinks and digests of extended attributes. A database of version 1 has no table of the sink's entries.
+const COMPARED: &str = "
+    ALTER TABLE dir ADD COLUMN xattrs ANY;
+    ALTER TABLE dir ADD COLUMN sink_xattrs ANY;
+    ALTER TABLE dir ADD COLUMN kept_xattrs ANY;
+    ALTER TABLE file ADD COLUMN target ANY;
+    ALTER TABLE file ADD COLUMN kept_target ANY;
+    ALTER TABLE file ADD COLUMN xattrs ANY;
+    ALTER TABLE file ADD COLUMN kept_xattrs ANY;
+    CREATE TABLE IF NOT EXISTS sink_entry(
+        dir INTEGER NOT NULL, name ANY NOT NULL, kind INTEGER NOT NULL, size INTEGER NOT NULL, modified ANY NOT NULL,
+        permissions INTEGER, user INTEGER, grp INTEGER, device INTEGER, inode INTEGER, PRIMARY KEY (dir, name)
+    ) STRICT, WITHOUT ROWID;
+    ALTER TABLE sink_entry ADD COLUMN target ANY;
+    ALTER TABLE sink_entry ADD COLUMN xattrs ANY;
 ";
 
 /// Upgrades a database of `version` to version `to`, that of `schema`, in one transaction.

@@ -12,7 +12,7 @@ use super::walk::Walk;
 use crate::error::{LinkProblem, Result, SkipReason};
 use crate::event::{Event, Side, Warning};
 use crate::filter::is_reserved;
-use crate::journal::{Census, Listed, NotCopied, Role};
+use crate::journal::{Census, Detail, Details, Listed, NotCopied, Role};
 use crate::options::{Links, Specials};
 use crate::partial::TemporaryFile;
 use crate::reporter::Record;
@@ -44,7 +44,7 @@ impl Walk {
             missed.census.add_not_copied(path, &entry.metadata, NotCopied::ReservedDirectory);
             return Ok(None);
         }
-        let Entry { name, mut metadata, .. } = entry;
+        let Entry { name, mut metadata, target, .. } = entry;
         if is_unknown(&metadata) {
             match self.stat_unknown(dir, path, metadata).await? {
                 Unknown::Found(found) => {
@@ -55,7 +55,7 @@ impl Walk {
                     missed.census.add_not_copied(path, &metadata, NotCopied::Gone);
                     return Ok(None);
                 }
-                Unknown::Unreadable => return Ok(Some(Listed { name, metadata, role: self.role_of_unreadable() })),
+                Unknown::Unreadable => return Ok(Some(Listed::new(name, metadata, self.role_of_unreadable()))),
             }
         }
         let role = match (self.session.partial_names.temporary_file(&name), self.side) {
@@ -75,7 +75,9 @@ impl Walk {
                 None => return Ok(None),
             },
         };
-        Ok(Some(Listed { name, metadata, role }))
+        let target = target.filter(|_| metadata.kind == Kind::Symlink).map_or(Detail::None, Detail::Read);
+        let details = Details { target, ..Details::default() };
+        Ok(Some(Listed { name, metadata, role, details }))
     }
 
     /// How a name of the source is handled that no rule excludes; `None` if it is treated as missing. If it is a link

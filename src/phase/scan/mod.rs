@@ -4,6 +4,7 @@
 //! listings are streamed into the database, which compares them; memory does not grow with the trees.
 
 mod decide;
+mod details;
 mod follow;
 mod queue;
 mod unreadable;
@@ -59,8 +60,8 @@ impl Scan {
         let mut walkers = JoinSet::new();
         for side in Side::BOTH {
             let root = self.stat_root(side).await?;
-            self.session.journal.add_root(side, root).await?;
             let walk = self.walk(side, &root, true);
+            self.session.journal.add_root(side, root, walk.details_of_root().await).await?;
             self.spawn_walkers(walk, vec![RelPath::root()], &mut walkers).await?;
         }
         let mut found = Found::default();

@@ -83,7 +83,7 @@ impl Walk {
         self.check_tree(&error).await?;
         self.report_unreadable(&path, error).await?;
         if dir.path.join(&name).is_ok_and(|named| named == path) {
-            return Ok(Some(Listed { name, metadata, role: self.role_of_unreadable() }));
+            return Ok(Some(Listed::new(name, metadata, self.role_of_unreadable())));
         }
         census.add_not_copied(&path, &metadata, NotCopied::Unreadable);
         Ok(None)

@@ -81,7 +81,7 @@ impl Walk {
     }
 
     /// Waits until the bandwidth limit has room for the listing of this many entries.
-    async fn pace_listed(&self, entries: u64) {
+    pub(super) async fn pace_listed(&self, entries: u64) {
         tokio::select! {
             biased;
             () = self.stop.cancelled() => {}
@@ -125,6 +125,10 @@ impl Walk {
                 }
             }
             kept.push(listed);
+        }
+        self.read_details(dir, &mut kept).await?;
+        if self.stop.is_cancelled() {
+            return Ok(());
         }
         let pending = self.session.journal.add_page(self.side, dir.path.clone(), kept).await?;
         if self.counts {

@@ -23,6 +23,7 @@ use crate::event::Side;
 use crate::pace::OpenFile;
 use crate::progress::{LaneClock, ReaderState};
 use crate::session::Session;
+use crate::xattrs;
 
 /// Reads files until there are none left or the run is stopped.
 pub(super) async fn run(transfer: Arc<Transfer>, tasks: Tasks, queue: mpsc::Sender<Message>, clock: &Arc<LaneClock>) {
@@ -143,7 +144,8 @@ impl Reading<'_> {
             removes_others: options.keep_xattrs,
         };
         if options.keep_xattrs {
-            attributes.xattrs = self.session.source.xattrs(&self.task.read_path).await.map_err(|e| self.failed(e))?;
+            let read = xattrs::of_source(&*self.session.source, &self.task.read_path).await;
+            attributes.xattrs = read.map_err(|e| self.failed(e))?;
         }
         self.send_message(Message::Attributes(attributes)).await
     }

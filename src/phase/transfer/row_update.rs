@@ -119,7 +119,8 @@ impl Decider<'_> {
         let (session, task, metadata) = (&self.transfer.session, &finished.task, finished.task.metadata);
         let (checksum, hard_link_to) = match &task.job {
             Job::Attributes => {
-                return (RowState::AttributesApplied { kept: written.kept }, Event::AttributesApplied { paths });
+                let state = RowState::AttributesApplied { sent: written.sent.clone(), kept: written.kept.clone() };
+                return (state, Event::AttributesApplied { paths });
             }
             Job::Name(of) => (recorded(task), Some(session.paths(of).dest)),
             Job::Content => {
@@ -133,7 +134,8 @@ impl Decider<'_> {
             Job::Name(_) => task.kept_size_bytes,
             _ => written.unstated_size_bytes,
         };
-        let state = RowState::Synced { metadata, kept_size_bytes, kept: written.kept, checksum: checksum.clone() };
+        let (sent, kept) = (written.sent.clone(), written.kept.clone());
+        let state = RowState::Synced { metadata, kept_size_bytes, sent, kept, checksum: checksum.clone() };
         let size_bytes = kept_size_bytes.unwrap_or(metadata.size_bytes);
         (state, Event::Synced { paths, size_bytes, checksum, hard_link_to })
     }

@@ -10,7 +10,7 @@ use crate::checksum::FileHash;
 use crate::compare::is_unchanged;
 use crate::conflict::Conflict;
 use crate::event::Side;
-use crate::journal::{FileKey, Kept, Pending, Replaced, Work};
+use crate::journal::{FileKey, Kept, Pending, Replaced, Sent, Work};
 use crate::progress::{FileProgress, Progress};
 use crate::session::ends_run;
 
@@ -153,6 +153,8 @@ pub(crate) enum TransferResult {
 pub(crate) struct Written {
     /// The checksum of the content, if the options request one.
     pub(crate) hash: Option<FileHash>,
+    /// What was sent beside content and metadata.
+    pub(crate) sent: Sent,
     /// Attributes that the sink did not accept or keep.
     pub(crate) not_accepted: Vec<Arc<Error>>,
     /// The values that it has instead.

@@ -138,8 +138,8 @@ impl Writing {
             Message::Abandon(result) => return Ok(Some(result)),
         };
         Ok(Some(match done {
-            Ok(ReadBack { kept, not_accepted }) => {
-                TransferResult::Written(Box::new(Written { kept, not_accepted, ..Written::default() }))
+            Ok(ReadBack { sent, kept, not_accepted }) => {
+                TransferResult::Written(Box::new(Written { sent, kept, not_accepted, ..Written::default() }))
             }
             Err(result) => result,
         }))
@@ -150,12 +150,13 @@ impl Writing {
         if self.failed.is_none() {
             let hash = block.file_hash.take();
             match self.write(block).await {
-                Ok(Some(ReadBack { kept, not_accepted })) => {
+                Ok(Some(ReadBack { sent, kept, not_accepted })) => {
                     let stated_bytes = self.task.metadata.size_bytes;
                     let unstated_size_bytes = Some(self.position).filter(|size| *size != stated_bytes);
                     let progress = &self.task.progress;
                     let (written_bytes, hole_bytes) = (progress.written_bytes(), progress.hole_bytes());
-                    let written = Written { hash, not_accepted, kept, unstated_size_bytes, written_bytes, hole_bytes };
+                    let written =
+                        Written { hash, sent, not_accepted, kept, unstated_size_bytes, written_bytes, hole_bytes };
                     return Some(TransferResult::Written(Box::new(written)));
                 }
                 Ok(None) => return None,
@@ -295,14 +296,22 @@ impl Writing {
 
     /// Creates a symbolic link with its times.
     async fn create_link(&mut self, target: &[u8]) -> Step<ReadBack> {
-        let session = &self.transfer.session;
-        if let Err(error) = session.sink.create_symlink(&self.at, target).await {
-            conflict::resolve(session, &self.at, Kind::Symlink, error).await?;
-            session.sink.create_symlink(&self.at, target).await.map_err(sink_failed)?;
+        let (session, at) = (&self.transfer.session, &self.at);
+        let mut kept = create_symlink(session, at, target).await?;
+        if kept.is_some() {
+            // Retry once: somebody may have replaced the link between creating and reading it.
+            let again = create_symlink(session, at, target).await?;
+            if again.is_some() && again != kept {
+                let cause = "the destination has another target than was set, and had a third one before";
+                let error = BackendError::new(ErrorKind::Other, "create link", at, cause);
+                return Err(sink_failed(error.with_temporary(true)));
+            }
+            kept = again;
         }
+        let mut read_back = attributes::link_read_back(&self.task.path, target, kept);
         let times = self.task.metadata.times();
-        let times_kept = attributes::set_times(session, &self.at, &times).await.map_err(sink_failed)?;
-        self.complete(times_kept).await
+        read_back.add(attributes::set_times(session, at, &times).await.map_err(sink_failed)?);
+        self.complete(read_back).await
     }
 
     /// Creates another name (hard link) of an existing file.
@@ -318,7 +327,7 @@ impl Writing {
         }
         self.rename_partial().await?;
         // The attributes of the file were read back when it was sent.
-        Ok(ReadBack { kept: self.task.kept, not_accepted: Vec::new() })
+        Ok(ReadBack { kept: self.task.kept.clone(), ..ReadBack::default() })
     }
 
     /// Checks that the sink reports the size and mtime that were sent.
@@ -329,6 +338,15 @@ impl Writing {
         }
         attributes::check_mtime(&self.transfer.session, &self.at, times, written.modified).await
     }
+}
+
+/// Creates a symbolic link, or replaces one; returns the target that the sink has instead.
+async fn create_symlink(session: &Session, at: &RelPath, target: &[u8]) -> Step<Option<Vec<u8>>> {
+    if let Err(error) = session.sink.create_symlink(at, target).await {
+        conflict::resolve(session, at, Kind::Symlink, error).await?;
+        session.sink.create_symlink(at, target).await.map_err(sink_failed)?;
+    }
+    attributes::other_target(session, at, target).await.map_err(sink_failed)
 }
 
 /// Waits for the limit of writing, until the run is stopped.

@@ -66,16 +66,16 @@ impl Tree for Doubling {
     async fn metadata(&self, path: &RelPath) -> Result<Metadata> {
         self.0.metadata(path).await
     }
+
+    async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>> {
+        self.0.read_link(path).await
+    }
 }
 
 #[async_trait]
 impl Source for Doubling {
     async fn open(&self, path: &RelPath, options: &ReadOptions) -> Result<Box<dyn FileReader>> {
         self.0.open(path, options).await
-    }
-
-    async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>> {
-        self.0.read_link(path).await
     }
 }
 

@@ -17,6 +17,8 @@ mod run_lines;
 mod scan_model;
 mod spelling;
 mod state_files;
+mod targets;
 mod unfinished;
 mod unstated_size;
 mod unverified;
+mod xattrs;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use towpath::{Action, Event, MaxDelete, Migration, Mirror};
-use towpath_backend::{Attributes, Bytes, Kind, Metadata, Sink as _, Timestamp, Tree as _, WriteOptions};
+use towpath_backend::{Attributes, Bytes, Kind, Metadata, Sink, Source, Timestamp, Tree as _, WriteOptions};
 use towpath_memory::{Keeps, MemoryTree};
 
 use super::bench::*;
@@ -130,12 +130,16 @@ fn done(events: &[Event]) -> Steps {
 impl Bench {
     /// A dry run on a copy of the database, as the program does it.
     pub async fn dry_run(&self) -> Ran {
+        self.dry_run_between(self.source.clone(), self.sink.clone()).await
+    }
+
+    pub async fn dry_run_between(&self, source: impl Source + 'static, sink: impl Sink + 'static) -> Ran {
         let folder = tempfile::tempdir().unwrap();
         let copy = folder.path().join("backlog.db");
         Migration::copy_database(&self.database(), &copy, self.source.root(), self.sink.root()).await.unwrap();
         let bench = Self { folder: std::sync::Arc::new(folder), ..self.clone() };
         let options = self.options.clone().dry_run(true);
-        Self { options, ..bench }.run().await
+        Self { options, ..bench }.run_between(source, sink).await
     }
 }
 

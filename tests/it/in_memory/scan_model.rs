@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use towpath::{Action, Event};
-use towpath_backend::{Bytes, Kind, Metadata, Sink as _, Timestamp, Tree as _, WriteOptions};
+use towpath_backend::{Bytes, Hints, Kind, Metadata, Sink as _, Times, Timestamp, Tree as _, WriteOptions};
 use towpath_memory::{Keeps, MemoryTree};
 
 use super::bench::*;
@@ -15,19 +15,30 @@ const SECOND_NS: i128 = 1_000_000_000;
 const PLACES: [&str; 5] = ["a", "b", "d/a", "d/b", "e/a"];
 
 /// A file or symlink in a listing.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 struct Seen {
     kind: Kind,
     size_bytes: u64,
     modified_ns: i128,
+    /// Of a symlink.
+    target: Option<Vec<u8>>,
+}
+
+impl Seen {
+    /// The target of a symlink, the size of a file.
+    fn content(&self) -> (Option<&[u8]>, u64) {
+        (self.target.as_deref(), if self.target.is_some() { 0 } else { self.size_bytes })
+    }
 }
 
 /// The recorded state of a file that was in sync.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Recorded {
     source: Seen,
     /// The mtime that the sink kept instead of the source's.
     kept_ns: Option<i128>,
+    /// The target that the sink kept instead of the source's.
+    kept_target: Option<Vec<u8>>,
     /// The last scan did not find it in the source.
     is_gone: bool,
 }
@@ -36,13 +47,17 @@ struct Recorded {
 type Tolerance = Option<i128>;
 
 fn is_sent(source: &Seen, sink: Option<&Seen>, recorded: Option<&Recorded>, tolerance: Tolerance) -> bool {
-    let Some(sink) = sink.filter(|sink| (sink.kind, sink.size_bytes) == (source.kind, source.size_bytes)) else {
-        return true;
-    };
+    let Some(sink) = sink.filter(|sink| sink.kind == source.kind) else { return true };
     // The row of a removed file is kept only if the sink keeps no mtimes.
     let recorded = recorded.filter(|recorded| tolerance.is_none() || !recorded.is_gone);
     let has_changed = recorded.is_some_and(|recorded| recorded.source.modified_ns != source.modified_ns);
-    let kept_ns = recorded.filter(|recorded| recorded.source == *source).and_then(|recorded| recorded.kept_ns);
+    let same = recorded.filter(|recorded| recorded.source == *source);
+    let kept_ns = same.and_then(|recorded| recorded.kept_ns);
+    let kept_target = same.and_then(|recorded| recorded.kept_target.clone());
+    let expected = Seen { target: kept_target.or_else(|| source.target.clone()), ..source.clone() };
+    if sink.content() != expected.content() {
+        return true;
+    }
     match tolerance {
         // The sink has no mtimes, so the recorded mtime of the source decides.
         None => has_changed || recorded.is_some_and(|recorded| recorded.is_gone),
@@ -55,26 +70,36 @@ async fn listing(tree: &MemoryTree) -> BTreeMap<&'static str, Seen> {
     let mut listing = BTreeMap::new();
     for place in PLACES {
         if let Ok(Metadata { kind, size_bytes, modified, .. }) = tree.metadata(&path(place)).await {
-            listing.insert(place, Seen { kind, size_bytes, modified_ns: modified.total_ns() });
+            let target = tree.read_link(&path(place)).await.ok();
+            listing.insert(place, Seen { kind, size_bytes, modified_ns: modified.total_ns(), target });
         }
     }
     listing
 }
 
+/// Some of the same length.
+const TARGETS: [&str; 4] = ["a/b", "a/c", "abc", "farther"];
+
 #[derive(Clone, Debug)]
 enum Change {
     Write { size: usize, quarter_seconds: i128 },
-    Link,
+    Link { target: &'static str, quarter_seconds: i128 },
     Remove,
 }
 
 fn change() -> impl Strategy<Value = (bool, usize, Change)> {
     let change = prop_oneof![
         6 => (0..3_usize, -5..6_i128).prop_map(|(size, quarter_seconds)| Change::Write { size, quarter_seconds }),
-        1 => Just(Change::Link),
+        3 => (0..TARGETS.len(), -2..3_i128)
+            .prop_map(|(target, quarter_seconds)| Change::Link { target: TARGETS[target], quarter_seconds }),
         1 => Just(Change::Remove),
     ];
     (any::<bool>(), 0..PLACES.len(), change)
+}
+
+/// So many quarters of a second after the start.
+fn quarters(of_a_second: i128) -> Timestamp {
+    Timestamp::from_ns(i64::try_from(START_NS + of_a_second * SECOND_NS / 4).unwrap())
 }
 
 async fn apply(tree: &MemoryTree, at: &str, change: &Change) {
@@ -87,19 +112,24 @@ async fn apply(tree: &MemoryTree, at: &str, change: &Change) {
     }
     match change {
         Change::Write { size, quarter_seconds } => {
-            let modified = Timestamp::from_ns(i64::try_from(START_NS + quarter_seconds * SECOND_NS / 4).unwrap());
-            let metadata = Metadata::new(Kind::File, *size as u64, modified);
+            let metadata = Metadata::new(Kind::File, *size as u64, quarters(*quarter_seconds));
             let data = Bytes::from(noise(*size));
             tree.write_whole(&at, data, &metadata, &WriteOptions::default()).await.unwrap();
         }
-        Change::Link => tree.create_symlink(&at, b"target").await.unwrap(),
+        Change::Link { target, quarter_seconds } => {
+            tree.create_symlink(&at, target.as_bytes()).await.unwrap();
+            let times = Times { modified: quarters(*quarter_seconds), accessed: None };
+            let _may_have_no_times = tree.set_times(&at, &times).await;
+        }
         Change::Remove => {}
     }
 }
 
-/// A sink that keeps mtimes exactly, to the second, within two seconds, or not at all.
-fn sink(which: usize) -> (MemoryTree, Tolerance) {
-    let (mut capabilities, mut keeps) = (MemoryTree::new("all").capabilities(), Keeps::default());
+/// A sink that keeps mtimes exactly, to the second, within two seconds, or not at all, and targets as they are or not.
+/// One whose listings have no targets is asked for each.
+fn sink(which: usize, slashes_in_targets: bool, over_network: bool) -> (MemoryTree, Tolerance) {
+    let (mut capabilities, mut keeps) =
+        (MemoryTree::new("all").capabilities(), Keeps { slashes_in_targets, ..Keeps::default() });
     let tolerance = match which {
         0 => Some(0),
         1 => {
@@ -116,7 +146,8 @@ fn sink(which: usize) -> (MemoryTree, Tolerance) {
             None
         }
     };
-    (MemoryTree::that_keeps("new", capabilities, keeps), tolerance)
+    let hints = Hints { over_network, ..Hints::DEFAULT };
+    (MemoryTree::that_keeps("new", capabilities, keeps).with_hints(hints), tolerance)
 }
 
 fn sent(events: &[Event]) -> BTreeSet<String> {
@@ -142,10 +173,12 @@ proptest! {
     fn a_scan_sends_the_files_that_the_model_sends(
         runs in proptest::collection::vec(proptest::collection::vec(change(), 0..8), 1..5),
         which in 0..4_usize,
+        slashes_in_targets in any::<bool>(),
+        over_network in any::<bool>(),
     ) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         runtime.block_on(async {
-            let (sink, tolerance) = sink(which);
+            let (sink, tolerance) = sink(which, slashes_in_targets, over_network);
             let bench = Bench { sink, ..Bench::new() };
             let mut recorded = BTreeMap::<&str, Recorded>::new();
             for changes in runs {
@@ -167,11 +200,17 @@ proptest! {
                 for (place, source) in at_source {
                     let before = recorded.get(place).filter(|before| before.source == source && !before.is_gone);
                     let differs = |kept_ns: i128| tolerance.is_some_and(|most| (kept_ns - source.modified_ns).abs() > most);
-                    let kept_ns = match expected.contains(place) {
-                        true => Some(arrived[place].modified_ns).filter(|kept_ns| differs(*kept_ns)),
-                        false => before.and_then(|before| before.kept_ns),
+                    let (kept_ns, kept_target) = match expected.contains(place) {
+                        true => (
+                            Some(arrived[place].modified_ns).filter(|kept_ns| differs(*kept_ns)),
+                            arrived[place].target.clone().filter(|kept| source.target.as_ref() != Some(kept)),
+                        ),
+                        false => (
+                            before.and_then(|before| before.kept_ns),
+                            before.and_then(|before| before.kept_target.clone()),
+                        ),
                     };
-                    recorded.insert(place, Recorded { source, kept_ns, is_gone: false });
+                    recorded.insert(place, Recorded { source, kept_ns, kept_target, is_gone: false });
                 }
             }
         });

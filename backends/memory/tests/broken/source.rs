@@ -3,13 +3,8 @@
 use std::sync::atomic::Ordering;
 
 use towpath_backend::{
-<<<<<<< HEAD
     Error, ErrorKind, FileReader, Freshness, Metadata, ReadOptions, RelPath, Result, Sink as _, Source, Times,
-    Timestamp, Tree as _, WholeFile, Xattr, async_trait,
-=======
-    Error, ErrorKind, FileReader, Metadata, ReadOptions, RelPath, Result, Sink as _, Source, Times, Timestamp,
-    WholeFile, async_trait,
->>>>>>> 9a48be1 (backends: both sides read link targets and extended attributes)
+    Timestamp, WholeFile, async_trait,
 };
 
 use crate::bug::Bug;

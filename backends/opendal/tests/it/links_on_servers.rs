@@ -191,6 +191,45 @@ async fn links_of_an_ssh_server_are_copied_as_links_if_an_option_says_so() {
     }
 }
 
+/// Replaces a link by one with another target, and the same mtime.
+fn retarget(link: &Path, target: &str) {
+    use std::os::unix::fs::MetadataExt as _;
+    let before = fs::symlink_metadata(link).unwrap();
+    fs::remove_file(link).unwrap();
+    symlink(target, link).unwrap();
+    let time = format!("@{}.{:09}", before.mtime(), before.mtime_nsec());
+    assert!(Command::new("touch").args(["-h", "-d", &time]).arg(link).status().unwrap().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn targets_of_links_on_an_ssh_server_are_compared() {
+    let Some(server) = or_skip(servers::sftp()) else { return };
+    let (local, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for number in 0..100 {
+        symlink(format!("target {number:02}"), local.path().join(number.to_string())).unwrap();
+    }
+    let there = |name: &str| server.files().join("targets").join(name);
+    let sent = async || {
+        let builder = Migration::builder()
+            .source(LocalSource::open(local.path()).unwrap())
+            .sink(server.sink("targets").await)
+            .database(state.path().join("db"))
+            .audit_log(state.path().join("log"));
+        let report = builder.build().unwrap().0.run().await.unwrap();
+        assert!(report.all_in_sync(), "{report:?}");
+        report.synced.files
+    };
+    assert_eq!(sent().await, 100);
+    assert_eq!(sent().await, 0);
+    retarget(&there("7"), "target 77");
+    retarget(&local.path().join("8"), "target 88");
+    assert_eq!(sent().await, 2);
+    for (name, target) in [("7", "target 07"), ("8", "target 88")] {
+        assert_eq!(fs::read_link(there(name)).unwrap(), Path::new(target));
+    }
+    assert_eq!(sent().await, 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn private_files_are_private_on_an_ssh_server() {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};

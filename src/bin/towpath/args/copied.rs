@@ -29,7 +29,7 @@ pub(crate) struct CopiedArguments {
     #[arg(long)]
     pub(crate) owner: bool,
 
-    /// Apply the source's extended attributes and ACLs to what is sent
+    /// Compare extended attributes and ACLs, and apply the source's
     #[arg(long)]
     pub(crate) xattrs: bool,
 

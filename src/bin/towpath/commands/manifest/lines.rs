@@ -154,6 +154,12 @@ fn json_line(file: &RecordedFile) -> Vec<u8> {
     put_path("path", &file.path, |key: &str, value: Value| drop(fields.insert(key.to_owned(), value)));
     let kind = if file.is_symlink { "symlink" } else { "file" };
     fields.insert("kind".to_owned(), kind.into());
+    match &file.link_target {
+        Some(target) => {
+            put_path("target", target, |key: &str, value: Value| drop(fields.insert(key.to_owned(), value)))
+        }
+        None => drop(fields.insert("target".to_owned(), Value::Null)),
+    }
     fields.insert("size".to_owned(), file.size_bytes.into());
     fields.insert("mtime".to_owned(), time(file.modified).into());
     let checksum = file.checksum.as_ref();

@@ -74,8 +74,9 @@ mod xattrs;
 pub use audit::{ChainBreak, ChainCheck};
 pub use checksum::{Algorithm, Checksum, FileHash, Hasher, UnknownAlgorithm};
 pub use error::{
-    AuditLogError, CopyState, DatabaseError, Error, FileChange, FileError, GuardRefusal, LinkProblem, NoBacklog,
-    ProtectedReason, Result, SkipReason, SqliteError, TreeFailure, Uncertainty, UnreadableError, UsageError,
+    AuditLogError, CopyState, DatabaseError, Error, FailureCode, FileChange, FileError, GuardRefusal, LinkProblem,
+    NoBacklog, ProtectedReason, Remedy, Result, SkipReason, SqliteError, TreeFailure, Uncertainty, UnknownCode,
+    UnreadableError, UsageError,
 };
 pub use event::{
     Action, BacklogOrigin, Counts, Event, FilePaths, PlanReason, ScanReason, Side, SteerAction, Totals, Warning,
@@ -83,9 +84,10 @@ pub use event::{
 pub use event_stream::EventStream;
 pub use filter::{BadPattern, Filter, LeftOut, PatternProblem, Rule, Rules};
 pub use journal::{
-    Account, Amount, ByKind, Exception, ExceptionList, NameClass, NameKind, NotCopied, Overview, ReasonCount,
-    Reconciliation, RecordedBacklog, RecordedFailures, RecordedFile, RecordedFiles, RecordedOutcome, RecordedRun,
-    RecordedSink, SizeRange,
+    AcceptedEnd, AcceptedEntries, AcceptedEntry, Account, Amount, ByKind, ErrorFilter, ErrorGroup, ErrorSummary,
+    Exception, ExceptionList, FailedKind, NameClass, NameKind, NotCopied, Overview, ReasonCount, Reconciliation,
+    RecordedBacklog, RecordedError, RecordedErrors, RecordedFailures, RecordedFile, RecordedFiles, RecordedOutcome,
+    RecordedRun, RecordedSink, SizeRange,
 };
 pub use migration::{Builder, Control, Migration, Stopper};
 pub use options::{AfterBacklog, Bandwidth, HardLinks, Links, MaxDelete, Mirror, Options, Specials, WriteMode};

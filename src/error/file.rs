@@ -7,9 +7,6 @@ use towpath_backend::{Error as BackendError, ErrorKind, Kind, RelPath};
 
 use crate::side::Side;
 
-/// The text of [`FileError::LinkedFileNotSent`], which is also stored in the database.
-pub(crate) const LINKED_FILE_NOT_SENT: &str = "the file that it is another name of (hard link) was not sent";
-
 /// Why a file or directory is not in sync.
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
@@ -42,7 +39,7 @@ pub enum FileError {
     #[error("a directory at the destination has its name, and may be deleted because the source does not have it")]
     DirInPlace,
     /// The file that it is another name of was not sent.
-    #[error("{LINKED_FILE_NOT_SENT}")]
+    #[error("the file that it is another name of (hard link) was not sent")]
     LinkedFileNotSent,
     /// The sink cannot hold the file.
     #[error("{}: {reason}", Side::Sink)]

@@ -1,5 +1,6 @@
 //! Why a migration could not run or had to stop, and why single entries are not in sync.
 
+mod code;
 mod file;
 mod files;
 mod guard;
@@ -16,7 +17,7 @@ use towpath_backend::{Error as BackendError, ErrorKind};
 use crate::side::Side;
 use text::text;
 
-pub(crate) use file::LINKED_FILE_NOT_SENT;
+pub use code::{FailureCode, Remedy, UnknownCode};
 pub use file::{CopyState, FileError, LinkProblem, ProtectedReason, SkipReason, Uncertainty, UnreadableError};
 pub use files::{AuditLogError, DatabaseError, FileChange, NoBacklog, SqliteError};
 pub use guard::GuardRefusal;

@@ -32,14 +32,18 @@ pub(crate) use dry_run::planned::{ConflictingEntry, PlannedWork};
 pub(crate) use dry_run::steps::{Step, StepKey};
 pub(crate) use handle::{Beside, Journal, JournalThread};
 pub use overview::{
-    Account, Amount, ByKind, Exception, ExceptionList, NameClass, Overview, ReasonCount, Reconciliation,
-    RecordedBacklog, RecordedFailures, RecordedFile, RecordedFiles, RecordedOutcome, RecordedRun, SizeRange,
+    AcceptedEnd, AcceptedEntries, AcceptedEntry, Account, Amount, ByKind, ErrorFilter, ErrorGroup, ErrorSummary,
+    Exception, ExceptionList, FailedKind, NameClass, Overview, ReasonCount, Reconciliation, RecordedBacklog,
+    RecordedError, RecordedErrors, RecordedFailures, RecordedFile, RecordedFiles, RecordedOutcome, RecordedRun,
+    SizeRange,
 };
 pub(crate) use rates::read_samples;
+pub(crate) use row::cause::Cause;
 pub(crate) use row::detail::{Detail, Details, Sent};
 pub(crate) use row::file::{FileKey, Work};
 pub(crate) use row::kept::Kept;
 pub use row::not_copied::NotCopied;
+pub(crate) use row::unknown::UnreadableCause;
 pub(crate) use row_update::{RowState, RowUpdate};
 pub(crate) use runs::decision::{Decision, RunRequest};
 pub(crate) use runs::run::{EndedRun, RunEnd, RunStart};

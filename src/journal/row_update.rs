@@ -5,9 +5,10 @@ use towpath_backend::{Metadata, RelPath};
 
 use crate::audit::Line;
 use crate::checksum::Checksum;
-use crate::error::{Error, Result};
+use crate::error::{Error, FailureCode, Result};
 use crate::event::{Side, Totals};
 use crate::journal::handle::Journal;
+use crate::journal::row::cause::Cause;
 use crate::journal::row::detail::Sent;
 use crate::journal::row::file::{Attempt, FileKey};
 use crate::journal::row::kept::{Kept, KeptColumns, SET_KEPT_ATTRIBUTES};
@@ -36,7 +37,7 @@ pub(crate) enum RowState {
     /// It is no longer another name of the file `of`; it is sent as a separate file in this attempt.
     OtherFile { of: RelPath, attempt: u32 },
     /// It failed, and is not sent again in this run.
-    Failed { side: Side, metadata: Option<Metadata> },
+    Failed { side: Side, code: FailureCode, metadata: Option<Metadata> },
     /// It has long holes: the lane for such files sends it.
     LongHoles,
     /// It conflicts with a directory that has content: it is retried once that is removed.
@@ -63,6 +64,11 @@ impl Journal {
         .await
     }
 
+    /// Records why a file that stays pending was not sent, as the run ends because of it.
+    pub(crate) async fn note_cause(&self, key: FileKey, cause: Cause) -> Result<()> {
+        self.call(move |db| db.set_cause(&key, &cause)).await
+    }
+
     /// Adds lines without a row to the open transaction.
     pub(crate) async fn log(&self, lines: Vec<Line>) -> Result<()> {
         self.call(move |db| {
@@ -79,9 +85,9 @@ impl Db {
             let failed_before = if update.state.is_in_sync() { self.last_error(&update.key)? } else { None };
             self.mark_orphans(&update.key)?;
             self.record_state(&update.key, &update.state)?;
-            if matches!(update.state, RowState::Failed { .. }) {
-                let error = update.lines.last().and_then(|line| line.error.as_deref());
-                self.set_error(&update.key, error)?;
+            if let RowState::Failed { side, code, .. } = update.state {
+                let text = update.lines.last().and_then(|line| line.error.clone()).unwrap_or_default();
+                self.set_cause(&update.key, &Cause { code, side: Some(side), text })?;
             }
             match (failed_before, update.lines.split_last()) {
                 (Some(error), Some((last, others))) => {
@@ -126,7 +132,7 @@ impl Db {
                 )?;
                 self.set_attempt(key, Attempt::Number(*attempt), None)
             }
-            RowState::Failed { side, metadata } => {
+            RowState::Failed { side, metadata, .. } => {
                 self.set_attempt(key, Attempt::GivenUp, metadata.as_ref())?;
                 let sql = "UPDATE file SET failed = ?3 WHERE dir = ?1 AND name = ?2";
                 self.execute(sql, params![key.dir, Name(&key.name), side]).map(drop)
@@ -173,7 +179,8 @@ impl Db {
         };
         let updated = self.execute(
             &format!(
-                "UPDATE file SET status = 1, suspect = 0, work = 0, turn = 0, failed = NULL, error = NULL, begun = 0,
+                "UPDATE file SET status = 1, suspect = 0, work = 0, turn = 0, failed = NULL, error = NULL, error_code = NULL,
+                     error_side = NULL, begun = 0,
                      hash = :hash, algorithm = :algorithm, kept_size = :kept_size, kept_modified = :kept_modified,
                      kept_target = :kept_target,
                      {SET_KEPT_ATTRIBUTES}
@@ -189,7 +196,8 @@ impl Db {
         let own = named_params! { ":dir": key.dir, ":name": Name(&key.name) };
         let updated = self.execute(
             &format!(
-                "UPDATE file SET status = 1, work = 0, turn = 0, failed = NULL, error = NULL, {SET_KEPT_ATTRIBUTES}
+                "UPDATE file SET status = 1, work = 0, turn = 0, failed = NULL, error = NULL, error_code = NULL,
+                     error_side = NULL, {SET_KEPT_ATTRIBUTES}
                  WHERE dir = :dir AND name = :name"
             ),
             &[own, &kept.attributes()].concat()[..],

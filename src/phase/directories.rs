@@ -10,7 +10,7 @@ use crate::attributes::{self, ReadBack};
 use crate::conflict::create_dirs;
 use crate::error::{Error, FileError, Result};
 use crate::event::{Event, Side};
-use crate::journal::{DirWork, Kept, PendingDir, Sent};
+use crate::journal::{Cause, DirWork, Kept, PendingDir, Sent};
 use crate::reporter::Record;
 use crate::session::Session;
 use crate::tally::Tally;
@@ -42,10 +42,7 @@ pub(crate) async fn run(session: &Arc<Session>, work: DirWork, tally: &mut Tally
                     not_kept.add(error);
                     done.push((dir.id, Sent::default(), Kept::default()));
                 }
-                Err(error) => {
-                    report(session, &dir, error, tally).await?;
-                    failed.push(dir.id);
-                }
+                Err(error) => failed.push((dir.id, report(session, work, &dir, error, tally).await?)),
             }
         }
         session.flush_sink().await?;
@@ -84,12 +81,24 @@ fn is_not_kept(session: &Session, work: DirWork, error: &BackendError) -> bool {
         && session.sink.capabilities().virtual_directories
 }
 
-async fn report(session: &Session, dir: &PendingDir, error: BackendError, tally: &mut Tally) -> Result<()> {
+/// Reports a directory that failed; returns the cause.
+async fn report(
+    session: &Session,
+    work: DirWork,
+    dir: &PendingDir,
+    error: BackendError,
+    tally: &mut Tally,
+) -> Result<Cause> {
     let error = Arc::new(error);
-    match session.fatal_at_sink(&error) {
-        Some(fatal) => Err(fatal),
-        None => session.give_up(&dir.path, FileError::Tree { side: Side::Sink, error }, tally).await,
+    let fatal = session.fatal_at_sink(&error);
+    let error = FileError::Tree { side: Side::Sink, error };
+    let cause = Cause::from(&error);
+    if let Some(fatal) = fatal {
+        session.journal.dirs_done(work, Vec::new(), vec![(dir.id, cause)]).await?;
+        return Err(fatal);
     }
+    session.give_up(&dir.path, error, tally).await?;
+    Ok(cause)
 }
 
 async fn report_not_accepted(session: &Session, dir: &PendingDir, errors: &[Arc<BackendError>]) -> Result<()> {

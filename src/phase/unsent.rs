@@ -3,9 +3,9 @@
 use towpath_backend::{ErrorKind, Kind, Metadata, RelPath};
 
 use crate::compare::is_unchanged;
-use crate::error::{FileError, LINKED_FILE_NOT_SENT, Result};
+use crate::error::{FileError, Result};
 use crate::event::Event;
-use crate::journal::ImpossibleKey;
+use crate::journal::{Cause, ImpossibleKey};
 use crate::reporter::Record;
 use crate::session::Session;
 use crate::tally::Tally;
@@ -23,7 +23,7 @@ pub(crate) async fn report(session: &Session, tally: &mut Tally) -> Result<()> {
 /// Fails the names whose file was not sent.
 async fn fail_names(session: &Session, tally: &mut Tally) -> Result<()> {
     loop {
-        let names = session.journal.fail_names(PAGE, LINKED_FILE_NOT_SENT).await?;
+        let names = session.journal.fail_names(PAGE, Cause::from(&FileError::LinkedFileNotSent)).await?;
         if names.is_empty() {
             return Ok(());
         }

@@ -39,6 +39,7 @@ mod console_screen;
 mod docs;
 mod dry_run;
 mod durability;
+mod errors;
 mod examples;
 mod filter_as_git;
 mod filters;

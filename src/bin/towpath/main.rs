@@ -27,8 +27,8 @@ use std::process::ExitCode;
 
 use args::{Command, rsync};
 use commands::{
-    audit, backends, completions, config as show_config, ctl, man, manifest, status as show_status, sync,
-    timetable as show_timetable,
+    audit, backends, completions, config as show_config, ctl, errors as show_errors, man, manifest,
+    status as show_status, sync, timetable as show_timetable,
 };
 use console::output;
 use exit::{COULD_NOT_RUN, USAGE_ERROR};
@@ -43,6 +43,7 @@ fn main() -> ExitCode {
     match &parsed.command {
         Command::Backends(arguments) => return ExitCode::from(backends::run(arguments)),
         Command::Audit(arguments) => return ExitCode::from(audit::run(arguments)),
+        Command::Errors(arguments) => return ExitCode::from(show_errors::run(arguments)),
         Command::Manifest(arguments) => return ExitCode::from(manifest::run(arguments)),
         Command::Config(arguments) => return ExitCode::from(show_config::run(arguments)),
         Command::Timetable(arguments) => return ExitCode::from(show_timetable::run(arguments)),
@@ -88,6 +89,7 @@ async fn run(command: Command) -> u8 {
         Command::Ctl(arguments) => ctl::run(&arguments).await,
         Command::Backends(arguments) => backends::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
+        Command::Errors(arguments) => show_errors::run(&arguments),
         Command::Manifest(arguments) => manifest::run(&arguments),
         Command::Config(arguments) => show_config::run(&arguments),
         Command::Timetable(arguments) => show_timetable::run(&arguments),

@@ -5,6 +5,7 @@ use towpath_backend::{Attributes, RelPath, Times};
 
 use crate::error::Result;
 use crate::journal::handle::Journal;
+use crate::journal::row::cause::Cause;
 use crate::journal::row::detail::Sent;
 use crate::journal::row::dir::DirState;
 use crate::journal::row::kept::{Kept, KeptColumns, SET_KEPT_ATTRIBUTES};
@@ -87,18 +88,27 @@ impl Journal {
     }
 
     /// Records the directories for which `work` is done, with what was sent and what the sink kept, and the directories
-    /// for which it failed.
-    pub(crate) async fn dirs_done(&self, work: DirWork, done: Vec<(i64, Sent, Kept)>, failed: Vec<i64>) -> Result<()> {
+    /// for which it failed, with the causes.
+    pub(crate) async fn dirs_done(
+        &self,
+        work: DirWork,
+        done: Vec<(i64, Sent, Kept)>,
+        failed: Vec<(i64, Cause)>,
+    ) -> Result<()> {
         let sql = format!("UPDATE dir SET {} = ?2 WHERE id = ?1", work.column());
         self.commit(move |db| {
             for (id, sent, kept) in done {
                 db.execute(&sql, params![id, DirState::Done])?;
+                let sql = "UPDATE dir SET error = NULL, error_code = NULL, error_side = NULL
+                     WHERE id = ?1 AND error_code IS NOT NULL AND missing = ?2 AND settle = ?2 AND problem IS NULL";
+                db.execute(sql, params![id, DirState::Done])?;
                 if work == DirWork::Finalize {
                     db.set_kept_of_dir(id, &sent, &kept)?;
                 }
             }
-            for id in failed {
+            for (id, cause) in failed {
                 db.execute(&sql, params![id, DirState::Failed])?;
+                db.set_cause_of_dir(id, &cause)?;
             }
             Ok(())
         })

@@ -9,6 +9,7 @@ use towpath_backend::RelPath;
 use crate::error::Result;
 use crate::event::Totals;
 use crate::journal::handle::Journal;
+use crate::journal::row::cause::Cause;
 use crate::journal::row::file::{Attempt, FileKey};
 use crate::journal::store::db::Db;
 use crate::journal::store::sums;
@@ -51,9 +52,9 @@ impl Journal {
         self.call_long(move |db| Ok(db.send_orphans(attempt)? > 0)).await
     }
 
-    /// Fails up to `names` names that still wait for their file, with the reason `error`.
-    pub(crate) async fn fail_names(&self, names: usize, error: &'static str) -> Result<Vec<RelPath>> {
-        self.call(move |db| db.fail_names(names, error)).await
+    /// Fails up to `names` names that still wait for their file, with this cause.
+    pub(crate) async fn fail_names(&self, names: usize, cause: Cause) -> Result<Vec<RelPath>> {
+        self.call(move |db| db.fail_names(names, &cause)).await
     }
 
     /// Moves all files that conflicted with a directory to this attempt; returns whether there were any.
@@ -135,7 +136,7 @@ impl Db {
         Ok(chosen)
     }
 
-    pub(in crate::journal) fn fail_names(&self, names: usize, error: &str) -> Result<Vec<RelPath>> {
+    pub(in crate::journal) fn fail_names(&self, names: usize, cause: &Cause) -> Result<Vec<RelPath>> {
         let names = self.rows(
             "SELECT file.dir AS dir, name, path FROM file JOIN dir ON dir.id = file.dir
              WHERE status = 0 AND work = 1 AND turn < ?1 LIMIT ?2",
@@ -147,7 +148,7 @@ impl Db {
         )?;
         for (key, _) in &names {
             self.set_attempt(key, Attempt::GivenUp, None)?;
-            self.set_error(key, Some(error))?;
+            self.set_cause(key, cause)?;
         }
         Ok(names.into_iter().map(|(_, path)| path).collect())
     }

@@ -1,14 +1,20 @@
 //! What the database says of a migration, read beside a run or without one, and without changing any file.
 
+pub(in crate::journal) mod accepted;
 mod account;
 mod connection;
+mod error_groups;
+mod errors;
 mod files;
 mod model;
 mod queries;
 mod read;
 
+pub use accepted::{AcceptedEnd, AcceptedEntries, AcceptedEntry};
 pub use account::{
     Account, Amount, ByKind, Exception, ExceptionList, NameClass, ReasonCount, Reconciliation, SizeRange,
 };
+pub use error_groups::{ErrorGroup, ErrorSummary};
+pub use errors::{ErrorFilter, FailedKind, RecordedError, RecordedErrors};
 pub use files::{RecordedFile, RecordedFiles};
 pub use model::{Overview, RecordedBacklog, RecordedFailures, RecordedOutcome, RecordedRun};

@@ -8,6 +8,7 @@ use towpath_backend::Timestamp;
 
 use super::model::{Overview, RecordedBacklog, RecordedFailures, RecordedOutcome, RecordedRun};
 use crate::event::{Counts, Totals};
+use crate::journal::store::cause_columns::ErrorSide;
 use crate::journal::store::sums;
 use crate::journal::store::value::{bytes, limit, number, optional_number};
 use crate::side::Side;
@@ -144,11 +145,7 @@ fn failures(connection: &Connection) -> rusqlite::Result<Vec<RecordedFailures>> 
          ORDER BY count DESC, side, kind";
     let read = |row: &Row<'_>| {
         Ok(RecordedFailures {
-            side: match row.get::<_, i64>("side")? {
-                0 => Some(Side::Source),
-                1 => Some(Side::Sink),
-                _ => None,
-            },
+            side: row.get::<_, ErrorSide>("side")?.0,
             kind: row.get("kind")?,
             count: number(row, "count")?,
             path: bytes(row, "path")?,

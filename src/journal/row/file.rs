@@ -220,12 +220,6 @@ impl Db {
         self.execute(sql, params![key.dir, Name(&key.name), attempt]).map(drop)
     }
 
-    /// Records why a file failed, for readers of the view `files`.
-    pub(in crate::journal) fn set_error(&self, key: &FileKey, error: Option<&str>) -> Result<()> {
-        let sql = "UPDATE file SET error = ?3 WHERE dir = ?1 AND name = ?2";
-        self.execute(sql, params![key.dir, Name(&key.name), error]).map(drop)
-    }
-
     pub(in crate::journal) fn set_metadata(&self, key: &FileKey, metadata: &Metadata) -> Result<()> {
         let columns = SourceColumns::of(metadata);
         let name = Name(&key.name);

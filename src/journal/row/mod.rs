@@ -1,5 +1,6 @@
 //! The meaning of columns, and updates that several jobs share.
 
+pub(super) mod cause;
 pub(super) mod detail;
 pub(super) mod dir;
 pub(super) mod file;

@@ -1,5 +1,6 @@
 //! The column that records why the content of a directory is unknown.
 
+use crate::error::FailureCode;
 use crate::event::Side;
 use crate::journal::store::value::stored_as_integer;
 
@@ -22,6 +23,16 @@ stored_as_integer!(Unknown {
     Unknown::LostSourceMount = 3,
     Unknown::LostSinkMount = 4,
 });
+
+/// Why a directory, or a name in one, could not be read.
+#[derive(Clone, Debug)]
+pub(crate) struct UnreadableCause {
+    /// It is a name in a directory that was listed.
+    pub(crate) is_entry: bool,
+    pub(crate) code: FailureCode,
+    /// The error, for people.
+    pub(crate) text: String,
+}
 
 impl Unknown {
     pub(in crate::journal) fn unreadable(side: Side) -> Self {

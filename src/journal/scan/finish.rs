@@ -91,6 +91,11 @@ impl Db {
             range,
         )?;
         self.compare_dirs(from, to)?;
+        self.execute(
+            "UPDATE dir SET error = NULL, error_code = NULL, error_side = NULL
+             WHERE id BETWEEN ?1 AND ?2 AND error_code IS NOT NULL AND missing = 0 AND settle = 0",
+            params![from, to],
+        )?;
         self.compare_attributes(from, to)
     }
 

@@ -168,6 +168,8 @@ impl Db {
                      THEN kept_permissions END,
                  kept_user = CASE WHEN (user, grp) IS (excluded.user, excluded.grp) THEN kept_user END,
                  kept_grp = CASE WHEN (user, grp) IS (excluded.user, excluded.grp) THEN kept_grp END,
+                 error_code = CASE WHEN problem IS NULL THEN error_code END,
+                 error_side = CASE WHEN problem IS NULL THEN error_side END,
                  problem = NULL, missing = sink_scan IS NOT excluded.source_scan
              WHERE source_scan IS NOT excluded.source_scan OR path = ''",
             named_params! {
@@ -256,7 +258,7 @@ impl Db {
         }
         let scan = self.scan()?;
         let matched = self.execute(
-            "UPDATE file SET status = 1, error = NULL
+            "UPDATE file SET status = 1, error = NULL, error_code = NULL, error_side = NULL
              WHERE dir = :dir AND name = :name AND scan = :scan AND status = 0 AND suspect = 0 AND kind = :kind
                  AND CASE
                      WHEN kind = 1 AND target IS NULL THEN 0
@@ -334,7 +336,9 @@ const ADD_SOURCE_FILE: &str = "
         kind = excluded.kind, real = excluded.real, user = excluded.user, grp = excluded.grp,
         device = excluded.device, inode = excluded.inode, target = excluded.target,
         work = 0, turn = 0, failed = NULL, problem = NULL, scan = excluded.scan, listed_kind = NULL, listed_size = NULL,
-        error = CASE WHEN excluded.status = 0 THEN error END
+        error_code = CASE WHEN excluded.status = 0 AND problem IS NULL THEN error_code END,
+        error_side = CASE WHEN excluded.status = 0 AND problem IS NULL THEN error_side END,
+        error = CASE WHEN excluded.status = 0 AND problem IS NULL THEN error END
     WHERE scan <> excluded.scan
     RETURNING status = 0 AS is_pending";
 

@@ -31,8 +31,9 @@ impl Db {
         }
         let range = params![from, to];
         for sql in [
-            "UPDATE file SET problem = name_problem(name) WHERE dir BETWEEN ?1 AND ?2 AND name_problem(name) IS NOT NULL",
-            "UPDATE dir SET problem = name_problem(path)
+            "UPDATE file SET problem = name_problem(name), error_code = 'invalid-name', error_side = 1
+             WHERE dir BETWEEN ?1 AND ?2 AND name_problem(name) IS NOT NULL",
+            "UPDATE dir SET problem = name_problem(path), error_code = 'invalid-name', error_side = 1
              WHERE parent BETWEEN ?1 AND ?2 AND name_problem(path) IS NOT NULL",
         ] {
             self.execute(sql, range)?;
@@ -111,12 +112,14 @@ impl Db {
         );
         match (spelling.in_source, spelling.is_dir) {
             (true, false) => {
-                let sql = "UPDATE file SET problem = ?3 WHERE dir = ?1 AND name = ?2";
+                let sql = "UPDATE file SET problem = ?3, error_code = 'name-collision', error_side = 1
+                     WHERE dir = ?1 AND name = ?2";
                 self.execute(sql, params![dir, name, problem]).map(drop)
             }
             (true, true) => {
                 let path = self.entry_path(dir, &spelling.name)?;
-                self.execute("UPDATE dir SET problem = ?2 WHERE path = ?1", params![Name::of(&path), problem]).map(drop)
+                let sql = "UPDATE dir SET problem = ?2, error_code = 'name-collision', error_side = 1 WHERE path = ?1";
+                self.execute(sql, params![Name::of(&path), problem]).map(drop)
             }
             (false, false) => {
                 let sql = "INSERT OR IGNORE INTO source_other(dir, name, reason) VALUES (?1, ?2, ?3)";
@@ -131,23 +134,29 @@ impl Db {
         if self.scan()?.names == NameRules::BYTES {
             return Ok(());
         }
-        let dirs = self.rows("SELECT path, problem FROM dir WHERE problem IS NOT NULL ORDER BY path", [], |row| {
-            Ok((path(row, "path")?, row.get::<_, String>("problem")?))
+        let sql = "SELECT path, problem, error_code FROM dir WHERE problem IS NOT NULL ORDER BY path";
+        let dirs = self.rows(sql, [], |row| {
+            Ok((path(row, "path")?, row.get::<_, String>("problem")?, row.get::<_, Option<String>>("error_code")?))
         })?;
-        for (dir, problem) in dirs {
+        for (dir, problem, code) in dirs {
             let (first, end) = subtree(&dir);
             let problem = format!("its directory {dir} cannot be created: {problem}");
             let below = "(path = ?1 OR (path >= ?2 AND path < ?3)
                  OR (path >= CAST(?2 AS BLOB) AND path < CAST(?3 AS BLOB)))";
-            let values = params![Name::of(&dir), Name(&first), Name(&end), problem];
+            let values = params![Name::of(&dir), Name(&first), Name(&end), problem, code];
             self.execute(
                 &format!(
-                    "UPDATE file SET problem = ?4
+                    "UPDATE file SET problem = ?4, error_code = ?5, error_side = 1
                      WHERE problem IS NULL AND dir IN (SELECT id FROM dir WHERE {below})"
                 ),
                 values,
             )?;
-            self.execute(&format!("UPDATE dir SET problem = ?4 WHERE problem IS NULL AND {below}"), values)?;
+            self.execute(
+                &format!(
+                    "UPDATE dir SET problem = ?4, error_code = ?5, error_side = 1 WHERE problem IS NULL AND {below}"
+                ),
+                values,
+            )?;
         }
         self.execute("UPDATE file SET status = 0, work = ?1 WHERE problem IS NOT NULL", [StoredWork::Impossible])?;
         self.execute("UPDATE dir SET missing = 0, settle = 0 WHERE problem IS NOT NULL", []).map(drop)

@@ -6,7 +6,8 @@ use towpath_backend::RelPath;
 use crate::error::Result;
 use crate::event::Side;
 use crate::journal::handle::Journal;
-use crate::journal::row::unknown::Unknown;
+use crate::journal::row::unknown::{Unknown, UnreadableCause};
+use crate::journal::store::cause_columns::Code;
 use crate::journal::store::db::Db;
 use crate::journal::store::value::{Name, limit, optional_path, path};
 
@@ -29,8 +30,17 @@ impl Journal {
     }
 
     /// Records that a directory could not be read: its content is unknown.
-    pub(crate) async fn add_unreadable(&self, side: Side, dir: RelPath) -> Result<()> {
-        self.call(move |db| db.add_unknown(Unknown::unreadable(side), &dir)).await
+    pub(crate) async fn add_unreadable(&self, side: Side, dir: RelPath, cause: UnreadableCause) -> Result<()> {
+        self.call(move |db| {
+            db.add_unknown(Unknown::unreadable(side), &dir)?;
+            let UnreadableCause { is_entry, code, text } = cause;
+            db.execute(
+                "UPDATE unreadable SET is_entry = ?3, cause = ?4, error = ?5 WHERE side = ?1 AND path = ?2",
+                params![Unknown::unreadable(side), Name::of(&dir), is_entry, Code(code), text],
+            )
+            .map(drop)
+        })
+        .await
     }
 
     /// Up to `dirs` directories that the last scan could not read, after `after`. They include mount points of

@@ -1,5 +1,6 @@
 //! The database file: opening it, its one connection and transactions, and how values are stored.
 
+pub(super) mod cause_columns;
 pub(super) mod current_scan;
 pub(super) mod db;
 pub(in crate::journal) mod failure;

@@ -9,6 +9,7 @@ use towpath_backend::Timestamp;
 
 use crate::audit::Line;
 use crate::event::Totals;
+use crate::journal::store::cause_columns::ErrorSide;
 use crate::journal::store::sums::bounded;
 use crate::journal::store::value::{Name, now_ns, number, optional_number, signed};
 use crate::progress::{Progress, Recorded};
@@ -73,7 +74,7 @@ pub(super) fn recorded(connection: &Connection) -> rusqlite::Result<Recorded> {
         connection.prepare("SELECT side, kind, sum(count) AS count FROM run_error GROUP BY side, kind")?;
     let mut rows = failures.query([])?;
     while let Some(row) = rows.next()? {
-        recorded.add_failures(side_of(row.get("side")?), row.get::<_, String>("kind")?, number(row, "count")?);
+        recorded.add_failures(row.get::<_, ErrorSide>("side")?.0, row.get::<_, String>("kind")?, number(row, "count")?);
     }
     Ok(recorded)
 }
@@ -113,7 +114,7 @@ impl RunCounts {
         }
         if let Some(failure) = line.failure {
             let path = if failure.side == Some(Side::Sink) { &line.paths.dest } else { &line.paths.source };
-            match self.errors.entry((number_of(failure.side), failure.kind)) {
+            match self.errors.entry((ErrorSide(failure.side).number(), failure.kind)) {
                 Entry::Occupied(alike) => alike.into_mut().count += 1,
                 Entry::Vacant(new) => {
                     let error = line.error.clone().unwrap_or_default();
@@ -134,7 +135,7 @@ impl RunCounts {
         recorded.deleted_files += open.deleted_files;
         recorded.deleted_dirs += open.deleted_dirs;
         for ((side, kind), Alike { count, .. }) in std::mem::take(&mut self.errors) {
-            recorded.add_failures(side_of(side), kind, count);
+            recorded.add_failures(ErrorSide::of_number(side).0, kind, count);
         }
     }
 
@@ -187,23 +188,5 @@ impl RunCounts {
             insert.execute(params![run, side, kind, signed(*count), Name(path), error])?;
         }
         Ok(())
-    }
-}
-
-/// The side with this number in the column `run_error.side`.
-fn side_of(number: i64) -> Option<Side> {
-    match number {
-        0 => Some(Side::Source),
-        1 => Some(Side::Sink),
-        _ => None,
-    }
-}
-
-/// A side in the column `run_error.side`.
-fn number_of(side: Option<Side>) -> i64 {
-    match side {
-        Some(Side::Source) => 0,
-        Some(Side::Sink) => 1,
-        None => 2,
     }
 }

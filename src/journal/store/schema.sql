@@ -104,7 +104,10 @@ CREATE TABLE IF NOT EXISTS dir(
     kept_grp INTEGER,
     xattrs ANY,                             -- digest of the source's extended attributes; see file.xattrs
     sink_xattrs ANY,                        -- digest of the sink's; see sink_entry.xattrs
-    kept_xattrs ANY
+    kept_xattrs ANY,
+    error TEXT,                             -- why creating or finalizing it last failed
+    error_code TEXT,                        -- of that, or of the problem: a stable code, such as 'EACCES'
+    error_side INTEGER                      -- 0 source, 1 sink, 2 neither
 ) STRICT;
 CREATE INDEX IF NOT EXISTS dir_missing ON dir(id) WHERE missing = 1;
 CREATE INDEX IF NOT EXISTS dir_settle ON dir(id) WHERE settle = 1;
@@ -151,12 +154,16 @@ CREATE TABLE IF NOT EXISTS file(
     kept_target ANY,
     xattrs ANY,                             -- digest of the extended attributes, X'' if there are none; NULL: unknown
     kept_xattrs ANY,
+    error_code TEXT,                        -- of the error or the problem: a stable code, such as 'EACCES'
+    error_side INTEGER,                     -- of the error or the problem: 0 source, 1 sink, 2 neither
     PRIMARY KEY (dir, name)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS file_pending ON file(work, turn, dir, name, size) WHERE status = 0;
 CREATE INDEX IF NOT EXISTS file_names ON file(device, inode, status, work, turn, dir, name) WHERE device IS NOT NULL;
 CREATE INDEX IF NOT EXISTS file_begun ON file(dir) WHERE begun <> 0;
 CREATE INDEX IF NOT EXISTS file_failed ON file(dir) WHERE failed IS NOT NULL;
+CREATE INDEX IF NOT EXISTS file_error ON file(error_code, error_side, dir, name, size)
+    WHERE status = 0 AND error_code IS NOT NULL;
 
 -- Names of the source that are not copied: of another kind, or left out for their size or time. Those that
 -- a rule excludes are in scan_count.
@@ -236,8 +243,25 @@ CREATE TABLE IF NOT EXISTS respelling(
 CREATE TABLE IF NOT EXISTS unreadable(
     side INTEGER NOT NULL,
     path ANY NOT NULL,
+    is_entry INTEGER NOT NULL DEFAULT 0,    -- 1: a name in a directory that was listed; it may be a directory
+    cause TEXT,                             -- the stable code of the error, such as 'EACCES'
+    error TEXT,
     PRIMARY KEY (side, path)
 ) STRICT, WITHOUT ROWID;
+
+-- Exceptions: entries that are accepted as they are although they are not in sync, with everything
+-- below a directory.
+CREATE TABLE IF NOT EXISTS accepted(
+    id INTEGER PRIMARY KEY,
+    path ANY NOT NULL,                      -- relative
+    reason TEXT NOT NULL,
+    accepted_at INTEGER NOT NULL,
+    user TEXT NOT NULL,                     -- who recorded it
+    code TEXT,                              -- why the entry was not in sync then
+    ended INTEGER,                          -- NULL: in force
+    end_reason TEXT                         -- 'settled': in sync, or gone from the source; 'removed': by somebody
+) STRICT;
+CREATE UNIQUE INDEX IF NOT EXISTS accepted_path ON accepted(path) WHERE ended IS NULL;
 
 -- Directories below which nothing may be deleted at the sink.
 CREATE TABLE IF NOT EXISTS protected(

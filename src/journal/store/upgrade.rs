@@ -96,7 +96,7 @@ const FROM_4: &str = "
 ";
 
 /// From version 6 to 7: each entry adds the columns of one feature.
-const FROM_6: &[&str] = &[REASONS, ROTATION, COMPARED];
+const FROM_6: &[&str] = &[REASONS, ROTATION, COMPARED, ERROR_CODES];
 
 /// Why names of the source are not copied. The oldest versions had no such table.
 const REASONS: &str = "
@@ -131,6 +131,21 @@ const COMPARED: &str = "
     ) STRICT, WITHOUT ROWID;
     ALTER TABLE sink_entry ADD COLUMN target ANY;
     ALTER TABLE sink_entry ADD COLUMN xattrs ANY;
+";
+
+/// The codes of failures. Those of earlier versions are unknown.
+const ERROR_CODES: &str = "
+    ALTER TABLE dir ADD COLUMN error TEXT;
+    ALTER TABLE dir ADD COLUMN error_code TEXT;
+    ALTER TABLE dir ADD COLUMN error_side INTEGER;
+    ALTER TABLE file ADD COLUMN error_code TEXT;
+    ALTER TABLE file ADD COLUMN error_side INTEGER;
+    ALTER TABLE unreadable ADD COLUMN is_entry INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE unreadable ADD COLUMN cause TEXT;
+    ALTER TABLE unreadable ADD COLUMN error TEXT;
+    UPDATE file SET error_code = 'unknown', error_side = coalesce(failed, 2)
+    WHERE status = 0 AND coalesce(problem, error) IS NOT NULL;
+    UPDATE dir SET error_code = 'unknown', error_side = 1 WHERE missing = 2 OR settle = 2 OR problem IS NOT NULL;
 ";
 
 /// Upgrades a database of `version` to version `to`, that of `schema`, in one transaction.

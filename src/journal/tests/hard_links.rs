@@ -8,10 +8,10 @@ use tokio_util::sync::CancellationToken;
 use towpath_backend::NameRules;
 
 use super::open;
-use crate::error::Error;
+use crate::error::{Error, FailureCode, FileError};
 use crate::event::Side;
 use crate::journal::store::db::Db;
-use crate::journal::{Compares, ImpossibleKey, RowRange, RowState, RowUpdate, ScanOptions, Sizes, Work};
+use crate::journal::{Cause, Compares, ImpossibleKey, RowRange, RowState, RowUpdate, ScanOptions, Sizes, Work};
 use crate::progress::Progress;
 
 /// Rows `name`, 1 to ?1, in a CTE `n`.
@@ -55,7 +55,7 @@ fn process(db: &mut Db) {
     loop {
         let failing = db.pending_page(Work::Content, 0, Sizes::All, &RowRange::all(), 64).unwrap();
         for pending in &failing {
-            let state = RowState::Failed { side: Side::Source, metadata: None };
+            let state = RowState::Failed { side: Side::Source, code: FailureCode::Eio, metadata: None };
             db.record(&[RowUpdate { key: pending.key.clone(), state, lines: Vec::new() }]).unwrap();
         }
         if db.send_orphans(0).unwrap() == 0 {
@@ -66,7 +66,8 @@ fn process(db: &mut Db) {
     while let Some(last) = db.pending_page(Work::Name, 0, Sizes::All, &range, 64).unwrap().pop() {
         range = RowRange::RestOfDir(last.key);
     }
-    while !db.fail_names(64, "no").unwrap().is_empty() {}
+    let cause = Cause::from(&FileError::LinkedFileNotSent);
+    while !db.fail_names(64, &cause).unwrap().is_empty() {}
 }
 
 /// The cost of `process` in hundreds of SQLite virtual-machine instructions.

@@ -10,7 +10,7 @@ use super::walk::Walk;
 use crate::absence;
 use crate::error::{Error, GuardRefusal, Result, TreeFailure, UnreadableError};
 use crate::event::Side;
-use crate::journal::{Census, Listed, NotCopied, Role};
+use crate::journal::{Census, Listed, NotCopied, Role, UnreadableCause};
 use crate::reporter::Record;
 
 /// The stat of a name whose listing did not report its kind.
@@ -55,7 +55,7 @@ impl Walk {
                 let error = Arc::new(error);
                 self.check_tree(&error).await?;
                 // It may be a directory: nothing below it is known either.
-                self.report_unreadable(path, error).await?;
+                self.report_unreadable(path, error, true).await?;
                 Ok(Unknown::Unreadable)
             }
         }
@@ -81,7 +81,7 @@ impl Walk {
             return Ok(None);
         }
         self.check_tree(&error).await?;
-        self.report_unreadable(&path, error).await?;
+        self.report_unreadable(&path, error, true).await?;
         if dir.path.join(&name).is_ok_and(|named| named == path) {
             return Ok(Some(Listed::new(name, metadata, self.role_of_unreadable())));
         }
@@ -106,13 +106,15 @@ impl Walk {
         if error.kind() == ErrorKind::NotFound && error.path() == read && absence::is_missing(self.tree(), read).await {
             return Ok(());
         }
-        self.report_unreadable(dir, error).await
+        self.report_unreadable(dir, error, false).await
     }
 
-    async fn report_unreadable(&self, at: &RelPath, error: Arc<BackendError>) -> Result<()> {
+    /// `is_entry`: it is a name in a directory that was listed, not a directory that could not be listed.
+    async fn report_unreadable(&self, at: &RelPath, error: Arc<BackendError>, is_entry: bool) -> Result<()> {
         let session = &self.session;
-        session.journal.add_unreadable(self.side, at.clone()).await?;
         let error = UnreadableError::Tree(error);
+        let cause = UnreadableCause { is_entry, code: error.code(), text: error.to_string() };
+        session.journal.add_unreadable(self.side, at.clone(), cause).await?;
         let logged = format!("{}: {error}", self.side);
         session.reporter.report([Record::unreadable(self.side, session.paths(at), error, logged)]).await
     }

@@ -9,9 +9,9 @@ use tokio::time::{Instant, timeout_at};
 use super::row_update::Decider;
 use super::shared::Transfer;
 use super::task::{FinishedTask, Job, TransferResult};
-use crate::error::Result;
+use crate::error::{FileError, Result};
 use crate::event::{Event, Side};
-use crate::journal::RowState;
+use crate::journal::{Cause, RowState};
 use crate::progress::{CommitterState, LaneClocks};
 use crate::reporter::{FileRecords, Record};
 use crate::tally::Tally;
@@ -83,7 +83,10 @@ impl Committer {
                     files.push(FileRecords { key: finished.task.key.clone(), state, records });
                 }
                 Ok(None) => {}
-                Err(error) => fatal = fatal.and(Err(error)),
+                Err(error) => {
+                    self.note_cause(&finished).await?;
+                    fatal = fatal.and(Err(error));
+                }
             }
         }
         tracing::debug!(files = files.len(), "commit");
@@ -96,6 +99,13 @@ impl Committer {
             transfer.set_aside.notify_one();
         }
         fatal
+    }
+
+    /// Records why a file was not sent whose failure ends the run, such as a full disk: it stays pending.
+    async fn note_cause(&self, finished: &FinishedTask) -> Result<()> {
+        let TransferResult::Failed(failure) = &finished.result else { return Ok(()) };
+        let error = FileError::Tree { side: failure.side, error: Arc::clone(&failure.error) };
+        self.transfer.session.journal.note_cause(finished.task.key.clone(), Cause::from(&error)).await
     }
 
     /// Counts attributes that the sink did not accept or keep. They are not failures.

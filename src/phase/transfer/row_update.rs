@@ -154,7 +154,7 @@ impl Decider<'_> {
             return (state, Event::WillRetry { paths, error });
         }
         let error = FileError::GaveUp { cause: Box::new(error), attempts: LAST_ATTEMPT + 1 };
-        (RowState::Failed { side, metadata }, Event::Failed { paths, error })
+        (RowState::Failed { side, code: error.code(), metadata }, Event::Failed { paths, error })
     }
 
     /// Warns of content that differs although size and mtime are the same.
@@ -176,7 +176,7 @@ impl Decider<'_> {
 
 /// A file that is given up in this run because a side failed.
 fn failed(side: Side, paths: FilePaths, error: FileError) -> (RowState, Event) {
-    (RowState::Failed { side, metadata: None }, Event::Failed { paths, error })
+    (RowState::Failed { side, code: error.code(), metadata: None }, Event::Failed { paths, error })
 }
 
 fn tree_failed(side: Side, error: &Arc<towpath_backend::Error>) -> FileError {

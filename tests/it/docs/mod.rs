@@ -84,3 +84,27 @@ impl Page {
         self.prose().flat_map(|(number, line)| line.split('`').skip(1).step_by(2).map(move |span| (number, span)))
     }
 }
+
+/// The table of the codes of failures in docs/errors.md is made from the list in the library.
+#[test]
+fn each_code_of_a_failure_has_its_row() {
+    const HEAD: &str = "| code | meaning | what to do | then |\n| --- | --- | --- | --- |\n";
+    let page = page("docs/errors.md");
+    let (before, rest) = page.text.split_once(HEAD).unwrap();
+    let after: String = rest.split_inclusive('\n').skip_while(|line| line.starts_with('|')).collect();
+    let row = |code: &towpath::FailureCode| {
+        let then = match code.remedy() {
+            towpath::Remedy::Scan => "scan",
+            towpath::Remedy::Accept => "accept",
+            _ => "retry",
+        };
+        format!("| `{}` | {} | {} | {then} |\n", code.name(), code.meaning(), code.advice())
+    };
+    let rows: String = towpath::FailureCode::ALL.iter().map(row).collect();
+    let expected = format!("{before}{HEAD}{rows}{after}");
+    if std::env::var_os("DOCS").is_some_and(|value| value == "update") {
+        fs::write(repository().join(&page.path), expected).unwrap();
+    } else {
+        assert!(page.text == expected, "the table of docs/errors.md is stale: run DOCS=update cargo test docs");
+    }
+}

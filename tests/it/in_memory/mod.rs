@@ -6,6 +6,7 @@ mod backlog;
 mod bench;
 mod control;
 mod damaged;
+mod errors;
 mod hanging;
 mod hard_links;
 mod kept;

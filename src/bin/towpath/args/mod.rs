@@ -8,6 +8,7 @@ mod copied;
 pub(crate) mod ctl;
 mod deadline;
 mod deletion;
+pub(crate) mod errors;
 mod filters;
 mod format;
 mod generated;
@@ -32,6 +33,7 @@ pub(crate) use backends::BackendsArguments;
 use bwlimit::TimetableArguments;
 use config::ConfigArguments;
 use ctl::CtlArguments;
+use errors::ErrorsArguments;
 pub(crate) use format::{Format, ProgressKind};
 pub(crate) use generated::{CompletionsArguments, ManArguments, ShellArgument};
 pub(crate) use location::LocationArgument;
@@ -52,6 +54,7 @@ pub(crate) enum Command {
     Sync(Box<SyncArguments>),
     Status(StatusArguments),
     Ctl(CtlArguments),
+    Errors(ErrorsArguments),
     Manifest(ManifestArguments),
     Audit(AuditArguments),
     Timetable(TimetableArguments),

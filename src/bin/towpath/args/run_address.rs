@@ -8,6 +8,7 @@ use towpath_backend::registry::Location;
 
 use super::location::{LocationArgument, parse_location};
 use crate::config::{self, ConfigFile};
+use crate::format::{escape, quoted};
 
 const ONE_ADDRESS: &str = "give either SOURCE and DEST, or --database, or --job";
 
@@ -83,6 +84,23 @@ impl RunAddress {
             }
             (None, None, Some(database)) => Ok(RunName::Database(database.clone())),
             _ => self.job.run()?.ok_or_else(|| ONE_ADDRESS.to_owned()),
+        }
+    }
+}
+
+impl RunAddress {
+    /// The words by which the run was addressed, for a shell.
+    pub(crate) fn words(&self) -> String {
+        let shown = |path: &PathBuf| quoted(&escape(path.as_os_str().as_encoded_bytes()));
+        let tree = |tree: &Option<LocationArgument>| {
+            let location = tree.as_ref().and_then(|tree| tree.location().ok());
+            location.map(|location| quoted(&escape(location.to_string().as_bytes())))
+        };
+        let config = self.job.config.as_ref().map(|config| format!(" --config {}", shown(config)));
+        match (tree(&self.source), tree(&self.dest), &self.database, &self.job.job) {
+            (Some(source), Some(dest), ..) => format!("{source} {dest}"),
+            (_, _, Some(database), _) => format!("--database {}", shown(database)),
+            (.., job) => format!("--job {}{}", quoted(job.as_deref().unwrap_or("")), config.unwrap_or_default()),
         }
     }
 }

@@ -6,6 +6,8 @@ pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod ctl;
 mod dry_run;
+mod entry_path;
+pub(crate) mod errors;
 pub(crate) mod man;
 pub(crate) mod manifest;
 mod only_run;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::text::{count_lines, plural, totals};
-use crate::format::{duration, escape, local_time, number, rate, size};
+use crate::format::{duration, escape, local_time, number, quoted, rate, size};
 use crate::status::model::Status;
 use towpath::{BacklogOrigin, Report, RunOutcome, Totals};
 
@@ -117,12 +117,6 @@ fn failures(status: &Status) -> String {
     text
 }
 
-/// As a shell takes it.
-fn quoted(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,".contains(c);
-    if text.chars().all(is_plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::fixture::view;
@@ -161,11 +155,6 @@ mod tests {
           1 extra entry kept, to be safe
           5 files, 500 B pending: the same command resumes without a scan; with --then-scan it scans afterwards, with --rescan first
         "#);
-    }
-
-    #[test]
-    fn a_log_with_any_name_can_be_given_to_a_shell() {
-        assert_eq!([quoted("/a/b-1.log"), quoted("it's a log")], ["/a/b-1.log", "'it'\\''s a log'"]);
     }
 
     fn status() -> Status {

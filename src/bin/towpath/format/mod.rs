@@ -102,6 +102,15 @@ pub(crate) fn escape(bytes: &[u8]) -> String {
     text
 }
 
+/// As a shell takes it.
+pub(crate) fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
 /// The end of a path, in at most `width` columns.
 pub(crate) fn short_path(bytes: &[u8], width: usize) -> String {
     width::cut_begin(&escape(bytes), width)
@@ -110,6 +119,11 @@ pub(crate) fn short_path(bytes: &[u8], width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_log_with_any_name_can_be_given_to_a_shell() {
+        assert_eq!([quoted("/a/b-1.log"), quoted("it's a log")], ["/a/b-1.log", "'it'\\''s a log'"]);
+    }
 
     #[test]
     fn sizes_are_short() {

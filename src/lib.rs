@@ -87,7 +87,7 @@ pub use journal::{
     AcceptedEnd, AcceptedEntries, AcceptedEntry, Account, Amount, ByKind, ErrorFilter, ErrorGroup, ErrorSummary,
     Exception, ExceptionList, FailedKind, NameClass, NameKind, NotCopied, Overview, ReasonCount, Reconciliation,
     RecordedBacklog, RecordedError, RecordedErrors, RecordedFailures, RecordedFile, RecordedFiles, RecordedOutcome,
-    RecordedRun, RecordedSink, SizeRange,
+    RecordedRun, RecordedSink, SizeRange, SlowestFile,
 };
 pub use migration::{Builder, Control, Migration, Stopper};
 pub use options::{AfterBacklog, Bandwidth, HardLinks, Links, MaxDelete, Mirror, Options, Specials, WriteMode};
@@ -95,7 +95,7 @@ pub use own_files::{canonical as canonical_path, of_database as database_files};
 pub use patience::Patience;
 pub use progress::{
     AdaptiveLimit, Allowed, Cause, CurrentFile, CurrentOperation, Estimate, Estimator, FailureCount, LimitedBy,
-    Outlook, Phase, Progress, RateHistory, RateSample, Recorded, Share, Snapshot,
+    Outlook, Phase, Progress, RateHistory, RateSample, Recorded, RoundTrips, Share, Snapshot,
 };
 pub use report::{Planned, Report, RunOutcome};
 pub use tokio_util::sync::CancellationToken;

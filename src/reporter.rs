@@ -6,7 +6,7 @@ use crate::audit::{Failure, Line};
 use crate::error::{FileError, Result, UnreadableError};
 use crate::event::{Event, FilePaths, Side, Totals, Warning};
 use crate::event_stream::Emitter;
-use crate::journal::{EndedDeletions, FileKey, Journal, RowState, RowUpdate};
+use crate::journal::{EndedDeletions, FileKey, Journal, RowState, RowUpdate, SlowFile};
 
 /// An event and the line of the audit log that goes with it.
 #[derive(Debug)]
@@ -61,6 +61,8 @@ pub(crate) struct FileRecords {
     pub(crate) key: FileKey,
     pub(crate) state: RowState,
     pub(crate) records: Vec<Record>,
+    /// Of content that was sent: how long it took.
+    pub(crate) sent: Option<SlowFile>,
 }
 
 /// Writes records: their lines to the audit log, their events to the listener.
@@ -105,10 +107,10 @@ impl Reporter {
     /// follow once it is committed.
     pub(crate) async fn report_files(&self, files: Vec<FileRecords>, pending: Totals) -> Result<()> {
         let mut events = Vec::new();
-        let update = |FileRecords { key, state, records }| {
+        let update = |FileRecords { key, state, records, sent }| {
             let (lines, of_file) = split(records);
             events.extend(of_file);
-            RowUpdate { key, state, lines }
+            RowUpdate { key, state, lines, sent }
         };
         let updates = files.into_iter().map(update).collect();
         self.journal.record(updates, pending).await?;

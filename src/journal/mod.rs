@@ -35,7 +35,7 @@ pub use overview::{
     AcceptedEnd, AcceptedEntries, AcceptedEntry, Account, Amount, ByKind, ErrorFilter, ErrorGroup, ErrorSummary,
     Exception, ExceptionList, FailedKind, NameClass, Overview, ReasonCount, Reconciliation, RecordedBacklog,
     RecordedError, RecordedErrors, RecordedFailures, RecordedFile, RecordedFiles, RecordedOutcome, RecordedRun,
-    SizeRange,
+    SizeRange, SlowestFile,
 };
 pub(crate) use rates::read_samples;
 pub(crate) use row::cause::Cause;
@@ -56,3 +56,4 @@ pub(crate) use store::current_scan::Compares;
 pub use store::name_kind::NameKind;
 pub(crate) use store::open::{Roots, check_file};
 pub(crate) use store::outbox::ClosedLogs;
+pub(crate) use store::slowest::SlowFile;

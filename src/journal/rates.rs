@@ -10,10 +10,11 @@ use crate::error::{Error, Result};
 use crate::journal::handle::Journal;
 use crate::journal::store::db::Db;
 use crate::journal::store::failure::{self, of_sqlite};
-use crate::journal::store::value::{number, signed};
-use crate::progress::{RateSample, thin};
+use crate::journal::store::value::{number, optional_number, signed};
+use crate::progress::{RateSample, RoundTrips, thin};
 
-const ALL: &str = "SELECT start, duration_ms, paused_ms, files, bytes, limit_bytes_per_s FROM sample ORDER BY start";
+/// With or without the columns of schema 7.
+const ALL: &str = "SELECT * FROM sample ORDER BY start";
 
 impl Journal {
     /// All samples that are kept at `now`, after the others have been removed.
@@ -30,7 +31,10 @@ impl Journal {
 impl Db {
     pub(in crate::journal) fn add_sample(&self, sample: &RateSample) -> Result<()> {
         self.execute(
-            "INSERT OR REPLACE INTO sample VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT OR REPLACE INTO sample(start, duration_ms, paused_ms, files, bytes, limit_bytes_per_s, written_bytes,
+                 peak_bytes_per_s, source_requests, source_median_us, source_p95_us, sink_requests, sink_median_us,
+                 sink_p95_us)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
             params![
                 stored_start(sample),
                 milliseconds(sample.duration),
@@ -38,6 +42,14 @@ impl Db {
                 signed(sample.files),
                 signed(sample.bytes),
                 sample.limit_bytes_per_s.map(signed),
+                sample.written_bytes.map(signed),
+                sample.peak_bytes_per_s.map(signed),
+                sample.source_round_trips.map(|taken| signed(taken.requests)),
+                sample.source_round_trips.map(|taken| microseconds(taken.median)),
+                sample.source_round_trips.map(|taken| microseconds(taken.p95)),
+                sample.sink_round_trips.map(|taken| signed(taken.requests)),
+                sample.sink_round_trips.map(|taken| microseconds(taken.median)),
+                sample.sink_round_trips.map(|taken| microseconds(taken.p95)),
             ],
         )
         .map(drop)
@@ -85,12 +97,29 @@ fn sample(row: &Row<'_>) -> rusqlite::Result<RateSample> {
     sample.bytes = number(row, "bytes")?;
     let limit: Option<i64> = row.get("limit_bytes_per_s")?;
     sample.limit_bytes_per_s = limit.and_then(|limit| u64::try_from(limit).ok());
+    if row.as_ref().column_index("written_bytes").is_ok() {
+        sample.written_bytes = optional_number(row, "written_bytes")?;
+        sample.peak_bytes_per_s = optional_number(row, "peak_bytes_per_s")?;
+        sample.source_round_trips = round_trips(row, ["source_requests", "source_median_us", "source_p95_us"])?;
+        sample.sink_round_trips = round_trips(row, ["sink_requests", "sink_median_us", "sink_p95_us"])?;
+    }
     Ok(sample)
+}
+
+fn round_trips(row: &Row<'_>, columns: [&str; 3]) -> rusqlite::Result<Option<RoundTrips>> {
+    let [requests, median, p95] = columns;
+    let time = |column| Ok::<_, rusqlite::Error>(optional_number(row, column)?.map(Duration::from_micros));
+    let Some(requests) = optional_number(row, requests)? else { return Ok(None) };
+    Ok(time(median)?.zip(time(p95)?).map(|(median, p95)| RoundTrips::new(requests, median, p95)))
 }
 
 /// Nanoseconds since 1970.
 fn stored_start(sample: &RateSample) -> i64 {
     i64::try_from(sample.start.total_ns()).unwrap_or(i64::MAX)
+}
+
+fn microseconds(time: Duration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
 }
 
 fn milliseconds(time: Duration) -> i64 {

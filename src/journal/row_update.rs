@@ -14,6 +14,7 @@ use crate::journal::row::file::{Attempt, FileKey};
 use crate::journal::row::kept::{Kept, KeptColumns, SET_KEPT_ATTRIBUTES};
 use crate::journal::row::not_copied::NotCopied;
 use crate::journal::store::db::Db;
+use crate::journal::store::slowest::SlowFile;
 use crate::journal::store::value::{Name, signed};
 
 /// The new state of a row of the backlog, with its lines for the log.
@@ -22,6 +23,8 @@ pub(crate) struct RowUpdate {
     pub(crate) key: FileKey,
     pub(crate) state: RowState,
     pub(crate) lines: Vec<Line>,
+    /// Of content that was sent: how long it took.
+    pub(crate) sent: Option<SlowFile>,
 }
 
 /// The new state of a file.
@@ -82,6 +85,9 @@ impl Journal {
 impl Db {
     pub(in crate::journal) fn record(&mut self, updates: &[RowUpdate]) -> Result<()> {
         for update in updates {
+            if let Some(sent) = &update.sent {
+                self.add_sent(sent);
+            }
             let failed_before = if update.state.is_in_sync() { self.last_error(&update.key)? } else { None };
             self.mark_orphans(&update.key)?;
             self.record_state(&update.key, &update.state)?;

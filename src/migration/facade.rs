@@ -343,10 +343,15 @@ async fn warn_of_lost_times(session: &Session) {
     }
 }
 
-/// Adapts the limit to the other traffic on the link, if the options say so, until the guard is dropped.
+/// Adapts the limit to the other traffic on the link, if the options say so, and times requests, until the guard is
+/// dropped.
 fn adapt_limit(session: &Session) -> DropGuard {
     let stop = CancellationToken::new();
-    let (source, sink) = (Arc::clone(&session.source), Arc::clone(&session.sink));
+    let trees = || (Arc::clone(&session.source), Arc::clone(&session.sink));
+    let (source, sink) = trees();
+    let (paces, progress) = (Arc::clone(&session.paces), session.progress.clone());
+    tokio::spawn(pace::time_requests(paces, source, sink, progress, stop.clone()));
+    let (source, sink) = trees();
     tokio::spawn(pace::adapt(Arc::clone(&session.paces), source, sink, session.progress.clone(), stop.clone()));
     stop.drop_guard()
 }

@@ -39,9 +39,16 @@ async fn record(session: Arc<Session>, ended: CancellationToken) -> Result<()> {
             () = ended.cancelled() => true,
             _ = ticks.tick() => false,
         };
-        if let Some(sample) = sampler.next(Instant::now(), now(), &session.progress.snapshot(), is_last) {
+        let next = sampler.next(Instant::now(), now(), &session.progress.snapshot(), is_last);
+        if let Some(mut sample) = next {
+            let round_trips = session.progress.timed_requests().take();
+            (sample.source_round_trips, sample.sink_round_trips) = (round_trips.source, round_trips.sink);
             session.journal.add_sample(sample).await?;
             session.progress.history().push(sample);
+        }
+        if sampler.open.is_none() {
+            // What was timed while nothing was sent is in no sample.
+            session.progress.timed_requests().take();
         }
         if is_last {
             return Ok(());
@@ -72,6 +79,8 @@ struct Open {
     seen: Instant,
     paused: Duration,
     limit_bytes_per_s: Option<u64>,
+    /// The bytes written in the second with the most.
+    peak_bytes_per_s: u64,
     first: Counters,
     last: Counters,
 }
@@ -80,6 +89,7 @@ struct Open {
 struct Counters {
     pending_files: u64,
     bytes: u128,
+    written_bytes: u64,
 }
 
 impl Sampler {
@@ -115,6 +125,7 @@ impl Open {
             seen: now,
             paused: Duration::ZERO,
             limit_bytes_per_s: limit(snapshot),
+            peak_bytes_per_s: 0,
             first: counters,
             last: counters,
         }
@@ -124,8 +135,12 @@ impl Open {
         if snapshot.paused {
             self.paused += now.saturating_duration_since(self.seen);
         }
+        let (before, after) = (self.last, Counters::of(snapshot));
+        let written = after.written_bytes.saturating_sub(before.written_bytes);
+        let second = now.saturating_duration_since(self.seen).max(TICK);
+        self.peak_bytes_per_s = self.peak_bytes_per_s.max((written as f64 / second.as_secs_f64()) as u64);
         self.seen = now;
-        self.last = Counters::of(snapshot);
+        self.last = after;
     }
 
     fn sample(&self) -> RateSample {
@@ -134,6 +149,8 @@ impl Open {
         sample.files = self.first.pending_files.saturating_sub(self.last.pending_files);
         sample.bytes = u64::try_from(self.last.bytes.saturating_sub(self.first.bytes)).unwrap_or(u64::MAX);
         sample.limit_bytes_per_s = self.limit_bytes_per_s;
+        sample.written_bytes = Some(self.last.written_bytes.saturating_sub(self.first.written_bytes));
+        sample.peak_bytes_per_s = Some(self.peak_bytes_per_s);
         sample
     }
 }
@@ -144,6 +161,7 @@ impl Counters {
         Self {
             pending_files: snapshot.pending.files.saturating_sub(snapshot.long_holes.files),
             bytes: passed.saturating_sub(snapshot.long_holes_bytes),
+            written_bytes: snapshot.written_bytes,
         }
     }
 }
@@ -218,6 +236,8 @@ mod tests {
         assert_eq!(run.shown(), [(0, 20, 0, 20, 200, None), (20, 60, 31, 29, 290, Some(10))]);
         run.next(81, false);
         assert_eq!(run.samples.len(), 2, "nothing was sent during the rest");
+        let written = run.samples.iter().map(|one| (one.written_bytes, one.peak_bytes_per_s));
+        assert_eq!(written.collect::<Vec<_>>(), [(Some(200), Some(10)), (Some(290), Some(10))]);
     }
 
     #[test]

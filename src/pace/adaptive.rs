@@ -55,8 +55,8 @@ async fn adapt_rate(rate: &Rate, paces: &Paces, source: &dyn Source, sink: &dyn 
         tokio::select! {
             biased;
             () = paces.paused() => {}
-            () = ask(source, &round_trips.source) => {}
-            () = ask(sink, &round_trips.sink) => {}
+            () = ask(source, Side::Source, &round_trips.source, progress) => {}
+            () = ask(sink, Side::Sink, &round_trips.sink, progress) => {}
             () = set(rate, &paces.pacing, &round_trips, progress) => {}
         }
         paces.resumed().await;
@@ -129,13 +129,13 @@ impl RoundTrips {
         self.recent().in_flight_since = Some(Instant::now());
     }
 
-    /// Ends a round trip. A request that failed says nothing about queues.
-    fn end(&self, is_answer: bool) {
+    /// Ends a round trip, and returns how long it took. A request that failed says nothing about queues.
+    fn end(&self, is_answer: bool) -> Option<Duration> {
         let mut recent = self.recent();
-        let Some(since) = recent.in_flight_since.take() else { return };
+        let since = recent.in_flight_since.take()?;
         if !is_answer {
             recent.answered.clear();
-            return;
+            return None;
         }
         let took = since.elapsed();
         if recent.answered.len() == self.answers.considered() {
@@ -146,6 +146,7 @@ impl RoundTrips {
             let (shortest, longest) = recent.range.unwrap_or((took, took));
             recent.range = Some((shortest.min(took), longest.max(took)));
         }
+        Some(took)
     }
 
     /// How much the answers varied so far.
@@ -167,11 +168,13 @@ impl RoundTrips {
     }
 }
 
-async fn ask(tree: &dyn Tree, round_trips: &RoundTrips) {
+async fn ask(tree: &dyn Tree, side: Side, round_trips: &RoundTrips, progress: &Progress) {
     loop {
         round_trips.begin();
         let answer = tree.round_trip().await;
-        round_trips.end(answer.is_ok());
+        if let Some(took) = round_trips.end(answer.is_ok()) {
+            progress.timed_requests().add(side, took);
+        }
         sleep(BETWEEN).await;
     }
 }

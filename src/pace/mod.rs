@@ -16,7 +16,9 @@ mod gate;
 mod limit;
 mod paces;
 mod rate;
+mod timing;
 
 pub(crate) use adaptive::adapt;
 pub(crate) use limit::Steps;
 pub(crate) use paces::{OpenFile, Paces};
+pub(crate) use timing::time_requests;

@@ -11,6 +11,7 @@ use super::history::RateHistory;
 use super::limited_by::{LaneClocks, Ledger, LimitMode};
 use super::operations::Operations;
 use super::recorded::Recorded;
+use super::round_trips::TimedRequests;
 use super::snapshot::{AdaptiveLimit, Phase, Snapshot};
 use crate::event::{Counts, Side, Totals};
 use crate::lock::locked;
@@ -61,6 +62,7 @@ struct Counters {
     recorded: Mutex<Option<Recorded>>,
     queue: Mutex<Queue>,
     database_steps: AtomicU64,
+    timed_requests: TimedRequests,
 }
 
 /// The permits of the queue between reading and writing, and how many there are in all.
@@ -111,6 +113,16 @@ impl Progress {
             queue_fill: locked(&counters.queue).fill(),
             database_steps: counters.database_steps.load(Relaxed),
         }
+    }
+
+    /// The small requests that were timed.
+    pub(crate) fn timed_requests(&self) -> &TimedRequests {
+        &self.0.timed_requests
+    }
+
+    /// What the migration is doing.
+    pub(crate) fn phase(&self) -> Phase {
+        *locked(&self.0.phase)
     }
 
     /// The calls in progress outside of the lanes.

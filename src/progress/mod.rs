@@ -7,6 +7,7 @@ mod history;
 mod limited_by;
 mod operations;
 mod recorded;
+mod round_trips;
 mod sample;
 mod snapshot;
 mod thin;
@@ -20,6 +21,7 @@ pub(crate) use limited_by::{CommitterState, LaneClock, LaneClocks, ReaderState, 
 pub use operations::CurrentOperation;
 pub(crate) use operations::Operations;
 pub use recorded::{FailureCount, Recorded};
+pub use round_trips::RoundTrips;
 pub use sample::RateSample;
 pub use snapshot::{AdaptiveLimit, CurrentFile, Phase, Snapshot};
 pub(crate) use thin::thin;

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use towpath_backend::Timestamp;
 
+use super::round_trips::RoundTrips;
+
 /// How fast files were sent in one interval: a minute, or an hour once it is more than a day old.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -20,12 +22,31 @@ pub struct RateSample {
     pub bytes: u64,
     /// The limit in force. `None`: there was none, or an adaptive one.
     pub limit_bytes_per_s: Option<u64>,
+    /// Bytes written to the sink, files with long holes included. `None`: an earlier version did not record it.
+    pub written_bytes: Option<u64>,
+    /// The bytes written in the second with the most.
+    pub peak_bytes_per_s: Option<u64>,
+    /// How the source answered small requests meanwhile.
+    pub source_round_trips: Option<RoundTrips>,
+    /// How the sink answered small requests meanwhile.
+    pub sink_round_trips: Option<RoundTrips>,
 }
 
 impl RateSample {
     /// A sample of an interval without a limit, without pauses, in which nothing was sent.
     pub fn new(start: Timestamp, duration: Duration) -> Self {
-        Self { start, duration, paused: Duration::ZERO, files: 0, bytes: 0, limit_bytes_per_s: None }
+        Self {
+            start,
+            duration,
+            paused: Duration::ZERO,
+            files: 0,
+            bytes: 0,
+            limit_bytes_per_s: None,
+            written_bytes: None,
+            peak_bytes_per_s: None,
+            source_round_trips: None,
+            sink_round_trips: None,
+        }
     }
 
     /// The time in which files could be sent.
@@ -40,5 +61,17 @@ impl RateSample {
         self.paused = self.paused.saturating_add(other.paused);
         self.files = self.files.saturating_add(other.files);
         self.bytes = self.bytes.saturating_add(other.bytes);
+        // A sum of which a part is unknown is unknown.
+        self.written_bytes = self.written_bytes.zip(other.written_bytes).map(|(a, b)| a.saturating_add(b));
+        self.peak_bytes_per_s = self.peak_bytes_per_s.zip(other.peak_bytes_per_s).map(|(a, b)| a.max(b));
+        self.source_round_trips = joined(self.source_round_trips, other.source_round_trips);
+        self.sink_round_trips = joined(self.sink_round_trips, other.sink_round_trips);
+    }
+}
+
+fn joined(one: Option<RoundTrips>, other: Option<RoundTrips>) -> Option<RoundTrips> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.and(other)),
+        (one, other) => one.or(other),
     }
 }

@@ -79,6 +79,7 @@ mod progress_json;
 #[cfg(feature = "all-backends")]
 mod proxies_and_certificates;
 mod read_only_dirs;
+mod report;
 mod resume;
 mod run_history;
 #[cfg(feature = "all-backends")]

@@ -12,7 +12,7 @@ mod read;
 
 pub use accepted::{AcceptedEnd, AcceptedEntries, AcceptedEntry};
 pub use account::{
-    Account, Amount, ByKind, Exception, ExceptionList, NameClass, ReasonCount, Reconciliation, SizeRange,
+    Account, Amount, ByKind, Exception, ExceptionList, NameClass, ReasonCount, Reconciliation, SizeRange, SlowestFile,
 };
 pub use error_groups::{ErrorGroup, ErrorSummary};
 pub use errors::{ErrorFilter, FailedKind, RecordedError, RecordedErrors};

@@ -92,6 +92,8 @@ pub struct RecordedRun {
     pub stopped_by: Option<String>,
     /// Why it failed, or which guard prevented deletions.
     pub error: Option<String>,
+    /// The options in force, as a JSON object. None of them is a secret.
+    pub options: Option<String>,
 }
 
 /// How a run ended.

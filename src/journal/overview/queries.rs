@@ -17,6 +17,8 @@ use crate::side::Side;
 const WITH_COUNTS: i32 = 5;
 /// The first version of the schema that has the end of the log's chain.
 const WITH_CHAIN: i32 = 6;
+/// The first version of the schema that records the options of a run.
+const WITH_OPTIONS: i32 = 7;
 
 /// The database in one transaction.
 pub(super) fn overview(connection: &Connection, runs: usize) -> rusqlite::Result<Overview> {
@@ -102,7 +104,8 @@ fn last_runs(connection: &Connection, schema: i32, runs: usize) -> rusqlite::Res
         "version, pid, log, scanned, sent_files, sent_bytes, deleted_files, deleted_dirs, failed_files, failed_bytes,
          updated, stopped_by, error"
     };
-    let sql = format!("SELECT id, started, finished, outcome, {counts} FROM run ORDER BY id DESC LIMIT ?1");
+    let options = if schema < WITH_OPTIONS { "NULL AS options" } else { "options" };
+    let sql = format!("SELECT id, started, finished, outcome, {counts}, {options} FROM run ORDER BY id DESC LIMIT ?1");
     connection.prepare(&sql)?.query_map([limit(runs)], run)?.collect()
 }
 
@@ -136,6 +139,7 @@ fn run(row: &Row<'_>) -> rusqlite::Result<RecordedRun> {
         updated: time("updated")?,
         stopped_by: row.get("stopped_by")?,
         error: row.get("error")?,
+        options: row.get("options")?,
     })
 }
 

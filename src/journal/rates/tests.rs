@@ -14,6 +14,8 @@ fn samples_are_stored_as_they_are() {
     let folder = tempfile::tempdir().unwrap();
     let mut full = at(1_800_000_000, u64::MAX >> 1);
     (full.paused, full.bytes, full.limit_bytes_per_s) = (Duration::from_millis(1_500), 1 << 62, Some(5 << 20));
+    (full.written_bytes, full.peak_bytes_per_s) = (Some(1 << 61), Some(7));
+    full.sink_round_trips = Some(RoundTrips::new(6, Duration::from_micros(1_500), Duration::from_micros(90_000)));
     let samples = [at(1_799_999_900, 3), full];
     let mut db = open(folder.path());
     db.in_transaction(|db| samples.iter().try_for_each(|sample| db.add_sample(sample))).unwrap();

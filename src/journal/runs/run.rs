@@ -15,7 +15,6 @@ use crate::journal::store::sums;
 use crate::journal::store::value::{Name, now_ns, signed};
 use crate::own_files::canonical;
 use crate::per_side::PerSide;
-use crate::progress::Progress;
 
 /// The recorded state that a run starts from.
 #[derive(Debug)]
@@ -144,14 +143,14 @@ impl Db {
         if request.rescan || last_user.is_some_and(|last| last != user) {
             self.forget_kept_attributes()?;
         }
-        let run = self.insert_run(user, &decision, &request.progress)?;
+        let run = self.insert_run(user, &decision, &request)?;
         self.set_max_log_bytes(run, request.max_log_bytes)?;
         self.add_run_line(&start_line(request.line, run, &decision, unfinished));
         Ok(RunStart { run, decision, identities: self.identities()? })
     }
 
     /// Adds the row of a run that begins.
-    fn insert_run(&mut self, user: u32, decision: &Decision, progress: &Progress) -> Result<i64> {
+    fn insert_run(&mut self, user: u32, decision: &Decision, request: &RunRequest) -> Result<i64> {
         let pending = match decision {
             Decision::Scan(_) => None,
             Decision::Resume { backlog, .. } => Some(backlog.pending),
@@ -159,8 +158,8 @@ impl Db {
         let (earlier, now) = (self.recorded()?, now_ns());
         self.execute(
             "INSERT INTO run(started, user, version, pid, log, scanned, sent_files, sent_bytes, deleted_files,
-                 deleted_dirs, failed_files, failed_bytes, pending_files, pending_bytes, updated)
-             VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, 0, 0, 0, 0, 0, ?6, ?7, ?1)",
+                 deleted_dirs, failed_files, failed_bytes, pending_files, pending_bytes, updated, options)
+             VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, 0, 0, 0, 0, 0, ?6, ?7, ?1, ?8)",
             params![
                 now,
                 user,
@@ -169,10 +168,11 @@ impl Db {
                 Name(canonical(self.log.path()).as_os_str().as_bytes()),
                 pending.map(|pending| signed(pending.files)),
                 pending.map(|pending| sums::bounded(pending.bytes)),
+                request.line.fields.get("options").map(ToString::to_string),
             ],
         )?;
         let run = self.connection.last_insert_rowid();
-        self.count_run(run, earlier, progress.clone());
+        self.count_run(run, earlier, request.progress.clone());
         Ok(run)
     }
 

@@ -17,6 +17,7 @@ use crate::journal::store::current_scan::CurrentScan;
 use crate::journal::store::failure::{self, failed_io, of_sqlite};
 use crate::journal::store::open_files::OpenFiles;
 use crate::journal::store::run_counts::{self, RunCounts};
+use crate::journal::store::slowest::SlowFile;
 use crate::journal::store::writer_lock::WriterLock;
 use crate::progress::{Progress, Recorded};
 
@@ -129,6 +130,11 @@ impl Db {
     /// What the runs so far have recorded.
     pub(in crate::journal) fn recorded(&self) -> Result<Recorded> {
         run_counts::recorded(&self.connection).map_err(|error| self.error(error))
+    }
+
+    /// Counts a file that was sent in the open transaction.
+    pub(in crate::journal) fn add_sent(&mut self, file: &SlowFile) {
+        self.run_counts.add_sent(file);
     }
 
     /// Sets the number of pending files that the open transaction leaves.

@@ -12,6 +12,7 @@ pub(super) mod open_beside;
 mod open_files;
 pub(super) mod outbox;
 mod run_counts;
+pub(super) mod slowest;
 pub(super) mod sums;
 mod upgrade;
 pub(super) mod value;

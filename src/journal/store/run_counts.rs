@@ -10,6 +10,7 @@ use towpath_backend::Timestamp;
 use crate::audit::Line;
 use crate::event::Totals;
 use crate::journal::store::cause_columns::ErrorSide;
+use crate::journal::store::slowest::{SlowFile, Slowest};
 use crate::journal::store::sums::bounded;
 use crate::journal::store::value::{Name, now_ns, number, optional_number, signed};
 use crate::progress::{Progress, Recorded};
@@ -27,6 +28,7 @@ pub(super) struct RunCounts {
     pub(super) pending: Option<Totals>,
     /// The failures of the open transaction, by side and kind.
     errors: BTreeMap<(i64, &'static str), Alike>,
+    slowest: Slowest,
     /// What is committed, earlier runs included, and where it is shown.
     recorded: Recorded,
     progress: Progress,
@@ -124,8 +126,14 @@ impl RunCounts {
         }
     }
 
+    /// Takes a file that was sent.
+    pub(super) fn add_sent(&mut self, file: &SlowFile) {
+        self.slowest.add(file);
+    }
+
     /// The open transaction was committed.
     pub(super) fn commit(&mut self) {
+        self.slowest.commit();
         let open = std::mem::take(&mut self.open);
         self.committed = self.committed.and(open);
         self.pending = None;
@@ -142,6 +150,7 @@ impl RunCounts {
     /// The open transaction was rolled back.
     pub(super) fn roll_back(&mut self) {
         (self.open, self.pending) = (Done::default(), None);
+        self.slowest.roll_back();
         self.errors.clear();
     }
 
@@ -154,7 +163,7 @@ impl RunCounts {
     }
 
     fn has_changed(&self) -> bool {
-        self.open != Done::default() || self.pending.is_some() || !self.errors.is_empty()
+        self.open != Done::default() || self.pending.is_some() || !self.errors.is_empty() || self.slowest.has_changed()
     }
 
     /// Writes the counts, with those of the open transaction, into the run's row.
@@ -180,6 +189,7 @@ impl RunCounts {
                 ":pending_bytes": self.pending.map(|pending| bounded(pending.bytes)),
                 ":now": now_ns(),
         })?;
+        self.slowest.write(connection, run)?;
         for ((side, kind), Alike { count, path, error }) in &self.errors {
             let mut insert = connection.prepare_cached(
                 "INSERT INTO run_error(run, side, kind, count, path, error) VALUES (?1, ?2, ?3, ?4, ?5, ?6)

@@ -34,6 +34,7 @@ CREATE TABLE IF NOT EXISTS run(
     updated INTEGER,                        -- when these counts were last written
     stopped_by TEXT,                        -- such as 'signal SIGTERM'
     error TEXT,                             -- why it failed, or which guard prevented deletions
+    options TEXT,                           -- the options in force, as a JSON object; NULL before schema 7
     max_log_bytes INTEGER                   -- at which the log is closed and another begun; NULL: never
 ) STRICT;
 
@@ -48,6 +49,15 @@ CREATE TABLE IF NOT EXISTS run_error(
     PRIMARY KEY (run, side, kind)
 ) STRICT, WITHOUT ROWID;
 
+-- The files of each run that took the longest, fifty at most; none that took less than a second.
+CREATE TABLE IF NOT EXISTS slow_file(
+    run INTEGER NOT NULL REFERENCES run(id),
+    path ANY NOT NULL,
+    size INTEGER NOT NULL,
+    duration_ms INTEGER NOT NULL,           -- from the start of its lane to the end of its last write
+    PRIMARY KEY (run, path)
+) STRICT, WITHOUT ROWID;
+
 -- How fast files were sent: a row for each minute of the last day, and for each hour of 14 weeks.
 CREATE TABLE IF NOT EXISTS sample(
     start INTEGER PRIMARY KEY,
@@ -55,7 +65,15 @@ CREATE TABLE IF NOT EXISTS sample(
     paused_ms INTEGER NOT NULL,
     files INTEGER NOT NULL,                 -- that left the backlog
     bytes INTEGER NOT NULL,                 -- written, and holes skipped, without files with long holes
-    limit_bytes_per_s INTEGER               -- in force; NULL: none, or an adaptive one
+    limit_bytes_per_s INTEGER,              -- in force; NULL: none, or an adaptive one
+    written_bytes INTEGER,                  -- to the sink, holes excluded; this and all below: NULL if unknown
+    peak_bytes_per_s INTEGER,               -- written in the second with the most
+    source_requests INTEGER,                -- small requests that were timed: what other users of the storage felt
+    source_median_us INTEGER,               -- their round trips; of an hour: the mean of its minutes by requests
+    source_p95_us INTEGER,                  -- of an hour: the highest of its minutes
+    sink_requests INTEGER,
+    sink_median_us INTEGER,
+    sink_p95_us INTEGER
 ) STRICT;
 
 -- One row for each scan; finished is NULL for an incomplete scan, which has no backlog.

@@ -96,7 +96,7 @@ const FROM_4: &str = "
 ";
 
 /// From version 6 to 7: each entry adds the columns of one feature.
-const FROM_6: &[&str] = &[REASONS, ROTATION, COMPARED, ERROR_CODES];
+const FROM_6: &[&str] = &[REASONS, SAMPLES, ROTATION, COMPARED, ERROR_CODES];
 
 /// Why names of the source are not copied. The oldest versions had no such table.
 const REASONS: &str = "
@@ -107,6 +107,22 @@ const REASONS: &str = "
     ALTER TABLE source_other ADD COLUMN reason INTEGER;
     ALTER TABLE file ADD COLUMN listed_kind INTEGER;
     ALTER TABLE file ADD COLUMN listed_size INTEGER;
+";
+
+/// What others felt, and the options of runs. The oldest versions had no samples.
+const SAMPLES: &str = "
+    CREATE TABLE IF NOT EXISTS sample(
+        start INTEGER PRIMARY KEY, duration_ms INTEGER NOT NULL, paused_ms INTEGER NOT NULL, files INTEGER NOT NULL,
+        bytes INTEGER NOT NULL, limit_bytes_per_s INTEGER) STRICT;
+    ALTER TABLE sample ADD COLUMN written_bytes INTEGER;
+    ALTER TABLE sample ADD COLUMN peak_bytes_per_s INTEGER;
+    ALTER TABLE sample ADD COLUMN source_requests INTEGER;
+    ALTER TABLE sample ADD COLUMN source_median_us INTEGER;
+    ALTER TABLE sample ADD COLUMN source_p95_us INTEGER;
+    ALTER TABLE sample ADD COLUMN sink_requests INTEGER;
+    ALTER TABLE sample ADD COLUMN sink_median_us INTEGER;
+    ALTER TABLE sample ADD COLUMN sink_p95_us INTEGER;
+    ALTER TABLE run ADD COLUMN options TEXT;
 ";
 
 /// When the log is closed.

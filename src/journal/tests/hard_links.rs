@@ -56,7 +56,7 @@ fn process(db: &mut Db) {
         let failing = db.pending_page(Work::Content, 0, Sizes::All, &RowRange::all(), 64).unwrap();
         for pending in &failing {
             let state = RowState::Failed { side: Side::Source, code: FailureCode::Eio, metadata: None };
-            db.record(&[RowUpdate { key: pending.key.clone(), state, lines: Vec::new() }]).unwrap();
+            db.record(&[RowUpdate { key: pending.key.clone(), state, lines: Vec::new(), sent: None }]).unwrap();
         }
         if db.send_orphans(0).unwrap() == 0 {
             break;

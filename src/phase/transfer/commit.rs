@@ -11,15 +11,24 @@ use super::shared::Transfer;
 use super::task::{FinishedTask, Job, TransferResult};
 use crate::error::{FileError, Result};
 use crate::event::{Event, Side};
-use crate::journal::{Cause, RowState};
+use crate::journal::{Cause, RowState, SlowFile};
 use crate::progress::{CommitterState, LaneClocks};
 use crate::reporter::{FileRecords, Record};
 use crate::tally::Tally;
 
+/// Files that take less are not slow.
+const SLOW: Duration = Duration::from_secs(1);
 /// The most files of one batch.
 const BATCH_FILES: usize = 4096;
 /// Longest time that a finished file waits for its batch to fill.
 const BATCH_TIME: Duration = Duration::from_secs(1);
+
+/// A file whose content was sent, with the time that it took; `None` if that was short.
+fn sent(finished: &FinishedTask) -> Option<SlowFile> {
+    let FinishedTask { task, result: TransferResult::Written(_), took } = finished else { return None };
+    let is_slow = *took >= SLOW && matches!(task.job, Job::Content);
+    is_slow.then(|| SlowFile { took: *took, size_bytes: task.metadata.size_bytes, path: task.path.clone() })
+}
 
 /// Records the files of one attempt.
 pub(super) struct Committer {
@@ -80,7 +89,8 @@ impl Committer {
                     let size_bytes = finished.task.metadata.size_bytes;
                     let records = records.into_iter().map(|record| record.with_default_size(size_bytes)).collect();
                     self.count(&finished, &state);
-                    files.push(FileRecords { key: finished.task.key.clone(), state, records });
+                    let sent = sent(&finished);
+                    files.push(FileRecords { key: finished.task.key.clone(), state, records, sent });
                 }
                 Ok(None) => {}
                 Err(error) => {

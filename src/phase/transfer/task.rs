@@ -1,6 +1,7 @@
 //! One file that a lane transfers, and the possible results.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use towpath_backend::{Error, ErrorKind, Kind, Metadata, RelPath};
@@ -205,4 +206,6 @@ impl From<Conflict> for TransferResult {
 pub(crate) struct FinishedTask {
     pub(crate) task: Arc<Task>,
     pub(crate) result: TransferResult,
+    /// The time since the lane began it.
+    pub(crate) took: Duration,
 }

@@ -3,6 +3,7 @@
 mod create;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::mpsc;
 use towpath_backend::{
@@ -79,6 +80,7 @@ struct Writing {
     position: u64,
     /// How it failed; further blocks are dropped.
     failed: Option<TransferResult>,
+    begun: Instant,
 }
 
 /// A file that is written in steps.
@@ -101,6 +103,7 @@ impl Writing {
             object: None,
             position: 0,
             failed: None,
+            begun: Instant::now(),
         }
     }
 
@@ -177,7 +180,7 @@ impl Writing {
 
     /// Ends the file. If it failed, its partial file is removed.
     async fn finish(self, result: TransferResult) -> FinishedTask {
-        let (is_partial, Self { transfer, task, at, file, failed, .. }) = (self.is_partial(), self);
+        let (is_partial, Self { transfer, task, at, file, failed, begun, .. }) = (self.is_partial(), self);
         drop(file);
         // An earlier failure of the writer is the cause of all that followed.
         let result = failed.unwrap_or(result);
@@ -185,7 +188,7 @@ impl Writing {
             // If it cannot be removed now, the next scan finds it.
             let _best_effort = removal::remove_own_file(&*transfer.session.sink, &at).await;
         }
-        FinishedTask { task, result }
+        FinishedTask { task, result, took: begun.elapsed() }
     }
 
     /// Writes a block; after the last one, returns which attributes the sink kept.

@@ -6,4 +6,4 @@ mod read;
 mod sizes;
 
 pub use classes::{Amount, ByKind, NameClass};
-pub use model::{Account, Exception, ExceptionList, ReasonCount, Reconciliation, SizeRange};
+pub use model::{Account, Exception, ExceptionList, ReasonCount, Reconciliation, SizeRange, SlowestFile};

@@ -1,6 +1,7 @@
 //! The public model.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use towpath_backend::Timestamp;
 
@@ -36,6 +37,22 @@ pub struct Account {
     pub unreadable: ExceptionList,
     /// The files and links of the source by size, the smallest first.
     pub sizes: Vec<SizeRange>,
+    /// The files that took the longest to send, the slowest first. None took less than a second.
+    pub slowest: Vec<SlowestFile>,
+}
+
+/// A file that took long to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SlowestFile {
+    /// The number of the run that sent it.
+    pub run: i64,
+    /// The path below the roots of both trees, as raw bytes.
+    pub path: Vec<u8>,
+    /// Its size.
+    pub size_bytes: u64,
+    /// The time from the start of its lane to the end of its last write.
+    pub took: Duration,
 }
 
 /// The names of the source at the last complete scan. The walkers of the scan count each name that a listing has before

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use towpath_backend::Timestamp;
 
 use super::classes::{Amount, ByKind, NameClass};
-use super::model::{Account, Exception, ExceptionList, ReasonCount, Reconciliation};
+use super::model::{Account, Exception, ExceptionList, ReasonCount, Reconciliation, SlowestFile};
 use super::sizes::Sizes;
 use crate::error::Result;
 use crate::event::Side;
@@ -49,6 +50,7 @@ fn account(connection: &Connection, exceptions: usize) -> rusqlite::Result<Accou
         skipped: ExceptionList::default(),
         unreadable: ExceptionList::default(),
         sizes: Vec::new(),
+        slowest: if schema < WITH_REASONS { Vec::new() } else { slowest(connection)? },
     };
     let Some((scan, started, _)) = complete else { return Ok(account) };
     let mut sums = Sums::default();
@@ -205,6 +207,19 @@ const DIR_STATE: &str = "CASE
     WHEN missing = 2 THEN 'not-created'
     WHEN settle = 2 THEN 'attributes-not-applied'
     WHEN missing = 1 OR settle = 1 THEN 'pending' END";
+
+fn slowest(connection: &Connection) -> rusqlite::Result<Vec<SlowestFile>> {
+    let sql = "SELECT run, path, size, duration_ms FROM slow_file ORDER BY duration_ms DESC, path LIMIT 50";
+    let read = |row: &Row<'_>| {
+        Ok(SlowestFile {
+            run: row.get("run")?,
+            path: bytes(row, "path")?,
+            size_bytes: number(row, "size")?,
+            took: Duration::from_millis(number(row, "duration_ms")?),
+        })
+    };
+    connection.prepare(sql)?.query_map([], read)?.collect()
+}
 
 fn size_of(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     Ok(row.get::<_, Option<i64>>(column)?.and_then(|size| u64::try_from(size).ok()).unwrap_or(0))

@@ -57,6 +57,7 @@ mod options;
 mod own_files;
 mod pace;
 mod partial;
+mod passes;
 mod patience;
 mod per_side;
 mod phase;
@@ -85,13 +86,14 @@ pub use event_stream::EventStream;
 pub use filter::{BadPattern, Filter, LeftOut, PatternProblem, Rule, Rules};
 pub use journal::{
     AcceptedEnd, AcceptedEntries, AcceptedEntry, Account, Amount, ByKind, ErrorFilter, ErrorGroup, ErrorSummary,
-    Exception, ExceptionList, FailedKind, NameClass, NameKind, NotCopied, Overview, ReasonCount, Reconciliation,
-    RecordedBacklog, RecordedError, RecordedErrors, RecordedFailures, RecordedFile, RecordedFiles, RecordedOutcome,
-    RecordedRun, RecordedSink, SizeRange, SlowestFile,
+    Exception, ExceptionList, FailedKind, NameClass, NameKind, NotCopied, Overview, Passes, ReasonCount,
+    Reconciliation, RecordedBacklog, RecordedError, RecordedErrors, RecordedFailures, RecordedFile, RecordedFiles,
+    RecordedOutcome, RecordedPass, RecordedRun, RecordedScan, RecordedSink, SizeRange, SlowestFile,
 };
 pub use migration::{Builder, Control, Migration, Stopper};
 pub use options::{AfterBacklog, Bandwidth, HardLinks, Links, MaxDelete, Mirror, Options, Specials, WriteMode};
 pub use own_files::{canonical as canonical_path, of_database as database_files};
+pub use passes::PassForecast;
 pub use patience::Patience;
 pub use progress::{
     AdaptiveLimit, Allowed, Cause, CurrentFile, CurrentOperation, Estimate, Estimator, FailureCount, LimitedBy,

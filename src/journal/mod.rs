@@ -33,9 +33,9 @@ pub(crate) use dry_run::steps::{Step, StepKey};
 pub(crate) use handle::{Beside, Journal, JournalThread};
 pub use overview::{
     AcceptedEnd, AcceptedEntries, AcceptedEntry, Account, Amount, ByKind, ErrorFilter, ErrorGroup, ErrorSummary,
-    Exception, ExceptionList, FailedKind, NameClass, Overview, ReasonCount, Reconciliation, RecordedBacklog,
-    RecordedError, RecordedErrors, RecordedFailures, RecordedFile, RecordedFiles, RecordedOutcome, RecordedRun,
-    SizeRange, SlowestFile,
+    Exception, ExceptionList, FailedKind, NameClass, Overview, Passes, ReasonCount, Reconciliation, RecordedBacklog,
+    RecordedError, RecordedErrors, RecordedFailures, RecordedFile, RecordedFiles, RecordedOutcome, RecordedPass,
+    RecordedRun, RecordedScan, SizeRange, SlowestFile,
 };
 pub(crate) use rates::read_samples;
 pub(crate) use row::cause::Cause;

@@ -14,7 +14,7 @@ use crate::journal::store::value::{number, optional_number, signed};
 use crate::progress::{RateSample, RoundTrips, thin};
 
 /// With or without the columns of schema 7.
-const ALL: &str = "SELECT * FROM sample ORDER BY start";
+pub(in crate::journal) const ALL: &str = "SELECT * FROM sample ORDER BY start";
 
 impl Journal {
     /// All samples that are kept at `now`, after the others have been removed.
@@ -89,7 +89,7 @@ pub(crate) fn read_samples(path: &Path) -> Result<Vec<RateSample>> {
     read().map_err(|error: rusqlite::Error| -> Error { failure::at(path, of_sqlite(error)) })
 }
 
-fn sample(row: &Row<'_>) -> rusqlite::Result<RateSample> {
+pub(in crate::journal) fn sample(row: &Row<'_>) -> rusqlite::Result<RateSample> {
     let duration = |column| number(row, column).map(Duration::from_millis);
     let mut sample = RateSample::new(Timestamp::from_ns(row.get("start")?), duration("duration_ms")?);
     sample.paused = duration("paused_ms")?;

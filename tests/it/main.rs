@@ -72,6 +72,7 @@ mod names_and_sizes;
 mod overview;
 mod packaging;
 mod page;
+mod passes;
 mod permissions;
 mod private_files;
 mod probes;

@@ -27,7 +27,7 @@ use std::process::ExitCode;
 
 use args::{Command, rsync};
 use commands::{
-    audit, backends, completions, config as show_config, ctl, errors as show_errors, man, manifest,
+    audit, backends, completions, config as show_config, ctl, errors as show_errors, man, manifest, passes,
     status as show_status, sync, timetable as show_timetable,
 };
 use console::output;
@@ -45,6 +45,7 @@ fn main() -> ExitCode {
         Command::Audit(arguments) => return ExitCode::from(audit::run(arguments)),
         Command::Errors(arguments) => return ExitCode::from(show_errors::run(arguments)),
         Command::Manifest(arguments) => return ExitCode::from(manifest::run(arguments)),
+        Command::Passes(arguments) => return ExitCode::from(passes::run(arguments)),
         Command::Config(arguments) => return ExitCode::from(show_config::run(arguments)),
         Command::Timetable(arguments) => return ExitCode::from(show_timetable::run(arguments)),
         Command::Completions(arguments) => return ExitCode::from(completions::run(arguments)),
@@ -91,6 +92,7 @@ async fn run(command: Command) -> u8 {
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Errors(arguments) => show_errors::run(&arguments),
         Command::Manifest(arguments) => manifest::run(&arguments),
+        Command::Passes(arguments) => passes::run(&arguments),
         Command::Config(arguments) => show_config::run(&arguments),
         Command::Timetable(arguments) => show_timetable::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),

@@ -7,6 +7,7 @@ mod error_groups;
 mod errors;
 mod files;
 mod model;
+mod passes;
 mod queries;
 mod read;
 
@@ -18,3 +19,4 @@ pub use error_groups::{ErrorGroup, ErrorSummary};
 pub use errors::{ErrorFilter, FailedKind, RecordedError, RecordedErrors};
 pub use files::{RecordedFile, RecordedFiles};
 pub use model::{Overview, RecordedBacklog, RecordedFailures, RecordedOutcome, RecordedRun};
+pub use passes::{Passes, RecordedPass, RecordedScan};

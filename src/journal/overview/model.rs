@@ -96,6 +96,30 @@ pub struct RecordedRun {
     pub options: Option<String>,
 }
 
+#[cfg(test)]
+impl RecordedRun {
+    /// A run that finished, and did nothing.
+    pub(crate) fn at(number: i64, started: Timestamp, finished: Timestamp) -> Self {
+        Self {
+            number,
+            started,
+            finished: Some(finished),
+            outcome: Some(RecordedOutcome::Finished),
+            version: None,
+            pid: None,
+            log: None,
+            scanned: Some(true),
+            sent: None,
+            deleted_files: None,
+            deleted_dirs: None,
+            failed: None,
+            updated: None,
+            stopped_by: None,
+            error: None,
+        }
+    }
+}
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

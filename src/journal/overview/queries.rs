@@ -51,7 +51,7 @@ fn last_scan(connection: &Connection) -> rusqlite::Result<Option<(Counts, Counts
 }
 
 /// What a scan found in the source and in the sink.
-fn both_counts(row: &Row<'_>) -> rusqlite::Result<(Counts, Counts)> {
+pub(super) fn both_counts(row: &Row<'_>) -> rusqlite::Result<(Counts, Counts)> {
     let counts = |files, dirs, bytes| -> rusqlite::Result<Counts> {
         Ok(Counts { files: number(row, files)?, dirs: number(row, dirs)?, bytes: number(row, bytes)?.into() })
     };
@@ -95,7 +95,7 @@ fn counted_pending(connection: &Connection, schema: i32) -> rusqlite::Result<Tot
     })
 }
 
-fn last_runs(connection: &Connection, schema: i32, runs: usize) -> rusqlite::Result<Vec<RecordedRun>> {
+pub(super) fn last_runs(connection: &Connection, schema: i32, runs: usize) -> rusqlite::Result<Vec<RecordedRun>> {
     let counts = if schema < WITH_COUNTS {
         "NULL AS version, NULL AS pid, NULL AS log, id IN (SELECT run FROM scan) AS scanned, NULL AS sent_files,
          NULL AS sent_bytes, NULL AS deleted_files, NULL AS deleted_dirs, NULL AS failed_files, NULL AS failed_bytes,

@@ -90,6 +90,8 @@ CREATE TABLE IF NOT EXISTS scan(
     sink_bytes INTEGER NOT NULL DEFAULT 0,
     skipped INTEGER NOT NULL DEFAULT 0,     -- entries of a kind that is not copied
     unreadable INTEGER NOT NULL DEFAULT 0,  -- unused: see the table unreadable
+    found_files INTEGER,                    -- pending when it was complete; NULL: unknown
+    found_bytes INTEGER,
     settings TEXT NOT NULL DEFAULT ''       -- filters and options that select the files to migrate
 ) STRICT;
 

@@ -96,7 +96,7 @@ const FROM_4: &str = "
 ";
 
 /// From version 6 to 7: each entry adds the columns of one feature.
-const FROM_6: &[&str] = &[REASONS, SAMPLES, ROTATION, COMPARED, ERROR_CODES];
+const FROM_6: &[&str] = &[REASONS, SAMPLES, ROTATION, COMPARED, ERROR_CODES, FOUND];
 
 /// Why names of the source are not copied. The oldest versions had no such table.
 const REASONS: &str = "
@@ -162,6 +162,12 @@ const ERROR_CODES: &str = "
     UPDATE file SET error_code = 'unknown', error_side = coalesce(failed, 2)
     WHERE status = 0 AND coalesce(problem, error) IS NOT NULL;
     UPDATE dir SET error_code = 'unknown', error_side = 1 WHERE missing = 2 OR settle = 2 OR problem IS NOT NULL;
+";
+
+/// What scans found, for forecasts of the next.
+const FOUND: &str = "
+    ALTER TABLE scan ADD COLUMN found_files INTEGER;
+    ALTER TABLE scan ADD COLUMN found_bytes INTEGER;
 ";
 
 /// Upgrades a database of `version` to version `to`, that of `schema`, in one transaction.

@@ -17,6 +17,7 @@ mod listen;
 mod location;
 pub(crate) mod manifest;
 mod metrics;
+pub(crate) mod passes;
 pub(crate) mod rsync;
 pub(crate) mod run_address;
 mod since;
@@ -38,6 +39,7 @@ pub(crate) use format::{Format, ProgressKind};
 pub(crate) use generated::{CompletionsArguments, ManArguments, ShellArgument};
 pub(crate) use location::LocationArgument;
 use manifest::ManifestArguments;
+use passes::PassesArguments;
 pub(crate) use status::StatusArguments;
 pub(crate) use sync::SyncArguments;
 
@@ -55,6 +57,7 @@ pub(crate) enum Command {
     Status(StatusArguments),
     Ctl(CtlArguments),
     Errors(ErrorsArguments),
+    Passes(PassesArguments),
     Manifest(ManifestArguments),
     Audit(AuditArguments),
     Timetable(TimetableArguments),

@@ -11,6 +11,7 @@ pub(crate) mod errors;
 pub(crate) mod man;
 pub(crate) mod manifest;
 mod only_run;
+pub(crate) mod passes;
 mod patterns;
 mod remote;
 mod run_database;

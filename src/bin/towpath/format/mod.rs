@@ -75,6 +75,17 @@ fn shown_in(time: Timestamp, zone: &TimeZone) -> String {
     )
 }
 
+/// Rows as lines with aligned columns.
+pub(crate) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<_> = (0..N).map(width).collect();
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}"));
+        cells.collect::<Vec<_>>().join("   ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
 /// Whether it changes the order of text or takes no room, so that a name looks like another one. Joiners, which
 /// some scripts need, are none of these.
 fn is_invisible(c: char) -> bool {

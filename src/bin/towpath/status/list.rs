@@ -2,7 +2,7 @@
 
 use super::model::{State, Status, Sum};
 use super::text::Clock;
-use crate::format::{escape, number, rate, size};
+use crate::format::{columns, escape, number, rate, size};
 
 const HEAD: [&str; 7] = ["STATE", "SOURCE", "DEST", "IN SYNC", "PENDING", "RATE", "WHEN"];
 
@@ -11,13 +11,7 @@ pub(crate) fn table(migrations: &[Status], clock: &Clock) -> String {
     let head = HEAD.map(str::to_owned);
     let rows: Vec<[String; 7]> =
         std::iter::once(head).chain(migrations.iter().map(|migration| row(migration, clock))).collect();
-    let widths: Vec<_> =
-        (0..HEAD.len()).map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)).collect();
-    let line = |row: &[String; 7]| {
-        let cells = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}"));
-        cells.collect::<Vec<_>>().join("   ").trim_end().to_owned()
-    };
-    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+    columns(&rows)
 }
 
 fn row(status: &Status, clock: &Clock) -> [String; 7] {

@@ -82,13 +82,7 @@ fn run(run: &RecordedRun, is_running: bool) -> Option<Run> {
         number: run.number,
         started: moment(run.started)?,
         ended: run.finished.and_then(moment),
-        outcome: match run.outcome {
-            Some(RecordedOutcome::Finished) => Outcome::Finished,
-            Some(RecordedOutcome::Stopped) => Outcome::Stopped,
-            Some(_) => Outcome::Failed,
-            None if is_running => Outcome::Running,
-            None => Outcome::Killed,
-        },
+        outcome: outcome(run, is_running),
         stopped_by: run.stopped_by.clone(),
         error: run.error.clone(),
         scanned: run.scanned,
@@ -97,6 +91,17 @@ fn run(run: &RecordedRun, is_running: bool) -> Option<Run> {
         failed: run.failed.map(|failed| failed.files),
         version: run.version.clone(),
     })
+}
+
+/// How a run ended.
+pub(crate) fn outcome(run: &RecordedRun, is_running: bool) -> Outcome {
+    match run.outcome {
+        Some(RecordedOutcome::Finished) => Outcome::Finished,
+        Some(RecordedOutcome::Stopped) => Outcome::Stopped,
+        Some(_) => Outcome::Failed,
+        None if is_running => Outcome::Running,
+        None => Outcome::Killed,
+    }
 }
 
 /// The state, and the reason for it.

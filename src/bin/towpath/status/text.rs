@@ -30,7 +30,7 @@ impl Clock {
     }
 
     /// The time of the day, with the date if it is another day than today: `02:14`, `2026-11-27 02:14`.
-    pub(super) fn time(&self, time: Timestamp) -> String {
+    pub(crate) fn time(&self, time: Timestamp) -> String {
         let (time, today) = (self.zone.to_datetime(time), self.zone.to_datetime(self.now).date());
         time.strftime(if time.date() == today { "%H:%M" } else { "%Y-%m-%d %H:%M" }).to_string()
     }

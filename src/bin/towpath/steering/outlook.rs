@@ -23,12 +23,8 @@ struct Limits {
 
 impl Outlook for Limits {
     fn allowed(&self, at: towpath::Timestamp, in_force: Allowed) -> Allowed {
-        match self.steering.as_ref().zip(moment(at)).map(|(steering, at)| steering.rate_at(at)) {
-            Some(Rate::Fixed(limit) | Rate::Auto { max: Some(limit) }) => Allowed::Limit(limit),
-            Some(Rate::Pause) => Allowed::Nothing,
-            Some(Rate::Off | Rate::Auto { max: None }) => Allowed::Unlimited,
-            None => in_force,
-        }
+        let rate = self.steering.as_ref().zip(moment(at)).map(|(steering, at)| steering.rate_at(at));
+        rate.map_or(in_force, Rate::allowed)
     }
 
     fn utc_offset_s(&self, at: towpath::Timestamp) -> i32 {

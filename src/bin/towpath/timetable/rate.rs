@@ -1,6 +1,6 @@
 //! What a limit can be.
 
-use towpath::Bandwidth;
+use towpath::{Allowed, Bandwidth};
 
 /// A value of `--bwlimit`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,17 @@ impl Rate {
             Self::Fixed(bytes_per_s) => Some(Bandwidth::Limit(bytes_per_s)),
             Self::Auto { max } => Some(Bandwidth::Auto { max_bytes_per_s: max }),
             Self::Pause => None,
+        }
+    }
+}
+
+impl Rate {
+    /// What a forecast takes it for.
+    pub(crate) fn allowed(self) -> Allowed {
+        match self {
+            Self::Fixed(limit) | Self::Auto { max: Some(limit) } => Allowed::Limit(limit),
+            Self::Pause => Allowed::Nothing,
+            Self::Off | Self::Auto { max: None } => Allowed::Unlimited,
         }
     }
 }

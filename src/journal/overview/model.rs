@@ -116,6 +116,7 @@ impl RecordedRun {
             updated: None,
             stopped_by: None,
             error: None,
+            options: None,
         }
     }
 }

@@ -62,6 +62,9 @@ fn the_chain_goes_on_over_runs_rotation_and_a_kill() {
     let log = bench.log_file();
     let ended = check(&bench, &[&rotated, &log]).with_status(0);
     assert_eq!(ended.stderr, format!("note: the first {unlinked} lines are not linked: the chain begins after them\n"));
+    // The other log is found beside it.
+    check(&bench, &[&log]).with_status(0);
+    fs::rename(&rotated, bench.source().join("elsewhere")).unwrap();
     assert!(check(&bench, &[&log]).with_status(3).stdout.contains("line 1: is not the first of its log"));
 }
 

@@ -115,6 +115,129 @@ fn a_change_in_any_of_the_logs_is_found() {
     assert!(found.contains("audit.jsonl.2, line 2: does not follow"), "{found}");
 }
 
+/// Changes the logs, checks one of them, and puts the logs back as they were.
+fn found_after(bench: &Bench, change: impl Fn(), checked: &Path) -> ProcessOutput {
+    let logs: Vec<_> = logs(&bench.log_file()).into_iter().map(|log| (fs::read(&log).unwrap(), log)).collect();
+    change();
+    let found = check(bench, &[checked.to_owned()]);
+    for (content, log) in logs {
+        fs::write(log, content).unwrap();
+    }
+    found
+}
+
+#[test]
+fn the_other_logs_are_found_from_any_of_them() {
+    let bench = Bench::new();
+    write_files(&bench, 900);
+    bench.sync(ROTATE).with_status(0);
+    let all = logs(&bench.log_file());
+    assert!(all.len() > 4, "{all:?}");
+    let whole = format!(
+        " in {} logs, {} to {}, are whole and in order, and the last is the one that",
+        all.len(),
+        all[0].display(),
+        bench.log_file().display()
+    );
+    for log in &all {
+        let found = check(&bench, std::slice::from_ref(log)).with_status(0).stdout;
+        assert!(found.contains(&whole), "{found}");
+    }
+    let (second, third, fourth) = (&all[1], &all[2], &all[3]);
+    let found = |change: &dyn Fn(), checked: &Path| {
+        let found = found_after(&bench, change, checked).with_status(3);
+        assert_eq!(found.stderr, "");
+        found.stdout.replace(&format!("{}/", bench.path("").display().to_string().trim_end_matches('/')), "")
+    };
+    let is_missing = "audit.jsonl.3, line 1: the log before it is missing: audit.jsonl.2\n";
+    for checked in [&bench.log_file(), &all[0]] {
+        assert_eq!(found(&|| fs::remove_file(second).unwrap(), checked), is_missing);
+    }
+    let compressed = bench.path("audit.jsonl.2.gz");
+    let compress = || {
+        fs::write(&compressed, b"\x1f\x8b\x08").unwrap();
+        fs::remove_file(second).unwrap();
+    };
+    let hint = is_missing.replace("2\n", "2; decompress audit.jsonl.2.gz first\n");
+    assert_eq!(found(&compress, fourth), hint);
+    fs::remove_file(&compressed).unwrap();
+    let renamed = bench.path("of 2026");
+    assert_eq!(
+        found(&|| fs::rename(second, &renamed).unwrap(), fourth),
+        "of 2026: was closed as audit.jsonl.2: it was renamed, or exchanged with another log\n"
+    );
+    let exchange = || {
+        let content = fs::read(second).unwrap();
+        fs::rename(third, second).unwrap();
+        fs::write(third, content).unwrap();
+    };
+    let exchanged = found(&exchange, &bench.log_file());
+    assert_eq!(exchanged.lines().count(), 2, "{exchanged}");
+    assert!(exchanged.contains("audit.jsonl.2: was closed as audit.jsonl.3: it was renamed"), "{exchanged}");
+    // The first log, and the last one.
+    let first_is_missing = found(&|| fs::remove_file(&all[0]).unwrap(), fourth);
+    assert_eq!(first_is_missing, "audit.jsonl.2, line 1: the log before it is missing: audit.jsonl.1\n");
+    let last_is_missing = found(&|| fs::remove_file(bench.log_file()).unwrap(), second);
+    let names: Vec<_> = all.iter().map(|log| log.file_name().unwrap().to_str().unwrap()).collect();
+    let next = format!("{}: the log after it is missing: audit.jsonl.{}\n", names[names.len() - 2], names.len());
+    assert!(last_is_missing.starts_with(&next), "{last_is_missing}");
+    // Its names and its hashes are gone; a copy of it elsewhere changes nothing.
+    let copy = bench.path("copy");
+    fs::copy(second, &copy).unwrap();
+    for remove_first in [true, false] {
+        let cut = || {
+            let text = fs::read_to_string(second).unwrap();
+            let mut lines: Vec<_> = text.split_inclusive('\n').collect();
+            lines.remove(if remove_first { 0 } else { lines.len() - 1 });
+            fs::write(second, lines.concat()).unwrap();
+        };
+        let place = if remove_first { "audit.jsonl.2" } else { "audit.jsonl.3" };
+        assert!(found(&cut, fourth).starts_with(&format!("{place}, line 1: does not follow the line before")));
+    }
+}
+
+#[test]
+fn a_hash_that_was_kept_elsewhere_must_be_in_the_chain() {
+    let bench = Bench::new();
+    bench.write("a", "1");
+    bench.sync(&["--audit-chain"]).with_status(0);
+    let printed = check(&bench, &[bench.log_file()]).with_status(0).stdout;
+    let (_, hash) = printed.trim_end().split_once("hash of the last line: ").unwrap();
+    bench.write("b", "1");
+    bench.sync(&[]).with_status(0);
+    let with = |hash: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_towpath"));
+        command.args(["audit", "check"]).arg(bench.log_file()).args(["--hash", hash]);
+        end(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    };
+    with(hash).with_status(0);
+    with(&hash.to_uppercase()).with_status(0);
+    let other = with(&"0".repeat(64)).with_status(3).stdout;
+    assert!(other.contains("no line has the hash given with --hash"), "{other}");
+    with("12").with_status(2);
+}
+
+#[test]
+fn files_that_are_no_logs_are_named() {
+    let bench = Bench::new();
+    bench.write("a", "1");
+    bench.sync(&["--audit-chain"]).with_status(0);
+    let compressed = bench.path("audit.jsonl.1.gz");
+    fs::write(&compressed, b"\x1f\x8b\x08").unwrap();
+    let error = check(&bench, &[compressed]).with_status(1).stderr;
+    assert!(error.contains("it is compressed: decompress it first"), "{error}");
+    let error = check(&bench, &[bench.database()]).with_status(1).stderr;
+    assert!(error.contains("it is a database: give the log, and this with --database"), "{error}");
+    // A transfer as text, and a line that is just being written.
+    let text = fs::read_to_string(bench.log_file()).unwrap();
+    fs::write(bench.log_file(), text.replace('\n', "\r\n")).unwrap();
+    let found = check(&bench, &[bench.log_file()]).with_status(3);
+    assert!(found.stderr.contains("3 lines end with a carriage return"), "{}", found.stderr);
+    fs::write(bench.log_file(), text + "{\"time").unwrap();
+    let found = check(&bench, &[bench.log_file()]).with_status(0);
+    assert!(found.stderr.contains("line 4: is incomplete: a run is writing it"), "{}", found.stderr);
+}
+
 #[cfg(feature = "failpoints")]
 #[test]
 fn a_kill_at_any_step_loses_and_doubles_no_line() {

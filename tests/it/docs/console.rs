@@ -149,6 +149,7 @@ fn masked(output: &str, is_varying: bool) -> String {
         (r"-[0-9a-f]{12}\.", "-#."),
         (r"in [0-9.]+ s \([0-9.]+ [KMGT]?i?B/s\)", "in # s"),
         (r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9.]+Z?)?", "#"),
+        (r"last line: [0-9a-f]{64}", "last line: #"),
         (r#""duration_ms": ?[0-9]+"#, "duration"),
     ];
     let mut text = output.to_owned();

@@ -11,6 +11,11 @@ pub(crate) struct AuditArguments {
     pub(crate) action: AuditAction,
 }
 
+fn parse_hash(text: &str) -> Result<String, String> {
+    let is_hash = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_hash { Ok(text.to_ascii_lowercase()) } else { Err("a SHA-256 has 64 hexadecimal digits".to_owned()) }
+}
+
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum AuditAction {
     Check(AuditCheckArguments),
@@ -21,12 +26,14 @@ pub(crate) enum AuditAction {
 #[command(after_help = "\
 EXAMPLES
   towpath audit check migration.log --database migration.db
-  towpath audit check migration.log.2 migration.log.1 migration.log
+  towpath audit check migration.log-20261101 migration.log-20261108 migration.log
 
 EXIT STATUS
-  0 the chain is whole; 1 a log or the database cannot be read; 2 usage error; 3 the chain is broken.")]
+  0 the chain is whole; 1 a log or the database cannot be read; 2 usage error; 3 the chain is broken,
+  or a log is missing or was renamed.")]
 pub(crate) struct AuditCheckArguments {
-    /// Logs of one migration, the oldest first
+    /// The log of a migration, with all that were rotated before and after it in the same folder; or
+    /// several logs, the oldest first, which are checked alone
     #[arg(required = true, value_name = "LOG")]
     pub(crate) logs: Vec<PathBuf>,
 
@@ -34,4 +41,8 @@ pub(crate) struct AuditCheckArguments {
     /// removed from the end are not noticed
     #[arg(long, value_name = "FILE")]
     pub(crate) database: Option<PathBuf>,
+
+    /// Hash of a line that was kept elsewhere: the log must still have that line
+    #[arg(long, value_name = "HASH", value_parser = parse_hash)]
+    pub(crate) hash: Option<String>,
 }

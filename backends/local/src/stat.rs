@@ -16,10 +16,14 @@ pub(crate) fn stat_open(file: impl AsFd) -> io::Result<Statx> {
     Ok(statx(file, "", AtFlags::EMPTY_PATH, STATX)?)
 }
 
-/// The same, with how it can be read directly; attributes of a network mount come from the server, not from the client's
-/// cache.
+/// The same, with how it can be read directly.
+pub(crate) fn stat_to_read_directly(file: impl AsFd) -> io::Result<Statx> {
+    Ok(statx(file, "", AtFlags::EMPTY_PATH, STATX | StatxFlags::DIOALIGN)?)
+}
+
+/// The same, but the attributes of a network mount come from the server, not from the client's cache: one request.
 pub(crate) fn stat_storage(file: impl AsFd) -> io::Result<Statx> {
-    Ok(statx(file, "", AtFlags::EMPTY_PATH | AtFlags::STATX_FORCE_SYNC, STATX | StatxFlags::DIOALIGN)?)
+    Ok(statx(file, "", AtFlags::EMPTY_PATH | AtFlags::STATX_FORCE_SYNC, STATX)?)
 }
 
 /// The metadata of an open file.

@@ -13,7 +13,7 @@ use crate::filesystem::{DirectReads, FileSystem};
 use crate::mounts::Mount;
 use crate::reader::{check_is_file, open as open_with, read_exactly, was_cached};
 use crate::root::Root;
-use crate::stat::{metadata_of, stat_storage};
+use crate::stat::{metadata_of, stat_to_read_directly};
 
 /// Direct reads are aligned at least to this where they must be: to the blocks of nearly all disks and file systems.
 const LEAST_UNIT_BYTES: u64 = 4 << 10;
@@ -49,7 +49,7 @@ pub(crate) fn open(root: &Root, path: &RelPath) -> io::Result<(File, Statx, Acce
         Some(result) => result?,
         None => open_with(root, path, OFlags::empty())?,
     };
-    let stat = stat_storage(&file)?;
+    let stat = stat_to_read_directly(&file)?;
     check_is_file(&metadata_of(&stat))?;
     // Of another mount inside the tree; on a network mount the call is a request to the server.
     let filesystem = if root.is_foreign(&stat) { FileSystem::of(&file)? } else { root.filesystem };

@@ -37,6 +37,7 @@ mod compared;
 mod completions;
 mod console_screen;
 mod docs;
+mod doctor;
 mod dry_run;
 mod durability;
 mod errors;

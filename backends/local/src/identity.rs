@@ -164,7 +164,9 @@ mod tests {
 
     #[test]
     fn shares_with_inode_numbers_of_the_client_are_identified_by_path() {
-        let of = |magic, line: &str| of_share(&facts(magic, 1, None), &Mount::of_line(line), Path::new("/m/a b"));
+        let of = |magic, line: &str| {
+            of_share(&facts(magic, 1, None), &Mount::of_line(line.as_bytes()).unwrap(), Path::new("/m/a b"))
+        };
         let nfs = of(0x6969, "36 1 0:9 / /m rw - nfs4 nas:/export rw");
         assert_eq!(nfs.as_str(), "nfs4 nas:/export / inode 128");
         let smb = of(0xfe53_4d42, "36 1 0:9 / /m rw - cifs //nas/share rw,serverino,nounix");

@@ -65,6 +65,7 @@ mod races;
 mod without_openat2;
 
 pub use backend::Local;
+pub use mounts::Mount;
 pub use overlap::{Overlap, overlap};
 pub use root::OpenError;
 pub use sink::{LocalSink, Writing};

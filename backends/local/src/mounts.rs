@@ -1,6 +1,6 @@
 //! The mounts, according to `/proc/self/mountinfo`.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -10,7 +10,8 @@ use rustix::fs::{AtFlags, StatxFlags, statx};
 
 /// One mount.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Mount {
+pub struct Mount {
+    id: u64,
     /// The device number of the file system, `major:minor`.
     device: String,
     /// The directory of the file system that is mounted.
@@ -21,6 +22,8 @@ pub(crate) struct Mount {
     pub(crate) kind: String,
     /// What is mounted: a server's share, or a device.
     pub(crate) source: OsString,
+    /// Options of the mount, such as `rw,noatime`.
+    mount_options: OsString,
     /// Options of the file system, such as `rw,lowerdir=/a`.
     options: OsString,
 }
@@ -37,40 +40,80 @@ impl Mount {
             return Ok(None);
         }
         let mounts = std::fs::read("/proc/self/mountinfo")?;
-        Ok(mounts.split(|&b| b == b'\n').find_map(|line| Self::parse(line, stat.stx_mnt_id)))
+        Ok(mounts.split(|&b| b == b'\n').filter_map(Self::of_line).find(|mount| mount.id == stat.stx_mnt_id))
     }
 
-    /// Fields as in proc(5): `36 35 98:0 /root /mount/point rw … - type source options`.
-    fn parse(line: &[u8], id: u64) -> Option<Self> {
+    /// The mount that an absolute path without links lies on, judging by the list of mounts alone: the path is not
+    /// touched, so that a server that does not answer is not waited for.
+    ///
+    /// # Errors
+    /// If the list of mounts cannot be read.
+    pub fn covering(path: &Path) -> io::Result<Option<Self>> {
+        Ok(Self::covering_in(&std::fs::read("/proc/self/mountinfo")?, path))
+    }
+
+    /// The same, for the lines of a list of mounts. Of several mounts on one directory, the last covers the others.
+    fn covering_in(mounts: &[u8], path: &Path) -> Option<Self> {
+        let mounts = mounts.split(|&b| b == b'\n').filter_map(Self::of_line);
+        let covering = mounts.filter(|mount| path.starts_with(&mount.point));
+        covering.max_by_key(|mount| mount.point.components().count())
+    }
+
+    /// Fields as in proc(5): `36 35 98:0 /root /mount/point rw … - type source options`. `None`: the line is cut off.
+    pub fn of_line(line: &[u8]) -> Option<Self> {
         let mut fields = line.split(|&b| b == b' ');
-        if text(fields.next()?).parse() != Ok(id) {
-            return None;
-        }
+        let id = text(fields.next()?).parse().ok()?;
         let device = text(fields.nth(1)?);
         let root = unescape(fields.next()?).into();
         let point = unescape(fields.next()?).into();
+        let mount_options = unescape(fields.next()?);
         // Any number of optional fields ends with a dash.
         let mut fields = fields.skip_while(|field| *field != b"-").skip(1);
         let kind = text(fields.next()?);
         let source = unescape(fields.next()?);
         let options = unescape(fields.next().unwrap_or_default());
-        Some(Self { device, root, point, kind, source, options })
+        Some(Self { id, device, root, point, kind, source, mount_options, options })
+    }
+
+    /// Where it is mounted.
+    pub fn point(&self) -> &Path {
+        &self.point
+    }
+
+    /// The type of file system, such as `nfs4`.
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// What is mounted: a server's share, or a device.
+    pub fn source(&self) -> &OsStr {
+        &self.source
+    }
+
+    /// The options of the mount, and those of the file system, as the kernel lists them.
+    pub fn options(&self) -> (&OsStr, &OsStr) {
+        (&self.mount_options, &self.options)
+    }
+
+    /// Whether the mount, or the file system, is read-only.
+    pub fn is_read_only(&self) -> bool {
+        self.has_mount_flag("ro") || self.has_flag("ro")
+    }
+
+    /// Whether the mount has an option without a value, such as `noatime`.
+    pub fn has_mount_flag(&self, name: &str) -> bool {
+        self.mount_options.as_bytes().split(|&b| b == b',').any(|option| option == name.as_bytes())
     }
 
     /// The value of an option of the file system.
-    pub(crate) fn option(&self, name: &str) -> Option<&[u8]> {
+    pub fn option(&self, name: &str) -> Option<&[u8]> {
         let mut options = self.options.as_bytes().split(|&b| b == b',');
         options.find_map(|option| option.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
     }
 
     /// Whether the file system has an option without a value.
-    pub(crate) fn has_flag(&self, name: &str) -> bool {
+    pub fn has_flag(&self, name: &str) -> bool {
         self.options.as_bytes().split(|&b| b == b',').any(|option| option == name.as_bytes())
-    }
-
-    #[cfg(test)]
-    pub(crate) fn of_line(line: &str) -> Self {
-        Self::parse(line.as_bytes(), 36).unwrap()
     }
 
     /// The path in the file system of what is at the canonical `path` on this mount.
@@ -124,16 +167,17 @@ mod tests {
     use super::*;
 
     fn mount(line: &str) -> Mount {
-        Mount::of_line(line)
+        Mount::of_line(line.as_bytes()).unwrap()
     }
 
     #[test]
     fn a_mount_is_named_by_its_type_source_and_root() {
         let line = "36 35 0:98 / /mnt/new rw,noatime shared:1 - nfs4 server:/export rw,vers=4.2";
         assert_eq!(mount(line).name(), "nfs4 server:/export /");
-        assert_eq!(Mount::parse(line.as_bytes(), 35), None);
+        let mount_options = mount(line);
+        assert!(mount_options.has_mount_flag("noatime") && !mount_options.has_flag("noatime"));
         assert_eq!(mount("36 35 0:98 / /mnt rw - cifs //nas/share rw").name(), "cifs //nas/share /");
-        assert_eq!(Mount::parse(b"36 35 0:98 / /mnt rw", 36), None, "cut off");
+        assert_eq!(Mount::of_line(b"36 35 0:98 / /mnt rw"), None, "cut off");
     }
 
     #[test]
@@ -152,10 +196,23 @@ mod tests {
         let spaced = mount(r"36 35 0:98 /a\040b /mnt/with\134slash rw - cifs //nas/my\040share rw");
         assert_eq!((spaced.root, spaced.point), ("/a b".into(), r"/mnt/with\slash".into()));
         assert_eq!(spaced.source, "//nas/my share");
-        let parse = |line: &[u8]| Mount::parse(line, 36).map(|mount| mount.name());
+        let parse = |line: &[u8]| Mount::of_line(line).map(|mount| mount.name());
         let (first, second) =
             (parse(b"36 1 0:9 / /m rw - nfs s:/\xfe rw"), parse(b"36 1 0:9 / /m rw - nfs s:/\xff rw"));
         assert!(first.is_some() && first != second);
+    }
+
+    #[test]
+    fn a_path_lies_on_the_deepest_mount_above_it_and_on_the_last_of_two() {
+        let mounts = b"1 1 8:1 / / rw - ext4 /dev/sda1 rw\n36 1 0:5 / /mnt rw - nfs4 nas:/a rw\n\
+            37 1 0:6 / /mnt/a rw - nfs4 nas:/b rw\n38 37 0:7 / /mnt/a ro - tmpfs none rw\n";
+        let kind = |path: &str| Mount::covering_in(mounts, Path::new(path)).map(|mount| mount.kind);
+        for (path, expected) in [("/mnt/a/b", "tmpfs"), ("/mnt/ab", "nfs4"), ("/mnt", "nfs4"), ("/home", "ext4")] {
+            assert_eq!(kind(path).as_deref(), Some(expected), "{path}");
+        }
+        assert!(mount("38 37 0:7 / /m ro - tmpfs none rw").is_read_only());
+        assert!(mount("38 37 0:7 / /m rw - ext4 none ro").is_read_only());
+        assert!(Mount::covering(Path::new("/")).unwrap().is_some());
     }
 
     #[test]

@@ -5,8 +5,10 @@ mod args;
 mod commands;
 mod config;
 mod console;
+mod doctor;
 mod event_json;
 mod exit;
+mod finding;
 mod format;
 mod hooks;
 mod layers;
@@ -27,8 +29,8 @@ use std::process::ExitCode;
 
 use args::{Command, rsync};
 use commands::{
-    audit, backends, completions, config as show_config, ctl, errors as show_errors, man, manifest, passes,
-    status as show_status, sync, timetable as show_timetable,
+    audit, backends, completions, config as show_config, ctl, doctor as examine, errors as show_errors, man, manifest,
+    passes, status as show_status, sync, timetable as show_timetable,
 };
 use console::output;
 use exit::{COULD_NOT_RUN, USAGE_ERROR};
@@ -50,7 +52,7 @@ fn main() -> ExitCode {
         Command::Timetable(arguments) => return ExitCode::from(show_timetable::run(arguments)),
         Command::Completions(arguments) => return ExitCode::from(completions::run(arguments)),
         Command::Man(arguments) => return ExitCode::from(man::run(arguments)),
-        Command::Sync(_) | Command::Status(_) | Command::Ctl(_) => {}
+        Command::Sync(_) | Command::Doctor(_) | Command::Status(_) | Command::Ctl(_) => {}
     }
     let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
@@ -86,6 +88,7 @@ fn failed(failure: &Failure, words: Vec<OsString>) -> u8 {
 async fn run(command: Command) -> u8 {
     match command {
         Command::Sync(arguments) => sync::run(*arguments).await,
+        Command::Doctor(arguments) => examine::run(&arguments).await,
         Command::Status(arguments) => show_status::run(arguments).await,
         Command::Ctl(arguments) => ctl::run(&arguments).await,
         Command::Backends(arguments) => backends::run(&arguments),

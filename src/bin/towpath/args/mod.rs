@@ -8,6 +8,7 @@ mod copied;
 pub(crate) mod ctl;
 mod deadline;
 mod deletion;
+mod doctor;
 pub(crate) mod errors;
 mod filters;
 mod format;
@@ -34,6 +35,7 @@ pub(crate) use backends::BackendsArguments;
 use bwlimit::TimetableArguments;
 use config::ConfigArguments;
 use ctl::CtlArguments;
+pub(crate) use doctor::DoctorArguments;
 use errors::ErrorsArguments;
 pub(crate) use format::{Format, ProgressKind};
 pub(crate) use generated::{CompletionsArguments, ManArguments, ShellArgument};
@@ -54,6 +56,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Sync(Box<SyncArguments>),
+    Doctor(DoctorArguments),
     Status(StatusArguments),
     Ctl(CtlArguments),
     Errors(ErrorsArguments),

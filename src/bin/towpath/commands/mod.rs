@@ -5,6 +5,7 @@ pub(crate) mod backends;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod ctl;
+pub(crate) mod doctor;
 mod dry_run;
 mod entry_path;
 pub(crate) mod errors;

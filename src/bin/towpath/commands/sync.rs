@@ -210,7 +210,7 @@ fn check_locations(arguments: &SyncArguments, source: &Location, dest: &Location
 }
 
 /// Neither tree may be inside the other.
-fn check_apart(source: &Location, dest: &Location) -> Result<(), ExitError> {
+pub(super) fn check_apart(source: &Location, dest: &Location) -> Result<(), ExitError> {
     let overlapping = match (source, dest) {
         (Location::Path(source), Location::Path(dest)) => {
             let failed = |error| {

@@ -82,7 +82,8 @@ impl Trees {
         patiently("destination", async || found.inspect().await).await
     }
 
-    fn find<'a>(&'a self, location: &'a Location, trash: Option<&Path>) -> Result<Found<'a>, ExitError> {
+    /// The backend of a location, with its options.
+    pub(super) fn find<'a>(&'a self, location: &'a Location, trash: Option<&Path>) -> Result<Found<'a>, ExitError> {
         let found = self.registry.find(location, &self.around).map_err(exit_error)?;
         match trash {
             Some(trash) => found.with_path("trash", trash).map_err(exit_error),
@@ -121,7 +122,7 @@ async fn patiently<T>(side: &str, open: impl AsyncFn() -> Result<T, OpenError>) 
     }
 }
 
-fn exit_error(error: OpenError) -> ExitError {
+pub(super) fn exit_error(error: OpenError) -> ExitError {
     let status = if matches!(error, OpenError::Usage(_)) { USAGE_ERROR } else { COULD_NOT_RUN };
     ExitError(status, error.to_string())
 }

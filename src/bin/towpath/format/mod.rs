@@ -43,6 +43,11 @@ pub(crate) fn number(number: u64) -> String {
     text
 }
 
+/// How many there are of something, whose plural ends with an s: `1 file`, `1,234 files`.
+pub(crate) fn count(count: u64, what: &str) -> String {
+    format!("{} {what}{}", number(count), if count == 1 { "" } else { "s" })
+}
+
 /// A time: `4.2 s` below a minute, then `04:12`, `3:04:12`, `21d 03:04:12`, `>1 year`.
 pub(crate) fn duration(time: Duration) -> String {
     /// From here on days do not matter.

@@ -41,6 +41,7 @@ pub mod private_file;
 mod absence;
 mod attributes;
 mod audit;
+mod blocks;
 mod checksum;
 mod compare;
 mod conflict;
@@ -53,6 +54,7 @@ mod guard;
 mod journal;
 mod lock;
 mod migration;
+mod mounts;
 mod options;
 mod own_files;
 mod pace;
@@ -65,10 +67,13 @@ mod progress;
 mod removal;
 mod report;
 mod reporter;
+mod selection;
 mod session;
 mod setters;
 mod side;
 mod tally;
+mod verify;
+mod verify_result;
 mod waits;
 mod xattrs;
 
@@ -86,9 +91,10 @@ pub use event_stream::EventStream;
 pub use filter::{BadPattern, Filter, LeftOut, PatternProblem, Rule, Rules};
 pub use journal::{
     AcceptedEnd, AcceptedEntries, AcceptedEntry, Account, Amount, ByKind, ErrorFilter, ErrorGroup, ErrorSummary,
-    Exception, ExceptionList, FailedKind, NameClass, NameKind, NotCopied, Overview, Passes, ReasonCount,
+    Exception, ExceptionList, FailedKind, NameClass, NameKind, NotCopied, NotMatching, Overview, Passes, ReasonCount,
     Reconciliation, RecordedBacklog, RecordedError, RecordedErrors, RecordedFailures, RecordedFile, RecordedFiles,
-    RecordedOutcome, RecordedPass, RecordedRun, RecordedScan, RecordedSink, SizeRange, SlowestFile,
+    RecordedOutcome, RecordedPass, RecordedRun, RecordedScan, RecordedSink, RecordedVerification, SizeRange,
+    SlowestFile, VerifyOverview,
 };
 pub use migration::{Builder, Control, Migration, Stopper};
 pub use options::{AfterBacklog, Bandwidth, HardLinks, Links, MaxDelete, Mirror, Options, Specials, WriteMode};
@@ -100,5 +106,10 @@ pub use progress::{
     Outlook, Phase, Progress, RateHistory, RateSample, Recorded, RoundTrips, Share, Snapshot,
 };
 pub use report::{Planned, Report, RunOutcome};
+pub use selection::{Sample, Selection};
 pub use tokio_util::sync::CancellationToken;
 pub use towpath_backend::{Sink, Source, Timestamp};
+pub use verify::{
+    UpperBound, Verification, VerifyBuilder, VerifyOptions, VerifyPhase, VerifyProgress, VerifyReport, VerifySnapshot,
+};
+pub use verify_result::{Difference, SourceChange, VerifyClass, VerifyResult};

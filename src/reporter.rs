@@ -6,7 +6,7 @@ use crate::audit::{Failure, Line};
 use crate::error::{FileError, Result, UnreadableError};
 use crate::event::{Event, FilePaths, Side, Totals, Warning};
 use crate::event_stream::Emitter;
-use crate::journal::{EndedDeletions, FileKey, Journal, RowState, RowUpdate, SlowFile};
+use crate::journal::{Checked, EndedDeletions, FileKey, Journal, RowState, RowUpdate, SlowFile};
 
 /// An event and the line of the audit log that goes with it.
 #[derive(Debug)]
@@ -130,6 +130,26 @@ impl Reporter {
         Ok(())
     }
 
+    /// Writes results of a pass in one transaction with their rows. Returns for each whether it was recorded; the events
+    /// of the others are not emitted.
+    pub(crate) async fn report_verified(
+        &self,
+        pass: i64,
+        results: Vec<(Checked, Event)>,
+        read_bytes: u64,
+    ) -> Result<Vec<bool>> {
+        let (checked, events): (Vec<_>, Vec<_>) = results.into_iter().unzip();
+        let with_line = |(checked, event): (Checked, &Event)| {
+            let line = line_of(event).map(|line| Line { pass: Some(pass), ..line });
+            Checked { line, ..checked }
+        };
+        let checked = checked.into_iter().zip(&events).map(with_line).collect();
+        let recorded = self.journal.record_verified(pass, checked, read_bytes).await?;
+        let of_recorded = events.into_iter().zip(&recorded).filter_map(|(event, is)| is.then_some(event));
+        self.emit(of_recorded.collect()).await;
+        Ok(recorded)
+    }
+
     /// Writes the lines of deletions that an earlier run announced and performed, without their events.
     pub(crate) async fn report_earlier_deletions(
         &self,
@@ -181,6 +201,13 @@ fn line_of(event: &Event) -> Option<Line> {
         Event::Skipped { paths, reason, .. } => with_error("skipped", paths, reason),
         Event::Renamed { paths, from } => Line { renamed_from: Some(from.clone()), ..line("renamed", paths) },
         Event::Deleted { paths, size_bytes } => Line { size_bytes: *size_bytes, ..line("deleted", paths) },
+        Event::Verified { paths, size_bytes, result, checksum, cached } => Line {
+            size_bytes: Some(*size_bytes),
+            checksum: checksum.clone(),
+            error: result.detail(),
+            cached: cached.map(|reason| reason.to_string()),
+            ..line(result.class().status(), paths)
+        },
         // The scan that found it logged it (`Record::unreadable`); later runs only report it.
         Event::Unreadable { .. }
         | Event::ScanStarted { .. }

@@ -11,6 +11,7 @@ use crate::error::{Error, FileError, GuardRefusal, Result, TreeFailure};
 use crate::event::{Event, FilePaths, Side};
 use crate::journal::Journal;
 use crate::lock::locked;
+use crate::mounts;
 use crate::options::{HardLinks, Options, WriteMode};
 use crate::own_files::ReservedPaths;
 use crate::pace::Paces;
@@ -20,9 +21,6 @@ use crate::progress::{Operations, Progress};
 use crate::reporter::{Record, Reporter};
 use crate::tally::Tally;
 use crate::waits;
-
-/// The most mount points of the sink that are checked: each check stats all of them.
-const MAX_SINK_MOUNTS: usize = 256;
 
 /// What the phases of one run share.
 pub(crate) struct Session {
@@ -148,7 +146,10 @@ impl Session {
         if !self.has_same_identity(side).await? {
             return Err(GuardRefusal::TreeReplaced { side, root: self.tree(side).root().to_vec() }.into());
         }
-        if side == Side::Sink { self.check_sink_mounts().await } else { Ok(()) }
+        match side {
+            Side::Source => Ok(()),
+            Side::Sink => mounts::check(&*self.sink, &self.sink_mounts(), self.operations()).await,
+        }
     }
 
     /// Checks both trees, as [`Self::check_tree`] does.
@@ -159,7 +160,7 @@ impl Session {
 
     /// Loads the mount points inside the sink that the last complete scan found.
     pub(crate) async fn load_sink_mounts(&self) -> Result<()> {
-        let mounts = self.journal.mount_points(Side::Sink, MAX_SINK_MOUNTS).await?;
+        let mounts = self.journal.mount_points(Side::Sink, mounts::MAX_SINK_MOUNTS).await?;
         *locked(&self.sink_mounts) = mounts.into();
         Ok(())
     }
@@ -167,28 +168,6 @@ impl Session {
     /// Where other file systems are mounted inside the sink.
     pub(crate) fn sink_mounts(&self) -> Arc<[RelPath]> {
         Arc::clone(&locked(&self.sink_mounts))
-    }
-
-    /// Checks the mount points: without their file systems, files would be written to the wrong place.
-    async fn check_sink_mounts(&self) -> Result<()> {
-        let mounts = self.sink_mounts();
-        if mounts.is_empty() {
-            return Ok(());
-        }
-        let failed = |error| Error::tree(Side::Sink, self.sink.root(), TreeFailure::Unreadable, error);
-        let root = self.sink.metadata(&RelPath::root()).await.map_err(failed)?;
-        for dir in &*mounts {
-            let _operation = self.operations().in_tree(Side::Sink, "stat", Some(dir));
-            let is_mounted = match self.sink.metadata(dir).await {
-                Ok(now) => now.is_mounted_elsewhere_than(&root),
-                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => false,
-                Err(error) => return Err(failed(error)),
-            };
-            if !is_mounted {
-                return Err(GuardRefusal::LostMount { mount_point: dir.under(self.sink.root()) }.into());
-            }
-        }
-        Ok(())
     }
 
     /// Makes what was written to the sink durable.

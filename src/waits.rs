@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use towpath_backend::{Error as BackendError, Identity, Sink, Source, Tree, WaitObserver, WaitReason};
+use towpath_backend::{Error as BackendError, Identity, Tree, WaitObserver, WaitReason};
 
 use crate::error::{Error, Result, TreeFailure};
 use crate::event::{Side, Warning};
@@ -39,19 +39,20 @@ impl WaitObserver for Observer {
     }
 }
 
-/// Reports the waits of both trees until the guard is dropped, and ends them when the run stops.
+/// Reports the waits of the trees until the guard is dropped, and ends them when the run stops.
 pub(crate) fn report(
-    source: &Arc<dyn Source>,
-    sink: &Arc<dyn Sink>,
+    trees: impl IntoIterator<Item = (Side, Arc<dyn Tree>)>,
     emitter: &Emitter,
     stop: &CancellationToken,
 ) -> DropGuard {
     let (warnings, mut reports) = mpsc::channel(WAITING_WARNINGS);
     let observer = |side, root: &[u8]| Arc::new(Observer { side, root: root.to_vec(), warnings: warnings.clone() });
-    source.observe_waits(observer(Side::Source, source.root()));
-    sink.observe_waits(observer(Side::Sink, sink.root()));
+    let trees: Vec<_> = trees.into_iter().collect();
+    for (side, tree) in &trees {
+        tree.observe_waits(observer(*side, tree.root()));
+    }
     let ended = CancellationToken::new();
-    let (until, source, sink) = (ended.clone(), Arc::clone(source), Arc::clone(sink));
+    let until = ended.clone();
     let (emitter, stop) = (emitter.clone(), stop.clone());
     tokio::spawn(async move {
         let mut is_stopped = false;
@@ -60,8 +61,7 @@ pub(crate) fn report(
                 () = until.cancelled() => return,
                 () = stop.cancelled(), if !is_stopped => {
                     is_stopped = true;
-                    source.stop_waiting();
-                    sink.stop_waiting();
+                    trees.iter().for_each(|(_, tree)| tree.stop_waiting());
                 }
                 Some(warning) = reports.recv() => emitter.warn(warning).await,
             }

@@ -27,6 +27,10 @@ pub(crate) struct Line {
     pub(crate) renamed_from: Option<Vec<u8>>,
     /// Of a file that is in sync now: why it failed in an earlier run.
     pub(crate) failed_before: Option<String>,
+    /// Of a result of a verification: its pass.
+    pub(crate) pass: Option<i64>,
+    /// Of a result of a verification: why the copy may have been read from a cache, if it may.
+    pub(crate) cached: Option<String>,
     /// Of a failure: what it is counted as. Not written.
     pub(crate) failure: Option<Failure>,
 }
@@ -54,13 +58,15 @@ impl Line {
             hard_link: None,
             renamed_from: None,
             failed_before: None,
+            pass: None,
+            cached: None,
             failure: None,
         }
     }
 
     /// Adds the line, with its newline, to `text`. Every line has the same fields, null if they do not apply. A deleted
-    /// entry also has its mtime, another name of a file the first name, a renamed entry its previous path, and a file
-    /// that failed before the reason. A path that is not UTF-8 is written with U+FFFD in place of invalid bytes, and
+    /// entry also has its mtime, another name of a file the first name, a renamed entry its previous path, a file
+    /// that failed before the reason, and a verified file the number of the pass. A path that is not UTF-8 is written with U+FFFD in place of invalid bytes, and
     /// also as hexadecimal bytes.
     pub(crate) fn write(&self, text: &mut Vec<u8>) {
         let mut line = Map::new();
@@ -81,6 +87,12 @@ impl Line {
         }
         if let Some(error) = &self.failed_before {
             put("failed_before", error.as_str().into());
+        }
+        if let Some(pass) = self.pass {
+            put("pass", pass.into());
+        }
+        if let Some(reason) = &self.cached {
+            put("cached", reason.as_str().into());
         }
         write_object(line, text);
     }

@@ -26,6 +26,30 @@ pub enum GuardRefusal {
         /// How its identity differs from the recorded one.
         difference: TreeDifference,
     },
+    /// The sink is not the tree that files were recorded in.
+    #[error(
+        "the destination {} is not the tree that was recorded: {difference}. Is it mounted? Nothing was verified. Only \
+         if it was replaced by another one on purpose, run `towpath sync` once with --accept-new-tree",
+        text(root)
+    )]
+    NotTheCopy {
+        /// Its root.
+        root: Vec<u8>,
+        /// How its identity differs from the recorded one.
+        difference: TreeDifference,
+    },
+    /// None of the recorded files is at the sink.
+    #[error(
+        "none of {probed} files that should be at the destination {} is there: is the right tree mounted, and is it \
+         complete? Nothing was verified",
+        text(root)
+    )]
+    NothingThere {
+        /// Its root.
+        root: Vec<u8>,
+        /// How many files were looked for, in directories at random.
+        probed: usize,
+    },
     /// A tree was replaced by another one during the run.
     #[error(
         "the {side} {} is no longer the tree that was scanned (unmounted, or another one mounted over it?); its \

@@ -30,6 +30,12 @@ pub enum UsageError {
         /// The highest value.
         max: usize,
     },
+    /// A verification with a sample of nothing.
+    #[error("a sample of no files proves nothing")]
+    EmptySample,
+    /// A verification is to read both copies of files, and has no source.
+    #[error("reading both copies needs the source")]
+    BothWithoutSource,
     /// The bandwidth limit is too low.
     #[error("bandwidth limit must be at least {min_bytes_per_s} bytes/s, not {bytes_per_s}")]
     LimitTooLow {

@@ -7,8 +7,11 @@ mod warning;
 
 use std::sync::Arc;
 
+use towpath_backend::CacheReason;
+
 use crate::checksum::Checksum;
 use crate::error::{FileError, ProtectedReason, SkipReason, UnreadableError};
+use crate::verify_result::VerifyResult;
 
 pub use crate::side::Side;
 pub use data::{Action, BacklogOrigin, Counts, FilePaths, ScanReason, Totals};
@@ -181,6 +184,19 @@ pub enum Event {
         dirs: u64,
         /// How the sink rejected the first of them.
         error: Arc<towpath_backend::Error>,
+    },
+    /// A file in sync was verified.
+    Verified {
+        /// The file.
+        paths: FilePaths,
+        /// The size that the copy should have.
+        size_bytes: u64,
+        /// What was found.
+        result: VerifyResult,
+        /// The checksum of the copy, if it was read.
+        checksum: Option<Checksum>,
+        /// Why the copy may have been read from a cache of this machine, if it may.
+        cached: Option<CacheReason>,
     },
     /// The run was steered while it runs ([`crate::Control`]).
     Steered {

@@ -74,6 +74,13 @@ pub enum Warning {
         /// Its root.
         root: Vec<u8>,
     },
+    /// A verification does not look at the source.
+    SourceNotCompared {
+        /// Its root.
+        root: Vec<u8>,
+        /// Why not.
+        cause: String,
+    },
     /// The sink does not keep mtimes.
     MtimesNotKept {
         /// The root of the sink.
@@ -144,6 +151,11 @@ impl fmt::Display for Warning {
             Self::Resumed { side, root } => {
                 write!(f, "the {side} {} answers again; the run goes on", String::from_utf8_lossy(root))
             }
+            Self::SourceNotCompared { root, cause } => write!(
+                f,
+                "the source {} is not looked at, so that what has changed there since is not found: {cause}",
+                String::from_utf8_lossy(root)
+            ),
             Self::MtimesNotKept { sink_root } => write!(
                 f,
                 "the destination {} does not keep mtimes: new files have the time at which they were written, and \

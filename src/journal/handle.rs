@@ -32,7 +32,6 @@ pub(crate) struct Journal {
 }
 
 /// A database that is open beside runs.
-#[allow(dead_code)]
 pub(crate) struct Beside {
     pub(crate) journal: Journal,
     pub(crate) thread: JournalThread,
@@ -64,7 +63,6 @@ impl Journal {
         Self::start(db, &progress)
     }
 
-    #[allow(dead_code)] // the first command that uses it comes next
     /// Opens an existing database, and the audit log that its last run wrote to, for a command that records something
     /// and is no run: a run may write to both at the same time.
     ///

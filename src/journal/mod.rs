@@ -16,6 +16,7 @@ mod scan;
 mod store;
 #[cfg(test)]
 mod tests;
+mod verification;
 
 pub(crate) use backlog::dirs::{DirWork, PendingDir};
 pub(crate) use backlog::impossible::ImpossibleKey;
@@ -33,9 +34,9 @@ pub(crate) use dry_run::steps::{Step, StepKey};
 pub(crate) use handle::{Beside, Journal, JournalThread};
 pub use overview::{
     AcceptedEnd, AcceptedEntries, AcceptedEntry, Account, Amount, ByKind, ErrorFilter, ErrorGroup, ErrorSummary,
-    Exception, ExceptionList, FailedKind, NameClass, Overview, Passes, ReasonCount, Reconciliation, RecordedBacklog,
-    RecordedError, RecordedErrors, RecordedFailures, RecordedFile, RecordedFiles, RecordedOutcome, RecordedPass,
-    RecordedRun, RecordedScan, SizeRange, SlowestFile,
+    Exception, ExceptionList, FailedKind, NameClass, NotMatching, Overview, Passes, ReasonCount, Reconciliation,
+    RecordedBacklog, RecordedError, RecordedErrors, RecordedFailures, RecordedFile, RecordedFiles, RecordedOutcome,
+    RecordedPass, RecordedRun, RecordedScan, RecordedVerification, SizeRange, SlowestFile, VerifyOverview,
 };
 pub(crate) use rates::read_samples;
 pub(crate) use row::cause::Cause;
@@ -57,3 +58,6 @@ pub use store::name_kind::NameKind;
 pub(crate) use store::open::{Roots, check_file};
 pub(crate) use store::outbox::ClosedLogs;
 pub(crate) use store::slowest::SlowFile;
+pub(crate) use verification::outcome::Checked;
+pub(crate) use verification::pass::Pass;
+pub(crate) use verification::window::{Picker, Verifiable, WindowSums};

@@ -181,7 +181,7 @@ impl Db {
         let (kept_size, hash) = (kept_size_bytes.map(signed), checksum.map(|checksum| checksum.hash.as_str()));
         let own = named_params! {
             ":dir": key.dir, ":name": Name(&key.name), ":kept_size": kept_size, ":hash": hash,
-            ":algorithm": checksum.map(|checksum| checksum.algorithm.name()),
+            ":algorithm": checksum.map(|checksum| checksum.algorithm.name()), ":run": self.run(),
         };
         let updated = self.execute(
             &format!(
@@ -189,6 +189,7 @@ impl Db {
                      error_side = NULL, begun = 0,
                      hash = :hash, algorithm = :algorithm, kept_size = :kept_size, kept_modified = :kept_modified,
                      kept_target = :kept_target,
+                     synced_run = :run, verify_class = NULL,
                      {SET_KEPT_ATTRIBUTES}
                  WHERE dir = :dir AND name = :name"
             ),

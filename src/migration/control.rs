@@ -18,9 +18,9 @@ pub(super) const UNRECORDED: usize = 256;
 
 /// An action, and who requested it.
 #[derive(Clone, Debug)]
-pub(super) struct Steered {
-    pub(super) action: SteerAction,
-    pub(super) by: String,
+pub(crate) struct Steered {
+    pub(crate) action: SteerAction,
+    pub(crate) by: String,
 }
 
 /// Steers a migration while it runs; clones steer the same one. Every action takes effect within a second, is emitted as
@@ -49,7 +49,7 @@ pub struct Control {
 }
 
 impl Control {
-    pub(super) fn new(
+    pub(crate) fn new(
         paces: Arc<Paces>,
         progress: Progress,
         stopper: Stopper,

@@ -153,7 +153,7 @@ impl Migration {
     /// continue. Failures of single files are in the report and in the events.
     pub async fn run(self) -> Result<Report> {
         let started = Instant::now();
-        let _reporting_waits = waits::report(&self.source, &self.sink, &self.emitter, &self.cancellation);
+        let _reporting_waits = waits::report(self.trees(), &self.emitter, &self.cancellation);
         let probe = match self.options.dry_run {
             true => None,
             false => same_tree::check(&*self.source, &*self.sink).await?,
@@ -174,6 +174,10 @@ impl Migration {
         };
         closed?;
         Ok(Report { duration: started.elapsed(), ..report })
+    }
+
+    fn trees(&self) -> [(Side, Arc<dyn Tree>); 2] {
+        [(Side::Source, Arc::clone(&self.source) as _), (Side::Sink, Arc::clone(&self.sink) as _)]
     }
 
     /// Opens the database and the log on a blocking thread: a disk may be slow, and the database is checked.

@@ -25,7 +25,7 @@ pub struct Stopper {
 }
 
 impl Stopper {
-    pub(super) fn new(token: CancellationToken, reason: Arc<OnceLock<String>>) -> Self {
+    pub(crate) fn new(token: CancellationToken, reason: Arc<OnceLock<String>>) -> Self {
         Self { token, reason }
     }
 
@@ -37,7 +37,7 @@ impl Stopper {
     }
 
     /// The reason that was given first.
-    pub(super) fn reason(&self) -> Option<&String> {
+    pub(crate) fn reason(&self) -> Option<&String> {
         self.reason.get()
     }
 

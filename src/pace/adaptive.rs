@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
-use towpath_backend::{Pacing, Sink, Source, Tree};
+use towpath_backend::{Pacing, Tree};
 
 use super::controller::{Base, Controller, INTERVAL, Target};
 use super::paces::Paces;
@@ -24,8 +24,8 @@ const BEFORE_START: Duration = Duration::from_millis(500);
 /// Adapts the limit to the other traffic on the link until `stop` is cancelled, whenever an adaptive rate is in force.
 pub(crate) async fn adapt(
     paces: Arc<Paces>,
-    source: Arc<dyn Source>,
-    sink: Arc<dyn Sink>,
+    source: Arc<dyn Tree>,
+    sink: Arc<dyn Tree>,
     progress: Progress,
     stop: CancellationToken,
 ) {
@@ -49,7 +49,7 @@ pub(crate) async fn adapt(
 }
 
 /// Adapts a rate for as long as it is in force. While the migration is paused, nothing is measured.
-async fn adapt_rate(rate: &Rate, paces: &Paces, source: &dyn Source, sink: &dyn Sink, progress: &Progress) {
+async fn adapt_rate(rate: &Rate, paces: &Paces, source: &dyn Tree, sink: &dyn Tree, progress: &Progress) {
     loop {
         let round_trips = PerSide { source: RoundTrips::to(source), sink: RoundTrips::to(sink) };
         tokio::select! {

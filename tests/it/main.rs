@@ -95,4 +95,5 @@ mod structure;
 mod systemd;
 mod timetable;
 mod usage;
+mod verify;
 mod views_of_the_source;

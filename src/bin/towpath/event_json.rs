@@ -82,6 +82,16 @@ fn put_fields(event: &Event, fields: &mut Map<String, Value>) -> Option<&'static
             }
             "synced"
         }
+        Event::Verified { paths, size_bytes, result, checksum, cached } => {
+            put_paths(paths, &mut put);
+            put("class", result.class().name().into());
+            put("size", (*size_bytes).into());
+            put("algorithm", checksum.as_ref().map(|checksum| checksum.algorithm.name()).into());
+            put("checksum", checksum.as_ref().map(|checksum| checksum.hash.as_str()).into());
+            put("error", result.detail().into());
+            put("cached", cached.map(|reason| reason.to_string()).into());
+            "verified"
+        }
         Event::Renamed { paths, from } => {
             put_paths(paths, &mut put);
             put_path("from", from, &mut put);

@@ -52,7 +52,7 @@ fn main() -> ExitCode {
         Command::Timetable(arguments) => return ExitCode::from(show_timetable::run(arguments)),
         Command::Completions(arguments) => return ExitCode::from(completions::run(arguments)),
         Command::Man(arguments) => return ExitCode::from(man::run(arguments)),
-        Command::Sync(_) | Command::Doctor(_) | Command::Status(_) | Command::Ctl(_) => {}
+        Command::Sync(_) | Command::Doctor(_) | Command::Status(_) | Command::Ctl(_) | Command::Verify(_) => {}
     }
     let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
@@ -91,6 +91,7 @@ async fn run(command: Command) -> u8 {
         Command::Doctor(arguments) => examine::run(&arguments).await,
         Command::Status(arguments) => show_status::run(arguments).await,
         Command::Ctl(arguments) => ctl::run(&arguments).await,
+        Command::Verify(arguments) => commands::verify::run(*arguments).await,
         Command::Backends(arguments) => backends::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Errors(arguments) => show_errors::run(&arguments),

@@ -2,6 +2,6 @@
 
 pub(super) mod copy;
 pub(super) mod planned;
-mod probe;
+pub(super) mod probe;
 mod reason;
 pub(super) mod steps;

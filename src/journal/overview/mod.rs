@@ -10,6 +10,7 @@ mod model;
 mod passes;
 mod queries;
 mod read;
+mod verification;
 
 pub use accepted::{AcceptedEnd, AcceptedEntries, AcceptedEntry};
 pub use account::{
@@ -20,3 +21,4 @@ pub use errors::{ErrorFilter, FailedKind, RecordedError, RecordedErrors};
 pub use files::{RecordedFile, RecordedFiles};
 pub use model::{Overview, RecordedBacklog, RecordedFailures, RecordedOutcome, RecordedRun};
 pub use passes::{Passes, RecordedPass, RecordedScan};
+pub use verification::{NotMatching, RecordedVerification, VerifyOverview};

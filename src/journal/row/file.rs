@@ -212,7 +212,9 @@ impl Db {
         if let Some(metadata) = metadata {
             self.set_metadata(key, metadata)?;
             // Changed metadata mean changed content: the recorded checksum no longer applies.
-            let forget = "UPDATE file SET hash = NULL, algorithm = NULL, target = NULL, xattrs = NULL, work = 0
+            let forget =
+                "UPDATE file SET hash = NULL, algorithm = NULL, target = NULL, xattrs = NULL, verify_class = NULL,
+                     work = 0
                  WHERE dir = ?1 AND name = ?2";
             self.execute(forget, params![key.dir, Name(&key.name)])?;
         }

@@ -301,6 +301,8 @@ const ADD_SOURCE_FILE: &str = "
         hash = CASE WHEN (kind, size, modified) = (excluded.kind, excluded.size, excluded.modified) THEN hash END,
         algorithm = CASE WHEN (kind, size, modified) = (excluded.kind, excluded.size, excluded.modified)
             THEN algorithm END,
+        verify_class = CASE WHEN (kind, size, modified) = (excluded.kind, excluded.size, excluded.modified)
+            AND target IS excluded.target THEN verify_class END,
         suspect = suspect OR (status = 0 AND scan IS :unverified_scan)
             OR ((:no_mtime OR kept_modified IS NOT NULL) AND modified <> excluded.modified),
         status = CASE

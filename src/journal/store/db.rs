@@ -127,6 +127,11 @@ impl Db {
         self.run_counts = RunCounts::of(run, earlier, progress);
     }
 
+    /// The number of this run, once it has begun.
+    pub(in crate::journal) fn run(&self) -> Option<i64> {
+        self.run_counts.run()
+    }
+
     /// What the runs so far have recorded.
     pub(in crate::journal) fn recorded(&self) -> Result<Recorded> {
         run_counts::recorded(&self.connection).map_err(|error| self.error(error))

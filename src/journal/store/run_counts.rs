@@ -96,6 +96,11 @@ impl RunCounts {
         Self { run: Some(run), recorded: earlier, progress, ..Self::default() }
     }
 
+    /// The run that is counted.
+    pub(super) fn run(&self) -> Option<i64> {
+        self.run
+    }
+
     /// Counts a line of the log.
     pub(super) fn add(&mut self, line: &Line) {
         let size_bytes = line.size_bytes.map_or(0, u128::from);

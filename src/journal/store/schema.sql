@@ -176,6 +176,12 @@ CREATE TABLE IF NOT EXISTS file(
     kept_xattrs ANY,
     error_code TEXT,                        -- of the error or the problem: a stable code, such as 'EACCES'
     error_side INTEGER,                     -- of the error or the problem: 0 source, 1 sink, 2 neither
+    synced_run INTEGER,                     -- the run that sent it; NULL: found in sync, or sent by an earlier version
+    verify_pass INTEGER,                    -- the last pass that checked it since it was sent
+    verify_class INTEGER,                   -- 0 matches, 1 unproven, 2 changed at the source, 3 differs, 4 missing,
+                                            -- 5 unreadable; NULL: not checked since it was sent
+    verified INTEGER,                       -- when it was checked
+    verify_detail TEXT,                     -- what was found, if it does not match
     PRIMARY KEY (dir, name)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS file_pending ON file(work, turn, dir, name, size) WHERE status = 0;
@@ -184,6 +190,46 @@ CREATE INDEX IF NOT EXISTS file_begun ON file(dir) WHERE begun <> 0;
 CREATE INDEX IF NOT EXISTS file_failed ON file(dir) WHERE failed IS NOT NULL;
 CREATE INDEX IF NOT EXISTS file_error ON file(error_code, error_side, dir, name, size)
     WHERE status = 0 AND error_code IS NOT NULL;
+
+CREATE INDEX IF NOT EXISTS file_not_verified ON file(dir, name, verify_class) WHERE verify_class >= 2;
+
+-- Passes of `towpath verify` over the files in sync; finished is NULL for one that can be resumed.
+CREATE TABLE IF NOT EXISTS verify_pass(
+    id INTEGER PRIMARY KEY,
+    started INTEGER NOT NULL,
+    finished INTEGER,
+    selection TEXT NOT NULL,                -- 'unverified', 'all', 'since run 7', 'sample 1%'
+    hash_both INTEGER NOT NULL,
+    seed TEXT NOT NULL,                     -- of the sample
+    highest_draw INTEGER,                   -- of the sample: the same 64 bits as a signed number; NULL: not known yet
+    updated INTEGER NOT NULL,
+    read_bytes INTEGER NOT NULL DEFAULT 0,  -- from the sink
+    cached_files INTEGER NOT NULL DEFAULT 0, -- whose content may be from a cache of this machine
+    selected_files INTEGER,                 -- NULL: not counted yet
+    selected_bytes INTEGER,
+    synced_files INTEGER,                   -- all files in sync at the end of the pass, or else at its last start
+    synced_bytes INTEGER,
+    pending_files INTEGER,
+    pending_bytes INTEGER
+) STRICT;
+
+-- The results of each pass by class (see file.verify_class).
+CREATE TABLE IF NOT EXISTS verify_count(
+    pass INTEGER NOT NULL REFERENCES verify_pass(id),
+    class INTEGER NOT NULL,
+    files INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    PRIMARY KEY (pass, class)
+) STRICT, WITHOUT ROWID;
+
+-- The last results of all files in sync, whatever pass they are from, when a pass ended or was stopped.
+CREATE TABLE IF NOT EXISTS verify_coverage(
+    pass INTEGER NOT NULL REFERENCES verify_pass(id),
+    class INTEGER NOT NULL,                 -- -1: not checked since they were sent
+    files INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    PRIMARY KEY (pass, class)
+) STRICT, WITHOUT ROWID;
 
 -- Names of the source that are not copied: of another kind, or left out for their size or time. Those that
 -- a rule excludes are in scan_count.

@@ -96,7 +96,7 @@ const FROM_4: &str = "
 ";
 
 /// From version 6 to 7: each entry adds the columns of one feature.
-const FROM_6: &[&str] = &[REASONS, SAMPLES, ROTATION, COMPARED, ERROR_CODES, FOUND];
+const FROM_6: &[&str] = &[REASONS, SAMPLES, ROTATION, COMPARED, ERROR_CODES, FOUND, VERIFICATION];
 
 /// Why names of the source are not copied. The oldest versions had no such table.
 const REASONS: &str = "
@@ -168,6 +168,15 @@ const ERROR_CODES: &str = "
 const FOUND: &str = "
     ALTER TABLE scan ADD COLUMN found_files INTEGER;
     ALTER TABLE scan ADD COLUMN found_bytes INTEGER;
+";
+
+/// Results of verifications.
+const VERIFICATION: &str = "
+    ALTER TABLE file ADD COLUMN synced_run INTEGER;
+    ALTER TABLE file ADD COLUMN verify_pass INTEGER;
+    ALTER TABLE file ADD COLUMN verify_class INTEGER;
+    ALTER TABLE file ADD COLUMN verified INTEGER;
+    ALTER TABLE file ADD COLUMN verify_detail TEXT;
 ";
 
 /// Upgrades a database of `version` to version `to`, that of `schema`, in one transaction.

@@ -6,17 +6,14 @@
 
 mod attempts;
 mod block;
-mod block_size;
 mod commit;
 mod dispatch;
-mod hash;
 mod hole_lane;
 mod hole_map;
 mod in_place;
 mod lane;
 mod lane_role;
 mod lanes;
-mod pool;
 mod reader;
 mod row_update;
 mod shared;

@@ -12,12 +12,10 @@ use tokio::sync::{Semaphore, mpsc};
 use towpath_backend::{Attributes, ErrorKind, FileReader, Kind, Metadata, ObjectMetadata, RelPath};
 
 use super::block::Block;
-use super::block_size::{BlockSize, SMALL_BYTES};
-use super::hash::HashStage;
 use super::lane::{Message, Tasks};
-use super::pool::Slot;
 use super::shared::Transfer;
 use super::task::{Job, Task, TransferResult};
+use crate::blocks::{BlockSize, HashStage, SMALL_BYTES, Slot};
 use crate::checksum::{FileHash, Hasher};
 use crate::event::Side;
 use crate::pace::OpenFile;

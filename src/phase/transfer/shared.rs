@@ -5,8 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::block_size::SMALL_BYTES;
-use super::pool::Pool;
+use crate::blocks::{Pool, SMALL_BYTES};
 use crate::session::Session;
 
 /// The number of the last attempt, counted from 0. Files that do not succeed in it have failed.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use towpath_backend::{Error, ErrorKind, Kind, Metadata, RelPath};
 
-use super::block_size::SMALL_BYTES;
+use crate::blocks::SMALL_BYTES;
 use crate::checksum::FileHash;
 use crate::compare::is_unchanged;
 use crate::conflict::Conflict;

@@ -11,12 +11,12 @@ use towpath_backend::{
 };
 
 use super::block::Block;
-use super::block_size::SMALL_BYTES;
 use super::in_place;
 use super::lane::Message;
 use super::shared::Transfer;
 use super::task::{FinishedTask, Task, TransferResult, Written};
 use crate::attributes::{self, ReadBack};
+use crate::blocks::SMALL_BYTES;
 use crate::conflict;
 use crate::error::{Error, Result};
 use crate::event::Side;

@@ -241,7 +241,7 @@ pub fn read_log(path: &Path) -> Vec<serde_json::Value> {
 
 /// Whether a line of the log is about the start or end of a run.
 pub fn is_about_run(line: &serde_json::Value) -> bool {
-    line["status"].as_str().unwrap().starts_with("run-")
+    ["run-", "verify-"].iter().any(|begin| line["status"].as_str().unwrap().starts_with(begin))
 }
 
 pub fn write(root: &Path, name: impl AsRef<[u8]>, data: impl AsRef<[u8]>) -> PathBuf {

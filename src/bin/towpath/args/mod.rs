@@ -26,6 +26,7 @@ mod size;
 mod status;
 mod sync;
 mod until;
+pub(crate) mod verify;
 
 use clap::builder::styling::Styles;
 use clap::{Parser, Subcommand};
@@ -44,6 +45,7 @@ use manifest::ManifestArguments;
 use passes::PassesArguments;
 pub(crate) use status::StatusArguments;
 pub(crate) use sync::SyncArguments;
+use verify::VerifyArguments;
 
 /// Migrate huge file trees between mounted shares within a bandwidth limit, with proof of what was done.
 #[derive(Debug, Parser)]
@@ -61,6 +63,7 @@ pub(crate) enum Command {
     Ctl(CtlArguments),
     Errors(ErrorsArguments),
     Passes(PassesArguments),
+    Verify(Box<VerifyArguments>),
     Manifest(ManifestArguments),
     Audit(AuditArguments),
     Timetable(TimetableArguments),

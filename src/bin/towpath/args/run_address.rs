@@ -1,7 +1,7 @@
 //! Which run is meant: the pair of trees, the database, or the job.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use towpath_backend::registry::Location;
@@ -73,6 +73,24 @@ pub(crate) enum RunName {
 }
 
 impl RunAddress {
+    /// The configuration file, if one is given.
+    pub(crate) fn config(&self) -> Option<&Path> {
+        self.job.config.as_deref()
+    }
+
+    /// The trees of the job, if one is given that has both.
+    ///
+    /// # Errors
+    /// One line: there is no such job.
+    pub(crate) fn job_trees(&self) -> Result<Option<[Location; 2]>, String> {
+        let Some(name) = &self.job.job else { return Ok(None) };
+        let file = ConfigFile::read(self.job.config.as_deref())?;
+        let (job, _) = file.job(name)?;
+        let (Some(source), Some(dest)) = (job.value("source"), job.value("dest")) else { return Ok(None) };
+        let location = |text: &str| Location::parse(text.as_ref()).map_err(|error| error.to_string());
+        Ok(Some([location(source)?, location(dest)?]))
+    }
+
     /// The run that is meant.
     ///
     /// # Errors

@@ -21,4 +21,5 @@ pub(crate) mod status;
 pub(crate) mod sync;
 pub(crate) mod timetable;
 mod trees;
+pub(crate) mod verify;
 mod watch;

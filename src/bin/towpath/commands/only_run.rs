@@ -22,13 +22,32 @@ impl OnlyRun {
     /// # Errors
     /// One line, if another run has it.
     pub(crate) fn of(source: &Location, dest: &Location) -> Result<Self, String> {
-        let name = format!("towpath-{}", pair_of(source, dest));
-        match SocketAddr::from_abstract_name(&name).and_then(|address| UnixListener::bind_addr(&address)) {
-            Ok(listener) => Ok(Self(Some(listener))),
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(format!(
+        Self::claim("towpath", source, dest, |name| {
+            format!(
                 "another run migrates {source} to {dest} with another database: wait until it ends, or stop it (`ss -xlp` \
                  lists its process beside the socket @{name})"
-            )),
+            )
+        })
+    }
+
+    /// Claims the verification of a pair of trees, which may go on beside a run.
+    ///
+    /// # Errors
+    /// One line, if another verification has it.
+    pub(crate) fn of_verification(source: &Location, dest: &Location) -> Result<Self, String> {
+        Self::claim("towpath-verify", source, dest, |name| {
+            format!(
+                "another `towpath verify` reads {dest}: wait until it ends, or stop it (`ss -xlp` lists its process beside \
+                 the socket @{name})"
+            )
+        })
+    }
+
+    fn claim(kind: &str, source: &Location, dest: &Location, taken: impl Fn(&str) -> String) -> Result<Self, String> {
+        let name = format!("{kind}-{}", pair_of(source, dest));
+        match SocketAddr::from_abstract_name(&name).and_then(|address| UnixListener::bind_addr(&address)) {
+            Ok(listener) => Ok(Self(Some(listener))),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(taken(&name)),
             Err(error) => {
                 // A sandbox without such sockets.
                 tracing::debug!(%error, name, "cannot claim the pair of trees");

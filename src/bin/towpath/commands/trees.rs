@@ -55,8 +55,13 @@ impl Trees {
     }
 
     pub(crate) async fn source(&self, location: &Location) -> Result<Box<dyn Source>, ExitError> {
+        self.source_at(location, "source").await
+    }
+
+    /// Opens a tree for reading; errors name it by `side`.
+    pub(crate) async fn source_at(&self, location: &Location, side: &str) -> Result<Box<dyn Source>, ExitError> {
         let found = self.registry.find(location, &self.around).map_err(exit_error)?;
-        patiently("source", async || found.source().await).await
+        patiently(side, async || found.source().await).await
     }
 
     /// Opens a destination. A created root has no more than `root_permissions`.

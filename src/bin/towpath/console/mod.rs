@@ -18,6 +18,8 @@ mod screen;
 mod summary;
 mod summary_json;
 mod text;
+mod verify;
+mod verify_summary;
 
 use std::time::Duration;
 
@@ -44,6 +46,8 @@ pub(crate) use planned::sums;
 pub(crate) use screen::erase_at_exit;
 pub(crate) use summary::{headline, summary};
 pub(crate) use summary_json::summary_json;
+pub(crate) use verify::VerifyConsole;
+pub(crate) use verify_summary::{verify_summary, verify_summary_json};
 
 /// How often a terminal is redrawn.
 const REDRAW: Duration = Duration::from_millis(200);

@@ -5,8 +5,7 @@ use std::time::Instant;
 use towpath_backend::{Error, ErrorKind, FileReader};
 
 use super::{Reading, Step};
-use crate::phase::transfer::block_size::BlockSize;
-use crate::phase::transfer::hash::HashStage;
+use crate::blocks::{BlockSize, HashStage};
 
 /// The most that is read beyond the size that a file states: a bound for endless files.
 const MAX_BEYOND_SIZE_BYTES: u64 = 1 << 40;

@@ -9,7 +9,7 @@ use crate::options::Options;
 
 /// The largest file that is read, hashed and written in one call each: for smaller files, another thread would cost
 /// more than it gains.
-pub(super) const SMALL_BYTES: usize = 256 << 10;
+pub(crate) const SMALL_BYTES: usize = 256 << 10;
 /// The size of a file's first block, and the unit of all further sizes.
 const UNIT_BYTES: u64 = 256 << 10;
 /// The largest possible block.
@@ -19,7 +19,7 @@ const BLOCK_TIME: Duration = Duration::from_nanos(62_500_000);
 
 /// The size of the blocks of one file.
 #[derive(Debug)]
-pub(super) struct BlockSize {
+pub(crate) struct BlockSize {
     next_bytes: u64,
 }
 
@@ -31,13 +31,13 @@ impl Default for BlockSize {
 
 impl BlockSize {
     /// The size of the next block, no more than `most_bytes`.
-    pub(super) fn next_bytes(&self, most_bytes: usize) -> u64 {
+    pub(crate) fn next_bytes(&self, most_bytes: usize) -> u64 {
         self.next_bytes.min(most_bytes as u64)
     }
 
     /// Adapts to the time that a block took, including the wait for its slot. The next one is at most twice as large,
     /// and as much smaller as necessary.
-    pub(super) fn note(&mut self, read_bytes: u64, took: Duration) {
+    pub(crate) fn note(&mut self, read_bytes: u64, took: Duration) {
         let per_block = read_bytes as f64 * BLOCK_TIME.as_secs_f64() / took.as_secs_f64().max(1e-6);
         let wanted = (per_block as u64).min(self.next_bytes * 2);
         let whole = (wanted - wanted % UNIT_BYTES).max(UNIT_BYTES);

@@ -80,13 +80,18 @@ pub(crate) fn read_samples(path: &Path) -> Result<Vec<RateSample>> {
     let read = || {
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(Duration::from_secs(5))?;
-        let has_samples = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'sample'";
-        if !connection.prepare(has_samples)?.exists([])? {
-            return Ok(Vec::new());
-        }
-        connection.prepare(ALL)?.query_map([], sample)?.collect()
+        samples(&connection)
     };
     read().map_err(|error: rusqlite::Error| -> Error { failure::at(path, of_sqlite(error)) })
+}
+
+/// All samples; a database of an earlier version has none.
+pub(in crate::journal) fn samples(connection: &Connection) -> rusqlite::Result<Vec<RateSample>> {
+    let has_samples = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'sample'";
+    if !connection.prepare(has_samples)?.exists([])? {
+        return Ok(Vec::new());
+    }
+    connection.prepare(ALL)?.query_map([], sample)?.collect()
 }
 
 pub(in crate::journal) fn sample(row: &Row<'_>) -> rusqlite::Result<RateSample> {

@@ -16,6 +16,7 @@ mod limited_by;
 mod listener;
 mod lock;
 mod metrics;
+mod report;
 mod run_api;
 mod server;
 mod signals;
@@ -30,7 +31,7 @@ use std::process::ExitCode;
 use args::{Command, rsync};
 use commands::{
     audit, backends, completions, config as show_config, ctl, doctor as examine, errors as show_errors, man, manifest,
-    passes, status as show_status, sync, timetable as show_timetable,
+    passes, report as write_report, status as show_status, sync, timetable as show_timetable,
 };
 use console::output;
 use exit::{COULD_NOT_RUN, USAGE_ERROR};
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         Command::Errors(arguments) => return ExitCode::from(show_errors::run(arguments)),
         Command::Manifest(arguments) => return ExitCode::from(manifest::run(arguments)),
         Command::Passes(arguments) => return ExitCode::from(passes::run(arguments)),
+        Command::Report(arguments) => return ExitCode::from(write_report::run(arguments)),
         Command::Config(arguments) => return ExitCode::from(show_config::run(arguments)),
         Command::Timetable(arguments) => return ExitCode::from(show_timetable::run(arguments)),
         Command::Completions(arguments) => return ExitCode::from(completions::run(arguments)),
@@ -97,6 +99,7 @@ async fn run(command: Command) -> u8 {
         Command::Errors(arguments) => show_errors::run(&arguments),
         Command::Manifest(arguments) => manifest::run(&arguments),
         Command::Passes(arguments) => passes::run(&arguments),
+        Command::Report(arguments) => write_report::run(&arguments),
         Command::Config(arguments) => show_config::run(&arguments),
         Command::Timetable(arguments) => show_timetable::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),

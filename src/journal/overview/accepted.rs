@@ -81,7 +81,7 @@ impl AcceptedEntries {
     /// # Errors
     /// As [`Self::read`].
     pub fn history(database: impl AsRef<Path>) -> Result<Vec<AcceptedEntry>> {
-        let read = connection::read(database.as_ref(), |connection| select(connection, "ORDER BY id"))?;
+        let read = connection::read(database.as_ref(), history)?;
         Ok(read.map(|(exceptions, _)| exceptions).unwrap_or_default())
     }
 
@@ -120,6 +120,11 @@ impl AcceptedEntries {
 pub(in crate::journal) fn in_force(connection: &Connection) -> rusqlite::Result<AcceptedEntries> {
     let all = select(connection, "WHERE ended IS NULL")?;
     Ok(AcceptedEntries(all.into_iter().map(|exception| (exception.path.clone(), exception)).collect()))
+}
+
+/// All exceptions that ever were, the oldest first.
+pub(in crate::journal) fn history(connection: &Connection) -> rusqlite::Result<Vec<AcceptedEntry>> {
+    select(connection, "ORDER BY id")
 }
 
 fn select(connection: &Connection, which: &str) -> rusqlite::Result<Vec<AcceptedEntry>> {

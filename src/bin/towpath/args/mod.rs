@@ -19,6 +19,7 @@ mod location;
 pub(crate) mod manifest;
 mod metrics;
 pub(crate) mod passes;
+pub(crate) mod report;
 pub(crate) mod rsync;
 pub(crate) mod run_address;
 mod since;
@@ -43,6 +44,7 @@ pub(crate) use generated::{CompletionsArguments, ManArguments, ShellArgument};
 pub(crate) use location::LocationArgument;
 use manifest::ManifestArguments;
 use passes::PassesArguments;
+use report::ReportArguments;
 pub(crate) use status::StatusArguments;
 pub(crate) use sync::SyncArguments;
 use verify::VerifyArguments;
@@ -65,6 +67,7 @@ pub(crate) enum Command {
     Passes(PassesArguments),
     Verify(Box<VerifyArguments>),
     Manifest(ManifestArguments),
+    Report(ReportArguments),
     Audit(AuditArguments),
     Timetable(TimetableArguments),
     Config(ConfigArguments),

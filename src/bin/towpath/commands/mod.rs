@@ -15,6 +15,7 @@ mod only_run;
 pub(crate) mod passes;
 mod patterns;
 mod remote;
+pub(crate) mod report;
 mod run_database;
 mod screen;
 pub(crate) mod status;

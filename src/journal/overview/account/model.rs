@@ -7,7 +7,10 @@ use towpath_backend::Timestamp;
 
 use super::classes::{Amount, ByKind, NameClass};
 use crate::event::Side;
+use crate::journal::overview::accepted::AcceptedEntry;
+use crate::journal::overview::model::Overview;
 use crate::journal::store::name_kind::NameKind;
+use crate::progress::RateSample;
 
 /// The account of a migration: what became of each name of the source at the last complete scan.
 ///
@@ -27,10 +30,16 @@ use crate::journal::store::name_kind::NameKind;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Account {
+    /// The migration and all its runs, read in the same transaction.
+    pub overview: Overview,
     /// `None`: no scan is complete yet, or another one began and is not.
     pub names: Option<Reconciliation>,
     /// Names of the source that failed.
     pub failed: ExceptionList,
+    /// Names of the source that failed and are accepted as they are.
+    pub accepted: ExceptionList,
+    /// What was accepted ever, the oldest first: also what has settled or was withdrawn since.
+    pub acceptances: Vec<AcceptedEntry>,
     /// Names of the source that were skipped.
     pub skipped: ExceptionList,
     /// Directories of either side whose content is unknown.
@@ -39,6 +48,8 @@ pub struct Account {
     pub sizes: Vec<SizeRange>,
     /// The files that took the longest to send, the slowest first. None took less than a second.
     pub slowest: Vec<SlowestFile>,
+    /// How fast files were sent.
+    pub samples: Vec<RateSample>,
 }
 
 /// A file that took long to send.
@@ -148,6 +159,8 @@ pub struct ExceptionList {
     pub first: Vec<Exception>,
     /// How many there are.
     pub count: u64,
+    /// Of these, those that are not accepted.
+    pub open: u64,
 }
 
 /// A name that is not in sync, or a directory whose content is unknown.
@@ -166,6 +179,8 @@ pub struct Exception {
     pub reason: String,
     /// Why, as a text.
     pub error: Option<String>,
+    /// The acceptance that covers it.
+    pub accepted: Option<AcceptedEntry>,
 }
 
 /// Files and links whose sizes are in a range.

@@ -1,0 +1,41 @@
+//! The sums of an account while its rows are read.
+
+use std::collections::BTreeMap;
+
+use towpath_backend::Timestamp;
+
+use super::classes::{Amount, ByKind, NameClass};
+use super::model::{ReasonCount, Reconciliation};
+use super::sizes::Sizes;
+use crate::journal::store::name_kind::NameKind;
+
+/// The sums of an account while its rows are read.
+#[derive(Default)]
+pub(super) struct Sums {
+    pub(super) names: Reconciliation,
+    pub(super) reasons: BTreeMap<(NameClass, String, String), (ByKind, Option<Vec<u8>>)>,
+    pub(super) sizes: Sizes,
+}
+
+impl Sums {
+    pub(super) fn add(&mut self, class: NameClass, kind: NameKind, amount: Amount) {
+        self.names.classes.entry(class).or_default().add(kind, amount);
+    }
+
+    pub(super) fn add_reason(&mut self, class: NameClass, reason: &str, kind: NameKind, amount: Amount) {
+        self.add(class, kind, amount);
+        let (sum, _) = self.reasons.entry((class, reason.to_owned(), String::new())).or_default();
+        sum.add(kind, amount);
+    }
+
+    pub(super) fn reconciliation(self, scanned_at: Timestamp) -> Reconciliation {
+        let reasons = self.reasons.into_iter().map(|((class, reason, detail), (amount, example))| ReasonCount {
+            class,
+            reason,
+            detail,
+            amount,
+            example,
+        });
+        Reconciliation { scanned_at, reasons: reasons.collect(), ..self.names }
+    }
+}

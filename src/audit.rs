@@ -11,7 +11,7 @@ mod run_line;
 pub(crate) use batch::{Batch, Rotation};
 pub(crate) use chain::Chain;
 pub use chain::{ChainBreak, ChainCheck};
-pub(crate) use line::{Failure, Line};
+pub(crate) use line::{ExceptionLine, Failure, Line};
 pub(crate) use log_file::AuditLog;
 pub(crate) use rotation::{NamingLines, closed_log_number, closed_path, free_number};
 pub(crate) use run_line::RunLine;

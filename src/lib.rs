@@ -49,6 +49,7 @@ mod dir_locks;
 mod error;
 mod event;
 mod event_stream;
+mod exceptions;
 mod filter;
 mod guard;
 mod journal;
@@ -80,18 +81,19 @@ mod xattrs;
 pub use audit::{ChainBreak, ChainCheck};
 pub use checksum::{Algorithm, Checksum, FileHash, Hasher, UnknownAlgorithm};
 pub use error::{
-    AuditLogError, CopyState, DatabaseError, Error, FailureCode, FileChange, FileError, GuardRefusal, LinkProblem,
-    NoBacklog, ProtectedReason, Remedy, Result, SkipReason, SqliteError, TreeFailure, Uncertainty, UnknownCode,
-    UnreadableError, UsageError,
+    AuditLogError, CopyState, DatabaseError, Error, ErrorFilter, FailureCode, FileChange, FileError, GuardRefusal,
+    LinkProblem, NoBacklog, ProtectedReason, Remedy, Result, SkipReason, SqliteError, TreeFailure, Uncertainty,
+    UnknownCode, UnreadableError, UsageError,
 };
 pub use event::{
     Action, BacklogOrigin, Counts, Event, FilePaths, PlanReason, ScanReason, Side, SteerAction, Totals, Warning,
 };
 pub use event_stream::EventStream;
+pub use exceptions::AcceptedRequest;
 pub use filter::{BadPattern, Filter, LeftOut, PatternProblem, Rule, Rules};
 pub use journal::{
-    AcceptedEnd, AcceptedEntries, AcceptedEntry, Account, Amount, ByKind, ErrorFilter, ErrorGroup, ErrorSummary,
-    Exception, ExceptionList, FailedKind, NameClass, NameKind, NotCopied, NotMatching, Overview, Passes, ReasonCount,
+    AcceptedEnd, AcceptedEntries, AcceptedEntry, Account, Amount, ByKind, ErrorGroup, ErrorSummary, Exception,
+    ExceptionList, FailedKind, NameClass, NameKind, NotCopied, NotMatching, Overview, Passes, ReasonCount,
     Reconciliation, RecordedBacklog, RecordedError, RecordedErrors, RecordedFailures, RecordedFile, RecordedFiles,
     RecordedOutcome, RecordedPass, RecordedRun, RecordedScan, RecordedSink, RecordedVerification, SizeRange,
     SlowestFile, VerifyOverview,

@@ -110,6 +110,11 @@ pub struct Report {
     pub kept_bytes: u64,
     /// Holes of finished files, which are not written.
     pub hole_bytes: u128,
+    /// Entries that are not in sync and that exceptions cover ([`crate::AcceptedEntries`]).
+    pub accepted: u64,
+    /// Entries that are not in sync and that no exception covers. `None`: there are no exceptions, or the run did not
+    /// finish.
+    pub not_accepted: Option<u64>,
     /// How long the run took.
     pub duration: Duration,
 }
@@ -127,5 +132,16 @@ impl Report {
             && self.protected == 0
             && self.denied_attributes == 0
             && self.refusal.is_none()
+    }
+
+    /// Whether exceptions cover everything that keeps [`Self::all_in_sync`] from being true.
+    pub fn all_in_sync_or_accepted(&self) -> bool {
+        let only_accepted = self.outcome == RunOutcome::Finished
+            && self.not_accepted == Some(0)
+            && self.skipped_files == 0
+            && self.protected == 0
+            && self.denied_attributes == 0
+            && self.refusal.is_none();
+        self.all_in_sync() || only_accepted
     }
 }

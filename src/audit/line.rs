@@ -31,8 +31,17 @@ pub(crate) struct Line {
     pub(crate) pass: Option<i64>,
     /// Of a result of a verification: why the copy may have been read from a cache, if it may.
     pub(crate) cached: Option<String>,
+    /// Of an exception that is recorded or ends.
+    pub(crate) exception: Option<ExceptionLine>,
     /// Of a failure: what it is counted as. Not written.
     pub(crate) failure: Option<Failure>,
+}
+
+/// An exception: why an entry is accepted as it is, and by whom.
+#[derive(Clone, Debug)]
+pub(crate) struct ExceptionLine {
+    pub(crate) reason: String,
+    pub(crate) user: String,
 }
 
 /// What a failure is counted as.
@@ -60,6 +69,7 @@ impl Line {
             failed_before: None,
             pass: None,
             cached: None,
+            exception: None,
             failure: None,
         }
     }
@@ -93,6 +103,10 @@ impl Line {
         }
         if let Some(reason) = &self.cached {
             put("cached", reason.as_str().into());
+        }
+        if let Some(exception) = &self.exception {
+            put("reason", exception.reason.as_str().into());
+            put("user", exception.user.as_str().into());
         }
         write_object(line, text);
     }

@@ -3,6 +3,7 @@
 mod code;
 mod file;
 mod files;
+mod filter;
 mod guard;
 mod kind_name;
 mod text;
@@ -20,6 +21,7 @@ use text::text;
 pub use code::{FailureCode, Remedy, UnknownCode};
 pub use file::{CopyState, FileError, LinkProblem, ProtectedReason, SkipReason, Uncertainty, UnreadableError};
 pub use files::{AuditLogError, DatabaseError, FileChange, NoBacklog, SqliteError};
+pub use filter::ErrorFilter;
 pub use guard::GuardRefusal;
 pub use usage::UsageError;
 

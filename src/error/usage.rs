@@ -69,6 +69,9 @@ pub enum UsageError {
     /// A run that must not scan was asked to scan.
     #[error("a run without a scan can neither rescan nor accept a new tree")]
     ScanContradicted,
+    /// A run that retries failed entries does nothing else.
+    #[error("a run that retries failed files can neither scan nor delete, and is no dry run")]
+    RetryNotAlone,
     /// Files cannot be replaced atomically at this sink.
     #[error("the destination cannot rename in one step, so files cannot be replaced atomically")]
     NoAtomicRename,

@@ -3,6 +3,7 @@
 //! [`Journal`] is the handle that the engine's tasks share. Its methods are grouped by
 //! topic: runs, scans, the backlog, row updates, deletions and dry runs.
 
+mod accepted;
 mod backlog;
 mod deletion;
 mod dry_run;
@@ -18,6 +19,7 @@ mod store;
 mod tests;
 mod verification;
 
+pub(crate) use accepted::NewException;
 pub(crate) use backlog::dirs::{DirWork, PendingDir};
 pub(crate) use backlog::impossible::ImpossibleKey;
 pub(crate) use backlog::pending::{Pending, Replaced, RowRange, Sizes};
@@ -33,10 +35,10 @@ pub(crate) use dry_run::planned::{ConflictingEntry, PlannedWork};
 pub(crate) use dry_run::steps::{Step, StepKey};
 pub(crate) use handle::{Beside, Journal, JournalThread};
 pub use overview::{
-    AcceptedEnd, AcceptedEntries, AcceptedEntry, Account, Amount, ByKind, ErrorFilter, ErrorGroup, ErrorSummary,
-    Exception, ExceptionList, FailedKind, NameClass, NotMatching, Overview, Passes, ReasonCount, Reconciliation,
-    RecordedBacklog, RecordedError, RecordedErrors, RecordedFailures, RecordedFile, RecordedFiles, RecordedOutcome,
-    RecordedPass, RecordedRun, RecordedScan, RecordedVerification, SizeRange, SlowestFile, VerifyOverview,
+    AcceptedEnd, AcceptedEntries, AcceptedEntry, Account, Amount, ByKind, ErrorGroup, ErrorSummary, Exception,
+    ExceptionList, FailedKind, NameClass, NotMatching, Overview, Passes, ReasonCount, Reconciliation, RecordedBacklog,
+    RecordedError, RecordedErrors, RecordedFailures, RecordedFile, RecordedFiles, RecordedOutcome, RecordedPass,
+    RecordedRun, RecordedScan, RecordedVerification, SizeRange, SlowestFile, VerifyOverview,
 };
 pub(crate) use rates::read_samples;
 pub(crate) use row::cause::Cause;

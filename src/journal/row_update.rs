@@ -84,9 +84,16 @@ impl Journal {
 
 impl Db {
     pub(in crate::journal) fn record(&mut self, updates: &[RowUpdate]) -> Result<()> {
+        let has_accepted = self.has_accepted()?;
         for update in updates {
             if let Some(sent) = &update.sent {
                 self.add_sent(sent);
+            }
+            if has_accepted
+                && (update.state.is_in_sync() || matches!(update.state, RowState::Vanished { .. }))
+                && let Some(line) = update.lines.last()
+            {
+                self.settle_accepted_file(&update.key, line.paths.clone())?;
             }
             let failed_before = if update.state.is_in_sync() { self.last_error(&update.key)? } else { None };
             self.mark_orphans(&update.key)?;

@@ -41,6 +41,7 @@ pub struct Builder {
     audit_log: Option<PathBuf>,
     excluded_paths: Vec<PathBuf>,
     options: Options,
+    command: Option<String>,
     cancellation: CancellationToken,
 }
 
@@ -95,6 +96,13 @@ impl Builder {
         self
     }
 
+    /// How the run is started, as a text that is recorded with it ([`crate::RecordedRun::command`]).
+    #[must_use]
+    pub fn command(mut self, command: impl Into<Option<String>>) -> Self {
+        self.command = command.into();
+        self
+    }
+
     /// A token that stops the migration when it is cancelled.
     #[must_use]
     pub fn cancellation(mut self, token: CancellationToken) -> Self {
@@ -137,6 +145,7 @@ impl Builder {
             audit_log,
             excluded_paths: self.excluded_paths,
             options,
+            command: self.command,
             cancellation: self.cancellation,
             stopper,
             finish,

@@ -70,6 +70,8 @@ impl Done {
             written_bytes: counters.written_bytes,
             kept_bytes: tally.kept_bytes,
             hole_bytes: tally.hole_bytes,
+            accepted: 0,
+            not_accepted: None,
             duration: Duration::ZERO,
         }
     }

@@ -66,6 +66,7 @@ pub struct Migration {
     pub(super) audit_log: PathBuf,
     pub(super) excluded_paths: Vec<PathBuf>,
     pub(super) options: Options,
+    pub(super) command: Option<String>,
     pub(super) cancellation: CancellationToken,
     pub(super) stopper: Stopper,
     pub(super) finish: CancellationToken,
@@ -199,6 +200,7 @@ impl Migration {
     async fn run_with(mut self, journal: Journal, started: Instant) -> Result<Report> {
         let stopper = self.stopper.clone();
         let steered = std::mem::replace(&mut self.steered, mpsc::channel(1).1);
+        let command = self.command.take();
         let session = &Arc::new(self.into_session(journal).await?);
         let mut done = Done::default();
         let request = RunRequest {
@@ -207,6 +209,8 @@ impl Migration {
             rescan_after: session.options.rescan_after,
             settings: session.options.settings(),
             audit_chain: session.options.audit_chain,
+            retry: session.options.retry.clone(),
+            command,
             max_log_bytes: session.options.max_log_bytes,
             line: run_lines::start_line(session),
             progress: session.progress.clone(),
@@ -229,9 +233,15 @@ impl Migration {
         let end = match (&result, outcome) {
             (Err(_), _) => RunEnd::Failed,
             (Ok(()), RunOutcome::Stopped) => RunEnd::Stopped,
+            (Ok(()), RunOutcome::Finished) if session.options.retry.is_some() => RunEnd::Retried,
             (Ok(()), RunOutcome::Finished) => RunEnd::Finished,
         };
-        let report = Report { duration: started.elapsed(), ..done.report(session, outcome) };
+        let mut report = Report { duration: started.elapsed(), ..done.report(session, outcome) };
+        if matches!(end, RunEnd::Finished | RunEnd::Retried) && !report.all_in_sync() && !session.options.dry_run {
+            let errors = session.journal.open_errors(session.options.mirror.is_some()).await?;
+            report.accepted = errors.map_or(0, |errors| errors.accepted);
+            report.not_accepted = errors.map(|errors| errors.open);
+        }
         let stop_reason = stopper.reason().filter(|_| end == RunEnd::Stopped);
         let line = run_lines::end_line(session, stop_reason, &report, &result);
         let ended = EndedRun {

@@ -85,8 +85,8 @@ impl Run<'_> {
         session.progress.set_counts(Side::Sink, backlog.sink);
         session.progress.set_pending(backlog.pending);
         session.reporter.notify(Event::Resuming { pending: backlog.pending, origin, then_scan }).await;
-        // The scan that follows reads these directories again.
-        if then_scan { Ok(()) } else { self.report_unreadable().await }
+        // The scan that follows reads these directories again, and a retry is about others.
+        if then_scan || session.options.retry.is_some() { Ok(()) } else { self.report_unreadable().await }
     }
 
     /// Reports again the directories that the scan of this backlog could not read: it has nothing below them.
@@ -174,8 +174,11 @@ impl Run<'_> {
     /// the scan: only the scan finds extras, vanished files and changed directories.
     async fn send(&mut self, scan_follows: bool) -> Result<()> {
         let (session, tally) = (self.session, &mut self.done.tally);
-        recovery::remove_leftovers(session).await?;
-        respell::run(session).await?;
+        let is_retry = session.options.retry.is_some();
+        if !is_retry {
+            recovery::remove_leftovers(session).await?;
+            respell::run(session).await?;
+        }
         let transfer = Transfer::new(session, scan_follows);
         transfer::run_attempts(&transfer, HoleLane::BesideOthers, tally).await?;
         if scan_follows || session.is_stopped() {
@@ -191,7 +194,7 @@ impl Run<'_> {
         if session.is_stopped() {
             return Ok(());
         }
-        unsent::report(session, &mut self.done.tally).await?;
+        unsent::report(session, is_retry, &mut self.done.tally).await?;
         session.progress.set_phase(Phase::Finalizing);
         // Creating a directory changes the mtime of its parent: times are set last.
         for work in [DirWork::Create, DirWork::Finalize] {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use towpath_backend::{Hints, RelPath};
 
 use crate::checksum::Algorithm;
-use crate::error::UsageError;
+use crate::error::{ErrorFilter, UsageError};
 use crate::filter::Filter;
 use crate::setters::setters;
 
@@ -84,6 +84,9 @@ pub struct Options {
     /// scanned before. Applies to one run, which scans again and deletes nothing: it excludes
     /// [`mirror`](#structfield.mirror).
     pub accept_new_tree: bool,
+    /// Send only the failed entries that match, and leave all others pending. Needs [`AfterBacklog::Stop`], and excludes
+    /// a mirror.
+    pub retry: Option<ErrorFilter>,
     /// Link each line of the audit log to the one before by its hash ([`crate::ChainCheck`]). Once a run has begun a
     /// chain, later runs continue it, whatever their options.
     pub audit_chain: bool,
@@ -119,6 +122,7 @@ impl Options {
         after_backlog: AfterBacklog,
         rescan_after: impl Into<Option<Duration>>,
         accept_new_tree: bool,
+        retry: impl Into<Option<ErrorFilter>>,
         audit_chain: bool,
         max_log_bytes: impl Into<Option<u64>>,
     }
@@ -160,6 +164,9 @@ impl Options {
         }
         if self.accept_new_tree && self.mirror.is_some() {
             return Err(UsageError::AcceptNewTreeWithMirror);
+        }
+        if self.retry.is_some() && (self.after_backlog != AfterBacklog::Stop || self.mirror.is_some() || self.dry_run) {
+            return Err(UsageError::RetryNotAlone);
         }
         if self.after_backlog == AfterBacklog::Stop && (self.rescan || self.accept_new_tree) {
             return Err(UsageError::ScanContradicted);
@@ -221,6 +228,7 @@ impl Default for Options {
             after_backlog: AfterBacklog::default(),
             rescan_after: None,
             accept_new_tree: false,
+            retry: None,
             audit_chain: false,
             max_log_bytes: None,
         }

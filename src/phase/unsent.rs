@@ -14,8 +14,13 @@ use crate::tally::Tally;
 const PAGE: usize = 1024;
 
 /// Reports names whose file was not sent, files that the sink cannot hold, and copies that stay incomplete.
-pub(crate) async fn report(session: &Session, tally: &mut Tally) -> Result<()> {
+///
+/// `only_names`: only the first of these.
+pub(crate) async fn report(session: &Session, only_names: bool, tally: &mut Tally) -> Result<()> {
     fail_names(session, tally).await?;
+    if only_names {
+        return Ok(());
+    }
     report_impossible(session, tally).await?;
     report_incomplete(session, tally).await
 }

@@ -30,8 +30,8 @@ use std::process::ExitCode;
 
 use args::{Command, rsync};
 use commands::{
-    audit, backends, completions, config as show_config, ctl, doctor as examine, errors as show_errors, man, manifest,
-    passes, report as write_report, status as show_status, sync, timetable as show_timetable,
+    accept, audit, backends, completions, config as show_config, ctl, doctor as examine, errors as show_errors, man,
+    manifest, passes, report as write_report, retry, status as show_status, sync, timetable as show_timetable,
 };
 use console::output;
 use exit::{COULD_NOT_RUN, USAGE_ERROR};
@@ -54,7 +54,13 @@ fn main() -> ExitCode {
         Command::Timetable(arguments) => return ExitCode::from(show_timetable::run(arguments)),
         Command::Completions(arguments) => return ExitCode::from(completions::run(arguments)),
         Command::Man(arguments) => return ExitCode::from(man::run(arguments)),
-        Command::Sync(_) | Command::Doctor(_) | Command::Status(_) | Command::Ctl(_) | Command::Verify(_) => {}
+        Command::Sync(_)
+        | Command::Doctor(_)
+        | Command::Status(_)
+        | Command::Ctl(_)
+        | Command::Retry(_)
+        | Command::Accept(_)
+        | Command::Verify(_) => {}
     }
     let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
@@ -97,6 +103,8 @@ async fn run(command: Command) -> u8 {
         Command::Backends(arguments) => backends::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Errors(arguments) => show_errors::run(&arguments),
+        Command::Retry(arguments) => retry::run(&arguments).await,
+        Command::Accept(arguments) => accept::run(&arguments).await,
         Command::Manifest(arguments) => manifest::run(&arguments),
         Command::Passes(arguments) => passes::run(&arguments),
         Command::Report(arguments) => write_report::run(&arguments),

@@ -5,5 +5,6 @@ pub(super) mod hard_links;
 pub(super) mod impossible;
 pub(super) mod long_holes;
 pub(super) mod pending;
+pub(super) mod retry;
 pub(super) mod summary;
 pub(super) mod unfinished;

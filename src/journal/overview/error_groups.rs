@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use super::errors::{ErrorFilter, FailedKind, RecordedError, RecordedErrors};
-use crate::error::{FailureCode, Result};
+use super::errors::{FailedKind, RecordedError, RecordedErrors};
+use crate::error::{ErrorFilter, FailureCode, Result};
 use crate::event::Totals;
 use crate::side::Side;
 

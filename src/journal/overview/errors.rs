@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
 
 use super::accepted::{AcceptedEntries, in_force};
 use super::connection;
-use crate::error::{FailureCode, FileError, Result, UnreadableError};
+use crate::error::{ErrorFilter, FailureCode, FileError, Result, UnreadableError};
 use crate::journal::row::file::{EntryKind, FileKey};
 use crate::journal::row::unknown::Unknown;
 use crate::journal::store::cause_columns::ErrorSide;
@@ -53,35 +53,6 @@ pub struct RecordedError {
     pub accepted: Option<String>,
 }
 
-/// Which errors are read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ErrorFilter {
-    /// Those with one of these codes; empty: any. A path that could not be read has two: [`RecordedError::cause`].
-    pub codes: Vec<FailureCode>,
-    /// Those at or below one of these paths, relative to the roots; empty: all.
-    pub below: Vec<Vec<u8>>,
-}
-
-impl ErrorFilter {
-    /// Those with one of these codes, at or below one of these paths.
-    pub fn new(codes: Vec<FailureCode>, below: Vec<Vec<u8>>) -> Self {
-        Self { codes, below }
-    }
-
-    fn matches(&self, error: &RecordedError) -> bool {
-        let has_code = |code: FailureCode| self.codes.is_empty() || self.codes.contains(&code);
-        (has_code(error.code) || error.cause.is_some_and(has_code)) && self.is_below(&error.path)
-    }
-
-    fn is_below(&self, path: &[u8]) -> bool {
-        let is_below = |dir: &Vec<u8>| {
-            dir.is_empty() || path.strip_prefix(&dir[..]).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
-        };
-        self.below.is_empty() || self.below.iter().any(is_below)
-    }
-}
-
 /// Reads what is not in sync, and why, in pages: files by code, side and directory, then directories, then what could
 /// not be read.
 ///
@@ -107,9 +78,40 @@ pub struct RecordedErrors {
     exceptions: Option<AcceptedEntries>,
 }
 
+impl RecordedError {
+    /// Whether it is selected.
+    pub(in crate::journal) fn matches(&self, filter: &ErrorFilter) -> bool {
+        (filter.has_code(self.code) || self.cause.is_some_and(|cause| filter.has_code(cause)))
+            && filter.is_below(&self.path)
+    }
+
+    /// Whether it could not be read by the scan.
+    pub(in crate::journal) fn is_unreadable(&self) -> bool {
+        use FailureCode::{LostMount, UnreadableDirectory, UnreadableEntry};
+        matches!(self.code, LostMount | UnreadableDirectory | UnreadableEntry)
+    }
+}
+
+/// Passes each error to `visit`, without its text.
+pub(in crate::journal) fn for_each(
+    connection: &Connection,
+    mut visit: impl FnMut(&Position, &RecordedError) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    let mut next = Some(Position::first());
+    while let Some(at) = next {
+        let found = rows_after(connection, &at, false, RecordedErrors::PAGE)?;
+        found.iter().try_for_each(|(position, error)| visit(position, error))?;
+        next = match found.last() {
+            Some((last, _)) if found.len() >= RecordedErrors::PAGE => Some(last.clone()),
+            _ => at.next_table(),
+        };
+    }
+    Ok(())
+}
+
 /// The last row of a page.
 #[derive(Clone, Debug)]
-enum Position {
+pub(in crate::journal) enum Position {
     File { code: String, side: i64, key: FileKey },
     Dir(i64),
     Unreadable { side: i64, path: Vec<u8> },
@@ -180,7 +182,7 @@ impl RecordedErrors {
             Some((last, _)) if is_full => Some(last.clone()),
             _ => at.next_table(),
         };
-        let errors = found.into_iter().map(|(_, error)| error).filter(|error| self.filter.matches(error));
+        let errors = found.into_iter().map(|(_, error)| error).filter(|error| error.matches(&self.filter));
         let page = errors.map(|error| {
             let accepted = exceptions.covering(&error.path).map(|exception| exception.reason.clone());
             RecordedError { accepted, ..error }

@@ -4,7 +4,7 @@ pub(in crate::journal) mod accepted;
 mod account;
 mod connection;
 mod error_groups;
-mod errors;
+pub(in crate::journal) mod errors;
 mod files;
 mod model;
 mod passes;
@@ -17,7 +17,7 @@ pub use account::{
     Account, Amount, ByKind, Exception, ExceptionList, NameClass, ReasonCount, Reconciliation, SizeRange, SlowestFile,
 };
 pub use error_groups::{ErrorGroup, ErrorSummary};
-pub use errors::{ErrorFilter, FailedKind, RecordedError, RecordedErrors};
+pub use errors::{FailedKind, RecordedError, RecordedErrors};
 pub use files::{RecordedFile, RecordedFiles};
 pub use model::{Overview, RecordedBacklog, RecordedFailures, RecordedOutcome, RecordedRun};
 pub use passes::{Passes, RecordedPass, RecordedScan};

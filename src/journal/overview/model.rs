@@ -94,6 +94,8 @@ pub struct RecordedRun {
     pub error: Option<String>,
     /// The options in force, as a JSON object. None of them is a secret.
     pub options: Option<String>,
+    /// How it was started, as [`crate::Builder::command`] was told.
+    pub command: Option<String>,
 }
 
 #[cfg(test)]
@@ -117,6 +119,7 @@ impl RecordedRun {
             stopped_by: None,
             error: None,
             options: None,
+            command: None,
         }
     }
 }

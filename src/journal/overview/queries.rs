@@ -17,7 +17,7 @@ use crate::side::Side;
 const WITH_COUNTS: i32 = 5;
 /// The first version of the schema that has the end of the log's chain.
 const WITH_CHAIN: i32 = 6;
-/// The first version of the schema that records the options of a run.
+/// The first version of the schema that records the options of a run, and how it was started.
 const WITH_OPTIONS: i32 = 7;
 
 /// The database in one transaction.
@@ -104,7 +104,7 @@ pub(super) fn last_runs(connection: &Connection, schema: i32, runs: usize) -> ru
         "version, pid, log, scanned, sent_files, sent_bytes, deleted_files, deleted_dirs, failed_files, failed_bytes,
          updated, stopped_by, error"
     };
-    let options = if schema < WITH_OPTIONS { "NULL AS options" } else { "options" };
+    let options = if schema < WITH_OPTIONS { "NULL AS options, NULL AS command" } else { "options, command" };
     let sql = format!("SELECT id, started, finished, outcome, {counts}, {options} FROM run ORDER BY id DESC LIMIT ?1");
     connection.prepare(&sql)?.query_map([limit(runs)], run)?.collect()
 }
@@ -121,7 +121,7 @@ fn run(row: &Row<'_>) -> rusqlite::Result<RecordedRun> {
         started: Timestamp::from_ns(row.get("started")?),
         finished: time("finished")?,
         outcome: row.get::<_, Option<String>>("outcome")?.map(|outcome| match outcome.as_str() {
-            "finished" => RecordedOutcome::Finished,
+            "finished" | "retried" => RecordedOutcome::Finished,
             "stopped" => RecordedOutcome::Stopped,
             _ => RecordedOutcome::Failed,
         }),
@@ -140,6 +140,7 @@ fn run(row: &Row<'_>) -> rusqlite::Result<RecordedRun> {
         stopped_by: row.get("stopped_by")?,
         error: row.get("error")?,
         options: row.get("options")?,
+        command: row.get("command")?,
     })
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use towpath_backend::Timestamp;
 
 use crate::audit::RunLine;
-use crate::error::{Error, NoBacklog, Result};
+use crate::error::{Error, ErrorFilter, NoBacklog, Result};
 use crate::event::{BacklogOrigin, ScanReason};
 use crate::journal::backlog::summary::Backlog;
 use crate::journal::store::db::Db;
@@ -25,6 +25,10 @@ pub(crate) struct RunRequest {
     /// The filters and options that select the files to migrate, as a comparable text: a backlog with
     /// other settings is not resumed.
     pub(crate) settings: String,
+    /// Send only the failed entries that match.
+    pub(crate) retry: Option<ErrorFilter>,
+    /// How the run was started.
+    pub(crate) command: Option<String>,
     /// Link the lines of the log from now on; those of a chain that has begun are linked in any case.
     pub(crate) audit_chain: bool,
     /// The size at which the log is rotated.

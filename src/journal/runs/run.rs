@@ -44,6 +44,8 @@ pub(crate) struct EndedRun {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RunEnd {
     Finished,
+    /// It sent the failed entries that were selected.
+    Retried,
     Stopped,
     Failed,
 }
@@ -53,6 +55,8 @@ impl RunEnd {
     fn name(self) -> &'static str {
         match self {
             Self::Finished => "finished",
+            // Not `finished`: what else is pending may not have been tried yet.
+            Self::Retried => "retried",
             Self::Stopped => "stopped",
             Self::Failed => "failed",
         }
@@ -133,8 +137,10 @@ impl Db {
         }
         self.begin_attempts()?;
         let decision = self.decision(&request)?;
-        if matches!(decision, Decision::Resume { .. }) {
-            self.retry_dirs()?;
+        match &request.retry {
+            Some(filter) => self.select_for_retry(filter)?,
+            None if matches!(decision, Decision::Resume { .. }) => self.retry_dirs()?,
+            None => {}
         }
         let unfinished = self.unfinished_run()?;
         let user = rustix::process::geteuid().as_raw();
@@ -145,6 +151,7 @@ impl Db {
         }
         let run = self.insert_run(user, &decision, &request)?;
         self.set_max_log_bytes(run, request.max_log_bytes)?;
+        self.execute("UPDATE run SET command = ?2 WHERE id = ?1", params![run, request.command])?;
         self.add_run_line(&start_line(request.line, run, &decision, unfinished));
         Ok(RunStart { run, decision, identities: self.identities()? })
     }
@@ -197,6 +204,9 @@ impl Db {
         )?;
         if let Some(pending) = pending {
             self.set_run_pending(pending);
+        }
+        if matches!(end, RunEnd::Finished | RunEnd::Retried) {
+            self.settle_accepted()?;
         }
         line.fields.shift_insert(0, "run".to_owned(), run.into());
         self.add_run_line(&line);

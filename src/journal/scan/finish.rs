@@ -194,6 +194,7 @@ impl Db {
         // From now on the column `suspect` of the rows records which are unverified.
         self.execute("UPDATE distrust SET value = 0", [])?;
         self.fresh = false;
+        self.settle_accepted()?;
         let backlog = self.backlog()?;
         self.execute(
             "UPDATE scan SET found_files = ?2, found_bytes = ?3 WHERE id = ?1",

@@ -35,7 +35,8 @@ CREATE TABLE IF NOT EXISTS run(
     stopped_by TEXT,                        -- such as 'signal SIGTERM'
     error TEXT,                             -- why it failed, or which guard prevented deletions
     options TEXT,                           -- the options in force, as a JSON object; NULL before schema 7
-    max_log_bytes INTEGER                   -- at which the log is closed and another begun; NULL: never
+    max_log_bytes INTEGER,                  -- at which the log is closed and another begun; NULL: never
+    command TEXT                            -- how it was started, as JSON; NULL: unknown
 ) STRICT;
 
 -- What failed in each run, by kind and side, with the first example of each.

@@ -151,6 +151,7 @@ const COMPARED: &str = "
 
 /// The codes of failures. Those of earlier versions are unknown.
 const ERROR_CODES: &str = "
+    ALTER TABLE run ADD COLUMN command TEXT;
     ALTER TABLE dir ADD COLUMN error TEXT;
     ALTER TABLE dir ADD COLUMN error_code TEXT;
     ALTER TABLE dir ADD COLUMN error_side INTEGER;

@@ -161,6 +161,8 @@ fn the_log_has_the_lines_about_a_run_once_wherever_a_power_cut_truncates_it() {
         after_backlog: AfterBacklog::Auto,
         rescan_after: None,
         settings: String::new(),
+        retry: None,
+        command: None,
         audit_chain: true,
         max_log_bytes: None,
         line: RunLine::started(roots()),

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 
 use rustix::io::Errno;
-use towpath::{ErrorFilter, ErrorSummary, FailedKind, FailureCode, RecordedError, RecordedErrors, Side};
+use towpath::{
+    AcceptedEnd, AcceptedEntries, ErrorFilter, ErrorSummary, FailedKind, FailureCode, RecordedError, RecordedErrors,
+    Side,
+};
 use towpath_backend::layer::{Call, Faults, Hook, Hooked, Operation, Rule};
 use towpath_backend::{
     Capabilities, EntryStream, Error, ErrorKind, FileReader, Identity, Metadata, ReadOptions, RelPath, Result,
@@ -171,4 +174,50 @@ async fn a_full_destination_is_recorded_with_the_file_that_did_not_fit() {
     assert_eq!(codes(&bench), [("no-space", Some(Side::Sink), "file".to_owned())]);
     assert!(bench.run().await.report.all_in_sync());
     assert_eq!(codes(&bench), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_accepted_directory_covers_what_is_below_and_protects_nothing_less() {
+    let bench = Bench::new();
+    for name in ["good", "closed/inside", "closed/sub/file"] {
+        write(&bench.source, name, b"content").await;
+    }
+    assert!(bench.run().await.report.all_in_sync());
+    let failing = Failing { tree: bench.source.clone(), names: &[("closed", Errno::ACCESS)] };
+    assert!(!bench.run_between(failing.clone(), bench.sink.clone()).await.report.all_in_sync_or_accepted());
+
+    let paths = vec![b"closed".to_vec(), b"good".to_vec()];
+    let requests = AcceptedEntries::accept(bench.database(), paths, "private", "root").await.unwrap();
+    assert_eq!((requests[0].entries, requests[0].code), (1, Some(FailureCode::UnreadableDirectory)));
+    assert_eq!((requests[1].entries, requests[1].code), (0, None));
+    let accepted = AcceptedEntries::read(bench.database()).unwrap();
+    assert_eq!((accepted.len(), accepted.covering(b"closed/inside").unwrap().reason.as_str()), (1, "private"));
+
+    let ran = bench.run_between(failing.clone(), bench.sink.clone()).await;
+    assert!(ran.report.all_in_sync_or_accepted() && !ran.report.all_in_sync(), "{:?}", ran.report);
+    assert_eq!((ran.report.accepted, ran.report.not_accepted), (1, Some(0)));
+    // A mirror does not take for deleted what cannot be read, and says what it kept.
+    let mut mirror = bench.clone();
+    mirror.options.mirror = Some(towpath::Mirror::default().max_delete(towpath::MaxDelete::Files(100)));
+    let ran = mirror.run_between(failing.clone(), bench.sink.clone()).await;
+    assert_eq!(
+        (ran.report.deleted_files, ran.report.deleted_dirs, ran.report.protected),
+        (0, 0, 1),
+        "{:?}",
+        ran.events
+    );
+    assert!(!ran.report.all_in_sync_or_accepted());
+    assert!(names(&bench.sink, "").await.contains(&"closed/sub/file".to_owned()));
+
+    // Readable again, it is in sync and has no exception.
+    assert!(bench.run().await.report.all_in_sync());
+    assert!(AcceptedEntries::read(bench.database()).unwrap().is_empty());
+    let [ended] = &AcceptedEntries::history(bench.database()).unwrap()[..] else { panic!("one exception") };
+    assert_eq!(ended.ended.unwrap().1, AcceptedEnd::Settled);
+    assert_eq!(
+        (bench.logged("accepted"), bench.logged("exception-ended")),
+        (vec!["closed".into()], vec!["closed".into()])
+    );
+    // A new failure is not covered.
+    assert!(!bench.run_between(failing, bench.sink.clone()).await.report.all_in_sync_or_accepted());
 }

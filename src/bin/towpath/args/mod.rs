@@ -1,5 +1,6 @@
 //! The command line: each option is declared here, once.
 
+pub(crate) mod accept;
 pub(crate) mod audit;
 mod backends;
 pub(crate) mod bwlimit;
@@ -20,6 +21,7 @@ pub(crate) mod manifest;
 mod metrics;
 pub(crate) mod passes;
 pub(crate) mod report;
+pub(crate) mod retry;
 pub(crate) mod rsync;
 pub(crate) mod run_address;
 mod since;
@@ -32,6 +34,7 @@ pub(crate) mod verify;
 use clap::builder::styling::Styles;
 use clap::{Parser, Subcommand};
 
+use accept::AcceptArguments;
 use audit::AuditArguments;
 pub(crate) use backends::BackendsArguments;
 use bwlimit::TimetableArguments;
@@ -45,6 +48,7 @@ pub(crate) use location::LocationArgument;
 use manifest::ManifestArguments;
 use passes::PassesArguments;
 use report::ReportArguments;
+use retry::RetryArguments;
 pub(crate) use status::StatusArguments;
 pub(crate) use sync::SyncArguments;
 use verify::VerifyArguments;
@@ -66,6 +70,8 @@ pub(crate) enum Command {
     Errors(ErrorsArguments),
     Passes(PassesArguments),
     Verify(Box<VerifyArguments>),
+    Retry(RetryArguments),
+    Accept(AcceptArguments),
     Manifest(ManifestArguments),
     Report(ReportArguments),
     Audit(AuditArguments),

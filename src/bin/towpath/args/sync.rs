@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args};
-use towpath::{AfterBacklog, Algorithm, Bandwidth, Options};
+use towpath::{AfterBacklog, Algorithm, Bandwidth, ErrorFilter, Options};
 
 use super::bwlimit::{self, parse_bwlimit};
 use super::copied::CopiedArguments;
@@ -198,6 +198,10 @@ pub(crate) struct SyncArguments {
     #[command(flatten)]
     pub(crate) filters: FilterArguments,
 
+    /// The failed entries that alone are sent.
+    #[arg(skip)]
+    pub(crate) retry: Option<ErrorFilter>,
+
     /// Where the values are from.
     #[arg(skip)]
     pub(crate) settings: Settings,
@@ -273,6 +277,7 @@ impl SyncArguments {
                 (false, false) => AfterBacklog::Auto,
             })
             .accept_new_tree(self.accept_new_tree)
+            .retry(self.retry.clone())
             .audit_chain(self.audit_chain)
             .max_log_bytes(self.log_rotate))
     }

@@ -23,7 +23,6 @@ pub(super) fn relative(given: &OsStr, roots: [&[u8]; 2]) -> Result<Vec<u8>, Stri
 }
 
 /// Whether a full path is inside one of these trees.
-#[allow(dead_code)] // until `accept` finds its migration by it
 pub(super) fn is_inside(given: &OsStr, roots: [&[u8]; 2]) -> bool {
     given.as_bytes().starts_with(b"/") && relative(given, roots).is_ok()
 }

@@ -6,12 +6,15 @@ mod text;
 
 use towpath::{AcceptedEntries, ErrorFilter, ErrorSummary, Overview, RecordedErrors};
 
-use self::migration::Migration;
 use super::entry_path;
 use super::run_database::database_of;
 use crate::args::errors::{ErrorsArguments, SelectionArguments};
 use crate::console::output;
 use crate::exit::{ALL_IN_SYNC, ExitError, NOT_ALL_IN_SYNC, USAGE_ERROR};
+
+/// An exception as JSON.
+pub(super) use json::exception as exception_json;
+pub(super) use migration::Migration;
 
 /// The directories of a group that are shown, in text and in JSON.
 const DIRS: usize = 5;

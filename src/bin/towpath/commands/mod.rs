@@ -1,5 +1,6 @@
 //! The subcommands, and their shared parts: opening the trees, watching a run, checking the arguments.
 
+pub(crate) mod accept;
 pub(crate) mod audit;
 pub(crate) mod backends;
 pub(crate) mod completions;
@@ -16,6 +17,7 @@ pub(crate) mod passes;
 mod patterns;
 mod remote;
 pub(crate) mod report;
+pub(crate) mod retry;
 mod run_database;
 mod screen;
 pub(crate) mod status;

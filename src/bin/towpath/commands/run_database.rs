@@ -1,6 +1,7 @@
 //! The database of the run that a command is about.
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 
 use tokio::task::block_in_place;
 
@@ -16,4 +17,13 @@ pub(super) fn database_of(run: &RunName) -> Result<PathBuf, ExitError> {
             block_in_place(|| default_database(source, dest)).map_err(|problem| ExitError(COULD_NOT_RUN, problem))
         }
     }
+}
+
+/// The databases in the state folder, by name.
+pub(super) fn default_databases(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
+    paths.retain(|path| path.extension() == Some(OsStr::new("db")));
+    paths.sort();
+    paths
 }

@@ -1,6 +1,5 @@
 //! `towpath status`: asks the run of a migration, or reads its database.
 
-use std::ffi::OsStr;
 use std::io::IsTerminal as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -11,7 +10,7 @@ use serde_json::Value;
 use tokio::task::block_in_place;
 use towpath::Overview;
 
-use super::run_database::database_of;
+use super::run_database::{database_of, default_databases};
 use super::screen::Screen;
 use crate::args::StatusArguments;
 use crate::args::run_address::RunName;
@@ -107,7 +106,7 @@ fn never_run(run: &RunName, database: &Path) -> Value {
 async fn all(arguments: &StatusArguments) -> Result<(String, bool), ExitError> {
     let folder = default_folder().map_err(|problem| ExitError(COULD_NOT_RUN, problem))?;
     let mut migrations = Vec::new();
-    for database in block_in_place(|| databases(&folder)) {
+    for database in block_in_place(|| default_databases(&folder)) {
         match find(&database).await {
             Ok(found) => migrations.extend(found),
             Err(problem) => output::error(&problem),
@@ -126,15 +125,6 @@ async fn all(arguments: &StatusArguments) -> Result<(String, bool), ExitError> {
         table(&statuses, &Clock::of_system())
     };
     Ok((text, is_live))
-}
-
-/// The databases in the state folder, by name.
-fn databases(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
-    paths.retain(|path| path.extension() == Some(OsStr::new("db")));
-    paths.sort();
-    paths
 }
 
 /// The status of a migration, as a type and as the JSON that its run answered, which may have more.

@@ -1,10 +1,12 @@
 //! `towpath sync`: checks everything, then runs the migration.
 
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use serde_json::{Value, json};
 use tokio::task::block_in_place;
 use towpath_backend::registry::{Location, Url};
 use towpath_local::{LocalSink, Overlap, overlap};
@@ -16,6 +18,7 @@ use super::{dry_run, patterns, remote};
 use crate::args::bwlimit::local_zone;
 use crate::args::{LocationArgument, SyncArguments};
 use crate::config::ConfigFile;
+use crate::config::setting::{Setting, Settings};
 use crate::config::state_files::{StateFiles, canonical_of, default_database, state_files};
 use crate::console::{self, output};
 use crate::exit::{COULD_NOT_RUN, ExitError, USAGE_ERROR};
@@ -104,6 +107,7 @@ async fn try_run(arguments: &SyncArguments, hooks: &Hooks) -> Result<(u8, Option
         .excluded_paths(socket_files(&files.database))
         .excluded_paths(metrics_file.iter().map(MetricsPath::path))
         .options(options)
+        .command(command(&arguments.settings))
         .build()?;
     if arguments.prints_text() {
         output::line(&format!("database {}", shown(&files.database)));
@@ -118,7 +122,9 @@ async fn try_run(arguments: &SyncArguments, hooks: &Hooks) -> Result<(u8, Option
         if arguments.prints_json() {
             output::line(&console::summary_json(&report, &status));
         } else if !arguments.quiet {
-            output::line(&console::summary(&report, &status));
+            // What else is pending after a retry is not its subject.
+            let is_retry = arguments.retry.is_some();
+            output::line(&if is_retry { console::headline(&report) } else { console::summary(&report, &status) });
             let limited_by = limited_by::of_run(&progress.snapshot().limited_by);
             if let Some(text) = limited_by.filter(|_| arguments.verbose > 0) {
                 output::line(&text);
@@ -129,6 +135,21 @@ async fn try_run(arguments: &SyncArguments, hooks: &Hooks) -> Result<(u8, Option
         }
     }
     Ok((status_of(&report, &received), report.refusal.as_ref().map(ToString::to_string)))
+}
+
+/// How the run is started, for a retry: the folder, and the values of all options. `None`: they are not UTF-8.
+fn command(settings: &Settings) -> Option<String> {
+    let value = |setting: &Setting| Some(json!([setting.option, setting.value.to_str()?]));
+    let settings = settings.0.iter().map(value).collect::<Option<Vec<_>>>()?;
+    Some(json!({ "folder": std::env::current_dir().ok()?.to_str()?, "settings": settings }).to_string())
+}
+
+/// The folder and the values that [`command`] recorded.
+pub(super) fn recorded_command(text: &str) -> Option<(String, Vec<Setting>)> {
+    let command: Value = serde_json::from_str(text).ok()?;
+    let setting = |pair: &Value| Some(Setting::given(pair[0].as_str()?, OsStr::new(pair[1].as_str()?)));
+    let settings = command["settings"].as_array()?.iter().map(setting).collect::<Option<Vec<_>>>()?;
+    Some((command["folder"].as_str()?.to_owned(), settings))
 }
 
 /// Tells clients that a run is starting.

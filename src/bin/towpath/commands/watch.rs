@@ -148,7 +148,7 @@ pub(crate) fn status_of(report: &Report, received: &Received) -> u8 {
     match report.outcome {
         RunOutcome::Stopped => received.status(),
         _ if report.refusal.is_some() => GUARD_REFUSAL,
-        _ if report.all_in_sync() => ALL_IN_SYNC,
+        _ if report.all_in_sync_or_accepted() => ALL_IN_SYNC,
         _ => NOT_ALL_IN_SYNC,
     }
 }

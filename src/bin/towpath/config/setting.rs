@@ -37,6 +37,11 @@ pub(crate) struct Setting {
 }
 
 impl Setting {
+    /// A value as if it were given on the command line.
+    pub(crate) fn given(option: &str, value: &OsStr) -> Self {
+        Self { option: option.to_owned(), value: value.to_owned(), origin: Origin::CommandLine }
+    }
+
     /// How messages name it: `--bwlimit`, `SOURCE`.
     pub(crate) fn shown(&self) -> String {
         match self.option.as_str() {

@@ -84,6 +84,7 @@ pub(crate) fn summary(report: &Report, status: &Status) -> String {
         (report.deleted_files, "extra file deleted", "extra files deleted"),
         (report.deleted_dirs, "extra directory removed", "extra directories removed"),
         (report.protected, "extra entry kept, to be safe", "extra entries kept, to be safe"),
+        (report.accepted, "of these is an accepted exception", "of these are accepted exceptions"),
     ]);
     if report.pending.files > 0 {
         // A run that was stopped before its scan, while it retried failed files, leaves the same backlog.

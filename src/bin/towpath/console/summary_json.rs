@@ -16,6 +16,7 @@ pub(crate) fn summary_json(report: &Report, status: &Status) -> String {
         "time": jiff::Timestamp::now(),
         "outcome": if report.outcome == RunOutcome::Stopped { "stopped" } else { "finished" },
         "all_in_sync": report.all_in_sync(),
+        "accepted": report.accepted,
         "duration_s": seconds,
         "sent": totals(Totals::new(report.synced.files, sent_bytes)),
         "hole_bytes": number(report.hole_bytes),

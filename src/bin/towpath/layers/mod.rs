@@ -66,6 +66,16 @@ pub(crate) fn parse(words: &[OsString], variables: Variables<'_>) -> Result<Argu
     Ok(arguments)
 }
 
+/// Parses settings that an earlier run recorded.
+pub(crate) fn recorded(settings: Vec<Setting>) -> Result<Arguments, Failure> {
+    let layers = Layers { settings: Settings(settings), file: None };
+    let mut arguments = layers.arguments()?;
+    if let args::Command::Sync(sync) = &mut arguments.command {
+        sync.settings = layers.settings;
+    }
+    Ok(arguments)
+}
+
 impl Layers {
     /// Adds the environment and the job to what was given.
     pub(crate) fn collect(given: Vec<Setting>, variables: Variables<'_>) -> Result<Self, Failure> {

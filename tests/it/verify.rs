@@ -132,6 +132,12 @@ fn each_kind_of_difference_is_found() {
     assert_eq!(error("now-a-link"), "it is a symbolic link, not a file");
     assert_eq!(error("other link"), "it is a link to elsewhere, not to fine");
     assert!(error("touched").starts_with("its content matches, but its mtime is 2001-09-09"), "{}", error("touched"));
+    let overview = towpath::VerifyOverview::read(bench.database(), 2, 10).unwrap().unwrap();
+    let [last, before] = &overview.passes[..] else { panic!("{overview:?}") };
+    assert_eq!((last.selection.as_str(), before.selection.as_str()), ("all", "unverified"));
+    assert_eq!(last.classes[&towpath::VerifyClass::Differs].files, 8);
+    assert_eq!(last.coverage.values().map(|totals| totals.files).sum::<u64>(), 17);
+    assert!(last.finished.is_some() && overview.has_more && overview.not_matching.len() == 10);
     // They are listed without reading.
     let listed = bench.verify(&["--list"]).with_status(3).stdout;
     assert_eq!(listed.lines().count(), 11, "{listed}");
@@ -316,6 +322,37 @@ fn it_goes_on_beside_a_run() {
     bench.sync(&[]).with_status(0);
     let result = bench.verified(&[], 0);
     assert_eq!(result["coverage"]["matches"]["files"], 70, "{result}");
+    bench.assert_whole_chain();
+}
+
+/// The state of a process, such as `T`: stopped.
+#[cfg(feature = "failpoints")]
+fn is_stopped(process: &Running) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", process.id())).unwrap();
+    stat.rsplit(')').next().unwrap().trim().starts_with('T')
+}
+
+#[cfg(feature = "failpoints")]
+#[test]
+fn a_file_that_is_sent_while_it_is_checked_is_read_again() {
+    let bench = Bench::new();
+    for name in ["a", "b", "c"] {
+        bench.write(name, name);
+    }
+    bench.sync(&["--audit-chain"]).with_status(0);
+    flip(&bench.dest().join("b"), 0);
+    let mut command = bench.verify_command(&["--json"]);
+    command.env("TOWPATH_FAILPOINT", format!("before-verify-commit:{}:1", Signal::STOP.as_raw()));
+    let verifying = Running::from(command.spawn().unwrap());
+    // All are read, and `b` differs.
+    wait_until("the results are there", || is_stopped(&verifying));
+    bench.write("b", "another content");
+    bench.sync(&[]).with_status(0);
+    send_signal(&verifying, Signal::CONT);
+    let ended = end(verifying).with_status(0);
+    let result: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!((files_of(&result, "matches"), &result["left"]["files"]), (3, &0.into()), "{result}");
+    assert_eq!(bench.results().keys().collect::<Vec<_>>(), ["verified"]);
     bench.assert_whole_chain();
 }
 

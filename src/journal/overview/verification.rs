@@ -122,7 +122,8 @@ fn overview(connection: &Connection, passes: usize, files: usize) -> rusqlite::R
     }
     let sql = "SELECT dir.path AS dir_path, file.name AS name, verify_class, verify_detail, verified,
              coalesce(kept_size, size) AS copy_size
-         FROM file JOIN dir ON dir.id = file.dir WHERE verify_class >= 2 AND status = 1
+         FROM file INDEXED BY file_not_verified CROSS JOIN dir ON dir.id = file.dir
+         WHERE verify_class >= 2 AND status = 1
          ORDER BY file.dir, file.name LIMIT ?1";
     let rows = limit(files.saturating_add(1));
     let mut query = connection.prepare(sql)?;

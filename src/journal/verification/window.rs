@@ -103,6 +103,17 @@ const FIRST_PROBES: usize = 200;
 /// Of random ones, one each.
 const RANDOM_PROBES: usize = 56;
 
+/// The rows of a window. `CROSS JOIN`: in the order of the files, by their primary key.
+const WINDOW: &str = "
+    SELECT file.dir AS dir, file.name AS name, dir.path AS dir_path, file.kind AS kind, file.real AS real,
+        file.size AS size, file.modified AS modified, file.kept_size AS kept_size,
+        file.kept_modified AS kept_modified, file.hash AS hash, file.algorithm AS algorithm,
+        file.target AS target, coalesce(file.kept_target, file.target) AS copy_target,
+        file.status AS status, file.synced_run AS synced_run, file.verify_pass AS verify_pass,
+        file.verify_class AS verify_class
+    FROM file CROSS JOIN dir ON dir.id = file.dir
+    WHERE (file.dir, file.name) > (:dir, :name) ORDER BY file.dir, file.name LIMIT :rows";
+
 /// The columns of a row that decide whether it is checked.
 struct State {
     is_synced: bool,
@@ -262,22 +273,51 @@ impl Db {
     ) -> Result<Option<FileKey>> {
         let first = FileKey::first();
         let after = after.unwrap_or(&first);
-        let sql =
-            "SELECT file.dir AS dir, file.name AS name, dir.path AS dir_path, file.kind AS kind, file.real AS real,
-                 file.size AS size, file.modified AS modified, file.kept_size AS kept_size,
-                 file.kept_modified AS kept_modified, file.hash AS hash, file.algorithm AS algorithm,
-                 file.target AS target, coalesce(file.kept_target, file.target) AS copy_target,
-                 file.status AS status, file.synced_run AS synced_run, file.verify_pass AS verify_pass,
-                 file.verify_class AS verify_class
-             FROM file JOIN dir ON dir.id = file.dir
-             WHERE (file.dir, file.name) > (:dir, :name) ORDER BY file.dir, file.name LIMIT :rows";
         let parameters = named_params! {
             ":dir": after.dir, ":name": Name(&after.name), ":rows": limit(WINDOW_ROWS),
         };
-        let last = self.rows(sql, parameters, |row| {
+        let last = self.rows(WINDOW, parameters, |row| {
             each(row)?;
             Ok(FileKey { dir: row.get("dir")?, name: bytes(row, "name")? })
         })?;
         Ok(if last.len() == WINDOW_ROWS { last.into_iter().last() } else { None })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_have_each_row_once_and_are_found_by_the_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = crate::journal::tests::open(folder.path());
+        db.connection
+            .execute_batch(
+                "INSERT OR IGNORE INTO dir(id, path) VALUES (1, ''), (2, 'a'), (3, 'b'), (4, 'c'), (5, 'd'), (6, 'e'), (7, 'f');
+                 WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 25000)
+                 INSERT INTO file(dir, name, size, modified, status, scan) SELECT n % 7 + 1, 'f' || n, 1, 5, 1, 1 FROM number;
+                 INSERT INTO file(dir, name, size, modified, status, scan) VALUES (3, X'ff00', 1, 5, 1, 1);",
+            )
+            .unwrap();
+        let (mut seen, mut after, mut windows) = (std::collections::HashSet::new(), None, 0);
+        loop {
+            after = db
+                .window(after.as_ref(), |row| {
+                    assert!(seen.insert((row.get::<_, i64>("dir")?, bytes(row, "name")?)));
+                    Ok(())
+                })
+                .unwrap();
+            windows += 1;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!((seen.len(), windows), (25_001, 3));
+        let plan = format!("EXPLAIN QUERY PLAN {WINDOW}");
+        let parameters = named_params! { ":dir": 1, ":name": "a", ":rows": 1 };
+        let steps = db.rows(&plan, parameters, |row| row.get::<_, String>("detail")).unwrap().join("\n");
+        assert!(steps.starts_with("SEARCH file USING PRIMARY KEY ((dir,name)>(?,?))"), "{steps}");
+        assert!(!steps.contains("TEMP B-TREE"), "{steps}");
     }
 }

@@ -22,4 +22,5 @@ mod targets;
 mod unfinished;
 mod unstated_size;
 mod unverified;
+mod verify;
 mod xattrs;

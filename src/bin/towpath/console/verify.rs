@@ -86,7 +86,7 @@ impl VerifyConsole {
             is_json: arguments.prints_json(),
             each_file: arguments.verbose > 0,
             started: Instant::now(),
-            read: VecDeque::new(),
+            read: VecDeque::from([(Instant::now(), 0)]),
             shown: HashMap::new(),
         }
     }
@@ -224,8 +224,9 @@ fn amounts(snapshot: &VerifySnapshot) -> String {
 /// The time that is left at this rate.
 fn left(snapshot: &VerifySnapshot, pace: u64) -> Option<String> {
     let left = snapshot.selected.bytes.saturating_sub(done_bytes(snapshot));
-    let seconds = (pace > 0).then(|| u64::try_from(left / u128::from(pace)).unwrap_or(u64::MAX))?;
-    Some(format!("about {} left", duration(Duration::from_secs(seconds))))
+    let seconds = (pace > 0).then(|| left as f64 / pace as f64)?;
+    let time = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+    Some(format!("about {} left", duration(time)))
 }
 
 /// What was found that is not as it should be.

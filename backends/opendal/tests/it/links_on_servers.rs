@@ -203,7 +203,7 @@ fn retarget(link: &Path, target: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn targets_of_links_on_an_ssh_server_are_compared() {
-    let Some(server) = or_skip(servers::sftp()) else { return };
+    let Some(server) = or_skip(servers::sftp_with_links()) else { return };
     let (local, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     for number in 0..100 {
         symlink(format!("target {number:02}"), local.path().join(number.to_string())).unwrap();

@@ -156,7 +156,7 @@ fn json_line(file: &RecordedFile) -> Vec<u8> {
     fields.insert("kind".to_owned(), kind.into());
     match &file.link_target {
         Some(target) => {
-            put_path("target", target, |key: &str, value: Value| drop(fields.insert(key.to_owned(), value)))
+            put_path("target", target, |key: &str, value: Value| drop(fields.insert(key.to_owned(), value)));
         }
         None => drop(fields.insert("target".to_owned(), Value::Null)),
     }

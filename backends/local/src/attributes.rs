@@ -23,6 +23,8 @@ use crate::stat::metadata_of_open;
 
 /// The kernel's limit for the names, and for each value.
 const MAX_BYTES: usize = 65_536;
+/// Room for the names of most entries.
+const FEW_BYTES: usize = 512;
 const OWNER_WRITES: u32 = 0o200;
 
 /// All extended attributes of a file, directory or link, in no order; none if the file system does not support them.
@@ -45,13 +47,20 @@ pub(crate) fn xattrs(root: &Root, path: &RelPath) -> io::Result<Vec<Xattr>> {
 
 /// The names of all extended attributes; none if the file system does not support them.
 fn names(file: &OwnedFd) -> io::Result<Vec<Vec<u8>>> {
-    let mut names = Vec::with_capacity(MAX_BYTES);
-    match listxattr(proc_path(file), spare_capacity(&mut names)) {
-        Ok(_) => {}
-        Err(Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(Vec::new()),
-        Err(error) => return Err(through_proc(error)),
+    // A scan asks for those of each entry, and nearly all have few or none.
+    let (mut few, mut many) = ([0; FEW_BYTES], Vec::new());
+    let listed = match listxattr(proc_path(file), &mut few[..]) {
+        Err(Errno::RANGE) => {
+            many.reserve_exact(MAX_BYTES);
+            listxattr(proc_path(file), spare_capacity(&mut many)).map(|_| &many[..])
+        }
+        listed => listed.map(|length| &few[..length]),
+    };
+    match listed {
+        Ok(names) => Ok(names.split(|&b| b == 0).filter(|name| !name.is_empty()).map(<[u8]>::to_vec).collect()),
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(Vec::new()),
+        Err(error) => Err(through_proc(error)),
     }
-    Ok(names.split(|&b| b == 0).filter(|name| !name.is_empty()).map(<[u8]>::to_vec).collect())
 }
 
 /// Removes users' attributes and ACLs that are not among `kept`.

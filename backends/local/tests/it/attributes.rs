@@ -64,6 +64,24 @@ async fn root_can_set_all_attributes() {
 }
 
 #[tokio::test]
+async fn any_number_of_attributes_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, sink) = open(folder.path());
+    fs::write(folder.path().join("file"), "x").unwrap();
+    // A name has at most 255 bytes; some file systems hold 4 KiB in all.
+    for count in [0, 1, 2, 3, 10] {
+        let xattrs: Vec<_> = (0..count).map(|number| xattr(&format!("user.{number:0>240}"), b"value")).collect();
+        let given = Attributes { xattrs: xattrs.clone(), removes_others: true, ..Attributes::default() };
+        if !sink.set_attributes(&path("file"), &given).await.unwrap().is_empty() {
+            return skip("needs a temporary folder with extended attributes: many of them");
+        }
+        let mut found = source.xattrs(&path("file")).await.unwrap();
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        assert_eq!(found, xattrs);
+    }
+}
+
+#[tokio::test]
 async fn a_link_gets_its_own_owner_and_no_permissions() {
     if !is_root_or_skip("files of other users") {
         return;

@@ -28,7 +28,7 @@ pub struct Planned {
     pub linked_files: u64,
     /// Entries of the sink to be renamed to the source's spelling.
     pub renamed: u64,
-    /// Files whose permissions or owner are to be applied, and nothing else.
+    /// Files whose permissions, owner or extended attributes are to be applied, and nothing else.
     pub attribute_files: u64,
     /// Files that the sink cannot hold.
     pub failing_files: u64,

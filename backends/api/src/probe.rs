@@ -25,6 +25,10 @@ pub enum Creator {
 
 /// The process that created the probe with this name; `None` if it is not the name of a probe.
 pub fn creator(name: &[u8]) -> Option<Creator> {
+    // A scan asks for every name: the place, which is read from files of the system, is needed for few.
+    if !name.starts_with(PREFIX.as_bytes()) {
+        return None;
+    }
     creator_seen_from(name, place().as_deref())
 }
 

@@ -1,8 +1,10 @@
 //! Extended attributes are compared with `--xattrs`, and what differs is applied without the content.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
+use proptest::prelude::*;
 use towpath::{Event, PlanReason};
 use towpath_backend::layer::{Call, Fault, Faults, Hook, Hooked, Operation, Rule};
 use towpath_backend::{Attributes, ErrorKind, Hints, Sink as _, Times, Timestamp, Tree as _, Xattr, async_trait};
@@ -188,5 +190,88 @@ async fn a_rescan_asks_for_nothing_that_it_does_not_compare() {
         for counted in counted {
             assert_eq!((counted.targets.load(SeqCst), counted.xattrs.load(SeqCst)), (targets, xattrs));
         }
+    }
+}
+
+/// The names and values of an entry, sorted.
+async fn sorted(tree: &MemoryTree, at: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut xattrs: Vec<_> =
+        tree.xattrs(&path(at)).await.unwrap().into_iter().map(|xattr| (xattr.name, xattr.value)).collect();
+    xattrs.sort();
+    xattrs
+}
+
+/// Attributes of one or two names, so that they often are the same.
+fn some() -> impl Strategy<Value = Vec<Xattr>> {
+    let chosen = proptest::collection::btree_map(0..2_u8, 0..2_u8, 0..3);
+    chosen.prop_map(|map| map.iter().map(|(name, value)| xattr(&format!("user.{name}"), &value.to_string())).collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 10, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// The model: what the sink has is compared with what it had after the last time that these attributes were
+    /// applied, else with those of the source.
+    #[test]
+    fn a_run_applies_the_attributes_that_the_model_applies(
+        rounds in proptest::collection::vec(
+            (any::<bool>(), proptest::collection::vec((any::<bool>(), 0..4_usize, some()), 0..5)), 1..6),
+        which in 0..3,
+    ) {
+        const PLACES: [&str; 4] = ["dir/file", "dir/link", "other", "dir"];
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        runtime.block_on(async {
+            let bench = that_keeps(match which {
+                0 => Keeps::default(),
+                1 => Keeps { own_xattr: Some(xattr("security.label", "new")), ..Keeps::default() },
+                _ => Keeps { xattrs: false, ..Keeps::default() },
+            });
+            write(&bench.source, "dir/file", b"content").await;
+            write(&bench.source, "other", b"content").await;
+            bench.source.create_symlink(&path("dir/link"), b"nowhere").await.unwrap();
+            assert!(bench.run().await.report.all_in_sync());
+            let mut known = BTreeMap::new();
+            for place in PLACES {
+                known.insert(place, (sorted(&bench.source, place).await, sorted(&bench.sink, place).await));
+            }
+            for (compares, changes) in rounds {
+                for (at_source, place, xattrs) in &changes {
+                    set(if *at_source { &bench.source } else { &bench.sink }, PLACES[*place], xattrs).await;
+                }
+                let mut expected = Vec::new();
+                for place in PLACES {
+                    let (source, sink) = (sorted(&bench.source, place).await, sorted(&bench.sink, place).await);
+                    let (of_source, kept) = &known[place];
+                    let wanted = if *of_source == source { kept } else { &source };
+                    if compares && sink != *wanted {
+                        expected.push(place);
+                    }
+                }
+                let options = bench.options.clone().keep_xattrs(compares);
+                let round = Bench { options, ..bench.clone() };
+                let files: Vec<_> = expected.iter().filter(|place| **place != "dir").map(|place| (*place).to_owned()).collect();
+                let planned = round.dry_run().await;
+                let is_why = |event: &&Event| matches!(event, Event::Planned { reason: PlanReason::XattrsDiffer, .. });
+                assert_eq!(planned.events.iter().filter(is_why).count(), files.len(), "{changes:?}");
+                let before = sorted(&bench.sink, "dir").await;
+                let ran = round.run().await;
+                assert!(ran.report.all_in_sync() && ran.report.synced.files == 0, "{:?}", ran.events);
+                assert_eq!(applied(&ran), files, "{changes:?}");
+                assert!(expected.contains(&"dir") || sorted(&bench.sink, "dir").await == before);
+                for place in PLACES {
+                    let now = (sorted(&bench.source, place).await, sorted(&bench.sink, place).await);
+                    if expected.contains(&place) {
+                        let of_users = |xattrs: &[(Vec<u8>, Vec<u8>)]| {
+                            xattrs.iter().filter(|(name, _)| name.starts_with(b"user.")).cloned().collect::<Vec<_>>()
+                        };
+                        assert!(which == 2 || of_users(&now.1) == now.0, "{place}");
+                        known.insert(place, now);
+                    } else if compares && known[place].0 != now.0 {
+                        // They are the same by themselves.
+                        known.insert(place, (now.0.clone(), now.0));
+                    }
+                }
+            }
+        });
     }
 }

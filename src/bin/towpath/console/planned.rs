@@ -28,8 +28,8 @@ pub(crate) fn sums(
         (planned.renamed, "entry to rename to the source's spelling", "entries to rename to the source's spelling"),
         (
             planned.attribute_files,
-            "file that needs permissions or an owner only",
-            "files that need permissions or an owner only",
+            "file that needs attributes only",
+            "files that need attributes only",
         ),
         (planned.created_dirs, "directory to create", "directories to create"),
         (planned.deleted_files, "extra file to delete", "extra files to delete"),

@@ -26,11 +26,7 @@ pub(crate) fn sums(
     text += &count_lines(&[
         (planned.linked_files, "hard link to create", "hard links to create"),
         (planned.renamed, "entry to rename to the source's spelling", "entries to rename to the source's spelling"),
-        (
-            planned.attribute_files,
-            "file that needs attributes only",
-            "files that need attributes only",
-        ),
+        (planned.attribute_files, "file that needs attributes only", "files that need attributes only"),
         (planned.created_dirs, "directory to create", "directories to create"),
         (planned.deleted_files, "extra file to delete", "extra files to delete"),
         (planned.deleted_dirs, "extra directory to remove", "extra directories to remove"),

@@ -101,6 +101,9 @@ pub struct Report {
     pub planned: Option<Planned>,
     /// Why a guard stopped all deletion, or any further deletion.
     pub refusal: Option<GuardRefusal>,
+    /// The hash of the last line of the audit log, if its lines are linked ([`crate::Options::audit_chain`]). Whoever
+    /// keeps it elsewhere finds later whether the log still has that line, and all before it.
+    pub audit_chain_end: Option<String>,
     /// Bytes read from the source by this run.
     pub read_bytes: u64,
     /// Bytes written to the sink by this run.

@@ -45,6 +45,7 @@ impl Done {
         let counters = session.progress.snapshot();
         let missing_files = tally.pending.files + tally.vanished_files.saturating_sub(vanished_before);
         Report {
+            audit_chain_end: None,
             outcome,
             scanned,
             backlog: origin,

@@ -254,7 +254,7 @@ impl Migration {
         let ended = session.journal.end_run(number, ended).await;
         result?;
         ended?;
-        Ok(report)
+        Ok(Report { audit_chain_end: session.journal.audit_chain_end().await?, ..report })
     }
 
     /// The session that the phases of this run share.

@@ -41,6 +41,11 @@ fn a_line_that_is_changed_removed_moved_or_added_is_found() {
     assert!(with(&|lines| lines.insert(6, "{\"status\":\"synced\"}\n".to_owned())).contains(", line 7: is not part"));
     assert!(with(&|lines| drop(lines.remove(0))).contains(", line 1: is not the first of its log"));
     assert!(with(&|lines| drop(lines.pop())).contains("the last line that the database has recorded is missing"));
+    // Whoever adds a line at the end can link it.
+    let end = sha256(whole.last().unwrap().trim_end().as_bytes());
+    let added = format!("{{\"status\":\"synced\",\"previous\":\"{end}\"}}\n");
+    let added = with(&|lines| lines.push(added.clone()));
+    assert!(added.contains(", line 23: follows the last line that the database has recorded: it was added"), "{added}");
 }
 
 #[test]
@@ -61,7 +66,7 @@ fn the_chain_goes_on_over_runs_rotation_and_a_kill() {
     bench.sync(&[]).with_status(0);
     let log = bench.log_file();
     let ended = check(&bench, &[&rotated, &log]).with_status(0);
-    assert_eq!(ended.stderr, format!("note: the first {unlinked} lines are not linked: the chain begins after them\n"));
+    assert_eq!(ended.stderr, format!("note: the first {unlinked} lines are not linked: the chain begins after that\n"));
     // The other log is found beside it.
     check(&bench, &[&log]).with_status(0);
     fs::rename(&rotated, bench.source().join("elsewhere")).unwrap();

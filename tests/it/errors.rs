@@ -154,7 +154,7 @@ fn wrong_arguments_are_usage_errors() {
     assert!(wrong.contains("/elsewhere is neither in "), "{wrong}");
     fs::remove_file(bench.database()).unwrap();
     let none = about(&bench, "errors", &[]).with_status(1).stderr;
-    assert!(none.contains("there is no database "), "{none}");
+    assert!(none.contains("there is no migration with the database "), "{none}");
 }
 
 #[test]

@@ -53,9 +53,13 @@ fn sha256sum_accepts_five_thousand_odd_names() {
         let dir = if number % 3 == 0 { b"sub\ndir\\/".as_slice() } else { b"" };
         bench.write([dir, &name].concat(), number.to_string());
     }
+    // To these tools `-` is standard input.
+    for name in ["-", "--help", " ", "*", "~", "sub\ndir\\/-"] {
+        bench.write(name, name);
+    }
     bench.sync(&[]).with_status(0);
     let path = manifest_file(&bench, &["--format", "sha256sum"]);
-    assert_eq!(fs::read(&path).unwrap().iter().filter(|&&byte| byte == b'\n').count(), 5000);
+    assert_eq!(fs::read(&path).unwrap().iter().filter(|&&byte| byte == b'\n').count(), 5006);
     assert_verifies("sha256sum", &bench, &path);
     // A byte that differs is found.
     let name = OsString::from_vec(odd_names(2).last().unwrap());
@@ -125,9 +129,9 @@ fn what_is_not_in_the_manifest_is_counted_and_changes_the_exit_status() {
     bench.sync(&[]).with_status(0);
     let ended = manifest(&bench, &["--format", "sha256sum"]).with_status(3);
     assert_eq!(ended.stdout, format!("{}  sent\n", sha256(b"same")));
-    assert_eq!(ended.stderr, "note: 1 files have no recorded checksum: they were found in sync without being sent\n");
+    assert_eq!(ended.stderr, "note: 1 file has no recorded checksum: found in sync without being sent\n");
     let ended = manifest(&bench, &["--format", "md5sum"]).with_status(3);
-    assert!(ended.stderr.contains("1 files have a recorded sha256 checksum"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("1 file has a recorded sha256 checksum"), "{}", ended.stderr);
 }
 
 #[test]

@@ -36,6 +36,11 @@ pub(crate) struct ClosedLogs {
 }
 
 impl Journal {
+    /// The hash of the last line of the log, if its lines are linked.
+    pub(crate) async fn audit_chain_end(&self) -> Result<Option<String>> {
+        self.call(|db| Ok(db.chain()?.and_then(|chain| chain.last().map(str::to_owned)))).await
+    }
+
     /// The logs that runs have closed.
     pub(crate) async fn closed_logs(&self) -> Result<ClosedLogs> {
         self.call(|db| db.closed_logs()).await

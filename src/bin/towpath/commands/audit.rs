@@ -11,8 +11,9 @@ use std::path::Path;
 use towpath::{ChainBreak, ChainCheck, Overview};
 
 use self::series::{Missing, Placed};
+use super::run_database::no_migration;
 use crate::args::audit::{AuditAction, AuditArguments, AuditCheckArguments};
-use crate::console::output;
+use crate::console::{output, plural};
 use crate::exit::{ALL_IN_SYNC, COULD_NOT_RUN, ExitError, NOT_ALL_IN_SYNC};
 use crate::format;
 
@@ -45,7 +46,8 @@ fn check(arguments: &AuditCheckArguments) -> Result<u64, ExitError> {
     let mut check = Check::new(recorded, arguments.hash.clone());
     logs.iter().try_for_each(|log| check.log(log))?;
     let Some(last) = logs.last() else { return Ok(0) };
-    check.end(last);
+    let recorded = arguments.database.as_deref().map(recorded_end).transpose()?;
+    check.end(last, recorded);
     if check.chain.linked_lines() == 0 {
         let problem = "no line is linked: the log was written without --audit-chain";
         return Err(ExitError(COULD_NOT_RUN, problem.to_owned()));
@@ -62,7 +64,12 @@ fn print_result(check: &Check, logs: &[Placed]) {
         [first, .., last] => format!(" in {} logs, {} to {},", logs.len(), shown(&first.path), shown(&last.path)),
         _ => String::new(),
     };
-    let end = if check.recorded.is_some() { ", and the last is the one that the database has recorded" } else { "" };
+    let end = match &check.recorded {
+        None => "",
+        Some(end) if check.chain.end() == Some(end) => ", and the last is the one that the database has recorded",
+        // A run goes on.
+        Some(_) => ", and so far as the database had recorded them, none is missing",
+    };
     output::line(&format!("{lines} lines{of} are whole and in order{end}"));
     if let Some(hash) = check.chain.end() {
         output::line(&format!("hash of the last line: {hash}"));
@@ -76,6 +83,8 @@ struct Check {
     /// The end that the database has recorded, and whether it was seen.
     recorded: Option<String>,
     has_recorded_end: bool,
+    /// The first line after it.
+    after_recorded: Option<String>,
     /// A hash that was kept elsewhere, and whether it was seen.
     kept: Option<String>,
     has_kept_hash: bool,
@@ -83,8 +92,15 @@ struct Check {
 
 impl Check {
     fn new(recorded: Option<String>, kept: Option<String>) -> Self {
-        let (has_recorded_end, has_kept_hash) = (false, false);
-        Self { chain: ChainCheck::new(), problems: 0, recorded, has_recorded_end, kept, has_kept_hash }
+        Self {
+            chain: ChainCheck::new(),
+            problems: 0,
+            recorded,
+            has_recorded_end: false,
+            after_recorded: None,
+            kept,
+            has_kept_hash: false,
+        }
     }
 
     fn log(&mut self, log: &Placed) -> Result<(), ExitError> {
@@ -101,6 +117,9 @@ impl Check {
             lines = number;
             carriage_returns += u64::from(line.ends_with(b"\r"));
             let found = self.chain.line(line);
+            if self.has_recorded_end && self.after_recorded.is_none() {
+                self.after_recorded = Some(format!("{path}, line {number}"));
+            }
             self.has_recorded_end |= self.recorded.is_some() && self.chain.end() == self.recorded.as_deref();
             self.has_kept_hash |= self.kept.is_some() && self.chain.end() == self.kept.as_deref();
             let Some(found) = found else { return };
@@ -115,8 +134,9 @@ impl Check {
         })
         .map_err(|error| cannot_read(&log.path, &error))?;
         if carriage_returns > 0 {
-            let what = "end with a carriage return: a transfer as text has changed the log";
-            output::note(&format!("note: {path}: {carriage_returns} lines {what}"));
+            let lines = plural(carriage_returns, "line ends", "lines end");
+            let what = "with a carriage return: a transfer as text has changed the log";
+            output::note(&format!("note: {path}: {lines} {what}"));
         }
         if !rest.is_empty() {
             let what = "is incomplete: a run is writing it, or the next one completes it";
@@ -125,14 +145,19 @@ impl Check {
         Ok(())
     }
 
-    /// Checks what is known of the end of the chain.
-    fn end(&mut self, last: &Placed) {
+    /// Checks what is known of the end of the chain, which the database has recorded as `recorded` now.
+    fn end(&mut self, last: &Placed, recorded: Option<String>) {
         let path = shown(&last.path);
         if let Some(missing) = &last.missing_after {
             self.report(&format!("{path}: the log after it is missing: {}", described(missing)));
         }
         if self.recorded.is_some() && !self.has_recorded_end {
-            self.report(&format!("{path}: the last line that the database has recorded is missing"));
+            let what = "the last line that the database has recorded is missing; after a kill the next run writes it";
+            self.report(&format!("{path}: {what}"));
+        }
+        // Unless a run went on meanwhile, nothing comes after it.
+        if let Some(place) = self.after_recorded.take().filter(|_| recorded == self.recorded) {
+            self.report(&format!("{place}: follows the last line that the database has recorded: it was added"));
         }
         if self.kept.is_some() && !self.has_kept_hash {
             self.report(&format!(
@@ -141,7 +166,8 @@ impl Check {
         }
         let count = self.chain.unlinked_lines();
         if count > 0 {
-            output::note(&format!("note: the first {count} lines are not linked: the chain begins after them"));
+            let lines = if count == 1 { "line is".to_owned() } else { format!("{count} lines are") };
+            output::note(&format!("note: the first {lines} not linked: the chain begins after that"));
         }
     }
 
@@ -179,9 +205,7 @@ fn shown(path: &Path) -> String {
 
 fn recorded_end(database: &Path) -> Result<String, ExitError> {
     let shown = database.display();
-    let Some(overview) = Overview::read(database, 0)? else {
-        return Err(ExitError(COULD_NOT_RUN, format!("there is no migration with the database {shown}")));
-    };
+    let Some(overview) = Overview::read(database, 0)? else { return Err(no_migration(database)) };
     let without = || format!("the database {shown} has recorded no chain: no run had --audit-chain");
     overview.audit_chain_end.ok_or_else(|| ExitError(COULD_NOT_RUN, without()))
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use towpath::{Overview, RecordedFiles};
 
-use super::run_database::database_of;
+use super::run_database::{database_of, no_migration};
 use crate::args::manifest::ManifestArguments;
 use crate::console::output;
 use crate::exit::{ALL_IN_SYNC, COULD_NOT_RUN, ExitError, NOT_ALL_IN_SYNC, USAGE_ERROR};
@@ -32,8 +32,7 @@ fn try_run(arguments: &ManifestArguments) -> Result<Left, ExitError> {
     let run = arguments.run.name().map_err(|problem| ExitError(USAGE_ERROR, problem))?;
     let database = database_of(&run)?;
     if Overview::read(&database, 0)?.is_none() {
-        let shown = database.display();
-        return Err(could_not(format!("there is no migration with the database {shown}: `towpath status` lists them")));
+        return Err(no_migration(&database));
     }
     let key = arguments.sign.as_deref().map(Key::read).transpose().map_err(could_not)?;
     let lines = Lines::new(arguments.format, arguments.zero).map_err(|problem| ExitError(USAGE_ERROR, problem))?;

@@ -6,11 +6,11 @@ mod text;
 use jiff::tz::TimeZone;
 use towpath::{Allowed, Estimator, Outlook, PassForecast, Passes, Timestamp};
 
-use super::run_database::database_of;
+use super::run_database::{database_of, no_migration};
 use crate::args::bwlimit::local_zone;
 use crate::args::passes::PassesArguments;
 use crate::console::output;
-use crate::exit::{ALL_IN_SYNC, COULD_NOT_RUN, ExitError, USAGE_ERROR};
+use crate::exit::{ALL_IN_SYNC, ExitError, USAGE_ERROR};
 use crate::status::text::Clock;
 use crate::timetable::{Rate, Timetable};
 
@@ -33,9 +33,7 @@ fn try_run(arguments: &PassesArguments) -> Result<String, ExitError> {
     let run = arguments.run.name().map_err(wrong_usage)?;
     let database = database_of(&run)?;
     let Some(mut passes) = Passes::read(&database, arguments.last.max(LEARNED_FROM))? else {
-        let problem =
-            format!("there is no migration with the database {}: `towpath status` lists them", database.display());
-        return Err(ExitError(COULD_NOT_RUN, problem));
+        return Err(no_migration(&database));
     };
     let limit = arguments.bwlimit.clone().unwrap_or_else(|| Timetable::always(last_limit(&passes)));
     let zone = if limit.only_rate().is_some() { TimeZone::UTC } else { local_zone().map_err(wrong_usage)? };

@@ -9,6 +9,15 @@ use crate::args::run_address::RunName;
 use crate::config::state_files::default_database;
 use crate::exit::{COULD_NOT_RUN, ExitError};
 
+/// The error for a database that no run has used, or that does not exist.
+pub(super) fn no_migration(database: &Path) -> ExitError {
+    let problem = format!(
+        "there is no migration with the database {}: `towpath sync` begins one, `towpath status` lists those of this user",
+        database.display()
+    );
+    ExitError(COULD_NOT_RUN, problem)
+}
+
 /// The database that is named, or the default one of the trees.
 pub(super) fn database_of(run: &RunName) -> Result<PathBuf, ExitError> {
     match run {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::task::block_in_place;
 use towpath::Overview;
 
-use super::run_database::{database_of, default_databases};
+use super::run_database::{database_of, default_databases, no_migration};
 use super::screen::Screen;
 use crate::args::StatusArguments;
 use crate::args::run_address::RunName;
@@ -72,12 +72,7 @@ async fn one(arguments: &StatusArguments, run: &RunName, database: &Path) -> Res
         if arguments.json {
             output::line(&never_run(run, database).to_string());
         }
-        let problem = format!(
-            "there is no migration with the database {}: `towpath sync` begins one, `towpath status` lists those of \
-             this user",
-            database.display()
-        );
-        return Err(ExitError(COULD_NOT_RUN, problem));
+        return Err(no_migration(database));
     };
     let text = if arguments.json { found.json.to_string() } else { block(&found.status, &Clock::of_system()) };
     Ok((text, found.status.state.is_live()))

@@ -48,6 +48,7 @@ pub(crate) use summary::{headline, summary};
 pub(crate) use summary_json::summary_json;
 pub(crate) use verify::VerifyConsole;
 pub(crate) use verify_summary::{verify_summary, verify_summary_json};
+pub(crate) use text::plural;
 
 /// How often a terminal is redrawn.
 const REDRAW: Duration = Duration::from_millis(200);

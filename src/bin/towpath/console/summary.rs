@@ -97,6 +97,9 @@ pub(crate) fn summary(report: &Report, status: &Status) -> String {
         };
         text += &format!("\n  {} pending: {next}", totals(report.pending));
     }
+    if let Some(hash) = &report.audit_chain_end {
+        text += &format!("\n  hash of the last line of the log: {hash}");
+    }
     text
 }
 

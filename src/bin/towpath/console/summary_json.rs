@@ -37,6 +37,7 @@ pub(crate) fn summary_json(report: &Report, status: &Status) -> String {
         "deleted_dirs": report.deleted_dirs,
         "protected": report.protected,
         "refusal": report.refusal.as_ref().map(ToString::to_string),
+        "audit_chain_end": report.audit_chain_end,
         "errors": status.errors,
         "database": status.database,
         "log": status.log,

@@ -23,7 +23,7 @@ pub(super) fn count_lines(counts: &[(u64, &str, &str)]) -> String {
 }
 
 /// The count, and the words for one or for many.
-pub(super) fn plural(count: u64, one: &str, many: &str) -> String {
+pub(crate) fn plural(count: u64, one: &str, many: &str) -> String {
     format!("{} {}", number(count), noun(count, one, many))
 }
 

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use tokio::task::block_in_place;
 use towpath::{ErrorGroup, Overview, RecordedOutcome, Remedy, Side};
 
-use crate::exit::{COULD_NOT_RUN, ExitError};
+use crate::commands::run_database::no_migration;
+use crate::exit::ExitError;
 use crate::format::{escape, quoted};
 
 /// A migration, as its database records it.
@@ -30,8 +31,8 @@ impl Migration {
 impl Migration {
     pub(in crate::commands) fn read(database: &Path, address: String) -> Result<Self, ExitError> {
         let overview = block_in_place(|| Overview::read(database, 1))?;
-        let missing = || ExitError(COULD_NOT_RUN, format!("there is no database {}", database.display()));
-        Ok(Self { database: database.to_owned(), overview: overview.ok_or_else(missing)?, address })
+        let overview = overview.ok_or_else(|| no_migration(database))?;
+        Ok(Self { database: database.to_owned(), overview, address })
     }
 
     /// Why the last run could not go on.

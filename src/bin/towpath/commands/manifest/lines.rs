@@ -5,6 +5,7 @@ use towpath::json::{put_path, time};
 use towpath::{Algorithm, Checksum, RecordedFile};
 
 use crate::args::manifest::ManifestFormat;
+use crate::console::plural;
 
 /// Writes files as lines, and counts those that are left out.
 pub(super) struct Lines {
@@ -105,18 +106,19 @@ impl Left {
     /// A line for each reason.
     pub(super) fn notes(&self) -> Vec<String> {
         let other = self.other.map(|(count, algorithm)| {
-            format!("{count} files have a recorded {algorithm} checksum, and none of the algorithm of this manifest")
+            let files = plural(count, "file has", "files have");
+            format!("note: {files} a recorded {algorithm} checksum, and none of the algorithm of this manifest")
         });
         let counted = [
-            (self.not_synced, "files are not in sync, and not in the manifest: see `towpath status`"),
-            (self.no_checksum, "files have no recorded checksum: they were found in sync without being sent"),
-            (self.not_utf8, "names are not UTF-8, and cannot be in the manifest of a bag"),
-            (self.symlinks, "symbolic links are in no manifest of this format"),
+            (self.not_synced, "file is", "files are", "not in sync, and not in the manifest: see `towpath status`"),
+            (self.no_checksum, "file has", "files have", "no recorded checksum: found in sync without being sent"),
+            (self.not_utf8, "name is", "names are", "not UTF-8, and cannot be in the manifest of a bag"),
+            (self.symlinks, "symbolic link is", "symbolic links are", "in no manifest of this format"),
         ];
-        let counted = counted.into_iter().filter(|(count, _)| *count > 0);
+        let counted = counted.into_iter().filter(|(count, ..)| *count > 0);
         counted
-            .map(|(count, what)| format!("note: {count} {what}"))
-            .chain(other.map(|other| format!("note: {other}")))
+            .map(|(count, one, many, what)| format!("note: {} {what}", plural(count, one, many)))
+            .chain(other)
             .collect()
     }
 }
@@ -131,6 +133,10 @@ fn coreutils_line(digits: &str, path: &[u8], zero: bool) -> Vec<u8> {
     }
     line.extend_from_slice(digits.as_bytes());
     line.extend_from_slice(b"  ");
+    if path == b"-" {
+        // They would read standard input.
+        line.extend_from_slice(b"./");
+    }
     for &byte in path {
         match byte {
             b'\\' if is_escaped => line.extend_from_slice(b"\\\\"),
@@ -180,6 +186,7 @@ mod tests {
     fn names_are_escaped_as_coreutils_do() {
         assert_eq!(coreutils_line("00", b"a b\xff", false), b"00  a b\xff\n");
         assert_eq!(coreutils_line("00", b"a\\b\nc\rd", false), b"\\00  a\\\\b\\nc\\rd\n");
+        assert_eq!(coreutils_line("00", b"-", false), b"00  ./-\n");
         assert_eq!(coreutils_line("00", b"a\\b\nc", true), b"00  a\\b\nc\0");
     }
 

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use super::run_database::database_of;
+use super::run_database::{database_of, no_migration};
 use crate::args::report::ReportArguments;
 use crate::console::output;
 use crate::exit::{ALL_IN_SYNC, COULD_NOT_RUN, ExitError, NOT_ALL_IN_SYNC, USAGE_ERROR};
@@ -37,8 +37,7 @@ fn try_run(arguments: &ReportArguments) -> Result<Report, ExitError> {
         max_listed: arguments.max_listed,
     };
     let Some(report) = report::gather(&asked).map_err(could_not)? else {
-        let shown = database.display();
-        return Err(could_not(format!("there is no migration with the database {shown}: `towpath status` lists them")));
+        return Err(no_migration(&database));
     };
     if let Some(path) = &arguments.html {
         write(path, report::page(&report).as_bytes())?;

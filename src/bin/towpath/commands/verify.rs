@@ -14,7 +14,7 @@ use towpath::{Overview, RunOutcome, Source, Verification, VerifyOverview, Verify
 use towpath_backend::registry::Location;
 
 use super::only_run::OnlyRun;
-use super::run_database::database_of;
+use super::run_database::{database_of, no_migration};
 use super::trees::Trees;
 use crate::args::bwlimit::local_zone;
 use crate::args::run_address::RunName;
@@ -162,12 +162,6 @@ fn list(arguments: &VerifyArguments, database: &Path) -> Result<u8, ExitError> {
     }
     let is_bad = found.not_matching.iter().any(|file| file.class.is_bad());
     Ok(if is_bad { NOT_ALL_IN_SYNC } else { ALL_IN_SYNC })
-}
-
-fn no_migration(database: &Path) -> ExitError {
-    let problem =
-        format!("there is no migration with the database {}: `towpath status` lists them", database.display());
-    ExitError(COULD_NOT_RUN, problem)
 }
 
 fn shown(path: &Path) -> String {

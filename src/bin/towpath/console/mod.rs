@@ -46,9 +46,9 @@ pub(crate) use planned::sums;
 pub(crate) use screen::erase_at_exit;
 pub(crate) use summary::{headline, summary};
 pub(crate) use summary_json::summary_json;
+pub(crate) use text::plural;
 pub(crate) use verify::VerifyConsole;
 pub(crate) use verify_summary::{verify_summary, verify_summary_json};
-pub(crate) use text::plural;
 
 /// How often a terminal is redrawn.
 const REDRAW: Duration = Duration::from_millis(200);

@@ -174,3 +174,52 @@ fn a_manifest_is_in_the_report_with_its_digest_and_its_signature_is_checked() {
     assert_eq!(shown(&["--public-key", &public])["signature"]["check"], "invalid");
     report(&bench, &["--json", "-", "--manifest", &manifest, "--public-key", "no key"]).with_status(1);
 }
+
+#[test]
+fn what_is_accepted_is_a_class_of_its_own_with_who_and_why() {
+    let bench = Bench::new();
+    for name in ["a", "d/b", "d/c"] {
+        bench.write(name, "four");
+    }
+    bench.sync(&["--quiet"]).with_status(0);
+    let connection = rusqlite::Connection::open(bench.database()).unwrap();
+    let fail = "UPDATE file SET status = 0, error = 'denied', error_code = 'EACCES', error_side = 0 WHERE name <> 'a'";
+    connection.execute(fail, []).unwrap();
+    assert_eq!(json(&bench)["state"], "exceptions");
+    let accept = "INSERT INTO accepted(path, reason, accepted_at, user, code) VALUES ('d', 'a lab <b>share', 7, 'ann', 'EACCES')";
+    connection.execute(accept, []).unwrap();
+    let found = json(&bench);
+    assert_eq!((names(&found, "accepted"), names(&found, "failed"), names(&found, "synced")), (2, 0, 2), "{found}");
+    assert_eq!((found["balanced"].as_bool(), found["state"].as_str()), (Some(true), Some("complete")));
+    assert_eq!((found["accepted"]["open"].as_u64(), found["acceptances"][0]["user"].as_str()), (Some(0), Some("ann")));
+    let html = report(&bench, &["--html", "-"]).with_status(0).stdout;
+    assert!(html.contains("Accepted: a lab &lt;b&gt;share") && html.contains("EACCES"), "{html}");
+}
+
+#[test]
+fn a_verification_is_in_the_report_with_its_coverage() {
+    let bench = Bench::new();
+    for name in ["a", "b", "c"] {
+        bench.write(name, "four");
+    }
+    bench.sync(&["--quiet"]).with_status(0);
+    assert_eq!(json(&bench)["verification"]["coverage"][0]["class"], "not-verified");
+    let mtime = fs::metadata(bench.dest().join("b")).unwrap().modified().unwrap();
+    fs::write(bench.dest().join("b"), "FOUR").unwrap();
+    fs::File::options().write(true).open(bench.dest().join("b")).unwrap().set_modified(mtime).unwrap();
+    let mut verify = Command::new(env!("CARGO_BIN_EXE_towpath"));
+    verify.arg("verify").arg("--database").arg(bench.database()).arg("--quiet");
+    end(verify.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()).with_status(3);
+    let found = json(&bench)["verification"].clone();
+    let of = |class: &str| {
+        let all = found["coverage"].as_array().unwrap();
+        all.iter().find(|one| one["class"] == class).map(|one| one["names"].as_u64().unwrap())
+    };
+    assert_eq!((of("matches"), of("differs"), of("not-verified")), (Some(2), Some(1), None), "{found}");
+    assert_eq!(
+        (found["not_matching"][0]["path"].as_str(), found["passes"][0]["number"].as_u64()),
+        (Some("b"), Some(1))
+    );
+    let html = report(&bench, &["--html", "-"]).with_status(0).stdout;
+    assert!(html.contains("Files that did not match"), "{html}");
+}

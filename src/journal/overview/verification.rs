@@ -115,7 +115,7 @@ impl VerifyOverview {
     }
 }
 
-fn overview(connection: &Connection, passes: usize, files: usize) -> rusqlite::Result<VerifyOverview> {
+pub(super) fn overview(connection: &Connection, passes: usize, files: usize) -> rusqlite::Result<VerifyOverview> {
     let schema: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if schema < WITH_VERIFICATION {
         return Ok(VerifyOverview::default());

@@ -5,12 +5,13 @@ use std::path::Path;
 
 use towpath::{
     AcceptedEntry, Account, ByKind as Counted, ExceptionList, NameClass, NameKind, Overview, RateSample,
-    Reconciliation, RecordedOutcome, RecordedRun, Side,
+    Reconciliation, RecordedOutcome, RecordedRun, RecordedVerification, Side, UpperBound, VerifyClass,
 };
 
 use super::model::{
-    Acceptance, Amount, ByKind, Class, Difference, Differences, Exception, Exceptions, Manifest, Reason, Report,
-    RoundTrips, Run, Sample, Scope, SizeRange, SlowFile, State, Throughput, Totals,
+    Acceptance, Amount, ByKind, Class, Difference, Differences, Exception, Exceptions, Manifest, NotMatching, Reason,
+    Report, RoundTrips, Run, Sample, Scope, SizeRange, SlowFile, State, Throughput, Totals, Verification, Verified,
+    VerifyPass,
 };
 use super::{deletions, manifest};
 use crate::status::recorded::moment;
@@ -47,6 +48,7 @@ fn report(asked: &Asked<'_>, account: Account, manifest: Option<Manifest>) -> Re
         balanced: names.is_some_and(Reconciliation::is_balanced),
         totals: names.map(totals),
         with_checksum: names.map(|names| amount(names.with_checksum)).unwrap_or_default(),
+        verification: verification(&account),
         failed: exceptions(&account.failed),
         accepted: exceptions(&account.accepted),
         acceptances: account.acceptances.iter().map(acceptance).collect(),
@@ -175,6 +177,50 @@ fn acceptance(accepted: &AcceptedEntry) -> Acceptance {
         code: accepted.code.map(|code| code.name().to_owned()),
         ended: accepted.ended.and_then(|(at, _)| moment(at)),
         end: accepted.ended.map(|(_, end)| end.name()),
+    }
+}
+
+fn verification(account: &Account) -> Verification {
+    let found = &account.verification;
+    let not_matching = |file: &towpath::NotMatching| NotMatching {
+        path: file.path[..].into(),
+        class: file.class.name(),
+        detail: file.detail.clone(),
+        checked: moment(file.checked),
+        bytes: file.size_bytes,
+    };
+    Verification {
+        coverage: account.verified.iter().map(|(class, sum)| verified(*class, amount(*sum))).collect(),
+        passes: found.passes.iter().map(verify_pass).collect(),
+        not_matching: found.not_matching.iter().map(not_matching).collect(),
+        has_more: found.has_more,
+    }
+}
+
+fn verified(class: Option<VerifyClass>, amount: Amount) -> Verified {
+    let is_bad = class.is_some_and(VerifyClass::is_bad);
+    Verified { class: class.map_or("not-verified", VerifyClass::name), is_bad, amount }
+}
+
+fn verify_pass(pass: &RecordedVerification) -> VerifyPass {
+    let sum = |of: fn(VerifyClass) -> bool| -> u64 {
+        pass.classes.iter().filter(|(class, _)| of(**class)).map(|(_, totals)| totals.files).sum()
+    };
+    let (bad, drawn) = (sum(VerifyClass::is_bad), sum(VerifyClass::is_proof));
+    let is_sampled = pass.is_sample() && pass.finished.is_some() && drawn > 0;
+    let class = |(class, sum): (&VerifyClass, &towpath::Totals)| {
+        verified(Some(*class), Amount { names: sum.files, bytes: sum.bytes })
+    };
+    VerifyPass {
+        number: pass.number,
+        started: moment(pass.started),
+        finished: pass.finished.and_then(moment),
+        selection: pass.selection.clone(),
+        seed: pass.is_sample().then(|| pass.seed.clone()),
+        read_bytes: pass.read_bytes,
+        cached_files: pass.cached_files,
+        classes: pass.classes.iter().map(class).collect(),
+        share_below: is_sampled.then(|| UpperBound::of(bad, drawn).share),
     }
 }
 

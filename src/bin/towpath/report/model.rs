@@ -21,6 +21,7 @@ pub(crate) struct Report {
     pub(crate) totals: Option<Totals>,
     /// Files in sync with the checksum of what was sent.
     pub(crate) with_checksum: Amount,
+    pub(crate) verification: Verification,
     pub(crate) failed: Exceptions,
     /// Failed, and accepted as they are.
     pub(crate) accepted: Exceptions,
@@ -197,6 +198,53 @@ pub(crate) struct Acceptance {
     pub(crate) ended: Option<Timestamp>,
     /// `settled`: in sync, or gone from the source; `removed` by somebody.
     pub(crate) end: Option<&'static str>,
+}
+
+/// What `towpath verify` found.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Verification {
+    /// Files and links in sync, by what their last verification found: `not-verified` since they were sent, `matches`, …
+    pub(crate) coverage: Vec<Verified>,
+    /// The last passes, the newest first.
+    pub(crate) passes: Vec<VerifyPass>,
+    /// Files that did not match.
+    pub(crate) not_matching: Vec<NotMatching>,
+    /// Whether there are more of them.
+    pub(crate) has_more: bool,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Verified {
+    pub(crate) class: &'static str,
+    pub(crate) is_bad: bool,
+    #[serde(flatten)]
+    pub(crate) amount: Amount,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct VerifyPass {
+    pub(crate) number: i64,
+    pub(crate) started: Option<Timestamp>,
+    /// Null: it goes on, or was interrupted.
+    pub(crate) finished: Option<Timestamp>,
+    pub(crate) selection: String,
+    pub(crate) seed: Option<String>,
+    pub(crate) read_bytes: u64,
+    /// Files whose copy may have been read from a cache of this machine.
+    pub(crate) cached_files: u64,
+    pub(crate) classes: Vec<Verified>,
+    /// Of a complete sample: with a confidence of 95 %, a smaller share of the files does not match.
+    pub(crate) share_below: Option<f64>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct NotMatching {
+    #[serde(flatten)]
+    pub(crate) path: Path,
+    pub(crate) class: &'static str,
+    pub(crate) detail: Option<String>,
+    pub(crate) checked: Option<Timestamp>,
+    pub(crate) bytes: u64,
 }
 
 /// How fast files were sent, against the limit, and what others felt.

@@ -9,13 +9,14 @@ use super::classes::{Amount, ByKind, NameClass};
 use crate::event::Side;
 use crate::journal::overview::accepted::AcceptedEntry;
 use crate::journal::overview::model::Overview;
+use crate::journal::overview::verification::VerifyOverview;
 use crate::journal::store::name_kind::NameKind;
 use crate::progress::RateSample;
+use crate::verify_result::VerifyClass;
 
 /// The account of a migration: what became of each name of the source at the last complete scan.
 ///
-/// Reading it takes time in proportion to the number of files, in memory that does not grow with it: about a minute for
-/// 100 million.
+/// Reading it takes time in proportion to the number of files, in memory that does not grow with it.
 ///
 /// ```no_run
 /// # fn example() -> towpath::Result<()> {
@@ -44,6 +45,10 @@ pub struct Account {
     pub skipped: ExceptionList,
     /// Directories of either side whose content is unknown.
     pub unreadable: ExceptionList,
+    /// The last passes of `towpath verify`, and what did not match, at most as many as there are exceptions.
+    pub verification: VerifyOverview,
+    /// The files and links in sync by what their last verification found; `None`: not verified since they were sent.
+    pub verified: BTreeMap<Option<VerifyClass>, Amount>,
     /// The files and links of the source by size, the smallest first.
     pub sizes: Vec<SizeRange>,
     /// The files that took the longest to send, the slowest first. None took less than a second.

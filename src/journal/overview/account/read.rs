@@ -1,5 +1,6 @@
 //! Reading the account: each row is counted once, in one transaction.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,13 +13,15 @@ use super::model::{Account, ExceptionList, SlowestFile};
 use super::sums::Sums;
 use crate::error::Result;
 use crate::journal::overview::accepted::{history, in_force};
-use crate::journal::overview::{connection, queries};
+use crate::journal::overview::{connection, queries, verification};
 use crate::journal::rates;
 use crate::journal::row::not_copied::NotCopied;
 use crate::journal::store::lock_holder::lock_holder;
 use crate::journal::store::name_kind::NameKind;
 use crate::journal::store::value::{bytes, number};
 
+/// The most passes of verifications of an account.
+const MAX_VERIFICATIONS: usize = 20;
 /// The most runs of an account.
 const MAX_RUNS: usize = 10_000;
 /// The first version of the schema that has all columns of an account.
@@ -57,6 +60,8 @@ fn account(connection: &Connection, most: usize) -> rusqlite::Result<Account> {
         acceptances: history(connection)?,
         skipped: ExceptionList::default(),
         unreadable: ExceptionList::default(),
+        verification: verification::overview(connection, MAX_VERIFICATIONS, most)?,
+        verified: BTreeMap::new(),
         sizes: Vec::new(),
         slowest: if schema < WITH_REASONS { Vec::new() } else { slowest(connection)? },
     };
@@ -71,6 +76,7 @@ fn account(connection: &Connection, most: usize) -> rusqlite::Result<Account> {
     (account.failed, account.accepted) = (failed, accepted);
     account.skipped = exceptions.skipped(connection)?;
     account.unreadable = exceptions.unreadable(connection)?;
+    account.verified = std::mem::take(&mut sums.verified);
     account.sizes = std::mem::take(&mut sums.sizes).ranges();
     account.names = Some(sums.reconciliation(Timestamp::from_ns(started)));
     Ok(account)
@@ -79,7 +85,8 @@ fn account(connection: &Connection, most: usize) -> rusqlite::Result<Account> {
 impl Sums {
     fn count_files(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         let sql = format!(
-            "SELECT kind, size, status, listed_kind, listed_size, hash IS NOT NULL AS is_hashed, {HAS_FAILED} AS has_failed
+            "SELECT kind, size, status, listed_kind, listed_size, hash IS NOT NULL AS is_hashed, {HAS_FAILED} AS has_failed,
+                 verify_class
              FROM file"
         );
         let mut query = connection.prepare(&sql)?;
@@ -105,6 +112,7 @@ impl Sums {
             self.sizes.add(size, is_synced);
             if is_synced {
                 self.add(NameClass::Synced, listed_kind, amount);
+                self.verified.entry(row.get(7)?).or_default().add(amount);
                 if row.get(5)? {
                     self.names.with_checksum.add(amount);
                 }

@@ -8,6 +8,7 @@ use super::classes::{Amount, ByKind, NameClass};
 use super::model::{ReasonCount, Reconciliation};
 use super::sizes::Sizes;
 use crate::journal::store::name_kind::NameKind;
+use crate::verify_result::VerifyClass;
 
 /// The sums of an account while its rows are read.
 #[derive(Default)]
@@ -15,6 +16,7 @@ pub(super) struct Sums {
     pub(super) names: Reconciliation,
     pub(super) reasons: BTreeMap<(NameClass, String, String), (ByKind, Option<Vec<u8>>)>,
     pub(super) sizes: Sizes,
+    pub(super) verified: BTreeMap<Option<VerifyClass>, Amount>,
 }
 
 impl Sums {

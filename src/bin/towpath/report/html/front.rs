@@ -119,7 +119,16 @@ fn figures(html: &mut Html, report: &Report) {
     };
     figure(&percent(synced.names.into(), to_copy), "of the names to be copied are in sync", "");
     figure(&size(synced.bytes), "in sync", "");
-    figure(&percent(proved.bytes, synced.bytes), "of that has the checksum of what was sent", "");
+    figure(
+        &percent(proved.bytes, class(report, "synced").files.bytes),
+        "of the files' bytes have a checksum of what was sent",
+        "",
+    );
+    let coverage = &report.verification.coverage;
+    let checked = coverage.iter().filter(|one| one.class != "not-verified").map(|one| one.amount.bytes).sum();
+    let all = coverage.iter().map(|one| one.amount.bytes).sum();
+    let has_bad = coverage.iter().any(|one| one.is_bad && one.amount.names > 0);
+    figure(&percent(checked, all), "of that verified at the destination", if has_bad { "bad" } else { "" });
     figure(&number(exceptions), "failed or accepted", if exceptions > 0 { "bad" } else { "" });
     figure(&number(deleted), "deleted from the destination", "");
     html.raw("</ul>\n");

@@ -51,7 +51,18 @@ impl Html {
     }
 
     pub(super) fn paragraph(&mut self, text: &str) -> &mut Self {
-        self.element("p", "", text).raw("\n")
+        self.raw("<p>").prose(text).raw("</p>\n")
+    }
+
+    /// A sentence of this program, with commands between backquotes.
+    pub(super) fn prose(&mut self, text: &str) -> &mut Self {
+        for (index, part) in text.split('`').enumerate() {
+            match index % 2 {
+                0 => self.text(part),
+                _ => self.element("code", "", part),
+            };
+        }
+        self
     }
 
     /// The start of a table, with the words of its head; those that begin with `#` are over numbers.

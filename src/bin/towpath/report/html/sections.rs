@@ -22,7 +22,75 @@ pub(super) fn verification(html: &mut Html, report: &Report) {
         plural(files, "file", "files"),
         percent(proved.bytes, synced.files.bytes),
     ));
+    let found = &report.verification;
+    if found.passes.is_empty() {
+        html.paragraph("The destination has not been read again: `towpath verify` does that.");
+    } else {
+        html.paragraph(
+            "`towpath verify` read the destination again. What was last found of each file and link in sync:",
+        );
+        coverage(html, report);
+        not_matching(html, report);
+        passes(html, report);
+    }
     html.raw("</section>\n");
+}
+
+fn coverage(html: &mut Html, report: &Report) {
+    let coverage = &report.verification.coverage;
+    let names: u64 = coverage.iter().map(|one| one.amount.names).sum();
+    let bytes: u128 = coverage.iter().map(|one| one.amount.bytes).sum();
+    html.table("", &["Result", "#Names", "#Share", "#Bytes", "#Share"]);
+    for one in coverage {
+        html.raw("<tr>")
+            .element("th", if one.is_bad { "bad" } else { "" }, one.class)
+            .number(&number(one.amount.names));
+        html.number(&percent(one.amount.names.into(), names.into())).number(&size(one.amount.bytes));
+        html.number(&percent(one.amount.bytes, bytes)).raw("</tr>\n");
+    }
+    html.end_table();
+}
+
+fn passes(html: &mut Html, report: &Report) {
+    html.element("h3", "", "Passes").raw("\n");
+    html.table("", &["#", "Started", "Ended", "Which files", "#Read", "#Maybe cached", "Found"]);
+    for pass in &report.verification.passes {
+        html.raw("<tr>").number(&pass.number.to_string()).element("td", "nowrap", &optional_time(pass.started));
+        html.element("td", "nowrap", &optional_time(pass.finished)).raw("<td>").text(&pass.selection);
+        if let Some(seed) = &pass.seed {
+            html.raw(" <small>").text(&format!("seed {seed}")).raw("</small>");
+        }
+        html.raw("</td>").number(&size(pass.read_bytes)).number(&number(pass.cached_files)).raw("<td>");
+        let results = pass.classes.iter().map(|one| format!("{} {}", number(one.amount.names), one.class));
+        html.text(&results.collect::<Vec<_>>().join(", "));
+        if let Some(share) = pass.share_below {
+            let text = format!(
+                ". With 95 % confidence, fewer than {:.2} % of all files with a checksum do not match.",
+                share * 100.0
+            );
+            html.text(&text);
+        }
+        html.raw("</td></tr>\n");
+    }
+    html.end_table();
+}
+
+fn not_matching(html: &mut Html, report: &Report) {
+    let found = &report.verification;
+    if found.not_matching.is_empty() {
+        return;
+    }
+    html.element("h3", "bad", "Files that did not match").raw("\n");
+    html.table("", &["Path", "#Size", "Result", "Detail", "Checked"]);
+    for file in &found.not_matching {
+        html.raw("<tr><td>").path(&file.path.raw).raw("</td>").number(&size(file.bytes)).cell(file.class);
+        html.cell(file.detail.as_deref().unwrap_or("")).element("td", "nowrap", &optional_time(file.checked));
+        html.raw("</tr>\n");
+    }
+    html.end_table();
+    if found.has_more {
+        html.paragraph("There are more: `towpath verify --list` has them all.");
+    }
 }
 
 pub(super) fn throughput(html: &mut Html, report: &Report) {
@@ -195,7 +263,7 @@ pub(super) fn reading(html: &mut Html, report: &Report) {
         "`towpath manifest` writes the checksums of all files; `sha256sum --check` compares them with the destination.",
         "`towpath audit check` finds any line of the audit log that was changed, removed or moved.",
     ] {
-        html.element("li", "", text).raw("\n");
+        html.raw("<li>").prose(text).raw("</li>\n");
     }
     html.raw("</ul>\n<p class=\"made\">");
     html.text(&format!("Times are those of the zone that they name. Towpath {}.", report.towpath))

@@ -58,10 +58,10 @@ async fn try_run(arguments: &VerifyArguments) -> Result<u8, ExitError> {
     let trees = Trees::new(&read.map_err(wrong_usage)?)?;
     trees.check(&sink)?;
     let mut builder = Verification::builder().sink(trees.source_at(&sink, "destination").await?).database(&database);
-    if !arguments.dest_only {
-        if let Some(source) = open_source(arguments, &trees, &source).await? {
-            builder = builder.source(source);
-        }
+    if !arguments.dest_only
+        && let Some(source) = open_source(arguments, &trees, &source).await?
+    {
+        builder = builder.source(source);
     }
     let (verification, events) = builder.options(options).build()?;
     if arguments.prints_text() {

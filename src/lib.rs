@@ -56,6 +56,8 @@ mod journal;
 mod lock;
 mod migration;
 mod mounts;
+mod nowhere;
+mod observer;
 mod options;
 mod own_files;
 mod pace;
@@ -99,7 +101,8 @@ pub use journal::{
     SlowestFile, VerifyOverview,
 };
 pub use migration::{Builder, Control, Migration, Stopper};
-pub use options::{AfterBacklog, Bandwidth, HardLinks, Links, MaxDelete, Mirror, Options, Specials, WriteMode};
+pub use observer::{ScanObserver, SeenEntry};
+pub use options::{AfterBacklog, Bandwidth, Extent, HardLinks, Links, MaxDelete, Mirror, Options, Specials, WriteMode};
 pub use own_files::{canonical as canonical_path, of_database as database_files};
 pub use passes::PassForecast;
 pub use patience::Patience;

@@ -12,6 +12,7 @@ use crate::event::{Event, FilePaths, Side};
 use crate::journal::Journal;
 use crate::lock::locked;
 use crate::mounts;
+use crate::observer::ScanObserver;
 use crate::options::{HardLinks, Options, WriteMode};
 use crate::own_files::ReservedPaths;
 use crate::pace::Paces;
@@ -28,6 +29,8 @@ pub(crate) struct Session {
     pub(crate) sink: Arc<dyn Sink>,
     /// The identities of the trees when the run began.
     pub(crate) identities: PerSide<Identity>,
+    /// Who sees what the scan lists in the source.
+    pub(crate) observer: Option<Arc<dyn ScanObserver>>,
     pub(crate) options: Options,
     /// Files in flight at a time.
     pub(crate) lanes: usize,

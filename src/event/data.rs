@@ -86,6 +86,8 @@ pub enum BacklogOrigin {
     Interrupted,
     /// It finished. The backlog has only the files that failed.
     Failed,
+    /// It only scanned ([`crate::Extent::Scan`]).
+    Assessed,
 }
 
 impl BacklogOrigin {
@@ -94,6 +96,7 @@ impl BacklogOrigin {
         match self {
             Self::Interrupted => "interrupted",
             Self::Failed => "failed-files",
+            Self::Assessed => "assessed",
         }
     }
 }

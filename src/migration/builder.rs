@@ -12,7 +12,9 @@ use super::facade::Migration;
 use super::stopper::Stopper;
 use crate::error::{Result, UsageError};
 use crate::event_stream::{Emitter, EventStream};
-use crate::options::{Options, WriteMode};
+use crate::nowhere::Nowhere;
+use crate::observer::ScanObserver;
+use crate::options::{Extent, Options, WriteMode};
 use crate::pace::{Paces, Steps};
 use crate::per_side::PerSide;
 use crate::progress::Progress;
@@ -40,6 +42,7 @@ pub struct Builder {
     database: Option<PathBuf>,
     audit_log: Option<PathBuf>,
     excluded_paths: Vec<PathBuf>,
+    observer: Option<Arc<dyn ScanObserver>>,
     options: Options,
     command: Option<String>,
     cancellation: CancellationToken,
@@ -89,6 +92,13 @@ impl Builder {
         self
     }
 
+    /// Who sees what the scan lists in the source.
+    #[must_use]
+    pub fn observer(mut self, observer: impl ScanObserver + 'static) -> Self {
+        self.observer = Some(Arc::new(observer));
+        self
+    }
+
     /// The options.
     #[must_use]
     pub fn options(mut self, options: Options) -> Self {
@@ -118,7 +128,8 @@ impl Builder {
     pub fn build(self) -> Result<(Migration, EventStream)> {
         self.options.check()?;
         let source = self.source.ok_or(UsageError::NoSource)?;
-        let sink = self.sink.ok_or(UsageError::NoSink)?;
+        let nowhere = || (self.options.extent == Extent::Listing).then(|| Arc::new(Nowhere) as Arc<dyn Sink>);
+        let sink = self.sink.or_else(nowhere).ok_or(UsageError::NoSink)?;
         let database = self.database.ok_or(UsageError::NoDatabase)?;
         let audit_log = self.audit_log.ok_or(UsageError::NoAuditLog)?;
         if self.options.write_mode == WriteMode::Atomic && !sink.capabilities().renames {
@@ -144,6 +155,7 @@ impl Builder {
             database,
             audit_log,
             excluded_paths: self.excluded_paths,
+            observer: self.observer,
             options,
             command: self.command,
             cancellation: self.cancellation,

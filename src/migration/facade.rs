@@ -22,7 +22,8 @@ use crate::event_stream::Emitter;
 use crate::journal::{
     self, ClosedLogs, EndedRun, Journal, JournalThread, RecordedSink, Roots, RunEnd, RunRequest, RunStart,
 };
-use crate::options::Options;
+use crate::observer::ScanObserver;
+use crate::options::{Extent, Options};
 use crate::own_files::{self, ReservedPaths};
 use crate::pace::{self, Paces};
 use crate::partial::PartialNames;
@@ -65,6 +66,7 @@ pub struct Migration {
     pub(super) database: PathBuf,
     pub(super) audit_log: PathBuf,
     pub(super) excluded_paths: Vec<PathBuf>,
+    pub(super) observer: Option<Arc<dyn ScanObserver>>,
     pub(super) options: Options,
     pub(super) command: Option<String>,
     pub(super) cancellation: CancellationToken,
@@ -155,7 +157,7 @@ impl Migration {
     pub async fn run(self) -> Result<Report> {
         let started = Instant::now();
         let _reporting_waits = waits::report(self.trees(), &self.emitter, &self.cancellation);
-        let probe = match self.options.dry_run {
+        let probe = match self.options.dry_run || self.options.extent == Extent::Listing {
             true => None,
             false => same_tree::check(&*self.source, &*self.sink).await?,
         };
@@ -207,6 +209,7 @@ impl Migration {
             rescan: session.options.rescan || session.options.accept_new_tree,
             after_backlog: session.options.after_backlog,
             rescan_after: session.options.rescan_after,
+            only_scans: session.options.extent != Extent::Migration,
             settings: session.options.settings(),
             audit_chain: session.options.audit_chain,
             retry: session.options.retry.clone(),
@@ -234,6 +237,7 @@ impl Migration {
             (Err(_), _) => RunEnd::Failed,
             (Ok(()), RunOutcome::Stopped) => RunEnd::Stopped,
             (Ok(()), RunOutcome::Finished) if session.options.retry.is_some() => RunEnd::Retried,
+            (Ok(()), RunOutcome::Finished) if session.options.extent != Extent::Migration => RunEnd::Assessed,
             (Ok(()), RunOutcome::Finished) => RunEnd::Finished,
         };
         let mut report = Report { duration: started.elapsed(), ..done.report(session, outcome) };
@@ -261,7 +265,7 @@ impl Migration {
     async fn into_session(self, journal: Journal) -> Result<Session> {
         let identities = self.identities().await?;
         let reserved_paths = self.reserved_paths(journal.closed_logs().await?).await?;
-        let Self { source, sink, options, cancellation: stop, finish, emitter, progress, paces, .. } = self;
+        let Self { source, sink, observer, options, cancellation: stop, finish, emitter, progress, paces, .. } = self;
         Ok(Session {
             lanes: options.lanes_between(source.hints(), sink.hints()),
             partial_names: PartialNames::of(source.root(), sink.root()),
@@ -271,6 +275,7 @@ impl Migration {
             source,
             sink,
             identities,
+            observer,
             options,
             journal,
             progress,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::error::{Error, GuardRefusal, Result, UnreadableError};
 use crate::event::{BacklogOrigin, Event, ScanReason, Side};
 use crate::journal::{Backlog, Compares, Decision, DirWork, RunStart, ScanOptions};
-use crate::options::Mirror;
+use crate::options::{Extent, Mirror};
 use crate::per_side::PerSide;
 use crate::phase::transfer::{self, HoleLane, LAST_ATTEMPT, Transfer};
 use crate::phase::{directories, dry_run, mirror, recovery, respell, scan, unsent};
@@ -56,6 +56,10 @@ impl Run<'_> {
         self.done.begin_scan();
         let Some(backlog) = self.scan(reason).await? else { return Ok(()) };
         self.report_whole_seconds().await?;
+        if self.session.options.extent != Extent::Migration {
+            self.done.begin_stage(backlog);
+            return unsent::foresee_impossible(self.session).await;
+        }
         self.send_or_plan(backlog, false).await
     }
 

@@ -9,7 +9,7 @@ use crate::audit::RunLine;
 use crate::error::{Error, Result};
 use crate::event::{FilePaths, SteerAction};
 use crate::json;
-use crate::options::{Bandwidth, MaxDelete, Options};
+use crate::options::{Bandwidth, Extent, MaxDelete, Options};
 use crate::report::{Report, RunOutcome};
 use crate::session::Session;
 
@@ -34,6 +34,7 @@ pub(super) fn end_line(
         Err(_) => "failed",
         Ok(()) if report.outcome == RunOutcome::Stopped => "stopped",
         Ok(()) if report.refusal.is_some() => "refused",
+        Ok(()) if session.options.extent != Extent::Migration => "assessed",
         Ok(()) => "completed",
     };
     line.error =

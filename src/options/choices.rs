@@ -53,6 +53,21 @@ pub enum AfterBacklog {
     Stop,
 }
 
+/// How far a run goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Extent {
+    /// It scans if it must, and sends what is pending.
+    #[default]
+    Migration,
+    /// It scans both trees, whatever an earlier run left, and ends. The next run with the same options sends the
+    /// backlog, without another scan.
+    Scan,
+    /// It lists the source for the [`crate::ScanObserver`], and ends. There is no sink, and nothing of the listing is
+    /// recorded: the database is a temporary one.
+    Listing,
+}
+
 /// How a file at the sink is replaced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

@@ -11,7 +11,7 @@ use crate::error::{ErrorFilter, UsageError};
 use crate::filter::Filter;
 use crate::setters::setters;
 
-pub use choices::{AfterBacklog, Bandwidth, HardLinks, Links, MaxDelete, Mirror, Specials, WriteMode};
+pub use choices::{AfterBacklog, Bandwidth, Extent, HardLinks, Links, MaxDelete, Mirror, Specials, WriteMode};
 
 /// The options of a migration. The defaults suit two mounts on a Gigabit link.
 ///
@@ -73,6 +73,8 @@ pub struct Options {
     /// Whether a mirror also deletes from the sink what the rules of the filter exclude, even if the
     /// source has it; otherwise that is never deleted.
     pub delete_excluded: bool,
+    /// How far the run goes.
+    pub extent: Extent,
     /// Scan both trees even if there is a backlog. All guards stay in force.
     pub rescan: bool,
     /// Whether the trees are scanned after the backlog of an earlier run was sent.
@@ -118,6 +120,7 @@ impl Options {
         dry_run: bool,
         filter: Filter,
         delete_excluded: bool,
+        extent: Extent,
         rescan: bool,
         after_backlog: AfterBacklog,
         rescan_after: impl Into<Option<Duration>>,
@@ -224,6 +227,7 @@ impl Default for Options {
             dry_run: false,
             filter: Filter::default(),
             delete_excluded: false,
+            extent: Extent::default(),
             rescan: false,
             after_backlog: AfterBacklog::default(),
             rescan_after: None,

@@ -4,7 +4,7 @@ use towpath_backend::{ErrorKind, Kind, Metadata, RelPath};
 
 use crate::compare::is_unchanged;
 use crate::error::{FileError, Result};
-use crate::event::Event;
+use crate::event::{Action, Event, PlanReason};
 use crate::journal::{Cause, ImpossibleKey};
 use crate::reporter::Record;
 use crate::session::Session;
@@ -47,6 +47,20 @@ async fn report_impossible(session: &Session, tally: &mut Tally) -> Result<()> {
         after = last.clone();
         for (_, file) in page {
             session.give_up(&file.path, FileError::Impossible { reason: file.problem }, tally).await?;
+        }
+    }
+}
+
+/// Reports the files whose names the sink cannot hold, before anything is sent.
+pub(crate) async fn foresee_impossible(session: &Session) -> Result<()> {
+    let mut after = ImpossibleKey::first();
+    loop {
+        let page = session.journal.impossible(after, PAGE).await?;
+        let Some((last, _)) = page.last().filter(|_| !session.is_stopped()) else { return Ok(()) };
+        after = last.clone();
+        for (_, file) in page {
+            let (paths, reason) = (session.paths(&file.path), PlanReason::NotPossible(file.problem));
+            session.reporter.notify(Event::Planned { action: Action::Fail, paths, size_bytes: None, reason }).await;
         }
     }
 }

@@ -136,6 +136,9 @@ pub struct Metadata {
     /// The mount it lies on, by the machine's current number for it, where mounts exist: a directory may be mounted
     /// inside its own file system (a bind mount), with the same device number.
     pub mount: Option<u64>,
+    /// The bytes that its content takes on the storage, if the storage reports it: less than the size if the file has
+    /// holes or is compressed.
+    pub allocated_bytes: Option<u64>,
 }
 
 impl Metadata {
@@ -153,6 +156,7 @@ impl Metadata {
             id: None,
             names: 1,
             mount: None,
+            allocated_bytes: None,
         }
     }
 

@@ -31,6 +31,9 @@ pub(crate) fn metadata_of_open(file: impl AsFd) -> io::Result<Metadata> {
     stat_open(file).map(|stat| metadata_of(&stat))
 }
 
+/// The unit of `stx_blocks`, whatever the block size of the file system.
+const BLOCK_BYTES: u64 = 512;
+
 pub(crate) fn metadata_of(stat: &Statx) -> Metadata {
     let time = |time: &StatxTimestamp| Timestamp::from_parts(time.tv_sec, time.tv_nsec);
     let mode = u32::from(stat.stx_mode);
@@ -50,6 +53,8 @@ pub(crate) fn metadata_of(stat: &Statx) -> Metadata {
         id: Some(FileId { device: rustix::fs::makedev(stat.stx_dev_major, stat.stx_dev_minor), inode: stat.stx_ino }),
         names: u64::from(stat.stx_nlink),
         mount: (stat.stx_mask & StatxFlags::MNT_ID.bits() != 0).then_some(stat.stx_mnt_id),
+        allocated_bytes: (stat.stx_mask & StatxFlags::BLOCKS.bits() != 0)
+            .then(|| stat.stx_blocks.saturating_mul(BLOCK_BYTES)),
         ..Metadata::new(kind, stat.stx_size, time(&stat.stx_mtime))
     }
 }

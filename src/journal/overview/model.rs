@@ -130,6 +130,8 @@ impl RecordedRun {
 pub enum RecordedOutcome {
     /// It ran to completion; single files may have failed.
     Finished,
+    /// It scanned both trees, and was to do no more ([`crate::Extent::Scan`]).
+    Assessed,
     /// It was stopped.
     Stopped,
     /// It could not continue.

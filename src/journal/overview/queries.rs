@@ -122,6 +122,7 @@ fn run(row: &Row<'_>) -> rusqlite::Result<RecordedRun> {
         finished: time("finished")?,
         outcome: row.get::<_, Option<String>>("outcome")?.map(|outcome| match outcome.as_str() {
             "finished" | "retried" => RecordedOutcome::Finished,
+            "assessed" => RecordedOutcome::Assessed,
             "stopped" => RecordedOutcome::Stopped,
             _ => RecordedOutcome::Failed,
         }),

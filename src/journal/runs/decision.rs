@@ -22,6 +22,8 @@ pub(crate) struct RunRequest {
     pub(crate) after_backlog: AfterBacklog,
     /// The greatest age of an interrupted run's backlog that is resumed.
     pub(crate) rescan_after: Option<Duration>,
+    /// Scan, and send nothing.
+    pub(crate) only_scans: bool,
     /// The filters and options that select the files to migrate, as a comparable text: a backlog with
     /// other settings is not resumed.
     pub(crate) settings: String,
@@ -99,6 +101,7 @@ impl Db {
 
     pub(in crate::journal) fn decision(&self, request: &RunRequest) -> Result<Decision> {
         match (self.decision_without_limits(request)?, request.after_backlog) {
+            (Decision::Resume { .. }, _) if request.only_scans => Ok(Decision::Scan(ScanReason::Requested)),
             (Decision::Resume { backlog, origin, .. }, AfterBacklog::Stop) => {
                 Ok(Decision::Resume { backlog, origin, then: None })
             }
@@ -166,7 +169,10 @@ impl Db {
             if is_older(backlog.scanned_at, request.rescan_after) {
                 return Ok(Decision::Scan(ScanReason::BacklogOld));
             }
-            return Ok(Decision::Resume { backlog, origin: BacklogOrigin::Interrupted, then: None });
+            let assessed = "SELECT 1 FROM run WHERE outcome = 'assessed' AND id = (SELECT max(id) FROM run)";
+            let is_assessed = self.exists(assessed, [])?;
+            let origin = if is_assessed { BacklogOrigin::Assessed } else { BacklogOrigin::Interrupted };
+            return Ok(Decision::Resume { backlog, origin, then: None });
         }
         let reason = if is_incomplete { ScanReason::Incomplete } else { ScanReason::AfterFailed };
         Ok(if has_files {

@@ -46,6 +46,8 @@ pub(crate) enum RunEnd {
     Finished,
     /// It sent the failed entries that were selected.
     Retried,
+    /// It scanned both trees, and was to do no more.
+    Assessed,
     Stopped,
     Failed,
 }
@@ -57,6 +59,7 @@ impl RunEnd {
             Self::Finished => "finished",
             // Not `finished`: what else is pending may not have been tried yet.
             Self::Retried => "retried",
+            Self::Assessed => "assessed",
             Self::Stopped => "stopped",
             Self::Failed => "failed",
         }

@@ -11,7 +11,9 @@ use super::unreadable::unreadable_metadata;
 use super::walk::Walk;
 use crate::error::{Error, Result, TreeFailure};
 use crate::event::{Counts, Side};
-use crate::journal::Role;
+use crate::journal::{Listed, Role};
+use crate::observer::{ScanObserver, SeenEntry};
+use crate::options::Extent;
 
 /// Walks until the queue is done, or the scan is stopped.
 pub(super) async fn run(walk: Arc<Walk>) -> Result<(Side, Missed)> {
@@ -69,7 +71,10 @@ impl Walk {
             };
             drop(listing);
             match page {
-                None => return Ok(()),
+                None => {
+                    self.observer().inspect(|observer| observer.dir_ended(&dir.path));
+                    return Ok(());
+                }
                 Some(Ok(page)) => {
                     let entries = page.len() as u64;
                     self.take(dir, page, missed).await?;
@@ -126,16 +131,27 @@ impl Walk {
             }
             kept.push(listed);
         }
-        self.read_details(dir, &mut kept).await?;
-        if self.stop.is_cancelled() {
-            return Ok(());
+        if let Some(observer) = self.observer() {
+            let seen: Vec<_> = kept.iter().map(seen).collect();
+            observer.listed(&dir.path, &seen);
         }
-        let pending = self.session.journal.add_page(self.side, dir.path.clone(), kept).await?;
         if self.counts {
             self.session.progress.add_counts(self.side, counts);
         }
-        self.session.progress.set_pending(pending);
+        if self.session.options.extent != Extent::Listing {
+            self.read_details(dir, &mut kept).await?;
+            if self.stop.is_cancelled() {
+                return Ok(());
+            }
+            let pending = self.session.journal.add_page(self.side, dir.path.clone(), kept).await?;
+            self.session.progress.set_pending(pending);
+        }
         self.queue.push(dirs).await
+    }
+
+    /// Who sees what this side lists.
+    fn observer(&self) -> Option<&dyn ScanObserver> {
+        self.session.observer.as_deref().filter(|_| self.side == Side::Source)
     }
 
     /// Whether a directory is on the file system that the walk stays on. If that is unknown, `true`.
@@ -145,4 +161,9 @@ impl Walk {
             _ => true,
         }
     }
+}
+
+fn seen(listed: &Listed) -> SeenEntry<'_> {
+    let not_copied = if let Role::NotCopied(reason) = listed.role { Some(reason) } else { None };
+    SeenEntry::new(&listed.name, &listed.metadata, not_copied)
 }

@@ -81,6 +81,7 @@ pub(super) fn shown(event: &Event, each_file: bool) -> Option<Shown> {
             "{}: {} {}, {} pending; {}",
             match origin {
                 BacklogOrigin::Failed => "retrying what failed in the last run",
+                BacklogOrigin::Assessed => "sending what the assessment found",
                 _ => "resuming",
             },
             pending.files,

@@ -308,6 +308,8 @@ pub(crate) struct Run {
 pub(crate) enum Outcome {
     Running,
     Finished,
+    /// `towpath assess`: it only scanned.
+    Assessed,
     Stopped,
     Failed,
     /// It has no end.
@@ -319,6 +321,7 @@ impl Outcome {
         match self {
             Self::Running => "running",
             Self::Finished => "finished",
+            Self::Assessed => "assessed",
             Self::Stopped => "stopped",
             Self::Failed => "failed",
             Self::Killed => "killed",

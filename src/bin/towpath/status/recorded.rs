@@ -97,6 +97,7 @@ fn run(run: &RecordedRun, is_running: bool) -> Option<Run> {
 pub(crate) fn outcome(run: &RecordedRun, is_running: bool) -> Outcome {
     match run.outcome {
         Some(RecordedOutcome::Finished) => Outcome::Finished,
+        Some(RecordedOutcome::Assessed) => Outcome::Assessed,
         Some(RecordedOutcome::Stopped) => Outcome::Stopped,
         Some(_) => Outcome::Failed,
         None if is_running => Outcome::Running,
@@ -109,6 +110,7 @@ fn state_of(overview: &Overview) -> (State, Option<String>) {
     let Some(newest) = overview.runs.first() else { return (State::NeverRun, None) };
     match newest.outcome {
         Some(RecordedOutcome::Finished) => (State::Finished, newest.error.clone()),
+        Some(RecordedOutcome::Assessed) => (State::Stopped, Some("only assessed".to_owned())),
         Some(RecordedOutcome::Stopped) => (State::Stopped, newest.stopped_by.clone()),
         Some(_) => (State::Failed, newest.error.clone()),
         None if overview.process.is_some() => {

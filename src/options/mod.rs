@@ -171,7 +171,8 @@ impl Options {
         if self.retry.is_some() && (self.after_backlog != AfterBacklog::Stop || self.mirror.is_some() || self.dry_run) {
             return Err(UsageError::RetryNotAlone);
         }
-        if self.after_backlog == AfterBacklog::Stop && (self.rescan || self.accept_new_tree) {
+        let must_scan = self.rescan || self.accept_new_tree || self.extent != Extent::Migration;
+        if self.after_backlog == AfterBacklog::Stop && must_scan {
             return Err(UsageError::ScanContradicted);
         }
         self.bandwidth.check()

@@ -28,6 +28,7 @@ mod http;
 #[cfg(feature = "all-backends")]
 mod tls;
 
+mod assess;
 mod audit_chain;
 mod bandwidth_limit;
 mod changed_while_reading;

@@ -42,6 +42,8 @@ pub(crate) struct Finding {
     pub(crate) reason: String,
     /// A command, an option or a mount option; empty if there is nothing to do.
     pub(crate) remedy: String,
+    /// Some of what it is about, such as paths; the others are only counted.
+    pub(crate) examples: Vec<Vec<u8>>,
 }
 
 impl Finding {
@@ -58,13 +60,19 @@ impl Finding {
         remedy: impl Into<String>,
     ) -> Self {
         let (found, reason, remedy) = (found.into(), reason.into(), remedy.into());
-        Self { severity, code, side: None, found, reason, remedy }
+        Self { severity, code, side: None, found, reason, remedy, examples: Vec::new() }
     }
 
     /// The same, about one of the trees.
     #[must_use]
     pub(crate) fn at(self, side: &'static str) -> Self {
         Self { side: Some(side), ..self }
+    }
+
+    /// The same, with examples.
+    #[must_use]
+    pub(crate) fn with_examples(self, examples: Vec<Vec<u8>>) -> Self {
+        Self { examples, ..self }
     }
 
     /// As lines: what was found, then why it matters and what to do.
@@ -77,18 +85,25 @@ impl Finding {
                 text.push_str(&format!("\n         {label}: {}", format::escape(part.as_bytes())));
             }
         }
+        for example in &self.examples {
+            text.push_str(&format!("\n         - {}", format::escape(example)));
+        }
         text
     }
 
     pub(crate) fn json(&self) -> Value {
-        json!({
+        let mut object = json!({
             "severity": self.severity.name(),
             "code": self.code,
             "side": self.side,
             "found": self.found,
             "reason": self.reason,
             "remedy": self.remedy,
-        })
+        });
+        if !self.examples.is_empty() {
+            object["examples"] = self.examples.iter().map(|path| String::from_utf8_lossy(path)).collect();
+        }
+        object
     }
 }
 
@@ -136,7 +151,9 @@ mod tests {
     fn the_worst_comes_first_and_the_counts_last() {
         let findings = [
             Finding::ok("mount", "an ext4").at("source"),
-            Finding::new(Severity::Warning, "nfs-soft", "mounted with soft\n", "it gives up", "hard").at("dest"),
+            Finding::new(Severity::Warning, "nfs-soft", "mounted with soft\n", "it gives up", "hard")
+                .at("dest")
+                .with_examples(vec![b"/new/a\x1b\xff".to_vec()]),
             Finding::new(Severity::Problem, "room", "full", "", ""),
         ];
         insta::assert_snapshot!(text(&findings), @r"
@@ -144,6 +161,7 @@ mod tests {
         warning  dest: mounted with soft\n [nfs-soft]
                  why: it gives up
                  do: hard
+                 - /new/a\u{1b}\xff
         ok       source: an ext4 [mount]
         1 problem, 1 warning
         ");

@@ -2,6 +2,7 @@
 //! the library, and is the only place that prints.
 
 mod args;
+mod assess;
 mod commands;
 mod config;
 mod console;
@@ -30,8 +31,9 @@ use std::process::ExitCode;
 
 use args::{Command, rsync};
 use commands::{
-    accept, audit, backends, completions, config as show_config, ctl, doctor as examine, errors as show_errors, man,
-    manifest, passes, report as write_report, retry, status as show_status, sync, timetable as show_timetable,
+    accept, assess as run_assess, audit, backends, completions, config as show_config, ctl, doctor as examine,
+    errors as show_errors, man, manifest, passes, report as write_report, retry, status as show_status, sync,
+    timetable as show_timetable,
 };
 use console::output;
 use exit::{COULD_NOT_RUN, USAGE_ERROR};
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Command::Completions(arguments) => return ExitCode::from(completions::run(arguments)),
         Command::Man(arguments) => return ExitCode::from(man::run(arguments)),
         Command::Sync(_)
+        | Command::Assess(_)
         | Command::Doctor(_)
         | Command::Status(_)
         | Command::Ctl(_)
@@ -96,6 +99,7 @@ fn failed(failure: &Failure, words: Vec<OsString>) -> u8 {
 async fn run(command: Command) -> u8 {
     match command {
         Command::Sync(arguments) => sync::run(*arguments).await,
+        Command::Assess(arguments) => run_assess::run(*arguments).await,
         Command::Doctor(arguments) => examine::run(&arguments).await,
         Command::Status(arguments) => show_status::run(arguments).await,
         Command::Ctl(arguments) => ctl::run(&arguments).await,

@@ -159,6 +159,7 @@ fn the_log_has_the_lines_about_a_run_once_wherever_a_power_cut_truncates_it() {
     let request = RunRequest {
         rescan: false,
         after_backlog: AfterBacklog::Auto,
+        only_scans: false,
         rescan_after: None,
         settings: String::new(),
         retry: None,

@@ -2,6 +2,7 @@
 
 mod absence;
 mod account;
+mod assessed;
 mod backlog;
 mod bench;
 mod control;

@@ -1,6 +1,7 @@
 //! The command line: each option is declared here, once.
 
 pub(crate) mod accept;
+pub(crate) mod assess;
 pub(crate) mod audit;
 mod backends;
 pub(crate) mod bwlimit;
@@ -35,6 +36,7 @@ use clap::builder::styling::Styles;
 use clap::{Parser, Subcommand};
 
 use accept::AcceptArguments;
+pub(crate) use assess::AssessArguments;
 use audit::AuditArguments;
 pub(crate) use backends::BackendsArguments;
 use bwlimit::TimetableArguments;
@@ -64,6 +66,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Sync(Box<SyncArguments>),
+    Assess(Box<AssessArguments>),
     Doctor(DoctorArguments),
     Status(StatusArguments),
     Ctl(CtlArguments),

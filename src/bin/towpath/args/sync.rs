@@ -206,6 +206,10 @@ pub(crate) struct SyncArguments {
     #[arg(skip)]
     pub(crate) settings: Settings,
 
+    /// Whether `towpath assess` uses them, which reports what it finds itself.
+    #[arg(skip)]
+    pub(crate) assesses: bool,
+
     /// The configuration file, if the job was read from it.
     #[arg(skip)]
     pub(crate) config_file: Option<ConfigFile>,

@@ -1,6 +1,7 @@
 //! The subcommands, and their shared parts: opening the trees, watching a run, checking the arguments.
 
 pub(crate) mod accept;
+pub(crate) mod assess;
 pub(crate) mod audit;
 pub(crate) mod backends;
 pub(crate) mod completions;

@@ -115,7 +115,7 @@ async fn try_run(arguments: &SyncArguments, hooks: &Hooks) -> Result<(u8, Option
     }
     let progress = migration.progress();
     let steering = Steering::new(limit, zone, migration.control());
-    let around = Around { steering: Some(steering), starting, metrics_file, hooks: Some(hooks) };
+    let around = Around { steering: Some(steering), starting, metrics_file, hooks: Some(hooks), observer: None };
     let Watched { report, received, can_print, status } =
         watch(arguments, migration, events, &files.database, about, around).await?;
     if can_print {
@@ -184,7 +184,7 @@ fn limit_line(limit: &Timetable, zone: &TimeZone, is_dry_run: bool) -> String {
 }
 
 /// Prints a note about the arguments.
-fn print_note(arguments: &SyncArguments, note: &str) {
+pub(super) fn print_note(arguments: &SyncArguments, note: &str) {
     if !arguments.quiet {
         let note = arguments.settings.explain(note.to_owned());
         output::note(&format!("note: {}", format::escape(note.as_bytes())));
@@ -192,7 +192,7 @@ fn print_note(arguments: &SyncArguments, note: &str) {
 }
 
 /// Checks everything that can be checked before anything is changed.
-async fn check(
+pub(super) async fn check(
     arguments: &SyncArguments,
     [source, dest]: [&Location; 2],
     trees: &Trees,

@@ -51,6 +51,7 @@ pub(crate) struct Around<'a> {
     pub(crate) metrics_file: Option<MetricsPath>,
     /// Learns what happens.
     pub(crate) hooks: Option<&'a Hooks>,
+    pub(crate) observer: Option<Box<dyn Observer>>,
 }
 
 /// Runs it, and shows its progress.
@@ -62,7 +63,7 @@ pub(crate) async fn watch(
     about: About,
     around: Around<'_>,
 ) -> Result<Watched, ExitError> {
-    let Around { steering, starting, metrics_file, hooks } = around;
+    let Around { steering, starting, metrics_file, hooks, observer } = around;
     let failed = |error| ExitError(COULD_NOT_RUN, format!("cannot listen to signals: {error}"));
     let received = signals::listen(migration.stopper()).map_err(failed)?;
     let requests = StatusRequests::new().map_err(failed)?;
@@ -86,6 +87,7 @@ pub(crate) async fn watch(
     });
     let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(metrics.clone())];
     observers.extend(api.iter().map(|api| Box::new(api.observer()) as _));
+    observers.extend(observer);
     observers.extend(hooks.and_then(|hooks| hooks.observer(&live)));
     let (console, feed) = Console::new(arguments);
     let ((jumps, jumps_received), (notes, notes_received)) = (mpsc::channel(JUMPS), mpsc::channel(NOTES));

@@ -58,6 +58,8 @@ pub(super) struct Lines {
     quiet: bool,
     /// Events are JSON objects.
     is_json: bool,
+    /// What an assessment reports itself is not shown.
+    assesses: bool,
     /// How planned steps are written.
     format: Format,
     /// With --quiet a dry run prints only its totals.
@@ -74,8 +76,9 @@ impl Lines {
             // Only JSON on an output that a program reads.
             quiet: arguments.quiet || arguments.format == Format::Json,
             is_json: arguments.prints_json(),
+            assesses: arguments.assesses,
             format: arguments.format,
-            lists_steps: !arguments.quiet,
+            lists_steps: !arguments.quiet && !arguments.assesses,
             each_file: arguments.verbose > 0,
             max_alike: MAX_ALIKE,
             shown: HashMap::new(),
@@ -85,7 +88,7 @@ impl Lines {
     #[cfg(test)]
     pub(super) fn unlimited(format: Format) -> Self {
         let (lists_steps, max_alike, shown) = (true, u64::MAX, HashMap::new());
-        Self { quiet: false, is_json: false, format, lists_steps, each_file: false, max_alike, shown }
+        Self { quiet: false, is_json: false, assesses: false, format, lists_steps, each_file: false, max_alike, shown }
     }
 
     /// A step of a dry run.
@@ -95,6 +98,13 @@ impl Lines {
     }
 
     pub(super) fn event(&mut self, event: &Event) -> Option<Line> {
+        let is_reported = matches!(
+            event,
+            Event::ScanStarted { .. } | Event::ScanFinished { .. } | Event::Unreadable { .. } | Event::Skipped { .. }
+        );
+        if self.assesses && is_reported {
+            return None;
+        }
         if self.is_json {
             let (name, fields) = event_json(event)?;
             return (self.each_file || !is_of_each_file(event)).then(|| Line::json(name, fields));

@@ -8,10 +8,15 @@ use clap::{Arg, ArgAction, Command};
 use super::options::{name_of, sync_options};
 use crate::config::setting::Setting;
 
-/// The command, with optional values for the flags of `sync`, and without rules between options: these hold for all
+/// The command, with optional values for the flags of `sync`, which `assess` shares, and without rules between options: these hold for all
 /// layers together.
 pub(super) fn with_values(command: Command) -> Command {
-    command.mut_subcommand("sync", |sync| sync.mut_args(with_value))
+    let shared = |arg: Arg| if is_of_sync(&arg) { with_value(arg) } else { arg };
+    command.mut_subcommand("sync", |sync| sync.mut_args(with_value)).mut_subcommand("assess", |it| it.mut_args(shared))
+}
+
+fn is_of_sync(arg: &Arg) -> bool {
+    sync_options().iter().any(|option| option.get_id() == arg.get_id())
 }
 
 fn with_value(arg: Arg) -> Arg {

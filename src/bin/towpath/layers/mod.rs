@@ -3,6 +3,7 @@
 //! The values of all layers become one command line, which clap parses. So each value is parsed by its option, and
 //! conflicts are found, wherever they are from.
 
+mod assess;
 mod flags;
 pub(crate) mod options;
 #[cfg(test)]
@@ -17,7 +18,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, CommandFactory as _, FromArgMatches as _, Parser as _};
 
-use crate::args::{self, Arguments};
+use crate::args::{self, Arguments, SyncArguments};
 use crate::config::ConfigFile;
 use crate::config::setting::{Origin, Setting, Settings};
 use options::{is_repeatable, name_of, option_of, sync_command, sync_options, variable_of};
@@ -49,9 +50,10 @@ pub(crate) struct Layers {
 /// Parses the command line, with the other layers for `towpath sync`.
 pub(crate) fn parse(words: &[OsString], variables: Variables<'_>) -> Result<Arguments, Failure> {
     let given = match flags::with_values(Arguments::command()).try_get_matches_from(words) {
-        Ok(matches) => match matches.subcommand_matches("sync") {
-            Some(matches) => given(matches),
-            None => return Ok(Arguments::try_parse_from(words)?),
+        Ok(matches) => match matches.subcommand() {
+            Some(("sync", matches)) => given(matches),
+            Some(("assess", matches)) => return parse_assess(matches, variables),
+            _ => return Ok(Arguments::try_parse_from(words)?),
         },
         // The help of the flags as they are declared.
         Err(error) if error.kind() == ErrorKind::DisplayHelp => return Ok(Arguments::try_parse_from(words)?),
@@ -72,6 +74,21 @@ pub(crate) fn recorded(settings: Vec<Setting>) -> Result<Arguments, Failure> {
     let mut arguments = layers.arguments()?;
     if let args::Command::Sync(sync) = &mut arguments.command {
         sync.settings = layers.settings;
+    }
+    Ok(arguments)
+}
+
+/// The arguments of `towpath assess`, with those of the migration.
+fn parse_assess(matches: &ArgMatches, variables: Variables<'_>) -> Result<Arguments, Failure> {
+    let mut arguments = Arguments::try_parse_from(assess::own_words(matches))?;
+    let mut given = given(matches);
+    assess::complete(&mut given);
+    let layers = Layers::collect(given, variables)?;
+    if let (args::Command::Assess(own), args::Command::Sync(sync)) =
+        (&mut arguments.command, layers.arguments()?.command)
+    {
+        let sync = SyncArguments { settings: layers.settings, config_file: layers.file, ..*sync };
+        own.sync = Some(Box::new(assess::adapt(sync, own.json)));
     }
     Ok(arguments)
 }
@@ -136,7 +153,8 @@ fn given(matches: &ArgMatches) -> Vec<Setting> {
     let mut found = Vec::new();
     for arg in sync_options() {
         let id = arg.get_id().as_str();
-        if matches.value_source(id) == Some(ValueSource::CommandLine) {
+        let has_it = matches.try_contains_id(id).is_ok();
+        if has_it && matches.value_source(id) == Some(ValueSource::CommandLine) {
             let values = matches.indices_of(id).into_iter().flatten().zip(matches.get_raw(id).into_iter().flatten());
             found.extend(values.map(|(index, value)| (index, setting(arg, value, Origin::CommandLine))));
         }

@@ -110,7 +110,7 @@ fn state_of(overview: &Overview) -> (State, Option<String>) {
     let Some(newest) = overview.runs.first() else { return (State::NeverRun, None) };
     match newest.outcome {
         Some(RecordedOutcome::Finished) => (State::Finished, newest.error.clone()),
-        Some(RecordedOutcome::Assessed) => (State::Stopped, Some("only assessed".to_owned())),
+        Some(RecordedOutcome::Assessed) => (State::Stopped, Some("assessed".to_owned())),
         Some(RecordedOutcome::Stopped) => (State::Stopped, newest.stopped_by.clone()),
         Some(_) => (State::Failed, newest.error.clone()),
         None if overview.process.is_some() => {

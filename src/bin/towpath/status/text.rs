@@ -105,6 +105,13 @@ pub(crate) fn headline(status: &Status, clock: &Clock) -> String {
             let since = status.started.map_or_else(String::new, |started| format!(" at {}", clock.time(started)));
             format!("stopped: the run that began{since} was killed; {}", to_do(status))
         }
+        State::Stopped if status.reason.as_deref() == Some("assessed") => match status.bytes.pending {
+            Some(Sum(1..)) => format!(
+                "assessed{ended}; {}",
+                to_do(status).replace("the same command to resume", "`towpath sync` to send it")
+            ),
+            _ => format!("assessed{ended}; nothing is pending"),
+        },
         State::Stopped => {
             let by = reason.map_or_else(String::new, |by| format!(" by {}", by.trim_start_matches("signal ")));
             format!("stopped{ended}{by}; {}", to_do(status))

@@ -30,6 +30,7 @@ fn row(pass: &RecordedPass, clock: &Clock) -> [String; 9] {
     });
     let took = pass.duration().map(|took| match run.outcome {
         Some(RecordedOutcome::Finished) => duration(took),
+        Some(RecordedOutcome::Assessed) => format!("{}, assessed", duration(took)),
         Some(RecordedOutcome::Stopped) => format!("{}, stopped", duration(took)),
         _ => format!("{}, failed", duration(took)),
     });

@@ -48,7 +48,7 @@ done
 scenarios=("$@")
 if [ $# -eq 0 ]; then
     scenarios=(duplex limit small rerun)
-    [ -n "$short" ] || scenarios+=(auto limit-high limit-change scan cache)
+    [ -n "$short" ] || scenarios+=(auto limit-high limit-change scan cache uncached)
 fi
 for name in "${scenarios[@]}"; do
     [ -f "$here/scenarios/$name.sh" ] || { echo "no such scenario: $name" >&2 && exit 2; }

@@ -138,6 +138,9 @@ codes! {
     UnreadableDirectory "unreadable-directory" Scan "a directory that could not be read: its content is unknown" "remove the cause that its text names, scan again"
     UnreadableEntry "unreadable-entry" Scan "a name that was listed and could not be read" "remove the cause that its text names, scan again"
     LostMount "lost-mount" Scan "the file system that was mounted here is not mounted" "mount it again; only if it is gone for good, run once with --accept-new-tree"
+    Differs "differs" Scan "the copy is not what was recorded" "find out who changed it; delete it at the destination"
+    MissingCopy "missing-copy" Scan "the copy is missing at the destination" "find out who deleted it"
+    UnreadableCopy "unreadable-copy" Scan "the copy could not be read back" "check the destination; delete it there if it is damaged"
     Other "other" Retry "another error" "its text says what happened"
     Unknown "unknown" Retry "recorded by a version without codes" "its text says what happened"
 }
@@ -244,6 +247,11 @@ fn errno_behind(error: &BackendError) -> Option<Errno> {
         cause = error.source();
     }
     None
+}
+
+impl FailureCode {
+    /// The codes of what `towpath verify` finds of files that are in sync.
+    pub const OF_COPIES: [Self; 3] = [Self::Differs, Self::MissingCopy, Self::UnreadableCopy];
 }
 
 impl FileError {

@@ -15,6 +15,7 @@ use crate::journal::store::cause_columns::Code;
 use crate::journal::store::db::Db;
 use crate::journal::store::value::{Name, bytes, now_ns, path, subtree};
 use crate::side::Side;
+use crate::verify_result::VerifyClass;
 
 /// An exception to be recorded.
 #[derive(Clone, Debug)]
@@ -124,8 +125,9 @@ impl Db {
         let (first, end) = subtree(path);
         let below = "(path = ?1 OR (path >= ?2 AND path < ?3)
              OR (path >= CAST(?2 AS BLOB) AND path < CAST(?3 AS BLOB)))";
-        let own = "SELECT 1 FROM file WHERE dir = (SELECT id FROM dir WHERE path = ?1) AND name = ?2 AND status = 0";
-        if self.exists(own, params![parent, name])? {
+        let own = "SELECT 1 FROM file WHERE dir = (SELECT id FROM dir WHERE path = ?1) AND name = ?2
+             AND (status = 0 OR verify_class >= ?3)";
+        if self.exists(own, params![parent, name, VerifyClass::Differs])? {
             return Ok(true);
         }
         let sql = format!("SELECT 1 FROM unreadable WHERE {below} AND side <> ?4 LIMIT 1");
@@ -141,7 +143,11 @@ impl Db {
                 return Ok(true);
             }
         }
-        Ok(false)
+        let sql = format!(
+            "SELECT 1 FROM file WHERE verify_class >= 2 AND verify_class >= ?4
+                 AND dir IN (SELECT id FROM dir WHERE {below}) LIMIT 1"
+        );
+        self.exists(&sql, params![Name::of(path), Name(&first), Name(&end), VerifyClass::Differs])
     }
 
     fn open_errors(&self, at_sink: bool) -> Result<Option<OpenErrors>> {
@@ -155,6 +161,8 @@ impl Db {
                 let is_unread_at_sink = error.is_unreadable() && error.side == Some(Side::Sink);
                 match accepted.covering(&error.path) {
                     _ if is_unread_at_sink && !at_sink => {}
+                    // A verification reports these, and no run.
+                    _ if FailureCode::OF_COPIES.contains(&error.code) => {}
                     Some(_) => errors.accepted += 1,
                     None => errors.open += 1,
                 }

@@ -204,6 +204,33 @@ fn an_accepted_exception_no_longer_makes_the_exit_status_three() {
 }
 
 #[test]
+fn a_copy_that_differs_is_an_error_that_can_be_accepted() {
+    let bench = Bench::new();
+    let source = bench.write("file", "content");
+    bench.sync(&[]).with_status(0);
+    let copy = bench.dest().join("file");
+    let modified = fs::metadata(&source).unwrap().modified().unwrap();
+    fs::write(&copy, "c0ntent").unwrap();
+    fs::File::options().write(true).open(&copy).unwrap().set_modified(modified).unwrap();
+    about(&bench, "verify", &[]).with_status(3);
+    let shown = about(&bench, "errors", &[]).with_status(3).stdout;
+    assert!(
+        shown.contains("\ndiffers at the destination: 1 entry, 7 B, the copy is not what was recorded\n"),
+        "{shown}"
+    );
+    about(&bench, "accept", &["file", "--reason", "edited on purpose"]).with_status(0);
+    about(&bench, "verify", &["--all"]).with_status(0);
+    about(&bench, "verify", &["--list"]).with_status(0);
+    // A run is about other things, and leaves the exception as it is.
+    bench.sync(&[]).with_status(0);
+    about(&bench, "errors", &[]).with_status(0);
+    // Once it is sent again, there is none.
+    fs::remove_file(&copy).unwrap();
+    bench.sync(&["--rescan"]).with_status(0);
+    assert_eq!(about(&bench, "accept", &["--list"]).with_status(0).stdout, "");
+}
+
+#[test]
 fn only_errors_can_be_accepted() {
     let bench = with_conflicts(&["a/one", "a/two\n", "b"]);
     let refused = about(&bench, "accept", &["good", "--reason", "x"]).with_status(3).stderr;

@@ -29,7 +29,7 @@ impl Db {
                     params![id],
                 ),
                 // Only a scan reads them again.
-                Position::Unreadable { .. } | Position::Incomplete(_) => Ok(()),
+                Position::Unreadable { .. } | Position::Incomplete(_) | Position::Copy(_) => Ok(()),
             }
         })
         .map_err(|error| self.error(error))

@@ -12,6 +12,7 @@ use crate::journal::row::unknown::Unknown;
 use crate::journal::store::cause_columns::ErrorSide;
 use crate::journal::store::value::{Name, bytes, limit, number, optional_number};
 use crate::side::Side;
+use crate::verify_result::VerifyClass;
 
 /// The first versions of the schema that have errors of files, and codes.
 const WITH_ERRORS: i32 = 3;
@@ -112,10 +113,19 @@ pub(in crate::journal) fn for_each(
 /// The last row of a page.
 #[derive(Clone, Debug)]
 pub(in crate::journal) enum Position {
-    File { code: String, side: i64, key: FileKey },
+    File {
+        code: String,
+        side: i64,
+        key: FileKey,
+    },
     Dir(i64),
-    Unreadable { side: i64, path: Vec<u8> },
+    Unreadable {
+        side: i64,
+        path: Vec<u8>,
+    },
     Incomplete(Vec<u8>),
+    /// A file in sync whose copy is bad.
+    Copy(FileKey),
 }
 
 impl Position {
@@ -129,7 +139,8 @@ impl Position {
             Self::File { .. } => Some(Self::Dir(0)),
             Self::Dir(_) => Some(Self::Unreadable { side: -1, path: Vec::new() }),
             Self::Unreadable { .. } => Some(Self::Incomplete(Vec::new())),
-            Self::Incomplete(_) => None,
+            Self::Incomplete(_) => Some(Self::Copy(FileKey::first())),
+            Self::Copy(_) => None,
         }
     }
 }
@@ -211,6 +222,8 @@ fn rows_after(connection: &Connection, at: &Position, with_texts: bool, rows: us
         Position::Dir(id) => dirs(connection, &dir_sql(is_coded), *id, rows),
         Position::Unreadable { side, path } => unreadable(connection, is_coded, (*side, path), rows),
         Position::Incomplete(path) => incomplete(connection, path, rows),
+        Position::Copy(_) if !is_coded => Ok(Vec::new()),
+        Position::Copy(key) => copies(connection, key, rows),
     }
 }
 
@@ -350,6 +363,37 @@ fn unreadable(
     };
     let values = rusqlite::params![Unknown::AmbiguousName, side, Name(path), limit(rows)];
     connection.prepare(&sql)?.query_map(values, read)?.collect()
+}
+
+/// Files in sync whose copies a verification found to be bad.
+fn copies(connection: &Connection, after: &FileKey, rows: usize) -> rusqlite::Result<Found> {
+    let read = |row: &Row<'_>| {
+        let (path, name) = (bytes(row, "path")?, bytes(row, "name")?);
+        let class: VerifyClass = row.get("verify_class")?;
+        let error = RecordedError {
+            path: if path.is_empty() { name.clone() } else { [&path[..], b"/", &name].concat() },
+            kind: match row.get("kind")? {
+                EntryKind::Symlink => FailedKind::Symlink,
+                EntryKind::File | EntryKind::Other => FailedKind::File,
+            },
+            code: match class {
+                VerifyClass::Missing => FailureCode::MissingCopy,
+                VerifyClass::Unreadable => FailureCode::UnreadableCopy,
+                _ => FailureCode::Differs,
+            },
+            cause: None,
+            side: Some(Side::Sink),
+            size_bytes: Some(number(row, "size")?),
+            text: row.get::<_, Option<String>>("verify_detail")?.unwrap_or_else(|| class.name().to_owned()),
+            accepted: None,
+        };
+        Ok((Position::Copy(FileKey { dir: row.get("dir")?, name }), error))
+    };
+    let sql = "SELECT dir, path, name, kind, size, verify_class, verify_detail FROM file JOIN dir ON dir.id = file.dir
+         WHERE verify_class >= 2 AND verify_class >= ?1 AND status = 1 AND (file.dir, name) > (?2, ?3)
+         ORDER BY file.dir, name LIMIT ?4";
+    let values = rusqlite::params![VerifyClass::Differs, after.dir, Name(&after.name), limit(rows)];
+    connection.prepare(sql)?.query_map(values, read)?.collect()
 }
 
 /// Files that vanished from the source while they were replaced.

@@ -76,13 +76,22 @@ struct Selected {
 impl Selected {
     fn of(summary: &ErrorSummary) -> Self {
         use FailureCode::{
-            InvalidName, LostMount, LostWhileReplaced, NameCollision, UnreadableDirectory, UnreadableEntry,
+            Differs, InvalidName, LostMount, LostWhileReplaced, MissingCopy, NameCollision, UnreadableCopy,
+            UnreadableDirectory, UnreadableEntry,
         };
         let mut selected = Self { retried: 0, needs_scan: 0 };
         for group in summary.open.iter().chain(&summary.accepted) {
             let needs_scan = matches!(
                 group.code,
-                InvalidName | LostMount | LostWhileReplaced | NameCollision | UnreadableDirectory | UnreadableEntry
+                Differs
+                    | MissingCopy
+                    | UnreadableCopy
+                    | InvalidName
+                    | LostMount
+                    | LostWhileReplaced
+                    | NameCollision
+                    | UnreadableDirectory
+                    | UnreadableEntry
             );
             *if needs_scan { &mut selected.needs_scan } else { &mut selected.retried } += group.totals.files;
         }

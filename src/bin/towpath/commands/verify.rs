@@ -10,7 +10,10 @@ use jiff::tz::TimeZone;
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::task::block_in_place;
-use towpath::{Overview, RunOutcome, Source, Verification, VerifyOverview, VerifyReport};
+use towpath::{
+    AcceptedEntries, ErrorFilter, ErrorSummary, FailureCode, Overview, RunOutcome, Source, Verification,
+    VerifyOverview, VerifyReport,
+};
 use towpath_backend::registry::Location;
 
 use super::only_run::OnlyRun;
@@ -94,13 +97,24 @@ async fn try_run(arguments: &VerifyArguments) -> Result<u8, ExitError> {
             output::line(&console::verify_summary(&report, &shown(&database)));
         }
     }
-    Ok(status_of(&report, &received))
+    let are_accepted = report.bad_files() > 0 && block_in_place(|| are_accepted(&report, &database))?;
+    if are_accepted && can_print && !arguments.quiet && arguments.prints_text() {
+        output::line("  accepted exceptions cover what does not match");
+    }
+    Ok(status_of(&report, are_accepted, &received))
 }
 
-fn status_of(report: &VerifyReport, received: &Received) -> u8 {
+/// Whether exceptions cover everything that does not match.
+fn are_accepted(report: &VerifyReport, database: &Path) -> Result<bool, ExitError> {
+    let filter = ErrorFilter::new(FailureCode::OF_COPIES.to_vec(), Vec::new());
+    let summary = ErrorSummary::read(database, filter, 0)?;
+    Ok(summary.open_entries() == 0 && summary.accepted_entries() >= report.bad_files())
+}
+
+fn status_of(report: &VerifyReport, are_accepted: bool, received: &Received) -> u8 {
     match report.outcome {
         RunOutcome::Stopped => received.status(),
-        _ if report.bad_files() > 0 => NOT_ALL_IN_SYNC,
+        _ if report.bad_files() > 0 && !are_accepted => NOT_ALL_IN_SYNC,
         _ => ALL_IN_SYNC,
     }
 }
@@ -160,7 +174,9 @@ fn list(arguments: &VerifyArguments, database: &Path) -> Result<u8, ExitError> {
     if found.has_more {
         output::note(&format!("note: the first {MAX_LISTED} files are listed"));
     }
-    let is_bad = found.not_matching.iter().any(|file| file.class.is_bad());
+    let accepted = AcceptedEntries::read(database)?;
+    let is_open = |path: &[u8]| accepted.covering(path).is_none();
+    let is_bad = found.not_matching.iter().any(|file| file.class.is_bad() && is_open(&file.path));
     Ok(if is_bad { NOT_ALL_IN_SYNC } else { ALL_IN_SYNC })
 }
 

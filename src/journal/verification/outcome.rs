@@ -40,6 +40,11 @@ impl Journal {
                     cached_files += i64::from(checked.is_cached);
                 }
                 recorded.push(is_current);
+                if db.has_many_lines()? {
+                    let sql = "UPDATE verify_pass SET cached_files = cached_files + ?2 WHERE id = ?1";
+                    db.execute(sql, params![pass, std::mem::take(&mut cached_files)])?;
+                    db.commit_and_begin()?;
+                }
             }
             let sql = "UPDATE verify_pass SET updated = ?2, read_bytes = read_bytes + ?3,
                  cached_files = cached_files + ?4 WHERE id = ?1";

@@ -10,11 +10,14 @@ use super::sizes::Sizes;
 use crate::journal::store::name_kind::NameKind;
 use crate::verify_result::VerifyClass;
 
+/// A class, its reason, and the rule that excludes.
+type Why = (NameClass, String, String);
+
 /// The sums of an account while its rows are read.
 #[derive(Default)]
 pub(super) struct Sums {
     pub(super) names: Reconciliation,
-    pub(super) reasons: BTreeMap<(NameClass, String, String), (ByKind, Option<Vec<u8>>)>,
+    pub(super) reasons: BTreeMap<Why, (ByKind, Option<Vec<u8>>)>,
     pub(super) sizes: Sizes,
     pub(super) verified: BTreeMap<Option<VerifyClass>, Amount>,
 }

@@ -28,15 +28,12 @@ use rustix::fs::{Advice, fadvise};
 use towpath_backend::{FileReader, Freshness, Metadata, RelPath, Result, WholeFile, async_trait};
 
 use self::access::Access;
-use self::ahead::Ahead;
+use self::ahead::{Ahead, MAX_AHEAD_BYTES};
 use crate::blocking::blocking;
 use crate::holes;
 use crate::reader::Trail;
 use crate::root::Root;
 use crate::stat::{metadata_of, stat_storage};
-
-/// The most that is read ahead of a file.
-const MAX_AHEAD_BYTES: u64 = 8 << 20;
 
 /// Reads a file of at most `limit_bytes`, as [`Source::read_whole`](towpath_backend::Source::read_whole).
 pub(crate) fn read_whole(

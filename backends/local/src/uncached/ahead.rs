@@ -8,7 +8,10 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
-use super::{MAX_AHEAD_BYTES, direct};
+use super::direct;
+
+/// The most that is read ahead of a file.
+pub(crate) const MAX_AHEAD_BYTES: u64 = 8 << 20;
 
 /// The ranges of one file that are being read, each following the one before.
 #[derive(Default)]

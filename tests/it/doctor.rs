@@ -293,6 +293,7 @@ fn wrong_usage_is_named() {
         &["doctor", "/a"][..],
         &["doctor"],
         &["doctor", "/a", "/b", "--bwlimit", "fast"],
+        &["doctor", "host:/a", "/b"],
         &["doctor", "/a", "sftp://me:secret@host/x"],
         &["doctor", "--job", "none"],
         &["doctor", "/a", "/b", "--timeout", "x"],

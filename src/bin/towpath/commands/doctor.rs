@@ -11,12 +11,13 @@ use towpath::{Options, Side, Sink, Source, canonical_path};
 use towpath_backend::ErrorKind;
 use towpath_backend::registry::Location;
 
+use super::remote;
 use super::sync::check_apart;
 use super::trees::{Trees, exit_error};
 use crate::args::bwlimit::local_zone;
 use crate::args::{Command, DoctorArguments, SyncArguments};
 use crate::config::ConfigFile;
-use crate::config::state_files::{canonical_of, default_database, default_folder};
+use crate::config::state_files::{default_database_of, default_folder};
 use crate::console::output;
 use crate::doctor::facts::{self, within};
 use crate::doctor::model::{Coming, DatabaseFacts, OtherMigration, Place};
@@ -39,6 +40,9 @@ async fn try_run(arguments: &DoctorArguments) -> Result<u8, ExitError> {
     let planned = planned(arguments)?;
     let source = planned.source.location().map_err(wrong)?.clone();
     let dest = planned.dest.location().map_err(wrong)?.clone();
+    if let Some(explanation) = [&source, &dest].into_iter().find_map(remote::explain) {
+        return Err(wrong(explanation));
+    }
     let options = planned.options().map_err(wrong)?;
     options.check().map_err(|error| wrong(error.to_string()))?;
     let limit = planned.limit().map_err(wrong)?;
@@ -142,14 +146,14 @@ impl Examination {
         let source_place = self.place(Side::Source).await;
         let dest_place = self.place(Side::Sink).await;
         // What hangs once is not asked again.
-        if source_place.is_none_or(|place| place.is_resolved) {
+        if source_place.as_ref().is_none_or(|place| place.is_resolved) {
             self.source().await;
         }
         let answers = dest_place.as_ref().is_none_or(|place| place.is_resolved);
         if answers {
             self.overlap().await;
         }
-        let (database, coming) = self.state().await;
+        let (database, coming) = self.state(source_place.as_ref(), dest_place.as_ref()).await;
         if answers {
             self.dest(dest_place.as_ref(), coming.as_ref()).await;
         }
@@ -250,9 +254,15 @@ impl Examination {
     }
 
     /// Judges the database and other migrations; returns the database, and what will come according to it.
-    async fn state(&mut self) -> (Option<PathBuf>, Option<Coming>) {
-        let (source, dest, given) = (self.source.clone(), self.dest.clone(), self.database.clone());
-        let gathered = within(self.limit, move || async move { state(&source, &dest, given) }).await;
+    async fn state(&mut self, source: Option<&Resolved>, dest: Option<&Resolved>) -> (Option<PathBuf>, Option<Coming>) {
+        let are_known = [source, dest].iter().all(|side| side.is_some_and(|resolved| resolved.is_resolved));
+        let name = |location: &Location, resolved: Option<&Resolved>| match resolved {
+            Some(resolved) => resolved.place.path.clone(),
+            None => location.to_string().into(),
+        };
+        let trees = [name(&self.source, source), name(&self.dest, dest)];
+        let given = self.database.clone();
+        let gathered = within(self.limit, move || async move { state(&trees, are_known, given) }).await;
         let (database, others) = match gathered {
             None => {
                 self.no_answer(None, "the folder of the database");
@@ -273,8 +283,10 @@ impl Examination {
 
     async fn dest(&mut self, resolved: Option<&Resolved>, coming: Option<&Coming>) {
         let place = resolved.map(|resolved| &resolved.place);
-        if let Some(place) = place {
-            self.room(place, coming).await;
+        if let Some(place) = place
+            && !self.room(place, coming).await
+        {
+            return;
         }
         let inspect =
             async |trees: &Trees, location: &Location| trees.find(location, None)?.inspect().await.map_err(exit_error);
@@ -317,17 +329,21 @@ impl Examination {
         self.add(Side::Sink, findings);
     }
 
-    async fn room(&mut self, place: &Place, coming: Option<&Coming>) {
+    /// Judges the room; false if its file system does not answer.
+    async fn room(&mut self, place: &Place, coming: Option<&Coming>) -> bool {
         let place = place.clone();
         let measure = move || async move {
             let existing = place.path.ancestors().find(|path| path.is_dir())?;
             facts::space(existing, place.mount.as_ref()).ok()
         };
-        match within(self.limit, measure).await {
-            None => self.no_answer(Some(Side::Sink), "its free space"),
-            Some(None) => {}
-            Some(Some(space)) => self.add(Side::Sink, judge::room(&space, coming)),
+        let Some(measured) = within(self.limit, measure).await else {
+            self.no_answer(Some(Side::Sink), "its free space");
+            return false;
+        };
+        if let Some(space) = measured {
+            self.add(Side::Sink, judge::room(&space, coming));
         }
+        true
     }
 }
 
@@ -338,16 +354,16 @@ struct Resolved {
     exists: bool,
 }
 
-/// What is known of the database and of other migrations. Blocks.
+/// What is known of the database and of other migrations. Blocks, but does not touch the trees, of which `trees` are the
+/// names; `are_known`: these are canonical paths.
 fn state(
-    source: &Location,
-    dest: &Location,
+    trees: &[PathBuf; 2],
+    are_known: bool,
     given: Option<PathBuf>,
 ) -> Result<(DatabaseFacts, Vec<OtherMigration>), String> {
-    let path = given.map_or_else(|| default_database(source, dest), Ok)?;
-    let others = default_folder().map(|folder| facts::other_migrations(&folder, &path, &canonical_of(dest)));
-    let canonical = [canonical_of(source), canonical_of(dest)];
-    let are_paths = source.path().is_some() && dest.path().is_some();
-    let trees = are_paths.then(|| [&*canonical[0], &*canonical[1]]);
-    Ok((facts::database(&path, trees), others.unwrap_or_default()))
+    let [source, dest] = trees;
+    let path = given.map_or_else(|| default_database_of(source, dest), Ok)?;
+    let others = default_folder().map(|folder| facts::other_migrations(&folder, &path, dest));
+    let compared = are_known.then_some([source.as_path(), dest.as_path()]);
+    Ok((facts::database(&path, compared), others.unwrap_or_default()))
 }

@@ -48,10 +48,15 @@ pub(crate) fn state_files(
 /// # Errors
 /// One line: the environment names no state folder.
 pub(crate) fn default_database(source: &Location, sink: &Location) -> Result<PathBuf, String> {
+    default_database_of(&canonical_of(source), &canonical_of(sink))
+}
+
+/// The same, for the canonical names of both trees. Does not touch them.
+pub(crate) fn default_database_of(source: &Path, sink: &Path) -> Result<PathBuf, String> {
     if let Some(database) = super::variable("TOWPATH_DATABASE") {
         return Ok(database);
     }
-    Ok(default_folder()?.join(format!("{}.db", pair_of(source, sink))))
+    Ok(default_folder()?.join(format!("{}.db", pair_name(source, sink))))
 }
 
 /// The folder of the databases that are not given. Creates nothing.

@@ -137,8 +137,10 @@ fn names(rules: &NameRules) -> Vec<Finding> {
     let mut refused: Vec<String> = Vec::new();
     let bytes: String = (1..128u8).filter(|byte| rules.rejected.contains(*byte)).map(char::from).collect();
     let visible: Vec<String> = bytes.chars().filter(|c| !c.is_control()).map(String::from).collect();
-    if !visible.is_empty() {
-        refused.push(format!("with any of {}", visible.join(" ")));
+    match &visible[..] {
+        [] => {}
+        [one] => refused.push(format!("with {one}")),
+        _ => refused.push(format!("with any of {}", visible.join(" "))),
     }
     if bytes.chars().any(char::is_control) {
         refused.push("with control characters".to_owned());
@@ -154,9 +156,9 @@ fn names(rules: &NameRules) -> Vec<Finding> {
         true => ok(Code::NameCharacters, "names may have any bytes"),
         false => warning(
             Code::NameCharacters,
-            format!("no names {}", list(&refused)),
+            format!("not accepted: names {}", list(&refused)),
             "files and directories with such names are reported, and not sent",
-            "SMB: mount with mapposix, the default; otherwise rename them at the source",
+            "rename them at the source; over SMB, mount with mapposix, the default",
         ),
     });
     findings
@@ -345,7 +347,7 @@ mod tests {
         assert_eq!(bad(&found), [("case-folding", Severity::Warning), ("name-characters", Severity::Warning)]);
         assert_eq!(
             found[2].found,
-            "no names with any of * :, with control characters and with a dot or a space at the end"
+            "not accepted: names with any of * :, with control characters and with a dot or a space at the end"
         );
         let hfs = NameRules { folds_unicode: true, utf8_only: true, ..NameRules::BYTES };
         assert_eq!(bad(&names(&hfs)), [("unicode-folding", Severity::Warning), ("name-characters", Severity::Warning)]);

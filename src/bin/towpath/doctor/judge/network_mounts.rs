@@ -42,7 +42,9 @@ pub(super) fn nfs(side: Side, mount: &Mount, plan: &Plan) -> Vec<Finding> {
         ));
     }
     findings.extend(nfs_cache(side, mount));
-    if side == Side::Sink && (mount.has_flag("sync") || mount.has_mount_flag("sync")) {
+    // `noac` implies it.
+    let is_sync = mount.has_flag("sync") || mount.has_mount_flag("sync");
+    if side == Side::Sink && is_sync && !mount.has_flag("noac") {
         findings.push(warning(
             Code::NfsSync,
             "mounted with sync",
@@ -251,7 +253,7 @@ mod tests {
             ("hard", "softerr", &both, ("nfs-soft", Warning)),
             ("proto=tcp", "proto=udp", &both, ("nfs-protocol", Problem)),
             ("proto=tcp", "proto=udp6", &both, ("nfs-protocol", Problem)),
-            ("hard", "hard,noac", &both, ("nfs-attribute-cache", Warning)),
+            ("rw,", "rw,sync,noac,", &both, ("nfs-attribute-cache", Warning)),
             ("hard", "hard,acregmin=0,acregmax=0,acdirmin=0,acdirmax=0", &both, ("nfs-attribute-cache", Warning)),
             ("hard", "hard,acregmax=600", &both[..1], ("nfs-attribute-cache", Warning)),
             ("rw,", "rw,sync,", &both[1..], ("nfs-sync", Warning)),

@@ -56,7 +56,7 @@ pub(crate) fn database(found: &DatabaseFacts, files: Option<u64>) -> Vec<Finding
 
 fn place(found: &DatabaseFacts) -> Option<Finding> {
     let mount = found.place.mount.as_ref()?;
-    let on = format!("it lies on {} ({})", mount.kind(), mount.point().display());
+    let on = format!("the database lies on {} ({})", mount.kind(), mount.point().display());
     Some(match mount.kind() {
         "nfs" | "nfs4" | "cifs" | "smb3" | "9p" | "ceph" | "lustre" => problem(
             Code::DatabasePlace,
@@ -90,7 +90,7 @@ fn size(found: &DatabaseFacts, files: Option<u64>) -> Option<Finding> {
     let needed = database.saturating_mul(2).saturating_sub(found.size_bytes.unwrap_or(0)).saturating_add(log);
     let (free, why) = (format::size(space.free_bytes), if files.is_some() { "" } else { " (their number is unknown)" });
     let text = format!(
-        "about {}, and {} of log, for {} files{why}; {free} free",
+        "the database needs about {}, and the log {}, for {} files{why}; {free} free",
         format::size(database),
         format::size(log),
         format::number(known)
@@ -101,7 +101,7 @@ fn size(found: &DatabaseFacts, files: Option<u64>) -> Option<Finding> {
         .any(|finding| finding.severity == crate::finding::Severity::Problem);
     Some(match (is_full, files) {
         (true, Some(_)) => problem(Code::DatabaseRoom, text, "a run ends when its database cannot grow", remedy),
-        (true, None) => warning(Code::DatabaseRoom, text, "a run ends when its database cannot grow", remedy),
+        (true, None) => info(Code::DatabaseRoom, text, "a run ends when its database cannot grow", remedy),
         (false, _) => ok(Code::DatabaseRoom, text),
     })
 }
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn the_place_and_the_room_of_the_database_are_judged() {
-        use Severity::{Problem, Warning};
+        use Severity::{Info, Problem, Warning};
         let much = 1 << 40;
         assert_eq!(bad(&facts("ext4", much), Some(100_000_000)), []);
         assert_eq!(bad(&facts("nfs4", much), None), [("database-place", Problem)]);
@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(bad(&facts("fuse.sshfs", much), None), [("database-place", Warning)]);
         assert_eq!(bad(&facts("tmpfs", much), None), [("database-place", Warning)]);
         assert_eq!(bad(&facts("ext4", 1 << 20), Some(100_000_000)), [("database-room", Problem)]);
-        assert_eq!(bad(&facts("ext4", 1 << 20), None), [("database-room", Warning)]);
+        assert_eq!(bad(&facts("ext4", 1 << 20), None), [("database-room", Info)]);
         assert_eq!(bad(&facts("ext4", 1 << 20), Some(1_000)), []);
         let read_only = DatabaseFacts { is_writable: false, ..facts("ext4", much) };
         assert_eq!(bad(&read_only, None), [("database", Problem)]);

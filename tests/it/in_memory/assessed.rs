@@ -15,7 +15,10 @@ use super::bench::{Bench, Ran, before, names, write};
 
 /// Remembers what it sees, and which directories ended.
 #[derive(Clone, Default)]
-struct Seen(Arc<Mutex<(BTreeMap<String, Option<NotCopied>>, BTreeSet<String>)>>);
+struct Seen(Arc<Mutex<Names>>);
+
+/// Each name, with the reason why it is not copied, and the directories that ended.
+type Names = (BTreeMap<String, Option<NotCopied>>, BTreeSet<String>);
 
 impl ScanObserver for Seen {
     fn listed(&self, dir: &RelPath, entries: &[SeenEntry<'_>]) {

@@ -102,10 +102,27 @@ impl Journal {
         name: &'static str,
         job: impl FnOnce(&mut Db) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        self.send(name, move |db| db.in_transaction(job)).await
+    }
+
+    /// Like [`Self::call`], for a job that only reads, and may see what others commit meanwhile: no other writer waits
+    /// for it, even if this process is stopped.
+    pub(in crate::journal) async fn read<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Db) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.send("query the database", move |db| db.without_transaction(job)).await
+    }
+
+    async fn send<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        job: impl FnOnce(&mut Db) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let _operation = self.operations.in_database(name);
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move |db| {
-            let result = db.in_transaction(job);
+            let result = job(db);
             let _caller_gone = reply.send(result);
         });
         self.jobs.send(job).await.map_err(|_| thread_ended())?;

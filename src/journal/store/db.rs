@@ -204,6 +204,14 @@ impl Db {
         }
     }
 
+    /// Runs `job`, which only reads, inside the open transaction, or without one.
+    pub(in crate::journal) fn without_transaction<T>(&mut self, job: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        match self.failure.take() {
+            Some(error) => Err(error),
+            None => job(self),
+        }
+    }
+
     fn begin(&mut self) -> Result<()> {
         if self.changes_at_begin.is_none() {
             self.wait_for_writers()?;

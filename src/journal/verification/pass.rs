@@ -54,7 +54,7 @@ impl Pass {
 impl Journal {
     /// What is recorded of the trees.
     pub(crate) async fn recorded_trees(&self) -> Result<RecordedTrees> {
-        self.call(|db| {
+        self.read(|db| {
             let probe = db.row("SELECT probe FROM tree WHERE side = ?1", [Side::Sink], |row| {
                 row.get::<_, Option<String>>("probe")
             })?;

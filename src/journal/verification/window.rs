@@ -164,7 +164,7 @@ impl Picker {
 impl Journal {
     /// The selected files of the next window.
     pub(crate) async fn verify_window(&self, picker: Arc<Picker>, after: Option<FileKey>) -> Result<Window> {
-        self.call(move |db| {
+        self.read(move |db| {
             let mut selected = Vec::new();
             let next = db.window(after.as_ref(), |row| {
                 if picker.picks(&State::of(row)?, row)? {
@@ -179,7 +179,7 @@ impl Journal {
 
     /// The sums of the next window.
     pub(crate) async fn verify_sums(&self, picker: Arc<Picker>, after: Option<FileKey>) -> Result<WindowSums> {
-        self.call(move |db| {
+        self.read(move |db| {
             let mut sums = WindowSums::default();
             sums.next = db.window(after.as_ref(), |row| add_to_sums(&mut sums, &picker, row))?;
             Ok(sums)
@@ -189,7 +189,7 @@ impl Journal {
 
     /// The draws of the files in sync of the next window, and its last row.
     pub(crate) async fn draws(&self, lottery: Lottery, after: Option<FileKey>) -> Result<(Vec<u64>, Option<FileKey>)> {
-        self.call(move |db| {
+        self.read(move |db| {
             let mut draws = Vec::new();
             let next = db.window(after.as_ref(), |row| {
                 if State::of(row)?.is_synced {
@@ -204,7 +204,7 @@ impl Journal {
 
     /// Some hundred files in sync, chosen at random.
     pub(crate) async fn probes(&self) -> Result<Vec<RelPath>> {
-        self.call(move |db| {
+        self.read(move |db| {
             let probes = |is_first: bool, probes: usize| {
                 let parameters = named_params! { ":first": is_first, ":probes": limit(probes) };
                 db.rows(PROBES, parameters, |row| path_in(row, "dir_path", "name"))

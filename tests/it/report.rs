@@ -203,7 +203,11 @@ fn a_verification_is_in_the_report_with_its_coverage() {
         bench.write(name, "four");
     }
     bench.sync(&["--quiet"]).with_status(0);
-    assert_eq!(json(&bench)["verification"]["coverage"][0]["class"], "not-verified");
+    let before = json(&bench);
+    assert_eq!(
+        (&before["verification"]["coverage"][0]["class"], &before["state"]),
+        (&"not-verified".into(), &"complete".into())
+    );
     let mtime = fs::metadata(bench.dest().join("b")).unwrap().modified().unwrap();
     fs::write(bench.dest().join("b"), "FOUR").unwrap();
     fs::File::options().write(true).open(bench.dest().join("b")).unwrap().set_modified(mtime).unwrap();
@@ -222,4 +226,6 @@ fn a_verification_is_in_the_report_with_its_coverage() {
     );
     let html = report(&bench, &["--html", "-"]).with_status(0).stdout;
     assert!(html.contains("Files that did not match"), "{html}");
+    assert_eq!(json(&bench)["state"], "exceptions");
+    assert!(html.contains("1 copy that was verified is different, missing or unreadable at the destination"), "{html}");
 }

@@ -90,11 +90,16 @@ fn state(account: &Account) -> State {
         State::Running
     } else if has(NameClass::Pending) {
         State::Pending
-    } else if has(NameClass::Failed) || account.unreadable.open > 0 {
+    } else if has(NameClass::Failed) || account.unreadable.open > 0 || has_bad_copies(account) {
         State::Exceptions
     } else {
         State::Complete
     }
+}
+
+/// Whether a verification found copies that are not what was recorded.
+fn has_bad_copies(account: &Account) -> bool {
+    account.verified.iter().any(|(class, sum)| class.is_some_and(VerifyClass::is_bad) && sum.names > 0)
 }
 
 fn amount(amount: towpath::Amount) -> Amount {

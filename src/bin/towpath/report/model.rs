@@ -79,7 +79,7 @@ pub(crate) enum State {
     NotScanned,
     /// Names are to be sent.
     Pending,
-    /// Names have failed, or their content is unknown.
+    /// Names have failed, their content is unknown, or a verification found copies that are not what was recorded.
     Exceptions,
     /// Each name of the source is in sync, excluded, skipped or accepted.
     Complete,

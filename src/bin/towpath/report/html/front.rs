@@ -75,6 +75,11 @@ fn sentence(report: &Report) -> String {
     if accepted > 0 {
         parts.push(format!("{} accepted as exceptions", plural(accepted, "name is", "names are")));
     }
+    let bad = report.verification.coverage.iter().filter(|found| found.is_bad).map(|found| found.amount.names).sum();
+    if bad > 0 {
+        let copies = plural(bad, "copy that was verified is", "copies that were verified are");
+        parts.push(format!("{copies} different, missing or unreadable at the destination"));
+    }
     let unknown = report.unreadable.open;
     if unknown > 0 {
         parts.push(format!("the content of {} is unknown", plural(unknown, "directory", "directories")));

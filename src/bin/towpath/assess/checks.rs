@@ -1,5 +1,5 @@
 //! What no listing shows: whether files can be opened, their extended attributes, and whether they change. Samples of
-//! the tree are looked at after the scan.
+//! the tree are checked after the scan.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -57,7 +57,7 @@ pub(crate) struct Xattrs {
     pub(crate) failed: Examples,
 }
 
-/// Files that had changed shortly before they were listed, looked at again.
+/// Files that had changed shortly before they were listed, checked again.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Changes {
     pub(crate) again: u64,

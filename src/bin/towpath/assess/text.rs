@@ -75,11 +75,11 @@ impl Assessment {
         text
     }
 
-    /// What was looked at besides the listing: only samples were.
+    /// What was checked besides the listing: only samples were.
     fn looked_at(&self) -> String {
         let (access, xattrs, changes) = (&self.checks.access, &self.checks.xattrs, &self.checks.changes);
         let mut text = format!(
-            "LOOKED AT AFTER THE SCAN\n  extended attributes of {} of {} files and directories: {} with ACLs, {} with \
+            "CHECKED AFTER THE SCAN\n  extended attributes of {} of {} files and directories: {} with ACLs, {} with \
              others\n",
             number(xattrs.read),
             number(xattrs.from),

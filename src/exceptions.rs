@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use tokio_util::sync::CancellationToken;
 use towpath_backend::RelPath;
 
-use crate::error::{Error, FailureCode, Result};
+use crate::blocking::blocking;
+use crate::error::{FailureCode, Result};
 use crate::event::FilePaths;
 use crate::journal::{AcceptedEntries, Beside, Journal, NewException, RecordedErrors};
 use crate::progress::Progress;
@@ -107,10 +108,4 @@ fn requests(database: &Path, paths: Vec<Vec<u8>>) -> Result<Vec<AcceptedRequest>
 
 async fn open(database: PathBuf) -> Result<Beside> {
     blocking(move || Journal::open_beside_runs(database, CancellationToken::new(), Progress::default())).await?
-}
-
-/// Runs blocking work on a thread for blocking work.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    let panicked = |_| Error::Internal("a blocking task panicked".to_owned());
-    tokio::task::spawn_blocking(work).await.map_err(panicked)
 }

@@ -41,6 +41,7 @@ pub mod private_file;
 mod absence;
 mod attributes;
 mod audit;
+mod blocking;
 mod blocks;
 mod checksum;
 mod compare;

@@ -15,6 +15,7 @@ use super::run::Run;
 use super::stopper::Stopper;
 use super::{run_lines, same_tree, sampling, steering};
 use crate::audit::AuditLog;
+use crate::blocking::blocking;
 use crate::dir_locks::DirLocks;
 use crate::error::{Error, Result, TreeFailure};
 use crate::event::{Side, Warning};
@@ -317,12 +318,6 @@ impl Migration {
         })
         .await
     }
-}
-
-/// Runs blocking work on a thread for blocking work.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    let panicked = |_| Error::Internal("a blocking task panicked".to_owned());
-    tokio::task::spawn_blocking(work).await.map_err(panicked)
 }
 
 /// Runs what has begun in the database, with what is beside it. Whatever fails here is the end of the run there.

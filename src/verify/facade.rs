@@ -15,6 +15,7 @@ use super::pass;
 use super::progress::{VerifyPhase, VerifyProgress};
 use super::report::VerifyReport;
 use super::session::VerifySession;
+use crate::blocking::blocking;
 use crate::blocks::{Pool, SMALL_BYTES};
 use crate::error::{Error, Result};
 use crate::event::Side;
@@ -95,8 +96,7 @@ impl Verification {
         let _reporting_waits = waits::report(trees, &self.emitter, &self.cancellation);
         let (database, stop, engine) =
             (self.database.clone(), self.cancellation.clone(), self.progress.engine().clone());
-        let opening = tokio::task::spawn_blocking(move || Journal::open_beside_runs(database, stop, engine));
-        let opened = opening.await.map_err(|_| Error::Internal("a blocking task panicked".to_owned()))?;
+        let opened = blocking(move || Journal::open_beside_runs(database, stop, engine)).await?;
         let Beside { journal, thread, roots, log } = opened?;
         let progress = self.progress.clone();
         let result = self.run_with(journal, roots, started).await;

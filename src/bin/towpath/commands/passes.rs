@@ -11,6 +11,7 @@ use crate::args::bwlimit::local_zone;
 use crate::args::passes::PassesArguments;
 use crate::console::output;
 use crate::exit::{ALL_IN_SYNC, ExitError, USAGE_ERROR};
+use crate::format::moment;
 use crate::status::text::Clock;
 use crate::timetable::{Rate, Timetable};
 
@@ -68,7 +69,6 @@ struct Limits {
 
 impl Outlook for Limits {
     fn allowed(&self, at: Timestamp, in_force: Allowed) -> Allowed {
-        let at = jiff::Timestamp::from_nanosecond(at.total_ns());
-        at.map_or(in_force, |at| self.timetable.at(&at.to_zoned_datetime(self.zone.clone())).allowed())
+        moment(at).map_or(in_force, |at| self.timetable.at(&at.to_zoned_datetime(self.zone.clone())).allowed())
     }
 }

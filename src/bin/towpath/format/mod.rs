@@ -63,6 +63,11 @@ pub(crate) fn duration(time: Duration) -> String {
     }
 }
 
+/// A time of the library; `None`: beyond the years that can be shown.
+pub(crate) fn moment(time: Timestamp) -> Option<jiff::Timestamp> {
+    jiff::Timestamp::from_nanosecond(time.total_ns()).ok()
+}
+
 /// The local date and time of a moment: `2026-11-27 20:16`.
 pub(crate) fn local_time(time: Timestamp) -> String {
     shown_in(time, &TimeZone::system())
@@ -74,8 +79,8 @@ pub(crate) fn time_of_day() -> String {
 }
 
 fn shown_in(time: Timestamp, zone: &TimeZone) -> String {
-    jiff::Timestamp::from_nanosecond(time.total_ns()).map_or_else(
-        |_| format!("@{}", time.seconds()),
+    moment(time).map_or_else(
+        || format!("@{}", time.seconds()),
         |time| zone.to_datetime(time).strftime("%Y-%m-%d %H:%M").to_string(),
     )
 }

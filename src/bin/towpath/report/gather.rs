@@ -14,7 +14,7 @@ use super::model::{
     VerifyPass,
 };
 use super::{deletions, manifest};
-use crate::status::recorded::moment;
+use crate::format::moment;
 
 /// What a report is made of.
 pub(crate) struct Asked<'a> {

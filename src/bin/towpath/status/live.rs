@@ -21,9 +21,10 @@ use super::model::{
 use super::movement::{Movement, PATIENCE};
 use super::notice::Notice;
 use super::rates::Written;
-use super::recorded::{moment, never_run};
+use super::recorded::never_run;
 use super::scan_pace::{Pace, ScanPace};
 use super::steered::SteeredBy;
+use crate::format::moment;
 use crate::limited_by::{ADVICE_PERCENT, Recent, advice, words};
 use crate::lock::locked;
 

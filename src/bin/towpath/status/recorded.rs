@@ -3,10 +3,10 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use jiff::Timestamp;
 use towpath::{Overview, RecordedBacklog, RecordedFailures, RecordedOutcome, RecordedRun, Totals};
 
 use super::model::{Amounts, Deleted, Errors, Eta, Outcome, Rates, Run, Sent, State, Status, Sum, path_text};
+use crate::format::moment;
 
 /// The runs that the history shows.
 pub(crate) const RUNS: usize = 20;
@@ -153,9 +153,4 @@ fn errors(failures: &RecordedFailures) -> Errors {
         path_bytes,
         error: failures.error.clone(),
     }
-}
-
-/// A time of the library.
-pub(crate) fn moment(time: towpath::Timestamp) -> Option<Timestamp> {
-    Timestamp::from_nanosecond(time.total_ns()).ok()
 }

@@ -5,6 +5,7 @@ use jiff::{Timestamp, ZonedDateTime};
 
 use super::handle::Steering;
 use crate::args::bwlimit::local_zone;
+use crate::format::moment;
 use crate::timetable::Rate;
 use towpath::{Allowed, Estimator, Outlook, Progress};
 
@@ -31,10 +32,6 @@ impl Outlook for Limits {
         let zoned = |at: Timestamp| -> ZonedDateTime { at.to_zoned_datetime(self.zone.clone()) };
         moment(at).map_or(0, |at| zoned(at).offset().seconds())
     }
-}
-
-fn moment(at: towpath::Timestamp) -> Option<Timestamp> {
-    Timestamp::from_nanosecond(at.total_ns()).ok()
 }
 
 #[cfg(test)]

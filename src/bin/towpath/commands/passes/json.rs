@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 use towpath::{PassForecast, Passes, RecordedPass, RecordedScan, Timestamp, Totals};
 
+use crate::format::moment;
 use crate::status::model::path_text;
-use crate::status::recorded::{moment, outcome};
+use crate::status::recorded::outcome;
 
 pub(super) fn passes(passes: &Passes, next: Option<&PassForecast>) -> Value {
     json!({

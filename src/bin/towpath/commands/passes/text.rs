@@ -2,8 +2,7 @@
 
 use towpath::{PassForecast, Passes, RecordedOutcome, RecordedPass, Totals};
 
-use crate::format::{columns, duration, escape, number, rate, size};
-use crate::status::recorded::moment;
+use crate::format::{columns, duration, escape, moment, number, rate, size};
 use crate::status::text::Clock;
 use crate::timetable::{Rate, Timetable};
 

@@ -22,8 +22,14 @@ pub(super) fn meaning(class: &str) -> &'static str {
 /// The sum on page one.
 pub(super) fn summary(html: &mut Html, totals: &Totals) {
     html.table("sum", &HEAD);
+    classes(html, totals, "Source");
+    html.end_table();
+}
+
+/// The rows from the source to the difference.
+fn classes(html: &mut Html, totals: &Totals, source_label: &str) {
     if let Some(source) = &totals.source {
-        signed_row(html, "sum", "Source", source, false);
+        signed_row(html, "sum", source_label, source, false);
     }
     for class in &totals.classes {
         row(html, &format!("− {}", class.class), meaning(class.class), &class.amount);
@@ -32,7 +38,6 @@ pub(super) fn summary(html: &mut Html, totals: &Totals) {
         let is_zero = *difference == Differences::default();
         signed_row(html, if is_zero { "result good" } else { "result bad" }, "= Difference", difference, true);
     }
-    html.end_table();
 }
 
 fn row(html: &mut Html, label: &str, note: &str, amount: &ByKind) {
@@ -96,16 +101,7 @@ fn steps(html: &mut Html, totals: &Totals) {
         row(html, "− followed links", "and names whose listing had no kind", &totals.resolved);
         row(html, "+ what they lead to", "", &totals.resolved_to);
     }
-    if let Some(source) = &totals.source {
-        signed_row(html, "sum", "= Source", source, false);
-    }
-    for class in &totals.classes {
-        row(html, &format!("− {}", class.class), meaning(class.class), &class.amount);
-    }
-    if let Some(difference) = &totals.difference {
-        let is_zero = *difference == Differences::default();
-        signed_row(html, if is_zero { "result good" } else { "result bad" }, "= Difference", difference, true);
-    }
+    classes(html, totals, "= Source");
     html.end_table();
 }
 

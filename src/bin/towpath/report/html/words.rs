@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+pub(super) use crate::console::plural;
 use crate::format::{number, size};
 use crate::report::model::{Amount, Report, State};
 
@@ -13,11 +14,6 @@ pub(super) fn time(time: Timestamp) -> String {
 
 pub(super) fn optional_time(moment: Option<Timestamp>) -> String {
     moment.map_or_else(|| "–".to_owned(), time)
-}
-
-/// `3 files`.
-pub(super) fn plural(count: u64, one: &str, many: &str) -> String {
-    format!("{} {}", number(count), if count == 1 { one } else { many })
 }
 
 /// A size that is exact and readable: `1.5 GiB (1,610,612,736 B)`.

@@ -67,7 +67,7 @@ impl AuditLog {
     /// # Errors
     /// [`Error::AuditLog`], with what to do.
     pub(crate) fn check_rotation(&self) -> Result<()> {
-        let problem = rotation::obstacle(&self.real, &self.file);
+        let problem = rotation::why_not_renamed(&self.real, &self.file);
         problem.map_or(Ok(()), |problem| {
             Err(Error::AuditLog { path: self.path.clone(), error: AuditLogError::CannotRotate(problem) })
         })

@@ -111,7 +111,7 @@ pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// Why the log cannot be renamed, as far as that shows before.
-pub(super) fn obstacle(log: &Path, file: &File) -> Option<String> {
+pub(super) fn why_not_renamed(log: &Path, file: &File) -> Option<String> {
     let folder = log.parent()?;
     let shown = folder.display();
     if is_fixed(file) {

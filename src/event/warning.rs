@@ -74,7 +74,7 @@ pub enum Warning {
         /// Its root.
         root: Vec<u8>,
     },
-    /// A verification does not look at the source.
+    /// A verification does not check the source.
     SourceNotCompared {
         /// Its root.
         root: Vec<u8>,
@@ -153,7 +153,7 @@ impl fmt::Display for Warning {
             }
             Self::SourceNotCompared { root, cause } => write!(
                 f,
-                "the source {} is not looked at, so that what has changed there since is not found: {cause}",
+                "the source {} is not checked, so that what has changed there since is not found: {cause}",
                 String::from_utf8_lossy(root)
             ),
             Self::MtimesNotKept { sink_root } => write!(

@@ -52,7 +52,7 @@ pub(super) async fn check_sink(
     }
 }
 
-/// The source, if it is the one that was recorded. Otherwise it is not looked at.
+/// The source, if it is the one that was recorded. Otherwise it is not checked.
 pub(super) async fn usable_source(
     source: Option<Arc<dyn Source>>,
     recorded: Option<&str>,

@@ -17,7 +17,7 @@ use crate::reporter::Reporter;
 
 /// What the tasks of one verification share.
 pub(super) struct VerifySession {
-    /// `None`: it is not looked at.
+    /// `None`: it is not checked.
     pub(super) source: Option<Arc<dyn Source>>,
     pub(super) sink: Arc<dyn Source>,
     pub(super) roots: Roots,

@@ -14,7 +14,7 @@ pub fn about(bench: &Bench, command: &str, arguments: &[&str]) -> ProcessOutput 
     end(program.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
 }
 
-/// A bench where directories with content are in the way of these files.
+/// A bench where directories with content have the names of these files.
 pub fn with_conflicts(names: &[&str]) -> Bench {
     let bench = Bench::new();
     for name in names {

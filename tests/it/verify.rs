@@ -88,7 +88,7 @@ fn each_kind_of_difference_is_found() {
     let result = bench.verified(&[], 0);
     assert_eq!((files_of(&result, "matches"), files_of(&result, "unproven")), (16, 1), "{result}");
     assert_eq!(result["coverage"]["matches"]["files"], 16);
-    // What matches is not read again, what has no checksum is looked at again.
+    // What matches is not read again, what has no checksum is checked again.
     let again = bench.verified(&[], 0);
     assert_eq!((&again["checked"]["files"], &again["read_bytes"]), (&1.into(), &0.into()));
 
@@ -357,7 +357,7 @@ fn a_file_that_is_sent_while_it_is_checked_is_read_again() {
 }
 
 #[test]
-fn a_source_that_is_gone_is_no_obstacle() {
+fn a_source_that_is_gone_does_not_prevent_a_verification() {
     let bench = Bench::new();
     bench.write("a", "1");
     bench.sync(&[]).with_status(0);
@@ -367,7 +367,11 @@ fn a_source_that_is_gone_is_no_obstacle() {
     // An empty folder in its place is not the source.
     fs::create_dir(bench.source()).unwrap();
     let ended = bench.verify(&["--all"]).with_status(0);
-    assert!(ended.stderr.contains("is not looked at"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("is not checked, so that what has changed there since is not found"),
+        "{}",
+        ended.stderr
+    );
     assert!(ended.stdout.contains("matches           1 file, 1 B"), "{}", ended.stdout);
     bench.verify(&["--all", "--hash-both"]).with_status(4);
 }

@@ -94,7 +94,7 @@ pub struct RecordedRun {
     pub error: Option<String>,
     /// The options in force, as a JSON object. None of them is a secret.
     pub options: Option<String>,
-    /// How it was started, as [`crate::Builder::command`] was told.
+    /// How it was started, as given to [`crate::Builder::command`].
     pub command: Option<String>,
 }
 

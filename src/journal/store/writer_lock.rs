@@ -48,7 +48,7 @@ impl WriterLock {
     /// Waits for the lock; does nothing if it is held.
     ///
     /// # Errors
-    /// [`io::ErrorKind::TimedOut`] if it is not free long after the writer was told to stop.
+    /// [`io::ErrorKind::TimedOut`] if it is still held long after the writer was asked to stop.
     pub(in crate::journal) fn acquire(&mut self) -> io::Result<()> {
         if self.is_held {
             return Ok(());

@@ -26,7 +26,7 @@ fn tree_on_disk() -> Option<(TempDir, Root, RelPath)> {
     (!root.filesystem.is_memory()).then(|| (folder, root, RelPath::new("file").unwrap()))
 }
 
-/// In the way that does not depend on direct reads.
+/// By reading through the page cache, without direct reads.
 fn through_page_cache(root: &Root, path: RelPath) -> UncachedReader {
     let mut reader = UncachedReader::open(root, path).unwrap();
     reader.access = reader.access.dropping(&reader.file);

@@ -61,7 +61,7 @@ pub(crate) struct VerifyArguments {
     #[arg(long, value_name = "ALGORITHM", default_value_t, requires = "hash_both")]
     pub(crate) checksum: Algorithm,
 
-    /// Do not look at SOURCE, so that what has changed there since is not found
+    /// Do not check SOURCE, so that what has changed there since is not found
     #[arg(long)]
     pub(crate) dest_only: bool,
 

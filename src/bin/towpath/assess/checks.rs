@@ -64,7 +64,7 @@ pub(crate) struct Changes {
     pub(crate) changed: Examples,
 }
 
-/// Looks at the samples. `local_root` is that of a source which is a local path.
+/// Checks the samples. `local_root` is that of a source which is a local path.
 pub(crate) async fn check(source: Box<dyn Source>, survey: &Survey, local_root: Option<&Path>) -> Checks {
     let source: Arc<dyn Source> = Arc::from(source);
     let mut checks = Checks::default();

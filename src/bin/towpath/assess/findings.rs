@@ -229,7 +229,7 @@ impl Judge<'_> {
             findings.push(finding(Severity::Problem, Code::Denied, found, &access.denied));
         }
         if checks.is_cut_short {
-            let found = "the looks at samples did not end within two minutes".to_owned();
+            let found = "the checks of samples did not end within two minutes".to_owned();
             findings.push(finding(Severity::Warning, Code::CutShort, found, &Examples::default()));
         }
         findings

@@ -11,11 +11,11 @@ use super::kept::Examples;
 pub(crate) struct OpenFiles {
     /// Each example has the process.
     pub(crate) for_writing: Examples,
-    /// Processes of other users, which this one may not look into.
+    /// Processes of other users, which this one may not inspect.
     pub(crate) hidden_processes: u64,
 }
 
-/// Looks at all processes. Only names are read: no file of the tree is touched.
+/// Searches all processes. Only names are read: no file of the tree is touched.
 pub(crate) fn open_files(root: &Path) -> OpenFiles {
     let mut found = OpenFiles::default();
     for process in fs::read_dir("/proc").into_iter().flatten().flatten() {

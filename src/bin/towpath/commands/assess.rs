@@ -147,7 +147,7 @@ impl Assess<'_> {
         Begun { surveyor, listener, place, options, sink_keeps_hard_links }
     }
 
-    /// Looks at the samples, and prints the assessment.
+    /// Checks the samples, and prints the assessment.
     async fn end(&self, begun: Begun, watched: Watched) -> Result<u8, ExitError> {
         let Watched { report, received, can_print, .. } = watched;
         if report.outcome == RunOutcome::Stopped {

@@ -35,7 +35,7 @@ pub(crate) fn round_trips(found: &Trips, plan: &Plan) -> Finding {
             Code::RoundTrip,
             text,
             "some answers take very long: packets are lost, or the server is busy",
-            "ping -i 0.2; look at the server's load; --bwlimit auto leaves room for others",
+            "ping -i 0.2; check the server's load; --bwlimit auto leaves room for others",
         );
     }
     if found.over_network && median > LONG {

@@ -30,7 +30,7 @@ impl AcceptedEntries {
     /// meanwhile. What is sent, and what a mirror deletes, does not change.
     ///
     /// # Errors
-    /// [`Error::Database`] or [`Error::AuditLog`], with what to do.
+    /// [`crate::Error::Database`] or [`crate::Error::AuditLog`], with what to do.
     pub async fn accept(
         database: impl AsRef<Path>,
         paths: Vec<Vec<u8>>,
